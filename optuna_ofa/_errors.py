@@ -1,0 +1,50 @@
+"""Every error that the package raises on purpose, under one root."""
+
+from __future__ import annotations
+
+
+class OptunaOFAError(Exception):
+    """Root of all errors raised by ``optuna_ofa``."""
+
+
+class InvalidArgumentError(OptunaOFAError, ValueError):
+    """An argument breaks a rule; the message names the argument, the rule and the value."""
+
+
+class InvalidSubnetError(OptunaOFAError, ValueError):
+    """A subnet or genotype does not belong to the family or search space."""
+
+
+class FormatError(OptunaOFAError, ValueError):
+    """A file or mapping is in none of the formats that are read."""
+
+
+class FamilyMismatchError(OptunaOFAError, ValueError):
+    """Weights, a predictor or a table belong to another supernet family."""
+
+
+class MissingEntryError(OptunaOFAError, KeyError):
+    """A latency table has no entry for a layer."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class InfeasibleConstraintError(OptunaOFAError, ValueError):
+    """No subnet of the search space can satisfy the constraints."""
+
+
+class SearchSpaceExhaustedError(OptunaOFAError, RuntimeError):
+    """Every subnet of the search space has been evaluated."""
+
+
+class DownloadError(OptunaOFAError, OSError):
+    """A published file could not be fetched or is not the file that was published."""
+
+
+class MissingDependencyError(OptunaOFAError, ImportError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class EmptyFrontError(OptunaOFAError, RuntimeError):
+    """No finished trial satisfies the constraints, so there is no front."""

@@ -1,0 +1,28 @@
+"""What a supernet can be: families, subnets, search spaces and the layers of a network."""
+
+from optuna_ofa.space._families import families, get_family
+from optuna_ofa.space._family import Family, Gene, Head, Stage, Stem, make_divisible
+from optuna_ofa.space._genotype import genotype_of, subnet_of
+from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._slots import Slot, slots, subnet_layers
+from optuna_ofa.space._space import SearchSpace
+from optuna_ofa.space._subnet import Subnet
+
+__all__ = [
+    "Family",
+    "Gene",
+    "Head",
+    "Layer",
+    "SearchSpace",
+    "Slot",
+    "Stage",
+    "Stem",
+    "Subnet",
+    "families",
+    "genotype_of",
+    "get_family",
+    "make_divisible",
+    "slots",
+    "subnet_layers",
+    "subnet_of",
+]

@@ -1,0 +1,195 @@
+"""The places of a supernet at which layers stand, and which genes decide what stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from optuna_ofa.space._family import Family, make_divisible
+from optuna_ofa.space._genotype import genotype_of
+from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._subnet import Subnet
+
+
+def strided(size: int, stride: int) -> int:
+    """Output size of a convolution with padding ``kernel // 2``."""
+    return int((size - 1) / stride + 1)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a supernet and the few genes that decide which layer stands there.
+
+    Costs that add up over layers (MACs, parameters, a latency table) need only the distinct
+    layers of each slot, a few thousand for 10^19 subnets.
+
+    Args:
+        columns: Columns of the genotype that the layer depends on.
+        build: Takes the integers of these columns, returns the layer, None where it is absent.
+    """
+
+    columns: tuple[int, ...]
+    build: Callable[..., Layer | None]
+
+
+def slots(family: Family) -> tuple[Slot, ...]:
+    """All slots of a family, from the input to the output."""
+    build = _mbconv_slots if family.block == "mbconv" else _bottleneck_slots
+    return tuple(build(family))
+
+
+def _sizes(family: Family, resolution: int) -> list[int]:
+    """Sizes at the entry of each stage, and after the last one."""
+    size = strided(resolution, family.stem.stride)
+    if family.block == "bottleneck":
+        size = strided(size, 2)  # the max pooling of the stem
+    sizes = [size]
+    for stage in family.stages:
+        sizes.append(strided(sizes[-1], stage.stride))
+    return sizes
+
+
+def _mbconv_slots(family: Family) -> Iterator[Slot]:
+    stem = family.stem
+    in_channels, first = stem.conv_channels[0], stem.out_channels[0]
+
+    def stem_conv(r: int) -> Layer:
+        return Layer("stem", "conv", family.in_channels, in_channels, r, strided(r, stem.stride),
+                     kernel=3, stride=stem.stride, act=stem.act)  # fmt: skip
+
+    def stem_block(r: int) -> Layer:
+        size = strided(r, stem.stride)
+        # ProxylessNAS has no shortcut here; its channels differ
+        return Layer("block", "mbconv", in_channels, first, size, size, in_channels, 3,
+                     expand=1, act=stem.block_act, shortcut=in_channels == first)  # fmt: skip
+
+    yield Slot((0,), stem_conv)
+    yield Slot((0,), stem_block)
+    yield from _mbconv_block_slots(family)
+    yield from _head_slots(family)
+
+
+def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
+    columns = {gene.name: j for j, gene in enumerate(family.genes)}
+    for s, p in family.block_positions:
+        names = [f"stage{s + 1}.block{p + 1}.kernel", f"stage{s + 1}.block{p + 1}.expand"]
+        depth = columns.get(f"stage{s + 1}.depth")
+
+        def block(r: int, kernel: int, expand: int, *d: int, s: int = s, p: int = p) -> Layer | None:
+            stage = family.stages[s]
+            if d and p >= stage.base_depth + d[0]:
+                return None
+            before = family.stages[s - 1] if s else family.stem
+            in_channels = before.out_channels[0] if p == 0 else stage.out_channels[0]
+            sizes = _sizes(family, r)
+            stride = stage.stride if p == 0 else 1
+            return Layer(
+                "block", "mbconv", in_channels, stage.out_channels[0],
+                sizes[s] if p == 0 else sizes[s + 1], sizes[s + 1],
+                make_divisible(round(in_channels * expand)), kernel, stride, expand,
+                stage.act, stage.use_se,
+                shortcut=stride == 1 and in_channels == stage.out_channels[0],
+            )  # fmt: skip
+
+        depth_columns = () if depth is None else (depth,)
+        yield Slot((0, columns[names[0]], columns[names[1]], *depth_columns), block)
+
+
+def _head_slots(family: Family) -> Iterator[Slot]:
+    head, last = family.head, family.stages[-1].out_channels[0]
+    expanded = head.final_expand_channels or last
+    mixed = head.feature_mix_channels
+
+    def conv(role: str, i: int, o: int, size: int, use_bn: bool = True) -> Layer:
+        return Layer(role, "conv", i, o, size, size, act=head.act, use_bn=use_bn)
+
+    def size(r: int) -> int:
+        return _sizes(family, r)[-1]
+
+    if head.final_expand_channels:
+        yield Slot((0,), lambda r: conv("final_expand", last, expanded, size(r)))
+        yield Slot((0,), lambda r: Layer("pool", "avg_pool", expanded, expanded, size(r), 1))
+        yield Slot((0,), lambda r: conv("feature_mix", expanded, mixed, 1, use_bn=False))
+    else:
+        yield Slot((0,), lambda r: conv("feature_mix", last, mixed, size(r)))
+        yield Slot((0,), lambda r: Layer("pool", "avg_pool", mixed, mixed, size(r), 1))
+    yield Slot((0,), lambda r: Layer("classifier", "linear", mixed, head.n_classes, 1, 1))
+
+
+def _bottleneck_slots(family: Family) -> Iterator[Slot]:
+    stem = family.stem
+    columns = {gene.name: j for j, gene in enumerate(family.genes)}
+    mid_column, out_column = columns["stem.mid_width"], columns["stem.width"]
+
+    def conv(role: str, r: int, i: int, o: int, stride: int = 1, skip: bool = False) -> Layer:
+        out = strided(r, stem.stride)
+        return Layer(role, "conv", i, o, r if stride > 1 else out, out, kernel=3, stride=stride,
+                     act=stem.act, shortcut=skip)  # fmt: skip
+
+    def first(r: int, w: int) -> Layer:
+        return conv("stem", r, family.in_channels, stem.conv_channels[w], stem.stride)
+
+    def skippable(r: int, w: int, depth: int) -> Layer | None:
+        mid = stem.conv_channels[w]
+        return conv("stem_skip", r, mid, mid, skip=True) if depth == max(stem.depths) else None
+
+    def second(r: int, w_mid: int, w: int) -> Layer:
+        return conv("stem_out", r, stem.conv_channels[w_mid], stem.out_channels[w])
+
+    def pool(r: int, w: int) -> Layer:
+        size, out = strided(r, stem.stride), stem.out_channels[w]
+        return Layer("pool", "max_pool", out, out, size, strided(size, 2), kernel=3, stride=2)
+
+    yield Slot((0, mid_column), first)
+    yield Slot((0, mid_column, columns["stem.depth"]), skippable)
+    yield Slot((0, mid_column, out_column), second)
+    yield Slot((0, out_column), pool)
+    yield from _bottleneck_block_slots(family)
+
+    last = family.stages[-1].out_channels
+    width_column = columns[f"stage{len(family.stages)}.width"]
+
+    def average(r: int, w: int) -> Layer:
+        return Layer("pool", "avg_pool", last[w], last[w], _sizes(family, r)[-1], 1)
+
+    def classifier(r: int, w: int) -> Layer:
+        return Layer("classifier", "linear", last[w], family.head.n_classes, 1, 1)
+
+    yield Slot((0, width_column), average)
+    yield Slot((0, width_column), classifier)
+
+
+def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
+    columns = {gene.name: j for j, gene in enumerate(family.genes)}
+    for s, p in family.block_positions:
+        before = columns[f"stage{s}.width" if s else "stem.width"]
+        width = columns[f"stage{s + 1}.width"]
+        expand = columns[f"stage{s + 1}.block{p + 1}.expand"]
+
+        def block(
+            r: int, e: int, d: int, w_in: int, w: int, *, s: int = s, p: int = p
+        ) -> Layer | None:
+            stage = family.stages[s]
+            if p >= stage.base_depth + d:
+                return None
+            inputs = (family.stages[s - 1] if s else family.stem).out_channels
+            out = stage.out_channels[w]
+            sizes = _sizes(family, r)
+            ratio = round(e * family.expand_scale, 4)
+            return Layer(
+                "block", "bottleneck", inputs[w_in] if p == 0 else out, out,
+                sizes[s] if p == 0 else sizes[s + 1], sizes[s + 1],
+                make_divisible(round(out * ratio)), 3, stage.stride if p == 0 else 1, ratio,
+                stage.act, shortcut=p > 0,
+            )  # fmt: skip
+
+        # only the first block of a stage depends on the width before it
+        entry = before if p == 0 else width
+        yield Slot((0, expand, columns[f"stage{s + 1}.depth"], entry, width), block)
+
+
+def subnet_layers(subnet: Subnet) -> tuple[Layer, ...]:
+    """The layers of one subnet, from the input to the output."""
+    genotype = genotype_of(subnet)
+    layers = (slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family))
+    return tuple(layer for layer in layers if layer is not None)

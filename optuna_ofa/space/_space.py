@@ -1,0 +1,433 @@
+"""The one object that knows a search space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from optuna.distributions import CategoricalDistribution
+
+from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.space._families import get_family
+from optuna_ofa.space._family import Family, Gene
+from optuna_ofa.space._genotype import genotype_of, subnet_of
+from optuna_ofa.space._subnet import Subnet
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+Matrix = NDArray[np.int16]
+
+
+class SearchSpace:
+    """The subnets of a supernet that a search may choose.
+
+    Subnets are handled in batches: a *genotype matrix* has one subnet a row and one gene a
+    column (``int16``). Its entries are the published values themselves, so that matrices of a
+    restricted and of the full space mean the same: pixels, kernel sizes, depths, expand ratios
+    (ResNet50D: in percent) and indices of width multipliers. In a *canonical* row the genes of
+    absent blocks are 0, so equal subnets are equal rows.
+
+    Args:
+        family: A family, or the name of a published one (`families` lists them).
+        resolution: Input sizes in pixels; the family's own by default. Sizes that the family
+            was not trained for are allowed here, because published tables and subnets have them.
+
+    Raises:
+        InvalidArgumentError: If the family is unknown or a resolution is not a positive integer.
+    """
+
+    def __init__(
+        self, family: Family | str, *, resolution: Iterable[int] | int | None = None
+    ) -> None:
+        self.family = get_family(family) if isinstance(family, str) else family
+        self._choices = {gene.name: gene.choices for gene in self.family.genes}
+        if resolution is not None:
+            values = _as_list(resolution)
+            if not values or any(int(r) != r or r < 1 for r in values):
+                raise InvalidArgumentError(
+                    f"`resolution` must be positive integers, at least one, but got {values}."
+                )
+            self._choices["resolution"] = tuple(sorted({int(r) for r in values}))
+
+    # ------------------------------------------------------------------ description
+
+    @property
+    def genes(self) -> tuple[Gene, ...]:
+        """The columns of a genotype matrix, whose names are the names of the parameters."""
+        return self.family.genes
+
+    @property
+    def choices(self) -> Mapping[str, tuple[int, ...]]:
+        """The integers that each parameter may take in a genotype matrix, ascending."""
+        return dict(self._choices)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Input sizes in pixels, ascending."""
+        return self._choices["resolution"]
+
+    @cached_property
+    def distributions(self) -> dict[str, CategoricalDistribution]:
+        """The Optuna distribution of each parameter, over the published values."""
+        return {
+            gene.name: CategoricalDistribution([gene.value(c) for c in self._choices[gene.name]])
+            for gene in self.genes
+        }
+
+    @cached_property
+    def n_subnets(self) -> int:
+        """The exact number of different subnets."""
+        count = math.prod(
+            len(self._choices[g.name]) for g in self.genes if g.kind in ("resolution", "width")
+        )
+        count *= len(self._choices.get("stem.depth", (0,)))
+        return count * math.prod(
+            sum(self._n_of_depth(stage, d) for d in self.depths_of(stage))
+            for stage in range(len(self.family.stages))
+        )
+
+    def _n_of_depth(self, stage: int, depth: int) -> int:
+        """Number of settings of the blocks of one stage at one depth."""
+        n_blocks = self.family.stages[stage].base_depth + depth
+        return math.prod(
+            len(self._choices[g.name])
+            for g in self.genes
+            if g.stage == stage and 0 <= g.position < n_blocks
+        )
+
+    def depths_of(self, stage: int) -> tuple[int, ...]:
+        """The depths that a stage (from 0) may have."""
+        return self._choices.get(f"stage{stage + 1}.depth", self.family.stages[stage].depths)
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({self.family.name}, {self.n_subnets:.3g} subnets)"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SearchSpace)
+            and self.family == other.family
+            and self._choices == other._choices
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.family, tuple(self._choices.values())))
+
+    def __contains__(self, item: object) -> bool:
+        """Whether a `Subnet` belongs to the space, or all subnets of another space do."""
+        if isinstance(item, SearchSpace):
+            return item.family == self.family and all(
+                set(choices) <= set(self._choices[name]) for name, choices in item._choices.items()
+            )
+        if not isinstance(item, Subnet) or item.family != self.family:
+            return False
+        row = np.array([genotype_of(item)], dtype=np.int16)
+        return self._first_invalid(row) is None
+
+    # ------------------------------------------------------------------ restriction
+
+    def restrict(
+        self,
+        *,
+        resolution: Iterable[int] | int | None = None,
+        depth: Iterable[int] | int | None = None,
+        kernel: Iterable[int] | int | None = None,
+        expand: Iterable[float] | float | None = None,
+        width: Iterable[int] | int | None = None,
+        parameters: Mapping[str, Iterable[float] | float] | None = None,
+    ) -> SearchSpace:
+        """The same space with fewer choices.
+
+        Args:
+            resolution: Input sizes to keep.
+            depth: Depths to keep, in every stage.
+            kernel: Kernel sizes to keep, in every block.
+            expand: Expand ratios to keep, in every block.
+            width: Indices of width multipliers to keep, everywhere.
+            parameters: Choices to keep for single parameters by name,
+                ``{"stage2.depth": [3, 4]}``; they come on top of the others.
+
+        Raises:
+            InvalidArgumentError: If a choice is not one of this space, or none is left.
+        """
+        by_kind = {"resolution": resolution, "depth": depth, "kernel": kernel,
+                   "expand": expand, "width": width}  # fmt: skip
+        restricted = SearchSpace(self.family)
+        restricted._choices = dict(self._choices)
+        for kind, values in by_kind.items():
+            if values is None:
+                continue
+            names = [gene.name for gene in self.genes if gene.kind == kind]
+            if not names:
+                raise InvalidArgumentError(
+                    f"`{kind}` must be None, because {self.family.name} has no elastic {kind}, "
+                    f"but got {values!r}."
+                )
+            restricted._keep(kind, names, values)
+        for name, values in (parameters or {}).items():
+            if name not in self._choices:
+                raise InvalidArgumentError(
+                    f"`parameters` must have names of parameters such as "
+                    f"{', '.join(list(self._choices)[:3])}, but got {name!r}."
+                )
+            restricted._keep(name, [name], values)
+        return restricted
+
+    def _keep(self, argument: str, names: list[str], values: Iterable[float] | float) -> None:
+        """Keep ``values`` where a parameter offers them; each must be offered somewhere."""
+        genes = [gene for gene in self.genes if gene.name in names]
+        wanted = {gene.name: {gene.integer(v) for v in _as_list(values)} for gene in genes}
+        offered = sorted({gene.value(c) for gene in genes for c in self._choices[gene.name]})
+        unknown = [v for v in _as_list(values)
+                   if not any(abs(v - o) < 1e-6 for o in offered)]  # fmt: skip
+        if unknown or not _as_list(values):
+            raise InvalidArgumentError(
+                f"`{argument}` must be among {offered}, but got {_as_list(values)}."
+            )
+        for gene in genes:
+            kept = tuple(c for c in self._choices[gene.name] if c in wanted[gene.name])
+            if not kept:
+                raise InvalidArgumentError(
+                    f"`{argument}` leaves no choice for {gene.name!r}, which offers "
+                    f"{[gene.value(c) for c in self._choices[gene.name]]}, but got "
+                    f"{_as_list(values)}."
+                )
+            self._choices[gene.name] = kept
+
+    # ------------------------------------------------------------------ subnets and matrices
+
+    def subnet(
+        self,
+        *,
+        resolution: int | None = None,
+        depth: Sequence[int] | int | None = None,
+        kernel: Sequence[int] | int | None = None,
+        expand: Sequence[float] | float | None = None,
+        width: Sequence[int] | int | None = None,
+    ) -> Subnet:
+        """Build one subnet; what is not given is as in the largest one.
+
+        A single number is taken for every stage or block.
+
+        Raises:
+            InvalidSubnetError: If an entry is not a choice of the family.
+        """
+        largest = self.largest()
+
+        def filled(given: Sequence[Any] | Any | None, default: tuple[Any, ...]) -> tuple[Any, ...]:
+            if given is None:
+                return default
+            return tuple(given) if isinstance(given, Sequence) else (given,) * len(default)
+
+        depths = filled(depth, largest.depth)
+        # a stage whose depth is fixed keeps it when one number is given for all
+        if not isinstance(depth, Sequence) and depth is not None:
+            fixed = [len(s.depths) == 1 for s in self.family.stages]
+            offset = len(depths) - len(fixed)
+            depths = tuple(largest.depth[i] if i >= offset and fixed[i - offset] else d
+                           for i, d in enumerate(depths))  # fmt: skip
+        return Subnet(
+            self.family,
+            largest.resolution if resolution is None else resolution,
+            depths,
+            filled(kernel, largest.kernel),
+            filled(expand, largest.expand),
+            filled(width, largest.width),
+        )
+
+    def to_matrix(self, subnets: Iterable[Subnet]) -> Matrix:
+        """Encode subnets as a canonical genotype matrix.
+
+        Returns:
+            ``(n, n_genes)`` integers.
+
+        Raises:
+            InvalidSubnetError: If a subnet is of another family or outside of the space.
+        """
+        subnets = list(subnets)
+        for subnet in subnets:
+            if subnet.family != self.family:
+                raise InvalidSubnetError(
+                    f"`subnets` must be of {self.family.name}, but got one of "
+                    f"{subnet.family.name}."
+                )
+        rows = [genotype_of(subnet) for subnet in subnets]
+        return self.check(np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes)))
+
+    def from_matrix(self, matrix: ArrayLike) -> list[Subnet]:
+        """Decode a genotype matrix.
+
+        Raises:
+            InvalidSubnetError: If a row does not belong to the space.
+        """
+        checked = self.canonicalize(self.check(matrix))
+        return [subnet_of(self.family, row) for row in checked.tolist()]
+
+    def check(self, matrix: ArrayLike) -> Matrix:
+        """The matrix as ``int16``, if every row belongs to the space.
+
+        Genes of absent blocks may be 0 or any choice.
+
+        Raises:
+            InvalidSubnetError: With the row, the parameter, its choices and the value.
+        """
+        array = np.asarray(matrix)
+        if array.ndim != 2 or array.shape[1] != len(self.genes):
+            raise InvalidSubnetError(
+                f"`matrix` must have shape (n, {len(self.genes)}) for {self.family.name}, "
+                f"but got {array.shape}."
+            )
+        rows = array.astype(np.int16)
+        if not np.array_equal(rows, array):
+            raise InvalidSubnetError(f"`matrix` must hold integers, but got {array.dtype}.")
+        invalid = self._first_invalid(rows)
+        if invalid is not None:
+            i, j = invalid
+            raise InvalidSubnetError(
+                f"`matrix[{i}]` must have {self.genes[j].name!r} among "
+                f"{self._choices[self.genes[j].name]}, but got {array[i, j]}."
+            )
+        return rows
+
+    def _first_invalid(self, rows: Matrix) -> tuple[int, int] | None:
+        absent = ~self.active_genes(rows)
+        valid = np.stack(
+            [np.isin(rows[:, j], self._choices[g.name]) for j, g in enumerate(self.genes)], axis=1
+        )
+        where = np.argwhere(~(valid | absent))
+        return None if len(where) == 0 else (int(where[0, 0]), int(where[0, 1]))
+
+    @cached_property
+    def _activity(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int16]]:
+        """For genes that a depth can switch off: column, column of the depth, least depth."""
+        depth_columns = {g.stage: j for j, g in enumerate(self.genes) if g.kind == "depth"}
+        rows = [
+            (j, depth_columns[g.stage], g.position + 1 - self.family.stages[g.stage].base_depth)
+            for j, g in enumerate(self.genes)
+            if g.position >= 0 and g.stage in depth_columns
+        ]
+        columns, depths, least = zip(*rows, strict=True)
+        return np.array(columns), np.array(depths), np.array(least, dtype=np.int16)
+
+    def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Which genes of each row decide something: all but those of absent blocks."""
+        columns, depths, least = self._activity
+        active = np.ones(matrix.shape, dtype=bool)
+        active[:, columns] = matrix[:, depths] >= least
+        return active
+
+    def canonicalize(self, matrix: Matrix) -> Matrix:
+        """Set the genes of absent blocks to 0, so that equal subnets are equal rows.
+
+        An active gene that is 0 (a block that has just become active) gets the smallest choice.
+        """
+        columns, depths, least = self._activity
+        rows = np.array(matrix, dtype=np.int16)
+        genes = rows[:, columns]
+        smallest = np.array([self._choices[self.genes[j].name][0] for j in columns], np.int16)
+        filled = np.where(genes == 0, smallest, genes)
+        rows[:, columns] = np.where(rows[:, depths] >= least, filled, np.int16(0))
+        return rows
+
+    # ------------------------------------------------------------------ particular subnets
+
+    def smallest(self) -> Subnet:
+        """The subnet with the least of everything."""
+        return self._extreme(0)
+
+    def largest(self) -> Subnet:
+        """The subnet with the most of everything."""
+        return self._extreme(-1)
+
+    def _extreme(self, index: int) -> Subnet:
+        return subnet_of(self.family, [self._choices[gene.name][index] for gene in self.genes])
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int | np.random.Generator | None = None,
+        uniform_over: Literal["choices", "subnets"] = "choices",
+    ) -> Matrix:
+        """Draw random subnets, with replacement.
+
+        Args:
+            n: How many.
+            seed: Seed or generator.
+            uniform_over: ``"choices"`` draws each gene uniformly, as the ``ofa`` package does, so
+                that every depth is as likely as another. ``"subnets"`` makes each different
+                subnet equally likely; deep ones are then far more frequent, because there are
+                more of them.
+
+        Returns:
+            A canonical ``(n, n_genes)`` matrix.
+
+        Raises:
+            InvalidArgumentError: If ``n`` is negative or ``uniform_over`` unknown.
+        """
+        if n < 0:
+            raise InvalidArgumentError(f"`n` must not be negative, but got {n}.")
+        if uniform_over not in ("choices", "subnets"):
+            raise InvalidArgumentError(
+                f"`uniform_over` must be 'choices' or 'subnets', but got {uniform_over!r}."
+            )
+        rng = np.random.default_rng(seed)
+        matrix = np.empty((n, len(self.genes)), dtype=np.int16)
+        for j, gene in enumerate(self.genes):
+            choices = np.array(self._choices[gene.name], dtype=np.int16)
+            weights = None
+            if uniform_over == "subnets" and gene.kind == "depth" and gene.stage >= 0:
+                counts = [self._n_of_depth(gene.stage, d) for d in self._choices[gene.name]]
+                weights = [c / sum(counts) for c in counts]
+            matrix[:, j] = rng.choice(choices, size=n, p=weights)
+        return self.canonicalize(matrix)
+
+    # ------------------------------------------------------------------ Optuna
+
+    def suggest(self, trial: BaseTrial) -> Subnet:
+        """Suggest every parameter of the space from a trial, and build the subnet.
+
+        All parameters are always suggested, those of absent blocks too: samplers such as
+        Optuna's NSGA-II recombine only parameters that every trial has.
+        """
+        row = [
+            gene.integer(trial.suggest_categorical(gene.name, self.distributions[gene.name].choices))
+            for gene in self.genes
+        ]
+        return subnet_of(self.family, row)
+
+    def to_params(self, matrix: Matrix) -> list[dict[str, int | float]]:
+        """The Optuna parameters of each row; those of absent blocks take their first choice."""
+        first = np.array([self._choices[g.name][0] for g in self.genes], dtype=np.int16)
+        filled = np.where(self.active_genes(matrix), matrix, first).T.tolist()
+        columns = [
+            column if gene.scale == 1 else [gene.value(v) for v in column]
+            for gene, column in zip(self.genes, filled, strict=True)
+        ]
+        names = [gene.name for gene in self.genes]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def from_params(self, params: Iterable[Mapping[str, Any]]) -> Matrix:
+        """The canonical matrix of trials' parameters, the inverse of `to_params`.
+
+        Raises:
+            InvalidSubnetError: If a parameter is missing or not of the space.
+        """
+        params = list(params)
+        try:
+            rows = [[gene.integer(p[gene.name]) for gene in self.genes] for p in params]
+        except KeyError as error:
+            raise InvalidSubnetError(
+                f"`params` must have all {len(self.genes)} parameters of {self.family.name}, "
+                f"but {error.args[0]!r} is missing."
+            ) from error
+        matrix = np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes))
+        return self.canonicalize(self.check(matrix))
+
+
+def _as_list(values: Iterable[Any] | Any) -> list[Any]:
+    return list(values) if isinstance(values, Iterable) else [values]

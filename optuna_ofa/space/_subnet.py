@@ -1,0 +1,156 @@
+"""One subnet of a supernet, as a frozen value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.space._families import get_family
+from optuna_ofa.space._family import Family
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """One subnet: hashable, comparable, and always canonical.
+
+    Entries of blocks that the depth switches off are 0 whatever they were given as, so two
+    subnets that compute the same network are equal.
+
+    Args:
+        family: The supernet family; `get_family` finds one by name.
+        resolution: Input size in pixels. Any positive number: published subnets go up to 260.
+        depth: Depth of each stage. ResNet50D: the stem's depth (0 or 2) first, then the number
+            of blocks on top of each stage's base depth.
+        kernel: Kernel size of each elastic block, in the order of the network; empty for
+            bottleneck families, whose kernels are not elastic.
+        expand: Expand ratio of each elastic block.
+        width: Index of the width multiplier of (stem middle, stem, stages...); empty where
+            widths are fixed.
+
+    Raises:
+        InvalidSubnetError: If an entry is not a choice of the family, or the lengths are wrong.
+    """
+
+    family: Family
+    resolution: int
+    depth: tuple[int, ...]
+    kernel: tuple[int, ...] = ()
+    expand: tuple[float, ...] = ()
+    width: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        family = self.family
+        object.__setattr__(self, "resolution", _resolution(self.resolution))
+        depths = ((family.stem.depths,) if family.stem.depths else ()) + tuple(
+            stage.depths for stage in family.stages
+        )
+        n_widths = len(family.stages) + 2 if len(family.width_mults) > 1 else 0
+        widths = (tuple(range(len(family.width_mults))),) * n_widths
+        object.__setattr__(self, "depth", _checked("depth", self.depth, depths))
+        object.__setattr__(self, "width", _checked("width", self.width, widths))
+        active = self.active
+        for name, choices in (("kernel", family.kernels), ("expand", family.expands)):
+            has_gene = name == "expand" or family.block == "mbconv"
+            allowed = (choices,) * (family.n_blocks if has_gene else 0)
+            entries = getattr(self, name)
+            object.__setattr__(self, name, _checked(name, entries, allowed, active))
+
+    @property
+    def active(self) -> tuple[bool, ...]:
+        """Whether each elastic block of the supernet is part of this subnet."""
+        depths = self.stage_depths
+        return tuple(position < depths[stage] for stage, position in self.family.block_positions)
+
+    @property
+    def stage_depths(self) -> tuple[int, ...]:
+        """Number of blocks of each stage, base depth included."""
+        stages = self.family.stages
+        extra = self.depth[len(self.depth) - len(stages) :]
+        return tuple(s.base_depth + d for s, d in zip(stages, extra, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict with the constructor's arguments; 0 stands for an absent block."""
+        data: dict[str, Any] = {"family": self.family.name, "resolution": self.resolution}
+        for name in ("depth", "kernel", "expand", "width"):
+            if getattr(self, name):
+                data[name] = list(getattr(self, name))
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], family: Family | None = None) -> Subnet:
+        """Read what `to_dict` wrote.
+
+        Args:
+            data: The dict.
+            family: A family of your own; None looks ``data["family"]`` up by name.
+
+        Raises:
+            InvalidSubnetError: If keys are missing or unknown, or a value is not of the family.
+        """
+        names = set(cls.__dataclass_fields__)
+        unknown = sorted(set(data) - names)
+        missing = sorted({"family", "resolution", "depth"} - set(data))
+        if unknown or missing:
+            raise InvalidSubnetError(
+                f"`data` must have the keys of a subnet ({', '.join(sorted(names))}), but "
+                f"{missing} are missing and {unknown} are unknown."
+            )
+        genes = {name: tuple(data.get(name, ())) for name in ("depth", "kernel", "expand", "width")}
+        return cls(family or get_family(data["family"]), data["resolution"], **genes)
+
+    def to_json(self) -> str:
+        """The subnet as one line of JSON."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str, family: Family | None = None) -> Subnet:
+        """Read what `to_json` wrote."""
+        return cls.from_dict(json.loads(text), family)
+
+    def __str__(self) -> str:
+        words = [f"{self.family.name}@{self.resolution}"]
+        if self.family.stem.depths:
+            words.append(f"stem d{self.depth[0]}")
+        first = 0
+        for stage, depth in zip(self.family.stages, self.stage_depths, strict=True):
+            words.append(" ".join(self._block_words(b) for b in range(first, first + depth)))
+            first += stage.max_blocks
+        if self.width:
+            words.append("w" + "".join(map(str, self.width)))
+        return " | ".join(words)
+
+    def _block_words(self, block: int) -> str:
+        kernel = f"k{self.kernel[block]}" if self.kernel else ""
+        return kernel + f"e{self.expand[block]:g}"
+
+
+def _resolution(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise InvalidSubnetError(f"`resolution` must be a positive integer, but got {value!r}.")
+    return int(value)
+
+
+def _checked(
+    name: str,
+    entries: tuple[float, ...],
+    allowed: tuple[tuple[float, ...], ...],
+    active: tuple[bool, ...] | None = None,
+) -> tuple[float, ...]:
+    """Entries as the family's own numbers, 0 where inactive."""
+    if len(entries) != len(allowed):
+        raise InvalidSubnetError(
+            f"`{name}` must have {len(allowed)} entries, but got {len(entries)}: {entries!r}."
+        )
+    checked: list[float] = []
+    for i, (entry, choices) in enumerate(zip(entries, allowed, strict=True)):
+        if active is not None and not active[i]:
+            checked.append(0)
+            continue
+        match = next((c for c in choices if abs(c - entry) < 1e-6), None)
+        if match is None:
+            raise InvalidSubnetError(f"`{name}[{i}]` must be one of {choices}, but got {entry!r}.")
+        checked.append(match)
+    return tuple(checked)
