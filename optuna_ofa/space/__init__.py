@@ -4,11 +4,18 @@ from optuna_ofa.space._families import families, get_family
 from optuna_ofa.space._family import Family, Gene, Head, Stage, Stem, make_divisible
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._onehot import (
+    Encoding,
+    mobilenet_encoding,
+    resnet_encoding,
+    tutorial_encoding,
+)
 from optuna_ofa.space._slots import Slot, slots, subnet_layers
 from optuna_ofa.space._space import SearchSpace
 from optuna_ofa.space._subnet import Subnet
 
 __all__ = [
+    "Encoding",
     "Family",
     "Gene",
     "Head",
@@ -22,7 +29,10 @@ __all__ = [
     "genotype_of",
     "get_family",
     "make_divisible",
+    "mobilenet_encoding",
+    "resnet_encoding",
     "slots",
     "subnet_layers",
     "subnet_of",
+    "tutorial_encoding",
 ]

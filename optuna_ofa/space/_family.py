@@ -127,7 +127,8 @@ class Family:
     Args:
         name: The short name that users write, ``"ofa_mbv3_w1.2"``.
         aliases: Published names of the same family.
-        architecture: ``name`` in ``net.config``: ``MobileNetV3``, ``ProxylessNASNets``, ``ResNets``.
+        architecture: ``name`` in ``net.config``: ``MobileNetV3``, ``ProxylessNASNets`` or
+            ``ResNets``.
         block: The elastic block: ``"mbconv"`` (inverted residual; expand ratio relative to the
             input) or ``"bottleneck"`` (expand ratio relative to the output).
         resolutions: Input sizes in pixels that the supernet was trained for.

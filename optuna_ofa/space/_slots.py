@@ -75,7 +75,9 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
         names = [f"stage{s + 1}.block{p + 1}.kernel", f"stage{s + 1}.block{p + 1}.expand"]
         depth = columns.get(f"stage{s + 1}.depth")
 
-        def block(r: int, kernel: int, expand: int, *d: int, s: int = s, p: int = p) -> Layer | None:
+        def block(
+            r: int, kernel: int, expand: int, *d: int, s: int = s, p: int = p
+        ) -> Layer | None:
             stage = family.stages[s]
             if d and p >= stage.base_depth + d[0]:
                 return None

@@ -394,10 +394,12 @@ class SearchSpace:
         All parameters are always suggested, those of absent blocks too: samplers such as
         Optuna's NSGA-II recombine only parameters that every trial has.
         """
-        row = [
-            gene.integer(trial.suggest_categorical(gene.name, self.distributions[gene.name].choices))
-            for gene in self.genes
-        ]
+        row = []
+        for gene in self.genes:
+            value: Any = trial.suggest_categorical(
+                gene.name, self.distributions[gene.name].choices
+            )
+            row.append(gene.integer(value))
         return subnet_of(self.family, row)
 
     def to_params(self, matrix: Matrix) -> list[dict[str, int | float]]:
