@@ -9,19 +9,18 @@ from unittest.mock import MagicMock
 
 import pytest
 
-_UNUSED = (
-    "gdown",
-    "torchvision",
-    "torchvision.datasets",
-    "torchvision.transforms",
-    "torchvision.transforms.functional",
-)
+_UNUSED: dict[str, tuple[str, ...]] = {
+    "gdown": (),
+    "torchvision": ("datasets", "transforms", "transforms.functional"),
+}
 
 
 @pytest.fixture(scope="session")
 def ofa() -> ModuleType:
     """The reference package."""
-    for name in _UNUSED:
-        if name not in sys.modules and find_spec(name.split(".")[0]) is None:
+    for package, modules in _UNUSED.items():
+        if package in sys.modules or find_spec(package) is not None:
+            continue
+        for name in (package, *(f"{package}.{module}" for module in modules)):
             sys.modules[name] = MagicMock(name=name)
     return pytest.importorskip("ofa")
