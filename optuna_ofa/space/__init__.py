@@ -1,9 +1,11 @@
 """What a supernet can be: families, subnets, search spaces and the layers of a network."""
 
+from optuna_ofa.space._dialects import subnet_from_dialect, subnet_to_dialect
 from optuna_ofa.space._families import families, get_family
 from optuna_ofa.space._family import Family, Gene, Head, Stage, Stem, make_divisible
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._measured import MeasuredSubnets, read_measured_subnets
 from optuna_ofa.space._onehot import (
     Encoding,
     mobilenet_encoding,
@@ -20,6 +22,7 @@ __all__ = [
     "Gene",
     "Head",
     "Layer",
+    "MeasuredSubnets",
     "SearchSpace",
     "Slot",
     "Stage",
@@ -30,9 +33,12 @@ __all__ = [
     "get_family",
     "make_divisible",
     "mobilenet_encoding",
+    "read_measured_subnets",
     "resnet_encoding",
     "slots",
+    "subnet_from_dialect",
     "subnet_layers",
     "subnet_of",
+    "subnet_to_dialect",
     "tutorial_encoding",
 ]

@@ -173,6 +173,12 @@ class Family:
         return 1 if all(float(e).is_integer() for e in self.expands) else 0.01
 
     @cached_property
+    def depth_choices(self) -> tuple[tuple[int, ...], ...]:
+        """Choices of each entry of ``Subnet.depth``: the stem's, if any, then the stages'."""
+        stem = (self.stem.depths,) if self.stem.depths else ()
+        return stem + tuple(stage.depths for stage in self.stages)
+
+    @cached_property
     def block_positions(self) -> tuple[tuple[int, int], ...]:
         """``(stage, position)`` of each elastic block, both from 0."""
         return tuple((s, p) for s, stage in enumerate(self.stages) for p in range(stage.max_blocks))

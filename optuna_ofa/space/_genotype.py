@@ -11,28 +11,25 @@ from optuna_ofa.space._subnet import Subnet
 def genotype_of(subnet: Subnet) -> tuple[int, ...]:
     """The canonical row of a subnet: see `SearchSpace.to_matrix`."""
     family = subnet.family
-    depth = [d for d, choices in zip(subnet.depth, _depth_choices(family), strict=True)
-             if len(choices) > 1]  # fmt: skip
+    depths = zip(subnet.depth, family.depth_choices, strict=True)
+    depth = [d for d, choices in depths if len(choices) > 1]
     expand = [round(e / family.expand_scale) for e in subnet.expand]
     return (subnet.resolution, *depth, *subnet.kernel, *expand, *subnet.width)
 
 
-def _depth_choices(family: Family) -> list[tuple[int, ...]]:
-    stem = [family.stem.depths] if family.stem.depths else []
-    return stem + [stage.depths for stage in family.stages]
-
-
 def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
     """The subnet of a row: the inverse of `genotype_of`."""
-    rows = {kind: [genotype[j] for j in family.columns(kind)]
-            for kind in ("depth", "kernel", "expand", "width")}  # fmt: skip
+    rows = {
+        kind: tuple(genotype[j] for j in family.columns(kind))
+        for kind in ("depth", "kernel", "expand", "width")
+    }
     depth = iter(rows["depth"])
+    scale = family.expand_scale
     return Subnet(
         family,
         genotype[0],
-        tuple(next(depth) if len(c) > 1 else c[0] for c in _depth_choices(family)),
-        tuple(rows["kernel"]),
-        tuple(round(e * family.expand_scale, 4) if family.expand_scale != 1 else e
-              for e in rows["expand"]),
-        tuple(rows["width"]),
-    )  # fmt: skip
+        tuple(next(depth) if len(c) > 1 else c[0] for c in family.depth_choices),
+        rows["kernel"],
+        rows["expand"] if scale == 1 else tuple(round(e * scale, 4) for e in rows["expand"]),
+        rows["width"],
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from optuna_ofa._errors import InvalidSubnetError
@@ -44,19 +45,17 @@ class Subnet:
     def __post_init__(self) -> None:
         family = self.family
         object.__setattr__(self, "resolution", _resolution(self.resolution))
-        depths = ((family.stem.depths,) if family.stem.depths else ()) + tuple(
-            stage.depths for stage in family.stages
-        )
         n_widths = len(family.stages) + 2 if len(family.width_mults) > 1 else 0
         widths = (tuple(range(len(family.width_mults))),) * n_widths
-        object.__setattr__(self, "depth", _checked("depth", self.depth, depths))
-        object.__setattr__(self, "width", _checked("width", self.width, widths))
+        depth = checked_entries("depth", self.depth, family.depth_choices)
+        object.__setattr__(self, "depth", depth)
+        object.__setattr__(self, "width", checked_entries("width", self.width, widths))
         active = self.active
         for name, choices in (("kernel", family.kernels), ("expand", family.expands)):
             has_gene = name == "expand" or family.block == "mbconv"
             allowed = (choices,) * (family.n_blocks if has_gene else 0)
             entries = getattr(self, name)
-            object.__setattr__(self, name, _checked(name, entries, allowed, active))
+            object.__setattr__(self, name, checked_entries(name, entries, allowed, active))
 
     @property
     def active(self) -> tuple[bool, ...]:
@@ -128,18 +127,23 @@ class Subnet:
 
 
 def _resolution(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value or value < 1:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or value % 1 or value < 1:
         raise InvalidSubnetError(f"`resolution` must be a positive integer, but got {value!r}.")
     return int(value)
 
 
-def _checked(
+def checked_entries(
     name: str,
-    entries: tuple[float, ...],
+    entries: Sequence[Any],
     allowed: tuple[tuple[float, ...], ...],
     active: tuple[bool, ...] | None = None,
-) -> tuple[float, ...]:
-    """Entries as the family's own numbers, 0 where inactive."""
+) -> tuple[Any, ...]:
+    """Entries as the family's own numbers, 0 where inactive.
+
+    Raises:
+        InvalidSubnetError: If an active entry is none of its choices, or one is missing.
+    """
     if len(entries) != len(allowed):
         raise InvalidSubnetError(
             f"`{name}` must have {len(allowed)} entries, but got {len(entries)}: {entries!r}."
@@ -149,8 +153,16 @@ def _checked(
         if active is not None and not active[i]:
             checked.append(0)
             continue
-        match = next((c for c in choices if abs(c - entry) < 1e-6), None)
+        match = _nearest(entry, choices)
         if match is None:
             raise InvalidSubnetError(f"`{name}[{i}]` must be one of {choices}, but got {entry!r}.")
         checked.append(match)
     return tuple(checked)
+
+
+def _nearest(entry: Any, choices: tuple[float, ...]) -> float | None:
+    """The choice that an entry is, up to rounding of ratios such as 0.35."""
+    try:
+        return next((c for c in choices if abs(c - entry) < 1e-6), None)
+    except TypeError:  # text or None
+        return None

@@ -23,4 +23,5 @@ def ofa() -> ModuleType:
             continue
         for name in (package, *(f"{package}.{module}" for module in modules)):
             sys.modules[name] = MagicMock(name=name)
-    return pytest.importorskip("ofa")
+    module: ModuleType = pytest.importorskip("ofa")
+    return module
