@@ -1,0 +1,180 @@
+"""Costs that add up over layers, for whole matrices of subnets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import MissingEntryError
+from optuna_ofa.space import Family, Layer, SearchSpace, Slot, Subnet, slots
+from optuna_ofa.space._space import Matrix
+
+# Rows priced at a time: their indices stay in the processor's cache.
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Turns a genotype into one position per slot in a flat array of prices.
+
+    ``position = genes @ radices + offsets``; the resolution is replaced by its rank first. Done
+    in float32, because matrix products of integers have no BLAS; exact below 2^24.
+    """
+
+    radices: NDArray[np.float32]
+    offsets: NDArray[np.int32]
+    resolution_rank: NDArray[np.int16]
+    entries: tuple[_Entry, ...]
+    size: int
+
+
+class _Entry(NamedTuple):
+    """One layer that a slot can hold, and a setting of the slot's genes that puts it there."""
+
+    position: int
+    columns: tuple[int, ...]
+    values: tuple[int, ...]
+    layer: Layer | None
+
+
+class LayerSum:
+    """The sum of a price over the layers of each subnet.
+
+    A slot of a supernet holds few distinct layers (Note10, MobileNetV3: 1,900 in all), so each
+    is priced once here, and pricing a subnet is one look-up a slot.
+
+    Args:
+        space: The search space whose subnets are priced.
+        price: Takes a layer and the network's resolution; called once for each pair that the
+            space can have.
+
+    Raises:
+        MissingEntryError: If ``price`` raised it; a subnet that has the layer is added to it.
+    """
+
+    def __init__(self, space: SearchSpace, price: Callable[[Layer, int], float]) -> None:
+        self.space = space
+        self._index = _build_index(space)
+        self._prices = np.full(self._index.size, np.nan)
+        priced = cache(price)
+        for entry in self._index.entries:
+            try:
+                self._prices[entry.position] = (
+                    0.0 if entry.layer is None else priced(entry.layer, entry.values[0])
+                )
+            except MissingEntryError as error:
+                raise MissingEntryError(f"{error} Needed by {self._example(entry)}.") from error
+
+    def _example(self, entry: _Entry) -> Subnet:
+        """The largest subnet that has a layer."""
+        row = self.space.to_matrix([self.space.largest()])
+        row[0, list(entry.columns)] = entry.values
+        return self.space.from_matrix(row)[0]
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Price subnets.
+
+        Args:
+            matrix: ``(n, n_genes)`` genotypes, canonical or not.
+
+        Returns:
+            ``(n,)`` sums, the same to the last bit whatever the other rows are.
+
+        Raises:
+            InvalidSubnetError: If a row does not belong to the space.
+        """
+        matrix = np.asarray(matrix)
+        if matrix.ndim != 2 or matrix.shape[1] != len(self.space.genes):
+            matrix = self.space.check(matrix)
+        total = np.empty(len(matrix))
+        for start in range(0, len(matrix), _CHUNK):
+            total[start : start + _CHUNK] = self._chunk(matrix[start : start + _CHUNK])
+        if np.isnan(total).any():  # a position that no genotype of the space has
+            self.space.check(matrix)
+        return total
+
+    def _chunk(self, rows: Matrix) -> NDArray[np.float64]:
+        index = self._index
+        ranks = index.resolution_rank
+        genes = rows.astype(np.float32)
+        genes[:, 0] = ranks[np.clip(rows[:, 0], 0, len(ranks) - 1)]
+        positions = (genes @ index.radices).astype(np.int32).T + index.offsets[:, None]
+        if positions.min() < 0 or positions.max() >= index.size:
+            self.space.check(rows)
+        return self._prices[positions].sum(axis=0)
+
+    def by_slot(self, matrix: Matrix) -> NDArray[np.float64]:
+        """The price of each layer, ``(n, n_slots)``; 0 where a slot is empty."""
+        index = self._index
+        genes = self.space.check(matrix).astype(np.float32)
+        genes[:, 0] = index.resolution_rank[np.asarray(matrix)[:, 0]]
+        return self._prices[(genes @ index.radices).astype(np.int32) + index.offsets]
+
+
+@cache
+def _build_index(space: SearchSpace) -> _Index:
+    all_slots = _slots(space.family)
+    resolutions = space.resolutions
+    ranks = np.full(max(resolutions) + 1, len(resolutions), dtype=np.int16)
+    ranks[list(resolutions)] = range(len(resolutions))
+    radices = np.zeros((len(space.genes), len(all_slots)), dtype=np.float32)
+    offsets = np.zeros(len(all_slots), dtype=np.int32)
+    entries: list[_Entry] = []
+    start = 0
+    for s, slot in enumerate(all_slots):
+        # entry `i` of a column takes `sizes[i]` values, of which only the choices are priced
+        sizes = [_n_values(space, j, len(resolutions)) for j in slot.columns]
+        strides = [int(np.prod(sizes[i + 1 :])) for i in range(len(sizes))]
+        for column, stride in zip(slot.columns, strides, strict=True):
+            radices[column, s] += stride  # "+": the first stage's width can be both in and out
+        offsets[s] = start
+        for position, values in _settings(space, slot, strides, ranks):
+            entries.append(_Entry(start + position, slot.columns, values, slot.build(*values)))
+        start += int(np.prod(sizes))
+    return _Index(radices, offsets, ranks, tuple(entries), start)
+
+
+@cache
+def _slots(family: Family) -> tuple[Slot, ...]:
+    return slots(family)
+
+
+def _n_values(space: SearchSpace, column: int, n_resolutions: int) -> int:
+    gene = space.genes[column]
+    # one more rank than resolutions, for those outside of the space
+    return n_resolutions + 1 if column == 0 else max(gene.choices) + 1
+
+
+def _settings(
+    space: SearchSpace, slot: Slot, strides: Sequence[int], ranks: NDArray[np.int16]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Every setting of a slot's genes with its position, absent blocks (0) included."""
+    choices = []
+    for j in slot.columns:
+        gene = space.genes[j]
+        absent = (0,) if gene.position >= 0 else ()
+        choices.append(absent + space.choices[gene.name])
+    settings = []
+    for values in itertools.product(*choices):
+        same = dict.fromkeys(slot.columns)
+        for column, value in zip(slot.columns, values, strict=True):
+            same[column] = value if same[column] in (None, value) else -1
+        if -1 in same.values():
+            continue  # one gene cannot have two values
+        ints = (int(ranks[values[0]]), *values[1:])
+        position = sum(i * stride for i, stride in zip(ints, strides, strict=True))
+        settings.append((position, values))
+    return [s for s in settings if _is_consistent(slot, s[1], space)]
+
+
+def _is_consistent(slot: Slot, values: tuple[int, ...], space: SearchSpace) -> bool:
+    """Whether a setting can occur: 0 stands for an absent block alone."""
+    if all(values[i] for i, j in enumerate(slot.columns) if space.genes[j].position >= 0):
+        return True
+    return slot.build(*values) is None

@@ -1,0 +1,55 @@
+"""Multiply-adds and parameters of a layer in closed form, counted as the ``ofa`` package counts."""
+
+from __future__ import annotations
+
+from optuna_ofa.space import Layer, make_divisible
+
+_SE_REDUCTION = 4
+
+
+def layer_macs(layer: Layer) -> int:
+    """Multiply-adds of one layer; one multiply-add counts once.
+
+    Convolutions and linear layers count (squeeze-and-excitation included), batch normalisation,
+    activations and pooling do not: ``ofa/utils/flops_counter.py``.
+    """
+    i, m, o = layer.in_channels, layer.mid_channels, layer.out_channels
+    area_in, area_out = layer.in_size**2, layer.out_size**2
+    if layer.kind == "conv":
+        return i * o * layer.kernel**2 * area_out
+    if layer.kind == "linear":
+        return i * o
+    if layer.kind == "mbconv":
+        expand = i * m * area_in if layer.expand != 1 else 0
+        squeeze = 2 * m * _se_channels(m) if layer.use_se else 0
+        return expand + m * layer.kernel**2 * area_out + squeeze + m * o * area_out
+    if layer.kind == "bottleneck":
+        downsample = 0 if layer.shortcut else i * o * area_out
+        return i * m * area_in + (m * m * layer.kernel**2 + m * o) * area_out + downsample
+    return 0
+
+
+def layer_params(layer: Layer) -> int:
+    """Trainable parameters of one layer of an extracted subnet.
+
+    Weights, the two parameters a channel of each batch normalisation, and biases.
+    """
+    i, m, o = layer.in_channels, layer.mid_channels, layer.out_channels
+    bn = 2 * o if layer.use_bn else 0
+    if layer.kind == "conv":
+        return i * o * layer.kernel**2 + bn
+    if layer.kind == "linear":
+        return (i + 1) * o
+    if layer.kind == "mbconv":
+        expand = i * m + 2 * m if layer.expand != 1 else 0
+        s = _se_channels(m)
+        squeeze = (m + 1) * s + (s + 1) * m if layer.use_se else 0
+        return expand + m * layer.kernel**2 + 2 * m + squeeze + m * o + bn
+    if layer.kind == "bottleneck":
+        downsample = 0 if layer.shortcut else i * o + 2 * o
+        return i * m + 2 * m + m * m * layer.kernel**2 + 2 * m + m * o + bn + downsample
+    return 0
+
+
+def _se_channels(mid_channels: int) -> int:
+    return make_divisible(mid_channels // _SE_REDUCTION)

@@ -1,0 +1,72 @@
+"""What every predictor is to the rest of the package."""
+
+from __future__ import annotations
+
+import abc
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
+
+Direction = Literal["maximize", "minimize"]
+
+
+class Predictor(abc.ABC):
+    """Predicts one number for each subnet of a batch. Called by `optuna_ofa.study`.
+
+    Attributes:
+        metric: Name of what is predicted, with its unit: ``"top1"`` (percent),
+            ``"latency_ms"``, ``"n_macs"``, ``"n_params"``.
+        space: The subnets that can be predicted.
+    """
+
+    metric: str
+    space: SearchSpace
+
+    @abc.abstractmethod
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Predict a batch.
+
+        Args:
+            matrix: ``(n, n_genes)`` genotypes, canonical or not.
+
+        Returns:
+            ``(n,)`` predictions; a subnet's is the same to the last bit in every batch.
+
+        Raises:
+            InvalidSubnetError: If a row does not belong to `space`.
+        """
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
+        """Standard deviations of the predictions, ``(n,)``; None where they are not known."""
+        return None
+
+    @property
+    def direction(self) -> Direction:
+        """Whether larger is better."""
+        return "maximize" if self.metric == "top1" else "minimize"
+
+    def require(self, space: SearchSpace) -> None:
+        """Refuse a space with subnets that this predictor was not made for.
+
+        Raises:
+            FamilyMismatchError: If the family differs.
+            InvalidArgumentError: If a choice, such as a resolution, is not covered.
+        """
+        if space.family != self.space.family:
+            raise FamilyMismatchError(
+                f"`{self.metric}` of {space.family.name} was asked of a predictor for "
+                f"{self.space.family.name}."
+            )
+        for name, choices in space.choices.items():
+            unknown = sorted(set(choices) - set(self.space.choices[name]))
+            if unknown:
+                raise InvalidArgumentError(
+                    f"`space` must keep {name!r} among {list(self.space.choices[name])}, which "
+                    f"the predictor of {self.metric!r} covers, but got {unknown} as well; use "
+                    f"`space.restrict(...)`."
+                )

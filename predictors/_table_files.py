@@ -1,0 +1,206 @@
+"""Reading and writing latency tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa.predictors._table_dialects import DIALECTS, LAYERS, TableDialect
+
+FORMAT = "optuna_ofa.latency_table"
+VERSION = 1
+# a table has some thousand entries; what is far larger is no table
+_MAX_BYTES = 64 * 2**20
+
+
+class Entry(NamedTuple):
+    """One measured layer.
+
+    Args:
+        mean_ms: Mean latency in milliseconds.
+        std_ms: Standard deviation of single runs in milliseconds; NaN if unknown.
+        count: Number of runs; 0 if unknown.
+    """
+
+    mean_ms: float
+    std_ms: float = math.nan
+    count: int = 0
+
+
+class Section(NamedTuple):
+    """Entries that hold together, and the input sizes of the networks they were measured in.
+
+    Published tables with one file a resolution repeat keys (``Conv_2-input:1x1x1152…``) with
+    other values, so each file stays a section of its own.
+    """
+
+    resolutions: tuple[int, ...]
+    entries: Mapping[str, Entry]
+
+
+class TableContent(NamedTuple):
+    """What a table file or folder holds."""
+
+    dialect: TableDialect
+    sections: tuple[Section, ...]
+    metadata: Mapping[str, Any]
+
+
+def read_table(path: Path) -> TableContent:
+    """Read a file, or a folder with one file a resolution.
+
+    Raises:
+        FormatError: If a file is missing, too large, no table, or of another dialect than the
+            rest of its folder.
+    """
+    if not path.exists():
+        raise FormatError(f"`path` must be a file or folder with a latency table, but {path} "
+                          f"does not exist.")  # fmt: skip
+    if path.is_file():
+        return _read_file(path)
+    files = sorted(f for f in path.iterdir() if f.suffix in (".yaml", ".yml", ".json"))
+    if not files:
+        raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none.")
+    contents = [_read_file(file) for file in files]
+    names = sorted({content.dialect.name for content in contents})
+    if len(names) > 1:
+        raise FormatError(f"`path` must hold tables of one dialect, but {path} has {names}.")
+    sections = tuple(section for content in contents for section in content.sections)
+    return TableContent(contents[0].dialect, sections, contents[0].metadata)
+
+
+def _read_file(path: Path) -> TableContent:
+    if path.stat().st_size > _MAX_BYTES:
+        raise FormatError(f"`path` must be smaller than {_MAX_BYTES >> 20} MiB, but {path} has "
+                          f"{path.stat().st_size >> 20} MiB.")  # fmt: skip
+    try:
+        text = path.read_text(encoding="utf-8")
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        data = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=loader)  # noqa: S506
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise FormatError(f"`path` must be a YAML or JSON table, but {path} is not: "
+                          f"{error}") from error  # fmt: skip
+    if not isinstance(data, dict) or not data:
+        raise FormatError(f"`path` must hold a mapping of layers, but {path} holds "
+                          f"{type(data).__name__}.")  # fmt: skip
+    if data.get("format") == FORMAT:
+        return _read_own(data, path)
+    entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
+    dialect = _recognise(entries, path)
+    return TableContent(dialect, (Section(_resolutions(entries, dialect), entries),), {})
+
+
+def _read_own(data: Mapping[str, Any], path: Path) -> TableContent:
+    if data.get("version") != VERSION:
+        raise FormatError(f"`version` of {path} must be {VERSION}, but is "
+                          f"{data.get('version')!r}.")  # fmt: skip
+    dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
+    if dialect is None:
+        raise FormatError(f"`keys` of {path} must be one of {[d.name for d in DIALECTS]}, but "
+                          f"is {data.get('keys')!r}.")  # fmt: skip
+    try:
+        sections = tuple(
+            Section(
+                tuple(int(r) for r in section["resolutions"]),
+                {key: _entry(key, value, path) for key, value in section["entries"].items()},
+            )
+            for section in data["sections"]
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"`sections` of {path} must be a list of objects with `resolutions` "
+                          f"and `entries`, but {error!r}.") from error  # fmt: skip
+    return TableContent(dialect, sections, dict(data.get("metadata", {})))
+
+
+def _entry(key: object, value: Any, path: Path) -> Entry:
+    if not isinstance(value, Mapping) or "mean" not in value:
+        raise FormatError(f"`{key}` in {path} must be a mapping with `mean`, but is {value!r}.")
+    try:
+        mean, count = float(value["mean"]), int(value.get("count", 0))
+        std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"`{key}` in {path} must have numbers, but has {value!r}.") from error
+    if not math.isfinite(mean) or mean < 0 or std < 0:
+        raise FormatError(f"`{key}` in {path} must have finite, non-negative milliseconds, but "
+                          f"has {value!r}.")  # fmt: skip
+    return Entry(mean, std, count)
+
+
+def _recognise(entries: Mapping[str, Entry], path: Path) -> TableDialect:
+    """The dialect whose stem and block keys a file has."""
+    for dialect in DIALECTS:
+        block = re.compile(
+            f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
+            + "".join(f"-{name}:[^-]+" for name in dialect.fields)
+        )
+        if any(key.startswith(f"{dialect.stem_type}-input:") for key in entries) and any(
+            block.fullmatch(key) for key in entries
+        ):
+            return dialect
+    example = next(iter(entries))
+    raise FormatError(
+        f"`path` must be a latency table in one of the dialects "
+        f"{', '.join(d.name for d in DIALECTS)}, but the keys of {path} are like {example!r}."
+    )
+
+
+def _resolutions(entries: Mapping[str, Entry], dialect: TableDialect) -> tuple[int, ...]:
+    pattern = re.compile(rf"{dialect.stem_type}-input:(\d+)x")
+    matches = (pattern.match(key) for key in entries)
+    return tuple(sorted({int(match[1]) for match in matches if match}))
+
+
+def write_table(content: TableContent, path: Path) -> None:
+    """Write our own format, whole or not at all: see ``docs/formats.md``."""
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "unit": "ms",
+        "keys": content.dialect.name,
+        "metadata": dict(content.metadata),
+        "sections": [
+            {
+                "resolutions": list(section.resolutions),
+                "entries": {key: _entry_dict(e) for key, e in sorted(section.entries.items())},
+            }
+            for section in content.sections
+        ],
+    }
+    write_atomically(path, json.dumps(data, indent=1, allow_nan=False))
+
+
+def _entry_dict(entry: Entry) -> dict[str, float]:
+    data: dict[str, float] = {"mean": entry.mean_ms}
+    if not math.isnan(entry.std_ms):
+        data["std"] = entry.std_ms
+    if entry.count:
+        data["count"] = entry.count
+    return data
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file beside its place and move it there, so that no half file is ever seen."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def measured_content(
+    resolutions: tuple[int, ...], entries: Mapping[str, Entry], metadata: Mapping[str, Any]
+) -> TableContent:
+    """A table of our own measurements, with our own keys."""
+    return TableContent(LAYERS, (Section(resolutions, dict(entries)),), metadata)
