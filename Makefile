@@ -1,0 +1,38 @@
+# Every target sets up what it needs: a virtual environment in VENV with the tested versions.
+PYTHON ?= python3
+VENV ?= .venv
+
+PIP := $(VENV)/bin/python -m pip
+READY := $(VENV)/.ready
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: quickstart test lint types coverage clean
+
+quickstart: $(READY)
+	$(VENV)/bin/python examples/quickstart.py
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+
+types: $(READY)
+	$(VENV)/bin/mypy
+
+coverage: $(READY)
+	$(VENV)/bin/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+clean:
+	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch goes first, so that a build of that version which is already there is kept.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Python 3.11 or newer is needed; name one with: make PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --quiet $(TORCH)
+	$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@

@@ -1,0 +1,107 @@
+"""Fetching published tables and predictors by name, each checked against its SHA-256."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pooch
+from platformdirs import user_cache_dir
+from tqdm import tqdm
+
+from optuna_ofa._errors import DownloadError, InvalidArgumentError
+from optuna_ofa._published import PUBLISHED, PublishedFile
+
+
+def fetch(
+    name: str, *, progress: bool = True, registry: Sequence[PublishedFile] = PUBLISHED
+) -> Path:
+    """Return the path of a published table or predictor, downloading what is not cached.
+
+    Files live under the user's cache folder, or under ``OPTUNA_OFA_CACHE`` where that is set.
+    With ``OPTUNA_OFA_OFFLINE=1`` only cached files are used. A cached file is checked again
+    on every call; one that does not have the pinned SHA-256 is deleted and fetched anew.
+
+    Supernet checkpoints are not offered, since no SHA-256 is known for them: download
+    one yourself and pass its path to whatever reads it.
+
+    Args:
+        name: A ``name`` of :func:`published`, for example ``"note10"``.
+        progress: Show a bar on stderr that counts the downloaded files.
+        registry: What is offered; another table serves a mirror or a test.
+
+    Returns:
+        The file, or the folder that holds all files of that name where there are several.
+
+    Raises:
+        InvalidArgumentError: No published file has that name, or ``OPTUNA_OFA_OFFLINE`` is
+            neither 0 nor 1.
+        DownloadError: A file could not be fetched, is not the one that was published, or is
+            needed while ``OPTUNA_OFA_OFFLINE`` is set.
+    """
+    folder = cache_folder() / name
+    wanted = {folder / file.file_name: file for file in registry if file.name == name}
+    if not wanted:
+        names = ", ".join(dict.fromkeys(repr(file.name) for file in registry))
+        raise InvalidArgumentError(
+            f"`name` must be one of {names}, got {name!r}; "
+            "any other file, supernet checkpoints included, is given by its path instead"
+        )
+    missing = {path: file for path, file in wanted.items() if not _is_cached(path, file)}
+    for path, file in tqdm(missing.items(), name, unit="file", disable=not (progress and missing)):
+        _download(path, file)
+    return folder if len(wanted) > 1 else next(iter(wanted))
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: ``OPTUNA_OFA_CACHE``, or the user's cache folder."""
+    return Path(os.environ.get("OPTUNA_OFA_CACHE") or user_cache_dir("optuna_ofa")).expanduser()
+
+
+def _is_offline() -> bool:
+    switch = os.environ.get("OPTUNA_OFA_OFFLINE", "")
+    if switch not in ("", "0", "1"):  # "true" must not silently mean "go online"
+        raise InvalidArgumentError(f"`OPTUNA_OFA_OFFLINE` must be 0 or 1, got {switch!r}")
+    return switch == "1"
+
+
+def _is_cached(path: Path, file: PublishedFile) -> bool:
+    if not path.is_file():
+        return False
+    if pooch.file_hash(path, alg="sha256") == file.sha256:
+        return True
+    path.unlink()
+    return False
+
+
+def _download(path: Path, file: PublishedFile) -> None:
+    remedy = f"get it in another way and pass its path instead of a name, or put it at {path}"
+    if _is_offline():
+        raise DownloadError(
+            f"{file.url} is needed, is not at {path}, and OPTUNA_OFA_OFFLINE is set; {remedy}"
+        )
+    try:
+        got = _download_if_genuine(path, file)
+    except OSError as error:  # requests' errors are OSErrors too
+        raise DownloadError(f"could not fetch {file.url}: {error}; {remedy}") from error
+    if got != file.sha256:
+        raise DownloadError(
+            f"{file.url} is not the file that was published: "
+            f"expected SHA-256 {file.sha256}, got {got}; {remedy}"
+        )
+
+
+def _download_if_genuine(path: Path, file: PublishedFile) -> str:
+    """Download the file, keep it if it is the published one, and return its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Only a whole and checked file gets its final name: a download that is cut off leaves
+    # nothing there, and two processes that fetch the same file do not disturb each other.
+    with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent.parent) as scratch:
+        part = Path(scratch) / path.name
+        pooch.HTTPDownloader()(file.url, part, None)
+        got: str = pooch.file_hash(part, alg="sha256")
+        if got == file.sha256:
+            os.replace(part, path)
+    return got

@@ -1,0 +1,46 @@
+"""The one place through which optional dependencies are imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from optuna_ofa._errors import MissingDependencyError
+
+
+@dataclass(frozen=True)
+class OptionalImport:
+    """A module that is imported on use, not when the package is imported.
+
+    Args:
+        module: Full name of the module.
+        extra: The extra of ``optuna-ofa`` that installs it.
+    """
+
+    module: str
+    extra: str
+
+    def check(self) -> ModuleType:
+        """Return the module.
+
+        Raises:
+            MissingDependencyError: It cannot be imported.
+        """
+        try:
+            return import_module(self.module)
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"`{self.module}` cannot be imported ({error}); "
+                f'install it with: pip install "optuna-ofa[{self.extra}]"'
+            ) from error
+
+
+def try_import(module: str, extra: str) -> OptionalImport:
+    """Name an optional dependency at the top of a file; call its ``check()`` where it is used.
+
+    Args:
+        module: Full name of the module, for example ``"kaleido"``.
+        extra: The extra of ``optuna-ofa`` that installs it, for example ``"image"``.
+    """
+    return OptionalImport(module, extra)

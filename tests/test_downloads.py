@@ -1,0 +1,264 @@
+"""Fetching by name, against a server on this machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from optuna_ofa._downloads import cache_folder, fetch
+from optuna_ofa._errors import DownloadError, InvalidArgumentError
+from optuna_ofa._published import PublishedFile, published
+
+Registry = tuple[PublishedFile, ...]
+CONTENT = {"table.yaml": b"mean: 1.0\n", "160.yaml": b"160\n", "224.yaml": b"224\n"}
+
+
+class Server(ThreadingHTTPServer):
+    """Remembers what was asked for."""
+
+    requests: list[str]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files and cuts ``/cut/...`` off half-way."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        if self.path.startswith("/cut/"):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+        else:
+            super().do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    root = tmp_path / "server"
+    root.mkdir()
+    for name, content in CONTENT.items():
+        (root / name).write_bytes(content)
+    with Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(root))) as httpd:
+        httpd.requests = []
+        # Polling often makes the fixture end sooner.
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+        thread.start()
+        yield httpd
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def registry(server: Server) -> Registry:
+    address = f"http://127.0.0.1:{server.server_port}"
+    genuine = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
+    return (
+        PublishedFile("table", f"{address}/table.yaml", genuine["table.yaml"], "MIT", ""),
+        PublishedFile("several", f"{address}/160.yaml", genuine["160.yaml"], "MIT", ""),
+        PublishedFile("several", f"{address}/224.yaml", genuine["224.yaml"], "MIT", ""),
+        PublishedFile("altered", f"{address}/table.yaml", "0" * 64, "MIT", ""),
+        PublishedFile("absent", f"{address}/absent.yaml", "0" * 64, "MIT", ""),
+        PublishedFile("cut", f"{address}/cut/cut.yaml", "0" * 64, "MIT", ""),
+        PublishedFile("nowhere", "http://127.0.0.1:9/nowhere.yaml", "0" * 64, "MIT", ""),
+    )
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPTUNA_OFA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPTUNA_OFA_OFFLINE", raising=False)
+    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    return tmp_path / "cache"
+
+
+def files_under(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_single_file_is_returned_as_a_file(registry: Registry, cache: Path) -> None:
+    path = fetch("table", registry=registry)
+    assert path == cache / "table" / "table.yaml"
+    assert path.read_bytes() == CONTENT["table.yaml"]
+
+
+def test_several_files_are_returned_as_their_folder(registry: Registry, cache: Path) -> None:
+    assert fetch("several", registry=registry) == cache / "several"
+    assert files_under(cache / "several") == ["160.yaml", "224.yaml"]
+
+
+def test_nothing_else_is_left_in_the_cache(registry: Registry, cache: Path) -> None:
+    fetch("several", registry=registry)
+    assert [path.name for path in cache.iterdir()] == ["several"]
+
+
+def test_a_cached_file_is_not_asked_for_again(
+    registry: Registry, server: Server
+) -> None:
+    fetch("table", registry=registry)
+    fetch("table", registry=registry)
+    assert server.requests == ["/table.yaml"]
+
+
+def test_only_what_is_missing_of_a_folder_is_fetched(
+    registry: Registry, server: Server
+) -> None:
+    (fetch("several", registry=registry) / "160.yaml").unlink()
+    server.requests.clear()
+    fetch("several", registry=registry)
+    assert server.requests == ["/160.yaml"]
+
+
+def test_a_corrupt_cached_file_is_replaced(registry: Registry) -> None:
+    path = fetch("table", registry=registry)
+    path.write_bytes(b"corrupt")
+    assert fetch("table", registry=registry).read_bytes() == CONTENT["table.yaml"]
+
+
+def test_a_corrupt_cached_file_does_not_survive_a_failed_download(
+    registry: Registry, cache: Path
+) -> None:
+    corrupt = cache / "nowhere" / "nowhere.yaml"
+    corrupt.parent.mkdir(parents=True)
+    corrupt.write_bytes(b"corrupt")
+    with pytest.raises(DownloadError, match="could not fetch"):
+        fetch("nowhere", registry=registry)
+    assert not corrupt.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("absent", r"could not fetch http://127.0.0.1:\d+/absent.yaml: 404", id="404"),
+        pytest.param("cut", r"could not fetch http://.*/cut.yaml: .*IncompleteRead", id="cut-off"),
+        pytest.param("nowhere", r"http://127.0.0.1:9/nowhere.yaml: .*refused", id="no-server"),
+        pytest.param(
+            "altered",
+            f"expected SHA-256 {'0' * 64}, got {hashlib.sha256(CONTENT['table.yaml']).hexdigest()}",
+            id="checksum",
+        ),
+    ],
+)
+class TestFailure:
+    def test_names_the_address_and_the_reason(
+        self, registry: Registry, name: str, message: str
+    ) -> None:
+        with pytest.raises(DownloadError, match=message):
+            fetch(name, registry=registry)
+
+    def test_says_what_to_do_without_the_network(
+        self, registry: Registry, name: str, message: str
+    ) -> None:
+        with pytest.raises(DownloadError, match="pass its path instead of a name"):
+            fetch(name, registry=registry)
+
+    def test_leaves_no_file_in_the_cache(
+        self, registry: Registry, cache: Path, name: str, message: str
+    ) -> None:
+        with pytest.raises(DownloadError, match=message):
+            fetch(name, registry=registry)
+        assert files_under(cache) == []
+
+
+def test_an_unwritable_cache_is_a_download_error(registry: Registry, cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(DownloadError, match="Not a directory"):
+        fetch("table", registry=registry)
+
+
+def test_offline_uses_the_cache(
+    registry: Registry, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fetch("table", registry=registry)
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
+    assert fetch("table", registry=registry) == path
+    assert server.requests == ["/table.yaml"]
+
+
+def test_offline_refuses_what_is_not_cached(
+    registry: Registry, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="OPTUNA_OFA_OFFLINE is set"):
+        fetch("table", registry=registry)
+    assert server.requests == []
+
+
+def test_offline_refuses_a_corrupt_cached_file(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch("table", registry=registry).write_bytes(b"corrupt")
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="OPTUNA_OFA_OFFLINE is set"):
+        fetch("table", registry=registry)
+
+
+def test_offline_switch_of_0_is_online(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "0")
+    assert fetch("table", registry=registry).is_file()
+
+
+def test_an_unclear_offline_switch_is_refused(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "true")
+    with pytest.raises(InvalidArgumentError, match="`OPTUNA_OFA_OFFLINE` must be 0 or 1, got"):
+        fetch("table", registry=registry)
+
+
+@pytest.mark.parametrize("name", ["note11", "ofa_mbv3_d234_e346_k357_w1.0", ""])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"`name` must be one of 'note10'.*got '{name}'"):
+        fetch(name)
+
+
+@pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False)])
+def test_progress_goes_to_stderr(
+    registry: Registry, capfd: pytest.CaptureFixture[str], progress: bool, shown: bool
+) -> None:
+    fetch("several", progress=progress, registry=registry)
+    captured = capfd.readouterr()
+    assert ("2/2" in captured.err) == shown
+    assert captured.out == ""
+
+
+def test_the_default_cache_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPTUNA_OFA_CACHE")
+    assert cache_folder().name == "optuna_ofa"
+
+
+@pytest.mark.parametrize("file", published(), ids=lambda file: file.file_name)
+def test_a_published_file_is_pinned(file: PublishedFile) -> None:
+    assert len(bytes.fromhex(file.sha256)) == 32
+    assert file.url.startswith("https://raw.githubusercontent.com/")
+
+
+SHARED_NAMES = {
+    "i7-8700k": "i7-8700k_w1.0/i7-8700K_lut.yaml",
+    "mobile_trim": "proxylessnas/mobile_trim.yaml",
+    "ofa_mbv3_w1.2_accuracy": "ofa_mbv3_w1.2_acc_predictor.pth",
+    "ofa_resnet50_accuracy": "ofa_resnet50_acc_predictor.pth",
+}
+
+
+@pytest.mark.parametrize("file", published(), ids=lambda file: file.file_name)
+def test_the_pinned_digest_is_that_of_the_real_file(file: PublishedFile, shared_data: Path) -> None:
+    path = shared_data / SHARED_NAMES.get(file.name, f"note10_w1.2/{file.file_name}")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+
+
+def test_note10_has_every_resolution() -> None:
+    resolutions = [int(f.file_name.split("_")[0]) for f in published() if f.name == "note10"]
+    assert resolutions == list(range(160, 225, 4))

@@ -1,0 +1,139 @@
+"""What the project installs: its packages, its data, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("optuna_ofa", "samplers", "predictors")
+# What the extras install, by the names under which it is imported.
+EXTRAS = ("kaleido", "optuna_dashboard", "ofa", "pandas", "psycopg", "pymoo", "pymysql", "pytest")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names of the files in a wheel, built from a copy so that no old build is reused."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in SOURCES:
+        shutil.copytree(
+            ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "."]
+    subprocess.run(command, cwd=copy, check=True, capture_output=True)
+    (path,) = copy.glob("*.whl")
+    with ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def run_python(code: str, folder: Path) -> str:
+    """What ``code`` prints in a fresh interpreter that has only the installed packages."""
+    command = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def packages_on_disk() -> list[str]:
+    """Dotted names of the folders with an ``__init__.py``, the two linked ones under their own."""
+    names = []
+    for source in SOURCES:
+        for init in (ROOT / source).rglob("__init__.py"):
+            name = ".".join(init.parent.relative_to(ROOT).parts)
+            names.append(name if source == "optuna_ofa" else f"optuna_ofa.{name}")
+    return sorted(set(names))
+
+
+def test_every_package_is_declared(project: dict[str, Any]) -> None:
+    assert sorted(project["tool"]["setuptools"]["packages"]) == packages_on_disk()
+
+
+def test_every_module_is_in_the_wheel(wheel: list[str]) -> None:
+    on_disk = {
+        str(path.relative_to(ROOT)) if source == "optuna_ofa" else f"optuna_ofa/{source}/{name}"
+        for source in SOURCES
+        for path in (ROOT / source).rglob("*.py")
+        if (name := path.relative_to(ROOT / source))
+    }
+    assert {name for name in wheel if name.endswith(".py")} == on_disk
+
+
+def test_the_wheel_has_one_top_level_name(wheel: list[str]) -> None:
+    top = {name.split("/")[0] for name in wheel}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"optuna_ofa"}
+
+
+def test_the_package_data_is_in_the_wheel(wheel: list[str]) -> None:
+    data = [f"optuna_ofa/data/{path.name}" for path in (ROOT / "optuna_ofa/data").glob("*.json")]
+    assert {"optuna_ofa/py.typed", *data} <= set(wheel)
+
+
+def test_the_licence_is_in_the_wheel(wheel: list[str]) -> None:
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel)
+
+
+@pytest.mark.parametrize("name", ["samplers", "predictors"])
+def test_nothing_else_is_importable_at_top_level(name: str, tmp_path: Path) -> None:
+    code = f"from importlib.util import find_spec; print(find_spec({name!r}))"
+    assert run_python(code, tmp_path) == "None"
+
+
+@pytest.mark.parametrize("name", ["samplers", "predictors"])
+def test_the_linked_folders_are_importable_as_subpackages(name: str, tmp_path: Path) -> None:
+    code = f"import optuna_ofa.{name} as module; print(module.__name__)"
+    assert run_python(code, tmp_path) == f"optuna_ofa.{name}"
+
+
+def test_every_module_imports_without_any_extra(tmp_path: Path) -> None:
+    code = f"""
+import importlib, pkgutil, sys
+for name in {EXTRAS}:
+    sys.modules[name] = None  # importing it raises ImportError
+import optuna_ofa
+for module in pkgutil.walk_packages(optuna_ofa.__path__, "optuna_ofa."):
+    importlib.import_module(module.name)
+print("optuna_ofa._errors" in sys.modules)
+"""
+    assert run_python(code, tmp_path) == "True"
+
+
+def test_the_installed_version_is_the_declared_one(project: dict[str, Any]) -> None:
+    assert metadata.version("optuna-ofa") == project["project"]["version"]
+
+
+def test_no_module_repeats_the_version(project: dict[str, Any]) -> None:
+    literal = re.compile(rf"""["']{re.escape(project["project"]["version"])}["']""")
+    repeated = [
+        path.name
+        for source in SOURCES
+        for path in (ROOT / source).rglob("*.py")
+        if literal.search(path.read_text())
+    ]
+    assert repeated == []
+
+
+def test_every_direct_dependency_has_a_tested_version(project: dict[str, Any]) -> None:
+    pinned = {
+        line.split("==")[0].lower()
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    extras = project["project"]["optional-dependencies"].values()
+    required = [*project["project"]["dependencies"], *(name for extra in extras for name in extra)]
+    assert {re.split(r"[\[<>=!~ ]", name)[0].lower() for name in required} <= pinned
