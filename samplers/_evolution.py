@@ -1,0 +1,157 @@
+"""The search itself: arrays in, arrays out, no Optuna."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.samplers._domination import Values
+from optuna_ofa.samplers._start import spread
+from optuna_ofa.samplers._survival import Survival
+from optuna_ofa.samplers._variation import Crossover, Mutation, random_genes
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
+
+# Spaces up to this size are listed when random children keep repeating what is known.
+_SMALL_SPACE = 100_000
+_MAX_ATTEMPTS = 20
+
+
+class Evolution:
+    """NSGA-II on canonical genotypes that never proposes a subnet twice.
+
+    `ask` proposes, the caller evaluates, `tell` takes the results; any number may be asked for
+    or told at a time, also results of subnets that were never asked for.
+
+    Args:
+        space: What is searched.
+        population_size: Survivors that children descend from.
+        crossover: Mixes parents.
+        mutation: Changes children.
+        survival: Picks survivors.
+        seed: Seed of all random choices.
+
+    Raises:
+        InvalidArgumentError: If the population has fewer than two.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        population_size: int,
+        crossover: Crossover,
+        mutation: Mutation,
+        survival: Survival,
+        seed: int | None,
+    ) -> None:
+        if population_size < 2:
+            raise InvalidArgumentError(
+                f"`population_size` must be at least 2, but got {population_size}."
+            )
+        self.space = space
+        self.population_size = population_size
+        self._crossover, self._mutation, self._survival = crossover, mutation, survival
+        self._rng = np.random.default_rng(seed)
+        self._seen: set[bytes] = set()
+        self._start = spread(space, population_size, self._rng)
+        self._population: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
+        self._values: Values = np.empty((0, 0))
+        self._violations: Values = np.empty(0)
+
+    @property
+    def n_seen(self) -> int:
+        """Number of different subnets that were proposed or told."""
+        return len(self._seen)
+
+    def reseed(self) -> None:
+        """Start another stream of random numbers, for parallel workers."""
+        self._rng = np.random.default_rng()
+
+    def ask(self, n: int) -> Matrix:
+        """Propose subnets that were neither proposed nor told before.
+
+        The smallest, the largest and a spread between them come first.
+
+        Returns:
+            A canonical ``(m, n_genes)`` matrix, ``m == n`` unless the space runs out.
+
+        Raises:
+            SearchSpaceExhaustedError: If none is left.
+        """
+        parts: list[Matrix] = []
+        wanted = n
+        if len(self._start):
+            take, self._start = self._start[:n], self._start[n:]
+            parts.append(self._take_new(take, wanted))
+            wanted -= len(parts[-1])
+        for attempt in range(_MAX_ATTEMPTS):
+            if wanted == 0:
+                break
+            rows = self._children(2 * wanted, stronger=attempt)
+            parts.append(self._take_new(rows, wanted))
+            wanted -= len(parts[-1])
+        if wanted and self.space.n_subnets <= _SMALL_SPACE:
+            rows = self._rng.permutation(self.space.enumerate())
+            parts.append(self._take_new(rows, wanted))
+        result = np.concatenate(parts)
+        if len(result) == 0:
+            raise SearchSpaceExhaustedError(
+                f"All {self.space.n_subnets} subnets of {self.space} have been evaluated."
+            )
+        return result
+
+    def tell(self, matrix: Matrix, values: Values, violations: Values) -> None:
+        """Take results.
+
+        Args:
+            matrix: ``(n, n_genes)`` canonical genotypes.
+            values: ``(n, n_objectives)``, smaller is better, finite.
+            violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
+        """
+        if len(matrix) == 0:
+            return
+        self._seen.update(row.tobytes() for row in np.ascontiguousarray(matrix, dtype=np.int16))
+        if len(self._population) == 0:
+            self._values = np.empty((0, values.shape[1]))
+        rows = np.concatenate([self._population, matrix])
+        all_values = np.concatenate([self._values, values])
+        all_violations = np.concatenate([self._violations, violations])
+        n = min(self.population_size, len(rows))
+        kept = self._survival(all_values, all_violations, n)
+        self._population = rows[kept]
+        self._values, self._violations = all_values[kept], all_violations[kept]
+
+    def forbid(self, matrix: Matrix) -> None:
+        """Never propose these subnets: failed, or running elsewhere."""
+        self._seen.update(row.tobytes() for row in np.ascontiguousarray(matrix, dtype=np.int16))
+
+    def _children(self, n: int, stronger: int) -> Matrix:
+        """Children of the population; ``stronger`` counts the tries that gave too few new ones."""
+        if len(self._population) < 2 or stronger > _MAX_ATTEMPTS // 2:
+            return self.space.canonicalize(random_genes(self.space, n, self._rng))
+        first, second = self._parents(n), self._parents(n)
+        rows = self._crossover(self._population[first], self._population[second], self._rng)
+        for _ in range(1 + stronger):
+            rows = self._mutation(self.space, rows, self._rng)
+        return self.space.canonicalize(self._fill(rows))
+
+    def _parents(self, n: int) -> NDArray[np.intp]:
+        """Binary tournaments; survivors are sorted, so the smaller index is the better one."""
+        return self._rng.integers(len(self._population), size=(2, n)).min(axis=0)
+
+    def _fill(self, rows: Matrix) -> Matrix:
+        """Draw the genes of blocks that have just become active."""
+        drawn = random_genes(self.space, len(rows), self._rng)
+        return np.where((rows == 0) & self.space.block_genes, drawn, rows)
+
+    def _take_new(self, rows: Matrix, n: int) -> Matrix:
+        """The first ``n`` rows that are new, which are no longer new afterwards."""
+        new: list[int] = []
+        for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int16)):
+            key = row.tobytes()
+            if len(new) < n and key not in self._seen:
+                self._seen.add(key)
+                new.append(i)
+        return rows[new]
