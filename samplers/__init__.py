@@ -1,1 +1,26 @@
-"""The search for Pareto fronts."""
+"""The search for Pareto fronts: an Optuna sampler, and the strategies that it is made of."""
+
+from optuna_ofa.samplers._domination import crowding_distance, nondominated, ranks
+from optuna_ofa.samplers._evolution import Evolution
+from optuna_ofa.samplers._mating import Mating, NeighbourMating, tournament
+from optuna_ofa.samplers._sampler import NSGAIISampler
+from optuna_ofa.samplers._survival import CostBins, Survival, rank_and_crowding
+from optuna_ofa.samplers._variation import Crossover, Mutation, ResetMutation, UniformCrossover
+
+__all__ = [
+    "CostBins",
+    "Crossover",
+    "Evolution",
+    "Mating",
+    "Mutation",
+    "NSGAIISampler",
+    "NeighbourMating",
+    "ResetMutation",
+    "Survival",
+    "UniformCrossover",
+    "crowding_distance",
+    "nondominated",
+    "rank_and_crowding",
+    "ranks",
+    "tournament",
+]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.samplers._domination import Values
+from optuna_ofa.samplers._mating import Mating
 from optuna_ofa.samplers._start import spread
 from optuna_ofa.samplers._survival import Survival
 from optuna_ofa.samplers._variation import Crossover, Mutation, random_genes
@@ -29,6 +29,7 @@ class Evolution:
         population_size: Survivors that children descend from.
         crossover: Mixes parents.
         mutation: Changes children.
+        mating: Picks pairs of parents.
         survival: Picks survivors.
         seed: Seed of all random choices.
 
@@ -43,6 +44,7 @@ class Evolution:
         population_size: int,
         crossover: Crossover,
         mutation: Mutation,
+        mating: Mating,
         survival: Survival,
         seed: int | None,
     ) -> None:
@@ -52,7 +54,8 @@ class Evolution:
             )
         self.space = space
         self.population_size = population_size
-        self._crossover, self._mutation, self._survival = crossover, mutation, survival
+        self._crossover, self._mutation = crossover, mutation
+        self._mating, self._survival = mating, survival
         self._rng = np.random.default_rng(seed)
         self._seen: set[bytes] = set()
         self._start = spread(space, population_size, self._rng)
@@ -131,15 +134,11 @@ class Evolution:
         """Children of the population; ``stronger`` counts the tries that gave too few new ones."""
         if len(self._population) < 2 or stronger > _MAX_ATTEMPTS // 2:
             return self.space.canonicalize(random_genes(self.space, n, self._rng))
-        first, second = self._parents(n), self._parents(n)
+        first, second = self._mating(self._values, n, self._rng)
         rows = self._crossover(self._population[first], self._population[second], self._rng)
         for _ in range(1 + stronger):
             rows = self._mutation(self.space, rows, self._rng)
         return self.space.canonicalize(self._fill(rows))
-
-    def _parents(self, n: int) -> NDArray[np.intp]:
-        """Binary tournaments; survivors are sorted, so the smaller index is the better one."""
-        return self._rng.integers(len(self._population), size=(2, n)).min(axis=0)
 
     def _fill(self, rows: Matrix) -> Matrix:
         """Draw the genes of blocks that have just become active."""

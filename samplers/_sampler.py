@@ -1,0 +1,146 @@
+"""NSGA-II for subnets as an Optuna sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.samplers._evolution import Evolution
+from optuna_ofa.samplers._mating import Mating, NeighbourMating
+from optuna_ofa.samplers._survival import CostBins, Survival
+from optuna_ofa.samplers._variation import Crossover, Mutation, ResetMutation, UniformCrossover
+from optuna_ofa.space import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+
+class NSGAIISampler(BaseSampler):
+    """NSGA-II (Deb et al. 2002) on the canonical subnets of a search space.
+
+    What differs from Optuna's own: a subnet is never proposed twice in a study, genes of absent
+    blocks take no part, the search starts from the smallest, the largest and a spread of
+    subnets, and the static search space makes a trial cheap. Works in any Optuna study whose
+    objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters
+    that are not of the space are drawn at random. Constraints are those that trials set with
+    ``trial.set_constraint``.
+
+    Args:
+        space: What is searched.
+        population_size: Survivors of a generation, and children.
+        crossover: Mixes parents; None is `UniformCrossover`.
+        mutation: Changes children; None is `ResetMutation` of one gene.
+        mating: Picks pairs of parents; None is `NeighbourMating`.
+        survival: Picks survivors; None is `CostBins`, the plain one is `rank_and_crowding`.
+        seed: Seed of all random choices.
+
+    Raises:
+        InvalidArgumentError: If ``population_size`` is below 2.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        population_size: int = 100,
+        crossover: Crossover | None = None,
+        mutation: Mutation | None = None,
+        mating: Mating | None = None,
+        survival: Survival | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.space = space
+        self.population_size = population_size
+        self.evolution = Evolution(
+            space=space,
+            population_size=population_size,
+            crossover=crossover or UniformCrossover(),
+            mutation=mutation or ResetMutation(1.0),
+            mating=mating or NeighbourMating(),
+            survival=survival or CostBins(),
+            seed=seed,
+        )
+        self._random = RandomSampler(seed=seed)
+        self._queue: list[dict[str, Any]] = []
+        self._told: set[int] = set()
+        self._first_open = 0
+
+    def reseed_rng(self) -> None:
+        """Make the random choices of a parallel worker differ from the others'."""
+        self._random.reseed_rng()
+        self.evolution.reseed()
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The parameters of the space; Optuna ignores those that a trial does not suggest."""
+        return {name: d for name, d in self.space.distributions.items() if not d.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The parameters of a new subnet."""
+        self.sync(study)
+        if not self._queue:
+            self._queue = self.space.to_params(self.evolution.ask(self.population_size))
+        params = self._queue.pop(0)
+        return {name: params[name] for name in search_space}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A random value, for parameters that are not of the space."""
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Nothing but what the random sampler does."""
+        self._random.before_trial(study, trial)
+
+    def sync(self, study: Study) -> None:
+        """Take in the trials that have finished since the last call, whoever ran them."""
+        trials = study._get_trials(deepcopy=False, use_cache=True)
+        finished = []
+        for trial in trials[self._first_open :]:
+            if trial.number not in self._told and trial.state.is_finished():
+                self._told.add(trial.number)
+                finished.append(trial)
+        while self._first_open in self._told:  # trials before this one need no second look
+            self._told.discard(self._first_open)
+            self._first_open += 1
+        self.take(study.directions, [t for t in finished if self._is_of_space(t)])
+
+    def take(self, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial]) -> None:
+        """Take in finished trials of the space; failed ones are never proposed again."""
+        matrix = self.space.from_params([t.params for t in trials])
+        complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
+        self.evolution.forbid(matrix[~complete])
+        done = [t for t in trials if t.state == TrialState.COMPLETE]
+        signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+        values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
+        violations = np.array([sum(max(c, 0.0) for c in t.constraints.values()) for t in done])
+        self.evolution.tell(matrix[complete], values, violations)
+
+    def skip(self, n_trials: int) -> None:
+        """Do not read the first trials again, because the evolution was told of them."""
+        self._first_open = max(self._first_open, n_trials)
+
+    def _is_of_space(self, trial: FrozenTrial) -> bool:
+        if not all(name in trial.params for name in self.space.distributions):
+            return False
+        try:
+            self.space.from_params([trial.params])
+        except InvalidSubnetError:  # a trial from before the space was restricted
+            return False
+        return True
