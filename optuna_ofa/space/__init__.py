@@ -6,6 +6,10 @@ from optuna_ofa.space._family import Family, Gene, Head, Stage, Stem, make_divis
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._layer import Layer
 from optuna_ofa.space._measured import MeasuredSubnets, read_measured_subnets
+from optuna_ofa.space._net_config import net_config
+from optuna_ofa.space._net_config_files import read_net_config, read_specialized
+from optuna_ofa.space._net_config_layers import layers_from_net_config
+from optuna_ofa.space._net_config_subnet import subnet_from_net_config
 from optuna_ofa.space._onehot import (
     Encoding,
     mobilenet_encoding,
@@ -31,12 +35,17 @@ __all__ = [
     "families",
     "genotype_of",
     "get_family",
+    "layers_from_net_config",
     "make_divisible",
     "mobilenet_encoding",
+    "net_config",
     "read_measured_subnets",
+    "read_net_config",
+    "read_specialized",
     "resnet_encoding",
     "slots",
     "subnet_from_dialect",
+    "subnet_from_net_config",
     "subnet_layers",
     "subnet_of",
     "subnet_to_dialect",

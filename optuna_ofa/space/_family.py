@@ -172,6 +172,10 @@ class Family:
         """1 where all expand ratios are integers, otherwise 0.01 (percent)."""
         return 1 if all(float(e).is_integer() for e in self.expands) else 0.01
 
+    def expand_ratio(self, integer: int) -> float:
+        """The published expand ratio of an integer of a genotype: 0.35 for 35 percent."""
+        return integer if self.expand_scale == 1 else round(integer * self.expand_scale, 4)
+
     @cached_property
     def depth_choices(self) -> tuple[tuple[int, ...], ...]:
         """Choices of each entry of ``Subnet.depth``: the stem's, if any, then the stages'."""

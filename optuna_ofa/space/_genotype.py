@@ -24,12 +24,11 @@ def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
         for kind in ("depth", "kernel", "expand", "width")
     }
     depth = iter(rows["depth"])
-    scale = family.expand_scale
     return Subnet(
         family,
         genotype[0],
         tuple(next(depth) if len(c) > 1 else c[0] for c in family.depth_choices),
         rows["kernel"],
-        rows["expand"] if scale == 1 else tuple(round(e * scale, 4) for e in rows["expand"]),
+        tuple(map(family.expand_ratio, rows["expand"])),
         rows["width"],
     )

@@ -85,10 +85,11 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
             in_channels = before.out_channels[0] if p == 0 else stage.out_channels[0]
             sizes = _sizes(family, r)
             stride = stage.stride if p == 0 else 1
+            ratio = family.expand_ratio(expand)
             return Layer(
                 "block", "mbconv", in_channels, stage.out_channels[0],
                 sizes[s] if p == 0 else sizes[s + 1], sizes[s + 1],
-                make_divisible(round(in_channels * expand)), kernel, stride, expand,
+                make_divisible(round(in_channels * ratio)), kernel, stride, ratio,
                 stage.act, stage.use_se,
                 shortcut=stride == 1 and in_channels == stage.out_channels[0],
             )  # fmt: skip
@@ -177,7 +178,7 @@ def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
             inputs = (family.stages[s - 1] if s else family.stem).out_channels
             out = stage.out_channels[w]
             sizes = _sizes(family, r)
-            ratio = round(e * family.expand_scale, 4)
+            ratio = family.expand_ratio(e)
             return Layer(
                 "block", "bottleneck", inputs[w_in] if p == 0 else out, out,
                 sizes[s] if p == 0 else sizes[s + 1], sizes[s + 1],

@@ -313,6 +313,11 @@ class SearchSpace:
         columns, depths, least = zip(*rows, strict=True)
         return np.array(columns), np.array(depths), np.array(least, dtype=np.int16)
 
+    @cached_property
+    def block_genes(self) -> NDArray[np.bool_]:
+        """Which genes belong to a block, and are 0 where it is absent, ``(n_genes,)``."""
+        return np.array([gene.position >= 0 for gene in self.genes])
+
     def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
         """Which genes of each row decide something: all but those of absent blocks."""
         columns, depths, least = self._activity
@@ -385,6 +390,26 @@ class SearchSpace:
                 weights = [c / sum(counts) for c in counts]
             matrix[:, j] = rng.choice(choices, size=n, p=weights)
         return self.canonicalize(matrix)
+
+    def enumerate(self) -> Matrix:
+        """Every subnet of the space once, ``(n_subnets, n_genes)``; for small spaces.
+
+        Raises:
+            InvalidArgumentError: If there are more than a million.
+        """
+        if self.n_subnets > 1_000_000:
+            raise InvalidArgumentError(
+                f"`space` must have at most a million subnets to be listed, but has "
+                f"{self.n_subnets}."
+            )
+        rows = np.zeros((1, len(self.genes)), dtype=np.int16)
+        for j, gene in enumerate(self.genes):
+            choices = np.array(self._choices[gene.name], dtype=np.int16)
+            rows = np.repeat(rows, len(choices), axis=0)
+            rows[:, j] = np.tile(choices, len(rows) // len(choices))
+            # equal subnets are merged as soon as a gene is set, so that no more are ever held
+            rows = np.unique(np.where(self.active_genes(rows), rows, 0), axis=0)
+        return rows
 
     # ------------------------------------------------------------------ Optuna
 
