@@ -34,6 +34,14 @@ class InfeasibleConstraintError(OptunaOFAError, ValueError):
     """No subnet of the search space can satisfy the constraints."""
 
 
+class PredictionError(OptunaOFAError, ValueError):
+    """A predictor returned something that is no prediction."""
+
+
+class StudyMismatchError(OptunaOFAError, ValueError):
+    """A study of that name exists, but for something else."""
+
+
 class SearchSpaceExhaustedError(OptunaOFAError, RuntimeError):
     """Every subnet of the search space has been evaluated."""
 

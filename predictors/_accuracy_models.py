@@ -61,7 +61,7 @@ class PublishedMLP(AccuracyModel):
         inputs = torch.from_numpy(self.encoding.encode(self._space, matrix))
         padded = torch.zeros(-(-len(inputs) // _BLOCK) * _BLOCK, inputs.shape[1])
         padded[: len(inputs)] = inputs
-        outputs = [self._forward(block) for block in padded.split(_BLOCK)]
+        outputs = [self._forward(block) for block in torch.split(padded, _BLOCK)]
         fractions = torch.cat(outputs)[: len(inputs), 0] if outputs else torch.empty(0)
         return (fractions.numpy().astype(np.float64) + self._base) * 100
 
@@ -86,13 +86,13 @@ class Thermometer:
         self._macs = LayerSum(space, lambda layer, _: layer_macs(layer))
         self._params = LayerSum(space, lambda layer, _: layer_params(layer))
         self._space = space
+        marker = "kernel" if space.family.block == "mbconv" else "expand"
         steps = [
             (j, choice)
             for j, gene in enumerate(space.genes)
-            for choice in (space.choices[gene.name] if gene.kind == "kernel" or not any(
-                g.kind == "kernel" and g.block == gene.block for g in space.genes
-            ) and gene.position >= 0 else space.choices[gene.name][1:])
-        ]  # fmt: skip
+            # one gene of each block tells by its first step that the block is there
+            for choice in space.choices[gene.name][gene.kind != marker :]
+        ]
         self._columns = np.array([j for j, _ in steps])
         self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)
         ends = space.to_matrix([space.smallest(), space.largest()])
@@ -157,13 +157,14 @@ class RidgeModel(AccuracyModel):
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracies in percent, ``(n,)``."""
         # not a matrix product, whose last bits depend on the number of rows
-        return self._top1 + ((self._features(matrix) - self._mean) * self._weights).sum(axis=1)
+        points = np.sum((self._features(matrix) - self._mean) * self._weights, axis=1)
+        return np.asarray(self._top1 + points)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
         """Standard deviations in points, larger away from the subnets it was fitted on."""
         centred = self._features(matrix) - self._mean
         leverage = np.einsum("ij,jk,ik->i", centred, self._covariance, centred)
-        return self._noise * np.sqrt(1 + leverage)
+        return np.asarray(self._noise * np.sqrt(1 + leverage))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready numbers, six significant digits."""

@@ -28,12 +28,12 @@ class Entry(NamedTuple):
     Args:
         mean_ms: Mean latency in milliseconds.
         std_ms: Standard deviation of single runs in milliseconds; NaN if unknown.
-        count: Number of runs; 0 if unknown.
+        n_runs: Number of runs; 0 if unknown.
     """
 
     mean_ms: float
     std_ms: float = math.nan
-    count: int = 0
+    n_runs: int = 0
 
 
 class Section(NamedTuple):
@@ -85,7 +85,7 @@ def _read_file(path: Path) -> TableContent:
     try:
         text = path.read_text(encoding="utf-8")
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        data = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=loader)  # noqa: S506
+        data = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=loader)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise FormatError(f"`path` must be a YAML or JSON table, but {path} is not: "
                           f"{error}") from error  # fmt: skip
@@ -182,8 +182,8 @@ def _entry_dict(entry: Entry) -> dict[str, float]:
     data: dict[str, float] = {"mean": entry.mean_ms}
     if not math.isnan(entry.std_ms):
         data["std"] = entry.std_ms
-    if entry.count:
-        data["count"] = entry.count
+    if entry.n_runs:
+        data["count"] = entry.n_runs
     return data
 
 

@@ -107,14 +107,14 @@ class LayerSum:
         positions = (genes @ index.radices).astype(np.int32).T + index.offsets[:, None]
         if positions.min() < 0 or positions.max() >= index.size:
             self.space.check(rows)
-        return self._prices[positions].sum(axis=0)
+        return np.asarray(self._prices[positions].sum(axis=0))
 
     def by_slot(self, matrix: Matrix) -> NDArray[np.float64]:
         """The price of each layer, ``(n, n_slots)``; 0 where a slot is empty."""
         index = self._index
         genes = self.space.check(matrix).astype(np.float32)
         genes[:, 0] = index.resolution_rank[np.asarray(matrix)[:, 0]]
-        return self._prices[(genes @ index.radices).astype(np.int32) + index.offsets]
+        return np.asarray(self._prices[(genes @ index.radices).astype(np.int32) + index.offsets])
 
 
 @cache

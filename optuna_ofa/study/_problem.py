@@ -1,0 +1,173 @@
+"""What is searched for: a space, the predictors of its objectives, and constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InfeasibleConstraintError, InvalidArgumentError, PredictionError
+from optuna_ofa.predictors import Predictor
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
+from optuna_ofa.study._metrics import METRICS
+from optuna_ofa.study._reachable import best_reachable
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+# The best reachable accuracy is found by climbing, which may stop short of the top.
+_CLIMBING_ERROR = {"top1": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions of a batch.
+
+    Args:
+        values: ``(n, n_objectives)`` in the metrics' own units and directions.
+        constraints: ``(n, n_constraints)``; above 0 a constraint is violated, by that much.
+    """
+
+    values: NDArray[np.float64]
+    constraints: NDArray[np.float64]
+
+
+class Problem:
+    """A multi-objective problem over subnets.
+
+    It is an Optuna objective too: ``optuna.create_study(directions=problem.directions)
+    .optimize(problem)`` lets any Optuna sampler search on the same predictors.
+
+    Args:
+        space: The subnets.
+        objectives: Names of the metrics, in the order of a trial's values.
+        constraints: Bound of each constrained metric; a lower one for ``top1``, else an upper.
+        predictors: A predictor for each metric that is an objective or constrained.
+
+    Raises:
+        InvalidArgumentError: If a name is unknown, an objective is there twice, or a bound is
+            not finite.
+        FamilyMismatchError: If a predictor is for another family.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        objectives: Sequence[str],
+        constraints: Mapping[str, float],
+        predictors: Mapping[str, Predictor],
+    ) -> None:
+        _check_names(objectives, constraints)
+        for predictor in predictors.values():
+            predictor.require(space)
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.constraints = {name: float(bound) for name, bound in constraints.items()}
+        self.predictors = dict(predictors)
+
+    @property
+    def directions(self) -> list[str]:
+        """Optuna's direction of each objective."""
+        return ["maximize" if METRICS[m].maximize else "minimize" for m in self.objectives]
+
+    def evaluate(self, matrix: Matrix) -> Evaluation:
+        """Predict a batch of genotypes.
+
+        Raises:
+            PredictionError: If a prediction is not a finite number; says whose and of what.
+        """
+        columns = {m: self._predict(m, matrix) for m in (*self.objectives, *self.constraints)}
+        excess = [
+            (bound - columns[m]) if METRICS[m].maximize else (columns[m] - bound)
+            for m, bound in self.constraints.items()
+        ]
+        n = len(matrix)
+        return Evaluation(
+            np.stack([columns[m] for m in self.objectives], axis=1),
+            np.stack(excess, axis=1) if excess else np.empty((n, 0)),
+        )
+
+    def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
+        values = np.asarray(self.predictors[metric].predict(matrix), dtype=float)
+        if values.shape != (len(matrix),):
+            raise PredictionError(
+                f"The predictor of `{metric}` must return {len(matrix)} numbers, but returned "
+                f"an array of shape {values.shape}."
+            )
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            subnet = self.space.from_matrix(matrix[bad[:1]])[0]
+            raise PredictionError(
+                f"The predictor of `{metric}` must return finite numbers, but returned "
+                f"{values[bad[0]]} for {subnet} ({len(bad)} of {len(matrix)})."
+            )
+        return values
+
+    def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
+        """Suggest a subnet from a trial, predict it, and return the objectives' values."""
+        subnet = self.space.suggest(trial)
+        result = self.evaluate(self.space.to_matrix([subnet]))
+        for name, value in zip(self.constraints, result.constraints[0], strict=True):
+            trial.set_constraint(name, float(value))
+        trial.set_user_attr("subnet", subnet.to_dict())
+        trial.set_user_attr("kind", "predicted")
+        return tuple(float(v) for v in result.values[0])
+
+    def violations(self, constraints: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much each row violates in all, ``(n,)``, each constraint relative to its bound."""
+        scale = np.array([abs(bound) or 1.0 for bound in self.constraints.values()])
+        return np.asarray(np.maximum(constraints / scale, 0).sum(axis=1))
+
+    def require_reachable(self) -> None:
+        """Refuse a constraint that no subnet of the space satisfies on its own.
+
+        Raises:
+            InfeasibleConstraintError: With the best value that can be reached.
+        """
+        for metric, bound in self.constraints.items():
+            maximize = METRICS[metric].maximize
+            best = best_reachable(self.space, self.predictors[metric], maximize=maximize)
+            slack = _CLIMBING_ERROR.get(metric, 0.0)
+            if (bound - best if maximize else best - bound) > slack:
+                raise InfeasibleConstraintError(
+                    f"`constraints` must be reachable, but {metric} "
+                    f"{'>=' if maximize else '<='} {bound:g} {METRICS[metric].unit} is not: the "
+                    f"{'largest' if maximize else 'smallest'} reachable value is {best:.4g} "
+                    f"{METRICS[metric].unit}".rstrip() + "."
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """What must stay the same when a study is continued (JSON).
+
+        The predictors are told apart by what they say of the smallest and the largest subnet.
+        """
+        ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
+        metrics = dict.fromkeys((*self.objectives, *self.constraints))
+        return {
+            "family": self.space.family.name,
+            "choices": {name: list(c) for name, c in self.space.choices.items()},
+            "objectives": list(self.objectives),
+            "constraints": self.constraints,
+            "predictions": {m: self.predictors[m].predict(ends).round(4).tolist() for m in metrics},
+        }
+
+
+def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) -> None:
+    unknown = [m for m in (*objectives, *constraints) if m not in METRICS]
+    if unknown:
+        raise InvalidArgumentError(
+            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got "
+            f"{unknown}."
+        )
+    if len(set(objectives)) < len(objectives) or not objectives:
+        raise InvalidArgumentError(
+            f"`objectives` must be different metrics, at least one, but got {list(objectives)}."
+        )
+    for metric, bound in constraints.items():
+        if not np.isfinite(bound):
+            raise InvalidArgumentError(f"`constraints[{metric!r}]` must be finite, but got {bound}.")

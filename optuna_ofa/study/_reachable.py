@@ -1,0 +1,49 @@
+"""The best value of one metric that a search space can reach."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from optuna_ofa.predictors import Predictor
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
+
+
+def best_reachable(space: SearchSpace, predictor: Predictor, *, maximize: bool) -> float:
+    """Climb from the smallest and the largest subnet, one block or other gene at a time.
+
+    For costs that add up over layers the kernel and the expand ratio of a block are tried
+    together, and every resolution and depth is, so the result is the exact optimum unless widths
+    are elastic; for other predictors it is a local one.
+    """
+    sign = -1.0 if maximize else 1.0
+    starts = space.to_matrix([space.smallest(), space.largest()])
+    return sign * min(_descend(space, predictor, row, sign) for row in starts)
+
+
+def _descend(space: SearchSpace, predictor: Predictor, row: Matrix, sign: float) -> float:
+    best = np.inf
+    while True:
+        candidates = np.concatenate([_moves(space, row, group) for group in _groups(space)])
+        values = sign * predictor.predict(candidates)
+        i = int(values.argmin())
+        if values[i] >= best:
+            return best
+        best, row = float(values[i]), candidates[i]
+
+
+def _groups(space: SearchSpace) -> list[list[int]]:
+    """Columns that are changed together: the genes of a block, every other gene alone."""
+    groups: dict[object, list[int]] = {}
+    for j, gene in enumerate(space.genes):
+        groups.setdefault(gene.block if gene.block >= 0 else gene.name, []).append(j)
+    return list(groups.values())
+
+
+def _moves(space: SearchSpace, row: Matrix, columns: list[int]) -> Matrix:
+    settings = list(itertools.product(*(space.choices[space.genes[j].name] for j in columns)))
+    rows = np.repeat(row[None], len(settings), axis=0)
+    rows[:, columns] = settings
+    return space.canonicalize(rows)
