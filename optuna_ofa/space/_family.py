@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from optuna_ofa._errors import InvalidArgumentError
+
 GeneKind = Literal["resolution", "depth", "kernel", "expand", "width"]
 
 
@@ -133,13 +135,16 @@ class Family:
             input) or ``"bottleneck"`` (expand ratio relative to the output).
         resolutions: Input sizes in pixels that the supernet was trained for.
         kernels: Kernel sizes; one choice means that kernels are not elastic.
-        expands: Expand ratios, as published.
+        expands: Expand ratios, as published; whole percents.
         width_mults: Width multipliers that the width genes choose from; one means fixed.
         stem: The stem.
         stages: The elastic stages.
         head: The head.
         bn_eps: Epsilon of every batch normalisation.
         in_channels: Channels of the input image.
+
+    Raises:
+        InvalidArgumentError: If an expand ratio has more than two decimals.
     """
 
     name: str
@@ -155,6 +160,12 @@ class Family:
     head: Head
     bn_eps: float = 1e-5
     in_channels: int = 3
+
+    def __post_init__(self) -> None:
+        if any(abs(e * 100 - round(e * 100)) > 1e-6 for e in self.expands):
+            raise InvalidArgumentError(
+                f"`expands` must be whole percents, such as 0.35, but got {self.expands}."
+            )
 
     def __hash__(self) -> int:  # hashing the whole table for every subnet would be slow
         return hash(self.name)

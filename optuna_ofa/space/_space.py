@@ -15,6 +15,7 @@ from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._genotype import genotype_of, subnet_of
+from optuna_ofa.space._restriction import Choices, as_list, keep_kind, keep_parameter
 from optuna_ofa.space._subnet import Subnet
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class SearchSpace:
         self.family = get_family(family) if isinstance(family, str) else family
         self._choices = {gene.name: gene.choices for gene in self.family.genes}
         if resolution is not None:
-            values = _as_list(resolution)
+            values = as_list(resolution)
             if not values or any(int(r) != r or r < 1 for r in values):
                 raise InvalidArgumentError(
                     f"`resolution` must be positive integers, at least one, but got {values}."
@@ -156,47 +157,15 @@ class SearchSpace:
         """
         by_kind = {"resolution": resolution, "depth": depth, "kernel": kernel,
                    "expand": expand, "width": width}  # fmt: skip
-        restricted = SearchSpace(self.family)
-        restricted._choices = dict(self._choices)
+        choices: Choices = self._choices
         for kind, values in by_kind.items():
-            if values is None:
-                continue
-            names = [gene.name for gene in self.genes if gene.kind == kind]
-            if not names:
-                raise InvalidArgumentError(
-                    f"`{kind}` must be None, because {self.family.name} has no elastic {kind}, "
-                    f"but got {values!r}."
-                )
-            restricted._keep(kind, names, values)
+            if values is not None:
+                choices = keep_kind(choices, self.genes, kind, values)
         for name, values in (parameters or {}).items():
-            if name not in self._choices:
-                raise InvalidArgumentError(
-                    f"`parameters` must have names of parameters such as "
-                    f"{', '.join(list(self._choices)[:3])}, but got {name!r}."
-                )
-            restricted._keep(name, [name], values)
+            choices = keep_parameter(choices, self.genes, name, values)
+        restricted = SearchSpace(self.family)
+        restricted._choices = dict(choices)
         return restricted
-
-    def _keep(self, argument: str, names: list[str], values: Iterable[float] | float) -> None:
-        """Keep ``values`` where a parameter offers them; each must be offered somewhere."""
-        genes = [gene for gene in self.genes if gene.name in names]
-        wanted = {gene.name: {gene.integer(v) for v in _as_list(values)} for gene in genes}
-        offered = sorted({gene.value(c) for gene in genes for c in self._choices[gene.name]})
-        unknown = [v for v in _as_list(values)
-                   if not any(abs(v - o) < 1e-6 for o in offered)]  # fmt: skip
-        if unknown or not _as_list(values):
-            raise InvalidArgumentError(
-                f"`{argument}` must be among {offered}, but got {_as_list(values)}."
-            )
-        for gene in genes:
-            kept = tuple(c for c in self._choices[gene.name] if c in wanted[gene.name])
-            if not kept:
-                raise InvalidArgumentError(
-                    f"`{argument}` leaves no choice for {gene.name!r}, which offers "
-                    f"{[gene.value(c) for c in self._choices[gene.name]]}, but got "
-                    f"{_as_list(values)}."
-                )
-            self._choices[gene.name] = kept
 
     # ------------------------------------------------------------------ subnets and matrices
 
@@ -217,26 +186,17 @@ class SearchSpace:
             InvalidSubnetError: If an entry is not a choice of the family.
         """
         largest = self.largest()
-
-        def filled(given: Sequence[Any] | Any | None, default: tuple[Any, ...]) -> tuple[Any, ...]:
-            if given is None:
-                return default
-            return tuple(given) if isinstance(given, Sequence) else (given,) * len(default)
-
-        depths = filled(depth, largest.depth)
-        # a stage whose depth is fixed keeps it when one number is given for all
-        if not isinstance(depth, Sequence) and depth is not None:
-            fixed = [len(s.depths) == 1 for s in self.family.stages]
-            offset = len(depths) - len(fixed)
-            depths = tuple(largest.depth[i] if i >= offset and fixed[i - offset] else d
-                           for i, d in enumerate(depths))  # fmt: skip
+        given = {"depth": depth, "kernel": kernel, "expand": expand, "width": width}
+        entries = {
+            name: _filled(name, value, getattr(largest, name)) for name, value in given.items()
+        }
+        # one number for all: a stage whose depth is fixed keeps it
+        if depth is not None and not isinstance(depth, Sequence):
+            entries["depth"] = tuple(
+                depth if len(choices) > 1 else choices[0] for choices in self.family.depth_choices
+            )
         return Subnet(
-            self.family,
-            largest.resolution if resolution is None else resolution,
-            depths,
-            filled(kernel, largest.kernel),
-            filled(expand, largest.expand),
-            filled(width, largest.width),
+            self.family, largest.resolution if resolution is None else resolution, **entries
         )
 
     def to_matrix(self, subnets: Iterable[Subnet]) -> Matrix:
@@ -270,7 +230,7 @@ class SearchSpace:
     def check(self, matrix: ArrayLike) -> Matrix:
         """The matrix as ``int16``, if every row belongs to the space.
 
-        Genes of absent blocks may be 0 or any choice.
+        Genes of absent blocks may have any value.
 
         Raises:
             InvalidSubnetError: With the row, the parameter, its choices and the value.
@@ -310,8 +270,8 @@ class SearchSpace:
             for j, g in enumerate(self.genes)
             if g.position >= 0 and g.stage in depth_columns
         ]
-        columns, depths, least = zip(*rows, strict=True)
-        return np.array(columns), np.array(depths), np.array(least, dtype=np.int16)
+        columns, depths, least = np.array(rows, dtype=np.intp).reshape(-1, 3).T
+        return columns, depths, least.astype(np.int16)
 
     @cached_property
     def block_genes(self) -> NDArray[np.bool_]:
@@ -456,5 +416,14 @@ class SearchSpace:
         return self.canonicalize(self.check(matrix))
 
 
-def _as_list(values: Iterable[Any] | Any) -> list[Any]:
-    return list(values) if isinstance(values, Iterable) else [values]
+def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ...]) -> Any:
+    """One entry for every stage or block."""
+    if given is None:
+        return default
+    if isinstance(given, Sequence):
+        return tuple(given)
+    if not default:
+        raise InvalidSubnetError(
+            f"`{name}` must be None, because the family has no elastic {name}, but got {given!r}."
+        )
+    return (given,) * len(default)

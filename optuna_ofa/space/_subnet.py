@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family
 
@@ -89,6 +89,7 @@ class Subnet:
 
         Raises:
             InvalidSubnetError: If keys are missing or unknown, or a value is not of the family.
+            FamilyMismatchError: If the subnet is of another family than ``family``.
         """
         names = set(cls.__dataclass_fields__)
         unknown = sorted(set(data) - names)
@@ -97,6 +98,10 @@ class Subnet:
             raise InvalidSubnetError(
                 f"`data` must have the keys of a subnet ({', '.join(sorted(names))}), but "
                 f"{missing} are missing and {unknown} are unknown."
+            )
+        if family is not None and data["family"] not in (family.name, *family.aliases):
+            raise FamilyMismatchError(
+                f"`data` must be of {family.name}, but got a subnet of {data['family']}."
             )
         genes = {name: tuple(data.get(name, ())) for name in ("depth", "kernel", "expand", "width")}
         return cls(family or get_family(data["family"]), data["resolution"], **genes)
@@ -107,8 +112,18 @@ class Subnet:
 
     @classmethod
     def from_json(cls, text: str, family: Family | None = None) -> Subnet:
-        """Read what `to_json` wrote."""
-        return cls.from_dict(json.loads(text), family)
+        """Read what `to_json` wrote; see `from_dict`.
+
+        Raises:
+            FormatError: If ``text`` is no JSON object.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise FormatError(f"`text` must be JSON, but got {text!r}.") from error
+        if not isinstance(data, dict):
+            raise FormatError(f"`text` must be a JSON object, but got {text!r}.")
+        return cls.from_dict(data, family)
 
     def __str__(self) -> str:
         words = [f"{self.family.name}@{self.resolution}"]
