@@ -405,14 +405,20 @@ class SearchSpace:
             InvalidSubnetError: If a parameter is missing or not of the space.
         """
         params = list(params)
-        try:
-            rows = [[gene.integer(p[gene.name]) for gene in self.genes] for p in params]
-        except KeyError as error:
-            raise InvalidSubnetError(
-                f"`params` must have all {len(self.genes)} parameters of {self.family.name}, "
-                f"but {error.args[0]!r} is missing."
-            ) from error
-        matrix = np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes))
+        integers = {
+            gene.name: {gene.value(c): c for c in (*gene.choices, *self._choices[gene.name])}
+            for gene in self.genes
+        }
+        matrix = np.empty((len(params), len(self.genes)), dtype=np.int16)
+        for i, row in enumerate(params):
+            for j, gene in enumerate(self.genes):
+                value = row.get(gene.name)
+                if value not in integers[gene.name]:
+                    raise InvalidSubnetError(
+                        f"`params[{i}]` must have {gene.name!r} among "
+                        f"{list(integers[gene.name])}, but got {value!r}."
+                    )
+                matrix[i, j] = integers[gene.name][value]
         return self.canonicalize(self.check(matrix))
 
 

@@ -165,7 +165,7 @@ def test_a_parameter_alone_is_restricted() -> None:
         ("ofa_mbv3_w1.0", {"parameters": {"d": 2}}, "`parameters` must have names .* got 'd'"),
         ("ofa_mbv3_w1.0", {"parameters": {"stage2.depth": 5}}, r"`stage2\.depth` must be among"),
     ],
-    ids=["value", "near", "none", "resolution", "width", "kernel", "ratio", "stem", "name", "param"],
+    ids=["value", "near", "none", "size", "width", "kernel", "ratio", "stem", "name", "param"],
 )
 def test_impossible_restrictions_are_refused(
     family: str, restriction: dict[str, Any], match: str

@@ -19,13 +19,15 @@ RESNET = get_family("ofa_resnet50")
 
 def mbv3(**changes: Any) -> Subnet:
     arguments: dict[str, Any] = {
-        "resolution": 224, "depth": (2,) * 5, "kernel": (3,) * 20, "expand": (4,) * 20}  # fmt: skip
+        "resolution": 224, "depth": (2,) * 5, "kernel": (3,) * 20, "expand": (4,) * 20,
+    }  # fmt: skip
     return Subnet(MBV3, **(arguments | changes))
 
 
 def resnet(**changes: Any) -> Subnet:
     arguments: dict[str, Any] = {
-        "resolution": 224, "depth": (0,) * 5, "expand": (0.25,) * 18, "width": (1,) * 6}  # fmt: skip
+        "resolution": 224, "depth": (0,) * 5, "expand": (0.25,) * 18, "width": (1,) * 6,
+    }  # fmt: skip
     return Subnet(RESNET, **(arguments | changes))
 
 
