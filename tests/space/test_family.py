@@ -107,6 +107,10 @@ def test_found_by_every_name(family: object) -> None:
     assert [get_family(name) for name in names] == [family] * len(names)
 
 
+def test_text_is_short() -> None:
+    assert repr(get_family("ofa_mbv3_w1.0")) == "<Family ofa_mbv3_w1.0>"
+
+
 def test_unknown_name_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match=r"one of ofa_mbv3_w1\.0, .* but got 'vgg'"):
         get_family("vgg")

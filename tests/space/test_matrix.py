@@ -65,6 +65,12 @@ def test_active_genes_are_those_of_active_blocks(family: str) -> None:
         assert active.tolist() == expected, row
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_block_genes_are_those_of_blocks(family: str) -> None:
+    space = SearchSpace(family)
+    assert space.block_genes.tolist() == [gene.block >= 0 for gene in space.genes]
+
+
 def test_a_block_that_has_just_become_active_is_the_smallest() -> None:
     space = SearchSpace("ofa_mbv3_w1.0").restrict(kernel=[5, 7])
     matrix = space.to_matrix([space.subnet(depth=2)])

@@ -73,6 +73,15 @@ def test_plain_resnet_has_one_convolution_as_stem() -> None:
     ]
 
 
+def test_a_network_without_feature_mix_layer() -> None:
+    config = net_config(SearchSpace("ofa_proxyless_w1.3").smallest())
+    config["feature_mix_layer"] = None
+    config["classifier"]["in_features"] = 416
+    layers = layers_from_net_config(config, 224)
+    assert [layer.role for layer in layers[-3:]] == ["block", "pool", "classifier"]
+    assert [layer.in_channels for layer in layers[-2:]] == [416, 416]
+
+
 def test_a_new_classifier_makes_no_difference() -> None:
     subnet = SearchSpace("ofa_mbv3_w1.2").smallest()
     config = net_config(subnet)

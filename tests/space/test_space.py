@@ -54,6 +54,19 @@ def test_count_equals_enumeration(name: str) -> None:
     assert space.n_subnets == len(set(enumerated(space)))
 
 
+@pytest.mark.parametrize("name", SMALL_SPACES)
+def test_every_subnet_is_listed_once(name: str) -> None:
+    space = SMALL_SPACES[name]
+    listed = space.from_matrix(space.enumerate())
+    assert len(listed) == space.n_subnets
+    assert set(listed) == set(enumerated(space))
+
+
+def test_a_space_too_large_to_list_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"at most a million .* but has 61472869924050"):
+        SearchSpace("ofa_resnet50").enumerate()
+
+
 def test_absent_blocks_are_not_counted() -> None:
     space = SearchSpace("ofa_mbv3_w1.0", resolution=224).restrict(kernel=3, expand=3, depth=[2])
     free = {f"stage1.block{b}.kernel": [3, 5, 7] for b in range(1, 5)}
