@@ -1,1 +1,62 @@
 """Hardware-aware architecture search over Once-for-All supernets, as an Optuna plugin."""
+
+from importlib.metadata import version
+
+from optuna_ofa._downloads import fetch
+from optuna_ofa._errors import (
+    DownloadError,
+    EmptyFrontError,
+    FamilyMismatchError,
+    FormatError,
+    InfeasibleConstraintError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    MissingDependencyError,
+    MissingEntryError,
+    OptunaOFAError,
+    PredictionError,
+    SearchSpaceExhaustedError,
+    StudyMismatchError,
+)
+from optuna_ofa._published import PublishedFile, published
+from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
+from optuna_ofa.space import SearchSpace, Subnet, families, get_family
+from optuna_ofa.studies import Front, FrontPoint, SubnetStudy, study
+from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
+
+__version__ = version("optuna-ofa")
+
+__all__ = [
+    "AccuracyPredictor",
+    "DownloadError",
+    "EmptyFrontError",
+    "FamilyMismatchError",
+    "FormatError",
+    "Front",
+    "FrontPoint",
+    "InfeasibleConstraintError",
+    "InvalidArgumentError",
+    "InvalidSubnetError",
+    "LatencyPredictor",
+    "LatencyTable",
+    "MissingDependencyError",
+    "MissingEntryError",
+    "OptunaOFAError",
+    "PredictionError",
+    "Predictor",
+    "PublishedFile",
+    "SearchSpace",
+    "SearchSpaceExhaustedError",
+    "StudyMismatchError",
+    "Subnet",
+    "SubnetStudy",
+    "Supernet",
+    "__version__",
+    "families",
+    "fetch",
+    "get_family",
+    "load_supernet",
+    "published",
+    "save_supernet",
+    "study",
+]

@@ -1,0 +1,5 @@
+"""Predictors and tables that come with the package, made by the scripts in ``examples/``."""
+
+from optuna_ofa.data._packaged import packaged_accuracy, packaged_table, table_names
+
+__all__ = ["packaged_accuracy", "packaged_table", "table_names"]

@@ -13,8 +13,8 @@ from optuna_ofa._errors import InfeasibleConstraintError, InvalidArgumentError, 
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.study._metrics import METRICS
-from optuna_ofa.study._reachable import best_reachable
+from optuna_ofa.studies._metrics import METRICS
+from optuna_ofa.studies._reachable import best_reachable
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.study._problem import Evaluation, Problem
+from optuna_ofa.studies._problem import Evaluation, Problem
 
 
 class _Shared(dict[str, Any]):

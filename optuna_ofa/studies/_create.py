@@ -1,0 +1,182 @@
+"""The way in: `optuna_ofa.study`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage
+
+from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
+from optuna_ofa.predictors import CostPredictor, LatencyTable, Predictor
+from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._resolve import (
+    Accuracy,
+    Hardware,
+    default_table,
+    find_accuracy,
+    find_table,
+    latency_predictor,
+)
+from optuna_ofa.studies._study import SubnetStudy
+
+_logger = logging.getLogger(__name__)
+_ATTRIBUTE = "optuna_ofa"
+
+
+def study(
+    space: str | Family | SearchSpace,
+    *,
+    hardware: Hardware | None = None,
+    accuracy: Accuracy | None = None,
+    objectives: Sequence[str] = ("top1", "latency_ms"),
+    constraints: Mapping[str, float] | None = None,
+    storage: str | BaseStorage | None = None,
+    study_name: str | None = None,
+    load_if_exists: bool = False,
+    sampler: NSGAIISampler | None = None,
+    seed: int | None = None,
+) -> SubnetStudy:
+    """Create or continue a study that searches a supernet for Pareto-optimal subnets.
+
+    Args:
+        space: A family by name or value, or a `SearchSpace`. The resolutions of a family are cut
+            down to those that the predictors cover; a space is taken as it is.
+        hardware: The device: a latency table, its file or folder, the name of a published
+            (``"note10"``, ``"i7-8700k"``) or packaged one, or a `Predictor` of your own. None
+            takes the family's packaged table.
+        accuracy: An accuracy predictor, its file, or the name of a published one. None takes the
+            family's packaged or published one.
+        objectives: Metrics in the order of a trial's values: ``top1`` (percent, up),
+            ``latency_ms``, ``n_macs``, ``n_params`` (all down).
+        constraints: Bounds by metric, also of metrics that are no objectives: upper ones, and a
+            lower one for ``top1``.
+        storage: An Optuna storage or its URL; None keeps the study in memory.
+        study_name: Name of the study in its storage.
+        load_if_exists: Continue a study of that name instead of refusing it.
+        sampler: The sampler; None is an `NSGAIISampler` with ``seed``.
+        seed: Seed of the search; not together with ``sampler``.
+
+    Returns:
+        A study, which is an `optuna.Study`.
+
+    Raises:
+        InvalidArgumentError: If an argument breaks a rule.
+        FamilyMismatchError: If a predictor or table is for another family.
+        MissingEntryError: If a table lacks a layer of the space.
+        StudyMismatchError: If the study exists, but searches for something else.
+        optuna.exceptions.DuplicatedStudyError: If it exists and ``load_if_exists`` is False.
+    """
+    if sampler is not None and seed is not None:
+        raise InvalidArgumentError(
+            f"`seed` must be None with a `sampler`, which has its own, but got {seed}."
+        )
+    family = _family(space)
+    metrics = dict.fromkeys((*objectives, *(constraints or {})))
+    found: dict[str, LatencyTable | Predictor] = {}
+    if "top1" in metrics:
+        found["top1"] = find_accuracy(accuracy, family)
+    if "latency_ms" in metrics:
+        found["latency_ms"] = _hardware(hardware, family)
+    space = space if isinstance(space, SearchSpace) else _covered(family, found)
+    problem = Problem(
+        space=space,
+        objectives=objectives,
+        constraints=constraints or {},
+        predictors={m: _predictor(m, found, space) for m in metrics},
+    )
+    sampler = sampler or NSGAIISampler(space, seed=seed)
+    if sampler.space != space:
+        raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
+    return _open(problem, sampler, storage, study_name, load_if_exists)
+
+
+def _family(space: str | Family | SearchSpace) -> Family:
+    if isinstance(space, SearchSpace):
+        return space.family
+    return space if isinstance(space, Family) else get_family(space)
+
+
+def _hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:
+    if hardware is None:
+        return default_table(family)
+    return find_table(hardware, family) if isinstance(hardware, str | Path) else hardware
+
+
+def _predictor(
+    metric: str, found: Mapping[str, LatencyTable | Predictor], space: SearchSpace
+) -> Predictor:
+    if metric == "n_macs" or metric == "n_params":
+        return CostPredictor(metric, space)
+    if metric not in found:
+        raise InvalidArgumentError(
+            f"`objectives` and `constraints` must be among top1, latency_ms, n_macs, n_params, "
+            f"but got {metric!r}."
+        )
+    return latency_predictor(found[metric], space)
+
+
+def _covered(family: Family, found: Mapping[str, LatencyTable | Predictor]) -> SearchSpace:
+    """The space of a family with the resolutions that everything covers."""
+    covered = set(family.resolutions)
+    for predictor in found.values():
+        is_table = isinstance(predictor, LatencyTable)
+        if not is_table and predictor.space.family != family:
+            continue  # refused with a better message when the problem is made
+        covered &= set(predictor.resolutions if is_table else predictor.space.resolutions)
+    if not covered:
+        raise InvalidArgumentError(
+            f"`hardware` and `accuracy` must cover a common resolution of {family.name}, which "
+            f"has {family.resolutions}, but they have none."
+        )
+    if len(covered) < len(family.resolutions):
+        _logger.info("Searching the resolutions that all predictors cover: %s.", sorted(covered))
+    return SearchSpace(family, resolution=covered)
+
+
+def _open(
+    problem: Problem,
+    sampler: NSGAIISampler,
+    storage: str | BaseStorage | None,
+    study_name: str | None,
+    load_if_exists: bool,
+) -> SubnetStudy:
+    store = optuna.storages.get_storage(storage)
+    description = problem.describe()
+    exists = study_name is not None and study_name in optuna.get_all_study_names(store)
+    if exists and load_if_exists:
+        _require_same(optuna.load_study(study_name=study_name, storage=store), description)
+    plain = optuna.create_study(
+        storage=store,
+        study_name=study_name,
+        directions=problem.directions,
+        load_if_exists=load_if_exists,
+    )
+    if not exists:
+        plain.set_user_attr(_ATTRIBUTE, description)
+        store.set_study_system_attr(
+            plain._study_id, "study:metric_names", list(problem.objectives)
+        )  # what `set_metric_names` does, without its warning that it is experimental
+    return SubnetStudy(
+        study_name=plain.study_name, storage=store, sampler=sampler, problem=problem
+    )
+
+
+def _require_same(existing: optuna.Study, description: Mapping[str, object]) -> None:
+    stored = existing.user_attrs.get(_ATTRIBUTE)
+    if stored is None:
+        raise StudyMismatchError(
+            f"`study_name` must be of a study that optuna_ofa made, but {existing.study_name!r} "
+            f"was not made by it."
+        )
+    different = [k for k, value in description.items() if stored.get(k) != value]
+    if different:
+        key = different[0]
+        raise StudyMismatchError(
+            f"`study_name` must be of a study of the same problem, but {existing.study_name!r} "
+            f"has {key} {stored.get(key)}, and {description[key]} was asked for; use another name."
+        )

@@ -1,0 +1,119 @@
+"""A Pareto front: subnets, and what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from optuna_ofa._errors import EmptyFrontError
+from optuna_ofa.space import Subnet
+from optuna_ofa.studies._metrics import METRICS
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One subnet of a front.
+
+    Args:
+        subnet: The subnet.
+        values: Value of each objective by name, in the name's unit (``top1`` in percent).
+        std: Standard deviation of those values that have one, in the same units.
+        kind: Where the values come from: ``"predicted"`` by this package's predictors, or
+            ``"evaluated"`` by an objective of your own.
+        trial_number: Number of the trial in the study.
+    """
+
+    subnet: Subnet
+    values: Mapping[str, float]
+    std: Mapping[str, float]
+    kind: str
+    trial_number: int
+
+    def __str__(self) -> str:
+        return f"{describe(self.values, self.std)} ({self.kind}): {self.subnet}"
+
+
+def describe(values: Mapping[str, float], std: Mapping[str, float]) -> str:
+    """Values in words: ``top1 76.12 ± 0.08 %, latency_ms 14.90 ± 0.20 ms``."""
+    words = []
+    for name, value in values.items():
+        number = f"{value:.2f}" if METRICS[name].unit else f"{value:,.0f}"
+        spread = f" ± {std[name]:.2f}" if name in std else ""
+        words.append(f"{name} {number}{spread} {METRICS[name].unit}".rstrip())
+    return ", ".join(words)
+
+
+class Front(Sequence[FrontPoint]):
+    """The points that no other point dominates, the fastest first.
+
+    Args:
+        points: The points in their order.
+        objectives: Names of the objectives.
+    """
+
+    def __init__(self, points: Sequence[FrontPoint], objectives: Sequence[str]) -> None:
+        self._points = tuple(points)
+        self.objectives = tuple(objectives)
+
+    @overload
+    def __getitem__(self, index: int) -> FrontPoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FrontPoint]: ...
+    def __getitem__(self, index: int | slice) -> FrontPoint | Sequence[FrontPoint]:
+        return self._points[index]
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __iter__(self) -> Iterator[FrontPoint]:
+        return iter(self._points)
+
+    def __repr__(self) -> str:
+        return f"Front({len(self)} points, {' / '.join(self.objectives)})"
+
+    def best(
+        self,
+        *,
+        latency_ms: float | None = None,
+        n_macs: float | None = None,
+        n_params: float | None = None,
+        top1: float | None = None,
+    ) -> FrontPoint:
+        """The best point within limits: the one with the best first objective.
+
+        Args:
+            latency_ms: Upper limit in milliseconds.
+            n_macs: Upper limit of multiply-adds.
+            n_params: Upper limit of parameters.
+            top1: Lower limit in percent; the point with the best second objective is then taken
+                if there is no other limit.
+
+        Raises:
+            EmptyFrontError: If no point is within the limits; names the nearest one.
+        """
+        given = {"latency_ms": latency_ms, "n_macs": n_macs, "n_params": n_params, "top1": top1}
+        limits = {name: limit for name, limit in given.items() if limit is not None}
+        unknown = sorted(set(limits) - set(self.objectives))
+        if unknown:
+            raise EmptyFrontError(
+                f"`{unknown[0]}` must be one of the objectives {self.objectives} to limit a front."
+            )
+        inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
+        if not inside:
+            nearest = min(self, key=lambda p: max(_excess(p, n, v) for n, v in limits.items()),
+                          default=None)  # fmt: skip
+            raise EmptyFrontError(
+                f"No point of the front is within {limits}; the nearest has "
+                f"{describe(nearest.values, nearest.std) if nearest else 'no values'}."
+            )
+        aim = self.objectives[0]
+        if list(limits) == [aim] and len(self.objectives) > 1:
+            aim = self.objectives[1]
+        return min(inside, key=lambda p: -p.values[aim] if METRICS[aim].maximize else p.values[aim])
+
+
+def _excess(point: FrontPoint, name: str, limit: float) -> float:
+    """How far a point is outside of a limit, relative to it; at most 0 inside."""
+    difference = point.values[name] - limit
+    return (-difference if METRICS[name].maximize else difference) / (abs(limit) or 1.0)

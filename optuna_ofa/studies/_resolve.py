@@ -1,0 +1,95 @@
+"""From what a user writes to predictors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optuna_ofa import data
+from optuna_ofa._downloads import fetch
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa._published import PUBLISHED
+from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
+from optuna_ofa.space import Family, SearchSpace
+
+Hardware = str | Path | LatencyTable | Predictor
+Accuracy = str | Path | Predictor
+
+
+def find_table(hardware: str | Path, family: Family) -> LatencyTable:
+    """A table by path, by a published name, or by the name of a packaged one.
+
+    Raises:
+        InvalidArgumentError: If it is none of these.
+        DownloadError: If a published table cannot be fetched.
+    """
+    if Path(hardware).exists():
+        return LatencyTable.load(hardware)
+    names = _published("table")
+    if str(hardware) in names:
+        return LatencyTable.load(fetch(str(hardware)))
+    packaged = data.packaged_table(str(hardware), family)
+    if packaged is not None:
+        return LatencyTable.load(packaged)
+    known = ", ".join([*data.table_names(family), *names])
+    raise InvalidArgumentError(
+        f"`hardware` must be a latency table, a file or folder that exists, or one of {known}, "
+        f"but got {str(hardware)!r}."
+    )
+
+
+def default_table(family: Family) -> LatencyTable:
+    """The packaged table of a family.
+
+    Raises:
+        InvalidArgumentError: If the family has none.
+    """
+    names = data.table_names(family)
+    if not names:
+        raise InvalidArgumentError(
+            f"`hardware` must be given, because no latency table for {family.name} is packaged: "
+            f"a file, a folder, a LatencyTable, or one of {', '.join(_published('table'))}."
+        )
+    return find_table(names[0], family)
+
+
+def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
+    """An accuracy predictor by path or name; None is the family's default.
+
+    Raises:
+        InvalidArgumentError: If there is none of that name, or no default.
+        DownloadError: If a published one cannot be fetched.
+        FamilyMismatchError: If it is for another family.
+    """
+    if isinstance(accuracy, Predictor):
+        return accuracy
+    if accuracy is None:
+        packaged = data.packaged_accuracy(family)
+        if packaged is not None:
+            return AccuracyPredictor.load(packaged)
+        accuracy = f"{family.name}_accuracy"
+        if accuracy not in _published("accuracy"):
+            raise InvalidArgumentError(
+                f"`accuracy` must be given, because no predictor for {family.name} is packaged "
+                f"or published: a file, an AccuracyPredictor, or objectives without top1."
+            )
+    if Path(accuracy).exists():
+        return AccuracyPredictor.load(accuracy)
+    if str(accuracy) in _published("accuracy"):
+        return AccuracyPredictor.load(fetch(str(accuracy)))
+    raise InvalidArgumentError(
+        f"`accuracy` must be a predictor, a file that exists, or one of "
+        f"{', '.join(_published('accuracy'))}, but got {str(accuracy)!r}."
+    )
+
+
+def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) -> Predictor:
+    """The predictor of a table on a space, or the user's own."""
+    if isinstance(hardware, LatencyTable):
+        return LatencyPredictor(table=hardware, space=space)
+    return hardware
+
+
+def _published(kind: str) -> list[str]:
+    """Names of published files: accuracy predictors, or tables."""
+    names = dict.fromkeys(file.name for file in PUBLISHED)
+    return [n for n in names if n.endswith("_accuracy") == (kind == "accuracy")]

@@ -1,0 +1,236 @@
+"""A study that searches a supernet: an `optuna.Study` that can also run in batches."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from tqdm import tqdm
+
+from optuna_ofa._errors import (
+    EmptyFrontError,
+    InvalidArgumentError,
+    SearchSpaceExhaustedError,
+)
+from optuna_ofa.samplers import NSGAIISampler, nondominated
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.studies._archive import EVALUATED, Archive
+from optuna_ofa.studies._bulk import relational, write_trials
+from optuna_ofa.studies._front import Front, FrontPoint, describe
+from optuna_ofa.studies._metrics import METRICS
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._trials import finished_trials
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Kind = Literal["predicted", "evaluated"]
+
+
+class SubnetStudy(optuna.Study):
+    """An Optuna study over the subnets of a supernet; made by `optuna_ofa.study`.
+
+    Everything of `optuna.Study` works as ever. On top, `search` runs the sampler on whole
+    batches of predictions, which makes ten thousands of trials a matter of seconds.
+
+    Args:
+        study_name: Name of a study that exists in the storage.
+        storage: The storage.
+        sampler: The sampler of the space.
+        problem: Space, objectives, constraints and predictors.
+    """
+
+    def __init__(
+        self, *, study_name: str, storage: BaseStorage, sampler: NSGAIISampler, problem: Problem
+    ) -> None:
+        super().__init__(study_name, storage, sampler=sampler)
+        self.problem = problem
+        self._subnet_sampler = sampler
+        self._archive = Archive(problem)
+        self._n_told = 0
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space; an objective of your own calls ``study.space.suggest(trial)``."""
+        return self.problem.space
+
+    # ------------------------------------------------------------------ search
+
+    def search(self, n_evaluations: int, *, progress: bool | None = None) -> None:
+        """Search on the predictors, a generation at a time.
+
+        Trials that were enqueued are run first. Ends early, without an error, when every
+        subnet of the space has been evaluated or `stop` was called. Values are predictions;
+        each trial says so in its user attribute ``kind``.
+
+        Args:
+            n_evaluations: Trials to add to those that the study has.
+            progress: Whether to show a progress bar; None shows it on a terminal only.
+
+        Raises:
+            InvalidArgumentError: If ``n_evaluations`` is negative.
+            InfeasibleConstraintError: If no subnet can satisfy a constraint; with the best value
+                that can be reached.
+            PredictionError: If a predictor returns something that is no number. Trials that
+                were written stay, none of the failing batch is written.
+        """
+        if n_evaluations < 0:
+            raise InvalidArgumentError(
+                f"`n_evaluations` must not be negative, but got {n_evaluations}."
+            )
+        self.problem.require_reachable()
+        self._stop_flag = False
+        hidden = None if progress is None else not progress
+        with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
+            done = self._run_enqueued(n_evaluations)
+            bar.update(done)
+            self._refresh()
+            while done < n_evaluations and not self._stop_flag:
+                n = min(self._subnet_sampler.population_size, n_evaluations - done)
+                try:
+                    done += (added := self._run_generation(n))
+                except SearchSpaceExhaustedError:
+                    break
+                bar.update(added)
+
+    def _run_enqueued(self, at_most: int) -> int:
+        waiting = self.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        n = min(len(waiting), at_most)
+        if n:
+            self.optimize(self.problem, n_trials=n)
+        return n
+
+    def _run_generation(self, n: int) -> int:
+        """Ask, predict, write, tell; returns the number of trials that were added."""
+        started = datetime.datetime.now()
+        matrix = self._subnet_sampler.evolution.ask(n)
+        result = self.problem.evaluate(matrix)
+        trials = finished_trials(self.problem, matrix, result, started)
+        write_trials(self, trials, relational(self))
+        self._thread_local.cached_all_trials = None
+        self._tell(matrix, result.values, result.constraints)
+        return len(matrix)
+
+    def _refresh(self) -> None:
+        """Take in what other processes, or an earlier one, have written."""
+        self._archive.update(self, relational(self))
+        new = self._archive.since(self._n_told)
+        self._n_told = len(self._archive)
+        self._tell(*new)
+
+    def _tell(
+        self,
+        matrix: NDArray[np.int16],
+        values: NDArray[np.float64],
+        constraints: NDArray[np.float64],
+    ) -> None:
+        if len(matrix):
+            signs = np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.problem.objectives])
+            violations = self.problem.violations(np.nan_to_num(constraints))
+            self._subnet_sampler.evolution.tell(matrix, values * signs, violations)
+
+    # ------------------------------------------------------------------ results
+
+    def front(self, *, kind: Kind | None = None) -> Front:
+        """The Pareto front of the feasible trials.
+
+        Args:
+            kind: ``"predicted"`` or ``"evaluated"`` (by an objective of your own); a front never
+                has both. None takes the one kind that the study has.
+
+        Returns:
+            Points sorted by latency, or by the last objective where latency is none.
+
+        Raises:
+            EmptyFrontError: If there is no feasible trial; with the one that violates least.
+            InvalidArgumentError: If the study has both kinds and ``kind`` is None.
+        """
+        self._archive.update(self, relational(self))
+        matrix, values, constraints = self._archive.since(0)
+        chosen = np.array([k == self._front_kind(kind) for k in self._archive.kinds], dtype=bool)
+        # a bound also holds for trials of other objectives that did not set constraints
+        feasible = chosen & (np.nan_to_num(constraints) <= 0).all(axis=1)
+        if not feasible.any():
+            raise self._empty(values[chosen], constraints[chosen])
+        signs = np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.problem.objectives])
+        indices = np.flatnonzero(feasible)
+        indices = indices[nondominated(values[indices] * signs)]
+        indices = indices[self._first_of_equals(matrix[indices])]
+        names = self.problem.objectives
+        by = names.index("latency_ms") if "latency_ms" in names else len(names) - 1
+        indices = indices[np.argsort(values[indices, by], kind="stable")]
+        return Front(self._points(matrix[indices], values[indices], indices), names)
+
+    def _front_kind(self, kind: Kind | None) -> str:
+        kinds = sorted(set(self._archive.kinds))
+        if kind is None and len(kinds) > 1:
+            raise InvalidArgumentError(f"`kind` must be given, one of {kinds}, because the study "
+                                       f"has all of them, but got None.")  # fmt: skip
+        if kind not in (None, "predicted", EVALUATED):
+            raise InvalidArgumentError(f"`kind` must be 'predicted' or 'evaluated', but got "
+                                       f"{kind!r}.")  # fmt: skip
+        return kind or (kinds[0] if kinds else "predicted")
+
+    @staticmethod
+    def _first_of_equals(matrix: NDArray[np.int16]) -> NDArray[np.intp]:
+        """A user's objective may have evaluated a subnet twice."""
+        return np.sort(np.unique(matrix, axis=0, return_index=True)[1])
+
+    def _points(
+        self,
+        matrix: NDArray[np.int16],
+        values: NDArray[np.float64],
+        indices: NDArray[np.intp],
+    ) -> list[FrontPoint]:
+        names = self.problem.objectives
+        kinds, numbers = self._archive.kinds, self._archive.numbers
+        stds = {m: self.problem.predictors[m].predict_std(matrix) for m in names}
+        points = []
+        for row, subnet in enumerate(self.space.from_matrix(matrix)):
+            i = int(indices[row])
+            std = {m: float(s[row]) for m, s in stds.items()
+                   if s is not None and kinds[i] == "predicted"}  # fmt: skip
+            by_name = dict(zip(names, values[row].tolist(), strict=True))
+            points.append(FrontPoint(subnet, by_name, std, kinds[i], numbers[i]))
+        return points
+
+    def _empty(
+        self, values: NDArray[np.float64], constraints: NDArray[np.float64]
+    ) -> EmptyFrontError:
+        bounds = self.problem.constraints
+        if len(values) == 0:
+            return EmptyFrontError("The study has no finished trial yet; call `search` first.")
+        i = int(self.problem.violations(np.nan_to_num(constraints)).argmin())
+        nearest = dict(zip(self.problem.objectives, values[i].tolist(), strict=True))
+        return EmptyFrontError(
+            f"None of {len(values)} trials satisfies {bounds}; the nearest has "
+            f"{describe(nearest, {})}."
+        )
+
+    def plot_front(self, *, kind: Kind | None = None) -> go.Figure:
+        """Draw the Pareto front over the other feasible trials, with the constraints.
+
+        Args:
+            kind: As in `front`.
+
+        Returns:
+            A plotly figure; ``write_html`` and ``write_image`` save it.
+
+        Raises:
+            EmptyFrontError: As `front`.
+        """
+        from optuna_ofa.visualization import plot_front
+
+        return plot_front(self, kind=kind)
+
+    def results(self, *, kind: Kind | None = None) -> NDArray[np.float64]:
+        """The objectives' values of all feasible trials of a kind, ``(n, n_objectives)``."""
+        self._archive.update(self, relational(self))
+        _, values, constraints = self._archive.since(0)
+        chosen = np.array([k == self._front_kind(kind) for k in self._archive.kinds], dtype=bool)
+        return values[chosen & (np.nan_to_num(constraints) <= 0).all(axis=1)]
