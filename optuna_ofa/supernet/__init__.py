@@ -1,0 +1,6 @@
+"""Supernets in torch: build one from a family, load its weights, activate or extract a subnet."""
+
+from optuna_ofa.supernet._checkpoint import load_supernet, save_supernet
+from optuna_ofa.supernet._supernet import Supernet
+
+__all__ = ["Supernet", "load_supernet", "save_supernet"]

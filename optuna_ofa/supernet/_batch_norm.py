@@ -1,0 +1,54 @@
+"""Elastic batch normalisation."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from optuna_ofa.supernet._elastic import Elastic, Size, filled
+
+
+class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
+    """Batch normalisation with the statistics and weights of the first channels.
+
+    The running statistics are shared by all subnets, so they are right for none: recalibrate
+    those of an extracted subnet before it is evaluated.
+
+    Args:
+        channels: Most channels.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5):
+        super().__init__(channels, eps)
+        self.active = Size(channels, channels)
+
+    def tensors(self, size: Size) -> dict[str, Tensor]:
+        """Weights and statistics at a size, each of shape ``(out_channels,)``."""
+        names = ("running_mean", "running_var", "weight", "bias")
+        return {name: getattr(self, name)[: size.out_channels] for name in names}
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise; in training mode the statistics of the active channels are updated."""
+        return F.batch_norm(
+            input,
+            **self.tensors(self.active),
+            training=self.training,
+            momentum=self._step() if self.training else 0,
+            eps=self.eps,
+        )
+
+    def _step(self) -> float:
+        """Count one batch, and return the share that it has in the running statistics."""
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+
+    def extract(self, size: Size | None = None) -> nn.BatchNorm2d:
+        """The plain layer of that size with copies of its weights and statistics."""
+        size = size or self.active
+        assert self.num_batches_tracked is not None
+        return filled(
+            nn.BatchNorm2d(size.out_channels, self.eps, self.momentum, device="meta"),
+            {**self.tensors(size), "num_batches_tracked": self.num_batches_tracked},
+        )

@@ -1,0 +1,95 @@
+"""Modules of one layer of a network: made elastic, set to a size, extracted plain.
+
+The containers are the same in a supernet and in an extracted net; only the units in them differ.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor, nn
+
+from optuna_ofa.space import Layer
+from optuna_ofa.supernet import _elastic
+from optuna_ofa.supernet._units import activation, build_unit, units_of
+
+
+class Residual(nn.Module):
+    """``conv(x)``, plus ``x`` where there is a shortcut.
+
+    Args:
+        conv: The branch.
+        shortcut: Whether the input is added.
+    """
+
+    def __init__(self, conv: nn.Module, shortcut: bool):
+        super().__init__()
+        self.conv = conv
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to ``x``, of shape ``(n, channels, height, width)``."""
+        y: Tensor = self.conv(x)
+        return x + y if self.shortcut else y
+
+
+class Bottleneck(nn.Module):
+    """The bottleneck of ResNet50D: three convolutions, a shortcut, and an activation of the sum.
+
+    Args:
+        units: ``conv1``, ``conv2``, ``conv3``, and ``downsample`` where the input does not fit.
+        act: The activation.
+    """
+
+    def __init__(self, units: Mapping[str, nn.Module], act: nn.Module):
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = units["conv1"], units["conv2"], units["conv3"]
+        self.downsample = units.get("downsample", nn.Identity())
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to ``x``, of shape ``(n, channels, height, width)``."""
+        y: Tensor = self.act(self.conv3(self.conv2(self.conv1(x))) + self.downsample(x))
+        return y
+
+
+def assemble(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
+    """Put the units of a layer together; ``dropout`` is for the classifier."""
+    match layer.kind:
+        case "mbconv":
+            branch = OrderedDict((n.removeprefix("conv."), unit) for n, unit in units.items())
+            return Residual(nn.Sequential(branch), layer.shortcut)
+        case "bottleneck":
+            return Bottleneck(units, activation(layer.act))
+        case "conv":
+            (conv,) = units.values()
+            return Residual(conv, True) if layer.shortcut else conv
+        case "linear":
+            first = {"flatten": nn.Flatten(), "dropout": nn.Dropout(dropout)}
+            return nn.Sequential(OrderedDict({**first, **units}))
+        case "max_pool":
+            return nn.MaxPool2d(layer.kernel, layer.stride, layer.kernel // 2)
+        case "avg_pool":
+            return nn.AdaptiveAvgPool2d(1)
+
+
+def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float) -> nn.Module:
+    """The elastic module whose largest choice is this layer."""
+    units = {name: build_unit(unit, kernels, bn_eps) for name, unit in units_of(layer).items()}
+    return assemble(layer, units, dropout)
+
+
+def activate(module: nn.Module, layer: Layer) -> None:
+    """Set an elastic module to a layer that it contains; a plain one is left as it is."""
+    for name, unit in units_of(layer).items():
+        _elastic.activate(module.get_submodule(name), unit.size)
+
+
+def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
+    """The plain module of a layer that an elastic one contains, with copies of the weights."""
+    units = {
+        name: _elastic.extract(module.get_submodule(name), unit.size)
+        for name, unit in units_of(layer).items()
+    }
+    return assemble(layer, units, dropout)

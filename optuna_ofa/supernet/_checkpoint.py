@@ -1,0 +1,146 @@
+"""Supernet checkpoints in the published format: ``{"state_dict": {...}}``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from optuna_ofa._errors import FamilyMismatchError, FormatError
+from optuna_ofa.space import Family, families, get_family
+from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
+from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
+from optuna_ofa.supernet._linear import ElasticLinear
+from optuna_ofa.supernet._supernet import Supernet
+
+# the ofa package wraps these torch layers, so that their names stand twice in its keys
+WRAPPED = (ElasticConv2d, ElasticDepthwiseConv2d, ElasticBatchNorm2d, ElasticLinear)
+
+
+def load_supernet(
+    name: str | Family, *, weights: str | os.PathLike[str] | None = None, dropout: float = 0.0
+) -> Supernet:
+    """Build a supernet, and fill it from a checkpoint.
+
+    Checkpoints are those of the ``ofa`` package, the released older ones included, those that
+    `save_supernet` writes, and state dicts of a `Supernet`.
+
+    Args:
+        name: Name of a published family, or a family of your own.
+        weights: Path of the checkpoint; None leaves the weights random.
+        dropout: Probability of dropping a feature before the classifier, in training mode.
+
+    Returns:
+        The supernet on the CPU, in training mode as every new module.
+
+    Raises:
+        InvalidArgumentError: If no family has that name.
+        FormatError: If the file is damaged or no checkpoint.
+        FamilyMismatchError: If the weights belong to another family.
+    """
+    supernet = Supernet(get_family(name) if isinstance(name, str) else name, dropout=dropout)
+    if weights is not None:
+        path = Path(weights)
+        state = _own_keys(supernet, _read(path))
+        _check_family(supernet, state, path)
+        supernet.load_state_dict(state)
+    return supernet
+
+
+def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
+    """Write a checkpoint that `load_supernet` and the ``ofa`` package read.
+
+    The file appears whole or not at all: an older one at that path stays until then.
+
+    Args:
+        supernet: The supernet.
+        path: Where to; the folder must exist.
+    """
+    path = Path(path)
+    own = supernet.state_dict()
+    state = {published: own[key] for published, key in _published_keys(supernet).items()}
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        torch.save({"state_dict": state}, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _published_keys(supernet: Supernet) -> dict[str, str]:
+    """The supernet's own key for each key of the ``ofa`` package."""
+    wrapped = {name for name, m in supernet.named_modules() if isinstance(m, WRAPPED)}
+    keys = {}
+    for own in supernet.state_dict():
+        module, _, entry = own.rpartition(".")
+        inner = "" if entry.endswith("_matrix") else f"{module.rpartition('.')[2]}."
+        keys[f"{module}.{inner}{entry}" if module in wrapped else own] = own
+    return keys
+
+
+def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    published = _published_keys(supernet)
+    # released MobileNetV3 and ProxylessNAS files have the older name of the branch
+    renamed = {key.replace(".mobile_inverted_conv.", ".conv."): t for key, t in state.items()}
+    return {published.get(key, key): tensor for key, tensor in renamed.items()}
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # damaged files raise errors of many kinds
+        raise FormatError(
+            f"`weights` must be a checkpoint of tensors, but {path} cannot be read: {error}"
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(state, Mapping) or not state:
+        found = "no entry" if isinstance(state, Mapping) else type(state).__name__
+        raise FormatError(f"`weights` must hold a state dict, but {path} holds {found}.")
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise FormatError(
+                "`weights` must hold a state dict of tensors, but "
+                f"{path} has {type(value).__name__} at {key!r}."
+            )
+    return state
+
+
+def _check_family(supernet: Supernet, state: Mapping[str, Tensor], path: Path) -> None:
+    differences = _differences(supernet, state)
+    if differences:
+        kin = next((f.name for f in families() if _fits(f, state)), None)
+        likeness = f"looks like {kin}" if kin else "is of no published family"
+        raise FamilyMismatchError(
+            f"`weights` must be those of {supernet.family.name}, but {path} {likeness}: "
+            f"{'; '.join(differences)}."
+        )
+
+
+def _fits(family: Family, state: Mapping[str, Tensor]) -> bool:
+    with torch.device("meta"):
+        supernet = Supernet(family)
+    return not _differences(supernet, _own_keys(supernet, state))
+
+
+def _differences(supernet: Supernet, state: Mapping[str, Tensor]) -> list[str]:
+    own = supernet.state_dict()
+    shapes = [
+        f"`{key}` has shape {tuple(state[key].shape)} where "
+        f"{supernet.family.name} needs {tuple(tensor.shape)}"
+        for key, tensor in own.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    missing = [f"`{key}`" for key in own if key not in state]
+    unexpected = [f"`{key}`" for key in state if key not in own]
+    kinds = {"of another shape": shapes, "missing": missing, "unexpected": unexpected}
+    return [
+        f"{len(found)} {kind} ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''})"
+        for kind, found in kinds.items()
+        if found
+    ]

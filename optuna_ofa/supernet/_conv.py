@@ -1,0 +1,93 @@
+"""Elastic convolutions, as in ``ofa/imagenet_classification/elastic_nn/modules/dynamic_op.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from optuna_ofa.supernet._elastic import Elastic, Size, filled
+
+
+class ElasticConv2d(Elastic, nn.Conv2d):
+    """Convolution without bias whose numbers of channels are elastic.
+
+    Args:
+        in_channels: Most channels that come in.
+        out_channels: Most channels that go out.
+        kernel: Kernel size; the padding keeps the image size at stride 1.
+        stride: Stride.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1):
+        super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
+        self.active = Size(in_channels, out_channels, kernel)
+
+    def filters(self, size: Size) -> Tensor:
+        """The weight at a size, ``(out_channels, in_channels, kernel, kernel)``."""
+        return self.weight[: size.out_channels, : size.in_channels]
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve with the active weight."""
+        return F.conv2d(input, self.filters(self.active), None, self.stride, self.padding)
+
+    def extract(self, size: Size | None = None) -> nn.Conv2d:
+        """The plain convolution of that size with a copy of its weight."""
+        filters = self.filters(size or self.active)
+        n_out, n_in, kernel, _ = filters.shape
+        conv = nn.Conv2d(
+            n_in, n_out, kernel, self.stride[0], kernel // 2, bias=False, device="meta"
+        )
+        return filled(conv, {"weight": filters})
+
+
+class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
+    """Depthwise convolution without bias whose channels and kernel size are elastic.
+
+    A smaller kernel is the centre of the next larger one times a learned matrix, which all
+    channels share: 7 to 5 by ``7to5_matrix`` (25x25), 5 to 3 by ``5to3_matrix`` (9x9).
+
+    Args:
+        channels: Most channels.
+        kernels: Kernel sizes.
+        stride: Stride.
+    """
+
+    def __init__(self, channels: int, kernels: Iterable[int], stride: int = 1):
+        self.kernels = tuple(sorted(kernels, reverse=True))
+        largest = self.kernels[0]
+        super().__init__(
+            channels, channels, largest, stride, largest // 2, groups=channels, bias=False
+        )
+        for larger, smaller in pairwise(self.kernels):
+            matrix = nn.Parameter(torch.eye(smaller**2))
+            self.register_parameter(f"{larger}to{smaller}_matrix", matrix)
+        self.active = Size(channels, channels, largest)
+
+    def filters(self, size: Size) -> Tensor:
+        """The weight at a size, ``(out_channels, 1, kernel, kernel)``."""
+        filters = self.weight[: size.out_channels]
+        for larger, smaller in pairwise(self.kernels):
+            if larger > size.kernel:
+                edge = (larger - smaller) // 2
+                centre = filters[:, :, edge : larger - edge, edge : larger - edge]
+                matrix = self.get_parameter(f"{larger}to{smaller}_matrix")
+                filters = F.linear(centre.flatten(1), matrix).view(centre.shape)
+        return filters
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve with the active weight."""
+        filters, padding = self.filters(self.active), self.active.kernel // 2
+        return F.conv2d(input, filters, None, self.stride, padding, groups=len(filters))
+
+    def extract(self, size: Size | None = None) -> nn.Conv2d:
+        """The plain depthwise convolution of that size with a copy of its weight."""
+        filters = self.filters(size or self.active)
+        n, _, kernel, _ = filters.shape
+        conv = nn.Conv2d(
+            n, n, kernel, self.stride[0], kernel // 2, groups=n, bias=False, device="meta"
+        )
+        return filled(conv, {"weight": filters})

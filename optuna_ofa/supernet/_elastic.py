@@ -1,0 +1,66 @@
+"""What every elastic layer can do: use a part of its weights, and give that part away."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Size(NamedTuple):
+    """How much of a layer is in use: always the first channels, and the centre of a kernel.
+
+    Args:
+        in_channels: Channels (features of a linear layer) that come in.
+        out_channels: Channels that go out.
+        kernel: Kernel size.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel: int = 1
+
+
+class Elastic:
+    """Mixin of the elastic layers; `activate` and `extract` find them by it.
+
+    An elastic layer subclasses its torch layer, so its weights have the names and shapes of the
+    largest plain layer.
+    """
+
+    active: Size
+
+    def extract(self, size: Size | None = None) -> nn.Module:
+        """The plain layer of that size (None: the active one) with a copy of its weights."""
+        raise NotImplementedError
+
+
+def activate(module: nn.Module, size: Size) -> None:
+    """Set the size of all elastic layers in a module."""
+    for layer in module.modules():
+        if isinstance(layer, Elastic):
+            layer.active = size
+
+
+def extract(module: nn.Module, size: Size) -> nn.Module:
+    """A copy of a layer, or of a sequence of layers, with plain layers for the elastic ones."""
+    if isinstance(module, Elastic):
+        return module.extract(size)
+    if isinstance(module, nn.Sequential):
+        children = ((name, extract(child, size)) for name, child in module.named_children())
+        return nn.Sequential(OrderedDict(children))
+    return copy.deepcopy(module)
+
+
+def filled(layer: M, tensors: Mapping[str, Tensor]) -> M:
+    """Give copies of all weights to a layer that was made on the meta device.
+
+    A layer made there draws no random numbers, and takes over the device and dtype.
+    """
+    layer.load_state_dict({k: v.detach().clone() for k, v in tensors.items()}, assign=True)
+    return layer

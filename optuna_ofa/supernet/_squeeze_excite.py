@@ -1,0 +1,77 @@
+"""Squeeze-and-excitation, plain and elastic."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from optuna_ofa.space import make_divisible
+from optuna_ofa.supernet._elastic import Elastic, Size, filled
+
+
+def squeezed(channels: int) -> int:
+    """Channels between the two convolutions: a quarter, divisible by 8."""
+    return make_divisible(channels // 4)
+
+
+class SqueezeExcite(nn.Module):
+    """Scale each channel by a gate that sees the means of all channels.
+
+    Args:
+        channels: Number of channels.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        mid = squeezed(channels)
+        layers = {
+            "reduce": nn.Conv2d(channels, mid, 1),
+            "relu": nn.ReLU(inplace=True),
+            "expand": nn.Conv2d(mid, channels, 1),
+            "h_sigmoid": nn.Hardsigmoid(inplace=True),
+        }
+        self.fc = nn.Sequential(OrderedDict(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale ``x``, of shape ``(n, channels, height, width)``."""
+        return x * self.fc(x.mean((2, 3), keepdim=True))  # type: ignore[no-any-return]
+
+
+class ElasticSqueezeExcite(Elastic, SqueezeExcite):
+    """Squeeze-and-excitation whose number of channels is elastic.
+
+    The squeezed channels are a quarter of the active ones, as they are of all of them.
+
+    Args:
+        channels: Most channels.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.active = Size(channels, channels)
+
+    def tensors(self, size: Size) -> dict[str, Tensor]:
+        """The weights at a size, by their names in the state dict."""
+        n, mid = size.out_channels, squeezed(size.out_channels)
+        return {
+            "fc.reduce.weight": self.fc.get_parameter("reduce.weight")[:mid, :n],
+            "fc.reduce.bias": self.fc.get_parameter("reduce.bias")[:mid],
+            "fc.expand.weight": self.fc.get_parameter("expand.weight")[:n, :mid],
+            "fc.expand.bias": self.fc.get_parameter("expand.bias")[:n],
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale ``x``, of shape ``(n, active channels, height, width)``."""
+        reduce, reduce_bias, expand, expand_bias = self.tensors(self.active).values()
+        y = F.relu(F.conv2d(x.mean((2, 3), keepdim=True), reduce, reduce_bias))
+        return x * F.hardsigmoid(F.conv2d(y, expand, expand_bias))
+
+    def extract(self, size: Size | None = None) -> SqueezeExcite:
+        """The plain module of that size with a copy of its weights."""
+        size = size or self.active
+        with torch.device("meta"):
+            plain = SqueezeExcite(size.out_channels)
+        return filled(plain, self.tensors(size))

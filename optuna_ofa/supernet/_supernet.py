@@ -1,0 +1,157 @@
+"""A supernet: one set of weights, and every subnet of a family in it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+from torch import Tensor, nn
+
+from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, genotype_of, slots
+from optuna_ofa.supernet import _blocks
+
+# children that hold several layers
+GROUPS = ("input_stem", "blocks")
+
+
+class Supernet(nn.Module):
+    """The weights of a family, used by one subnet at a time.
+
+    It is built from the family's table: other widths, depths, strides or numbers of classes need
+    a new table and no new class. Weights are random until `load_supernet` fills them. A new
+    supernet has its largest subnet active.
+
+    The running statistics of batch normalisation are shared by all subnets, which take those of
+    their first channels.
+
+    Args:
+        family: The family.
+        dropout: Probability of dropping a feature before the classifier, in training mode.
+
+    Raises:
+        InvalidArgumentError: If ``dropout`` is no probability, or the family mixes inverted
+            residuals with and without expansion.
+    """
+
+    def __init__(self, family: Family, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= dropout <= 1:
+            raise InvalidArgumentError(f"`dropout` must be from 0 to 1, but got {dropout!r}.")
+        if family.block == "mbconv" and 1 in family.expands and len(family.expands) > 1:
+            raise InvalidArgumentError(
+                "`family.expands` must not have 1, which stands for a block without expansion, "
+                f"beside other ratios, but got {family.expands}."
+            )
+        self.family = family
+        self.dropout = dropout
+        largest = SearchSpace(family).largest()
+        elastic = [slot.columns != (0,) for slot in slots(family)]
+        layers = [layer for layer in _layers(largest) if layer is not None]
+        modules = [self._build(*pair) for pair in zip(layers, elastic, strict=True)]
+        for name, module in _named(family, layers, modules).items():
+            self.add_module(name, module)
+        self.activate(largest)
+
+    def _build(self, layer: Layer, elastic: bool) -> nn.Module:
+        kernels = self.family.kernels if elastic else (layer.kernel,)
+        module = _blocks.build(
+            layer, kernels=kernels, bn_eps=self.family.bn_eps, dropout=self.dropout
+        )
+        # only the resolution differs between subnets: a plain layer does
+        return module if elastic else _blocks.extract(module, layer, self.dropout)
+
+    @property
+    def active(self) -> Subnet:
+        """The subnet that `forward` computes."""
+        return self._active
+
+    def activate(self, subnet: Subnet) -> None:
+        """Choose the subnet that `forward` computes, and whose weights get gradients.
+
+        Raises:
+            InvalidSubnetError: If the subnet is of another family.
+        """
+        layers = self._checked_layers(subnet)
+        for module, layer in zip(self._modules_in_order(), layers, strict=True):
+            if layer is not None:
+                _blocks.activate(module, layer)
+        self._active = subnet
+        self._present = tuple(layer is not None for layer in layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the active subnet.
+
+        Args:
+            x: Images, ``(n, in_channels, height, width)``. They are not resized: giving them the
+                resolution of the subnet is the caller's business.
+
+        Returns:
+            Logits, ``(n, n_classes)``.
+        """
+        for module, present in zip(self._modules_in_order(), self._present, strict=True):
+            if present:
+                x = module(x)
+        return x
+
+    def extract(self, subnet: Subnet) -> nn.Sequential:
+        """A plain network of one subnet, in the same mode, on the same device.
+
+        It has copies of the weights and knows nothing of the supernet, which stays as it is. The
+        keys of its state dict are those of the static networks of the ``ofa`` package.
+
+        Raises:
+            InvalidSubnetError: If the subnet is of another family.
+        """
+        pairs = zip(self._modules_in_order(), self._checked_layers(subnet), strict=True)
+        present = [(module, layer) for module, layer in pairs if layer is not None]
+        modules = [_blocks.extract(module, layer, self.dropout) for module, layer in present]
+        net = nn.Sequential(_named(self.family, [layer for _, layer in present], modules))
+        return net.train(self.training)
+
+    def _checked_layers(self, subnet: Subnet) -> list[Layer | None]:
+        if subnet.family != self.family:
+            raise InvalidSubnetError(
+                f"`subnet` must be of {self.family.name}, but got one of {subnet.family.name}."
+            )
+        return _layers(subnet)
+
+    def _modules_in_order(self) -> Iterator[nn.Module]:
+        """One module for each slot of the family, from the input to the output."""
+        for name, child in self.named_children():
+            yield from child.children() if name in GROUPS else (child,)
+
+
+def _layers(subnet: Subnet) -> list[Layer | None]:
+    """The layer in each slot of the family."""
+    genotype = genotype_of(subnet)
+    return [slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family)]
+
+
+def _named(
+    family: Family, layers: Iterable[Layer], modules: Iterable[nn.Module]
+) -> OrderedDict[str, nn.Module]:
+    """The children of a network under the names that the ``ofa`` package gives them."""
+    groups: OrderedDict[str, list[nn.Module]] = OrderedDict()
+    for layer, module in zip(layers, modules, strict=True):
+        groups.setdefault(_name(family, layer), []).append(module)
+    return OrderedDict(
+        (name, nn.Sequential(*group) if name in GROUPS else group[0])
+        for name, group in groups.items()
+    )
+
+
+def _name(family: Family, layer: Layer) -> str:
+    match layer.role:
+        case "stem" if family.block == "mbconv":
+            return "first_conv"
+        case "stem" | "stem_skip" | "stem_out":
+            return "input_stem"
+        case "block":
+            return "blocks"
+        case "pool":
+            return "max_pooling" if layer.kind == "max_pool" else "global_avg_pool"
+        case "final_expand" | "feature_mix":
+            return f"{layer.role}_layer"
+        case _:
+            return layer.role

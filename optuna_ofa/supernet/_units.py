@@ -1,0 +1,109 @@
+"""Convolution, normalisation and activation as one unit, and the units that a layer consists of."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch import nn
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Layer
+from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
+from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
+from optuna_ofa.supernet._elastic import Size
+from optuna_ofa.supernet._linear import ElasticLinear
+from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
+
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
+
+
+class Unit(NamedTuple):
+    """One weight layer and what belongs to it.
+
+    Args:
+        size: Channels and kernel.
+        kind: The weight layer.
+        stride: Stride of the convolution.
+        act: Activation; empty for none.
+        use_se: Whether squeeze-and-excitation follows the activation.
+        use_bn: Whether batch normalisation follows the convolution.
+        pool: Kernel and stride of an average pooling before the convolution; 1 for none.
+    """
+
+    size: Size
+    kind: str = "conv"
+    stride: int = 1
+    act: str = ""
+    use_se: bool = False
+    use_bn: bool = True
+    pool: int = 1
+
+
+def units_of(layer: Layer) -> dict[str, Unit]:
+    """The units of a layer, by the names that they have in the ``ofa`` package."""
+    n_in, mid, n_out = layer.in_channels, layer.mid_channels, layer.out_channels
+    size, act, stride = Size(n_in, n_out, layer.kernel), layer.act, layer.stride
+    match layer.kind:
+        case "conv":
+            # the name is a path: a convolution that can be skipped stands in a residual block
+            path = "conv" if layer.shortcut else ""
+            return {path: Unit(size, "conv", stride, act, use_bn=layer.use_bn)}
+        case "linear":
+            return {"linear": Unit(size, "linear")}
+        case "mbconv":
+            units = {
+                "conv.inverted_bottleneck": Unit(Size(n_in, mid), act=act),
+                "conv.depth_conv": Unit(
+                    Size(mid, mid, layer.kernel), "depthwise", stride, act, layer.use_se
+                ),
+                "conv.point_linear": Unit(Size(mid, n_out)),
+            }
+            if layer.expand == 1:
+                del units["conv.inverted_bottleneck"]
+            return units
+        case "bottleneck":
+            units = {
+                "conv1": Unit(Size(n_in, mid), act=act),
+                "conv2": Unit(Size(mid, mid, layer.kernel), "conv", stride, act),
+                "conv3": Unit(Size(mid, n_out)),
+            }
+            if not layer.shortcut:
+                units["downsample"] = Unit(Size(n_in, n_out), pool=stride)
+            return units
+        case _:
+            return {}
+
+
+def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
+    """The elastic modules of a unit; ``kernels`` is for the depthwise convolutions."""
+    n_in, n_out, kernel = unit.size
+    if unit.kind == "linear":
+        return ElasticLinear(n_in, n_out)
+    modules: dict[str, nn.Module] = {}
+    if unit.pool > 1:
+        modules["avg_pool"] = nn.AvgPool2d(unit.pool, unit.pool, ceil_mode=True)
+    if unit.kind == "depthwise":
+        modules["conv"] = ElasticDepthwiseConv2d(n_out, kernels, unit.stride)
+    else:
+        modules["conv"] = ElasticConv2d(n_in, n_out, kernel, unit.stride)
+    if unit.use_bn:
+        modules["bn"] = ElasticBatchNorm2d(n_out, bn_eps)
+    if unit.act:
+        modules["act"] = activation(unit.act)
+    if unit.use_se:
+        modules["se"] = ElasticSqueezeExcite(n_out)
+    return nn.Sequential(OrderedDict(modules))
+
+
+def activation(name: str) -> nn.Module:
+    """The activation of that name.
+
+    Raises:
+        InvalidArgumentError: If there is none.
+    """
+    if name not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise InvalidArgumentError(f"`act` must be one of {known}, but got {name!r}.")
+    return ACTIVATIONS[name](inplace=True)

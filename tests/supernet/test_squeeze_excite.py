@@ -1,0 +1,45 @@
+"""Elastic squeeze-and-excitation equals one written out with hand-sliced weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from optuna_ofa.supernet._elastic import Size
+from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite, squeezed
+
+
+@pytest.mark.parametrize(
+    ("channels", "mid"), [(64, 16), (40, 16), (72, 24), (8, 8)], ids=lambda value: str(value)
+)
+def test_squeezed_channels_are_divisible_by_8(channels: int, mid: int) -> None:
+    assert squeezed(channels) == mid
+
+
+@pytest.mark.parametrize("channels", [40, 64], ids=["part", "all"])
+def test_forward_uses_the_first_channels(channels: int) -> None:
+    module = ElasticSqueezeExcite(64)
+    module.active = Size(channels, channels)
+    state, mid = module.state_dict(), squeezed(channels)
+    x = torch.randn(2, channels, 5, 5)
+    reduce, expand = state["fc.reduce.weight"][:mid, :channels, 0, 0], state["fc.expand.weight"]
+    y = F.linear(x.mean((2, 3)), reduce, state["fc.reduce.bias"][:mid]).clamp(min=0)
+    y = F.linear(y, expand[:channels, :mid, 0, 0], state["fc.expand.bias"][:channels])
+    gate = (y + 3).clamp(0, 6) / 6
+    torch.testing.assert_close(module(x), x * gate[:, :, None, None])
+
+
+def test_extracted_module_equals_active() -> None:
+    module = ElasticSqueezeExcite(64)
+    module.active = Size(40, 40)
+    x = torch.randn(2, 40, 5, 5)
+    torch.testing.assert_close(module.extract()(x), module(x))
+
+
+def test_extracted_weights_are_copies() -> None:
+    module = ElasticSqueezeExcite(64)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    for parameter in module.extract().parameters():
+        parameter.data.fill_(0)
+    torch.testing.assert_close(dict(module.state_dict()), before)
