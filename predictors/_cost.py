@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ class CostPredictor(Predictor):
         InvalidArgumentError: If the metric is neither.
     """
 
-    def __init__(self, metric: Literal["n_macs", "n_params"], space: SearchSpace) -> None:
+    def __init__(self, metric: str, space: SearchSpace) -> None:
         if metric not in _PRICES:
             raise InvalidArgumentError(
                 f"`metric` must be 'n_macs' or 'n_params', but got {metric!r}."

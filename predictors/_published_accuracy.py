@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,7 +76,7 @@ def _linear_layers(
     shapes = {key: tuple(state[key].shape) for key in keys}
     chained = all(
         len(shapes[a]) == 2 and shapes[a][0] == shapes[b][-1]
-        for a, b in zip(keys, keys[1:], strict=False)
+        for a, b in itertools.pairwise(keys)
     )
     if len(keys) < 2 or not chained or shapes[keys[-1]][0] != 1 or not keys[0].startswith(
         prefix.format(0)

@@ -16,6 +16,8 @@ from optuna_ofa.space._space import Matrix
 # Spaces up to this size are listed when random children keep repeating what is known.
 _SMALL_SPACE = 100_000
 _MAX_ATTEMPTS = 20
+# Survivors are picked from at most so many new ones at a time; ranking takes their square.
+_MAX_TOLD = 1000
 
 
 class Evolution:
@@ -58,6 +60,7 @@ class Evolution:
         self._mating, self._survival = mating, survival
         self._rng = np.random.default_rng(seed)
         self._seen: set[bytes] = set()
+        self._told: set[bytes] = set()
         self._start = spread(space, population_size, self._rng)
         self._population: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._values: Values = np.empty((0, 0))
@@ -112,12 +115,20 @@ class Evolution:
             matrix: ``(n, n_genes)`` canonical genotypes.
             values: ``(n, n_objectives)``, smaller is better, finite.
             violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
+
+        What was told before is passed over.
         """
+        new = self._not_told(matrix)
+        matrix, values, violations = matrix[new], values[new], violations[new]
         if len(matrix) == 0:
             return
-        self._seen.update(row.tobytes() for row in np.ascontiguousarray(matrix, dtype=np.int16))
         if len(self._population) == 0:
             self._values = np.empty((0, values.shape[1]))
+        for start in range(0, len(matrix), _MAX_TOLD):
+            part = slice(start, start + _MAX_TOLD)
+            self._survive(matrix[part], values[part], violations[part])
+
+    def _survive(self, matrix: Matrix, values: Values, violations: Values) -> None:
         rows = np.concatenate([self._population, matrix])
         all_values = np.concatenate([self._values, values])
         all_violations = np.concatenate([self._violations, violations])
@@ -125,6 +136,17 @@ class Evolution:
         kept = self._survival(all_values, all_violations, n)
         self._population = rows[kept]
         self._values, self._violations = all_values[kept], all_violations[kept]
+
+    def _not_told(self, matrix: Matrix) -> list[int]:
+        """Rows that were not told before, each once."""
+        new: dict[bytes, int] = {}
+        for i, row in enumerate(np.ascontiguousarray(matrix, dtype=np.int16)):
+            key = row.tobytes()
+            if key not in self._told:
+                new.setdefault(key, i)
+        self._told.update(new)
+        self._seen.update(new)
+        return list(new.values())
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""

@@ -1,40 +1,63 @@
-"""All results of a study as arrays, read once."""
+"""All results of a study as arrays, each read once."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 from optuna.storages import RDBStorage
-from optuna.storages._rdb import models
 from optuna.study import Study
-from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidSubnetError
-from optuna_ofa.space import Subnet, genotype_of
+from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._read import Row, read_tables, read_trials
+from optuna_ofa.studies._subnet_attr import subnet_rows
 
 # of trials that a user's own objective evaluated
 EVALUATED = "evaluated"
 
 
-class Result(NamedTuple):
-    """One finished trial of the space."""
+class Results(NamedTuple):
+    """Finished trials of the space.
 
-    number: int
-    genotype: tuple[int, ...]
-    values: tuple[float, ...]
-    constraints: tuple[float, ...]
-    kind: str
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        values: ``(n, n_objectives)`` in the metrics' own units.
+        constraints: ``(n, n_constraints)``, above 0 where violated, NaN where not set.
+        numbers: ``(n,)`` trial numbers.
+        kinds: ``(n,)`` what the values are.
+    """
+
+    matrix: Matrix
+    values: NDArray[np.float64]
+    constraints: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    kinds: NDArray[np.str_]
+
+    def select(self, which: NDArray[Any] | slice) -> Results:
+        """Some of the rows."""
+        m, v, c, n, k = self
+        return Results(m[which], v[which], c[which], n[which], k[which])
+
+    @staticmethod
+    def join(parts: Sequence[Results]) -> Results:
+        """All rows of several, in their order."""
+        m, v, c, n, k = zip(*parts, strict=True)
+        join = np.concatenate
+        return Results(join(m), join(v), join(c), join(n), join(k))
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Which rows violate no constraint that they set."""
+        return np.asarray((np.nan_to_num(self.constraints) <= 0).all(axis=1))
 
 
 class Archive:
-    """The finished trials of a study, in the order in which they were read.
+    """The finished trials of a study, in the order in which they came to be known.
 
     Args:
         problem: What the study searches for.
@@ -42,144 +65,72 @@ class Archive:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._results: list[Result] = []
+        self._parts: list[Results] = [self._results([], [])]
         self._known: set[int] = set()
 
-    def __len__(self) -> int:
-        return len(self._results)
+    def all(self) -> Results:
+        """Everything that is known."""
+        if len(self._parts) > 1:
+            self._parts = [Results.join(self._parts)]
+        return self._parts[0]
 
-    def update(self, study: Study, storage: RDBStorage | None) -> None:
+    def add(self, results: Results) -> None:
+        """Take in trials that this process has written itself."""
+        self._parts.append(results)
+        self._known.update(results.numbers.tolist())
+
+    def update(self, study: Study, storage: RDBStorage | None) -> Results:
         """Read the trials that have finished since the last call, whoever ran them.
 
         Args:
             study: The study.
             storage: What `relational` returned; it is read directly, 20 times as fast.
-        """
-        read = _read_trials(study) if storage is None else _read_tables(study._study_id, storage)
-        for number, params, values, system_attrs, user_attrs in read(self._known):
-            self._known.add(number)
-            genotype = self._genotype(params, user_attrs)
-            if genotype is not None:
-                constraints = (
-                    float(system_attrs.get(f"constraints:{name}", math.nan))
-                    for name in self._problem.constraints
-                )
-                kind = str(user_attrs.get("kind", EVALUATED))
-                self._results.append(Result(number, genotype, values, tuple(constraints), kind))
 
-    def _genotype(
-        self, params: Mapping[str, Any], user_attrs: Mapping[str, Any]
-    ) -> tuple[int, ...] | None:
-        """The canonical row of a trial; None if it is not a subnet of the space."""
+        Returns:
+            What is new.
+        """
+        rows = (
+            list(read_trials(study, self._known))
+            if storage is None
+            else list(read_tables(study._study_id, storage, self._known))
+        )
+        self._known.update(row.number for row in rows)
+        ours = [row for row in rows if "subnet" in row.user_attrs]
+        plain = [row for row in rows if "subnet" not in row.user_attrs]
+        new = [self._from_attrs(ours)] + [self._from_params([row]) for row in plain]
+        self._parts += new
+        return Results.join(new)
+
+    def _from_attrs(self, rows: list[Row]) -> Results:
         space = self._problem.space
         try:
-            if "subnet" in user_attrs:
-                return genotype_of(Subnet.from_dict(user_attrs["subnet"], space.family))
-            return tuple(int(g) for g in space.from_params([params])[0])
+            genotypes = subnet_rows(space.family, [row.user_attrs["subnet"] for row in rows])
+            return self._results(rows, space.check(genotypes))
+        except (InvalidSubnetError, KeyError, TypeError, ValueError):
+            # one of them is not of the space, such as from before it was restricted
+            if len(rows) < 2:
+                return self._results([], [])
+            half = len(rows) // 2
+            return Results.join([self._from_attrs(rows[:half]), self._from_attrs(rows[half:])])
+
+    def _from_params(self, rows: list[Row]) -> Results:
+        """Trials of an objective that did not store its subnet."""
+        try:
+            matrix = self._problem.space.from_params([row.params for row in rows])
         except InvalidSubnetError:
-            return None
+            return self._results([], [])
+        return self._results(rows, matrix)
 
-    def since(self, start: int) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[Any]]:
-        """Genotypes, values and constraints of the results from number ``start`` of the archive.
-
-        Constraints that a trial did not set are NaN.
-        """
-        results = self._results[start:]
-        n = len(results)
-        return (
-            np.array([r.genotype for r in results], np.int16).reshape(
-                n, len(self._problem.space.genes)
-            ),
-            np.array([r.values for r in results], float).reshape(n, len(self._problem.objectives)),
-            np.array([r.constraints for r in results], float).reshape(
-                n, len(self._problem.constraints)
-            ),
+    def _results(self, rows: Sequence[Row], matrix: Iterable[Any]) -> Results:
+        n, problem = len(rows), self._problem
+        constraints = [
+            [row.system_attrs.get(f"constraints:{name}", math.nan) for name in problem.constraints]
+            for row in rows
+        ]
+        return Results(
+            np.asarray(matrix, dtype=np.int16).reshape(n, len(problem.space.genes)),
+            np.array([row.values for row in rows], float).reshape(n, len(problem.objectives)),
+            np.array(constraints, float).reshape(n, len(problem.constraints)),
+            np.array([row.number for row in rows], dtype=np.int64),
+            np.array([str(row.user_attrs.get("kind", EVALUATED)) for row in rows], dtype="U16"),
         )
-
-    @property
-    def kinds(self) -> list[str]:
-        """Kind of each result."""
-        return [r.kind for r in self._results]
-
-    @property
-    def numbers(self) -> list[int]:
-        """Trial number of each result."""
-        return [r.number for r in self._results]
-
-
-_Row = tuple[int, Mapping[str, Any], tuple[float, ...], Mapping[str, Any], Mapping[str, Any]]
-
-
-def _read_trials(study: Study) -> Any:
-    """Through Optuna's public calls."""
-
-    def read(known: set[int]) -> Iterable[_Row]:
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            if trial.number not in known:
-                yield (trial.number, trial.params, tuple(trial.values), trial.system_attrs,
-                       trial.user_attrs)  # fmt: skip
-
-    return read
-
-
-def _read_tables(study_id: int, storage: RDBStorage) -> Any:
-    """From Optuna's tables, whose layout `_bulk` describes."""
-
-    def read(known: set[int]) -> Iterable[_Row]:
-        trials = models.TrialModel.__table__
-        complete = (trials.c.study_id == study_id) & (trials.c.state == TrialState.COMPLETE)
-        if known and known == set(range(len(known))):
-            complete &= trials.c.number >= len(known)  # what follows is all that can be new
-        with storage.engine.connect() as connection:
-            rows = connection.execute(sa.select(trials.c.trial_id, trials.c.number).where(complete))
-            numbers = {i: number for i, number in rows.tuples() if number not in known}
-            if not numbers:
-                return
-            values = _values(connection, complete)
-            user = _attributes(connection, models.TrialUserAttributeModel, complete)
-            system = _attributes(connection, models.TrialSystemAttributeModel, complete)
-        plain = {n for i, n in numbers.items() if "subnet" not in user.get(i, {})}
-        params = _params(storage, study_id, plain)
-        for trial_id, number in sorted(numbers.items(), key=lambda item: item[1]):
-            yield (number, params.get(number, {}), values.get(trial_id, ()),
-                   system.get(trial_id, {}), user.get(trial_id, {}))  # fmt: skip
-
-    return read
-
-
-def _values(connection: sa.Connection, complete: Any) -> dict[int, tuple[float, ...]]:
-    table, trials = models.TrialValueModel.__table__, models.TrialModel.__table__
-    query = (
-        sa.select(table.c.trial_id, table.c.value, table.c.value_type)
-        .join(trials, trials.c.trial_id == table.c.trial_id)
-        .where(complete)
-        .order_by(table.c.trial_id, table.c.objective)
-    )
-    values: dict[int, tuple[float, ...]] = {}
-    for trial_id, value, value_type in connection.execute(query).tuples():
-        number = models.TrialValueModel.stored_repr_to_value(value, value_type)
-        values[trial_id] = (*values.get(trial_id, ()), float(number))
-    return values
-
-
-def _attributes(connection: sa.Connection, model: Any, complete: Any) -> dict[int, dict[str, Any]]:
-    table, trials = model.__table__, models.TrialModel.__table__
-    query = (
-        sa.select(table.c.trial_id, table.c.key, table.c.value_json)
-        .join(trials, trials.c.trial_id == table.c.trial_id)
-        .where(complete)
-    )
-    attributes: dict[int, dict[str, Any]] = {}
-    for trial_id, key, value in connection.execute(query).tuples():
-        attributes.setdefault(trial_id, {})[key] = json.loads(value)
-    return attributes
-
-
-def _params(
-    storage: RDBStorage, study_id: int, numbers: set[int]
-) -> dict[int, Mapping[str, Any]]:
-    """Parameters of trials that have no subnet of ours with them."""
-    if not numbers:
-        return {}
-    trials = storage.get_all_trials(study_id, deepcopy=False)
-    return {t.number: t.params for t in trials if t.number in numbers}

@@ -45,20 +45,26 @@ def relational(study: Study) -> RDBStorage | None:
     return storage
 
 
-def write_trials(study: Study, trials: Sequence[FrozenTrial], storage: RDBStorage | None) -> None:
+def write_trials(
+    study: Study, trials: Sequence[FrozenTrial], storage: RDBStorage | None
+) -> range | None:
     """Add finished trials to a study, all or none where the storage is relational.
 
     Args:
         study: The study.
         trials: Finished trials, whose numbers are given here.
         storage: What `relational` returned.
+
+    Returns:
+        The trials' numbers; None where the storage does not tell.
     """
     if storage is None:
         study.add_trials(trials)
-        return
+        return None
     with storage.engine.begin() as connection:
         first = _lock_and_count(connection, study._study_id)
         _insert_all(connection, study._study_id, trials, first)
+    return range(first, first + len(trials))
 
 
 def _lock_and_count(connection: sa.Connection, study_id: int) -> int:

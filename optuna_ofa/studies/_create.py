@@ -110,7 +110,7 @@ def _hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predi
 def _predictor(
     metric: str, found: Mapping[str, LatencyTable | Predictor], space: SearchSpace
 ) -> Predictor:
-    if metric == "n_macs" or metric == "n_params":
+    if metric in ("n_macs", "n_params"):
         return CostPredictor(metric, space)
     if metric not in found:
         raise InvalidArgumentError(
@@ -123,11 +123,11 @@ def _predictor(
 def _covered(family: Family, found: Mapping[str, LatencyTable | Predictor]) -> SearchSpace:
     """The space of a family with the resolutions that everything covers."""
     covered = set(family.resolutions)
-    for predictor in found.values():
-        is_table = isinstance(predictor, LatencyTable)
-        if not is_table and predictor.space.family != family:
-            continue  # refused with a better message when the problem is made
-        covered &= set(predictor.resolutions if is_table else predictor.space.resolutions)
+    for source in found.values():
+        if isinstance(source, LatencyTable):
+            covered &= set(source.resolutions)
+        elif source.space.family == family:  # others are refused when the problem is made
+            covered &= set(source.space.resolutions)
     if not covered:
         raise InvalidArgumentError(
             f"`hardware` and `accuracy` must cover a common resolution of {family.name}, which "

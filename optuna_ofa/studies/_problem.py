@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.predictors._base import Direction
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._metrics import METRICS
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 _CLIMBING_ERROR = {"top1": 1.0}
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(NamedTuple):
     """Predictions of a batch.
 
     Args:
@@ -71,9 +70,14 @@ class Problem:
         self.predictors = dict(predictors)
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Direction]:
         """Optuna's direction of each objective."""
         return ["maximize" if METRICS[m].maximize else "minimize" for m in self.objectives]
+
+    @property
+    def signs(self) -> NDArray[np.float64]:
+        """``(n_objectives,)`` factors that make smaller better everywhere."""
+        return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.objectives])
 
     def evaluate(self, matrix: Matrix) -> Evaluation:
         """Predict a batch of genotypes.
@@ -170,4 +174,6 @@ def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) ->
         )
     for metric, bound in constraints.items():
         if not np.isfinite(bound):
-            raise InvalidArgumentError(f"`constraints[{metric!r}]` must be finite, but got {bound}.")
+            raise InvalidArgumentError(
+                f"`constraints[{metric!r}]` must be finite, but got {bound}."
+            )

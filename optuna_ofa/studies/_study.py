@@ -19,10 +19,10 @@ from optuna_ofa._errors import (
 )
 from optuna_ofa.samplers import NSGAIISampler, nondominated
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.studies._archive import EVALUATED, Archive
+from optuna_ofa.space._space import Matrix
+from optuna_ofa.studies._archive import EVALUATED, Archive, Results
 from optuna_ofa.studies._bulk import relational, write_trials
 from optuna_ofa.studies._front import Front, FrontPoint, describe
-from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._trials import finished_trials
 
@@ -52,7 +52,6 @@ class SubnetStudy(optuna.Study):
         self.problem = problem
         self._subnet_sampler = sampler
         self._archive = Archive(problem)
-        self._n_told = 0
 
     @property
     def space(self) -> SearchSpace:
@@ -109,30 +108,30 @@ class SubnetStudy(optuna.Study):
         """Ask, predict, write, tell; returns the number of trials that were added."""
         started = datetime.datetime.now()
         matrix = self._subnet_sampler.evolution.ask(n)
-        result = self.problem.evaluate(matrix)
-        trials = finished_trials(self.problem, matrix, result, started)
-        write_trials(self, trials, relational(self))
-        self._thread_local.cached_all_trials = None
-        self._tell(matrix, result.values, result.constraints)
+        values, constraints = self.problem.evaluate(matrix)
+        trials = finished_trials(self.problem, matrix, values, constraints, started)
+        numbers = write_trials(self, trials, relational(self))
+        if numbers is not None:
+            kinds = np.full(len(matrix), "predicted", dtype="U16")
+            written = Results(matrix, values, constraints, np.array(numbers), kinds)
+            self._archive.add(written)
+        self._tell(matrix, values, constraints)
         return len(matrix)
 
     def _refresh(self) -> None:
         """Take in what other processes, or an earlier one, have written."""
         self._archive.update(self, relational(self))
-        new = self._archive.since(self._n_told)
-        self._n_told = len(self._archive)
-        self._tell(*new)
+        known = self._archive.all()
+        self._tell(known.matrix, known.values, known.constraints)
 
     def _tell(
         self,
-        matrix: NDArray[np.int16],
+        matrix: Matrix,
         values: NDArray[np.float64],
         constraints: NDArray[np.float64],
     ) -> None:
-        if len(matrix):
-            signs = np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.problem.objectives])
-            violations = self.problem.violations(np.nan_to_num(constraints))
-            self._subnet_sampler.evolution.tell(matrix, values * signs, violations)
+        violations = self.problem.violations(np.nan_to_num(constraints))
+        self._subnet_sampler.evolution.tell(matrix, values * self.problem.signs, violations)
 
     # ------------------------------------------------------------------ results
 
@@ -150,66 +149,56 @@ class SubnetStudy(optuna.Study):
             EmptyFrontError: If there is no feasible trial; with the one that violates least.
             InvalidArgumentError: If the study has both kinds and ``kind`` is None.
         """
-        self._archive.update(self, relational(self))
-        matrix, values, constraints = self._archive.since(0)
-        chosen = np.array([k == self._front_kind(kind) for k in self._archive.kinds], dtype=bool)
-        # a bound also holds for trials of other objectives that did not set constraints
-        feasible = chosen & (np.nan_to_num(constraints) <= 0).all(axis=1)
-        if not feasible.any():
-            raise self._empty(values[chosen], constraints[chosen])
-        signs = np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.problem.objectives])
-        indices = np.flatnonzero(feasible)
-        indices = indices[nondominated(values[indices] * signs)]
-        indices = indices[self._first_of_equals(matrix[indices])]
+        chosen = self._chosen(kind)
+        if not chosen.feasible.any():
+            raise self._empty(chosen)
+        best = chosen.select(chosen.feasible)
+        best = best.select(nondominated(best.values * self.problem.signs))
+        best = best.select(np.unique(best.matrix, axis=0, return_index=True)[1])
         names = self.problem.objectives
         by = names.index("latency_ms") if "latency_ms" in names else len(names) - 1
-        indices = indices[np.argsort(values[indices, by], kind="stable")]
-        return Front(self._points(matrix[indices], values[indices], indices), names)
+        best = best.select(np.argsort(best.values[:, by], kind="stable"))
+        return Front(self._points(best), names)
 
-    def _front_kind(self, kind: Kind | None) -> str:
-        kinds = sorted(set(self._archive.kinds))
-        if kind is None and len(kinds) > 1:
-            raise InvalidArgumentError(f"`kind` must be given, one of {kinds}, because the study "
-                                       f"has all of them, but got None.")  # fmt: skip
+    def _chosen(self, kind: Kind | None) -> Results:
+        """The results of one kind, after a look at what is new."""
+        self._archive.update(self, relational(self))
+        results = self._archive.all()
+        kinds = np.unique(results.kinds).tolist()
         if kind not in (None, "predicted", EVALUATED):
-            raise InvalidArgumentError(f"`kind` must be 'predicted' or 'evaluated', but got "
-                                       f"{kind!r}.")  # fmt: skip
-        return kind or (kinds[0] if kinds else "predicted")
+            raise InvalidArgumentError(
+                f"`kind` must be 'predicted' or 'evaluated', but got {kind!r}."
+            )
+        if kind is None and len(kinds) > 1:
+            raise InvalidArgumentError(
+                f"`kind` must be given, one of {kinds}, because the study has all of them and a "
+                f"front never mixes them, but got None."
+            )
+        return results.select(results.kinds == (kind or kinds[0])) if kinds else results
 
-    @staticmethod
-    def _first_of_equals(matrix: NDArray[np.int16]) -> NDArray[np.intp]:
-        """A user's objective may have evaluated a subnet twice."""
-        return np.sort(np.unique(matrix, axis=0, return_index=True)[1])
-
-    def _points(
-        self,
-        matrix: NDArray[np.int16],
-        values: NDArray[np.float64],
-        indices: NDArray[np.intp],
-    ) -> list[FrontPoint]:
+    def _points(self, results: Results) -> list[FrontPoint]:
         names = self.problem.objectives
-        kinds, numbers = self._archive.kinds, self._archive.numbers
-        stds = {m: self.problem.predictors[m].predict_std(matrix) for m in names}
-        points = []
-        for row, subnet in enumerate(self.space.from_matrix(matrix)):
-            i = int(indices[row])
-            std = {m: float(s[row]) for m, s in stds.items()
-                   if s is not None and kinds[i] == "predicted"}  # fmt: skip
-            by_name = dict(zip(names, values[row].tolist(), strict=True))
-            points.append(FrontPoint(subnet, by_name, std, kinds[i], numbers[i]))
-        return points
+        predicted = results.kinds == "predicted"
+        stds = {m: self.problem.predictors[m].predict_std(results.matrix) for m in names}
+        return [
+            FrontPoint(
+                subnet=subnet,
+                values=dict(zip(names, results.values[i].tolist(), strict=True)),
+                std={m: float(s[i]) for m, s in stds.items() if s is not None and predicted[i]},
+                kind=str(results.kinds[i]),
+                trial_number=int(results.numbers[i]),
+            )
+            for i, subnet in enumerate(self.space.from_matrix(results.matrix))
+        ]
 
-    def _empty(
-        self, values: NDArray[np.float64], constraints: NDArray[np.float64]
-    ) -> EmptyFrontError:
-        bounds = self.problem.constraints
-        if len(values) == 0:
+    def _empty(self, results: Results) -> EmptyFrontError:
+        if len(results.numbers) == 0:
             return EmptyFrontError("The study has no finished trial yet; call `search` first.")
-        i = int(self.problem.violations(np.nan_to_num(constraints)).argmin())
-        nearest = dict(zip(self.problem.objectives, values[i].tolist(), strict=True))
+        i = int(self.problem.violations(np.nan_to_num(results.constraints)).argmin())
+        nearest = dict(zip(self.problem.objectives, results.values[i].tolist(), strict=True))
         return EmptyFrontError(
-            f"None of {len(values)} trials satisfies {bounds}; the nearest has "
-            f"{describe(nearest, {})}."
+            f"None of {len(results.numbers)} trials satisfies {self.problem.constraints}; the "
+            f"nearest has {describe(nearest, {})}."
         )
 
     def plot_front(self, *, kind: Kind | None = None) -> go.Figure:
@@ -228,9 +217,10 @@ class SubnetStudy(optuna.Study):
 
         return plot_front(self, kind=kind)
 
-    def results(self, *, kind: Kind | None = None) -> NDArray[np.float64]:
-        """The objectives' values of all feasible trials of a kind, ``(n, n_objectives)``."""
-        self._archive.update(self, relational(self))
-        _, values, constraints = self._archive.since(0)
-        chosen = np.array([k == self._front_kind(kind) for k in self._archive.kinds], dtype=bool)
-        return values[chosen & (np.nan_to_num(constraints) <= 0).all(axis=1)]
+    def results(self, *, kind: Kind | None = None) -> Results:
+        """All finished trials of a kind as arrays, infeasible ones included.
+
+        Args:
+            kind: As in `front`.
+        """
+        return self._chosen(kind)

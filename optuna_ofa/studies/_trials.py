@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._problem import Evaluation, Problem
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._subnet_attr import subnet_dicts
 
 
 class _Shared(dict[str, Any]):
@@ -22,18 +25,23 @@ class _Shared(dict[str, Any]):
 
 
 def finished_trials(
-    problem: Problem, matrix: Matrix, result: Evaluation, started: datetime.datetime
+    problem: Problem,
+    matrix: Matrix,
+    values: NDArray[np.float64],
+    constraints: NDArray[np.float64],
+    started: datetime.datetime,
 ) -> list[FrozenTrial]:
     """Complete trials as Optuna would have written them, without their numbers.
 
     Args:
         problem: What was searched for.
         matrix: ``(n, n_genes)`` canonical genotypes.
-        result: Their predictions.
+        values: Their predictions.
+        constraints: How much they violate each constraint.
         started: When the batch was started.
     """
     distributions = _Shared(problem.space.distributions)
-    subnets = problem.space.from_matrix(matrix)
+    subnets = subnet_dicts(problem.space.family, matrix)
     names = [f"constraints:{name}" for name in problem.constraints]
     completed = datetime.datetime.now()
     return [
@@ -42,20 +50,20 @@ def finished_trials(
             trial_id=-1,
             state=TrialState.COMPLETE,
             value=None,
-            values=values,
+            values=row,
             datetime_start=started,
             datetime_complete=completed,
             params=params,
             distributions=distributions,
-            user_attrs={"subnet": subnet.to_dict(), "kind": "predicted"},
-            system_attrs=dict(zip(names, constraints, strict=True)),
+            user_attrs={"subnet": subnet, "kind": "predicted"},
+            system_attrs=dict(zip(names, excess, strict=True)),
             intermediate_values={},
         )
-        for subnet, params, values, constraints in zip(
+        for subnet, params, row, excess in zip(
             subnets,
             problem.space.to_params(matrix),
-            result.values.tolist(),
-            result.constraints.tolist(),
+            values.tolist(),
+            constraints.tolist(),
             strict=True,
         )
     ]

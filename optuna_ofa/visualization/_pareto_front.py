@@ -51,7 +51,8 @@ def front_info(
     """
     front = study.front(kind=kind)
     kind = front[0].kind  # type: ignore[assignment]  # the two words that a front has
-    values = study.results(kind=kind)
+    results = study.results(kind=kind)
+    values = results.values[results.feasible]
     on_front = {tuple(p.values[m] for m in front.objectives) for p in front}
     others = values[[tuple(row) not in on_front for row in values.tolist()]]
     n_others = len(others)

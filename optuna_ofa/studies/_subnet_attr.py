@@ -1,0 +1,59 @@
+"""The canonical subnet of a trial as a user attribute, for whole batches.
+
+What is stored is `Subnet.to_dict`; making ten thousands of `Subnet` values on the way would take
+far longer than the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optuna_ofa.space import Family
+from optuna_ofa.space._family import GeneKind
+from optuna_ofa.space._space import Matrix
+
+_KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
+
+
+def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
+    """``Subnet.to_dict`` of each canonical row."""
+    columns: dict[str, list[Any]] = {"resolution": matrix[:, 0].tolist()}
+    for kind in _KINDS:
+        genes = matrix[:, np.array(family.columns(kind), dtype=np.intp)].tolist()
+        if kind == "expand" and family.expand_scale != 1:
+            genes = [[family.expand_ratio(e) for e in row] for row in genes]
+        if kind == "depth":
+            genes = [_with_fixed_depths(family, row) for row in genes]
+        if genes and genes[0]:
+            columns[kind] = genes
+    names = list(columns)
+    return [
+        {"family": family.name, **dict(zip(names, row, strict=True))}
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
+    """The canonical rows of what `subnet_dicts` made; not checked.
+
+    Raises:
+        KeyError, TypeError, ValueError: If one is nothing that `subnet_dicts` made.
+    """
+    free = [len(choices) > 1 for choices in family.depth_choices]
+    rows = []
+    for subnet in subnets:
+        depth = [d for d, is_free in zip(subnet["depth"], free, strict=True) if is_free]
+        expand = subnet["expand"]
+        if family.expand_scale != 1:
+            expand = [round(e / family.expand_scale) for e in expand]
+        row = [subnet["resolution"], *depth, *subnet.get("kernel", ()), *expand]
+        rows.append([*row, *subnet.get("width", ())])
+    return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
+
+
+def _with_fixed_depths(family: Family, genes: list[int]) -> list[int]:
+    free = iter(genes)
+    return [next(free) if len(c) > 1 else c[0] for c in family.depth_choices]
