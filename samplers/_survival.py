@@ -67,7 +67,8 @@ class CostBins:
         bins = self._bins(cost)
         order = np.lexsort((cost, quality, bins))
         place = _places(bins[order])  # 0 for the best of each bin
-        return feasible[order[np.argsort(place, kind="stable")]][:n]
+        best_first = order[np.argsort(place, kind="stable")]
+        return np.asarray(feasible[best_first[:n]])
 
     def _bins(self, cost: Values) -> NDArray[np.intp]:
         scale = np.log(cost) if cost.min() > 0 else cost

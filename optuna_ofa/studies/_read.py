@@ -31,6 +31,18 @@ def read_trials(study: Study, known: set[int]) -> Iterator[Row]:
                       trial.user_attrs)  # fmt: skip
 
 
+def count_waiting(study: Study, storage: RDBStorage | None) -> int:
+    """Number of trials that were enqueued and not started."""
+    if storage is None:
+        return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    trials = models.TrialModel.__table__
+    query = sa.select(sa.func.count()).where(
+        trials.c.study_id == study._study_id, trials.c.state == TrialState.WAITING
+    )
+    with storage.engine.connect() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def read_tables(study_id: int, storage: RDBStorage, known: set[int]) -> Iterator[Row]:
     """Complete trials whose numbers are not known, from the tables that ``_bulk.py`` describes.
 

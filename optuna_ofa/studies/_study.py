@@ -9,7 +9,6 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
 from tqdm import tqdm
 
 from optuna_ofa._errors import (
@@ -24,6 +23,7 @@ from optuna_ofa.studies._archive import EVALUATED, Archive, Results
 from optuna_ofa.studies._bulk import relational, write_trials
 from optuna_ofa.studies._front import Front, FrontPoint, describe
 from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._read import count_waiting
 from optuna_ofa.studies._trials import finished_trials
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ class SubnetStudy(optuna.Study):
                 bar.update(added)
 
     def _run_enqueued(self, at_most: int) -> int:
-        waiting = self.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        n = min(len(waiting), at_most)
+        n = min(count_waiting(self, relational(self)), at_most)
         if n:
             self.optimize(self.problem, n_trials=n)
         return n

@@ -15,9 +15,10 @@ from optuna_ofa.studies._subnet_attr import subnet_dicts
 
 
 class _Shared(dict[str, Any]):
-    """Distributions that deep copies of a trial may share, because nobody changes them.
+    """A dict whose deep copies may share its values, because nobody changes these.
 
-    Optuna copies each trial that is added; the distributions are nine tenths of that work.
+    Optuna copies each trial that is added, which is most of the work where it keeps studies in
+    memory.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
@@ -53,9 +54,9 @@ def finished_trials(
             values=row,
             datetime_start=started,
             datetime_complete=completed,
-            params=params,
+            params=_Shared(params),
             distributions=distributions,
-            user_attrs={"subnet": subnet, "kind": "predicted"},
+            user_attrs={"subnet": _Shared(subnet), "kind": "predicted"},
             system_attrs=dict(zip(names, excess, strict=True)),
             intermediate_values={},
         )
