@@ -1,7 +1,7 @@
 """The published ``ofa`` package as a reference for tests and benchmarks.
 
-``ofa`` imports torchvision for image loading, which the networks do not need; where torchvision
-is missing, empty modules stand in for it while ``ofa`` is imported. The file is in no package:
+``ofa`` imports torchvision for image loading and gdown for downloads, which neither networks nor
+search need; where they are missing, empty modules stand in for them while ``ofa`` is imported. The file is in no package:
 load it by its path, as ``tests/supernet/conftest.py`` does.
 """
 
@@ -24,12 +24,12 @@ STATIC_NETWORKS = "ofa.imagenet_classification.networks"
 
 def import_reference(name: str = NETWORKS) -> ModuleType:
     """Import a module of ``ofa``; raises ImportError where the package is not installed."""
-    stubs = _torchvision_stubs()
+    stubs = _torchvision_stubs() | _gdown_stub()
     sys.modules.update(stubs)
     try:
         return importlib.import_module(name)
     finally:
-        for stub in stubs:  # nothing else shall take them for torchvision
+        for stub in stubs:  # nothing else shall take them for the real ones
             del sys.modules[stub]
 
 
@@ -44,6 +44,11 @@ def _torchvision_stubs() -> dict[str, ModuleType]:
     transforms: Any = stubs["torchvision.transforms"]
     transforms.RandomResizedCrop = transforms.Resize = object
     return stubs
+
+
+def _gdown_stub() -> dict[str, ModuleType]:
+    missing = "gdown" not in sys.modules and find_spec("gdown") is None
+    return {"gdown": ModuleType("gdown")} if missing else {}
 
 
 def reference_supernet(family: Family, *, seed: int) -> Any:
