@@ -144,7 +144,8 @@ class Family:
         in_channels: Channels of the input image.
 
     Raises:
-        InvalidArgumentError: If an expand ratio has more than two decimals.
+        InvalidArgumentError: If an expand ratio has more than two decimals, an ``mbconv`` family
+            has elastic widths, or a ``bottleneck`` family has a fixed width or depth.
     """
 
     name: str
@@ -165,6 +166,18 @@ class Family:
         if any(abs(e * 100 - round(e * 100)) > 1e-6 for e in self.expands):
             raise InvalidArgumentError(
                 f"`expands` must be whole percents, such as 0.35, but got {self.expands}."
+            )
+        elastic = len(self.width_mults) > 1
+        if elastic != (self.block == "bottleneck"):
+            raise InvalidArgumentError(
+                f"`width_mults` must be {'one' if elastic else 'several'} for {self.block} "
+                f"blocks, but got {self.width_mults}."
+            )
+        depths = (self.stem.depths, *(stage.depths for stage in self.stages))
+        if elastic and any(len(choices) < 2 for choices in depths):
+            raise InvalidArgumentError(
+                f"`depths` of the stem and of every stage must be several for {self.block} "
+                f"blocks, but got {depths}."
             )
 
     def __hash__(self) -> int:  # hashing the whole table for every subnet would be slow

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.space import Gene, SearchSpace, families, get_family, make_divisible
+from optuna_ofa.space import Gene, SearchSpace, Stem, families, get_family, make_divisible
 
 FAMILIES = [family.name for family in families()]
 
@@ -135,3 +136,18 @@ def test_a_family_without_elastic_depth_can_be_searched() -> None:
     space = SearchSpace(replace(family, name="flat", stages=stages), resolution=224)
     assert space.n_subnets == 9 ** 10
     assert space.from_matrix(space.sample(3, seed=0))[0].depth == (2, 2, 2, 2, 2)
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("ofa_mbv3_w1.0", {"width_mults": (0.8, 1.0)}, "`width_mults` must be one"),
+        ("ofa_resnet50", {"width_mults": (1.0,)}, "`width_mults` must be several"),
+        ("ofa_resnet50", {"stem": Stem((24,), (64,), act="relu")}, "`depths` of the stem"),
+    ],
+    ids=["elastic-mbconv-width", "fixed-bottleneck-width", "fixed-stem-depth"],
+)
+def test_table_without_a_network_is_refused(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        replace(get_family(name), **changes)
