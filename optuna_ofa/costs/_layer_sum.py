@@ -24,14 +24,23 @@ class _Index:
     """Turns a genotype into one position per slot in a flat array of prices.
 
     ``position = genes @ radices + offsets``; the resolution is replaced by its rank first. Done
-    in float32, because matrix products of integers have no BLAS; exact below 2^24.
+    in float32, because matrix products of integers have no BLAS; exact below 2^24. Values above
+    a gene's limit, and negative ones, count as the limit, which has no price.
     """
 
+    limits: NDArray[np.uint16]
     radices: NDArray[np.float32]
     offsets: NDArray[np.int32]
     resolution_rank: NDArray[np.int16]
     entries: tuple[_Entry, ...]
     size: int
+
+    def positions(self, rows: Matrix) -> NDArray[np.int32]:
+        """``(n_slots, n)`` positions of canonical or other rows."""
+        clipped = np.minimum(rows.view(np.uint16), self.limits)  # negative ones become large
+        genes = clipped.astype(np.float32)
+        genes[:, 0] = self.resolution_rank[clipped[:, 0]]
+        return np.asarray((genes @ self.radices).astype(np.int32).T + self.offsets[:, None])
 
 
 class _Entry(NamedTuple):
@@ -90,46 +99,49 @@ class LayerSum:
             InvalidSubnetError: If a row does not belong to the space.
         """
         matrix = np.asarray(matrix)
-        if matrix.ndim != 2 or matrix.shape[1] != len(self.space.genes):
+        if matrix.dtype != np.int16 or matrix.ndim != 2 or matrix.shape[1] != len(self.space.genes):
             matrix = self.space.check(matrix)
-        total = np.empty(len(matrix))
-        for start in range(0, len(matrix), _CHUNK):
-            total[start : start + _CHUNK] = self._chunk(matrix[start : start + _CHUNK])
-        if np.isnan(total).any():  # a position that no genotype of the space has
-            self.space.check(matrix)
+        total = self._sum(matrix)
+        unpriced = np.isnan(total)
+        if unpriced.any():  # not of the space, or genes of absent blocks that are no choices
+            rows = self.space.canonicalize(self.space.check(matrix))
+            total[unpriced] = self._sum(rows[unpriced])
         return total
 
-    def _chunk(self, rows: Matrix) -> NDArray[np.float64]:
-        index = self._index
-        ranks = index.resolution_rank
-        genes = rows.astype(np.float32)
-        genes[:, 0] = ranks[np.clip(rows[:, 0], 0, len(ranks) - 1)]
-        positions = (genes @ index.radices).astype(np.int32).T + index.offsets[:, None]
-        if positions.min() < 0 or positions.max() >= index.size:
-            self.space.check(rows)
-        return np.asarray(self._prices[positions].sum(axis=0))
+    def _sum(self, matrix: Matrix) -> NDArray[np.float64]:
+        total = np.zeros(len(matrix))
+        for start in range(0, len(matrix), _CHUNK):
+            part = total[start : start + _CHUNK]
+            # slot by slot: numpy's own sum adds in another order where there is one row
+            for positions in self._index.positions(matrix[start : start + _CHUNK]):
+                part += self._prices[positions]
+        return total
 
     def by_slot(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The price of each layer, ``(n, n_slots)``; 0 where a slot is empty."""
-        index = self._index
-        genes = self.space.check(matrix).astype(np.float32)
-        genes[:, 0] = index.resolution_rank[np.asarray(matrix)[:, 0]]
-        return np.asarray(self._prices[(genes @ index.radices).astype(np.int32) + index.offsets])
+        """The price of each layer, ``(n, n_slots)``; 0 where a slot is empty.
+
+        Raises:
+            InvalidSubnetError: If a row does not belong to the space.
+        """
+        rows = self.space.canonicalize(self.space.check(matrix))
+        return np.asarray(self._prices[self._index.positions(rows).T])
 
 
 @cache
 def _build_index(space: SearchSpace) -> _Index:
     all_slots = _slots(space.family)
     resolutions = space.resolutions
-    ranks = np.full(max(resolutions) + 1, len(resolutions), dtype=np.int16)
+    ranks = np.full(max(resolutions) + 2, len(resolutions), dtype=np.int16)
     ranks[list(resolutions)] = range(len(resolutions))
+    limits = [max(gene.choices) + 1 for gene in space.genes]
+    limits[0] = len(ranks) - 1
     radices = np.zeros((len(space.genes), len(all_slots)), dtype=np.float32)
     offsets = np.zeros(len(all_slots), dtype=np.int32)
     entries: list[_Entry] = []
     start = 0
     for s, slot in enumerate(all_slots):
-        # entry `i` of a column takes `sizes[i]` values, of which only the choices are priced
-        sizes = [_n_values(space, j, len(resolutions)) for j in slot.columns]
+        # column `i` takes `sizes[i]` values, of which only the choices are priced
+        sizes = [len(resolutions) + 1 if j == 0 else limits[j] + 1 for j in slot.columns]
         strides = [int(np.prod(sizes[i + 1 :])) for i in range(len(sizes))]
         for column, stride in zip(slot.columns, strides, strict=True):
             radices[column, s] += stride  # "+": the first stage's width can be both in and out
@@ -137,18 +149,14 @@ def _build_index(space: SearchSpace) -> _Index:
         for position, values in _settings(space, slot, strides, ranks):
             entries.append(_Entry(start + position, slot.columns, values, slot.build(*values)))
         start += int(np.prod(sizes))
-    return _Index(radices, offsets, ranks, tuple(entries), start)
+    return _Index(
+        np.array(limits, np.uint16), radices, offsets, ranks, tuple(entries), start
+    )
 
 
 @cache
 def _slots(family: Family) -> tuple[Slot, ...]:
     return slots(family)
-
-
-def _n_values(space: SearchSpace, column: int, n_resolutions: int) -> int:
-    gene = space.genes[column]
-    # one more rank than resolutions, for those outside of the space
-    return n_resolutions + 1 if column == 0 else max(gene.choices) + 1
 
 
 def _settings(
