@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._accuracy_models import AccuracyModel, RidgeModel
 from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._published_accuracy import read_state_dict
@@ -99,13 +99,15 @@ class AccuracyPredictor(Predictor):
             space: The space that the subnets come from and that shall be predicted.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
-            penalty: Weight of the squared coefficients.
+            penalty: Weight of the squared coefficients, positive.
             metadata: Where the measurements come from (JSON).
 
         Raises:
-            InvalidArgumentError: If the lengths differ, a value is not finite, or there are
-                fewer than two different subnets.
+            InvalidArgumentError: If the lengths differ, a value is not finite, there are fewer
+                than two different subnets, or ``penalty`` is not positive.
         """
+        if not penalty > 0:
+            raise InvalidArgumentError(f"`penalty` must be positive, but got {penalty}.")
         matrix = (
             space.canonicalize(space.check(subnets))
             if isinstance(subnets, np.ndarray)
@@ -121,6 +123,7 @@ class AccuracyPredictor(Predictor):
         if len(unique) < 2:
             raise InvalidArgumentError(f"`subnets` must be at least two different ones, but got "
                                        f"{len(unique)}.")  # fmt: skip
+        group = group.ravel()  # numpy 2.0 gives it two dimensions
         means = np.bincount(group, values) / np.bincount(group)
         model = RidgeModel.fit(space, unique, means, penalty)
         return cls(space=space, model=model, metadata=metadata)
@@ -166,15 +169,22 @@ class AccuracyPredictor(Predictor):
         ):
             raise FormatError(f"`path` must hold {FORMAT!r} version {VERSION}, but {path} does "
                               f"not.")  # fmt: skip
+        missing = [key for key in ("family", "choices", "metadata", "model") if key not in data]
+        if missing:
+            raise FormatError(f"`path` must hold {missing} too, but {path} does not.")
         family = family or get_family(data["family"])
         if family.name != data["family"]:
-            raise FormatError(f"`family` must be {data['family']} for {path}, but got "
-                              f"{family.name}.")  # fmt: skip
-        space = SearchSpace(family, resolution=data["choices"]["resolution"]).restrict(
-            parameters={
-                gene.name: [gene.value(c) for c in data["choices"][gene.name]]
-                for gene in family.genes[1:]
-            }
-        )
+            raise FamilyMismatchError(f"`family` must be {data['family']} for {path}, but got "
+                                      f"{family.name}.")  # fmt: skip
+        try:
+            space = _space(family, data["choices"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"`choices` of {path} must be those of {family.name}, but: "
+                              f"{error!r}.") from error  # fmt: skip
         model = RidgeModel.from_dict(space, data["model"])
         return cls(space=space, model=model, metadata=data["metadata"])
+
+
+def _space(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
+    kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in family.genes[1:]}
+    return SearchSpace(family, resolution=choices["resolution"]).restrict(parameters=kept)

@@ -58,7 +58,8 @@ class PublishedMLP(AccuracyModel):
     @torch.inference_mode()
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracies in percent, ``(n,)``."""
-        inputs = torch.from_numpy(self.encoding.encode(self._space, matrix))
+        rows = self._space.check(matrix)
+        inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
         padded = torch.zeros(-(-len(inputs) // _BLOCK) * _BLOCK, inputs.shape[1])
         padded[: len(inputs)] = inputs
         outputs = [self._forward(block) for block in torch.split(padded, _BLOCK)]
@@ -104,7 +105,8 @@ class Thermometer:
         rows = self._space.canonicalize(self._space.check(matrix))
         steps = rows[:, self._columns] >= self._thresholds
         logs = (self._logs(rows) - self._low) / self._range
-        return np.concatenate([steps, 3 * logs, logs**2], axis=1)
+        # one subnet after the other in memory, so that sums over features have one order
+        return np.ascontiguousarray(np.concatenate([steps, 3 * logs, logs**2], axis=1))
 
     def _logs(self, rows: Matrix) -> NDArray[np.float64]:
         return np.log(np.stack([self._macs(rows), self._params(rows)], axis=1))
@@ -167,16 +169,13 @@ class RidgeModel(AccuracyModel):
         return np.asarray(self._noise * np.sqrt(1 + leverage))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready numbers, six significant digits."""
-        def rounded(values: NDArray[np.float64]) -> list[Any]:
-            return [float(f"{v:.6g}") for v in values.ravel()]
-
+        """JSON-ready numbers; the covariance, most of a file, has six significant digits."""
         return {
             "top1": self._top1,
             "noise": self._noise,
             "weights": self._weights.tolist(),
             "mean": self._mean.tolist(),
-            "covariance": rounded(self._covariance),
+            "covariance": [float(f"{v:.6g}") for v in self._covariance.ravel()],
         }
 
     @classmethod

@@ -37,7 +37,9 @@ class LatencyPredictor(Predictor):
         self.table = table
         n_classes = space.family.head.n_classes
         self._mean = LayerSum(space, partial(_mean, table, n_classes))
-        self._variance = LayerSum(space, partial(_variance, table, n_classes))
+        self._variance = (
+            LayerSum(space, partial(_variance, table, n_classes)) if table.has_spread else None
+        )
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Milliseconds, ``(n,)``: the sum of the means."""
@@ -46,10 +48,13 @@ class LatencyPredictor(Predictor):
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Standard deviation of a single run in milliseconds, added in quadrature over layers.
 
-        None where the table has no standard deviations.
+        None where the table has no standard deviations; NaN for subnets with a layer that has
+        none.
         """
-        std = np.sqrt(self._variance(matrix))
-        return None if np.isinf(std).all() else std
+        if self._variance is None:
+            return None
+        variance = self._variance(matrix)
+        return np.sqrt(np.where(np.isinf(variance), np.nan, variance))
 
 
 def _mean(table: LatencyTable, n_classes: int, layer: Layer, resolution: int) -> float:
@@ -58,4 +63,4 @@ def _mean(table: LatencyTable, n_classes: int, layer: Layer, resolution: int) ->
 
 def _variance(table: LatencyTable, n_classes: int, layer: Layer, resolution: int) -> float:
     std = table.layer(layer, resolution, n_classes).std_ms
-    return math.inf if math.isnan(std) else std**2
+    return math.inf if math.isnan(std) else std**2  # a price of NaN means no price

@@ -87,6 +87,12 @@ class LatencyTable:
         """What is known of the measurement; empty for published tables."""
         return dict(self._content.metadata)
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether any entry has a standard deviation."""
+        entries = (e for s in self._content.sections for e in s.entries.values())
+        return any(not math.isnan(entry.std_ms) for entry in entries)
+
     def __len__(self) -> int:
         return sum(len(section.entries) for section in self._content.sections)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import pickle
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +34,8 @@ def read_state_dict(
     """
     state = _load(path)
     sequential = "0.weight" in state
-    layers = _linear_layers(state, path, "{}" if sequential else "layers.{}")
+    pattern = r"(\d+)\.weight" if sequential else r"layers\.(\d+)\.(?:0\.)?weight"
+    layers = _linear_layers(state, path, pattern)
     n_inputs = layers[0][0].shape[1]
     if sequential:
         encoding = tutorial_encoding()
@@ -53,39 +54,37 @@ def read_state_dict(
 def _load(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # a broken pickle raises nearly anything
         raise FormatError(f"`path` must be a PyTorch state dict, but {path} is not: "
                           f"{error}") from error  # fmt: skip
     if isinstance(state, dict):
         state = state.get("state_dict", state)
-    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and torch.is_tensor(value) for key, value in state.items()
+    ):
         raise FormatError(f"`path` must hold a state dict, but {path} holds {type(state)}.")
     return state
 
 
 def _linear_layers(
-    state: Mapping[str, torch.Tensor], path: Path, prefix: str
+    state: Mapping[str, torch.Tensor], path: Path, pattern: str
 ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Weights and biases in order: ``0, 2, 4, 6`` or ``layers.0.0 … layers.3``."""
-    numbered = {
-        key: int("".join(filter(str.isdigit, key.split(".weight")[0].split(".0")[0])) or 0)
-        for key in state
-        if key.endswith(".weight")
-    }
-    keys = sorted(numbered, key=numbered.__getitem__)
-    shapes = {key: tuple(state[key].shape) for key in keys}
-    chained = all(
-        len(shapes[a]) == 2 and shapes[a][0] == shapes[b][-1]
-        for a, b in itertools.pairwise(keys)
+    """Weights and biases in the order of the layers' numbers."""
+    matches = [match for key in state if (match := re.fullmatch(pattern, key))]
+    names = [match[0].removesuffix("weight") for match in sorted(matches, key=lambda m: int(m[1]))]
+    layers = [(state[f"{n}weight"].float(), state.get(f"{n}bias")) for n in names]
+    shapes = [tuple(weight.shape) for weight, _ in layers]
+    chained = all(len(shape) == 2 for shape in shapes) and all(
+        before[0] == after[1] for before, after in itertools.pairwise([*shapes, (0, 1)])
     )
-    if len(keys) < 2 or not chained or shapes[keys[-1]][0] != 1 or not keys[0].startswith(
-        prefix.format(0)
+    if len(layers) < 2 or not chained or any(
+        bias is not None and bias.shape != weight.shape[:1] for weight, bias in layers
     ):
         raise FormatError(
             f"`path` must hold linear layers from one-hot inputs to one output, but {path} has "
-            f"{shapes or sorted(state)[:5]}."
+            f"{ {key: tuple(value.shape) for key, value in list(state.items())[:10]} }."
         )
-    return [(state[k].float(), state.get(k.replace(".weight", ".bias"))) for k in keys]
+    return layers
 
 
 def _resolution_first(

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import re
-import tempfile
+import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,10 +72,16 @@ def read_table(path: Path) -> TableContent:
     if not files:
         raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none.")
     contents = [_read_file(file) for file in files]
-    names = sorted({content.dialect.name for content in contents})
-    if len(names) > 1:
-        raise FormatError(f"`path` must hold tables of one dialect, but {path} has {names}.")
+    kinds = sorted({f"{c.dialect.name} {c.metadata.get('family', '')}".strip() for c in contents})
+    if len(kinds) > 1:
+        raise FormatError(f"`path` must hold tables of one dialect and family, but {path} has "
+                          f"{kinds}.")  # fmt: skip
     sections = tuple(section for content in contents for section in content.sections)
+    sizes = Counter(r for section in sections for r in section.resolutions)
+    repeated = sorted(r for r, n in sizes.items() if n > 1)
+    if repeated:
+        raise FormatError(f"`path` must hold one table a resolution, but {path} has several for "
+                          f"{repeated}.")  # fmt: skip
     return TableContent(contents[0].dialect, sections, contents[0].metadata)
 
 
@@ -84,8 +91,7 @@ def _read_file(path: Path) -> TableContent:
                           f"{path.stat().st_size >> 20} MiB.")  # fmt: skip
     try:
         text = path.read_text(encoding="utf-8")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        data = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=loader)
+        data = json.loads(text) if path.suffix == ".json" else _yaml(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise FormatError(f"`path` must be a YAML or JSON table, but {path} is not: "
                           f"{error}") from error  # fmt: skip
@@ -99,6 +105,22 @@ def _read_file(path: Path) -> TableContent:
     return TableContent(dialect, (Section(_resolutions(entries, dialect), entries),), {})
 
 
+def _yaml(text: str) -> Any:
+    """Plain YAML: PyYAML's C loader crashes on deep nesting, and aliases can stand for gigabytes.
+
+    Raises:
+        ValueError: If collections are nested more than 10 deep, or there is an alias.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > 10 or isinstance(event, yaml.AliasEvent):
+            raise ValueError("it is nested more than 10 deep, or has an alias")
+    return yaml.load(text, Loader=loader)
+
+
 def _read_own(data: Mapping[str, Any], path: Path) -> TableContent:
     if data.get("version") != VERSION:
         raise FormatError(f"`version` of {path} must be {VERSION}, but is "
@@ -107,32 +129,48 @@ def _read_own(data: Mapping[str, Any], path: Path) -> TableContent:
     if dialect is None:
         raise FormatError(f"`keys` of {path} must be one of {[d.name for d in DIALECTS]}, but "
                           f"is {data.get('keys')!r}.")  # fmt: skip
-    try:
-        sections = tuple(
-            Section(
-                tuple(int(r) for r in section["resolutions"]),
-                {key: _entry(key, value, path) for key, value in section["entries"].items()},
-            )
-            for section in data["sections"]
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"`sections` of {path} must be a list of objects with `resolutions` "
-                          f"and `entries`, but {error!r}.") from error  # fmt: skip
-    return TableContent(dialect, sections, dict(data.get("metadata", {})))
+    metadata, sections = data.get("metadata", {}), data.get("sections")
+    if not isinstance(metadata, dict) or not isinstance(sections, list) or not sections:
+        raise FormatError(f"`metadata` of {path} must be an object and `sections` a list, not "
+                          f"empty, but got {_short(metadata)} and {_short(sections)}.")  # fmt: skip
+    return TableContent(dialect, tuple(_section(s, path) for s in sections), metadata)
+
+
+def _section(data: Any, path: Path) -> Section:
+    resolutions = data.get("resolutions") if isinstance(data, dict) else None
+    entries = data.get("entries") if isinstance(data, dict) else None
+    if (
+        not isinstance(entries, dict)
+        or not isinstance(resolutions, list)
+        or not resolutions
+        or any(type(r) is not int or r < 1 for r in resolutions)
+    ):
+        raise FormatError(f"`sections` of {path} must be objects with `resolutions` in pixels and "
+                          f"`entries`, but got {_short(data)}.")  # fmt: skip
+    return Section(
+        tuple(resolutions), {key: _entry(key, value, path) for key, value in entries.items()}
+    )
 
 
 def _entry(key: object, value: Any, path: Path) -> Entry:
     if not isinstance(value, Mapping) or "mean" not in value:
-        raise FormatError(f"`{key}` in {path} must be a mapping with `mean`, but is {value!r}.")
+        raise FormatError(f"`{key}` in {path} must be a mapping with `mean`, but is "
+                          f"{_short(value)}.")  # fmt: skip
     try:
         mean, count = float(value["mean"]), int(value.get("count", 0))
         std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"`{key}` in {path} must have numbers, but has {value!r}.") from error
-    if not math.isfinite(mean) or mean < 0 or std < 0:
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"`{key}` in {path} must have numbers, but has "
+                          f"{_short(value)}.") from error  # fmt: skip
+    if not math.isfinite(mean) or mean < 0 or std < 0 or math.isinf(std):
         raise FormatError(f"`{key}` in {path} must have finite, non-negative milliseconds, but "
-                          f"has {value!r}.")  # fmt: skip
+                          f"has {_short(value)}.")  # fmt: skip
     return Entry(mean, std, count)
+
+
+def _short(value: object) -> str:
+    """A representation of bounded length."""
+    return reprlib.repr(value)
 
 
 def _recognise(entries: Mapping[str, Entry], path: Path) -> TableDialect:
@@ -189,13 +227,12 @@ def _entry_dict(entry: Entry) -> dict[str, float]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file beside its place and move it there, so that no half file is ever seen."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
     except BaseException:
-        os.unlink(name)
+        temporary.unlink(missing_ok=True)
         raise
 
 
