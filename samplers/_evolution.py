@@ -88,6 +88,8 @@ class Evolution:
         """
         parts: list[Matrix] = []
         wanted = n
+        if len(self._told) >= self.population_size:
+            self._start = self._start[:0]  # a search that continues has its start behind it
         if len(self._start):
             take, self._start = self._start[:n], self._start[n:]
             parts.append(self._take_new(take, wanted))

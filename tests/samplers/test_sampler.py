@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import BaseSampler
@@ -108,3 +109,13 @@ def test_constraints_lead_to_feasible_subnets() -> None:
     study.optimize(_objective(space), n_trials=120)
     feasible = [all(c <= 0 for c in t.constraints.values()) for t in study.trials]
     assert sum(feasible[-40:]) > sum(feasible[:40])
+
+
+def test_continued_search_does_not_start_again() -> None:
+    space = _space()
+    known = space.sample(20, seed=0)
+    evolution = NSGAIISampler(space, population_size=10, seed=1).evolution
+    start = {row.tobytes() for row in evolution._start}
+    costs = LayerSum(space, lambda layer, _: layer_macs(layer))(known)
+    evolution.tell(known, np.stack([-costs, costs], axis=1), np.zeros(len(known)))
+    assert not start & {row.tobytes() for row in evolution.ask(10)}
