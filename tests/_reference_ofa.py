@@ -2,7 +2,7 @@
 
 ``ofa`` imports torchvision for image loading and gdown for downloads, which neither networks nor
 search need; where they are missing, empty modules stand in for them while ``ofa`` is imported. The file is in no package:
-load it by its path, as ``tests/supernet/conftest.py`` does.
+load it by its path, as ``tests/conftest.py`` does.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,3 +17,25 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the published data is not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def reference() -> ModuleType:
+    """``tests/_reference_ofa.py``."""
+    pytest.importorskip("ofa", reason="the ofa package is not installed")
+    path = Path(__file__).parent / "_reference_ofa.py"
+    spec = importlib.util.spec_from_file_location("_reference_ofa", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def ofa(reference: ModuleType) -> ModuleType:
+    """The ``ofa`` package, whose modules can be imported from then on."""
+    for name in (reference.NETWORKS, "ofa.tutorial", "ofa.nas.accuracy_predictor"):
+        reference.import_reference(name)
+    module: ModuleType = reference.import_reference("ofa")
+    return module

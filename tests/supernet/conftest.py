@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -30,19 +29,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def reference() -> ModuleType:
-    """``tests/_reference_ofa.py``."""
-    pytest.importorskip("ofa", reason="the ofa package is not installed")
-    path = Path(__file__).parents[1] / "_reference_ofa.py"
-    spec = importlib.util.spec_from_file_location("_reference_ofa", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
