@@ -54,7 +54,7 @@ def read_tables(study_id: int, storage: RDBStorage, known: set[int]) -> Iterator
         wanted &= trials.c.number >= len(known)  # what came before is known without a gap
     with storage.engine.connect() as connection:
         query = sa.select(trials.c.trial_id, trials.c.number).where(wanted)
-        found = connection.execute(query.order_by(trials.c.number)).tuples().all()
+        found = connection.execute(query.order_by(trials.c.number)).all()
         new = [(trial_id, number) for trial_id, number in found if number not in known]
         if not new:
             return
@@ -77,7 +77,7 @@ def _values(connection: sa.Connection, wanted: Any) -> dict[int, list[float]]:
         .order_by(table.c.trial_id, table.c.objective)
     )
     values: dict[int, list[float]] = {}
-    for trial_id, value, value_type in connection.execute(query).tuples():
+    for trial_id, value, value_type in connection.execute(query):
         number = models.TrialValueModel.stored_repr_to_value(value, value_type)
         values.setdefault(trial_id, []).append(float(number))
     return values
@@ -91,6 +91,6 @@ def _attributes(connection: sa.Connection, model: Any, wanted: Any) -> dict[int,
         .where(wanted)
     )
     attributes: dict[int, dict[str, Any]] = {}
-    for trial_id, key, value in connection.execute(query).tuples():
+    for trial_id, key, value in connection.execute(query):
         attributes.setdefault(trial_id, {})[key] = json.loads(value)
     return attributes
