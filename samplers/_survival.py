@@ -73,7 +73,8 @@ class CostBins:
     def _bins(self, cost: Values) -> NDArray[np.intp]:
         scale = np.log(cost) if cost.min() > 0 else cost
         width = max(float(np.ptp(scale)), 1e-12) / self.n_bins
-        return np.minimum(((scale - scale.min()) / width).astype(np.intp), self.n_bins - 1)
+        bins = ((scale - scale.min()) / width).astype(np.intp)
+        return np.asarray(np.minimum(bins, self.n_bins - 1))
 
 
 def _places(groups: NDArray[np.intp]) -> NDArray[np.intp]:
