@@ -62,8 +62,8 @@ def nondominated(values: Values) -> NDArray[np.bool_]:
     keep = np.zeros(len(values), dtype=bool)
     if values.shape[1] == 2:
         second = values[order, 1]
-        best_before = np.minimum.accumulate(np.concatenate([[np.inf], second[:-1]]))
-        keep[order] = second < best_before
+        best_before = np.minimum.accumulate(second[:-1])
+        keep[order] = np.r_[[True] * len(second[:1]), second[1:] < best_before]
         # equal points are all kept
         same = np.r_[False, (np.diff(values[order], axis=0) == 0).all(axis=1)]
         for i in np.flatnonzero(same):

@@ -13,8 +13,9 @@ from optuna_ofa.samplers._variation import Crossover, Mutation, random_genes
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
-# Spaces up to this size are listed when random children keep repeating what is known.
-_SMALL_SPACE = 100_000
+# Spaces up to this size are listed when random children keep repeating what is known; larger
+# ones are not searched to their end.
+_SMALL_SPACE = 1_000_000
 _MAX_ATTEMPTS = 20
 # Survivors are picked from at most so many new ones at a time; ranking takes their square.
 _MAX_TOLD = 1000
@@ -62,14 +63,10 @@ class Evolution:
         self._seen: set[bytes] = set()
         self._told: set[bytes] = set()
         self._start = spread(space, population_size, self._rng)
+        self._listed: Matrix | None = None
         self._population: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._values: Values = np.empty((0, 0))
         self._violations: Values = np.empty(0)
-
-    @property
-    def n_seen(self) -> int:
-        """Number of different subnets that were proposed or told."""
-        return len(self._seen)
 
     def reseed(self) -> None:
         """Start another stream of random numbers, for parallel workers."""
@@ -80,20 +77,23 @@ class Evolution:
 
         The smallest, the largest and a spread between them come first.
 
+        Args:
+            n: How many, at least 1.
+
         Returns:
             A canonical ``(m, n_genes)`` matrix, ``m == n`` unless the space runs out.
 
         Raises:
+            InvalidArgumentError: If ``n`` is below 1.
             SearchSpaceExhaustedError: If none is left.
         """
-        parts: list[Matrix] = []
-        wanted = n
+        if n < 1:
+            raise InvalidArgumentError(f"`n` must be at least 1, but got {n}.")
         if len(self._told) >= self.population_size:
             self._start = self._start[:0]  # a search that continues has its start behind it
-        if len(self._start):
-            take, self._start = self._start[:n], self._start[n:]
-            parts.append(self._take_new(take, wanted))
-            wanted -= len(parts[-1])
+        start, self._start = self._start[:n], self._start[n:]
+        parts = [self._take_new(start, n)]
+        wanted = n - len(parts[0])
         for attempt in range(_MAX_ATTEMPTS):
             if wanted == 0:
                 break
@@ -101,8 +101,7 @@ class Evolution:
             parts.append(self._take_new(rows, wanted))
             wanted -= len(parts[-1])
         if wanted and self.space.n_subnets <= _SMALL_SPACE:
-            rows = self._rng.permutation(self.space.enumerate())
-            parts.append(self._take_new(rows, wanted))
+            parts.append(self._take_new(self._list(), wanted))
         result = np.concatenate(parts)
         if len(result) == 0:
             raise SearchSpaceExhaustedError(
@@ -115,11 +114,15 @@ class Evolution:
 
         Args:
             matrix: ``(n, n_genes)`` canonical genotypes.
-            values: ``(n, n_objectives)``, smaller is better, finite.
+            values: ``(n, n_objectives)``, smaller is better.
             violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
 
-        What was told before is passed over.
+        What was told before is passed over. Subnets with an infinite value are not proposed
+        again, and have no children.
         """
+        finite = np.isfinite(values).all(axis=1)
+        self.forbid(matrix[~finite])
+        matrix, values, violations = matrix[finite], values[finite], violations[finite]
         new = self._not_told(matrix)
         matrix, values, violations = matrix[new], values[new], violations[new]
         if len(matrix) == 0:
@@ -169,12 +172,20 @@ class Evolution:
         drawn = random_genes(self.space, len(rows), self._rng)
         return np.where((rows == 0) & self.space.block_genes, drawn, rows)
 
+    def _list(self) -> Matrix:
+        """Every subnet of a small space, in random order; listed once, for that takes long."""
+        if self._listed is None:
+            self._listed = self._rng.permutation(self.space.enumerate())
+        return self._listed
+
     def _take_new(self, rows: Matrix, n: int) -> Matrix:
         """The first ``n`` rows that are new, which are no longer new afterwards."""
         new: list[int] = []
         for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int16)):
+            if len(new) == n:
+                break
             key = row.tobytes()
-            if len(new) < n and key not in self._seen:
+            if key not in self._seen:
                 self._seen.add(key)
                 new.append(i)
         return rows[new]

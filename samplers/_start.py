@@ -12,7 +12,7 @@ def spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Matrix:
     """The smallest subnet, the largest one, and random ones of every size between them.
 
     A subnet of size t (0..1) takes each gene from the binomial distribution with probability t
-    over its choices, so that its cost lies about t of the way, and no two are alike.
+    over its choices, so that its cost lies about t of the way. In a small space some are alike.
 
     Returns:
         A canonical ``(n, n_genes)`` matrix, the two ends first.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,10 +19,9 @@ class Crossover(Protocol):
         """Take two ``(n, n_genes)`` matrices of parents and return ``(n, n_genes)`` children."""
 
 
-class Mutation(abc.ABC):
+class Mutation(Protocol):
     """Changes children at random. Called by `Evolution` once a generation, after crossover."""
 
-    @abc.abstractmethod
     def __call__(self, space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
         """Take ``(n, n_genes)`` genotypes and return changed ones; 0 may stand anywhere that a
         block is absent."""
@@ -55,7 +53,7 @@ class UniformCrossover:
 
 
 @dataclass(frozen=True)
-class ResetMutation(Mutation):
+class ResetMutation:
     """Each gene is drawn anew from its choices with a small probability.
 
     Args:
