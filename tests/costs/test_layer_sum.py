@@ -116,9 +116,10 @@ def test_value_outside_of_the_space_is_refused(gene: str, value: int) -> None:
     matrix = np.repeat(SPACE.to_matrix([SPACE.subnet(kernel=3, expand=3)]), 3, axis=0)
     matrix[1, [g.name for g in SPACE.genes].index(gene)] = value
     layer_sum = LayerSum(SPACE, price)
-    with pytest.raises(InvalidSubnetError, match=rf"`matrix\[1\]` must have '{gene}' .*got {value}"):
+    message = rf"`matrix\[1\]` must have '{gene}' .*got {value}"
+    with pytest.raises(InvalidSubnetError, match=message):
         layer_sum(matrix)
-    with pytest.raises(InvalidSubnetError, match=rf"`matrix\[1\]` must have '{gene}' .*got {value}"):
+    with pytest.raises(InvalidSubnetError, match=message):
         layer_sum.by_slot(matrix)
 
 

@@ -24,7 +24,11 @@ from optuna_ofa.space import (
 )
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
-MEASURED = ("mbnv3w10_evoga_acc", "mbnv3w10_evonsga2_acc_macs", "mbnv3w10_evounsga3_acc_macs_params")
+MEASURED = (
+    "mbnv3w10_evoga_acc",
+    "mbnv3w10_evonsga2_acc_macs",
+    "mbnv3w10_evounsga3_acc_macs_params",
+)
 SPECIALIZED = (
     "1080ti_gpu64-27ms_top1-76.4_finetune-25",
     "cpu_lat-10ms_top1-71.1_finetune-25",

@@ -1,0 +1,193 @@
+"""Files and folders that are no latency table, or a hostile one."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa.predictors import Entry, LatencyTable
+
+STEM = "Conv-input:224x224x3-output:112x112x24"
+BLOCK = "expanded_conv-input:7x7x8-output:7x7x8-expand:24-kernel:3-stride:1-idskip:1-se:0-hs:0"
+OTHER_BLOCK = "expanded_conv-input:7x7x8-output:7x7x8-expand:3-kernel:3-stride:1-idskip:1"
+OWN: dict[str, Any] = {
+    "format": "optuna_ofa.latency_table",
+    "version": 1,
+    "keys": "ofa",
+    "sections": [{"resolutions": [224], "entries": {STEM: {"mean": 1.0}}}],
+}
+
+
+def table(stem: str = "{mean: 1.0}", block: str = BLOCK, stem_key: str = STEM) -> str:
+    """A small table in the dialect ``ofa``."""
+    return f"{stem_key}: {stem}\n{block}: {{mean: 2.0}}\n"
+
+
+def load(folder: Path, text: str, name: str = "table.yaml") -> LatencyTable:
+    (folder / name).write_text(text)
+    return LatencyTable.load(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("stem", "expected"),
+    [
+        ("{mean: 3, std: 0.5, count: 9}", Entry(3.0, 0.5, 9)),
+        ("{mean: 3.0, var: 0.25}", Entry(3.0, 0.5, 0)),
+        ("{mean: 0}", Entry(0.0, math.nan, 0)),
+    ],
+    ids=["std", "variance", "no-spread"],
+)
+def test_entry(tmp_path: Path, stem: str, expected: Entry) -> None:
+    found = load(tmp_path, table(stem))._content.sections[0].entries[STEM]
+    assert repr(found) == repr(expected)  # NaN is not equal to itself
+
+
+def test_json_in_a_published_dialect_is_read(tmp_path: Path) -> None:
+    text = json.dumps({STEM: {"mean": 1.0}, BLOCK: {"mean": 2.0}})
+    assert load(tmp_path, text, "table.json").query("Conv", [224, 224, 3], [112, 112, 24]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "must hold a mapping of layers, but .* holds NoneType"),
+        ("- 1\n- 2\n", "must hold a mapping of layers, but .* holds list"),
+        ("{}", "must hold a mapping of layers"),
+        ("a: [1", "must be a YAML or JSON table, but .*table.yaml is not"),
+        ("a: !!python/object/apply:os.getcwd []", "python/object/apply:os.getcwd"),
+        ("a: " + "[" * 100_000 + "]" * 100_000, "nested more than 10 deep"),
+        ("a: &x {mean: 1}\nb: *x\n", "has an alias"),
+        ("a: {mean: 1}\n", "one of the dialects ofa, proxylessnas, .* are like 'a'"),
+        (table(block="block"), "one of the dialects"),
+        (table("1.0"), "`Conv-input:.*` in .* must be a mapping with `mean`, but is 1.0"),
+        (table("{std: 1.0}"), "must be a mapping with `mean`"),
+        (table("{mean: -1}"), "must have finite, non-negative milliseconds, but has .*-1"),
+        (table("{mean: .nan}"), "finite, non-negative"),
+        (table("{mean: .inf}"), "finite, non-negative"),
+        (table("{mean: fast}"), "must have numbers, but has .*fast"),
+        (table("{mean: [1]}"), "must have numbers"),
+        (table("{mean: 1, std: -1}"), "finite, non-negative"),
+        (table("{mean: 1, std: .inf}"), "finite, non-negative"),
+        (table("{mean: 1, var: -1}"), "must have numbers"),
+        (table("{mean: 1, count: .inf}"), "must have numbers"),
+    ],
+    ids=[
+        "empty", "list", "no-keys", "truncated", "python-object", "deep", "alias", "other-keys",
+        "no-block", "number", "no-mean", "negative", "nan", "infinite", "word", "nested-mean",
+        "negative-std", "infinite-std", "negative-variance", "infinite-count",
+    ],
+)  # fmt: skip
+def test_broken_yaml_is_refused(tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(FormatError, match=match):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (json.dumps(OWN)[:-9], "must be a YAML or JSON table, but .*table.json is not"),
+        ("[" * 200_000, "must be a YAML or JSON table"),
+        (json.dumps({STEM: {"mean": math.nan}}), "finite, non-negative"),
+    ],
+    ids=["truncated", "deep", "nan"],
+)
+def test_broken_json_is_refused(tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(FormatError, match=match):
+        load(tmp_path, text, "table.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"version": 2}, "`version` of .* must be 1, but is 2"),
+        ({"keys": "other"}, "`keys` of .* must be one of .*'layers'.* but is 'other'"),
+        ({"metadata": "me"}, "`metadata` of .* must be an object"),
+        ({"sections": None}, "`sections` a list, not empty, but got .*None"),
+        ({"sections": []}, "`sections` a list, not empty"),
+        ({"sections": [7]}, "`sections` of .* must be objects with `resolutions`"),
+        ({"sections": [{"entries": {}}]}, "must be objects with `resolutions`"),
+        ({"sections": [{"resolutions": [], "entries": {}}]}, "must be objects with `resolutions`"),
+        ({"sections": [{"resolutions": "224", "entries": {}}]}, "must be objects"),
+        ({"sections": [{"resolutions": [-1], "entries": {}}]}, "must be objects"),
+        ({"sections": [{"resolutions": [224], "entries": []}]}, "must be objects"),
+        ({"sections": [{"resolutions": [224], "entries": {"a": {"mean": -1}}}]}, "non-negative"),
+    ],
+    ids=[
+        "version", "keys", "metadata", "no-sections", "empty", "number", "no-resolutions",
+        "empty-resolutions", "text", "negative", "entries", "mean",
+    ],
+)  # fmt: skip
+def test_broken_file_of_our_own_is_refused(
+    tmp_path: Path, changes: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(FormatError, match=match):
+        load(tmp_path, json.dumps(OWN | changes), "table.json")
+
+
+def test_small_file_of_our_own_is_read(tmp_path: Path) -> None:
+    assert len(load(tmp_path, json.dumps(OWN), "table.json")) == 1
+
+
+def test_long_values_are_shortened(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"but is \[0, 0, ") as info:
+        load(tmp_path, table(str([0] * 10_000)))
+    assert len(str(info.value)) < 500
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(FormatError, match="must be a YAML or JSON table"):
+        LatencyTable.load(tmp_path / "table.yaml")
+
+
+def test_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.yaml"
+    with path.open("wb") as file:
+        file.truncate(65 * 2**20)
+    with pytest.raises(FormatError, match=r"must be smaller than 64 MiB, but .* has 65 MiB"):
+        LatencyTable.load(path)
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"`path` must be a file or folder.*none.yaml does not"):
+        LatencyTable.load(tmp_path / "none.yaml")
+
+
+def test_folder_without_tables_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("no table")
+    with pytest.raises(FormatError, match=r"must hold .yaml or .json tables, but .* has none"):
+        LatencyTable.load(tmp_path)
+
+
+def test_folder_of_several_dialects_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(table())
+    (tmp_path / "b.yaml").write_text(table(block=OTHER_BLOCK))
+    with pytest.raises(FormatError, match=r"one dialect .* has \['ofa', 'proxylessnas'\]"):
+        LatencyTable.load(tmp_path)
+
+
+def test_folder_of_several_families_is_refused(tmp_path: Path) -> None:
+    for resolution, family in ((192, "a"), (224, "b")):
+        sections = [{"resolutions": [resolution], "entries": {}}]
+        data = OWN | {"metadata": {"family": family}, "sections": sections}
+        (tmp_path / f"{resolution}.json").write_text(json.dumps(data))
+    with pytest.raises(FormatError, match=r"one dialect and family, but .* has \['ofa a', 'ofa b'"):
+        LatencyTable.load(tmp_path)
+
+
+def test_folder_with_two_tables_of_a_resolution_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(table())
+    (tmp_path / "b.yaml").write_text(table())
+    with pytest.raises(FormatError, match=r"one table a resolution, but .* several for \[224\]"):
+        LatencyTable.load(tmp_path)
+
+
+def test_folder_joins_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(table())
+    (tmp_path / "b.yml").write_text(table(stem_key="Conv-input:192x192x3-output:96x96x24"))
+    assert LatencyTable.load(tmp_path).resolutions == (192, 224)
