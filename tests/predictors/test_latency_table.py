@@ -109,7 +109,7 @@ def test_saved_table_says_its_unit(table: LatencyTable, tmp_path: Path) -> None:
 
 def test_another_family_is_refused(table: LatencyTable) -> None:
     space = SearchSpace("ofa_mbv3_w1.2")
-    with pytest.raises(FamilyMismatchError, match=r"for ofa_mbv3_w1\.2, but this one is for ofa_res"):
+    with pytest.raises(FamilyMismatchError, match=r"for ofa_mbv3_w1\.2, but .* for ofa_res"):
         LatencyPredictor(table=table, space=space)
 
 
