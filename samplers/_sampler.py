@@ -132,10 +132,6 @@ class NSGAIISampler(BaseSampler):
         violations = np.array([sum(max(c, 0.0) for c in t.constraints.values()) for t in done])
         self.evolution.tell(matrix[complete], values, violations)
 
-    def skip(self, n_trials: int) -> None:
-        """Do not read the first trials again, because the evolution was told of them."""
-        self._first_open = max(self._first_open, n_trials)
-
     def _is_of_space(self, trial: FrozenTrial) -> bool:
         if not all(name in trial.params for name in self.space.distributions):
             return False

@@ -27,7 +27,8 @@ class Results(NamedTuple):
     Args:
         matrix: ``(n, n_genes)`` canonical genotypes.
         values: ``(n, n_objectives)`` in the metrics' own units.
-        constraints: ``(n, n_constraints)``, above 0 where violated, NaN where not set.
+        constraints: ``(n, n_constraints)``, above 0 where violated, NaN where the trial neither
+            set the constraint nor has the metric as an objective.
         numbers: ``(n,)`` trial numbers.
         kinds: ``(n,)`` what the values are.
     """
@@ -123,14 +124,25 @@ class Archive:
 
     def _results(self, rows: Sequence[Row], matrix: Iterable[Any]) -> Results:
         n, problem = len(rows), self._problem
-        constraints = [
-            [row.system_attrs.get(f"constraints:{name}", math.nan) for name in problem.constraints]
-            for row in rows
-        ]
+        values = np.array([row.values for row in rows], float).reshape(n, len(problem.objectives))
         return Results(
             np.asarray(matrix, dtype=np.int16).reshape(n, len(problem.space.genes)),
-            np.array([row.values for row in rows], float).reshape(n, len(problem.objectives)),
-            np.array(constraints, float).reshape(n, len(problem.constraints)),
+            values,
+            self._constraints(rows, values),
             np.array([row.number for row in rows], dtype=np.int64),
             np.array([str(row.user_attrs.get("kind", EVALUATED)) for row in rows], dtype="U16"),
         )
+
+    def _constraints(
+        self, rows: Sequence[Row], values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        problem = self._problem
+        constraints = np.empty((len(rows), len(problem.constraints)))
+        for j, name in enumerate(problem.constraints):
+            key = f"constraints:{name}"
+            column = np.array([row.system_attrs.get(key, math.nan) for row in rows], float)
+            if name in problem.objectives:  # an objective of the user's own need not set it
+                own = problem.excess(name, values[:, problem.objectives.index(name)])
+                column = np.where(np.isnan(column), own, column)
+            constraints[:, j] = column
+        return constraints

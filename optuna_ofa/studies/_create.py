@@ -13,6 +13,7 @@ from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import CostPredictor, LatencyTable, Predictor
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._resolve import (
     Accuracy,
@@ -114,8 +115,8 @@ def _predictor(
         return CostPredictor(metric, space)
     if metric not in found:
         raise InvalidArgumentError(
-            f"`objectives` and `constraints` must be among top1, latency_ms, n_macs, n_params, "
-            f"but got {metric!r}."
+            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got "
+            f"{metric!r}."
         )
     return latency_predictor(found[metric], space)
 

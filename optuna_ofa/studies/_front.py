@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from optuna_ofa._errors import EmptyFrontError
+from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.studies._metrics import METRICS
 
@@ -91,14 +91,16 @@ class Front(Sequence[FrontPoint]):
 
         Raises:
             EmptyFrontError: If no point is within the limits; names the nearest one.
+            InvalidArgumentError: If a limit is of a metric that is no objective.
         """
         given = {"latency_ms": latency_ms, "n_macs": n_macs, "n_params": n_params, "top1": top1}
         limits = {name: limit for name, limit in given.items() if limit is not None}
-        unknown = sorted(set(limits) - set(self.objectives))
-        if unknown:
-            raise EmptyFrontError(
-                f"`{unknown[0]}` must be one of the objectives {self.objectives} to limit a front."
-            )
+        for name, limit in limits.items():
+            if name not in self.objectives:
+                raise InvalidArgumentError(
+                    f"`{name}` must be None, because the objectives are "
+                    f"{', '.join(self.objectives)}, but got {limit}."
+                )
         inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
         if not inside:
             nearest = min(self, key=lambda p: max(_excess(p, n, v) for n, v in limits.items()),

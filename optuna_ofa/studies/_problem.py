@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -48,8 +49,8 @@ class Problem:
         predictors: A predictor for each metric that is an objective or constrained.
 
     Raises:
-        InvalidArgumentError: If a name is unknown, an objective is there twice, or a bound is
-            not finite.
+        InvalidArgumentError: If a name is unknown, an objective is there twice, a bound is not
+            finite, or a metric has no predictor or that of another metric.
         FamilyMismatchError: If a predictor is for another family.
     """
 
@@ -62,8 +63,8 @@ class Problem:
         predictors: Mapping[str, Predictor],
     ) -> None:
         _check_names(objectives, constraints)
-        for predictor in predictors.values():
-            predictor.require(space)
+        for metric in (*objectives, *constraints):
+            _check_predictor(metric, predictors.get(metric), space)
         self.space = space
         self.objectives = tuple(objectives)
         self.constraints = {name: float(bound) for name, bound in constraints.items()}
@@ -86,15 +87,15 @@ class Problem:
             PredictionError: If a prediction is not a finite number; says whose and of what.
         """
         columns = {m: self._predict(m, matrix) for m in (*self.objectives, *self.constraints)}
-        excess = [
-            (bound - columns[m]) if METRICS[m].maximize else (columns[m] - bound)
-            for m, bound in self.constraints.items()
-        ]
-        n = len(matrix)
-        return Evaluation(
-            np.stack([columns[m] for m in self.objectives], axis=1),
-            np.stack(excess, axis=1) if excess else np.empty((n, 0)),
-        )
+        constraints = np.empty((len(matrix), len(self.constraints)))
+        for j, metric in enumerate(self.constraints):
+            constraints[:, j] = self.excess(metric, columns[metric])
+        return Evaluation(np.stack([columns[m] for m in self.objectives], axis=1), constraints)
+
+    def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much values of a constrained metric violate its bound, ``(n,)``; else <= 0."""
+        difference = values - self.constraints[metric]
+        return -difference if METRICS[metric].maximize else difference
 
     def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
         values = np.asarray(self.predictors[metric].predict(matrix), dtype=float)
@@ -132,10 +133,12 @@ class Problem:
 
         Raises:
             InfeasibleConstraintError: With the best value that can be reached.
+            PredictionError: As `evaluate`.
         """
         for metric, bound in self.constraints.items():
             maximize = METRICS[metric].maximize
-            best = best_reachable(self.space, self.predictors[metric], maximize=maximize)
+            predict = partial(self._predict, metric)
+            best = best_reachable(self.space, predict, maximize=maximize)
             slack = _CLIMBING_ERROR.get(metric, 0.0)
             if (bound - best if maximize else best - bound) > slack:
                 raise InfeasibleConstraintError(
@@ -159,6 +162,15 @@ class Problem:
             "constraints": self.constraints,
             "predictions": {m: self.predictors[m].predict(ends).round(4).tolist() for m in metrics},
         }
+
+
+def _check_predictor(metric: str, predictor: Predictor | None, space: SearchSpace) -> None:
+    if predictor is None or predictor.metric != metric:
+        got = f"one of {predictor.metric!r}" if predictor else "none"
+        raise InvalidArgumentError(
+            f"`predictors[{metric!r}]` must be a predictor of {metric!r}, but got {got}."
+        )
+    predictor.require(space)
 
 
 def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -52,6 +54,7 @@ class SubnetStudy(optuna.Study):
         self.problem = problem
         self._subnet_sampler = sampler
         self._archive = Archive(problem)
+        self._tables = relational(self)
 
     @property
     def space(self) -> SearchSpace:
@@ -64,8 +67,9 @@ class SubnetStudy(optuna.Study):
         """Search on the predictors, a generation at a time.
 
         Trials that were enqueued are run first. Ends early, without an error, when every
-        subnet of the space has been evaluated or `stop` was called. Values are predictions;
-        each trial says so in its user attribute ``kind``.
+        subnet of the space has been evaluated or a predictor called `stop`, which lets the
+        generation be finished. Values are predictions; each trial says so in its user attribute
+        ``kind``.
 
         Args:
             n_evaluations: Trials to add to those that the study has.
@@ -89,16 +93,24 @@ class SubnetStudy(optuna.Study):
             done = self._run_enqueued(n_evaluations)
             bar.update(done)
             self._refresh()
-            while done < n_evaluations and not self._stop_flag:
-                n = min(self._subnet_sampler.population_size, n_evaluations - done)
-                try:
+            with self._stoppable(), contextlib.suppress(SearchSpaceExhaustedError):
+                while done < n_evaluations and not self._stop_flag:
+                    n = min(self._subnet_sampler.population_size, n_evaluations - done)
                     done += (added := self._run_generation(n))
-                except SearchSpaceExhaustedError:
-                    break
-                bar.update(added)
+                    bar.update(added)
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let `optuna.Study.stop` be called, which is refused outside of `optimize`."""
+        outer = self._thread_local.in_optimize_loop
+        self._thread_local.in_optimize_loop = True
+        try:
+            yield
+        finally:
+            self._thread_local.in_optimize_loop = outer
 
     def _run_enqueued(self, at_most: int) -> int:
-        n = min(count_waiting(self, relational(self)), at_most)
+        n = min(count_waiting(self, self._tables), at_most)
         if n:
             self.optimize(self.problem, n_trials=n)
         return n
@@ -109,7 +121,7 @@ class SubnetStudy(optuna.Study):
         matrix = self._subnet_sampler.evolution.ask(n)
         values, constraints = self.problem.evaluate(matrix)
         trials = finished_trials(self.problem, matrix, values, constraints, started)
-        numbers = write_trials(self, trials, relational(self))
+        numbers = write_trials(self, trials, self._tables)
         if numbers is not None:
             kinds = np.full(len(matrix), "predicted", dtype="U16")
             written = Results(matrix, values, constraints, np.array(numbers), kinds)
@@ -119,7 +131,7 @@ class SubnetStudy(optuna.Study):
 
     def _refresh(self) -> None:
         """Take in what other processes, or an earlier one, have written."""
-        self._archive.update(self, relational(self))
+        self._archive.update(self, self._tables)
         known = self._archive.all()
         self._tell(known.matrix, known.values, known.constraints)
 
@@ -150,7 +162,7 @@ class SubnetStudy(optuna.Study):
         """
         chosen = self._chosen(kind)
         if not chosen.feasible.any():
-            raise self._empty(chosen)
+            raise self._empty(chosen, kind)
         best = chosen.select(chosen.feasible)
         best = best.select(nondominated(best.values * self.problem.signs))
         best = best.select(np.unique(best.matrix, axis=0, return_index=True)[1])
@@ -161,7 +173,7 @@ class SubnetStudy(optuna.Study):
 
     def _chosen(self, kind: Kind | None) -> Results:
         """The results of one kind, after a look at what is new."""
-        self._archive.update(self, relational(self))
+        self._archive.update(self, self._tables)
         results = self._archive.all()
         kinds = np.unique(results.kinds).tolist()
         if kind not in (None, "predicted", EVALUATED):
@@ -183,16 +195,21 @@ class SubnetStudy(optuna.Study):
             FrontPoint(
                 subnet=subnet,
                 values=dict(zip(names, results.values[i].tolist(), strict=True)),
-                std={m: float(s[i]) for m, s in stds.items() if s is not None and predicted[i]},
+                std={
+                    m: float(s[i])
+                    for m, s in stds.items()
+                    if s is not None and predicted[i] and np.isfinite(s[i])
+                },
                 kind=str(results.kinds[i]),
                 trial_number=int(results.numbers[i]),
             )
             for i, subnet in enumerate(self.space.from_matrix(results.matrix))
         ]
 
-    def _empty(self, results: Results) -> EmptyFrontError:
+    def _empty(self, results: Results, kind: Kind | None) -> EmptyFrontError:
         if len(results.numbers) == 0:
-            return EmptyFrontError("The study has no finished trial yet; call `search` first.")
+            of_kind = f"{kind} trial" if kind else "finished trial yet; call `search` first"
+            return EmptyFrontError(f"The study has no {of_kind}.")
         i = int(self.problem.violations(np.nan_to_num(results.constraints)).argmin())
         nearest = dict(zip(self.problem.objectives, results.values[i].tolist(), strict=True))
         return EmptyFrontError(

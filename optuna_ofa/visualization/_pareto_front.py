@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.studies import METRICS, Front
+from optuna_ofa.studies import METRICS, Front, FrontPoint
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -28,7 +29,7 @@ class FrontInfo(NamedTuple):
         front: The front.
         others: ``(n, n_objectives)`` values of the other feasible trials, at most 4,000 of them.
         n_others: How many there are in all.
-        constraints: Bound of each constrained objective.
+        constraints: Bound of each constrained metric.
         kind: Whether the values are predicted or evaluated.
         title: Name of the study.
     """
@@ -58,7 +59,7 @@ def front_info(
     n_others = len(others)
     if n_others > _MAX_OTHERS:
         others = others[np.linspace(0, n_others - 1, _MAX_OTHERS).astype(int)]
-    limits = {m: b for m, b in study.problem.constraints.items() if m in front.objectives}
+    limits = dict(study.problem.constraints)
     return FrontInfo(front, others, n_others, limits, str(kind), study.study_name)
 
 
@@ -83,21 +84,36 @@ def plot_front(
         raise InvalidArgumentError(f"`study` must have 2 or 3 objectives to be drawn, but has {n}.")
     info = front_info(study, kind=kind)
     figure = _draw_2d(info) if n == 2 else _draw_3d(info)
-    shown = f", {len(info.others):,} of them drawn" if len(info.others) < info.n_others else ""
-    figure.update_layout(
-        title=f"{info.title}: {len(info.front)} {info.kind} subnets on the Pareto front"
-        f"<br><sup>over {info.n_others:,} others{shown}</sup>",
+    return figure.update_layout(
+        title=_title(info),
         template="plotly_white",
-        legend={"orientation": "h", "y": -0.18},
-        margin={"t": 80},
+        legend={"orientation": "h", "y": -0.18 if n == 2 else 0},
     )
-    return figure
+
+
+def _title(info: FrontInfo) -> str:
+    subnets = f"{len(info.front):,} {info.kind} subnet{'s' * (len(info.front) > 1)}"
+    shown = f", {len(info.others):,} of them drawn" if len(info.others) < info.n_others else ""
+    limits = [
+        f"{m} {'≥' if METRICS[m].maximize else '≤'} {_amount(m, bound)}"
+        for m, bound in info.constraints.items()
+    ]
+    within = f"; limits: {', '.join(limits)}" if limits else ""
+    return (
+        f"{info.title}: {subnets} on the Pareto front"
+        f"<br><sup>over {info.n_others:,} others{shown}{within}</sup>"
+    )
+
+
+def _amount(metric: str, bound: float) -> str:
+    unit = METRICS[metric].unit
+    return f"{bound:g} {unit}" if unit else f"{bound:,.0f}"
 
 
 def _draw_2d(info: FrontInfo) -> go.Figure:
     # the cost across, what is gained upwards
-    y, x = info.front.objectives
-    xs, ys = ([p.values[m] for p in info.front] for m in (x, y))
+    x, y = sorted(info.front.objectives, key=lambda m: METRICS[m].maximize)
+    points = sorted(info.front, key=lambda p: p.values[x])  # the line goes from left to right
     column = {m: i for i, m in enumerate(info.front.objectives)}
     others = go.Scattergl(
         x=info.others[:, column[x]], y=info.others[:, column[y]], mode="markers",
@@ -105,44 +121,56 @@ def _draw_2d(info: FrontInfo) -> go.Figure:
         marker={"color": _COLOURS["other"], "size": 4, "opacity": 0.5},
     )  # fmt: skip
     front = go.Scatter(
-        x=xs, y=ys, mode="markers+lines", name=f"Pareto front ({info.kind})",
+        x=[p.values[x] for p in points], y=[p.values[y] for p in points],
+        mode="markers+lines", name=f"Pareto front ({info.kind})",
         line={"color": _COLOURS[info.kind], "width": 1, "shape": "hv"},
         marker={"color": _COLOURS[info.kind], "size": 6, "symbol": _SYMBOLS[info.kind]},
-        error_x=_bars(info.front, x), error_y=_bars(info.front, y),
-        hovertext=[_hover(p) for p in info.front], hoverinfo="text",
+        error_x=_bars(points, x), error_y=_bars(points, y),
+        hovertext=[_hover(p) for p in points], hoverinfo="text",
     )  # fmt: skip
     figure = go.Figure([others, front])
-    figure.update_xaxes(title=f"{METRICS[x].axis}, {info.kind}")
-    figure.update_yaxes(title=f"{METRICS[y].axis}, {info.kind}")
-    for metric, bound in info.constraints.items():
-        add_line = figure.add_vline if metric == x else figure.add_hline
-        add_line(bound, line={"dash": "dash", "color": _COLOURS["limit"], "width": 1},
-                 annotation_text=f"limit {bound:g} {METRICS[metric].unit}")  # fmt: skip
+    figure.update_xaxes(title=_axis(info, x))
+    figure.update_yaxes(title=_axis(info, y))
+    for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
+        if metric in info.constraints:
+            bound = info.constraints[metric]
+            add_line(bound, line={"dash": "dash", "color": _COLOURS["limit"], "width": 1},
+                     annotation_text=f"limit {_amount(metric, bound)}")  # fmt: skip
     return figure
 
 
-def _bars(front: Front, metric: str) -> dict[str, object] | None:
-    if not all(metric in p.std for p in front):
+def _axis(info: FrontInfo, metric: str) -> str:
+    return f"{METRICS[metric].axis}, {info.kind}"
+
+
+def _bars(points: Sequence[FrontPoint], metric: str) -> dict[str, object] | None:
+    if not all(metric in p.std for p in points):
         return None
-    std = [p.std[metric] for p in front]
+    std = [p.std[metric] for p in points]
     return {"type": "data", "array": std, "thickness": 0.8, "width": 0}
 
 
 def _draw_3d(info: FrontInfo) -> go.Figure:
     names = info.front.objectives
 
-    def cloud(columns: list[list[float]], name: str, colour: str, size: int) -> go.Scatter3d:
+    def cloud(columns: list[list[float]], name: str, colour: str, size: float) -> go.Scatter3d:
         x, y, z = columns
         return go.Scatter3d(x=x, y=y, z=z, mode="markers", name=name,
                             marker={"color": colour, "size": size})  # fmt: skip
 
-    others = cloud(info.others.T.tolist(), "other subnets", _COLOURS["other"], 2)
+    others = cloud(info.others.T.tolist(), "other subnets", _COLOURS["other"], 1.5)
     points = [[p.values[m] for p in info.front] for m in names]
-    front = cloud(points, f"Pareto front ({info.kind})", _COLOURS[info.kind], 4)
+    front = cloud(points, f"Pareto front ({info.kind})", _COLOURS[info.kind], 3)
     front.update(hovertext=[_hover(p) for p in info.front], hoverinfo="text")
-    axes = {f"{a}axis": {"title": METRICS[m].axis} for a, m in zip("xyz", names, strict=True)}
-    return go.Figure([others, front]).update_layout(scene=axes)
+    scene: dict[str, object] = {
+        f"{a}axis": {"title": {"text": _axis(info, m), "font": {"size": 11}}, "nticks": 6}
+        for a, m in zip("xyz", names, strict=True)
+    }
+    # further away than plotly's own camera, or the titles of the axes are cut off
+    scene.update(aspectmode="cube", camera={"eye": {"x": 1.7, "y": 1.7, "z": 1.0}})
+    margin = {"l": 0, "r": 0, "b": 0, "t": 60}
+    return go.Figure([others, front]).update_layout(scene=scene, margin=margin)
 
 
-def _hover(point: object) -> str:
+def _hover(point: FrontPoint) -> str:
     return str(point).replace(": ", "<br>", 1).replace(" | ", "<br>")
