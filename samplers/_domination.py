@@ -65,9 +65,9 @@ def nondominated(values: Values) -> NDArray[np.bool_]:
         best_before = np.minimum.accumulate(second[:-1])
         keep[order] = np.r_[[True] * len(second[:1]), second[1:] < best_before]
         # equal points are all kept
-        same = np.r_[False, (np.diff(values[order], axis=0) == 0).all(axis=1)]
+        same = (values[order[1:]] == values[order[:-1]]).all(axis=1)
         for i in np.flatnonzero(same):
-            keep[order[i]] = keep[order[i - 1]]
+            keep[order[i + 1]] = keep[order[i]]
         return keep
     front = np.empty((0, values.shape[1]))
     for i in order:

@@ -1,0 +1,44 @@
+"""Spaces and points that several tests of the samplers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers._domination import Values
+from optuna_ofa.samplers._evolution import Evolution
+from optuna_ofa.space import SearchSpace
+
+FAMILIES = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "ofa_proxyless_w1.3", "ofa_resnet50")
+
+
+@pytest.fixture(params=FAMILIES)
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    """The whole space of each family."""
+    return SearchSpace(request.param)
+
+
+@pytest.fixture
+def small_space() -> SearchSpace:
+    """243 subnets: five stages of three depths."""
+    return SearchSpace("ofa_mbv3_w1.0").restrict(resolution=224, kernel=3, expand=3)
+
+
+@pytest.fixture
+def make_evolution() -> Callable[..., Evolution]:
+    """The evolution of the sampler with its defaults."""
+
+    def make(space: SearchSpace, *, population_size: int = 20, seed: int = 0) -> Evolution:
+        return NSGAIISampler(space, population_size=population_size, seed=seed).evolution
+
+    return make
+
+
+@pytest.fixture(params=[1, 2, 3], ids=["1-objective", "2-objectives", "3-objectives"])
+def points(request: pytest.FixtureRequest) -> Values:
+    """Random points with many ties and duplicates."""
+    rng = np.random.default_rng(request.param)
+    return rng.integers(0, 6, size=(80, request.param)).astype(float)
