@@ -133,7 +133,6 @@ def main() -> None:
     random = predictor.predict(space.sample(10_000, seed=0))
     print(f"measured {top1.min():.2f}..{top1.max():.2f} %, predicted: smallest {ends[0]:.2f}, "
           f"largest {ends[1]:.2f}, random {random.min():.2f}..{random.max():.2f}")  # fmt: skip
-    print(f"saved {arguments.output}, {arguments.output.stat().st_size / 1024:.0f} KiB")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ Times = NDArray[np.float64]
 
 
 def keep_freed_memory() -> None:
-    """Stop glibc from giving freed memory back, which slows some networks by a fifth at random."""
+    """Stop glibc from giving freed memory back, which slows some networks in some runs."""
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(-1, 2**30)  # M_TRIM_THRESHOLD
     mallopt(-3, 2**25)  # M_MMAP_THRESHOLD, the most that is allowed
