@@ -144,6 +144,20 @@ def test_same_bits_in_any_batch(tutorial: AccuracyPredictor, size: int) -> None:
         np.testing.assert_array_equal(tutorial.predict(matrix[part]), together[part])
 
 
+def test_same_bits_with_any_number_of_threads(tutorial: AccuracyPredictor) -> None:
+    matrix = tutorial.space.sample(2000, seed=6)
+    n_threads = torch.get_num_threads()
+    predictions = []
+    try:
+        for n in (1, 2, 5):
+            torch.set_num_threads(n)
+            predictions.append(tutorial.predict(matrix))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(n_threads)
+    np.testing.assert_array_equal(predictions[1:], [predictions[0]] * 2)
+
+
 def test_same_bits_at_any_place(tutorial: AccuracyPredictor) -> None:
     matrix = np.repeat(tutorial.space.sample(1, seed=4), 300, axis=0)
     assert len(set(tutorial.predict(matrix).tolist())) == 1

@@ -166,8 +166,10 @@ def test_batch_equals_the_sum_over_layers(
         tables[dialect].layers(subnet_layers(subnet), subnet.resolution)
         for subnet in W12.from_matrix(matrix)
     ]
+    std = predictor.predict_std(matrix)
+    assert std is not None
     np.testing.assert_allclose(predictor.predict(matrix), [e.mean_ms for e in expected])
-    np.testing.assert_allclose(predictor.predict_std(matrix), [e.std_ms for e in expected])
+    np.testing.assert_allclose(std, [e.std_ms for e in expected])
 
 
 def test_same_bits_in_any_batch(tables: dict[str, LatencyTable]) -> None:
