@@ -88,7 +88,7 @@ class AccuracyPredictor(Predictor):
         subnets: Iterable[Subnet] | Matrix,
         top1: ArrayLike,
         *,
-        penalty: float = 1.0,
+        penalty: float | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> AccuracyPredictor:
         """Fit ridge regression on ordered choices to measured subnets.
@@ -99,14 +99,15 @@ class AccuracyPredictor(Predictor):
             space: The space that the subnets come from and that shall be predicted.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
-            penalty: Weight of the squared coefficients, positive.
+            penalty: Weight of the squared coefficients, positive; None takes the one with the
+                least leave-one-out error.
             metadata: Where the measurements come from (JSON).
 
         Raises:
             InvalidArgumentError: If the lengths differ, a value is not finite, there are fewer
                 than two different subnets, or ``penalty`` is not positive.
         """
-        if not penalty > 0:
+        if penalty is not None and not penalty > 0:
             raise InvalidArgumentError(f"`penalty` must be positive, but got {penalty}.")
         matrix = (
             space.canonicalize(space.check(subnets))

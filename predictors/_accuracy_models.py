@@ -21,6 +21,9 @@ from optuna_ofa.space._space import Matrix
 _BLOCK = 128
 
 
+_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
 class AccuracyModel(abc.ABC):
     """Maps a genotype matrix to top-1 accuracies. Called by `AccuracyPredictor`."""
 
@@ -161,12 +164,21 @@ class RidgeModel(AccuracyModel):
 
     @classmethod
     def fit(
-        cls, space: SearchSpace, matrix: Matrix, top1: NDArray[np.float64], penalty: float = 1.0
+        cls,
+        space: SearchSpace,
+        matrix: Matrix,
+        top1: NDArray[np.float64],
+        penalty: float | None = None,
     ) -> RidgeModel:
-        """Fit by least squares with a penalty on the squared weights."""
+        """Fit by least squares with a penalty on the squared weights.
+
+        None takes the penalty with the least leave-one-out error.
+        """
         features = Thermometer(space)(matrix)
         mean, level = features.mean(axis=0), float(top1.mean())
         centred = features - mean
+        if penalty is None:
+            penalty = _best_penalty(centred, top1 - level)
         gram = centred.T @ centred + penalty * np.eye(features.shape[1])
         covariance = np.linalg.inv(gram)
         weights = covariance @ (centred.T @ (top1 - level))
@@ -196,7 +208,7 @@ class RidgeModel(AccuracyModel):
             "noise": self._noise,
             "weights": self._weights.tolist(),
             "mean": self._mean.tolist(),
-            "covariance": [float(f"{v:.6g}") for v in self._covariance.ravel()],
+            "covariance": [float(f"{v:.10g}") for v in self._covariance.ravel()],
         }
 
     @classmethod
@@ -221,3 +233,19 @@ class RidgeModel(AccuracyModel):
         if n != n_features or len(model._mean) != n:
             raise FormatError(f"`weights` must have {n_features} numbers for {space}, but got {n}.")
         return model
+
+
+def _best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+    """The penalty whose fit predicts each row best from all others, in closed form.
+
+    With the hat matrix H the error of a left-out row is its residual over 1 - H_ii; the mean
+    takes another 1/n.
+    """
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    errors = []
+    for penalty in _PENALTIES:
+        shrink = s**2 / (s**2 + penalty)
+        residuals = targets - u @ (shrink * (u.T @ targets))
+        leverage = (u**2) @ shrink + 1 / len(targets)
+        errors.append(float(np.mean((residuals / np.maximum(1 - leverage, 1e-9)) ** 2)))
+    return _PENALTIES[int(np.argmin(errors))]

@@ -199,3 +199,16 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "fitted.json").write_text(text)
     with pytest.raises(FormatError, match="`path` must"):
         AccuracyPredictor.load(tmp_path / "fitted.json")
+
+
+@pytest.mark.parametrize("n", [60, 600], ids=["few", "many"])
+def test_default_penalty_is_about_as_good_as_the_best_given_one(n: int) -> None:
+    rng = np.random.default_rng(0)
+    train, held_out = SPACE.sample(n, seed=1), SPACE.sample(500, seed=2)
+    noisy = top1_of(train) + rng.normal(0, 0.05, n)
+
+    def error(penalty: float | None) -> float:
+        predictor = AccuracyPredictor.fit(SPACE, train, noisy, penalty=penalty)
+        return float(np.sqrt(np.mean((predictor.predict(held_out) - top1_of(held_out)) ** 2)))
+
+    assert error(None) < 1.1 * min(error(0.01), error(1.0), error(10.0))
