@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,9 +20,10 @@ from optuna_ofa.space._space import Matrix
 
 # Matrix products give other last bits at other sizes, so rows always go through in this many.
 _BLOCK = 128
-
-
+# What a fit chooses from where no penalty is given.
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+# The number of torch's threads belongs to the program: one prediction at a time may change it.
+_TORCH_THREADS = threading.Lock()
 
 
 class AccuracyModel(abc.ABC):
@@ -85,15 +87,16 @@ def _on_all_cores(
     Torch's own threads share each product and wait for each other after it, which makes products
     this small 25 times slower where other programs use the processor too.
     """
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        if n_threads == 1 or len(blocks) < 8:
-            return [forward(block) for block in blocks]
-        with ThreadPoolExecutor(n_threads) as pool:
-            return list(pool.map(forward, blocks))
-    finally:
-        torch.set_num_threads(n_threads)
+    with _TORCH_THREADS:
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            if n_threads == 1 or len(blocks) < 8:
+                return [forward(block) for block in blocks]
+            with ThreadPoolExecutor(n_threads) as pool:
+                return list(pool.map(forward, blocks))
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 class Thermometer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -293,3 +294,17 @@ def test_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"`path` must be a file .*none.pth is not there"):
         AccuracyPredictor.load(tmp_path / "none.pth")
+
+
+def test_predicting_in_several_threads_leaves_torch_as_it_was(shared_data: Path) -> None:
+    predictor = AccuracyPredictor.load(shared_data / "ofa_mbv3_w1.2_acc_predictor.pth")
+    matrix = predictor.space.sample(300, seed=0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: predictor.predict(matrix), range(16)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert all(np.array_equal(result, results[0]) for result in results)
