@@ -25,6 +25,10 @@ class Metric(NamedTuple):
         """Title with unit."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
+    def amount(self, value: float) -> str:
+        """A value with its unit: ``29.97 ms``, ``3,410,792``."""
+        return f"{value:g} {self.unit}" if self.unit else f"{value:,.0f}"
+
 
 METRICS = {
     metric.name: metric

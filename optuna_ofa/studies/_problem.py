@@ -135,17 +135,15 @@ class Problem:
             InfeasibleConstraintError: With the best value that can be reached.
             PredictionError: As `evaluate`.
         """
-        for metric, bound in self.constraints.items():
-            maximize = METRICS[metric].maximize
-            predict = partial(self._predict, metric)
-            best = best_reachable(self.space, predict, maximize=maximize)
-            slack = _CLIMBING_ERROR.get(metric, 0.0)
-            if (bound - best if maximize else best - bound) > slack:
+        for name, bound in self.constraints.items():
+            metric, predict = METRICS[name], partial(self._predict, name)
+            best = best_reachable(self.space, predict, maximize=metric.maximize)
+            excess = bound - best if metric.maximize else best - bound
+            if excess > _CLIMBING_ERROR.get(name, 0.0):
+                sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
                 raise InfeasibleConstraintError(
-                    f"`constraints` must be reachable, but {metric} "
-                    f"{'>=' if maximize else '<='} {bound:g} {METRICS[metric].unit} is not: the "
-                    f"{'largest' if maximize else 'smallest'} reachable value is {best:.4g} "
-                    f"{METRICS[metric].unit}".rstrip() + "."
+                    f"`constraints` must be reachable, but {name} {sign} {metric.amount(bound)} is "
+                    f"not: the {end} reachable value is {metric.amount(round(best, 3))}."
                 )
 
     def describe(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _title(info: FrontInfo) -> str:
     subnets = f"{len(info.front):,} {info.kind} subnet{'s' * (len(info.front) > 1)}"
     shown = f", {len(info.others):,} of them drawn" if len(info.others) < info.n_others else ""
     limits = [
-        f"{m} {'≥' if METRICS[m].maximize else '≤'} {_amount(m, bound)}"
+        f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
         for m, bound in info.constraints.items()
     ]
     within = f"; limits: {', '.join(limits)}" if limits else ""
@@ -103,11 +103,6 @@ def _title(info: FrontInfo) -> str:
         f"{info.title}: {subnets} on the Pareto front"
         f"<br><sup>over {info.n_others:,} others{shown}{within}</sup>"
     )
-
-
-def _amount(metric: str, bound: float) -> str:
-    unit = METRICS[metric].unit
-    return f"{bound:g} {unit}" if unit else f"{bound:,.0f}"
 
 
 def _draw_2d(info: FrontInfo) -> go.Figure:
@@ -135,7 +130,7 @@ def _draw_2d(info: FrontInfo) -> go.Figure:
         if metric in info.constraints:
             bound = info.constraints[metric]
             add_line(bound, line={"dash": "dash", "color": _COLOURS["limit"], "width": 1},
-                     annotation_text=f"limit {_amount(metric, bound)}")  # fmt: skip
+                     annotation_text=f"limit {METRICS[metric].amount(bound)}")  # fmt: skip
     return figure
 
 
