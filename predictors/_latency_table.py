@@ -24,6 +24,7 @@ from optuna_ofa.space import Family, Layer, SearchSpace
 class LatencyTable:
     """Measured latencies of single layers on one device.
 
+    `LatencyPredictor` adds it up for whole subnets.
     Reads three published dialects and our own (``docs/formats.md``); `load` recognises which.
 
     Args:
