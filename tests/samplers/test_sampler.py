@@ -9,6 +9,7 @@ import optuna
 import pytest
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase
+from optuna.trial import TrialState
 
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.samplers import NSGAIISampler
@@ -98,6 +99,24 @@ def test_failed_trials_are_not_repeated() -> None:
     study.optimize(objective, n_trials=12, catch=(RuntimeError,))
     rows = space.from_params([t.params for t in study.trials])
     assert len({row.tobytes() for row in rows}) == 12
+
+
+def test_trials_that_failed_elsewhere_are_not_repeated(small_space: SearchSpace) -> None:
+    sampler = NSGAIISampler(small_space, population_size=5, seed=0)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    failed = small_space.enumerate()[::3]
+    distributions = dict(small_space.distributions)
+    study.add_trials(
+        [
+            optuna.create_trial(
+                state=TrialState.FAIL, params=params, distributions=distributions
+            )
+            for params in small_space.to_params(failed)
+        ]
+    )
+    study.optimize(_objective(small_space), n_trials=243 - len(failed))
+    rows = small_space.from_params([t.params for t in study.trials])
+    assert len({row.tobytes() for row in rows}) == 243
 
 
 def test_constraints_lead_to_feasible_subnets() -> None:
