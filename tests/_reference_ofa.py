@@ -1,8 +1,8 @@
 """The published ``ofa`` package as a reference for tests and benchmarks.
 
 ``ofa`` imports torchvision for image loading and gdown for downloads, which neither networks nor
-search need; where they are missing, empty modules stand in for them while ``ofa`` is imported. The file
-is in no package: load it by its path, as ``tests/conftest.py`` does.
+search need; where they are missing, empty modules stand in for them while ``ofa`` is imported.
+The file is in no package: load it by its path, as ``tests/conftest.py`` does.
 """
 
 from __future__ import annotations
