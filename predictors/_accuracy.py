@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.predictors._accuracy_models import AccuracyModel, RidgeModel
+from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._published_accuracy import read_state_dict
+from optuna_ofa.predictors._ridge import RidgeModel
 from optuna_ofa.predictors._table_files import write_atomically
 from optuna_ofa.space import Family, SearchSpace, Subnet, get_family
 from optuna_ofa.space._space import Matrix

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.predictors._accuracy_models import PublishedMLP
+from optuna_ofa.predictors._published_mlp import PublishedMLP
 from optuna_ofa.space import Family, SearchSpace, get_family
 from optuna_ofa.space._onehot import (
     Encoding,

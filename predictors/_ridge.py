@@ -1,142 +1,21 @@
-"""The models behind an accuracy predictor: the published networks, and ridge regression."""
+"""Ridge regression on the ordered choices of a subnet."""
 
 from __future__ import annotations
 
-import abc
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import FormatError
-from optuna_ofa.costs import LayerSum, layer_macs, layer_params
+from optuna_ofa.predictors._accuracy_model import AccuracyModel
+from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._onehot import Encoding
 from optuna_ofa.space._space import Matrix
 
-# Matrix products give other last bits at other sizes, so rows always go through in this many.
-_BLOCK = 128
 # What a fit chooses from where no penalty is given.
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-# The number of torch's threads belongs to the program: one prediction at a time may change it.
-_TORCH_THREADS = threading.Lock()
-
-
-class AccuracyModel(abc.ABC):
-    """Maps a genotype matrix to top-1 accuracies. Called by `AccuracyPredictor`."""
-
-    @abc.abstractmethod
-    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
-
-    def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviations in points, ``(n,)``; None where the model has none."""
-        return None
-
-
-class PublishedMLP(AccuracyModel):
-    """A published multilayer perceptron on one-hot inputs; its output is a fraction.
-
-    Args:
-        encoding: How its inputs are made.
-        space: The space of the matrices.
-        layers: Weight and bias of each linear layer, ReLU between them.
-        base: Added to the output.
-    """
-
-    def __init__(
-        self,
-        *,
-        encoding: Encoding,
-        space: SearchSpace,
-        layers: list[tuple[torch.Tensor, torch.Tensor | None]],
-        base: float = 0.0,
-    ) -> None:
-        self.encoding = encoding
-        self._space = space
-        self._layers = layers
-        self._base = base
-
-    @torch.inference_mode()
-    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
-        rows = self._space.check(matrix)
-        inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
-        padded = torch.zeros(-(-len(inputs) // _BLOCK) * _BLOCK, inputs.shape[1])
-        padded[: len(inputs)] = inputs
-        outputs = _on_all_cores(self._forward, torch.split(padded, _BLOCK))
-        fractions = torch.cat(outputs)[: len(inputs), 0] if outputs else torch.empty(0)
-        return (fractions.numpy().astype(np.float64) + self._base) * 100
-
-    @torch.inference_mode()  # a mode of the thread, not of the program
-    def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        for i, (weight, bias) in enumerate(self._layers):
-            x = torch.nn.functional.linear(x.relu_() if i else x, weight, bias)
-        return x
-
-
-def _on_all_cores(
-    forward: Callable[[torch.Tensor], torch.Tensor], blocks: Sequence[torch.Tensor]
-) -> list[torch.Tensor]:
-    """Each block on one core, several at a time.
-
-    Torch's own threads share each product and wait for each other after it, which makes products
-    this small 25 times slower where other programs use the processor too.
-    """
-    with _TORCH_THREADS:
-        n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            if n_threads == 1 or len(blocks) < 8:
-                return [forward(block) for block in blocks]
-            with ThreadPoolExecutor(n_threads) as pool:
-                return list(pool.map(forward, blocks))
-        finally:
-            torch.set_num_threads(n_threads)
-
-
-class Thermometer:
-    """Features of a subnet for linear models.
-
-    For each gene and each choice above none: whether the gene is at least that large (so a
-    kernel has three steps: active, k >= 5, k >= 7). Then the logarithms of MACs and parameters,
-    and their squares. One-hot inputs lose the order of the choices and need far more subnets.
-
-    Args:
-        space: The space of the matrices.
-    """
-
-    def __init__(self, space: SearchSpace) -> None:
-        self._macs = LayerSum(space, lambda layer, _: layer_macs(layer))
-        self._params = LayerSum(space, lambda layer, _: layer_params(layer))
-        self._space = space
-        marker = "kernel" if space.family.block == "mbconv" else "expand"
-        steps = [
-            (j, choice)
-            for j, gene in enumerate(space.genes)
-            # one gene of each block tells by its first step that the block is there
-            for choice in space.choices[gene.name][gene.kind != marker :]
-        ]
-        self._columns = np.array([j for j, _ in steps])
-        self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)
-        ends = space.to_matrix([space.smallest(), space.largest()])
-        self._low, high = self._logs(ends)
-        self._range = np.maximum(high - self._low, 1e-9)
-
-    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
-        rows = self._space.canonicalize(self._space.check(matrix))
-        steps = rows[:, self._columns] >= self._thresholds
-        logs = (self._logs(rows) - self._low) / self._range
-        # one subnet after the other in memory, so that sums over features have one order
-        return np.ascontiguousarray(np.concatenate([steps, 3 * logs, logs**2], axis=1))
-
-    def _logs(self, rows: Matrix) -> NDArray[np.float64]:
-        return np.log(np.stack([self._macs(rows), self._params(rows)], axis=1))
 
 
 class RidgeModel(AccuracyModel):
