@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa._files import replacing
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._published_accuracy import read_state_dict
 from optuna_ofa.predictors._ridge import RidgeModel
-from optuna_ofa.predictors._table_files import write_atomically
 from optuna_ofa.space import Family, SearchSpace, Subnet, get_family
 from optuna_ofa.space._space import Matrix
 
@@ -157,7 +157,8 @@ class AccuracyPredictor(Predictor):
             "metadata": self.metadata,
             "model": self.model.to_dict(),
         }
-        write_atomically(Path(path), json.dumps(data, allow_nan=False) + "\n")
+        with replacing(Path(path)) as place:
+            place.write_text(json.dumps(data, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def _from_json(cls, path: Path, family: Family | None) -> AccuracyPredictor:

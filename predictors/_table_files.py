@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import reprlib
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from optuna_ofa._errors import FormatError
+from optuna_ofa._files import replacing
 from optuna_ofa.predictors._table_dialects import DIALECTS, LAYERS, TableDialect
 
 FORMAT = "optuna_ofa.latency_table"
@@ -213,7 +213,8 @@ def write_table(content: TableContent, path: Path) -> None:
             for section in content.sections
         ],
     }
-    write_atomically(path, json.dumps(data, indent=1, allow_nan=False))
+    with replacing(path) as place:
+        place.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _entry_dict(entry: Entry) -> dict[str, float]:
@@ -223,17 +224,6 @@ def _entry_dict(entry: Entry) -> dict[str, float]:
     if entry.n_runs:
         data["count"] = entry.n_runs
     return data
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there, so that no half file is ever seen."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def measured_content(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from optuna_ofa._errors import FamilyMismatchError, FormatError
+from optuna_ofa._files import replacing
 from optuna_ofa.space import Family, families, get_family
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
@@ -63,12 +64,8 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     own = supernet.state_dict()
     state = {published: own[key] for published, key in _published_keys(supernet).items()}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        torch.save({"state_dict": state}, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as place:
+        torch.save({"state_dict": state}, place)
 
 
 def _published_keys(supernet: Supernet) -> dict[str, str]:
