@@ -12,23 +12,18 @@ are compared first.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-import yaml
+from _peer import ACCURACY, RESOLUTIONS, TABLE, Note10, accuracy_predictor
 
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable
 from optuna_ofa.space import subnet_to_dialect
 
-TABLE, ACCURACY = "note10_w1.2", "ofa_mbv3_w1.2_acc_predictor.pth"
-RESOLUTIONS = (160, 176, 192, 208, 224)
 N_TABLE = 1_000_000
 N_BATCH = 20_000
 N_PEER = 500
@@ -88,20 +83,8 @@ class Peer:
     """The predictors of ``ofa/tutorial``, with the published files."""
 
     def __init__(self, data: Path) -> None:
-        load = _reference().import_reference
-        self._accuracy = load("ofa.tutorial.accuracy_predictor").AccuracyPredictor(
-            pretrained=False, device="cpu"
-        )
-        state = torch.load(data / ACCURACY, map_location="cpu", weights_only=True)
-        self._accuracy.model.load_state_dict(state)
-        self._tables = {}
-        estimator = load("ofa.tutorial.latency_table").LatencyEstimator
-        for resolution in RESOLUTIONS:
-            # its constructor downloads, and reads YAML in a way that PyYAML 6 refuses
-            table = estimator.__new__(estimator)
-            text = (data / TABLE / f"{resolution}_lookup_table.yaml").read_text()
-            table.lut = yaml.load(text, Loader=yaml.CSafeLoader)
-            self._tables[resolution] = table
+        self._accuracy = accuracy_predictor(data)
+        self._latency = Note10(data).predict_efficiency
 
     def one_at_a_time(self, specs: Specs) -> list[tuple[float, float]]:
         """Top-1 in percent and latency in milliseconds, as its finder asks for them."""
@@ -118,25 +101,11 @@ class Peer:
         """Milliseconds."""
         return [self._latency(spec) for spec in specs]
 
-    def _latency(self, spec: dict[str, Any]) -> float:
-        return float(self._tables[spec["r"][0]].predict_network_latency_given_spec(spec))
-
 
 def _compare(peer: Peer, specs: Specs, top1: Any, latency_ms: Any) -> None:
     theirs = np.array(peer.one_at_a_time(specs))
     print(f"largest difference on {len(specs)} subnets: {abs(theirs[:, 0] - top1).max():.1g} "
           f"points, {abs(theirs[:, 1] - latency_ms).max():.1g} ms")  # fmt: skip
-
-
-def _reference() -> ModuleType:
-    """The stubs that let ``ofa`` be imported without torchvision."""
-    path = Path(__file__).resolve().parents[1] / "tests" / "_reference_ofa.py"
-    spec = importlib.util.spec_from_file_location("_reference_ofa", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

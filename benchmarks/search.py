@@ -12,24 +12,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import io
 import random
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import optuna
-import torch
-import yaml
+from _peer import ACCURACY, TABLE, Note10, accuracy_predictor, import_ofa
 
 import optuna_ofa
 
 LIMITS_MS = {"note10": (15.0, 20.0, 25.0, 30.0), "i7-8700k": (10.0, 13.0, 16.0, 20.0)}
-TABLES = {"note10": "note10_w1.2", "i7-8700k": "i7-8700k_w1.0/i7-8700K_lut.yaml"}
-ACCURACY = "ofa_mbv3_w1.2_acc_predictor.pth"
+TABLES = {"note10": TABLE, "i7-8700k": "i7-8700k_w1.0/i7-8700K_lut.yaml"}
 SEEDS = (0, 1, 2)
 N_EVALUATIONS = 20_000
 FAMILY = "ofa_mbv3_w1.2"
@@ -82,40 +78,18 @@ def ours(
     return best, arguments.evaluations, seconds
 
 
-class _Latency:
-    """The finder's own table class, whose reader fails on PyYAML 6."""
-
-    def __init__(self, module: ModuleType, folder: Path) -> None:
-        self._estimators = {}
-        for resolution in (160, 176, 192, 208, 224):
-            estimator = module.LatencyEstimator.__new__(module.LatencyEstimator)
-            text = (folder / f"{resolution}_lookup_table.yaml").read_text()
-            estimator.lut = yaml.load(text, Loader=yaml.CSafeLoader)
-            self._estimators[resolution] = estimator
-
-    def predict_efficiency(self, spec: dict[str, Any]) -> float:
-        return float(self._estimators[spec["r"][0]].predict_network_latency_given_spec(spec))
-
-
-def _accuracy(module: ModuleType, path: Path) -> Any:
-    predictor = module.AccuracyPredictor(pretrained=False, device="cpu")
-    predictor.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return predictor
-
-
 def finder(
     data: Path, limits: tuple[float, ...], seed: int
 ) -> tuple[list[float], int, float]:
     """The finder as it is, with its own predictors, once for each limit."""
-    load = _reference().import_reference
-    latency = _Latency(load("ofa.tutorial.latency_table"), data / TABLES["note10"])
-    accuracy = _accuracy(load("ofa.tutorial.accuracy_predictor"), data / ACCURACY)
+    latency, accuracy = Note10(data), accuracy_predictor(data)
+    finder_class = import_ofa("ofa.tutorial.evolution_finder").EvolutionFinder
     start = time.perf_counter()
     best = []
     for limit in limits:
         random.seed(seed)
         np.random.seed(seed)
-        search = load("ofa.tutorial.evolution_finder").EvolutionFinder(
+        search = finder_class(
             constraint_type="note10",
             efficiency_constraint=limit,
             efficiency_predictor=latency,
@@ -124,17 +98,6 @@ def finder(
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bars
             best.append(100 * float(search.run_evolution_search()[1][0]))
     return best, 50_100 * len(limits), time.perf_counter() - start
-
-
-def _reference() -> ModuleType:
-    """The stubs that let ``ofa`` be imported without torchvision."""
-    path = Path(__file__).resolve().parents[1] / "tests" / "_reference_ofa.py"
-    spec = importlib.util.spec_from_file_location("_reference_ofa", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":
