@@ -16,6 +16,7 @@ from optuna_ofa.samplers._mating import Mating, NeighbourMating
 from optuna_ofa.samplers._survival import CostBins, Survival
 from optuna_ofa.samplers._variation import Crossover, Mutation, ResetMutation, UniformCrossover
 from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -119,11 +120,15 @@ class NSGAIISampler(BaseSampler):
         while self._first_open in self._told:  # trials before this one need no second look
             self._told.discard(self._first_open)
             self._first_open += 1
-        self.take(study.directions, [t for t in finished if self._is_of_space(t)])
+        rows = [(t, row) for t in finished if (row := self._genotype(t)) is not None]
+        if rows:
+            ours, matrices = zip(*rows, strict=True)
+            self._take(study.directions, ours, np.concatenate(matrices))
 
-    def take(self, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial]) -> None:
-        """Take in finished trials of the space; failed ones are never proposed again."""
-        matrix = self.space.from_params([t.params for t in trials])
+    def _take(
+        self, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial], matrix: Matrix
+    ) -> None:
+        """Take in finished trials; failed ones are never proposed again."""
         complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
         self.evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]
@@ -132,11 +137,9 @@ class NSGAIISampler(BaseSampler):
         violations = np.array([sum(max(c, 0.0) for c in t.constraints.values()) for t in done])
         self.evolution.tell(matrix[complete], values, violations)
 
-    def _is_of_space(self, trial: FrozenTrial) -> bool:
-        if not all(name in trial.params for name in self.space.distributions):
-            return False
+    def _genotype(self, trial: FrozenTrial) -> Matrix | None:
+        """The canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""
         try:
-            self.space.from_params([trial.params])
-        except InvalidSubnetError:  # a trial from before the space was restricted
-            return False
-        return True
+            return self.space.from_params([trial.params])
+        except InvalidSubnetError:  # of another objective, or from before a restriction
+            return None

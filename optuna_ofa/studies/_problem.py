@@ -76,6 +76,11 @@ class Problem:
         return ["maximize" if METRICS[m].maximize else "minimize" for m in self.objectives]
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the objectives and of the constrained metrics, each once."""
+        return tuple(dict.fromkeys((*self.objectives, *self.constraints)))
+
+    @property
     def signs(self) -> NDArray[np.float64]:
         """``(n_objectives,)`` factors that make smaller better everywhere."""
         return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.objectives])
@@ -86,7 +91,7 @@ class Problem:
         Raises:
             PredictionError: If a prediction is not a finite number; says whose and of what.
         """
-        columns = {m: self._predict(m, matrix) for m in (*self.objectives, *self.constraints)}
+        columns = {m: self._predict(m, matrix) for m in self.metrics}
         constraints = np.empty((len(matrix), len(self.constraints)))
         for j, metric in enumerate(self.constraints):
             constraints[:, j] = self.excess(metric, columns[metric])
@@ -138,8 +143,7 @@ class Problem:
         for name, bound in self.constraints.items():
             metric, predict = METRICS[name], partial(self._predict, name)
             best = best_reachable(self.space, predict, maximize=metric.maximize)
-            excess = bound - best if metric.maximize else best - bound
-            if excess > _CLIMBING_ERROR.get(name, 0.0):
+            if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
                 sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
                 raise InfeasibleConstraintError(
                     f"`constraints` must be reachable, but {name} {sign} {metric.amount(bound)} is "
@@ -152,13 +156,14 @@ class Problem:
         The predictors are told apart by what they say of the smallest and the largest subnet.
         """
         ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
-        metrics = dict.fromkeys((*self.objectives, *self.constraints))
         return {
             "family": self.space.family.name,
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,
-            "predictions": {m: self.predictors[m].predict(ends).round(4).tolist() for m in metrics},
+            "predictions": {
+                m: self.predictors[m].predict(ends).round(4).tolist() for m in self.metrics
+            },
         }
 
 
