@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import MissingEntryError
-from optuna_ofa.space import Family, Layer, SearchSpace, Slot, Subnet, slots
+from optuna_ofa.space import Layer, SearchSpace, Slot, Subnet, slots
 from optuna_ofa.space._space import Matrix
 
 # Rows priced at a time: their indices stay in the processor's cache.
@@ -137,7 +137,7 @@ class LayerSum:
 
 @cache
 def _build_index(space: SearchSpace) -> _Index:
-    all_slots = _slots(space.family)
+    all_slots = slots(space.family)
     resolutions = space.resolutions
     ranks = np.full(max(resolutions) + 2, len(resolutions), dtype=np.int16)
     ranks[list(resolutions)] = range(len(resolutions))
@@ -152,7 +152,7 @@ def _build_index(space: SearchSpace) -> _Index:
         sizes = [len(resolutions) + 1 if j == 0 else limits[j] + 1 for j in slot.columns]
         strides = [int(np.prod(sizes[i + 1 :])) for i in range(len(sizes))]
         for column, stride in zip(slot.columns, strides, strict=True):
-            radices[column, s] += stride  # "+": the first stage's width can be both in and out
+            radices[column, s] = stride
         offsets[s] = start
         for position, values in _settings(space, slot, strides, ranks):
             entries.append(_Entry(start + position, slot.columns, values, slot.build(*values)))
@@ -160,11 +160,6 @@ def _build_index(space: SearchSpace) -> _Index:
     return _Index(
         np.array(limits, np.uint16), radices, offsets, ranks, tuple(entries), start
     )
-
-
-@cache
-def _slots(family: Family) -> tuple[Slot, ...]:
-    return slots(family)
 
 
 def _settings(
@@ -178,15 +173,12 @@ def _settings(
         choices.append(absent + space.choices[gene.name])
     settings = []
     for values in itertools.product(*choices):
-        same = dict.fromkeys(slot.columns)
-        for column, value in zip(slot.columns, values, strict=True):
-            same[column] = value if same[column] in (None, value) else -1
-        if -1 in same.values():
-            continue  # one gene cannot have two values
+        if not _is_consistent(slot, values, space):
+            continue
         ints = (int(ranks[values[0]]), *values[1:])
         position = sum(i * stride for i, stride in zip(ints, strides, strict=True))
         settings.append((position, values))
-    return [s for s in settings if _is_consistent(slot, s[1], space)]
+    return settings
 
 
 def _is_consistent(slot: Slot, values: tuple[int, ...], space: SearchSpace) -> bool:

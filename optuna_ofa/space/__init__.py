@@ -16,7 +16,7 @@ from optuna_ofa.space._onehot import (
     resnet_encoding,
     tutorial_encoding,
 )
-from optuna_ofa.space._slots import Slot, slots, subnet_layers
+from optuna_ofa.space._slots import Slot, slot_layers, slots, subnet_layers
 from optuna_ofa.space._space import SearchSpace
 from optuna_ofa.space._subnet import Subnet
 
@@ -43,6 +43,7 @@ __all__ = [
     "read_net_config",
     "read_specialized",
     "resnet_encoding",
+    "slot_layers",
     "slots",
     "subnet_from_dialect",
     "subnet_from_net_config",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from optuna_ofa.space._family import Family, make_divisible
 from optuna_ofa.space._genotype import genotype_of
@@ -32,6 +33,7 @@ class Slot:
     build: Callable[..., Layer | None]
 
 
+@cache
 def slots(family: Family) -> tuple[Slot, ...]:
     """All slots of a family, from the input to the output."""
     build = _mbconv_slots if family.block == "mbconv" else _bottleneck_slots
@@ -170,7 +172,7 @@ def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
         expand = columns[f"stage{s + 1}.block{p + 1}.expand"]
 
         def block(
-            r: int, e: int, d: int, w_in: int, w: int, *, s: int = s, p: int = p
+            r: int, e: int, d: int, w: int, w_in: int = 0, *, s: int = s, p: int = p
         ) -> Layer | None:
             stage = family.stages[s]
             if p >= stage.base_depth + d:
@@ -187,12 +189,16 @@ def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
             )  # fmt: skip
 
         # only the first block of a stage depends on the width before it
-        entry = before if p == 0 else width
-        yield Slot((0, expand, columns[f"stage{s + 1}.depth"], entry, width), block)
+        entry = (before,) if p == 0 else ()
+        yield Slot((0, expand, columns[f"stage{s + 1}.depth"], width, *entry), block)
+
+
+def slot_layers(subnet: Subnet) -> list[Layer | None]:
+    """The layer in each slot of the family, None where the subnet has none."""
+    genotype = genotype_of(subnet)
+    return [slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family)]
 
 
 def subnet_layers(subnet: Subnet) -> tuple[Layer, ...]:
     """The layers of one subnet, from the input to the output."""
-    genotype = genotype_of(subnet)
-    layers = (slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family))
-    return tuple(layer for layer in layers if layer is not None)
+    return tuple(layer for layer in slot_layers(subnet) if layer is not None)

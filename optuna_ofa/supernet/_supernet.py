@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor, nn
 
 from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, genotype_of, slots
+from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, slot_layers, slots, subnet_layers
 from optuna_ofa.supernet import _blocks
 
 # children that hold several layers
@@ -47,7 +47,7 @@ class Supernet(nn.Module):
         self.dropout = dropout
         largest = SearchSpace(family).largest()
         elastic = [slot.columns != (0,) for slot in slots(family)]
-        layers = [layer for layer in _layers(largest) if layer is not None]
+        layers = subnet_layers(largest)
         modules = [self._build(*pair) for pair in zip(layers, elastic, strict=True)]
         for name, module in _named(family, layers, modules).items():
             self.add_module(name, module)
@@ -114,18 +114,12 @@ class Supernet(nn.Module):
             raise InvalidSubnetError(
                 f"`subnet` must be of {self.family.name}, but got one of {subnet.family.name}."
             )
-        return _layers(subnet)
+        return slot_layers(subnet)
 
     def _modules_in_order(self) -> Iterator[nn.Module]:
         """One module for each slot of the family, from the input to the output."""
         for name, child in self.named_children():
             yield from child.children() if name in GROUPS else (child,)
-
-
-def _layers(subnet: Subnet) -> list[Layer | None]:
-    """The layer in each slot of the family."""
-    genotype = genotype_of(subnet)
-    return [slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family)]
 
 
 def _named(
