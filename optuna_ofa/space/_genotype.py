@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._subnet import Subnet
@@ -10,11 +10,25 @@ from optuna_ofa.space._subnet import Subnet
 
 def genotype_of(subnet: Subnet) -> tuple[int, ...]:
     """The canonical row of a subnet: see `SearchSpace.to_matrix`."""
-    family = subnet.family
-    depths = zip(subnet.depth, family.depth_choices, strict=True)
-    depth = [d for d, choices in depths if len(choices) > 1]
-    expand = [round(e / family.expand_scale) for e in subnet.expand]
-    return (subnet.resolution, *depth, *subnet.kernel, *expand, *subnet.width)
+    return row_of(
+        subnet.family, subnet.resolution, subnet.depth, subnet.kernel, subnet.expand, subnet.width
+    )
+
+
+def row_of(
+    family: Family,
+    resolution: int,
+    depth: Sequence[int],
+    kernel: Sequence[int],
+    expand: Sequence[float],
+    width: Sequence[int],
+) -> tuple[int, ...]:
+    """The row of a subnet's entries as `Subnet` has them; not checked."""
+    depths = zip(depth, family.depth_choices, strict=True)
+    free = [d for d, choices in depths if len(choices) > 1]
+    if family.expand_scale != 1:
+        expand = [round(e / family.expand_scale) for e in expand]
+    return (resolution, *free, *kernel, *expand, *width)  # type: ignore[arg-type]
 
 
 def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
@@ -23,12 +37,17 @@ def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
         kind: tuple(genotype[j] for j in family.columns(kind))
         for kind in ("depth", "kernel", "expand", "width")
     }
-    depth = iter(rows["depth"])
     return Subnet(
         family,
         genotype[0],
-        tuple(next(depth) if len(c) > 1 else c[0] for c in family.depth_choices),
+        full_depth(family, rows["depth"]),
         rows["kernel"],
         tuple(map(family.expand_ratio, rows["expand"])),
         rows["width"],
     )
+
+
+def full_depth(family: Family, genes: Iterable[int]) -> tuple[int, ...]:
+    """`Subnet.depth` from the depths that have a gene; a fixed one has none."""
+    free = iter(genes)
+    return tuple(next(free) if len(c) > 1 else c[0] for c in family.depth_choices)

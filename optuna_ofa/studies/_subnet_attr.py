@@ -13,6 +13,7 @@ import numpy as np
 
 from optuna_ofa.space import Family
 from optuna_ofa.space._family import GeneKind
+from optuna_ofa.space._genotype import full_depth, row_of
 from optuna_ofa.space._space import Matrix
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
@@ -26,7 +27,7 @@ def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
         if kind == "expand" and family.expand_scale != 1:
             genes = [[family.expand_ratio(e) for e in row] for row in genes]
         if kind == "depth":
-            genes = [_with_fixed_depths(family, row) for row in genes]
+            genes = [list(full_depth(family, row)) for row in genes]
         if genes and genes[0]:
             columns[kind] = genes
     names = list(columns)
@@ -42,18 +43,9 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
     Raises:
         KeyError, TypeError, ValueError: If one is nothing that `subnet_dicts` made.
     """
-    free = [len(choices) > 1 for choices in family.depth_choices]
     rows = []
     for subnet in subnets:
-        depth = [d for d, is_free in zip(subnet["depth"], free, strict=True) if is_free]
-        expand = subnet["expand"]
-        if family.expand_scale != 1:
-            expand = [round(e / family.expand_scale) for e in expand]
-        row = [subnet["resolution"], *depth, *subnet.get("kernel", ()), *expand]
-        rows.append([*row, *subnet.get("width", ())])
+        kernel, width = subnet.get("kernel", ()), subnet.get("width", ())
+        entries = subnet["depth"], kernel, subnet["expand"], width
+        rows.append(row_of(family, subnet["resolution"], *entries))
     return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
-
-
-def _with_fixed_depths(family: Family, genes: list[int]) -> list[int]:
-    free = iter(genes)
-    return [next(free) if len(c) > 1 else c[0] for c in family.depth_choices]
