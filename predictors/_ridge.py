@@ -84,7 +84,7 @@ class RidgeModel(AccuracyModel):
         return np.asarray(self._noise * np.sqrt(1 + leverage))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready numbers; the covariance, most of a file, has six significant digits."""
+        """JSON-ready numbers; the covariance, most of a file, has ten significant digits."""
         return {
             "top1": self._top1,
             "noise": self._noise,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
@@ -11,11 +13,8 @@ from optuna_ofa.samplers._start import spread
 from optuna_ofa.samplers._survival import Survival
 from optuna_ofa.samplers._variation import Crossover, Mutation, random_genes
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._space import MAX_LISTED, Matrix
 
-# Spaces up to this size are listed when random children keep repeating what is known; larger
-# ones are not searched to their end.
-_SMALL_SPACE = 1_000_000
 _MAX_ATTEMPTS = 20
 # Survivors are picked from at most so many new ones at a time; ranking takes their square.
 _MAX_TOLD = 1000
@@ -100,7 +99,8 @@ class Evolution:
             rows = self._children(2 * wanted, stronger=attempt)
             parts.append(self._take_new(rows, wanted))
             wanted -= len(parts[-1])
-        if wanted and self.space.n_subnets <= _SMALL_SPACE:
+        # random children keep repeating what is known; larger spaces are not searched to their end
+        if wanted and self.space.n_subnets <= MAX_LISTED:
             parts.append(self._take_new(self._list(), wanted))
         result = np.concatenate(parts)
         if len(result) == 0:
@@ -145,8 +145,7 @@ class Evolution:
     def _not_told(self, matrix: Matrix) -> list[int]:
         """Rows that were not told before, each once."""
         new: dict[bytes, int] = {}
-        for i, row in enumerate(np.ascontiguousarray(matrix, dtype=np.int16)):
-            key = row.tobytes()
+        for i, key in enumerate(_keys(matrix)):
             if key not in self._told:
                 new.setdefault(key, i)
         self._told.update(new)
@@ -155,7 +154,7 @@ class Evolution:
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""
-        self._seen.update(row.tobytes() for row in np.ascontiguousarray(matrix, dtype=np.int16))
+        self._seen.update(_keys(matrix))
 
     def _children(self, n: int, stronger: int) -> Matrix:
         """Children of the population; ``stronger`` counts the tries that gave too few new ones."""
@@ -181,11 +180,15 @@ class Evolution:
     def _take_new(self, rows: Matrix, n: int) -> Matrix:
         """The first ``n`` rows that are new, which are no longer new afterwards."""
         new: list[int] = []
-        for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int16)):
+        for i, key in enumerate(_keys(rows)):
             if len(new) == n:
                 break
-            key = row.tobytes()
             if key not in self._seen:
                 self._seen.add(key)
                 new.append(i)
         return rows[new]
+
+
+def _keys(matrix: Matrix) -> Iterator[bytes]:
+    """One key a row, equal for equal subnets."""
+    return (row.tobytes() for row in np.ascontiguousarray(matrix, dtype=np.int16))

@@ -79,10 +79,11 @@ class ResetMutation:
 
 def random_genes(space: SearchSpace, n: int, rng: np.random.Generator) -> Matrix:
     """Every gene drawn from its choices, absent blocks included: ``(n, n_genes)``."""
-    sizes = [len(space.choices[gene.name]) for gene in space.genes]
+    choices = list(space.choices.values())
+    sizes = [len(values) for values in choices]
     table = np.zeros((len(sizes), max(sizes)), dtype=np.int16)
-    for j, gene in enumerate(space.genes):
-        table[j, : sizes[j]] = space.choices[gene.name]
+    for j, values in enumerate(choices):
+        table[j, : sizes[j]] = values
     picks = (rng.random((n, len(sizes))) * sizes).astype(np.intp)
     return table[np.arange(len(sizes)), picks]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,16 +21,25 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference() -> ModuleType:
+def import_path() -> Callable[[Path], ModuleType]:
+    """Import a file that is in no package."""
+
+    def load(path: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def reference(import_path: Callable[[Path], ModuleType]) -> ModuleType:
     """``tests/_reference_ofa.py``."""
     pytest.importorskip("ofa", reason="the ofa package is not installed")
-    path = Path(__file__).parent / "_reference_ofa.py"
-    spec = importlib.util.spec_from_file_location("_reference_ofa", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_path(Path(__file__).parent / "_reference_ofa.py")
 
 
 @pytest.fixture(scope="session")

@@ -67,18 +67,7 @@ def _stem_conv(layer: Layer) -> Config:
 
 
 def _mbconv(layer: Layer) -> Config:
-    conv = {
-        "name": "MBConvLayer",
-        "in_channels": layer.in_channels,
-        "out_channels": layer.out_channels,
-        "kernel_size": layer.kernel,
-        "stride": layer.stride,
-        "expand_ratio": layer.expand,
-        "mid_channels": layer.mid_channels,
-        "act_func": layer.act,
-        "use_se": layer.use_se,
-    }
-    return _residual(conv, layer)
+    return _residual(_block("MBConvLayer", layer) | {"use_se": layer.use_se}, layer)
 
 
 def _fixed_mbconv(layer: Layer) -> Config:
@@ -102,8 +91,14 @@ def _residual(conv: Config, layer: Layer) -> Config:
 
 
 def _bottleneck(layer: Layer) -> Config:
+    own = {"groups": 1, "downsample_mode": "avgpool_conv"}
+    return _block("ResNetBottleneckBlock", layer) | own
+
+
+def _block(name: str, layer: Layer) -> Config:
+    """What the configs of both elastic blocks have."""
     return {
-        "name": "ResNetBottleneckBlock",
+        "name": name,
         "in_channels": layer.in_channels,
         "out_channels": layer.out_channels,
         "kernel_size": layer.kernel,
@@ -111,8 +106,6 @@ def _bottleneck(layer: Layer) -> Config:
         "expand_ratio": layer.expand,
         "mid_channels": layer.mid_channels,
         "act_func": layer.act,
-        "groups": 1,
-        "downsample_mode": "avgpool_conv",
     }
 
 

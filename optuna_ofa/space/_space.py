@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 Matrix = NDArray[np.int16]
+# `SearchSpace.enumerate` lists spaces of up to so many subnets.
+MAX_LISTED = 1_000_000
 
 
 class SearchSpace:
@@ -357,7 +359,7 @@ class SearchSpace:
         Raises:
             InvalidArgumentError: If there are more than a million.
         """
-        if self.n_subnets > 1_000_000:
+        if self.n_subnets > MAX_LISTED:
             raise InvalidArgumentError(
                 f"`space` must have at most a million subnets to be listed, but has "
                 f"{self.n_subnets}."

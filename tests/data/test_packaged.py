@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -43,13 +42,8 @@ def predictor(request: pytest.FixtureRequest) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fit_default_accuracy", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
+    return import_path(EXAMPLE)
 
 
 def test_the_table_is_listed() -> None:
