@@ -45,7 +45,7 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
     """
     rows = []
     for subnet in subnets:
+        resolution, depth, expand = (subnet[key] for key in ("resolution", "depth", "expand"))
         kernel, width = subnet.get("kernel", ()), subnet.get("width", ())
-        entries = subnet["depth"], kernel, subnet["expand"], width
-        rows.append(row_of(family, subnet["resolution"], *entries))
+        rows.append(row_of(family, resolution, depth, kernel, expand, width))
     return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
