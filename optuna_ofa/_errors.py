@@ -42,6 +42,10 @@ class StudyMismatchError(OptunaOFAError, ValueError):
     """A study of that name exists, but for something else."""
 
 
+class StorageError(OptunaOFAError, RuntimeError):
+    """A storage cannot be reached, read or written."""
+
+
 class SearchSpaceExhaustedError(OptunaOFAError, RuntimeError):
     """Every subnet of the search space has been evaluated."""
 
