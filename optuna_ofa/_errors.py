@@ -38,6 +38,10 @@ class PredictionError(OptunaOFAError, ValueError):
     """A predictor returned something that is no prediction."""
 
 
+class FailedPredictionWarning(UserWarning):
+    """A predictor raised for some subnets, whose trials have failed; the others go on."""
+
+
 class StudyMismatchError(OptunaOFAError, ValueError):
     """A study of that name exists, but for something else."""
 

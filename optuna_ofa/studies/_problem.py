@@ -36,6 +36,20 @@ class Evaluation(NamedTuple):
     constraints: NDArray[np.float64]
 
 
+class Attempt(NamedTuple):
+    """Predictions of a batch that may have failed in part.
+
+    Args:
+        done: ``(n,)`` which rows were predicted.
+        evaluation: The predictions of those rows.
+        errors: What the predictor raised for each other row, in their order.
+    """
+
+    done: NDArray[np.bool_]
+    evaluation: Evaluation
+    errors: list[Exception]
+
+
 class Problem:
     """A multi-objective problem over subnets.
 
@@ -97,6 +111,31 @@ class Problem:
             constraints[:, j] = self.excess(metric, columns[metric])
         return Evaluation(np.stack([columns[m] for m in self.objectives], axis=1), constraints)
 
+    def try_evaluate(self, matrix: Matrix) -> Attempt:
+        """Predict a batch in which a predictor may raise for some genotypes.
+
+        These are found by halving the batch, so that a few of them cost a few calls more.
+
+        Raises:
+            PredictionError: As `evaluate`; a wrong number is an error of the whole predictor.
+        """
+        try:
+            return Attempt(np.ones(len(matrix), dtype=bool), self.evaluate(matrix), [])
+        except PredictionError:
+            raise
+        except Exception as error:
+            if len(matrix) < 2:
+                nothing = np.empty((0, len(self.objectives))), np.empty((0, len(self.constraints)))
+                return Attempt(np.zeros(len(matrix), dtype=bool), Evaluation(*nothing), [error])
+        half = len(matrix) // 2
+        parts = [self.try_evaluate(matrix[:half]), self.try_evaluate(matrix[half:])]
+        values, constraints = zip(*(part.evaluation for part in parts), strict=True)
+        return Attempt(
+            np.concatenate([part.done for part in parts]),
+            Evaluation(np.concatenate(values), np.concatenate(constraints)),
+            [error for part in parts for error in part.errors],
+        )
+
     def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """By how much values of a constrained metric violate its bound, ``(n,)``; else <= 0."""
         difference = values - self.constraints[metric]
@@ -121,10 +160,10 @@ class Problem:
     def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
         """Suggest a subnet from a trial, predict it, and return the objectives' values."""
         subnet = self.space.suggest(trial)
+        trial.set_user_attr("subnet", subnet.to_dict())  # first, for a predictor may raise
         result = self.evaluate(self.space.to_matrix([subnet]))
         for name, value in zip(self.constraints, result.constraints[0], strict=True):
             trial.set_constraint(name, float(value))
-        trial.set_user_attr("subnet", subnet.to_dict())
         trial.set_user_attr("kind", "predicted")
         return tuple(float(v) for v in result.values[0])
 

@@ -1,0 +1,67 @@
+"""Signs of life of trials that wait for their measurements."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from optuna.storages import BaseStorage
+from optuna.storages._heartbeat import BaseHeartbeat, is_heartbeat_enabled
+
+_logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Records the heartbeat of all trials that it is given, in one thread of its own.
+
+    Optuna has a thread for each trial, which keeps the process alive until the trial is told.
+    Nothing happens unless the storage has a heartbeat interval.
+
+    Args:
+        storage: Where the trials are.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+        self._trial_ids: set[int] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def __reduce__(self) -> tuple[Any, ...]:  # threads are not pickled
+        return Heartbeat, (self._storage,)
+
+    def watch(self, trial_ids: Iterable[int]) -> None:
+        """Record the heartbeat of these trials from now on."""
+        storage, trial_ids = self._storage, list(trial_ids)
+        if not trial_ids or not isinstance(storage, BaseHeartbeat):
+            return
+        if not is_heartbeat_enabled(storage):
+            return
+        for trial_id in trial_ids:
+            storage.record_heartbeat(trial_id)
+        with self._lock:
+            idle = not self._trial_ids
+            self._trial_ids.update(trial_ids)
+            if idle:
+                self._stop = threading.Event()
+                arguments = (storage, self._stop)
+                threading.Thread(target=self._beat, args=arguments, daemon=True).start()
+
+    def release(self, trial_id: int) -> None:
+        """Stop recording the heartbeat of a trial."""
+        with self._lock:
+            self._trial_ids.discard(trial_id)
+            if not self._trial_ids:
+                self._stop.set()
+
+    def _beat(self, storage: BaseHeartbeat, stop: threading.Event) -> None:
+        while not stop.wait(timeout=storage.get_heartbeat_interval()):
+            with self._lock:
+                trial_ids = sorted(self._trial_ids)
+            for trial_id in trial_ids:
+                try:
+                    storage.record_heartbeat(trial_id)
+                except Exception as error:  # the next beat may get through
+                    _logger.warning("No heartbeat of trial %d: %s", trial_id, error)
