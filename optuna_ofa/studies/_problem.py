@@ -141,6 +141,10 @@ class Problem:
         difference = values - self.constraints[metric]
         return -difference if METRICS[metric].maximize else difference
 
+    def from_excess(self, metric: str, excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values of a constrained metric that violate its bound by so much, ``(n,)``."""
+        return self.constraints[metric] + (-excess if METRICS[metric].maximize else excess)
+
     def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
         values = np.asarray(self.predictors[metric].predict(matrix), dtype=float)
         if values.shape != (len(matrix),):

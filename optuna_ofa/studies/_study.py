@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,8 +22,11 @@ from optuna_ofa.samplers import NSGAIISampler, nondominated
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._archive import EVALUATED, Archive, Results
+from optuna_ofa.studies._ask_tell import Asked, ask, tell
 from optuna_ofa.studies._bulk import relational, write_trials
 from optuna_ofa.studies._front import Front, FrontPoint, describe
+from optuna_ofa.studies._heartbeat import Heartbeat
+from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._read import count_waiting
 from optuna_ofa.studies._trials import finished_trials
@@ -55,6 +58,7 @@ class SubnetStudy(optuna.Study):
         self._subnet_sampler = sampler
         self._archive = Archive(problem)
         self._tables = relational(self)
+        self._heartbeat = Heartbeat(self._storage)
 
     @property
     def space(self) -> SearchSpace:
@@ -143,6 +147,62 @@ class SubnetStudy(optuna.Study):
     ) -> None:
         violations = self.problem.violations(np.nan_to_num(constraints))
         self._subnet_sampler.evolution.tell(matrix, values * self.problem.signs, violations)
+
+    # ------------------------------------------------------------------ measuring
+
+    def ask_batch(self, n: int) -> list[Asked]:
+        """Promising subnets to measure, each with a trial that runs until `tell_batch`.
+
+        They are spread along the front of the predicted trials, its ends included and away from
+        what has been or is being evaluated; if that has too few, the sampler proposes more, on
+        predictions that are not stored. None has been evaluated or has failed in this study or
+        runs in another process; where the storage is neither relational nor in memory, two
+        processes that ask in the same instant may still get the same ones. Subnets that satisfy
+        the constraints by their predictions come first. Trials that were enqueued are left to
+        `search` and `optimize`.
+
+        Where the storage has a heartbeat interval, the heartbeat of the trials is recorded until
+        they are told, and trials of callers that died are failed by the next call, here or
+        elsewhere; their subnets may be given again. Without one they run until they are told.
+
+        Args:
+            n: How many subnets.
+
+        Returns:
+            The most telling first; fewer than ``n`` only if the space has no more.
+
+        Raises:
+            InvalidArgumentError: If ``n`` is no whole number or below 1.
+            InfeasibleConstraintError: As `search`.
+            PredictionError: If a predictor returns something that is no number.
+            SearchSpaceExhaustedError: If no subnet is left.
+        """
+        return ask(self, n)
+
+    def tell_batch(
+        self,
+        asked: Iterable[Asked],
+        values: Iterable[Measured],
+        *,
+        constraints: Mapping[str, Iterable[float]] | None = None,
+    ) -> None:
+        """Finish trials with what was measured, of all or some that were asked, in any order.
+
+        The trials are of kind ``"evaluated"``, with the predictions beside them as user attribute
+        ``predicted``. Nothing is written unless all of it is right.
+
+        Args:
+            asked: What `ask_batch` gave.
+            values: A row for each, the objectives in their order and units; None, or a row with
+                NaN, marks a trial as failed, and its subnet is not proposed again.
+            constraints: ``(n,)`` values of constrained metrics that are no objectives, in their
+                own units; of those that are not given, or NaN, the predictions count.
+
+        Raises:
+            InvalidArgumentError: If the rows do not fit, a number is infinite, or something was
+                not asked for by this study or has been told already.
+        """
+        tell(self, asked, values, constraints)
 
     # ------------------------------------------------------------------ results
 
