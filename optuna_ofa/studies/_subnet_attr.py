@@ -6,6 +6,8 @@ far longer than the search.
 
 from __future__ import annotations
 
+import json
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,8 @@ from optuna_ofa.space._genotype import full_depth, row_of
 from optuna_ofa.space._space import Matrix
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
+_NUMBER = (string.digits + ".").encode()
+_NUMBERS_ONLY = bytes(i if i in _NUMBER else ord(" ") for i in range(256))
 
 
 def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
@@ -25,7 +29,7 @@ def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
     for kind in _KINDS:
         genes = matrix[:, np.array(family.columns(kind), dtype=np.intp)].tolist()
         if kind == "expand" and family.expand_scale != 1:
-            genes = [[family.expand_ratio(e) for e in row] for row in genes]
+            genes = [[e and family.expand_ratio(e) for e in row] for row in genes]
         if kind == "depth":
             genes = [list(full_depth(family, row)) for row in genes]
         if genes and genes[0]:
@@ -49,3 +53,61 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
         kernel, width = subnet.get("kernel", ()), subnet.get("width", ())
         rows.append(row_of(family, resolution, depth, kernel, expand, width))
     return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
+
+
+def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
+    """The JSON of each of `subnet_dicts`, as `json.dumps` writes it."""
+    template = _head(family).replace("%", "%%") + _tail(family, "%s")
+    columns = matrix.T.tolist()
+    if family.expand_scale != 1:
+        for j in family.columns("expand"):
+            columns[j] = [e and family.expand_ratio(e) for e in columns[j]]
+    return [template % row for row in zip(*columns, strict=True)]
+
+
+def rows_of_texts(family: Family, texts: Sequence[str]) -> Matrix:
+    """The canonical rows of what `subnet_texts` made; not checked.
+
+    All numbers of all texts are read in one go, in a few microseconds a text.
+
+    Raises:
+        ValueError: If one is nothing that `subnet_texts` would write for this family.
+    """
+    head, tail = _head(family), _tail(family, "").encode()
+    tails = "".join([text.removeprefix(head) for text in texts]).encode()
+    if tails.translate(None, _NUMBER) != len(texts) * tail.translate(None, _NUMBER):
+        raise ValueError(f"`texts` must all be of subnets of {family.name}.")
+    numbers = np.fromstring(tails.translate(_NUMBERS_ONLY), sep=" ")
+    fixed = [entry for entries in _entries(family).values() for entry in entries]
+    rows = numbers.reshape(len(texts), len(fixed))
+    for j, entry in enumerate(fixed):
+        if entry is not None and not (rows[:, j] == entry).all():
+            raise ValueError(f"`texts` must have {entry} as number {j} for {family.name}.")
+    rows = rows[:, [entry is None for entry in fixed]]
+    if family.expand_scale != 1:
+        rows[:, family.columns("expand")] /= family.expand_scale
+    return np.asarray(np.rint(rows), dtype=np.int16)
+
+
+def _head(family: Family) -> str:
+    """How each text begins; apart, because the digits in it are no entries."""
+    return '{"family": ' + json.dumps(family.name)
+
+
+def _tail(family: Family, gene: str) -> str:
+    """The rest of a text with ``gene`` in place of each gene."""
+    parts = [f', "resolution": {gene}']
+    for kind, entries in _entries(family).items():
+        if kind != "resolution":
+            texts = [gene if entry is None else str(entry) for entry in entries]
+            parts.append(f', "{kind}": [{", ".join(texts)}]')
+    return "".join(parts) + "}"
+
+
+def _entries(family: Family) -> dict[str, list[int | None]]:
+    """The numbers of a text in their order: None for a gene, or the number of a fixed depth."""
+    entries: dict[str, list[int | None]] = {
+        kind: [None] * len(family.columns(kind)) for kind in ("resolution", *_KINDS)
+    }
+    entries["depth"] = [None if len(c) > 1 else c[0] for c in family.depth_choices]
+    return {kind: numbers for kind, numbers in entries.items() if numbers}
