@@ -19,8 +19,8 @@ from optuna_ofa.space._genotype import full_depth, row_of
 from optuna_ofa.space._space import Matrix
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
-_NUMBER = (string.digits + ".").encode()
-_NUMBERS_ONLY = bytes(i if i in _NUMBER else ord(" ") for i in range(256))
+_DIGITS = string.digits.encode()
+_NUMBERS_ONLY = bytes(i if i in _DIGITS + b"." else ord(" ") for i in range(256))
 
 
 def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
@@ -75,9 +75,10 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> Matrix:
     """
     head, tail = _head(family), _tail(family, "").encode()
     tails = "".join([text.removeprefix(head) for text in texts]).encode()
-    if tails.translate(None, _NUMBER) != len(texts) * tail.translate(None, _NUMBER):
+    dtype, symbols = (int, _DIGITS) if family.expand_scale == 1 else (float, _DIGITS + b".")
+    if tails.translate(None, symbols) != len(texts) * tail.translate(None, symbols):
         raise ValueError(f"`texts` must all be of subnets of {family.name}.")
-    numbers = np.fromstring(tails.translate(_NUMBERS_ONLY), sep=" ")
+    numbers = np.fromstring(tails.translate(_NUMBERS_ONLY), dtype=dtype, sep=" ")
     fixed = [entry for entries in _entries(family).values() for entry in entries]
     rows = numbers.reshape(len(texts), len(fixed))
     for j, entry in enumerate(fixed):
@@ -86,7 +87,7 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> Matrix:
     rows = rows[:, [entry is None for entry in fixed]]
     if family.expand_scale != 1:
         rows[:, family.columns("expand")] /= family.expand_scale
-    return np.asarray(np.rint(rows), dtype=np.int16)
+    return np.rint(rows).astype(np.int16)
 
 
 def _head(family: Family) -> str:
