@@ -47,7 +47,9 @@ class Heartbeat:
             if idle:
                 self._stop = threading.Event()
                 arguments = (storage, self._stop)
-                threading.Thread(target=self._beat, args=arguments, daemon=True).start()
+                threading.Thread(
+                    target=self._beat, args=arguments, name="optuna_ofa-heartbeat", daemon=True
+                ).start()
 
     def release(self, trial_id: int) -> None:
         """Stop recording the heartbeat of a trial."""

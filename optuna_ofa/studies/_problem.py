@@ -161,6 +161,19 @@ class Problem:
             )
         return values
 
+    def _predict_or(self, metric: str, matrix: Matrix, default: float) -> NDArray[np.float64]:
+        """Predictions, and a default for the genotypes that the predictor raises for."""
+        try:
+            return self._predict(metric, matrix)
+        except PredictionError:
+            raise
+        except Exception:
+            if len(matrix) < 2:
+                return np.full(len(matrix), default)
+        half = len(matrix) // 2
+        parts = [self._predict_or(metric, part, default) for part in (matrix[:half], matrix[half:])]
+        return np.concatenate(parts)
+
     def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
         """Suggest a subnet from a trial, predict it, and return the objectives' values."""
         subnet = self.space.suggest(trial)
@@ -184,8 +197,12 @@ class Problem:
             PredictionError: As `evaluate`.
         """
         for name, bound in self.constraints.items():
-            metric, predict = METRICS[name], partial(self._predict, name)
+            metric = METRICS[name]
+            worst = -np.inf if metric.maximize else np.inf
+            predict = partial(self._predict_or, name, default=worst)
             best = best_reachable(self.space, predict, maximize=metric.maximize)
+            if best == worst:  # the predictor fails for all that was tried; the search will say so
+                continue
             if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
                 sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
                 raise InfeasibleConstraintError(
@@ -196,7 +213,8 @@ class Problem:
     def describe(self) -> dict[str, Any]:
         """What must stay the same when a study is continued (JSON).
 
-        The predictors are told apart by what they say of the smallest and the largest subnet.
+        The predictors are told apart by what they say of the smallest and the largest subnet;
+        None is where they fail.
         """
         ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
         return {
@@ -204,10 +222,12 @@ class Problem:
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,
-            "predictions": {
-                m: self.predictors[m].predict(ends).round(4).tolist() for m in self.metrics
-            },
+            "predictions": {m: self._ends(m, ends) for m in self.metrics},
         }
+
+    def _ends(self, metric: str, ends: Matrix) -> list[float | None]:
+        values = self._predict_or(metric, ends, np.nan).round(4).tolist()
+        return [None if np.isnan(value) else value for value in values]
 
 
 def _check_predictor(metric: str, predictor: Predictor | None, space: SearchSpace) -> None:
@@ -223,8 +243,7 @@ def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) ->
     unknown = [m for m in (*objectives, *constraints) if m not in METRICS]
     if unknown:
         raise InvalidArgumentError(
-            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got "
-            f"{unknown}."
+            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got {unknown}."
         )
     if len(set(objectives)) < len(objectives) or not objectives:
         raise InvalidArgumentError(

@@ -62,11 +62,11 @@ def spread(
     distance = np.full(len(front), np.inf)
     for i in near:
         distance = np.minimum(distance, _distances(own, scaled[i]))
-    distance[points.argmin(axis=0)] = np.inf
+    ends = [i for i in dict.fromkeys(points.argmin(axis=0).tolist()) if free[front[i]]]
     distance[~free[front]] = -1.0  # below all that may be picked
     picked: list[int] = []
     for _ in range(min(n, int(free[front].sum()))):
-        i = int(distance.argmax())
+        i = ends.pop(0) if ends else int(distance.argmax())
         picked.append(i)
         distance = np.minimum(distance, _distances(own, own[i]))
         distance[picked] = -1.0
