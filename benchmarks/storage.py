@@ -1,0 +1,103 @@
+"""Trials a second into each storage, and the time to read them, beside Optuna's own.
+
+    python benchmarks/storage.py --data ../shared/data
+
+Writing: `study.search` beside `optuna.Study.optimize` with Optuna's NSGA-II, on the same problem
+(published accuracy predictor of MobileNetV3 w1.2, Note10) and storage, every trial kept. Optuna's
+cost a trial grows with their number, so that few of them favour it. Reading: opening the study of
+our trials anew and its front, beside Optuna opening the same study and listing its trials.
+
+PostgreSQL and MariaDB are those of the URLs in OPTUNA_OFA_TEST_POSTGRESQL and
+OPTUNA_OFA_TEST_MYSQL, where a database of its own is made and dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+from _fronts import study
+from _storages import SERVERS, Opener, openers
+
+DEVICE = "note10"
+
+
+def main() -> None:
+    """Print a line for each storage."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the published files")
+    parser.add_argument("--trials", type=int, default=10_000, help="ours, which are read as well")
+    parser.add_argument("--optuna-trials", type=int, default=100)
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study(arguments.data, DEVICE, seed=0).search(1000, progress=False)  # warms everything up
+    print(f"ours: {arguments.trials:,} trials, Optuna: {arguments.optuna_trials:,}")
+    print("| | ours, trials/s | Optuna, trials/s | ratio | ours opens and finds the front, s "
+          "| Optuna opens and lists, s | ratio |")  # fmt: skip
+    print("|---" * 7 + "|")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name, opener in openers(folder, stack).items():
+            if opener is None:
+                print(f"| {name} | skipped: {SERVERS[name]} is not set |")
+                continue
+            print(f"| {name} | {_line(opener, arguments)} |", flush=True)
+
+
+def _line(opener: Opener, arguments: argparse.Namespace) -> str:
+    data, n_ours, n_peer = arguments.data, arguments.trials, arguments.optuna_trials
+    peer = _peer_rate(opener, data, n_peer)
+    ours = _our_rate(opener, data, n_ours)
+    words = f"{ours:,.0f} | {peer:,.1f} | {ours / peer:,.0f}"
+    if opener() is None:  # nothing is left to be read
+        return f"{words} | - | - | -"
+    front, trials = _reading(opener, data, n_ours)
+    return f"{words} | {front:.2f} | {trials:.2f} | {trials / front:,.0f}"
+
+
+def _our_rate(opener: Opener, data: Path, n: int) -> float:
+    ours = study(data, DEVICE, storage=opener(), study_name="ours", seed=0)
+    return n / _seconds(lambda: ours.search(n, progress=False))
+
+
+def _peer_rate(opener: Opener, data: Path, n: int) -> float:
+    problem = study(data, DEVICE).problem
+    peer = optuna.create_study(
+        storage=opener(),
+        study_name="peer",
+        directions=problem.directions,
+        sampler=optuna.samplers.NSGAIISampler(population_size=50, seed=0),
+    )
+    return n / _seconds(lambda: peer.optimize(problem, n_trials=n))
+
+
+def _reading(opener: Opener, data: Path, n: int) -> tuple[float, float]:
+    def front() -> None:
+        ours = study(data, DEVICE, storage=opener(), study_name="ours", load_if_exists=True)
+        if len(ours.front()) == 0:
+            raise RuntimeError("The front must not be empty.")
+
+    def trials() -> None:
+        storage = optuna.storages.get_storage(opener())
+        found = optuna.load_study(storage=storage, study_name="ours").trials
+        if len(found) != n:
+            raise RuntimeError(f"The study must have {n} trials, but has {len(found)}.")
+
+    return _seconds(front), _seconds(trials)
+
+
+def _seconds(run: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
