@@ -25,7 +25,6 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._bulk import _lock_and_count
 from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_rows
 
 _OPEN = (TrialState.RUNNING, TrialState.FAIL)
@@ -93,7 +92,7 @@ def start_trials(
             for i, attrs in enumerate(attributes)
         }
     with tables.engine.begin() as connection:
-        first = _lock_and_count(connection, study._study_id)
+        first = _lock(connection, study._study_id)
         taken = _running_subnets(connection, study._study_id)
         free = [i for i, attrs in enumerate(attributes) if attrs["subnet"] not in taken]
         ids = _insert_trials(connection, study._study_id, range(first, first + len(free)))
@@ -103,6 +102,19 @@ def start_trials(
             beats = sa.insert(models.TrialHeartbeatModel.__table__)
             connection.execute(beats, [{"trial_id": trial_id} for trial_id in ids])
     return dict(zip(free, ids, strict=True))
+
+
+def _lock(connection: sa.Connection, study_id: int) -> int:
+    """Take Optuna's own lock on the study's row, and return the number of the next trial."""
+    studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
+    row = studies.c.study_id == study_id
+    if connection.dialect.name == "sqlite":  # no row locks: a write that changes nothing
+        connection.execute(sa.update(studies).where(row).values(study_id=study_id))
+    else:
+        connection.execute(sa.select(studies.c.study_id).where(row).with_for_update())
+    last = sa.select(sa.func.max(trials.c.number)).where(trials.c.study_id == study_id)
+    number = connection.execute(last).scalar_one()
+    return 0 if number is None else int(number) + 1
 
 
 def _template(
