@@ -1,155 +1,93 @@
-"""Writing many finished trials at once.
+"""Writing a generation into Optuna's tables, which ``_tables.py`` describes.
 
-Optuna writes a trial in some hundred statements. For its relational storage a whole generation
-goes into its tables in one transaction here. This relies on the tables and columns of
-``optuna/storages/_rdb/models.py``: ``studies``; ``trials`` (study_id, number, state, start and
-completion in naive UTC); ``trial_params`` (internal representation and the distribution's JSON);
-``trial_values``; ``trial_user_attributes`` and ``trial_system_attributes`` (JSON). Every other
-storage, and a schema that is not known here, gets Optuna's public calls.
+Optuna writes a trial in some hundred statements; a whole generation takes a few here.
 """
 
 from __future__ import annotations
 
 import datetime
-import json
-import warnings
-from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
-from optuna.distributions import distribution_to_json
-from optuna.storages import RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
-from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
-KNOWN_SCHEMAS = ("v3.2.0.a",)
+from optuna_ofa.studies._insert import Inserter
+from optuna_ofa.studies._results import Batch
+from optuna_ofa.studies._rows import TrialRows
+from optuna_ofa.studies._tables import lock_study
 
-
-def relational(study: Study) -> RDBStorage | None:
-    """The relational storage of a study, if it has one whose schema is known."""
-    storage = study._storage
-    if isinstance(storage, _CachedStorage):
-        storage = storage._backend
-    if not isinstance(storage, RDBStorage):
-        return None
-    version = storage.get_current_version()
-    if version not in KNOWN_SCHEMAS:
-        warnings.warn(
-            f"Optuna's schema {version} is not known to optuna_ofa ({', '.join(KNOWN_SCHEMAS)}), "
-            f"so trials are written and read one by one, which is far slower.",
-            stacklevel=2,
-        )
-        return None
-    return storage
+_ATTRIBUTE = ("trial_id", "key", "value_json")
 
 
-def write_trials(
-    study: Study, trials: Sequence[FrozenTrial], storage: RDBStorage | None
-) -> range | None:
-    """Add finished trials to a study, all or none where the storage is relational.
+def insert_trials(
+    connection: sa.Connection, study_id: int, rows: TrialRows, batch: Batch, first: int, after: int
+) -> list[int]:
+    """Insert complete trials, in a transaction that holds the study's lock.
 
     Args:
-        study: The study.
-        trials: Finished trials, whose numbers are given here.
-        storage: What `relational` returned.
+        connection: The connection.
+        study_id: The study.
+        rows: Makes the rows.
+        batch: What was predicted.
+        first: Number of the first trial.
+        after: An id that all trials of the study that were there before do not exceed.
 
     Returns:
-        The trials' numbers; None where the storage does not tell.
+        The trials' ids.
     """
-    if storage is None:
-        study.add_trials(trials)
-        return None
-    with storage.engine.begin() as connection:
-        first = _lock_and_count(connection, study._study_id)
-        _insert_all(connection, study._study_id, trials, first)
-    return range(first, first + len(trials))
+    if len(batch.matrix) == 0:
+        return []
+    inserter = Inserter(connection)
+    _insert_heads(inserter, study_id, batch, first)
+    ids = _ids(connection, study_id, after)
+    types = models.TrialValueModel.TrialValueType
+    value_type = inserter.stored(models.TrialValueModel.__table__.c.value_type, types.FINITE)
+    inserter.insert(
+        models.TrialParamModel.__table__,
+        ("trial_id", "param_name", "param_value", "distribution_json"),
+        rows.params(ids, batch.matrix),
+    )
+    inserter.insert(
+        models.TrialValueModel.__table__,
+        ("trial_id", "objective", "value", "value_type"),
+        rows.values(ids, batch, value_type),
+    )
+    user, system = models.TrialUserAttributeModel, models.TrialSystemAttributeModel
+    inserter.insert(user.__table__, _ATTRIBUTE, rows.user_attributes(ids, batch))
+    inserter.insert(system.__table__, _ATTRIBUTE, rows.system_attributes(ids, batch))
+    return ids
+
+
+def _insert_heads(inserter: Inserter, study_id: int, batch: Batch, first: int) -> None:
+    table = models.TrialModel.__table__
+    state = inserter.stored(table.c.state, TrialState.COMPLETE)
+    started, completed = (
+        inserter.stored(table.c.datetime_start, utc(moment))
+        for moment in (batch.started, batch.completed)
+    )
+    numbers = range(first, first + len(batch.matrix))
+    inserter.insert(
+        table,
+        ("study_id", "number", "state", "datetime_start", "datetime_complete"),
+        [(study_id, number, state, started, completed) for number in numbers],
+    )
+
+
+def _ids(connection: sa.Connection, study_id: int, after: int) -> list[int]:
+    table = models.TrialModel.__table__
+    new = (table.c.study_id == study_id) & (table.c.trial_id > after)
+    query = sa.select(table.c.trial_id).where(new).order_by(table.c.number)
+    return list(connection.execute(query).scalars())
+
+
+def utc(moment: datetime.datetime) -> datetime.datetime:
+    """A local time as Optuna stores it: in UTC, without saying so."""
+    return moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
 def _lock_and_count(connection: sa.Connection, study_id: int) -> int:
-    """Take Optuna's own lock on the study's row; trial numbers stay gapless under it."""
-    studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
-    row = studies.c.study_id == study_id
-    if connection.dialect.name == "sqlite":  # no row locks: a write that changes nothing
-        connection.execute(sa.update(studies).where(row).values(study_id=study_id))
-    else:
-        connection.execute(sa.select(studies.c.study_id).where(row).with_for_update())
+    """Take the study's lock and return the number of the next trial."""
+    lock_study(connection, study_id)
+    trials = models.TrialModel.__table__
     count = sa.select(sa.func.count()).where(trials.c.study_id == study_id)
     return int(connection.execute(count).scalar_one())
-
-
-def _insert_all(
-    connection: sa.Connection, study_id: int, trials: Sequence[FrozenTrial], first: int
-) -> None:
-    table = models.TrialModel.__table__
-    rows = [
-        {
-            "study_id": study_id,
-            "number": first + i,
-            "state": trial.state,
-            "datetime_start": _utc(trial.datetime_start),
-            "datetime_complete": _utc(trial.datetime_complete),
-        }
-        for i, trial in enumerate(trials)
-    ]
-    connection.execute(sa.insert(table), rows)
-    ids = connection.execute(
-        sa.select(table.c.trial_id)
-        .where(table.c.study_id == study_id, table.c.number >= first)
-        .order_by(table.c.number)
-    ).scalars()
-    pairs = list(zip(ids, trials, strict=True))
-    _insert(connection, models.TrialParamModel, _params(pairs))
-    _insert(connection, models.TrialValueModel, _values(pairs))
-    for model, name in (
-        (models.TrialUserAttributeModel, "user_attrs"),
-        (models.TrialSystemAttributeModel, "system_attrs"),
-    ):
-        _insert(
-            connection,
-            model,
-            [
-                {"trial_id": i, "key": key, "value_json": json.dumps(value)}
-                for i, trial in pairs
-                for key, value in getattr(trial, name).items()
-            ],
-        )
-
-
-def _insert(connection: sa.Connection, model: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(sa.insert(model.__table__), rows)
-
-
-def _params(pairs: list[tuple[int, FrozenTrial]]) -> list[dict[str, Any]]:
-    """Rows of the parameters; a distribution's JSON is made once, for it is the same in all."""
-    known: dict[tuple[str, int], tuple[str, dict[Any, float]]] = {}
-    rows = []
-    for trial_id, trial in pairs:
-        for name, value in trial.params.items():
-            distribution = trial.distributions[name]
-            cached = known.get((name, id(distribution)))
-            if cached is None:
-                cached = distribution_to_json(distribution), {}
-                known[name, id(distribution)] = cached
-            text, representations = cached
-            if value not in representations:
-                representations[value] = distribution.to_internal_repr(value)
-            rows.append({"trial_id": trial_id, "param_name": name,
-                         "param_value": representations[value],
-                         "distribution_json": text})  # fmt: skip
-    return rows
-
-
-def _values(pairs: list[tuple[int, FrozenTrial]]) -> list[dict[str, Any]]:
-    finite = models.TrialValueModel.TrialValueType.FINITE
-    return [
-        {"trial_id": i, "objective": o, "value": value, "value_type": finite}
-        for i, trial in pairs
-        for o, value in enumerate(trial.values)
-    ]
-
-
-def _utc(moment: datetime.datetime | None) -> datetime.datetime | None:
-    return moment and moment.astimezone(datetime.UTC).replace(tzinfo=None)

@@ -21,15 +21,18 @@ from optuna_ofa._errors import (
 from optuna_ofa.samplers import NSGAIISampler, nondominated
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._archive import EVALUATED, Archive, Results
+from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask_tell import Asked, ask, tell
-from optuna_ofa.studies._bulk import relational, write_trials
 from optuna_ofa.studies._front import Front, FrontPoint, describe
 from optuna_ofa.studies._heartbeat import Heartbeat
+from optuna_ofa.studies._keep import Generation, Keep, summaries
 from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._read import count_waiting
-from optuna_ofa.studies._trials import finished_trials
+from optuna_ofa.studies._public_store import PublicStore
+from optuna_ofa.studies._results import EVALUATED, Batch, Results
+from optuna_ofa.studies._store import Store
+from optuna_ofa.studies._table_store import TableStore
+from optuna_ofa.studies._tables import relational
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -48,16 +51,28 @@ class SubnetStudy(optuna.Study):
         storage: The storage.
         sampler: The sampler of the space.
         problem: Space, objectives, constraints and predictors.
+        keep: What `search` writes of a generation: ``"all"`` or ``"front"``.
     """
 
     def __init__(
-        self, *, study_name: str, storage: BaseStorage, sampler: NSGAIISampler, problem: Problem
+        self,
+        *,
+        study_name: str,
+        storage: BaseStorage,
+        sampler: NSGAIISampler,
+        problem: Problem,
+        keep: Keep = "all",
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
         self._subnet_sampler = sampler
         self._archive = Archive(problem)
         self._tables = relational(self)
+        self._store: Store = (
+            PublicStore(self, problem, keep)
+            if self._tables is None
+            else TableStore(self._study_id, self._tables, problem, keep)
+        )
         self._heartbeat = Heartbeat(self._storage)
 
     @property
@@ -94,6 +109,7 @@ class SubnetStudy(optuna.Study):
         self._stop_flag = False
         hidden = None if progress is None else not progress
         with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
+            self._refresh()
             done = self._run_enqueued(n_evaluations)
             bar.update(done)
             self._refresh()
@@ -114,30 +130,30 @@ class SubnetStudy(optuna.Study):
             self._thread_local.in_optimize_loop = outer
 
     def _run_enqueued(self, at_most: int) -> int:
-        n = min(count_waiting(self, self._tables), at_most)
+        n = min(self._store.count_waiting(), at_most)
         if n:
             self.optimize(self.problem, n_trials=n)
         return n
 
     def _run_generation(self, n: int) -> int:
-        """Ask, predict, write, tell; returns the number of trials that were added."""
+        """Ask, predict, write, tell; returns how many nobody else had evaluated by then."""
         started = datetime.datetime.now()
         matrix = self._subnet_sampler.evolution.ask(n)
-        values, constraints = self.problem.evaluate(matrix)
-        trials = finished_trials(self.problem, matrix, values, constraints, started)
-        numbers = write_trials(self, trials, self._tables)
-        if numbers is not None:
-            kinds = np.full(len(matrix), "predicted", dtype="U16")
-            written = Results(matrix, values, constraints, np.array(numbers), kinds)
-            self._archive.add(written)
-        self._tell(matrix, values, constraints)
-        return len(matrix)
+        evaluation = self.problem.evaluate(matrix)
+        batch = Batch(matrix, *evaluation, started, datetime.datetime.now())
+        written = self._store.write(batch)
+        for results in (written.news, written.own):
+            self._archive.add(results, told=True)
+        self._tell(*written.news[:3])
+        self._tell(*batch[:3])
+        if written.n_evaluated == 0:  # another worker makes the same choices at the same time
+            self._subnet_sampler.reseed_rng()
+        return written.n_evaluated
 
     def _refresh(self) -> None:
         """Take in what other processes, or an earlier one, have written."""
-        self._archive.update(self, self._tables)
-        known = self._archive.all()
-        self._tell(known.matrix, known.values, known.constraints)
+        self._archive.add(self._store.read())
+        self._tell(*self._archive.take_untold()[:3])
 
     def _tell(
         self,
@@ -233,7 +249,7 @@ class SubnetStudy(optuna.Study):
 
     def _chosen(self, kind: Kind | None) -> Results:
         """The results of one kind, after a look at what is new."""
-        self._archive.update(self, self._tables)
+        self._archive.add(self._store.read())
         results = self._archive.all()
         kinds = np.unique(results.kinds).tolist()
         if kind not in (None, "predicted", EVALUATED):
@@ -300,3 +316,10 @@ class SubnetStudy(optuna.Study):
             kind: As in `front`.
         """
         return self._chosen(kind)
+
+    def generations(self) -> list[Generation]:
+        """Summaries of the generations that `search` ran with ``keep="front"``, of all workers.
+
+        They are the system attributes ``optuna_ofa:generation:00000000`` and so on of the study.
+        """
+        return summaries(self._storage.get_study_system_attrs(self._study_id))

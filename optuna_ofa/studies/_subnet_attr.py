@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_ofa.space import Family
 from optuna_ofa.space._family import GeneKind
@@ -65,8 +66,8 @@ def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
     return [template % row for row in zip(*columns, strict=True)]
 
 
-def rows_of_texts(family: Family, texts: Sequence[str]) -> Matrix:
-    """The canonical rows of what `subnet_texts` made; not checked.
+def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
+    """The canonical rows of what `subnet_texts` made, as wide numbers; not checked.
 
     All numbers of all texts are read in one go, in a few microseconds a text.
 
@@ -87,7 +88,7 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> Matrix:
     rows = rows[:, [entry is None for entry in fixed]]
     if family.expand_scale != 1:
         rows[:, family.columns("expand")] /= family.expand_scale
-    return np.rint(rows).astype(np.int16)
+    return np.asarray(np.rint(rows))
 
 
 def _head(family: Family) -> str:

@@ -17,8 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.studies import SubnetStudy, _bulk
-from optuna_ofa.studies._bulk import relational, write_trials
+from optuna_ofa.studies import SubnetStudy, _insert, _tables
+from optuna_ofa.studies._results import Batch
+from optuna_ofa.studies._tables import relational
 from optuna_ofa.studies._trials import finished_trials
 
 Make = Callable[..., SubnetStudy]
@@ -63,11 +64,17 @@ def tables(study: SubnetStudy) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+def predicted(study: SubnetStudy, n: int = 5) -> Batch:
+    """Predictions of random subnets."""
+    matrix = study.space.sample(n, seed=1)
+    now = datetime.datetime.now()
+    started = now - datetime.timedelta(seconds=3)
+    return Batch(matrix, *study.problem.evaluate(matrix), started, now)
+
+
 def batch(study: SubnetStudy, n: int = 5) -> list[FrozenTrial]:
     """Finished trials of random subnets."""
-    matrix = study.space.sample(n, seed=1)
-    started = datetime.datetime.now() - datetime.timedelta(seconds=3)
-    return finished_trials(study.problem, matrix, *study.problem.evaluate(matrix), started)
+    return finished_trials(study.problem, predicted(study, n))
 
 
 @pytest.mark.usefixtures("_timezone")
@@ -78,9 +85,9 @@ def test_rows_are_those_that_optuna_writes(
     ours, theirs = (
         make_study(storage=url, study_name=names(), constraints=constraints) for _ in range(2)
     )
-    trials = batch(ours)
-    assert write_trials(ours, trials, relational(ours)) == range(5)
-    optuna.Study.add_trials(theirs, trials)
+    trials = predicted(ours)
+    assert ours._store.write(trials).own.numbers.tolist() == list(range(5))
+    theirs.add_trials(finished_trials(theirs.problem, trials))
     assert tables(ours) == tables(theirs)
     assert len(tables(ours)["trial_params"]) == 5 * len(ours.space.genes)
 
@@ -89,9 +96,9 @@ def test_rows_are_those_that_optuna_writes(
 def test_rows_of_other_families(make_study: Make, sqlite: str, family: str) -> None:
     space = SearchSpace(family)
     ours, theirs = (make_study(space, storage=sqlite, study_name=name) for name in "ab")
-    trials = batch(ours)
-    write_trials(ours, trials, relational(ours))
-    theirs.add_trials(trials)
+    trials = predicted(ours)
+    ours._store.write(trials)
+    theirs.add_trials(finished_trials(theirs.problem, trials))
     assert tables(ours) == tables(theirs)
 
 
@@ -99,8 +106,8 @@ def test_trials_read_back_are_those_that_were_written(
     make_study: Make, url: str, names: Callable[[], str]
 ) -> None:
     study = make_study(storage=url, study_name=names(), constraints={"latency_ms": 30.0})
-    trials = batch(study)
-    write_trials(study, trials, relational(study))
+    trials = finished_trials(study.problem, predictions := predicted(study))
+    study._store.write(predictions)
     loaded = optuna.load_study(study_name=study.study_name, storage=url).trials
     for written, read in zip(trials, loaded, strict=True):
         assert read.params == written.params
@@ -153,14 +160,14 @@ def test_a_generation_that_cannot_be_written_leaves_nothing(
     study = make_study(storage=url, study_name=names())
     study.search(10)
     before = tables(study)
-    insert = _bulk._insert
+    insert = _insert.Inserter.insert
 
-    def fail(connection: sa.Connection, model: Any, rows: list[dict[str, Any]]) -> None:
-        if model is models.TrialSystemAttributeModel:
+    def fail(self: _insert.Inserter, table: sa.Table, *rows: Any) -> None:
+        if table.name == "trial_system_attributes":
             raise OSError("disk full")
-        insert(connection, model, rows)
+        insert(self, table, *rows)
 
-    monkeypatch.setattr(_bulk, "_insert", fail)
+    monkeypatch.setattr(_insert.Inserter, "insert", fail)
     with pytest.raises(OSError, match="disk full"):
         study.search(10)
     assert tables(study) == before
@@ -174,10 +181,10 @@ def test_an_unknown_schema_is_written_through_optuna(
 ) -> None:
     known = make_study(storage=sqlite, study_name="known")
     known.search(10)
-    monkeypatch.setattr(_bulk, "KNOWN_SCHEMAS", ("v9",))
+    monkeypatch.setattr(_tables, "KNOWN_SCHEMAS", ("v9",))
     with pytest.warns(UserWarning, match=r"schema v3.2.0.a is not known to optuna_ofa \(v9\)"):
         unknown = make_study(storage=sqlite, study_name="unknown")
-    monkeypatch.setattr(_bulk, "_insert_all", None)  # calling it would fail
+    monkeypatch.setattr(_insert.Inserter, "insert", None)  # calling it would fail
     unknown.search(10)
     monkeypatch.undo()
     assert [t.params for t in unknown.trials] == [t.params for t in known.trials]

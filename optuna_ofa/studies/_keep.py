@@ -1,0 +1,103 @@
+"""What a study keeps of a generation: all of it, or the front and a summary."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.samplers import nondominated
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._results import PREDICTED, Batch, Results
+
+Keep = Literal["all", "front"]
+# Each generation has an attribute of the study: this and eight digits, which count from 0.
+SUMMARY_KEY = "optuna_ofa:generation:"
+
+
+class Generation(NamedTuple):
+    """Summary of a generation of a study that keeps only its front.
+
+    Args:
+        n_evaluated: How many subnets were predicted.
+        n_feasible: How many of them satisfy the constraints.
+        n_written: How many became trials.
+        best: The best value of each objective among the feasible ones; None if there is none.
+        completed: When it was predicted, in local time.
+    """
+
+    n_evaluated: int
+    n_feasible: int
+    n_written: int
+    best: Mapping[str, float | None]
+    completed: datetime.datetime
+
+    @staticmethod
+    def of(problem: Problem, batch: Batch, n_written: int) -> Generation:
+        """The summary of a batch."""
+        good = batch.values[batch.feasible] * problem.signs
+        best = (good.min(axis=0) * problem.signs).tolist() if len(good) else [None] * good.shape[1]
+        named = dict(zip(problem.objectives, best, strict=True))
+        return Generation(len(batch.matrix), len(good), n_written, named, batch.completed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the study's attribute has it (JSON); the moment is in UTC."""
+        completed = self.completed.astimezone(datetime.UTC).isoformat()
+        return {**self._asdict(), "completed": completed}
+
+    @staticmethod
+    def from_dict(stored: Mapping[str, Any]) -> Generation:
+        """The inverse of `to_dict`."""
+        completed = datetime.datetime.fromisoformat(stored["completed"])
+        return Generation(**{**stored, "completed": completed.astimezone().replace(tzinfo=None)})
+
+
+def summaries(attributes: Mapping[str, Any]) -> list[Generation]:
+    """The generations among a study's system attributes, in their order."""
+    keys = sorted(key for key in attributes if key.startswith(SUMMARY_KEY))
+    return [Generation.from_dict(attributes[key]) for key in keys]
+
+
+def next_key(keys: Iterable[str]) -> str:
+    """The key of the next generation."""
+    last = max((key for key in keys if key.startswith(SUMMARY_KEY)), default=None)
+    return f"{SUMMARY_KEY}{0 if last is None else int(last.removeprefix(SUMMARY_KEY)) + 1:08}"
+
+
+class KnownFront:
+    """The front of all predicted trials that are known, to tell which new ones extend it.
+
+    Args:
+        problem: What is searched for.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._signs = problem.signs
+        self._values = np.empty((0, len(problem.objectives)))
+
+    def learn(self, results: Results) -> None:
+        """Take in trials that are in the study."""
+        self._values = self._extended(results)
+
+    def extended_by(self, batch: Batch, others: Results) -> NDArray[np.bool_]:
+        """Which of a batch are feasible and dominated by nothing, neither known nor new.
+
+        Args:
+            batch: What was predicted.
+            others: Trials that were not learnt yet.
+        """
+        values = np.concatenate([self._extended(others), batch.values * self._signs])
+        feasible = np.r_[np.ones(len(values) - len(batch.matrix), dtype=bool), batch.feasible]
+        kept = np.zeros(len(values), dtype=bool)
+        kept[feasible] = nondominated(values[feasible])
+        return kept[len(values) - len(batch.matrix) :]
+
+    def _extended(self, results: Results) -> NDArray[np.float64]:
+        new = results.values[results.feasible & (results.kinds == PREDICTED)] * self._signs
+        if len(new) == 0:
+            return self._values
+        values = np.concatenate([self._values, new])
+        return values[nondominated(values)]

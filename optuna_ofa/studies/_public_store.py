@@ -1,0 +1,80 @@
+"""Trials in any storage, through Optuna's public calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from optuna_ofa.studies._decode import Decoded, decode_dicts, decode_params
+from optuna_ofa.studies._keep import Generation, Keep, next_key
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._results import EVALUATED, Batch, Results, assemble
+from optuna_ofa.studies._store import Store, Written
+from optuna_ofa.studies._trials import finished_trials
+
+
+class PublicStore(Store):
+    """The trials of a study in memory, in a journal, behind gRPC, or in tables of a new schema.
+
+    What others write is seen at the start of a search only, for every look takes as long as the
+    study is large.
+
+    Args:
+        study: The study.
+        problem: What it searches for.
+        keep: What is written of a generation.
+    """
+
+    def __init__(self, study: Study, problem: Problem, keep: Keep) -> None:
+        super().__init__(problem, keep)
+        self._study = study
+        self._known: set[int] = set()
+
+    def read(self) -> Results:
+        """The trials that have finished since the last call, whoever ran them."""
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        new = [trial for trial in complete if trial.number not in self._known]
+        self._known.update(trial.number for trial in new)
+        ours = [trial for trial in new if "subnet" in trial.user_attrs]
+        others = [trial for trial in new if "subnet" not in trial.user_attrs]
+        space = self._problem.space
+        news = Results.join([
+            self._results(ours, decode_dicts(space, [t.user_attrs["subnet"] for t in ours])),
+            self._results(others, decode_params(space, [t.params for t in others])),
+        ])  # fmt: skip
+        self._learn(news)
+        return news
+
+    def _results(self, trials: Sequence[FrozenTrial], decoded: Decoded) -> Results:
+        matrix, good = decoded
+        n, problem = len(trials), self._problem
+        keys = [f"constraints:{name}" for name in problem.constraints]
+        excess = [[trial.system_attrs.get(key, np.nan) for key in keys] for trial in trials]
+        return assemble(
+            problem,
+            matrix,
+            np.array([trial.values for trial in trials], float).reshape(n, len(problem.objectives)),
+            np.array(excess, float).reshape(n, len(keys)),
+            np.array([trial.number for trial in trials], dtype=np.int64),
+            np.array([str(t.user_attrs.get("kind", EVALUATED)) for t in trials], dtype="U16"),
+        ).select(good)
+
+    def write(self, batch: Batch) -> Written:
+        """Add a generation, trial by trial where the storage can do no better."""
+        nothing = Results.empty(self._problem)
+        chosen = self._chosen(batch, nothing)
+        self._study.add_trials(finished_trials(self._problem, chosen))
+        self._learn(chosen.numbered(range(len(chosen.matrix))))
+        if self._front is not None:
+            storage, study_id = self._study._storage, self._study._study_id
+            key = next_key(storage.get_study_system_attrs(study_id))
+            summary = Generation.of(self._problem, batch, len(chosen.matrix))
+            storage.set_study_system_attr(study_id, key, summary.to_dict())
+        return Written(len(batch.matrix), nothing, nothing)
+
+    def count_waiting(self) -> int:
+        """Number of trials that were enqueued and not started."""
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))

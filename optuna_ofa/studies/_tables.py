@@ -1,0 +1,74 @@
+"""Which of Optuna's tables are read and written here without Optuna, and under which lock.
+
+This relies on ``optuna/storages/_rdb/models.py`` and ``storage.py`` as of the schemas below:
+
+- ``studies``: one row a study. Whoever adds a trial holds a lock on it (``SELECT ... FOR UPDATE``;
+  an SQLite file has one writer at a time anyway), so that trials of a study become visible in the
+  order of their ``trial_id``, and ``number`` is the count of the trials before, without a gap.
+- ``trials``: ``trial_id``, ``study_id``, ``number``, ``state``, and ``datetime_start`` and
+  ``datetime_complete`` in naive UTC. Finished trials never change.
+- ``trial_params``: ``param_name``, ``param_value`` (of a categorical one: the index of the choice)
+  and ``distribution_json``.
+- ``trial_values``: ``objective``, ``value`` and ``value_type`` (no value where it is infinite).
+- ``trial_user_attributes``, ``trial_system_attributes``: ``key`` and ``value_json``; a constraint
+  is the system attribute ``constraints:<name>``.
+- ``study_system_attributes``: ``study_id``, ``key`` and ``value_json``.
+
+Every other storage, and a schema that is not known here, gets Optuna's public calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.storages._rdb import models
+from optuna.study import Study
+
+KNOWN_SCHEMAS = ("v3.2.0.a",)
+
+
+def relational(study: Study) -> RDBStorage | None:
+    """The relational storage of a study, if it has one whose schema is known."""
+    storage = study._storage
+    if isinstance(storage, _CachedStorage):
+        storage = storage._backend
+    if not isinstance(storage, RDBStorage):
+        return None
+    version = storage.get_current_version()
+    if version not in KNOWN_SCHEMAS:
+        warnings.warn(
+            f"Optuna's schema {version} is not known to optuna_ofa ({', '.join(KNOWN_SCHEMAS)}), "
+            f"so trials are written and read one by one, which is far slower.",
+            stacklevel=2,
+        )
+        return None
+    return storage
+
+
+@contextlib.contextmanager
+def locked(engine: sa.Engine, study_id: int) -> Iterator[sa.Connection]:
+    """A transaction that holds Optuna's own lock on the study's row until it ends."""
+    if engine.dialect.name == "postgresql":  # the others see what is committed under the lock
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
+    with engine.begin() as connection:
+        lock_study(connection, study_id)
+        yield connection
+
+
+def lock_study(connection: sa.Connection, study_id: int) -> None:
+    """Take Optuna's own lock on the study's row until the transaction ends.
+
+    It has to be the first statement: what a transaction of MySQL sees is fixed by its first
+    plain read, and a transaction of SQLite that has read cannot always become one that writes.
+    """
+    studies = models.StudyModel.__table__
+    row = studies.c.study_id == study_id
+    if connection.dialect.name == "sqlite":  # no row locks: a write that changes nothing
+        connection.execute(sa.update(studies).where(row).values(study_id=study_id))
+    else:
+        connection.execute(sa.select(studies.c.study_id).where(row).with_for_update())
