@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 from _fronts import DEVICES, ReferenceFront, hypervolume
-from _searches import SEARCHES, Run, Task
+from _runs import Run, Task
+from _searches import SEARCHES
 
 Cells = dict[int, list[tuple[float, ...]]]
 
