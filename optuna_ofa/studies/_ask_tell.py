@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.space import Subnet
-from optuna_ofa.studies._archive import EVALUATED
 from optuna_ofa.studies._candidates import Candidates, absent, propose
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._promising import promising
+from optuna_ofa.studies._results import EVALUATED
 from optuna_ofa.studies._running import start_trials, unavailable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _choose(study: SubnetStudy, candidates: Candidates, n: int) -> tuple[Candida
 
 def _start(study: SubnetStudy, chosen: Candidates) -> list[Asked]:
     predicted = _by_metric(study, chosen)
-    ids = start_trials(study, study.space, chosen.matrix, predicted, study._tables)
+    ids = start_trials(study, study.problem, chosen.matrix, predicted, study._tables)
     study._heartbeat.watch(ids.values())
     # the predictions, so that the search goes on from these subnets and does not repeat them
     rows = np.array(list(ids), dtype=np.intp)

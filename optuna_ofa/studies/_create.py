@@ -23,6 +23,7 @@ from optuna_ofa.studies._resolve import (
     find_table,
     latency_predictor,
 )
+from optuna_ofa.studies._storage import open_storage, storage_errors
 from optuna_ofa.studies._study import SubnetStudy
 
 _logger = logging.getLogger(__name__)
@@ -69,12 +70,18 @@ def study(
         InvalidArgumentError: If an argument breaks a rule.
         FamilyMismatchError: If a predictor or table is for another family.
         MissingEntryError: If a table lacks a layer of the space.
+        MissingDependencyError: If the driver of the storage's database is not installed.
+        StorageError: If the database cannot be reached or written.
         StudyMismatchError: If the study exists, but searches for something else.
         optuna.exceptions.DuplicatedStudyError: If it exists and ``load_if_exists`` is False.
     """
     if sampler is not None and seed is not None:
         raise InvalidArgumentError(
             f"`seed` must be None with a `sampler`, which has its own, but got {seed}."
+        )
+    if study_name is not None and (not isinstance(study_name, str) or not study_name):
+        raise InvalidArgumentError(
+            f"`study_name` must be a text that is not empty, or None, but got {study_name!r}."
         )
     family = _family(space)
     metrics = dict.fromkeys((*objectives, *(constraints or {})))
@@ -93,7 +100,9 @@ def study(
     sampler = sampler or NSGAIISampler(space, seed=seed)
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
-    return _open(problem, sampler, storage, study_name, load_if_exists)
+    store = open_storage(storage)
+    with storage_errors(storage):
+        return _open(problem, sampler, store, study_name, load_if_exists)
 
 
 def _family(space: str | Family | SearchSpace) -> Family:
@@ -142,29 +151,27 @@ def _covered(family: Family, found: Mapping[str, LatencyTable | Predictor]) -> S
 def _open(
     problem: Problem,
     sampler: NSGAIISampler,
-    storage: str | BaseStorage | None,
+    store: BaseStorage,
     study_name: str | None,
     load_if_exists: bool,
 ) -> SubnetStudy:
-    store = optuna.storages.get_storage(storage)
     description = problem.describe()
     exists = study_name is not None and study_name in optuna.get_all_study_names(store)
     if exists and load_if_exists:
-        _require_same(optuna.load_study(study_name=study_name, storage=store), description)
-    plain = optuna.create_study(
-        storage=store,
-        study_name=study_name,
-        directions=problem.directions,
-        load_if_exists=load_if_exists,
-    )
-    if not exists:
+        plain = optuna.load_study(study_name=study_name, storage=store)  # needs no writing
+        _require_same(plain, description)
+    else:
+        plain = optuna.create_study(
+            storage=store,
+            study_name=study_name,
+            directions=problem.directions,
+            load_if_exists=load_if_exists,
+        )
         plain.set_user_attr(_ATTRIBUTE, description)
         store.set_study_system_attr(
             plain._study_id, "study:metric_names", list(problem.objectives)
         )  # what `set_metric_names` does, without its warning that it is experimental
-    return SubnetStudy(
-        study_name=plain.study_name, storage=store, sampler=sampler, problem=problem
-    )
+    return SubnetStudy(study_name=plain.study_name, storage=store, sampler=sampler, problem=problem)
 
 
 def _require_same(existing: optuna.Study, description: Mapping[str, object]) -> None:

@@ -1,6 +1,6 @@
 """Trials that run while their subnets are measured.
 
-Where the tables are known (``_bulk.py`` says which), trials are started in one transaction that
+Where the tables are known (``_tables.py`` says which), trials are started in one transaction that
 holds Optuna's lock on the study's row, and that drops subnets which run elsewhere by then, so that
 no two processes measure the same one. With other storages there is a moment between the look at
 what runs and the start, in which another process may start the same subnet.
@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 import numpy as np
 import sqlalchemy as sa
-from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.storages._rdb import models
@@ -25,7 +23,13 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_rows
+from optuna_ofa.studies._bulk import utc
+from optuna_ofa.studies._insert import Inserter
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._retry import retrying
+from optuna_ofa.studies._rows import TrialRows
+from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_rows, subnet_texts
+from optuna_ofa.studies._tables import locked
 
 _OPEN = (TrialState.RUNNING, TrialState.FAIL)
 
@@ -64,78 +68,89 @@ def _row(space: SearchSpace, trial: FrozenTrial) -> Matrix:
 
 def start_trials(
     study: Study,
-    space: SearchSpace,
+    problem: Problem,
     matrix: Matrix,
     predicted: list[dict[str, float]],
     tables: RDBStorage | None,
 ) -> dict[int, int]:
-    """Start a trial for each subnet that runs nowhere else.
+    """Start a trial for each subnet that runs nowhere else; all of them, or none at an error.
 
     Args:
         study: The study.
-        space: Its search space.
+        problem: What it searches for.
         matrix: ``(n, n_genes)`` canonical genotypes.
         predicted: Their predictions by metric.
         tables: The relational storage, if the study has one with known tables.
 
     Returns:
         Trial ids by index into ``matrix``.
+
+    Raises:
+        StorageError: If the database refuses.
     """
-    attributes = [
-        {"subnet": subnet, "predicted": values}
-        for subnet, values in zip(subnet_dicts(space.family, matrix), predicted, strict=True)
-    ]
-    params = space.to_params(matrix)
     if tables is None:
-        return {
-            i: study._storage.create_new_trial(study._study_id, _template(space, params[i], attrs))
-            for i, attrs in enumerate(attributes)
-        }
-    with tables.engine.begin() as connection:
-        first = _lock(connection, study._study_id)
-        taken = _running_subnets(connection, study._study_id)
-        free = [i for i, attrs in enumerate(attributes) if attrs["subnet"] not in taken]
-        ids = _insert_trials(connection, study._study_id, range(first, first + len(free)))
-        _insert_details(connection, space, ids, [params[i] for i in free],
-                        [attributes[i] for i in free])  # fmt: skip
+        templates = _templates(problem.space, matrix, predicted)
+        make = partial(study._storage.create_new_trial, study._study_id)
+        return {i: make(template) for i, template in enumerate(templates)}
+    insert = partial(_insert_running, tables, study._study_id, problem, matrix, predicted)
+    return retrying(insert, tables.engine, len(matrix))
+
+
+def _templates(
+    space: SearchSpace, matrix: Matrix, predicted: list[dict[str, float]]
+) -> list[FrozenTrial]:
+    rows = zip(space.to_params(matrix), subnet_dicts(space.family, matrix), predicted, strict=True)
+    return [
+        FrozenTrial(
+            number=-1,
+            trial_id=-1,
+            state=TrialState.RUNNING,
+            value=None,
+            datetime_start=datetime.datetime.now(),
+            datetime_complete=None,
+            params=dict(params),
+            distributions=dict(space.distributions),
+            user_attrs={"subnet": subnet, "predicted": values},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for params, subnet, values in rows
+    ]
+
+
+def _insert_running(
+    tables: RDBStorage,
+    study_id: int,
+    problem: Problem,
+    matrix: Matrix,
+    predicted: list[dict[str, float]],
+) -> dict[int, int]:
+    """What Optuna writes of the same trials, in one transaction."""
+    texts = subnet_texts(problem.space.family, matrix)
+    with locked(tables.engine, study_id) as connection:
+        running = _running_subnets(connection, study_id)
+        free = [i for i, text in enumerate(texts) if text not in running]
+        ids = _insert_heads(connection, study_id, len(free))
+        inserter = Inserter(connection)
+        inserter.insert(
+            models.TrialParamModel.__table__,
+            ("trial_id", "param_name", "param_value", "distribution_json"),
+            TrialRows(problem).params(ids, matrix[free]),
+        )
+        attributes = [
+            (trial_id, key, text)
+            for trial_id, i in zip(ids, free, strict=True)
+            for key, text in (("subnet", texts[i]), ("predicted", json.dumps(predicted[i])))
+        ]
+        columns = ("trial_id", "key", "value_json")
+        inserter.insert(models.TrialUserAttributeModel.__table__, columns, attributes)
         if is_heartbeat_enabled(tables) and ids:
-            beats = sa.insert(models.TrialHeartbeatModel.__table__)
-            connection.execute(beats, [{"trial_id": trial_id} for trial_id in ids])
+            beats = [{"trial_id": trial_id} for trial_id in ids]
+            connection.execute(sa.insert(models.TrialHeartbeatModel.__table__), beats)
     return dict(zip(free, ids, strict=True))
 
 
-def _lock(connection: sa.Connection, study_id: int) -> int:
-    """Take Optuna's own lock on the study's row, and return the number of the next trial."""
-    studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
-    row = studies.c.study_id == study_id
-    if connection.dialect.name == "sqlite":  # no row locks: a write that changes nothing
-        connection.execute(sa.update(studies).where(row).values(study_id=study_id))
-    else:
-        connection.execute(sa.select(studies.c.study_id).where(row).with_for_update())
-    last = sa.select(sa.func.max(trials.c.number)).where(trials.c.study_id == study_id)
-    number = connection.execute(last).scalar_one()
-    return 0 if number is None else int(number) + 1
-
-
-def _template(
-    space: SearchSpace, params: Mapping[str, Any], attributes: Mapping[str, Any]
-) -> FrozenTrial:
-    return FrozenTrial(
-        number=-1,
-        trial_id=-1,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=datetime.datetime.now(),
-        datetime_complete=None,
-        params=dict(params),
-        distributions=dict(space.distributions),
-        user_attrs=dict(attributes),
-        system_attrs={},
-        intermediate_values={},
-    )
-
-
-def _running_subnets(connection: sa.Connection, study_id: int) -> list[Any]:
+def _running_subnets(connection: sa.Connection, study_id: int) -> set[str]:
     trials, table = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
     query = (
         sa.select(table.c.value_json)
@@ -146,44 +161,20 @@ def _running_subnets(connection: sa.Connection, study_id: int) -> list[Any]:
             table.c.key == "subnet",
         )
     )
-    return [json.loads(text) for text in connection.execute(query).scalars()]
+    return set(connection.execute(query).scalars())
 
 
-def _insert_trials(connection: sa.Connection, study_id: int, numbers: range) -> list[int]:
-    if not numbers:
+def _insert_heads(connection: sa.Connection, study_id: int, n: int) -> list[int]:
+    """The rows of the trials themselves; returns their ids."""
+    if n == 0:
         return []
     table = models.TrialModel.__table__
+    own = table.c.study_id == study_id
+    last = connection.execute(sa.select(sa.func.max(table.c.number)).where(own)).scalar_one()
+    first = 0 if last is None else last + 1
     row = {"study_id": study_id, "state": TrialState.RUNNING, "datetime_complete": None,
-           "datetime_start": datetime.datetime.now(datetime.UTC).replace(tzinfo=None)}  # fmt: skip
-    connection.execute(sa.insert(table), [{**row, "number": number} for number in numbers])
-    query = (
-        sa.select(table.c.trial_id)
-        .where(table.c.study_id == study_id, table.c.number >= numbers.start)
-        .order_by(table.c.number)
-    )
-    return list(connection.execute(query).scalars())
-
-
-def _insert_details(
-    connection: sa.Connection,
-    space: SearchSpace,
-    ids: list[int],
-    params: list[dict[str, int | float]],
-    attributes: list[dict[str, Any]],
-) -> None:
-    if not ids:
-        return
-    texts = {name: distribution_to_json(d) for name, d in space.distributions.items()}
-    rows = [
-        {"trial_id": trial_id, "param_name": name, "distribution_json": texts[name],
-         "param_value": space.distributions[name].to_internal_repr(value)}
-        for trial_id, values in zip(ids, params, strict=True)
-        for name, value in values.items()
-    ]  # fmt: skip
-    connection.execute(sa.insert(models.TrialParamModel.__table__), rows)
-    attribute_rows = [
-        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-        for trial_id, values in zip(ids, attributes, strict=True)
-        for key, value in values.items()
-    ]
-    connection.execute(sa.insert(models.TrialUserAttributeModel.__table__), attribute_rows)
+           "datetime_start": utc(datetime.datetime.now())}  # fmt: skip
+    rows = [{**row, "number": number} for number in range(first, first + n)]
+    connection.execute(sa.insert(table), rows)
+    new = sa.select(table.c.trial_id).where(own, table.c.number >= first)
+    return list(connection.execute(new.order_by(table.c.number)).scalars())
