@@ -6,12 +6,40 @@ import datetime
 import warnings
 from collections.abc import Sequence
 
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa._errors import FailedPredictionWarning
+from optuna_ofa._errors import FailedPredictionWarning, PredictionError
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._problem import Attempt, Problem
 from optuna_ofa.studies._subnet_attr import subnet_dicts
+
+
+def add_failed(
+    study: Study, problem: Problem, matrix: Matrix, attempt: Attempt, started: datetime.datetime
+) -> None:
+    """Add the trials of a batch that a predictor has failed for, if any, and say so.
+
+    Args:
+        study: The study.
+        problem: What is searched for.
+        matrix: ``(n, n_genes)`` all genotypes of the batch.
+        attempt: What came of it.
+        started: When the batch was started.
+
+    Raises:
+        PredictionError: If all of them failed; their trials are added before.
+    """
+    errors = attempt.errors
+    if not errors:
+        return
+    study.add_trials(failed_trials(problem, matrix[~attempt.done], errors, started))
+    if len(errors) == len(matrix):
+        raise PredictionError(
+            f"A predictor failed for all {len(matrix)} subnets of a batch; the first error is "
+            f"{describe(errors[0])}"
+        ) from errors[0]
+    warn_failed(errors, len(matrix))
 
 
 def failed_trials(

@@ -23,6 +23,7 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask_tell import Asked, ask, tell
+from optuna_ofa.studies._failed import add_failed
 from optuna_ofa.studies._front import Front, FrontPoint, describe
 from optuna_ofa.studies._heartbeat import Heartbeat
 from optuna_ofa.studies._keep import Generation, Keep, summaries
@@ -30,6 +31,7 @@ from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._public_store import PublicStore
 from optuna_ofa.studies._results import EVALUATED, Batch, Results
+from optuna_ofa.studies._running import unavailable
 from optuna_ofa.studies._store import Store
 from optuna_ofa.studies._table_store import TableStore
 from optuna_ofa.studies._tables import relational
@@ -98,8 +100,10 @@ class SubnetStudy(optuna.Study):
             InvalidArgumentError: If ``n_evaluations`` is negative.
             InfeasibleConstraintError: If no subnet can satisfy a constraint; with the best value
                 that can be reached.
-            PredictionError: If a predictor returns something that is no number. Trials that
-                were written stay, none of the failing batch is written.
+            PredictionError: If a predictor returns something that is no number; trials that
+                were written stay, none of the failing batch is written. If a predictor raises
+                for all subnets of a batch; their trials are marked as failed. If it raises for
+                some, only these are, with a `FailedPredictionWarning`.
         """
         if n_evaluations < 0:
             raise InvalidArgumentError(
@@ -113,6 +117,8 @@ class SubnetStudy(optuna.Study):
             done = self._run_enqueued(n_evaluations)
             bar.update(done)
             self._refresh()
+            _, failed = unavailable(self, self.space, self._tables)
+            self._subnet_sampler.evolution.forbid(failed)
             with self._stoppable(), contextlib.suppress(SearchSpaceExhaustedError):
                 while done < n_evaluations and not self._stop_flag:
                     n = min(self._subnet_sampler.population_size, n_evaluations - done)
@@ -139,8 +145,10 @@ class SubnetStudy(optuna.Study):
         """Ask, predict, write, tell; returns how many nobody else had evaluated by then."""
         started = datetime.datetime.now()
         matrix = self._subnet_sampler.evolution.ask(n)
-        evaluation = self.problem.evaluate(matrix)
-        batch = Batch(matrix, *evaluation, started, datetime.datetime.now())
+        attempt = self.problem.try_evaluate(matrix)
+        add_failed(self, self.problem, matrix, attempt, started)
+        matrix = matrix[attempt.done]
+        batch = Batch(matrix, *attempt.evaluation, started, datetime.datetime.now())
         written = self._store.write(batch)
         for results in (written.news, written.own):
             self._archive.add(results, told=True)
@@ -148,7 +156,7 @@ class SubnetStudy(optuna.Study):
         self._tell(*batch[:3])
         if written.n_evaluated == 0:  # another worker makes the same choices at the same time
             self._subnet_sampler.reseed_rng()
-        return written.n_evaluated
+        return written.n_evaluated + len(attempt.errors)
 
     def _refresh(self) -> None:
         """Take in what other processes, or an earlier one, have written."""
