@@ -6,6 +6,7 @@ from optuna_ofa._downloads import fetch
 from optuna_ofa._errors import (
     DownloadError,
     EmptyFrontError,
+    FailedPredictionWarning,
     FamilyMismatchError,
     FormatError,
     InfeasibleConstraintError,
@@ -16,20 +17,23 @@ from optuna_ofa._errors import (
     OptunaOFAError,
     PredictionError,
     SearchSpaceExhaustedError,
+    StorageError,
     StudyMismatchError,
 )
 from optuna_ofa._published import PublishedFile, published
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
 from optuna_ofa.space import SearchSpace, Subnet, families, get_family
-from optuna_ofa.studies import Front, FrontPoint, SubnetStudy, study
+from optuna_ofa.studies import Asked, Front, FrontPoint, SubnetStudy, study
 from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
 
 __version__ = version("optuna-ofa")
 
 __all__ = [
     "AccuracyPredictor",
+    "Asked",
     "DownloadError",
     "EmptyFrontError",
+    "FailedPredictionWarning",
     "FamilyMismatchError",
     "FormatError",
     "Front",
@@ -47,6 +51,7 @@ __all__ = [
     "PublishedFile",
     "SearchSpace",
     "SearchSpaceExhaustedError",
+    "StorageError",
     "StudyMismatchError",
     "Subnet",
     "SubnetStudy",

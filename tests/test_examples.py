@@ -25,3 +25,12 @@ def test_search_published_prices_each_pick_on_both_devices(
 def test_measure_default_table_writes_a_table(tmp_path: Path) -> None:
     _run(tmp_path, "measure_default_table.py", tmp_path / "table.json", "--rounds", 2)
     assert (tmp_path / "table.json").stat().st_size > 10_000
+
+
+def test_measure_batches_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    arguments = ("--storage", f"sqlite:///{tmp_path}/a.db", "--batches", 2, "--size", 2)
+    for n in (4, 8):
+        out = _run(tmp_path, "measure_batches.py", *arguments)
+        assert out.count("(predicted ") == 4
+        assert f"of {n} measured subnets" in out
+        assert "(evaluated)" in out

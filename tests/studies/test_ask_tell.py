@@ -19,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from optuna_ofa import (
+    FailedPredictionWarning,
     InfeasibleConstraintError,
     InvalidArgumentError,
     SearchSpace,
@@ -26,7 +27,6 @@ from optuna_ofa import (
     Subnet,
     SubnetStudy,
 )
-from optuna_ofa._errors import FailedPredictionWarning
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._ask_tell import Asked

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
-from optuna_ofa import PredictionError, SearchSpace, Subnet, SubnetStudy
-from optuna_ofa._errors import FailedPredictionWarning
+from optuna_ofa import FailedPredictionWarning, PredictionError, SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._space import Matrix
 

@@ -11,8 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
-from optuna_ofa import PredictionError, SearchSpace, Subnet
-from optuna_ofa._errors import FailedPredictionWarning
+from optuna_ofa import FailedPredictionWarning, PredictionError, SearchSpace, Subnet
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies import Problem
