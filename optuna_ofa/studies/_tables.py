@@ -53,9 +53,15 @@ def relational(study: Study) -> RDBStorage | None:
 @contextlib.contextmanager
 def locked(engine: sa.Engine, study_id: int) -> Iterator[sa.Connection]:
     """A transaction that holds Optuna's own lock on the study's row until it ends."""
-    if engine.dialect.name == "postgresql":  # the others see what is committed under the lock
+    is_postgresql = engine.dialect.name == "postgresql"
+    if is_postgresql:  # each statement sees what others have committed before it
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
+        if is_postgresql:
+            # PostgreSQL plans the checks of foreign keys once a connection, for tables that are
+            # small then, and would go on to read all trials for each parameter that is written
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("DISCARD PLANS")
         lock_study(connection, study_id)
         yield connection
 
