@@ -18,7 +18,7 @@ from optuna_ofa.studies._candidates import Candidates, absent, propose
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._promising import promising
 from optuna_ofa.studies._results import EVALUATED
-from optuna_ofa.studies._running import start_trials, unavailable
+from optuna_ofa.studies._running import Snapshot, snapshot, start_trials
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
@@ -51,14 +51,17 @@ def ask(study: SubnetStudy, n: int) -> list[Asked]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
-    study._refresh()
     asked: list[Asked] = []
-    candidates = _predicted(study)
+    candidates: Candidates | None = None
     while len(asked) < n:  # again where others have started some in the meantime
-        chosen, candidates = _choose(study, candidates, n - len(asked))
+        seen = snapshot(study, study.space, study._tables)
+        study._refresh()
+        if candidates is None:
+            candidates = _predicted(study)
+        chosen, candidates = _choose(study, candidates, seen, n - len(asked))
         if len(chosen.matrix) == 0:
             break
-        asked += _start(study, chosen)
+        asked += _start(study, chosen, seen.last_id)
     if not asked:
         raise SearchSpaceExhaustedError(
             f"All {study.space.n_subnets} subnets of {study.space} have been evaluated, have "
@@ -74,12 +77,13 @@ def _predicted(study: SubnetStudy) -> Candidates:
     return Candidates.join([Candidates(known.matrix, known.values, known.constraints)])
 
 
-def _choose(study: SubnetStudy, candidates: Candidates, n: int) -> tuple[Candidates, Candidates]:
+def _choose(
+    study: SubnetStudy, candidates: Candidates, seen: Snapshot, n: int
+) -> tuple[Candidates, Candidates]:
     """What to measure, and what it was chosen from."""
     problem, known = study.problem, study._archive.all()
-    running, failed = unavailable(study, study.space, study._tables)
-    busy = np.concatenate([known.matrix[known.kinds == EVALUATED], running])
-    taken = np.concatenate([busy, failed])
+    busy = np.concatenate([known.matrix[known.kinds == EVALUATED], seen.running])
+    taken = np.concatenate([busy, seen.failed])
     unknown = busy[absent(busy, candidates.matrix)]
     candidates = Candidates.join([candidates, Candidates.predict(problem, unknown)])
     if candidates.n_on_front(problem, taken) < n:
@@ -95,9 +99,9 @@ def _choose(study: SubnetStudy, candidates: Candidates, n: int) -> tuple[Candida
     return candidates.select(picked), candidates
 
 
-def _start(study: SubnetStudy, chosen: Candidates) -> list[Asked]:
+def _start(study: SubnetStudy, chosen: Candidates, last_id: int) -> list[Asked]:
     predicted = _by_metric(study, chosen)
-    ids = start_trials(study, study.problem, chosen.matrix, predicted, study._tables)
+    ids = start_trials(study, study.problem, chosen.matrix, predicted, study._tables, last_id)
     study._heartbeat.watch(ids.values())
     # the predictions, so that the search goes on from these subnets and does not repeat them
     rows = np.array(list(ids), dtype=np.intp)

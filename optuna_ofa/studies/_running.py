@@ -1,9 +1,9 @@
 """Trials that run while their subnets are measured.
 
 Where the tables are known (``_tables.py`` says which), trials are started in one transaction that
-holds Optuna's lock on the study's row, and that drops subnets which run elsewhere by then, so that
-no two processes measure the same one. With other storages there is a moment between the look at
-what runs and the start, in which another process may start the same subnet.
+holds Optuna's lock on the study's row, and that drops subnets which others have started by then,
+so that no two processes measure the same one. With other storages there is a moment between the
+look at what runs and the start, in which another process may start the same subnet.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -34,22 +35,41 @@ from optuna_ofa.studies._tables import locked
 _OPEN = (TrialState.RUNNING, TrialState.FAIL)
 
 
-def unavailable(
-    study: Study, space: SearchSpace, tables: RDBStorage | None
-) -> tuple[Matrix, Matrix]:
-    """Subnets of trials that run, and of those that have failed, ``(n, n_genes)`` each.
+class Snapshot(NamedTuple):
+    """What may not be started.
 
-    Those of trials that failed because their process died are left out: nobody told anything.
+    Args:
+        running: ``(n, n_genes)`` subnets of trials that run.
+        failed: ``(n, n_genes)`` subnets of trials that have failed. Those of trials that failed
+            because their process died are left out: nobody told anything.
+        last_id: The last trial that was there before; 0 if there was none.
     """
+
+    running: Matrix
+    failed: Matrix
+    last_id: int
+
+
+def snapshot(study: Study, space: SearchSpace, tables: RDBStorage | None) -> Snapshot:
+    """Look at what runs and has failed; read the finished trials afterwards, so none is missed."""
+    last_id = 0
     if tables is None:
         trials = study.get_trials(deepcopy=False, states=_OPEN)
     else:  # which does not read the finished trials
+        last_id = _last_id(tables, study._study_id)
         trials = tables.get_all_trials(study._study_id, deepcopy=False, states=_OPEN)
     trials = [trial for trial in trials if not _is_abandoned(trial)]
     running = [_row(space, t) for t in trials if t.state == TrialState.RUNNING]
     failed = [_row(space, t) for t in trials if t.state == TrialState.FAIL]
     none = np.empty((0, len(space.genes)), dtype=np.int16)
-    return np.concatenate([none, *running]), np.concatenate([none, *failed])
+    return Snapshot(np.concatenate([none, *running]), np.concatenate([none, *failed]), last_id)
+
+
+def _last_id(tables: RDBStorage, study_id: int) -> int:
+    table = models.TrialModel.__table__
+    query = sa.select(sa.func.max(table.c.trial_id)).where(table.c.study_id == study_id)
+    with tables.engine.connect() as connection:
+        return connection.execute(query).scalar_one() or 0
 
 
 def _is_abandoned(trial: FrozenTrial) -> bool:
@@ -72,8 +92,9 @@ def start_trials(
     matrix: Matrix,
     predicted: list[dict[str, float]],
     tables: RDBStorage | None,
+    last_id: int,
 ) -> dict[int, int]:
-    """Start a trial for each subnet that runs nowhere else; all of them, or none at an error.
+    """Start a trial for each subnet that nobody else has started; at an error none.
 
     Args:
         study: The study.
@@ -81,6 +102,7 @@ def start_trials(
         matrix: ``(n, n_genes)`` canonical genotypes.
         predicted: Their predictions by metric.
         tables: The relational storage, if the study has one with known tables.
+        last_id: The last trial when it was seen what runs.
 
     Returns:
         Trial ids by index into ``matrix``.
@@ -92,7 +114,7 @@ def start_trials(
         templates = _templates(problem.space, matrix, predicted)
         make = partial(study._storage.create_new_trial, study._study_id)
         return {i: make(template) for i, template in enumerate(templates)}
-    insert = partial(_insert_running, tables, study._study_id, problem, matrix, predicted)
+    insert = partial(_insert_running, tables, study._study_id, problem, matrix, predicted, last_id)
     return retrying(insert, tables.engine, len(matrix))
 
 
@@ -124,12 +146,13 @@ def _insert_running(
     problem: Problem,
     matrix: Matrix,
     predicted: list[dict[str, float]],
+    last_id: int,
 ) -> dict[int, int]:
     """What Optuna writes of the same trials, in one transaction."""
     texts = subnet_texts(problem.space.family, matrix)
     with locked(tables.engine, study_id) as connection:
-        running = _running_subnets(connection, study_id)
-        free = [i for i, text in enumerate(texts) if text not in running]
+        started = _started_subnets(connection, study_id, last_id)
+        free = [i for i, text in enumerate(texts) if text not in started]
         ids = _insert_heads(connection, study_id, len(free))
         inserter = Inserter(connection)
         inserter.insert(
@@ -150,14 +173,15 @@ def _insert_running(
     return dict(zip(free, ids, strict=True))
 
 
-def _running_subnets(connection: sa.Connection, study_id: int) -> set[str]:
+def _started_subnets(connection: sa.Connection, study_id: int, last_id: int) -> set[str]:
+    """Subnets that run, or that came after a trial, finished or not."""
     trials, table = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
     query = (
         sa.select(table.c.value_json)
         .join(trials, trials.c.trial_id == table.c.trial_id)
         .where(
             trials.c.study_id == study_id,
-            trials.c.state == TrialState.RUNNING,
+            (trials.c.state == TrialState.RUNNING) | (trials.c.trial_id > last_id),
             table.c.key == "subnet",
         )
     )

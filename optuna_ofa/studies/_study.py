@@ -31,7 +31,7 @@ from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._public_store import PublicStore
 from optuna_ofa.studies._results import EVALUATED, Batch, Results
-from optuna_ofa.studies._running import unavailable
+from optuna_ofa.studies._running import snapshot
 from optuna_ofa.studies._store import Store
 from optuna_ofa.studies._table_store import TableStore
 from optuna_ofa.studies._tables import relational
@@ -117,7 +117,7 @@ class SubnetStudy(optuna.Study):
             done = self._run_enqueued(n_evaluations)
             bar.update(done)
             self._refresh()
-            _, failed = unavailable(self, self.space, self._tables)
+            failed = snapshot(self, self.space, self._tables).failed
             self._subnet_sampler.evolution.forbid(failed)
             with self._stoppable(), contextlib.suppress(SearchSpaceExhaustedError):
                 while done < n_evaluations and not self._stop_flag:
