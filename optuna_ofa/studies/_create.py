@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, get_args
 
-import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import CostPredictor, LatencyTable, Predictor
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.studies._keep import Keep
 from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._resolve import (
@@ -23,11 +24,11 @@ from optuna_ofa.studies._resolve import (
     find_table,
     latency_predictor,
 )
-from optuna_ofa.studies._storage import open_storage, storage_errors
+from optuna_ofa.studies._shared import find_study, make_study, open_shared
+from optuna_ofa.studies._storage import storage_errors
 from optuna_ofa.studies._study import SubnetStudy
 
 _logger = logging.getLogger(__name__)
-_ATTRIBUTE = "optuna_ofa"
 
 
 def study(
@@ -42,6 +43,7 @@ def study(
     load_if_exists: bool = False,
     sampler: NSGAIISampler | None = None,
     seed: int | None = None,
+    keep: Keep = "all",
 ) -> SubnetStudy:
     """Create or continue a study that searches a supernet for Pareto-optimal subnets.
 
@@ -62,6 +64,11 @@ def study(
         load_if_exists: Continue a study of that name instead of refusing it.
         sampler: The sampler; None is an `NSGAIISampler` with ``seed``.
         seed: Seed of the search; not together with ``sampler``.
+        keep: What `SubnetStudy.search` writes. ``"all"`` makes every evaluation a trial.
+            ``"front"`` makes trials of those only that satisfy the constraints and that no other
+            known trial dominates, and notes a summary of each generation, which
+            `SubnetStudy.generations` reads; what is not written is unknown to other workers and
+            after a restart.
 
     Returns:
         A study, which is an `optuna.Study`.
@@ -100,9 +107,14 @@ def study(
     sampler = sampler or NSGAIISampler(space, seed=seed)
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
-    store = open_storage(storage)
+    if keep not in get_args(Keep):
+        raise InvalidArgumentError(f"`keep` must be 'all' or 'front', but got {keep!r}.")
+    store = open_shared(storage)
     with storage_errors(storage):
-        return _open(problem, sampler, store, study_name, load_if_exists)
+        name = _open(problem, store, study_name, load_if_exists)
+        return SubnetStudy(
+            study_name=name, storage=store, sampler=sampler, problem=problem, keep=keep
+        )
 
 
 def _family(space: str | Family | SearchSpace) -> Family:
@@ -149,42 +161,28 @@ def _covered(family: Family, found: Mapping[str, LatencyTable | Predictor]) -> S
 
 
 def _open(
-    problem: Problem,
-    sampler: NSGAIISampler,
-    store: BaseStorage,
-    study_name: str | None,
-    load_if_exists: bool,
-) -> SubnetStudy:
-    description = problem.describe()
-    exists = study_name is not None and study_name in optuna.get_all_study_names(store)
-    if exists and load_if_exists:
-        plain = optuna.load_study(study_name=study_name, storage=store)  # needs no writing
-        _require_same(plain, description)
-    else:
-        plain = optuna.create_study(
-            storage=store,
-            study_name=study_name,
-            directions=problem.directions,
-            load_if_exists=load_if_exists,
-        )
-        plain.set_user_attr(_ATTRIBUTE, description)
-        store.set_study_system_attr(
-            plain._study_id, "study:metric_names", list(problem.objectives)
-        )  # what `set_metric_names` does, without its warning that it is experimental
-    return SubnetStudy(study_name=plain.study_name, storage=store, sampler=sampler, problem=problem)
+    problem: Problem, store: BaseStorage, study_name: str | None, load_if_exists: bool
+) -> str:
+    """Make or find the study, and return its name."""
+    if not load_if_exists:
+        return make_study(store, study_name, problem).study_name
+    existing, stored = find_study(store, study_name, problem)
+    _require_same(existing.study_name, stored, problem.describe())
+    return existing.study_name
 
 
-def _require_same(existing: optuna.Study, description: Mapping[str, object]) -> None:
-    stored = existing.user_attrs.get(_ATTRIBUTE)
+def _require_same(
+    name: str, stored: Mapping[str, Any] | None, description: Mapping[str, Any]
+) -> None:
     if stored is None:
         raise StudyMismatchError(
-            f"`study_name` must be of a study that optuna_ofa made, but {existing.study_name!r} "
-            f"was not made by it."
+            f"`study_name` must be of a study that optuna_ofa made, but {name!r} was not made by "
+            f"it."
         )
     different = [k for k, value in description.items() if stored.get(k) != value]
     if different:
         key = different[0]
         raise StudyMismatchError(
-            f"`study_name` must be of a study of the same problem, but {existing.study_name!r} "
+            f"`study_name` must be of a study of the same problem, but {name!r} "
             f"has {key} {stored.get(key)}, and {description[key]} was asked for; use another name."
         )

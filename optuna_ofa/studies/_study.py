@@ -218,7 +218,8 @@ class SubnetStudy(optuna.Study):
         Args:
             asked: What `ask_batch` gave.
             values: A row for each, the objectives in their order and units; None, or a row with
-                NaN, marks a trial as failed, and its subnet is not proposed again.
+                NaN, marks a trial as failed (its user attribute ``error`` is then "not measured"),
+                and its subnet is not proposed again.
             constraints: ``(n,)`` values of constrained metrics that are no objectives, in their
                 own units; of those that are not given, or NaN, the predictions count.
 
