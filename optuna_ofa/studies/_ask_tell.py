@@ -18,7 +18,7 @@ from optuna_ofa.studies._candidates import Candidates, absent, propose
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._promising import promising
 from optuna_ofa.studies._results import EVALUATED
-from optuna_ofa.studies._running import Snapshot, snapshot, start_trials
+from optuna_ofa.studies._running import NOT_MEASURED, Snapshot, snapshot, start_trials
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
@@ -107,8 +107,9 @@ def _start(study: SubnetStudy, chosen: Candidates, last_id: int) -> list[Asked]:
     rows = np.array(list(ids), dtype=np.intp)
     study._tell(*chosen.select(rows))
     subnets = study.space.from_matrix(chosen.matrix)
+    plain = optuna.Study(study.study_name, study._storage, sampler=RandomSampler())
     return [
-        Asked(subnets[i], trial := _trial(study, trial_id), trial.number, predicted[i])
+        Asked(subnets[i], trial := _trial(study, plain, trial_id), trial.number, predicted[i])
         for i, trial_id in ids.items()
     ]
 
@@ -123,9 +124,8 @@ def _by_metric(study: SubnetStudy, chosen: Candidates) -> list[dict[str, float]]
             for row in zip(*columns.values(), strict=True)]  # fmt: skip
 
 
-def _trial(study: SubnetStudy, trial_id: int) -> optuna.Trial:
-    """A trial that was started; no sampler is asked, for it has its parameters."""
-    plain = optuna.Study(study.study_name, study._storage, sampler=RandomSampler())
+def _trial(study: SubnetStudy, plain: optuna.Study, trial_id: int) -> optuna.Trial:
+    """A trial that was started; its study's sampler is not asked, for it has its parameters."""
     trial = optuna.Trial(plain, trial_id)
     trial.study = study
     return trial
@@ -156,6 +156,7 @@ def _tell(
 ) -> None:
     one.trial.set_user_attr("kind", EVALUATED)
     if row is None:
+        one.trial.set_user_attr("error", NOT_MEASURED)
         study.tell(one.trial, state=TrialState.FAIL)
         return
     metrics = {**others, **dict(zip(study.problem.objectives, row, strict=True))}

@@ -32,6 +32,8 @@ from optuna_ofa.studies._rows import TrialRows
 from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_rows, subnet_texts
 from optuna_ofa.studies._tables import locked
 
+# why a trial has failed that was told so; one whose process died has no reason
+NOT_MEASURED = "not measured"
 _OPEN = (TrialState.RUNNING, TrialState.FAIL)
 
 
@@ -73,8 +75,9 @@ def _last_id(tables: RDBStorage, study_id: int) -> int:
 
 
 def _is_abandoned(trial: FrozenTrial) -> bool:
-    attributes = trial.user_attrs
-    return trial.state == TrialState.FAIL and "predicted" in attributes and "kind" not in attributes
+    """Whether nobody has told that a subnet could not be measured."""
+    asked, told = "predicted" in trial.user_attrs, "error" in trial.user_attrs
+    return trial.state == TrialState.FAIL and asked and not told
 
 
 def _row(space: SearchSpace, trial: FrozenTrial) -> Matrix:

@@ -256,6 +256,7 @@ class TestTelling:
         study = make_study()
         study.tell_batch(study.ask_batch(2), [row, [70.0, 20.0]])
         assert states(study) == [TrialState.FAIL, TrialState.COMPLETE]
+        assert study.trials[0].user_attrs["error"] == "not measured"
         assert len(study.results().numbers) == 1
 
     def test_what_has_failed_is_not_given_again(
@@ -403,6 +404,7 @@ class TestHeartbeat:
         name = names()
         study = make_study(storage=storage, study_name=name)
         asked = study.ask_batch(3)
+        asked[0].trial.set_user_attr("kind", "evaluated")  # died while it told
         self._die(storage, asked[:2])
         other = make_study(storage=storage, study_name=name, load_if_exists=True)
         again = other.ask_batch(3)
