@@ -14,6 +14,7 @@ from optuna_ofa.predictors import Predictor
 from optuna_ofa.predictors._base import Direction
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
+from optuna_ofa.studies._halving import in_parts
 from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._reachable import best_reachable
 
@@ -119,21 +120,15 @@ class Problem:
         Raises:
             PredictionError: As `evaluate`; a wrong number is an error of the whole predictor.
         """
-        try:
-            return Attempt(np.ones(len(matrix), dtype=bool), self.evaluate(matrix), [])
-        except PredictionError:
-            raise
-        except Exception as error:
-            if len(matrix) < 2:
-                nothing = np.empty((0, len(self.objectives))), np.empty((0, len(self.constraints)))
-                return Attempt(np.zeros(len(matrix), dtype=bool), Evaluation(*nothing), [error])
-        half = len(matrix) // 2
-        parts = [self.try_evaluate(matrix[:half]), self.try_evaluate(matrix[half:])]
-        values, constraints = zip(*(part.evaluation for part in parts), strict=True)
+        parts = in_parts(self.evaluate, matrix)
+        good = [part for _, part in parts if isinstance(part, Evaluation)]
+        nothing = np.empty((0, len(self.objectives))), np.empty((0, len(self.constraints)))
+        values, constraints = zip(nothing, *good, strict=True)
+        done = [isinstance(part, Evaluation) for n, part in parts for _ in range(n)]
         return Attempt(
-            np.concatenate([part.done for part in parts]),
+            np.array(done, dtype=bool),
             Evaluation(np.concatenate(values), np.concatenate(constraints)),
-            [error for part in parts for error in part.errors],
+            [part for _, part in parts if isinstance(part, Exception)],
         )
 
     def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,16 +158,8 @@ class Problem:
 
     def _predict_or(self, metric: str, matrix: Matrix, default: float) -> NDArray[np.float64]:
         """Predictions, and a default for the genotypes that the predictor raises for."""
-        try:
-            return self._predict(metric, matrix)
-        except PredictionError:
-            raise
-        except Exception:
-            if len(matrix) < 2:
-                return np.full(len(matrix), default)
-        half = len(matrix) // 2
-        parts = [self._predict_or(metric, part, default) for part in (matrix[:half], matrix[half:])]
-        return np.concatenate(parts)
+        parts = in_parts(partial(self._predict, metric), matrix)
+        return np.concatenate([[default] if isinstance(p, Exception) else p for _, p in parts])
 
     def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
         """Suggest a subnet from a trial, predict it, and return the objectives' values."""
