@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._results import Batch
 from optuna_ofa.studies._rows import TrialRows
-from optuna_ofa.studies._tables import lock_study
+from optuna_ofa.studies._tables import fetch
 
 _ATTRIBUTE = ("trial_id", "key", "value_json")
 
@@ -77,17 +77,9 @@ def _ids(connection: sa.Connection, study_id: int, after: int) -> list[int]:
     table = models.TrialModel.__table__
     new = (table.c.study_id == study_id) & (table.c.trial_id > after)
     query = sa.select(table.c.trial_id).where(new).order_by(table.c.number)
-    return list(connection.execute(query).scalars())
+    return [trial_id for (trial_id,) in fetch(connection, query)]
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:
     """A local time as Optuna stores it: in UTC, without saying so."""
     return moment.astimezone(datetime.UTC).replace(tzinfo=None)
-
-
-def _lock_and_count(connection: sa.Connection, study_id: int) -> int:
-    """Take the study's lock and return the number of the next trial."""
-    lock_study(connection, study_id)
-    trials = models.TrialModel.__table__
-    count = sa.select(sa.func.count()).where(trials.c.study_id == study_id)
-    return int(connection.execute(count).scalar_one())

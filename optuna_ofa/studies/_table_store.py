@@ -16,6 +16,7 @@ from optuna_ofa.studies._read import Position, read_new
 from optuna_ofa.studies._results import Batch, Results
 from optuna_ofa.studies._retry import retrying
 from optuna_ofa.studies._rows import TrialRows
+from optuna_ofa.studies._storage import storage_errors
 from optuna_ofa.studies._store import Store, Written
 from optuna_ofa.studies._tables import locked
 
@@ -38,7 +39,8 @@ class TableStore(Store):
 
     def read(self) -> Results:
         """The trials that have finished since the last call, whoever ran them."""
-        with self._tables.engine.connect() as connection:
+        engine = self._tables.engine
+        with storage_errors(str(engine.url)), engine.connect() as connection:
             news, self._position = read_new(
                 connection, self._study_id, self._problem, self._position
             )
