@@ -99,5 +99,5 @@ class KnownFront:
         new = results.values[results.feasible & (results.kinds == PREDICTED)] * self._signs
         if len(new) == 0:
             return self._values
-        values = np.concatenate([self._values, new])
+        values = np.unique(np.concatenate([self._values, new]), axis=0)
         return values[nondominated(values)]

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
-from tqdm import tqdm
 
-from optuna_ofa._errors import (
-    EmptyFrontError,
-    InvalidArgumentError,
-    SearchSpaceExhaustedError,
-)
-from optuna_ofa.samplers import NSGAIISampler, nondominated
+from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask_tell import Asked, ask, tell
-from optuna_ofa.studies._failed import add_failed
-from optuna_ofa.studies._front import Front, FrontPoint, describe
+from optuna_ofa.studies._find_front import Kind, find_front, of_kind
+from optuna_ofa.studies._front import Front
 from optuna_ofa.studies._heartbeat import Heartbeat
 from optuna_ofa.studies._keep import Generation, Keep, summaries
 from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._public_store import PublicStore
-from optuna_ofa.studies._results import EVALUATED, Batch, Results
-from optuna_ofa.studies._running import snapshot
+from optuna_ofa.studies._results import Results
+from optuna_ofa.studies._search import search
 from optuna_ofa.studies._store import Store
 from optuna_ofa.studies._table_store import TableStore
 from optuna_ofa.studies._tables import relational
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-Kind = Literal["predicted", "evaluated"]
 
 
 class SubnetStudy(optuna.Study):
@@ -92,6 +82,10 @@ class SubnetStudy(optuna.Study):
         generation be finished. Values are predictions; each trial says so in its user attribute
         ``kind``.
 
+        Several processes may search one study in a database at the same time. Each learns with
+        every generation what the others have found, and subnets that another has finished in the
+        meantime are dropped and replaced by new ones.
+
         Args:
             n_evaluations: Trials to add to those that the study has.
             progress: Whether to show a progress bar; None shows it on a terminal only.
@@ -104,59 +98,9 @@ class SubnetStudy(optuna.Study):
                 were written stay, none of the failing batch is written. If a predictor raises
                 for all subnets of a batch; their trials are marked as failed. If it raises for
                 some, only these are, with a `FailedPredictionWarning`.
+            StorageError: If the database refuses a generation, of which nothing is written then.
         """
-        if n_evaluations < 0:
-            raise InvalidArgumentError(
-                f"`n_evaluations` must not be negative, but got {n_evaluations}."
-            )
-        self.problem.require_reachable()
-        self._stop_flag = False
-        hidden = None if progress is None else not progress
-        with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
-            self._refresh()
-            done = self._run_enqueued(n_evaluations)
-            bar.update(done)
-            self._refresh()
-            failed = snapshot(self, self.space, self._tables).failed
-            self._subnet_sampler.evolution.forbid(failed)
-            with self._stoppable(), contextlib.suppress(SearchSpaceExhaustedError):
-                while done < n_evaluations and not self._stop_flag:
-                    n = min(self._subnet_sampler.population_size, n_evaluations - done)
-                    done += (added := self._run_generation(n))
-                    bar.update(added)
-
-    @contextlib.contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Let `optuna.Study.stop` be called, which is refused outside of `optimize`."""
-        outer = self._thread_local.in_optimize_loop
-        self._thread_local.in_optimize_loop = True
-        try:
-            yield
-        finally:
-            self._thread_local.in_optimize_loop = outer
-
-    def _run_enqueued(self, at_most: int) -> int:
-        n = min(self._store.count_waiting(), at_most)
-        if n:
-            self.optimize(self.problem, n_trials=n)
-        return n
-
-    def _run_generation(self, n: int) -> int:
-        """Ask, predict, write, tell; returns how many nobody else had evaluated by then."""
-        started = datetime.datetime.now()
-        matrix = self._subnet_sampler.evolution.ask(n)
-        attempt = self.problem.try_evaluate(matrix)
-        add_failed(self, self.problem, matrix, attempt, started)
-        matrix = matrix[attempt.done]
-        batch = Batch(matrix, *attempt.evaluation, started, datetime.datetime.now())
-        written = self._store.write(batch)
-        for results in (written.news, written.own):
-            self._archive.add(results, told=True)
-        self._tell(*written.news[:3])
-        self._tell(*batch[:3])
-        if written.n_evaluated == 0:  # another worker makes the same choices at the same time
-            self._subnet_sampler.reseed_rng()
-        return written.n_evaluated + len(attempt.errors)
+        search(self, n_evaluations, progress=progress)
 
     def _refresh(self) -> None:
         """Take in what other processes, or an earlier one, have written."""
@@ -245,62 +189,7 @@ class SubnetStudy(optuna.Study):
             EmptyFrontError: If there is no feasible trial; with the one that violates least.
             InvalidArgumentError: If the study has both kinds and ``kind`` is None.
         """
-        chosen = self._chosen(kind)
-        if not chosen.feasible.any():
-            raise self._empty(chosen, kind)
-        best = chosen.select(chosen.feasible)
-        best = best.select(nondominated(best.values * self.problem.signs))
-        best = best.select(np.unique(best.matrix, axis=0, return_index=True)[1])
-        names = self.problem.objectives
-        by = names.index("latency_ms") if "latency_ms" in names else len(names) - 1
-        best = best.select(np.argsort(best.values[:, by], kind="stable"))
-        return Front(self._points(best), names)
-
-    def _chosen(self, kind: Kind | None) -> Results:
-        """The results of one kind, after a look at what is new."""
-        self._archive.add(self._store.read())
-        results = self._archive.all()
-        kinds = np.unique(results.kinds).tolist()
-        if kind not in (None, "predicted", EVALUATED):
-            raise InvalidArgumentError(
-                f"`kind` must be 'predicted' or 'evaluated', but got {kind!r}."
-            )
-        if kind is None and len(kinds) > 1:
-            raise InvalidArgumentError(
-                f"`kind` must be given, one of {kinds}, because the study has all of them and a "
-                f"front never mixes them, but got None."
-            )
-        return results.select(results.kinds == (kind or kinds[0])) if kinds else results
-
-    def _points(self, results: Results) -> list[FrontPoint]:
-        names = self.problem.objectives
-        predicted = results.kinds == "predicted"
-        stds = {m: self.problem.predictors[m].predict_std(results.matrix) for m in names}
-        return [
-            FrontPoint(
-                subnet=subnet,
-                values=dict(zip(names, results.values[i].tolist(), strict=True)),
-                std={
-                    m: float(s[i])
-                    for m, s in stds.items()
-                    if s is not None and predicted[i] and np.isfinite(s[i])
-                },
-                kind=str(results.kinds[i]),
-                trial_number=int(results.numbers[i]),
-            )
-            for i, subnet in enumerate(self.space.from_matrix(results.matrix))
-        ]
-
-    def _empty(self, results: Results, kind: Kind | None) -> EmptyFrontError:
-        if len(results.numbers) == 0:
-            of_kind = f"{kind} trial" if kind else "finished trial yet; call `search` first"
-            return EmptyFrontError(f"The study has no {of_kind}.")
-        i = int(self.problem.violations(np.nan_to_num(results.constraints)).argmin())
-        nearest = dict(zip(self.problem.objectives, results.values[i].tolist(), strict=True))
-        return EmptyFrontError(
-            f"None of {len(results.numbers)} trials satisfies {self.problem.constraints}; the "
-            f"nearest has {describe(nearest, {})}."
-        )
+        return find_front(self.problem, self.results(kind=kind), kind)
 
     def plot_front(self, *, kind: Kind | None = None) -> go.Figure:
         """Draw the Pareto front over the other feasible trials, with the constraints.
@@ -323,8 +212,12 @@ class SubnetStudy(optuna.Study):
 
         Args:
             kind: As in `front`.
+
+        Raises:
+            InvalidArgumentError: As `front`.
         """
-        return self._chosen(kind)
+        self._archive.add(self._store.read())
+        return of_kind(self._archive.all(), kind)
 
     def generations(self) -> list[Generation]:
         """Summaries of the generations that `search` ran with ``keep="front"``, of all workers.

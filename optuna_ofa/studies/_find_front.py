@@ -1,0 +1,86 @@
+"""The Pareto front among the trials of a study."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.samplers import nondominated
+from optuna_ofa.studies._front import Front, FrontPoint, describe
+from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._results import EVALUATED, PREDICTED, Results
+
+Kind = Literal["predicted", "evaluated"]
+
+
+def of_kind(results: Results, kind: Kind | None) -> Results:
+    """The results of one kind; None takes the one kind that there is.
+
+    Raises:
+        InvalidArgumentError: If there are several and ``kind`` is None, or it is unknown.
+    """
+    kinds = np.unique(results.kinds).tolist()
+    if kind not in (None, PREDICTED, EVALUATED):
+        raise InvalidArgumentError(f"`kind` must be 'predicted' or 'evaluated', but got {kind!r}.")
+    if kind is None and len(kinds) > 1:
+        raise InvalidArgumentError(
+            f"`kind` must be given, one of {kinds}, because the study has all of them and a "
+            f"front never mixes them, but got None."
+        )
+    return results.select(results.kinds == (kind or kinds[0])) if kinds else results
+
+
+def find_front(problem: Problem, results: Results, kind: Kind | None) -> Front:
+    """The feasible results that no other one dominates, each subnet once.
+
+    Args:
+        problem: What was searched for.
+        results: Results of one kind.
+        kind: That kind if it was asked for, for the message.
+
+    Raises:
+        EmptyFrontError: If none is feasible; with the one that violates least.
+    """
+    if not results.feasible.any():
+        raise _empty(problem, results, kind)
+    best = results.select(results.feasible)
+    best = best.select(nondominated(best.values * problem.signs))
+    best = best.select(np.unique(best.matrix, axis=0, return_index=True)[1])
+    names = problem.objectives
+    by = names.index("latency_ms") if "latency_ms" in names else len(names) - 1
+    best = best.select(np.argsort(best.values[:, by], kind="stable"))
+    return Front(_points(problem, best), names)
+
+
+def _points(problem: Problem, results: Results) -> list[FrontPoint]:
+    names = problem.objectives
+    predicted = results.kinds == PREDICTED
+    stds = {m: problem.predictors[m].predict_std(results.matrix) for m in names}
+    return [
+        FrontPoint(
+            subnet=subnet,
+            values=dict(zip(names, results.values[i].tolist(), strict=True)),
+            std={
+                m: float(s[i])
+                for m, s in stds.items()
+                if s is not None and predicted[i] and np.isfinite(s[i])
+            },
+            kind=str(results.kinds[i]),
+            trial_number=int(results.numbers[i]),
+        )
+        for i, subnet in enumerate(problem.space.from_matrix(results.matrix))
+    ]
+
+
+def _empty(problem: Problem, results: Results, kind: Kind | None) -> EmptyFrontError:
+    if len(results.numbers) == 0:
+        of_kind = f"{kind} trial" if kind else "finished trial yet; call `search` first"
+        return EmptyFrontError(f"The study has no {of_kind}.")
+    i = int(problem.violations(np.nan_to_num(results.constraints)).argmin())
+    nearest = dict(zip(problem.objectives, results.values[i].tolist(), strict=True))
+    return EmptyFrontError(
+        f"None of {len(results.numbers)} trials satisfies {problem.constraints}; the nearest has "
+        f"{describe(nearest, {})}."
+    )

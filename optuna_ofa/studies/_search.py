@@ -1,0 +1,77 @@
+"""The loop of `SubnetStudy.search`."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.studies._failed import add_failed
+from optuna_ofa.studies._results import Batch
+from optuna_ofa.studies._running import snapshot
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies._study import SubnetStudy
+
+
+def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> None:
+    """Search a generation at a time; see `SubnetStudy.search`."""
+    if n_evaluations < 0:
+        raise InvalidArgumentError(
+            f"`n_evaluations` must not be negative, but got {n_evaluations}."
+        )
+    study.problem.require_reachable()
+    study._stop_flag = False
+    sampler = study._subnet_sampler
+    hidden = None if progress is None else not progress
+    with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
+        study._refresh()
+        done = _run_enqueued(study, n_evaluations)
+        bar.update(done)
+        study._refresh()
+        sampler.evolution.forbid(snapshot(study, study.space, study._tables).failed)
+        with _stoppable(study), contextlib.suppress(SearchSpaceExhaustedError):
+            while done < n_evaluations and not study._stop_flag:
+                n = min(sampler.population_size, n_evaluations - done)
+                done += (added := _run_generation(study, n))
+                bar.update(added)
+
+
+@contextlib.contextmanager
+def _stoppable(study: SubnetStudy) -> Iterator[None]:
+    """Let `optuna.Study.stop` be called, which is refused outside of `optimize`."""
+    outer = study._thread_local.in_optimize_loop
+    study._thread_local.in_optimize_loop = True
+    try:
+        yield
+    finally:
+        study._thread_local.in_optimize_loop = outer
+
+
+def _run_enqueued(study: SubnetStudy, at_most: int) -> int:
+    n = min(study._store.count_waiting(), at_most)
+    if n:
+        study.optimize(study.problem, n_trials=n)
+    return n
+
+
+def _run_generation(study: SubnetStudy, n: int) -> int:
+    """Ask, predict, write, tell; returns how many nobody else had evaluated by then."""
+    started = datetime.datetime.now()
+    matrix = study._subnet_sampler.evolution.ask(n)
+    attempt = study.problem.try_evaluate(matrix)
+    add_failed(study, study.problem, matrix, attempt, started)
+    matrix = matrix[attempt.done]
+    batch = Batch(matrix, *attempt.evaluation, started, datetime.datetime.now())
+    written = study._store.write(batch)
+    for results in (written.news, written.own):
+        study._archive.add(results, told=True)
+    study._tell(*written.news[:3])
+    study._tell(*batch[:3])
+    if written.n_evaluated == 0:  # another worker makes the same choices at the same time
+        study._subnet_sampler.reseed_rng()
+    return written.n_evaluated + len(attempt.errors)
