@@ -16,7 +16,7 @@ from optuna.storages._rdb import models
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa import SearchSpace
+from optuna_ofa import SearchSpace, StorageError
 from optuna_ofa.studies import SubnetStudy, _insert, _tables
 from optuna_ofa.studies._results import Batch
 from optuna_ofa.studies._tables import relational
@@ -174,6 +174,27 @@ def test_a_generation_that_cannot_be_written_leaves_nothing(
     monkeypatch.undo()
     study.search(10)
     assert [t.number for t in study.trials] == list(range(20))
+
+
+def test_tables_that_cannot_be_read(make_study: Make, sqlite: str) -> None:
+    study = make_study(storage=sqlite, study_name="a")
+    study.search(10)
+    assert study._tables is not None
+    with study._tables.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE trials")
+    with pytest.raises(StorageError, match="says: no such table: trials"):
+        study.results()
+
+
+def test_other_drivers_get_what_sqlalchemy_makes(
+    make_study: Make, sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, plain = (make_study(storage=sqlite, study_name=name) for name in "ab")
+    trials = predicted(fast)
+    fast._store.write(trials)
+    monkeypatch.setattr(_insert, "_MARKS", {})
+    plain._store.write(trials)
+    assert tables(plain) == tables(fast)
 
 
 def test_an_unknown_schema_is_written_through_optuna(
