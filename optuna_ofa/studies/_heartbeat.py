@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ class Heartbeat:
     """Records the heartbeat of all trials that it is given, in one thread of its own.
 
     Optuna has a thread for each trial, which keeps the process alive until the trial is told.
+    This one ends with the process, with the last trial, or when nobody refers to it any more.
     Nothing happens unless the storage has a heartbeat interval.
 
     Args:
@@ -45,11 +47,17 @@ class Heartbeat:
             idle = not self._trial_ids
             self._trial_ids.update(trial_ids)
             if idle:
-                self._stop = threading.Event()
-                arguments = (storage, self._stop)
-                threading.Thread(
-                    target=self._beat, args=arguments, name="optuna_ofa-heartbeat", daemon=True
-                ).start()
+                self._start(storage)
+
+    def _start(self, storage: BaseHeartbeat) -> None:
+        self._stop = threading.Event()
+        weakref.finalize(self, self._stop.set)  # nobody is left who could tell
+        threading.Thread(
+            target=_beat,
+            args=(storage, self._stop, self._trial_ids, self._lock),
+            name="optuna_ofa-heartbeat",
+            daemon=True,
+        ).start()
 
     def release(self, trial_id: int) -> None:
         """Stop recording the heartbeat of a trial."""
@@ -58,12 +66,15 @@ class Heartbeat:
             if not self._trial_ids:
                 self._stop.set()
 
-    def _beat(self, storage: BaseHeartbeat, stop: threading.Event) -> None:
-        while not stop.wait(timeout=storage.get_heartbeat_interval()):
-            with self._lock:
-                trial_ids = sorted(self._trial_ids)
-            for trial_id in trial_ids:
-                try:
-                    storage.record_heartbeat(trial_id)
-                except Exception as error:  # the next beat may get through
-                    _logger.warning("No heartbeat of trial %d: %s", trial_id, error)
+
+def _beat(
+    storage: BaseHeartbeat, stop: threading.Event, watched: set[int], lock: threading.Lock
+) -> None:
+    while not stop.wait(timeout=storage.get_heartbeat_interval()):
+        with lock:
+            trial_ids = sorted(watched)
+        for trial_id in trial_ids:
+            try:
+                storage.record_heartbeat(trial_id)
+            except Exception as error:  # the next beat may get through
+                _logger.warning("No heartbeat of trial %d: %s", trial_id, error)

@@ -22,8 +22,8 @@ class Recorder(RDBStorage):
         self.twice = threading.Event()
         self.broken = broken
 
-    def get_heartbeat_interval(self) -> int:
-        return 0
+    def get_heartbeat_interval(self) -> float:
+        return 0.01
 
     def record_heartbeat(self, trial_id: int) -> None:
         self.beats[trial_id] += 1
@@ -33,20 +33,35 @@ class Recorder(RDBStorage):
             raise OSError("no server")
 
 
+def end_of_all_but(before: set[threading.Thread]) -> None:
+    """Wait for the threads that a test has started."""
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("broken", [False, True], ids=["working", "failing"])
 def test_beats_until_every_trial_is_released(broken: bool) -> None:
     storage = Recorder(broken=broken)
     heartbeat = Heartbeat(storage)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     heartbeat.watch([1, 2])
     assert storage.twice.wait(timeout=60)
     heartbeat.release(1)
-    assert threading.active_count() == before + 1
+    (thread,) = set(threading.enumerate()) - before
+    assert thread.daemon
     heartbeat.release(2)
-    for thread in threading.enumerate():
-        if thread.daemon and thread.name.startswith("optuna_ofa"):
-            thread.join(timeout=60)
-    assert threading.active_count() == before
+    end_of_all_but(before)
+
+
+def test_ends_when_nobody_can_tell_any_more() -> None:
+    before = set(threading.enumerate())
+    storage = Recorder()
+    heartbeat = Heartbeat(storage)
+    heartbeat.watch([1, 2])
+    assert storage.twice.wait(timeout=60)
+    del heartbeat
+    end_of_all_but(before)
 
 
 def test_starts_again_after_a_pause() -> None:
@@ -61,11 +76,10 @@ def test_starts_again_after_a_pause() -> None:
 
 
 def test_a_storage_without_heartbeat_needs_no_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     heartbeat = Heartbeat(InMemoryStorage())
     heartbeat.watch([1])
-    heartbeat.release(1)
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize(
