@@ -17,6 +17,12 @@ from optuna_ofa.studies._rows import TrialRows
 from optuna_ofa.studies._tables import fetch
 
 _ATTRIBUTE = ("trial_id", "key", "value_json")
+_trials = models.TrialModel.__table__
+_NEW_IDS = (
+    sa.select(_trials.c.trial_id)
+    .where(_trials.c.study_id == sa.bindparam("study"), _trials.c.trial_id > sa.bindparam("after"))
+    .order_by(_trials.c.number)
+)
 
 
 def insert_trials(
@@ -74,10 +80,7 @@ def _insert_heads(inserter: Inserter, study_id: int, batch: Batch, first: int) -
 
 
 def _ids(connection: sa.Connection, study_id: int, after: int) -> list[int]:
-    table = models.TrialModel.__table__
-    new = (table.c.study_id == study_id) & (table.c.trial_id > after)
-    query = sa.select(table.c.trial_id).where(new).order_by(table.c.number)
-    return [trial_id for (trial_id,) in fetch(connection, query)]
+    return [trial_id for (trial_id,) in fetch(connection, _NEW_IDS, study=study_id, after=after)]
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:

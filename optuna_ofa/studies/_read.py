@@ -21,6 +21,19 @@ from optuna_ofa.studies._tables import fetch
 Ids = NDArray[np.int64]
 _COMPLETE, _OPEN = 0, 1
 _MANY, _FEW = 20_000, 500
+_trials = models.TrialModel.__table__
+_STATES = sa.select(
+    _trials.c.trial_id,
+    _trials.c.number,
+    sa.case(
+        (_trials.c.state == TrialState.COMPLETE, _COMPLETE),
+        (_trials.c.state.in_([TrialState.RUNNING, TrialState.WAITING]), _OPEN),
+        else_=2,
+    ),
+).order_by(_trials.c.trial_id)
+_NEW = _STATES.where(
+    _trials.c.study_id == sa.bindparam("study"), _trials.c.trial_id > sa.bindparam("after")
+)
 
 
 class Position(NamedTuple):
@@ -51,10 +64,8 @@ def read_new(
     Returns:
         What is new, and where to go on.
     """
-    table = models.TrialModel.__table__
-    after = (table.c.study_id == study_id) & (table.c.trial_id > position.last_id)
-    new = _states(connection, after)
-    old = [_states(connection, table.c.trial_id.in_(position.open[i : i + _FEW]))
+    new = _states(connection, _NEW, study=study_id, after=position.last_id)
+    old = [_states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
            for i in range(0, len(position.open), _FEW)]  # fmt: skip
     parts = []
     for seen in (*old, new):  # apart, because ids that are close together are read faster
@@ -69,17 +80,9 @@ def read_new(
     return Results.join([Results.empty(problem), *parts]), reached
 
 
-def _states(connection: sa.Connection, which: Any) -> Ids:
-    """Id, number and whether it is complete or open of each trial, by id."""
-    table = models.TrialModel.__table__
-    state = sa.case(
-        (table.c.state == TrialState.COMPLETE, _COMPLETE),
-        (table.c.state.in_([TrialState.RUNNING, TrialState.WAITING]), _OPEN),
-        else_=2,
-    )
-    query = sa.select(table.c.trial_id, table.c.number, state).where(which)
-    rows = fetch(connection, query.order_by(table.c.trial_id))
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int) -> Ids:
+    """Id, number and state of each trial, by id."""
+    return np.array(fetch(connection, query, **parameters), dtype=np.int64).reshape(-1, 3)
 
 
 def _chunks(trials: Ids) -> Iterator[Ids]:

@@ -31,6 +31,10 @@ from optuna.storages._rdb import models
 from optuna.study import Study
 
 KNOWN_SCHEMAS = ("v3.2.0.a",)
+_studies = models.StudyModel.__table__
+_own = _studies.c.study_id == sa.bindparam("study")
+_LOCK = sa.select(_studies.c.study_id).where(_own).with_for_update()
+_TOUCH = sa.update(_studies).where(_own).values(study_id=sa.bindparam("study"))
 
 
 def relational(study: Study) -> RDBStorage | None:
@@ -73,15 +77,14 @@ def lock_study(connection: sa.Connection, study_id: int) -> None:
     It has to be the first statement: what a transaction of MySQL sees is fixed by its first
     plain read, and a transaction of SQLite that has read cannot always become one that writes.
     """
-    studies = models.StudyModel.__table__
-    row = studies.c.study_id == study_id
-    if connection.dialect.name == "sqlite":  # no row locks: a write that changes nothing
-        connection.execute(sa.update(studies).where(row).values(study_id=study_id))
-    else:
-        connection.execute(sa.select(studies.c.study_id).where(row).with_for_update())
+    # SQLite has no row locks: a write that changes nothing
+    statement = _TOUCH if connection.dialect.name == "sqlite" else _LOCK
+    connection.execute(statement, {"study": study_id})
 
 
-def fetch(connection: sa.Connection, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+def fetch(
+    connection: sa.Connection, query: sa.Select[Any], **parameters: int
+) -> list[tuple[Any, ...]]:
     """Rows of numbers and texts as the driver gives them; SQLAlchemy's take three times as long."""
-    with contextlib.closing(connection.execute(query)) as result:
+    with contextlib.closing(connection.execute(query, parameters)) as result:
         return list(result.cursor.fetchall())
