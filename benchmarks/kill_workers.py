@@ -155,12 +155,16 @@ def delete(url: str, name: str) -> None:
     """Delete the study; Optuna would load all of its rows first."""
     study_id = optuna.load_study(study_name=name, storage=url)._study_id
     trials = models.TrialModel.__table__
-    ids = sa.select(trials.c.trial_id).where(trials.c.study_id == study_id)
-    with sa.create_engine(url).begin() as connection:
-        for model in ROWS:
-            table = model.__table__
-            connection.execute(sa.delete(table).where(table.c.trial_id.in_(ids)))
-        connection.execute(sa.delete(trials).where(trials.c.study_id == study_id))
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        query = sa.select(trials.c.trial_id).where(trials.c.study_id == study_id)
+        ids = connection.execute(query).scalars().all()
+    for start in range(0, len(ids), 500):  # in parts, so that nobody waits for the locks
+        with engine.begin() as connection:
+            for model in (*ROWS, models.TrialModel):
+                table = model.__table__
+                which = table.c.trial_id.in_(ids[start : start + 500])
+                connection.execute(sa.delete(table).where(which))
     optuna.delete_study(study_name=name, storage=url)
 
 
