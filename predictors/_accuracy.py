@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
-from optuna_ofa.predictors._base import Predictor
+from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._published_accuracy import read_state_dict
 from optuna_ofa.predictors._ridge import RidgeModel
 from optuna_ofa.space import Family, SearchSpace, Subnet, get_family
@@ -137,6 +137,10 @@ class AccuracyPredictor(Predictor):
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Standard deviation in points, ``(n,)``; None for the published networks."""
         return self.model.predict_std(np.asarray(matrix))
+
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
+        """The tangents of the published networks, the fitted model itself."""
+        return self.model.local_model(anchors)
 
     def save(self, path: str | Path) -> None:
         """Write a fitted predictor as JSON; an existing file is replaced as a whole.

@@ -7,6 +7,7 @@ import abc
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.space._space import Matrix
 
 
@@ -19,4 +20,8 @@ class AccuracyModel(abc.ABC):
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Standard deviations in points, ``(n,)``; None where the model has none."""
+        return None
+
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
+        """As `Predictor.local_model`."""
         return None

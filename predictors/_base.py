@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
 Direction = Literal["maximize", "minimize"]
+# Takes ``(n, n_genes)`` genotypes and, for each, the index of the anchor that it is close to.
+LocalModel = Callable[[Matrix, NDArray[np.intp]], NDArray[np.float64]]
 
 
 class Predictor(abc.ABC):
@@ -43,6 +46,21 @@ class Predictor(abc.ABC):
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Standard deviations of the predictions, ``(n,)``; None where they are not known."""
+        return None
+
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
+        """A cheap estimate of `predict` near some subnets. Called by the search.
+
+        It proposes those of many children that such estimates promise the most of. A predictor
+        that costs next to nothing, or has a gradient, has one.
+
+        Args:
+            anchors: ``(m, n_genes)`` canonical genotypes, exactly right there.
+
+        Returns:
+            A function of ``(n, n_genes)`` canonical genotypes and ``(n,)`` indices of anchors,
+            which returns ``(n,)`` estimates; None where there is no such model.
+        """
         return None
 
     @property

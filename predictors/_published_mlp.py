@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
+from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._onehot import Encoding
 from optuna_ofa.space._space import Matrix
@@ -49,17 +50,52 @@ class PublishedMLP(AccuracyModel):
         """Top-1 accuracies in percent, ``(n,)``."""
         rows = self._space.check(matrix)
         inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
-        padded = torch.zeros(-(-len(inputs) // _BLOCK) * _BLOCK, inputs.shape[1])
-        padded[: len(inputs)] = inputs
-        outputs = _on_all_cores(self._forward, torch.split(padded, _BLOCK))
-        fractions = torch.cat(outputs)[: len(inputs), 0] if outputs else torch.empty(0)
-        return (fractions.numpy().astype(np.float64) + self._base) * 100
+        return self._percent(_in_blocks(self._forward, inputs)[:, 0])
+
+    @torch.inference_mode()
+    def local_model(self, anchors: Matrix) -> LocalModel:
+        """The tangent at each anchor: how the accuracy changes with each input."""
+        inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
+        values = self._percent(_in_blocks(self._forward, inputs)[:, 0])
+        slopes = 100 * _in_blocks(self._slopes, inputs).numpy()
+        levels = values - np.einsum("ij,ij->i", inputs.numpy(), slopes)
+
+        def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
+            changes = self.encoding.encode(self._space, matrix)
+            return levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor])
+
+        return tangent
+
+    def _percent(self, fractions: torch.Tensor) -> NDArray[np.float64]:
+        return np.asarray((fractions.numpy().astype(np.float64) + self._base) * 100)
 
     @torch.inference_mode()  # a mode of the thread, not of the program
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         for i, (weight, bias) in enumerate(self._layers):
             x = torch.nn.functional.linear(x.relu_() if i else x, weight, bias)
         return x
+
+
+    @torch.inference_mode()
+    def _slopes(self, x: torch.Tensor) -> torch.Tensor:
+        """The derivative of each output by each input, ``(n, n_inputs)``, layer by layer back."""
+        active = []
+        for i, (weight, bias) in enumerate(self._layers[:-1]):
+            x = torch.nn.functional.linear(x.relu() if i else x, weight, bias)
+            active.append(x > 0)
+        slopes = self._layers[-1][0].expand(len(x), -1)
+        for (weight, _), mask in zip(self._layers[-2::-1], active[::-1], strict=True):
+            slopes = (slopes * mask) @ weight
+        return slopes
+
+
+def _in_blocks(
+    forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+) -> torch.Tensor:
+    """``forward`` of all rows, ``(n, n_outputs)``."""
+    padded = torch.zeros(max(1, -(-len(inputs) // _BLOCK)) * _BLOCK, inputs.shape[1])
+    padded[: len(inputs)] = inputs
+    return torch.cat(_on_all_cores(forward, torch.split(padded, _BLOCK)))[: len(inputs)]
 
 
 def _on_all_cores(

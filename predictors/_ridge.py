@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._errors import FormatError
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
+from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
@@ -82,6 +83,10 @@ class RidgeModel(AccuracyModel):
         centred = self._features(matrix) - self._mean
         leverage = np.einsum("ij,jk,ik->i", centred, self._covariance, centred)
         return np.asarray(self._noise * np.sqrt(1 + leverage))
+
+    def local_model(self, anchors: Matrix) -> LocalModel:
+        """The model itself, which is linear."""
+        return lambda matrix, _: self.predict(matrix)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready numbers; the covariance, most of a file, has ten significant digits."""

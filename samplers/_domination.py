@@ -2,80 +2,49 @@
 
 from __future__ import annotations
 
+import moocore
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
 
-def dominates(values: Values, violations: Values) -> NDArray[np.bool_]:
-    """Constrained domination of every pair (Deb et al. 2002, definition 1).
-
-    A feasible point dominates an infeasible one; of two infeasible ones the one that violates
-    less dominates; of two feasible ones the one that is nowhere worse and somewhere better.
-
-    Args:
-        values: ``(n, n_objectives)``, smaller is better.
-        violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
-
-    Returns:
-        ``(n, n)``; entry ``[i, j]`` says whether i dominates j.
-    """
-    n = len(values)
-    no_worse = np.ones((n, n), dtype=bool)
-    better = np.zeros((n, n), dtype=bool)
-    for column in values.T:
-        no_worse &= column[:, None] <= column
-        better |= column[:, None] < column
-    if not violations.any():
-        return no_worse & better
-    feasible = violations == 0
-    both = feasible[:, None] & feasible
-    return np.where(both, no_worse & better, violations[:, None] < violations)
-
-
 def ranks(values: Values, violations: Values) -> NDArray[np.intp]:
     """Front of each point, ``(n,)``: 0 for those that none dominates, 1 for the next, ...
+
+    Constrained domination (Deb et al. 2002, definition 1): a feasible point dominates an
+    infeasible one; of two infeasible ones the one that violates less dominates; of two feasible
+    ones the one that is nowhere worse and somewhere better.
 
     Args:
         values: ``(n, n_objectives)``, smaller is better.
         violations: ``(n,)``, 0 where feasible.
     """
-    domination = dominates(values, violations)
-    n_dominators = domination.sum(axis=0)
-    rank = np.full(len(values), -1)
-    level = 0
-    while (rank < 0).any():
-        front = (n_dominators == 0) & (rank < 0)
-        rank[front] = level
-        n_dominators = n_dominators - domination[front].sum(axis=0)
-        level += 1
+    feasible = violations == 0
+    rank = np.empty(len(values), dtype=np.intp)
+    rank[feasible] = _pareto_ranks(values[feasible])
+    n_fronts = rank[feasible].max(initial=-1) + 1
+    rank[~feasible] = n_fronts + np.unique(violations[~feasible], return_inverse=True)[1].ravel()
     return rank
 
 
-def nondominated(values: Values) -> NDArray[np.bool_]:
-    """Which points no other point dominates, ``(n,)``; of equal points all.
+def _pareto_ranks(values: Values) -> NDArray[np.intp]:
+    if len(values) == 0:
+        return np.empty(0, dtype=np.intp)
+    if values.shape[1] == 1:
+        return np.unique(values, return_inverse=True)[1].ravel()
+    # of equal points moocore puts each into a front of its own
+    unique, which = np.unique(values, axis=0, return_inverse=True)
+    return np.asarray(moocore.pareto_rank(unique), dtype=np.intp)[which.ravel()]
 
-    Sorted first, so that two objectives take O(n log n) and more take O(n times front).
-    """
-    order = np.lexsort(values.T[::-1])
-    keep = np.zeros(len(values), dtype=bool)
-    if values.shape[1] == 2:
-        second = values[order, 1]
-        best_before = np.minimum.accumulate(second[:-1])
-        keep[order] = np.r_[[True] * len(second[:1]), second[1:] < best_before]
-        # equal points are all kept
-        same = (values[order[1:]] == values[order[:-1]]).all(axis=1)
-        for i in np.flatnonzero(same):
-            keep[order[i + 1]] = keep[order[i]]
-        return keep
-    front = np.empty((0, values.shape[1]))
-    for i in order:
-        worse = (front <= values[i]).all(axis=1) & (front < values[i]).any(axis=1)
-        if not worse.any():
-            keep[i] = True
-            front = np.vstack([front, values[i]])
-    return keep
+
+def nondominated(values: Values) -> NDArray[np.bool_]:
+    """Which points no other point dominates, ``(n,)``; of equal points all."""
+    if len(values) == 0:
+        return np.zeros(0, dtype=bool)
+    if values.shape[1] == 1:
+        return np.asarray(values[:, 0] == values.min())
+    return np.asarray(moocore.is_nondominated(values, keep_weakly=True), dtype=bool)
 
 
 def crowding_distance(values: Values) -> Values:

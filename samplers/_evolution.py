@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._domination import Values
-from optuna_ofa.samplers._mating import Mating
+from optuna_ofa.samplers._generations import GenerationSize
 from optuna_ofa.samplers._start import spread
+from optuna_ofa.samplers._surrogate import Surrogate, Told
 from optuna_ofa.samplers._survival import Survival
-from optuna_ofa.samplers._variation import Crossover, Mutation, random_genes
+from optuna_ofa.samplers._variation import random_genes
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import MAX_LISTED, Matrix
 
 _MAX_ATTEMPTS = 20
-# Survivors are picked from at most so many new ones at a time; ranking takes their square.
-_MAX_TOLD = 1000
+# what surrogates learn from
+_N_RECENT = 2000
 
 
 class Evolution:
     """NSGA-II on canonical genotypes that never proposes a subnet twice.
 
     `ask` proposes, the caller evaluates, `tell` takes the results; any number may be asked for
-    or told at a time, also results of subnets that were never asked for.
+    or told at a time, also results of subnets that were never asked for. Survivors are picked
+    and children made whenever a generation has been told, so what is proposed depends on the
+    seed and on the results in their order alone: not on how they are cut into calls, nor on
+    whether the process was started anew between them.
 
     Args:
         space: What is searched.
         population_size: Survivors that children descend from.
-        crossover: Mixes parents.
-        mutation: Changes children.
-        mating: Picks pairs of parents.
-        survival: Picks survivors.
+        generation_size: How many children each generation has.
+        breeding: Makes children.
+        survival: Picks survivors, and the most promising of estimated children.
+        surrogate: Estimates children, of which the most promising are proposed.
+        n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
         seed: Seed of all random choices.
 
     Raises:
-        InvalidArgumentError: If the population has fewer than two.
+        InvalidArgumentError: If the population has fewer than two, or ``n_candidates`` is
+            negative.
     """
 
     def __init__(
@@ -44,32 +52,44 @@ class Evolution:
         *,
         space: SearchSpace,
         population_size: int,
-        crossover: Crossover,
-        mutation: Mutation,
-        mating: Mating,
+        generation_size: GenerationSize,
+        breeding: Breeding,
         survival: Survival,
+        surrogate: Surrogate,
+        n_candidates: int,
         seed: int | None,
     ) -> None:
         if population_size < 2:
             raise InvalidArgumentError(
                 f"`population_size` must be at least 2, but got {population_size}."
             )
+        if n_candidates < 0:
+            raise InvalidArgumentError(
+                f"`n_candidates` must not be negative, but got {n_candidates}."
+            )
         self.space = space
-        self.population_size = population_size
-        self._crossover, self._mutation = crossover, mutation
-        self._mating, self._survival = mating, survival
-        self._rng = np.random.default_rng(seed)
-        self._seen: set[bytes] = set()
-        self._told: set[bytes] = set()
-        self._start = spread(space, population_size, self._rng)
+        self._population_size, self._generation_size = population_size, generation_size
+        self._breeding, self._survival = breeding, survival
+        self._surrogate, self._n_candidates = surrogate, n_candidates
+        self.reseed(seed)
+        self._told: dict[bytes, int] = {}  # with the place in which each was told
+        self._blocked: set[bytes] = set()  # proposed and not told, or forbidden
+        self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
+        self._population: Told | None = None
+        self._recent: Told | None = None  # up to the end of the last full generation
+        self._pending: list[Told] = []  # since then
+        self._n_settled = 0
+        self._n_bred = 0  # since the last generation was settled
         self._listed: Matrix | None = None
-        self._population: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
-        self._values: Values = np.empty((0, 0))
-        self._violations: Values = np.empty(0)
 
-    def reseed(self) -> None:
+    def reseed(self, seed: int | None = None) -> None:
         """Start another stream of random numbers, for parallel workers."""
-        self._rng = np.random.default_rng()
+        self._entropy = np.random.SeedSequence(seed).entropy
+
+    @property
+    def n_due(self) -> int:
+        """How many proposals are left in this generation, at least 1."""
+        return len(self._queue) or max(1, self._size() - (len(self._told) - self._n_settled))
 
     def ask(self, n: int) -> Matrix:
         """Propose subnets that were neither proposed nor told before.
@@ -88,26 +108,17 @@ class Evolution:
         """
         if n < 1:
             raise InvalidArgumentError(f"`n` must be at least 1, but got {n}.")
-        if len(self._told) >= self.population_size:
-            self._start = self._start[:0]  # a search that continues has its start behind it
-        start, self._start = self._start[:n], self._start[n:]
-        parts = [self._take_new(start, n)]
-        wanted = n - len(parts[0])
-        for attempt in range(_MAX_ATTEMPTS):
-            if wanted == 0:
-                break
-            rows = self._children(2 * wanted, stronger=attempt)
-            parts.append(self._take_new(rows, wanted))
-            wanted -= len(parts[-1])
-        # random children keep repeating what is known; larger spaces are not searched to their end
-        if wanted and self.space.n_subnets <= MAX_LISTED:
-            parts.append(self._take_new(self._list(), wanted))
-        result = np.concatenate(parts)
-        if len(result) == 0:
+        parts: list[Matrix] = []
+        while n and self._refill():
+            parts.append(self._queue[:n])
+            self._queue = self._queue[n:]
+            self._blocked.update(_keys(parts[-1]))
+            n -= len(parts[-1])
+        if not parts:
             raise SearchSpaceExhaustedError(
                 f"All {self.space.n_subnets} subnets of {self.space} have been evaluated."
             )
-        return result
+        return np.concatenate(parts)
 
     def tell(self, matrix: Matrix, values: Values, violations: Values) -> None:
         """Take results.
@@ -122,73 +133,137 @@ class Evolution:
         """
         finite = np.isfinite(values).all(axis=1)
         self.forbid(matrix[~finite])
-        matrix, values, violations = matrix[finite], values[finite], violations[finite]
-        new = self._not_told(matrix)
-        matrix, values, violations = matrix[new], values[new], violations[new]
-        if len(matrix) == 0:
-            return
-        if len(self._population) == 0:
-            self._values = np.empty((0, values.shape[1]))
-        for start in range(0, len(matrix), _MAX_TOLD):
-            part = slice(start, start + _MAX_TOLD)
-            self._survive(matrix[part], values[part], violations[part])
-
-    def _survive(self, matrix: Matrix, values: Values, violations: Values) -> None:
-        rows = np.concatenate([self._population, matrix])
-        all_values = np.concatenate([self._values, values])
-        all_violations = np.concatenate([self._violations, violations])
-        n = min(self.population_size, len(rows))
-        kept = self._survival(all_values, all_violations, n)
-        self._population = rows[kept]
-        self._values, self._violations = all_values[kept], all_violations[kept]
-
-    def _not_told(self, matrix: Matrix) -> list[int]:
-        """Rows that were not told before, each once."""
-        new: dict[bytes, int] = {}
-        for i, key in enumerate(_keys(matrix)):
-            if key not in self._told:
-                new.setdefault(key, i)
-        self._told.update(new)
-        self._seen.update(new)
-        return list(new.values())
+        told = Told(matrix[finite], values[finite], violations[finite])
+        told = told.select(np.array(self._not_told(told.matrix), dtype=np.intp))
+        while (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
+            told.matrix
+        ):
+            self._pending.append(told.select(slice(missing)))
+            self._settle()
+            told = told.select(slice(missing, None))
+        if len(told.matrix):
+            self._pending.append(told)
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""
-        self._seen.update(_keys(matrix))
+        self._blocked.update(_keys(matrix))
 
-    def _children(self, n: int, stronger: int) -> Matrix:
-        """Children of the population; ``stronger`` counts the tries that gave too few new ones."""
-        if len(self._population) < 2 or stronger > _MAX_ATTEMPTS // 2:
-            return self.space.canonicalize(random_genes(self.space, n, self._rng))
-        first, second = self._mating(self._values, n, self._rng)
-        rows = self._crossover(self._population[first], self._population[second], self._rng)
-        for _ in range(1 + stronger):
-            rows = self._mutation(self.space, rows, self._rng)
-        return self.space.canonicalize(self._fill(rows))
+    # ------------------------------------------------------------------ results
 
-    def _fill(self, rows: Matrix) -> Matrix:
-        """Draw the genes of blocks that have just become active."""
-        drawn = random_genes(self.space, len(rows), self._rng)
-        return np.where((rows == 0) & self.space.block_genes, drawn, rows)
+    def _size(self) -> int:
+        return self._generation_size(self._n_settled)
 
-    def _list(self) -> Matrix:
+    def _not_told(self, matrix: Matrix) -> list[int]:
+        """Rows that were not told before, each once."""
+        new = []
+        for i, key in enumerate(_keys(matrix)):
+            if key not in self._told:
+                self._told[key] = len(self._told)
+                self._blocked.discard(key)
+                new.append(i)
+        return new
+
+    def _settle(self) -> None:
+        """End a generation: pick survivors among what was told."""
+        for part in self._pending:
+            self._n_settled += len(part.matrix)
+            self._population = part if self._population is None else self._population.join(part)
+            self._recent = part if self._recent is None else self._recent.join(part)
+        assert self._population is not None
+        assert self._recent is not None
+        n = min(self._population_size, len(self._population.matrix))
+        kept = self._survival(self._population.values, self._population.violations, n)
+        self._population = self._population.select(kept)
+        self._recent = self._recent.select(slice(-_N_RECENT, None))
+        self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
+
+    # ------------------------------------------------------------------ proposals
+
+    def _refill(self) -> bool:
+        """Whether there are proposals; a new generation is bred where there are none.
+
+        The first one after a generation has ended depends on nothing that came since, so that
+        it is the same in a process that is started in its midst.
+        """
+        if len(self._queue) == 0 and self._n_bred == 0:
+            rows = self._distinct(self._told_before(self._n_settled))
+            self._queue = rows[[not self._is_known(key) for key in _keys(rows)]]
+        if len(self._queue) == 0:
+            self._queue = self._distinct(self._is_known)
+        return len(self._queue) > 0
+
+    def _told_before(self, n: int) -> Callable[[bytes], bool]:
+        return lambda key: self._told.get(key, n) < n
+
+    def _is_known(self, key: bytes) -> bool:
+        return key in self._told or key in self._blocked
+
+    def _distinct(self, is_known: Callable[[bytes], bool]) -> Matrix:
+        """A generation of subnets that are not known, smaller where there are no more."""
+        rng = np.random.default_rng((self._entropy, self._n_settled, self._n_bred))
+        self._n_bred += 1
+        size, rows = self._size(), self._queue[:0]
+        for attempt in range(_MAX_ATTEMPTS):
+            if len(rows) == size:
+                break
+            more = self._proposals(size - len(rows), attempt, is_known, rng)
+            rows = _unique(np.concatenate([rows, more]))
+        # random children keep repeating what is known; larger spaces are not searched to their end
+        if len(rows) < size and self.space.n_subnets <= MAX_LISTED:
+            listed = self._list(rng)
+            listed = listed[_unknown(listed, is_known)]
+            rows = _unique(np.concatenate([rows, listed]))[:size]
+        return rows
+
+    def _proposals(
+        self, n: int, attempt: int, is_known: Callable[[bytes], bool], rng: np.random.Generator
+    ) -> Matrix:
+        """At most ``n`` different subnets that are not known; later attempts stray further."""
+        population = self._population
+        if population is None and attempt == 0:
+            rows = spread(self.space, n, rng)
+        elif population is None or len(population.matrix) < 2 or attempt > _MAX_ATTEMPTS // 2:
+            rows = self.space.canonicalize(random_genes(self.space, 2 * n, rng))
+        else:
+            screened = attempt == 0 and self._n_candidates > 0
+            n_children = max(self._n_candidates if screened else 0, 2 * n)
+            rows, parent = self._breeding(
+                self.space, population.matrix, population.values, n_children, rng, 1 + attempt
+            )
+            if screened:
+                new = _unknown(rows, is_known)
+                return self._promising(population, rows[new], parent[new], n)
+        return rows[_unknown(rows, is_known)][:n]
+
+    def _promising(
+        self, population: Told, rows: Matrix, parent: NDArray[np.intp], n: int
+    ) -> Matrix:
+        """The ``n`` children with the best estimates."""
+        assert self._recent is not None
+        values, violations = self._surrogate(self._recent, population, rows, parent)
+        return rows[self._survival(values, violations, min(n, len(rows)))]
+
+    def _list(self, rng: np.random.Generator) -> Matrix:
         """Every subnet of a small space, in random order; listed once, for that takes long."""
         if self._listed is None:
-            self._listed = self._rng.permutation(self.space.enumerate())
-        return self._listed
-
-    def _take_new(self, rows: Matrix, n: int) -> Matrix:
-        """The first ``n`` rows that are new, which are no longer new afterwards."""
-        new: list[int] = []
-        for i, key in enumerate(_keys(rows)):
-            if len(new) == n:
-                break
-            if key not in self._seen:
-                self._seen.add(key)
-                new.append(i)
-        return rows[new]
+            self._listed = self.space.enumerate()
+        return rng.permutation(self._listed)
 
 
-def _keys(matrix: Matrix) -> Iterator[bytes]:
+def _keys(matrix: Matrix) -> list[bytes]:
     """One key a row, equal for equal subnets."""
-    return (row.tobytes() for row in np.ascontiguousarray(matrix, dtype=np.int16))
+    rows = np.ascontiguousarray(matrix, dtype=np.int16)
+    keys: list[bytes] = rows.view(f"V{2 * rows.shape[1]}").ravel().tolist()
+    return keys
+
+
+def _unknown(rows: Matrix, is_known: Callable[[bytes], bool]) -> list[int]:
+    """The first row of each subnet that is not known."""
+    first: dict[bytes, int] = {}
+    for i, key in enumerate(_keys(rows)):
+        first.setdefault(key, i)
+    return [i for key, i in first.items() if not is_known(key)]
+
+
+def _unique(rows: Matrix) -> Matrix:
+    return rows[_unknown(rows, lambda key: False)]

@@ -11,10 +11,13 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._evolution import Evolution
-from optuna_ofa.samplers._mating import Mating, NeighbourMating
-from optuna_ofa.samplers._survival import CostBins, Survival
-from optuna_ofa.samplers._variation import Crossover, Mutation, ResetMutation, UniformCrossover
+from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
+from optuna_ofa.samplers._mating import NeighbourMating, tournament
+from optuna_ofa.samplers._surrogate import RidgeSurrogate, Surrogate
+from optuna_ofa.samplers._survival import CostBins, Survival, rank_and_crowding
+from optuna_ofa.samplers._variation import ResetMutation, UniformCrossover
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
@@ -29,50 +32,74 @@ class NSGAIISampler(BaseSampler):
 
     What differs from Optuna's own: a subnet is never proposed twice in a study, genes of absent
     blocks take no part, the search starts from the smallest, the largest and a spread of
-    subnets, and the static search space makes a trial cheap. Works in any Optuna study whose
-    objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters
-    that are not of the space are drawn at random. Constraints are those that trials set with
-    ``trial.set_constraint``.
+    subnets, of many children only those with the best estimates are proposed, and the static
+    search space makes a trial cheap. Works in any Optuna study whose objective calls
+    ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters that are not of
+    the space are drawn at random. Constraints are those that trials set with
+    ``trial.set_constraint``. `NSGAIISampler.plain` is NSGA-II without the rest.
 
     Args:
         space: What is searched.
-        population_size: Survivors of a generation, and children.
-        crossover: Mixes parents; None is `UniformCrossover`.
-        mutation: Changes children; None is `ResetMutation` of one gene.
-        mating: Picks pairs of parents; None is `NeighbourMating`.
-        survival: Picks survivors; None is `CostBins`, the plain one is `rank_and_crowding`.
+        population_size: Survivors of a generation.
+        generation_size: How many subnets are proposed in each; None is `Growing`.
+        breeding: Makes children; None takes small steps, as estimates are best near parents.
+        survival: Picks survivors and, by their estimates, the children that are proposed; None
+            is `CostBins`.
+        surrogate: Estimates children; None is `RidgeSurrogate`, or the predictors of the study
+            where `optuna_ofa.study` makes the sampler.
+        n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
         seed: Seed of all random choices.
 
     Raises:
-        InvalidArgumentError: If ``population_size`` is below 2.
+        InvalidArgumentError: If ``population_size`` is below 2 or ``n_candidates`` negative.
     """
 
     def __init__(
         self,
         space: SearchSpace,
         *,
-        population_size: int = 100,
-        crossover: Crossover | None = None,
-        mutation: Mutation | None = None,
-        mating: Mating | None = None,
+        population_size: int = 200,
+        generation_size: GenerationSize | None = None,
+        breeding: Breeding | None = None,
         survival: Survival | None = None,
+        surrogate: Surrogate | None = None,
+        n_candidates: int = 10_000,
         seed: int | None = None,
     ) -> None:
         self.space = space
-        self.population_size = population_size
         self.evolution = Evolution(
             space=space,
             population_size=population_size,
-            crossover=crossover or UniformCrossover(),
-            mutation=mutation or ResetMutation(1.0),
-            mating=mating or NeighbourMating(),
+            generation_size=generation_size or Growing(),
+            breeding=breeding
+            or Breeding(
+                mating=NeighbourMating(width=0.05),
+                crossover=UniformCrossover(probability=0.5, swap=0.25),
+                mutation=ResetMutation((1, 2, 3, 4)),
+            ),
             survival=survival or CostBins(),
+            surrogate=surrogate or RidgeSurrogate(space),
+            n_candidates=n_candidates,
             seed=seed,
         )
         self._random = RandomSampler(seed=seed)
-        self._queue: list[dict[str, Any]] = []
         self._told: set[int] = set()
         self._first_open = 0
+
+    @classmethod
+    def plain(
+        cls, space: SearchSpace, *, population_size: int = 100, seed: int | None = None
+    ) -> NSGAIISampler:
+        """NSGA-II as published: tournaments, ranks and crowding, every child evaluated."""
+        return cls(
+            space,
+            population_size=population_size,
+            generation_size=Constant(population_size),
+            breeding=Breeding(mating=tournament),
+            survival=rank_and_crowding,
+            n_candidates=0,
+            seed=seed,
+        )
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
@@ -90,9 +117,7 @@ class NSGAIISampler(BaseSampler):
     ) -> dict[str, Any]:
         """The parameters of a new subnet."""
         self.sync(study)
-        if not self._queue:
-            self._queue = self.space.to_params(self.evolution.ask(self.population_size))
-        params = self._queue.pop(0)
+        (params,) = self.space.to_params(self.evolution.ask(1))
         return {name: params[name] for name in search_space}
 
     def sample_independent(

@@ -40,44 +40,48 @@ class CostBins:
     """The best of each bin of cost, then the second best of each, and so on.
 
     On latency tables fronts are long and their slow end is easy; crowding alone lets whole
-    ranges of latency die out (this found 1.5 to 2 % more hypervolume on Note10). The cost is
-    the last objective, the bins are equally wide in its logarithm, and the best of a bin is the
-    one with the best first objective. With fewer feasible points than survivors, or other than
-    two objectives, it is `rank_and_crowding`.
+    ranges of latency die out. The cost is the last objective, the bins are equally wide in its
+    logarithm, and the best of a bin is the one with the best first objective. Infeasible points
+    come last, by what they violate. With other than two objectives it is `rank_and_crowding`.
 
     Args:
-        n_bins: Number of bins between the cheapest and the dearest point.
+        n_bins: Number of bins between the cheapest and the dearest point; None is one for each
+            survivor.
 
     Raises:
         InvalidArgumentError: If there is no bin.
     """
 
-    n_bins: int = 20
+    n_bins: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_bins < 1:
+        if self.n_bins is not None and self.n_bins < 1:
             raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {self.n_bins}.")
 
     def __call__(self, values: Values, violations: Values, n: int) -> NDArray[np.intp]:
         """Pick survivors, the best first."""
-        feasible = np.flatnonzero(violations == 0)
-        if values.shape[1] != 2 or len(feasible) < n:
+        if values.shape[1] != 2:
             return rank_and_crowding(values, violations, n)
+        feasible = np.flatnonzero(violations == 0)
         quality, cost = values[feasible].T
-        bins = self._bins(cost)
+        bins = self._bins(cost, self.n_bins or n)
         order = np.lexsort((cost, quality, bins))
         place = _places(bins[order])  # 0 for the best of each bin
-        best_first = order[np.argsort(place, kind="stable")]
-        return np.asarray(feasible[best_first[:n]])
+        best_first = feasible[order[np.argsort(place, kind="stable")]]
+        infeasible = np.argsort(violations, kind="stable")[len(feasible) :]
+        return np.concatenate([best_first, infeasible])[:n]
 
-    def _bins(self, cost: Values) -> NDArray[np.intp]:
+    @staticmethod
+    def _bins(cost: Values, n_bins: int) -> NDArray[np.intp]:
+        if len(cost) == 0:
+            return np.empty(0, dtype=np.intp)
         scale = np.log(cost) if cost.min() > 0 else cost
-        width = max(float(np.ptp(scale)), 1e-12) / self.n_bins
+        width = max(float(np.ptp(scale)), 1e-12) / n_bins
         bins = ((scale - scale.min()) / width).astype(np.intp)
-        return np.asarray(np.minimum(bins, self.n_bins - 1))
+        return np.asarray(np.minimum(bins, n_bins - 1))
 
 
 def _places(groups: NDArray[np.intp]) -> NDArray[np.intp]:
     """Position of each entry within its run of equal groups."""
-    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]][: len(groups)])
     return np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))

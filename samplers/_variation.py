@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import SearchSpace
@@ -13,14 +16,14 @@ from optuna_ofa.space._space import Matrix
 
 
 class Crossover(Protocol):
-    """Mixes two parents. Called by `Evolution` once a generation."""
+    """Mixes two parents. Called by `Breeding` once a generation."""
 
     def __call__(self, first: Matrix, second: Matrix, rng: np.random.Generator) -> Matrix:
         """Take two ``(n, n_genes)`` matrices of parents and return ``(n, n_genes)`` children."""
 
 
 class Mutation(Protocol):
-    """Changes children at random. Called by `Evolution` once a generation, after crossover."""
+    """Changes children at random. Called by `Breeding` once a generation, after crossover."""
 
     def __call__(self, space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
         """Take ``(n, n_genes)`` genotypes and return changed ones; 0 may stand anywhere that a
@@ -49,7 +52,8 @@ class UniformCrossover:
     def __call__(self, first: Matrix, second: Matrix, rng: np.random.Generator) -> Matrix:
         """Mix two matrices of parents."""
         mixed = rng.random((len(first), 1)) < self.probability
-        return np.where(mixed & (rng.random(first.shape) < self.swap), second, first)
+        swapped = rng.random(first.shape, dtype=np.float32) < self.swap
+        return np.where(mixed & swapped, second, first)
 
 
 @dataclass(frozen=True)
@@ -57,35 +61,54 @@ class ResetMutation:
     """Each gene is drawn anew from its choices with a small probability.
 
     Args:
-        genes: Expected number of genes that are drawn anew in a child, among its active ones.
+        genes: Expected number of genes that are drawn anew in a child, among its active ones;
+            of several numbers each child takes one.
 
     Raises:
-        InvalidArgumentError: If it is negative.
+        InvalidArgumentError: If there is no number, or one is negative.
     """
 
-    genes: float = 2.0
+    genes: float | Sequence[float] = 1.0
 
     def __post_init__(self) -> None:
-        if self.genes < 0:
+        if min(np.atleast_1d(self.genes), default=-1) < 0:
             raise InvalidArgumentError(f"`genes` must not be negative, but got {self.genes}.")
 
     def __call__(self, space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
         """Draw some genes anew."""
-        active = space.active_genes(rows)
-        chance = self.genes / np.maximum(active.sum(axis=1, keepdims=True), 1)
-        drawn = rng.random(rows.shape) < chance
-        return np.where(drawn, random_genes(space, len(rows), rng), rows)
+        genes = rng.choice(np.atleast_1d(self.genes), size=(len(rows), 1))
+        chance = genes / np.maximum(space.active_genes(rows).sum(axis=1, keepdims=True), 1)
+        drawn = rng.random(rows.shape, dtype=np.float32) < chance
+        return redraw(space, rows, drawn, rng)
+
+
+def redraw(
+    space: SearchSpace, rows: Matrix, which: NDArray[np.bool_], rng: np.random.Generator
+) -> Matrix:
+    """A copy in which the genes at ``which``, ``(n, n_genes)``, are drawn from their choices."""
+    table, sizes = _choice_table(space)
+    columns = np.nonzero(which)[1]
+    picks = (rng.random(len(columns)) * sizes[columns]).astype(np.intp)
+    result = np.array(rows, dtype=np.int16)
+    result[which] = table[columns, picks]
+    return result
 
 
 def random_genes(space: SearchSpace, n: int, rng: np.random.Generator) -> Matrix:
     """Every gene drawn from its choices, absent blocks included: ``(n, n_genes)``."""
+    shape = n, len(space.genes)
+    return redraw(space, np.empty(shape, np.int16), np.ones(shape, bool), rng)
+
+
+@cache
+def _choice_table(space: SearchSpace) -> tuple[Matrix, NDArray[np.intp]]:
+    """The choices of each gene, ``(n_genes, most)``, and how many there are."""
     choices = list(space.choices.values())
-    sizes = [len(values) for values in choices]
-    table = np.zeros((len(sizes), max(sizes)), dtype=np.int16)
-    for j, values in enumerate(choices):
-        table[j, : sizes[j]] = values
-    picks = (rng.random((n, len(sizes))) * sizes).astype(np.intp)
-    return table[np.arange(len(sizes)), picks]
+    sizes = np.array([len(values) for values in choices])
+    table = np.zeros((len(sizes), sizes.max()), dtype=np.int16)
+    for row, values in zip(table, choices, strict=True):
+        row[: len(values)] = values
+    return table, sizes
 
 
 def _require_probability(name: str, value: float) -> None:

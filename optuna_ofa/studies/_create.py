@@ -27,6 +27,7 @@ from optuna_ofa.studies._resolve import (
 from optuna_ofa.studies._shared import find_study, make_study, open_shared
 from optuna_ofa.studies._storage import storage_errors
 from optuna_ofa.studies._study import SubnetStudy
+from optuna_ofa.studies._surrogate import PredictorSurrogate
 
 _logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def study(
         constraints=constraints or {},
         predictors={m: _predictor(m, found, space) for m in metrics},
     )
-    sampler = sampler or NSGAIISampler(space, seed=seed)
+    sampler = sampler or NSGAIISampler(space, surrogate=PredictorSurrogate(problem), seed=seed)
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     if keep not in get_args(Keep):
