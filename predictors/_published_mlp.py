@@ -62,7 +62,7 @@ class PublishedMLP(AccuracyModel):
 
         def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
             changes = self.encoding.encode(self._space, matrix)
-            return levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor])
+            return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
 
         return tangent
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import secrets
 from collections.abc import Callable
 
 import numpy as np
@@ -84,7 +86,15 @@ class Evolution:
 
     def reseed(self, seed: int | None = None) -> None:
         """Start another stream of random numbers, for parallel workers."""
-        self._entropy = np.random.SeedSequence(seed).entropy
+        # 128 bits of the system's where there is no seed
+        self._entropy = secrets.randbits(128) if seed is None else seed
+
+    def fork(self) -> Evolution:
+        """A copy that goes its own way."""
+        other = copy.copy(self)
+        other._told, other._blocked = dict(self._told), set(self._blocked)
+        other._pending = list(self._pending)
+        return other
 
     @property
     def n_due(self) -> int:

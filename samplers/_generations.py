@@ -48,7 +48,9 @@ class Growing:
 
     def __call__(self, n_told: int) -> int:
         """The size after ``n_told`` results."""
-        return self.first if n_told == 0 else int(min(max(self.share * n_told, self.smallest), self.largest))
+        if n_told == 0:
+            return self.first
+        return int(min(max(self.share * n_told, self.smallest), self.largest))
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,11 @@ class Told(NamedTuple):
 
     def join(self, other: Told) -> Told:
         """The rows of both."""
-        return Told(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        return Told(
+            np.concatenate([self.matrix, other.matrix]),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.violations, other.violations]),
+        )
 
 
 class Surrogate(Protocol):
@@ -100,4 +104,4 @@ class RidgeSurrogate:
 
 
 def _targets(told: Told) -> Values:
-    return np.c_[told.values, told.violations]
+    return np.column_stack([told.values, told.violations])

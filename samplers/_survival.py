@@ -28,8 +28,8 @@ class Survival(Protocol):
 def rank_and_crowding(values: Values, violations: Values, n: int) -> NDArray[np.intp]:
     """NSGA-II (Deb et al. 2002): by front, within the last one by crowding distance."""
     rank = ranks(values, violations)
-    distance = np.empty(len(values))
-    for level in range(rank.max() + 1):
+    distance = np.zeros(len(values))
+    for level in range(np.partition(rank, n - 1)[n - 1] + 1 if n else 0):  # the rest dies
         front = rank == level
         distance[front] = crowding_distance(values[front])
     return np.lexsort((-distance, rank))[:n]

@@ -88,7 +88,7 @@ def _choose(
     candidates = Candidates.join([candidates, Candidates.predict(problem, unknown)])
     if candidates.n_on_front(problem, taken) < n:
         sampler = study._subnet_sampler
-        new = propose(problem, sampler.evolution, taken, n, batch=sampler.population_size)
+        new = propose(problem, sampler.evolution, taken, n, batch=sampler.evolution.n_due)
         candidates = Candidates.join([candidates, new])
     picked = promising(
         candidates.values * problem.signs,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,7 +71,7 @@ def propose(
         n: How many are wanted; more are found.
         batch: How many to predict at a time.
     """
-    evolution = copy.deepcopy(evolution)
+    evolution = evolution.fork()
     evolution.forbid(taken)
     found = [Candidates.predict(problem, taken[:0])]
     for _ in range(0, max(_N_PROPOSED, 4 * n), batch):

@@ -36,7 +36,7 @@ def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> 
         sampler.evolution.forbid(snapshot(study, study.space, study._tables).failed)
         with _stoppable(study), contextlib.suppress(SearchSpaceExhaustedError):
             while done < n_evaluations and not study._stop_flag:
-                n = min(sampler.population_size, n_evaluations - done)
+                n = min(sampler.evolution.n_due, n_evaluations - done)
                 done += (added := _run_generation(study, n))
                 bar.update(added)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import Constant, NSGAIISampler
 from optuna_ofa.samplers._domination import Values
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.space import SearchSpace
@@ -29,10 +29,18 @@ def small_space() -> SearchSpace:
 
 @pytest.fixture
 def make_evolution() -> Callable[..., Evolution]:
-    """The evolution of the sampler with its defaults."""
+    """The evolution of the sampler, with generations as large as the population."""
 
-    def make(space: SearchSpace, *, population_size: int = 20, seed: int = 0) -> Evolution:
-        return NSGAIISampler(space, population_size=population_size, seed=seed).evolution
+    def make(
+        space: SearchSpace, *, population_size: int = 20, n_candidates: int = 500, seed: int = 0
+    ) -> Evolution:
+        return NSGAIISampler(
+            space,
+            population_size=population_size,
+            generation_size=Constant(max(population_size, 1)),
+            n_candidates=n_candidates,
+            seed=seed,
+        ).evolution
 
     return make
 

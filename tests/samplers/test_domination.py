@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa.samplers import crowding_distance, nondominated, ranks
-from optuna_ofa.samplers._domination import Values, dominates
+from optuna_ofa.samplers._domination import Values
 
 
 def better(a: Values, b: Values) -> bool:
@@ -43,14 +43,6 @@ def violations(request: pytest.FixtureRequest, points: Values) -> Values:
         "some-infeasible": drawn,
         "none-feasible": drawn + 1,
     }[request.param]
-
-
-def test_dominates_is_the_definition_of_every_pair(points: Values, violations: Values) -> None:
-    expected = [
-        [dominates_by_definition(points, violations, i, j) for j in range(len(points))]
-        for i in range(len(points))
-    ]
-    assert dominates(points, violations).tolist() == expected
 
 
 def test_ranks_peel_one_front_after_another(points: Values, violations: Values) -> None:

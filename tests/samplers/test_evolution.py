@@ -172,6 +172,76 @@ def test_reseeding_changes_the_proposals(make_evolution: Make) -> None:
     assert not np.array_equal(first.ask(20), second.ask(20))
 
 
+@pytest.mark.parametrize("n_candidates", [0, 300], ids=["as-they-come", "estimated"])
+@pytest.mark.parametrize("sizes", [[7] * 15, [1, 50, 3, 46, 5], [105]], ids=["7s", "mixed", "once"])
+def test_proposals_do_not_depend_on_how_calls_are_cut(
+    make_evolution: Make, sizes: list[int], n_candidates: int
+) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    whole = make_evolution(space, n_candidates=n_candidates)
+    cut = make_evolution(space, n_candidates=n_candidates)
+    expected = []
+    for _ in range(6):
+        expected.append(run(whole, [whole.n_due]))
+    found = []
+    for size in sizes:
+        while size:
+            n = min(size, cut.n_due)
+            found.append(run(cut, [n]))
+            size -= n
+    assert np.array_equal(np.concatenate(expected)[:105], np.concatenate(found))
+
+
+@pytest.mark.parametrize("n_told", [20, 33, 60, 79])
+def test_a_search_that_is_started_anew_goes_on_as_it_would_have(
+    make_evolution: Make, n_told: int
+) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    expected = run(make_evolution(space), [20] * 5)
+    resumed = make_evolution(space)
+    resumed.tell(expected[:n_told], simple_values(expected[:n_told]), np.zeros(n_told))
+    rest = []
+    while sum(map(len, rest)) < 100 - n_told:
+        rest.append(run(resumed, [resumed.n_due]))
+    assert np.array_equal(np.concatenate(rest), expected[n_told:])
+
+
+def test_a_generation_that_others_have_evaluated_is_bred_again(make_evolution: Make) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    first, second = make_evolution(space), make_evolution(space)
+    rows = run(first, [20])
+    run(second, [20])
+    same = first.ask(19)
+    second.tell(same, simple_values(same), np.zeros(19))
+    more = second.ask(20)
+    known = {row.tobytes() for row in np.concatenate([rows, same])}
+    assert len(more) == 20
+    assert not known & {row.tobytes() for row in more}
+
+
+def test_a_fork_goes_its_own_way(make_evolution: Make) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    evolution = make_evolution(space)
+    run(evolution, [20])
+    fork = evolution.fork()
+    proposed = run(fork, [20, 20])
+    assert np.array_equal(evolution.ask(20), proposed[:20])
+
+
+def test_estimated_children_are_better(make_evolution: Make) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    best = []
+    for n_candidates in (0, 2000):
+        rows = run(make_evolution(space, n_candidates=n_candidates), [20] * 15)
+        best.append(simple_values(rows).sum(axis=1).min())
+    assert best[1] < best[0]
+
+
+def test_a_negative_number_of_candidates_is_refused(make_evolution: Make) -> None:
+    with pytest.raises(InvalidArgumentError, match="`n_candidates` must not be negative, but got"):
+        make_evolution(SearchSpace("ofa_mbv3_w1.0"), n_candidates=-1)
+
+
 @pytest.mark.parametrize("n", [0, -1])
 def test_asking_for_nothing_is_refused(make_evolution: Make, n: int) -> None:
     with pytest.raises(InvalidArgumentError, match=f"`n` must be at least 1, but got {n}"):

@@ -12,7 +12,7 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveS
 from optuna.trial import TrialState
 
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import Constant, NSGAIISampler
 from optuna_ofa.space import SearchSpace
 
 
@@ -133,8 +133,8 @@ def test_constraints_lead_to_feasible_subnets() -> None:
 def test_continued_search_does_not_start_again() -> None:
     space = _space()
     known = space.sample(20, seed=0)
-    evolution = NSGAIISampler(space, population_size=10, seed=1).evolution
-    start = {row.tobytes() for row in evolution._start}
+    evolution = NSGAIISampler(space, generation_size=Constant(10), seed=1).evolution
+    start = {row.tobytes() for row in evolution.fork().ask(10)}
     costs = LayerSum(space, lambda layer, _: layer_macs(layer))(known)
     evolution.tell(known, np.stack([-costs, costs], axis=1), np.zeros(len(known)))
     assert not start & {row.tobytes() for row in evolution.ask(10)}

@@ -81,13 +81,28 @@ def test_bins_of_one_cost() -> None:
     assert CostBins(4)(values, np.zeros(6), 3).tolist() == [5, 4, 3]
 
 
-@pytest.mark.parametrize("case", ["1-objective", "3-objectives", "too-few-feasible"])
-def test_cost_bins_fall_back_to_rank_and_crowding(case: str) -> None:
-    n_objectives = {"1-objective": 1, "3-objectives": 3}.get(case, 2)
+def test_as_many_bins_as_survivors_leave_the_best_of_each(cloud: Values) -> None:
+    best = best_of_bins(cloud, np.arange(200), 15)
+    assert set(best) <= set(CostBins()(cloud, np.zeros(200), 15).tolist())
+
+
+def test_infeasible_points_come_last_by_what_they_violate(cloud: Values) -> None:
+    violations = np.zeros(200)
+    violations[5:] = np.random.default_rng(2).random(195)
+    kept = CostBins()(cloud, violations, 20)
+    assert set(kept[:5].tolist()) == set(range(5))
+    assert kept[5:].tolist() == np.argsort(violations)[5:20].tolist()
+
+
+@pytest.mark.parametrize("violations", [0.0, 1.0], ids=["feasible", "infeasible"])
+def test_cost_bins_of_one_point(violations: float) -> None:
+    assert CostBins()(np.array([[1.0, 2.0]]), np.array([violations]), 1).tolist() == [0]
+
+
+@pytest.mark.parametrize("n_objectives", [1, 3])
+def test_cost_bins_of_other_than_two_objectives(n_objectives: int) -> None:
     values = np.random.default_rng(1).random((40, n_objectives)) + 1
     violations = np.zeros(40)
-    if case == "too-few-feasible":
-        violations[5:] = np.random.default_rng(2).random(35)
     expected = rank_and_crowding(values, violations, 20)
     assert CostBins()(values, violations, 20).tolist() == expected.tolist()
 
