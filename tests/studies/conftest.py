@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import optuna_ofa
 from optuna_ofa import SearchSpace
 from optuna_ofa.predictors import CostPredictor, Predictor
+from optuna_ofa.samplers import Constant, NSGAIISampler
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
@@ -80,13 +81,19 @@ def predictor() -> Callable[..., Predictor]:
 def make_study(
     space: SearchSpace, predictor: Callable[..., Predictor]
 ) -> Callable[..., SubnetStudy]:
-    """`optuna_ofa.study` with predictors by formula, unless others are given."""
+    """`optuna_ofa.study` with predictors by formula and generations of 100, if none are given."""
 
     def make(over: SearchSpace = space, **arguments: object) -> SubnetStudy:
         arguments.setdefault("accuracy", predictor("top1", over))
         arguments.setdefault("hardware", predictor("latency_ms", over))
         if "sampler" not in arguments:
-            arguments.setdefault("seed", 0)
+            arguments["sampler"] = NSGAIISampler(
+                over,
+                population_size=100,
+                generation_size=Constant(100),
+                n_candidates=1000,
+                seed=arguments.pop("seed", 0),
+            )
         return optuna_ofa.study(over, **arguments)
 
     return make
