@@ -15,7 +15,7 @@ from _fronts import Matrix, Values, study
 from _runs import Recorder, Run, Task
 
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers import NSGAIISampler, rank_and_crowding, tournament
+from optuna_ofa.samplers import NSGAIISampler
 
 
 class _OnlyPredicts(Predictor):
@@ -56,9 +56,7 @@ def ours_without_gradient(task: Task) -> Run:
 def ours_plain(task: Task) -> Run:
     """The same with the survivors and parents of NSGA-II as published."""
     space = study(task.data, task.device).space
-    sampler = NSGAIISampler(
-        space, survival=rank_and_crowding, mating=tournament, seed=task.seed
-    )
+    sampler = NSGAIISampler.plain(space, seed=task.seed)
     return ours(task, sampler=sampler, seed=None)
 
 
