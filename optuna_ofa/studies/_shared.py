@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import StorageError
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._storage import open_storage
 
+T = TypeVar("T")
 # User attribute of a study that says what it searches for.
 DESCRIPTION = "optuna_ofa"
-# What databases say when two processes make the same tables; the second finds them a bit later.
-_MADE_TWICE = ("already exists", "duplicate", "is locked", "deadlock")
+# What databases say to one of two processes that make the same thing; a bit later it is there.
+_AT_ONCE = ("already exists", "duplicate", "unique constraint", "is locked", "deadlock")
 _ATTEMPTS, _PAUSE_S = 40, 0.05
 
 
@@ -27,14 +28,7 @@ def open_shared(storage: str | BaseStorage | None) -> BaseStorage:
     Raises:
         InvalidArgumentError, MissingDependencyError, StorageError: As `open_storage`.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            return open_storage(storage)
-        except StorageError as error:
-            if not any(text in str(error).lower() for text in _MADE_TWICE):
-                raise
-        time.sleep(_PAUSE_S)
-    return open_storage(storage)
+    return _patiently(lambda: open_storage(storage))
 
 
 def make_study(store: BaseStorage, study_name: str | None, problem: Problem) -> optuna.Study:
@@ -43,12 +37,28 @@ def make_study(store: BaseStorage, study_name: str | None, problem: Problem) -> 
     Raises:
         optuna.exceptions.DuplicatedStudyError: If there is one of that name.
     """
-    study = optuna.create_study(storage=store, study_name=study_name, directions=problem.directions)
-    store.set_study_system_attr(
-        study._study_id, "study:metric_names", list(problem.objectives)
-    )  # what `set_metric_names` does, without its warning that it is experimental
-    study.set_user_attr(DESCRIPTION, problem.describe())
+    study = _patiently(
+        lambda: optuna.create_study(
+            storage=store, study_name=study_name, directions=problem.directions
+        )
+    )
+    names = list(problem.objectives)
+    # what `set_metric_names` does, without its warning that it is experimental
+    _patiently(lambda: store.set_study_system_attr(study._study_id, "study:metric_names", names))
+    _patiently(lambda: study.set_user_attr(DESCRIPTION, problem.describe()))
     return study
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Call again where another process does the same at the same moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return call()
+        except (StorageError, StorageInternalError) as error:
+            if not any(text in f"{error} {error.__cause__}".lower() for text in _AT_ONCE):
+                raise
+        time.sleep(_PAUSE_S)
+    return call()
 
 
 def find_study(

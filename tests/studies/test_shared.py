@@ -1,0 +1,79 @@
+"""Opening a storage and making a study at the same moment as another process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import optuna
+import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from optuna_ofa import StorageError
+from optuna_ofa.studies import SubnetStudy, _shared
+from optuna_ofa.studies import _storage as opening
+
+Make = Callable[..., SubnetStudy]
+
+
+def failing(call: Callable[..., object], error: Exception) -> Callable[..., object]:
+    """The same call, but the first time it fails."""
+    errors = [error]
+
+    def fail(*args: object, **kwargs: object) -> object:
+        if errors:
+            raise errors.pop()
+        return call(*args, **kwargs)
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(
+            OperationalError("", {}, sqlite3.Error("table studies already exists")), id="table"
+        ),
+        pytest.param(
+            IntegrityError("", {}, sqlite3.Error("UNIQUE constraint failed: alembic_version")),
+            id="version",
+        ),
+        pytest.param(OperationalError("", {}, sqlite3.Error("Deadlock found")), id="deadlock"),
+    ],
+)
+def test_tables_that_another_process_makes_are_found(
+    make_study: Make, sqlite: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(opening, "get_storage", failing(opening.get_storage, error))
+    assert make_study(storage=sqlite, study_name="a").trials == []
+
+
+def test_other_errors_are_raised_at_once(
+    make_study: Make, sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OperationalError("", {}, sqlite3.Error("disk is full"))
+    monkeypatch.setattr(opening, "get_storage", failing(opening.get_storage, full))
+    with pytest.raises(StorageError, match="disk is full"):
+        make_study(storage=sqlite, study_name="a")
+
+
+def test_a_study_that_another_process_makes_is_waited_for(
+    make_study: Make, sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = make_study().problem
+    optuna.create_study(storage=sqlite, study_name="a", directions=problem.directions)
+
+    def describe(_: float) -> None:
+        study = optuna.load_study(study_name="a", storage=sqlite)
+        study.set_user_attr(_shared.DESCRIPTION, problem.describe())
+
+    monkeypatch.setattr(_shared.time, "sleep", describe)
+    assert make_study(storage=sqlite, study_name="a", load_if_exists=True).trials == []
+
+
+def test_a_study_that_is_made_since_the_look_is_loaded(
+    make_study: Make, sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(storage=sqlite, study_name="a").search(5)
+    monkeypatch.setattr(optuna, "get_all_study_names", lambda storage: [])
+    assert len(make_study(storage=sqlite, study_name="a", load_if_exists=True).trials) == 5
