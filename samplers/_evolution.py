@@ -120,11 +120,12 @@ class Evolution:
             raise InvalidArgumentError(f"`n` must be at least 1, but got {n}.")
         parts: list[Matrix] = []
         while n and self._refill():
-            parts.append(self._queue[:n])
-            self._queue = self._queue[n:]
+            rows, self._queue = self._queue[:n], self._queue[n:]
+            # others may have told some since they were bred
+            parts.append(rows[[not self._is_known(key) for key in _keys(rows)]])
             self._blocked.update(_keys(parts[-1]))
             n -= len(parts[-1])
-        if not parts:
+        if not any(map(len, parts)):
             raise SearchSpaceExhaustedError(
                 f"All {self.space.n_subnets} subnets of {self.space} have been evaluated."
             )

@@ -219,6 +219,18 @@ def test_a_generation_that_others_have_evaluated_is_bred_again(make_evolution: M
     assert not known & {row.tobytes() for row in more}
 
 
+def test_what_others_tell_while_it_waits_is_not_proposed(make_evolution: Make) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    evolution = make_evolution(space)
+    evolution.ask(1)
+    others = evolution.fork().ask(15)[::2]
+    evolution.tell(others[:5], simple_values(others[:5]), np.zeros(5))
+    evolution.forbid(others[5:])
+    rest = evolution.ask(30)
+    assert len(rest) == 30
+    assert not {row.tobytes() for row in others} & {row.tobytes() for row in rest}
+
+
 def test_a_fork_goes_its_own_way(make_evolution: Make) -> None:
     space = SearchSpace("ofa_mbv3_w1.0")
     evolution = make_evolution(space)
