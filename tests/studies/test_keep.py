@@ -67,7 +67,7 @@ def test_summaries_of_the_generations(make_study: Make, storage: Any) -> None:
 
 
 def test_a_generation_without_a_feasible_subnet_has_no_best(make_study: Make) -> None:
-    smallest = make_study(constraints={"latency_ms": 12.2}, keep="front")
+    smallest = make_study(constraints={"latency_ms": 12.13}, keep="front")
     smallest.search(200)
     last = smallest.generations()[-1]
     assert (last.n_feasible, last.best) == (0, {"top1": None, "latency_ms": None})
@@ -89,7 +89,7 @@ def test_workers_note_all_their_generations(make_study: Make, sqlite: str) -> No
     first, second = (make_study(**shared, seed=seed) for seed in (1, 2))
     for study in (first, second, first):
         study.search(100)
-    assert len(second.generations()) == 3
+    assert sum(generation.n_evaluated for generation in second.generations()) == 300
     signed = second.results().values * second.problem.signs
     for i, values in enumerate(signed):  # also not by what the other has written
         assert not (signed[:i] < values).all(axis=1).any()
