@@ -176,16 +176,15 @@ class Evolution:
 
     def _settle(self) -> None:
         """End a generation: pick survivors among what was told."""
-        for part in self._pending:
-            self._n_settled += len(part.matrix)
-            self._population = part if self._population is None else self._population.join(part)
-            self._recent = part if self._recent is None else self._recent.join(part)
-        assert self._population is not None
-        assert self._recent is not None
-        n = min(self._population_size, len(self._population.matrix))
-        kept = self._survival(self._population.values, self._population.violations, n)
-        self._population = self._population.select(kept)
-        self._recent = self._recent.select(slice(-_N_RECENT, None))
+        new = Told.join(self._pending)
+        self._n_settled += len(new.matrix)
+        everyone = new if self._population is None else Told.join([self._population, new])
+        n = min(self._population_size, len(everyone.matrix))
+        self._population = everyone.select(
+            self._survival(everyone.values, everyone.violations, n)
+        )
+        recent = new if self._recent is None else Told.join([self._recent, new])
+        self._recent = recent.select(slice(-_N_RECENT, None))
         self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
 
     # ------------------------------------------------------------------ proposals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -33,13 +34,11 @@ class Told(NamedTuple):
         """Some of the rows."""
         return Told(self.matrix[which], self.values[which], self.violations[which])
 
-    def join(self, other: Told) -> Told:
-        """The rows of both."""
-        return Told(
-            np.concatenate([self.matrix, other.matrix]),
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.violations, other.violations]),
-        )
+    @staticmethod
+    def join(parts: Sequence[Told]) -> Told:
+        """All rows of several, in their order."""
+        matrices, values, violations = zip(*parts, strict=True)
+        return Told(np.concatenate(matrices), np.concatenate(values), np.concatenate(violations))
 
 
 class Surrogate(Protocol):

@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.space import Subnet
-from optuna_ofa.studies._candidates import Candidates, absent, propose
+from optuna_ofa.studies._candidates import Candidates, propose
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._promising import promising
-from optuna_ofa.studies._results import EVALUATED
+from optuna_ofa.studies._results import EVALUATED, absent
 from optuna_ofa.studies._running import NOT_MEASURED, Snapshot, snapshot, start_trials
 
 if TYPE_CHECKING:

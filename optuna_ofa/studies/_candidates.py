@@ -13,6 +13,7 @@ from optuna_ofa.samplers import Evolution, nondominated
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._failed import warn_failed
 from optuna_ofa.studies._problem import Problem
+from optuna_ofa.studies._results import absent
 
 # The sampler proposes at least so many subnets where the predicted front has too few.
 _N_PROPOSED = 1000
@@ -83,9 +84,3 @@ def propose(
         violations = problem.violations(new.constraints)
         evolution.tell(new.matrix, new.values * problem.signs, violations)
     return Candidates.join(found)
-
-
-def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
-    """Which rows are not among others, ``(n,)``."""
-    keys = {row.tobytes() for row in others}
-    return np.array([row.tobytes() not in keys for row in matrix], dtype=bool)

@@ -88,8 +88,7 @@ class Batch(NamedTuple):
 
     def without(self, matrix: Matrix) -> Batch:
         """The rows whose subnets are not in ``matrix``."""
-        others = {row.tobytes() for row in matrix}
-        return self.select(np.array([row.tobytes() not in others for row in self.matrix], bool))
+        return self.select(absent(self.matrix, matrix))
 
     def numbered(self, numbers: Sequence[int]) -> Results:
         """The results of the trials that were made of the rows."""
@@ -100,6 +99,12 @@ class Batch(NamedTuple):
     def feasible(self) -> NDArray[np.bool_]:
         """Which rows violate no constraint."""
         return np.asarray((self.constraints <= 0).all(axis=1))
+
+
+def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
+    """Which rows are not among others, ``(n,)``."""
+    keys = {row.tobytes() for row in others}
+    return np.array([row.tobytes() not in keys for row in matrix], dtype=bool)
 
 
 def assemble(
