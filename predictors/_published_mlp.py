@@ -56,8 +56,9 @@ class PublishedMLP(AccuracyModel):
     def local_model(self, anchors: Matrix) -> LocalModel:
         """The tangent at each anchor: how the accuracy changes with each input."""
         inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
-        values = self._percent(_in_blocks(self._forward, inputs)[:, 0])
-        slopes = 100 * _in_blocks(self._slopes, inputs).numpy()
+        levels_and_slopes = _in_blocks(self._tangents, inputs)
+        values = self._percent(levels_and_slopes[:, 0])
+        slopes = 100 * levels_and_slopes[:, 1:].numpy()
         levels = values - np.einsum("ij,ij->i", inputs.numpy(), slopes)
 
         def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -75,18 +76,20 @@ class PublishedMLP(AccuracyModel):
             x = torch.nn.functional.linear(x.relu_() if i else x, weight, bias)
         return x
 
-
     @torch.inference_mode()
-    def _slopes(self, x: torch.Tensor) -> torch.Tensor:
-        """The derivative of each output by each input, ``(n, n_inputs)``, layer by layer back."""
+    def _tangents(self, x: torch.Tensor) -> torch.Tensor:
+        """Each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
         active = []
-        for i, (weight, bias) in enumerate(self._layers[:-1]):
-            x = torch.nn.functional.linear(x.relu() if i else x, weight, bias)
+        for weight, bias in self._layers[:-1]:
+            x = torch.nn.functional.linear(x, weight, bias)
             active.append(x > 0)
-        slopes = self._layers[-1][0].expand(len(x), -1)
+            x = x.relu_()
+        weight, bias = self._layers[-1]
+        values = torch.nn.functional.linear(x, weight, bias)
+        slopes = weight.expand(len(x), -1)
         for (weight, _), mask in zip(self._layers[-2::-1], active[::-1], strict=True):
             slopes = (slopes * mask) @ weight
-        return slopes
+        return torch.cat([values, slopes], dim=1)
 
 
 def _in_blocks(

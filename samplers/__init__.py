@@ -5,6 +5,7 @@ from optuna_ofa.samplers._domination import crowding_distance, nondominated, ran
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
 from optuna_ofa.samplers._mating import Mating, NeighbourMating, tournament
+from optuna_ofa.samplers._restarts import Restarts
 from optuna_ofa.samplers._sampler import NSGAIISampler
 from optuna_ofa.samplers._surrogate import RidgeSurrogate, Surrogate, Told
 from optuna_ofa.samplers._survival import CostBins, Survival, rank_and_crowding
@@ -23,6 +24,7 @@ __all__ = [
     "NSGAIISampler",
     "NeighbourMating",
     "ResetMutation",
+    "Restarts",
     "RidgeSurrogate",
     "Surrogate",
     "Survival",

@@ -67,4 +67,5 @@ class Breeding:
 def settle(space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
     """Canonical rows; genes of blocks that have just become active are drawn."""
     active = space.active_genes(rows)
-    return redraw(space, rows, active & (rows == 0) & space.block_genes, rng) * active
+    new = np.nonzero(active & (rows == 0) & space.block_genes)
+    return redraw(space, rows, new, rng) * active

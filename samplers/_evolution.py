@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._domination import Values
 from optuna_ofa.samplers._generations import GenerationSize
+from optuna_ofa.samplers._restarts import Island, Restarts
 from optuna_ofa.samplers._start import spread
 from optuna_ofa.samplers._surrogate import Surrogate, Told
 from optuna_ofa.samplers._survival import Survival
+from optuna_ofa.samplers._told_subnets import Keys, ToldSubnets, first_of_each, keys_of
 from optuna_ofa.samplers._variation import random_genes
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import MAX_LISTED, Matrix
+
+IsKnown = Callable[[Keys], NDArray[np.bool_]]
 
 _MAX_ATTEMPTS = 20
 # what surrogates learn from
@@ -42,6 +46,7 @@ class Evolution:
         survival: Picks survivors, and the most promising of estimated children.
         surrogate: Estimates children, of which the most promising are proposed.
         n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
+        restarts: When the search starts anew beside its population; None is never.
         seed: Seed of all random choices.
 
     Raises:
@@ -59,6 +64,7 @@ class Evolution:
         survival: Survival,
         surrogate: Surrogate,
         n_candidates: int,
+        restarts: Restarts | None,
         seed: int | None,
     ) -> None:
         if population_size < 2:
@@ -73,11 +79,14 @@ class Evolution:
         self._population_size, self._generation_size = population_size, generation_size
         self._breeding, self._survival = breeding, survival
         self._surrogate, self._n_candidates = surrogate, n_candidates
+        self._restarts = restarts
         self.reseed(seed)
-        self._told: dict[bytes, int] = {}  # with the place in which each was told
-        self._blocked: set[bytes] = set()  # proposed and not told, or forbidden
+        self._told = ToldSubnets()
+        self._blocked: set[int] = set()  # keys of what was proposed and not told, or forbidden
         self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._population: Told | None = None
+        self._aside: Told | None = None  # the population that an island will join
+        self._island: Island | None = None  # the last one
         self._recent: Told | None = None  # up to the end of the last full generation
         self._pending: list[Told] = []  # since then
         self._n_settled = 0
@@ -92,7 +101,7 @@ class Evolution:
     def fork(self) -> Evolution:
         """A copy that goes its own way."""
         other = copy.copy(self)
-        other._told, other._blocked = dict(self._told), set(self._blocked)
+        other._told, other._blocked = self._told.copy(), set(self._blocked)
         other._pending = list(self._pending)
         return other
 
@@ -122,8 +131,10 @@ class Evolution:
         while n and self._refill():
             rows, self._queue = self._queue[:n], self._queue[n:]
             # others may have told some since they were bred
-            parts.append(rows[[not self._is_known(key) for key in _keys(rows)]])
-            self._blocked.update(_keys(parts[-1]))
+            keys = keys_of(rows)
+            new = ~self._is_known(keys)
+            parts.append(rows[new])
+            self._blocked.update(keys[new].tolist())
             n -= len(parts[-1])
         if not any(map(len, parts)):
             raise SearchSpaceExhaustedError(
@@ -145,7 +156,7 @@ class Evolution:
         finite = np.isfinite(values).all(axis=1)
         self.forbid(matrix[~finite])
         told = Told(matrix[finite], values[finite], violations[finite])
-        told = told.select(np.array(self._not_told(told.matrix), dtype=np.intp))
+        told = told.select(self._told.add(keys_of(told.matrix)))
         while (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
             told.matrix
         ):
@@ -157,35 +168,40 @@ class Evolution:
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""
-        self._blocked.update(_keys(matrix))
+        self._blocked.update(keys_of(matrix).tolist())
 
     # ------------------------------------------------------------------ results
 
     def _size(self) -> int:
+        if self._island is not None and self._aside is not None:
+            return self._island.generation_size(self._n_settled)
         return self._generation_size(self._n_settled)
-
-    def _not_told(self, matrix: Matrix) -> list[int]:
-        """Rows that were not told before, each once."""
-        new = []
-        for i, key in enumerate(_keys(matrix)):
-            if key not in self._told:
-                self._told[key] = len(self._told)
-                self._blocked.discard(key)
-                new.append(i)
-        return new
 
     def _settle(self) -> None:
         """End a generation: pick survivors among what was told."""
         new = Told.join(self._pending)
+        self._blocked.difference_update(keys_of(new.matrix).tolist())
         self._n_settled += len(new.matrix)
-        everyone = new if self._population is None else Told.join([self._population, new])
-        n = min(self._population_size, len(everyone.matrix))
-        self._population = everyone.select(
-            self._survival(everyone.values, everyone.violations, n)
-        )
+        self._population = self._survivors([self._population, new])
         recent = new if self._recent is None else Told.join([self._recent, new])
         self._recent = recent.select(slice(-_N_RECENT, None))
         self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
+        if self._restarts is not None:
+            self._visit_islands(self._restarts)
+
+    def _survivors(self, parts: Sequence[Told | None]) -> Told:
+        everyone = Told.join([part for part in parts if part is not None])
+        n = min(self._population_size, len(everyone.matrix))
+        return everyone.select(self._survival(everyone.values, everyone.violations, n))
+
+    def _visit_islands(self, restarts: Restarts) -> None:
+        """Leave the island that is over, and go to the one that is due."""
+        if self._island is not None and self._aside is not None:
+            if self._island.ends_at(self._n_settled):
+                self._population = self._survivors([self._aside, self._population])
+                self._aside = None
+        elif island := restarts.next_island(self._n_settled, self._island):
+            self._aside, self._population, self._island = self._population, None, island
 
     # ------------------------------------------------------------------ proposals
 
@@ -196,19 +212,20 @@ class Evolution:
         it is the same in a process that is started in its midst.
         """
         if len(self._queue) == 0 and self._n_bred == 0:
-            rows = self._distinct(self._told_before(self._n_settled))
-            self._queue = rows[[not self._is_known(key) for key in _keys(rows)]]
+            rows = self._distinct(self._was_settled)
+            self._queue = rows[~self._is_known(keys_of(rows))]
         if len(self._queue) == 0:
             self._queue = self._distinct(self._is_known)
         return len(self._queue) > 0
 
-    def _told_before(self, n: int) -> Callable[[bytes], bool]:
-        return lambda key: self._told.get(key, n) < n
+    def _was_settled(self, keys: Keys) -> NDArray[np.bool_]:
+        return self._told.contains(keys, before=self._n_settled)
 
-    def _is_known(self, key: bytes) -> bool:
-        return key in self._told or key in self._blocked
+    def _is_known(self, keys: Keys) -> NDArray[np.bool_]:
+        blocked = np.fromiter(self._blocked, np.uint64, len(self._blocked))
+        return self._told.contains(keys) | np.isin(keys, blocked)
 
-    def _distinct(self, is_known: Callable[[bytes], bool]) -> Matrix:
+    def _distinct(self, is_known: IsKnown) -> Matrix:
         """A generation of subnets that are not known, smaller where there are no more."""
         rng = np.random.default_rng((self._entropy, self._n_settled, self._n_bred))
         self._n_bred += 1
@@ -226,7 +243,7 @@ class Evolution:
         return rows
 
     def _proposals(
-        self, n: int, attempt: int, is_known: Callable[[bytes], bool], rng: np.random.Generator
+        self, n: int, attempt: int, is_known: IsKnown, rng: np.random.Generator
     ) -> Matrix:
         """At most ``n`` different subnets that are not known; later attempts stray further."""
         population = self._population
@@ -260,20 +277,12 @@ class Evolution:
         return rng.permutation(self._listed)
 
 
-def _keys(matrix: Matrix) -> list[bytes]:
-    """One key a row, equal for equal subnets."""
-    rows = np.ascontiguousarray(matrix, dtype=np.int16)
-    keys: list[bytes] = rows.view(f"V{2 * rows.shape[1]}").ravel().tolist()
-    return keys
-
-
-def _unknown(rows: Matrix, is_known: Callable[[bytes], bool]) -> list[int]:
+def _unknown(rows: Matrix, is_known: IsKnown) -> NDArray[np.intp]:
     """The first row of each subnet that is not known."""
-    first: dict[bytes, int] = {}
-    for i, key in enumerate(_keys(rows)):
-        first.setdefault(key, i)
-    return [i for key, i in first.items() if not is_known(key)]
+    keys = keys_of(rows)
+    first = first_of_each(keys)
+    return first[~is_known(keys[first])]
 
 
 def _unique(rows: Matrix) -> Matrix:
-    return rows[_unknown(rows, lambda key: False)]
+    return rows[first_of_each(keys_of(rows))]

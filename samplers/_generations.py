@@ -34,7 +34,7 @@ class Growing:
 
     share: float = 0.02
     smallest: int = 25
-    largest: int = 500
+    largest: int = 5000
     first: int = 50
 
     def __post_init__(self) -> None:

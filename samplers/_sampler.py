@@ -15,6 +15,7 @@ from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
 from optuna_ofa.samplers._mating import NeighbourMating, tournament
+from optuna_ofa.samplers._restarts import Restarts
 from optuna_ofa.samplers._surrogate import RidgeSurrogate, Surrogate
 from optuna_ofa.samplers._survival import CostBins, Survival, rank_and_crowding
 from optuna_ofa.samplers._variation import ResetMutation, UniformCrossover
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+DEFAULT_RESTARTS = Restarts()
+
 
 class NSGAIISampler(BaseSampler):
     """NSGA-II (Deb et al. 2002) on the canonical subnets of a search space.
 
     What differs from Optuna's own: a subnet is never proposed twice in a study, genes of absent
     blocks take no part, the search starts from the smallest, the largest and a spread of
-    subnets, of many children only those with the best estimates are proposed, and the static
-    search space makes a trial cheap. Works in any Optuna study whose objective calls
-    ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters that are not of
-    the space are drawn at random. Constraints are those that trials set with
+    subnets and at times starts anew, of many children only those with the best estimates are
+    proposed, and the static search space makes a trial cheap. Works in any Optuna study whose
+    objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters
+    that are not of the space are drawn at random. Constraints are those that trials set with
     ``trial.set_constraint``. `NSGAIISampler.plain` is NSGA-II without the rest.
 
     Args:
@@ -48,6 +51,7 @@ class NSGAIISampler(BaseSampler):
         surrogate: Estimates children; None is `RidgeSurrogate`, or the predictors of the study
             where `optuna_ofa.study` makes the sampler.
         n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
+        restarts: When the search starts anew beside its population; None is never.
         seed: Seed of all random choices.
 
     Raises:
@@ -64,6 +68,7 @@ class NSGAIISampler(BaseSampler):
         survival: Survival | None = None,
         surrogate: Surrogate | None = None,
         n_candidates: int = 10_000,
+        restarts: Restarts | None = DEFAULT_RESTARTS,
         seed: int | None = None,
     ) -> None:
         self.space = space
@@ -80,6 +85,7 @@ class NSGAIISampler(BaseSampler):
             survival=survival or CostBins(),
             surrogate=surrogate or RidgeSurrogate(space),
             n_candidates=n_candidates,
+            restarts=restarts,
             seed=seed,
         )
         self._random = RandomSampler(seed=seed)
@@ -98,6 +104,7 @@ class NSGAIISampler(BaseSampler):
             breeding=Breeding(mating=tournament),
             survival=rank_and_crowding,
             n_candidates=0,
+            restarts=None,
             seed=seed,
         )
 

@@ -45,8 +45,8 @@ class CostBins:
     come last, by what they violate. With other than two objectives it is `rank_and_crowding`.
 
     Args:
-        n_bins: Number of bins between the cheapest and the dearest point; None is one for each
-            survivor.
+        n_bins: Number of bins between the cheapest and the dearest point, at most one for each
+            survivor; None is as many.
 
     Raises:
         InvalidArgumentError: If there is no bin.
@@ -64,7 +64,7 @@ class CostBins:
             return rank_and_crowding(values, violations, n)
         feasible = np.flatnonzero(violations == 0)
         quality, cost = values[feasible].T
-        bins = self._bins(cost, self.n_bins or n)
+        bins = self._bins(cost, min(self.n_bins or n, max(n, 1)))
         order = np.lexsort((cost, quality, bins))
         place = _places(bins[order])  # 0 for the best of each bin
         best_first = feasible[order[np.argsort(place, kind="stable")]]

@@ -14,6 +14,8 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
+Places = tuple[NDArray[np.intp], ...]
+
 
 class Crossover(Protocol):
     """Mixes two parents. Called by `Breeding` once a generation."""
@@ -51,9 +53,11 @@ class UniformCrossover:
 
     def __call__(self, first: Matrix, second: Matrix, rng: np.random.Generator) -> Matrix:
         """Mix two matrices of parents."""
-        mixed = rng.random((len(first), 1)) < self.probability
-        swapped = rng.random(first.shape, dtype=np.float32) < self.swap
-        return np.where(mixed & swapped, second, first)
+        children = first.copy()
+        mixed = np.flatnonzero(rng.random(len(first)) < self.probability)
+        swapped = rng.random((len(mixed), first.shape[1]), dtype=np.float32) < self.swap
+        children[mixed] = np.where(swapped, second[mixed], first[mixed])
+        return children
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,20 @@ class ResetMutation:
 
     def __call__(self, space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
         """Draw some genes anew."""
-        genes = rng.choice(np.atleast_1d(self.genes), size=(len(rows), 1))
-        chance = genes / np.maximum(space.active_genes(rows).sum(axis=1, keepdims=True), 1)
-        drawn = rng.random(rows.shape, dtype=np.float32) < chance
-        return redraw(space, rows, drawn, rng)
+        n_genes = rows.shape[1]
+        genes = rng.choice(np.atleast_1d(self.genes), size=len(rows))
+        chance = genes / np.maximum(space.active_genes(rows).sum(axis=1), 1)
+        # few are drawn: a Poisson number of places, of which some are alike, hits each gene with
+        # its chance and independently, at a small part of the cost of a number for each gene
+        n_places = rng.poisson(-n_genes * np.log1p(-np.minimum(chance, 1 - 1e-9)))
+        drawn = np.repeat(np.arange(len(rows)), n_places)
+        return redraw(space, rows, (drawn, rng.integers(n_genes, size=len(drawn))), rng)
 
 
-def redraw(
-    space: SearchSpace, rows: Matrix, which: NDArray[np.bool_], rng: np.random.Generator
-) -> Matrix:
-    """A copy in which the genes at ``which``, ``(n, n_genes)``, are drawn from their choices."""
+def redraw(space: SearchSpace, rows: Matrix, which: Places, rng: np.random.Generator) -> Matrix:
+    """A copy in which the genes at ``which``, rows and columns, are drawn from their choices."""
     table, sizes = _choice_table(space)
-    columns = np.nonzero(which)[1]
+    columns = which[1]
     picks = (rng.random(len(columns)) * sizes[columns]).astype(np.intp)
     result = np.array(rows, dtype=np.int16)
     result[which] = table[columns, picks]
@@ -97,7 +103,8 @@ def redraw(
 def random_genes(space: SearchSpace, n: int, rng: np.random.Generator) -> Matrix:
     """Every gene drawn from its choices, absent blocks included: ``(n, n_genes)``."""
     shape = n, len(space.genes)
-    return redraw(space, np.empty(shape, np.int16), np.ones(shape, bool), rng)
+    rows, columns = np.indices(shape).reshape(2, -1)
+    return redraw(space, np.empty(shape, np.int16), (rows, columns), rng)
 
 
 @cache

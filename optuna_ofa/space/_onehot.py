@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -47,9 +48,7 @@ class Encoding:
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Input sizes in pixels that have an input, in its order."""
-        return next(
-            tuple(int(r) for r in f.choices) for f in self.fields if f.kind == "resolution"
-        )
+        return next(tuple(int(r) for r in f.choices) for f in self.fields if f.kind == "resolution")
 
     def encode(self, space: SearchSpace | Family, matrix: Matrix) -> NDArray[np.float32]:
         """Encode a genotype matrix; genes of absent blocks may have any value.
@@ -67,31 +66,13 @@ class Encoding:
         """
         if isinstance(space, Family):
             space = SearchSpace(space)
-        columns, values = self._layout(space.family)
+        columns, values = _layout(self, space.family)
         self._check_resolutions(matrix[:, 0])
         inputs = np.empty((len(matrix), len(columns)), dtype=np.float32)
         for start in range(0, len(matrix), _CHUNK):
             rows = space.canonicalize(matrix[start : start + _CHUNK])
             inputs[start : start + _CHUNK] = rows.take(columns, axis=1) == values
         return inputs
-
-    def _layout(self, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
-        """The gene that each input looks at, and the integer at which it is 1."""
-        columns: list[int] = []
-        values: list[int] = []
-        for field in self.fields:
-            genes = [(j, family.genes[j]) for j in _columns(family, field.kind)]
-            fits = family.architecture in self.architectures and len(genes) == field.n_genes
-            if not fits or not all(_offers(field, gene) for _, gene in genes):
-                raise FamilyMismatchError(
-                    f"`space` must be of a {' or '.join(self.architectures)} family with the "
-                    f"{field.n_genes} {field.kind} genes of encoding {self.name!r} (choices "
-                    f"{field.choices}), but got {family.name}."
-                )
-            for j, gene in genes:
-                columns += [j] * len(field.choices)
-                values += [gene.integer(choice) for choice in field.choices]
-        return np.array(columns), np.array(values, dtype=np.int16)
 
     def _check_resolutions(self, resolutions: NDArray[np.int16]) -> None:
         unknown = np.setdiff1d(resolutions, self.resolutions)
@@ -100,6 +81,26 @@ class Encoding:
                 f"`matrix` must have resolutions of encoding {self.name!r}, which are "
                 f"{self.resolutions}, but got {int(unknown[0])}."
             )
+
+
+@cache
+def _layout(encoding: Encoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+    """The gene that each input looks at, and the integer at which it is 1."""
+    columns: list[int] = []
+    values: list[int] = []
+    for field in encoding.fields:
+        genes = [(j, family.genes[j]) for j in _columns(family, field.kind)]
+        fits = family.architecture in encoding.architectures and len(genes) == field.n_genes
+        if not fits or not all(_offers(field, gene) for _, gene in genes):
+            raise FamilyMismatchError(
+                f"`space` must be of a {' or '.join(encoding.architectures)} family with the "
+                f"{field.n_genes} {field.kind} genes of encoding {encoding.name!r} (choices "
+                f"{field.choices}), but got {family.name}."
+            )
+        for j, gene in genes:
+            columns += [j] * len(field.choices)
+            values += [gene.integer(choice) for choice in field.choices]
+    return np.array(columns), np.array(values, dtype=np.int16)
 
 
 def _columns(family: Family, kind: GeneKind) -> tuple[int, ...]:

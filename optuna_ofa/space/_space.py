@@ -214,8 +214,7 @@ class SearchSpace:
         for subnet in subnets:
             if subnet.family != self.family:
                 raise InvalidSubnetError(
-                    f"`subnets` must be of {self.family.name}, but got one of "
-                    f"{subnet.family.name}."
+                    f"`subnets` must be of {self.family.name}, but got one of {subnet.family.name}."
                 )
         rows = [genotype_of(subnet) for subnet in subnets]
         return self.check(np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes)))
@@ -256,12 +255,21 @@ class SearchSpace:
         return rows
 
     def _first_invalid(self, rows: Matrix) -> tuple[int, int] | None:
-        absent = ~self.active_genes(rows)
-        valid = np.stack(
-            [np.isin(rows[:, j], self._choices[g.name]) for j, g in enumerate(self.genes)], axis=1
-        )
-        where = np.argwhere(~(valid | absent))
-        return None if len(where) == 0 else (int(where[0, 0]), int(where[0, 1]))
+        known = self._known_integers
+        places = np.clip(rows, -1, known.shape[1] - 2)  # the last column, -1, is no choice
+        wrong = self.active_genes(rows) & ~known[np.arange(len(self.genes)), places]
+        if not wrong.any():
+            return None
+        i, j = np.argwhere(wrong)[0].tolist()
+        return i, j
+
+    @cached_property
+    def _known_integers(self) -> NDArray[np.bool_]:
+        """Which integers are a choice of each gene, ``(n_genes, largest + 3)``."""
+        known = np.zeros((len(self.genes), max(map(max, self._choices.values())) + 3), dtype=bool)
+        for row, gene in zip(known, self.genes, strict=True):
+            row[list(self._choices[gene.name])] = True
+        return known
 
     @cached_property
     def _activity(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int16]]:
@@ -274,6 +282,12 @@ class SearchSpace:
         ]
         columns, depths, least = np.array(rows, dtype=np.intp).reshape(-1, 3).T
         return columns, depths, least.astype(np.int16)
+
+    @cached_property
+    def _smallest_choices(self) -> NDArray[np.int16]:
+        """The smallest choice of each gene that can be absent."""
+        columns = self._activity[0]
+        return np.array([self._choices[self.genes[j].name][0] for j in columns], np.int16)
 
     @cached_property
     def block_genes(self) -> NDArray[np.bool_]:
@@ -295,8 +309,7 @@ class SearchSpace:
         columns, depths, least = self._activity
         rows = np.array(matrix, dtype=np.int16)
         genes = rows[:, columns]
-        smallest = np.array([self._choices[self.genes[j].name][0] for j in columns], np.int16)
-        filled = np.where(genes == 0, smallest, genes)
+        filled = np.where(genes == 0, self._smallest_choices, genes)
         rows[:, columns] = np.where(rows[:, depths] >= least, filled, np.int16(0))
         return rows
 
@@ -383,9 +396,7 @@ class SearchSpace:
         """
         row = []
         for gene in self.genes:
-            value: Any = trial.suggest_categorical(
-                gene.name, self.distributions[gene.name].choices
-            )
+            value: Any = trial.suggest_categorical(gene.name, self.distributions[gene.name].choices)
             row.append(gene.integer(value))
         return subnet_of(self.family, row)
 
