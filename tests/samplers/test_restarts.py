@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.samplers import Constant, NSGAIISampler, Restarts
+from optuna_ofa.samplers import Breeding, Constant, NSGAIISampler, Restarts
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.samplers._restarts import Island
 from optuna_ofa.space import SearchSpace
@@ -35,7 +37,9 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
         Restarts(**wrong)  # type: ignore[arg-type]
 
 
-def _evolution(space: SearchSpace, restarts: Restarts | None) -> Evolution:
+def _evolution(
+    space: SearchSpace, restarts: Restarts | None, **options: Any
+) -> Evolution:
     return NSGAIISampler(
         space,
         population_size=20,
@@ -43,11 +47,11 @@ def _evolution(space: SearchSpace, restarts: Restarts | None) -> Evolution:
         n_candidates=200,
         restarts=restarts,
         seed=0,
+        **options,
     ).evolution
 
 
 def _run(evolution: Evolution, n: int) -> Matrix:
-    """Fewest of the first gene's neighbours against most of the rest: one corner is best."""
     parts = []
     while sum(map(len, parts)) < n:
         rows = evolution.ask(min(evolution.n_due, n - sum(map(len, parts))))
@@ -60,21 +64,32 @@ def _values(rows: Matrix) -> NDArray[np.float64]:
     return np.stack([-rows[:, 6:].sum(axis=1), rows[:, :6].sum(axis=1)], axis=1).astype(float)
 
 
-def _best(rows: Matrix) -> float:
-    return float(_values(rows)[:, 0].min())
+class _Spy:
+    """Breeding that remembers the populations."""
+
+    def __init__(self) -> None:
+        self.populations: list[set[bytes]] = []
+
+    def __call__(
+        self, space: SearchSpace, population: Matrix, *arguments: Any
+    ) -> tuple[Matrix, NDArray[np.intp]]:
+        self.populations.append({row.tobytes() for row in population})
+        return Breeding()(space, population, *arguments)
 
 
 def test_an_island_starts_anew_and_then_joins_what_was_found() -> None:
-    space = SearchSpace("ofa_mbv3_w1.0")
+    space, spy = SearchSpace("ofa_mbv3_w1.0"), _Spy()
     restarts = Restarts(first=500, shortest=200, share=0, n_generations=4)
-    rows = _run(_evolution(space, restarts), 900)
-    alone = _run(_evolution(space, None), 900)
-    assert np.array_equal(rows[:500], alone[:500])
-    before, start = rows[450:500], rows[500:550]
-    island, joined = rows[650:700], rows[700:750]
-    assert _best(start) > _best(before)  # a spread again, not children of the best
-    assert _best(joined) < _best(island)  # children of the best of both
-    assert len(np.unique(rows, axis=0)) == 900
+    rows = _run(_evolution(space, restarts, breeding=spy), 750)
+    alone = _run(_evolution(space, None, breeding=_Spy()), 500)
+    assert np.array_equal(rows[:500], alone)
+    before, island = ({row.tobytes() for row in part} for part in (rows[:500], rows[500:700]))
+    # of the generations at 450, 650 and 700; that at 500 is a spread
+    assert spy.populations[-5] <= before
+    assert spy.populations[-2] <= island
+    assert spy.populations[-1] & before
+    assert spy.populations[-1] & island
+    assert len(np.unique(rows, axis=0)) == 750
 
 
 @pytest.mark.parametrize("n_told", [120, 333, 550, 650, 720])
