@@ -15,7 +15,7 @@ from _fronts import Matrix, Values, study
 from _runs import Recorder, Run, Task
 
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import Evolution, NSGAIISampler
 
 
 class _OnlyPredicts(Predictor):
@@ -29,8 +29,26 @@ class _OnlyPredicts(Predictor):
 
 
 def ours(task: Task, **options: Any) -> Run:
-    """`study.search`, continued from one budget to the next."""
+    """The search itself, in arrays; as `study.search` runs it, without a storage."""
+    recorder = Recorder(task)
     searched = study(task.data, task.device, **{"seed": task.seed} | options)
+    evolution: Evolution = searched.sampler.evolution
+    left = task.budgets[-1]
+    while left:
+        rows = evolution.ask(min(evolution.n_due, left))
+        evolution.tell(rows, recorder(rows) * searched.problem.signs, np.zeros(len(rows)))
+        left -= len(rows)
+    return recorder.run()
+
+
+def ours_sqlite(task: Task) -> Run:
+    """`study.search`, every trial in an SQLite file, continued from one budget to the next."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _in_storage(task, f"sqlite:///{folder}/study.db")
+
+
+def _in_storage(task: Task, url: str) -> Run:
+    searched = study(task.data, task.device, storage=url, seed=task.seed)
     seconds, spent, done = {}, 0.0, 0
     for budget in task.budgets:
         start = time.perf_counter()
@@ -39,12 +57,6 @@ def ours(task: Task, **options: Any) -> Run:
         seconds[budget], done = spent, budget
     results = searched.results()
     return Run(results.matrix, results.values, seconds)
-
-
-def ours_sqlite(task: Task) -> Run:
-    """The same with every trial in an SQLite file."""
-    with tempfile.TemporaryDirectory() as folder:
-        return ours(task, storage=f"sqlite:///{folder}/study.db")
 
 
 def ours_without_gradient(task: Task) -> Run:

@@ -7,10 +7,10 @@ for high top1 and low latency_ms, without constraints. Of each the non-dominated
 it evaluated counts: its hypervolume in percent of the best known front's, which lies in
 ``reference_fronts/``. A cell has the mean over the seeds, the least and the most, and seconds.
 
-    python benchmarks/fronts.py --data ../shared/data --islands 500000
+    python benchmarks/fronts.py --data ../shared/data --peers ours --evaluations 500000
     python benchmarks/fronts.py --data ../shared/data --peers ours --improve
 
-The first is one long run of ours alone, the second adds what was seen to the reference fronts.
+The first has long runs of ours alone, the second adds what was seen to the reference fronts.
 """
 
 from __future__ import annotations
@@ -59,12 +59,8 @@ def _arguments() -> argparse.Namespace:
     add("--seeds", type=int, default=5, help="how many")
     add("--peers", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
     add("--optuna-evaluations", type=int, default=5000, help="Optuna's own stops there")
-    add("--islands", type=int, metavar="N", help="one run of ours with N evaluations, one seed")
     add("--improve", action="store_true", help="add what was seen to the reference fronts")
     arguments = parser.parse_args()
-    if arguments.islands:
-        arguments.evaluations, arguments.seeds = [arguments.islands], 1
-        arguments.peers = ["ours"]
     arguments.evaluations.sort()
     return arguments
 
