@@ -18,6 +18,8 @@ from optuna_ofa.space._space import Matrix
 
 # Matrix products give other last bits at other sizes, so rows always go through in this many.
 _BLOCK = 128
+# Few tangents are new in a generation.
+_TANGENT_BLOCK = 32
 # The number of torch's threads belongs to the program: one prediction at a time may change it.
 _TORCH_THREADS = threading.Lock()
 
@@ -44,6 +46,7 @@ class PublishedMLP(AccuracyModel):
         self._space = space
         self._layers = layers
         self._base = base
+        self._tangents_before: tuple[Matrix, torch.Tensor] | None = None
 
     @torch.inference_mode()
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -56,9 +59,9 @@ class PublishedMLP(AccuracyModel):
     def local_model(self, anchors: Matrix) -> LocalModel:
         """The tangent at each anchor: how the accuracy changes with each input."""
         inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
-        levels_and_slopes = _in_blocks(self._tangents, inputs)
-        values = self._percent(levels_and_slopes[:, 0])
-        slopes = 100 * levels_and_slopes[:, 1:].numpy()
+        tangents = self._known_or_new(anchors, inputs)
+        values = self._percent(tangents[:, 0])
+        slopes = 100 * tangents[:, 1:].numpy()
         levels = values - np.einsum("ij,ij->i", inputs.numpy(), slopes)
 
         def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -66,6 +69,20 @@ class PublishedMLP(AccuracyModel):
             return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
 
         return tangent
+
+    def _known_or_new(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
+        """`_tangents` of anchors, most of which were those of the last call in a search."""
+        tangents = torch.empty(len(inputs), 1 + inputs.shape[1])
+        before = self._tangents_before
+        places = {row.tobytes(): i for i, row in enumerate(before[0])} if before else {}
+        place = np.array([places.get(row.tobytes(), -1) for row in anchors], dtype=np.intp)
+        known, new = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
+        if before and len(known):
+            tangents[known] = before[1][place[known]]
+        if len(new):
+            tangents[new] = _in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
+        self._tangents_before = anchors.copy(), tangents
+        return tangents
 
     def _percent(self, fractions: torch.Tensor) -> NDArray[np.float64]:
         return np.asarray((fractions.numpy().astype(np.float64) + self._base) * 100)
@@ -93,12 +110,12 @@ class PublishedMLP(AccuracyModel):
 
 
 def _in_blocks(
-    forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+    forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int = _BLOCK
 ) -> torch.Tensor:
-    """``forward`` of all rows, ``(n, n_outputs)``."""
-    padded = torch.zeros(max(1, -(-len(inputs) // _BLOCK)) * _BLOCK, inputs.shape[1])
+    """``forward`` of all rows, ``(n, n_outputs)``, ``size`` of them at a time."""
+    padded = torch.zeros(max(1, -(-len(inputs) // size)) * size, inputs.shape[1])
     padded[: len(inputs)] = inputs
-    return torch.cat(_on_all_cores(forward, torch.split(padded, _BLOCK)))[: len(inputs)]
+    return torch.cat(_on_all_cores(forward, torch.split(padded, size)))[: len(inputs)]
 
 
 def _on_all_cores(

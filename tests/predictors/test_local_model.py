@@ -33,6 +33,22 @@ def test_tangents_are_exact_at_their_anchors(published: AccuracyPredictor) -> No
     assert model(anchors, np.arange(300)) == pytest.approx(published.predict(anchors), abs=1e-4)
 
 
+def test_tangents_of_known_and_new_anchors_are_those_of_all_at_once(
+    published: AccuracyPredictor, shared_data: Path
+) -> None:
+    rows = published.space.sample(300, seed=0)
+    children = published.space.sample(300, seed=1)
+    fresh = AccuracyPredictor.load(shared_data / "ofa_mbv3_w1.2_acc_predictor.pth")
+    for anchors in (rows[:100], rows[50:250], rows[::-1], rows[:0], rows[7:8]):
+        model, at_once = published.local_model(anchors), fresh.local_model(rows)
+        assert model is not None
+        assert at_once is not None
+        place = [np.flatnonzero((rows == row).all(axis=1))[0] for row in anchors]
+        n = len(anchors)
+        expected = at_once(children[:n], np.array(place, dtype=np.intp))
+        assert np.array_equal(model(children[:n], np.arange(n)), expected)
+
+
 def test_tangents_have_the_slopes_of_the_network(published: AccuracyPredictor) -> None:
     anchors = published.space.sample(50, seed=1)
     others = published.space.sample(50, seed=2)
