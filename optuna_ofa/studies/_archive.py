@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import EVALUATED, Results
-
-__all__ = ["EVALUATED", "Archive", "Results"]
+from optuna_ofa.studies._results import Results
 
 
 class Archive:

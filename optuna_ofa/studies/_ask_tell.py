@@ -73,7 +73,7 @@ def ask(study: SubnetStudy, n: int) -> list[Asked]:
 def _predicted(study: SubnetStudy) -> Candidates:
     """The subnets of all predicted trials."""
     known = study._archive.all()
-    known = known.select(known.kinds == "predicted")
+    known = known.select(~known.evaluated)
     return Candidates.join([Candidates(known.matrix, known.values, known.constraints)])
 
 
@@ -82,7 +82,7 @@ def _choose(
 ) -> tuple[Candidates, Candidates]:
     """What to measure, and what it was chosen from."""
     problem, known = study.problem, study._archive.all()
-    busy = np.concatenate([known.matrix[known.kinds == EVALUATED], seen.running])
+    busy = np.concatenate([known.matrix[known.evaluated], seen.running])
     taken = np.concatenate([busy, seen.failed])
     unknown = busy[absent(busy, candidates.matrix)]
     candidates = Candidates.join([candidates, Candidates.predict(problem, unknown)])

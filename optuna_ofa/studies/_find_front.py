@@ -19,17 +19,18 @@ def of_kind(results: Results, kind: Kind | None) -> Results:
     """The results of one kind; None takes the one kind that there is.
 
     Raises:
-        InvalidArgumentError: If there are several and ``kind`` is None, or it is unknown.
+        InvalidArgumentError: If there are both and ``kind`` is None, or it is unknown.
     """
-    kinds = np.unique(results.kinds).tolist()
     if kind not in (None, PREDICTED, EVALUATED):
         raise InvalidArgumentError(f"`kind` must be 'predicted' or 'evaluated', but got {kind!r}.")
-    if kind is None and len(kinds) > 1:
+    if kind is not None:
+        return results.select(results.evaluated == (kind == EVALUATED))
+    if results.evaluated.any() and not results.evaluated.all():
         raise InvalidArgumentError(
-            f"`kind` must be given, one of {kinds}, because the study has all of them and a "
-            f"front never mixes them, but got None."
+            f"`kind` must be given, one of {[EVALUATED, PREDICTED]}, because the study has both "
+            f"and a front never mixes them, but got None."
         )
-    return results.select(results.kinds == (kind or kinds[0])) if kinds else results
+    return results
 
 
 def find_front(problem: Problem, results: Results, kind: Kind | None) -> Front:
@@ -56,7 +57,7 @@ def find_front(problem: Problem, results: Results, kind: Kind | None) -> Front:
 
 def _points(problem: Problem, results: Results) -> list[FrontPoint]:
     names = problem.objectives
-    predicted = results.kinds == PREDICTED
+    kinds = results.kinds.tolist()
     stds = {m: problem.predictors[m].predict_std(results.matrix) for m in names}
     return [
         FrontPoint(
@@ -65,9 +66,9 @@ def _points(problem: Problem, results: Results) -> list[FrontPoint]:
             std={
                 m: float(s[i])
                 for m, s in stds.items()
-                if s is not None and predicted[i] and np.isfinite(s[i])
+                if s is not None and kinds[i] == PREDICTED and np.isfinite(s[i])
             },
-            kind=str(results.kinds[i]),
+            kind=kinds[i],
             trial_number=int(results.numbers[i]),
         )
         for i, subnet in enumerate(problem.space.from_matrix(results.matrix))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.samplers import nondominated
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import PREDICTED, Batch, Results
+from optuna_ofa.studies._results import Batch, Results
 
 Keep = Literal["all", "front"]
 # Each generation has an attribute of the study: this and eight digits, which count from 0.
@@ -96,7 +96,7 @@ class KnownFront:
         return kept[len(values) - len(batch.matrix) :]
 
     def _extended(self, results: Results) -> NDArray[np.float64]:
-        new = results.values[results.feasible & (results.kinds == PREDICTED)] * self._signs
+        new = results.values[results.feasible & ~results.evaluated] * self._signs
         if len(new) == 0:
             return self._values
         values = np.unique(np.concatenate([self._values, new]), axis=0)

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_ofa.studies._decode import Decoded, decode_dicts, decode_params
 from optuna_ofa.studies._keep import Generation, Keep, next_key
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import EVALUATED, Batch, Results, assemble
+from optuna_ofa.studies._results import PREDICTED, Batch, Results, assemble
 from optuna_ofa.studies._store import Store, Written
 from optuna_ofa.studies._trials import finished_trials
 
@@ -59,7 +59,7 @@ class PublicStore(Store):
             np.array([trial.values for trial in trials], float).reshape(n, len(problem.objectives)),
             np.array(excess, float).reshape(n, len(keys)),
             np.array([trial.number for trial in trials], dtype=np.int64),
-            np.array([str(t.user_attrs.get("kind", EVALUATED)) for t in trials], dtype="U16"),
+            np.array([t.user_attrs.get("kind") != PREDICTED for t in trials], dtype=bool),
         ).select(good)
 
     def write(self, batch: Batch) -> Written:

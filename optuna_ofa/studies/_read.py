@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.studies._decode import decode_params, decode_texts
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import EVALUATED, Results, assemble
+from optuna_ofa.studies._results import PREDICTED, Results, assemble
 from optuna_ofa.studies._tables import fetch
 
 Ids = NDArray[np.int64]
@@ -98,7 +98,7 @@ def _dense(ids: Ids) -> bool:
 
 def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Results:
     """The trials with these ids, which are ascending, as far as they are of the space."""
-    kinds, texts = _user_attributes(connection, ids)
+    evaluated, texts = _user_attributes(connection, ids)
     ours = np.array([text is not None for text in texts], dtype=bool)
     matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
     good = np.zeros(len(ids), dtype=bool)
@@ -108,7 +108,7 @@ def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -
         matrix[~ours], good[~ours] = decode_params(problem.space, params)
     values = _values(connection, ids, len(problem.objectives))
     excess = _excess(connection, ids, list(problem.constraints))
-    return assemble(problem, matrix, values, excess, numbers, kinds).select(good)
+    return assemble(problem, matrix, values, excess, numbers, evaluated).select(good)
 
 
 def _select(
@@ -128,19 +128,18 @@ def _select(
 
 def _user_attributes(
     connection: sa.Connection, ids: Ids
-) -> tuple[NDArray[np.str_], NDArray[np.object_]]:
-    """Kind of each trial, and the JSON of its subnet or None."""
+) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
+    """Whether each trial was evaluated, and the JSON of its subnet or None."""
     table = models.TrialUserAttributeModel.__table__
-    kinds = np.full(len(ids), EVALUATED, dtype="U16")
+    evaluated = np.ones(len(ids), dtype=bool)
     texts = np.full(len(ids), None, dtype=object)
     at, (found,) = _select(connection, ids, table, table.c.value_json, where=table.c.key == "kind")
-    for text in set(found):
-        kinds[at[found == text]] = str(json.loads(text))
+    evaluated[at[found == json.dumps(PREDICTED)]] = False
     at, (found,) = _select(
         connection, ids, table, table.c.value_json, where=table.c.key == "subnet"
     )
     texts[at] = found
-    return kinds, texts
+    return evaluated, texts
 
 
 def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 
-# of trials that a user's own objective evaluated
+# What the user attribute `kind` of a trial says of its values: by an objective of the user's own,
+# as where there is none, or by the predictors.
 EVALUATED = "evaluated"
 PREDICTED = "predicted"
 
@@ -26,14 +27,15 @@ class Results(NamedTuple):
         constraints: ``(n, n_constraints)``, above 0 where violated, NaN where the trial neither
             set the constraint nor has the metric as an objective.
         numbers: ``(n,)`` trial numbers.
-        kinds: ``(n,)`` what the values are.
+        evaluated: ``(n,)`` whether an objective of the user's own gave the values; otherwise they
+            are predictions.
     """
 
     matrix: Matrix
     values: NDArray[np.float64]
     constraints: NDArray[np.float64]
     numbers: NDArray[np.int64]
-    kinds: NDArray[np.str_]
+    evaluated: NDArray[np.bool_]
 
     @staticmethod
     def empty(problem: Problem) -> Results:
@@ -43,20 +45,25 @@ class Results(NamedTuple):
             np.empty((0, len(problem.objectives))),
             np.empty((0, len(problem.constraints))),
             np.empty(0, dtype=np.int64),
-            np.empty(0, dtype="U16"),
+            np.empty(0, dtype=bool),
         )
 
     def select(self, which: NDArray[Any] | slice) -> Results:
         """Some of the rows."""
-        m, v, c, n, k = self
-        return Results(m[which], v[which], c[which], n[which], k[which])
+        m, v, c, n, e = self
+        return Results(m[which], v[which], c[which], n[which], e[which])
 
     @staticmethod
     def join(parts: Sequence[Results]) -> Results:
         """All rows of several, in their order."""
-        m, v, c, n, k = zip(*parts, strict=True)
+        m, v, c, n, e = zip(*parts, strict=True)
         join = np.concatenate
-        return Results(join(m), join(v), join(c), join(n), join(k))
+        return Results(join(m), join(v), join(c), join(n), join(e))
+
+    @property
+    def kinds(self) -> NDArray[np.str_]:
+        """What the values are, ``(n,)`` of ``"predicted"`` and ``"evaluated"``."""
+        return np.where(self.evaluated, EVALUATED, PREDICTED)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
@@ -92,8 +99,8 @@ class Batch(NamedTuple):
 
     def numbered(self, numbers: Sequence[int]) -> Results:
         """The results of the trials that were made of the rows."""
-        kinds = np.full(len(self.matrix), PREDICTED, dtype="U16")
-        return Results(*self[:3], np.array(numbers, dtype=np.int64), kinds)
+        evaluated = np.zeros(len(self.matrix), dtype=bool)
+        return Results(*self[:3], np.array(numbers, dtype=np.int64), evaluated)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
@@ -113,7 +120,7 @@ def assemble(
     values: NDArray[np.float64],
     excess: NDArray[np.float64],
     numbers: NDArray[np.int64],
-    kinds: NDArray[np.str_],
+    evaluated: NDArray[np.bool_],
 ) -> Results:
     """Results of trials that set some constraints, ``excess``, and others (NaN) not.
 
@@ -124,4 +131,4 @@ def assemble(
         if name in problem.objectives:
             own = problem.excess(name, values[:, problem.objectives.index(name)])
             constraints[:, j] = np.where(np.isnan(excess[:, j]), own, excess[:, j])
-    return Results(matrix, values, constraints, numbers, kinds)
+    return Results(matrix, values, constraints, numbers, evaluated)
