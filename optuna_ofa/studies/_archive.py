@@ -28,15 +28,17 @@ class Archive:
 
         Args:
             results: Trials that were not there before.
-            told: Whether the sampler knows them.
+            told: Whether the search knows them.
         """
         if len(results.numbers):
             self._parts.append(results)
             if not told:
                 self._untold.append(results)
 
-    def take_untold(self) -> Results:
-        """What the sampler was not told, which from now on counts as told."""
-        untold = Results.join(self._untold)
-        self._untold = [untold.select(slice(0))]
-        return untold
+    def untold(self) -> Results:
+        """What the search was not told."""
+        return Results.join(self._untold)
+
+    def mark_told(self) -> None:
+        """The search knows everything."""
+        self._untold = [self._untold[0].select(slice(0))]

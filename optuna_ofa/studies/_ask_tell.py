@@ -18,10 +18,15 @@ from optuna_ofa.studies._candidates import Candidates, propose
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._promising import promising
 from optuna_ofa.studies._results import EVALUATED, absent
-from optuna_ofa.studies._running import NOT_MEASURED, Snapshot, snapshot, start_trials
+from optuna_ofa.studies._running import start_trials
+from optuna_ofa.studies._snapshot import Snapshot
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
+
+
+# why a trial has failed that was told so; one whose process died has no reason
+NOT_MEASURED = "not measured"
 
 
 class Asked(NamedTuple):
@@ -54,8 +59,7 @@ def ask(study: SubnetStudy, n: int) -> list[Asked]:
     asked: list[Asked] = []
     candidates: Candidates | None = None
     while len(asked) < n:  # again where others have started some in the meantime
-        seen = snapshot(study, study.space, study._tables)
-        study._refresh()
+        seen = study._refresh()
         if candidates is None:
             candidates = _predicted(study)
         chosen, candidates = _choose(study, candidates, seen, n - len(asked))
@@ -82,13 +86,14 @@ def _choose(
 ) -> tuple[Candidates, Candidates]:
     """What to measure, and what it was chosen from."""
     problem, known = study.problem, study._archive.all()
-    busy = np.concatenate([known.matrix[known.evaluated], seen.running])
-    taken = np.concatenate([busy, seen.failed])
-    unknown = busy[absent(busy, candidates.matrix)]
+    evaluated = known.matrix[known.evaluated]
+    taken = np.concatenate([evaluated, seen.matrix[~seen.abandoned]])
+    wanted = np.concatenate([evaluated, seen.matrix[seen.running | seen.abandoned]])
+    unknown = wanted[absent(wanted, candidates.matrix)]
     candidates = Candidates.join([candidates, Candidates.predict(problem, unknown)])
     if candidates.n_on_front(problem, taken) < n:
-        sampler = study._subnet_sampler
-        new = propose(problem, sampler.evolution, taken, n, batch=sampler.evolution.n_due)
+        evolution = study._evolution
+        new = propose(problem, evolution, taken, n, batch=evolution.n_due)
         candidates = Candidates.join([candidates, new])
     picked = promising(
         candidates.values * problem.signs,
@@ -105,7 +110,7 @@ def _start(study: SubnetStudy, chosen: Candidates, last_id: int) -> list[Asked]:
     study._heartbeat.watch(ids.values())
     # the predictions, so that the search goes on from these subnets and does not repeat them
     rows = np.array(list(ids), dtype=np.intp)
-    study._tell(*chosen.select(rows))
+    study._learner.tell(*chosen.select(rows))
     subnets = study.space.from_matrix(chosen.matrix)
     plain = optuna.Study(study.study_name, study._storage, sampler=RandomSampler())
     return [

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
 
 from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.space import SearchSpace
@@ -31,7 +32,7 @@ def decode_texts(space: SearchSpace, texts: Sequence[str]) -> Decoded:
     return _decode(space, texts, convert)
 
 
-def decode_dicts(space: SearchSpace, subnets: Sequence[Mapping[str, Any]]) -> Decoded:
+def _decode_dicts(space: SearchSpace, subnets: Sequence[Mapping[str, Any]]) -> Decoded:
     """Rows of subnets from what `Subnet.to_dict` gives, and which are of the space."""
     return _decode(space, subnets, lambda part: space.check(subnet_rows(space.family, part)))
 
@@ -39,6 +40,18 @@ def decode_dicts(space: SearchSpace, subnets: Sequence[Mapping[str, Any]]) -> De
 def decode_params(space: SearchSpace, params: Sequence[Mapping[str, Any]]) -> Decoded:
     """Rows of subnets from trials' parameters, and which have all those of the space."""
     return _decode(space, params, space.from_params)
+
+
+def decode_trials(space: SearchSpace, trials: Sequence[FrozenTrial]) -> Decoded:
+    """Rows of subnets of Optuna's trials, and which are of the space."""
+    ours = np.array(["subnet" in trial.user_attrs for trial in trials], dtype=bool)
+    subnets = [t.user_attrs["subnet"] for t in trials if "subnet" in t.user_attrs]
+    params = [t.params for t in trials if "subnet" not in t.user_attrs]
+    matrix = np.zeros((len(trials), len(space.genes)), dtype=np.int16)
+    good = np.zeros(len(trials), dtype=bool)
+    matrix[ours], good[ours] = _decode_dicts(space, subnets)
+    matrix[~ours], good[~ours] = decode_params(space, params)
+    return matrix, good
 
 
 def _decode(

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.studies._decode import Decoded, decode_dicts, decode_params
+from optuna_ofa.studies._decode import decode_trials
 from optuna_ofa.studies._keep import Generation, Keep, next_key
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch, Results, assemble
@@ -31,26 +31,24 @@ class PublicStore(Store):
     def __init__(self, study: Study, problem: Problem, keep: Keep) -> None:
         super().__init__(problem, keep)
         self._study = study
-        self._known: set[int] = set()
+        self._n_known = 0  # trials before this one are known or have failed
+        self._known: set[int] = set()  # of those from there on
 
     def read(self) -> Results:
         """The trials that have finished since the last call, whoever ran them."""
-        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        new = [trial for trial in complete if trial.number not in self._known]
+        trials = self._study.get_trials(deepcopy=False)[self._n_known :]
+        new = [t for t in trials if t.state.is_finished() and t.number not in self._known]
         self._known.update(trial.number for trial in new)
-        ours = [trial for trial in new if "subnet" in trial.user_attrs]
-        others = [trial for trial in new if "subnet" not in trial.user_attrs]
-        space = self._problem.space
-        news = Results.join([
-            self._results(ours, decode_dicts(space, [t.user_attrs["subnet"] for t in ours])),
-            self._results(others, decode_params(space, [t.params for t in others])),
-        ])  # fmt: skip
+        while self._n_known in self._known:
+            self._known.remove(self._n_known)
+            self._n_known += 1
+        news = self._results([t for t in new if t.state == TrialState.COMPLETE])
         self._learn(news)
         return news
 
-    def _results(self, trials: Sequence[FrozenTrial], decoded: Decoded) -> Results:
-        matrix, good = decoded
+    def _results(self, trials: Sequence[FrozenTrial]) -> Results:
         n, problem = len(trials), self._problem
+        matrix, good = decode_trials(problem.space, trials)
         keys = [f"constraints:{name}" for name in problem.constraints]
         excess = [[trial.system_attrs.get(key, np.nan) for key in keys] for trial in trials]
         return assemble(

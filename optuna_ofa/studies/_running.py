@@ -11,9 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 from functools import partial
-from typing import NamedTuple
 
-import numpy as np
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import is_heartbeat_enabled
@@ -21,7 +19,6 @@ from optuna.storages._rdb import models
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._bulk import utc
@@ -29,64 +26,8 @@ from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._retry import retrying
 from optuna_ofa.studies._rows import TrialRows
-from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_rows, subnet_texts
+from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_texts
 from optuna_ofa.studies._tables import locked
-
-# why a trial has failed that was told so; one whose process died has no reason
-NOT_MEASURED = "not measured"
-_OPEN = (TrialState.RUNNING, TrialState.FAIL)
-
-
-class Snapshot(NamedTuple):
-    """What may not be started.
-
-    Args:
-        running: ``(n, n_genes)`` subnets of trials that run.
-        failed: ``(n, n_genes)`` subnets of trials that have failed. Those of trials that failed
-            because their process died are left out: nobody told anything.
-        last_id: The last trial that was there before; 0 if there was none.
-    """
-
-    running: Matrix
-    failed: Matrix
-    last_id: int
-
-
-def snapshot(study: Study, space: SearchSpace, tables: RDBStorage | None) -> Snapshot:
-    """Look at what runs and has failed; read the finished trials afterwards, so none is missed."""
-    last_id = 0
-    if tables is None:
-        trials = study.get_trials(deepcopy=False, states=_OPEN)
-    else:  # which does not read the finished trials
-        last_id = _last_id(tables, study._study_id)
-        trials = tables.get_all_trials(study._study_id, deepcopy=False, states=_OPEN)
-    trials = [trial for trial in trials if not _is_abandoned(trial)]
-    running = [_row(space, t) for t in trials if t.state == TrialState.RUNNING]
-    failed = [_row(space, t) for t in trials if t.state == TrialState.FAIL]
-    none = np.empty((0, len(space.genes)), dtype=np.int16)
-    return Snapshot(np.concatenate([none, *running]), np.concatenate([none, *failed]), last_id)
-
-
-def _last_id(tables: RDBStorage, study_id: int) -> int:
-    table = models.TrialModel.__table__
-    query = sa.select(sa.func.max(table.c.trial_id)).where(table.c.study_id == study_id)
-    with tables.engine.connect() as connection:
-        return connection.execute(query).scalar_one() or 0
-
-
-def _is_abandoned(trial: FrozenTrial) -> bool:
-    """Whether nobody has told that a subnet could not be measured."""
-    asked, told = "predicted" in trial.user_attrs, "error" in trial.user_attrs
-    return trial.state == TrialState.FAIL and asked and not told
-
-
-def _row(space: SearchSpace, trial: FrozenTrial) -> Matrix:
-    try:
-        if "subnet" in trial.user_attrs:
-            return space.check(subnet_rows(space.family, [trial.user_attrs["subnet"]]))
-        return space.from_params([trial.params])
-    except (InvalidSubnetError, KeyError, TypeError, ValueError):  # none of this space, or not yet
-        return np.empty((0, len(space.genes)), dtype=np.int16)
 
 
 def start_trials(

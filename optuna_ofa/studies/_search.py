@@ -12,7 +12,6 @@ from tqdm import tqdm
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.studies._failed import add_failed
 from optuna_ofa.studies._results import Batch
-from optuna_ofa.studies._running import snapshot
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
@@ -26,17 +25,16 @@ def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> 
         )
     study.problem.require_reachable()
     study._stop_flag = False
-    sampler = study._subnet_sampler
     hidden = None if progress is None else not progress
     with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
         study._refresh()
         done = _run_enqueued(study, n_evaluations)
-        bar.update(done)
-        study._refresh()
-        sampler.evolution.forbid(snapshot(study, study.space, study._tables).failed)
+        if done:
+            bar.update(done)
+            study._refresh()
         with _stoppable(study), contextlib.suppress(SearchSpaceExhaustedError):
             while done < n_evaluations and not study._stop_flag:
-                n = min(sampler.evolution.n_due, n_evaluations - done)
+                n = min(study._evolution.n_due, n_evaluations - done)
                 done += (added := _run_generation(study, n))
                 bar.update(added)
 
@@ -62,7 +60,7 @@ def _run_enqueued(study: SubnetStudy, at_most: int) -> int:
 def _run_generation(study: SubnetStudy, n: int) -> int:
     """Ask, predict, write, tell; returns how many nobody else had evaluated by then."""
     started = datetime.datetime.now()
-    matrix = study._subnet_sampler.evolution.ask(n)
+    matrix = study._evolution.ask(n)
     attempt = study.problem.try_evaluate(matrix)
     add_failed(study, study.problem, matrix, attempt, started)
     matrix = matrix[attempt.done]
@@ -70,8 +68,8 @@ def _run_generation(study: SubnetStudy, n: int) -> int:
     written = study._store.write(batch)
     for results in (written.news, written.own):
         study._archive.add(results, told=True)
-    study._tell(*written.news[:3])
-    study._tell(*batch[:3])
+    study._learner.learn(written.news)
+    study._learner.tell(*batch[:3])
     if written.n_evaluated == 0:  # another worker makes the same choices at the same time
-        study._subnet_sampler.reseed_rng()
+        study._evolution.reseed()
     return written.n_evaluated + len(attempt.errors)

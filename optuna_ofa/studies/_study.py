@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask_tell import Asked, ask, tell
 from optuna_ofa.studies._find_front import Kind, find_front, of_kind
 from optuna_ofa.studies._front import Front
 from optuna_ofa.studies._heartbeat import Heartbeat
 from optuna_ofa.studies._keep import Generation, Keep, summaries
+from optuna_ofa.studies._learner import Learner
 from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._public_store import PublicStore
 from optuna_ofa.studies._results import Results
 from optuna_ofa.studies._search import search
+from optuna_ofa.studies._snapshot import Snapshot, snapshot
 from optuna_ofa.studies._store import Store
 from optuna_ofa.studies._table_store import TableStore
 from optuna_ofa.studies._tables import relational
@@ -57,7 +56,9 @@ class SubnetStudy(optuna.Study):
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
-        self._subnet_sampler = sampler
+        # a fork, because in `optimize` Optuna tells the sampler itself what was measured
+        self._evolution = sampler.evolution.fork()
+        self._learner = Learner(problem, self._evolution)
         self._archive = Archive(problem)
         self._tables = relational(self)
         self._store: Store = (
@@ -86,6 +87,11 @@ class SubnetStudy(optuna.Study):
         every generation what the others have found, and subnets that another has finished in the
         meantime are dropped and replaced by new ones.
 
+        The search knows predictions only: trials that run or were evaluated count with what is
+        predicted for their subnets. So a process that continues a study goes on as the one that
+        it follows would have. What an objective of your own returns to `optimize` is learnt by
+        the sampler there.
+
         Args:
             n_evaluations: Trials to add to those that the study has.
             progress: Whether to show a progress bar; None shows it on a terminal only.
@@ -102,19 +108,13 @@ class SubnetStudy(optuna.Study):
         """
         search(self, n_evaluations, progress=progress)
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> Snapshot:
         """Take in what other processes, or an earlier one, have written."""
+        seen = snapshot(self, self.space, self._tables)
         self._archive.add(self._store.read())
-        self._tell(*self._archive.take_untold()[:3])
-
-    def _tell(
-        self,
-        matrix: Matrix,
-        values: NDArray[np.float64],
-        constraints: NDArray[np.float64],
-    ) -> None:
-        violations = self.problem.violations(np.nan_to_num(constraints))
-        self._subnet_sampler.evolution.tell(matrix, values * self.problem.signs, violations)
+        self._learner.learn(self._archive.untold(), seen)
+        self._archive.mark_told()
+        return seen
 
     # ------------------------------------------------------------------ measuring
 

@@ -123,5 +123,5 @@ class TestMeetingAnotherWorker:
         first.search(100)
         known = first._archive.all()
         assert sorted(known.numbers.tolist()) == list(range(200))
-        proposed = first._subnet_sampler.evolution.ask(200)
+        proposed = first._evolution.ask(200)
         assert not {r.tobytes() for r in known.matrix} & {r.tobytes() for r in proposed}
