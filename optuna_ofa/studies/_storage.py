@@ -18,8 +18,12 @@ _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
     "'mysql+pymysql://user@host/database'"
 )
-# what to install for a driver's module
-_PACKAGES = {"psycopg": "psycopg[binary]", "pymysql": "PyMySQL", "MySQLdb": "mysqlclient"}
+# what to install for a driver's module, where it is called otherwise
+_PACKAGES = {
+    "psycopg": "optuna-ofa[postgresql]",
+    "pymysql": "optuna-ofa[mysql]",
+    "MySQLdb": "mysqlclient",
+}
 
 
 def open_storage(storage: str | BaseStorage | None) -> BaseStorage:

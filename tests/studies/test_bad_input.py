@@ -44,8 +44,8 @@ class TestUrls:
     @pytest.mark.parametrize(
         ("driver", "module", "package"),
         [
-            ("mysql+pymysql", "pymysql", "PyMySQL"),
-            ("postgresql+psycopg", "psycopg", r"psycopg\[binary\]"),
+            ("mysql+pymysql", "pymysql", r"optuna-ofa\[mysql\]"),
+            ("postgresql+psycopg", "psycopg", r"optuna-ofa\[postgresql\]"),
             ("mysql+mysqldb", "MySQLdb", "mysqlclient"),
         ],
     )
