@@ -42,11 +42,15 @@ def make_study(store: BaseStorage, study_name: str | None, problem: Problem) -> 
             storage=store, study_name=study_name, directions=problem.directions
         )
     )
+    _describe(store, study, problem)
+    return study
+
+
+def _describe(store: BaseStorage, study: optuna.Study, problem: Problem) -> None:
     names = list(problem.objectives)
     # what `set_metric_names` does, without its warning that it is experimental
     _patiently(lambda: store.set_study_system_attr(study._study_id, "study:metric_names", names))
     _patiently(lambda: study.set_user_attr(DESCRIPTION, problem.describe()))
-    return study
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -66,6 +70,9 @@ def find_study(
 ) -> tuple[optuna.Study, Mapping[str, Any] | None]:
     """Load a study, or make it where there is none.
 
+    One that does not say what it searches for, and has no trials, is what a process left that
+    died while it made it, or a plain one of Optuna; with the same directions it is taken.
+
     Returns:
         The study, and what it searches for; None if it does not say.
     """
@@ -80,4 +87,8 @@ def find_study(
         if description is not None:
             return study, description
         time.sleep(_PAUSE_S)  # whoever is making it says so next
-    return study, None
+    same = [d.name.lower() for d in study.directions] == problem.directions
+    if not same or study.get_trials(deepcopy=False):
+        return study, None
+    _describe(store, study, problem)
+    return study, study.user_attrs[DESCRIPTION]  # of two at once that of the later one

@@ -25,7 +25,7 @@ from optuna_ofa import (
 )
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.studies import Problem, _resolve
+from optuna_ofa.studies import Problem, _resolve, _shared
 
 Make = Callable[..., SubnetStudy]
 NOTE10, ACCURACY = "note10_w1.2", "ofa_mbv3_w1.2_acc_predictor.pth"
@@ -79,8 +79,22 @@ class TestContinuing:
         with pytest.raises(optuna.exceptions.DuplicatedStudyError, match="a"):
             make_study(storage=sqlite, study_name="a")
 
-    def test_a_study_of_somebody_else_is_refused(self, make_study: Make, sqlite: str) -> None:
-        optuna.create_study(storage=sqlite, study_name="a", directions=["maximize", "minimize"])
+    @pytest.mark.parametrize(
+        ("directions", "n_trials"),
+        [(["maximize", "minimize"], 1), (["maximize", "maximize"], 0), (["maximize"], 0)],
+        ids=["trials", "directions", "objectives"],
+    )
+    def test_a_study_of_somebody_else_is_refused(
+        self,
+        make_study: Make,
+        sqlite: str,
+        monkeypatch: pytest.MonkeyPatch,
+        directions: list[str],
+        n_trials: int,
+    ) -> None:
+        other = optuna.create_study(storage=sqlite, study_name="a", directions=directions)
+        other.optimize(lambda trial: (1.0,) * len(directions), n_trials=n_trials)
+        monkeypatch.setattr(_shared, "_PAUSE_S", 0.0)
         with pytest.raises(StudyMismatchError, match="'a' was not made by it"):
             make_study(storage=sqlite, study_name="a", load_if_exists=True)
 

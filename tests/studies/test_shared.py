@@ -9,7 +9,7 @@ import optuna
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from optuna_ofa import StorageError
+from optuna_ofa import StorageError, StudyMismatchError
 from optuna_ofa.studies import SubnetStudy, _shared
 from optuna_ofa.studies import _storage as opening
 
@@ -69,6 +69,28 @@ def test_a_study_that_another_process_makes_is_waited_for(
 
     monkeypatch.setattr(_shared.time, "sleep", describe)
     assert make_study(storage=sqlite, study_name="a", load_if_exists=True).trials == []
+
+
+def test_what_a_process_left_that_died_while_it_made_a_study_is_taken(
+    make_study: Make, url: str, names: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = {"storage": url, "study_name": names()}
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_shared, "_describe", die)
+        with pytest.raises(KeyboardInterrupt):
+            make_study(**study)
+    monkeypatch.setattr(_shared, "_PAUSE_S", 0.0)
+    for _ in range(2):
+        repaired = make_study(**study, load_if_exists=True)
+        repaired.search(10)
+    assert len(repaired.trials) == 20
+    assert repaired.metric_names == ["top1", "latency_ms"]
+    with pytest.raises(StudyMismatchError, match=r"has constraints \{\}"):
+        make_study(**study, load_if_exists=True, constraints={"latency_ms": 30.0})
 
 
 def test_a_study_that_is_made_since_the_look_is_loaded(
