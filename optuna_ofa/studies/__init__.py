@@ -1,6 +1,6 @@
 """Studies: search, storage and Pareto fronts."""
 
-from optuna_ofa.studies._ask_tell import Asked
+from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._create import study
 from optuna_ofa.studies._front import Front, FrontPoint
 from optuna_ofa.studies._metrics import METRICS, Metric

@@ -13,10 +13,9 @@ from optuna.trial import TrialState
 
 from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._results import Batch
-from optuna_ofa.studies._rows import TrialRows
+from optuna_ofa.studies._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, VALUE_COLUMNS, TrialRows
 from optuna_ofa.studies._tables import fetch
 
-_ATTRIBUTE = ("trial_id", "key", "value_json")
 _trials = models.TrialModel.__table__
 _NEW_IDS = (
     sa.select(_trials.c.trial_id)
@@ -48,19 +47,13 @@ def insert_trials(
     ids = _ids(connection, study_id, after)
     types = models.TrialValueModel.TrialValueType
     value_type = inserter.stored(models.TrialValueModel.__table__.c.value_type, types.FINITE)
-    inserter.insert(
-        models.TrialParamModel.__table__,
-        ("trial_id", "param_name", "param_value", "distribution_json"),
-        rows.params(ids, batch.matrix),
-    )
-    inserter.insert(
-        models.TrialValueModel.__table__,
-        ("trial_id", "objective", "value", "value_type"),
-        rows.values(ids, batch, value_type),
-    )
-    user, system = models.TrialUserAttributeModel, models.TrialSystemAttributeModel
-    inserter.insert(user.__table__, _ATTRIBUTE, rows.user_attributes(ids, batch))
-    inserter.insert(system.__table__, _ATTRIBUTE, rows.system_attributes(ids, batch))
+    for model, columns, contents in (
+        (models.TrialParamModel, PARAM_COLUMNS, rows.params(ids, batch.matrix)),
+        (models.TrialValueModel, VALUE_COLUMNS, rows.values(ids, batch, value_type)),
+        (models.TrialUserAttributeModel, ATTRIBUTE_COLUMNS, rows.user_attributes(ids, batch)),
+        (models.TrialSystemAttributeModel, ATTRIBUTE_COLUMNS, rows.system_attributes(ids, batch)),
+    ):
+        inserter.insert(model.__table__, columns, contents)
     return ids
 
 

@@ -16,6 +16,9 @@ from optuna_ofa.studies._results import PREDICTED, Batch
 from optuna_ofa.studies._subnet_attr import subnet_texts
 
 Rows = list[tuple[Any, ...]]
+PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")
+VALUE_COLUMNS = ("trial_id", "objective", "value", "value_type")
+ATTRIBUTE_COLUMNS = ("trial_id", "key", "value_json")
 
 
 class TrialRows:
@@ -33,7 +36,7 @@ class TrialRows:
         self._choices = [np.array(problem.space.choices[name]) for name, _ in self._heads]
 
     def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:
-        """trial_id, param_name, param_value, distribution_json; genes of absent blocks too.
+        """`PARAM_COLUMNS`; genes of absent blocks too.
 
         What is stored is the index of a choice; for a gene that is absent, of the first.
         """
@@ -48,7 +51,7 @@ class TrialRows:
         ]
 
     def values(self, ids: Sequence[int], batch: Batch, value_type: Any) -> Rows:
-        """trial_id, objective, value, value_type."""
+        """`VALUE_COLUMNS`."""
         return [
             (trial_id, objective, value, value_type)
             for trial_id, row in zip(ids, batch.values.tolist(), strict=True)
@@ -56,7 +59,7 @@ class TrialRows:
         ]
 
     def user_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
-        """trial_id, key, value_json."""
+        """`ATTRIBUTE_COLUMNS`."""
         kind = json.dumps(PREDICTED)
         texts = subnet_texts(self._space.family, batch.matrix)
         return [
@@ -66,7 +69,7 @@ class TrialRows:
         ]
 
     def system_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
-        """trial_id, key, value_json."""
+        """`ATTRIBUTE_COLUMNS`."""
         keys = [f"constraints:{name}" for name in self._constraints]
         return [
             (trial_id, key, json.dumps(value))

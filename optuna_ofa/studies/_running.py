@@ -25,7 +25,7 @@ from optuna_ofa.studies._bulk import utc
 from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._retry import retrying
-from optuna_ofa.studies._rows import TrialRows
+from optuna_ofa.studies._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
 from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_texts
 from optuna_ofa.studies._tables import locked
 
@@ -101,7 +101,7 @@ def _insert_running(
         inserter = Inserter(connection)
         inserter.insert(
             models.TrialParamModel.__table__,
-            ("trial_id", "param_name", "param_value", "distribution_json"),
+            PARAM_COLUMNS,
             TrialRows(problem).params(ids, matrix[free]),
         )
         attributes = [
@@ -109,8 +109,7 @@ def _insert_running(
             for trial_id, i in zip(ids, free, strict=True)
             for key, text in (("subnet", texts[i]), ("predicted", json.dumps(predicted[i])))
         ]
-        columns = ("trial_id", "key", "value_json")
-        inserter.insert(models.TrialUserAttributeModel.__table__, columns, attributes)
+        inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, attributes)
         if is_heartbeat_enabled(tables) and ids:
             beats = [{"trial_id": trial_id} for trial_id in ids]
             connection.execute(sa.insert(models.TrialHeartbeatModel.__table__), beats)

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.studies._archive import Archive
-from optuna_ofa.studies._ask_tell import Asked, ask, tell
+from optuna_ofa.studies._ask import Asked, ask
 from optuna_ofa.studies._find_front import Kind, find_front, of_kind
 from optuna_ofa.studies._front import Front
 from optuna_ofa.studies._heartbeat import Heartbeat
@@ -26,6 +26,7 @@ from optuna_ofa.studies._snapshot import Snapshot, snapshot
 from optuna_ofa.studies._store import Store
 from optuna_ofa.studies._table_store import TableStore
 from optuna_ofa.studies._tables import relational
+from optuna_ofa.studies._tell import tell
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -157,7 +158,8 @@ class SubnetStudy(optuna.Study):
         """Finish trials with what was measured, of all or some that were asked, in any order.
 
         The trials are of kind ``"evaluated"``, with the predictions beside them as user attribute
-        ``predicted``. Nothing is written unless all of it is right.
+        ``predicted``. Nothing is written unless all of it is right; a database gets a batch in one
+        transaction.
 
         Args:
             asked: What `ask_batch` gave.
@@ -170,6 +172,7 @@ class SubnetStudy(optuna.Study):
         Raises:
             InvalidArgumentError: If the rows do not fit, a number is infinite, or something was
                 not asked for by this study or has been told already.
+            StorageError: If the database refuses, and then nothing was written.
         """
         tell(self, asked, values, constraints)
 

@@ -6,7 +6,8 @@ This relies on ``optuna/storages/_rdb/models.py`` and ``storage.py`` as of the s
   an SQLite file has one writer at a time anyway), so that trials of a study become visible in the
   order of their ``trial_id``, and ``number`` is the count of the trials before, without a gap.
 - ``trials``: ``trial_id``, ``study_id``, ``number``, ``state``, and ``datetime_start`` and
-  ``datetime_complete`` in naive UTC. Finished trials never change.
+  ``datetime_complete`` in naive UTC. Finished trials never change; whoever finishes one that runs
+  holds a lock on its row.
 - ``trial_params``: ``param_name``, ``param_value`` (of a categorical one: the index of the choice)
   and ``distribution_json``.
 - ``trial_values``: ``objective``, ``value`` and ``value_type`` (no value where it is infinite).

@@ -24,12 +24,14 @@ from optuna_ofa import (
     InvalidArgumentError,
     SearchSpace,
     SearchSpaceExhaustedError,
+    StorageError,
     Subnet,
     SubnetStudy,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._ask_tell import Asked
+from optuna_ofa.studies import _insert
+from optuna_ofa.studies._ask import Asked
 
 Make = Callable[..., SubnetStudy]
 
@@ -287,6 +289,60 @@ class TestTelling:
         assert [c["n_params"] for c in found] == pytest.approx(expected)
         macs = [a.predicted["n_macs"] - 5e8 for a in asked]
         assert [c["n_macs"] for c in found] == pytest.approx(macs)
+
+    @pytest.mark.filterwarnings("ignore:The constraint value is ignored:UserWarning")
+    def test_trials_are_those_that_optuna_would_finish(
+        self, make_study: Make, url: str, names: Callable[[], str]
+    ) -> None:
+        constraints = {"latency_ms": 30.0, "n_params": 6e6}
+        for tables in (True, False):
+            study = make_study(storage=url, study_name=names(), constraints=constraints)
+            asked = study.ask_batch(4)
+            asked[0].trial.set_user_attr("kind", "a guess")
+            asked[1].trial.set_constraint("n_params", 3.0)
+            asked[1].trial.set_user_attr("note", "warm")
+            if not tables:
+                theirs, study._tables = study, None
+            else:
+                ours = study
+            before = datetime.datetime.now() - datetime.timedelta(seconds=1)
+            study.tell_batch([*asked[:2], asked[3]], [*measure(asked[:2]), None])
+        for a, b in zip(ours.trials, theirs.trials, strict=True):
+            assert (a.number, a.state, a.params) == (b.number, b.state, b.params)
+            assert a.values == b.values
+            assert (a.user_attrs, a.system_attrs) == (b.user_attrs, b.system_attrs)
+            assert (a.datetime_complete is None) == (b.datetime_complete is None)
+            done = a.datetime_complete
+            assert done is None or before <= done <= datetime.datetime.now()
+
+    def test_a_batch_is_written_at_once_or_not_at_all(
+        self,
+        make_study: Make,
+        url: str,
+        names: Callable[[], str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        study = make_study(storage=url, study_name=names(), constraints={"n_params": 6e6})
+        asked = study.ask_batch(3)
+        before = study.trials
+        insert = _insert.Inserter.insert
+
+        def fail(self: _insert.Inserter, table: sa.Table, *rows: Any) -> None:
+            if table.name == "trial_values":
+                raise sa.exc.OperationalError("", {}, Exception("disk full"))
+            insert(self, table, *rows)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_insert.Inserter, "insert", fail)
+            with pytest.raises(StorageError, match=r"3 trials were not written .* disk full"):
+                study.tell_batch(asked, [*measure(asked[:2]), None])
+        assert study.trials == before
+        commits: list[object] = []
+        assert study._tables is not None
+        sa.event.listen(study._tables.engine, "commit", commits.append)
+        study.tell_batch(asked, [*measure(asked[:2]), None])
+        assert len(commits) == 1
+        assert states(study) == [TrialState.COMPLETE] * 2 + [TrialState.FAIL]
 
     def test_nothing_to_tell_is_told(self, make_study: Make) -> None:
         study = make_study()

@@ -1,32 +1,26 @@
-"""Subnets to measure, a batch at a time: what `ask_batch` and `tell_batch` of a study do."""
+"""Subnets to measure, a batch at a time: what `ask_batch` of a study does."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
-from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.space import Subnet
 from optuna_ofa.studies._candidates import Candidates, propose
-from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._promising import promising
-from optuna_ofa.studies._results import EVALUATED, absent
+from optuna_ofa.studies._results import absent
 from optuna_ofa.studies._running import start_trials
 from optuna_ofa.studies._snapshot import Snapshot
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
-
-
-# why a trial has failed that was told so; one whose process died has no reason
-NOT_MEASURED = "not measured"
 
 
 class Asked(NamedTuple):
@@ -43,9 +37,6 @@ class Asked(NamedTuple):
     trial: optuna.Trial
     number: int
     predicted: Mapping[str, float]
-
-
-# ---------------------------------------------------------------------------- ask
 
 
 def ask(study: SubnetStudy, n: int) -> list[Asked]:
@@ -134,75 +125,3 @@ def _trial(study: SubnetStudy, plain: optuna.Study, trial_id: int) -> optuna.Tri
     trial = optuna.Trial(plain, trial_id)
     trial.study = study
     return trial
-
-
-# ---------------------------------------------------------------------------- tell
-
-
-def tell(
-    study: SubnetStudy,
-    asked: Iterable[Asked],
-    values: Iterable[Measured],
-    constraints: Mapping[str, Iterable[float]] | None,
-) -> None:
-    """Finish trials that were asked for; see `SubnetStudy.tell_batch`."""
-    asked = list(asked)
-    rows = check_values(study.problem, values, len(asked))
-    others = check_others(study.problem, constraints or {}, len(asked))
-    _check_asked(study, asked)
-    for i, one in enumerate(asked):
-        measured = {name: column[i] for name, column in others.items() if column[i] == column[i]}
-        _tell(study, one, rows[i], {**one.predicted, **measured})
-        study._heartbeat.release(one.trial._trial_id)
-
-
-def _tell(
-    study: SubnetStudy, one: Asked, row: list[float] | None, others: Mapping[str, float]
-) -> None:
-    one.trial.set_user_attr("kind", EVALUATED)
-    if row is None:
-        one.trial.set_user_attr("error", NOT_MEASURED)
-        study.tell(one.trial, state=TrialState.FAIL)
-        return
-    metrics = {**others, **dict(zip(study.problem.objectives, row, strict=True))}
-    for name in study.problem.constraints:
-        excess = study.problem.excess(name, np.array(metrics[name]))
-        one.trial.set_constraint(name, float(excess))
-    study.tell(one.trial, row)
-
-
-def _check_asked(study: SubnetStudy, asked: Sequence[Asked]) -> None:
-    """Refuse what is no running trial of the study."""
-    numbers = [one.number for one in asked]
-    twice = [number for number in numbers if numbers.count(number) > 1]
-    if twice:
-        raise InvalidArgumentError(
-            f"`asked` must hold each subnet once, but trial {twice[0]} is there "
-            f"{numbers.count(twice[0])} times."
-        )
-    for one in asked:
-        other = one.trial.study.study_name
-        if other != study.study_name:
-            raise InvalidArgumentError(
-                f"`asked` must be of study {study.study_name!r}, but trial {one.number} is of "
-                f"{other!r}."
-            )
-        trial = _stored(study, one)
-        if trial is None or trial.user_attrs.get("subnet") != one.subnet.to_dict():
-            raise InvalidArgumentError(
-                f"`asked` must be of this study's storage, but its trial {one.number} is not of "
-                f"{one.subnet}."
-            )
-        if trial.state != TrialState.RUNNING:
-            raise InvalidArgumentError(
-                f"`asked` must be running trials, each told once, but trial {one.number} is "
-                f"{trial.state.name}."
-            )
-
-
-def _stored(study: SubnetStudy, one: Asked) -> FrozenTrial | None:
-    try:
-        trial = study._storage.get_trial(one.trial._trial_id)
-    except KeyError:
-        return None
-    return trial if trial.number == one.number else None
