@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial
 from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
+from optuna_ofa.studies._halving import Items, in_parts
 from optuna_ofa.studies._subnet_attr import rows_of_texts, subnet_rows
 
-T = TypeVar("T")
 Decoded = tuple[Matrix, NDArray[np.bool_]]
 _ERRORS = (InvalidSubnetError, KeyError, TypeError, ValueError, OverflowError)
 
@@ -54,21 +54,13 @@ def decode_trials(space: SearchSpace, trials: Sequence[FrozenTrial]) -> Decoded:
     return matrix, good
 
 
-def _decode(
-    space: SearchSpace, items: Sequence[T], convert: Callable[[Sequence[T]], Matrix]
-) -> Decoded:
-    """Convert all that can be converted, which is found by halving.
+def _decode(space: SearchSpace, items: Items, convert: Callable[[Items], Matrix]) -> Decoded:
+    """Convert all that can be converted.
 
     What cannot is not of the space, such as from before it was restricted.
     """
-    try:
-        return convert(items), np.ones(len(items), dtype=bool)
-    except _ERRORS:
-        if len(items) < 2:
-            matrix = np.zeros((len(items), len(space.genes)), dtype=np.int16)
-            return matrix, np.zeros(len(items), dtype=bool)
-    half = len(items) // 2
-    (first, first_good), (second, second_good) = (
-        _decode(space, part, convert) for part in (items[:half], items[half:])
-    )
-    return np.concatenate([first, second]), np.concatenate([first_good, second_good])
+    nothing = np.zeros((1, len(space.genes)), dtype=np.int16)
+    parts = in_parts(convert, items, _ERRORS)
+    rows = [nothing if isinstance(part, Exception) else part for _, part in parts]
+    good = [not isinstance(part, Exception) for n, part in parts for _ in range(n)]
+    return np.concatenate([nothing[:0], *rows]), np.array(good, dtype=bool)

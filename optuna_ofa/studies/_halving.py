@@ -1,35 +1,47 @@
-"""Finding the few rows of a batch that a predictor raises for."""
+"""Finding the few items of a batch that something raises for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from optuna_ofa._errors import PredictionError
-from optuna_ofa.space._space import Matrix
 
 T = TypeVar("T")
 
 
-def in_parts(call: Callable[[Matrix], T], matrix: Matrix) -> list[tuple[int, T | Exception]]:
-    """Call with the whole batch, and with halves of what raises, down to single rows.
+class Parted(Protocol):
+    """An array or a sequence."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+Items = TypeVar("Items", bound=Parted)
+
+
+def in_parts(
+    call: Callable[[Items], T], items: Items, errors: tuple[type[Exception], ...] = (Exception,)
+) -> list[tuple[int, T | Exception]]:
+    """Call with the whole batch, and with halves of what raises, down to single items.
 
     Args:
-        call: Takes ``(n, n_genes)`` genotypes. A `PredictionError` is passed on, for a predictor
-            that returns no numbers is wrong as a whole.
-        matrix: The batch.
+        call: Takes a part of the batch. A `PredictionError` is passed on, for a predictor that
+            returns no numbers is wrong as a whole.
+        items: The batch, such as ``(n, n_genes)`` genotypes.
+        errors: What is looked for; everything else is passed on.
 
     Returns:
-        Number of rows and result of each part, in their order; an error has one row.
+        Number of items and result of each part, in their order; an error has one item.
     """
-    if len(matrix) == 0:
+    if len(items) == 0:
         return []
     try:
-        return [(len(matrix), call(matrix))]
+        return [(len(items), call(items))]
     except PredictionError:
         raise
-    except Exception as error:
-        if len(matrix) == 1:
+    except errors as error:
+        if len(items) == 1:
             return [(1, error)]
-    half = len(matrix) // 2
-    return in_parts(call, matrix[:half]) + in_parts(call, matrix[half:])
+    half = len(items) // 2
+    return in_parts(call, items[:half], errors) + in_parts(call, items[half:], errors)

@@ -17,17 +17,17 @@ from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.storages._rdb import models
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._bulk import utc
 from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._retry import retrying
 from optuna_ofa.studies._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
-from optuna_ofa.studies._subnet_attr import subnet_dicts, subnet_texts
+from optuna_ofa.studies._subnet_attr import subnet_texts
 from optuna_ofa.studies._tables import locked
+from optuna_ofa.studies._trials import templates
 
 
 def start_trials(
@@ -55,33 +55,13 @@ def start_trials(
         StorageError: If the database refuses.
     """
     if tables is None:
-        templates = _templates(problem.space, matrix, predicted)
+        attributes = [{"predicted": values} for values in predicted]
+        now = datetime.datetime.now()
+        trials = templates(problem.space, matrix, TrialState.RUNNING, attributes, now)
         make = partial(study._storage.create_new_trial, study._study_id)
-        return {i: make(template) for i, template in enumerate(templates)}
+        return {i: make(trial) for i, trial in enumerate(trials)}
     insert = partial(_insert_running, tables, study._study_id, problem, matrix, predicted, last_id)
     return retrying(insert, tables.engine, len(matrix))
-
-
-def _templates(
-    space: SearchSpace, matrix: Matrix, predicted: list[dict[str, float]]
-) -> list[FrozenTrial]:
-    rows = zip(space.to_params(matrix), subnet_dicts(space.family, matrix), predicted, strict=True)
-    return [
-        FrozenTrial(
-            number=-1,
-            trial_id=-1,
-            state=TrialState.RUNNING,
-            value=None,
-            datetime_start=datetime.datetime.now(),
-            datetime_complete=None,
-            params=dict(params),
-            distributions=dict(space.distributions),
-            user_attrs={"subnet": subnet, "predicted": values},
-            system_attrs={},
-            intermediate_values={},
-        )
-        for params, subnet, values in rows
-    ]
 
 
 def _insert_running(

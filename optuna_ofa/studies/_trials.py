@@ -1,11 +1,15 @@
-"""A batch as Optuna's finished trials."""
+"""Subnets as Optuna's trials."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch
 from optuna_ofa.studies._subnet_attr import subnet_dicts
@@ -29,29 +33,48 @@ def finished_trials(problem: Problem, batch: Batch) -> list[FrozenTrial]:
         problem: What was searched for.
         batch: What was predicted.
     """
-    distributions = _Shared(problem.space.distributions)
-    subnets = subnet_dicts(problem.space.family, batch.matrix)
     names = [f"constraints:{name}" for name in problem.constraints]
+    attributes = [{"kind": PREDICTED}] * len(batch.matrix)
+    trials = templates(problem.space, batch.matrix, TrialState.COMPLETE, attributes, batch.started)
+    rows = zip(trials, batch.values.tolist(), batch.constraints.tolist(), strict=True)
+    for trial, values, excess in rows:
+        trial.values, trial.datetime_complete = values, batch.completed
+        trial.system_attrs = dict(zip(names, excess, strict=True))
+    return trials
+
+
+def templates(
+    space: SearchSpace,
+    matrix: Matrix,
+    state: TrialState,
+    attributes: Sequence[Mapping[str, Any]],
+    started: datetime.datetime,
+) -> list[FrozenTrial]:
+    """Trials without numbers and values, for `optuna.Study.add_trials`.
+
+    Args:
+        space: The space of the subnets.
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        state: The state of all trials.
+        attributes: User attributes of each beside its subnet.
+        started: When they were started, in local time; those that have finished end now.
+    """
+    distributions = _Shared(space.distributions)
+    rows = zip(space.to_params(matrix), subnet_dicts(space.family, matrix), attributes, strict=True)
+    completed = datetime.datetime.now() if state.is_finished() else None
     return [
         FrozenTrial(
             number=-1,
             trial_id=-1,
-            state=TrialState.COMPLETE,
+            state=state,
             value=None,
-            values=row,
-            datetime_start=batch.started,
-            datetime_complete=batch.completed,
+            datetime_start=started,
+            datetime_complete=completed,
             params=_Shared(params),
             distributions=distributions,
-            user_attrs={"subnet": _Shared(subnet), "kind": PREDICTED},
-            system_attrs=dict(zip(names, excess, strict=True)),
+            user_attrs={"subnet": _Shared(subnet), **more},
+            system_attrs={},
             intermediate_values={},
         )
-        for subnet, params, row, excess in zip(
-            subnets,
-            problem.space.to_params(batch.matrix),
-            batch.values.tolist(),
-            batch.constraints.tolist(),
-            strict=True,
-        )
+        for params, subnet, more in rows
     ]

@@ -15,7 +15,8 @@ from optuna_ofa import FailedPredictionWarning, PredictionError, SearchSpace, Su
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies import Problem
-from optuna_ofa.studies._failed import failed_trials, warn_failed
+from optuna_ofa.studies._failed import add_failed, warn_failed
+from optuna_ofa.studies._problem import Attempt
 
 MakePredictor = Callable[..., Predictor]
 
@@ -93,12 +94,15 @@ def test_failed_trials_say_which_subnet_and_why(
     problem = make(rows[:0], ValueError())
     started = datetime.datetime.now()
     study = optuna.create_study(directions=problem.directions)
-    study.add_trials(failed_trials(problem, rows[:2], [OSError("a"), ValueError("b")], started))
+    done, errors = np.array([False, True, False]), [OSError("a"), ValueError("b")]
+    attempt = Attempt(done, problem.evaluate(rows[1:2]), errors)
+    with pytest.warns(FailedPredictionWarning, match="for 2 of 3 subnets"):
+        add_failed(study, problem, rows[:3], attempt, started)
     assert [t.state for t in study.trials] == [TrialState.FAIL] * 2
     assert [t.user_attrs["error"] for t in study.trials] == ["OSError: a", "ValueError: b"]
     subnets = [Subnet.from_dict(t.user_attrs["subnet"]) for t in study.trials]
-    assert subnets == space.from_matrix(rows[:2])
-    assert (space.from_params([t.params for t in study.trials]) == rows[:2]).all()
+    assert subnets == space.from_matrix(rows[:3:2])
+    assert (space.from_params([t.params for t in study.trials]) == rows[:3:2]).all()
     assert study.trials[0].datetime_start == started
 
 
