@@ -9,6 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.studies._decode import decode_trials
+from optuna_ofa.studies._journal import add_trials
 from optuna_ofa.studies._keep import Generation, Keep, next_key
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch, Results, assemble
@@ -38,10 +39,11 @@ class PublicStore(Store):
         """The trials that have finished since the last call, whoever ran them."""
         trials = self._study.get_trials(deepcopy=False)[self._n_known :]
         new = [t for t in trials if t.state.is_finished() and t.number not in self._known]
-        self._known.update(trial.number for trial in new)
-        while self._n_known in self._known:
-            self._known.remove(self._n_known)
-            self._n_known += 1
+        for number in (trial.number for trial in new):
+            self._known.add(number)
+            while self._n_known in self._known:  # at once, because a set does not shrink
+                self._known.remove(self._n_known)
+                self._n_known += 1
         news = self._results([t for t in new if t.state == TrialState.COMPLETE])
         self._learn(news)
         return news
@@ -61,10 +63,10 @@ class PublicStore(Store):
         ).select(good)
 
     def write(self, batch: Batch) -> Written:
-        """Add a generation, trial by trial where the storage can do no better."""
+        """Add a generation, trial by trial where the storage is no journal."""
         nothing = Results.empty(self._problem)
         chosen = self._chosen(batch, nothing)
-        self._study.add_trials(finished_trials(self._problem, chosen))
+        add_trials(self._study, finished_trials(self._problem, chosen))
         self._learn(chosen.numbered(range(len(chosen.matrix))))
         if self._front is not None:
             storage, study_id = self._study._storage, self._study._study_id
