@@ -295,6 +295,7 @@ class TestTelling:
         self, make_study: Make, url: str, names: Callable[[], str]
     ) -> None:
         constraints = {"latency_ms": 30.0, "n_params": 6e6}
+        before = datetime.datetime.now() - datetime.timedelta(seconds=1)
         for tables in (True, False):
             study = make_study(storage=url, study_name=names(), constraints=constraints)
             asked = study.ask_batch(4)
@@ -305,7 +306,6 @@ class TestTelling:
                 theirs, study._tables = study, None
             else:
                 ours = study
-            before = datetime.datetime.now() - datetime.timedelta(seconds=1)
             study.tell_batch([*asked[:2], asked[3]], [*measure(asked[:2]), None])
         for a, b in zip(ours.trials, theirs.trials, strict=True):
             assert (a.number, a.state, a.params) == (b.number, b.state, b.params)
