@@ -66,9 +66,9 @@ def _run_generation(study: SubnetStudy, n: int) -> int:
     matrix = matrix[attempt.done]
     batch = Batch(matrix, *attempt.evaluation, started, datetime.datetime.now())
     written = study._store.write(batch)
-    for results in (written.news, written.own):
-        study._archive.add(results, told=True)
-    study._learner.learn(written.news)
+    study._archive.add(written.news)
+    study._archive.add(written.own, told=True)
+    study._learn()
     study._learner.tell(*batch[:3])
     if written.n_evaluated == 0:  # another worker makes the same choices at the same time
         study._evolution.reseed()

@@ -113,9 +113,13 @@ class SubnetStudy(optuna.Study):
         """Take in what other processes, or an earlier one, have written."""
         seen = snapshot(self, self.space, self._tables)
         self._archive.add(self._store.read())
+        self._learn(seen)
+        return seen
+
+    def _learn(self, seen: Snapshot | None = None) -> None:
+        """Let the search learn what is known and new to it."""
         self._learner.learn(self._archive.untold(), seen)
         self._archive.mark_told()
-        return seen
 
     # ------------------------------------------------------------------ measuring
 

@@ -102,10 +102,35 @@ def test_measured_values_do_not_compete(make_study: Make, sqlite: str, again: bo
     if again:
         study = make_study(storage=sqlite, study_name="a", load_if_exists=True)
     study.search(200)
+    check_population(study)
+
+
+def check_population(study: SubnetStudy) -> None:
+    """All survivors have what is predicted for them."""
     population = study._evolution._population
     assert population is not None
     expected = study.problem.evaluate(population.matrix).values
     assert (population.values * study.problem.signs).tolist() == expected.tolist()
+
+
+def test_what_others_measure_in_the_meantime_does_not_compete(
+    make_study: Make, predictor: Callable[..., Predictor], space: SearchSpace, sqlite: str
+) -> None:
+    accuracy = predictor("top1", space)
+    study = make_study(storage=sqlite, study_name="a", accuracy=accuracy)
+    other = make_study(storage=sqlite, study_name="a", load_if_exists=True, seed=1)
+    predict = accuracy.predict
+
+    def meanwhile(matrix: Matrix) -> NDArray[np.float64]:
+        accuracy.predict = predict  # type: ignore[method-assign]
+        asked = other.ask_batch(10)
+        other.tell_batch(asked, [GOOD] * 10)
+        return predict(matrix)
+
+    accuracy.predict = meanwhile  # type: ignore[method-assign]
+    study.search(200)
+    assert np.count_nonzero(study._archive.all().evaluated) == 10
+    check_population(study)
 
 
 def test_the_sampler_learns_what_was_measured_in_optimize(make_study: Make) -> None:
