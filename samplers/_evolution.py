@@ -108,7 +108,7 @@ class Evolution:
     @property
     def n_due(self) -> int:
         """How many proposals are left in this generation, at least 1."""
-        return len(self._queue) or max(1, self._size() - (len(self._told) - self._n_settled))
+        return max(1, self._size() - (len(self._told) - self._n_settled))
 
     def ask(self, n: int) -> Matrix:
         """Propose subnets that were neither proposed nor told before.

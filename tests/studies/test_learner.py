@@ -60,7 +60,9 @@ GOOD = [90.0, 1.0]
 COURSES = {
     "generations": [search(130), search(170), search(60)],
     "running": [search(100), ask(7), search(150), search(50)],
-    "midst": [search(30), ask(7), search(40), search(100), ask(3), tell(GOOD), search(70)],
+    "midst": [
+        *(search(10), ask(40), search(30), ask(30), search(80), ask(50), tell(GOOD), search(70))
+    ],
     "measured": [search(100), ask(7), search(100), tell(GOOD, GOOD, None), search(200)],
     "at-once": [ask(5), tell(GOOD, None, GOOD), search(150), ask(4), tell(GOOD), search(100)],
     "evaluated": [search(100), evaluate(8), search(100), evaluate(3), search(150)],
