@@ -82,13 +82,21 @@ def test_the_search_is_better_than_random(make_study: Make) -> None:
     assert best > random[random[:, 1] <= 25, 0].max()
 
 
-def test_same_seed_gives_the_same_front_in_memory_and_in_a_file(
-    make_study: Make, sqlite: str
+def test_same_seed_gives_the_same_front_in_memory_in_a_database_and_after_a_restart(
+    make_study: Make, url: str, names: Callable[[], str]
 ) -> None:
-    fronts = []
-    for storage in (None, sqlite):
-        study = make_study(storage=storage, constraints={"latency_ms": 40.0}, seed=5)
-        study.search(300)
+    fronts, name = [], names()
+    # of islands too, which are told apart by the number of results
+    for storage, parts in ((None, [1700]), (url, [1140, 333, 227])):
+        for n in parts:  # each as a new process would
+            study = make_study(
+                storage=storage,
+                study_name=None if storage is None else name,
+                load_if_exists=storage is not None,
+                constraints={"latency_ms": 40.0},
+                seed=5,
+            )
+            study.search(n)
         fronts.append([(p.subnet, p.values, p.trial_number) for p in study.front()])
     assert fronts[0] == fronts[1]
 
