@@ -16,8 +16,8 @@ from optuna_ofa.space import Subnet
 from optuna_ofa.studies._candidates import Candidates, propose
 from optuna_ofa.studies._promising import promising
 from optuna_ofa.studies._results import absent
-from optuna_ofa.studies._running import start_trials
-from optuna_ofa.studies._snapshot import Snapshot
+from optuna_ofa.studies.storage._running import start_trials
+from optuna_ofa.studies.storage._snapshot import Snapshot
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy

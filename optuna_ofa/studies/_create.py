@@ -13,7 +13,6 @@ from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import CostPredictor, LatencyTable, Predictor
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import Family, SearchSpace, get_family
-from optuna_ofa.studies._keep import Keep
 from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._resolve import (
@@ -24,10 +23,11 @@ from optuna_ofa.studies._resolve import (
     find_table,
     latency_predictor,
 )
-from optuna_ofa.studies._shared import find_study, make_study, open_shared
-from optuna_ofa.studies._storage import storage_errors
 from optuna_ofa.studies._study import SubnetStudy
 from optuna_ofa.studies._surrogate import PredictorSurrogate
+from optuna_ofa.studies.storage._keep import Keep
+from optuna_ofa.studies.storage._open import storage_errors
+from optuna_ofa.studies.storage._shared import find_study, make_study, open_shared
 
 _logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from optuna_ofa._errors import FailedPredictionWarning, PredictionError
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Attempt, Problem
 from optuna_ofa.studies._results import PREDICTED
-from optuna_ofa.studies._trials import templates
+from optuna_ofa.studies.storage._trials import templates
 
 
 def add_failed(

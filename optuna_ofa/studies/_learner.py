@@ -9,7 +9,7 @@ from optuna_ofa.samplers import Evolution
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import Results
-from optuna_ofa.studies._snapshot import Snapshot
+from optuna_ofa.studies.storage._snapshot import Snapshot
 
 
 class Learner:

@@ -14,19 +14,19 @@ from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask import Asked, ask
 from optuna_ofa.studies._find_front import Kind, find_front, of_kind
 from optuna_ofa.studies._front import Front
-from optuna_ofa.studies._heartbeat import Heartbeat
-from optuna_ofa.studies._keep import Generation, Keep, summaries
 from optuna_ofa.studies._learner import Learner
 from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._public_store import PublicStore
 from optuna_ofa.studies._results import Results
 from optuna_ofa.studies._search import search
-from optuna_ofa.studies._snapshot import Snapshot, snapshot
-from optuna_ofa.studies._store import Store
-from optuna_ofa.studies._table_store import TableStore
-from optuna_ofa.studies._tables import relational
 from optuna_ofa.studies._tell import tell
+from optuna_ofa.studies.storage._heartbeat import Heartbeat
+from optuna_ofa.studies.storage._keep import Generation, Keep, summaries
+from optuna_ofa.studies.storage._public_store import PublicStore
+from optuna_ofa.studies.storage._snapshot import Snapshot, snapshot
+from optuna_ofa.studies.storage._store import Store
+from optuna_ofa.studies.storage._table_store import TableStore
+from optuna_ofa.studies.storage._tables import relational
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.studies._ask import Asked
-from optuna_ofa.studies._finish import Ending, Started, finish_trials
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import EVALUATED
+from optuna_ofa.studies.storage._finish import Ending, Started, finish_trials
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy

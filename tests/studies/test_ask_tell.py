@@ -30,8 +30,8 @@ from optuna_ofa import (
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies import _insert
 from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies.storage import _insert
 
 Make = Callable[..., SubnetStudy]
 

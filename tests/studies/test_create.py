@@ -25,7 +25,8 @@ from optuna_ofa import (
 )
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.studies import Problem, _resolve, _shared
+from optuna_ofa.studies import Problem, _resolve
+from optuna_ofa.studies.storage import _shared
 
 Make = Callable[..., SubnetStudy]
 NOTE10, ACCURACY = "note10_w1.2", "ofa_mbv3_w1.2_acc_predictor.pth"

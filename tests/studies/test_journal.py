@@ -16,9 +16,9 @@ from optuna.storages.journal._base import BaseJournalSnapshot
 from optuna.trial import FrozenTrial
 
 from optuna_ofa import SubnetStudy
-from optuna_ofa.studies import _journal
 from optuna_ofa.studies._results import Batch
-from optuna_ofa.studies._trials import finished_trials
+from optuna_ofa.studies.storage import _journal
+from optuna_ofa.studies.storage._trials import finished_trials
 
 Make = Callable[..., SubnetStudy]
 

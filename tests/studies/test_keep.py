@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from optuna_ofa import InvalidArgumentError
 from optuna_ofa.studies import SubnetStudy
-from optuna_ofa.studies._keep import SUMMARY_KEY
+from optuna_ofa.studies.storage._keep import SUMMARY_KEY
 
 Make = Callable[..., SubnetStudy]
 BOUND = {"latency_ms": 30.0}

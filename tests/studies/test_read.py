@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from optuna_ofa.studies import SubnetStudy, _read
-from optuna_ofa.studies._public_store import PublicStore
+from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.studies._results import Results
-from optuna_ofa.studies._table_store import TableStore
+from optuna_ofa.studies.storage import _read
+from optuna_ofa.studies.storage._public_store import PublicStore
+from optuna_ofa.studies.storage._table_store import TableStore
 
 Make = Callable[..., SubnetStudy]
 BOUNDS = {"latency_ms": 30.0, "n_params": 5e6}

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from optuna_ofa import StorageError
-from optuna_ofa.studies import SubnetStudy, _retry
-from optuna_ofa.studies._retry import is_transient, retrying
+from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.studies.storage import _retry
+from optuna_ofa.studies.storage._retry import is_transient, retrying
 
 LOCKED = sqlite3.OperationalError("database is locked")
 

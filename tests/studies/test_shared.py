@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from optuna_ofa import StorageError, StudyMismatchError
-from optuna_ofa.studies import SubnetStudy, _shared
-from optuna_ofa.studies import _storage as opening
+from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.studies.storage import _open as opening
+from optuna_ofa.studies.storage import _shared
 
 Make = Callable[..., SubnetStudy]
 

@@ -17,10 +17,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa import SearchSpace, StorageError
-from optuna_ofa.studies import SubnetStudy, _insert, _tables
+from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.studies._results import Batch
-from optuna_ofa.studies._tables import relational
-from optuna_ofa.studies._trials import finished_trials
+from optuna_ofa.studies.storage import _insert, _tables
+from optuna_ofa.studies.storage._tables import relational
+from optuna_ofa.studies.storage._trials import finished_trials
 
 Make = Callable[..., SubnetStudy]
 CHILDREN = [

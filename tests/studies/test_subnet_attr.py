@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from optuna_ofa import SearchSpace, families
-from optuna_ofa.studies._subnet_attr import (
+from optuna_ofa.studies.storage._subnet_attr import (
     rows_of_texts,
     subnet_dicts,
     subnet_rows,

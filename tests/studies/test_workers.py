@@ -17,7 +17,7 @@ from optuna_ofa.predictors import Predictor
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies import SubnetStudy
-from optuna_ofa.studies._tables import relational
+from optuna_ofa.studies.storage._tables import relational
 
 Make = Callable[..., SubnetStudy]
 WORKER = """

@@ -20,14 +20,14 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._bulk import utc
-from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._retry import retrying
-from optuna_ofa.studies._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
-from optuna_ofa.studies._subnet_attr import subnet_texts
-from optuna_ofa.studies._tables import locked
-from optuna_ofa.studies._trials import templates
+from optuna_ofa.studies.storage._bulk import utc
+from optuna_ofa.studies.storage._insert import Inserter
+from optuna_ofa.studies.storage._retry import retrying
+from optuna_ofa.studies.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
+from optuna_ofa.studies.storage._subnet_attr import subnet_texts
+from optuna_ofa.studies.storage._tables import locked
+from optuna_ofa.studies.storage._trials import templates
 
 
 def start_trials(

@@ -9,16 +9,16 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.studies._bulk import insert_trials
-from optuna_ofa.studies._keep import SUMMARY_KEY, Generation, Keep, next_key
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._read import Position, read_new
 from optuna_ofa.studies._results import Batch, Results
-from optuna_ofa.studies._retry import retrying
-from optuna_ofa.studies._rows import TrialRows
-from optuna_ofa.studies._storage import storage_errors
-from optuna_ofa.studies._store import Store, Written
-from optuna_ofa.studies._tables import locked
+from optuna_ofa.studies.storage._bulk import insert_trials
+from optuna_ofa.studies.storage._keep import SUMMARY_KEY, Generation, Keep, next_key
+from optuna_ofa.studies.storage._open import storage_errors
+from optuna_ofa.studies.storage._read import Position, read_new
+from optuna_ofa.studies.storage._retry import retrying
+from optuna_ofa.studies.storage._rows import TrialRows
+from optuna_ofa.studies.storage._store import Store, Written
+from optuna_ofa.studies.storage._tables import locked
 
 
 class TableStore(Store):

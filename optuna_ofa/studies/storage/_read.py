@@ -13,10 +13,10 @@ from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.studies._decode import decode_params, decode_texts
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Results, assemble
-from optuna_ofa.studies._tables import fetch
+from optuna_ofa.studies.storage._decode import decode_params, decode_texts
+from optuna_ofa.studies.storage._tables import fetch
 
 Ids = NDArray[np.int64]
 _COMPLETE, _OPEN = 0, 1

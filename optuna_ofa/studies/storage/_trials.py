@@ -12,7 +12,7 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch
-from optuna_ofa.studies._subnet_attr import subnet_dicts
+from optuna_ofa.studies.storage._subnet_attr import subnet_dicts
 
 
 class _Shared(dict[str, Any]):

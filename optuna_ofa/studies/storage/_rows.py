@@ -13,7 +13,7 @@ from optuna.distributions import distribution_to_json
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch
-from optuna_ofa.studies._subnet_attr import subnet_texts
+from optuna_ofa.studies.storage._subnet_attr import subnet_texts
 
 Rows = list[tuple[Any, ...]]
 PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")

@@ -14,7 +14,7 @@ from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._halving import Items, in_parts
-from optuna_ofa.studies._subnet_attr import rows_of_texts, subnet_rows
+from optuna_ofa.studies.storage._subnet_attr import rows_of_texts, subnet_rows
 
 Decoded = tuple[Matrix, NDArray[np.bool_]]
 _ERRORS = (InvalidSubnetError, KeyError, TypeError, ValueError, OverflowError)

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import StorageError
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._storage import open_storage
+from optuna_ofa.studies.storage._open import open_storage
 
 T = TypeVar("T")
 # User attribute of a study that says what it searches for.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from optuna_ofa.studies._keep import Keep, KnownFront
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import Batch, Results
+from optuna_ofa.studies.storage._keep import Keep, KnownFront
 
 
 class Written(NamedTuple):

@@ -17,11 +17,11 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.studies._bulk import utc
-from optuna_ofa.studies._insert import Inserter
-from optuna_ofa.studies._retry import retrying
-from optuna_ofa.studies._rows import ATTRIBUTE_COLUMNS, VALUE_COLUMNS
-from optuna_ofa.studies._tables import locked
+from optuna_ofa.studies.storage._bulk import utc
+from optuna_ofa.studies.storage._insert import Inserter
+from optuna_ofa.studies.storage._retry import retrying
+from optuna_ofa.studies.storage._rows import ATTRIBUTE_COLUMNS, VALUE_COLUMNS
+from optuna_ofa.studies.storage._tables import locked
 
 _trials = models.TrialModel.__table__
 _values = models.TrialValueModel.__table__

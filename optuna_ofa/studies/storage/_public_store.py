@@ -8,13 +8,13 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.studies._decode import decode_trials
-from optuna_ofa.studies._journal import add_trials
-from optuna_ofa.studies._keep import Generation, Keep, next_key
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch, Results, assemble
-from optuna_ofa.studies._store import Store, Written
-from optuna_ofa.studies._trials import finished_trials
+from optuna_ofa.studies.storage._decode import decode_trials
+from optuna_ofa.studies.storage._journal import add_trials
+from optuna_ofa.studies.storage._keep import Generation, Keep, next_key
+from optuna_ofa.studies.storage._store import Store, Written
+from optuna_ofa.studies.storage._trials import finished_trials
 
 
 class PublicStore(Store):

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._decode import decode_trials
+from optuna_ofa.studies.storage._decode import decode_trials
 
 _STATES = (TrialState.RUNNING, TrialState.FAIL)
 

@@ -11,10 +11,15 @@ import sqlalchemy as sa
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.studies._insert import Inserter
 from optuna_ofa.studies._results import Batch
-from optuna_ofa.studies._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, VALUE_COLUMNS, TrialRows
-from optuna_ofa.studies._tables import fetch
+from optuna_ofa.studies.storage._insert import Inserter
+from optuna_ofa.studies.storage._rows import (
+    ATTRIBUTE_COLUMNS,
+    PARAM_COLUMNS,
+    VALUE_COLUMNS,
+    TrialRows,
+)
+from optuna_ofa.studies.storage._tables import fetch
 
 _trials = models.TrialModel.__table__
 _NEW_IDS = (

@@ -1,0 +1,1 @@
+"""How a study is kept: Optuna's tables written and read in bulk, or its public calls."""
