@@ -30,11 +30,15 @@ class Entry(NamedTuple):
         mean_ms: Mean latency in milliseconds.
         std_ms: Standard deviation of single runs in milliseconds; NaN if unknown.
         n_runs: Number of runs; 0 if unknown.
+        median_ms: Median of single runs; NaN if unknown.
+        min_ms: The fastest run; NaN if unknown.
     """
 
     mean_ms: float
     std_ms: float = math.nan
     n_runs: int = 0
+    median_ms: float = math.nan
+    min_ms: float = math.nan
 
 
 class Section(NamedTuple):
@@ -158,14 +162,16 @@ def _entry(key: object, value: Any, path: Path) -> Entry:
                           f"{_short(value)}.")  # fmt: skip
     try:
         mean, count = float(value["mean"]), int(value.get("count", 0))
+        median, least = (float(value.get(key, math.nan)) for key in ("median", "min"))
         std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))
     except (TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"`{key}` in {path} must have numbers, but has "
                           f"{_short(value)}.") from error  # fmt: skip
-    if not math.isfinite(mean) or mean < 0 or std < 0 or math.isinf(std):
+    others = [v for v in (std, median, least) if not math.isnan(v)]
+    if any(not math.isfinite(v) or v < 0 for v in (mean, *others)):
         raise FormatError(f"`{key}` in {path} must have finite, non-negative milliseconds, but "
                           f"has {_short(value)}.")  # fmt: skip
-    return Entry(mean, std, count)
+    return Entry(mean, std, count, median, least)
 
 
 def _short(value: object) -> str:
@@ -223,6 +229,9 @@ def _entry_dict(entry: Entry) -> dict[str, float]:
         data["std"] = entry.std_ms
     if entry.n_runs:
         data["count"] = entry.n_runs
+    for name, value in (("median", entry.median_ms), ("min", entry.min_ms)):
+        if not math.isnan(value):
+            data[name] = value
     return data
 
 

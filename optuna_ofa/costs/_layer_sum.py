@@ -55,7 +55,7 @@ class _Entry(NamedTuple):
     """One layer that a slot can hold, and a setting of the slot's genes that puts it there."""
 
     position: int
-    columns: tuple[int, ...]
+    slot: Slot
     values: tuple[int, ...]
     layer: Layer | None
 
@@ -91,7 +91,7 @@ class LayerSum:
     def _example(self, entry: _Entry) -> Subnet:
         """The largest subnet that has a layer."""
         row = self.space.to_matrix([self.space.largest()])
-        row[0, list(entry.columns)] = entry.values
+        row[0, list(entry.slot.columns)] = entry.values
         return self.space.from_matrix(row)[0]
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -135,6 +135,30 @@ class LayerSum:
         return np.asarray(self._prices[self._index.positions(rows).T])
 
 
+class Placement(NamedTuple):
+    """A layer at its place.
+
+    Args:
+        slot: The place.
+        values: What the slot's genes are, the resolution first: ``slot.build(*values)`` is the
+            layer, and with another resolution its counterpart there.
+        layer: The layer.
+    """
+
+    slot: Slot
+    values: tuple[int, ...]
+    layer: Layer
+
+
+def placements(space: SearchSpace) -> tuple[Placement, ...]:
+    """Every layer at every place of a space; a layer may stand at several."""
+    return tuple(
+        Placement(entry.slot, entry.values, entry.layer)
+        for entry in _build_index(space).entries
+        if entry.layer is not None
+    )
+
+
 @cache
 def _build_index(space: SearchSpace) -> _Index:
     all_slots = slots(space.family)
@@ -155,7 +179,7 @@ def _build_index(space: SearchSpace) -> _Index:
             radices[column, s] = stride
         offsets[s] = start
         for position, values in _settings(space, slot, strides, ranks):
-            entries.append(_Entry(start + position, slot.columns, values, slot.build(*values)))
+            entries.append(_Entry(start + position, slot, values, slot.build(*values)))
         start += int(np.prod(sizes))
     return _Index(
         np.array(limits, np.uint16), radices, offsets, ranks, tuple(entries), start

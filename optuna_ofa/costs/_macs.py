@@ -21,7 +21,7 @@ def layer_macs(layer: Layer) -> int:
         return i * o
     if layer.kind == "mbconv":
         expand = i * m * area_in if layer.expand != 1 else 0
-        squeeze = 2 * m * _se_channels(m) if layer.use_se else 0
+        squeeze = 2 * m * se_channels(m) if layer.use_se else 0
         return expand + m * layer.kernel**2 * area_out + squeeze + m * o * area_out
     if layer.kind == "bottleneck":
         downsample = 0 if layer.shortcut else i * o * area_out
@@ -42,7 +42,7 @@ def layer_params(layer: Layer) -> int:
         return (i + 1) * o
     if layer.kind == "mbconv":
         expand = i * m + 2 * m if layer.expand != 1 else 0
-        s = _se_channels(m)
+        s = se_channels(m)
         squeeze = (m + 1) * s + (s + 1) * m if layer.use_se else 0
         return expand + m * layer.kernel**2 + 2 * m + squeeze + m * o + bn
     if layer.kind == "bottleneck":
@@ -51,5 +51,6 @@ def layer_params(layer: Layer) -> int:
     return 0
 
 
-def _se_channels(mid_channels: int) -> int:
+def se_channels(mid_channels: int) -> int:
+    """Channels between the two convolutions of squeeze-and-excitation."""
     return make_divisible(mid_channels // _SE_REDUCTION)

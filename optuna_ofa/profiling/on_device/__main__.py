@@ -1,0 +1,43 @@
+"""Measure a folder of graphs: ``python -m on_device --runtime onnxruntime .``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ._folder import measure_folder
+from ._registry import RUNTIMES
+from ._runtime import Settings
+
+
+def main() -> None:
+    """Measure, and say where the results are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="what `python -m optuna_ofa export` wrote")
+    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnxruntime")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--pin", type=int, nargs="*", default=())
+    arguments = parser.parse_args()
+    settings = Settings(
+        arguments.threads, arguments.batch, arguments.precision, pin=tuple(arguments.pin)
+    )
+
+    def progress(done: int, total: int, seconds_left: float) -> None:
+        sys.stderr.write(f"\r{done} of {total} graphs, about {seconds_left:.0f} s left ")
+
+    runtime = RUNTIMES[arguments.runtime](settings)
+    results = measure_folder(
+        arguments.folder, runtime, settings, n_rounds=arguments.rounds, progress=progress
+    )
+    failed = {f: g["error"] for f, g in results["graphs"].items() if "error" in g}
+    for file, reason in failed.items():
+        sys.stderr.write(f"\n{file} failed: {reason}")
+    sys.stderr.write(f"\nresults are in {arguments.folder / 'results.json'}\n")
+
+
+if __name__ == "__main__":
+    main()

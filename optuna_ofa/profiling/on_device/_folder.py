@@ -1,0 +1,189 @@
+"""Measuring a folder of graphs, a batch at a time, with results that survive an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._rounds import by_layer, measure_rounds
+from ._runtime import Network, Runtime, Settings
+
+RESULTS = "results.json"
+MANIFEST = "manifest.json"
+# networks that are loaded at once; each holds its weights once or twice
+BATCH = 16
+Progress = Callable[[int, int, float], None]
+
+
+def measure_folder(
+    folder: Path,
+    runtime: Runtime,
+    settings: Settings,
+    *,
+    n_rounds: int = 20,
+    n_profiled: int = 12,
+    progress: Progress = lambda done, total, seconds_left: None,
+) -> dict[str, Any]:
+    """Measure the graphs of a folder and write ``results.json`` into it after each batch.
+
+    Graphs that ``results.json`` has are not measured again, if it is of the same runtime,
+    settings and device. A graph that the runtime fails on is noted with the reason, and the rest
+    goes on. The anchor, the first graph, is measured in every batch: a network's latency is its
+    ratio to the anchor of the same round, times the anchor's median.
+
+    Args:
+        folder: Has ``manifest.json`` and the graphs.
+        runtime: What runs them.
+        settings: How.
+        n_rounds: Rounds of the whole networks.
+        n_profiled: Runs for the times of layers, where the manifest asks for them.
+        progress: Called with graphs done, graphs in all, and the seconds that the rest may take.
+
+    Returns:
+        What ``results.json`` holds.
+
+    Raises:
+        ValueError: If the manifest is for another kind of graph, or there are results of another
+            runtime or device.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    _check(manifest, runtime, settings)
+    if settings.pin:
+        os.sched_setaffinity(0, settings.pin)
+    results = _resumed(folder / RESULTS, _header(runtime, settings))
+    graphs = [g for g in manifest["graphs"] if g["file"] not in results["graphs"]]
+    anchor_file = manifest["graphs"][0]["file"]
+    start, total = time.monotonic(), len(manifest["graphs"])
+    done = 0
+    for batch in _batches(graphs):
+        measured = _measure_batch(
+            folder, runtime, anchor_file, batch, results["clock"], n_rounds, n_profiled
+        )
+        results["graphs"].update(measured)
+        _write(folder / RESULTS, results)
+        done += len(batch)
+        left = (time.monotonic() - start) / done * (len(graphs) - done)
+        progress(total - len(graphs) + done, total, left)
+    return results
+
+
+def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> None:
+    suffix = Path(manifest["graphs"][0]["file"]).suffix
+    if suffix != runtime.suffix:
+        raise ValueError(f"`runtime` must load {suffix} files, but {runtime.name} loads "
+                         f"{runtime.suffix}.")  # fmt: skip
+    if manifest["batch"] != settings.batch:
+        raise ValueError(f"`batch` must be {manifest['batch']}, which the graphs were written "
+                         f"for, but got {settings.batch}.")  # fmt: skip
+
+
+def _header(runtime: Runtime, settings: Settings) -> dict[str, Any]:
+    by_cpu_clock = settings.threads == 1 and settings.device == "cpu"
+    return {
+        "format": "optuna_ofa.results",
+        "version": 1,
+        "runtime": runtime.name,
+        "versions": runtime.versions(),
+        "settings": settings.to_dict(),
+        "clock": "cpu" if by_cpu_clock else "wall",
+        "processor": processor_name(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def processor_name() -> str:
+    """What the system says of the processor."""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    fields = re.findall(r"^(model name|cpu family|model|Hardware)\s*: (.*)$", text, re.MULTILINE)
+    return ", ".join(f"{k} {v}" for k, v in dict(fields).items()) or platform.machine()
+
+
+def _resumed(path: Path, header: dict[str, Any]) -> dict[str, Any]:
+    if not path.is_file():
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return {**header, "date": date, "graphs": {}}
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    different = [key for key, value in header.items() if results.get(key) != value]
+    if different:
+        key = different[0]
+        raise ValueError(
+            f"`folder` must have results of the same runtime, settings and device, or none, but "
+            f"{path} has {key} {results.get(key)!r} instead of {header[key]!r}; remove it to "
+            f"measure anew."
+        )
+    return results
+
+
+def _batches(graphs: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    for start in range(0, len(graphs), BATCH):
+        yield graphs[start : start + BATCH]
+
+
+def _measure_batch(
+    folder: Path,
+    runtime: Runtime,
+    anchor_file: str,
+    batch: Sequence[dict[str, Any]],
+    clock: str,
+    n_rounds: int,
+    n_profiled: int,
+) -> dict[str, Any]:
+    """What was measured of each graph by its file."""
+    anchor = runtime.load(folder / anchor_file)
+    networks: list[Network] = [anchor]
+    measured: dict[str, Any] = {}
+    good = []
+    for graph in batch:
+        try:
+            network = runtime.load(folder / graph["file"])
+            network.run()
+        except Exception as error:  # whatever a runtime raises is a result
+            measured[graph["file"]] = {"error": f"{type(error).__name__}: {error}"[:500]}
+            continue
+        networks.append(network)
+        good.append(graph)
+    rounds = measure_rounds(networks, n_rounds=n_rounds, clock=clock)
+    for i, graph in enumerate(good, start=1):
+        measured[graph["file"]] = {
+            "clock_ms": _rounded(rounds.clock_ms[i]),
+            "wall_ms": _rounded(rounds.wall_ms[i]),
+            "anchor_ms": _rounded(rounds.clock_ms[0]),
+        }
+    del networks, anchor
+    layered = [g for g in good if g.get("n_layers") and runtime.profiles]
+    for graph, times in zip(layered, _layers(folder, runtime, layered, n_profiled), strict=True):
+        measured[graph["file"]]["layer_ms"] = times
+    return measured
+
+
+def _layers(
+    folder: Path, runtime: Runtime, graphs: Sequence[dict[str, Any]], n_runs: int
+) -> list[list[list[float]]]:
+    """Milliseconds of each layer in each run, of each graph; the first run does not count."""
+    networks = [runtime.load(folder / g["file"], profile=True) for g in graphs]
+    measure_rounds(networks, n_rounds=n_runs // 2 + 1, n_inner=1)
+    return [
+        [_rounded(by_layer(run, graph["n_layers"])) for run in network.layer_times()[2:]]
+        for graph, network in zip(graphs, networks, strict=True)
+    ]
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(v), 6) for v in np.asarray(values)]
+
+
+def _write(path: Path, results: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(results, allow_nan=False), encoding="utf-8")
+    os.replace(temporary, path)
