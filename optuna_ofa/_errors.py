@@ -30,6 +30,22 @@ class MissingEntryError(OptunaOFAError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class ExtrapolationWarning(UserWarning):
+    """A latency lies outside of what was measured."""
+
+
+class NoisyDeviceError(OptunaOFAError, RuntimeError):
+    """Repeated runs differ so much that a latency means nothing."""
+
+
+class NoisyDeviceWarning(UserWarning):
+    """Repeated runs differ much, or others used the machine; the latencies are less certain."""
+
+
+class FailedMeasurementWarning(UserWarning):
+    """A runtime failed on some graphs; the others go on."""
+
+
 class InfeasibleConstraintError(OptunaOFAError, ValueError):
     """No subnet of the search space can satisfy the constraints."""
 

@@ -2,16 +2,27 @@
 
 from optuna_ofa.predictors._accuracy import AccuracyPredictor
 from optuna_ofa.predictors._base import Predictor
-from optuna_ofa.predictors._cost import CostPredictor
+from optuna_ofa.predictors._cost import COSTS, CostPredictor
 from optuna_ofa.predictors._latency_predictor import LatencyPredictor
 from optuna_ofa.predictors._latency_table import LatencyTable
 from optuna_ofa.predictors._table_files import Entry
+from optuna_ofa.predictors._table_tools import (
+    EntryDifference,
+    diff_tables,
+    export_yaml,
+    merge_tables,
+)
 
 __all__ = [
+    "COSTS",
     "AccuracyPredictor",
     "CostPredictor",
     "Entry",
+    "EntryDifference",
     "LatencyPredictor",
     "LatencyTable",
     "Predictor",
+    "diff_tables",
+    "export_yaml",
+    "merge_tables",
 ]

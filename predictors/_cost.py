@@ -1,4 +1,4 @@
-"""Multiply-adds and parameters as predictors, so that they can be objectives too."""
+"""Exact costs as predictors, so that they can be objectives too."""
 
 from __future__ import annotations
 
@@ -8,37 +8,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.costs import LayerSum, layer_macs, layer_params
+from optuna_ofa.costs import (
+    LayerMax,
+    LayerSum,
+    layer_bytes_moved,
+    layer_macs,
+    layer_params,
+    layer_peak_bytes,
+)
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.space import Layer, SearchSpace
 from optuna_ofa.space._space import Matrix
 
-_PRICES: dict[str, Callable[[Layer], int]] = {"n_macs": layer_macs, "n_params": layer_params}
+_MB = 1e6
+_PRICES: dict[str, Callable[[Layer], float]] = {
+    "n_macs": layer_macs,
+    "n_params": layer_params,
+    "moved_mb": lambda layer: layer_bytes_moved(layer) / _MB,
+    "peak_memory_mb": lambda layer: layer_peak_bytes(layer) / _MB,
+}
+COSTS = tuple(_PRICES)
 
 
 class CostPredictor(Predictor):
-    """Exact multiply-adds or parameters of the extracted subnet.
+    """Exact multiply-adds, parameters or memory of the extracted subnet.
 
     Args:
-        metric: ``"n_macs"`` (one multiply-add counts once) or ``"n_params"``.
+        metric: ``"n_macs"`` (one multiply-add counts once), ``"n_params"``, ``"moved_mb"``
+            (activations and weights that the operators read and write) or ``"peak_memory_mb"``
+            (most activations at once), both in 10^6 bytes, float32, one image.
         space: The subnets.
 
     Raises:
-        InvalidArgumentError: If the metric is neither.
+        InvalidArgumentError: If the metric is none of these.
     """
 
     def __init__(self, metric: str, space: SearchSpace) -> None:
         if metric not in _PRICES:
             raise InvalidArgumentError(
-                f"`metric` must be 'n_macs' or 'n_params', but got {metric!r}."
+                f"`metric` must be one of {', '.join(COSTS)}, but got {metric!r}."
             )
         self.metric = metric
         self.space = space
         price = _PRICES[metric]
-        self._sum = LayerSum(space, lambda layer, _: price(layer))
+        total = LayerMax if metric == "peak_memory_mb" else LayerSum
+        self._sum = total(space, lambda layer, _: price(layer))
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The exact counts, as floats (integers up to 2^53)."""
+        """The exact costs; counts as floats (integers up to 2^53)."""
         return self._sum(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel:

@@ -19,7 +19,7 @@ class LatencyPredictor(Predictor):
     """Latency of whole subnets: the sum of a table's entries.
 
     Args:
-        table: The table.
+        table: The table; one that interpolates is filled up to the resolutions of the space.
         space: The subnets. Every layer that one of them can have is looked up at once.
 
     Raises:
@@ -34,7 +34,7 @@ class LatencyPredictor(Predictor):
     def __init__(self, *, table: LatencyTable, space: SearchSpace) -> None:
         table.require(space)
         self.space = space
-        self.table = table
+        self.table = table = table.fill(space)
         n_classes = space.family.head.n_classes
         self._mean = LayerSum(space, partial(_mean, table, n_classes))
         self._variance = (

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import difflib
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError, MissingEntryError
+from optuna_ofa._errors import (
+    ExtrapolationWarning,
+    FamilyMismatchError,
+    InvalidArgumentError,
+    MissingEntryError,
+)
+from optuna_ofa.predictors._interpolation import METHOD, interpolate
 from optuna_ofa.predictors._table_dialects import LAYERS
 from optuna_ofa.predictors._table_files import (
     Entry,
@@ -82,6 +89,22 @@ class LatencyTable:
     def resolutions(self) -> tuple[int, ...]:
         """Input sizes in pixels that the table has, ascending."""
         return tuple(sorted({r for s in self._content.sections for r in s.resolutions}))
+
+    @property
+    def content(self) -> TableContent:
+        """What a file of the table holds."""
+        return self._content
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether the table was measured at few resolutions, to price those between them too."""
+        return self._content.metadata.get("interpolation") == METHOD and len(self.resolutions) > 1
+
+    def covered(self, resolutions: Iterable[int]) -> tuple[int, ...]:
+        """Those of some resolutions that the table can price."""
+        known = self.resolutions
+        between = range(known[0], known[-1] + 1) if self.interpolates else ()
+        return tuple(r for r in resolutions if r in known or r in between)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -209,12 +232,51 @@ class LatencyTable:
 
     # ------------------------------------------------------------------ whole search spaces
 
+    def fill(self, space: SearchSpace) -> LatencyTable:
+        """The table with an entry for every layer at every resolution of a space.
+
+        Layers at resolutions that were not measured are interpolated in their area between the
+        two nearest resolutions. Outside of what was measured that is a guess, and a warning
+        (`ExtrapolationWarning`) says so.
+
+        Raises:
+            InvalidArgumentError: If only one resolution was measured, and others are missing.
+            MissingEntryError: If a layer is missing at a measured resolution.
+        """
+        known = self.resolutions
+        missing = [r for r in space.resolutions if r not in known]
+        if not missing:
+            return self
+        if len(known) < 2:
+            raise InvalidArgumentError(
+                f"`space` must have the only resolution of the table, {known[0]}, or the table "
+                f"two or more, but the space has {missing} too."
+            )
+        outside = [r for r in missing if not known[0] < r < known[-1]]
+        if outside:
+            warnings.warn(
+                f"Latencies at {outside} pixels are extrapolated: the table was measured at "
+                f"{list(known)}.",
+                ExtrapolationWarning,
+                stacklevel=2,
+            )
+        sections = tuple(self._interpolated(space.restrict(resolution=r)) for r in missing)
+        return LatencyTable(self._content._replace(sections=(*self._content.sections, *sections)))
+
+    def _interpolated(self, space: SearchSpace) -> Section:
+        n_classes = space.family.head.n_classes
+        found = interpolate(space, self.resolutions, lambda x, r: self.layer(x, r, n_classes))
+        keys = {layer: self._content.dialect.key(layer, n_classes) for layer in found}
+        entries = {key: found[layer] for layer, key in keys.items() if key is not None}
+        return Section(space.resolutions, entries)
+
     def require(self, space: SearchSpace) -> None:
         """Refuse a space that the table was not measured for.
 
         Raises:
             FamilyMismatchError: If the architecture or the width is another one.
-            InvalidArgumentError: If a resolution is not in the table.
+            InvalidArgumentError: If a resolution is neither in the table nor, where it
+                interpolates, between those that are.
         """
         dialect, family = self._content.dialect, space.family
         measured = self._content.metadata.get("family", family.name)
@@ -224,7 +286,7 @@ class LatencyTable:
                 f"`hardware` must be a latency table for {family.name}, but this one is for "
                 f"{wanted}."
             )
-        unknown = sorted(set(space.resolutions) - set(self.resolutions))
+        unknown = sorted(set(space.resolutions) - set(self.covered(space.resolutions)))
         if unknown:
             raise InvalidArgumentError(
                 f"`resolution` must be one that the table has, {self.resolutions}, but the "

@@ -214,7 +214,7 @@ def write_table(content: TableContent, path: Path) -> None:
         "sections": [
             {
                 "resolutions": list(section.resolutions),
-                "entries": {key: _entry_dict(e) for key, e in sorted(section.entries.items())},
+                "entries": {key: entry_dict(e) for key, e in sorted(section.entries.items())},
             }
             for section in content.sections
         ],
@@ -223,7 +223,8 @@ def write_table(content: TableContent, path: Path) -> None:
         place.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def _entry_dict(entry: Entry) -> dict[str, float]:
+def entry_dict(entry: Entry) -> dict[str, float]:
+    """An entry as it is written to files; what is unknown is left out."""
     data: dict[str, float] = {"mean": entry.mean_ms}
     if not math.isnan(entry.std_ms):
         data["std"] = entry.std_ms

@@ -116,13 +116,16 @@ class LayerSum:
             total[unpriced] = self._sum(rows[unpriced])
         return total
 
+    # how the price of one more layer joins the total of those before it
+    _join: np.ufunc = np.add
+
     def _sum(self, matrix: Matrix) -> NDArray[np.float64]:
         total = np.zeros(len(matrix))
         for start in range(0, len(matrix), _CHUNK):
             part = total[start : start + _CHUNK]
             # slot by slot: numpy's own sum adds in another order where there is one row
             for positions in self._index.positions(matrix[start : start + _CHUNK]):
-                part += self._prices[positions]
+                self._join(part, self._prices[positions], out=part)
         return total
 
     def by_slot(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -157,6 +160,12 @@ def placements(space: SearchSpace) -> tuple[Placement, ...]:
         for entry in _build_index(space).entries
         if entry.layer is not None
     )
+
+
+class LayerMax(LayerSum):
+    """The largest price of the layers of each subnet, prices not being negative."""
+
+    _join = np.maximum
 
 
 @cache

@@ -44,7 +44,7 @@ def covering_subnets(space: SearchSpace, resolution: int, *, seed: int = 0) -> l
         resolution: Input size of the networks in pixels; need not be one of the space.
         seed: Seed of the order in which equally good settings are taken.
     """
-    space = _at(space, resolution)
+    space = at_resolution(space, resolution)
     missing = set(signatures(space))
     rng = np.random.default_rng(seed)
     places = _places(space)
@@ -71,7 +71,7 @@ class _Place(NamedTuple):
         return self.slot.build(*(row[j] for j in self.slot.columns))
 
 
-def _at(space: SearchSpace, resolution: int) -> SearchSpace:
+def at_resolution(space: SearchSpace, resolution: int) -> SearchSpace:
     """The same choices at another resolution."""
     if space.resolutions == (resolution,):
         return space

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 
 import optuna_ofa.profiling.on_device as on_device
 from optuna_ofa._errors import FormatError, InvalidArgumentError
-from optuna_ofa.profiling.on_device._folder import MANIFEST
+from optuna_ofa._files import replacing
+from optuna_ofa.profiling.on_device._folder import MANIFEST, Progress
 from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, subnet_layers, subnet_of
 
 FORMAT = "optuna_ofa.graphs"
@@ -45,7 +47,14 @@ def graphs_of(subnets: Iterable[Subnet], *, profiled: bool = False) -> list[Grap
 
 
 def write_folder(
-    folder: Path, graphs: Sequence[Graph], *, family: Family, suffix: str, write: Write, batch: int
+    folder: Path,
+    graphs: Sequence[Graph],
+    *,
+    family: Family,
+    suffix: str,
+    write: Write,
+    batch: int,
+    progress: Progress = lambda done, total, seconds_left: None,
 ) -> None:
     """Write graphs, what they are, and the script that measures them.
 
@@ -59,13 +68,15 @@ def write_folder(
         suffix: Ending of the graph files.
         write: Writes the layers of one graph to a path, for so many images at once.
         batch: Images at once.
+        progress: Called with graphs written, graphs in all, and the seconds that the rest may
+            take.
 
     Raises:
         InvalidArgumentError: If the folder has other graphs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     every = [*graphs_of([anchor(family)]), *graphs]
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "family": family.name,
@@ -77,12 +88,13 @@ def write_folder(
         raise InvalidArgumentError(
             f"`folder` must be new, or have the same graphs, but {folder} has others."
         )
-    for graph, entry in zip(every, manifest["graphs"], strict=True):  # type: ignore[call-overload]
+    start = time.monotonic()
+    for i, (graph, entry) in enumerate(zip(every, manifest["graphs"], strict=True), start=1):
         place = folder / entry["file"]
         if not place.is_file():
-            part = place.with_suffix(f".part{suffix}")
-            write(graph.layers, part, batch)
-            part.replace(place)
+            with replacing(place) as part:
+                write(graph.layers, part, batch)
+        progress(i, len(every), (time.monotonic() - start) / i * (len(every) - i))
     source = Path(on_device.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(source, folder / SCRIPT, ignore=ignored, dirs_exist_ok=True)

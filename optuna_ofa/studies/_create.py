@@ -10,7 +10,7 @@ from typing import Any, get_args
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
-from optuna_ofa.predictors import CostPredictor, LatencyTable, Predictor
+from optuna_ofa.predictors import COSTS, CostPredictor, LatencyTable, Predictor
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space import Family, SearchSpace, get_family
 from optuna_ofa.studies._metrics import METRICS
@@ -57,7 +57,7 @@ def study(
         accuracy: An accuracy predictor, its file, or the name of a published one. None takes the
             family's packaged or published one.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent, up),
-            ``latency_ms``, ``n_macs``, ``n_params`` (all down).
+            ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb`` (all down).
         constraints: Bounds by metric, also of metrics that are no objectives: upper ones, and a
             lower one for ``top1``.
         storage: An Optuna storage or its URL; None keeps the study in memory.
@@ -133,7 +133,7 @@ def _hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predi
 def _predictor(
     metric: str, found: Mapping[str, LatencyTable | Predictor], space: SearchSpace
 ) -> Predictor:
-    if metric in ("n_macs", "n_params"):
+    if metric in COSTS:
         return CostPredictor(metric, space)
     if metric not in found:
         raise InvalidArgumentError(
@@ -148,7 +148,7 @@ def _covered(family: Family, found: Mapping[str, LatencyTable | Predictor]) -> S
     covered = set(family.resolutions)
     for source in found.values():
         if isinstance(source, LatencyTable):
-            covered &= set(source.resolutions)
+            covered &= set(source.covered(family.resolutions))
         elif source.space.family == family:  # others are refused when the problem is made
             covered &= set(source.space.resolutions)
     if not covered:

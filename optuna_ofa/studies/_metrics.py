@@ -37,5 +37,7 @@ METRICS = {
         Metric("latency_ms", "Latency", "ms", False),
         Metric("n_macs", "Multiply-adds", "", False),
         Metric("n_params", "Parameters", "", False),
+        Metric("moved_mb", "Memory traffic", "MB", False),
+        Metric("peak_memory_mb", "Peak activation memory", "MB", False),
     )
 }

@@ -93,3 +93,9 @@ def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
         for name, unit in units_of(layer).items()
     }
     return assemble(layer, units, dropout)
+
+
+def build_layer(layer: Layer, *, bn_eps: float = 1e-5) -> nn.Module:
+    """The plain module of a layer, with new weights."""
+    elastic = build(layer, kernels=(layer.kernel,), bn_eps=bn_eps, dropout=0.0)
+    return extract(elastic, layer, 0.0)

@@ -111,7 +111,7 @@ def processor_name() -> str:
 
 def _resumed(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     if not path.is_file():
-        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")  # noqa: UP017 (Python 3.10)
         return {**header, "date": date, "graphs": {}}
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     different = [key for key, value in header.items() if results.get(key) != value]

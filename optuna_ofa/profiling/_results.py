@@ -1,0 +1,138 @@
+"""What a device brought back: reading, checking, and the latency of each graph."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa.profiling.on_device._folder import RESULTS
+
+_MAX_BYTES = 256 * 2**20
+# what identifies a device and how it was measured
+SETUP = ("runtime", "versions", "settings", "clock", "processor")
+# 0.7413 times the distance of the quartiles is a standard deviation, whatever a few outliers do
+IQR_TO_STD = 0.7413
+
+
+class Timing(NamedTuple):
+    """The latency of one graph.
+
+    Args:
+        latency_ms: Median of the ratio to the anchor of the same round, times the anchor's
+            median: drift of the device is divided away.
+        min_ms: The fastest round by the same clock, drift included.
+        std_ms: Standard deviation of a round, from the quartiles.
+        wall_ms: Median by the wall clock.
+        n_rounds: Rounds.
+        layer_ms: ``(n_runs, n_layers)`` times of the layers, None where there is no profile.
+    """
+
+    latency_ms: float
+    min_ms: float
+    std_ms: float
+    wall_ms: float
+    n_rounds: int
+    layer_ms: NDArray[np.float64] | None = None
+
+
+class Results(NamedTuple):
+    """What a device brought back.
+
+    Args:
+        setup: Runtime, versions, settings, clock and processor.
+        date: When the measurement began (ISO 8601).
+        anchor_ms: Median latency of the anchor in all batches.
+        timings: By file.
+        failures: Why the runtime failed, by file.
+    """
+
+    setup: Mapping[str, Any]
+    date: str
+    anchor_ms: float
+    timings: Mapping[str, Timing]
+    failures: Mapping[str, str]
+
+    @property
+    def spread(self) -> float:
+        """Median over graphs of the relative standard deviation of a round."""
+        return float(np.median([t.std_ms / t.latency_ms for t in self.timings.values()]))
+
+    @property
+    def busy(self) -> float:
+        """Median over graphs of the wall clock over the CPU clock, above 1 on a busy machine."""
+        return float(np.median([t.wall_ms / t.latency_ms for t in self.timings.values()]))
+
+
+def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
+    """Read the results of a folder.
+
+    Args:
+        folder: Has ``results.json``.
+        anchor_ms: Latency of the anchor that all are scaled to; None takes that of the results.
+
+    Raises:
+        FormatError: If the file is missing, too large, no JSON, or has numbers that are no times.
+    """
+    path = folder / RESULTS
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"it has more than {_MAX_BYTES >> 20} MiB")
+        return parse_results(json.loads(path.read_text(encoding="utf-8")), anchor_ms=anchor_ms)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(
+            f"`folder` must have a {RESULTS} that a device wrote, but {path} cannot be read: "
+            f"{error!r}"
+        ) from error
+
+
+def parse_results(data: Any, *, anchor_ms: float | None = None) -> Results:
+    """Results from what their file holds.
+
+    Raises:
+        ValueError: If a number is no time. `KeyError`, `TypeError`: something is missing.
+    """
+    if (data["format"], data["version"]) != ("optuna_ofa.results", 1):
+        raise ValueError(f"its format is {data['format']!r} {data['version']!r}")
+    graphs = data["graphs"]
+    good = {file: g for file, g in graphs.items() if "error" not in g}
+    if not good:
+        reasons = {g["error"] for g in graphs.values()}
+        raise ValueError(f"the runtime failed on every graph: {sorted(reasons)[:3]}")
+    own = float(np.median([_times(file, g, "anchor_ms") for file, g in good.items()]))
+    timings = {file: _timing(file, g, anchor_ms or own) for file, g in good.items()}
+    failures = {file: str(g["error"]) for file, g in graphs.items() if "error" in g}
+    setup = {key: data[key] for key in SETUP}
+    return Results(setup, str(data["date"]), own, timings, failures)
+
+
+def _timing(file: str, graph: Mapping[str, Any], anchor_ms: float) -> Timing:
+    clock, wall, anchor = (_times(file, graph, k) for k in ("clock_ms", "wall_ms", "anchor_ms"))
+    ratios = clock / anchor * anchor_ms
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    layers = np.stack([_checked(file, row) for row in graph["layer_ms"]]) \
+        if "layer_ms" in graph else None  # fmt: skip
+    return Timing(
+        float(middle), float(clock.min()), float(IQR_TO_STD * (high - low)),
+        float(np.median(wall)), len(clock), layers,
+    )  # fmt: skip
+
+
+def _times(file: str, graph: Mapping[str, Any], key: str) -> NDArray[np.float64]:
+    times = _checked(f"{file} {key}", graph[key])
+    if (times <= 0).any():
+        raise ValueError(f"{file} has a {key} that is not positive: {times.min()}")
+    return times
+
+
+def _checked(name: str, values: Any) -> NDArray[np.float64]:
+    times = np.asarray(values, dtype=float)
+    if times.ndim != 1 or not len(times) or not math.isfinite(times.sum()) or times.min() < 0:
+        raise ValueError(f"{name} must be finite, non-negative milliseconds, but is {values!r:.80}")
+    return times

@@ -1,0 +1,122 @@
+"""A latency table from what a device brought back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import NoisyDeviceError
+from optuna_ofa.predictors import Entry, LatencyTable
+from optuna_ofa.predictors._interpolation import METHOD
+from optuna_ofa.profiling._graph_folder import Graph
+from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
+from optuna_ofa.space import Layer, SearchSpace
+
+
+class _Runs(NamedTuple):
+    """Times of one layer in one network: a robust mean, and single runs."""
+
+    centre_ms: float
+    single_ms: NDArray[np.float64]
+
+
+def build_table(
+    space: SearchSpace,
+    graphs: Mapping[str, Graph],
+    results: Results,
+    *,
+    max_spread: float,
+    extra: Mapping[str, Any],
+) -> LatencyTable:
+    """The entries of every layer that was measured in a network or alone.
+
+    In a network, the medians of the runs say how its time divides among its layers, and the
+    network's latency by the CPU clock, measured without a profile, says what they add up to:
+    a profile costs time itself and has a wall clock. A layer alone takes its fastest round.
+
+    Args:
+        space: Of the family.
+        graphs: What was measured, by file.
+        results: What the device brought back.
+        max_spread: Largest relative standard deviation of a round.
+        extra: More metadata.
+
+    Raises:
+        NoisyDeviceError: If the runs differ more than that.
+    """
+    require_quiet(results, max_spread)
+    entries: dict[Layer, Entry] = {}
+    runs: dict[Layer, list[_Runs]] = defaultdict(list)
+    for file, timing in results.timings.items():
+        graph = graphs[file]
+        if timing.layer_ms is not None:
+            for layer, found in zip(graph.layers, _in_network(timing), strict=True):
+                runs[layer].append(found)
+        elif graph.subnet is None:
+            entries[graph.layers[0]] = _alone(timing)
+    resolutions = sorted({g.subnet.resolution for g in graphs.values() if g.profiled and g.subnet})
+    entries |= {layer: _in_networks(found) for layer, found in runs.items()}
+    metadata = {
+        **results.setup,
+        "date": results.date,
+        "anchor_ms": round(results.anchor_ms, 4),
+        "n_rounds": int(np.median([t.n_rounds for t in results.timings.values()])),
+        "noise_percent": round(results.spread * 100, 2),
+        "interpolation": METHOD,
+        "failures": dict(results.failures),
+        **extra,
+    }
+    return LatencyTable.from_measurements(
+        family=space.family,
+        resolutions=extra.get("resolutions") or resolutions,
+        latencies=entries,
+        metadata=metadata,
+    )
+
+
+def require_quiet(results: Results, max_spread: float) -> None:
+    """Refuse results of a device on which repeated runs differ too much.
+
+    Raises:
+        NoisyDeviceError: With what to do about it.
+    """
+    if results.spread > max_spread:
+        raise NoisyDeviceError(
+            f"Repeated runs on this device differ by {results.spread:.1%} (standard deviation, "
+            f"middle of {len(results.timings)} graphs), and `max_spread` is {max_spread:.1%}. End "
+            f"other programs, fix the clock frequency, keep the process on one processor with "
+            f"`pin`, raise `n_rounds`, or raise `max_spread` if that is good enough."
+        )
+
+
+def _in_network(timing: Timing) -> list[_Runs]:
+    assert timing.layer_ms is not None
+    centres = np.median(timing.layer_ms, axis=0)
+    scale = timing.latency_ms / centres.sum()
+    return [
+        _Runs(float(c * scale), column * scale)
+        for c, column in zip(centres, timing.layer_ms.T, strict=True)
+    ]
+
+
+def _alone(timing: Timing) -> Entry:
+    """The fastest round, because the others waited for the memory of other layers."""
+    return _entry(timing.min_ms, timing.std_ms, timing.n_rounds, timing.latency_ms, timing.min_ms)
+
+
+def _in_networks(runs: list[_Runs]) -> Entry:
+    """Mean of the networks' medians; the spread is from quartiles, which outliers do not move."""
+    singles = np.concatenate([r.single_ms for r in runs])
+    low, middle, high = np.quantile(singles, [0.25, 0.5, 0.75])
+    mean = float(np.mean([r.centre_ms for r in runs]))
+    return _entry(mean, IQR_TO_STD * (high - low), len(singles), middle, singles.min())
+
+
+def _entry(mean: float, std: float, n_runs: int, median: float, least: float) -> Entry:
+    """Milliseconds to a nanosecond and a tenth."""
+    mean, std, median, least = (round(float(v), 7) for v in (mean, std, median, least))
+    return Entry(mean, std, n_runs, median, least)
