@@ -6,6 +6,8 @@ from optuna_ofa._downloads import fetch
 from optuna_ofa._errors import (
     DownloadError,
     EmptyFrontError,
+    ExtrapolationWarning,
+    FailedMeasurementWarning,
     FailedPredictionWarning,
     FamilyMismatchError,
     FormatError,
@@ -14,6 +16,8 @@ from optuna_ofa._errors import (
     InvalidSubnetError,
     MissingDependencyError,
     MissingEntryError,
+    NoisyDeviceError,
+    NoisyDeviceWarning,
     OptunaOFAError,
     PredictionError,
     SearchSpaceExhaustedError,
@@ -21,7 +25,22 @@ from optuna_ofa._errors import (
     StudyMismatchError,
 )
 from optuna_ofa._published import PublishedFile, published
-from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
+from optuna_ofa.predictors import (
+    AccuracyPredictor,
+    LatencyPredictor,
+    LatencyTable,
+    NetworkLatencyPredictor,
+    Predictor,
+)
+from optuna_ofa.profiling import (
+    LatencyReport,
+    Measurements,
+    export_profile,
+    latency_report,
+    measure,
+    profile,
+    table_from_folder,
+)
 from optuna_ofa.space import SearchSpace, Subnet, families, get_family
 from optuna_ofa.studies import Asked, Front, FrontPoint, SubnetStudy, study
 from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
@@ -33,6 +52,8 @@ __all__ = [
     "Asked",
     "DownloadError",
     "EmptyFrontError",
+    "ExtrapolationWarning",
+    "FailedMeasurementWarning",
     "FailedPredictionWarning",
     "FamilyMismatchError",
     "FormatError",
@@ -42,9 +63,14 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidSubnetError",
     "LatencyPredictor",
+    "LatencyReport",
     "LatencyTable",
+    "Measurements",
     "MissingDependencyError",
     "MissingEntryError",
+    "NetworkLatencyPredictor",
+    "NoisyDeviceError",
+    "NoisyDeviceWarning",
     "OptunaOFAError",
     "PredictionError",
     "Predictor",
@@ -57,11 +83,16 @@ __all__ = [
     "SubnetStudy",
     "Supernet",
     "__version__",
+    "export_profile",
     "families",
     "fetch",
     "get_family",
+    "latency_report",
     "load_supernet",
+    "measure",
+    "profile",
     "published",
     "save_supernet",
     "study",
+    "table_from_folder",
 ]

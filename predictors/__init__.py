@@ -5,6 +5,7 @@ from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._cost import COSTS, CostPredictor
 from optuna_ofa.predictors._latency_predictor import LatencyPredictor
 from optuna_ofa.predictors._latency_table import LatencyTable
+from optuna_ofa.predictors._network_latency import NetworkLatencyPredictor
 from optuna_ofa.predictors._table_files import Entry
 from optuna_ofa.predictors._table_tools import (
     EntryDifference,
@@ -21,6 +22,7 @@ __all__ = [
     "EntryDifference",
     "LatencyPredictor",
     "LatencyTable",
+    "NetworkLatencyPredictor",
     "Predictor",
     "diff_tables",
     "export_yaml",

@@ -103,7 +103,7 @@ def _read_file(path: Path) -> TableContent:
         raise FormatError(f"`path` must hold a mapping of layers, but {path} holds "
                           f"{type(data).__name__}.")  # fmt: skip
     if data.get("format") == FORMAT:
-        return _read_own(data, path)
+        return table_from_dict(data, path)
     entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
     dialect = _recognise(entries, path)
     return TableContent(dialect, (Section(_resolutions(entries, dialect), entries),), {})
@@ -125,7 +125,12 @@ def _yaml(text: str) -> Any:
     return yaml.load(text, Loader=loader)
 
 
-def _read_own(data: Mapping[str, Any], path: Path) -> TableContent:
+def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
+    """The inverse of `table_dict`; ``path`` is for the messages.
+
+    Raises:
+        FormatError: If it is no table, or has entries that are no latencies.
+    """
     if data.get("version") != VERSION:
         raise FormatError(f"`version` of {path} must be {VERSION}, but is "
                           f"{data.get('version')!r}.")  # fmt: skip
@@ -205,7 +210,14 @@ def _resolutions(entries: Mapping[str, Entry], dialect: TableDialect) -> tuple[i
 
 def write_table(content: TableContent, path: Path) -> None:
     """Write our own format, whole or not at all: see ``docs/formats.md``."""
-    data = {
+    text = json.dumps(table_dict(content), indent=1, allow_nan=False)
+    with replacing(path) as place:
+        place.write_text(text, encoding="utf-8")
+
+
+def table_dict(content: TableContent) -> dict[str, Any]:
+    """A table as a JSON object of our own format."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "unit": "ms",
@@ -219,8 +231,6 @@ def write_table(content: TableContent, path: Path) -> None:
             for section in content.sections
         ],
     }
-    with replacing(path) as place:
-        place.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def entry_dict(entry: Entry) -> dict[str, float]:

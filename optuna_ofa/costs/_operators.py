@@ -17,6 +17,7 @@ class Operator(NamedTuple):
             ``"linear"``.
         n_read: Numbers of activations that it reads.
         n_written: Numbers of activations that it writes.
+        n_macs: Multiply-adds, counted as `layer_macs` counts.
         n_weights: Weights and biases.
         n_kept: Numbers of activations that it does not touch, but that are needed later.
         in_place: Whether it can write over what it reads.
@@ -25,6 +26,7 @@ class Operator(NamedTuple):
     name: str
     n_read: int
     n_written: int
+    n_macs: int = 0
     n_weights: int = 0
     n_kept: int = 0
     in_place: bool = False
@@ -40,35 +42,42 @@ def layer_operators(layer: Layer) -> tuple[Operator, ...]:
         case "bottleneck":
             return _bottleneck(layer, n_in, n_out)
         case "conv":
-            name = "pointwise" if layer.kernel == 1 else "conv"
-            weights = layer.in_channels * layer.out_channels * layer.kernel**2
-            weights += layer.out_channels * layer.use_bn
-            conv = Operator(name, n_in, n_out, weights, n_in * layer.shortcut)
+            conv = _conv("pointwise" if layer.kernel == 1 else "conv", layer.in_channels,
+                         layer.out_channels, layer.in_size, layer.out_size, layer.kernel,
+                         kept=n_in * layer.shortcut, bias=layer.use_bn)  # fmt: skip
             return (conv, _add(n_out)) if layer.shortcut else (conv,)
         case "linear":
-            return (Operator("linear", n_in, n_out, (n_in + 1) * n_out),)
+            return (Operator("linear", n_in, n_out, n_in * n_out, (n_in + 1) * n_out),)
         case _:
             return (Operator("pool", n_in, n_out),)
 
 
+def _conv(
+    name: str, n_in: int, n_out: int, in_size: int, out_size: int, kernel: int = 1,
+    *, kept: int = 0, bias: bool = True,
+) -> Operator:  # fmt: skip
+    filters = n_in * n_out * kernel**2
+    return Operator(name, n_in * in_size**2, n_out * out_size**2, filters * out_size**2,
+                    filters + n_out * bias, kept)  # fmt: skip
+
+
 def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
-    mid = layer.mid_channels
-    wide, narrow = mid * layer.in_size**2, mid * layer.out_size**2
+    mid, size, out_size = layer.mid_channels, layer.in_size, layer.out_size
+    wide, narrow = mid * size**2, mid * out_size**2
     kept = n_in * layer.shortcut
     operators = []
     if layer.expand != 1:
-        weights = (layer.in_channels + 1) * mid
-        operators.append(Operator("pointwise", n_in, wide, weights))
-    weights = (layer.kernel**2 + 1) * mid
-    operators.append(Operator("depthwise", wide, narrow, weights, kept))
+        operators.append(_conv("pointwise", layer.in_channels, mid, size, size))
+    taps = layer.kernel**2
+    operators.append(Operator("depthwise", wide, narrow, narrow * taps, mid * (taps + 1), kept))
     if layer.use_se:
         s = se_channels(mid)
+        weights = 2 * mid * s
         operators += [
-            Operator("squeeze", narrow, mid, 2 * mid * s + mid + s, kept + narrow),
-            Operator("scale", narrow + mid, narrow, 0, kept, in_place=True),
+            Operator("squeeze", narrow, mid, weights, weights + mid + s, kept + narrow),
+            Operator("scale", narrow + mid, narrow, n_kept=kept, in_place=True),
         ]
-    weights = (mid + 1) * layer.out_channels
-    operators.append(Operator("pointwise", narrow, n_out, weights, kept))
+    operators.append(_conv("pointwise", mid, layer.out_channels, out_size, out_size, kept=kept))
     if layer.shortcut:
         operators.append(_add(n_out))
     return tuple(operators)
@@ -76,17 +85,16 @@ def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
 
 def _bottleneck(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
     mid, i, o = layer.mid_channels, layer.in_channels, layer.out_channels
-    wide, narrow = mid * layer.in_size**2, mid * layer.out_size**2
+    size, out_size = layer.in_size, layer.out_size
     operators = [
-        Operator("pointwise", n_in, wide, (i + 1) * mid, n_in),
-        Operator("conv", wide, narrow, (mid * layer.kernel**2 + 1) * mid, n_in),
-        Operator("pointwise", narrow, n_out, (mid + 1) * o, n_in),
+        _conv("pointwise", i, mid, size, size),
+        _conv("conv", mid, mid, size, out_size, layer.kernel, kept=n_in),
+        _conv("pointwise", mid, o, out_size, out_size, kept=n_in),
     ]
     if not layer.shortcut:
-        pooled = i * layer.out_size**2
         if layer.stride > 1:
-            operators.append(Operator("pool", n_in, pooled, 0, n_out))
-        operators.append(Operator("pointwise", pooled, n_out, (i + 1) * o, n_out))
+            operators.append(Operator("pool", n_in, i * out_size**2, n_kept=n_out))
+        operators.append(_conv("pointwise", i, o, out_size, out_size, kept=n_out))
     return (*operators, _add(n_out))
 
 

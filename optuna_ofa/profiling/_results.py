@@ -60,6 +60,11 @@ class Results(NamedTuple):
     failures: Mapping[str, str]
 
     @property
+    def clock(self) -> str:
+        """The clock that latencies are read from, ``"cpu"`` or ``"wall"``."""
+        return str(self.setup["clock"])
+
+    @property
     def spread(self) -> float:
         """Median over graphs of the relative standard deviation of a round."""
         return float(np.median([t.std_ms / t.latency_ms for t in self.timings.values()]))

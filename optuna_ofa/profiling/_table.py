@@ -43,7 +43,7 @@ def build_table(
         graphs: What was measured, by file.
         results: What the device brought back.
         max_spread: Largest relative standard deviation of a round.
-        extra: More metadata.
+        extra: More metadata; ``resolutions`` are those of the table.
 
     Raises:
         NoisyDeviceError: If the runs differ more than that.
@@ -58,7 +58,6 @@ def build_table(
                 runs[layer].append(found)
         elif graph.subnet is None:
             entries[graph.layers[0]] = _alone(timing)
-    resolutions = sorted({g.subnet.resolution for g in graphs.values() if g.profiled and g.subnet})
     entries |= {layer: _in_networks(found) for layer, found in runs.items()}
     metadata = {
         **results.setup,
@@ -72,7 +71,7 @@ def build_table(
     }
     return LatencyTable.from_measurements(
         family=space.family,
-        resolutions=extra.get("resolutions") or resolutions,
+        resolutions=extra["resolutions"],
         latencies=entries,
         metadata=metadata,
     )

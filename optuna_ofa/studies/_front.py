@@ -78,6 +78,8 @@ class Front(Sequence[FrontPoint]):
         latency_ms: float | None = None,
         n_macs: float | None = None,
         n_params: float | None = None,
+        moved_mb: float | None = None,
+        peak_memory_mb: float | None = None,
         top1: float | None = None,
     ) -> FrontPoint:
         """The best point within limits: the one with the best first objective.
@@ -86,6 +88,8 @@ class Front(Sequence[FrontPoint]):
             latency_ms: Upper limit in milliseconds.
             n_macs: Upper limit of multiply-adds.
             n_params: Upper limit of parameters.
+            moved_mb: Upper limit of memory traffic in 10^6 bytes.
+            peak_memory_mb: Upper limit of activations at once in 10^6 bytes.
             top1: Lower limit in percent; the point with the best second objective is then taken
                 if there is no other limit.
 
@@ -93,7 +97,8 @@ class Front(Sequence[FrontPoint]):
             EmptyFrontError: If no point is within the limits; names the nearest one.
             InvalidArgumentError: If a limit is of a metric that is no objective.
         """
-        given = {"latency_ms": latency_ms, "n_macs": n_macs, "n_params": n_params, "top1": top1}
+        given = {"latency_ms": latency_ms, "n_macs": n_macs, "n_params": n_params,
+                 "moved_mb": moved_mb, "peak_memory_mb": peak_memory_mb, "top1": top1}  # fmt: skip
         limits = {name: limit for name, limit in given.items() if limit is not None}
         for name, limit in limits.items():
             if name not in self.objectives:

@@ -20,7 +20,7 @@ from ._runtime import Network, Runtime, Settings
 RESULTS = "results.json"
 MANIFEST = "manifest.json"
 # networks that are loaded at once; each holds its weights once or twice
-BATCH = 16
+BATCH = 32
 Progress = Callable[[int, int, float], None]
 
 
@@ -59,7 +59,7 @@ def measure_folder(
     _check(manifest, runtime, settings)
     if settings.pin:
         os.sched_setaffinity(0, settings.pin)
-    results = _resumed(folder / RESULTS, _header(runtime, settings))
+    results = _resumed(folder / RESULTS, describe(runtime, settings))
     graphs = [g for g in manifest["graphs"] if g["file"] not in results["graphs"]]
     anchor_file = manifest["graphs"][0]["file"]
     start, total = time.monotonic(), len(manifest["graphs"])
@@ -86,7 +86,8 @@ def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> No
                          f"for, but got {settings.batch}.")  # fmt: skip
 
 
-def _header(runtime: Runtime, settings: Settings) -> dict[str, Any]:
+def describe(runtime: Runtime, settings: Settings) -> dict[str, Any]:
+    """What is measured with, and on what."""
     by_cpu_clock = settings.threads == 1 and settings.device == "cpu"
     return {
         "format": "optuna_ofa.results",

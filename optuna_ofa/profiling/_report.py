@@ -1,0 +1,119 @@
+"""How well latencies are predicted, beside how well they can be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
+from optuna_ofa.predictors import CostPredictor, Predictor
+from optuna_ofa.profiling._accuracy import Accuracy, accuracy
+from optuna_ofa.profiling._measurements import Measurements
+
+MACS = "MACs"
+RETEST = "measured again"
+_HEAD = ("", "n", "MAPE %", "within 5 %", "within 10 %", "bias %", "Kendall", "Spearman")
+
+
+@dataclass(frozen=True, eq=False)
+class LatencyReport:
+    """Predictions against measurements of subnets that no prediction was fitted to.
+
+    Args:
+        measurements: What was measured.
+        predicted_ms: ``(n,)`` predictions by name, multiply-adds among them.
+        rows: Figures of each predictor, of multiply-adds, and of measuring again.
+    """
+
+    measurements: Measurements
+    predicted_ms: Mapping[str, NDArray[np.float64]]
+    rows: tuple[Accuracy, ...]
+
+    def __getitem__(self, name: str) -> Accuracy:
+        """The figures of one predictor, of ``"MACs"`` or ``"measured again"``."""
+        return next(row for row in self.rows if row.name == name)
+
+    def __str__(self) -> str:
+        setup = self.measurements.setup
+        title = f"{setup.get('runtime')} on {setup.get('processor')}, {setup.get('clock')} clock"
+        width = max(len(row.name) for row in self.rows)
+        lines = [title, f"{_HEAD[0]:{width}}" + "".join(f"{h:>13}" for h in _HEAD[1:])]
+        for name, n, *figures in self.rows:
+            digits = (2, 1, 1, 2, 3, 3)
+            cells = (f"{f:13.{d}f}" for f, d in zip(figures, digits, strict=True))
+            lines.append(f"{name:{width}}{n:13}" + "".join(cells))
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready figures."""
+        return {"setup": dict(self.measurements.setup), "rows": [r._asdict() for r in self.rows]}
+
+
+def latency_report(
+    predictors: Predictor | Mapping[str, Predictor],
+    measurements: Measurements,
+    *,
+    retest: Measurements | None = None,
+) -> LatencyReport:
+    """Compare predictors with measurements.
+
+    Args:
+        predictors: One predictor, or several by name. They should not have seen the subnets.
+        measurements: Measured subnets; those that the runtime failed on do not count.
+        retest: The same subnets, measured once more: how well a measurement predicts another.
+
+    Returns:
+        The figures; `optuna_ofa.visualization` draws them. Multiply-adds are among the
+        predictors: scale and offset for each subnet are fitted to all other measurements.
+
+    Raises:
+        FamilyMismatchError: If a predictor is for another family.
+        InvalidArgumentError: If fewer than three subnets were measured, a predictor does not
+            cover them, or ``retest`` has other subnets.
+    """
+    named = {"predicted": predictors} if isinstance(predictors, Predictor) else dict(predictors)
+    good = measurements.measured
+    if retest is not None:
+        _require_same(measurements, retest)
+        good = good & retest.measured
+        retest = retest.select(good)
+    kept = measurements.select(good)
+    if len(kept) < 3:
+        raise InvalidArgumentError(
+            f"`measurements` must have three measured subnets or more, but has {len(kept)}."
+        )
+    for predictor in named.values():
+        predictor.require(kept.space)
+    predicted = {name: p.predict(kept.matrix) for name, p in named.items()}
+    predicted[MACS] = _from_macs(kept)
+    rows = [accuracy(name, values, kept.latency_ms) for name, values in predicted.items()]
+    if retest is not None:
+        rows.append(accuracy(RETEST, retest.latency_ms, kept.latency_ms))
+    return LatencyReport(kept, predicted, tuple(rows))
+
+
+def _require_same(first: Measurements, second: Measurements) -> None:
+    if first.space.family != second.space.family:
+        raise FamilyMismatchError(
+            f"`retest` must be of {first.space.family.name}, but is of {second.space.family.name}."
+        )
+    if first.matrix.shape != second.matrix.shape or (first.matrix != second.matrix).any():
+        raise InvalidArgumentError(
+            f"`retest` must have the same {len(first)} subnets in the same order, but has "
+            f"{len(second)} that differ."
+        )
+
+
+def _from_macs(measurements: Measurements) -> NDArray[np.float64]:
+    """Latencies from multiply-adds: relative least squares on all subnets but the predicted."""
+    latency = measurements.latency_ms
+    macs = CostPredictor("n_macs", measurements.space).predict(measurements.matrix)
+    x = np.stack([macs / macs.mean(), np.ones(len(macs))], axis=1)
+    rows = x / latency[:, None]
+    hat = rows @ np.linalg.pinv(rows)
+    left_out = (1 - hat.sum(axis=1)) / (1 - np.diag(hat))
+    return np.asarray(latency * (1 - left_out))

@@ -1,0 +1,106 @@
+"""Drawings of a latency report."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.profiling import LatencyReport
+from optuna_ofa.profiling._report import MACS
+
+# Okabe and Ito's palette, as in the drawing of fronts
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+
+
+class MacsInfo(NamedTuple):
+    """What a drawing of latency over multiply-adds shows.
+
+    Args:
+        n_macs: ``(n,)`` multiply-adds.
+        latency_ms: ``(n,)`` measured milliseconds.
+        kernel: ``(n,)`` mean kernel size of the blocks, weighted equally; NaN where kernels are
+            not elastic.
+    """
+
+    n_macs: NDArray[np.float64]
+    latency_ms: NDArray[np.float64]
+    kernel: NDArray[np.float64]
+
+
+def macs_info(report: LatencyReport) -> MacsInfo:
+    """Collect what `plot_macs_latency` draws."""
+    measured = report.measurements
+    macs = CostPredictor("n_macs", measured.space).predict(measured.matrix)
+    columns = list(measured.space.family.columns("kernel"))
+    kernels = measured.matrix[:, columns].astype(float)
+    present = np.maximum((kernels > 0).sum(axis=1), 1)
+    mean = kernels.sum(axis=1) / present if columns else np.full(len(measured), np.nan)
+    return MacsInfo(macs, measured.latency_ms, mean)
+
+
+def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) -> go.Figure:
+    """Draw predicted against measured latencies, with a band of 5 percent.
+
+    Args:
+        report: The report.
+        name: The predictor; None draws all of them, without multiply-adds.
+
+    Raises:
+        InvalidArgumentError: If there is no predictor of that name.
+    """
+    names = [n for n in report.predicted_ms if n != MACS] if name is None else [name]
+    unknown = [n for n in names if n not in report.predicted_ms]
+    if unknown:
+        raise InvalidArgumentError(
+            f"`name` must be one of {', '.join(report.predicted_ms)}, but got {unknown[0]!r}."
+        )
+    measured = report.measurements.latency_ms
+    ends = np.array([0.95 * measured.min(), 1.05 * measured.max()])
+    band = go.Scatter(
+        x=[*ends, *ends[::-1]], y=[*(1.05 * ends), *(0.95 * ends[::-1])], fill="toself",
+        fillcolor="rgba(0,0,0,0.08)", line={"width": 0}, name="within 5 %", hoverinfo="skip",
+    )  # fmt: skip
+    points = [
+        go.Scatter(
+            x=measured, y=report.predicted_ms[n], mode="markers",
+            name=f"{n}: MAPE {report[n].mape:.1f} %, tau {report[n].kendall:.3f}",
+            marker={"size": 6, "color": _COLOURS[i % len(_COLOURS)], "opacity": 0.8},
+        )
+        for i, n in enumerate(names)
+    ]  # fmt: skip
+    figure = go.Figure([band, *points])
+    figure.update_xaxes(title="Measured latency (ms)")
+    figure.update_yaxes(title="Predicted latency (ms)")
+    return _finished(figure, report, f"{len(measured)} subnets that no prediction has seen")
+
+
+def plot_macs_latency(report: LatencyReport) -> go.Figure:
+    """Draw measured latency over multiply-adds, coloured by the mean kernel size."""
+    info = macs_info(report)
+    marker: dict[str, object] = {"size": 7, "color": _COLOURS[0]}
+    if np.isfinite(info.kernel).any():
+        marker.update(color=info.kernel, colorscale="Viridis", showscale=True,
+                      colorbar={"title": {"text": "mean<br>kernel"}})  # fmt: skip
+    points = go.Scatter(x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker,
+                        showlegend=False)  # fmt: skip
+    figure = go.Figure([points])
+    figure.update_xaxes(title="Multiply-adds (millions)")
+    figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
+    row = report[MACS]
+    note = f"multiply-adds predict latency within {row.mape:.1f} % (tau {row.kendall:.3f})"
+    return _finished(figure, report, note)
+
+
+def _finished(figure: go.Figure, report: LatencyReport, note: str) -> go.Figure:
+    setup = report.measurements.setup
+    family = report.measurements.space.family.name
+    return figure.update_layout(
+        title=f"{family} on {setup.get('runtime')}<br><sup>{note}</sup>",
+        template="plotly_white",
+        legend={"orientation": "h", "y": -0.18},
+    )

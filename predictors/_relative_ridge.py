@@ -1,0 +1,118 @@
+"""Ridge regression of positive numbers, judged by relative errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FormatError
+
+Array = NDArray[np.float64]
+# What a fit chooses from where no penalty is given; relative to features of unit scale.
+_PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# what keeps free weights finite where features depend on each other
+_FREE_PENALTY = 1e-9
+
+
+class RelativeRidge(NamedTuple):
+    """A fitted model, ``y = x @ weights``, with errors that grow with ``y``.
+
+    Args:
+        weights: ``(n_features,)``.
+        noise: Relative standard deviation of the residuals.
+        covariance: ``(n_features, n_features)`` inverse of the regularised Gram matrix.
+        penalty: The penalty of the fit.
+    """
+
+    weights: Array
+    noise: float
+    covariance: Array
+    penalty: float
+
+    def predict(self, features: Array) -> Array:
+        """Predictions, ``(n,)``, the same to the last bit whatever the other rows are."""
+        total = np.zeros(len(features))
+        for column, weight in zip(features.T, self.weights, strict=True):
+            total += column * weight
+        return total
+
+    def predict_std(self, features: Array) -> Array:
+        """Standard deviations, ``(n,)``, larger away from what the model was fitted to."""
+        predicted = self.predict(features)
+        relative = features / np.maximum(np.abs(predicted), 1e-12)[:, None]
+        leverage = np.einsum("ij,jk,ik->i", relative, self.covariance, relative)
+        return np.asarray(np.abs(predicted) * self.noise * np.sqrt(1 + np.maximum(leverage, 0)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready numbers."""
+        return {
+            "weights": self.weights.tolist(),
+            "noise": self.noise,
+            "covariance": self.covariance.tolist(),
+            "penalty": self.penalty,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], n_features: int) -> RelativeRidge:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            FormatError: If numbers are missing, not finite, or of the wrong count.
+        """
+        try:
+            weights = np.array(data["weights"], dtype=float)
+            covariance = np.array(data["covariance"], dtype=float).reshape(len(weights), -1)
+            model = cls(weights, float(data["noise"]), covariance, float(data["penalty"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"`model` must hold the numbers of a ridge model, but: "
+                              f"{error!r}.") from error  # fmt: skip
+        finite = np.isfinite(weights).all() and np.isfinite(covariance).all()
+        if weights.shape != (n_features,) or covariance.shape != (n_features,) * 2 or not finite:
+            raise FormatError(
+                f"`model` must have {n_features} finite weights and their covariance, but has "
+                f"{weights.shape} and {covariance.shape}."
+            )
+        return model
+
+
+def fit_relative_ridge(
+    features: Array, targets: Array, free: Sequence[bool], penalty: float | None = None
+) -> RelativeRidge:
+    """Minimise the squared relative errors, with a penalty on the squared weights.
+
+    Args:
+        features: ``(n, n_features)``.
+        targets: ``(n,)`` positive numbers.
+        free: Which features have no penalty.
+        penalty: None takes the one with the least leave-one-out error.
+    """
+    scale = np.maximum(np.abs(features).mean(axis=0), 1e-12) / targets.mean()
+    rows = features / scale / targets[:, None]
+    chosen = _best_penalty(rows, free) if penalty is None else penalty
+    inverse = _inverse(rows, free, chosen)
+    weights = inverse @ rows.sum(axis=0)
+    residuals = 1 - rows @ weights
+    # parameters that the data really pays for: the trace of the hat matrix
+    n_effective = float(np.sum((rows @ inverse) * rows))
+    noise = float(np.sqrt(residuals @ residuals / max(len(targets) - n_effective, 1.0)))
+    return RelativeRidge(weights / scale, noise, inverse / np.outer(scale, scale), chosen)
+
+
+def _inverse(rows: Array, free: Sequence[bool], penalty: float) -> Array:
+    diagonal = np.where(free, _FREE_PENALTY, penalty) * len(rows)
+    return np.asarray(np.linalg.inv(rows.T @ rows + np.diag(diagonal)))
+
+
+def _best_penalty(rows: Array, free: Sequence[bool]) -> float:
+    """The penalty whose fit predicts each row best from all others, in closed form."""
+    if all(free):
+        return 0.0
+    errors = []
+    for penalty in _PENALTIES:
+        hat = rows @ _inverse(rows, free, penalty) @ rows.T
+        left_out = (1 - hat.sum(axis=1)) / np.maximum(1 - np.diag(hat), 1e-9)
+        errors.append(float(np.mean(left_out**2)))
+    return _PENALTIES[int(np.argmin(errors))]
