@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -95,6 +96,7 @@ def measure(
     if anchor_ms is None and table is not None:
         anchor_ms = table.reference(space.family.name)
     missing = [s for s in dict.fromkeys(subnets) if s not in known]
+    begin = time.monotonic()
     with progress_bar("measuring", progress) as tick:
         for start in range(0, len(missing), BATCH):
             part = missing[start : start + BATCH]
@@ -104,7 +106,8 @@ def measure(
             if table is not None:
                 table.add(measured)
             _warn(results, max_spread)
-            tick(start + len(part), len(missing), float("nan"))
+            done = start + len(part)
+            tick(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
 
 

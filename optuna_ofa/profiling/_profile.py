@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa._errors import FormatError, InvalidArgumentError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import at_resolution, covering_subnets, signatures
 from optuna_ofa.profiling._graph_folder import (
@@ -174,6 +174,8 @@ def argument_errors() -> Iterator[None]:
     """Turn what the device's script refuses into an error of ours."""
     try:
         yield
+    except OptunaOFAError:
+        raise
     except ValueError as error:
         raise InvalidArgumentError(str(error)) from error
 

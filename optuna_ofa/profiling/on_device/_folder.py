@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ._rounds import by_layer, measure_rounds
-from ._runtime import Network, Runtime, Settings
+from ._runtime import Runtime, Settings
 
 RESULTS = "results.json"
 MANIFEST = "manifest.json"
@@ -30,7 +30,7 @@ def measure_folder(
     settings: Settings,
     *,
     n_rounds: int = 20,
-    n_profiled: int = 12,
+    n_profiled: int = 20,
     progress: Progress = lambda done, total, seconds_left: None,
 ) -> dict[str, Any]:
     """Measure the graphs of a folder and write ``results.json`` into it after each batch.
@@ -60,13 +60,13 @@ def measure_folder(
     if settings.pin:
         os.sched_setaffinity(0, settings.pin)
     results = _resumed(folder / RESULTS, describe(runtime, settings))
-    graphs = [g for g in manifest["graphs"] if g["file"] not in results["graphs"]]
-    anchor_file = manifest["graphs"][0]["file"]
-    start, total = time.monotonic(), len(manifest["graphs"])
+    anchor, *others = manifest["graphs"]
+    graphs = [g for g in others if g["file"] not in results["graphs"]]
+    start, total = time.monotonic(), len(others)
     done = 0
     for batch in _batches(graphs):
         measured = _measure_batch(
-            folder, runtime, anchor_file, batch, results["clock"], n_rounds, n_profiled
+            folder, runtime, anchor["file"], batch, results["clock"], n_rounds, n_profiled
         )
         results["graphs"].update(measured)
         _write(folder / RESULTS, results)
@@ -77,9 +77,9 @@ def measure_folder(
 
 
 def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> None:
-    suffix = Path(manifest["graphs"][0]["file"]).suffix
-    if suffix != runtime.suffix:
-        raise ValueError(f"`runtime` must load {suffix} files, but {runtime.name} loads "
+    file = manifest["graphs"][0]["file"]
+    if not file.endswith(runtime.suffix):
+        raise ValueError(f"`runtime` must load files such as {file}, but {runtime.name} loads "
                          f"{runtime.suffix}.")  # fmt: skip
     if manifest["batch"] != settings.batch:
         raise ValueError(f"`batch` must be {manifest['batch']}, which the graphs were written "
@@ -141,8 +141,12 @@ def _measure_batch(
     n_profiled: int,
 ) -> dict[str, Any]:
     """What was measured of each graph by its file."""
-    anchor = runtime.load(folder / anchor_file)
-    networks: list[Network] = [anchor]
+    try:
+        networks = [runtime.load(folder / anchor_file)]
+        networks[0].run()
+    except Exception as error:
+        raise ValueError(f"`runtime` must run the anchor {anchor_file}, which all others are "
+                         f"compared with, but {runtime.name} fails: {error}") from error  # fmt: skip
     measured: dict[str, Any] = {}
     good = []
     for graph in batch:
@@ -161,7 +165,7 @@ def _measure_batch(
             "wall_ms": _rounded(rounds.wall_ms[i]),
             "anchor_ms": _rounded(rounds.clock_ms[0]),
         }
-    del networks, anchor
+    del networks
     layered = [g for g in good if g.get("n_layers") and runtime.profiles]
     for graph, times in zip(layered, _layers(folder, runtime, layered, n_profiled), strict=True):
         measured[graph["file"]]["layer_ms"] = times
@@ -175,7 +179,7 @@ def _layers(
     networks = [runtime.load(folder / g["file"], profile=True) for g in graphs]
     measure_rounds(networks, n_rounds=n_runs // 2 + 1, n_inner=1)
     return [
-        [_rounded(by_layer(run, graph["n_layers"])) for run in network.layer_times()[2:]]
+        [_rounded(by_layer(run, graph["n_layers"])) for run in network.layer_times()[1:]]
         for graph, network in zip(graphs, networks, strict=True)
     ]
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from ._runtime import Network, NodeTime, Settings, require_cpu, require_float32
 
+# The profile is cut to microseconds, so the difference of single runs would be rough.
+_BLOCK = 4
 _HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 
 
@@ -59,26 +61,30 @@ class _Request:
         x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         self._request.set_input_tensor(_tensor(x))
         self._profile = profile
+        self._n_runs = 0
         self._totals: dict[str, float] = {}
-        self._runs: list[list[NodeTime]] = []
+        self._blocks: list[list[NodeTime]] = []
 
     def run(self) -> None:
         self._request.infer()
         if self._profile:
-            self._runs.append(self._last_run())
+            self._n_runs += 1
+            if self._n_runs % _BLOCK == 0:
+                self._blocks.append(self._last_block())
 
-    def _last_run(self) -> list[NodeTime]:
-        """The profile is a mean over all runs so far, so that of one run is a difference."""
-        n = len(self._runs) + 1
+    def _last_block(self) -> list[NodeTime]:
+        """The profile is a mean over all runs so far, so that of a few runs is a difference."""
         times = []
         for info in self._request.profiling_info:
-            total = n * info.real_time.total_seconds() * 1000
-            times.append(NodeTime(info.node_name, total - self._totals.get(info.node_name, 0.0)))
+            total = self._n_runs * info.real_time.total_seconds() * 1000
+            passed = total - self._totals.get(info.node_name, 0.0)
+            times.append(NodeTime(info.node_name, max(passed, 0.0) / _BLOCK))
             self._totals[info.node_name] = total
         return times
 
     def layer_times(self) -> list[list[NodeTime]]:
-        return self._runs
+        """The mean of every few runs."""
+        return self._blocks
 
 
 def _tensor(x: np.ndarray[Any, np.dtype[np.float32]]) -> Any:

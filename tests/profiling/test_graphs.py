@@ -1,0 +1,91 @@
+"""Graphs compute what the torch networks of the same layers compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from optuna_ofa.profiling._onnx_graph import write_onnx
+from optuna_ofa.profiling._torch_net import build_net, example_input, read_layers, write_layers
+from optuna_ofa.profiling.on_device._rounds import by_layer
+from optuna_ofa.profiling.on_device._runtime import NodeTime
+from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+FAMILIES = [family.name for family in families()]
+
+
+def layers_of(name: str, resolution: int = 64) -> tuple[Layer, ...]:
+    space = SearchSpace(name, resolution=resolution)
+    return subnet_layers(space.from_matrix(space.sample(1, seed=3))[0])
+
+
+def torch_twin(layers: tuple[Layer, ...], path: Path) -> nn.Module:
+    """The torch network with the weights of the ONNX graph, which are in the same order."""
+    net = build_net(layers, fold=True)
+    found = onnx.load(path).graph.initializer
+    weights = iter(onnx.numpy_helper.to_array(w) for w in found if w.dims)
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.weight.copy_(torch.from_numpy(next(weights).copy()))
+                if module.bias is not None:
+                    module.bias.copy_(torch.from_numpy(next(weights).copy()))
+    assert next(weights, None) is None
+    return net
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_onnx_equals_torch(name: str, runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip(runtime, reason=f"{runtime} is not installed")
+    layers, path = layers_of(name), tmp_path / "net.onnx"
+    write_onnx(layers, path, batch=2)
+    x = example_input(layers, 2)
+    with torch.inference_mode():
+        expected = torch_twin(layers, path)(x).numpy()
+    got = run_graph(runtime, path, x.numpy())
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-3 * np.abs(expected).max())
+
+
+def run_graph(runtime: str, path: Path, x: np.ndarray) -> np.ndarray:
+    if runtime == "onnxruntime":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return np.asarray(session.run(None, {"input": x})[0])
+    import openvino
+
+    core = openvino.Core()
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}
+    return np.asarray(core.compile_model(core.read_model(path), "CPU", hints)(x)[0])
+
+
+def test_hard_swish_is_one_operator(tmp_path: Path) -> None:
+    write_onnx(layers_of("ofa_mbv3_w1.0"), tmp_path / "net.onnx")
+    operators = {node.op_type for node in onnx.load(tmp_path / "net.onnx").graph.node}
+    assert "HardSwish" in operators
+    assert not operators & {"Sigmoid", "Div"}
+
+
+def test_names_begin_with_the_index_of_the_layer(tmp_path: Path) -> None:
+    layers = layers_of("ofa_mbv3_w1.0")
+    write_onnx(layers, tmp_path / "net.onnx")
+    nodes = onnx.load(tmp_path / "net.onnx").graph.node
+    assert sorted({int(n.name.split("/")[0]) for n in nodes}) == list(range(len(layers)))
+
+
+def test_layers_are_read_as_written(tmp_path: Path) -> None:
+    layers = layers_of("ofa_resnet50")
+    write_layers(layers, tmp_path / "net.layers.json", 4)
+    assert read_layers(tmp_path / "net.layers.json") == (list(layers), 4)
+
+
+def test_operators_without_a_layer_count_for_the_last_one() -> None:
+    nodes = [NodeTime("reorder", 1), NodeTime("00/a", 2), NodeTime("01/b", 4),
+             NodeTime("ReorderOutput", 8), NodeTime("02/c", 16), NodeTime("99/odd", 32)]  # fmt: skip
+    assert by_layer(nodes, 3) == [3, 12, 48]

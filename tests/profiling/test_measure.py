@@ -1,0 +1,162 @@
+"""Measuring whole subnets, into a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from optuna_ofa import (
+    FailedMeasurementWarning,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    NoisyDeviceWarning,
+    SearchSpace,
+    StorageError,
+    measure,
+)
+from optuna_ofa.costs import LayerSum
+from optuna_ofa.profiling._graph_folder import anchor
+from optuna_ofa.profiling._measurement_table import TABLE
+from optuna_ofa.space import Layer, subnet_layers
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/a.db"
+
+
+def rows_in(url: str) -> list[Any]:
+    with sa.create_engine(url).begin() as connection:
+        return list(connection.execute(sa.select(TABLE).order_by(TABLE.c.id)))
+
+
+def test_drift_is_divided_away(
+    device: Any, space: SearchSpace, price: Callable[[Layer], float]
+) -> None:
+    matrix = space.sample(40, seed=0)
+    true = LayerSum(space, lambda layer, _: price(layer))(matrix)
+    of_anchor = sum(price(layer) for layer in subnet_layers(anchor(space.family)))
+    measured = measure(space, matrix, runtime=device, anchor_ms=of_anchor, progress=False)
+    np.testing.assert_allclose(measured.latency_ms, true, rtol=5e-3)
+    assert (measured.min_ms > true).all()  # not scaled: the device was slower than the anchor says
+
+
+def test_equal_subnets_are_measured_once(device: Any, space: SearchSpace) -> None:
+    matrix = np.repeat(space.sample(3, seed=0), 4, axis=0)
+    measured = measure(space, matrix, runtime=device, progress=False)
+    assert len(device.loaded) == 1 + 3  # the anchor and the subnets
+    np.testing.assert_array_equal(measured.latency_ms[0::4], measured.latency_ms[3::4])
+
+
+def test_nothing_is_measured_twice(make_device: Any, space: SearchSpace, url: str) -> None:
+    matrix = space.sample(6, seed=0)
+    first = measure(space, matrix[:4], runtime=make_device(), storage=url, progress=False)
+    second_device = make_device()
+    second = measure(space, matrix, runtime=second_device, storage=url, progress=False)
+    assert len(second_device.loaded) == 1 + 2
+    np.testing.assert_array_equal(second.latency_ms[:4], first.latency_ms)
+    assert len(rows_in(url)) == 6
+
+
+def test_again_measures_and_keeps_both(make_device: Any, space: SearchSpace, url: str) -> None:
+    matrix = space.sample(3, seed=0)
+    arguments = {"storage": url, "progress": False}
+    for again in (False, True):
+        device = make_device(noise=0.01)
+        measure(space, matrix, runtime=device, again=again, **arguments)
+        assert len(device.loaded) == 4
+    assert len(rows_in(url)) == 6
+
+
+def test_other_settings_are_other_measurements(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    matrix = space.sample(2, seed=0)
+    for batch in (1, 4):
+        measure(space, matrix, runtime=make_device(), batch=batch, storage=url, progress=False)
+    assert len({row.setup_id for row in rows_in(url)}) == 2
+
+
+def test_a_failure_is_kept_with_its_reason_and_the_rest_goes_on(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    space = space.restrict(kernel=[3])
+    bad = SearchSpace("ofa_mbv3_w1.0", resolution=64).subnet(resolution=64, kernel=7)
+    whole = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 96, 128])
+    matrix = np.concatenate([space.sample(3, seed=0), whole.to_matrix([bad])])
+    device = make_device(breaks_on=7)
+    with pytest.warns(FailedMeasurementWarning, match="fake failed on 1 graphs.*kernel of size 7"):
+        measured = measure(whole, matrix, runtime=device, storage=url, progress=False)
+    assert measured.measured.tolist() == [True, True, True, False]
+    assert "no kernel of size 7" in measured.failures[3]
+    assert measured.select(measured.measured).failures == {}
+    again = make_device(breaks_on=7)
+    once_more = measure(whole, matrix, runtime=again, storage=url, progress=False)
+    assert again.loaded == []
+    assert once_more.failures == measured.failures
+
+
+def test_what_was_measured_before_an_interruption_is_kept(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    matrix = space.sample(40, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        measure(space, matrix, runtime=make_device(stops_after=36), storage=url, progress=False)
+    assert len(rows_in(url)) == 32
+
+
+def test_later_measurements_are_on_the_first_ones_scale(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    matrix = space.sample(2, seed=0)
+    first = measure(space, matrix[:1], runtime=make_device(), storage=url, progress=False)
+    hot = make_device()
+    hot.n_runs = 100_000  # half as slow again
+    second = measure(space, matrix, runtime=hot, storage=url, again=True, progress=False)
+    assert second.anchor_ms == first.anchor_ms
+    assert second.latency_ms[0] == pytest.approx(first.latency_ms[0], rel=1e-2)
+
+
+@pytest.mark.filterwarnings("default::optuna_ofa.NoisyDeviceWarning")
+def test_noise_is_said(make_device: Any, space: SearchSpace) -> None:
+    with pytest.warns(NoisyDeviceWarning, match=r"Repeated runs differ by .*`max_spread`"):
+        measure(space, space.sample(3, seed=0), runtime=make_device(noise=0.3), progress=False)
+
+
+@pytest.mark.filterwarnings("default::optuna_ofa.NoisyDeviceWarning")
+def test_a_busy_machine_is_said(
+    device: Any, space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    clock = iter(range(0, 10**12, 10**9))  # every look at the wall clock is a second later
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(clock))
+    with pytest.warns(NoisyDeviceWarning, match="Other programs used the processor"):
+        measure(space, space.sample(2, seed=0), runtime=device, progress=False)
+
+
+def test_rows_of_another_space_are_refused(device: Any, space: SearchSpace) -> None:
+    with pytest.raises(InvalidSubnetError):
+        measure(space, np.zeros((1, 3), dtype=np.int16), runtime=device, progress=False)
+
+
+def test_a_storage_that_is_no_database_is_refused(device: Any, space: SearchSpace) -> None:
+    from optuna.storages import InMemoryStorage
+
+    with pytest.raises(InvalidArgumentError, match="`storage` must be a relational database"):
+        measure(space, space.sample(1, seed=0), runtime=device, storage=InMemoryStorage())
+
+
+def test_a_database_that_cannot_be_written_is_an_error_of_ours(
+    device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    (tmp_path / "a.db").write_text("this is no database" * 100)
+    with pytest.raises(StorageError, match="not a database"):
+        measure(space, space.sample(1, seed=0), runtime=device, storage=f"sqlite:///{tmp_path}/a.db")

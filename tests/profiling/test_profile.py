@@ -1,0 +1,200 @@
+"""From a device to a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optuna_ofa import (
+    FormatError,
+    InvalidArgumentError,
+    LatencyPredictor,
+    LatencyTable,
+    MissingDependencyError,
+    MissingEntryError,
+    NoisyDeviceError,
+    SearchSpace,
+    export_profile,
+    profile,
+    table_from_folder,
+)
+from optuna_ofa.costs import LayerSum
+from optuna_ofa.space import Layer
+
+RUNTIMES = ["onnxruntime", "openvino", "torch"]
+
+
+def expected_ms(space: SearchSpace, price: Callable[[Layer], float], scale: float) -> Any:
+    matrix = space.sample(50, seed=1)
+    return matrix, LayerSum(space, lambda layer, _: scale * price(layer))(matrix)
+
+
+@pytest.mark.parametrize("profiles", [True, False], ids=["networks", "layers"])
+def test_drift_and_the_cost_of_profiling_are_divided_away(
+    make_device: Any, space: SearchSpace, price: Callable[[Layer], float], profiles: bool
+) -> None:
+    device = make_device(profiles=profiles)
+    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    assert table.metadata["method"] == ("networks" if profiles else "layers")
+    predictor = LatencyPredictor(table=table, space=space)  # 96 pixels are interpolated
+    matrix, expected = expected_ms(space, price, 1.0)
+    ratio = predictor.predict(matrix) / expected
+    # the level is the anchor's, somewhere between the cold and the hot device
+    assert 1 < ratio.mean() < 1.5
+    if profiles:
+        np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-2)
+
+
+def test_says_how_it_was_measured(device: Any, space: SearchSpace, tmp_path: Path) -> None:
+    out = tmp_path / "table.json"
+    profile(space, runtime=device, out=out, batch=2, n_rounds=3, progress=False)
+    metadata = LatencyTable.load(out).metadata
+    assert metadata["runtime"] == "fake"
+    assert metadata["versions"] == {"fake": "1"}
+    assert metadata["settings"]["batch"] == 2
+    assert metadata["family"] == space.family.name
+    assert {"processor", "date", "clock", "n_rounds", "noise_percent", "anchor_ms"} <= set(metadata)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
+
+
+def test_entries_have_a_spread(device: Any, space: SearchSpace) -> None:
+    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    for section in table.content.sections:
+        for entry in section.entries.values():
+            assert 0 < entry.min_ms <= entry.median_ms
+            assert entry.n_runs > 0
+
+
+def test_goes_on_where_it_was_interrupted(
+    make_device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    space = space.restrict(resolution=[64, 128])
+    stopped = make_device(profiles=False, stops_after=40)
+    arguments = {"out": tmp_path / "t.json", "n_rounds": 3, "progress": False}
+    with pytest.raises(KeyboardInterrupt):
+        profile(space, runtime=stopped, **arguments)
+    done = set(json.loads((tmp_path / "t.json.graphs/results.json").read_text())["graphs"])
+    assert len(done) >= 32
+    fresh = make_device(profiles=False)
+    table = profile(space, runtime=fresh, **arguments)
+    assert not done & set(fresh.loaded)
+    assert len(table) == len(profile(space, runtime=make_device(), n_rounds=3, progress=False))
+
+
+def test_results_of_another_setting_are_not_gone_on_with(
+    make_device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    profile(space, runtime=make_device(), folder=tmp_path / "f", n_rounds=3, progress=False)
+    with pytest.raises(InvalidArgumentError, match=r"has settings .*threads': 1.* remove it"):
+        profile(space, runtime=make_device(), folder=tmp_path / "f", threads=2, progress=False)
+
+
+def test_a_noisy_device_is_refused(make_device: Any, space: SearchSpace) -> None:
+    with pytest.raises(NoisyDeviceError, match=r"differ by \d+.*`max_spread` is 10\.0%.*`pin`"):
+        profile(space, runtime=make_device(noise=0.3), n_rounds=5, progress=False)
+
+
+def test_a_layer_that_fails_is_named_and_the_rest_goes_on(
+    make_device: Any, tmp_path: Path
+) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 128]).restrict(depth=2, kernel=[3, 7])
+    device = make_device(profiles=False, breaks_on=7)
+    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    assert all("no kernel of size 7" in reason for reason in table.metadata["failures"].values())
+    with pytest.raises(MissingEntryError, match="kernel:7"):
+        LatencyPredictor(table=table, space=space)
+    LatencyPredictor(table=table, space=space.restrict(kernel=3))
+
+
+def test_a_runtime_that_fails_on_the_anchor_is_refused(
+    make_device: Any, space: SearchSpace
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"must run the anchor .*no kernel of size 5"):
+        profile(space, runtime=make_device(breaks_on=5), n_rounds=3, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"runtime": "tflite"}, "`runtime` must be one of onnxruntime, .* but got 'tflite'"),
+        ({"threads": 0}, "`threads` and `batch` must be 1 or more, but got 0"),
+        ({"precision": "int4"}, "`precision` must be one of float32.* but got 'int4'"),
+        ({"device": "cuda:7"}, "`device` must be 'cpu' for onnxruntime, but got 'cuda:7'"),
+        ({"resolutions": []}, "`resolutions` must be positive integers, at least one"),
+        ({"method": "blocks"}, "`method` must be 'layers' or .*, but got 'blocks'"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments: Any, message: str, space: SearchSpace) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    with pytest.raises(InvalidArgumentError, match=message):
+        profile(space, **arguments, progress=False)
+
+
+def test_a_missing_runtime_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch, space: SearchSpace
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "optuna-ofa\[openvino\]"'):
+        profile(space, runtime="openvino", progress=False)
+
+
+def test_a_folder_of_another_family_is_refused(
+    device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    export_profile(space, tmp_path / "f", runtime=device)
+    with pytest.raises(FormatError, match=r"manifest\.json for ofa_resnet50, .*ofa_mbv3_w1\.0"):
+        table_from_folder(tmp_path / "f", "ofa_resnet50")
+
+
+def test_a_folder_with_other_graphs_is_refused(
+    device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    export_profile(space, tmp_path / "f", runtime=device)
+    with pytest.raises(InvalidArgumentError, match="`folder` must be new, or have the same graphs"):
+        export_profile(space, tmp_path / "f", runtime=device, batch=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clock_ms": [1.0, float("nan")]}, "must be finite"),
+        ({"clock_ms": [1.0, -2.0]}, "must be finite, non-negative"),
+        ({"anchor_ms": [0.0, 1.0]}, "not positive"),
+        ({"wall_ms": "soon"}, "could not convert"),
+        ({"layer_ms": [[1.0], [1.0, 2.0]]}, "same shape"),
+    ],
+    ids=["nan", "negative", "zero", "text", "ragged"],
+)
+def test_results_with_impossible_numbers_are_refused(
+    change: dict[str, Any], message: str, device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    profile(space, runtime=device, folder=tmp_path, n_rounds=2, progress=False)
+    results = json.loads((tmp_path / "results.json").read_text())
+    next(iter(results["graphs"].values())).update(change)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(FormatError, match=message):
+        table_from_folder(tmp_path, space)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 5000, '{"format": "other"}'])
+def test_results_that_are_none_are_refused(
+    text: str, device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    profile(space, runtime=device, folder=tmp_path, n_rounds=2, progress=False)
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(FormatError, match=r"results\.json cannot be read"):
+        table_from_folder(tmp_path, space)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: SearchSpace) -> None:
+    pytest.importorskip(runtime, reason=f"{runtime} is not installed")
+    table = profile(space, runtime=runtime, n_rounds=5, max_spread=10, progress=False)
+    ends = space.to_matrix([space.smallest(), space.largest()])
+    small, large = LatencyPredictor(table=table, space=space).predict(ends)
+    assert 0 < 1.1 * small < large
