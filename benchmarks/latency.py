@@ -47,6 +47,7 @@ def benchmark(runtime: str, arguments: argparse.Namespace) -> None:
         return optuna_ofa.measure(
             space, rows, runtime=runtime, storage=storage, again=again,
             anchor_ms=table.metadata["anchor_ms"], n_rounds=arguments.rounds,
+            folder=folder / f"{runtime}.graphs",
         )  # fmt: skip
 
     measured = measure(matrix)

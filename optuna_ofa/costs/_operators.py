@@ -42,9 +42,9 @@ def layer_operators(layer: Layer) -> tuple[Operator, ...]:
         case "bottleneck":
             return _bottleneck(layer, n_in, n_out)
         case "conv":
-            conv = _conv("pointwise" if layer.kernel == 1 else "conv", layer.in_channels,
-                         layer.out_channels, layer.in_size, layer.out_size, layer.kernel,
-                         kept=n_in * layer.shortcut, bias=layer.use_bn)  # fmt: skip
+            name = "pointwise" if layer.kernel == 1 else "conv"
+            conv = _conv(name, layer.in_channels, layer.out_channels, layer.in_size,
+                         layer.out_size, layer.kernel, bias=layer.use_bn)  # fmt: skip
             return (conv, _add(n_out)) if layer.shortcut else (conv,)
         case "linear":
             return (Operator("linear", n_in, n_out, n_in * n_out, (n_in + 1) * n_out),)
@@ -64,12 +64,13 @@ def _conv(
 def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
     mid, size, out_size = layer.mid_channels, layer.in_size, layer.out_size
     wide, narrow = mid * size**2, mid * out_size**2
-    kept = n_in * layer.shortcut
+    kept = n_in * layer.shortcut  # by all but the first operator, which reads it
     operators = []
     if layer.expand != 1:
         operators.append(_conv("pointwise", layer.in_channels, mid, size, size))
     taps = layer.kernel**2
-    operators.append(Operator("depthwise", wide, narrow, narrow * taps, mid * (taps + 1), kept))
+    operators.append(Operator("depthwise", wide, narrow, narrow * taps, mid * (taps + 1),
+                              kept if operators else 0))  # fmt: skip
     if layer.use_se:
         s = se_channels(mid)
         weights = 2 * mid * s

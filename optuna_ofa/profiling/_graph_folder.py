@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -81,7 +82,7 @@ def write_folder(
         "version": VERSION,
         "family": family.name,
         "batch": batch,
-        "graphs": [_described(i, graph, suffix) for i, graph in enumerate(every)],
+        "graphs": [_described(graph, f"{_digest(graph, batch)}{suffix}") for graph in every],
     }
     path = folder / MANIFEST
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(manifest):
@@ -101,8 +102,13 @@ def write_folder(
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def _described(i: int, graph: Graph, suffix: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"file": f"{i:04d}{suffix}"}
+def _digest(graph: Graph, batch: int) -> str:
+    """A name that only graphs of the same layers and batch size share."""
+    return hashlib.sha256(repr((graph.layers, batch)).encode()).hexdigest()[:16]
+
+
+def _described(graph: Graph, file: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"file": file}
     if graph.subnet is not None:
         entry["subnet"] = graph.subnet.to_dict()
     else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,13 @@ from optuna_ofa.profiling._profile import MAX_SPREAD, argument_errors, as_space
 from optuna_ofa.profiling._progress import progress_bar
 from optuna_ofa.profiling._results import SETUP, Results, read_results
 from optuna_ofa.profiling._runtimes import find_runtime, find_writer
-from optuna_ofa.profiling.on_device._folder import BATCH, describe, measure_folder
+from optuna_ofa.profiling.on_device._folder import (
+    BATCH,
+    MANIFEST,
+    RESULTS,
+    describe,
+    measure_folder,
+)
 from optuna_ofa.profiling.on_device._runtime import Runtime, Settings
 from optuna_ofa.space import Family, SearchSpace, Subnet
 from optuna_ofa.space._space import Matrix
@@ -43,6 +50,7 @@ def measure(
     n_rounds: int = 20,
     max_spread: float = MAX_SPREAD,
     anchor_ms: float | None = None,
+    folder: str | Path | None = None,
     progress: bool = True,
 ) -> Measurements:
     """Measure the latency of subnets on this device.
@@ -68,6 +76,8 @@ def measure(
         max_spread: Relative standard deviation of a round above which a warning is given.
         anchor_ms: Latency of the anchor that all are scaled to, such as ``anchor_ms`` in a
             table's metadata; None takes that of the first measurement in the database, or now.
+        folder: Where graphs are kept, so that measuring again need not write them again; None
+            removes them.
         progress: Whether to show what is done.
 
     Returns:
@@ -100,7 +110,10 @@ def measure(
     with progress_bar("measuring", progress) as tick:
         for start in range(0, len(missing), BATCH):
             part = missing[start : start + BATCH]
-            results, measured = _measure(space, part, found, settings, n_rounds, anchor_ms)
+            with _graphs(folder) as place, argument_errors():
+                results, measured = _measure(
+                    space, part, found, settings, n_rounds, anchor_ms, place
+                )
             anchor_ms = anchor_ms or results.anchor_ms
             known |= measured
             if table is not None:
@@ -111,6 +124,16 @@ def measure(
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
 
 
+@contextlib.contextmanager
+def _graphs(folder: str | Path | None) -> Iterator[Path]:
+    """The folder that is given, or one that is removed at the end."""
+    if folder is not None:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 def _measure(
     space: SearchSpace,
     subnets: Sequence[Subnet],
@@ -118,15 +141,16 @@ def _measure(
     settings: Settings,
     n_rounds: int,
     anchor_ms: float | None,
+    folder: Path,
 ) -> tuple[Results, dict[Subnet, Row]]:
     """One batch, loaded at once."""
-    with tempfile.TemporaryDirectory() as name, argument_errors():
-        folder = Path(name)
-        write_folder(folder, graphs_of(subnets), family=space.family, suffix=runtime.suffix,
-                     write=find_writer(runtime.suffix), batch=settings.batch)  # fmt: skip
-        measure_folder(folder, runtime, settings, n_rounds=n_rounds)
-        results = read_results(folder, anchor_ms=anchor_ms)
-        graphs = list(read_manifest(folder, space).items())[1:]  # the anchor is the first
+    for name in (MANIFEST, RESULTS):  # of another batch
+        (folder / name).unlink(missing_ok=True)
+    write_folder(folder, graphs_of(subnets), family=space.family, suffix=runtime.suffix,
+                 write=find_writer(runtime.suffix), batch=settings.batch)  # fmt: skip
+    measure_folder(folder, runtime, settings, n_rounds=n_rounds)
+    results = read_results(folder, anchor_ms=anchor_ms)
+    graphs = list(read_manifest(folder, space).items())[1:]  # the anchor is the first
     rows = {}
     for file, graph in graphs:
         assert graph.subnet is not None

@@ -86,6 +86,6 @@ def test_layers_are_read_as_written(tmp_path: Path) -> None:
 
 
 def test_operators_without_a_layer_count_for_the_last_one() -> None:
-    nodes = [NodeTime("reorder", 1), NodeTime("00/a", 2), NodeTime("01/b", 4),
-             NodeTime("ReorderOutput", 8), NodeTime("02/c", 16), NodeTime("99/odd", 32)]  # fmt: skip
+    names = ("reorder", "00/a", "01/b", "ReorderOutput", "02/c", "99/odd")
+    nodes = [NodeTime(name, 2**i) for i, name in enumerate(names)]
     assert by_layer(nodes, 3) == [3, 12, 48]

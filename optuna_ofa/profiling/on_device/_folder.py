@@ -146,7 +146,8 @@ def _measure_batch(
         networks[0].run()
     except Exception as error:
         raise ValueError(f"`runtime` must run the anchor {anchor_file}, which all others are "
-                         f"compared with, but {runtime.name} fails: {error}") from error  # fmt: skip
+                         f"compared with, but {runtime.name} fails: {error}"
+                         ) from error  # fmt: skip
     measured: dict[str, Any] = {}
     good = []
     for graph in batch:

@@ -1,0 +1,146 @@
+"""Figures and drawings of predictions against measurements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from optuna_ofa import (
+    FamilyMismatchError,
+    InvalidArgumentError,
+    LatencyReport,
+    Measurements,
+    Predictor,
+    SearchSpace,
+    latency_report,
+)
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.profiling._accuracy import accuracy, kendall_tau, spearman
+from optuna_ofa.visualization import macs_info, plot_macs_latency, plot_predicted_latency
+
+SPACE = SearchSpace("ofa_mbv3_w1.0")
+N = 40
+
+
+class Biased(Predictor):
+    """Latencies that are some percent too high, and one that is far too low."""
+
+    metric = "latency_ms"
+
+    def __init__(self, space: SearchSpace = SPACE) -> None:
+        self.space = space
+
+    def predict(self, matrix: Any) -> Any:
+        predicted = 1.04 * truth(matrix, self.space)
+        predicted[0] /= 2
+        return predicted
+
+
+def truth(matrix: Any, space: SearchSpace = SPACE) -> Any:
+    return CostPredictor("moved_mb", space).predict(matrix)
+
+
+def measured(latency: Any, space: SearchSpace = SPACE, seed: int = 0) -> Measurements:
+    matrix = space.sample(len(latency), seed=seed)
+    return Measurements(
+        space=space, matrix=matrix, latency_ms=latency, min_ms=latency, std_ms=latency,
+        wall_ms=latency, n_rounds=latency, anchor_ms=1.0,
+        setup={"runtime": "r", "processor": "p", "clock": "cpu"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def report() -> LatencyReport:
+    matrix = SPACE.sample(N, seed=0)
+    again = np.random.default_rng(0).normal(1, 0.02, N) * truth(matrix)
+    return latency_report({"ours": Biased()}, measured(truth(matrix)), retest=measured(again))
+
+
+def test_rank_correlations_equal_scipy() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 8, (2, 50)).astype(float)  # with ties
+    assert kendall_tau(a, b) == pytest.approx(stats.kendalltau(a, b).statistic)
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert np.isnan(kendall_tau(np.ones(3), b[:3]))
+    assert np.isnan(spearman(np.ones(3), b[:3]))
+
+
+def test_errors_are_relative_to_the_measurement() -> None:
+    row = accuracy("x", np.array([1.04, 1.92, 2.7]), np.array([1.0, 2.0, 3.0]))
+    assert row.mape == pytest.approx((4 + 4 + 10) / 3)
+    assert row.bias == pytest.approx((4 - 4 - 10) / 3)
+    assert row.within_5 == pytest.approx(200 / 3)
+
+
+def test_figures_of_every_predictor(report: LatencyReport) -> None:
+    assert [row.name for row in report.rows] == ["ours", "MACs", "measured again"]
+    assert report["ours"].mape == pytest.approx((4 * (N - 1) + 48) / N)
+    assert report["ours"].within_5 == pytest.approx(100 * (N - 1) / N)
+    assert 1 < report["measured again"].mape < 2.5
+    text = str(report)
+    assert "within 5 %" in text
+    assert "measured again" in text
+
+
+def test_multiply_adds_are_fitted_to_the_other_subnets(report: LatencyReport) -> None:
+    macs = CostPredictor("n_macs", SPACE).predict(report.measurements.matrix)
+    latency = report.measurements.latency_ms
+    x = np.stack([macs, np.ones(N)], axis=1) / latency[:, None]
+    for i in (0, 7):
+        others = np.arange(N) != i
+        weights = np.linalg.lstsq(x[others], np.ones(N - 1), rcond=None)[0]
+        expected = weights @ [macs[i], 1]
+        assert report.predicted_ms["MACs"][i] == pytest.approx(expected)
+
+
+def test_subnets_that_failed_do_not_count() -> None:
+    latency = truth(SPACE.sample(N, seed=0))
+    latency[3] = np.nan
+    assert latency_report(Biased(), measured(latency))["predicted"].n == N - 1
+
+
+def test_other_subnets_are_no_retest() -> None:
+    first = measured(truth(SPACE.sample(N, seed=0)))
+    with pytest.raises(InvalidArgumentError, match="`retest` must have the same 40 subnets"):
+        latency_report(Biased(), first, retest=measured(np.ones(N), seed=1))
+    other = SearchSpace("ofa_mbv3_w1.2")
+    with pytest.raises(FamilyMismatchError, match=r"`retest` must be of ofa_mbv3_w1\.0"):
+        latency_report(Biased(), first, retest=measured(np.ones(N), other))
+
+
+def test_a_predictor_of_another_family_is_refused() -> None:
+    with pytest.raises(FamilyMismatchError):
+        latency_report(Biased(SearchSpace("ofa_resnet50")), measured(np.ones(N)))
+
+
+def test_two_subnets_are_too_few() -> None:
+    with pytest.raises(InvalidArgumentError, match="three measured subnets or more, but has 2"):
+        latency_report(Biased(), measured(np.ones(2)))
+
+
+def test_predictions_are_drawn_with_a_band(report: LatencyReport) -> None:
+    figure = plot_predicted_latency(report)
+    assert [trace.name[:4] for trace in figure.data] == ["with", "ours"]
+    np.testing.assert_array_equal(figure.data[1].x, report.measurements.latency_ms)
+    assert [t.name[:4] for t in plot_predicted_latency(report, name="MACs").data][1] == "MACs"
+    with pytest.raises(InvalidArgumentError, match="`name` must be one of ours, MACs, but got 'x'"):
+        plot_predicted_latency(report, name="x")
+
+
+def test_latency_is_drawn_over_multiply_adds(report: LatencyReport) -> None:
+    info = macs_info(report)
+    subnets = SPACE.from_matrix(report.measurements.matrix)
+    kernels = [k for k in subnets[5].kernel if k]
+    assert info.kernel[5] == pytest.approx(np.mean(kernels))
+    (points,) = plot_macs_latency(report).data
+    np.testing.assert_allclose(points.x, info.n_macs / 1e6)
+
+
+def test_kernels_that_cannot_vary_are_not_coloured() -> None:
+    space = SearchSpace("ofa_resnet50")
+    report = latency_report(Biased(space), measured(truth(space.sample(9, seed=0), space), space))
+    assert np.isnan(macs_info(report).kernel).all()
+    assert isinstance(plot_macs_latency(report).data[0].marker.color, str)
