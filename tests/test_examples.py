@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from optuna_ofa import get_family
+from optuna_ofa.data import table_names
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -22,9 +27,29 @@ def test_search_published_prices_each_pick_on_both_devices(
     assert "note10's pick on i7-8700k" in out
 
 
-def test_measure_default_table_writes_a_table(tmp_path: Path) -> None:
-    _run(tmp_path, "measure_default_table.py", tmp_path / "table.json", "--rounds", 2)
-    assert (tmp_path / "table.json").stat().st_size > 10_000
+def test_compare_runtimes_prices_each_pick_on_the_others(tmp_path: Path) -> None:
+    out = _run(tmp_path, "compare_runtimes.py", "--evaluations", 400)
+    n = len(table_names(get_family("ofa_mbv3_w1.0")))
+    assert out.count("(predicted)") == n
+    assert out.count("where its own front has") == n * (n - 1)
+
+
+def test_own_runtime_is_compared_with_whole_subnets(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    out = _run(tmp_path, "own_runtime.py", "--rounds", 2, "--subnets", 3)
+    assert "onnxruntime, not optimised on" in out
+    assert (tmp_path / "own_runtime.json").stat().st_size > 10_000
+
+
+def test_latency_of_this_device_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    arguments = ("--folder", tmp_path, "--rounds", 2, "--compared", 3, "--evaluations", 400)
+    first = _run(tmp_path, "latency_of_this_device.py", *arguments)
+    assert "table + affine" in first
+    assert "(predicted ±" in first
+    again = _run(tmp_path, "latency_of_this_device.py", *arguments)
+    assert again.split("\n")[:3] == first.split("\n")[:3]  # nothing was measured again
+    assert {"predicted.html", "macs.html"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_measure_batches_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # What the extras install, by the names under which it is imported.
-EXTRAS = ("kaleido", "optuna_dashboard", "ofa", "pandas", "psycopg", "pymoo", "pymysql", "pytest")
+EXTRAS = ("executorch", "kaleido", "ofa", "onnx", "onnxruntime", "openvino", "optuna_dashboard",
+          "pandas", "psycopg", "pymoo", "pymysql", "pytest")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

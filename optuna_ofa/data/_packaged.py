@@ -10,6 +10,7 @@ from pathlib import Path
 from optuna_ofa.space import Family
 
 _FOLDER = Path(__file__).parent
+_DEFAULT = "cpu-torch"
 
 
 def packaged_accuracy(family: Family) -> Path | None:
@@ -22,6 +23,12 @@ def packaged_table(name: str, family: Family) -> Path | None:
     """The packaged latency table of a device for a family, if there is one."""
     path = _FOLDER / f"{family.name}.{name}.latency.json"
     return path if name in table_names(family) else None
+
+
+def default_table_name(family: Family) -> str | None:
+    """The packaged table that a study takes where none is named; None without any."""
+    names = table_names(family)
+    return _DEFAULT if _DEFAULT in names else next(iter(names), None)
 
 
 def table_names(family: Family) -> list[str]:

@@ -43,13 +43,13 @@ def default_table(family: Family) -> LatencyTable:
     Raises:
         InvalidArgumentError: If the family has none.
     """
-    names = data.table_names(family)
-    if not names:
+    name = data.default_table_name(family)
+    if name is None:
         raise InvalidArgumentError(
             f"`hardware` must be given, because no latency table for {family.name} is packaged: "
             f"a file, a folder, a LatencyTable, or one of {', '.join(_published('table'))}."
         )
-    return find_table(names[0], family)
+    return find_table(name, family)
 
 
 def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:

@@ -22,6 +22,7 @@ from optuna_ofa import (
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.profiling._graph_folder import anchor
 from optuna_ofa.profiling._measurement_table import TABLE
+from optuna_ofa.profiling.on_device._folder import BATCH
 from optuna_ofa.space import Layer, subnet_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
@@ -108,8 +109,9 @@ def test_what_was_measured_before_an_interruption_is_kept(
 ) -> None:
     matrix = space.sample(40, seed=0)
     with pytest.raises(KeyboardInterrupt):
-        measure(space, matrix, runtime=make_device(stops_after=36), storage=url, progress=False)
-    assert len(rows_in(url)) == 32
+        measure(space, matrix, runtime=make_device(stops_after=2 * BATCH), storage=url,
+                progress=False)  # fmt: skip
+    assert len(rows_in(url)) == BATCH
 
 
 def test_later_measurements_are_on_the_first_ones_scale(

@@ -24,6 +24,9 @@ from optuna_ofa import (
     table_from_folder,
 )
 from optuna_ofa.costs import LayerSum
+from optuna_ofa.profiling import Settings
+from optuna_ofa.profiling.on_device import _meter
+from optuna_ofa.profiling.on_device._folder import BATCH, measure_folder
 from optuna_ofa.space import Layer
 
 RUNTIMES = ["onnxruntime", "openvino", "torch"]
@@ -74,12 +77,12 @@ def test_goes_on_where_it_was_interrupted(
     make_device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     space = space.restrict(resolution=[64, 128])
-    stopped = make_device(profiles=False, stops_after=40)
+    stopped = make_device(profiles=False, stops_after=2 * BATCH)
     arguments = {"out": tmp_path / "t.json", "n_rounds": 3, "progress": False}
     with pytest.raises(KeyboardInterrupt):
         profile(space, runtime=stopped, **arguments)
     done = set(json.loads((tmp_path / "t.json.graphs/results.json").read_text())["graphs"])
-    assert len(done) >= 32
+    assert len(done) == BATCH
     fresh = make_device(profiles=False)
     table = profile(space, runtime=fresh, **arguments)
     assert not done & set(fresh.loaded)
@@ -92,6 +95,27 @@ def test_results_of_another_setting_are_not_gone_on_with(
     profile(space, runtime=make_device(), folder=tmp_path / "f", n_rounds=3, progress=False)
     with pytest.raises(InvalidArgumentError, match=r"has settings .*threads': 1.* remove it"):
         profile(space, runtime=make_device(), folder=tmp_path / "f", threads=2, progress=False)
+
+
+def test_tells_what_is_done_and_the_time_left(
+    device: Any, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_meter, "_INTERVAL", -1.0)  # report every turn
+    told: list[tuple[int, int, float]] = []
+    export_profile(space, tmp_path, runtime=device)
+    n = len(json.loads((tmp_path / "manifest.json").read_text())["graphs"]) - 1
+    measure_folder(tmp_path, device, Settings(), n_rounds=3, progress=lambda *t: told.append(t))
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert {total for _, total, _ in told} == {n}
+    assert told[-1][::2] == (n, 0.0)
+    assert len(told) > n
+    assert all(left >= 0 for _, _, left in told)
+
+
+def test_several_threads_have_the_wall_clock(device: Any, space: SearchSpace) -> None:
+    arguments = {"runtime": device, "n_rounds": 2, "progress": False}
+    tables = [profile(space, threads=threads, **arguments) for threads in (1, 2)]
+    assert [table.metadata["clock"] for table in tables] == ["cpu", "wall"]
 
 
 def test_a_noisy_device_is_refused(make_device: Any, space: SearchSpace) -> None:

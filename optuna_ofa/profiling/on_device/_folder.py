@@ -6,22 +6,22 @@ import json
 import os
 import platform
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ._meter import Meter, Progress
 from ._rounds import by_layer, measure_rounds
 from ._runtime import Runtime, Settings
 
 RESULTS = "results.json"
 MANIFEST = "manifest.json"
-# networks that are loaded at once; each holds its weights once or twice
-BATCH = 32
-Progress = Callable[[int, int, float], None]
+# Networks that are loaded and take turns at once: each holds its weights once or twice, and what
+# is interrupted loses so many.
+BATCH = 12
 
 
 def measure_folder(
@@ -62,17 +62,16 @@ def measure_folder(
     results = _resumed(folder / RESULTS, describe(runtime, settings))
     anchor, *others = manifest["graphs"]
     graphs = [g for g in others if g["file"] not in results["graphs"]]
-    start, total = time.monotonic(), len(others)
+    meter = Meter(len(others) - len(graphs), len(graphs), n_rounds, progress)
     done = 0
     for batch in _batches(graphs):
         measured = _measure_batch(
-            folder, runtime, anchor["file"], batch, results["clock"], n_rounds, n_profiled
+            folder, runtime, anchor["file"], batch, results["clock"], n_rounds, n_profiled, meter
         )
         results["graphs"].update(measured)
         _write(folder / RESULTS, results)
         done += len(batch)
-        left = (time.monotonic() - start) / done * (len(graphs) - done)
-        progress(total - len(graphs) + done, total, left)
+        meter.finish(done)
     return results
 
 
@@ -139,6 +138,7 @@ def _measure_batch(
     clock: str,
     n_rounds: int,
     n_profiled: int,
+    meter: Meter,
 ) -> dict[str, Any]:
     """What was measured of each graph by its file."""
     try:
@@ -159,7 +159,7 @@ def _measure_batch(
             continue
         networks.append(network)
         good.append(graph)
-    rounds = measure_rounds(networks, n_rounds=n_rounds, clock=clock)
+    rounds = measure_rounds(networks, n_rounds=n_rounds, clock=clock, tick=meter.tick)
     for i, graph in enumerate(good, start=1):
         measured[graph["file"]] = {
             "clock_ms": _rounded(rounds.clock_ms[i]),

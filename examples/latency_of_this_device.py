@@ -1,0 +1,67 @@
+"""From this device to a search: profile, measure a few subnets, see how wrong it is, search.
+
+    pip install "optuna-ofa[onnxruntime]"
+    python examples/latency_of_this_device.py --folder runs/device
+
+A table of layers takes half a minute. Twenty measured subnets set its level right, others tell
+how far predictions are off, beside how far a second measurement is off. Run it again to go on:
+nothing is measured twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import optuna_ofa
+from optuna_ofa import LatencyTable, NetworkLatencyPredictor, SearchSpace
+from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
+
+FAMILY = "ofa_mbv3_w1.0"
+N_FIT = 20
+
+
+def main() -> None:
+    """Profile, measure, fit, report, search."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("runs/device"))
+    parser.add_argument("--runtime", default="onnxruntime")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--compared", type=int, default=20, help="subnets that test it")
+    parser.add_argument("--evaluations", type=int, default=5_000)
+    arguments = parser.parse_args()
+    folder, runtime = arguments.folder, arguments.runtime
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{runtime}.json"
+    space = SearchSpace(FAMILY)
+
+    if path.exists():
+        table = LatencyTable.load(path)
+    else:
+        table = optuna_ofa.profile(space, runtime=runtime, out=path, n_rounds=arguments.rounds)
+    measured = optuna_ofa.measure(
+        space,
+        space.sample(N_FIT + arguments.compared, seed=0),
+        runtime=runtime,
+        storage=f"sqlite:///{folder / 'measurements.db'}",
+        n_rounds=arguments.rounds,
+        anchor_ms=table.metadata["anchor_ms"],
+    )
+    seen, fresh = measured.select(range(N_FIT)), measured.select(range(N_FIT, len(measured)))
+    latency = NetworkLatencyPredictor.fit(
+        space, seen.matrix, seen.latency_ms, table=table, metadata=seen.setup
+    )
+    latency.save(folder / f"{runtime}.predictor.json")
+    report = optuna_ofa.latency_report({latency.name: latency}, fresh)
+    print(report)
+    plot_predicted_latency(report).write_html(folder / "predicted.html")
+    plot_macs_latency(report).write_html(folder / "macs.html")
+
+    study = optuna_ofa.study(space.restrict(resolution=224), hardware=latency, seed=0)
+    study.search(n_evaluations=arguments.evaluations)
+    largest = latency.predict(space.to_matrix([space.largest()]))[0]
+    print(study.front().best(latency_ms=0.8 * largest))
+
+
+if __name__ == "__main__":
+    main()
