@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -11,11 +10,20 @@ import numpy as np
 import pytest
 
 from optuna_ofa import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor, SearchSpace
-from optuna_ofa.data import packaged_accuracy, packaged_table, table_names
-from optuna_ofa.space import Family, Layer, families, get_family, slots
+from optuna_ofa.costs import placements
+from optuna_ofa.data import (
+    default_table_name,
+    packaged_accuracy,
+    packaged_table,
+    table_names,
+)
+from optuna_ofa.profiling._accuracy import kendall_tau
+from optuna_ofa.space import Family, families, get_family
 
 FAMILY = get_family("ofa_mbv3_w1.0")
 TABLE = "cpu-torch"
+TABLES = [(f, name) for f in families() for name in table_names(f)]
+RUNTIMES = ("executorch", "onnxruntime", "openvino", "torch")
 SPACE = SearchSpace(FAMILY, resolution=224)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fit_default_accuracy.py"
 
@@ -27,9 +35,8 @@ def accuracy() -> AccuracyPredictor:
     return AccuracyPredictor.load(path)
 
 
-@pytest.fixture(scope="module")
-def table() -> LatencyTable:
-    path = packaged_table(TABLE, FAMILY)
+def load_table(family: Family, name: str) -> LatencyTable:
+    path = packaged_table(name, family)
     assert path is not None
     return LatencyTable.load(path)
 
@@ -38,7 +45,7 @@ def table() -> LatencyTable:
 def predictor(request: pytest.FixtureRequest) -> Predictor:
     if request.param == "top1":
         return request.getfixturevalue("accuracy")
-    return LatencyPredictor(table=request.getfixturevalue("table"), space=SPACE)
+    return LatencyPredictor(table=load_table(FAMILY, TABLE), space=SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +53,28 @@ def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
     return import_path(EXAMPLE)
 
 
-def test_the_table_is_listed() -> None:
-    assert TABLE in table_names(FAMILY)
+@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_mbv3_w1.2"])
+def test_every_runtime_has_a_table(name: str) -> None:
+    assert table_names(get_family(name)) == [f"cpu-{runtime}" for runtime in RUNTIMES]
 
 
-@pytest.mark.parametrize(
-    "find",
-    [packaged_accuracy, lambda family: packaged_table(TABLE, family)],
-    ids=["accuracy", "table"],
-)
+@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_mbv3_w1.2"])
+def test_a_study_takes_that_of_torch_by_default(name: str) -> None:
+    assert default_table_name(get_family(name)) == TABLE
+
+
+def test_a_family_without_a_table_has_no_default() -> None:
+    assert default_table_name(get_family("ofa_resnet50")) is None
+
+
 @pytest.mark.parametrize("family", [f for f in families() if f != FAMILY], ids=lambda f: f.name)
-def test_no_other_family_gets_them(find: Callable[[Family], Path | None], family: Family) -> None:
-    assert find(family) is None
+def test_no_other_family_gets_the_accuracy_predictor(family: Family) -> None:
+    assert packaged_accuracy(family) is None
+
+
+@pytest.mark.parametrize("name", ["ofa_resnet50", "ofa_proxyless_w1.3"])
+def test_no_other_family_gets_the_table(name: str) -> None:
+    assert packaged_table(TABLE, get_family(name)) is None
 
 
 def test_an_unknown_device_has_no_table() -> None:
@@ -75,30 +92,28 @@ def test_the_accuracy_predictor_is_for_the_whole_space_at_224_pixels(
     assert accuracy.space == SPACE
 
 
-def test_the_table_is_for_the_family_at_224_pixels(table: LatencyTable) -> None:
-    table.require(SPACE)
-    assert table.resolutions == (224,)
-    assert table.metadata["family"] == FAMILY.name
+@pytest.mark.parametrize(("family", "name"), TABLES, ids=str)
+def test_tables_are_for_every_subnet_of_their_family(family: Family, name: str) -> None:
+    table = load_table(family, name)
+    assert table.metadata["family"] == family.name
+    assert table.resolutions == (family.resolutions[0], family.resolutions[-1])
+    space = SearchSpace(family)
+    predicted = LatencyPredictor(table=table, space=space).predict(space.sample(1000, seed=0))
+    assert np.isfinite(predicted).all()
+    assert (predicted > 0).all()
 
 
-def space_layers() -> set[Layer]:
-    settings = [
-        (slot, setting)
-        for slot in slots(FAMILY)
-        for setting in product(*(SPACE.choices[SPACE.genes[j].name] for j in slot.columns))
-    ]
-    return {layer for slot, setting in settings if (layer := slot.build(*setting)) is not None}
-
-
-def test_the_table_has_the_layers_of_the_space_and_no_others(table: LatencyTable) -> None:
-    layers = space_layers()
-    assert len(table) == len(layers)
-    assert all(table.layer(layer, 224).mean_ms > 0 for layer in layers)
-
-
-def test_every_entry_tells_its_scatter_and_its_runs(table: LatencyTable) -> None:
-    entries = [table.layer(layer, 224) for layer in space_layers()]
-    assert all(entry.std_ms > 0 and entry.n_runs >= 30 for entry in entries)
+@pytest.mark.parametrize(("family", "name"), TABLES, ids=str)
+def test_tables_have_the_layers_of_their_space_and_no_others(family: Family, name: str) -> None:
+    table = load_table(family, name)
+    space = SearchSpace(family, resolution=table.resolutions)
+    layers = {(p.layer, p.values[0]) for p in placements(space)}
+    assert len(table) == len({layer for layer, _ in layers})
+    for layer, resolution in layers:
+        entry = table.layer(layer, resolution)
+        assert entry.mean_ms > 0
+        assert entry.std_ms >= 0
+        assert entry.n_runs >= 10
 
 
 def test_predictions_are_finite(predictor: Predictor) -> None:
@@ -123,10 +138,24 @@ def test_the_accuracy_predictor_tells_its_source(accuracy: AccuracyPredictor) ->
     assert len(source["commit"]) == 40
 
 
-def test_the_table_tells_how_it_was_measured(table: LatencyTable) -> None:
-    metadata = table.metadata
-    assert (metadata["threads"], metadata["batch"]) == (1, 1)
-    assert all(metadata[key] for key in ("device", "runtime", "precision", "date", "method"))
+@pytest.mark.parametrize(("family", "name"), TABLES, ids=str)
+def test_tables_tell_how_they_were_measured(family: Family, name: str) -> None:
+    metadata = load_table(family, name).metadata
+    assert name == f"cpu-{metadata['runtime']}"
+    settings = metadata["settings"]
+    assert (settings["threads"], settings["batch"], settings["precision"]) == (1, 1, "float32")
+    assert all(metadata[key] for key in ("processor", "versions", "date", "clock", "method"))
+    assert metadata["noise_percent"] < 10
+    assert metadata["failures"] == {}
+
+
+def test_runtimes_order_subnets_differently() -> None:
+    matrix = SPACE.sample(300, seed=0)
+    predicted = {
+        name: LatencyPredictor(table=load_table(FAMILY, name), space=SPACE).predict(matrix)
+        for name in table_names(FAMILY)
+    }
+    assert kendall_tau(predicted["cpu-onnxruntime"], predicted["cpu-executorch"]) < 0.85
 
 
 @pytest.mark.parametrize("split", range(5), ids=lambda i: f"split {i}")
@@ -142,12 +171,6 @@ def test_simpler_models_are_worse(accuracy: AccuracyPredictor, simpler: str) -> 
     splits = accuracy.metadata["held_out"]["splits"]
     assert all(split["tau"] > split[simpler]["tau"] for split in splits)
     assert all(split["rmse"] < split[simpler]["rmse"] for split in splits)
-
-
-def test_sums_of_the_table_are_close_to_whole_subnets(table: LatencyTable) -> None:
-    figures = table.metadata["sums_against_whole_subnets"]
-    assert figures["mape_percent"] <= 5
-    assert figures["tau"] >= 0.9
 
 
 def test_the_script_reproduces_a_split(

@@ -79,4 +79,4 @@ def by_layer(nodes: Sequence[NodeTime], n_layers: int) -> list[float]:
         if "/" in node.name and index.isdigit() and int(index) < n_layers:
             layer = int(index)
         times[layer] += node.ms
-    return times
+    return [max(ms, 0.0) for ms in times]  # differences of rounded times may be below zero
