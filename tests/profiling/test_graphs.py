@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from optuna_ofa.profiling import Settings
+from optuna_ofa.profiling._executorch_graph import write_executorch
 from optuna_ofa.profiling._onnx_graph import write_onnx
 from optuna_ofa.profiling._torch_net import build_net, example_input, read_layers, write_layers
+from optuna_ofa.profiling.on_device._executorch import ExecuTorch
 from optuna_ofa.profiling.on_device._rounds import by_layer
 from optuna_ofa.profiling.on_device._runtime import NodeTime
 from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
@@ -63,6 +66,20 @@ def run_graph(runtime: str, path: Path, x: np.ndarray) -> np.ndarray:
     core = openvino.Core()
     hints = {"INFERENCE_PRECISION_HINT": "f32"}
     return np.asarray(core.compile_model(core.read_model(path), "CPU", hints)(x)[0])
+
+
+def test_executorch_equals_torch(tmp_path: Path) -> None:
+    pytest.importorskip("executorch", reason="executorch is not installed")
+    layers, path = layers_of("ofa_mbv3_w1.0", 32)[:3], tmp_path / "net.pte"
+    torch.manual_seed(0)
+    net, x = build_net(layers, fold=True), example_input(layers, 2)
+    torch.manual_seed(0)  # the same weights
+    write_executorch(layers, path, 2)
+    program = ExecuTorch(Settings(batch=2)).load(path)
+    program.run()
+    with torch.inference_mode():
+        (got,) = program._program.forward((x,))
+        torch.testing.assert_close(got, net(x), rtol=1e-3, atol=1e-4)
 
 
 def test_hard_swish_is_one_operator(tmp_path: Path) -> None:

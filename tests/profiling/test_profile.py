@@ -27,7 +27,7 @@ from optuna_ofa.costs import LayerSum
 from optuna_ofa.profiling import Settings
 from optuna_ofa.profiling.on_device import _meter
 from optuna_ofa.profiling.on_device._folder import BATCH, measure_folder
-from optuna_ofa.space import Layer
+from optuna_ofa.space import Family, Layer, families
 
 RUNTIMES = ["onnxruntime", "openvino", "torch"]
 
@@ -51,6 +51,19 @@ def test_drift_and_the_cost_of_profiling_are_divided_away(
     assert 1 < ratio.mean() < 1.5
     if profiles:
         np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-2)
+
+
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
+def test_every_family_gets_a_table(
+    family: Family, make_device: Any, price: Callable[[Layer], float]
+) -> None:
+    space = SearchSpace(family, resolution=[64, 80, 96])
+    if len(family.width_mults) > 1:
+        space = space.restrict(width=[0, 2])
+    table = profile(space, runtime=make_device(), n_rounds=1, progress=False)
+    matrix, expected = expected_ms(space, price, 1.0)
+    ratio = LatencyPredictor(table=table, space=space).predict(matrix) / expected
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.05)
 
 
 def test_says_how_it_was_measured(device: Any, space: SearchSpace, tmp_path: Path) -> None:
