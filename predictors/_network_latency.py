@@ -13,8 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa.predictors._base import LocalModel, Predictor
-from optuna_ofa.predictors._latency_features import FeatureKind, latency_features
-from optuna_ofa.predictors._latency_predictor import LatencyPredictor
+from optuna_ofa.predictors._latency_features import FeatureKind
+from optuna_ofa.predictors._latency_inputs import (
+    LEAST_ROWS,
+    Inputs,
+    candidates,
+    heldout_mape,
+    model_name,
+)
 from optuna_ofa.predictors._latency_table import LatencyTable
 from optuna_ofa.predictors._relative_ridge import RelativeRidge, fit_relative_ridge
 from optuna_ofa.predictors._table_files import table_dict, table_from_dict
@@ -25,8 +31,6 @@ FORMAT = "optuna_ofa.latency_predictor"
 VERSION = 1
 _MAX_BYTES = 64 * 2**20
 _FOLDS = 5
-# A ridge on top of a table pays from about so many rows, one-hot features from so many.
-_LEAST = {"none": 3, "physical": 40, "onehot": 150}
 # a simpler model is kept where its error is no larger than by this factor
 _TOLERANCE = 1.05
 
@@ -66,7 +70,7 @@ class NetworkLatencyPredictor(Predictor):
         self.model = model
         self.heldout_mape = dict(heldout_mape or {})
         self.metadata = dict(metadata or {})
-        self._inputs = _Inputs(space, features, table)
+        self._inputs = Inputs(space, features, table)
 
     @classmethod
     def fit(
@@ -101,20 +105,21 @@ class NetworkLatencyPredictor(Predictor):
         """
         latency = _checked(latency_ms, len(matrix))
         _require_same_batch(table, metadata)
-        candidates = [features] if features is not None else _candidates(len(latency), table)
+        kinds = [features] if features is not None else candidates(len(latency), table)
         folds = np.random.default_rng(seed).permutation(len(latency)) % _FOLDS
         errors: dict[str, float] = {}
         fits = {}
-        for kind in candidates:
+        for kind in kinds:
             if kind not in get_args(FeatureKind) or (kind == "none" and table is None):
                 raise InvalidArgumentError(
                     f"`features` must be 'physical' or 'onehot', or 'none' with a table, but got "
                     f"{kind!r}."
                 )
-            inputs = _Inputs(space, kind, table)
+            inputs = Inputs(space, kind, table)
             x = inputs(matrix)
-            errors[_name(kind, table)] = _heldout(x, latency, inputs.free, folds, penalty)
-            fits[_name(kind, table)] = kind, fit_relative_ridge(x, latency, inputs.free, penalty)
+            name = model_name(kind, table)
+            errors[name] = heldout_mape(x, latency, inputs.free, folds, penalty)
+            fits[name] = kind, fit_relative_ridge(x, latency, inputs.free, penalty)
         best = min(errors.values())
         name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
         kind, model = fits[name]
@@ -125,7 +130,7 @@ class NetworkLatencyPredictor(Predictor):
     @property
     def name(self) -> str:
         """``"table + affine"``, ``"table + physical"``, ``"physical"`` or ``"onehot"``."""
-        return _name(self.features, self.table)
+        return model_name(self.features, self.table)
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Milliseconds, ``(n,)``."""
@@ -171,7 +176,7 @@ class NetworkLatencyPredictor(Predictor):
                 raise ValueError(f"its features are {features!r}")
             held = data["table"]
             table = None if held is None else LatencyTable(table_from_dict(held, path))
-            n = _Inputs(space, features, table).n_features
+            n = Inputs(space, features, table).n_features
             model = RelativeRidge.from_dict(data["model"], n)
             return cls(space=space, features=features, model=model, table=table,
                        heldout_mape=data["heldout_mape"], metadata=data["metadata"])  # fmt: skip
@@ -184,53 +189,6 @@ class NetworkLatencyPredictor(Predictor):
             ) from error
 
 
-class _Inputs:
-    """The columns of the regression: a constant, the table's sums, the features."""
-
-    def __init__(self, space: SearchSpace, kind: FeatureKind, table: LatencyTable | None) -> None:
-        self._features = latency_features(kind, space)
-        self._table = None if table is None else LatencyPredictor(table=table, space=space)
-        self.n_features = self(space.to_matrix([space.smallest()])).shape[1]
-        self.free = [True] * (1 + (table is not None))
-        self.free += [False] * (self.n_features - len(self.free))
-
-    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        columns = [np.ones((len(matrix), 1))]
-        if self._table is not None:
-            columns.append(self._table.predict(matrix)[:, None])
-        return np.concatenate([*columns, self._features(matrix)], axis=1)
-
-
-def _name(kind: str, table: LatencyTable | None) -> str:
-    if table is None:
-        return kind
-    return "table + affine" if kind == "none" else f"table + {kind}"
-
-
-def _candidates(n: int, table: LatencyTable | None) -> list[FeatureKind]:
-    """From the simplest to the richest."""
-    kinds: list[FeatureKind] = [k for k in get_args(FeatureKind) if n >= _LEAST[k]]
-    if table is None:
-        kinds = [k for k in kinds if k != "none"] or ["physical"]
-    return kinds
-
-
-def _heldout(
-    x: NDArray[np.float64],
-    latency: NDArray[np.float64],
-    free: list[bool],
-    folds: NDArray[np.intp],
-    penalty: float | None,
-) -> float:
-    """Mean absolute error in percent over folds that the fit did not see."""
-    errors = np.empty(len(latency))
-    for fold in np.unique(folds):
-        out = folds == fold
-        model = fit_relative_ridge(x[~out], latency[~out], free, penalty)
-        errors[out] = model.predict(x[out]) / latency[out] - 1
-    return float(np.abs(errors).mean() * 100)
-
-
 def _checked(latency_ms: ArrayLike, n: int) -> NDArray[np.float64]:
     latency = np.asarray(latency_ms, dtype=float)
     if latency.shape != (n,) or not np.isfinite(latency).all() or (latency <= 0).any():
@@ -238,8 +196,10 @@ def _checked(latency_ms: ArrayLike, n: int) -> NDArray[np.float64]:
             f"`latency_ms` must be {n} positive numbers, one for each row, but got "
             f"{np.array2string(latency, threshold=8)}."
         )
-    if n < _LEAST["none"] + 2:
-        raise InvalidArgumentError(f"`matrix` must have 5 rows or more to fit to, but has {n}.")
+    if n < LEAST_ROWS:
+        raise InvalidArgumentError(
+            f"`matrix` must have {LEAST_ROWS} rows or more to fit to, but has {n}."
+        )
     return latency
 
 

@@ -1,9 +1,10 @@
 """Measuring devices: runtimes, latency tables, measured subnets, and how good predictions are."""
 
 from optuna_ofa.profiling._accuracy import Accuracy
+from optuna_ofa.profiling._export import export_profile, table_from_folder
 from optuna_ofa.profiling._measure import measure
 from optuna_ofa.profiling._measurements import Measurements
-from optuna_ofa.profiling._profile import export_profile, profile, table_from_folder
+from optuna_ofa.profiling._profile import profile
 from optuna_ofa.profiling._report import LatencyReport, latency_report
 from optuna_ofa.profiling.on_device._runtime import Network, NodeTime, Runtime, Settings
 

@@ -13,10 +13,11 @@ import numpy as np
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import FailedMeasurementWarning, NoisyDeviceWarning
+from optuna_ofa.profiling._export import MAX_SPREAD, as_space
 from optuna_ofa.profiling._graph_folder import graphs_of, read_manifest, write_folder
 from optuna_ofa.profiling._measurement_table import MeasurementTable, Row
 from optuna_ofa.profiling._measurements import COLUMNS, Measurements
-from optuna_ofa.profiling._profile import MAX_SPREAD, argument_errors, as_space
+from optuna_ofa.profiling._profile import argument_errors
 from optuna_ofa.profiling._progress import progress_bar
 from optuna_ofa.profiling._results import SETUP, Results, read_results
 from optuna_ofa.profiling._runtimes import find_runtime, find_writer
