@@ -32,6 +32,7 @@ from optuna_ofa.profiling.on_device._runtime import Runtime, Settings
 from optuna_ofa.space import Family, SearchSpace, Subnet
 from optuna_ofa.space._space import Matrix
 
+_TIMES = ("latency_ms", "min_ms", "std_ms", "wall_ms")
 # wall clock over CPU clock above which others kept the processor busy
 _BUSY = 1.2
 
@@ -167,9 +168,12 @@ def _row(results: Results, file: str, anchor_ms: float) -> Row:
 
 
 def _median(rows: Sequence[Row]) -> Row:
-    """The middle of several measurements of one subnet."""
-    good = sorted((r for r in rows if r.latency_ms is not None), key=lambda r: r.latency_ms or 0)
-    return good[len(good) // 2] if good else rows[-1]
+    """The middle of several measurements of one subnet; the last failure where all failed."""
+    good = [row for row in rows if row.latency_ms is not None]
+    if not good:
+        return rows[-1]
+    columns = np.array([[getattr(row, name) for name in _TIMES] for row in good])
+    return good[-1]._replace(**dict(zip(_TIMES, np.median(columns, axis=0).tolist(), strict=True)))
 
 
 def _warn(results: Results, max_spread: float) -> None:

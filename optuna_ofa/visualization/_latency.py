@@ -63,7 +63,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     ends = np.array([0.95 * measured.min(), 1.05 * measured.max()])
     band = go.Scatter(
         x=[*ends, *ends[::-1]], y=[*(1.05 * ends), *(0.95 * ends[::-1])], fill="toself",
-        fillcolor="rgba(0,0,0,0.08)", line={"width": 0}, name="within 5 %", hoverinfo="skip",
+        mode="lines", fillcolor="rgba(0,0,0,0.08)", line={"width": 0}, name="within 5 %", hoverinfo="skip",
     )  # fmt: skip
     points = [
         go.Scatter(
@@ -92,7 +92,7 @@ def plot_macs_latency(report: LatencyReport) -> go.Figure:
     figure.update_xaxes(title="Multiply-adds (millions)")
     figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
     row = report[MACS]
-    note = f"multiply-adds predict latency within {row.mape:.1f} % (tau {row.kendall:.3f})"
+    note = f"predicted from multiply-adds: MAPE {row.mape:.1f} %, tau {row.kendall:.3f}"
     return _finished(figure, report, note)
 
 

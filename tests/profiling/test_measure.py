@@ -76,6 +76,21 @@ def test_again_measures_and_keeps_both(make_device: Any, space: SearchSpace, url
     assert len(rows_in(url)) == 6
 
 
+def test_several_measurements_of_a_subnet_give_their_median(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    matrix = space.sample(2, seed=0)
+    arguments = {"storage": url, "again": True, "progress": False}
+    singles = [
+        measure(space, matrix, runtime=make_device(noise=0.02, rng=np.random.default_rng(i)),
+                **arguments).latency_ms
+        for i in range(2)
+    ]  # fmt: skip
+    both = measure(space, matrix, runtime=make_device(), storage=url, progress=False)
+    assert (singles[0] != singles[1]).all()
+    np.testing.assert_allclose(both.latency_ms, np.mean(singles, axis=0))
+
+
 def test_other_settings_are_other_measurements(
     make_device: Any, space: SearchSpace, url: str
 ) -> None:
