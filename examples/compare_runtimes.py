@@ -16,7 +16,7 @@ from optuna_ofa import LatencyPredictor, LatencyTable, Subnet, get_family
 from optuna_ofa.data import packaged_table, table_names
 
 FAMILY = get_family("ofa_mbv3_w1.0")
-SHARE = 0.5  # of the way from the smallest to the largest subnet's latency
+SHARE = 0.3  # of the way from the smallest to the largest subnet, in orders of magnitude
 N_EVALUATIONS = 10_000
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         space = study.space
         predictors[name] = LatencyPredictor(table=LatencyTable.load(path), space=space)
         ends = predictors[name].predict(space.to_matrix([space.smallest(), space.largest()]))
-        fronts[name], limits[name] = study.front(), ends[0] + SHARE * (ends[1] - ends[0])
+        fronts[name], limits[name] = study.front(), ends[0] * (ends[1] / ends[0]) ** SHARE
 
     for name, front in fronts.items():
         pick = front.best(latency_ms=limits[name])

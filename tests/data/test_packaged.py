@@ -23,7 +23,6 @@ from optuna_ofa.space import Family, families, get_family
 FAMILY = get_family("ofa_mbv3_w1.0")
 TABLE = "cpu-torch"
 TABLES = [(f, name) for f in families() for name in table_names(f)]
-RUNTIMES = ("executorch", "onnxruntime", "openvino", "torch")
 SPACE = SearchSpace(FAMILY, resolution=224)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fit_default_accuracy.py"
 
@@ -53,9 +52,15 @@ def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
     return import_path(EXAMPLE)
 
 
-@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_mbv3_w1.2"])
-def test_every_runtime_has_a_table(name: str) -> None:
-    assert table_names(get_family(name)) == [f"cpu-{runtime}" for runtime in RUNTIMES]
+@pytest.mark.parametrize(
+    ("name", "runtimes"),
+    [
+        ("ofa_mbv3_w1.0", ["executorch", "onnxruntime", "openvino", "torch"]),
+        ("ofa_mbv3_w1.2", ["onnxruntime", "openvino", "torch"]),
+    ],
+)
+def test_runtimes_have_a_table(name: str, runtimes: list[str]) -> None:
+    assert table_names(get_family(name)) == [f"cpu-{runtime}" for runtime in runtimes]
 
 
 @pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_mbv3_w1.2"])
