@@ -63,7 +63,8 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     ends = np.array([0.95 * measured.min(), 1.05 * measured.max()])
     band = go.Scatter(
         x=[*ends, *ends[::-1]], y=[*(1.05 * ends), *(0.95 * ends[::-1])], fill="toself",
-        mode="lines", fillcolor="rgba(0,0,0,0.08)", line={"width": 0}, name="within 5 %", hoverinfo="skip",
+        mode="lines", fillcolor="rgba(0,0,0,0.08)", line={"width": 0},
+        name="within 5 %", hoverinfo="skip",
     )  # fmt: skip
     points = [
         go.Scatter(
