@@ -104,9 +104,12 @@ def measure(
     table = None if storage is None else MeasurementTable(storage, setup)
     subnets = space.from_matrix(matrix)
     rows = {} if table is None or again else table.read(subnets)
-    known = {subnet: _median(repeats) for subnet, repeats in rows.items()}
     if anchor_ms is None and table is not None:
         anchor_ms = table.reference(space.family.name)
+    known = {
+        subnet: _median([_on_scale(row, anchor_ms) for row in repeats])
+        for subnet, repeats in rows.items()
+    }
     missing = [s for s in dict.fromkeys(subnets) if s not in known]
     begin = time.monotonic()
     with progress_bar("measuring", progress) as tick:
@@ -165,6 +168,15 @@ def _row(results: Results, file: str, anchor_ms: float) -> Row:
         return Row(None, None, None, None, None, 0, results.failures[file])
     t = results.timings[file]
     return Row(t.latency_ms, t.min_ms, t.std_ms, t.wall_ms, anchor_ms, t.n_rounds)
+
+
+def _on_scale(row: Row, anchor_ms: float | None) -> Row:
+    """A stored measurement, as if the anchor had taken ``anchor_ms``."""
+    if row.latency_ms is None or row.std_ms is None or not row.anchor_ms or anchor_ms is None:
+        return row
+    scale = anchor_ms / row.anchor_ms
+    return row._replace(latency_ms=row.latency_ms * scale, std_ms=row.std_ms * scale,
+                        anchor_ms=anchor_ms)  # fmt: skip
 
 
 def _median(rows: Sequence[Row]) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +36,8 @@ def build_table(
 
     In a network, the medians of the runs say how its time divides among its layers, and the
     network's latency by the CPU clock, measured without a profile, says what they add up to:
-    a profile costs time itself and has a wall clock. A layer alone takes its fastest round.
+    a profile costs time itself and has a wall clock. A layer alone takes its fastest round, and
+    what whole networks take more than their layers is added.
 
     Args:
         space: Of the family.
@@ -49,16 +50,18 @@ def build_table(
         NoisyDeviceError: If the runs differ more than that.
     """
     require_quiet(results, max_spread)
-    entries: dict[Layer, Entry] = {}
+    found = [(graphs[file], timing) for file, timing in results.timings.items()]
+    alone: dict[Layer, Entry] = {}
     runs: dict[Layer, list[_Runs]] = defaultdict(list)
-    for file, timing in results.timings.items():
-        graph = graphs[file]
+    for graph, timing in found:
         if timing.layer_ms is not None:
-            for layer, found in zip(graph.layers, _in_network(timing), strict=True):
-                runs[layer].append(found)
+            for layer, times in zip(graph.layers, _in_network(timing), strict=True):
+                runs[layer].append(times)
         elif graph.subnet is None:
-            entries[graph.layers[0]] = _alone(timing)
-    entries |= {layer: _in_networks(found) for layer, found in runs.items()}
+            alone[graph.layers[0]] = _alone(timing)
+    wholes = [(g.layers, t) for g, t in found if g.subnet is not None and not g.profiled]
+    entries = _completed(alone, wholes)
+    entries |= {layer: _in_networks(times) for layer, times in runs.items()}
     metadata = {
         **results.setup,
         "date": results.date,
@@ -105,6 +108,29 @@ def _in_network(timing: Timing) -> list[_Runs]:
 def _alone(timing: Timing) -> Entry:
     """The fastest round, because the others waited for the memory of other layers."""
     return _entry(timing.min_ms, timing.std_ms, timing.n_rounds, timing.latency_ms, timing.min_ms)
+
+
+def _completed(
+    alone: Mapping[Layer, Entry], wholes: Sequence[tuple[tuple[Layer, ...], Timing]]
+) -> dict[Layer, Entry]:
+    """Entries of layers alone, which add up to whole networks.
+
+    What a network takes beyond its layers, because the weights of large layers are in no cache
+    when their turn comes, hardly depends on the network. It counts for the classifier, which every
+    network has once.
+    """
+    missing = [
+        timing.latency_ms - sum(alone[layer].mean_ms for layer in layers)
+        for layers, timing in wholes
+        if all(layer in alone for layer in layers)
+    ]
+    offset = float(np.median(missing)) if missing else 0.0
+    return {
+        layer: entry._replace(mean_ms=round(max(entry.mean_ms + offset, 0.0), 7))
+        if layer.role == "classifier"
+        else entry
+        for layer, entry in alone.items()
+    }
 
 
 def _in_networks(runs: list[_Runs]) -> Entry:

@@ -141,6 +141,16 @@ def test_later_measurements_are_on_the_first_ones_scale(
     assert second.latency_ms[0] == pytest.approx(first.latency_ms[0], rel=1e-2)
 
 
+def test_stored_measurements_are_on_the_scale_that_is_asked_for(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    matrix = space.sample(3, seed=0)
+    arguments = {"runtime": make_device(), "storage": url, "progress": False}
+    first = measure(space, matrix, **arguments)
+    second = measure(space, matrix, anchor_ms=2 * first.anchor_ms, **arguments)
+    np.testing.assert_allclose(second.latency_ms, 2 * first.latency_ms)
+
+
 @pytest.mark.filterwarnings("default::optuna_ofa.NoisyDeviceWarning")
 def test_noise_is_said(make_device: Any, space: SearchSpace) -> None:
     with pytest.warns(NoisyDeviceWarning, match=r"Repeated runs differ by .*`max_spread`"):
