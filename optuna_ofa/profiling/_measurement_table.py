@@ -15,7 +15,7 @@ from optuna.storages._cached_storage import _CachedStorage
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.studies._storage import open_storage, storage_errors
+from optuna_ofa.studies.storage._open import open_storage, storage_errors
 
 _metadata = sa.MetaData()
 _MS = ("latency_ms", "min_ms", "std_ms", "wall_ms", "anchor_ms")
