@@ -46,7 +46,7 @@ def test_latency_of_this_device_goes_on_where_it_stopped(tmp_path: Path) -> None
     arguments = ("--folder", tmp_path, "--rounds", 2, "--compared", 3, "--evaluations", 400)
     first = _run(tmp_path, "latency_of_this_device.py", *arguments)
     assert "table + affine" in first
-    assert "(predicted ±" in first
+    assert "ofa_mbv3_w1.0@224 | k" in first
     again = _run(tmp_path, "latency_of_this_device.py", *arguments)
     assert again.split("\n")[:3] == first.split("\n")[:3]  # nothing was measured again
     assert {"predicted.html", "macs.html"} <= {path.name for path in tmp_path.iterdir()}
