@@ -37,13 +37,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of the published files")
-    parser.add_argument("--trials", type=int, default=10_000, help="of our NSGA-II, for reading too")
+    parser.add_argument("--trials", type=int, default=10_000, help="of our NSGA-II")
     parser.add_argument("--search-trials", type=int, default=50_000, help="of the default search")
     parser.add_argument("--optuna-trials", type=int, default=100)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study(arguments.data, DEVICE, seed=0).search(1000, progress=False)  # warms everything up
-    print(f"trials: {arguments.trials:,} of our NSGA-II, {arguments.search_trials:,} of the default "
+    print(f"{arguments.trials:,} trials of our NSGA-II, {arguments.search_trials:,} of the default "
           f"search, {arguments.optuna_trials:,} of Optuna's NSGA-II")  # fmt: skip
     print("| | NSGA-II, trials/s | default search, trials/s | Optuna, trials/s | ratios "
           "| ours opens and finds the front, s | Optuna opens and lists, s | ratio |")  # fmt: skip
