@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
 from optuna_ofa.costs import LayerSum, layer_macs
+from optuna_ofa.profiling import kendall_tau
 from optuna_ofa.space import read_measured_subnets
 
 FAMILY = "ofa_mbv3_w1.0"
@@ -53,12 +54,6 @@ def merge(matrix: Matrix, top1: Vector) -> tuple[Matrix, Vector, float]:
     means = np.bincount(group, top1) / counts
     noise = np.sqrt(np.sum((top1 - means[group]) ** 2) / (len(top1) - len(unique)))
     return unique, means, float(noise)
-
-
-def kendall_tau(a: Vector, b: Vector) -> float:
-    """Kendall's rank correlation, tau-b."""
-    signs_a, signs_b = (np.sign(x[:, None] - x) for x in (a, b))
-    return float(np.sum(signs_a * signs_b) / np.sqrt(np.sum(signs_a**2) * np.sum(signs_b**2)))
 
 
 def scores(predicted: Vector, measured: Vector) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +75,14 @@ def keys_of(matrix: Matrix) -> Keys:
     Different rows have the same one with a probability of about 2^-64, 10^-6 for any of a million
     subnets and ten million candidates; one subnet would then not be proposed.
     """
-    factors = np.random.default_rng(0).integers(2**64, size=matrix.shape[1], dtype=np.uint64)
-    return np.asarray(matrix.astype(np.uint64) @ (factors | np.uint64(1)))
+    return np.asarray(matrix.astype(np.uint64) @ _factors(matrix.shape[1]))
+
+
+@cache
+def _factors(n_genes: int) -> Keys:
+    """Odd random numbers, the same in every process."""
+    factors = np.random.default_rng(0).integers(2**64, size=n_genes, dtype=np.uint64)
+    return factors | np.uint64(1)
 
 
 def first_of_each(keys: Keys) -> NDArray[np.intp]:

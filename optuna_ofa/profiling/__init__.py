@@ -1,6 +1,6 @@
 """Measuring devices: runtimes, latency tables, measured subnets, and how good predictions are."""
 
-from optuna_ofa.profiling._accuracy import Accuracy
+from optuna_ofa.profiling._accuracy import Accuracy, kendall_tau
 from optuna_ofa.profiling._export import export_profile, table_from_folder
 from optuna_ofa.profiling._measure import measure
 from optuna_ofa.profiling._measurements import Measurements
@@ -17,6 +17,7 @@ __all__ = [
     "Runtime",
     "Settings",
     "export_profile",
+    "kendall_tau",
     "latency_report",
     "measure",
     "profile",
