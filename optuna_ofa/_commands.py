@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("folder")
     command.add_argument("--runtime", default="onnxruntime", choices=sorted(RUNTIMES))
     command.add_argument("--batch", type=int, default=1)
+    command.add_argument("--precision", default="float32")
     _add_sizes(command)
 
     command = _command(commands, "collect", _collect, "make the table of a measured folder")

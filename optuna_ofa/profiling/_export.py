@@ -37,6 +37,7 @@ def export_profile(
     resolutions: Sequence[int] | None = None,
     method: Method | None = None,
     batch: int = 1,
+    precision: str = "float32",
     progress: bool = False,
 ) -> None:
     """Write the graphs that `profile` measures, and the script that measures them.
@@ -53,6 +54,7 @@ def export_profile(
         resolutions: As in `profile`.
         method: As in `profile`.
         batch: Images at once.
+        precision: As in `profile`; ``"int8"`` needs graphs of its own.
         progress: Whether to show what is done.
 
     Raises:
@@ -69,10 +71,10 @@ def export_profile(
         )
     sizes = _sizes(space, resolutions)
     graphs = _network_graphs(space, sizes) if method == "networks" else _layer_graphs(space, sizes)
-    write = find_writer(suffix)
+    write = find_writer(suffix, precision)
     with progress_bar("writing graphs", progress) as tick:
         write_folder(folder, graphs, family=space.family, suffix=suffix, write=write, batch=batch,
-                     progress=tick)  # fmt: skip
+                     precision=precision, progress=tick)  # fmt: skip
     (folder / PLAN).write_text(json.dumps({"resolutions": sizes, "method": method}))
 
 

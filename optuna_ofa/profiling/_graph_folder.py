@@ -16,6 +16,7 @@ from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa.profiling.on_device._folder import MANIFEST
 from optuna_ofa.profiling.on_device._meter import Progress
+from optuna_ofa.profiling.on_device._runtime import INT8
 from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, subnet_layers, subnet_of
 
 FORMAT = "optuna_ofa.graphs"
@@ -56,6 +57,7 @@ def write_folder(
     suffix: str,
     write: Write,
     batch: int,
+    precision: str,
     progress: Progress = lambda done, total, seconds_left: None,
 ) -> None:
     """Write graphs, what they are, and the script that measures them.
@@ -70,6 +72,7 @@ def write_folder(
         suffix: Ending of the graph files.
         write: Writes the layers of one graph to a path, for so many images at once.
         batch: Images at once.
+        precision: What the runtime computes in.
         progress: Called with graphs written, graphs in all, and the seconds that the rest may
             take.
 
@@ -83,7 +86,11 @@ def write_folder(
         "version": VERSION,
         "family": family.name,
         "batch": batch,
-        "graphs": [_described(graph, f"{_digest(graph, batch)}{suffix}") for graph in every],
+        # any other is the runtime's business, not the graph's
+        "precision": precision if precision == INT8 else "float32",
+        "graphs": [
+            _described(graph, f"{_digest(graph, batch, precision)}{suffix}") for graph in every
+        ],
     }
     path = folder / MANIFEST
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(manifest):
@@ -103,9 +110,10 @@ def write_folder(
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def _digest(graph: Graph, batch: int) -> str:
-    """A name that only graphs of the same layers and batch size share."""
-    return hashlib.sha256(repr((graph.layers, batch)).encode()).hexdigest()[:16]
+def _digest(graph: Graph, batch: int, precision: str) -> str:
+    """A name that only graphs of the same layers, batch size and kind of numbers share."""
+    key = (graph.layers, batch, precision) if precision == INT8 else (graph.layers, batch)
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
 
 def _described(graph: Graph, file: str) -> dict[str, Any]:

@@ -152,7 +152,8 @@ def _measure(
     for name in (MANIFEST, RESULTS):  # of another batch
         (folder / name).unlink(missing_ok=True)
     write_folder(folder, graphs_of(subnets), family=space.family, suffix=runtime.suffix,
-                 write=find_writer(runtime.suffix), batch=settings.batch)  # fmt: skip
+                 write=find_writer(runtime.suffix, settings.precision), batch=settings.batch,
+                 precision=settings.precision)  # fmt: skip
     measure_folder(folder, runtime, settings, n_rounds=n_rounds)
     results = read_results(folder, anchor_ms=anchor_ms)
     graphs = list(read_manifest(folder, space).items())[1:]  # the anchor is the first

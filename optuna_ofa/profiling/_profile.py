@@ -54,7 +54,8 @@ def profile(
             every layer alone; None takes the first where the runtime can profile.
         threads: Threads of the runtime. Above one, latencies are by the wall clock.
         batch: Images at once; latencies are of the whole batch.
-        precision: ``"float32"``, or what else the runtime offers.
+        precision: ``"float32"``; ``"int8"`` (statically quantised) for ONNX Runtime and OpenVINO;
+            ``"float16"`` and ``"bfloat16"`` for OpenVINO, as hints, and torch.
         device: ``"cpu"``, or what else the runtime offers.
         pin: Processors to keep to.
         n_rounds: Rounds of the interleaved measurement.
@@ -77,7 +78,7 @@ def profile(
     found = find_runtime(runtime, settings)
     with _work_folder(folder, out) as place:
         export_profile(space, place, runtime=found, resolutions=resolutions, method=method,
-                       batch=batch, progress=progress)  # fmt: skip
+                       batch=batch, precision=precision, progress=progress)  # fmt: skip
         with progress_bar("measuring", progress) as tick, argument_errors():
             measure_folder(place, found, settings, n_rounds=n_rounds, progress=tick)
         table = table_from_folder(place, space, max_spread=max_spread)

@@ -9,16 +9,21 @@ from optuna_ofa._imports import try_import
 from optuna_ofa.profiling._executorch_graph import write_executorch
 from optuna_ofa.profiling._graph_folder import Write
 from optuna_ofa.profiling._onnx_graph import write_onnx
+from optuna_ofa.profiling._quantized_graph import write_quantized_onnx
 from optuna_ofa.profiling._torch_net import SUFFIX, write_layers
 from optuna_ofa.profiling._torch_runtime import TorchEager
 from optuna_ofa.profiling.on_device._registry import RUNTIMES as ON_DEVICE
-from optuna_ofa.profiling.on_device._runtime import Runtime, Settings
+from optuna_ofa.profiling.on_device._runtime import INT8, Runtime, Settings
 
 RUNTIMES: Mapping[str, Callable[[Settings], Runtime]] = {**ON_DEVICE, "torch": TorchEager}
 WRITERS: Mapping[str, Write] = {
     ".onnx": lambda layers, path, batch: write_onnx(layers, path, batch=batch),
     ".pte": write_executorch,
     SUFFIX: write_layers,
+}
+# Other precisions are the runtime's own business: it computes in them what these graphs say.
+INT8_WRITERS: Mapping[str, Write] = {
+    ".onnx": lambda layers, path, batch: write_quantized_onnx(layers, path, batch=batch),
 }
 
 
@@ -48,14 +53,16 @@ def find_runtime(runtime: str | Runtime, settings: Settings) -> Runtime:
         raise InvalidArgumentError(str(error)) from error
 
 
-def find_writer(suffix: str) -> Write:
-    """What writes graphs with that ending.
+def find_writer(suffix: str, precision: str) -> Write:
+    """What writes graphs with that ending, for a runtime of that precision.
 
     Raises:
         InvalidArgumentError: If nothing does.
     """
-    if suffix not in WRITERS:
+    writers = INT8_WRITERS if precision == INT8 else WRITERS
+    if suffix not in writers:
         raise InvalidArgumentError(
-            f"`runtime.suffix` must be one of {', '.join(WRITERS)}, but got {suffix!r}."
+            f"`runtime.suffix` must be one of {', '.join(writers)} for {precision}, but got "
+            f"{suffix!r}."
         )
-    return WRITERS[suffix]
+    return writers[suffix]

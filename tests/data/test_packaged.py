@@ -56,7 +56,7 @@ def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
     ("name", "runtimes"),
     [
         ("ofa_mbv3_w1.0", ["executorch", "onnxruntime", "openvino", "torch"]),
-        ("ofa_mbv3_w1.2", ["onnxruntime", "openvino", "torch"]),
+        ("ofa_mbv3_w1.2", ["executorch", "onnxruntime", "openvino", "torch"]),
     ],
 )
 def test_runtimes_have_a_table(name: str, runtimes: list[str]) -> None:

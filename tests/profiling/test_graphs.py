@@ -12,6 +12,7 @@ from torch import nn
 from optuna_ofa.profiling import Settings
 from optuna_ofa.profiling._executorch_graph import write_executorch
 from optuna_ofa.profiling._onnx_graph import write_onnx
+from optuna_ofa.profiling._quantized_graph import write_quantized_onnx
 from optuna_ofa.profiling._torch_net import build_net, example_input, read_layers, write_layers
 from optuna_ofa.profiling.on_device._executorch import ExecuTorch
 from optuna_ofa.profiling.on_device._rounds import by_layer
@@ -53,6 +54,32 @@ def test_onnx_equals_torch(name: str, runtime: str, tmp_path: Path) -> None:
         expected = torch_twin(layers, path)(x).numpy()
     got = run_graph(runtime, path, x.numpy())
     np.testing.assert_allclose(got, expected, rtol=0, atol=2e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_resnet50"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_quantised_graphs_come_close(name: str, runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip(runtime, reason=f"{runtime} is not installed")
+    layers = layers_of(name)[:8]  # errors add up with the depth
+    write_onnx(layers, tmp_path / "float.onnx", batch=2)
+    write_quantized_onnx(layers, tmp_path / "int8.onnx", batch=2)
+    x = example_input(layers, 2).numpy()
+    exact, got = (run_graph(runtime, tmp_path / f, x) for f in ("float.onnx", "int8.onnx"))
+    assert not np.array_equal(exact, got)
+    assert np.corrcoef(exact.ravel(), got.ravel())[0, 1] > 0.9
+
+
+def test_quantised_graphs_hold_integers_and_keep_the_names(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    layers = layers_of("ofa_mbv3_w1.0")
+    write_quantized_onnx(layers, tmp_path / "net.onnx")
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    convolutions = [n for n in graph.node if n.op_type == "Conv"]
+    weights = {w.name: w.data_type for w in graph.initializer}
+    dequantised = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    assert all(weights[dequantised[c.input[1]]] == onnx.TensorProto.INT8 for c in convolutions)
+    assert {int(c.name.split("/")[0]) for c in convolutions} < set(range(len(layers)))
 
 
 def run_graph(runtime: str, path: Path, x: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from optuna_ofa.costs import LayerSum
 from optuna_ofa.profiling import Settings
 from optuna_ofa.profiling.on_device import _meter
 from optuna_ofa.profiling.on_device._folder import BATCH, measure_folder
+from optuna_ofa.profiling.on_device._onnxruntime import OnnxRuntime
 from optuna_ofa.space import Family, Layer, families
 
 RUNTIMES = ["onnxruntime", "openvino", "torch"]
@@ -162,6 +163,7 @@ def test_a_runtime_that_fails_on_the_anchor_is_refused(
         ({"threads": 0}, "`threads` and `batch` must be 1 or more, but got 0"),
         ({"precision": "int4"}, "`precision` must be one of float32.* but got 'int4'"),
         ({"device": "cuda:7"}, "`device` must be 'cpu' for onnxruntime, but got 'cuda:7'"),
+        ({"runtime": "torch", "precision": "int8"}, "`precision` must be one of .* for torch"),
         ({"resolutions": []}, "`resolutions` must be positive integers, at least one"),
         ({"method": "blocks"}, "`method` must be 'layers' or .*, but got 'blocks'"),
     ],
@@ -194,6 +196,28 @@ def test_a_folder_with_other_graphs_is_refused(
     export_profile(space, tmp_path / "f", runtime=device)
     with pytest.raises(InvalidArgumentError, match="`folder` must be new, or have the same graphs"):
         export_profile(space, tmp_path / "f", runtime=device, batch=4)
+
+
+def test_int8_needs_graphs_that_were_written_for_it(space: SearchSpace, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    space = space.restrict(resolution=64, kernel=3, expand=3)
+    export_profile(space, tmp_path, precision="int8")
+    with pytest.raises(InvalidArgumentError, match=r"`folder` must .* have the same graphs"):
+        profile(space, folder=tmp_path, progress=False)
+    settings = Settings(precision="float32")
+    with pytest.raises(ValueError, match=r"`precision` must be int8, .* but got float32"):
+        measure_folder(tmp_path, OnnxRuntime(settings), settings)
+    table = profile(space, precision="int8", folder=tmp_path, n_rounds=2, max_spread=10,
+                    progress=False)  # fmt: skip
+    assert table.metadata["settings"]["precision"] == "int8"
+    assert LatencyPredictor(table=table, space=space).predict(space.sample(1, seed=0))[0] > 0
+
+
+def test_int8_graphs_of_a_kind_that_has_none_are_refused(
+    device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"one of \.onnx for int8"):
+        export_profile(space, tmp_path, runtime=device, precision="int8")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._meter import Meter, Progress
 from ._rounds import by_layer, measure_rounds
-from ._runtime import Runtime, Settings
+from ._runtime import INT8, Runtime, Settings
 
 RESULTS = "results.json"
 MANIFEST = "manifest.json"
@@ -80,6 +80,10 @@ def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> No
     if not file.endswith(runtime.suffix):
         raise ValueError(f"`runtime` must load files such as {file}, but {runtime.name} loads "
                          f"{runtime.suffix}.")  # fmt: skip
+    if (settings.precision == INT8) != (manifest["precision"] == INT8):
+        rule = "int8" if manifest["precision"] == INT8 else "another than int8"
+        raise ValueError(f"`precision` must be {rule}, which the graphs were written for, but got "
+                         f"{settings.precision}.")  # fmt: skip
     if manifest["batch"] != settings.batch:
         raise ValueError(f"`batch` must be {manifest['batch']}, which the graphs were written "
                          f"for, but got {settings.batch}.")  # fmt: skip

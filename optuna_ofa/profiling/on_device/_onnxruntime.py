@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime import Network, NodeTime, Settings, require_cpu, require_float32
+from ._runtime import INT8, Network, NodeTime, Settings, require_cpu, require_float32
 
 _NODE = "_kernel_time"  # what the profile appends to a node's name
 
@@ -30,7 +30,7 @@ class OnnxRuntime:
 
     def __init__(self, settings: Settings) -> None:
         require_cpu(self.name, settings)
-        require_float32(self.name, settings)
+        require_float32(self.name, settings, INT8)
         self._threads = settings.threads
 
     def versions(self) -> dict[str, str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime import Network, NodeTime, Settings, require_cpu, require_float32
+from ._runtime import INT8, Network, NodeTime, Settings, require_cpu, require_float32
 
 # Runs of one compiled model while profiling.
 _MOST_RUNS = 6
-_HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
+_HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", INT8: "f32"}
 
 
 class OpenVINO:
@@ -20,7 +20,7 @@ class OpenVINO:
 
     Args:
         settings: ``precision`` is a hint: a processor without instructions for float16 or
-            bfloat16 computes in float32.
+            bfloat16 computes in float32. With ``"int8"`` the graph says what is quantised.
 
     Raises:
         ValueError: If a setting is not offered.
@@ -32,7 +32,7 @@ class OpenVINO:
 
     def __init__(self, settings: Settings) -> None:
         require_cpu(self.name, settings)
-        require_float32(self.name, settings, "float16", "bfloat16")
+        require_float32(self.name, settings, "float16", "bfloat16", INT8)
         self._options = {
             "INFERENCE_NUM_THREADS": settings.threads,
             "NUM_STREAMS": 1,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+INT8 = "int8"  # the precision that needs graphs of its own
+
 
 class NodeTime(NamedTuple):
     """One operator of one run; the name begins with the index of its layer, ``"07/depth"``.
@@ -24,7 +26,8 @@ class Settings:
     Args:
         threads: Threads of the runtime.
         batch: Images at once.
-        precision: ``"float32"``, or what else the runtime offers.
+        precision: ``"float32"``, or what else the runtime offers; ``"int8"`` needs graphs that
+            were written for it.
         device: ``"cpu"``, or what else the runtime offers.
         pin: Processors that the process keeps to (Linux); none leaves it free.
     """
