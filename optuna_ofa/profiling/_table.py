@@ -117,20 +117,26 @@ def _completed(
 
     What a network takes beyond its layers, because the weights of large layers are in no cache
     when their turn comes, hardly depends on the network. It counts for the classifier, which every
-    network has once.
+    network has once. Where networks take less, that is what a call of the runtime takes, which
+    each layer alone needed: every layer but the classifier loses it.
     """
-    missing = [
-        timing.latency_ms - sum(alone[layer].mean_ms for layer in layers)
+    beyond = [
+        (timing.latency_ms - sum(alone[layer].mean_ms for layer in layers), len(layers))
         for layers, timing in wholes
         if all(layer in alone for layer in layers)
     ]
-    offset = float(np.median(missing)) if missing else 0.0
+    offset = float(np.median([ms for ms, _ in beyond])) if beyond else 0.0
+    call = float(np.median([ms / (n - 1) for ms, n in beyond])) if offset < 0 else 0.0
     return {
-        layer: entry._replace(mean_ms=round(max(entry.mean_ms + offset, 0.0), 7))
-        if layer.role == "classifier"
-        else entry
+        layer: entry._replace(mean_ms=round(_changed(entry.mean_ms, change), 7))
         for layer, entry in alone.items()
+        for change in [max(offset, 0.0) if layer.role == "classifier" else call]
     }
+
+
+def _changed(ms: float, change: float) -> float:
+    """Never below a tenth, because nothing takes no time."""
+    return max(ms + change, ms / 10)
 
 
 def _in_networks(runs: list[_Runs]) -> Entry:

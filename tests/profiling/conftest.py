@@ -43,12 +43,20 @@ class Device:
         noise: Relative standard deviation of a run.
         breaks_on: Kernel size that it fails on.
         stops_after: Loads after which it is interrupted.
+        drift: How much slower it gets as it heats up.
+        call_ms: What a run takes beyond its layers.
+        cold_ms: What a run of several layers takes beyond that.
+        unlucky: How much longer a layer alone takes as it is loaded for the first time.
     """
 
     profiles: bool = True
     noise: float = 0.0
     breaks_on: int = 0
     stops_after: int = 10**9
+    drift: float = 0.5
+    call_ms: float = 0.0
+    cold_ms: float = 0.0
+    unlucky: float = 1.0
     name: str = "fake"
     suffix: str = SUFFIX
     loaded: list[str] = field(default_factory=list)
@@ -64,13 +72,16 @@ class Device:
         layers, _ = read_layers(path)
         if any(layer.kernel == self.breaks_on for layer in layers):
             raise RuntimeError(f"no kernel of size {self.breaks_on}")
+        first = path.name not in self.loaded
         self.loaded.append(path.name)
-        return _Network(self, layers)
+        luck = self.unlucky if first and len(layers) == 1 else 1.0
+        beyond = self.call_ms + self.cold_ms * (len(layers) > 1)
+        return _Network(self, layers, luck, beyond)
 
     def now(self) -> float:
         """How slow the device is at present: it heats up, once."""
         self.n_runs += 1
-        return (1.5 - 0.5 * 0.999**self.n_runs) * np.exp(
+        return (1 + self.drift * (1 - 0.999**self.n_runs)) * np.exp(
             self.noise * self.rng.standard_normal()
         )
 
@@ -79,6 +90,8 @@ class Device:
 class _Network:
     device: Device
     layers: list[Layer]
+    luck: float
+    beyond_ms: float
     runs: list[list[NodeTime]] = field(default_factory=list)
 
     def run(self) -> float:
@@ -87,7 +100,7 @@ class _Network:
         self.runs.append(
             [NodeTime(f"{i:02d}/op", ms * 1.5 * factor) for i, ms in enumerate(times)]
         )
-        return factor * sum(times)
+        return factor * (self.luck * sum(times) + self.beyond_ms)
 
     def layer_times(self) -> list[list[NodeTime]]:
         return self.runs

@@ -20,6 +20,7 @@ from optuna_ofa import (
     NoisyDeviceError,
     SearchSpace,
     export_profile,
+    measure,
     profile,
     table_from_folder,
 )
@@ -52,6 +53,31 @@ def test_drift_and_the_cost_of_profiling_are_divided_away(
     assert 1 < ratio.mean() < 1.5
     if profiles:
         np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-2)
+
+
+def test_layers_alone_are_loaded_several_times(
+    make_device: Any, space: SearchSpace, price: Callable[[Layer], float]
+) -> None:
+    device = make_device(profiles=False, drift=0, unlucky=3.0)
+    table = profile(space, runtime=device, n_rounds=6, max_spread=10, progress=False)
+    matrix, expected = expected_ms(space, price, 1.0)
+    ratio = LatencyPredictor(table=table, space=space).predict(matrix) / expected
+    np.testing.assert_allclose(ratio, 1, rtol=1e-2)
+
+
+@pytest.mark.parametrize("beyond", [{"call_ms": 0.002}, {"cold_ms": 0.1}], ids=["calls", "caches"])
+def test_layers_alone_add_up_to_whole_networks(
+    beyond: dict[str, float], make_device: Any, space: SearchSpace, price: Callable[[Layer], float]
+) -> None:
+    space = space.restrict(resolution=[64, 128])
+    device = make_device(profiles=False, drift=0, **beyond)
+    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    matrix = space.sample(20, seed=1)
+    measured = measure(space, matrix, runtime=device, n_rounds=3, progress=False,
+                       anchor_ms=table.metadata["anchor_ms"])  # fmt: skip
+    predicted = LatencyPredictor(table=table, space=space).predict(matrix)
+    np.testing.assert_allclose(predicted, measured.latency_ms, rtol=0.02)
+    assert all(e.mean_ms > 0 for s in table.content.sections for e in s.entries.values())
 
 
 @pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
@@ -91,7 +117,7 @@ def test_goes_on_where_it_was_interrupted(
     make_device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     space = space.restrict(resolution=[64, 128])
-    stopped = make_device(profiles=False, stops_after=2 * BATCH)
+    stopped = make_device(profiles=False, stops_after=4 * BATCH)
     arguments = {"out": tmp_path / "t.json", "n_rounds": 3, "progress": False}
     with pytest.raises(KeyboardInterrupt):
         profile(space, runtime=stopped, **arguments)

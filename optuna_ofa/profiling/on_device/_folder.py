@@ -11,10 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ._batch import measure_batch
 from ._meter import Meter, Progress
-from ._rounds import by_layer, measure_rounds
 from ._runtime import INT8, Runtime, Settings
 
 RESULTS = "results.json"
@@ -65,9 +63,10 @@ def measure_folder(
     meter = Meter(len(others) - len(graphs), len(graphs), n_rounds, progress)
     done = 0
     for batch in _batches(graphs):
-        measured = _measure_batch(
-            folder, runtime, anchor["file"], batch, results["clock"], n_rounds, n_profiled, meter
-        )
+        measured = measure_batch(
+            folder, runtime, anchor["file"], batch,
+            clock=results["clock"], n_rounds=n_rounds, n_profiled=n_profiled, tick=meter.tick,
+        )  # fmt: skip
         results["graphs"].update(measured)
         _write(folder / RESULTS, results)
         done += len(batch)
@@ -132,65 +131,6 @@ def _resumed(path: Path, header: dict[str, Any]) -> dict[str, Any]:
 def _batches(graphs: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
     for start in range(0, len(graphs), BATCH):
         yield graphs[start : start + BATCH]
-
-
-def _measure_batch(
-    folder: Path,
-    runtime: Runtime,
-    anchor_file: str,
-    batch: Sequence[dict[str, Any]],
-    clock: str,
-    n_rounds: int,
-    n_profiled: int,
-    meter: Meter,
-) -> dict[str, Any]:
-    """What was measured of each graph by its file."""
-    try:
-        networks = [runtime.load(folder / anchor_file)]
-        networks[0].run()
-    except Exception as error:
-        raise ValueError(f"`runtime` must run the anchor {anchor_file}, which all others are "
-                         f"compared with, but {runtime.name} fails: {error}"
-                         ) from error  # fmt: skip
-    measured: dict[str, Any] = {}
-    good = []
-    for graph in batch:
-        try:
-            network = runtime.load(folder / graph["file"])
-            network.run()
-        except Exception as error:  # whatever a runtime raises is a result
-            measured[graph["file"]] = {"error": f"{type(error).__name__}: {error}"[:500]}
-            continue
-        networks.append(network)
-        good.append(graph)
-    rounds = measure_rounds(networks, n_rounds=n_rounds, clock=clock, tick=meter.tick)
-    for i, graph in enumerate(good, start=1):
-        measured[graph["file"]] = {
-            "clock_ms": _rounded(rounds.clock_ms[i]),
-            "wall_ms": _rounded(rounds.wall_ms[i]),
-            "anchor_ms": _rounded(rounds.clock_ms[0]),
-        }
-    del networks
-    layered = [g for g in good if g.get("n_layers") and runtime.profiles]
-    for graph, times in zip(layered, _layers(folder, runtime, layered, n_profiled), strict=True):
-        measured[graph["file"]]["layer_ms"] = times
-    return measured
-
-
-def _layers(
-    folder: Path, runtime: Runtime, graphs: Sequence[dict[str, Any]], n_runs: int
-) -> list[list[list[float]]]:
-    """Milliseconds of each layer in each run, of each graph; the first run does not count."""
-    networks = [runtime.load(folder / g["file"], profile=True) for g in graphs]
-    measure_rounds(networks, n_rounds=n_runs // 2 + 1, n_inner=1)
-    return [
-        [_rounded(by_layer(run, graph["n_layers"])) for run in network.layer_times()[1:]]
-        for graph, network in zip(graphs, networks, strict=True)
-    ]
-
-
-def _rounded(values: Any) -> list[float]:
-    return [round(float(v), 6) for v in np.asarray(values)]
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:

@@ -1,0 +1,106 @@
+"""Measuring some graphs at once, in turns with the anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._rounds import Rounds, by_layer, measure_rounds
+from ._runtime import Network, Runtime
+
+# How often a layer alone is loaded: where its memory happens to lie, one can take three times as
+# long as elsewhere for as long as it is loaded.
+_LOADS = 3
+
+
+def measure_batch(
+    folder: Path,
+    runtime: Runtime,
+    anchor_file: str,
+    graphs: Sequence[dict[str, Any]],
+    *,
+    clock: str,
+    n_rounds: int,
+    n_profiled: int,
+    tick: Callable[[], None],
+) -> dict[str, Any]:
+    """What was measured of each graph by its file, or why the runtime failed on it.
+
+    Args:
+        folder: Has the graphs.
+        runtime: What runs them.
+        anchor_file: The graph that takes turns with all others.
+        graphs: Entries of the manifest.
+        clock: As in `measure_rounds`.
+        n_rounds: Rounds.
+        n_profiled: Runs for the times of layers.
+        tick: Called after each turn.
+
+    Raises:
+        ValueError: If the runtime fails on the anchor.
+    """
+    try:
+        anchor = _loaded(runtime, folder / anchor_file)
+    except Exception as error:
+        raise ValueError(f"`runtime` must run the anchor {anchor_file}, which all others are "
+                         f"compared with, but {runtime.name} fails: {error}"
+                         ) from error  # fmt: skip
+    measured: dict[str, Any] = {}
+    good, networks = [], []
+    for graph in graphs:
+        try:
+            networks.append(_loaded(runtime, folder / graph["file"]))
+            good.append(graph)
+        except Exception as error:  # whatever a runtime raises is a result
+            measured[graph["file"]] = {"error": f"{type(error).__name__}: {error}"[:500]}
+
+    parts: list[Rounds] = []
+    for rounds in np.array_split(np.arange(n_rounds), min(_LOADS, n_rounds)):
+        if parts:
+            networks = [_again(runtime, folder, *pair) for pair in zip(good, networks, strict=True)]
+        parts.append(
+            measure_rounds([anchor, *networks], n_rounds=len(rounds), clock=clock, tick=tick)
+        )
+    clock_ms, wall_ms = (np.concatenate(times, axis=1) for times in zip(*parts, strict=True))
+    for i, graph in enumerate(good, start=1):
+        measured[graph["file"]] = {
+            "clock_ms": _rounded(clock_ms[i]),
+            "wall_ms": _rounded(wall_ms[i]),
+            "anchor_ms": _rounded(clock_ms[0]),
+        }
+    del anchor, networks
+    layered = [g for g in good if g.get("n_layers") and runtime.profiles]
+    for graph, times in zip(layered, _layers(folder, runtime, layered, n_profiled), strict=True):
+        measured[graph["file"]]["layer_ms"] = times
+    return measured
+
+
+def _loaded(runtime: Runtime, path: Path) -> Network:
+    """A network that has run once."""
+    network = runtime.load(path)
+    network.run()
+    return network
+
+
+def _again(runtime: Runtime, folder: Path, graph: dict[str, Any], network: Network) -> Network:
+    """A layer alone is loaded anew, before the memory of the old one is free."""
+    return network if "subnet" in graph else _loaded(runtime, folder / graph["file"])
+
+
+def _layers(
+    folder: Path, runtime: Runtime, graphs: Sequence[dict[str, Any]], n_runs: int
+) -> list[list[list[float]]]:
+    """Milliseconds of each layer in each run, of each graph; the first run does not count."""
+    networks = [runtime.load(folder / g["file"], profile=True) for g in graphs]
+    measure_rounds(networks, n_rounds=n_runs // 2 + 1, n_inner=1)
+    return [
+        [_rounded(by_layer(run, graph["n_layers"])) for run in network.layer_times()[1:]]
+        for graph, network in zip(graphs, networks, strict=True)
+    ]
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(v), 6) for v in np.asarray(values)]
