@@ -131,5 +131,5 @@ def _network_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
 
 def _layer_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
     every = (layer for r in sizes for layer in signatures(at_resolution(space, r)))
-    wholes = [covering_subnets(space, r)[0] for r in sizes]  # what the layers have to add up to
+    wholes = [s for r in sizes for s in covering_subnets(space, r)]  # what layers add up to
     return [*graphs_of(wholes), *(Graph((layer,)) for layer in dict.fromkeys(every))]

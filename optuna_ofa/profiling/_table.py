@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from optuna_ofa._errors import NoisyDeviceError
 from optuna_ofa.predictors import Entry, LatencyTable
 from optuna_ofa.predictors._interpolation import METHOD
 from optuna_ofa.profiling._graph_folder import Graph
+from optuna_ofa.profiling._in_context import in_context
 from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
 from optuna_ofa.space import Layer, SearchSpace
 
@@ -36,8 +37,8 @@ def build_table(
 
     In a network, the medians of the runs say how its time divides among its layers, and the
     network's latency by the CPU clock, measured without a profile, says what they add up to:
-    a profile costs time itself and has a wall clock. A layer alone takes its fastest round, and
-    what whole networks take more than their layers is added.
+    a profile costs time itself and has a wall clock. A layer alone takes its fastest round,
+    corrected by what whole networks take.
 
     Args:
         space: Of the family.
@@ -59,8 +60,11 @@ def build_table(
                 runs[layer].append(times)
         elif graph.subnet is None:
             alone[graph.layers[0]] = _alone(timing)
-    wholes = [(g.layers, t) for g, t in found if g.subnet is not None and not g.profiled]
-    entries = _completed(alone, wholes)
+    wholes = [(g.layers, t.latency_ms) for g, t in found if g.subnet and not g.profiled]
+    means = in_context({layer: entry.mean_ms for layer, entry in alone.items()}, wholes)
+    entries = {
+        layer: entry._replace(mean_ms=round(means[layer], 7)) for layer, entry in alone.items()
+    }
     entries |= {layer: _in_networks(times) for layer, times in runs.items()}
     metadata = {
         **results.setup,
@@ -108,35 +112,6 @@ def _in_network(timing: Timing) -> list[_Runs]:
 def _alone(timing: Timing) -> Entry:
     """The fastest round, because the others waited for the memory of other layers."""
     return _entry(timing.min_ms, timing.std_ms, timing.n_rounds, timing.latency_ms, timing.min_ms)
-
-
-def _completed(
-    alone: Mapping[Layer, Entry], wholes: Sequence[tuple[tuple[Layer, ...], Timing]]
-) -> dict[Layer, Entry]:
-    """Entries of layers alone, which add up to whole networks.
-
-    What a network takes beyond its layers, because the weights of large layers are in no cache
-    when their turn comes, hardly depends on the network. It counts for the classifier, which every
-    network has once. Where networks take less, that is what a call of the runtime takes, which
-    each layer alone needed: every layer but the classifier loses it.
-    """
-    beyond = [
-        (timing.latency_ms - sum(alone[layer].mean_ms for layer in layers), len(layers))
-        for layers, timing in wholes
-        if all(layer in alone for layer in layers)
-    ]
-    offset = float(np.median([ms for ms, _ in beyond])) if beyond else 0.0
-    call = float(np.median([ms / (n - 1) for ms, n in beyond])) if offset < 0 else 0.0
-    return {
-        layer: entry._replace(mean_ms=round(_changed(entry.mean_ms, change), 7))
-        for layer, entry in alone.items()
-        for change in [max(offset, 0.0) if layer.role == "classifier" else call]
-    }
-
-
-def _changed(ms: float, change: float) -> float:
-    """Never below a tenth, because nothing takes no time."""
-    return max(ms + change, ms / 10)
 
 
 def _in_networks(runs: list[_Runs]) -> Entry:
