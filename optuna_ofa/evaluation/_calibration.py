@@ -1,0 +1,76 @@
+"""Images to recalibrate subnets with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.evaluation._identity import images_hash
+from optuna_ofa.evaluation._images import Loader, first_images, is_function
+from optuna_ofa.evaluation._recalibrate import BATCH_SIZE
+from optuna_ofa.space import Family
+
+
+class Calibration:
+    """The first ``n`` images of a loader, taken once, so that all subnets get the same.
+
+    Args:
+        source: A loader, a function of a resolution that returns one, images themselves, or None
+            for no recalibration.
+        family: The family of the subnets.
+        n: How many images.
+
+    Raises:
+        InvalidArgumentError: If ``n`` is not positive or the source does not fit the family.
+    """
+
+    def __init__(self, source: Loader | Tensor | None, family: Family, n: int) -> None:
+        if n < 1:
+            raise InvalidArgumentError(f"`n_calibration` must be positive, but got {n}.")
+        self._source = source
+        self._family = family
+        self._n = n
+        self._taken: tuple[int | None, Tensor] | None = None
+
+    def __call__(self, resolution: int) -> Tensor | None:
+        """Images for a resolution, ``(n, channels, height, width)``, perhaps of another size."""
+        if self._source is None:
+            return None
+        # a function makes others for each resolution, a loader gives the same for all
+        key = resolution if is_function(self._source) else None
+        if self._taken is None or self._taken[0] != key:
+            self._taken = key, self._take(resolution)
+        return self._taken[1]
+
+    def _take(self, resolution: int) -> Tensor:
+        if not isinstance(self._source, Tensor):
+            assert self._source is not None
+            return first_images(self._source, self._family, resolution, self._n)
+        images = self._source[: self._n]
+        channels = self._family.in_channels
+        if images.ndim != 4 or images.shape[1] != channels or not images.is_floating_point():
+            raise InvalidArgumentError(
+                f"`calibration` must be images of shape (n, {channels}, height, width) and of a "
+                f"floating-point type for {self._family.name}, but got a {images.dtype} tensor "
+                f"of shape {tuple(images.shape)}."
+            )
+        return images.cpu()
+
+    def describe(self, name: str | None) -> dict[str, Any] | None:
+        """The part of a setup that says what subnets are recalibrated with.
+
+        Args:
+            name: What the data is called; None looks at the images.
+        """
+        if self._source is None:
+            return None
+        images: Tensor | None = None
+        if name is None:
+            images = self(max(self._family.resolutions))
+            assert images is not None
+            name = images_hash(images)
+        return {"images": name, "n_images": self._n if images is None else len(images),
+                "batch_size": BATCH_SIZE}  # fmt: skip

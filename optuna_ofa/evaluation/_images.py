@@ -1,0 +1,108 @@
+"""Images and labels as a loader gives them, checked and at the resolution of a subnet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Family
+
+# batches of (images, labels), or a function that makes them for a resolution
+Loader = Iterable[Any] | Callable[[int], Iterable[Any]]
+
+
+def at_resolution(images: Tensor, resolution: int) -> Tensor:
+    """The images at a resolution: as they are, or resized bilinearly with antialiasing.
+
+    Args:
+        images: ``(n, channels, height, width)``.
+        resolution: Height and width of what is returned.
+    """
+    size = (resolution, resolution)
+    if tuple(images.shape[-2:]) == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def batches(loader: Loader, family: Family, resolution: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Checked batches for a resolution; images are not resized yet.
+
+    Raises:
+        InvalidArgumentError: If the loader has no batch, or one that does not fit the family.
+    """
+    n_images = 0
+    for i, batch in enumerate(_opened(loader, resolution)):
+        images, labels = _checked(batch, family, i)
+        n_images += len(images)
+        yield images, labels
+    if not n_images:
+        raise InvalidArgumentError("`loader` must give at least one image, but is empty.")
+
+
+def first_images(loader: Loader, family: Family, resolution: int, n: int) -> Tensor:
+    """The first ``n`` images of a loader, or all if it has fewer, in one tensor on the CPU."""
+    found: list[Tensor] = []
+    n_found = 0
+    for images, _ in batches(loader, family, resolution):
+        found.append(images[: n - n_found].cpu())
+        n_found += len(found[-1])
+        if n_found >= n:
+            break
+    if len({images.shape[1:] for images in found}) > 1:  # resized to one size
+        found = [at_resolution(images, resolution) for images in found]
+    return torch.cat(found)
+
+
+def is_function(loader: object) -> bool:
+    """Whether it makes loaders for resolutions, rather than being one."""
+    return callable(loader) and not isinstance(loader, Iterable)
+
+
+def _opened(loader: Loader, resolution: int) -> Iterable[Any]:
+    opened = loader(resolution) if is_function(loader) else loader
+    if isinstance(opened, Iterable) and not (opened is loader and isinstance(opened, Iterator)):
+        return opened
+    raise InvalidArgumentError(
+        f"`loader` must give batches of images and labels every time it is read, or be a function "
+        f"of a resolution that returns such a loader, but got {type(opened).__name__}."
+    )
+
+
+def _checked(batch: Any, family: Family, i: int) -> tuple[Tensor, Tensor]:
+    pair = batch if isinstance(batch, list | tuple) else ()
+    if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
+        raise InvalidArgumentError(
+            f"`loader` must give pairs of tensors, images and labels, but batch {i} is "
+            f"{_described(batch)}."
+        )
+    images, labels = pair
+    if images.ndim != 4 or images.shape[1] != family.in_channels or not images.is_floating_point():
+        raise InvalidArgumentError(
+            f"`loader` must give images of shape (n, {family.in_channels}, height, width) and of "
+            f"a floating-point type for {family.name}, but batch {i} has {_described(images)}."
+        )
+    if labels.shape != images.shape[:1] or labels.is_floating_point():
+        raise InvalidArgumentError(
+            f"`loader` must give one class index an image, but batch {i} has "
+            f"{_described(labels)} for {len(images)} images."
+        )
+    n_classes = family.head.n_classes
+    if len(labels) and not (0 <= int(labels.min()) <= int(labels.max()) < n_classes):
+        raise InvalidArgumentError(
+            f"`loader` must give labels from 0 to {n_classes - 1} for {family.name}, but batch "
+            f"{i} has some from {int(labels.min())} to {int(labels.max())}."
+        )
+    return images, labels
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a {value.dtype} tensor of shape {tuple(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"
