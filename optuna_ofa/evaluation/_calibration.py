@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from optuna_ofa._errors import InvalidArgumentError
@@ -59,18 +58,18 @@ class Calibration:
             )
         return images.cpu()
 
-    def describe(self, name: str | None) -> dict[str, Any] | None:
+    def describe(self, name: str | None, *, look: bool) -> dict[str, Any] | None:
         """The part of a setup that says what subnets are recalibrated with.
 
         Args:
-            name: What the data is called; None looks at the images.
+            name: What the data is called.
+            look: Whether to look at images that have no name.
         """
         if self._source is None:
             return None
-        images: Tensor | None = None
-        if name is None:
+        n = self._n
+        if name is None and look:
             images = self(max(self._family.resolutions))
             assert images is not None
-            name = images_hash(images)
-        return {"images": name, "n_images": self._n if images is None else len(images),
-                "batch_size": BATCH_SIZE}  # fmt: skip
+            name, n = images_hash(images), len(images)
+        return {"images": name, "n_images": n, "batch_size": BATCH_SIZE}

@@ -138,7 +138,7 @@ def _setup(
     supernet: Supernet, loader: Loader, images: Calibration, data: str | None, *, look: bool
 ) -> dict[str, Any]:
     """All that an accuracy depends on but the subnet; ``look`` at data that has no name."""
-    calibration = images.describe(data if data is not None or look else "")
+    calibration = images.describe(data, look=look)
     if data is None and look:
         resolution = max(supernet.family.resolutions)
         data = data_hash(batches(loader, supernet.family, resolution))

@@ -64,7 +64,9 @@ def is_function(loader: object) -> bool:
 
 
 def _opened(loader: Loader, resolution: int) -> Iterable[Any]:
-    opened = loader(resolution) if is_function(loader) else loader
+    opened = loader
+    if callable(loader) and is_function(loader):
+        opened = loader(resolution)
     if isinstance(opened, Iterable) and not (opened is loader and isinstance(opened, Iterator)):
         return opened
     raise InvalidArgumentError(

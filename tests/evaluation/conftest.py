@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa import Supernet, get_family
+from optuna_ofa.evaluation._images import at_resolution
 from optuna_ofa.space import Family, Head, SearchSpace, Stage, Stem
 
 FAMILY = replace(
@@ -80,15 +81,13 @@ def _trained_state(family: Family, space: SearchSpace) -> dict[str, Tensor]:
     supernet = Supernet(family)
     optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9)
     images, labels = quadrants(1024, seed=1)
-    for step, row in enumerate(space.from_matrix(space.sample(48, seed=0))):
-        batch = torch.arange(step * 64, step * 64 + 64) % len(images)
-        resized = torch.nn.functional.interpolate(
-            images[batch], (row.resolution,) * 2, mode="bilinear", antialias=True
-        )
+    for step, row in enumerate(space.from_matrix(space.sample(50, seed=0))):
+        batch = torch.arange(step * 48, step * 48 + 48) % len(images)
         optimizer.zero_grad()
-        for subnet in (space.largest(), row):
+        for subnet in (space.largest(), space.subnet(depth=1, kernel=3, expand=3,
+                                                     resolution=row.resolution), row):  # fmt: skip
             supernet.activate(subnet)
-            x = images[batch] if subnet is not row else resized
+            x = at_resolution(images[batch], subnet.resolution)
             torch.nn.functional.cross_entropy(supernet(x), labels[batch]).backward()
         optimizer.step()
     return supernet.state_dict()
