@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from optuna_ofa import get_family, load_supernet, save_supernet
+from optuna_ofa import get_family, load_supernet, measurements, save_supernet
 from optuna_ofa.data import table_names
 from optuna_ofa.data._fashion_mnist import DEBIAN
 
@@ -114,12 +114,16 @@ def test_evaluate_imagenet_crops_the_centre(
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_evaluate_in_workers_evaluates_nothing_twice(tmp_path: Path) -> None:
+def test_evaluate_in_workers_share_a_study(
+    tmp_path: Path, import_path: Callable[[Path], ModuleType]
+) -> None:
     if not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     arguments = ("--workers", 2, "--trials", 2, "--images", 50)
-    out = _run(tmp_path, "evaluate_in_workers.py", *arguments)
-    assert "4 trials, 4 evaluated subnets" in out
-    assert " M multiply-adds" in out
-    out = _run(tmp_path, "evaluate_in_workers.py", *arguments)
-    assert "8 trials" in out
+    for n_trials in (4, 8):
+        out = _run(tmp_path, "evaluate_in_workers.py", *arguments)
+        assert f"{n_trials} trials" in out
+        assert " M multiply-adds" in out
+    family = import_path(EXAMPLES / "evaluate_in_workers.py").FAMILY
+    rows = measurements(f"sqlite:///{tmp_path}/fashion.db", family, metric="top1")
+    assert 2 <= len(rows) <= 8

@@ -24,7 +24,8 @@ class Accuracies:
         matrix: ``(n, n_genes)`` canonical genotypes.
         top1: ``(n,)`` share of images whose class has the largest logit, in percent; NaN where
             a subnet failed.
-        top5: ``(n,)`` share of images whose class is among the five largest, in percent.
+        top5: ``(n,)`` share of images whose class is among the five largest, in percent;
+            100 where there are no more than five classes.
         n_images: ``(n,)`` images; 0 where a subnet failed.
         setup: Weights, data and calibration: all that an accuracy depends on but the subnet.
         failures: Why a subnet has no accuracy, by row.

@@ -32,16 +32,16 @@ class Calibration:
         self._source = source
         self._family = family
         self._n = n
-        self._taken: tuple[int | None, Tensor] | None = None
+        self._taken: tuple[int, Tensor] | None = None
 
     def __call__(self, resolution: int) -> Tensor | None:
         """Images for a resolution, ``(n, channels, height, width)``, perhaps of another size."""
         if self._source is None:
             return None
-        # a function makes others for each resolution, a loader gives the same for all
-        key = resolution if is_function(self._source) else None
-        if self._taken is None or self._taken[0] != key:
-            self._taken = key, self._take(resolution)
+        if not is_function(self._source):  # a loader gives the same for all resolutions
+            resolution = max(self._family.resolutions)
+        if self._taken is None or self._taken[0] != resolution:
+            self._taken = resolution, self._take(resolution)
         return self._taken[1]
 
     def _take(self, resolution: int) -> Tensor:
@@ -50,11 +50,12 @@ class Calibration:
             return first_images(self._source, self._family, resolution, self._n)
         images = self._source[: self._n]
         channels = self._family.in_channels
-        if images.ndim != 4 or images.shape[1] != channels or not images.is_floating_point():
+        fits = images.ndim == 4 and images.shape[1] == channels and len(images) > 0
+        if not fits or not images.is_floating_point():
             raise InvalidArgumentError(
-                f"`calibration` must be images of shape (n, {channels}, height, width) and of a "
-                f"floating-point type for {self._family.name}, but got a {images.dtype} tensor "
-                f"of shape {tuple(images.shape)}."
+                f"`calibration` must be images of shape (n, {channels}, height, width), n at "
+                f"least 1, and of a floating-point type for {self._family.name}, but got a "
+                f"{images.dtype} tensor of shape {tuple(images.shape)}."
             )
         return images.cpu()
 

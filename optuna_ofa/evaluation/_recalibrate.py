@@ -52,13 +52,13 @@ def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE)
     layers = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers:
         return
-    device = next(net.parameters()).device
+    device, dtype = next(net.parameters()).device, type_of(net)
     batches = images.tensor_split(-(-len(images) // batch_size))
     with _single_batch_statistics(net, layers) as counts, torch.no_grad():
         pools = [_Pool() for _ in layers]
         for batch in batches:
             try:
-                net(batch.to(device))
+                net(batch.to(device, dtype))
             except ValueError as error:  # torch's own check of one value a channel
                 raise InvalidArgumentError(
                     f"`images` must be more for maps of a single pixel, but got {len(images)}: "
@@ -68,6 +68,11 @@ def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE)
                 pool.add(layer, counts.get(layer, 0))
     for pool, layer in zip(pools, layers, strict=True):
         pool.write(layer, len(batches))
+
+
+def type_of(net: nn.Module) -> torch.dtype:
+    """The type of a network's weights, which its images must have too."""
+    return next(net.parameters()).dtype
 
 
 class _Pool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from optuna_ofa.evaluation._images import Loader, at_resolution, batches
-from optuna_ofa.evaluation._recalibrate import recalibrate
+from optuna_ofa.evaluation._recalibrate import recalibrate, type_of
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet
 
@@ -54,7 +54,7 @@ def score_subnets(
             nets.append(None)
             errors[i] = _reason(error)
     given = (
-        (at_resolution(batch, resolution), labels)
+        (at_resolution(batch.to(device), resolution), labels.to(device))
         for batch, labels in batches(loader, supernet.family, resolution)
     )
     return _score(nets, errors, given, device)
@@ -75,14 +75,13 @@ def _score(
     counts = torch.zeros(len(nets), 2, dtype=torch.int64, device=device)
     n_images = 0
     with torch.inference_mode():
-        for batch, classes in given:
-            images, labels = batch.to(device), classes.to(device)
+        for images, labels in given:
             n_images += len(labels)
             for i, net in enumerate(nets):
                 if net is None:
                     continue
                 try:
-                    counts[i] += _n_right(net(images), labels)
+                    counts[i] += _n_right(net(images.to(type_of(net))), labels)
                 except Exception as error:
                     nets[i] = None
                     errors[i] = _reason(error)

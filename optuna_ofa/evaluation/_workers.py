@@ -55,18 +55,15 @@ def _score_in_pool(
 ) -> Iterator[tuple[Group, list[Score]]]:
     threads = max(1, torch.get_num_threads() // processes)
     context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
-    images: dict[int, Path | None] = {}
+    written = _Written(work.parent)
     pool = ProcessPoolExecutor(
         processes, context, initializer=torch.set_num_threads, initargs=(threads,)
     )
     try:
         waiting = {}
         for group in groups:
-            resolution = group[0].resolution
-            if resolution not in images:
-                path = work.with_name(f"{resolution}.pt")
-                images[resolution] = _write_images(path, calibration(resolution))
-            waiting[pool.submit(_score_group, work, group, images[resolution])] = group
+            images = written.path_of(calibration(group[0].resolution))
+            waiting[pool.submit(_score_group, work, group, images)] = group
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     finally:
@@ -101,11 +98,20 @@ def _write_work(path: Path, supernet: Supernet, loader: Loader, device: torch.de
         ) from error
 
 
-def _write_images(path: Path, images: Tensor | None) -> Path | None:
-    if images is None:
-        return None
-    torch.save(images, path)
-    return path
+class _Written:
+    """Files of calibration images, one for all groups that follow each other with the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: Tensor | None = None
+        self._n = 0
+
+    def path_of(self, images: Tensor | None) -> Path | None:
+        if images is not None and images is not self._last:
+            self._last = images
+            self._n += 1
+            torch.save(images.clone(), self._folder / f"{self._n}.pt")  # a view saves its whole
+        return None if images is None else self._folder / f"{self._n}.pt"
 
 
 @functools.cache

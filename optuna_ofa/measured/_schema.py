@@ -54,7 +54,7 @@ class Database:
         self._storage = given
         with storage_errors(given):
             self._engine = _engine(open_storage(given))
-            _metadata.create_all(self._engine)
+            _create_table(self._engine)
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -75,6 +75,13 @@ def to_text(value: Mapping[str, Any]) -> str:
 def digest(text: str) -> str:
     """SHA-256 of a text, the key of a setup or a subnet."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _create_table(engine: sa.Engine) -> None:
+    try:
+        _metadata.create_all(engine)
+    except sa.exc.DBAPIError:  # another process has created it meanwhile; or it raises again
+        _metadata.create_all(engine)
 
 
 def _engine(storage: BaseStorage) -> sa.Engine:

@@ -324,7 +324,8 @@ def test_rows_can_be_fitted_and_read_from_a_study(
         pytest.param({"processes": 0}, "`processes` must be positive", id="processes"),
         pytest.param({"n_calibration": 0}, "`n_calibration` must be positive", id="n"),
         pytest.param({"device": "abacus"}, "`device` must be one that torch has", id="device"),
-        pytest.param({"calibration": []}, "`loader` must give at least one image", id="empty"),
+        pytest.param({"calibration": []}, "`calibration` must give at least one", id="empty"),
+        pytest.param({"calibration": torch.zeros(0, 3, 8, 8)}, "n at least 1", id="no-images"),
         pytest.param(
             {"calibration": torch.zeros(2, 1, 8, 8)}, "`calibration` must be images", id="channels"
         ),

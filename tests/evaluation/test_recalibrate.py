@@ -148,3 +148,13 @@ def test_an_extracted_subnet_normalises_to_mean_0_and_variance_1(
         used = values.std(1) > 0.01  # a channel that a ReLU made constant has no variance
         torch.testing.assert_close(values.mean(1), torch.zeros(len(values)), atol=0.01, rtol=0)
         assert (values.std(1)[used] - 1).abs().max() < 0.05
+
+
+def test_a_net_of_another_type_gets_images_of_its_type(images: Tensor) -> None:
+    net = plain_net()
+    net(images)
+    double = copy.deepcopy(net).double()
+    recalibrate(net, images)
+    recalibrate(double, images)
+    assert double[1].running_mean.dtype == torch.float64
+    torch.testing.assert_close(double[5].running_var.float(), net[5].running_var)

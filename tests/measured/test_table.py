@@ -96,6 +96,25 @@ def test_it_lies_beside_the_studies(url: str) -> None:
     assert len(optuna.get_all_study_names(url)) == 1
 
 
+def test_another_process_may_create_the_table_meanwhile(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_all = sa.MetaData.create_all
+    calls: list[bool] = []
+
+    def late(metadata: sa.MetaData, engine: Any, **arguments: Any) -> None:
+        ours = TABLE.name in metadata.tables
+        calls.append(ours)
+        if ours and calls.count(True) == 1:  # looked, did not find it, and then it was there
+            create_all(metadata, engine)
+            create_all(metadata, engine, checkfirst=False)
+        create_all(metadata, engine, **arguments)
+
+    monkeypatch.setattr(sa.MetaData, "create_all", late)
+    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
+    assert calls.count(True) == 2
+
+
 def test_a_table_of_latencies_from_before_is_left_alone(url: str) -> None:
     with sa.create_engine(url).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE ofa_measurements (id INTEGER, latency_ms FLOAT)")
