@@ -14,6 +14,7 @@ import pytest
 from optuna_ofa import get_family, load_supernet, measurements, save_supernet
 from optuna_ofa.data import table_names
 from optuna_ofa.data._fashion_mnist import DEBIAN
+from optuna_ofa.space import mobilenet_v3_small_images
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -114,9 +115,7 @@ def test_evaluate_imagenet_crops_the_centre(
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_evaluate_in_workers_share_a_study(
-    tmp_path: Path, import_path: Callable[[Path], ModuleType]
-) -> None:
+def test_evaluate_in_workers_share_a_study(tmp_path: Path) -> None:
     if not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     arguments = ("--workers", 2, "--trials", 2, "--images", 50)
@@ -124,6 +123,6 @@ def test_evaluate_in_workers_share_a_study(
         out = _run(tmp_path, "evaluate_in_workers.py", *arguments)
         assert f"{n_trials} trials" in out
         assert " M multiply-adds" in out
-    family = import_path(EXAMPLES / "evaluate_in_workers.py").FAMILY
+    family = mobilenet_v3_small_images("fashion", n_classes=10, in_channels=1, width=0.5)
     rows = measurements(f"sqlite:///{tmp_path}/fashion.db", family, metric="top1")
     assert 2 <= len(rows) <= 8

@@ -53,9 +53,7 @@ class MeasurementTable:
         StorageError: If it cannot be reached or written.
     """
 
-    def __init__(
-        self, storage: str | BaseStorage | optuna.Study, setup: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, storage: str | BaseStorage | optuna.Study, setup: Mapping[str, Any]) -> None:
         self._setup = to_text(setup)
         self._setup_id = digest(self._setup)
         self._database = Database(storage)

@@ -107,9 +107,7 @@ def test_accuracies_are_those_of_the_recalibrated_net(
 
 
 def test_top5_counts_the_five_largest_logits(space: SearchSpace) -> None:
-    wide = SearchSpace(
-        optuna_ofa.space.mobilenet_v3_small_images("ten", n_classes=10, width=0.5)
-    )
+    wide = SearchSpace(optuna_ofa.space.mobilenet_v3_small_images("ten", n_classes=10, width=0.5))
     torch.manual_seed(0)
     supernet = Supernet(wide.family)
     images, labels = torch.randn(50, 3, 20, 20), torch.arange(50) % 10
