@@ -25,6 +25,8 @@ from optuna_ofa._errors import (
     StudyMismatchError,
 )
 from optuna_ofa._published import PublishedFile, published
+from optuna_ofa.evaluation import Accuracies, evaluate, recalibrate, weights_hash
+from optuna_ofa.measured import Measurement, measurements
 from optuna_ofa.predictors import (
     AccuracyPredictor,
     LatencyPredictor,
@@ -48,6 +50,7 @@ from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
 __version__ = version("optuna-ofa")
 
 __all__ = [
+    "Accuracies",
     "AccuracyPredictor",
     "Asked",
     "DownloadError",
@@ -65,6 +68,7 @@ __all__ = [
     "LatencyPredictor",
     "LatencyReport",
     "LatencyTable",
+    "Measurement",
     "Measurements",
     "MissingDependencyError",
     "MissingEntryError",
@@ -83,6 +87,7 @@ __all__ = [
     "SubnetStudy",
     "Supernet",
     "__version__",
+    "evaluate",
     "export_profile",
     "families",
     "fetch",
@@ -90,9 +95,12 @@ __all__ = [
     "latency_report",
     "load_supernet",
     "measure",
+    "measurements",
     "profile",
     "published",
+    "recalibrate",
     "save_supernet",
     "study",
     "table_from_folder",
+    "weights_hash",
 ]

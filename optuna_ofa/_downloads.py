@@ -1,4 +1,4 @@
-"""Fetching published tables and predictors by name, each checked against its SHA-256."""
+"""Fetching published files by name, each checked against its SHA-256."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from optuna_ofa._published import PUBLISHED, PublishedFile
 def fetch(
     name: str, *, progress: bool = True, registry: Sequence[PublishedFile] = PUBLISHED
 ) -> Path:
-    """Return the path of a published table or predictor, downloading what is not cached.
+    """Return the path of published tables, a predictor or data, downloading what is not cached.
 
     Files live under the user's cache folder, or under ``OPTUNA_OFA_CACHE`` where that is set.
     With ``OPTUNA_OFA_OFFLINE=1`` only cached files are used. A cached file is checked again

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 from urllib.parse import urlsplit
 
 _GITHUB = "https://raw.githubusercontent.com"
 _ONCE_FOR_ALL = f"{_GITHUB}/mit-han-lab/once-for-all/698a5c10b434172056a565b340c46ce11df18629"
 _NSGANETV2 = f"{_GITHUB}/mikelzc1990/nsganetv2/949322a56a454e6a9812bae0ef55e149ebeabd3d"
+_FASHION_MNIST = (
+    f"{_GITHUB}/zalandoresearch/fashion-mnist/068f28faedbf281578743d682543a8fb9f15f4a0/data/fashion"
+)
 _HAN_CAI = f"{_GITHUB}/han-cai/files/a7c9bcd525e17404968bc55aa43772bf7e51909e"
 
 
@@ -22,6 +26,7 @@ class PublishedFile:
         sha256: Digest of the whole file, 64 lower-case hexadecimal digits.
         licence: SPDX identifier of the repository's licence, or ``"none stated"``.
         description: What the file is.
+        kind: What it is for.
     """
 
     name: str
@@ -29,6 +34,7 @@ class PublishedFile:
     sha256: str
     licence: str
     description: str
+    kind: Literal["table", "accuracy", "images"] = "table"
 
     @property
     def file_name(self) -> str:
@@ -57,6 +63,14 @@ _NOTE10_SHA256 = {
     216: "bbb64c0be7b420139d92a79757923e7b4c5d8d61730a90995d1ab51f6f718939",
     220: "75b0954b2fa678b5b2422b3edbc51983609a9a441d77fe4bb68888da8bb8984e",
     224: "c13a9bcb3f4becae844bce4897129c4e42975984c1029cbd5acb48c970136530",
+}
+
+# These files have the MD5 sums that their authors publish in the README of that commit.
+_FASHION_MNIST_SHA256 = {
+    "train-images-idx3": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
 
 PUBLISHED = (
@@ -90,6 +104,7 @@ PUBLISHED = (
         sha256="48685122a3540636b06699af66cd816456b25f29b69563e2fda9bed4018eeba0",
         licence="MIT",
         description="Accuracy predictor of MobileNetV3 w1.2, 128 inputs",
+        kind="accuracy",
     ),
     PublishedFile(
         name="ofa_resnet50_accuracy",
@@ -97,6 +112,18 @@ PUBLISHED = (
         sha256="68912b4b4be38feb504c5b773dc847af23a637984d5eaabf548de72cd0f79529",
         licence="none stated",
         description="Accuracy predictor of ResNet50D, 82 inputs",
+        kind="accuracy",
+    ),
+    *(
+        PublishedFile(
+            name="fashion_mnist",
+            url=f"{_FASHION_MNIST}/{part}-ubyte.gz",
+            sha256=sha256,
+            licence="MIT",
+            description=f"Fashion-MNIST, {part}: 28x28 grey images of clothes, ten classes",
+            kind="images",
+        )
+        for part, sha256 in _FASHION_MNIST_SHA256.items()
     ),
 )
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 
-from optuna_ofa import get_family
+from optuna_ofa import get_family, load_supernet, measurements, save_supernet
 from optuna_ofa.data import table_names
+from optuna_ofa.data._fashion_mnist import DEBIAN
+from optuna_ofa.space import mobilenet_v3_small_images
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -59,3 +64,65 @@ def test_measure_batches_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert out.count("(predicted ") == 4
         assert f"of {n} measured subnets" in out
         assert "(evaluated)" in out
+
+
+def _write_images(root: Path, *, n_classes: int, n: int, seed: int) -> Path:
+    """Noise in folders, one a class, of sizes that photographs might have."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    rng = np.random.default_rng(seed)
+    for label in range(n_classes):
+        folder = root / f"n{label:08d}"
+        folder.mkdir(parents=True)
+        for i in range(n):
+            size = (120, 90) if i % 2 else (80, 130)
+            pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+            image.fromarray(pixels[..., 0] if i == 0 else pixels).save(folder / f"{i}.jpg")
+    return root
+
+
+def test_evaluate_imagenet_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    train = _write_images(tmp_path / "train", n_classes=3, n=2, seed=0)
+    val = _write_images(tmp_path / "val", n_classes=3, n=2, seed=1)
+    weights = tmp_path / "ofa.pth"
+    save_supernet(load_supernet("ofa_mbv3_w1.0"), weights)
+    arguments = (weights, train, val, "--calibration", 4, "--workers", 0, "--device", "cpu")
+    first = _run(tmp_path, "evaluate_imagenet.py", *arguments, "--subnets", 2)
+    assert first.count(" %  ofa_mbv3_w1.0@") == 2
+    assert "fitted to 2 subnets" in first
+    (val / "n00000000" / "0.jpg").unlink()  # the name stands for the data, so it is not read
+    second = _run(tmp_path, "evaluate_imagenet.py", *arguments, "--subnets", 3)
+    assert second.split("\n")[:2] == first.split("\n")[:2]
+    assert "fitted to 3 subnets" in second
+    assert (tmp_path / "imagenet.accuracy.json").is_file()
+
+
+def test_evaluate_imagenet_crops_the_centre(
+    tmp_path: Path, import_path: Callable[[Path], ModuleType]
+) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    example = import_path(EXAMPLES / "evaluate_imagenet.py")
+    pixels = np.zeros((300, 400, 3), dtype=np.uint8)
+    pixels[120:180, 170:230] = 255  # in the centre
+    crop = np.array(example.cropped(image.fromarray(pixels), 224))
+    assert crop.shape == (224, 224, 3)
+    bright = np.argwhere(crop[..., 0] > 128)
+    np.testing.assert_allclose(bright.mean(axis=0), 111.5, atol=1)
+    side = 60 * 256 / 300  # the shorter side has 224 / 0.875 pixels
+    assert len(bright) == pytest.approx(side**2, rel=0.05)
+    _write_images(tmp_path, n_classes=2, n=3, seed=0)
+    (images, labels), *_ = example.load(tmp_path, None, 0, 64)
+    assert images.shape == (6, 3, 64, 64)
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_evaluate_in_workers_share_a_study(tmp_path: Path) -> None:
+    if not DEBIAN.is_dir():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    arguments = ("--workers", 2, "--trials", 2, "--images", 50)
+    for n_trials in (4, 8):
+        out = _run(tmp_path, "evaluate_in_workers.py", *arguments)
+        assert f"{n_trials} trials" in out
+        assert " M multiply-adds" in out
+    family = mobilenet_v3_small_images("fashion", n_classes=10, in_channels=1, width=0.5)
+    rows = measurements(f"sqlite:///{tmp_path}/fashion.db", family, metric="top1")
+    assert 2 <= len(rows) <= 8

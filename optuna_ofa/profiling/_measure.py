@@ -13,9 +13,10 @@ import numpy as np
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import FailedMeasurementWarning, NoisyDeviceWarning
+from optuna_ofa.measured import MeasurementTable
 from optuna_ofa.profiling._export import MAX_SPREAD, as_space
 from optuna_ofa.profiling._graph_folder import graphs_of, read_manifest, write_folder
-from optuna_ofa.profiling._measurement_table import MeasurementTable, Row
+from optuna_ofa.profiling._latency_row import METRIC, LatencyRow
 from optuna_ofa.profiling._measurements import COLUMNS, Measurements
 from optuna_ofa.profiling._profile import argument_errors
 from optuna_ofa.profiling._progress import progress_bar
@@ -105,9 +106,9 @@ def measure(
     subnets = space.from_matrix(matrix)
     rows = {} if table is None or again else table.read(subnets)
     if anchor_ms is None and table is not None:
-        anchor_ms = table.reference(space.family.name)
+        anchor_ms = _reference(table, space.family)
     known = {
-        subnet: _median([_on_scale(row, anchor_ms) for row in repeats])
+        subnet: _median([_on_scale(LatencyRow.from_row(row), anchor_ms) for row in repeats])
         for subnet, repeats in rows.items()
     }
     missing = [s for s in dict.fromkeys(subnets) if s not in known]
@@ -122,11 +123,17 @@ def measure(
             anchor_ms = anchor_ms or results.anchor_ms
             known |= measured
             if table is not None:
-                table.add(measured)
+                table.add((subnet, row.to_row()) for subnet, row in measured.items())
             _warn(results, max_spread)
             done = start + len(part)
             tick(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
+
+
+def _reference(table: MeasurementTable, family: Family) -> float | None:
+    """Latency of the anchor when a family was first measured; None if it never was."""
+    row = table.first(family.name, METRIC)
+    return None if row is None else LatencyRow.from_row(row).anchor_ms
 
 
 @contextlib.contextmanager
@@ -147,7 +154,7 @@ def _measure(
     n_rounds: int,
     anchor_ms: float | None,
     folder: Path,
-) -> tuple[Results, dict[Subnet, Row]]:
+) -> tuple[Results, dict[Subnet, LatencyRow]]:
     """One batch, loaded at once."""
     for name in (MANIFEST, RESULTS):  # of another batch
         (folder / name).unlink(missing_ok=True)
@@ -164,14 +171,14 @@ def _measure(
     return results, rows
 
 
-def _row(results: Results, file: str, anchor_ms: float) -> Row:
+def _row(results: Results, file: str, anchor_ms: float) -> LatencyRow:
     if file in results.failures:
-        return Row(None, None, None, None, None, 0, results.failures[file])
+        return LatencyRow(None, None, None, None, None, 0, results.failures[file])
     t = results.timings[file]
-    return Row(t.latency_ms, t.min_ms, t.std_ms, t.wall_ms, anchor_ms, t.n_rounds)
+    return LatencyRow(t.latency_ms, t.min_ms, t.std_ms, t.wall_ms, anchor_ms, t.n_rounds)
 
 
-def _on_scale(row: Row, anchor_ms: float | None) -> Row:
+def _on_scale(row: LatencyRow, anchor_ms: float | None) -> LatencyRow:
     """A stored measurement, as if the anchor had taken ``anchor_ms``."""
     if row.latency_ms is None or row.std_ms is None or not row.anchor_ms or anchor_ms is None:
         return row
@@ -180,7 +187,7 @@ def _on_scale(row: Row, anchor_ms: float | None) -> Row:
                         anchor_ms=anchor_ms)  # fmt: skip
 
 
-def _median(rows: Sequence[Row]) -> Row:
+def _median(rows: Sequence[LatencyRow]) -> LatencyRow:
     """The middle of several measurements of one subnet; the last failure where all failed."""
     good = [row for row in rows if row.latency_ms is not None]
     if not good:
@@ -217,7 +224,7 @@ def _warn(results: Results, max_spread: float) -> None:
 def _collect(
     space: SearchSpace,
     matrix: Matrix,
-    rows: Sequence[Row],
+    rows: Sequence[LatencyRow],
     setup: Mapping[str, object],
     anchor_ms: float | None,
 ) -> Measurements:

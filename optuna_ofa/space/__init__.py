@@ -1,7 +1,12 @@
 """What a supernet can be: families, subnets, search spaces and the layers of a network."""
 
 from optuna_ofa.space._dialects import subnet_from_dialect, subnet_to_dialect
-from optuna_ofa.space._families import families, get_family
+from optuna_ofa.space._families import (
+    families,
+    get_family,
+    known_families,
+    mobilenet_v3_small_images,
+)
 from optuna_ofa.space._family import Family, Gene, Head, Stage, Stem, make_divisible
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._layer import Layer
@@ -35,9 +40,11 @@ __all__ = [
     "families",
     "genotype_of",
     "get_family",
+    "known_families",
     "layers_from_net_config",
     "make_divisible",
     "mobilenet_encoding",
+    "mobilenet_v3_small_images",
     "net_config",
     "read_measured_subnets",
     "read_net_config",

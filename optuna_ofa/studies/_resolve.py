@@ -91,5 +91,4 @@ def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) ->
 
 def _published(kind: str) -> list[str]:
     """Names of published files: accuracy predictors, or tables."""
-    names = dict.fromkeys(file.name for file in PUBLISHED)
-    return [n for n in names if n.endswith("_accuracy") == (kind == "accuracy")]
+    return list(dict.fromkeys(file.name for file in PUBLISHED if file.kind == kind))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from optuna_ofa._errors import FamilyMismatchError, FormatError
 from optuna_ofa._files import replacing
-from optuna_ofa.space import Family, families, get_family
+from optuna_ofa.space import Family, get_family, known_families
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
 from optuna_ofa.supernet._linear import ElasticLinear
@@ -111,7 +111,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 def _check_family(supernet: Supernet, state: Mapping[str, Tensor], path: Path) -> None:
     differences = _differences(supernet, state)
     if differences:
-        kin = next((f.name for f in families() if _fits(f, state)), None)
+        kin = next((f.name for f in known_families() if _fits(f, state)), None)
         likeness = f"looks like {kin}" if kin else "is of no published family"
         raise FamilyMismatchError(
             f"`weights` must be those of {supernet.family.name}, but {path} {likeness}: "

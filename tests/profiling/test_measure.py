@@ -20,8 +20,8 @@ from optuna_ofa import (
     measure,
 )
 from optuna_ofa.costs import LayerSum
+from optuna_ofa.measured._schema import TABLE
 from optuna_ofa.profiling._graph_folder import anchor
-from optuna_ofa.profiling._measurement_table import TABLE
 from optuna_ofa.profiling.on_device._folder import BATCH
 from optuna_ofa.space import Layer, subnet_layers
 

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.space import Gene, SearchSpace, Stem, families, get_family, make_divisible
+from optuna_ofa.costs import layer_macs, layer_params
+from optuna_ofa.space import (
+    Gene,
+    SearchSpace,
+    Stem,
+    families,
+    get_family,
+    make_divisible,
+    mobilenet_v3_small_images,
+    subnet_layers,
+)
 
 FAMILIES = [family.name for family in families()]
 
@@ -151,3 +161,41 @@ def test_table_without_a_network_is_refused(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         replace(get_family(name), **changes)
+
+
+def test_the_small_family_is_found_but_not_listed_as_published() -> None:
+    family = get_family("ofa_mbv3_fashion")
+    assert (family.in_channels, family.head.n_classes, family.resolutions[-1]) == (1, 10, 28)
+    assert family not in families()
+
+
+def test_costs_of_the_small_family_are_as_documented() -> None:
+    space = SearchSpace("ofa_mbv3_fashion")
+    layers = [subnet_layers(subnet) for subnet in (space.smallest(), space.largest())]
+    macs = [sum(map(layer_macs, one)) for one in layers]
+    params = [sum(map(layer_params, one)) for one in layers]
+    assert [round(n / 1e6, 1) for n in macs] == [2.4, 23.7]
+    assert [round(n / 1e6, 2) for n in params] == [0.13, 0.56]
+
+
+def test_options_of_the_small_family() -> None:
+    family = mobilenet_v3_small_images(
+        "own", width=0.5, n_classes=7, in_channels=4, resolutions=(64, 32)
+    )
+    assert [stage.out_channels[0] for stage in family.stages] == [16, 16, 24]
+    assert (family.resolutions, family.head.n_classes, family.in_channels) == ((32, 64), 7, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 0}, "`width` must be positive, but got 0"),
+        ({"n_classes": -1}, "`n_classes` must be positive, but got -1"),
+        ({"resolutions": (2, 28)}, r"`resolutions` .* 4 pixels or more, but got \(2, 28\)"),
+        ({"resolutions": ()}, r"`resolutions` must be at least one"),
+    ],
+    ids=["width", "classes", "too-small", "none"],
+)
+def test_a_small_family_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        mobilenet_v3_small_images("own", **changes)

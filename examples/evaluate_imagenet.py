@@ -1,0 +1,134 @@
+"""Evaluate subnets of a published supernet on ImageNet, and fit an accuracy predictor to them.
+
+The images are in folders, one a class, whose sorted names are the classes in the order of the
+classifier, as ImageNet's own (n01440764, n01443537, ...) are. As published, an image is resized
+so that its shorter side has resolution / 0.875 pixels and cropped in the centre; the statistics of
+batch normalisation come from 2,000 training images, which are treated alike. Needs Pillow.
+
+Every accuracy goes into a database: run it again, with more subnets, and it goes on.
+
+    python examples/evaluate_imagenet.py ofa_mbv3_d234_e346_k357_w1.0 imagenet/train imagenet/val
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+import optuna_ofa
+from optuna_ofa import AccuracyPredictor, SearchSpace, Subnet
+from optuna_ofa.predictors import CostPredictor
+
+FAMILY = "ofa_mbv3_w1.0"
+RESOLUTIONS = (160, 192, 224)
+N_SUBNETS = 20
+BATCH_SIZE = 100
+CROP = 0.875
+MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+N_DRAWN = 2000  # subnets that those to evaluate are chosen from
+
+
+class ImageFolder(Dataset[tuple[Tensor, int]]):
+    """Images in folders, one a class.
+
+    Args:
+        root: The folder of folders.
+        resolution: Pixels of the crop.
+        n: How many images, drawn at random, always the same ones; None is all in their order.
+    """
+
+    def __init__(self, root: Path, resolution: int, n: int | None = None) -> None:
+        classes = sorted(folder for folder in root.iterdir() if folder.is_dir())
+        self._images = [
+            (path, label) for label, c in enumerate(classes) for path in sorted(c.iterdir())
+        ]
+        if n is not None:
+            order = np.random.default_rng(0).permutation(len(self._images))[:n]
+            self._images = [self._images[i] for i in order]
+        self._resolution = resolution
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        path, label = self._images[index]
+        with Image.open(path) as image:
+            pixels = np.array(cropped(image.convert("RGB"), self._resolution))
+        return (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - MEAN) / STD, label
+
+
+def cropped(image: Image.Image, resolution: int) -> Image.Image:
+    """The centre of an image whose shorter side is a little longer than the crop."""
+    scale = math.ceil(resolution / CROP) / min(image.size)
+    width, height = (max(resolution, round(side * scale)) for side in image.size)
+    left, top = (width - resolution) // 2, (height - resolution) // 2
+    resized = image.resize((width, height), Image.Resampling.BILINEAR)
+    return resized.crop((left, top, left + resolution, top + resolution))
+
+
+def load(root: Path, n: int | None, n_workers: int, resolution: int) -> DataLoader[Tensor]:
+    """Batches at a resolution; `evaluate` calls it for those of the subnets."""
+    images = ImageFolder(root, resolution, n)
+    return DataLoader(images, batch_size=BATCH_SIZE, num_workers=n_workers)
+
+
+def spread(space: SearchSpace, n: int) -> list[Subnet]:
+    """The smallest, the largest, and random subnets between them, evenly over multiply-adds."""
+    drawn = space.sample(N_DRAWN, seed=0)
+    n_macs = CostPredictor("n_macs", space).predict(drawn)
+    wanted = np.linspace(n_macs.min(), n_macs.max(), max(0, n - 2))
+    nearest = [int(np.abs(n_macs - w).argmin()) for w in wanted]
+    return [space.smallest(), space.largest(), *space.from_matrix(drawn[nearest])]
+
+
+def main() -> None:
+    """Evaluate, print, and fit."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("weights", type=Path, help="the checkpoint of the supernet")
+    parser.add_argument("train", type=Path, help="folder of training images")
+    parser.add_argument("val", type=Path, help="folder of validation images")
+    parser.add_argument("--data", default="imagenet", help="a name for these images")
+    parser.add_argument("--storage", default="sqlite:///imagenet.db")
+    parser.add_argument("--subnets", type=int, default=N_SUBNETS)
+    parser.add_argument("--calibration", type=int, default=2000, help="training images")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=4, help="processes that read images")
+    arguments = parser.parse_args()
+
+    supernet = optuna_ofa.load_supernet(FAMILY, weights=arguments.weights)
+    space = SearchSpace(FAMILY, resolution=RESOLUTIONS)
+    found = optuna_ofa.evaluate(
+        supernet,
+        spread(space, arguments.subnets),
+        partial(load, arguments.val, None, arguments.workers),
+        calibration=partial(load, arguments.train, arguments.calibration, arguments.workers),
+        n_calibration=arguments.calibration,
+        data=arguments.data,  # a hash of all images would have to read them once more
+        storage=arguments.storage,
+        device=arguments.device,
+    )
+    for subnet, top1, std in zip(
+        space.from_matrix(found.matrix), found.top1, found.top1_std, strict=True
+    ):
+        print(f"{top1:6.2f} +- {std:.2f} %  {subnet}")
+
+    # from the database, so that what was evaluated earlier counts too
+    rows = optuna_ofa.measurements(arguments.storage, space, metric="top1", setup=found.setup)
+    predictor = AccuracyPredictor.fit(
+        space, [row.subnet for row in rows], [row.value for row in rows], metadata=found.setup
+    )
+    predictor.save("imagenet.accuracy.json")
+    print(f"imagenet.accuracy.json predicts accuracies; it was fitted to {len(rows)} subnets.")
+
+
+if __name__ == "__main__":
+    main()

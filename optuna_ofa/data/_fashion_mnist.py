@@ -1,0 +1,97 @@
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 28x28 grey images of ten kinds of clothes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from optuna_ofa._downloads import fetch
+from optuna_ofa._errors import DownloadError, FormatError
+from optuna_ofa.data._idx import parse_idx, read_bytes
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+# of the decompressed files, which are compressed differently by Debian and by their authors
+_SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+# of all pixels of the training images, from 0 to 1
+MEAN, STD = 0.2860, 0.3530
+
+
+class ImageData(NamedTuple):
+    """Images and class indices to train on, and others to test on.
+
+    Args:
+        train: 60,000 pairs of an image, ``(1, 28, 28)`` float32, and its class, int64.
+        test: 10,000 such pairs.
+    """
+
+    train: TensorDataset
+    test: TensorDataset
+
+
+def fashion_mnist(
+    root: str | os.PathLike[str] | None = None, *, progress: bool = True
+) -> ImageData:
+    """Fashion-MNIST in memory, its pixels with mean 0 and variance 1 over the training images.
+
+    Args:
+        root: Folder that has the four files as published, compressed or not. None takes those of
+            the Debian package ``dataset-fashion-mnist`` where it is installed, and otherwise
+            fetches them once (30 MB) into the cache folder.
+        progress: Show a bar on stderr that counts the downloaded files.
+
+    Returns:
+        Training and test data.
+
+    Raises:
+        FileNotFoundError: If ``root`` lacks a file.
+        FormatError: If a file is damaged, or is not the one that was published.
+        DownloadError: If the files are needed from the network and cannot be had.
+    """
+    folder = _folder(progress) if root is None else Path(root)
+    return ImageData(_read(folder, "train"), _read(folder, "t10k"))
+
+
+def _folder(progress: bool) -> Path:
+    if DEBIAN.is_dir():
+        return DEBIAN
+    try:
+        return fetch("fashion_mnist", progress=progress)
+    except DownloadError as error:
+        raise DownloadError(
+            f"Fashion-MNIST is not here: {error}; on Debian and Ubuntu, apt install "
+            f"dataset-fashion-mnist puts the files at {DEBIAN}; `root` takes any other folder"
+        ) from error
+
+
+def _read(folder: Path, part: str) -> TensorDataset:
+    images = _array(folder, f"{part}-images-idx3-ubyte", 3)
+    labels = _array(folder, f"{part}-labels-idx1-ubyte", 1)
+    pixels = images[:, None].float().div_(255).sub_(MEAN).div_(STD)
+    return TensorDataset(pixels, labels.long())
+
+
+def _array(folder: Path, name: str, n_dimensions: int) -> Tensor:
+    compressed = folder / f"{name}.gz"
+    path = compressed if compressed.is_file() else folder / name
+    if not path.is_file():
+        raise FileNotFoundError(f"`root` must have the file {name} or {name}.gz, but {folder} "
+                                f"has neither")  # fmt: skip
+    content = read_bytes(path)
+    array = parse_idx(content, path, n_dimensions)
+    if hashlib.sha256(content).hexdigest() != _SHA256[name]:
+        raise FormatError(
+            f"`root` must hold Fashion-MNIST, but what is in {path} is not what was published "
+            f"(its decompressed content has another SHA-256)."
+        )
+    return torch.tensor(array)

@@ -1,0 +1,56 @@
+"""What weights and data are told apart by in the measurement table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def weights_hash(net: nn.Module) -> str:
+    """SHA-256 of a state dict: names, types, shapes and bytes, buffers included.
+
+    It does not depend on the device. A supernet that ran in training mode has other statistics
+    of batch normalisation, so other weights, even though recalibration replaces them.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in net.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def data_hash(batches: Iterable[tuple[Tensor, Tensor]]) -> str:
+    """SHA-256 of all images with their labels, whatever their order and batches.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digests = []
+    for images, labels in batches:
+        header = f"{images.dtype} {tuple(images.shape[1:])} ".encode()
+        rows = zip(images.cpu().contiguous().unbind(), labels.tolist(), strict=True)
+        for image, label in rows:
+            digests.append(hashlib.sha256(header + b"%d " % label + _bytes(image)).digest())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
+
+
+def images_hash(images: Tensor) -> str:
+    """SHA-256 of images in their order, which decides the batches they are calibrated in.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    header = f"{images.dtype} {tuple(images.shape)}\n".encode()
+    return hashlib.sha256(header + _bytes(images)).hexdigest()
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """The bytes of any type, those that numpy does not have included."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes()

@@ -1,0 +1,117 @@
+"""Images and labels as a loader gives them, checked and at the resolution of a subnet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Family
+
+# batches of (images, labels), or a function that makes them for a resolution
+Loader = Iterable[Any] | Callable[[int], Iterable[Any]]
+
+
+def at_resolution(images: Tensor, resolution: int) -> Tensor:
+    """The images at a resolution: as they are, or resized bilinearly with antialiasing.
+
+    Args:
+        images: ``(n, channels, height, width)``.
+        resolution: Height and width of what is returned.
+    """
+    size = (resolution, resolution)
+    if tuple(images.shape[-2:]) == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def batches(
+    loader: Loader, family: Family, resolution: int, argument: str = "loader"
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Checked batches for a resolution; images are not resized yet.
+
+    Args:
+        loader: The loader, or a function of a resolution that returns one.
+        family: What the images and labels must fit.
+        resolution: What a function is given.
+        argument: What the user calls the loader, for the messages.
+
+    Raises:
+        InvalidArgumentError: If the loader has no batch, or one that does not fit the family.
+    """
+    n_images = 0
+    for i, batch in enumerate(_opened(loader, resolution, argument)):
+        images, labels = _checked(batch, family, f"`{argument}` must give", f"batch {i}")
+        n_images += len(images)
+        yield images, labels
+    if not n_images:
+        raise InvalidArgumentError(f"`{argument}` must give at least one image, but is empty.")
+
+
+def first_images(loader: Loader, family: Family, resolution: int, n: int) -> Tensor:
+    """The first ``n`` images of a calibration loader, or all if it has fewer, on the CPU."""
+    found: list[Tensor] = []
+    n_found = 0
+    for images, _ in batches(loader, family, resolution, "calibration"):
+        found.append(images[: n - n_found].cpu())
+        n_found += len(found[-1])
+        if n_found >= n:
+            break
+    if len({images.shape[1:] for images in found}) > 1:  # resized to one size
+        found = [at_resolution(images, resolution) for images in found]
+    return torch.cat(found)
+
+
+def is_function(loader: object) -> bool:
+    """Whether it makes loaders for resolutions, rather than being one."""
+    return callable(loader) and not isinstance(loader, Iterable)
+
+
+def _opened(loader: Loader, resolution: int, argument: str) -> Iterable[Any]:
+    opened = loader
+    if callable(loader) and is_function(loader):
+        opened = loader(resolution)
+    if isinstance(opened, Iterable) and not (opened is loader and isinstance(opened, Iterator)):
+        return opened
+    raise InvalidArgumentError(
+        f"`{argument}` must give batches of images and labels every time it is read, or be a "
+        f"function of a resolution that returns such a loader, but got {type(opened).__name__}."
+    )
+
+
+def _checked(batch: Any, family: Family, rule: str, which: str) -> tuple[Tensor, Tensor]:
+    pair = batch if isinstance(batch, list | tuple) else ()
+    if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
+        raise InvalidArgumentError(
+            f"{rule} pairs of tensors, images and labels, but {which} is {_described(batch)}."
+        )
+    images, labels = pair
+    if images.ndim != 4 or images.shape[1] != family.in_channels or not images.is_floating_point():
+        raise InvalidArgumentError(
+            f"{rule} images of shape (n, {family.in_channels}, height, width) and of a "
+            f"floating-point type for {family.name}, but {which} has {_described(images)}."
+        )
+    if labels.shape != images.shape[:1] or labels.is_floating_point():
+        raise InvalidArgumentError(
+            f"{rule} one class index an image, but {which} has {_described(labels)} for "
+            f"{len(images)} images."
+        )
+    last = family.head.n_classes - 1
+    if len(labels) and not (0 <= int(labels.min()) <= int(labels.max()) <= last):
+        raise InvalidArgumentError(
+            f"{rule} labels from 0 to {last} for {family.name}, but {which} has some from "
+            f"{int(labels.min())} to {int(labels.max())}."
+        )
+    return images, labels
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a {value.dtype} tensor of shape {tuple(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"

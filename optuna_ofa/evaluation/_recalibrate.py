@@ -1,0 +1,144 @@
+"""Batch-normalisation statistics of a plain network, computed anew from images."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.supernet._elastic import Elastic
+
+BATCH_SIZE = 100
+
+
+def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE) -> None:
+    """Set the statistics of every batch normalisation to those of the images, in place.
+
+    The images pass once, in batches that are normalised by themselves as in training. Mean and
+    variance are those over all images (batches are pooled by Chan's formula in float64), not
+    moving averages, so neither the order of the batches nor an older statistic counts. In deeper
+    layers a batch comes in as the layers before have normalised it, so ``batch_size`` has a small
+    influence there; with all images in one batch there is none.
+
+    Weights, modes and momenta stay as they are; dropout is off meanwhile.
+
+    Args:
+        net: A plain network, such as `Supernet.extract` gives; a supernet itself is refused,
+            because its statistics are shared by all subnets.
+        images: ``(n, channels, height, width)`` at the resolution that the network will run at,
+            normalised as in training; moved to the network's device a batch at a time.
+        batch_size: Images that pass at once, at most; batches are made equally large.
+
+    Raises:
+        InvalidArgumentError: If the network is elastic, there are no images, ``batch_size`` is
+            not positive, or one image is too few for a layer whose map is a single pixel.
+    """
+    if any(isinstance(module, Elastic) for module in net.modules()):
+        raise InvalidArgumentError(
+            "`net` must be a plain network, such as `supernet.extract(subnet)`, but got one with "
+            "elastic layers, whose statistics all subnets share."
+        )
+    if images.ndim != 4 or not len(images):
+        raise InvalidArgumentError(
+            f"`images` must have shape (n, channels, height, width), n at least 1, but got "
+            f"{tuple(images.shape)}."
+        )
+    if batch_size < 1:
+        raise InvalidArgumentError(f"`batch_size` must be positive, but got {batch_size}.")
+    layers = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not layers:
+        return
+    device, dtype = next(net.parameters()).device, type_of(net)
+    batches = images.tensor_split(-(-len(images) // batch_size))
+    with _single_batch_statistics(net, layers) as counts, torch.no_grad():
+        pools = [_Pool() for _ in layers]
+        for batch in batches:
+            try:
+                net(batch.to(device, dtype))
+            except ValueError as error:  # torch's own check of one value a channel
+                raise InvalidArgumentError(
+                    f"`images` must be more for maps of a single pixel, but got {len(images)}: "
+                    f"{error}"
+                ) from error
+            for pool, layer in zip(pools, layers, strict=True):
+                pool.add(layer, counts.get(layer, 0))
+    for pool, layer in zip(pools, layers, strict=True):
+        pool.write(layer, len(batches))
+
+
+def type_of(net: nn.Module) -> torch.dtype:
+    """The type of a network's weights, which its images must have too."""
+    return next(net.parameters()).dtype
+
+
+class _Pool:
+    """Mean and variance of one layer's channels over the batches so far."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean = torch.zeros((), dtype=torch.float64)
+        self.squares = torch.zeros((), dtype=torch.float64)
+
+    def add(self, layer: _BatchNorm, n: int) -> None:
+        """Add a batch of ``n`` values a channel, whose statistics the layer holds."""
+        if not n:
+            return
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        # Apple's and Intel's accelerators have no float64
+        mean = layer.running_mean.cpu().double()
+        squares = layer.running_var.cpu().double() * (n - 1)
+        delta = mean - self.mean
+        total = self.n + n
+        self.mean = self.mean + delta * (n / total)
+        self.squares = self.squares + squares + delta**2 * (self.n * n / total)
+        self.n = total
+
+    def write(self, layer: _BatchNorm, n_batches: int) -> None:
+        """Give the layer what was pooled; one that no image has reached keeps its own."""
+        if not self.n:
+            return
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        assert layer.num_batches_tracked is not None
+        layer.running_mean.copy_(self.mean)
+        layer.running_var.copy_(self.squares / (self.n - 1))
+        layer.num_batches_tracked.fill_(n_batches)
+
+
+@contextlib.contextmanager
+def _single_batch_statistics(
+    net: nn.Module, layers: Sequence[_BatchNorm]
+) -> Iterator[dict[nn.Module, int]]:
+    """Let layers hold the statistics of the last batch alone; yields values a channel of each.
+
+    All modes and momenta are as before afterwards, and the statistics too: the caller writes the
+    new ones, so a batch that fails leaves nothing behind.
+    """
+    modes = [(module, module.training) for module in net.modules()]
+    kept = [(layer, layer.momentum, [b.clone() for b in layer.buffers()]) for layer in layers]
+    counts: dict[nn.Module, int] = {}
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        counts[module] = inputs[0].numel() // inputs[0].shape[1]
+
+    hooks = [layer.register_forward_pre_hook(count) for layer in layers]
+    try:
+        net.eval()
+        for layer in layers:
+            layer.train()
+            layer.momentum = 1.0
+        yield counts
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes:
+            module.training = training
+        for layer, momentum, buffers in kept:
+            layer.momentum = momentum
+            for buffer, old in zip(layer.buffers(), buffers, strict=True):
+                buffer.copy_(old)

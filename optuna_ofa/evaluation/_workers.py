@@ -1,0 +1,127 @@
+"""Scoring groups of subnets, here or in a pool of processes."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.evaluation._score import Score, score_subnets
+from optuna_ofa.space import Family, Subnet
+from optuna_ofa.supernet import Supernet
+
+# images to recalibrate with, by the resolution of the subnets
+Calibration = Callable[[int], Tensor | None]
+Group = Sequence[Subnet]
+
+
+def score_groups(
+    supernet: Supernet,
+    groups: Sequence[Group],
+    loader: Loader,
+    calibration: Calibration,
+    device: torch.device,
+    processes: int,
+) -> Iterator[tuple[Group, list[Score]]]:
+    """Scores of groups of subnets, each group of one resolution, as they are finished.
+
+    Raises:
+        InvalidArgumentError: If the loader cannot be sent to other processes.
+    """
+    if processes == 1 or len(groups) < 2:
+        for group in groups:
+            images = calibration(group[0].resolution)
+            yield group, score_subnets(supernet, group, loader, images, device)
+        return
+    # Files rather than shared memory, of which containers often have too little.
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name) / "work.pickle"
+        _write_work(work, supernet, loader, device)
+        yield from _score_in_pool(groups, calibration, work, processes)
+
+
+def _score_in_pool(
+    groups: Sequence[Group], calibration: Calibration, work: Path, processes: int
+) -> Iterator[tuple[Group, list[Score]]]:
+    threads = max(1, torch.get_num_threads() // processes)
+    context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
+    written = _Written(work.parent)
+    pool = ProcessPoolExecutor(
+        processes, context, initializer=torch.set_num_threads, initargs=(threads,)
+    )
+    try:
+        waiting = {}
+        for group in groups:
+            images = written.path_of(calibration(group[0].resolution))
+            waiting[pool.submit(_score_group, work, group, images)] = group
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is the same for all groups of subnets."""
+
+    family: Family
+    state: dict[str, Tensor]
+    loader: Loader
+    device: str
+
+    def supernet(self) -> Supernet:
+        with torch.device("meta"):  # draws no weights
+            supernet = Supernet(self.family)
+        supernet.load_state_dict(self.state, assign=True)
+        return supernet
+
+
+def _write_work(path: Path, supernet: Supernet, loader: Loader, device: torch.device) -> None:
+    state = {name: tensor.detach().cpu() for name, tensor in supernet.state_dict().items()}
+    work = _Work(supernet.family, state, loader, str(device))
+    try:
+        path.write_bytes(pickle.dumps(work))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise InvalidArgumentError(
+            f"`loader` must be picklable where `processes` is more than 1 (functions and classes "
+            f"at the top of a module are), but got {type(loader).__name__}: {error}."
+        ) from error
+
+
+class _Written:
+    """Files of calibration images, one for all groups that follow each other with the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: Tensor | None = None
+        self._n = 0
+
+    def path_of(self, images: Tensor | None) -> Path | None:
+        if images is not None and images is not self._last:
+            self._last = images
+            self._n += 1
+            torch.save(images.clone(), self._folder / f"{self._n}.pt")  # a view saves its whole
+        return None if images is None else self._folder / f"{self._n}.pt"
+
+
+@functools.cache
+def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
+    work: _Work = pickle.loads(path.read_bytes())
+    return work.supernet(), work.loader, torch.device(work.device)
+
+
+def _score_group(work: Path, group: Group, images: Path | None) -> list[Score]:
+    """What a process of the pool does."""
+    supernet, loader, device = _read_work(work)
+    calibration = None if images is None else torch.load(images, mmap=True, weights_only=True)
+    return score_subnets(supernet, group, loader, calibration, device)

@@ -1,0 +1,111 @@
+"""Measurements of one setup: written as they are made, looked up before they are repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import BaseStorage
+
+from optuna_ofa.measured._schema import TABLE, Database, digest, to_text
+from optuna_ofa.space import Subnet
+
+# how many subnets are asked for at once; databases limit the parameters of a statement
+_CHUNK = 500
+
+
+class Row(NamedTuple):
+    """One measured number of one subnet, or why there is none.
+
+    Args:
+        metric: What was measured, with its unit where it has one: ``latency_ms``, ``top1``.
+        value: The number; None where it could not be measured.
+        std: Standard deviation of a repetition, in the metric's unit.
+        n: What it is an average of: rounds, or images.
+        details: More about this measurement (JSON), which does not tell setups apart.
+        error: Why there is no number.
+    """
+
+    metric: str
+    value: float | None
+    std: float | None
+    n: int
+    details: Mapping[str, Any]
+    error: str | None = None
+
+
+_FIELDS = tuple(TABLE.c[name] for name in Row._fields)
+
+
+class MeasurementTable:
+    """Rows of one setup: everything that a measurement depends on but the subnet.
+
+    Args:
+        storage: An Optuna storage in a relational database, its URL, or a study in one.
+        setup: The setup (JSON); rows of others are not seen.
+
+    Raises:
+        InvalidArgumentError: If the storage is no relational database.
+        StorageError: If it cannot be reached or written.
+    """
+
+    def __init__(self, storage: str | BaseStorage | optuna.Study, setup: Mapping[str, Any]) -> None:
+        self._setup = to_text(setup)
+        self._setup_id = digest(self._setup)
+        self._database = Database(storage)
+
+    def add(self, rows: Iterable[tuple[Subnet, Row]]) -> None:
+        """Write measurements, all or none."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        values = [
+            {
+                **row._asdict(), "details": to_text(row.details), "setup_id": self._setup_id,
+                "setup": self._setup, "family": subnet.family.name, "subnet": subnet.to_json(),
+                "subnet_id": digest(subnet.to_json()), "measured_at": now,
+            }
+            for subnet, row in rows
+        ]  # fmt: skip
+        if values:
+            with self._database.begin() as connection:
+                connection.execute(sa.insert(TABLE), values)
+
+    def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Row]]:
+        """The measurements of those subnets that have any, oldest first."""
+        wanted = {digest(subnet.to_json()): subnet for subnet in subnets}
+        ids = list(wanted)
+        found: dict[Subnet, list[Row]] = {}
+        with self._database.begin() as connection:
+            for start in range(0, len(ids), _CHUNK):
+                query = (
+                    sa.select(TABLE.c.subnet_id, *_FIELDS)
+                    .where(TABLE.c.setup_id == self._setup_id)
+                    .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
+                    .order_by(TABLE.c.id)
+                )
+                for subnet_id, *values in connection.execute(query):
+                    found.setdefault(wanted[subnet_id], []).append(row_of(*values))
+        return found
+
+    def first(self, family: str, metric: str) -> Row | None:
+        """The oldest number of a metric of any subnet of a family, if there is one."""
+        query = (
+            sa.select(*_FIELDS)
+            .where(TABLE.c.setup_id == self._setup_id, TABLE.c.family == family)
+            .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
+            .order_by(TABLE.c.id)
+            .limit(1)
+        )
+        with self._database.begin() as connection:
+            values = connection.execute(query).first()
+        return None if values is None else row_of(*values)
+
+
+def row_of(
+    metric: str, value: float | None, std: float | None, n: int, details: str, error: str | None
+) -> Row:
+    """A row from its columns in the database."""
+    return Row(metric, value, std, n, json.loads(details), error)

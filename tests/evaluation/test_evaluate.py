@@ -1,0 +1,344 @@
+"""Evaluating subnets."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+import optuna_ofa
+from optuna_ofa import (
+    FailedMeasurementWarning,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    SearchSpace,
+    Subnet,
+    Supernet,
+    evaluate,
+    recalibrate,
+)
+from optuna_ofa.evaluation._images import at_resolution
+
+Loaders = Callable[..., DataLoader]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/a.db"
+
+
+@pytest.fixture
+def passes() -> Iterator[list[int]]:
+    """Images of every forward pass of a plain network in evaluation mode."""
+    seen: list[int] = []
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, nn.Sequential) and "first_conv" in dict(module.named_children()):
+            seen.append(len(inputs[0]))
+
+    hook = nn.modules.module.register_module_forward_pre_hook(count)
+    yield seen
+    hook.remove()
+
+
+def both(supernet: Supernet, subnet: Subnet, make_loader: Loaders) -> tuple[float, float]:
+    """Top-1 with the supernet's statistics, and with recalibrated ones."""
+    val, train = make_loader(300, seed=5), make_loader(500, seed=6)
+    stale = evaluate(supernet, subnet, val, calibration=None, progress=False)
+    fresh = evaluate(supernet, subnet, val, calibration=train, progress=False)
+    return float(stale.top1[0]), float(fresh.top1[0])
+
+
+@pytest.mark.parametrize("resolution", [32, 16])
+def test_stale_statistics_are_far_worse(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, resolution: int
+) -> None:
+    subnet = space.subnet(resolution=resolution, depth=1, kernel=3, expand=3)
+    stale, fresh = both(trained, subnet, make_loader)
+    assert fresh > stale + 20
+
+
+def test_statistics_of_another_resolution_are_worse(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    images, labels = make_loader(300, seed=5).dataset.tensors
+    calibration = make_loader(500, seed=6).dataset.tensors[0]
+    small = space.subnet(resolution=16)
+
+    def top1(calibrated_at: int) -> float:
+        net = trained.extract(small).eval()
+        recalibrate(net, at_resolution(calibration, calibrated_at))
+        with torch.no_grad():
+            return 100 * float((net(at_resolution(images, 16)).argmax(1) == labels).float().mean())
+
+    own = evaluate(trained, small, make_loader(300, seed=5), calibration=calibration,
+                   progress=False)  # fmt: skip
+    assert own.top1[0] == pytest.approx(top1(16))
+    assert top1(16) > top1(32) + 5
+
+
+def test_accuracies_are_those_of_the_recalibrated_net(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    val, train = make_loader(130, seed=5, batch_size=40), make_loader(200, seed=6)
+    subnets = space.from_matrix(space.sample(5, seed=1))
+    accuracies = evaluate(trained, subnets, val, calibration=train, progress=False)
+    images, labels = val.dataset.tensors
+    for i, subnet in enumerate(subnets):
+        net = trained.extract(subnet).eval()
+        recalibrate(net, at_resolution(train.dataset.tensors[0], subnet.resolution))
+        with torch.no_grad():
+            right = net(at_resolution(images, subnet.resolution)).argmax(1) == labels
+        assert accuracies.top1[i] == pytest.approx(100 * float(right.float().mean()))
+    assert (accuracies.top5 == 100).all()  # there are four classes
+    assert (accuracies.n_images == 130).all()
+    assert accuracies.space.from_matrix(accuracies.matrix) == subnets
+    p = accuracies.top1[0] / 100
+    assert accuracies.top1_std[0] == pytest.approx(100 * math.sqrt(p * (1 - p) / 130))
+
+
+def test_top5_counts_the_five_largest_logits(space: SearchSpace) -> None:
+    wide = SearchSpace(optuna_ofa.space.mobilenet_v3_small_images("ten", n_classes=10, width=0.5))
+    torch.manual_seed(0)
+    supernet = Supernet(wide.family)
+    images, labels = torch.randn(50, 3, 20, 20), torch.arange(50) % 10
+    accuracies = evaluate(supernet, wide.smallest(), [(images, labels)], calibration=images,
+                          progress=False)  # fmt: skip
+    net = supernet.extract(wide.smallest()).eval()
+    recalibrate(net, images)
+    with torch.no_grad():
+        order = net(images).argsort(1, descending=True)
+    right = (order[:, :5] == labels[:, None]).any(1)
+    assert accuracies.top5[0] == pytest.approx(100 * float(right.float().mean()))
+    assert accuracies.top1[0] < accuracies.top5[0] < 100
+
+
+def test_the_supernet_stays_as_it_is(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    trained.train().activate(space.smallest())
+    frozen = next(trained.parameters()).requires_grad_(False)
+    state = copy.deepcopy(trained.state_dict())
+    evaluate(trained, space.largest(), make_loader(50), calibration=make_loader(60),
+             progress=False)  # fmt: skip
+    assert trained.training
+    assert all(module.training for module in trained.modules())
+    assert trained.active == space.smallest()
+    assert not frozen.requires_grad
+    assert all(p.requires_grad and p.grad is None for p in list(trained.parameters())[1:])
+    assert all(torch.equal(state[name], t) for name, t in trained.state_dict().items())
+
+
+def test_one_several_or_a_matrix(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    matrix = space.sample(3, seed=0)
+    arguments: dict[str, Any] = {"calibration": make_loader(60), "progress": False}
+    by_matrix = evaluate(trained, matrix, make_loader(50), **arguments)
+    subnets = space.from_matrix(matrix)
+    by_list = evaluate(trained, iter(subnets), make_loader(50), **arguments)
+    one = evaluate(trained, subnets[1], make_loader(50), **arguments)
+    np.testing.assert_array_equal(by_matrix.top1, by_list.top1)
+    np.testing.assert_array_equal(one.top1, by_list.top1[1:2])
+    assert len(evaluate(trained, [], make_loader(50), **arguments)) == 0
+
+
+def test_resolutions_that_the_family_was_not_trained_for(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    subnet = space.subnet(resolution=20)
+    found = evaluate(trained, subnet, make_loader(50), calibration=make_loader(60), progress=False)
+    assert found.space.from_matrix(found.matrix) == [subnet]
+    assert found.evaluated.all()
+
+
+def test_equal_subnets_are_evaluated_once(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, passes: list[int]
+) -> None:
+    matrix = np.repeat(space.sample(2, seed=0), 3, axis=0)
+    found = evaluate(trained, matrix, make_loader(50), calibration=make_loader(60), progress=False)
+    assert sorted(passes) == [50, 50, 60, 60]
+    np.testing.assert_array_equal(found.top1[0::3], found.top1[2::3])
+
+
+def test_nothing_is_evaluated_twice(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int]
+) -> None:
+    matrix = space.sample(5, seed=0)
+    arguments: dict[str, Any] = {"storage": url, "progress": False}
+    first = evaluate(trained, matrix[:3], make_loader(50), calibration=make_loader(60), **arguments)
+    assert passes.count(50) == 3
+    passes.clear()
+    val, train = make_loader(50, batch_size=7), make_loader(60, batch_size=11)  # the same images
+    second = evaluate(trained, matrix, val, calibration=train, **arguments)
+    assert passes.count(60) == 2  # one pass of all calibration images each
+    np.testing.assert_array_equal(second.top1[:3], first.top1)
+    np.testing.assert_array_equal(second.n_images, [50] * 5)
+    passes.clear()
+    evaluate(trained, matrix, val, calibration=train, again=True, **arguments)
+    assert passes.count(60) == 5
+
+
+@pytest.mark.parametrize("what", ["weights", "data", "calibration", "n_calibration", "none"])
+def test_other_weights_data_or_calibration_are_other_measurements(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int],
+    what: str,
+) -> None:  # fmt: skip
+    arguments: dict[str, Any] = {"calibration": make_loader(60), "storage": url, "progress": False}
+    evaluate(trained, space.smallest(), make_loader(50), **arguments)
+    passes.clear()
+    val = make_loader(50)
+    if what == "weights":
+        next(trained.parameters()).data[0] += 1e-3
+    elif what == "data":
+        val = make_loader(50, seed=9)
+    elif what == "calibration":
+        arguments["calibration"] = make_loader(60, seed=9)
+    elif what == "n_calibration":
+        arguments["n_calibration"] = 59
+    else:
+        arguments["calibration"] = None
+    evaluate(trained, space.smallest(), val, **arguments)
+    assert passes
+
+
+def test_named_data_is_not_looked_at(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    arguments: dict[str, Any] = {"storage": url, "progress": False, "data": "quadrants"}
+    first = evaluate(trained, space.smallest(), make_loader(50), calibration=make_loader(60),
+                     **arguments)  # fmt: skip
+    second = evaluate(trained, space.smallest(), [], calibration=[], **arguments)
+    assert second.top1[0] == first.top1[0]
+    assert second.setup == first.setup
+    assert second.setup["data"] == "quadrants"
+
+
+def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int]
+) -> None:
+    last = trained.blocks[-1]  # only in subnets of full depth
+    next(last.parameters()).data.fill_(math.nan)
+    deep, shallow = space.largest(), space.subnet(depth=1)
+    arguments: dict[str, Any] = {
+        "calibration": make_loader(60), "storage": url, "progress": False,
+    }  # fmt: skip
+    with pytest.warns(FailedMeasurementWarning, match="1 of 2 subnets could not be.*NaN"):
+        found = evaluate(trained, [deep, shallow], make_loader(50), **arguments)
+    assert found.evaluated.tolist() == [False, True]
+    assert "NaN" in found.failures[0]
+    assert found.n_images.tolist() == [0, 50]
+    assert math.isnan(found.top1_std[0])
+    assert found.select([1]).failures == {}
+    passes.clear()
+    with pytest.warns(FailedMeasurementWarning):
+        again = evaluate(trained, [deep, shallow], make_loader(50), **arguments)
+    assert again.failures == found.failures
+    assert not passes
+
+
+def test_lack_of_memory_is_no_property_of_a_subnet(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fail(subnet: Subnet) -> None:
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(trained, "extract", fail)
+    with pytest.raises(torch.OutOfMemoryError, match="no memory"):
+        evaluate(trained, space.smallest(), make_loader(50), calibration=None, storage=url,
+                 progress=False)  # fmt: skip
+    assert optuna_ofa.measurements(url, space, metric="top1", failed=True) == []
+
+
+def test_what_was_evaluated_before_an_interruption_is_kept(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    loader = make_loader(50)
+    n_read = 0
+
+    class Interrupted:
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal n_read
+            n_read += 1
+            if n_read == 3:  # the hash, the first eight subnets, the next ones
+                raise KeyboardInterrupt
+            yield from loader
+
+    one_size = space.restrict(resolution=16)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(trained, one_size.sample(12, seed=0), Interrupted(), calibration=make_loader(60),
+                 storage=url, progress=False)  # fmt: skip
+    assert len(optuna_ofa.measurements(url, space, metric="top1")) == 8
+
+
+def test_processes_find_the_same(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    matrix = space.sample(5, seed=2)
+    arguments: dict[str, Any] = {"calibration": make_loader(100), "progress": False}
+    serial = evaluate(trained, matrix, make_loader(80), **arguments)
+    several = evaluate(trained, matrix, make_loader(80), processes=2, storage=url, **arguments)
+    np.testing.assert_array_equal(several.top1, serial.top1)
+    rows = optuna_ofa.measurements(url, space, metric="top1")
+    assert {row.subnet: row.value for row in rows} == dict(
+        zip(space.from_matrix(matrix), serial.top1.tolist(), strict=True)
+    )
+
+
+def test_a_loader_that_cannot_be_pickled_is_refused(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    with pytest.raises(InvalidArgumentError, match="`loader` must be picklable"):
+        evaluate(trained, space.sample(4, seed=0), lambda r: make_loader(50),
+                 calibration=make_loader(60), processes=2, progress=False)  # fmt: skip
+
+
+def test_rows_can_be_fitted_and_read_from_a_study(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    study = optuna.create_study(storage=url)
+    found = evaluate(trained, space.sample(6, seed=0), make_loader(50),
+                     calibration=make_loader(60), storage=study, progress=False)  # fmt: skip
+    rows = optuna_ofa.measurements(study, space, metric="top1", setup=found.setup)
+    predictor = optuna_ofa.AccuracyPredictor.fit(
+        space, [row.subnet for row in rows], [row.value for row in rows]
+    )
+    assert predictor.predict(found.matrix).shape == (6,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param({"processes": 0}, "`processes` must be positive", id="processes"),
+        pytest.param({"n_calibration": 0}, "`n_calibration` must be positive", id="n"),
+        pytest.param({"device": "abacus"}, "`device` must be one that torch has", id="device"),
+        pytest.param({"calibration": []}, "`calibration` must give at least one", id="empty"),
+        pytest.param({"calibration": torch.zeros(0, 3, 8, 8)}, "n at least 1", id="no-images"),
+        pytest.param(
+            {"calibration": torch.zeros(2, 1, 8, 8)}, "`calibration` must be images", id="channels"
+        ),
+    ],
+)
+def test_bad_arguments(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, arguments: dict[str, Any],
+    message: str,
+) -> None:  # fmt: skip
+    arguments = {"calibration": make_loader(60), "progress": False, **arguments}
+    with pytest.raises(InvalidArgumentError, match=message):
+        evaluate(trained, space.smallest(), make_loader(50), **arguments)
+
+
+def test_subnets_of_another_family_are_refused(trained: Supernet, make_loader: Loaders) -> None:
+    other = SearchSpace("ofa_mbv3_w1.0").smallest()
+    with pytest.raises(InvalidSubnetError, match="must be of quadrants"):
+        evaluate(trained, other, make_loader(50), calibration=None, progress=False)
