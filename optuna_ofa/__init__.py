@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from optuna_ofa._downloads import fetch
 from optuna_ofa._errors import (
+    DivergedTrainingError,
     DownloadError,
     EmptyFrontError,
     ExtrapolationWarning,
@@ -50,6 +51,7 @@ __version__ = version("optuna-ofa")
 __all__ = [
     "AccuracyPredictor",
     "Asked",
+    "DivergedTrainingError",
     "DownloadError",
     "EmptyFrontError",
     "ExtrapolationWarning",
