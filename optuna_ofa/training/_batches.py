@@ -96,8 +96,8 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
             if isinstance(generator := getattr(part, "generator", None), torch.Generator):
                 generator.manual_seed(derived_seed(self._seed, epoch))
         for sampler in samplers:
-            if hasattr(sampler, "set_epoch"):
-                sampler.set_epoch(epoch)
+            if callable(set_epoch := getattr(sampler, "set_epoch", None)):
+                set_epoch(epoch)
         outside = get_states()
         seed_all(derived_seed(self._seed, epoch, self._rank, 1))
         self._states = get_states()

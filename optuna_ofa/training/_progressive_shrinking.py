@@ -98,7 +98,7 @@ class ProgressiveShrinking(Recipe):
         shares = np.cumsum([0.0, *({**EPOCHS, **self.shares}[name] for name in names)])
         ends = np.round(self.n_steps * shares / shares[-1]).astype(int)
         rates = {**RATES, **self.rates}
-        phases = []
+        phases: list[Phase] = []
         for name, n in zip(names, np.diff(ends).tolist(), strict=True):
             warmup = int(n * self.warmup) if not phases else 0
             if n < 1:

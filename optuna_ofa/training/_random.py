@@ -27,7 +27,7 @@ def seed_all(seed: int) -> None:
 
 def get_states() -> States:
     """The states of all global generators."""
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,14 +48,14 @@ class TrainingState:
         decay = self._settings.average_decay
         self._average = None
         if decay is not None:
-            self._average = AveragedModel(
-                self.supernet, multi_avg_fn=get_ema_multi_avg_fn(decay)
-            )
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            self._average = AveragedModel(self.supernet, multi_avg_fn=average)
 
     def freeze(self, teacher: Subnet) -> None:
         """Make a copy of a subnet the frozen teacher."""
         self._taught_by = teacher
-        self.teacher = self.supernet.extract(teacher).requires_grad_(False)
+        # Batch statistics, as published: running averages fit no single resolution.
+        self.teacher = self.supernet.extract(teacher).requires_grad_(False).train()
 
     def average(self) -> None:
         """Take the weights into their average, where there is one."""
@@ -67,8 +67,7 @@ class TrainingState:
         """The supernet with the weights that count: their average, where there is one."""
         if self._average is None:
             return self.supernet
-        supernet: Supernet = self._average.module
-        return supernet
+        return cast(Supernet, self._average.module)
 
     def add_loss(self, loss: float) -> None:
         """Remember the loss of a step for the next line of the log."""

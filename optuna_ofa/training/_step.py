@@ -56,7 +56,8 @@ class Runner:
             with self._autocast():
                 logits = self._supernet(view)
                 loss = self._loss(run, logits, labels, taught)
-            self._scaler.scale(loss / self._settings.n_accumulated).backward()
+            scaled: Tensor = self._scaler.scale(loss / self._settings.n_accumulated)
+            scaled.backward()  # type: ignore[no-untyped-call]
             first = logits.detach() if first is None else first
             losses.append(loss.detach())
         return torch.stack(losses).mean()
@@ -74,9 +75,8 @@ class Runner:
         return loss
 
     def _taught(self, teacher: nn.Module, view: Tensor) -> Tensor:
-        # batch statistics, as published: those of the running averages fit no single resolution
         with torch.no_grad(), self._autocast():
-            logits: Tensor = teacher.train()(view)
+            logits: Tensor = teacher(view)
         return logits
 
     def _autocast(self) -> torch.autocast:

@@ -18,14 +18,15 @@ from optuna_ofa.training._distributed import average, n_processes
 
 
 @contextlib.contextmanager
-def synchronised(net: nn.Module, wanted: bool = True) -> Iterator[None]:
+def synchronised(*nets: nn.Module | None, wanted: bool = True) -> Iterator[None]:
     """Let layers in training mode use means and variances over all processes for a while.
 
     Processes must have equally many images.
     """
-    layers = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-    if not wanted or n_processes() == 1:
-        layers = []
+    layers: list[nn.BatchNorm2d] = []
+    if wanted and n_processes() > 1:
+        modules = (module for net in nets if net is not None for module in net.modules())
+        layers = [m for m in modules if isinstance(m, nn.BatchNorm2d) and m.training]
     for layer in layers:
         layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
     try:

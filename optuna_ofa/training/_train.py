@@ -177,7 +177,9 @@ class _Loop:
             key = (self.settings.seed, state.step, i, _distributed.rank())
             with (
                 seeded(derived_seed(*key)),
-                synchronised(state.supernet, self.settings.sync_batch_norm),
+                synchronised(
+                    state.supernet, state.teacher, wanted=self.settings.sync_batch_norm
+                ),
             ):
                 loss += runner.add_gradients(runs, images, labels, state.teacher)
         value = float(_distributed.average(loss)) / self.settings.n_accumulated
