@@ -95,6 +95,10 @@ class ProgressiveShrinking(Recipe):
             InvalidArgumentError: If there are fewer steps than phases.
         """
         names = [shrinking.name for shrinking in self._shrinkings(space)]
+        if not names:
+            raise InvalidArgumentError(
+                f"`shares` must leave a phase for the space, but got {self.shares}."
+            )
         shares = np.cumsum([0.0, *({**EPOCHS, **self.shares}[name] for name in names)])
         ends = np.round(self.n_steps * shares / shares[-1]).astype(int)
         rates = {**RATES, **self.rates}

@@ -27,7 +27,8 @@ def seed_all(seed: int) -> None:
 
 def get_states() -> States:
     """The states of all global generators."""
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    cuda = torch.cuda.get_rng_state() if on_gpu else None
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
 
 

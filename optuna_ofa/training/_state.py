@@ -56,6 +56,9 @@ class TrainingState:
         self._taught_by = teacher
         # Batch statistics, as published: running averages fit no single resolution.
         self.teacher = self.supernet.extract(teacher).requires_grad_(False).train()
+        for module in self.teacher.modules():
+            if isinstance(module, nn.Dropout):
+                module.eval()
 
     def average(self) -> None:
         """Take the weights into their average, where there is one."""

@@ -118,6 +118,12 @@ def test_phases_of_no_share_are_left_out() -> None:
     assert recipe.enter(SPACE, 0, Supernet(SPACE.family)) == SPACE.largest()
 
 
+def test_shares_that_leave_no_phase_are_refused() -> None:
+    recipe = ProgressiveShrinking(n_steps=10, shares={"largest": 0})
+    with pytest.raises(InvalidArgumentError, match="`shares` must leave a phase"):
+        recipe.phases(SPACE.restrict(kernel=3, depth=2, expand=3))
+
+
 def test_shrinking_freezes_and_sorts_on_entering() -> None:
     recipe = ProgressiveShrinking(n_steps=600)
     supernet = Supernet(SPACE.family)
