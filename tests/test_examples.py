@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from optuna_ofa import get_family
+from optuna_ofa import get_family, load_supernet
 from optuna_ofa.data import table_names
 
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -59,3 +60,14 @@ def test_measure_batches_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert out.count("(predicted ") == 4
         assert f"of {n} measured subnets" in out
         assert "(evaluated)" in out
+
+
+def test_train_supernet_writes_a_supernet_that_loads(tmp_path: Path) -> None:
+    if not FASHION_MNIST.is_dir():
+        pytest.skip(f"Fashion-MNIST is not at {FASHION_MNIST}")
+    path = tmp_path / "trained.pth"
+    arguments = ("--out", path, "--steps", 2, "--tested", 100)
+    out = _run(tmp_path, "train_supernet.py", *arguments)
+    assert out.startswith("phase ")
+    assert load_supernet("ofa_mbv3_fashion", weights=path).family.name == "ofa_mbv3_fashion"
+    assert _run(tmp_path, "train_supernet.py", *arguments) == out  # nothing was trained again
