@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from optuna_ofa._downloads import fetch
 from optuna_ofa._errors import (
+    DivergedTrainingError,
     DownloadError,
     EmptyFrontError,
     ExtrapolationWarning,
@@ -53,6 +54,7 @@ __all__ = [
     "Accuracies",
     "AccuracyPredictor",
     "Asked",
+    "DivergedTrainingError",
     "DownloadError",
     "EmptyFrontError",
     "ExtrapolationWarning",

@@ -46,6 +46,10 @@ class FailedMeasurementWarning(UserWarning):
     """A runtime failed on some graphs; the others go on."""
 
 
+class DivergedTrainingError(OptunaOFAError, RuntimeError):
+    """Training gave a loss or weights that are not finite; the message says at which step."""
+
+
 class InfeasibleConstraintError(OptunaOFAError, ValueError):
     """No subnet of the search space can satisfy the constraints."""
 

@@ -126,3 +126,14 @@ def test_evaluate_in_workers_share_a_study(tmp_path: Path) -> None:
     family = mobilenet_v3_small_images("fashion", n_classes=10, in_channels=1, width=0.5)
     rows = measurements(f"sqlite:///{tmp_path}/fashion.db", family, metric="top1")
     assert 2 <= len(rows) <= 8
+
+
+def test_train_supernet_writes_a_supernet_that_loads(tmp_path: Path) -> None:
+    if not DEBIAN.is_dir():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    path = tmp_path / "trained.pth"
+    arguments = ("--out", path, "--steps", 2, "--tested", 100)
+    out = _run(tmp_path, "train_supernet.py", *arguments)
+    assert out.startswith("phase ")
+    assert load_supernet("ofa_mbv3_fashion", weights=path).family.name == "ofa_mbv3_fashion"
+    assert _run(tmp_path, "train_supernet.py", *arguments) == out  # nothing was trained again

@@ -1,7 +1,18 @@
 """Supernets in torch: build one from a family, load its weights, activate or extract a subnet."""
 
+from optuna_ofa.supernet._batch_norm import batch_norm_tensors
 from optuna_ofa.supernet._blocks import build_layer
-from optuna_ofa.supernet._checkpoint import load_supernet, save_supernet
-from optuna_ofa.supernet._supernet import Supernet
+from optuna_ofa.supernet._checkpoint import check_weights, load_supernet, save_supernet
+from optuna_ofa.supernet._squeeze_excite import squeezed
+from optuna_ofa.supernet._supernet import Supernet, slot_modules
 
-__all__ = ["Supernet", "build_layer", "load_supernet", "save_supernet"]
+__all__ = [
+    "Supernet",
+    "batch_norm_tensors",
+    "build_layer",
+    "check_weights",
+    "load_supernet",
+    "save_supernet",
+    "slot_modules",
+    "squeezed",
+]

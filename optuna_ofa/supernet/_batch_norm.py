@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from optuna_ofa.supernet._elastic import Elastic, Size, filled
 
+_NAMES = ("running_mean", "running_var", "weight", "bias")
+
 
 class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
     """Batch normalisation with the statistics and weights of the first channels.
@@ -25,8 +27,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
         """Weights and statistics at a size, each of shape ``(out_channels,)``."""
-        names = ("running_mean", "running_var", "weight", "bias")
-        return {name: getattr(self, name)[: size.out_channels] for name in names}
+        return {name: getattr(self, name)[: size.out_channels] for name in _NAMES}
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise; in training mode the statistics of the active channels are updated."""
@@ -52,3 +53,10 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
             nn.BatchNorm2d(size.out_channels, self.eps, self.momentum, device="meta"),
             {**self.tensors(size), "num_batches_tracked": self.num_batches_tracked},
         )
+
+
+def batch_norm_tensors(layer: nn.BatchNorm2d) -> dict[str, Tensor]:
+    """Weights and statistics in use of a layer, elastic or plain, each of shape ``(channels,)``."""
+    if isinstance(layer, ElasticBatchNorm2d):
+        return layer.tensors(layer.active)
+    return {name: getattr(layer, name) for name in _NAMES}

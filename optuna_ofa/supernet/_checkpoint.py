@@ -47,7 +47,7 @@ def load_supernet(
     if weights is not None:
         path = Path(weights)
         state = _own_keys(supernet, _read(path))
-        _check_family(supernet, state, path)
+        check_weights(supernet, state, path)
         supernet.load_state_dict(state)
     return supernet
 
@@ -108,13 +108,26 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def _check_family(supernet: Supernet, state: Mapping[str, Tensor], path: Path) -> None:
+def check_weights(
+    supernet: Supernet, state: Mapping[str, Tensor], path: Path, argument: str = "weights"
+) -> None:
+    """Refuse weights that do not fit a supernet.
+
+    Args:
+        supernet: The supernet.
+        state: A state dict with the keys of a `Supernet`.
+        path: Where it comes from.
+        argument: What the message calls it.
+
+    Raises:
+        FamilyMismatchError: With what does not fit, and the family that it looks like.
+    """
     differences = _differences(supernet, state)
     if differences:
         kin = next((f.name for f in known_families() if _fits(f, state)), None)
         likeness = f"looks like {kin}" if kin else "is of no published family"
         raise FamilyMismatchError(
-            f"`weights` must be those of {supernet.family.name}, but {path} {likeness}: "
+            f"`{argument}` must be of {supernet.family.name}, but {path} {likeness}: "
             f"{'; '.join(differences)}."
         )
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from optuna_ofa.supernet._depthwise import depthwise_conv2d
 from optuna_ofa.supernet._elastic import Elastic, Size, filled
 
 
@@ -80,8 +81,7 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve with the active weight."""
-        filters, padding = self.filters(self.active), self.active.kernel // 2
-        return F.conv2d(input, filters, None, self.stride, padding, groups=len(filters))
+        return depthwise_conv2d(input, self.filters(self.active), self.stride[0])
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
         """The plain depthwise convolution of that size with a copy of its weight."""

@@ -73,7 +73,7 @@ class Supernet(nn.Module):
             InvalidSubnetError: If the subnet is of another family.
         """
         layers = self._checked_layers(subnet)
-        for module, layer in zip(self._modules_in_order(), layers, strict=True):
+        for module, layer in zip(slot_modules(self), layers, strict=True):
             if layer is not None:
                 _blocks.activate(module, layer)
         self._active = subnet
@@ -89,7 +89,7 @@ class Supernet(nn.Module):
         Returns:
             Logits, ``(n, n_classes)``.
         """
-        for module, present in zip(self._modules_in_order(), self._present, strict=True):
+        for module, present in zip(slot_modules(self), self._present, strict=True):
             if present:
                 x = module(x)
         return x
@@ -103,7 +103,7 @@ class Supernet(nn.Module):
         Raises:
             InvalidSubnetError: If the subnet is of another family.
         """
-        pairs = zip(self._modules_in_order(), self._checked_layers(subnet), strict=True)
+        pairs = zip(slot_modules(self), self._checked_layers(subnet), strict=True)
         present = [(module, layer) for module, layer in pairs if layer is not None]
         modules = [_blocks.extract(module, layer, self.dropout) for module, layer in present]
         net = nn.Sequential(_named(self.family, [layer for _, layer in present], modules))
@@ -116,10 +116,11 @@ class Supernet(nn.Module):
             )
         return slot_layers(subnet)
 
-    def _modules_in_order(self) -> Iterator[nn.Module]:
-        """One module for each slot of the family, from the input to the output."""
-        for name, child in self.named_children():
-            yield from child.children() if name in GROUPS else (child,)
+
+def slot_modules(supernet: Supernet) -> Iterator[nn.Module]:
+    """One module for each slot of the family, from the input to the output."""
+    for name, child in supernet.named_children():
+        yield from child.children() if name in GROUPS else (child,)
 
 
 def _named(

@@ -137,7 +137,7 @@ def test_failed_save_leaves_the_older_file(
     [
         (
             "ofa_mbv3_w1.2",
-            r"must be those of ofa_mbv3_w1\.2, but .*weights\.pth looks like ofa_mbv3_w1\.0: "
+            r"must be of ofa_mbv3_w1\.2, but .*weights\.pth looks like ofa_mbv3_w1\.0: "
             r".*`first_conv\.conv\.weight` has shape \(16, 3, 3, 3\) where ofa_mbv3_w1\.2 needs "
             r"\(24, 3, 3, 3\)",
         ),

@@ -249,4 +249,13 @@ def test_dropout_stands_before_the_classifier_of_an_extracted_net() -> None:
 
 
 def test_package_exports() -> None:
-    assert package.__all__ == ["Supernet", "build_layer", "load_supernet", "save_supernet"]
+    assert package.__all__ == [
+        "Supernet",
+        "batch_norm_tensors",
+        "build_layer",
+        "check_weights",
+        "load_supernet",
+        "save_supernet",
+        "slot_modules",
+        "squeezed",
+    ]

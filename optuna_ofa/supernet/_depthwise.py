@@ -1,0 +1,115 @@
+"""Depthwise convolution whose weight gradient is made of matrix products.
+
+On a CPU, torch's own weight gradient of 5x5 and 7x7 depthwise kernels takes most of a training
+step. Every entry of it is a sum of products of an input pixel and an output pixel over images;
+on small maps it is cheaper to compute the products of all pairs of pixels, one matrix product a
+channel, and to add up those that belong to an entry.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# largest maps, in pixels a side, and kernels for which it was faster: benchmarks/training_step.py
+MAX_SIZE = 10
+MIN_KERNEL = 5
+
+
+def depthwise_conv2d(x: Tensor, filters: Tensor, stride: int) -> Tensor:
+    """Convolve each channel with its own filter, padded by half the kernel.
+
+    Args:
+        x: ``(n, channels, height, width)``.
+        filters: ``(channels, 1, kernel, kernel)``.
+        stride: Stride.
+    """
+    kernel = filters.shape[-1]
+    if _is_faster(x, filters):
+        y: Tensor = _DepthwiseConv2d.apply(x, filters, stride)  # type: ignore[no-untyped-call]
+        return y
+    return F.conv2d(x, filters, None, stride, kernel // 2, groups=len(filters))
+
+
+def _is_faster(x: Tensor, filters: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and max(x.shape[2:]) <= MAX_SIZE
+        and filters.shape[-1] >= MIN_KERNEL
+        and filters.requires_grad
+        and torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+class _DepthwiseConv2d(torch.autograd.Function):
+    """`torch.nn.functional.conv2d` with another gradient of the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, filters: Tensor, stride: int) -> Tensor:
+        ctx.save_for_backward(x, filters)
+        ctx.stride = stride
+        return F.conv2d(x, filters, None, stride, filters.shape[-1] // 2, groups=len(filters))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, filters = ctx.saved_tensors
+        gradient, padding = gradients[0], filters.shape[-1] // 2
+        of_x = of_filters = None
+        if ctx.needs_input_grad[0]:
+            of_x = torch.ops.aten.convolution_backward(
+                gradient, x, filters, None, [ctx.stride] * 2, [padding] * 2, [1, 1], False, [0, 0],
+                len(filters), [True, False, False],
+            )[0]  # fmt: skip
+        if ctx.needs_input_grad[1]:
+            of_filters = weight_gradient(x, gradient, filters.shape[-1], ctx.stride)
+        return of_x, of_filters, None
+
+
+def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Tensor:
+    """The gradient of the filters.
+
+    Args:
+        x: Input, ``(n, channels, height, width)``.
+        gradient: Gradient of the output, ``(n, channels, out_height, out_width)``.
+        kernel: Kernel size.
+        stride: Stride.
+
+    Returns:
+        ``(channels, 1, kernel, kernel)``.
+    """
+    n, channels = x.shape[:2]
+    # sums over images of each product of an input and an output pixel, for each channel
+    pixels = x.permute(1, 2, 3, 0).reshape(channels, -1, n)
+    outputs = gradient.permute(1, 0, 2, 3).reshape(channels, n, -1)
+    products = torch.bmm(pixels, outputs).flatten(1)
+    height, width = x.shape[2:]
+    places, inside = _pairs(height, width, kernel, stride)
+    chosen = products.index_select(1, places.flatten()).view(channels, *places.shape)
+    filters: Tensor = (chosen * inside).sum(2)
+    return filters.view(channels, 1, kernel, kernel)
+
+
+@cache
+def _pairs(height: int, width: int, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
+    """For each entry of a filter and each output pixel: the place of the product, if it is inside.
+
+    Returns:
+        Indices into flattened (input pixel, output pixel) pairs, ``(kernel ** 2, out pixels)``,
+        and 1 where the input pixel is inside of the image, 0 where it is padding.
+    """
+    offsets = torch.arange(kernel) - kernel // 2
+    out_height, out_width = (height - 1) // stride + 1, (width - 1) // stride + 1
+    rows = offsets[:, None] + stride * torch.arange(out_height)  # (kernel, out_height)
+    columns = offsets[:, None] + stride * torch.arange(out_width)
+    row = rows[:, None, :, None].expand(kernel, kernel, out_height, out_width)
+    column = columns[None, :, None, :].expand(kernel, kernel, out_height, out_width)
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+    output = torch.arange(out_height * out_width).view(out_height, out_width)
+    places = pixel * (out_height * out_width) + output
+    return places.reshape(kernel**2, -1), inside.reshape(kernel**2, -1).float()

@@ -1,0 +1,161 @@
+"""An endless stream of batches whose order depends on the seed and the position alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Family
+from optuna_ofa.training._random import derived_seed, get_states, seed_all, set_states
+
+
+class Position(NamedTuple):
+    """Where a stream is: the epoch from 0, and how many batches of it have been given."""
+
+    epoch: int = 0
+    n_given: int = 0
+
+
+class Batches(Iterator[tuple[Tensor, Tensor]]):
+    """Batches of a loader, epoch after epoch.
+
+    Before each epoch the global generators of python, numpy and torch are seeded with the seed,
+    the epoch and the process; so are generators of the loader and its samplers, with the seed
+    and the epoch; and samplers are told the epoch (``set_epoch``). The caller's random states are
+    as before whenever a batch has been given.
+
+    Args:
+        loader: Gives pairs of images and labels whenever it is read.
+        family: The family that they have to fit.
+        seed: Seed of the run.
+        rank: Index of the process.
+        position: Where to begin. Batches of an epoch before that are read and dropped, so that
+            random numbers are used up as they were.
+
+    Raises:
+        InvalidArgumentError: If the loader can be read once only; while reading, if it is empty
+            or gives something that does not fit the family.
+    """
+
+    def __init__(
+        self,
+        loader: Iterable[Any],
+        family: Family,
+        *,
+        seed: int,
+        rank: int = 0,
+        position: Position | None = None,
+    ) -> None:
+        if not isinstance(loader, Iterable) or isinstance(loader, Iterator):
+            raise InvalidArgumentError(
+                "`loader` must give batches every time that it is read, such as a "
+                f"torch.utils.data.DataLoader, but got {type(loader).__name__}."
+            )
+        self._loader = loader
+        self._family = family
+        self._seed = seed
+        self._rank = rank
+        position = position or Position()
+        self.position = Position(position.epoch)
+        self._start()
+        while self.position.n_given < position.n_given:
+            self._read()
+            if self.position.epoch != position.epoch:
+                raise InvalidArgumentError(
+                    f"`loader` must give what it gave when the checkpoint was written, but an "
+                    f"epoch had more than {position.n_given - 1} batches then, and has fewer now."
+                )
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        """Images ``(n, channels, height, width)`` and labels ``(n,)``."""
+        return check_batch(self._read(), self._family)
+
+    def _read(self) -> Any:
+        try:
+            batch = self._with_own_states(next, self._batches)
+        except StopIteration:
+            self._next_epoch()
+            batch = self._with_own_states(next, self._batches, None)
+        if batch is None:
+            raise InvalidArgumentError("`loader` must give at least one batch, but is empty.")
+        self.position = self.position._replace(n_given=self.position.n_given + 1)
+        return batch
+
+    def _next_epoch(self) -> None:
+        self.position = Position(self.position.epoch + 1)
+        self._start()
+
+    def _start(self) -> None:
+        epoch = self.position.epoch
+        samplers = [getattr(self._loader, name, None) for name in ("sampler", "batch_sampler")]
+        for part in (self._loader, *samplers):
+            if isinstance(generator := getattr(part, "generator", None), torch.Generator):
+                generator.manual_seed(derived_seed(self._seed, epoch))
+        for sampler in samplers:
+            if callable(set_epoch := getattr(sampler, "set_epoch", None)):
+                set_epoch(epoch)
+        outside = get_states()
+        seed_all(derived_seed(self._seed, epoch, self._rank, 1))
+        self._states = get_states()
+        set_states(outside)
+        self._batches: Iterator[Any] = self._with_own_states(iter, self._loader)
+
+    def _with_own_states(self, function: Any, *arguments: Any) -> Any:
+        outside = get_states()
+        set_states(self._states)
+        try:
+            return function(*arguments)
+        finally:
+            self._states = get_states()
+            set_states(outside)
+
+
+def check_batch(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
+    """A batch as images and labels.
+
+    Raises:
+        InvalidArgumentError: If it is something else, or does not fit the family.
+    """
+    pair = tuple(batch) if isinstance(batch, list | tuple) else ()
+    if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
+        raise InvalidArgumentError(
+            f"`loader` must give pairs of tensors, images and labels, but gave a "
+            f"{type(batch).__name__}."
+        )
+    images, labels = pair
+    least = total_stride(family)
+    if images.ndim != 4 or images.shape[1] != family.in_channels or not images.is_floating_point():
+        raise InvalidArgumentError(
+            f"`loader` must give images of shape (n, {family.in_channels}, height, width) and of "
+            f"a floating-point type for {family.name}, but gave {tuple(images.shape)} of "
+            f"{images.dtype}."
+        )
+    if min(images.shape[2:]) < least:
+        raise InvalidArgumentError(
+            f"`loader` must give images of at least {least} pixels a side, the product of the "
+            f"strides of {family.name}, but gave {tuple(images.shape[2:])}."
+        )
+    if labels.shape != images.shape[:1] or labels.is_floating_point() or not len(labels):
+        raise InvalidArgumentError(
+            f"`loader` must give one integer label an image, but gave {labels.dtype} of shape "
+            f"{tuple(labels.shape)} for {len(images)} images."
+        )
+    lowest, highest, n_classes = int(labels.min()), int(labels.max()), family.head.n_classes
+    if lowest < 0 or highest >= n_classes:
+        raise InvalidArgumentError(
+            f"`loader` must give labels from 0 to {n_classes - 1} for {family.name}, but gave "
+            f"some from {lowest} to {highest}."
+        )
+    return images, labels.long()
+
+
+def total_stride(family: Family) -> int:
+    """Pixels of an image for one pixel of the last map."""
+    stride = family.stem.stride * (2 if family.block == "bottleneck" else 1)  # the stem pools
+    for stage in family.stages:
+        stride *= stage.stride
+    return stride

@@ -1,0 +1,72 @@
+"""Several processes that train one supernet, each on its share of a batch.
+
+All processes draw the same subnets, because these depend on the seed and the step alone.
+Gradients are averaged once a step, after all runs of it. PyTorch's ``DistributedDataParallel``
+would average after each backward pass, and has to search for the parameters that a subnet leaves
+unused; its result is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+
+def in_group() -> bool:
+    """Whether there are other processes, started by ``torchrun`` or so."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def n_processes() -> int:
+    """Number of processes, 1 where there is no group."""
+    return dist.get_world_size() if in_group() else 1
+
+
+def rank() -> int:
+    """Index of this process; the one with 0 evaluates, writes and shows."""
+    return dist.get_rank() if in_group() else 0
+
+
+def average(tensor: Tensor) -> Tensor:
+    """The mean of a tensor over all processes, in place."""
+    if n_processes() > 1:
+        dist.all_reduce(tensor)
+        tensor /= n_processes()
+    return tensor
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace gradients by their means over all processes, in one message a type."""
+    if n_processes() == 1:
+        return
+    by_type: dict[torch.dtype, list[Tensor]] = {}
+    for parameter in parameters:
+        if parameter.grad is not None:
+            by_type.setdefault(parameter.grad.dtype, []).append(parameter.grad)
+    for gradients in by_type.values():
+        flat = average(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view(gradient.shape))
+
+
+def from_first(value: T) -> T:
+    """What the first process has."""
+    if n_processes() == 1:
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def share_weights(module: nn.Module) -> None:
+    """Give all processes the weights and statistics of the first."""
+    if n_processes() > 1:
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, src=0)

@@ -1,0 +1,174 @@
+"""Progressive shrinking: from the largest net to ever smaller ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Gene, SearchSpace, Subnet
+from optuna_ofa.supernet import Supernet
+from optuna_ofa.training._draw import at_resolution, draw_resolution, draw_subnets
+from optuna_ofa.training._recipe import Phase, Recipe, Run
+from optuna_ofa.training._sort_channels import sort_channels
+
+LARGEST = "largest"
+# in the order in which they become elastic, after the resolution, which is from the start
+KINDS = ("kernel", "depth", "expand", "width")
+# epochs and learning rates as published, those of the largest net being 180 and 2.6
+EPOCHS = {LARGEST: 180, "kernel": 120, "depth 1": 25, "depth 2": 120, "expand 1": 25,
+          "expand 2": 120, "width 1": 25, "width 2": 120}  # fmt: skip
+RATES = {LARGEST: 1.0, "kernel": 0.37, "depth 1": 0.031, "depth 2": 0.092, "expand 1": 0.031,
+         "expand 2": 0.092, "width 1": 0.031, "width 2": 0.092}  # fmt: skip
+N_SUBNETS = {"kernel": 1, "depth": 2, "expand": 4, "width": 4}
+
+
+class _Shrinking(NamedTuple):
+    """One phase: which gene becomes elastic in it, and how many of its choices."""
+
+    name: str
+    kind: str = ""
+    n_choices: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressiveShrinking(Recipe):
+    """Train the largest net, then let kernel, depth and width shrink (Cai et al., 2020).
+
+    The resolution is elastic throughout, one for all subnets of a step. Kernels become elastic
+    in one phase; depths, expand ratios and (ResNet50D) widths in two each: the second largest
+    choice first, then all. What a family cannot vary has no phase, and two choices need one.
+    Before each phase of expand ratios, channels in the middle of blocks are sorted by importance,
+    inside the groups that are in use. From the second phase on, labels are joined by the
+    probabilities of the largest net as it was at the end of the first.
+
+    The channels of ResNet50D's stages (its widths) are not sorted, and stay in order.
+
+    Args:
+        n_steps: Steps of the optimiser in all phases.
+        learning_rate: The largest learning rate of the first phase.
+        shares: How long phases are relative to each other, by name (``"largest"``, ``"kernel"``,
+            ``"depth 1"``, ``"depth 2"``, ``"expand 1"``, ...); those left out are as published.
+            0 leaves a phase out: the largest net is then taken as it comes.
+        rates: Largest learning rates of phases relative to ``learning_rate``, by name; those left
+            out are as published, for training of hundreds of epochs.
+        n_subnets: Subnets a step while a kind is becoming elastic, by kind.
+        soft_ratio: Weight of the largest net's probabilities beside that of the labels, 1.
+        warmup: Share of the first phase in which the learning rate rises.
+
+    Raises:
+        InvalidArgumentError: If a number is out of its range, or a name is unknown.
+    """
+
+    n_steps: int
+    learning_rate: float = 0.05
+    shares: Mapping[str, float] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    n_subnets: Mapping[str, int] = field(default_factory=dict)
+    soft_ratio: float = 1.0
+    warmup: float = 0.05
+
+    def __post_init__(self) -> None:
+        for argument, values, known, least in (
+            ("shares", self.shares, EPOCHS, 0),
+            ("rates", self.rates, RATES, 0),
+            ("n_subnets", self.n_subnets, N_SUBNETS, 1),
+        ):
+            for name, value in values.items():
+                if name not in known or not value >= least:
+                    raise InvalidArgumentError(
+                        f"`{argument}` must have numbers of at least {least} for some of "
+                        f"{', '.join(known)}, but got {value!r} for {name!r}."
+                    )
+        if not 0 <= self.warmup < 1:
+            raise InvalidArgumentError(
+                f"`warmup` must be from 0 to less than 1, but got {self.warmup!r}."
+            )
+
+    def phases(self, space: SearchSpace) -> Sequence[Phase]:
+        """The phases that the space needs.
+
+        Raises:
+            InvalidArgumentError: If there are fewer steps than phases.
+        """
+        names = [shrinking.name for shrinking in self._shrinkings(space)]
+        if not names:
+            raise InvalidArgumentError(
+                f"`shares` must leave a phase for the space, but got {self.shares}."
+            )
+        shares = np.cumsum([0.0, *({**EPOCHS, **self.shares}[name] for name in names)])
+        ends = np.round(self.n_steps * shares / shares[-1]).astype(int)
+        rates = {**RATES, **self.rates}
+        phases: list[Phase] = []
+        for name, n in zip(names, np.diff(ends).tolist(), strict=True):
+            warmup = int(n * self.warmup) if not phases else 0
+            if n < 1:
+                raise InvalidArgumentError(
+                    f"`n_steps` must be enough for a step in each of {', '.join(names)}, but got "
+                    f"{self.n_steps}."
+                )
+            phases.append(Phase(name, n, self.learning_rate * rates[name], warmup))
+        return phases
+
+    def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
+        """Random subnets of what is elastic in the phase, all at one resolution."""
+        shrinkings = self._shrinkings(space)
+        _, kind, _ = shrinkings[phase]
+        resolution = draw_resolution(space, rng)
+        if not kind:
+            return [Run(at_resolution(space.largest(), resolution))]
+        n = {**N_SUBNETS, **self.n_subnets}[kind]
+        subnets = draw_subnets(_elastic(space, shrinkings[: phase + 1]), n, rng)
+        return [
+            Run(at_resolution(subnet, resolution), 1.0, self.soft_ratio, "frozen")
+            for subnet in subnets
+        ]
+
+    def enter(self, space: SearchSpace, phase: int, supernet: Supernet) -> Subnet | None:
+        """Freeze the largest net once it is trained; sort channels before they shrink."""
+        shrinkings = self._shrinkings(space)
+        first = next((i for i, s in enumerate(shrinkings) if s.kind), len(shrinkings))
+        # frozen first: the teacher is the largest net in any order of its channels
+        if shrinkings[phase].kind == "expand":
+            before = _elastic(space, shrinkings[:phase])
+            standing = {
+                gene.value(choice)
+                for gene in space.genes
+                if gene.kind == "expand"
+                for choice in before.choices[gene.name]
+            }
+            sort_channels(supernet, standing=standing)
+        return space.largest() if phase == first else None
+
+    def _shrinkings(self, space: SearchSpace) -> list[_Shrinking]:
+        found = [_Shrinking(LARGEST)]
+        for kind in KINDS:
+            n = max((len(space.choices[gene.name]) for gene in _of_kind(space, kind)), default=1)
+            if kind == "kernel" and n > 1:
+                found.append(_Shrinking(kind, kind))
+            elif n > 1:
+                steps = [2, None] if n > 2 else [None]
+                first = 3 - len(steps)
+                found += [_Shrinking(f"{kind} {first + i}", kind, m) for i, m in enumerate(steps)]
+        return [s for s in found if {**EPOCHS, **self.shares}[s.name] > 0]
+
+
+def _of_kind(space: SearchSpace, kind: str) -> list[Gene]:
+    return [gene for gene in space.genes if gene.kind == kind]
+
+
+def _elastic(space: SearchSpace, shrinkings: Sequence[_Shrinking]) -> SearchSpace:
+    """The space in which only what has become elastic varies."""
+    # a kind whose phases are left out stays at its largest, as does one whose turn comes later
+    n_choices: dict[str, int | None] = {kind: 1 for kind in KINDS}
+    n_choices |= {s.kind: s.n_choices for s in shrinkings if s.kind}
+    kept = {}
+    for kind, n in n_choices.items():
+        for gene in _of_kind(space, kind):
+            choices = space.choices[gene.name]
+            largest = choices if n is None else choices[-n:]
+            kept[gene.name] = [gene.value(choice) for choice in largest]
+    return space.restrict(parameters=kept)

@@ -1,0 +1,126 @@
+"""What a recipe says about training: phases, and which subnets run in a step with which loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.supernet import Supernet
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one learning-rate schedule and an optimiser of its own.
+
+    Args:
+        name: What logs call it.
+        n_steps: Steps of the optimiser.
+        learning_rate: The largest learning rate; from there it falls to 0 along a cosine.
+        n_warmup_steps: Steps in which it rises linearly before that.
+
+    Raises:
+        InvalidArgumentError: If a number is out of its range.
+    """
+
+    name: str
+    n_steps: int
+    learning_rate: float
+    n_warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1:
+            raise InvalidArgumentError(
+                f"`n_steps` must be positive, but got {self.n_steps} for phase {self.name!r}."
+            )
+        if not self.learning_rate > 0:
+            raise InvalidArgumentError(
+                f"`learning_rate` must be positive, but got {self.learning_rate} for phase "
+                f"{self.name!r}."
+            )
+        if not 0 <= self.n_warmup_steps < self.n_steps:
+            raise InvalidArgumentError(
+                f"`n_warmup_steps` must be from 0 to less than the {self.n_steps} steps of phase "
+                f"{self.name!r}, but got {self.n_warmup_steps}."
+            )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One subnet of a step: forward, loss, backward; gradients of a step's runs are added.
+
+    Args:
+        subnet: The subnet; images are resized to its resolution.
+        label_ratio: Weight of the cross entropy with the labels, which are smoothed.
+        soft_ratio: Weight of the cross entropy with the teacher's probabilities.
+        teacher: ``"first"`` is the first run of the step, whose logits are taken as they were;
+            ``"frozen"`` is the net that the recipe froze on entering a phase, on the same images.
+    """
+
+    subnet: Subnet
+    label_ratio: float = 1.0
+    soft_ratio: float = 0.0
+    teacher: Literal["first", "frozen"] | None = None
+
+
+class Recipe(ABC):
+    """How a supernet is trained; `train` does everything that recipes have in common.
+
+    `train` calls `phases` once; `enter` before the first step of each phase, but not where it
+    goes on from a checkpoint; and `runs` before every step, in every process. `runs` must depend
+    on its arguments alone, so that a run that goes on, and other processes, do the same.
+
+    A recipe is told from another by its ``repr``: a frozen dataclass has a good one.
+    """
+
+    @abstractmethod
+    def phases(self, space: SearchSpace) -> Sequence[Phase]:
+        """The phases, in order, at least one."""
+
+    @abstractmethod
+    def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
+        """The runs of one step, at least one.
+
+        Args:
+            space: The subnets that are to be trained.
+            phase: Index of the phase.
+            rng: Everything random comes from it.
+        """
+
+    def enter(self, space: SearchSpace, phase: int, supernet: Supernet) -> Subnet | None:
+        """Prepare the supernet for a phase; it may be changed in place.
+
+        Returns:
+            The subnet of which a copy becomes the frozen teacher; None keeps an older one.
+        """
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}({vars(self)})"
+
+
+def check_runs(runs: Sequence[Run], space: SearchSpace, has_teacher: bool) -> None:
+    """Refuse runs that cannot be done.
+
+    Raises:
+        InvalidArgumentError: If there is none, or a teacher is missing.
+    """
+    if not runs:
+        raise InvalidArgumentError("`recipe.runs` must give at least one run, but gave none.")
+    for i, run in enumerate(runs):
+        missing = (
+            (run.teacher == "first" and i == 0)
+            or (run.teacher == "frozen" and not has_teacher)
+            or (run.teacher is None and run.soft_ratio != 0)
+        )
+        if missing:
+            raise InvalidArgumentError(
+                "`recipe.runs` must give a teacher to every run with soft labels, an earlier run "
+                f"or a net that `recipe.enter` froze, but run {i} has {run.teacher!r} and none is "
+                "there."
+            )

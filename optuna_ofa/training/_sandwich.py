@@ -1,0 +1,67 @@
+"""The sandwich rule: the largest, the smallest and random subnets in every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.training._draw import at_resolution, draw_resolution, draw_subnets
+from optuna_ofa.training._recipe import Phase, Recipe, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandwich(Recipe):
+    """Train all subnets at once, in one phase (Yu and Huang, 2019; BigNAS, 2020).
+
+    In each step the largest subnet learns from the labels; the smallest and random ones learn
+    from the probabilities that the largest gives in that step.
+
+    Args:
+        n_steps: Steps of the optimiser.
+        learning_rate: The largest learning rate. Gradients of all subnets of a step are added.
+        n_warmup_steps: Steps in which the learning rate rises; None is a twentieth of all.
+        n_random: Random subnets a step, besides the largest and the smallest.
+        label_ratio: Weight of the labels for subnets other than the largest.
+        soft_ratio: Weight of the largest's probabilities for the others.
+        shared_resolution: Whether all subnets of a step have one random resolution. Otherwise the
+            largest has the largest, the smallest the smallest, and each other one its own.
+
+    Raises:
+        InvalidArgumentError: If a number is out of its range.
+    """
+
+    n_steps: int
+    learning_rate: float = 0.05
+    n_warmup_steps: int | None = None
+    n_random: int = 2
+    label_ratio: float = 0.0
+    soft_ratio: float = 1.0
+    shared_resolution: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n_random < 0:
+            raise InvalidArgumentError(
+                f"`n_random` must not be negative, but got {self.n_random}."
+            )
+        self.phases(None)
+
+    def phases(self, space: SearchSpace | None) -> Sequence[Phase]:
+        """One phase."""
+        warmup = self.n_steps // 20 if self.n_warmup_steps is None else self.n_warmup_steps
+        return (Phase("sandwich", self.n_steps, self.learning_rate, warmup),)
+
+    def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
+        """The largest with labels, then the others with what it says."""
+        subnets = [space.largest(), space.smallest(), *draw_subnets(space, self.n_random, rng)]
+        if self.shared_resolution:
+            resolution = draw_resolution(space, rng)
+            subnets = [at_resolution(subnet, resolution) for subnet in subnets]
+        largest, *others = subnets
+        return [Run(largest), *map(self._taught, others)]
+
+    def _taught(self, subnet: Subnet) -> Run:
+        return Run(subnet, self.label_ratio, self.soft_ratio, "first")

@@ -1,0 +1,105 @@
+"""Sorting channels by importance, so that the first ones of a block are the ones to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Layer, SearchSpace, slot_layers
+from optuna_ofa.supernet import Supernet, slot_modules, squeezed
+
+
+@torch.no_grad()
+def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None:
+    """Reorder the middle channels of every elastic block by falling importance, in place.
+
+    The importance of a channel is the L1 norm of the weights that read it. Squeezed channels of
+    squeeze-and-excitation are sorted too, as the ``ofa`` package does
+    (``re_organize_middle_weights``). The largest subnet computes what it did before, up to
+    rounding; smaller ones now have the channels that matter most. Optimisers and averages that
+    refer to the weights have to start anew.
+
+    Args:
+        supernet: The supernet.
+        standing: Expand ratios that subnets already use. The channels of each of them stay
+            together, and are sorted among themselves.
+
+    Raises:
+        InvalidArgumentError: If a ratio is none of the family's.
+    """
+    space = SearchSpace(supernet.family)
+    ratios = sorted(standing)
+    if not set(ratios) <= set(supernet.family.expands):
+        raise InvalidArgumentError(
+            f"`standing` must be among {supernet.family.expands}, but got {ratios}."
+        )
+    largest = slot_layers(space.largest())
+    columns = [slot_layers(space.subnet(expand=ratio)) for ratio in ratios]
+    for i, (module, layer) in enumerate(zip(slot_modules(supernet), largest, strict=True)):
+        # a block without expansion has no channels of its own
+        if layer is not None and layer.kind in _SORTERS and layer.expand != 1:
+            widths = {other.mid_channels for column in columns if (other := column[i])}
+            _SORTERS[layer.kind](module, layer, widths)
+
+
+def _sort_mbconv(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
+    conv = block.get_submodule("conv")
+    expand, depthwise, project = (
+        conv.get_submodule(name) for name in ("inverted_bottleneck", "depth_conv", "point_linear")
+    )
+    order = _order(project.get_parameter("conv.weight"), widths)
+    _permute(project.get_parameter("conv.weight"), 1, order)
+    _permute_unit(expand, order)
+    _permute_unit(depthwise, order)
+    if not layer.use_se:
+        return
+    squeeze, excite = (depthwise.get_submodule(f"se.fc.{name}") for name in ("reduce", "expand"))
+    for parameter in excite.parameters():
+        _permute(parameter, 0, order)
+    _permute(squeeze.get_parameter("weight"), 1, order)
+    inner = _order(excite.get_parameter("weight"), {squeezed(width) for width in widths})
+    _permute(excite.get_parameter("weight"), 1, inner)
+    for parameter in squeeze.parameters():
+        _permute(parameter, 0, inner)
+
+
+def _sort_bottleneck(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
+    for reader, writer in (("conv3", "conv2"), ("conv2", "conv1")):
+        weight = block.get_parameter(f"{reader}.conv.weight")
+        order = _order(weight, widths)
+        _permute(weight, 1, order)
+        _permute_unit(block.get_submodule(writer), order)
+
+
+_SORTERS: dict[str, Callable[[nn.Module, Layer, Collection[int]], None]] = {
+    "mbconv": _sort_mbconv,
+    "bottleneck": _sort_bottleneck,
+}
+
+
+def _order(reader: Tensor, widths: Collection[int]) -> Tensor:
+    """Indices of input channels by falling L1 norm, inside the groups that ``widths`` bound."""
+    importance = reader.abs().sum((0, 2, 3))
+    bounds = sorted({0, len(importance), *widths})
+    groups = [
+        start + importance[start:end].argsort(descending=True, stable=True)
+        for start, end in pairwise(bounds)
+    ]
+    return torch.cat(groups)
+
+
+def _permute_unit(unit: nn.Module, order: Tensor) -> None:
+    """Reorder what a convolution gives, and the batch normalisation behind it."""
+    _permute(unit.get_parameter("conv.weight"), 0, order)
+    norm = unit.get_submodule("bn")
+    for tensor in (*norm.parameters(), *norm.buffers()):
+        if tensor.ndim:  # not the count of batches
+            _permute(tensor, 0, order)
+
+
+def _permute(tensor: Tensor, dim: int, order: Tensor) -> None:
+    tensor.copy_(tensor.index_select(dim, order))

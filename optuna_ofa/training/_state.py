@@ -1,0 +1,118 @@
+"""All that changes during training, and what a run needs to go on."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from optuna_ofa.space import Subnet
+from optuna_ofa.supernet import Supernet
+from optuna_ofa.training._batches import Position
+from optuna_ofa.training._history import TrainingHistory, from_json, to_json
+from optuna_ofa.training._optimiser import make_optimiser
+from optuna_ofa.training._settings import TrainingSettings
+
+
+class TrainingState:
+    """The supernet and what grows beside it.
+
+    Args:
+        supernet: The supernet, which is trained in place.
+        settings: The settings.
+        history: The history, with the subnets that are followed.
+    """
+
+    def __init__(
+        self, supernet: Supernet, settings: TrainingSettings, history: TrainingHistory
+    ) -> None:
+        device = next(supernet.parameters()).device
+        self.supernet = supernet
+        self.history = history
+        self.step = 0
+        self.position = Position()
+        self.teacher: nn.Module | None = None
+        self.scaler = torch.amp.GradScaler(
+            device.type, enabled=settings.mixed_precision and device.type == "cuda"
+        )
+        self._settings = settings
+        self._taught_by: Subnet | None = None
+        self._losses: list[float] = []
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin a phase: a new optimiser and a new average of the weights."""
+        self.optimiser = make_optimiser(self.supernet, self._settings)
+        decay = self._settings.average_decay
+        self._average = None
+        if decay is not None:
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            self._average = AveragedModel(self.supernet, multi_avg_fn=average)
+
+    def freeze(self, teacher: Subnet) -> None:
+        """Make a copy of a subnet the frozen teacher."""
+        self._taught_by = teacher
+        # Batch statistics, as published: running averages fit no single resolution.
+        self.teacher = self.supernet.extract(teacher).requires_grad_(False).train()
+        for module in self.teacher.modules():
+            if isinstance(module, nn.Dropout):
+                module.eval()
+
+    def average(self) -> None:
+        """Take the weights into their average, where there is one."""
+        if self._average is not None:
+            self._average.update_parameters(self.supernet)
+
+    @property
+    def evaluated(self) -> Supernet:
+        """The supernet with the weights that count: their average, where there is one."""
+        if self._average is None:
+            return self.supernet
+        return cast(Supernet, self._average.module)
+
+    def add_loss(self, loss: float) -> None:
+        """Remember the loss of a step for the next line of the log."""
+        self._losses.append(loss)
+
+    def take_loss(self) -> float:
+        """The mean loss since this was called last; NaN where there is none."""
+        losses, self._losses = self._losses, []
+        return sum(losses) / len(losses) if losses else float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and text that `restore` reads; ``state_dict`` is what counts."""
+        averaged = self._average is not None
+        return {
+            "state_dict": self.evaluated.state_dict(),
+            "unaveraged": self.supernet.state_dict() if averaged else None,
+            "n_averaged": int(self._average.n_averaged) if self._average is not None else 0,
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "teacher": None if self.teacher is None else self.teacher.state_dict(),
+            "taught_by": None if self._taught_by is None else self._taught_by.to_json(),
+            "step": self.step,
+            "position": tuple(self.position),
+            "losses": list(self._losses),
+            "history": to_json(self.history),
+        }
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """Set everything to what `to_dict` returned."""
+        weights: dict[str, Tensor] = data["unaveraged"] or data["state_dict"]
+        self.supernet.load_state_dict(weights)
+        self.renew()
+        if self._average is not None:
+            self.evaluated.load_state_dict(data["state_dict"])
+            self._average.n_averaged.fill_(data["n_averaged"])
+        self.optimiser.load_state_dict(data["optimiser"])
+        self.scaler.load_state_dict(data["scaler"])
+        if data["taught_by"] is not None:
+            self.freeze(Subnet.from_json(data["taught_by"], self.supernet.family))
+            assert self.teacher is not None
+            self.teacher.load_state_dict(data["teacher"])
+        self.step = data["step"]
+        self.position = Position(*data["position"])
+        self._losses = list(data["losses"])
+        self.history = from_json(data["history"], self.supernet.family)

@@ -1,0 +1,309 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+from tqdm import tqdm
+
+from optuna_ofa._errors import DivergedTrainingError, InvalidArgumentError
+from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.supernet import Supernet
+from optuna_ofa.training import _distributed
+from optuna_ofa.training._batches import Batches, total_stride
+from optuna_ofa.training._checkpoint import read_checkpoint, write_checkpoint
+from optuna_ofa.training._history import LogEntry, TrainingHistory, followed_subnets
+from optuna_ofa.training._optimiser import learning_rate, set_learning_rate
+from optuna_ofa.training._random import derived_seed, seeded
+from optuna_ofa.training._recipe import Phase, Recipe, check_runs
+from optuna_ofa.training._settings import TrainingSettings
+from optuna_ofa.training._state import TrainingState
+from optuna_ofa.training._step import Runner
+from optuna_ofa.training._sync_batch_norm import synchronised
+
+Evaluate = Callable[[Supernet, Sequence[Subnet]], ArrayLike]
+
+
+def train(
+    supernet: Supernet,
+    loader: Iterable[Any],
+    *,
+    recipe: Recipe,
+    space: SearchSpace | None = None,
+    settings: TrainingSettings | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1000,
+    evaluate: Evaluate | None = None,
+    evaluate_every: int | None = None,
+    n_followed: int = 10,
+    progress: bool = True,
+) -> TrainingHistory:
+    """Train a supernet in place, on the device where it is.
+
+    Everything random depends on the seed and the number of the step, so a run that is killed and
+    started again gives the same weights as one that is not (bit for bit on a CPU), if the loader
+    gives the same batches in the same epoch. A `torch.utils.data.DataLoader` does, also with
+    random augmentation and with workers, but not with ``persistent_workers``: before each epoch
+    its generators are seeded and its sampler is told the epoch. Batches that a killed run had
+    used are loaded again, and dropped.
+
+    Under ``torchrun``, once `torch.distributed.init_process_group` has been called, each process
+    trains on what its loader gives, a share of the batch (of the same size in each; see
+    `torch.utils.data.DistributedSampler`), and gradients are averaged. The learning rate is that
+    of the whole batch.
+
+    The statistics of batch normalisation that the supernet has afterwards are right for no
+    subnet: recalibrate them before a subnet is used.
+
+    Args:
+        supernet: The supernet.
+        loader: Gives batches of images ``(n, in_channels, height, width)``, normalised, and of
+            integer labels ``(n,)``, whenever it is read. Images are resized bilinearly.
+        recipe: Which subnets are trained in each step, and how: `Sandwich`,
+            `ProgressiveShrinking`, or a `Recipe` of your own.
+        space: The subnets to train; None is all of the supernet's.
+        settings: Weight decay, mixed precision and so on; None is `TrainingSettings()`.
+        checkpoint: A file to write while training. Where it exists, training goes on from there;
+            a run that is finished is not repeated. `load_supernet` reads it too.
+        checkpoint_every: Steps from one checkpoint to the next; one comes after each phase too.
+        evaluate: Gives the accuracies of subnets in percent, ``(n,)``, and leaves the supernet as
+            it is. It is called in the first process alone, after each phase.
+        evaluate_every: Steps from one evaluation to the next; None is after phases alone.
+        n_followed: Random subnets that are evaluated besides the smallest and the largest.
+        progress: Whether to show what is done.
+
+    Returns:
+        Losses and accuracies.
+
+    Raises:
+        InvalidArgumentError: If an argument breaks a rule, if the loader is empty or gives
+            something that does not fit the family, or if the checkpoint is of another run.
+        FormatError: If the checkpoint is damaged.
+        FamilyMismatchError: If the checkpoint is of another family.
+        DivergedTrainingError: If a loss or a weight is not finite. The checkpoint stays as it
+            was written last.
+    """
+    space = space or SearchSpace(supernet.family)
+    settings = settings or TrainingSettings()
+    _check(supernet, space, checkpoint_every, evaluate_every, n_followed)
+    loop = _Loop(supernet, recipe, space, settings, n_followed)
+    loop.path = None if checkpoint is None else Path(checkpoint)
+    loop.evaluate, loop.evaluate_every = evaluate, evaluate_every
+    loop.checkpoint_every, loop.progress = checkpoint_every, progress
+    with _as_before(supernet):
+        loop.run(loader)
+    return loop.state.history
+
+
+class _Loop:
+    """The loop's parts; `run` puts them together."""
+
+    path: Path | None
+    checkpoint_every: int
+    evaluate: Evaluate | None
+    evaluate_every: int | None
+    progress: bool
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        recipe: Recipe,
+        space: SearchSpace,
+        settings: TrainingSettings,
+        n_followed: int,
+    ) -> None:
+        self.recipe = recipe
+        self.space = space
+        self.settings = settings
+        self.phases = tuple(recipe.phases(space))
+        if not self.phases:
+            raise InvalidArgumentError("`recipe.phases` must give at least one, but gave none.")
+        self.ends = np.cumsum([phase.n_steps for phase in self.phases]).tolist()
+        followed = followed_subnets(space, n_followed, settings.seed)
+        self.state = TrainingState(supernet, settings, TrainingHistory(followed))
+
+    def run(self, loader: Iterable[Any]) -> None:
+        state = self.state
+        self._restore()
+        _distributed.share_weights(state.supernet)
+        if state.step == self.ends[-1]:
+            return self._finish()
+        batches = Batches(
+            loader,
+            self.space.family,
+            seed=self.settings.seed,
+            rank=_distributed.rank(),
+            position=state.position,
+        )
+        runner = Runner(state.supernet, self.settings, state.scaler)
+        with tqdm(
+            total=self.ends[-1],
+            initial=state.step,
+            unit="step",
+            disable=not self.progress or _distributed.rank() > 0,
+            leave=False,
+        ) as bar:
+            while state.step < self.ends[-1]:
+                phase = next(i for i, end in enumerate(self.ends) if state.step < end)
+                bar.set_description(self.phases[phase].name, refresh=False)
+                loss = self._step(phase, batches, runner)
+                bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+                bar.update()
+                self._log(phase)
+        return self._finish()
+
+    def _step(self, phase: int, batches: Batches, runner: Runner) -> float:
+        state, table = self.state, self.phases[phase]
+        first = self.ends[phase] - table.n_steps
+        if state.step == first:
+            self._enter(phase)
+        rng = np.random.default_rng([self.settings.seed, state.step])
+        runs = self.recipe.runs(self.space, phase, rng)
+        check_runs(runs, self.space, state.teacher is not None)
+        state.supernet.train()
+        loss = torch.zeros((), device=next(state.supernet.parameters()).device)
+        for i in range(self.settings.n_accumulated):
+            images, labels = next(batches)
+            key = (self.settings.seed, state.step, i, _distributed.rank())
+            with (
+                seeded(derived_seed(*key)),
+                synchronised(
+                    state.supernet, state.teacher, wanted=self.settings.sync_batch_norm
+                ),
+            ):
+                loss += runner.add_gradients(runs, images, labels, state.teacher)
+        value = float(_distributed.average(loss)) / self.settings.n_accumulated
+        if not math.isfinite(value):
+            raise self._diverged(f"the loss is {value}", table)
+        set_learning_rate(state.optimiser, learning_rate(table, state.step - first))
+        self._apply_gradients()
+        state.average()
+        state.add_loss(value)
+        state.step += 1
+        state.position = batches.position
+        return value
+
+    def _enter(self, phase: int) -> None:
+        teacher = self.recipe.enter(self.space, phase, self.state.supernet)
+        if teacher is not None:
+            self.state.freeze(teacher)
+        self.state.renew()
+
+    def _apply_gradients(self) -> None:
+        state = self.state
+        _distributed.average_gradients(state.supernet.parameters())
+        if self.settings.max_gradient_norm is not None:
+            state.scaler.unscale_(state.optimiser)
+            nn.utils.clip_grad_norm_(state.supernet.parameters(), self.settings.max_gradient_norm)
+        state.scaler.step(state.optimiser)
+        state.scaler.update()
+        # None: what no run of the next step uses shall not move, by decay or momentum
+        state.optimiser.zero_grad(set_to_none=True)
+
+    # ------------------------------------------------------------------ log and checkpoints
+
+    def _log(self, phase: int) -> None:
+        state = self.state
+        ended = state.step == self.ends[phase]
+        if ended or (self.evaluate_every and state.step % self.evaluate_every == 0):
+            self._add_entry(self.phases[phase])
+        if ended or state.step % self.checkpoint_every == 0:
+            self._write(self.phases[phase])
+
+    def _add_entry(self, phase: Phase) -> None:
+        state = self.state
+        top1: tuple[float, ...] = ()
+        if self.evaluate is not None and _distributed.rank() == 0:
+            values = np.asarray(self.evaluate(state.evaluated, state.history.subnets), dtype=float)
+            if values.shape != (len(state.history.subnets),):
+                raise InvalidArgumentError(
+                    f"`evaluate` must return {len(state.history.subnets)} accuracies, one a "
+                    f"subnet, but returned shape {values.shape}."
+                )
+            top1 = tuple(values.tolist())
+        entry = LogEntry(state.step, phase.name, state.take_loss(), _distributed.from_first(top1))
+        state.history = replace(state.history, entries=(*state.history.entries, entry))
+
+    def _write(self, phase: Phase) -> None:
+        if self.path is None or _distributed.rank() > 0:
+            return
+        if not all(bool(p.isfinite().all()) for p in self.state.supernet.parameters()):
+            raise self._diverged("the weights are not finite", phase)
+        write_checkpoint(self.path, self.state, self._description())
+
+    def _restore(self) -> None:
+        data = None
+        if self.path is not None and _distributed.rank() == 0 and self.path.exists():
+            data = read_checkpoint(self.path, self.state.supernet, self._description())
+        data = _distributed.from_first(data)
+        if data is not None:
+            self.state.restore(data)
+
+    def _finish(self) -> None:
+        if self.state.evaluated is not self.state.supernet:
+            self.state.supernet.load_state_dict(self.state.evaluated.state_dict())
+
+    def _description(self) -> Mapping[str, str]:
+        return {
+            "recipe": repr(self.recipe),
+            "space": repr({**self.space.choices}),
+            "settings": repr(self.settings),
+            "n_followed": str(len(self.state.history.subnets) - 2),
+            "world_size": str(_distributed.n_processes()),
+        }
+
+    def _diverged(self, what: str, phase: Phase) -> DivergedTrainingError:
+        kept = "there is no checkpoint"
+        if self.path is not None and self.path.exists():
+            kept = f"{self.path} is from before that"
+        return DivergedTrainingError(
+            f"{what} at step {self.state.step} (phase {phase.name!r}, learning rate up to "
+            f"{phase.learning_rate:g}); {kept}. A lower `learning_rate`, a longer warm-up or "
+            "`max_gradient_norm` may help."
+        )
+
+
+def _check(
+    supernet: Supernet,
+    space: SearchSpace,
+    checkpoint_every: int,
+    evaluate_every: int | None,
+    n_followed: int,
+) -> None:
+    family = supernet.family
+    if space.family != family:
+        raise InvalidArgumentError(
+            f"`space` must be of {family.name}, but got one of {space.family.name}."
+        )
+    least = total_stride(family)
+    if space.resolutions[0] < least:
+        raise InvalidArgumentError(
+            f"`space` must have resolutions of at least {least} pixels, the product of the "
+            f"strides of {family.name}, but got {space.resolutions[0]}."
+        )
+    for name, value in (("checkpoint_every", checkpoint_every), ("evaluate_every", evaluate_every)):
+        if value is not None and value < 1:
+            raise InvalidArgumentError(f"`{name}` must be positive, but got {value}.")
+    if n_followed < 0:
+        raise InvalidArgumentError(f"`n_followed` must not be negative, but got {n_followed}.")
+
+
+@contextlib.contextmanager
+def _as_before(supernet: Supernet) -> Iterator[None]:
+    """Give the supernet back its mode and its active subnet, without gradients."""
+    training, active = supernet.training, supernet.active
+    try:
+        yield
+    finally:
+        supernet.train(training).activate(active)
+        supernet.zero_grad(set_to_none=True)
