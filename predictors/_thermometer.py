@@ -9,6 +9,9 @@ from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
+# the last features: logarithms of MACs and parameters, and their squares
+N_COSTS = 4
+
 
 class Thermometer:
     """Features of a subnet for linear models.

@@ -1,10 +1,6 @@
-"""The published networks that predict accuracy from one-hot inputs."""
+"""Networks that predict accuracy from one-hot inputs: the published ones, and fitted ones."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -12,20 +8,17 @@ from numpy.typing import NDArray
 
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._blocks import in_blocks
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._onehot import Encoding
 from optuna_ofa.space._space import Matrix
 
-# Matrix products give other last bits at other sizes, so rows always go through in this many.
-_BLOCK = 128
 # Few tangents are new in a generation.
 _TANGENT_BLOCK = 32
-# The number of torch's threads belongs to the program: one prediction at a time may change it.
-_TORCH_THREADS = threading.Lock()
 
 
-class PublishedMLP(AccuracyModel):
-    """A published multilayer perceptron on one-hot inputs; its output is a fraction.
+class OneHotMLP(AccuracyModel):
+    """A multilayer perceptron on one-hot inputs; its output is a fraction.
 
     Args:
         encoding: How its inputs are made.
@@ -44,8 +37,8 @@ class PublishedMLP(AccuracyModel):
     ) -> None:
         self.encoding = encoding
         self._space = space
-        self._layers = layers
-        self._base = base
+        self.layers = layers
+        self.base = base
         self._tangents_before: tuple[Matrix, torch.Tensor] | None = None
 
     @torch.inference_mode()
@@ -53,7 +46,7 @@ class PublishedMLP(AccuracyModel):
         """Top-1 accuracies in percent, ``(n,)``."""
         rows = self._space.check(matrix)
         inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
-        return self._percent(_in_blocks(self._forward, inputs)[:, 0])
+        return self._percent(in_blocks(self._forward, inputs)[:, 0])
 
     @torch.inference_mode()
     def local_model(self, anchors: Matrix) -> LocalModel:
@@ -80,16 +73,16 @@ class PublishedMLP(AccuracyModel):
         if before and len(known):
             tangents[known] = before[1][place[known]]
         if len(new):
-            tangents[new] = _in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
+            tangents[new] = in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
         self._tangents_before = anchors.copy(), tangents
         return tangents
 
     def _percent(self, fractions: torch.Tensor) -> NDArray[np.float64]:
-        return np.asarray((fractions.numpy().astype(np.float64) + self._base) * 100)
+        return np.asarray((fractions.numpy().astype(np.float64) + self.base) * 100)
 
     @torch.inference_mode()  # a mode of the thread, not of the program
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        for i, (weight, bias) in enumerate(self._layers):
+        for i, (weight, bias) in enumerate(self.layers):
             x = torch.nn.functional.linear(x.relu_() if i else x, weight, bias)
         return x
 
@@ -97,42 +90,13 @@ class PublishedMLP(AccuracyModel):
     def _tangents(self, x: torch.Tensor) -> torch.Tensor:
         """Each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
         active = []
-        for weight, bias in self._layers[:-1]:
+        for weight, bias in self.layers[:-1]:
             x = torch.nn.functional.linear(x, weight, bias)
             active.append(x > 0)
             x = x.relu_()
-        weight, bias = self._layers[-1]
+        weight, bias = self.layers[-1]
         values = torch.nn.functional.linear(x, weight, bias)
         slopes = weight.expand(len(x), -1)
-        for (weight, _), mask in zip(self._layers[-2::-1], active[::-1], strict=True):
+        for (weight, _), mask in zip(self.layers[-2::-1], active[::-1], strict=True):
             slopes = (slopes * mask) @ weight
         return torch.cat([values, slopes], dim=1)
-
-
-def _in_blocks(
-    forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int = _BLOCK
-) -> torch.Tensor:
-    """``forward`` of all rows, ``(n, n_outputs)``, ``size`` of them at a time."""
-    padded = torch.zeros(max(1, -(-len(inputs) // size)) * size, inputs.shape[1])
-    padded[: len(inputs)] = inputs
-    return torch.cat(_on_all_cores(forward, torch.split(padded, size)))[: len(inputs)]
-
-
-def _on_all_cores(
-    forward: Callable[[torch.Tensor], torch.Tensor], blocks: Sequence[torch.Tensor]
-) -> list[torch.Tensor]:
-    """Each block on one core, several at a time.
-
-    Torch's own threads share each product and wait for each other after it, which makes products
-    this small 25 times slower where other programs use the processor too.
-    """
-    with _TORCH_THREADS:
-        n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            if n_threads == 1 or len(blocks) < 8:
-                return [forward(block) for block in blocks]
-            with ThreadPoolExecutor(n_threads) as pool:
-                return list(pool.map(forward, blocks))
-        finally:
-            torch.set_num_threads(n_threads)

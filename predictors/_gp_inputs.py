@@ -1,0 +1,34 @@
+"""The features that a Gaussian process compares subnets by."""
+
+from __future__ import annotations
+
+import torch
+
+from optuna_ofa.predictors._thermometer import N_COSTS, Thermometer
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
+
+
+class GaussianProcessInputs:
+    """`Thermometer` features around the mean of the measured subnets.
+
+    Args:
+        space: The space of the matrices.
+        matrix: ``(n, n_genes)`` measured subnets.
+
+    Attributes:
+        features: ``(n, n_features)`` those of the measured subnets.
+        groups: ``(n_features,)`` 0 for choices, 1 for costs.
+    """
+
+    def __init__(self, space: SearchSpace, matrix: Matrix) -> None:
+        self._thermometer = Thermometer(space)
+        features = self._thermometer(matrix)
+        self._mean = features.mean(axis=0)
+        self.features = torch.from_numpy(features - self._mean)
+        n_choices = features.shape[1] - N_COSTS
+        self.groups = (torch.arange(features.shape[1]) >= n_choices).long()
+
+    def __call__(self, matrix: Matrix) -> torch.Tensor:
+        """``(n, n_features)``."""
+        return torch.from_numpy(self._thermometer(matrix) - self._mean)
