@@ -49,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the published files")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--spread-repeats", type=int, default=20)
     parser.add_argument("--models", nargs="+", default=list(RIVALS), choices=list(RIVALS))
     parser.add_argument("--sizes", nargs="+", type=int, help="training rows, instead of all sizes")
     parser.add_argument("--predict", type=int, default=N_PREDICTED, help="subnets that are timed")
@@ -128,7 +129,7 @@ def compare_spreads(space: SearchSpace, rows: MeasuredRows, arguments: argparse.
         cells = []
         for n in sizes:
             scores = []
-            for seed in range(arguments.repeats):
+            for seed in range(arguments.spread_repeats):
                 rng = np.random.default_rng(seed)
                 order = rng.permutation(len(rows.top1))
                 test, pool = rows.select(order[:N_HELD_OUT]), rows.select(order[N_HELD_OUT:])

@@ -107,7 +107,7 @@ class AccuracyPredictor(Predictor):
             penalty: Of ``"ridge"`` alone: weight of the squared coefficients, positive; None takes
                 the one with the least leave-one-out error.
             seed: Of what is drawn: the networks' first weights and the order of their rows; the
-                rows that the Gaussian process finds its hyper-parameters on, beyond 1,000.
+                rows that the Gaussian process finds its hyper-parameters on, beyond 500.
             metadata: Where the measurements come from (JSON).
 
         Raises:

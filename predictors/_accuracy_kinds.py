@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from optuna_ofa._errors import FormatError, InvalidArgumentError
@@ -14,7 +14,7 @@ from optuna_ofa.predictors._ridge import RidgeModel
 from optuna_ofa.space import SearchSpace
 
 ModelKind = Literal["gaussian_process", "ridge", "mlp", "ensemble"]
-_READERS = {
+_READERS: dict[Any, Callable[[SearchSpace, Mapping[str, Any]], AccuracyModel]] = {
     "gaussian_process": GaussianProcess.from_dict,
     "ridge": RidgeModel.from_dict,
     "mlp": MLPEnsemble.from_dict,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,18 +14,21 @@ from optuna_ofa._errors import FormatError, InvalidArgumentError, InvalidSubnetE
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._arrays import decode_array, encode_array
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.predictors._blocks import in_blocks
+from optuna_ofa.predictors._blocks import BLOCK, in_blocks
 from optuna_ofa.predictors._gp_fit import fit_logs
 from optuna_ofa.predictors._gp_inputs import GaussianProcessInputs
 from optuna_ofa.predictors._gp_kernel import Kernel, start_logs
 from optuna_ofa.predictors._measured_rows import MeasuredRows
+from optuna_ofa.predictors._tangents import KnownTangents
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
-# Time to fit grows with the cube of the rows; more than these hardly change hyper-parameters.
-_MAX_TUNING_ROWS = 1_000
+# Time to fit grows with the cube of the rows; more than these hardly change what is predicted.
+_MAX_TUNING_ROWS = 500
 # their covariances take 800 MB
 _MAX_ROWS = 10_000
+# subnets whose features are held at once
+_PIECE = 64 * BLOCK
 # no hyper-parameter that a fit finds is further from 1 than this, as a logarithm
 _MAX_LOG = 50.0
 
@@ -62,9 +65,10 @@ class GaussianProcess(AccuracyModel):
         features = self._inputs.features
         # what the sum over rows needs: exponent = points . (scaled features, 1)
         scaled = features / kernel.lengths
-        self._points = torch.cat([scaled, -0.5 * (scaled**2).sum(1, keepdim=True)], dim=1)
-        self._slopes = kernel.slopes**2 * (weights @ features)
-        self._mass = kernel.amplitude**2 * weights
+        self._points = torch.cat([scaled, -0.5 * scaled.square().sum(1, keepdim=True)], dim=1)
+        self._slopes = kernel.slopes.square() * (weights @ features)
+        self._known_tangents = KnownTangents(self._tangents)
+        self._mass = kernel.amplitude.square() * weights
 
     @classmethod
     def fit(cls, space: SearchSpace, rows: MeasuredRows, *, seed: int = 0) -> GaussianProcess:
@@ -97,34 +101,42 @@ class GaussianProcess(AccuracyModel):
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracies in percent, ``(n,)``."""
-        standard = in_blocks(self._means, self._inputs(matrix))[:, 0]
-        return np.asarray(self._level + self._scale * standard.numpy())
+        return self._level + self._scale * self._in_pieces(self._means, matrix)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
         """Standard deviations of a measurement, larger away from the measured subnets."""
-        standard = in_blocks(self._variances, self._inputs(matrix))[:, 0]
-        return np.asarray(self._scale * np.sqrt(standard.numpy()))
+        return self._scale * np.sqrt(self._in_pieces(self._variances, matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
         """The tangent at each anchor: how the accuracy changes with each feature."""
         features = self._inputs(anchors)
-        tangents = in_blocks(self._tangents, features).numpy()
+        tangents = self._known_tangents(anchors, features).numpy()
         slopes = self._scale * tangents[:, 1:]
         levels = self._level + self._scale * tangents[:, 0]
-        levels -= np.einsum("ij,ij->i", features.numpy(), slopes)
+        levels -= np.einsum("ij,ij->i", features.numpy() + self._inputs.mean, slopes)
 
         def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
-            changes = self._inputs(matrix).numpy()
+            changes = self._inputs.thermometer(matrix)
             return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
 
         return tangent
+
+    def _in_pieces(
+        self, forward: Callable[[torch.Tensor], torch.Tensor], matrix: Matrix
+    ) -> NDArray[np.float64]:
+        """``forward`` of all rows, ``(n,)``; only a piece has its features in memory."""
+        values = np.empty(len(matrix))
+        for start in range(0, len(matrix), _PIECE):
+            piece = slice(start, start + _PIECE)
+            values[piece] = in_blocks(forward, self._inputs(matrix[piece]))[:, 0].numpy()
+        return values
 
     def _similarities(self, x: torch.Tensor) -> torch.Tensor:
         """The RBF kernel without its amplitude between a block and the rows."""
         scaled = x / self._kernel.lengths
         ones = torch.ones(len(x), 1, dtype=x.dtype)
         exponents = torch.cat([scaled, ones], dim=1) @ self._points.T
-        return exponents.sub_(0.5 * (scaled**2).sum(1, keepdim=True)).exp_()
+        return exponents.sub_(0.5 * scaled.square().sum(1, keepdim=True)).exp_()
 
     def _means(self, x: torch.Tensor) -> torch.Tensor:
         return (self._similarities(x) @ self._mass + x @ self._slopes)[:, None]
@@ -139,11 +151,11 @@ class GaussianProcess(AccuracyModel):
 
     def _variances(self, x: torch.Tensor) -> torch.Tensor:
         kernel = self._kernel
-        known = torch.linalg.solve_triangular(
+        known: torch.Tensor = torch.linalg.solve_triangular(
             self._factor, kernel(self._inputs.features, x), upper=False
         )
-        left = kernel.variances(x) - (known**2).sum(0)
-        return (left.clamp_min(0) + kernel.noise**2)[:, None]
+        left = kernel.variances(x) - known.square().sum(0)
+        return (left.clamp_min(0) + kernel.noise.square())[:, None]
 
     @cached_property
     def _factor(self) -> torch.Tensor:

@@ -39,12 +39,12 @@ def fit_logs(
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         factor = Kernel(logs(), groups).factor(features, counts)
-        white = torch.linalg.solve_triangular(factor, targets[:, None], upper=False)
-        likelihood = -0.5 * (white**2).sum() - factor.diagonal().log().sum()
-        loss = -likelihood + 0.5 * ((free / _PRIOR_STD) ** 2).sum()
+        white: torch.Tensor = torch.linalg.solve_triangular(factor, targets[:, None], upper=False)
+        likelihood = -0.5 * white.square().sum() - factor.diagonal().log().sum()
+        loss = -likelihood + 0.5 * (free / _PRIOR_STD).square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     with torch.enable_grad():
-        optimizer.step(closure)
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
     return logs().detach()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-# The linear part of a covariance relative to what is typical is small: a length of many choices.
-_START_LENGTH = 5.0
+# Where hyper-parameters start, in units of what the accuracies scatter by.
+_START_LENGTH = 5.0  # two subnets differ in some 25 choices
 _START_SLOPE = 0.1
 _START_NOISE = 0.1
 # of the mean variance, so that rows that are nearly alike leave the matrix invertible
@@ -33,12 +33,12 @@ class Kernel:
         """Covariances of ``(m, n_features)`` and ``(n, n_features)``, ``(m, n)``."""
         x, y = a / self.lengths, b / self.lengths
         squares = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * x @ y.T
-        rbf = self.amplitude**2 * torch.exp(-0.5 * squares.clamp_min(0))
+        rbf = self.amplitude.square() * torch.exp(-0.5 * squares.clamp_min(0))
         return rbf + (a * self.slopes) @ (b * self.slopes).T
 
     def variances(self, a: torch.Tensor) -> torch.Tensor:
         """The diagonal of ``self(a, a)``, ``(m,)``."""
-        return self.amplitude**2 + ((a * self.slopes) ** 2).sum(1)
+        return self.amplitude.square() + (a * self.slopes).square().sum(1)
 
     def factor(self, a: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """Lower Cholesky factor of the covariance of measurements.
@@ -48,7 +48,9 @@ class Kernel:
             counts: ``(n,)`` how many measurements each value is the mean of.
         """
         jitter = _JITTER * self.variances(a).mean()
-        return torch.linalg.cholesky(self(a, a) + torch.diag(self.noise**2 / counts + jitter))
+        covariance = self(a, a) + torch.diag(self.noise.square() / counts + jitter)
+        factor: torch.Tensor = torch.linalg.cholesky(covariance)
+        return factor
 
 
 def n_groups(groups: torch.Tensor) -> int:

@@ -78,6 +78,7 @@ def _train(
             for i, (weight, bias) in enumerate(layers):
                 x = torch.nn.functional.linear(x.relu() if i else x, weight, bias)
             optimizer.zero_grad()
-            torch.nn.functional.mse_loss(x[:, 0], targets[batch]).backward()
+            loss = torch.nn.functional.mse_loss(x[:, 0], targets[batch])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()

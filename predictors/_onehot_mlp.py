@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import in_blocks
+from optuna_ofa.predictors._tangents import KnownTangents
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._onehot import Encoding
 from optuna_ofa.space._space import Matrix
-
-# Few tangents are new in a generation.
-_TANGENT_BLOCK = 32
 
 
 class OneHotMLP(AccuracyModel):
@@ -39,7 +37,7 @@ class OneHotMLP(AccuracyModel):
         self._space = space
         self.layers = layers
         self.base = base
-        self._tangents_before: tuple[Matrix, torch.Tensor] | None = None
+        self._known_tangents = KnownTangents(self._tangents)
 
     @torch.inference_mode()
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -52,7 +50,7 @@ class OneHotMLP(AccuracyModel):
     def local_model(self, anchors: Matrix) -> LocalModel:
         """The tangent at each anchor: how the accuracy changes with each input."""
         inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
-        tangents = self._known_or_new(anchors, inputs)
+        tangents = self._known_tangents(anchors, inputs)
         values = self._percent(tangents[:, 0])
         slopes = 100 * tangents[:, 1:].numpy()
         levels = values - np.einsum("ij,ij->i", inputs.numpy(), slopes)
@@ -62,20 +60,6 @@ class OneHotMLP(AccuracyModel):
             return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
 
         return tangent
-
-    def _known_or_new(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
-        """`_tangents` of anchors, most of which were those of the last call in a search."""
-        tangents = torch.empty(len(inputs), 1 + inputs.shape[1])
-        before = self._tangents_before
-        places = {row.tobytes(): i for i, row in enumerate(before[0])} if before else {}
-        place = np.array([places.get(row.tobytes(), -1) for row in anchors], dtype=np.intp)
-        known, new = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
-        if before and len(known):
-            tangents[known] = before[1][place[known]]
-        if len(new):
-            tangents[new] = in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
-        self._tangents_before = anchors.copy(), tangents
-        return tangents
 
     def _percent(self, fractions: torch.Tensor) -> NDArray[np.float64]:
         return np.asarray((fractions.numpy().astype(np.float64) + self.base) * 100)

@@ -80,7 +80,8 @@ def test_a_network_alone_has_no_standard_deviation() -> None:
 
 
 @pytest.mark.parametrize("model", ["mlp", "ensemble"])
-def test_the_seed_decides(model: str) -> None:
+def test_the_seed_decides(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_mlp_training, "_N_STEPS", 10)
     first, again, other = (fit(model, seed).predict(OTHERS) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
