@@ -5,7 +5,8 @@
 Fits each model to some measured subnets of MobileNetV3 w1.0 and predicts others: random ones, and
 the best fifth after a fit to the rest. Rows of one subnet are averaged first, so that no subnet is
 on both sides. Prints Kendall's tau / RMSE in points, and how many measurements are in 90 %
-intervals. Then which subnets to measure, with the Gaussian process.
+intervals. Then which subnets to measure, with the Gaussian process: chosen among the measured ones,
+and drawn from a whole space whose accuracies a published predictor makes up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from _accuracy_drawn import DRAWS, Drawn
 from _accuracy_rivals import RIVALS, Fit, Fitted, Vector
 from _accuracy_spread import SPREADS
 
@@ -60,6 +62,7 @@ def main() -> None:
           f"{rows.top1.min():.2f} to {rows.top1.max():.2f} %")  # fmt: skip
     compare_models(space, rows, arguments)
     compare_spreads(space, rows, arguments)
+    compare_draws(arguments)
 
 
 def read(folder: Path, space: SearchSpace) -> tuple[int, MeasuredRows]:
@@ -138,6 +141,25 @@ def compare_spreads(space: SearchSpace, rows: MeasuredRows, arguments: argparse.
                 scores.append([score(fitted, part) for part in (test, best_fifth(test))])
             cells += [Score(*mean) for mean in np.mean(scores, axis=0)]
         print(f"{name:21}" + "".join(f"{_words(c):>17}" for c in cells), flush=True)
+
+
+def compare_draws(arguments: argparse.Namespace) -> None:
+    """A line for each way to draw: random subnets of the whole space, and the best known front."""
+    drawn = Drawn(arguments.data)
+    sizes = arguments.sizes or SPREAD_SIZES
+    columns = [(n, what) for n in sizes for what in drawn.tests]
+    print("\nhow to draw: the same where the published predictor of w1.2 is the truth")
+    print(f"{'':21}" + "".join(f"{f'{n}, {what}':>19}" for n, what in columns))
+    for name, draw in DRAWS.items():
+        cells = []
+        for n in sizes:
+            scores = []
+            for seed in range(arguments.spread_repeats):
+                train = drawn.train(draw, n, np.random.default_rng(seed))
+                fitted = RIVALS["Gaussian process"](drawn.space, train.matrix, train.top1, seed)
+                scores.append([score(fitted, test) for test in drawn.tests.values()])
+            cells += [Score(*mean) for mean in np.mean(scores, axis=0)]
+        print(f"{name:21}" + "".join(f"{_words(c):>19}" for c in cells), flush=True)
 
 
 def best_fifth(rows: MeasuredRows) -> MeasuredRows:

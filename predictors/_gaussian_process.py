@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from optuna_ofa.predictors._blocks import BLOCK, in_blocks
 from optuna_ofa.predictors._gp_fit import fit_logs
 from optuna_ofa.predictors._gp_inputs import GaussianProcessInputs
 from optuna_ofa.predictors._gp_kernel import Kernel, start_logs
+from optuna_ofa.predictors._gp_posterior import Posterior
 from optuna_ofa.predictors._measured_rows import MeasuredRows
 from optuna_ofa.predictors._tangents import KnownTangents
 from optuna_ofa.space import SearchSpace
@@ -30,7 +30,7 @@ _MAX_ROWS = 10_000
 # subnets whose features are held at once
 _PIECE = 64 * BLOCK
 # no hyper-parameter that a fit finds is further from 1 than this, as a logarithm
-_MAX_LOG = 50.0
+_MAX_LOG = 8.0
 
 
 class GaussianProcess(AccuracyModel):
@@ -61,14 +61,11 @@ class GaussianProcess(AccuracyModel):
         self._logs, self._weights = logs, weights
         self._level, self._scale = level, scale
         self._inputs = GaussianProcessInputs(space, matrix)
-        kernel = self._kernel = Kernel(logs, self._inputs.groups)
-        features = self._inputs.features
-        # what the sum over rows needs: exponent = points . (scaled features, 1)
-        scaled = features / kernel.lengths
-        self._points = torch.cat([scaled, -0.5 * scaled.square().sum(1, keepdim=True)], dim=1)
-        self._slopes = kernel.slopes.square() * (weights @ features)
-        self._known_tangents = KnownTangents(self._tangents)
-        self._mass = kernel.amplitude.square() * weights
+        self._posterior = Posterior(
+            kernel=Kernel(logs, self._inputs.groups), features=self._inputs.features,
+            counts=_floats(counts), weights=weights,
+        )  # fmt: skip
+        self._known_tangents = KnownTangents(self._posterior.tangents)
 
     @classmethod
     def fit(cls, space: SearchSpace, rows: MeasuredRows, *, seed: int = 0) -> GaussianProcess:
@@ -90,7 +87,7 @@ class GaussianProcess(AccuracyModel):
             )
         level, scale = float(rows.top1.mean()), float(rows.top1.std())
         targets = torch.from_numpy((rows.top1 - level) / scale)
-        counts = torch.from_numpy(rows.counts.astype(np.float64))
+        counts = _floats(rows.counts)
         inputs = GaussianProcessInputs(space, rows.matrix)
         some = np.random.default_rng(seed).permutation(n)[:_MAX_TUNING_ROWS]
         logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
@@ -101,11 +98,11 @@ class GaussianProcess(AccuracyModel):
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracies in percent, ``(n,)``."""
-        return self._level + self._scale * self._in_pieces(self._means, matrix)
+        return self._level + self._scale * self._in_pieces(self._posterior.means, matrix)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
         """Standard deviations of a measurement, larger away from the measured subnets."""
-        return self._scale * np.sqrt(self._in_pieces(self._variances, matrix))
+        return self._scale * np.sqrt(self._in_pieces(self._posterior.variances, matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
         """The tangent at each anchor: how the accuracy changes with each feature."""
@@ -130,37 +127,6 @@ class GaussianProcess(AccuracyModel):
             piece = slice(start, start + _PIECE)
             values[piece] = in_blocks(forward, self._inputs(matrix[piece]))[:, 0].numpy()
         return values
-
-    def _similarities(self, x: torch.Tensor) -> torch.Tensor:
-        """The RBF kernel without its amplitude between a block and the rows."""
-        scaled = x / self._kernel.lengths
-        ones = torch.ones(len(x), 1, dtype=x.dtype)
-        exponents = torch.cat([scaled, ones], dim=1) @ self._points.T
-        return exponents.sub_(0.5 * scaled.square().sum(1, keepdim=True)).exp_()
-
-    def _means(self, x: torch.Tensor) -> torch.Tensor:
-        return (self._similarities(x) @ self._mass + x @ self._slopes)[:, None]
-
-    def _tangents(self, x: torch.Tensor) -> torch.Tensor:
-        """Each mean and its derivative by each feature, ``(n, 1 + n_features)``."""
-        pulls = self._similarities(x) * self._mass
-        total = pulls.sum(1, keepdim=True)
-        scaled = x / self._kernel.lengths
-        curved = (pulls @ self._points[:, :-1] - total * scaled) / self._kernel.lengths
-        return torch.cat([total + (x @ self._slopes)[:, None], curved + self._slopes], dim=1)
-
-    def _variances(self, x: torch.Tensor) -> torch.Tensor:
-        kernel = self._kernel
-        known: torch.Tensor = torch.linalg.solve_triangular(
-            self._factor, kernel(self._inputs.features, x), upper=False
-        )
-        left = kernel.variances(x) - known.square().sum(0)
-        return (left.clamp_min(0) + kernel.noise.square())[:, None]
-
-    @cached_property
-    def _factor(self) -> torch.Tensor:
-        counts = torch.from_numpy(self._counts.astype(np.float64))
-        return self._kernel.factor(self._inputs.features, counts)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the measured subnets, and what was fitted."""
@@ -214,3 +180,7 @@ class GaussianProcess(AccuracyModel):
         weights = torch.from_numpy(decode_array(data, "weights", np.float64, (n,)))
         return cls(space=space, matrix=matrix, counts=counts, logs=logs, weights=weights,
                    level=level, scale=scale)  # fmt: skip
+
+
+def _floats(counts: NDArray[np.int64]) -> torch.Tensor:
+    return torch.from_numpy(counts.astype(np.float64))

@@ -6,7 +6,7 @@ import torch
 
 # Where hyper-parameters start, in units of what the accuracies scatter by.
 _START_LENGTH = 5.0  # two subnets differ in some 25 choices
-_START_SLOPE = 0.1
+_START_SLOPE = 0.3
 _START_NOISE = 0.1
 # of the mean variance, so that rows that are nearly alike leave the matrix invertible
 _JITTER = 1e-8
