@@ -12,7 +12,6 @@ from _peer import ACCURACY, RESOLUTIONS
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
 from optuna_ofa.predictors._measured_rows import MeasuredRows
-from optuna_ofa.samplers._start import spread
 
 FRONT = Path(__file__).parent / "reference_fronts" / "note10.json"
 N_TEST = 1_000
@@ -23,7 +22,7 @@ Draw = Callable[[SearchSpace, int, np.random.Generator], Matrix]
 DRAWS: dict[str, Draw] = {
     "uniform over genes": lambda space, n, rng: space.sample(n, seed=rng),
     "uniform over subnets": lambda space, n, rng: space.sample(n, seed=rng, uniform_over="subnets"),
-    "uniform over size": spread,
+    "uniform over sizes": lambda space, n, rng: space.sample(n, seed=rng, uniform_over="sizes"),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import optuna_ofa
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor, _gaussian_process
 from optuna_ofa.predictors._gp_fit import fit_logs
@@ -205,6 +206,18 @@ def test_an_outlier_leaves_the_others(outlier: float) -> None:
     values[7] = outlier
     predicted = AccuracyPredictor.fit(SPACE, MATRIX, values).predict(OTHERS)
     assert np.abs(predicted - top1_of(OTHERS)).mean() < 3
+
+
+def test_a_search_runs_on_it(fitted: AccuracyPredictor) -> None:
+    study = optuna_ofa.study(SPACE, accuracy=fitted, seed=0)
+    study.search(n_evaluations=400)
+    front = study.front()
+    matrix = SPACE.to_matrix([point.subnet for point in front])
+    std = fitted.predict_std(matrix)
+    assert std is not None
+    assert [point.values["top1"] for point in front] == fitted.predict(matrix).tolist()
+    assert [point.std["top1"] for point in front] == pytest.approx(std)
+    assert front[-1].values["top1"] > fitted.predict(OTHERS).max()
 
 
 # ---------------------------------------------------------------------- published measurements
