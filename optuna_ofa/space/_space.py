@@ -342,8 +342,8 @@ class SearchSpace:
             uniform_over: ``"choices"`` draws each gene uniformly, as the ``ofa`` package does, so
                 that every depth is as likely as another. ``"subnets"`` makes each different
                 subnet equally likely; deep ones are then far more frequent, because there are
-                more of them. ``"sizes"`` spreads subnets about evenly between the costs of the
-                smallest and the largest, where the others hardly ever come near the ends.
+                more of them. ``"sizes"`` reaches from the smallest to the largest, small ones
+                somewhat more often; the others hardly ever come near the ends.
 
         Returns:
             A canonical ``(n, n_genes)`` matrix.
