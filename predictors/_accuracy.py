@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa._files import replacing
+from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.predictors._accuracy_file import read_fitted, write_fitted
+from optuna_ofa.predictors._accuracy_kinds import ModelKind, fit_model
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._measured_rows import measured_rows
 from optuna_ofa.predictors._published_accuracy import read_state_dict
-from optuna_ofa.predictors._ridge import RidgeModel
 from optuna_ofa.space import Family, SearchSpace, Subnet, get_family
 from optuna_ofa.space._space import Matrix
-
-FORMAT = "optuna_ofa.accuracy_predictor"
-VERSION = 1
 
 
 class AccuracyPredictor(Predictor):
@@ -77,10 +74,11 @@ class AccuracyPredictor(Predictor):
             raise FormatError(f"`path` must be a file with an accuracy predictor, but {path} is "
                               f"not there.")  # fmt: skip
         if path.suffix == ".json":
-            return cls._from_json(path, family)
-        space, model = read_state_dict(path, family, resolutions)
-        metadata = {"file": path.name, "encoding": model.encoding.name}
-        return cls(space=space, model=model, metadata=metadata)
+            space, fitted, read = read_fitted(path, family)
+            return cls(space=space, model=fitted, metadata=read)
+        space, network = read_state_dict(path, family, resolutions)
+        metadata = {"file": path.name, "encoding": network.encoding.name}
+        return cls(space=space, model=network, metadata=metadata)
 
     @classmethod
     def fit(
@@ -89,109 +87,63 @@ class AccuracyPredictor(Predictor):
         subnets: Iterable[Subnet] | Matrix,
         top1: ArrayLike,
         *,
+        model: ModelKind = "gaussian_process",
         penalty: float | None = None,
+        seed: int = 0,
         metadata: Mapping[str, Any] | None = None,
     ) -> AccuracyPredictor:
-        """Fit ridge regression on ordered choices to measured subnets.
+        """Fit a model to measured subnets.
 
-        Repeated measurements of a subnet are averaged first.
+        Repeated measurements of a subnet are averaged first; the Gaussian process knows how many
+        they were. How good each model is on how many subnets is in ``docs/accuracy.md``.
 
         Args:
             space: The space that the subnets come from and that shall be predicted.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
-            penalty: Weight of the squared coefficients, positive; None takes the one with the
-                least leave-one-out error.
+            model: ``"gaussian_process"`` and ``"ridge"`` on ordered choices and costs; ``"mlp"``,
+                the network of Once-for-All on one-hot inputs, without standard deviations, and
+                ``"ensemble"`` of five of these.
+            penalty: Of ``"ridge"`` alone: weight of the squared coefficients, positive; None takes
+                the one with the least leave-one-out error.
+            seed: Of what is drawn: the networks' first weights and the order of their rows; the
+                rows that the Gaussian process finds its hyper-parameters on, beyond 500.
             metadata: Where the measurements come from (JSON).
 
         Raises:
-            InvalidArgumentError: If the lengths differ, a value is not finite, there are fewer
-                than two different subnets, or ``penalty`` is not positive.
+            InvalidSubnetError: If a subnet does not belong to ``space``.
+            InvalidArgumentError: If the lengths differ, a value is no percentage, all are equal,
+                there are fewer than five different subnets or more than the model can hold,
+                ``model`` is unknown, or ``penalty`` is not positive or of another model.
         """
-        if penalty is not None and not penalty > 0:
-            raise InvalidArgumentError(f"`penalty` must be positive, but got {penalty}.")
-        matrix = (
-            space.canonicalize(space.check(subnets))
-            if isinstance(subnets, np.ndarray)
-            else space.to_matrix(subnets)
-        )
-        values = np.asarray(top1, dtype=float)
-        if values.shape != (len(matrix),) or not np.isfinite(values).all():
-            raise InvalidArgumentError(
-                f"`top1` must be {len(matrix)} finite numbers, one a subnet, but got shape "
-                f"{values.shape} with {int((~np.isfinite(values)).sum())} that are not finite."
-            )
-        unique, group = np.unique(matrix, axis=0, return_inverse=True)
-        if len(unique) < 2:
-            raise InvalidArgumentError(f"`subnets` must be at least two different ones, but got "
-                                       f"{len(unique)}.")  # fmt: skip
-        group = group.ravel()  # numpy 2.0 gives it two dimensions
-        means = np.bincount(group, values) / np.bincount(group)
-        model = RidgeModel.fit(space, unique, means, penalty)
-        return cls(space=space, model=model, metadata=metadata)
+        rows = measured_rows(space, subnets, top1)
+        fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
+        return cls(space=space, model=fitted, metadata=metadata)
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracy in percent, ``(n,)``."""
         return self.model.predict(np.asarray(matrix))
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviation in points, ``(n,)``; None for the published networks."""
+        """Standard deviation in points, ``(n,)``; None for a network alone."""
         return self.model.predict_std(np.asarray(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """The tangents of the published networks, the fitted model itself."""
+        """Tangents, or the model itself where it is linear."""
         return self.model.local_model(anchors)
 
     def save(self, path: str | Path) -> None:
         """Write a fitted predictor as JSON; an existing file is replaced as a whole.
 
+        A Gaussian process needs the subnets that it was fitted to, so they are in the file.
+
         Raises:
             InvalidArgumentError: If it is a published network, which has a file already.
         """
-        if not isinstance(self.model, RidgeModel):
+        model = self.model.to_dict()
+        if model is None:
             raise InvalidArgumentError(
                 f"`model` must be a fitted one to be saved, but got {type(self.model).__name__}; "
                 f"copy the published file instead."
             )
-        data = {
-            "format": FORMAT,
-            "version": VERSION,
-            "family": self.space.family.name,
-            "choices": self.space.choices,
-            "metadata": self.metadata,
-            "model": self.model.to_dict(),
-        }
-        with replacing(Path(path)) as place:
-            place.write_text(json.dumps(data, allow_nan=False) + "\n", encoding="utf-8")
-
-    @classmethod
-    def _from_json(cls, path: Path, family: Family | None) -> AccuracyPredictor:
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise FormatError(f"`path` must be JSON, but {path} is not: {error}") from error
-        if not isinstance(data, dict) or (data.get("format"), data.get("version")) != (
-            FORMAT,
-            VERSION,
-        ):
-            raise FormatError(f"`path` must hold {FORMAT!r} version {VERSION}, but {path} does "
-                              f"not.")  # fmt: skip
-        missing = [key for key in ("family", "choices", "metadata", "model") if key not in data]
-        if missing:
-            raise FormatError(f"`path` must hold {missing} too, but {path} does not.")
-        family = family or get_family(data["family"])
-        if family.name != data["family"]:
-            raise FamilyMismatchError(f"`family` must be {data['family']} for {path}, but got "
-                                      f"{family.name}.")  # fmt: skip
-        try:
-            space = _space(family, data["choices"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"`choices` of {path} must be those of {family.name}, but: "
-                              f"{error!r}.") from error  # fmt: skip
-        model = RidgeModel.from_dict(space, data["model"])
-        return cls(space=space, model=model, metadata=data["metadata"])
-
-
-def _space(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
-    kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in family.genes[1:]}
-    return SearchSpace(family, resolution=choices["resolution"]).restrict(parameters=kept)
+        write_fitted(path, self.space, model, self.metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,4 +25,8 @@ class AccuracyModel(abc.ABC):
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """As `Predictor.local_model`."""
+        return None
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """JSON-ready numbers; None for a published network, which has a file already."""
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.predictors._published_mlp import PublishedMLP
+from optuna_ofa.predictors._onehot_mlp import OneHotMLP
 from optuna_ofa.space import Family, SearchSpace, get_family
 from optuna_ofa.space._onehot import (
     Encoding,
@@ -24,7 +24,7 @@ _N_BLOCKS = {"MobileNetV3": 20, "ProxylessNASNets": 21}
 
 def read_state_dict(
     path: Path, family: Family | None, resolutions: Sequence[int] | None
-) -> tuple[SearchSpace, PublishedMLP]:
+) -> tuple[SearchSpace, OneHotMLP]:
     """Read a predictor and find out which encoding it has.
 
     Raises:
@@ -48,7 +48,7 @@ def read_state_dict(
     _require(encoding, n_inputs, family, path)
     space = SearchSpace(family, resolution=encoding.resolutions)
     base = float(state["base_acc"]) if "base_acc" in state else 0.0
-    return space, PublishedMLP(encoding=encoding, space=space, layers=layers, base=base)
+    return space, OneHotMLP(encoding=encoding, space=space, layers=layers, base=base)
 
 
 def _load(path: Path) -> Mapping[str, torch.Tensor]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from optuna_ofa._errors import FormatError
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
 from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._measured_rows import MeasuredRows
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
@@ -49,19 +50,19 @@ class RidgeModel(AccuracyModel):
     def fit(
         cls,
         space: SearchSpace,
-        matrix: Matrix,
-        top1: NDArray[np.float64],
+        rows: MeasuredRows,
         penalty: float | None = None,
     ) -> RidgeModel:
         """Fit by least squares with a penalty on the squared weights.
 
         None takes the penalty with the least leave-one-out error.
         """
-        features = Thermometer(space)(matrix)
+        top1 = rows.top1
+        features = Thermometer(space)(rows.matrix)
         mean, level = features.mean(axis=0), float(top1.mean())
         centred = features - mean
         if penalty is None:
-            penalty = _best_penalty(centred, top1 - level)
+            penalty = best_penalty(centred, top1 - level)
         gram = centred.T @ centred + penalty * np.eye(features.shape[1])
         covariance = np.linalg.inv(gram)
         weights = covariance @ (centred.T @ (top1 - level))
@@ -91,6 +92,7 @@ class RidgeModel(AccuracyModel):
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready numbers; the covariance, most of a file, has ten significant digits."""
         return {
+            "kind": "ridge",
             "top1": self._top1,
             "noise": self._noise,
             "weights": self._weights.tolist(),
@@ -116,13 +118,16 @@ class RidgeModel(AccuracyModel):
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"`model` must hold the numbers of a ridge model, but: "
                               f"{error!r}.") from error  # fmt: skip
+        finite = [model._top1, model._noise, *weights, *model._mean, *model._covariance.ravel()]
+        if not np.isfinite(finite).all():
+            raise FormatError("`model` must hold finite numbers only.")
         n_features = model._features(space.to_matrix([space.smallest()])).shape[1]
         if n != n_features or len(model._mean) != n:
             raise FormatError(f"`weights` must have {n_features} numbers for {space}, but got {n}.")
         return model
 
 
-def _best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+def best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
     """The penalty whose fit predicts each row best from all others, in closed form.
 
     With the hat matrix H the error of a left-out row is its residual over 1 - H_ii; the mean

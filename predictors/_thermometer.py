@@ -9,6 +9,9 @@ from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
+# the last features: logarithms of MACs and parameters, and their squares
+N_COSTS = 4
+
 
 class Thermometer:
     """Features of a subnet for linear models.
@@ -41,10 +44,12 @@ class Thermometer:
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
         rows = self._space.canonicalize(self._space.check(matrix))
-        steps = rows[:, self._columns] >= self._thresholds
         logs = (self._logs(rows) - self._low) / self._range
         # one subnet after the other in memory, so that sums over features have one order
-        return np.ascontiguousarray(np.concatenate([steps, 3 * logs, logs**2], axis=1))
+        features = np.empty((len(rows), len(self._columns) + N_COSTS))
+        features[:, :-N_COSTS] = rows[:, self._columns] >= self._thresholds
+        features[:, -4:-2], features[:, -2:] = 3 * logs, logs**2
+        return features
 
     def _logs(self, rows: Matrix) -> NDArray[np.float64]:
         return np.log(np.stack([self._macs(rows), self._params(rows)], axis=1))

@@ -194,7 +194,7 @@ def test_the_script_reproduces_the_predictor(
     accuracy: AccuracyPredictor, example: ModuleType, shared_data: Path
 ) -> None:
     rows = example.read(shared_data / "ofa_mbv3_w1.0_measured", SPACE)
-    fitted = AccuracyPredictor.fit(SPACE, *rows, penalty=example.PENALTY)
+    fitted = example.fit(SPACE, *rows)
     matrix = SPACE.sample(100, seed=0)
     np.testing.assert_allclose(fitted.predict(matrix), accuracy.predict(matrix), atol=1e-6)
 

@@ -194,7 +194,7 @@ def test_subnet_outside_of_the_space_is_refused(
 
 
 def test_is_not_saved(tutorial: AccuracyPredictor, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="got PublishedMLP; copy the published file"):
+    with pytest.raises(InvalidArgumentError, match="got OneHotMLP; copy the published file"):
         tutorial.save(tmp_path / "predictor.json")
 
 

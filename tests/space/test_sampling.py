@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import SearchSpace, families
 
 FAMILIES = [family.name for family in families()]
-UNIFORM_OVER: list[Any] = ["choices", "subnets"]
+UNIFORM_OVER: list[Any] = ["choices", "subnets", "sizes"]
 
 
 def chi_square(counts: Any, expected: Any) -> float:
@@ -74,6 +75,21 @@ def test_deep_subnets_are_frequent_among_all_subnets() -> None:
     column = [gene.name for gene in space.genes].index("stage3.depth")
     drawn = space.sample(20_000, seed=0, uniform_over="subnets")[:, column]
     assert chi_square(np.bincount(drawn, minlength=3), weights * 20_000) < 4
+
+
+def test_sizes_reach_from_the_smallest_to_the_largest() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=224)
+    macs = CostPredictor("n_macs", space)
+    low, high = macs.predict(space.to_matrix([space.smallest(), space.largest()]))
+    tenths = {}
+    for uniform_over in UNIFORM_OVER:
+        drawn = macs.predict(space.sample(5_000, seed=0, uniform_over=uniform_over))
+        counts, _ = np.histogram((drawn - low) / (high - low), bins=10, range=(0, 1))
+        tenths[uniform_over] = counts / 5_000
+    assert tenths["sizes"].min() > 0.05
+    assert tenths["sizes"].max() < 0.25
+    for others in ("choices", "subnets"):
+        assert tenths[others].min() < 0.001
 
 
 def test_none() -> None:
