@@ -55,16 +55,6 @@ def test_drift_and_the_cost_of_profiling_are_divided_away(
         np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-2)
 
 
-def test_layers_alone_are_loaded_several_times(
-    make_device: Any, space: SearchSpace, price: Callable[[Layer], float]
-) -> None:
-    device = make_device(profiles=False, drift=0, unlucky=3.0)
-    table = profile(space, runtime=device, n_rounds=6, max_spread=10, progress=False)
-    matrix, expected = expected_ms(space, price, 1.0)
-    ratio = LatencyPredictor(table=table, space=space).predict(matrix) / expected
-    np.testing.assert_allclose(ratio, 1, rtol=1e-2)
-
-
 @pytest.mark.parametrize("beyond", [{"call_ms": 0.002}, {"cold_ms": 0.1}], ids=["calls", "caches"])
 def test_layers_alone_add_up_to_whole_networks(
     beyond: dict[str, float], make_device: Any, space: SearchSpace, price: Callable[[Layer], float]
