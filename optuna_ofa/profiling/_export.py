@@ -131,5 +131,8 @@ def _network_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
 
 def _layer_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
     every = (layer for r in sizes for layer in signatures(at_resolution(space, r)))
-    wholes = [s for r in sizes for s in covering_subnets(space, r)]  # what layers add up to
+    wholes = []  # what the layers have to add up to
+    for resolution in sizes:
+        subnets = covering_subnets(space, resolution)
+        wholes += [subnets[0], subnets[len(subnets) // 2]]
     return [*graphs_of(wholes), *(Graph((layer,)) for layer in dict.fromkeys(every))]

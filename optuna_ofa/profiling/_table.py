@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,6 @@ from optuna_ofa._errors import NoisyDeviceError
 from optuna_ofa.predictors import Entry, LatencyTable
 from optuna_ofa.predictors._interpolation import METHOD
 from optuna_ofa.profiling._graph_folder import Graph
-from optuna_ofa.profiling._in_context import in_context
 from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
 from optuna_ofa.space import Layer, SearchSpace
 
@@ -37,8 +36,8 @@ def build_table(
 
     In a network, the medians of the runs say how its time divides among its layers, and the
     network's latency by the CPU clock, measured without a profile, says what they add up to:
-    a profile costs time itself and has a wall clock. A layer alone takes its fastest round,
-    corrected by what whole networks take.
+    a profile costs time itself and has a wall clock. Layers alone are scaled so that they add up
+    to whole networks.
 
     Args:
         space: Of the family.
@@ -61,10 +60,7 @@ def build_table(
         elif graph.subnet is None:
             alone[graph.layers[0]] = _alone(timing)
     wholes = [(g.layers, t.latency_ms) for g, t in found if g.subnet and not g.profiled]
-    means = in_context({layer: entry.mean_ms for layer, entry in alone.items()}, wholes)
-    entries = {
-        layer: entry._replace(mean_ms=round(means[layer], 7)) for layer, entry in alone.items()
-    }
+    entries = _scaled(alone, wholes)
     entries |= {layer: _in_networks(times) for layer, times in runs.items()}
     metadata = {
         **results.setup,
@@ -110,8 +106,24 @@ def _in_network(timing: Timing) -> list[_Runs]:
 
 
 def _alone(timing: Timing) -> Entry:
-    """The fastest round, because the others waited for the memory of other layers."""
-    return _entry(timing.min_ms, timing.std_ms, timing.n_rounds, timing.latency_ms, timing.min_ms)
+    ms = timing.latency_ms
+    return _entry(ms, timing.std_ms, timing.n_rounds, ms, timing.min_ms)
+
+
+def _scaled(
+    alone: Mapping[Layer, Entry], wholes: Sequence[tuple[Sequence[Layer], float]]
+) -> dict[Layer, Entry]:
+    """Entries of layers alone, whose means add up to whole networks.
+
+    A layer alone has warm weights, and a call of the runtime to itself.
+    """
+    ratios = [
+        ms / sum(alone[layer].mean_ms for layer in layers)
+        for layers, ms in wholes
+        if all(layer in alone for layer in layers)
+    ]
+    scale = float(np.median(ratios)) if ratios else 1.0
+    return {layer: e._replace(mean_ms=round(e.mean_ms * scale, 7)) for layer, e in alone.items()}
 
 
 def _in_networks(runs: list[_Runs]) -> Entry:

@@ -46,7 +46,6 @@ class Device:
         drift: How much slower it gets as it heats up.
         call_ms: What a run takes beyond its layers.
         cold_ms: What a run of several layers takes beyond that.
-        unlucky: How much longer a layer alone takes as it is loaded for the first time.
     """
 
     profiles: bool = True
@@ -56,7 +55,6 @@ class Device:
     drift: float = 0.5
     call_ms: float = 0.0
     cold_ms: float = 0.0
-    unlucky: float = 1.0
     name: str = "fake"
     suffix: str = SUFFIX
     loaded: list[str] = field(default_factory=list)
@@ -72,11 +70,9 @@ class Device:
         layers, _ = read_layers(path)
         if any(layer.kernel == self.breaks_on for layer in layers):
             raise RuntimeError(f"no kernel of size {self.breaks_on}")
-        first = path.name not in self.loaded
         self.loaded.append(path.name)
-        luck = self.unlucky if first and len(layers) == 1 else 1.0
         beyond = self.call_ms + self.cold_ms * (len(layers) > 1)
-        return _Network(self, layers, luck, beyond)
+        return _Network(self, layers, beyond)
 
     def now(self) -> float:
         """How slow the device is at present: it heats up, once."""
@@ -90,7 +86,6 @@ class Device:
 class _Network:
     device: Device
     layers: list[Layer]
-    luck: float
     beyond_ms: float
     runs: list[list[NodeTime]] = field(default_factory=list)
 
@@ -100,7 +95,7 @@ class _Network:
         self.runs.append(
             [NodeTime(f"{i:02d}/op", ms * 1.5 * factor) for i, ms in enumerate(times)]
         )
-        return factor * (self.luck * sum(times) + self.beyond_ms)
+        return factor * (sum(times) + self.beyond_ms)
 
     def layer_times(self) -> list[list[NodeTime]]:
         return self.runs

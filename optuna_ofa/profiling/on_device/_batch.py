@@ -8,12 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ._rounds import Rounds, by_layer, measure_rounds
+from ._rounds import by_layer, measure_rounds
 from ._runtime import Network, Runtime
-
-# How often a layer alone is loaded: where its memory happens to lie, one can take three times as
-# long as elsewhere for as long as it is loaded.
-_LOADS = 3
 
 
 def measure_batch(
@@ -57,19 +53,12 @@ def measure_batch(
         except Exception as error:  # whatever a runtime raises is a result
             measured[graph["file"]] = {"error": f"{type(error).__name__}: {error}"[:500]}
 
-    parts: list[Rounds] = []
-    for rounds in np.array_split(np.arange(n_rounds), min(_LOADS, n_rounds)):
-        if parts:
-            networks = [_again(runtime, folder, *pair) for pair in zip(good, networks, strict=True)]
-        parts.append(
-            measure_rounds([anchor, *networks], n_rounds=len(rounds), clock=clock, tick=tick)
-        )
-    clock_ms, wall_ms = (np.concatenate(times, axis=1) for times in zip(*parts, strict=True))
+    rounds = measure_rounds([anchor, *networks], n_rounds=n_rounds, clock=clock, tick=tick)
     for i, graph in enumerate(good, start=1):
         measured[graph["file"]] = {
-            "clock_ms": _rounded(clock_ms[i]),
-            "wall_ms": _rounded(wall_ms[i]),
-            "anchor_ms": _rounded(clock_ms[0]),
+            "clock_ms": _rounded(rounds.clock_ms[i]),
+            "wall_ms": _rounded(rounds.wall_ms[i]),
+            "anchor_ms": _rounded(rounds.clock_ms[0]),
         }
     del anchor, networks
     layered = [g for g in good if g.get("n_layers") and runtime.profiles]
@@ -83,11 +72,6 @@ def _loaded(runtime: Runtime, path: Path) -> Network:
     network = runtime.load(path)
     network.run()
     return network
-
-
-def _again(runtime: Runtime, folder: Path, graph: dict[str, Any], network: Network) -> Network:
-    """A layer alone is loaded anew, before the memory of the old one is free."""
-    return network if "subnet" in graph else _loaded(runtime, folder / graph["file"])
 
 
 def _layers(

@@ -15,7 +15,7 @@ class ExecuTorch:
     """Runs programs that were lowered to XNNPACK.
 
     Args:
-        settings: Threads of XNNPACK's pool.
+        settings: Threads of XNNPACK's pool, and of torch's.
 
     Raises:
         ValueError: If a setting is not offered.
@@ -36,8 +36,11 @@ class ExecuTorch:
 
     def load(self, path: Path, *, profile: bool = False) -> Network:
         """Load a program and prepare its method ``forward``."""
+        import torch
         from executorch.extension.pybindings import portable_lib
 
+        # the large 7x7 convolutions run in torch's threads, not in XNNPACK's
+        torch.set_num_threads(self._threads)
         if hasattr(portable_lib, "_unsafe_reset_threadpool"):
             portable_lib._unsafe_reset_threadpool(self._threads)
         return _Program(portable_lib._load_for_executorch(str(path)))
