@@ -108,7 +108,7 @@ def test_goes_on_where_it_was_interrupted(
     make_device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     space = space.restrict(resolution=[64, 128])
-    stopped = make_device(profiles=False, stops_after=4 * BATCH)
+    stopped = make_device(profiles=False, stops_after=2 * BATCH)
     arguments = {"out": tmp_path / "t.json", "n_rounds": 3, "progress": False}
     with pytest.raises(KeyboardInterrupt):
         profile(space, runtime=stopped, **arguments)
