@@ -5,7 +5,7 @@
 The budget is what the sandwich rule needs for ``--steps`` steps; progressive shrinking, and the
 largest net alone, get as many steps as cost the same. Beside them: slices of the largest net that
 was trained alone, and the smallest net trained alone for as many steps as the sandwich rule has.
-Accuracies are on the 10,000 test images, batch normalisation recalibrated on training images.
+Accuracies are on the test images, batch normalisation recalibrated on training images.
 Killed and started again, it goes on.
 """
 
@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/training"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--images", type=Path, help="folder of the four files")
+    parser.add_argument("--tested", type=int, default=10_000, help="test images that are used")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -75,7 +76,8 @@ def main() -> None:
     space = SearchSpace(FAMILY)
     recipes = recipes_of(space, arguments.steps)
     data = fashion_mnist(arguments.images)
-    test = DataLoader(data.test, 500)
+    images, classes = data.test[: arguments.tested]
+    test = list(zip(images.split(500), classes.split(500), strict=True))
     calibration = data.train.tensors[0][:N_CALIBRATION]
 
     def accuracies(supernet: Supernet, subnets: Sequence[Subnet]) -> np.ndarray:

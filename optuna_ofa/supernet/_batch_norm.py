@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optuna_ofa.supernet._elastic import Elastic, Size, filled
+from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 _NAMES = ("running_mean", "running_var", "weight", "bias")
 
@@ -27,7 +27,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
         """Weights and statistics at a size, each of shape ``(out_channels,)``."""
-        return {name: getattr(self, name)[: size.out_channels] for name in _NAMES}
+        return {name: first(getattr(self, name), size.out_channels) for name in _NAMES}
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise; in training mode the statistics of the active channels are updated."""

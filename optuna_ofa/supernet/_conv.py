@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from optuna_ofa.supernet._depthwise import depthwise_conv2d
-from optuna_ofa.supernet._elastic import Elastic, Size, filled
+from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 class ElasticConv2d(Elastic, nn.Conv2d):
@@ -29,7 +29,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
 
     def filters(self, size: Size) -> Tensor:
         """The weight at a size, ``(out_channels, in_channels, kernel, kernel)``."""
-        return self.weight[: size.out_channels, : size.in_channels]
+        return first(first(self.weight, size.out_channels), size.in_channels, 1)
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve with the active weight."""
@@ -70,12 +70,12 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
 
     def filters(self, size: Size) -> Tensor:
         """The weight at a size, ``(out_channels, 1, kernel, kernel)``."""
-        filters = self.weight[: size.out_channels]
+        filters = first(self.weight, size.out_channels)
         for larger, smaller in pairwise(self.kernels):
             if larger > size.kernel:
                 edge = (larger - smaller) // 2
                 centre = filters[:, :, edge : larger - edge, edge : larger - edge]
-                matrix = self.get_parameter(f"{larger}to{smaller}_matrix")
+                matrix = getattr(self, f"{larger}to{smaller}_matrix")
                 filters = F.linear(centre.flatten(1), matrix).view(centre.shape)
         return filters
 

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# largest maps, in pixels a side, and kernels for which it was faster: benchmarks/training_step.py
-MAX_SIZE = 10
+# Where it is faster, on maps in channels_last: kernels of 5 and more, for 3x3 torch has code of
+# its own; and maps of up to so many pixels for each weight of the kernel (14x14 for 7x7).
 MIN_KERNEL = 5
+MAX_PIXELS_A_WEIGHT = 4
 
 
 def depthwise_conv2d(x: Tensor, filters: Tensor, stride: int) -> Tensor:
@@ -38,8 +39,8 @@ def depthwise_conv2d(x: Tensor, filters: Tensor, stride: int) -> Tensor:
 def _is_faster(x: Tensor, filters: Tensor) -> bool:
     return (
         x.device.type == "cpu"
-        and max(x.shape[2:]) <= MAX_SIZE
         and filters.shape[-1] >= MIN_KERNEL
+        and x.shape[2:].numel() <= MAX_PIXELS_A_WEIGHT * filters.shape[2:].numel()
         and filters.requires_grad
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
@@ -82,16 +83,21 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Te
     Returns:
         ``(channels, 1, kernel, kernel)``.
     """
-    n, channels = x.shape[:2]
+    channels = len(x[0])
     # sums over images of each product of an input and an output pixel, for each channel
-    pixels = x.permute(1, 2, 3, 0).reshape(channels, -1, n)
-    outputs = gradient.permute(1, 0, 2, 3).reshape(channels, n, -1)
-    products = torch.bmm(pixels, outputs).flatten(1)
+    products = torch.bmm(_by_channel(x).transpose(1, 2), _by_channel(gradient)).flatten(1)
     height, width = x.shape[2:]
     places, inside = _pairs(height, width, kernel, stride)
     chosen = products.index_select(1, places.flatten()).view(channels, *places.shape)
     filters: Tensor = (chosen * inside).sum(2)
     return filters.view(channels, 1, kernel, kernel)
+
+
+def _by_channel(x: Tensor) -> Tensor:
+    """``(channels, n, pixels)``, contiguous."""
+    # as the transpose of a matrix, which is fast where x is in channels_last
+    matrix = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    return matrix.t().contiguous().view(x.shape[1], len(x), -1)
 
 
 @cache

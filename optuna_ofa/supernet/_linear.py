@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optuna_ofa.supernet._elastic import Elastic, Size, filled
+from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 class ElasticLinear(Elastic, nn.Linear):
@@ -22,7 +22,7 @@ class ElasticLinear(Elastic, nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Multiply with the active weight."""
-        return F.linear(input, self.weight[:, : self.active.in_channels], self.bias)
+        return F.linear(input, first(self.weight, self.active.in_channels, 1), self.bias)
 
     def extract(self, size: Size | None = None) -> nn.Linear:
         """The plain layer of that size with a copy of its weights."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from optuna_ofa.space import make_divisible
-from optuna_ofa.supernet._elastic import Elastic, Size, filled
+from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 def squeezed(channels: int) -> int:
@@ -56,11 +56,12 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
     def tensors(self, size: Size) -> dict[str, Tensor]:
         """The weights at a size, by their names in the state dict."""
         n, mid = size.out_channels, squeezed(size.out_channels)
+        weight = self.fc.get_parameter
         return {
-            "fc.reduce.weight": self.fc.get_parameter("reduce.weight")[:mid, :n],
-            "fc.reduce.bias": self.fc.get_parameter("reduce.bias")[:mid],
-            "fc.expand.weight": self.fc.get_parameter("expand.weight")[:n, :mid],
-            "fc.expand.bias": self.fc.get_parameter("expand.bias")[:n],
+            "fc.reduce.weight": first(first(weight("reduce.weight"), mid), n, 1),
+            "fc.reduce.bias": first(weight("reduce.bias"), mid),
+            "fc.expand.weight": first(first(weight("expand.weight"), n), mid, 1),
+            "fc.expand.bias": first(weight("expand.bias"), n),
         }
 
     def forward(self, x: Tensor) -> Tensor:

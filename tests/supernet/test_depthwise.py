@@ -42,8 +42,8 @@ def test_gradients_by_differences(stride: int) -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "size", "special"),
-    [(5, 10, True), (7, 8, True), (3, 8, False), (7, 28, False)],
-    ids=["5x5", "7x7", "small-kernel", "large-map"],
+    [(5, 10, True), (7, 14, True), (3, 4, False), (5, 11, False), (7, 15, False)],
+    ids=["5x5", "7x7", "small-kernel", "5x5-large-map", "7x7-large-map"],
 )
 def test_is_used_for_large_kernels_on_small_maps(kernel: int, size: int, special: bool) -> None:
     x, filters = inputs(kernel, size, size)
