@@ -1,4 +1,4 @@
-"""Images and labels as a loader gives them, checked and at the resolution of a subnet."""
+"""Images and labels as a loader gives them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import Family
+from optuna_ofa.supernet import at_resolution, check_batch
 
 # batches of (images, labels), or a function that makes them for a resolution
 Loader = Iterable[Any] | Callable[[int], Iterable[Any]]
-
-
-def at_resolution(images: Tensor, resolution: int) -> Tensor:
-    """The images at a resolution: as they are, or resized bilinearly with antialiasing.
-
-    Args:
-        images: ``(n, channels, height, width)``.
-        resolution: Height and width of what is returned.
-    """
-    size = (resolution, resolution)
-    if tuple(images.shape[-2:]) == size:
-        return images
-    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def batches(
@@ -45,7 +32,7 @@ def batches(
     """
     n_images = 0
     for i, batch in enumerate(_opened(loader, resolution, argument)):
-        images, labels = _checked(batch, family, f"`{argument}` must give", f"batch {i}")
+        images, labels = check_batch(batch, family, f"`{argument}` must give", f"batch {i}")
         n_images += len(images)
         yield images, labels
     if not n_images:
@@ -81,37 +68,3 @@ def _opened(loader: Loader, resolution: int, argument: str) -> Iterable[Any]:
         f"`{argument}` must give batches of images and labels every time it is read, or be a "
         f"function of a resolution that returns such a loader, but got {type(opened).__name__}."
     )
-
-
-def _checked(batch: Any, family: Family, rule: str, which: str) -> tuple[Tensor, Tensor]:
-    pair = batch if isinstance(batch, list | tuple) else ()
-    if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
-        raise InvalidArgumentError(
-            f"{rule} pairs of tensors, images and labels, but {which} is {_described(batch)}."
-        )
-    images, labels = pair
-    if images.ndim != 4 or images.shape[1] != family.in_channels or not images.is_floating_point():
-        raise InvalidArgumentError(
-            f"{rule} images of shape (n, {family.in_channels}, height, width) and of a "
-            f"floating-point type for {family.name}, but {which} has {_described(images)}."
-        )
-    if labels.shape != images.shape[:1] or labels.is_floating_point():
-        raise InvalidArgumentError(
-            f"{rule} one class index an image, but {which} has {_described(labels)} for "
-            f"{len(images)} images."
-        )
-    last = family.head.n_classes - 1
-    if len(labels) and not (0 <= int(labels.min()) <= int(labels.max()) <= last):
-        raise InvalidArgumentError(
-            f"{rule} labels from 0 to {last} for {family.name}, but {which} has some from "
-            f"{int(labels.min())} to {int(labels.max())}."
-        )
-    return images, labels
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"a {value.dtype} tensor of shape {tuple(value.shape)}"
-    if isinstance(value, list | tuple):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa.evaluation._images import Loader, at_resolution, batches
+from optuna_ofa.evaluation._images import Loader, batches
 from optuna_ofa.evaluation._recalibrate import recalibrate, type_of
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet
+from optuna_ofa.supernet import Supernet, at_resolution
 
 
 class Score(NamedTuple):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import Family
+from optuna_ofa.supernet import check_batch
 from optuna_ofa.training._random import derived_seed, get_states, seed_all, set_states
 
 
@@ -72,7 +73,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         """Images ``(n, channels, height, width)`` and labels ``(n,)``."""
-        return check_batch(self._read(), self._family)
+        return _fitting(self._read(), self._family)
 
     def _read(self) -> Any:
         try:
@@ -114,41 +115,18 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
             set_states(outside)
 
 
-def check_batch(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
-    """A batch as images and labels.
+def _fitting(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
+    """A batch as images that are large enough and labels.
 
     Raises:
         InvalidArgumentError: If it is something else, or does not fit the family.
     """
-    pair = tuple(batch) if isinstance(batch, list | tuple) else ()
-    if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
-        raise InvalidArgumentError(
-            f"`loader` must give pairs of tensors, images and labels, but gave a "
-            f"{type(batch).__name__}."
-        )
-    images, labels = pair
+    images, labels = check_batch(batch, family, "`loader` must give", "a batch")
     least = total_stride(family)
-    if images.ndim != 4 or images.shape[1] != family.in_channels or not images.is_floating_point():
-        raise InvalidArgumentError(
-            f"`loader` must give images of shape (n, {family.in_channels}, height, width) and of "
-            f"a floating-point type for {family.name}, but gave {tuple(images.shape)} of "
-            f"{images.dtype}."
-        )
-    if min(images.shape[2:]) < least:
+    if not len(labels) or min(images.shape[2:]) < least:
         raise InvalidArgumentError(
             f"`loader` must give images of at least {least} pixels a side, the product of the "
-            f"strides of {family.name}, but gave {tuple(images.shape[2:])}."
-        )
-    if labels.shape != images.shape[:1] or labels.is_floating_point() or not len(labels):
-        raise InvalidArgumentError(
-            f"`loader` must give one integer label an image, but gave {labels.dtype} of shape "
-            f"{tuple(labels.shape)} for {len(images)} images."
-        )
-    lowest, highest, n_classes = int(labels.min()), int(labels.max()), family.head.n_classes
-    if lowest < 0 or highest >= n_classes:
-        raise InvalidArgumentError(
-            f"`loader` must give labels from 0 to {n_classes - 1} for {family.name}, but gave "
-            f"some from {lowest} to {highest}."
+            f"strides of {family.name}, but gave some of shape {tuple(images.shape)}."
         )
     return images, labels.long()
 

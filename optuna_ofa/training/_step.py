@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optuna_ofa.supernet import Supernet
+from optuna_ofa.supernet import Supernet, at_resolution
 from optuna_ofa.training._recipe import Run
 from optuna_ofa.training._settings import TrainingSettings
 
@@ -91,18 +91,5 @@ class _Views(dict[int, Tensor]):
         self._images = images
 
     def __missing__(self, resolution: int) -> Tensor:
-        self[resolution] = resize(self._images, resolution)
+        self[resolution] = at_resolution(self._images, resolution)
         return self[resolution]
-
-
-def resize(images: Tensor, resolution: int) -> Tensor:
-    """Images of another size, bilinearly with antialiasing; those that fit are returned.
-
-    Args:
-        images: ``(n, channels, height, width)``.
-        resolution: Height and width of what is returned.
-    """
-    size = (resolution, resolution)
-    if tuple(images.shape[2:]) == size:
-        return images
-    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)

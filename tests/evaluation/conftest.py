@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa import Supernet, get_family
-from optuna_ofa.evaluation._images import at_resolution
 from optuna_ofa.space import Family, Head, SearchSpace, Stage, Stem
+from optuna_ofa.supernet import at_resolution
 
 FAMILY = replace(
     get_family("ofa_mbv3_w1.0"),

@@ -26,7 +26,7 @@ from optuna_ofa import (
     evaluate,
     recalibrate,
 )
-from optuna_ofa.evaluation._images import at_resolution
+from optuna_ofa.supernet import at_resolution
 
 Loaders = Callable[..., DataLoader]
 

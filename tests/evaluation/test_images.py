@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa import InvalidArgumentError, evaluate
-from optuna_ofa.evaluation._images import at_resolution, batches, first_images
+from optuna_ofa.evaluation._images import batches, first_images
 from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.supernet import Supernet
+from optuna_ofa.supernet import Supernet, at_resolution
 
 LABELS = torch.zeros(2, dtype=torch.int64)
 IMAGES = torch.zeros(2, 3, 8, 8)
