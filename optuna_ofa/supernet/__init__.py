@@ -2,7 +2,12 @@
 
 from optuna_ofa.supernet._batch_norm import batch_norm_tensors
 from optuna_ofa.supernet._blocks import build_layer
-from optuna_ofa.supernet._checkpoint import check_weights, load_supernet, save_supernet
+from optuna_ofa.supernet._checkpoint import (
+    check_weights,
+    load_supernet,
+    read_tensors,
+    save_supernet,
+)
 from optuna_ofa.supernet._images import at_resolution, check_batch
 from optuna_ofa.supernet._squeeze_excite import squeezed
 from optuna_ofa.supernet._supernet import Supernet, slot_modules
@@ -15,6 +20,7 @@ __all__ = [
     "check_batch",
     "check_weights",
     "load_supernet",
+    "read_tensors",
     "save_supernet",
     "slot_modules",
     "squeezed",

@@ -86,15 +86,26 @@ def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tens
     return {published.get(key, key): tensor for key, tensor in renamed.items()}
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_tensors(path: Path, rule: str) -> Any:
+    """What a file of torch holds, if that is tensors and plain values.
+
+    Args:
+        path: The file.
+        rule: How the message begins: "`weights` must be a checkpoint of tensors".
+
+    Raises:
+        FormatError: If it is damaged, or holds objects of other classes.
+    """
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # damaged files raise errors of many kinds
-        raise FormatError(
-            f"`weights` must be a checkpoint of tensors, but {path} cannot be read: {error}"
-        ) from error
+        raise FormatError(f"{rule}, but {path} cannot be read: {error}") from error
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    content = read_tensors(path, "`weights` must be a checkpoint of tensors")
     state = content.get("state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not state:
         found = "no entry" if isinstance(state, Mapping) else type(state).__name__

@@ -10,7 +10,7 @@ import torch
 
 from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
-from optuna_ofa.supernet import Supernet, check_weights
+from optuna_ofa.supernet import Supernet, check_weights, read_tensors
 from optuna_ofa.training._state import TrainingState
 
 FORMAT = "optuna_ofa.training/1"
@@ -36,16 +36,10 @@ def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> d
         FamilyMismatchError: If its weights are those of another family.
         InvalidArgumentError: If it is of another run.
     """
-    try:
-        data: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # damaged files raise errors of many kinds
-        raise FormatError(
-            f"`checkpoint` must be a file that training wrote, but {path} cannot be read: {error}"
-        ) from error
+    rule = "`checkpoint` must be a file that training wrote"
+    data = read_tensors(path, rule)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise FormatError(f"`checkpoint` must be a file that training wrote, but {path} is none.")
+        raise FormatError(f"{rule}, but {path} is none.")
     check_weights(supernet, data["state_dict"], path, "checkpoint")
     for argument, value in run.items():
         written = data["run"].get(argument)
