@@ -1,0 +1,200 @@
+"""Networks as rows of boxes, one box a layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Layer, Subnet, subnet_layers
+from optuna_ofa.visualization._colours import GREY, kernel_colour
+from optuna_ofa.visualization._words import layer_words
+
+Network = Subnet | Sequence[Layer]
+
+_OTHER_WIDTH = 4.0  # of layers that are no blocks; a block with 100 channels has 10
+_OTHER_HEIGHT = 0.35
+_ROW_HEIGHT = 0.68  # of the highest box, where rows are 1 apart
+_GAP, _BORDER = 0.8, 3.5  # between layers, and between stages
+
+
+class LayerBox(NamedTuple):
+    """One layer of a drawing.
+
+    Args:
+        layer: The layer.
+        stage: 0 up to the first block, then counted from 1; the head is one more than the last.
+        left: Where the box begins.
+        width: Its width: the square root of a block's output channels.
+        height: Its height: a block's expand ratio over the largest one that is drawn.
+    """
+
+    layer: Layer
+    stage: int
+    left: float
+    width: float
+    height: float
+
+
+class ArchitectureRow(NamedTuple):
+    """One network of a drawing.
+
+    Args:
+        name: Its name.
+        resolution: Input size in pixels.
+        boxes: Its layers from the input to the output; pooling has no box.
+        words: The subnet in words; empty for a network that is given by its layers.
+    """
+
+    name: str
+    resolution: int
+    boxes: tuple[LayerBox, ...]
+    words: str
+
+    @property
+    def n_blocks(self) -> int:
+        """How many of the boxes are blocks."""
+        return sum(box.layer.role == "block" for box in self.boxes)
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """Where the stages meet."""
+        pairs = zip(self.boxes, self.boxes[1:], strict=False)
+        return tuple(b.left - _BORDER / 2 for a, b in pairs if a.stage != b.stage)
+
+
+def architecture_info(networks: Mapping[str, Network]) -> tuple[ArchitectureRow, ...]:
+    """Collect what `plot_architecture` draws.
+
+    Args:
+        networks: Subnets, or the layers of any network as `layers_from_net_config` reads them,
+            by name.
+
+    Raises:
+        InvalidArgumentError: If there is no network, or one has no blocks.
+    """
+    if not networks:
+        raise InvalidArgumentError("`networks` must have at least one network, but got none.")
+    layers = {
+        name: subnet_layers(network) if isinstance(network, Subnet) else tuple(network)
+        for name, network in networks.items()
+    }
+    empty = [name for name, of in layers.items() if all(x.role != "block" for x in of)]
+    if empty:
+        raise InvalidArgumentError(f"`networks` must have blocks, but {empty[0]!r} has none.")
+    largest = max(layer.expand for of in layers.values() for layer in of)
+    return tuple(
+        ArchitectureRow(
+            name, of[0].in_size, tuple(_boxes(of, largest)),
+            str(networks[name]) if isinstance(networks[name], Subnet) else "",
+        )
+        for name, of in layers.items()
+    )  # fmt: skip
+
+
+def _boxes(layers: Sequence[Layer], largest_expand: float) -> Iterator[LayerBox]:
+    stage, left, before = 0, 0.0, None
+    for layer in layers:
+        if layer.kind in ("max_pool", "avg_pool"):
+            continue
+        if before is not None:
+            is_border = _starts_stage(layer, before)
+            stage, left = stage + is_border, left + (_BORDER if is_border else _GAP)
+        is_block = layer.role == "block"
+        width = math.sqrt(layer.out_channels) if is_block else _OTHER_WIDTH
+        height = layer.expand / largest_expand if is_block else _OTHER_HEIGHT
+        yield LayerBox(layer, stage, left, width, height)
+        left, before = left + width, layer
+
+
+def _starts_stage(layer: Layer, before: Layer) -> bool:
+    """A stage begins where a block changes the channels or the size, and the head after it."""
+    if layer.role != "block" or before.role != "block":
+        return layer.role == "block" or before.role == "block"
+    return layer.in_channels != layer.out_channels or layer.in_size != layer.out_size
+
+
+def plot_architecture(networks: Mapping[str, Network]) -> go.Figure:
+    """Draw networks one under another, one box a layer from input to output.
+
+    A block's colour is its kernel (which is also written on it), its height its expand ratio, and
+    its width grows with its output channels, after figure 4 of the ProxylessNAS paper
+    (arXiv:1812.00332). Stages are apart, and under each are its output size and channels.
+
+    Args:
+        networks: As in `architecture_info`.
+
+    Raises:
+        InvalidArgumentError: If there is no network, or one has no blocks.
+    """
+    rows = architecture_info(networks)
+    placed = [(len(rows) - 1 - i, row, box) for i, row in enumerate(rows) for box in row.boxes]
+    blocks = [p for p in placed if p[2].layer.role == "block"]
+    kernels = sorted({box.layer.kernel for *_, box in blocks})
+    traces = [
+        _bars([p for p in blocks if p[2].layer.kernel == k], f"{k}x{k}", kernel_colour(k))
+        for k in kernels
+    ]
+    others = [p for p in placed if p[2].layer.role != "block"]
+    figure = go.Figure([*traces, _bars(others, "stem and head", GREY), _borders(rows)])
+    figure.add_trace(_stage_labels(rows))
+    figure.update_xaxes(visible=False)
+    n = len(rows)
+    figure.update_yaxes(
+        tickvals=[n - 1 - i + _ROW_HEIGHT / 2 for i in range(n)], showgrid=False, zeroline=False,
+        ticktext=[f"<b>{r.name}</b><br>{r.resolution} px, {r.n_blocks} blocks" for r in rows],
+        range=[-0.32, n - 0.2],
+    )  # fmt: skip
+    return figure.update_layout(
+        title="Layers from input to output<br><sup>height: expand ratio; width: square root of "
+        "channels; under each stage: its output size in pixels and its channels</sup>",
+        template="plotly_white", barmode="overlay", height=190 + 150 * n,
+        margin={"t": 80, "b": 60}, legend={"orientation": "h", "yref": "container", "y": 0.02},
+    )  # fmt: skip
+
+
+_Placed = tuple[int, ArchitectureRow, LayerBox]
+
+
+def _bars(placed: Sequence[_Placed], name: str, colour: str) -> go.Bar:
+    return go.Bar(
+        x=[box.left + box.width / 2 for *_, box in placed],
+        y=[box.height * _ROW_HEIGHT for *_, box in placed],
+        base=[base for base, *_ in placed], width=[box.width for *_, box in placed], name=name,
+        marker={"color": colour, "line": {"width": 0}},
+        text=[str(box.layer.kernel) if box.layer.role == "block" else "" for *_, box in placed],
+        textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
+        textfont={"color": "black" if colour in (kernel_colour(5), GREY) else "white", "size": 11},
+        hovertext=[f"{row.name}<br>{layer_words(box.layer)}" for _, row, box in placed],
+        hoverinfo="text",
+    )  # fmt: skip
+
+
+def _borders(rows: Sequence[ArchitectureRow]) -> go.Scatter:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for i, row in enumerate(rows):
+        base = len(rows) - 1 - i
+        for border in row.borders:
+            x += [border, border, None]
+            y += [base - 0.22, base + _ROW_HEIGHT, None]
+    return go.Scatter(x=x, y=y, mode="lines", name="border of a stage", hoverinfo="skip",
+                      line={"color": "#666666", "width": 1, "dash": "dot"})  # fmt: skip
+
+
+def _stage_labels(rows: Sequence[ArchitectureRow]) -> go.Scatter:
+    x, y, text, hover = [], [], [], []
+    for i, row in enumerate(rows):
+        for stage in range(1, row.boxes[-1].stage + 1):
+            boxes = [b for b in row.boxes if b.stage == stage and b.layer.role == "block"]
+            if boxes:
+                x.append((boxes[0].left + boxes[-1].left + boxes[-1].width) / 2)
+                y.append(len(rows) - 1 - i - 0.12)
+                last = boxes[-1].layer
+                text.append(f"{last.out_size}<br>{last.out_channels}")
+                hover.append(row.words or row.name)
+    return go.Scatter(x=x, y=y, text=text, mode="text", showlegend=False, hovertext=hover,
+                      hoverinfo="text", textfont={"size": 10, "color": "#444444"})  # fmt: skip
