@@ -6,24 +6,36 @@ from optuna_ofa.visualization._architecture import (
     architecture_info,
     plot_architecture,
 )
+from optuna_ofa.visualization._choices import ChoicesInfo, choices_info, plot_choices
 from optuna_ofa.visualization._latency import (
     MacsInfo,
     macs_info,
     plot_macs_latency,
     plot_predicted_latency,
 )
+from optuna_ofa.visualization._layer_latency import (
+    LayerLatencyInfo,
+    layer_latency_info,
+    plot_layer_latency,
+)
 from optuna_ofa.visualization._pareto_front import FrontInfo, front_info, plot_front
 
 __all__ = [
     "ArchitectureRow",
+    "ChoicesInfo",
     "FrontInfo",
     "LayerBox",
+    "LayerLatencyInfo",
     "MacsInfo",
     "architecture_info",
+    "choices_info",
     "front_info",
+    "layer_latency_info",
     "macs_info",
     "plot_architecture",
+    "plot_choices",
     "plot_front",
+    "plot_layer_latency",
     "plot_macs_latency",
     "plot_predicted_latency",
 ]

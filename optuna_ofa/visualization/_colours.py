@@ -16,5 +16,5 @@ def kernel_colour(kernel: int) -> str:
 
 def shades(n: int) -> list[str]:
     """Several colours in an order, from light to dark."""
-    scale = ("#F0E442", "#9CCB86", "#3F9F8F", "#1F6C8C", "#2B3A67", "#14142B")
+    scale = ("#F4E38A", "#A6CF8A", "#4AA08C", "#1F6C8C", "#2B2F5E")
     return [scale[round(i * (len(scale) - 1) / max(n - 1, 1))] for i in range(n)]
