@@ -7,6 +7,13 @@ from optuna_ofa.visualization._architecture import (
     plot_architecture,
 )
 from optuna_ofa.visualization._choices import ChoicesInfo, choices_info, plot_choices
+from optuna_ofa.visualization._fronts import FrontsInfo, fronts_info, plot_fronts
+from optuna_ofa.visualization._hypervolume import (
+    HypervolumeInfo,
+    Progress,
+    hypervolume_info,
+    plot_hypervolume,
+)
 from optuna_ofa.visualization._latency import (
     MacsInfo,
     macs_info,
@@ -24,17 +31,24 @@ __all__ = [
     "ArchitectureRow",
     "ChoicesInfo",
     "FrontInfo",
+    "FrontsInfo",
+    "HypervolumeInfo",
     "LayerBox",
     "LayerLatencyInfo",
     "MacsInfo",
+    "Progress",
     "architecture_info",
     "choices_info",
     "front_info",
+    "fronts_info",
+    "hypervolume_info",
     "layer_latency_info",
     "macs_info",
     "plot_architecture",
     "plot_choices",
     "plot_front",
+    "plot_fronts",
+    "plot_hypervolume",
     "plot_layer_latency",
     "plot_macs_latency",
     "plot_predicted_latency",

@@ -88,7 +88,7 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
 
 
 def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.Bar:
-    places = np.flatnonzero(which)
+    places = np.flatnonzero(which).tolist()
     share = 100 * info.mean_ms / info.total_ms
     hover = [
         f"{_milliseconds(info, i)}, {share[i]:.1f} % of the subnet<br>{layer_words(info.layers[i])}"

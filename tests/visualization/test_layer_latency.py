@@ -75,7 +75,7 @@ class TestDrawing:
     ) -> None:
         info = layer_latency_info(table, subnet)
         figure = plot_layer_latency(table, subnet)
-        bars = [zip(trace.x.tolist(), trace.y, strict=True) for trace in figure.data]
+        bars = [zip(trace.x, trace.y, strict=True) for trace in figure.data]
         heights = {x: y for of_kernel in bars for x, y in of_kernel}
         assert [heights[i] for i in range(len(heights))] == list(info.mean_ms)
         for trace in figure.data:
