@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import plotly.graph_objects as go
@@ -61,7 +61,7 @@ def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
         InvalidArgumentError: If the study has both kinds and ``kind`` is None.
     """
     front = study.front(kind=kind)
-    kind = front[0].kind  # type: ignore[assignment]  # the two words that a front has
+    kind = cast("Kind", front[0].kind)
     results = study.results(kind=kind)
     values = results.values[results.feasible]
     points = np.array([[p.values[m] for m in front.objectives] for p in front])
@@ -74,7 +74,7 @@ def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
     fronts = [v[nondominated(v * study.problem.signs)] for v in fronts]
     reference = beyond(fronts, front.objectives)
     return FrontInfo(
-        front, others, n_others, dict(study.problem.constraints), kind or "predicted",
+        front, others, n_others, dict(study.problem.constraints), kind,
         study.study_name, hypervolume(points, reference), reference,
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def plot_front(study: SubnetStudy, *, kind: Kind | None = None) -> go.Figure:
     if n not in (2, 3):
         raise InvalidArgumentError(f"`study` must have 2 or 3 objectives to be drawn, but has {n}.")
     there = [k for k in _KINDS if study.results(kind=k).feasible.any()]
-    kinds = there if kind is None and len(there) == 2 else [kind]
+    kinds = there if kind is None and there else [kind]
     infos = [front_info(study, kind=k) for k in kinds]
     figure = _draw_2d(infos) if n == 2 else _draw_3d(infos)
     return figure.update_layout(

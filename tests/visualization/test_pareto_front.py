@@ -69,11 +69,19 @@ def make_study(n: int = 200, **arguments: Any) -> SubnetStudy:
     return study
 
 
-def add_evaluated(study: SubnetStudy, values: list[float]) -> None:
+def add_trial(study: SubnetStudy, values: list[float], kind: str) -> None:
     row = study.space.sample(1, seed=1)
-    distributions = dict(study.space.distributions)
-    params = study.space.to_params(row)[0]
-    study.add_trial(optuna.create_trial(params=params, distributions=distributions, values=values))
+    trial = optuna.create_trial(
+        params=study.space.to_params(row)[0],
+        distributions=dict(study.space.distributions),
+        values=values,
+        user_attrs={"kind": kind},
+    )
+    study.add_trial(trial)
+
+
+def add_evaluated(study: SubnetStudy, values: list[float]) -> None:
+    add_trial(study, values, "evaluated")
 
 
 class TestInfo:
@@ -224,6 +232,14 @@ class TestBothKinds:
         assert " (predicted), " in third
         assert " (evaluated) % x ms over" in third
         assert layout.xaxis.title.text == "Latency (ms)"
+
+    def test_a_kind_without_feasible_subnets_is_left_out(self) -> None:
+        study = make_study(0, constraints={"latency_ms": 40.0})
+        add_evaluated(study, [75.0, 20.0])
+        add_trial(study, [76.0, 50.0], kind="predicted")
+        assert len(study.results(kind="predicted").values) == 1
+        names = [trace.name for trace in plot_front(study).data]
+        assert names == ["other subnets (evaluated)", "Pareto front (evaluated)"]
 
     def test_one_kind_can_be_asked_for(self, study: SubnetStudy) -> None:
         assert [t.name for t in plot_front(study, kind="evaluated").data] == [
