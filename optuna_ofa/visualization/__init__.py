@@ -1,16 +1,17 @@
 """Pictures: for each one a step that collects what is shown, and one that draws it."""
 
-from optuna_ofa.visualization._architecture import (
+from optuna_ofa.visualization._architecture import plot_architecture
+from optuna_ofa.visualization._architecture_info import (
     ArchitectureRow,
     LayerBox,
     architecture_info,
-    plot_architecture,
 )
 from optuna_ofa.visualization._choices import ChoicesInfo, choices_info, plot_choices
+from optuna_ofa.visualization._front_info import FrontInfo, front_info
 from optuna_ofa.visualization._fronts import FrontsInfo, fronts_info, plot_fronts
 from optuna_ofa.visualization._hypervolume import (
     HypervolumeInfo,
-    Progress,
+    HypervolumeProgress,
     hypervolume_info,
     plot_hypervolume,
 )
@@ -25,7 +26,7 @@ from optuna_ofa.visualization._layer_latency import (
     layer_latency_info,
     plot_layer_latency,
 )
-from optuna_ofa.visualization._pareto_front import FrontInfo, front_info, plot_front
+from optuna_ofa.visualization._pareto_front import plot_front
 
 __all__ = [
     "ArchitectureRow",
@@ -33,10 +34,10 @@ __all__ = [
     "FrontInfo",
     "FrontsInfo",
     "HypervolumeInfo",
+    "HypervolumeProgress",
     "LayerBox",
     "LayerLatencyInfo",
     "MacsInfo",
-    "Progress",
     "architecture_info",
     "choices_info",
     "front_info",

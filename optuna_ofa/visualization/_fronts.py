@@ -101,7 +101,7 @@ def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
         x=[p.values[info.across] for p in points], y=[p.values[info.up] for p in points],
         mode="lines+markers", name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
         line={"color": colour, "width": 1, "shape": "hv"},
-        marker={"color": colour, "size": 6 if n <= 100 else 4,
+        marker={"color": colour, "size": 6 if n <= 100 else 3,
                 "symbol": _SYMBOLS[i % len(_SYMBOLS)]},
         hovertext=[f"{name}<br>{hover_words(p)}" for p in points], hoverinfo="text",
     )  # fmt: skip

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _N_POINTS = 100
 
 
-class Progress(NamedTuple):
+class HypervolumeProgress(NamedTuple):
     """How far a search had come.
 
     Args:
@@ -50,7 +50,7 @@ class HypervolumeInfo(NamedTuple):
         reference: The reference point, by objective.
     """
 
-    progress: dict[str, Progress]
+    progress: dict[str, HypervolumeProgress]
     reference: dict[str, float]
 
 
@@ -100,7 +100,7 @@ def _progress(
     feasible: NDArray[np.bool_],
     order: NDArray[np.intp],
     reference: Mapping[str, float],
-) -> Progress:
+) -> HypervolumeProgress:
     n = len(order)
     counts = np.unique(np.geomspace(1, n, _N_POINTS).round().astype(np.int64))
     signs = signs_of([*reference])
@@ -111,7 +111,7 @@ def _progress(
         front = front[nondominated(front * signs)]
         volumes.append(hypervolume(front, reference))
         before = count
-    return Progress(counts, np.array(volumes))
+    return HypervolumeProgress(counts, np.array(volumes))
 
 
 def plot_hypervolume(
