@@ -39,6 +39,17 @@ def test_compare_runtimes_prices_each_pick_on_the_others(tmp_path: Path) -> None
     assert out.count("where its own front has") == n * (n - 1)
 
 
+def test_draw_architectures_draws_a_pick_a_runtime(tmp_path: Path) -> None:
+    out = _run(tmp_path, "draw_architectures.py", "--evaluations", 200, "--folder", tmp_path)
+    names = table_names(get_family("ofa_mbv3_w1.0"))
+    assert out.count("(predicted)") == len(names)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    of_each = {f"{name}.{kind}.html" for name in names for kind in ("layers", "choices")}
+    assert drawn == of_each | {"architectures.html", "fronts.html", "hypervolumes.html"}
+    page = (tmp_path / "architectures.html").read_text(encoding="utf-8")
+    assert all(f"{name}, " in page for name in names)
+
+
 def test_own_runtime_is_compared_with_whole_subnets(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     out = _run(tmp_path, "own_runtime.py", "--rounds", 2, "--subnets", 3)

@@ -202,7 +202,8 @@ class SubnetStudy(optuna.Study):
         """Draw the Pareto front over the other feasible trials, with the constraints.
 
         Args:
-            kind: As in `front`.
+            kind: As in `front`, but None draws the fronts of both kinds, apart, where the study
+                has both.
 
         Returns:
             A plotly figure; ``write_html`` and ``write_image`` save it.

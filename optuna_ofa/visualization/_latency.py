@@ -12,9 +12,7 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.profiling import LatencyReport
 from optuna_ofa.profiling._report import MACS
-
-# Okabe and Ito's palette, as in the drawing of fronts
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+from optuna_ofa.visualization._colours import PALETTE
 
 
 class MacsInfo(NamedTuple):
@@ -70,7 +68,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
         go.Scatter(
             x=measured, y=report.predicted_ms[n], mode="markers",
             name=f"{n}: MAPE {report[n].mape:.1f} %, tau {report[n].kendall:.3f}",
-            marker={"size": 6, "color": _COLOURS[i % len(_COLOURS)], "opacity": 0.8},
+            marker={"size": 6, "color": PALETTE[i % len(PALETTE)], "opacity": 0.8},
         )
         for i, n in enumerate(names)
     ]  # fmt: skip
@@ -83,7 +81,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
 def plot_macs_latency(report: LatencyReport) -> go.Figure:
     """Draw measured latency over multiply-adds, coloured by the mean kernel size."""
     info = macs_info(report)
-    marker: dict[str, object] = {"size": 7, "color": _COLOURS[0]}
+    marker: dict[str, object] = {"size": 7, "color": PALETTE[0]}
     if np.isfinite(info.kernel).any():
         marker.update(color=info.kernel, colorscale="Viridis", showscale=True,
                       colorbar={"title": {"text": "mean<br>kernel"}})  # fmt: skip

@@ -3,77 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.studies import METRICS, Front, FrontPoint
+from optuna_ofa.studies import METRICS, FrontPoint
+from optuna_ofa.visualization._colours import GREY, PALETTE
+from optuna_ofa.visualization._front_info import KINDS, FrontInfo, front_info
+from optuna_ofa.visualization._volume import reference_words, unit
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
+    from optuna_ofa.studies._find_front import Kind
 
-# More points make a file of many megabytes, in which single ones cannot be told apart.
-_MAX_OTHERS = 4000
-# Okabe and Ito's palette, which colour-blind readers can tell apart
-_COLOURS = {"predicted": "#0072B2", "evaluated": "#D55E00", "other": "#BBBBBB", "limit": "#000000"}
+_MAX_BARS = 40  # more of them hide the points
+_COLOURS = dict(zip(KINDS, PALETTE, strict=False))
+_OTHERS = {"predicted": GREY, "evaluated": "#E9A97C"}
 _SYMBOLS = {"predicted": "circle-open", "evaluated": "circle"}
 
 
-class FrontInfo(NamedTuple):
-    """What a drawing of a front shows.
-
-    Args:
-        front: The front.
-        others: ``(n, n_objectives)`` values of the other feasible trials, at most 4,000 of them.
-        n_others: How many there are in all.
-        constraints: Bound of each constrained metric.
-        kind: Whether the values are predicted or evaluated.
-        title: Name of the study.
-    """
-
-    front: Front
-    others: NDArray[np.float64]
-    n_others: int
-    constraints: dict[str, float]
-    kind: str
-    title: str
-
-
-def front_info(
-    study: SubnetStudy, *, kind: Literal["predicted", "evaluated"] | None = None
-) -> FrontInfo:
-    """Collect what `plot_front` draws.
-
-    Raises:
-        EmptyFrontError: If the study has no feasible trial.
-    """
-    front = study.front(kind=kind)
-    kind = front[0].kind  # type: ignore[assignment]  # the two words that a front has
-    results = study.results(kind=kind)
-    values = results.values[results.feasible]
-    on_front = {tuple(p.values[m] for m in front.objectives) for p in front}
-    others = values[[tuple(row) not in on_front for row in values.tolist()]]
-    n_others = len(others)
-    if n_others > _MAX_OTHERS:
-        others = others[np.linspace(0, n_others - 1, _MAX_OTHERS).astype(int)]
-    limits = dict(study.problem.constraints)
-    return FrontInfo(front, others, n_others, limits, str(kind), study.study_name)
-
-
-def plot_front(
-    study: SubnetStudy, *, kind: Literal["predicted", "evaluated"] | None = None
-) -> go.Figure:
+def plot_front(study: SubnetStudy, *, kind: Kind | None = None) -> go.Figure:
     """Draw the Pareto front of a study with two or three objectives.
 
     With two, the cost is on the horizontal axis. Bars show the standard deviation where the
-    predictors know it; hovering shows the subnet in words.
+    predictors know it, at 40 points spread along the front if it has more; hovering shows the
+    subnet in words.
 
     Args:
         study: The study.
-        kind: As in `SubnetStudy.front`.
+        kind: As in `SubnetStudy.front`, but None draws the fronts of both kinds, apart, where
+            the study has both.
 
     Raises:
         EmptyFrontError: If the study has no feasible trial.
@@ -82,90 +44,135 @@ def plot_front(
     n = len(study.problem.objectives)
     if n not in (2, 3):
         raise InvalidArgumentError(f"`study` must have 2 or 3 objectives to be drawn, but has {n}.")
-    info = front_info(study, kind=kind)
-    figure = _draw_2d(info) if n == 2 else _draw_3d(info)
+    there = [k for k in KINDS if study.results(kind=k).feasible.any()]
+    kinds = there if kind is None and there else [kind]
+    infos = [front_info(study, kind=k) for k in kinds]
+    figure = _draw_2d(infos) if n == 2 else _draw_3d(infos)
     return figure.update_layout(
-        title=_title(info),
+        title=_title(infos),
         template="plotly_white",
         legend={"orientation": "h", "y": -0.18 if n == 2 else 0},
     )
 
 
-def _title(info: FrontInfo) -> str:
-    subnets = f"{len(info.front):,} {info.kind} subnet{'s' * (len(info.front) > 1)}"
-    shown = f", {len(info.others):,} of them drawn" if len(info.others) < info.n_others else ""
+def _title(infos: Sequence[FrontInfo]) -> str:
+    first, many = infos[0], len(infos) > 1
+    subnets = " and ".join(f"{len(i.front):,} {i.kind}" for i in infos)
+    plural = "s" * (many or len(first.front) > 1)
+    n_others, n_drawn = sum(i.n_others for i in infos), sum(len(i.others) for i in infos)
+    shown = f", {n_drawn:,} of them drawn" if n_drawn < n_others else ""
     limits = [
         f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
-        for m, bound in info.constraints.items()
+        for m, bound in first.constraints.items()
     ]
     within = f"; limits: {', '.join(limits)}" if limits else ""
+    volumes = [f"{i.hypervolume:,.4g}" + f" ({i.kind})" * many for i in infos]
     return (
-        f"{info.title}: {subnets} on the Pareto front"
-        f"<br><sup>over {info.n_others:,} others{shown}{within}</sup>"
+        f"{first.title}: {subnets} subnet{plural} on the Pareto front{'s' * many}"
+        f"<br><sup>over {n_others:,} others{shown}{within}</sup>"
+        f"<br><sup>hypervolume {', '.join(volumes)} {unit(first.front.objectives)} over "
+        f"{reference_words(first.reference)}</sup>"
     )
 
 
-def _draw_2d(info: FrontInfo) -> go.Figure:
-    # the cost across, what is gained upwards
-    x, y = sorted(info.front.objectives, key=lambda m: METRICS[m].maximize)
-    points = sorted(info.front, key=lambda p: p.values[x])  # the line goes from left to right
-    column = {m: i for i, m in enumerate(info.front.objectives)}
-    others = go.Scattergl(
-        x=info.others[:, column[x]], y=info.others[:, column[y]], mode="markers",
-        name="other subnets", hoverinfo="skip",
-        marker={"color": _COLOURS["other"], "size": 4, "opacity": 0.5},
-    )  # fmt: skip
-    front = go.Scatter(
-        x=[p.values[x] for p in points], y=[p.values[y] for p in points],
-        mode="markers+lines", name=f"Pareto front ({info.kind})",
-        line={"color": _COLOURS[info.kind], "width": 1, "shape": "hv"},
-        marker={"color": _COLOURS[info.kind], "size": 6, "symbol": _SYMBOLS[info.kind]},
-        error_x=_bars(points, x), error_y=_bars(points, y),
-        hovertext=[_hover(p) for p in points], hoverinfo="text",
-    )  # fmt: skip
-    figure = go.Figure([others, front])
-    figure.update_xaxes(title=_axis(info, x))
-    figure.update_yaxes(title=_axis(info, y))
+def across_and_up(objectives: Sequence[str]) -> tuple[str, str]:
+    """The metrics of the two axes: the cost across, what is gained upwards."""
+    x, y = sorted(objectives, key=lambda m: METRICS[m].maximize)
+    return x, y
+
+
+def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
+    x, y = across_and_up(infos[0].front.objectives)
+    figure = go.Figure([*(_others(i, x, y) for i in infos), *(_front(i, x, y) for i in infos)])
+    figure.update_xaxes(title=_axis(infos, x))
+    figure.update_yaxes(title=_axis(infos, y))
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
-        if metric in info.constraints:
-            bound = info.constraints[metric]
-            add_line(bound, line={"dash": "dash", "color": _COLOURS["limit"], "width": 1},
+        if metric in infos[0].constraints:
+            bound = infos[0].constraints[metric]
+            add_line(bound, line={"dash": "dash", "color": "#000000", "width": 1},
                      annotation_text=f"limit {METRICS[metric].amount(bound)}")  # fmt: skip
     return figure
 
 
-def _axis(info: FrontInfo, metric: str) -> str:
-    return f"{METRICS[metric].axis}, {info.kind}"
+def _others(info: FrontInfo, x: str, y: str) -> go.Scatter:
+    column = {m: i for i, m in enumerate(info.front.objectives)}
+    # no `Scattergl`, which plotly draws over the front
+    return go.Scatter(
+        x=info.others[:, column[x]], y=info.others[:, column[y]], mode="markers",
+        name=f"other subnets ({info.kind})", hoverinfo="skip",
+        marker={"color": _OTHERS[info.kind], "size": 4 if len(info.others) > 100 else 6,
+                "opacity": 0.5 if len(info.others) > 100 else 0.9},
+    )  # fmt: skip
 
 
-def _bars(points: Sequence[FrontPoint], metric: str) -> dict[str, object] | None:
+def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
+    points = sorted(info.front, key=lambda p: p.values[x])  # the line goes from left to right
+    barred = _spread(points, x, y)
+    has_bars = any(metric in p.std for p in points for metric in (x, y))
+    thinned = f"; bars at {len(barred)}" if has_bars and len(barred) < len(points) else ""
+    return go.Scatter(
+        x=[p.values[x] for p in points], y=[p.values[y] for p in points],
+        mode="markers+lines", name=f"Pareto front ({info.kind}{thinned})",
+        line={"color": _COLOURS[info.kind], "width": 1, "shape": "hv"},
+        marker={"color": _COLOURS[info.kind], "size": 6 if len(points) <= 100 else 4,
+                "symbol": _SYMBOLS[info.kind]},
+        error_x=_bars(points, x, barred), error_y=_bars(points, y, barred),
+        hovertext=[hover_words(p) for p in points], hoverinfo="text",
+    )  # fmt: skip
+
+
+def _spread(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
+    """At most 40 points at similar distances along the line, its ends included."""
+    if len(points) <= _MAX_BARS:
+        return np.arange(len(points))
+    values = np.array([[p.values[x], p.values[y]] for p in points])
+    steps = np.abs(np.diff(values, axis=0)) / np.maximum(np.ptp(values, axis=0), 1e-12)
+    along = np.concatenate([[0.0], np.cumsum(steps.sum(axis=1))])
+    wanted = np.linspace(0, along[-1], _MAX_BARS)
+    return np.unique(np.searchsorted(along, wanted).clip(max=len(points) - 1))
+
+
+def _axis(infos: Sequence[FrontInfo], metric: str) -> str:
+    kind = f", {infos[0].kind}" if len(infos) == 1 else ""
+    return f"{METRICS[metric].axis}{kind}"
+
+
+def _bars(
+    points: Sequence[FrontPoint], metric: str, barred: NDArray[np.intp]
+) -> dict[str, object] | None:
     if not all(metric in p.std for p in points):
         return None
-    std = [p.std[metric] for p in points]
-    return {"type": "data", "array": std, "thickness": 0.8, "width": 0}
+    std = np.full(len(points), np.nan)  # no bar
+    std[barred] = [points[i].std[metric] for i in barred]
+    return {"type": "data", "array": std, "thickness": 1, "width": 3}
 
 
-def _draw_3d(info: FrontInfo) -> go.Figure:
-    names = info.front.objectives
+def _draw_3d(infos: Sequence[FrontInfo]) -> go.Figure:
+    names = infos[0].front.objectives
 
     def cloud(columns: list[list[float]], name: str, colour: str, size: float) -> go.Scatter3d:
         x, y, z = columns
         return go.Scatter3d(x=x, y=y, z=z, mode="markers", name=name,
                             marker={"color": colour, "size": size})  # fmt: skip
 
-    others = cloud(info.others.T.tolist(), "other subnets", _COLOURS["other"], 1.5)
-    points = [[p.values[m] for p in info.front] for m in names]
-    front = cloud(points, f"Pareto front ({info.kind})", _COLOURS[info.kind], 3)
-    front.update(hovertext=[_hover(p) for p in info.front], hoverinfo="text")
+    others, fronts = [], []
+    for info in infos:
+        columns = info.others.T.tolist()
+        others.append(cloud(columns, f"other subnets ({info.kind})", _OTHERS[info.kind], 1.5))
+        points = [[p.values[m] for p in info.front] for m in names]
+        front = cloud(points, f"Pareto front ({info.kind})", _COLOURS[info.kind], 3)
+        hover = [hover_words(p) for p in info.front]
+        fronts.append(front.update(hovertext=hover, hoverinfo="text"))
     scene: dict[str, object] = {
-        f"{a}axis": {"title": {"text": _axis(info, m), "font": {"size": 11}}, "nticks": 6}
+        f"{a}axis": {"title": {"text": _axis(infos, m), "font": {"size": 11}}, "nticks": 6}
         for a, m in zip("xyz", names, strict=True)
     }
     # further away than plotly's own camera, or the titles of the axes are cut off
     scene.update(aspectmode="cube", camera={"eye": {"x": 1.7, "y": 1.7, "z": 1.0}})
-    margin = {"l": 0, "r": 0, "b": 0, "t": 60}
-    return go.Figure([others, front]).update_layout(scene=scene, margin=margin)
+    margin = {"l": 0, "r": 0, "b": 0, "t": 80}
+    return go.Figure([*others, *fronts]).update_layout(scene=scene, margin=margin)
 
 
-def _hover(point: FrontPoint) -> str:
+def hover_words(point: FrontPoint) -> str:
+    """A point in lines, its subnet in words."""
     return str(point).replace(": ", "<br>", 1).replace(" | ", "<br>")

@@ -15,7 +15,7 @@ import optuna_ofa
 from optuna_ofa import EmptyFrontError, InvalidArgumentError, SearchSpace, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._space import Matrix
-from optuna_ofa.visualization import _pareto_front, front_info, plot_front
+from optuna_ofa.visualization import _front_info, front_info, plot_front
 
 
 class LogOfParameters(Predictor):
@@ -69,11 +69,19 @@ def make_study(n: int = 200, **arguments: Any) -> SubnetStudy:
     return study
 
 
-def add_evaluated(study: SubnetStudy, values: list[float]) -> None:
+def add_trial(study: SubnetStudy, values: list[float], kind: str) -> None:
     row = study.space.sample(1, seed=1)
-    distributions = dict(study.space.distributions)
-    params = study.space.to_params(row)[0]
-    study.add_trial(optuna.create_trial(params=params, distributions=distributions, values=values))
+    trial = optuna.create_trial(
+        params=study.space.to_params(row)[0],
+        distributions=dict(study.space.distributions),
+        values=values,
+        user_attrs={"kind": kind},
+    )
+    study.add_trial(trial)
+
+
+def add_evaluated(study: SubnetStudy, values: list[float]) -> None:
+    add_trial(study, values, "evaluated")
 
 
 class TestInfo:
@@ -91,7 +99,7 @@ class TestInfo:
         assert (info.constraints, info.title, info.kind) == (limits, "phone", "predicted")
 
     def test_many_others_are_thinned_out_and_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_pareto_front, "_MAX_OTHERS", 50)
+        monkeypatch.setattr(_front_info, "_MAX_OTHERS", 50)
         study = make_study()
         info = front_info(study)
         assert len(info.others) == 50
@@ -102,6 +110,24 @@ class TestInfo:
         add_evaluated(study, [99.0, 1.0])
         info = front_info(study, kind="evaluated")
         assert (len(info.front), len(info.others), info.kind) == (1, 0, "evaluated")
+
+    def test_hypervolume_is_over_the_ends_of_the_front(self) -> None:
+        study = make_study(constraints={"latency_ms": 30.0})
+        info = front_info(study)
+        front = np.array([[*p.values.values()] for p in study.front()])
+        (low, fast), (high, slow) = front.min(axis=0), front.max(axis=0)
+        expected = {"top1": low - (high - low) / 10, "latency_ms": slow + (slow - fast) / 10}
+        assert info.reference == pytest.approx(expected)
+        steps = np.diff([*front[:, 1], expected["latency_ms"]])  # sorted by latency
+        area = (steps * (front[:, 0] - expected["top1"])).sum()
+        assert info.hypervolume == pytest.approx(area)
+
+    def test_both_kinds_have_one_reference(self) -> None:
+        study = make_study()
+        add_evaluated(study, [75.0, 90.0])
+        predicted, evaluated = (front_info(study, kind=k) for k in ("predicted", "evaluated"))
+        assert predicted.reference == evaluated.reference
+        assert predicted.reference["latency_ms"] > 90
 
     def test_an_empty_front_is_refused(self) -> None:
         with pytest.raises(EmptyFrontError, match="call `search` first"):
@@ -144,9 +170,32 @@ class TestTwoObjectives:
         assert [a.text for a in layout.annotations] == ["limit 30 ms", "limit 72 %"]
 
     def test_bars_show_the_standard_deviation_where_it_is_known(self) -> None:
-        _, front = plot_front(make_study()).data
+        _, front = plot_front(make_study(50)).data
+        assert len(front.x) <= 40
         assert set(front.error_y.array) == {0.1}
         assert front.error_x.array is None
+        assert front.name == "Pareto front (predicted)"
+
+    def test_many_bars_are_thinned_out_and_no_points(self) -> None:
+        study = make_study(1000)
+        _, front = plot_front(study).data
+        has_bar = ~np.isnan(front.error_y.array)
+        assert len(front.x) == len(study.front()) > 40
+        assert 25 <= has_bar.sum() <= 40
+        assert front.name == f"Pareto front (predicted; bars at {has_bar.sum()})"
+
+    def test_bars_are_spread_along_the_front(self) -> None:
+        _, front = plot_front(make_study(1000)).data
+        has_bar = ~np.isnan(front.error_y.array)
+        assert has_bar[[0, -1]].all()
+        span = front.y[-1] - front.y[0]
+        gaps = np.diff(np.array(front.y)[has_bar])
+        widest = np.diff(front.y).max()  # between neighbours, where no bar could be
+        assert gaps.max() < widest + span / 10
+
+    def test_points_are_drawn_over_the_others(self) -> None:
+        others, front = plot_front(make_study()).data
+        assert others.type == front.type == "scatter"  # plotly draws scattergl on top
 
     def test_hovering_shows_the_subnet(self) -> None:
         study = make_study()
@@ -158,6 +207,50 @@ class TestTwoObjectives:
     def test_the_method_of_the_study_draws_it_too(self) -> None:
         study = make_study()
         assert study.plot_front().to_dict() == plot_front(study).to_dict()
+
+
+class TestBothKinds:
+    @pytest.fixture
+    def study(self) -> SubnetStudy:
+        study = make_study()
+        add_evaluated(study, [75.0, 20.0])
+        return study
+
+    def test_they_are_drawn_apart(self, study: SubnetStudy) -> None:
+        *others, predicted, evaluated = plot_front(study).data
+        assert [len(o.x) for o in others] == [200 - len(predicted.x), 0]
+        assert (list(evaluated.x), list(evaluated.y)) == ([20.0], [75.0])
+        assert list(predicted.y) == [p.values["top1"] for p in study.front(kind="predicted")]
+        assert predicted.marker.color != evaluated.marker.color
+        assert predicted.marker.symbol != evaluated.marker.symbol
+
+    def test_title_and_axes_do_not_mix_them(self, study: SubnetStudy) -> None:
+        layout = plot_front(study).layout
+        n = len(study.front(kind="predicted"))
+        first, _, third = layout.title.text.split("<br>")
+        assert first == f"phone: {n} predicted and 1 evaluated subnets on the Pareto fronts"
+        assert " (predicted), " in third
+        assert " (evaluated) % x ms over" in third
+        assert layout.xaxis.title.text == "Latency (ms)"
+
+    def test_a_kind_without_feasible_subnets_is_left_out(self) -> None:
+        study = make_study(0, constraints={"latency_ms": 40.0})
+        add_evaluated(study, [75.0, 20.0])
+        add_trial(study, [76.0, 50.0], kind="predicted")
+        assert len(study.results(kind="predicted").values) == 1
+        names = [trace.name for trace in plot_front(study).data]
+        assert names == ["other subnets (evaluated)", "Pareto front (evaluated)"]
+
+    def test_one_kind_can_be_asked_for(self, study: SubnetStudy) -> None:
+        assert [t.name for t in plot_front(study, kind="evaluated").data] == [
+            "other subnets (evaluated)", "Pareto front (evaluated)",
+        ]  # fmt: skip
+
+    def test_with_three_objectives(self) -> None:
+        study = make_study(objectives=TestThreeObjectives.OBJECTIVES)
+        add_evaluated(study, [75.0, 20.0, 5e6])
+        *_, evaluated = plot_front(study).data
+        assert (list(evaluated.x), list(evaluated.z)) == ([75.0], [5e6])
 
 
 class TestThreeObjectives:
@@ -184,15 +277,24 @@ class TestTitle:
     def test_counts_the_subnets(self) -> None:
         study = make_study()
         n = len(study.front())
-        expected = f"phone: {n} predicted subnets on the Pareto front<br><sup>over {200 - n} others"
-        assert plot_front(study).layout.title.text == expected + "</sup>"
+        first, second, _ = plot_front(study).layout.title.text.split("<br>")
+        assert first == f"phone: {n} predicted subnets on the Pareto front"
+        assert second == f"<sup>over {200 - n} others</sup>"
+
+    def test_has_the_hypervolume_and_its_reference(self) -> None:
+        study = make_study()
+        third = plot_front(study).layout.title.text.split("<br>")[2]
+        info = front_info(study)
+        top1, ms = info.reference.values()
+        amounts = f"top1 {top1:.4g} %, latency_ms {ms:.4g} ms"
+        assert third == f"<sup>hypervolume {info.hypervolume:,.4g} % x ms over {amounts}</sup>"
 
     def test_of_one_subnet(self) -> None:
         title = plot_front(make_study(1)).layout.title.text
         assert title.startswith("phone: 1 predicted subnet on the Pareto front")
 
     def test_says_how_many_are_drawn(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_pareto_front, "_MAX_OTHERS", 50)
+        monkeypatch.setattr(_front_info, "_MAX_OTHERS", 50)
         assert " others, 50 of them drawn" in plot_front(make_study()).layout.title.text
 
     @pytest.mark.parametrize("objectives", [["top1", "latency_ms"], ["top1", "n_macs", "n_params"]])
@@ -201,7 +303,7 @@ class TestTitle:
             objectives=objectives, constraints={"latency_ms": 40.0, "top1": 71.5, "n_params": 6e6}
         )
         expected = "; limits: latency_ms ≤ 40 ms, top1 ≥ 71.5 %, n_params ≤ 6,000,000</sup>"
-        assert plot_front(study).layout.title.text.endswith(expected)
+        assert plot_front(study).layout.title.text.split("<br>")[1].endswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The best subnet for each of four runtimes, drawn one under another.
+
+Each runtime is a device of its own: under the same kind of limit they get other kernels, depths
+and expand ratios. Beside the subnets there are pictures of their fronts, of what each front
+prefers, and of where the time of each pick goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import optuna
+
+import optuna_ofa
+from optuna_ofa import LatencyPredictor, LatencyTable, get_family
+from optuna_ofa.data import packaged_table, table_names
+from optuna_ofa.visualization import (
+    plot_architecture,
+    plot_choices,
+    plot_fronts,
+    plot_hypervolume,
+    plot_layer_latency,
+)
+
+FAMILY = get_family("ofa_mbv3_w1.0")
+SHARE = 0.3  # of the way from the smallest to the largest subnet, in orders of magnitude
+N_EVALUATIONS = 5_000
+
+
+def main() -> None:
+    """Search on every table, then draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS)
+    parser.add_argument("--limit", type=float, help="milliseconds; None takes a share of the range")
+    parser.add_argument("--folder", type=Path, default=Path("runs/pictures"))
+    parser.add_argument("--png", action="store_true", help="pictures too; needs Chromium")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+
+    studies, picks, figures = {}, {}, {}
+    for name in table_names(FAMILY):
+        path = packaged_table(name, FAMILY)
+        assert path is not None
+        table = LatencyTable.load(path)
+        study = studies[name] = optuna_ofa.study(FAMILY, hardware=path, study_name=name, seed=0)
+        study.search(n_evaluations=arguments.evaluations)
+        space = study.space
+        predictor = LatencyPredictor(table=table, space=space)
+        low, high = predictor.predict(space.to_matrix([space.smallest(), space.largest()]))
+        limit = arguments.limit or low * (high / low) ** SHARE
+        pick = study.front().best(latency_ms=limit)
+        print(f"{name}, best under {limit:.1f} ms: {pick}")
+        picks[f"{name}, {limit:.1f} ms: {pick.values['top1']:.1f} %"] = pick.subnet
+        figures[f"{name}.layers"] = plot_layer_latency(table, pick.subnet)
+        figures[f"{name}.choices"] = plot_choices(study.front())
+
+    figures["architectures"] = plot_architecture(picks)
+    figures["fronts"] = plot_fronts(studies)
+    figures["hypervolumes"] = plot_hypervolume(studies)
+    for name, figure in figures.items():
+        figure.write_html(arguments.folder / f"{name}.html", include_plotlyjs="cdn")
+        if arguments.png:
+            figure.write_image(arguments.folder / f"{name}.png", width=1100, scale=2)
+    print(f"\n{len(figures)} pictures are in {arguments.folder}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What a drawing of networks shows: one box a layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Layer, Subnet, subnet_layers
+
+Network = Subnet | Sequence[Layer]
+
+_OTHER_WIDTH = 4.0  # of layers that are no blocks; a block with 100 channels has 10
+_OTHER_HEIGHT = 0.35
+_GAP, _BORDER = 0.8, 3.5  # between layers, and between stages
+
+
+class LayerBox(NamedTuple):
+    """One layer of a drawing.
+
+    Args:
+        layer: The layer.
+        stage: 0 up to the first block, then counted from 1; the head is one more than the last.
+        left: Where the box begins.
+        width: Its width: the square root of a block's output channels.
+        height: Its height: a block's expand ratio over the largest one that is drawn.
+    """
+
+    layer: Layer
+    stage: int
+    left: float
+    width: float
+    height: float
+
+
+class ArchitectureRow(NamedTuple):
+    """One network of a drawing.
+
+    Args:
+        name: Its name.
+        resolution: Input size in pixels.
+        boxes: Its layers from the input to the output; pooling has no box.
+        words: The subnet in words; empty for a network that is given by its layers.
+    """
+
+    name: str
+    resolution: int
+    boxes: tuple[LayerBox, ...]
+    words: str
+
+    @property
+    def n_blocks(self) -> int:
+        """How many of the boxes are blocks."""
+        return sum(box.layer.role == "block" for box in self.boxes)
+
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """Where the stages meet."""
+        pairs = zip(self.boxes, self.boxes[1:], strict=False)
+        return tuple(b.left - _BORDER / 2 for a, b in pairs if a.stage != b.stage)
+
+
+def architecture_info(networks: Mapping[str, Network]) -> tuple[ArchitectureRow, ...]:
+    """Collect what `plot_architecture` draws.
+
+    Args:
+        networks: Subnets, or the layers of any network as `layers_from_net_config` reads them,
+            by name.
+
+    Raises:
+        InvalidArgumentError: If there is no network, or one has no blocks.
+    """
+    if not networks:
+        raise InvalidArgumentError("`networks` must have at least one network, but got none.")
+    layers = {
+        name: subnet_layers(network) if isinstance(network, Subnet) else tuple(network)
+        for name, network in networks.items()
+    }
+    empty = [name for name, of in layers.items() if all(x.role != "block" for x in of)]
+    if empty:
+        raise InvalidArgumentError(f"`networks` must have blocks, but {empty[0]!r} has none.")
+    largest = max(layer.expand for of in layers.values() for layer in of)
+    return tuple(
+        ArchitectureRow(
+            name, of[0].in_size, tuple(_boxes(of, largest)),
+            str(networks[name]) if isinstance(networks[name], Subnet) else "",
+        )
+        for name, of in layers.items()
+    )  # fmt: skip
+
+
+def _boxes(layers: Sequence[Layer], largest_expand: float) -> Iterator[LayerBox]:
+    stage, left, before = 0, 0.0, None
+    for layer in layers:
+        if layer.kind in ("max_pool", "avg_pool"):
+            continue
+        if before is not None:
+            is_border = _starts_stage(layer, before)
+            stage, left = stage + is_border, left + (_BORDER if is_border else _GAP)
+        is_block = layer.role == "block"
+        width = math.sqrt(layer.out_channels) if is_block else _OTHER_WIDTH
+        height = layer.expand / largest_expand if is_block else _OTHER_HEIGHT
+        yield LayerBox(layer, stage, left, width, height)
+        left, before = left + width, layer
+
+
+def _starts_stage(layer: Layer, before: Layer) -> bool:
+    """A stage begins where a block changes the channels or the size, and the head after it."""
+    if layer.role != "block" or before.role != "block":
+        return layer.role == "block" or before.role == "block"
+    return layer.in_channels != layer.out_channels or layer.in_size != layer.out_size

@@ -1,0 +1,135 @@
+"""What the subnets of a front prefer, from the fastest to the slowest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Subnet
+from optuna_ofa.studies import METRICS, Front
+from optuna_ofa.visualization._colours import kernel_colour, shades
+
+_MAX_BINS = 20
+_TITLES = {"kernel": "Kernels of blocks", "depth": "Depths of stages", "expand": "Expand ratios"}
+
+
+class ChoicesInfo(NamedTuple):
+    """What a drawing of a front's choices shows.
+
+    Args:
+        metric: The cost that the front is sorted by.
+        cost: ``(n_bins,)`` mean cost of the subnets in each bin, ascending; bins have the same
+            number of subnets, give or take one.
+        n_subnets: ``(n_bins,)`` how many those are.
+        shares: Of ``kernel``, ``depth`` and ``expand``, where the family has it, each choice's
+            share in percent, ``(n_bins,)``. Kernels and ratios are counted over elastic blocks
+            that are there, depths over stages.
+    """
+
+    metric: str
+    cost: NDArray[np.float64]
+    n_subnets: NDArray[np.intp]
+    shares: dict[str, dict[float, NDArray[np.float64]]]
+
+
+def choices_info(front: Front, *, n_bins: int = _MAX_BINS) -> ChoicesInfo:
+    """Collect what `plot_choices` draws.
+
+    Args:
+        front: The front.
+        n_bins: How many bins; a front with fewer points has one for each of them.
+
+    Raises:
+        InvalidArgumentError: If the front is empty, or ``n_bins`` is below 1.
+    """
+    if n_bins < 1:
+        raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {n_bins}.")
+    if not len(front):
+        raise InvalidArgumentError("`front` must have at least one point, but it has none.")
+    names = front.objectives
+    metric = "latency_ms" if "latency_ms" in names else names[-1]
+    points = sorted(front, key=lambda p: p.values[metric])
+    bins = np.array_split(np.arange(len(points)), min(n_bins, len(points)))
+    shares = {}
+    for gene in _TITLES:
+        choices = _choices(points[0].subnet, gene)
+        per_bin = [[x for i in one for x in _chosen(points[i].subnet, gene)] for one in bins]
+        if choices:
+            shares[gene] = {
+                choice: np.array([100 * chosen.count(choice) / len(chosen) for chosen in per_bin])
+                for choice in choices
+            }
+    cost = np.array([np.mean([points[i].values[metric] for i in one]) for one in bins])
+    return ChoicesInfo(metric, cost, np.array([len(one) for one in bins]), shares)
+
+
+def _choices(subnet: Subnet, gene: str) -> tuple[float, ...]:
+    family = subnet.family
+    if gene == "kernel":
+        return family.kernels if subnet.kernel else ()
+    if gene == "expand":
+        return family.expands
+    of_stages = family.depth_choices[-len(family.stages) :]  # a ResNet's stem has a depth too
+    return tuple(sorted({d for choices in of_stages for d in choices}))
+
+
+def _chosen(subnet: Subnet, gene: str) -> list[float]:
+    if gene == "depth":
+        return list(subnet.depth[-len(subnet.family.stages) :])
+    return [x for x in getattr(subnet, gene) if x]
+
+
+def plot_choices(front: Front, *, n_bins: int = _MAX_BINS) -> go.Figure:
+    """Draw the share of each kernel, depth and expand ratio along a front.
+
+    Args:
+        front: The front.
+        n_bins: As in `choices_info`.
+
+    Raises:
+        InvalidArgumentError: As `choices_info`.
+    """
+    info = choices_info(front, n_bins=n_bins)
+    titles = [_TITLES[gene] for gene in info.shares]
+    figure = make_subplots(rows=1, cols=len(titles), shared_yaxes=True, subplot_titles=titles,
+                           horizontal_spacing=0.04)  # fmt: skip
+    for column, (gene, shares) in enumerate(info.shares.items(), start=1):
+        colours = shades(len(shares))
+        for choice, colour in zip(shares, colours, strict=True):
+            if gene == "kernel":
+                colour = kernel_colour(int(choice))
+            figure.add_trace(_area(info, gene, choice, colour), row=1, col=column)
+    metric = METRICS[info.metric]
+    figure.update_xaxes(title=metric.axis)
+    figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
+    n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
+    figure.update_layout(
+        title=f"What the front prefers<br><sup>{n}</sup>", template="plotly_white",
+        margin={"t": 100},
+    )  # fmt: skip
+    for i, gene in enumerate(info.shares):  # a legend under each
+        name = "legend" if i == 0 else f"legend{i + 1}"
+        centre = (i + 0.5) / len(titles)
+        figure.update_layout({name: {"orientation": "h", "x": centre, "xanchor": "center",
+                                     "y": -0.2, "traceorder": "normal"}})  # fmt: skip
+        figure.update_traces(legend=name, selector={"legendgroup": gene})
+    return figure
+
+
+def _area(info: ChoicesInfo, gene: str, choice: float, colour: str) -> go.Scatter:
+    share, metric = info.shares[gene][choice], METRICS[info.metric]
+    label = {"kernel": f"{choice:g}x{choice:g}", "depth": f"depth {choice:g}"}
+    name = label.get(gene, f"ratio {choice:g}")
+    hover = [
+        f"{name}: {s:.0f} %<br>{n} subnet{'s' * (n > 1)} around {metric.amount(round(c, 2))}"
+        for s, n, c in zip(share.tolist(), info.n_subnets.tolist(), info.cost.tolist(), strict=True)
+    ]
+    return go.Scatter(
+        x=info.cost, y=share, name=name, mode="lines", stackgroup=gene, legendgroup=gene,
+        line={"width": 0.5, "color": "white"}, fillcolor=colour, hovertext=hover, hoverinfo="text",
+    )  # fmt: skip

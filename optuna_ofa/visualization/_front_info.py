@@ -1,0 +1,71 @@
+"""What a drawing of a front shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.samplers import nondominated
+from optuna_ofa.studies import Front
+from optuna_ofa.visualization._volume import beyond, hypervolume
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import SubnetStudy
+    from optuna_ofa.studies._find_front import Kind
+
+# More points make a file of many megabytes, in which single ones cannot be told apart.
+_MAX_OTHERS = 4000
+KINDS: tuple[Kind, ...] = ("predicted", "evaluated")
+
+
+class FrontInfo(NamedTuple):
+    """What a drawing of a front shows.
+
+    Args:
+        front: The front.
+        others: ``(n, n_objectives)`` values of the other feasible trials, at most 4,000 of them.
+        n_others: How many there are in all.
+        constraints: Bound of each constrained metric.
+        kind: Whether the values are predicted or evaluated.
+        title: Name of the study.
+        hypervolume: Of the front, in the product of the objectives' units.
+        reference: Its reference point by objective: the worst values on the fronts of both
+            kinds, and a tenth of the range beyond.
+    """
+
+    front: Front
+    others: NDArray[np.float64]
+    n_others: int
+    constraints: dict[str, float]
+    kind: Kind
+    title: str
+    hypervolume: float
+    reference: dict[str, float]
+
+
+def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
+    """Collect what `plot_front` draws of one kind.
+
+    Raises:
+        EmptyFrontError: If the study has no feasible trial.
+        InvalidArgumentError: If the study has both kinds and ``kind`` is None.
+    """
+    front = study.front(kind=kind)
+    kind = cast("Kind", front[0].kind)
+    results = study.results(kind=kind)
+    values = results.values[results.feasible]
+    points = np.array([[p.values[m] for m in front.objectives] for p in front])
+    on_front = set(map(tuple, points.tolist()))
+    others = values[[tuple(row) not in on_front for row in values.tolist()]]
+    n_others = len(others)
+    if n_others > _MAX_OTHERS:
+        others = others[np.linspace(0, n_others - 1, _MAX_OTHERS).astype(int)]
+    fronts = [of.values[of.feasible] for of in (study.results(kind=k) for k in KINDS)]
+    fronts = [v[nondominated(v * study.problem.signs)] for v in fronts]
+    reference = beyond(fronts, front.objectives)
+    return FrontInfo(
+        front, others, n_others, dict(study.problem.constraints), kind,
+        study.study_name, hypervolume(points, reference), reference,
+    )  # fmt: skip

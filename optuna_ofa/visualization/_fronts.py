@@ -1,0 +1,107 @@
+"""Several fronts over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import plotly.graph_objects as go
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.studies import METRICS, Front
+from optuna_ofa.visualization._colours import PALETTE
+from optuna_ofa.visualization._pareto_front import across_and_up, hover_words
+from optuna_ofa.visualization._same import same_objectives
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import SubnetStudy
+    from optuna_ofa.studies._find_front import Kind
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+
+
+class FrontsInfo(NamedTuple):
+    """What a drawing of several fronts shows.
+
+    Args:
+        fronts: The fronts by name.
+        across: The metric of the horizontal axis, the cost.
+        up: The metric of the vertical axis.
+        kinds: Whether the values of each front are predicted or evaluated.
+    """
+
+    fronts: dict[str, Front]
+    across: str
+    up: str
+    kinds: dict[str, str]
+
+
+def fronts_info(
+    fronts: Mapping[str, Front | SubnetStudy], *, kind: Kind | None = None
+) -> FrontsInfo:
+    """Collect what `plot_fronts` draws.
+
+    Args:
+        fronts: Fronts, or studies whose fronts are drawn, by name. They need the same two
+            objectives, in any order.
+        kind: As in `SubnetStudy.front`, for studies.
+
+    Raises:
+        EmptyFrontError: If a study has no feasible trial.
+        InvalidArgumentError: If the objectives are not the same two, or a front is empty.
+    """
+    found = {
+        name: front if isinstance(front, Front) else front.front(kind=kind)
+        for name, front in fronts.items()
+    }
+    objectives = same_objectives("fronts", {name: f.objectives for name, f in found.items()})
+    if len(objectives) != 2:
+        raise InvalidArgumentError(
+            f"`fronts` must have 2 objectives to be drawn, but have {', '.join(objectives)}."
+        )
+    empty = [name for name, front in found.items() if not len(front)]
+    if empty:
+        raise InvalidArgumentError(f"`fronts` must have points, but {empty[0]!r} has none.")
+    across, up = across_and_up(objectives)
+    return FrontsInfo(found, across, up, {name: f[0].kind for name, f in found.items()})
+
+
+def plot_fronts(
+    fronts: Mapping[str, Front | SubnetStudy], *, kind: Kind | None = None
+) -> go.Figure:
+    """Draw the fronts of several devices or studies over one another.
+
+    Args:
+        fronts: As in `fronts_info`.
+        kind: As in `SubnetStudy.front`, for studies.
+
+    Raises:
+        EmptyFrontError: If a study has no feasible trial.
+        InvalidArgumentError: As `fronts_info`.
+    """
+    info = fronts_info(fronts, kind=kind)
+    figure = go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)])
+    kinds = sorted(set(info.kinds.values()))
+    of_kind = f", {kinds[0]}" if len(kinds) == 1 else ""
+    figure.update_xaxes(title=f"{METRICS[info.across].axis}{of_kind}")
+    figure.update_yaxes(title=f"{METRICS[info.up].axis}{of_kind}")
+    n = len(info.fronts)
+    return figure.update_layout(
+        title=f"{n} Pareto front{'s' * (n > 1)}", template="plotly_white", showlegend=True,
+        legend={"orientation": "h", "y": -0.18},
+    )  # fmt: skip
+
+
+def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
+    front, colour = info.fronts[name], PALETTE[i % len(PALETTE)]
+    points = sorted(front, key=lambda p: p.values[info.across])
+    n = len(points)
+    of_kind = f", {info.kinds[name]}" if len(set(info.kinds.values())) > 1 else ""
+    return go.Scatter(
+        x=[p.values[info.across] for p in points], y=[p.values[info.up] for p in points],
+        mode="lines+markers", name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
+        line={"color": colour, "width": 1, "shape": "hv"},
+        marker={"color": colour, "size": 6 if n <= 100 else 3,
+                "symbol": _SYMBOLS[i % len(_SYMBOLS)]},
+        hovertext=[f"{name}<br>{hover_words(p)}" for p in points], hoverinfo="text",
+    )  # fmt: skip

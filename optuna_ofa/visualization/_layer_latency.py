@@ -1,0 +1,114 @@
+"""Where the time of a subnet goes, layer by layer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from optuna_ofa.predictors import LatencyTable
+from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
+from optuna_ofa.visualization._colours import GREY, kernel_colour
+from optuna_ofa.visualization._words import layer_words
+
+
+class LayerLatencyInfo(NamedTuple):
+    """What a drawing of a subnet's latency by layer shows.
+
+    Args:
+        layers: ``n`` layers from the input to the output; those that the table counts as part
+            of another one are left out.
+        mean_ms: ``(n,)`` milliseconds.
+        std_ms: ``(n,)`` standard deviation of single runs in milliseconds; NaN where unknown.
+        total_ms: Sum of the means.
+        total_std_ms: The standard deviations added in quadrature; NaN where one is unknown.
+    """
+
+    layers: tuple[Layer, ...]
+    mean_ms: NDArray[np.float64]
+    std_ms: NDArray[np.float64]
+    total_ms: float
+    total_std_ms: float
+
+
+def layer_latency_info(table: LatencyTable, subnet: Subnet) -> LayerLatencyInfo:
+    """Collect what `plot_layer_latency` draws.
+
+    Args:
+        table: The table; one that interpolates is filled up to the subnet's resolution.
+        subnet: The subnet.
+
+    Raises:
+        FamilyMismatchError: If the table is for another architecture or width.
+        InvalidArgumentError: If the table lacks the subnet's resolution.
+        MissingEntryError: If the table lacks a layer.
+    """
+    space = SearchSpace(subnet.family, resolution=subnet.resolution)
+    table.require(space)
+    table = table.fill(space)
+    n_classes = subnet.family.head.n_classes
+    priced = [(x, table.layer(x, subnet.resolution, n_classes)) for x in subnet_layers(subnet)]
+    shown = [(layer, entry) for layer, entry in priced if entry.mean_ms > 0]
+    mean = np.array([entry.mean_ms for _, entry in shown])
+    std = np.array([entry.std_ms for _, entry in shown])
+    layers = tuple(layer for layer, _ in shown)
+    return LayerLatencyInfo(layers, mean, std, float(mean.sum()), float(np.linalg.norm(std)))
+
+
+def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
+    """Draw the latency of each layer of a subnet, coloured by kernel.
+
+    Bars show the standard deviation of single runs where the table has it.
+
+    Args:
+        table: As in `layer_latency_info`.
+        subnet: The subnet.
+
+    Raises:
+        FamilyMismatchError: As `layer_latency_info`, like the others.
+        InvalidArgumentError: If the table lacks the subnet's resolution.
+        MissingEntryError: If the table lacks a layer.
+    """
+    info = layer_latency_info(table, subnet)
+    kernels = np.array([x.kernel if x.role == "block" else 0 for x in info.layers])
+    figure = go.Figure([_bars(info, kernels == k, k) for k in sorted({*kernels.tolist()})])
+    ticks = [_tick(x) for x in info.layers]
+    figure.update_xaxes(title="Layer", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=-60)
+    figure.update_yaxes(title="Latency (ms)", rangemode="tozero")
+    runtime = table.metadata.get("runtime")
+    spread = "" if np.isnan(info.total_std_ms) else f" ± {info.total_std_ms:.2f}"
+    return figure.update_layout(
+        title=f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers"
+        f"{f' on {runtime}' if runtime else ''}<br><sup>{subnet}</sup>",
+        template="plotly_white", bargap=0.15,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+    )  # fmt: skip
+
+
+def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.Bar:
+    places = np.flatnonzero(which).tolist()
+    share = 100 * info.mean_ms / info.total_ms
+    hover = [
+        f"{_milliseconds(info, i)}, {share[i]:.1f} % of the subnet<br>{layer_words(info.layers[i])}"
+        for i in places
+    ]
+    std = info.std_ms[which]
+    bars = {"type": "data", "array": std, "thickness": 1, "width": 2, "color": "#444444"}
+    return go.Bar(
+        x=places, y=info.mean_ms[which], name=f"{kernel}x{kernel}" if kernel else "stem and head",
+        width=0.85, marker={"color": kernel_colour(kernel) if kernel else GREY},
+        error_y=bars if np.isfinite(std).any() else None, hovertext=hover, hoverinfo="text",
+    )  # fmt: skip
+
+
+def _milliseconds(info: LayerLatencyInfo, i: int) -> str:
+    spread = "" if np.isnan(info.std_ms[i]) else f" ± {info.std_ms[i]:.3f}"
+    return f"{info.mean_ms[i]:.3f}{spread} ms"
+
+
+def _tick(layer: Layer) -> str:
+    if layer.role != "block":
+        return layer.role.replace("_", " ")
+    return f"k{layer.kernel}e{layer.expand:g} {layer.out_channels}@{layer.out_size}"
