@@ -25,7 +25,6 @@ from torch.utils.data import DataLoader, Dataset
 
 import optuna_ofa
 from optuna_ofa import AccuracyPredictor, SearchSpace, Subnet
-from optuna_ofa.predictors import CostPredictor
 
 FAMILY = "ofa_mbv3_w1.0"
 RESOLUTIONS = (160, 192, 224)
@@ -34,7 +33,6 @@ BATCH_SIZE = 100
 CROP = 0.875
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-N_DRAWN = 2000  # subnets that those to evaluate are chosen from
 
 
 class ImageFolder(Dataset[tuple[Tensor, int]]):
@@ -82,12 +80,9 @@ def load(root: Path, n: int | None, n_workers: int, resolution: int) -> DataLoad
 
 
 def spread(space: SearchSpace, n: int) -> list[Subnet]:
-    """The smallest, the largest, and random subnets between them, evenly over multiply-adds."""
-    drawn = space.sample(N_DRAWN, seed=0)
-    n_macs = CostPredictor("n_macs", space).predict(drawn)
-    wanted = np.linspace(n_macs.min(), n_macs.max(), max(0, n - 2))
-    nearest = [int(np.abs(n_macs - w).argmin()) for w in wanted]
-    return [space.smallest(), space.largest(), *space.from_matrix(drawn[nearest])]
+    """The smallest, the largest, and random subnets of every size."""
+    drawn = space.sample(max(0, n - 2), seed=0, uniform_over="sizes")
+    return [space.smallest(), space.largest(), *space.from_matrix(drawn)]
 
 
 def main() -> None:
