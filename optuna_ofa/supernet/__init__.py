@@ -4,12 +4,13 @@ from optuna_ofa.supernet._batch_norm import batch_norm_tensors
 from optuna_ofa.supernet._blocks import build_layer
 from optuna_ofa.supernet._checkpoint import check_weights, load_supernet, save_supernet
 from optuna_ofa.supernet._squeeze_excite import squeezed
-from optuna_ofa.supernet._supernet import Supernet, slot_modules
+from optuna_ofa.supernet._supernet import Supernet, build_plain, slot_modules
 
 __all__ = [
     "Supernet",
     "batch_norm_tensors",
     "build_layer",
+    "build_plain",
     "check_weights",
     "load_supernet",
     "save_supernet",
