@@ -38,11 +38,11 @@ def _share_layer(module: nn.Module, plain: Sequence[nn.Module]) -> None:
     elastic = dict(module.named_parameters())
     groups: dict[tuple[str, torch.Size], list[nn.Module]] = defaultdict(list)
     for net in plain:
-        for name, weight in net.named_parameters():
-            groups[name, weight.shape[2:]].append(net)
+        for name, parameter in net.named_parameters():
+            groups[name, parameter.shape[2:]].append(net)
     for (name, kernel), members in groups.items():
         weights = [net.get_parameter(name).detach() for net in members]
-        whole: Tensor = elastic[name].detach()
+        whole = elastic[name].detach()
         if whole.shape[2:] != kernel:  # a transformed kernel: the largest one has them all
             whole = max(weights, key=Tensor.numel)
         sizes = [max(entries) for entries in zip(*(w.shape for w in weights), strict=True)]
