@@ -6,10 +6,11 @@ import os
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.deployment._export import load_exported
+from optuna_ofa.deployment._format import Loaded
 from optuna_ofa.deployment._metadata import read_metadata
 
 
@@ -28,13 +29,13 @@ class Agreement(NamedTuple):
 
 
 @torch.inference_mode()
-def compare_exported(path: str | os.PathLike[str], net: nn.Module, images: Tensor) -> Agreement:
-    """Run an exported network in its runtime beside the network that it should equal.
+def compare_exported(path: str | os.PathLike[str], expected: Loaded, images: Tensor) -> Agreement:
+    """Run an exported network in its runtime beside what it should equal.
 
     Args:
         path: Where `export` wrote to.
-        net: The network, for example what `load_exported` gives for ``"pytorch"``; it is run in
-            evaluation mode, on the CPU.
+        expected: A network on the CPU, in evaluation mode, or any function from images to
+            logits, such as a `SubnetSwitcher`.
         images: ``(n, channels, height, width)`` at the resolution of the subnet; where the
             exported network takes a fixed number at once, those left over are not used.
 
@@ -51,12 +52,7 @@ def compare_exported(path: str | os.PathLike[str], net: nn.Module, images: Tenso
             f"`images` must be at least {size or 1}, one batch, but got {len(images)}."
         )
     parts = torch.split(images[: n_batches * size], size)
-    training = net.training
-    net.eval()
-    try:
-        pairs = [(run(batch), net(batch)) for batch in parts]
-    finally:
-        net.train(training)
-    found, expected = (torch.cat(logits) for logits in zip(*pairs, strict=True))
-    same = (found.argmax(1) == expected.argmax(1)).double().mean()
-    return Agreement(float((found - expected).abs().max()), float(same), len(found))
+    found = torch.cat([run(batch) for batch in parts])
+    wanted = torch.cat([expected(batch) for batch in parts])
+    same = (found.argmax(1) == wanted.argmax(1)).double().mean()
+    return Agreement(float((found - wanted).abs().max()), float(same), len(found))
