@@ -27,8 +27,9 @@ def check_safetensors() -> None:
 
 def write_safetensors(deployable: Deployable, path: Path) -> list[Path]:
     """Write the state dict; what rebuilds the network is in the metadata."""
-    with replacing(path) as place:
-        _safetensors.check().save_file(_state(deployable.net), place)
+    content = _safetensors.check().save(_state(deployable.net))
+    with replacing(path) as place:  # its own `save_file` makes files that nobody else can read
+        place.write_bytes(content)
     return [path]
 
 

@@ -118,6 +118,7 @@ def test_the_weights_are_read_by_safetensors_alone(
     torch.testing.assert_close(
         safetensors.load_file(tmp_path / "a"), dict(expected.state_dict()), atol=0, rtol=0
     )
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "a.json").stat().st_mode
 
 
 @pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50"])
