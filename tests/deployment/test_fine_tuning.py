@@ -1,0 +1,54 @@
+"""From a supernet over a fine-tuned subnet to a file."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from optuna_ofa import Subnet, Supernet, evaluate, weights_hash
+from optuna_ofa.deployment import compare_exported, export
+from optuna_ofa.training import FineTuning, train
+
+
+def quadrants(n: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Noise with one bright quadrant, and which one it is."""
+    rng = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (n,), generator=rng)
+    images = torch.randn(n, 3, 16, 16, generator=rng)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        y, x = divmod(label, 2)
+        image[:, y * 8 : y * 8 + 8, x * 8 : x * 8 + 8] += 1.5
+    return images, labels
+
+
+def test_a_fine_tuned_subnet_is_exported_as_it_was_evaluated(
+    supernet: Supernet, subnet: Subnet, tmp_path: Path
+) -> None:
+    before = weights_hash(supernet)
+    images, labels = quadrants(256, seed=0)
+    loader = list(zip(images.split(32), labels.split(32), strict=True))
+    own = copy.deepcopy(supernet)
+    recipe = FineTuning(subnet=subnet, n_steps=40, learning_rate=0.02)
+    train(own, loader, recipe=recipe, progress=False)
+    assert weights_hash(supernet) == before
+
+    test_images, test_labels = quadrants(200, seed=1)
+    nets = [
+        evaluate(net, subnet, [(test_images, test_labels)], calibration=images, progress=False)
+        for net in (supernet, own)
+    ]
+    guessed, tuned = (float(found.top1[0]) for found in nets)
+    assert tuned > guessed + 20
+
+    export(own, subnet, tmp_path / "net", format="torch_export", calibration=images, batch=None)
+    net = own.extract(subnet)
+    export(net, subnet, tmp_path / "plain", format="ofa", calibration=images)
+    for name in ("net", "plain"):
+        found = compare_exported(
+            tmp_path / name, lambda x: torch.nn.functional.one_hot(test_labels).float(), test_images
+        )
+        assert 100 * found.same_top1 == pytest.approx(tuned)
