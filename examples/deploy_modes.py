@@ -25,7 +25,7 @@ from optuna_ofa.training import Sandwich, TrainingSettings, train
 
 FAMILY = "ofa_mbv3_fashion"
 FORMATS = {"pytorch": ".safetensors", "torch_export": ".pt2", "onnx": ".onnx",
-           "executorch": ".pte", "ofa": ""}  # fmt: skip
+           "onnx_int8": ".int8.onnx", "executorch": ".pte", "ofa": ""}  # fmt: skip
 RUNTIME = "torch"
 N_ROUNDS = 5
 N_TRAIN, N_TEST, N_CALIBRATION, BATCH_SIZE = 960, 400, 200, 32

@@ -25,11 +25,13 @@ class Deployable:
             own: a format may fold or fuse it.
         subnet: The subnet that it computes.
         batch: Images at once; None for any number.
+        images: Calibration images at the resolution of the subnet, if there are any.
     """
 
     net: nn.Module
     subnet: Subnet
     batch: int | None
+    images: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int | None, int, int, int]:

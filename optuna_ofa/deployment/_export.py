@@ -15,7 +15,7 @@ from optuna_ofa.deployment._format import Loaded, Metadata
 from optuna_ofa.deployment._formats import FORMATS
 from optuna_ofa.deployment._metadata import check_files, describe, read_metadata, write_metadata
 from optuna_ofa.evaluation._calibration import Calibration
-from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.evaluation._images import Loader, at_resolution
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet
 
@@ -43,7 +43,8 @@ def export(
         subnet: The subnet.
         path: Where to; a folder for ``"ofa"``, a file for all others. Its parent must exist.
         format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
-            ``"onnx"``, ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
+            ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
+            ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
             ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package).
         calibration: Images for the statistics, as in `evaluate`. None keeps those of
             ``net``, which are right for no subnet of a supernet, and for a network of its own.
@@ -66,11 +67,16 @@ def export(
         )
     form = FORMATS[format]
     _check_batch(format, batch)
+    if calibration is None and form.needs_images:
+        raise InvalidArgumentError(f"`calibration` must be images for {format!r}, but got None.")
     form.check()
     path = Path(path)
     images = Calibration(calibration, subnet.family, n_calibration)
     plain = calibrated_net(net, subnet, images).cpu().float()
-    deployable = Deployable(plain, subnet, None if form.batch == "any" else batch)
+    shown = images(subnet.resolution) if form.needs_images else None
+    if shown is not None:
+        shown = at_resolution(shown, subnet.resolution).float()
+    deployable = Deployable(plain, subnet, None if form.batch == "any" else batch, shown)
     content = describe(format, form, deployable, tuple(figures), images.describe(None, look=True))
     return write_metadata(path, content, form.write(deployable, path))
 

@@ -25,6 +25,7 @@ class Format(NamedTuple):
         packages: What writes it, besides torch.
         batch: Which numbers of images a file can take: ``"any"`` whatever is asked for,
             ``"fixed"``, or ``"both"``, as it is asked for.
+        needs_images: Whether it cannot be written without calibration images.
     """
 
     check: Callable[[], None]
@@ -32,3 +33,4 @@ class Format(NamedTuple):
     load: Callable[[Path, Metadata], Loaded]
     packages: tuple[str, ...]
     batch: str
+    needs_images: bool = False

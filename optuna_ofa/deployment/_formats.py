@@ -26,6 +26,14 @@ FORMATS = {
     "onnx": Format(
         graph.check_onnx, graph.write_onnx, graph.load_onnx, ("onnx", "onnxscript"), "both"
     ),
+    "onnx_int8": Format(
+        graph.check_onnx_int8,
+        graph.write_onnx_int8,
+        graph.load_onnx,
+        ("onnx", "onnxscript", "onnxruntime"),
+        "both",
+        needs_images=True,
+    ),
     "executorch": Format(
         check_executorch, graph.write_executorch, graph.load_executorch, ("executorch",), "fixed"
     ),

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import quiet
 from optuna_ofa.deployment._deployable import Deployable
 from optuna_ofa.deployment._format import Loaded, Metadata
 from optuna_ofa.profiling._executorch_graph import write_program
+from optuna_ofa.profiling._quantized_graph import quantize
 from optuna_ofa.profiling._torch_net import fold_batch_norm
 
 _onnx = try_import("onnx", extra="onnx")
 _onnxscript = try_import("onnxscript", extra="onnx")
 _onnxruntime = try_import("onnxruntime", extra="onnxruntime")
 _executorch = try_import("executorch.runtime", extra="executorch")
+# images that the ranges of activations are taken from
+N_QUANTIZED = 200
 
 
 def check_onnx() -> None:
@@ -52,6 +57,32 @@ def write_onnx(deployable: Deployable, path: Path) -> list[Path]:
     assert written is not None
     with replacing(path) as place:
         place.write_bytes(written.model_proto.SerializeToString())
+    return [path]
+
+
+def check_onnx_int8() -> None:
+    """See that what writes ONNX, and what quantises it, is installed."""
+    check_onnx()
+    _onnxruntime.check()
+
+
+def write_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
+    """Write an ONNX graph in eight-bit integers, ranges taken from the calibration images."""
+    assert deployable.images is not None
+    size = deployable.batch or min(N_QUANTIZED, len(deployable.images))
+    n_batches = min(max(N_QUANTIZED, size), len(deployable.images)) // size
+    if not n_batches:
+        raise InvalidArgumentError(
+            f"`calibration` must have at least the {size} images of a batch, but has "
+            f"{len(deployable.images)}."
+        )
+    images = deployable.images[: n_batches * size]
+    batches = (batch.numpy() for batch in torch.split(images, size))
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "float.onnx"
+        write_onnx(deployable, plain)
+        with replacing(path) as place:
+            quantize(plain, place, batches, name="images")
     return [path]
 
 
