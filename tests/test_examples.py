@@ -16,6 +16,7 @@ import torch
 from optuna_ofa import get_family, load_supernet, measurements, save_supernet
 from optuna_ofa.data import table_names
 from optuna_ofa.data._fashion_mnist import DEBIAN
+from optuna_ofa.deployment import load_exported, read_metadata
 from optuna_ofa.space import mobilenet_v3_small_images
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -154,3 +155,13 @@ def test_train_supernet_writes_a_supernet_that_loads(tmp_path: Path) -> None:
     assert out.startswith("phase ")
     assert load_supernet("ofa_mbv3_fashion", weights=path).family.name == "ofa_mbv3_fashion"
     assert _run(tmp_path, "train_supernet.py", *arguments) == out  # nothing was trained again
+
+
+def test_deploy_modes_writes_what_it_picks(tmp_path: Path) -> None:
+    arguments = ("--steps", 2, "--subnets", 4, "--formats", "ofa", "torch_export")
+    out = _run(tmp_path, "deploy_modes.py", "--folder", tmp_path, *arguments)
+    assert "one switcher has" in out
+    assert out.count("same class 100%") == 6
+    for mode in ("full", "saver", "low"):
+        assert read_metadata(tmp_path / mode)["figures"][1]["kind"] == "measured"
+        assert load_exported(tmp_path / f"{mode}.pt2") is not None

@@ -17,8 +17,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # What the extras install, by the names under which it is imported.
-EXTRAS = ("executorch", "kaleido", "ofa", "onnx", "onnxruntime", "openvino", "optuna_dashboard",
-          "pandas", "psycopg", "pymoo", "pymysql", "pytest")  # fmt: skip
+EXTRAS = ("executorch", "kaleido", "ofa", "onnx", "onnxruntime", "onnxscript", "openvino",
+          "optuna_dashboard", "pandas", "psycopg", "pymoo", "pymysql", "pytest",
+          "safetensors")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._imports import try_import
+from optuna_ofa._quiet import quiet
 from optuna_ofa.profiling._onnx_graph import write_onnx
 from optuna_ofa.space import Layer
 
@@ -33,37 +33,49 @@ def write_quantized_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1)
     Raises:
         MissingDependencyError: If ``onnx`` or ``onnxruntime`` is not installed.
     """
-    tool = _quantization.check()
+    _quantization.check()
     first = layers[0]
+    rng = np.random.default_rng(0)
     shape = (batch, first.in_channels, first.in_size, first.in_size)
-    disabled = logging.root.manager.disable
+    images = (rng.standard_normal(shape, dtype=np.float32) for _ in range(_N_CALIBRATION))
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "float.onnx"
         write_onnx(layers, plain, batch=batch)
-        logging.disable(logging.WARNING)  # it advises to optimise graphs that are so already
-        try:
-            tool.quantize_static(
-                plain, path, _RandomImages(shape), quant_format=tool.QuantFormat.QDQ,
-                activation_type=tool.QuantType.QUInt8, weight_type=tool.QuantType.QInt8,
-                per_channel=True,
-            )  # fmt: skip
-        finally:
-            logging.disable(disabled)
+        quantize(plain, path, images, name="input")
 
 
-class _RandomImages:
+def quantize(plain: Path, path: Path, images: Iterable[NDArray[np.float32]], *, name: str) -> None:
+    """Quantise a graph statically, as `write_quantized_onnx` says.
+
+    Args:
+        plain: The graph in float32.
+        path: Where to.
+        images: Batches that the ranges of activations are taken from.
+        name: Name of the graph's input.
+
+    Raises:
+        MissingDependencyError: If ``onnxruntime`` is not installed.
+    """
+    tool = _quantization.check()
+    with quiet():  # it advises to optimise graphs that are so already
+        tool.quantize_static(
+            plain, path, _Reader(images, name), quant_format=tool.QuantFormat.QDQ,
+            activation_type=tool.QuantType.QUInt8, weight_type=tool.QuantType.QInt8,
+            per_channel=True,
+        )  # fmt: skip
+
+
+class _Reader:
     """What the tool runs to see the ranges of activations.
 
     Args:
-        shape: Of the input.
+        images: Batches.
+        name: Name of the input.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        rng = np.random.default_rng(0)
-        self._images: Iterator[NDArray[np.float32]] = (
-            rng.standard_normal(shape, dtype=np.float32) for _ in range(_N_CALIBRATION)
-        )
+    def __init__(self, images: Iterable[NDArray[np.float32]], name: str) -> None:
+        self._inputs = ({name: batch} for batch in images)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next input, None after the last."""
-        return next(({"input": image} for image in self._images), None)
+        return next(self._inputs, None)

@@ -9,6 +9,7 @@ from typing import overload
 from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.studies._metrics import METRICS
+from optuna_ofa.studies._picking import find_knee, find_modes
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,39 @@ class Front(Sequence[FrontPoint]):
         if list(limits) == [aim] and len(self.objectives) > 1:
             aim = self.objectives[1]
         return min(inside, key=lambda p: -p.values[aim] if METRICS[aim].maximize else p.values[aim])
+
+    def knee(self) -> FrontPoint:
+        """The point from which a little more of one objective costs the most of another.
+
+        Objectives are scaled so that each runs from 0, its best on the front, to 1, its worst.
+        With two of them the knee is the point farthest from the chord, the straight line between
+        the two ends, on the side of the ideal; with more the one with the smallest sum. Of equal
+        ones it is the first, so the fastest where no point lies on that side. Points with infinite
+        values are left out.
+
+        Raises:
+            EmptyFrontError: If no point is left.
+        """
+        return find_knee(self, self.objectives)
+
+    def modes(self, limits: Mapping[str, float]) -> dict[str, FrontPoint]:
+        """The best point for each of several latency limits, such as states of a battery.
+
+        ``front.modes({"full": 40, "saver": 20, "low": 12})`` gives subnets of one supernet, which
+        a `SubnetSwitcher` holds together. Several modes may get the same subnet.
+
+        Args:
+            limits: Upper limit in milliseconds of each mode, by its name.
+
+        Returns:
+            A point for each mode, in the order of ``limits``; each is ``best(latency_ms=limit)``.
+
+        Raises:
+            EmptyFrontError: If no point is within a limit; names the mode and the nearest point.
+            InvalidArgumentError: If there is no mode, a limit is not positive, or latency is no
+                objective.
+        """
+        return find_modes(self, limits)
 
 
 def _excess(point: FrontPoint, name: str, limit: float) -> float:

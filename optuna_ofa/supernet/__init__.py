@@ -10,13 +10,14 @@ from optuna_ofa.supernet._checkpoint import (
 )
 from optuna_ofa.supernet._images import at_resolution, check_batch
 from optuna_ofa.supernet._squeeze_excite import squeezed
-from optuna_ofa.supernet._supernet import Supernet, slot_modules
+from optuna_ofa.supernet._supernet import Supernet, build_plain, slot_modules
 
 __all__ = [
     "Supernet",
     "at_resolution",
     "batch_norm_tensors",
     "build_layer",
+    "build_plain",
     "check_batch",
     "check_weights",
     "load_supernet",

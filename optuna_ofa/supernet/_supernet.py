@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -49,7 +49,7 @@ class Supernet(nn.Module):
         elastic = [slot.columns != (0,) for slot in slots(family)]
         layers = subnet_layers(largest)
         modules = [self._build(*pair) for pair in zip(layers, elastic, strict=True)]
-        for name, module in _named(family, layers, modules).items():
+        for name, module in _named(family.block, layers, modules).items():
             self.add_module(name, module)
         self.activate(largest)
 
@@ -106,7 +106,7 @@ class Supernet(nn.Module):
         pairs = zip(slot_modules(self), self._checked_layers(subnet), strict=True)
         present = [(module, layer) for module, layer in pairs if layer is not None]
         modules = [_blocks.extract(module, layer, self.dropout) for module, layer in present]
-        net = nn.Sequential(_named(self.family, [layer for _, layer in present], modules))
+        net = nn.Sequential(_named(self.family.block, [layer for _, layer in present], modules))
         return net.train(self.training)
 
     def _checked_layers(self, subnet: Subnet) -> list[Layer | None]:
@@ -117,28 +117,39 @@ class Supernet(nn.Module):
         return slot_layers(subnet)
 
 
-def slot_modules(supernet: Supernet) -> Iterator[nn.Module]:
-    """One module for each slot of the family, from the input to the output."""
-    for name, child in supernet.named_children():
+def slot_modules(net: nn.Module) -> Iterator[nn.Module]:
+    """The modules of the layers, from the input to the output.
+
+    Of a supernet they are one for each slot of the family, of an extracted network one for each
+    slot that its subnet has.
+    """
+    for name, child in net.named_children():
         yield from child.children() if name in GROUPS else (child,)
 
 
+def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
+    """The network that `Supernet.extract` gives for these layers, with new weights."""
+    block = "bottleneck" if any(layer.kind == "bottleneck" for layer in layers) else "mbconv"
+    modules = [_blocks.build_layer(layer, bn_eps=bn_eps) for layer in layers]
+    return nn.Sequential(_named(block, layers, modules))
+
+
 def _named(
-    family: Family, layers: Iterable[Layer], modules: Iterable[nn.Module]
+    block: str, layers: Iterable[Layer], modules: Iterable[nn.Module]
 ) -> OrderedDict[str, nn.Module]:
     """The children of a network under the names that the ``ofa`` package gives them."""
     groups: OrderedDict[str, list[nn.Module]] = OrderedDict()
     for layer, module in zip(layers, modules, strict=True):
-        groups.setdefault(_name(family, layer), []).append(module)
+        groups.setdefault(_name(block, layer), []).append(module)
     return OrderedDict(
         (name, nn.Sequential(*group) if name in GROUPS else group[0])
         for name, group in groups.items()
     )
 
 
-def _name(family: Family, layer: Layer) -> str:
+def _name(block: str, layer: Layer) -> str:
     match layer.role:
-        case "stem" if family.block == "mbconv":
+        case "stem" if block == "mbconv":
             return "first_conv"
         case "stem" | "stem_skip" | "stem_out":
             return "input_stem"

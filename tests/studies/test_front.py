@@ -299,6 +299,73 @@ class TestBest:
         assert front.best(top1=70.5).values["n_macs"] == 2.0
 
 
+class TestKnee:
+    @pytest.mark.parametrize(
+        ("values", "number"),
+        [
+            pytest.param([(70.0, 10.0), (75.0, 12.0), (76.0, 30.0)], 1, id="bend"),
+            pytest.param([(70.0, 10.0), (71.0, 25.0), (76.0, 30.0)], 0, id="bent-inwards"),
+            pytest.param([(70.0, 10.0), (72.0, 14.0), (75.0, 20.0), (80.0, 110.0)], 2, id="steep"),
+            pytest.param([(70.0, 10.0)], 0, id="one-point"),
+            pytest.param([(70.0, 10.0), (75.0, 12.0), (76.0, float("inf"))], 0, id="infinite"),
+        ],
+    )
+    def test_is_the_farthest_from_the_chord(
+        self, point: FrontPoint, values: list[tuple[float, float]], number: int
+    ) -> None:
+        points = [
+            replace(point, values={"top1": t, "latency_ms": ms}, trial_number=i)
+            for i, (t, ms) in enumerate(values)
+        ]
+        assert Front(points, ("top1", "latency_ms")).knee().trial_number == number
+
+    def test_units_do_not_count(self, point: FrontPoint) -> None:
+        for scale in (1.0, 1e6):
+            values = [(70.0, 1.0), (75.0, 2.0), (76.0, 9.0)]
+            points = [
+                replace(point, values={"top1": t, "n_macs": n * scale}, trial_number=i)
+                for i, (t, n) in enumerate(values)
+            ]
+            assert Front(points, ("top1", "n_macs")).knee().trial_number == 1
+
+    def test_of_an_empty_front_is_refused(self) -> None:
+        with pytest.raises(EmptyFrontError, match="no point with finite values"):
+            Front([], ("top1", "latency_ms")).knee()
+
+
+class TestModes:
+    def test_are_the_best_under_each_limit(self, front: Front) -> None:
+        modes = front.modes({"full": 40, "saver": 25, "low": 12})
+        assert {name: p.trial_number for name, p in modes.items()} == {
+            "full": 2, "saver": 1, "low": 0,
+        }  # fmt: skip
+
+    def test_may_share_a_subnet(self, front: Front) -> None:
+        modes = front.modes({"full": 29, "saver": 21})
+        assert modes["full"] == modes["saver"] == front[1]
+
+    def test_a_limit_that_is_out_of_reach_names_the_mode_and_the_nearest(
+        self, front: Front
+    ) -> None:
+        expected = "no subnet for mode 'low': .* nearest has top1 70.00 %, latency_ms 10.00"
+        with pytest.raises(EmptyFrontError, match=expected):
+            front.modes({"full": 40, "low": 5})
+
+    @pytest.mark.parametrize("limit", [0, -1.0, float("nan"), "20", True])
+    def test_a_limit_that_is_no_latency_is_refused(self, front: Front, limit: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"positive latencies .* for 'low'"):
+            front.modes({"full": 40, "low": limit})
+
+    def test_no_mode_is_refused(self, front: Front) -> None:
+        with pytest.raises(InvalidArgumentError, match="`limits` must have at least one mode"):
+            front.modes({})
+
+    def test_without_latency_they_are_refused(self, point: FrontPoint) -> None:
+        front = Front([replace(point, values={"top1": 70.0})], ("top1",))
+        with pytest.raises(InvalidArgumentError, match="`latency_ms` must be None, because"):
+            front.modes({"full": 40})
+
+
 def test_a_front_is_a_sequence(front: Front) -> None:
     assert len(front) == 3
     assert front[-1].trial_number == 2

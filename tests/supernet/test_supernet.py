@@ -253,6 +253,7 @@ def test_package_exports() -> None:
         "Supernet",
         "batch_norm_tensors",
         "build_layer",
+        "build_plain",
         "check_weights",
         "load_supernet",
         "save_supernet",

@@ -13,7 +13,15 @@ import torch
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.supernet import Supernet
-from optuna_ofa.training import Phase, ProgressiveShrinking, Recipe, Run, Sandwich, train
+from optuna_ofa.training import (
+    FineTuning,
+    Phase,
+    ProgressiveShrinking,
+    Recipe,
+    Run,
+    Sandwich,
+    train,
+)
 from optuna_ofa.training._optimiser import learning_rate, make_optimiser
 from optuna_ofa.training._recipe import check_runs
 from optuna_ofa.training._settings import TrainingSettings
@@ -55,6 +63,17 @@ def test_sandwich_with_a_resolution_for_each_subnet() -> None:
     runs = Sandwich(n_steps=10, shared_resolution=False).runs(SPACE, 0, np.random.default_rng(3))
     assert [run.subnet for run in runs[:2]] == [SPACE.largest(), SPACE.smallest()]
     assert len({run.subnet.resolution for run in runs}) > 1
+
+
+def test_fine_tuning_trains_one_subnet_on_the_labels() -> None:
+    recipe = FineTuning(subnet=SPACE.smallest(), n_steps=20, learning_rate=0.01, n_warmup_steps=2)
+    assert set(all_runs(recipe, 0)) == {Run(SPACE.smallest(), 1.0, 0.0, None)}
+    assert list(recipe.phases(SPACE)) == [Phase("fine-tuning", 20, 0.01, 2)]
+
+
+def test_fine_tuning_without_steps_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="`n_steps` must be positive, but got 0"):
+        FineTuning(subnet=SPACE.smallest(), n_steps=0)
 
 
 def test_shrinking_as_published() -> None:

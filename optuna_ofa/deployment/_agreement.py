@@ -1,0 +1,58 @@
+"""How well an exported network agrees with the one that it was made from."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.deployment._export import load_exported
+from optuna_ofa.deployment._format import Loaded
+from optuna_ofa.deployment._metadata import read_metadata
+
+
+class Agreement(NamedTuple):
+    """Two networks on the same images.
+
+    Args:
+        max_difference: Largest absolute difference of a logit.
+        same_top1: Share of the images that both give the same class, from 0 to 1.
+        n_images: How many images.
+    """
+
+    max_difference: float
+    same_top1: float
+    n_images: int
+
+
+@torch.inference_mode()
+def compare_exported(path: str | os.PathLike[str], expected: Loaded, images: Tensor) -> Agreement:
+    """Run an exported network in its runtime beside what it should equal.
+
+    Args:
+        path: Where `export` wrote to.
+        expected: A network on the CPU, in evaluation mode, or any function from images to
+            logits, such as a `SubnetSwitcher`.
+        images: ``(n, channels, height, width)`` at the resolution of the subnet; where the
+            exported network takes a fixed number at once, those left over are not used.
+
+    Raises:
+        InvalidArgumentError: If there are not enough images for one batch.
+        FormatError: As `load_exported`.
+        MissingDependencyError: If the runtime is not installed; names the extra.
+    """
+    run = load_exported(path)
+    size = read_metadata(path)["input"]["shape"][0] or len(images)
+    n_batches = len(images) // size if size else 0
+    if not n_batches:
+        raise InvalidArgumentError(
+            f"`images` must be at least {size or 1}, one batch, but got {len(images)}."
+        )
+    parts = torch.split(images[: n_batches * size], size)
+    found = torch.cat([run(batch) for batch in parts])
+    wanted = torch.cat([expected(batch) for batch in parts])
+    same = (found.argmax(1) == wanted.argmax(1)).double().mean()
+    return Agreement(float((found - wanted).abs().max()), float(same), len(found))

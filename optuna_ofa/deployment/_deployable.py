@@ -1,0 +1,85 @@
+"""A network that is ready to be written."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.evaluation import recalibrate
+from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.space import Subnet, subnet_layers
+from optuna_ofa.supernet import Supernet, at_resolution, build_plain
+
+
+@dataclass(frozen=True)
+class Deployable:
+    """A network with what an export has to know of it.
+
+    Args:
+        net: The plain network in evaluation mode, on the CPU, in float32. It is the export's
+            own: a format may fold or fuse it.
+        subnet: The subnet that it computes.
+        batch: Images at once; None for any number.
+        images: Calibration images at the resolution of the subnet, if there are any.
+    """
+
+    net: nn.Module
+    subnet: Subnet
+    batch: int | None
+    images: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int | None, int, int, int]:
+        """Shape of the images, ``(batch, channels, height, width)``."""
+        resolution = self.subnet.resolution
+        return (self.batch, self.subnet.family.in_channels, resolution, resolution)
+
+    def example(self) -> Tensor:
+        """Images to trace with: two where any number may come, because one would be fixed."""
+        n, *shape = self.shape
+        return torch.zeros(n or 2, *shape)
+
+
+def calibrated_net(
+    source: Supernet | nn.Module, subnet: Subnet, calibration: Calibration
+) -> nn.Module:
+    """A plain network of a subnet in evaluation mode, whose statistics are its own.
+
+    Args:
+        source: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays
+            as it is.
+        subnet: The subnet.
+        calibration: Images for the statistics, or none: they stay as they are.
+
+    Raises:
+        InvalidArgumentError: If a plain network is none of that subnet, or the calibration images
+            do not fit.
+        InvalidSubnetError: If the subnet is of another family than the supernet.
+    """
+    if isinstance(source, Supernet):
+        net: nn.Module = source.extract(subnet)
+    else:
+        _check_plain(source, subnet)
+        net = copy.deepcopy(source)
+    net.eval()
+    images = calibration(subnet.resolution)
+    if images is not None:
+        recalibrate(net, at_resolution(images, subnet.resolution))
+    return net
+
+
+def _check_plain(net: nn.Module, subnet: Subnet) -> None:
+    with torch.device("meta"):
+        expected = build_plain(subnet_layers(subnet), bn_eps=subnet.family.bn_eps).state_dict()
+    found = net.state_dict()
+    for name in (*expected, *found):
+        shapes = [tuple(s[name].shape) if name in s else None for s in (expected, found)]
+        if shapes[0] != shapes[1]:
+            raise InvalidArgumentError(
+                f"`net` must be a supernet, or a plain network of {subnet}, whose `{name}` has "
+                f"shape {shapes[0]}, but got {shapes[1]}."
+            )

@@ -1,0 +1,111 @@
+"""Writing a subnet for the runtime that will run it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.deployment._deployable import Deployable, calibrated_net
+from optuna_ofa.deployment._figures import Figure
+from optuna_ofa.deployment._format import Loaded, Metadata
+from optuna_ofa.deployment._formats import FORMATS
+from optuna_ofa.deployment._metadata import check_files, describe, read_metadata, write_metadata
+from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.space import Subnet
+from optuna_ofa.supernet import Supernet, at_resolution
+
+
+def export(
+    net: Supernet | nn.Module,
+    subnet: Subnet,
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    calibration: Loader | Tensor | None,
+    n_calibration: int = 2000,
+    batch: int | None = 1,
+    figures: Iterable[Figure] = (),
+) -> Metadata:
+    """Write a subnet in a format, with its own statistics of batch normalisation.
+
+    The network is extracted, recalibrated at the resolution of the subnet, and written in float32.
+    Beside it goes ``<path>.json``: subnet, figures, calibration, versions, and the SHA-256 of every
+    file. Files appear whole or not at all, the metadata last.
+
+    Args:
+        net: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays as
+            it is.
+        subnet: The subnet.
+        path: Where to; a folder for ``"ofa"``, a file for all others. Its parent must exist.
+        format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
+            ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
+            ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
+            ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package).
+        calibration: Images for the statistics, as in `evaluate`. None keeps those of
+            ``net``, which are right for no subnet of a supernet, and for a network of its own.
+        n_calibration: How many of its images are used, the first ones.
+        batch: Images at once; None for any number, which is not offered for ExecuTorch. What has
+            no graph (``"pytorch"``, ``"ofa"``) takes any number whatever it is.
+        figures: What is known of the subnet; `figures_of` takes it from a point of a front.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        InvalidArgumentError: If an argument breaks a rule.
+        InvalidSubnetError: If the subnet is of another family than the supernet.
+        MissingDependencyError: If what writes the format is not installed; names the extra.
+    """
+    if format not in FORMATS:
+        raise InvalidArgumentError(
+            f"`format` must be one of {', '.join(FORMATS)}, but got {format!r}."
+        )
+    form = FORMATS[format]
+    _check_batch(format, batch)
+    if calibration is None and form.needs_images:
+        raise InvalidArgumentError(f"`calibration` must be images for {format!r}, but got None.")
+    form.check()
+    path = Path(path)
+    images = Calibration(calibration, subnet.family, n_calibration)
+    plain = calibrated_net(net, subnet, images).cpu().float()
+    shown = images(subnet.resolution) if form.needs_images else None
+    if shown is not None:
+        shown = at_resolution(shown, subnet.resolution).float()
+    deployable = Deployable(plain, subnet, None if form.batch == "any" else batch, shown)
+    content = describe(format, form, deployable, tuple(figures), images.describe(None, look=True))
+    return write_metadata(path, content, form.write(deployable, path))
+
+
+def load_exported(path: str | os.PathLike[str]) -> Loaded:
+    """Read back what `export` wrote, in the runtime that it is for, on the CPU.
+
+    Args:
+        path: Where it was written to, with its metadata beside it.
+
+    Returns:
+        A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``. For
+        ``"pytorch"`` and ``"ofa"`` it is the plain `torch.nn.Module` that `Supernet.extract` gives.
+
+    Raises:
+        FormatError: If a file is not the one that was exported, or the metadata is damaged.
+        FileNotFoundError: If a file is missing.
+        MissingDependencyError: If the runtime is not installed; names the extra.
+    """
+    path = Path(path)
+    metadata = read_metadata(path)
+    check_files(path, metadata)
+    return FORMATS[metadata["format"]].load(path, metadata)
+
+
+def _check_batch(format: str, batch: int | None) -> None:
+    if batch is None and FORMATS[format].batch == "fixed":
+        raise InvalidArgumentError(f"`batch` must be a number for {format!r}, but got None.")
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+        raise InvalidArgumentError(
+            f"`batch` must be a positive number of images or None, but got {batch!r}."
+        )

@@ -1,0 +1,58 @@
+"""What is known of a subnet, and how it is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.studies import FrontPoint
+from optuna_ofa.studies._metrics import METRICS
+
+KINDS = ("predicted", "evaluated", "measured")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One value of a subnet, for the file beside an export.
+
+    Args:
+        metric: What it is, such as ``"top1"`` (percent) or ``"latency_ms"``.
+        value: The value, in the unit of the metric.
+        kind: ``"predicted"``, ``"measured"``, or ``"evaluated"`` by an objective of your own.
+        device: The device and runtime that it is for; None where it does not depend on one.
+        std: Its standard deviation, in the same unit, if known.
+
+    Raises:
+        InvalidArgumentError: If the metric or the kind is unknown, or the value is not finite.
+    """
+
+    metric: str
+    value: float
+    kind: str
+    device: str | None = None
+    std: float | None = None
+
+    def __post_init__(self) -> None:
+        for argument, known in (("metric", tuple(METRICS)), ("kind", KINDS)):
+            given = getattr(self, argument)
+            if given not in known:
+                raise InvalidArgumentError(
+                    f"`{argument}` must be one of {', '.join(known)}, but got {given!r}."
+                )
+        if not math.isfinite(self.value):
+            raise InvalidArgumentError(f"`value` must be finite, but got {self.value!r}.")
+
+
+def figures_of(point: FrontPoint, *, device: str | None = None) -> tuple[Figure, ...]:
+    """The values of a point of a front.
+
+    Args:
+        point: The point.
+        device: The device and runtime that its latency is for.
+    """
+    return tuple(
+        Figure(name, value, point.kind, device if name == "latency_ms" else None,
+               point.std.get(name))
+        for name, value in point.values.items()
+    )  # fmt: skip

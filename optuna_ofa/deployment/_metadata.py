@@ -1,0 +1,109 @@
+"""The file beside an export that says what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata as packages
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa._files import replacing
+from optuna_ofa.deployment._deployable import Deployable
+from optuna_ofa.deployment._figures import Figure
+from optuna_ofa.deployment._format import Format, Metadata
+from optuna_ofa.space import net_config
+
+VERSION = 1
+
+
+def metadata_path(path: str | os.PathLike[str]) -> Path:
+    """Where the metadata of an export is: at its path with ``.json`` appended."""
+    path = Path(path)
+    return path.with_name(f"{path.name}.json")
+
+
+def describe(
+    name: str,
+    form: Format,
+    deployable: Deployable,
+    figures: Sequence[Figure],
+    calibration: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """All of the metadata but the files."""
+    subnet = deployable.subnet
+    return {
+        "optuna_ofa_export": VERSION,
+        "format": name,
+        "family": subnet.family.name,
+        "subnet": subnet.to_dict(),
+        "input": {"shape": deployable.shape, "dtype": "float32"},
+        "figures": [asdict(figure) for figure in figures],
+        "calibration": calibration,
+        "net_config": net_config(subnet),
+        "versions": {
+            "torch": torch.__version__,
+            **{package: packages.version(package) for package in ("optuna-ofa", *form.packages)},
+        },
+    }
+
+
+def write_metadata(path: Path, content: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """Add the files with their size and SHA-256, write everything, and return it."""
+    content["files"] = {
+        file.relative_to(path.parent).as_posix(): {
+            "bytes": file.stat().st_size, "sha256": _hash(file),
+        }
+        for file in files
+    }  # fmt: skip
+    text = json.dumps(content, indent=1)
+    with replacing(metadata_path(path)) as place:
+        place.write_text(text, encoding="utf-8")
+    return dict(json.loads(text))  # as `read_metadata` reads it
+
+
+def read_metadata(path: str | os.PathLike[str]) -> Metadata:
+    """What `export` wrote beside an export.
+
+    Args:
+        path: Path of the export, not of its metadata.
+
+    Raises:
+        FormatError: If it is no metadata of an export.
+        FileNotFoundError: If there is none.
+    """
+    place = metadata_path(path)
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"{place} must be JSON, but: {error}.") from error
+    if not isinstance(content, dict) or content.get("optuna_ofa_export") != VERSION:
+        raise FormatError(f"{place} must be written by `export` of version {VERSION}, but is not.")
+    return content
+
+
+def check_files(path: Path, metadata: Metadata) -> None:
+    """See that the files are those that were exported.
+
+    Raises:
+        FormatError: If one has other content.
+        FileNotFoundError: If one is missing.
+    """
+    for name, known in metadata["files"].items():
+        found = _hash(path.parent / name)
+        if found != known["sha256"]:
+            raise FormatError(
+                f"{path.parent / name} must have the SHA-256 {known['sha256']} that "
+                f"{metadata_path(path)} says, but has {found}."
+            )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,77 @@
+"""One copy of the weights that several subnets of a supernet have in common."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from optuna_ofa.space import Subnet, slot_layers
+from optuna_ofa.supernet import Supernet, slot_modules
+
+
+def share_weights(supernet: Supernet, nets: Mapping[Subnet, nn.Module]) -> None:
+    """Let networks have their weights in common, as the supernet has them, in place.
+
+    A smaller layer has the first channels of a larger one, so its weight becomes a view of it. What
+    is stored is the smallest part of the supernet in which all of them are. Depthwise kernels of
+    different sizes are different numbers, because the supernet transforms them, and are kept side
+    by side. Buffers, such as the statistics of batch normalisation, stay each network's own.
+
+    Args:
+        supernet: What the networks were extracted from; it stays as it is.
+        nets: The networks by their subnets. Their weights take no gradients afterwards.
+    """
+    present: list[list[nn.Module]] = [[] for _ in slot_modules(supernet)]
+    for subnet, net in nets.items():
+        modules = slot_modules(net)
+        for slot, layer in zip(present, slot_layers(subnet), strict=True):
+            if layer is not None:
+                slot.append(next(modules))
+    for module, plain in zip(slot_modules(supernet), present, strict=True):
+        _share_layer(module, plain)
+
+
+def _share_layer(module: nn.Module, plain: Sequence[nn.Module]) -> None:
+    elastic = dict(module.named_parameters())
+    groups: dict[tuple[str, torch.Size], list[nn.Module]] = defaultdict(list)
+    for net in plain:
+        for name, parameter in net.named_parameters():
+            groups[name, parameter.shape[2:]].append(net)
+    for (name, kernel), members in groups.items():
+        weights = [net.get_parameter(name).detach() for net in members]
+        whole = elastic[name].detach()
+        if whole.shape[2:] != kernel:  # a transformed kernel: the largest one has them all
+            whole = max(weights, key=Tensor.numel)
+        sizes = [max(entries) for entries in zip(*(w.shape for w in weights), strict=True)]
+        shared = _corner(whole, sizes).clone()
+        for net, weight in zip(members, weights, strict=True):
+            view = _corner(shared, weight.shape)
+            _replace(net, name, view if torch.equal(view, weight) else weight)
+
+
+def _corner(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The first entries of each dimension."""
+    return tensor[tuple(slice(size) for size in sizes)]
+
+
+def _replace(net: nn.Module, name: str, weight: Tensor) -> None:
+    path, _, entry = name.rpartition(".")
+    setattr(net.get_submodule(path), entry, nn.Parameter(weight, requires_grad=False))
+
+
+def stored_bytes(nets: Sequence[nn.Module]) -> int:
+    """Bytes of all parameters and buffers of networks; what they have in common counts once."""
+    storages = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for net in nets
+        for tensor in net.state_dict().values()
+    }
+    return sum(storages.values())
+
+
+def own_bytes(net: nn.Module) -> int:
+    """Bytes that a network alone would take."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in net.state_dict().values())

@@ -1,0 +1,114 @@
+"""Several subnets of one supernet in memory, one of them in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.deployment._deployable import calibrated_net
+from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stored_bytes
+from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.space import Subnet
+from optuna_ofa.supernet import Supernet, at_resolution
+
+
+class SubnetSwitcher:
+    """Subnets of one supernet, such as for a full and a low battery, between which it switches.
+
+    The weights that they have in common are stored once. Each mode has its own statistics of batch
+    normalisation, computed when the switcher is made, so a switch is the change of one reference.
+    Every mode computes what the extracted and recalibrated subnet computes.
+
+    The switcher has a copy of the weights, without those that no mode uses: the supernet stays as
+    it is, and can be trained on or deleted. It lives on the device of the supernet, in evaluation
+    mode, and takes no gradients. The first mode is the active one.
+
+    Args:
+        supernet: The supernet.
+        modes: A subnet of each mode, by the mode's name; several may have the same.
+        calibration: Images for the statistics, as in `evaluate`. None keeps those of the
+            supernet, which are right for no subnet.
+        n_calibration: How many of its images are used, the first ones.
+
+    Raises:
+        InvalidArgumentError: If there is no mode, or the images do not fit the family.
+        InvalidSubnetError: If a subnet is of another family.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        modes: Mapping[str, Subnet],
+        *,
+        calibration: Loader | Tensor | None,
+        n_calibration: int = 2000,
+    ) -> None:
+        if not modes:
+            raise InvalidArgumentError("`modes` must have at least one mode, but is empty.")
+        images = Calibration(calibration, supernet.family, n_calibration)
+        subnets = sorted(set(modes.values()), key=lambda subnet: subnet.resolution)
+        nets = {subnet: calibrated_net(supernet, subnet, images) for subnet in subnets}
+        share_weights(supernet, nets)
+        self._subnets = dict(modes)
+        self._nets = {mode: nets[subnet] for mode, subnet in modes.items()}
+        self.switch(next(iter(modes)))
+
+    @property
+    def modes(self) -> Mapping[str, Subnet]:
+        """The subnet of each mode."""
+        return MappingProxyType(self._subnets)
+
+    @property
+    def mode(self) -> str:
+        """The active mode."""
+        return self._mode
+
+    @property
+    def active(self) -> Subnet:
+        """The subnet of the active mode."""
+        return self._subnets[self._mode]
+
+    def switch(self, mode: str) -> None:
+        """Make another mode the active one; a forward pass that is under way ends in its own.
+
+        Raises:
+            InvalidArgumentError: If there is no such mode.
+        """
+        if mode not in self._nets:
+            raise InvalidArgumentError(
+                f"`mode` must be one of {', '.join(self._nets)}, but got {mode!r}."
+            )
+        self._mode = mode
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the active subnet.
+
+        Args:
+            images: ``(n, in_channels, height, width)``; those of another size than the
+                resolution of the subnet are resized as `evaluate` does it.
+
+        Returns:
+            Logits, ``(n, n_classes)``.
+        """
+        mode = self._mode  # read once: another thread may switch
+        logits: Tensor = self._nets[mode](at_resolution(images, self._subnets[mode].resolution))
+        return logits
+
+    __call__ = forward
+
+    def memory_bytes(self) -> int:
+        """Bytes of all weights and statistics; those in common count once."""
+        return stored_bytes(list(self._nets.values()))
+
+    def separate_memory_bytes(self) -> int:
+        """Bytes that the subnets would take as separate models; equal ones count once."""
+        return sum(own_bytes(net) for net in set(self._nets.values()))
+
+    def __repr__(self) -> str:
+        return f"SubnetSwitcher({', '.join(self._nets)}; active: {self._mode})"

@@ -1,0 +1,46 @@
+"""Training one subnet alone, before it is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.training._recipe import Phase, Recipe, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning(Recipe):
+    """Train one subnet on the labels, at its own resolution, in one phase.
+
+    It changes weights that other subnets have too, so give `train` a copy of the supernet
+    (`copy.deepcopy`), and extract the subnet from that. The kernel transforms are trained on with
+    the weights.
+
+    Args:
+        subnet: The subnet.
+        n_steps: Steps of the optimiser.
+        learning_rate: The largest learning rate; a small one, because the weights are good.
+        n_warmup_steps: Steps in which the learning rate rises.
+
+    Raises:
+        InvalidArgumentError: If a number is out of its range.
+    """
+
+    subnet: Subnet
+    n_steps: int
+    learning_rate: float = 0.005
+    n_warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.phases(None)
+
+    def phases(self, space: SearchSpace | None) -> Sequence[Phase]:
+        """One phase."""
+        return (Phase("fine-tuning", self.n_steps, self.learning_rate, self.n_warmup_steps),)
+
+    def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
+        """The subnet, with labels."""
+        return [Run(self.subnet)]

@@ -1,0 +1,282 @@
+"""Exported networks compute what the subnet computes, and say what they are."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from optuna_ofa import (
+    FormatError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    MissingDependencyError,
+    SearchSpace,
+    Subnet,
+    Supernet,
+    get_family,
+    weights_hash,
+)
+from optuna_ofa.deployment import Figure, compare_exported, export, load_exported, read_metadata
+from optuna_ofa.space import Family
+
+NEEDS = {"pytorch": "safetensors", "torch_export": "torch", "onnx": "onnxscript", "ofa": "torch",
+         "executorch": "executorch"}  # fmt: skip
+
+
+def skip_without(format: str) -> None:
+    pytest.importorskip(NEEDS[format], reason=f"{NEEDS[format]} is not installed")
+
+
+@pytest.mark.parametrize("format", NEEDS)
+def test_an_export_equals_the_recalibrated_subnet(
+    supernet: Supernet, subnet: Subnet, calibration: Tensor, images: Tensor, expected: nn.Module,
+    tmp_path: Path, format: str,
+) -> None:  # fmt: skip
+    skip_without(format)
+    path = tmp_path / "net"
+    export(supernet, subnet, path, format=format, calibration=calibration)
+    found = compare_exported(path, expected, images)
+    assert found.n_images == 64
+    assert found.max_difference < 1e-4
+    assert found.same_top1 == 1
+    assert len(expected(images).argmax(1).unique()) > 1  # so that the same class means something
+    assert expected(images).std(0).max() > 0.05
+
+
+@pytest.mark.parametrize("format", ["pytorch", "torch_export", "onnx", "ofa"])
+@pytest.mark.parametrize("extreme", ["smallest", "largest"])
+def test_any_number_of_images(
+    supernet: Supernet, calibration: Tensor, tmp_path: Path, format: str, extreme: str
+) -> None:
+    skip_without(format)
+    subnet: Subnet = getattr(SearchSpace(supernet.family), extreme)()
+    path = tmp_path / "net"
+    made = export(supernet, subnet, path, format=format, calibration=calibration, batch=None)
+    size = subnet.resolution
+    assert made["input"]["shape"] == [None, 3, size, size]
+    run = load_exported(path)
+    images = torch.randn(5, 3, size, size)
+    logits = run(images)
+    assert logits.shape == (5, 4)
+    torch.testing.assert_close(run(images[:1]), logits[:1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("format", ["torch_export", "onnx"])
+def test_a_fixed_number_of_images_is_kept_to(
+    supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str
+) -> None:
+    skip_without(format)
+    path = tmp_path / "net"
+    made = export(supernet, subnet, path, format=format, calibration=None, batch=3)
+    assert made["input"]["shape"][0] == 3
+    run = load_exported(path)
+    assert run(torch.zeros(3, 3, 16, 16)).shape == (3, 4)
+    with pytest.raises(Exception, match=r"(?i)dimension|expected|guard"):
+        run(torch.zeros(2, 3, 16, 16))
+
+
+def test_the_supernet_stays_as_it_is(
+    supernet: Supernet, subnet: Subnet, calibration: Tensor, tmp_path: Path
+) -> None:
+    active, before = supernet.active, weights_hash(supernet)
+    export(supernet, subnet, tmp_path / "net", format="torch_export", calibration=calibration)
+    assert supernet.training
+    assert supernet.active == active
+    assert weights_hash(supernet) == before
+
+
+@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_proxyless_w1.3", "ofa_resnet50"])
+def test_a_loaded_network_has_the_keys_of_the_extracted_one(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    space = SearchSpace(get_family(name))
+    subnet, supernet = space.smallest(), Supernet(space.family)
+    export(supernet, subnet, tmp_path / "net.safetensors", format="pytorch", calibration=None)
+    net = load_exported(tmp_path / "net.safetensors")
+    assert isinstance(net, nn.Module)
+    assert not net.training
+    torch.testing.assert_close(
+        dict(net.state_dict()), dict(supernet.extract(subnet).state_dict()), atol=0, rtol=0
+    )
+    x = torch.randn(1, space.family.in_channels, 32, 32)
+    torch.testing.assert_close(net(x), supernet.extract(subnet).eval()(x), atol=0, rtol=0)
+
+
+def test_the_weights_are_read_by_safetensors_alone(
+    supernet: Supernet, subnet: Subnet, calibration: Tensor, expected: nn.Module, tmp_path: Path
+) -> None:
+    safetensors = pytest.importorskip("safetensors.torch", reason="safetensors is not installed")
+    export(supernet, subnet, tmp_path / "a", format="pytorch", calibration=calibration)
+    torch.testing.assert_close(
+        safetensors.load_file(tmp_path / "a"), dict(expected.state_dict()), atol=0, rtol=0
+    )
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "a.json").stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50"])
+def test_the_ofa_package_builds_the_network_from_its_folder(
+    reference: ModuleType, tmp_path: Path, name: str
+) -> None:
+    space = SearchSpace(get_family(name))
+    supernet, subnet = Supernet(space.family), space.smallest()
+    x = torch.randn(8, space.family.in_channels, 64, 64)
+    made = export(supernet, subnet, tmp_path / "net", format="ofa", calibration=x)
+    assert sorted(made["files"]) == ["net/init", "net/net.config", "net/run.config"]
+    networks = reference.import_reference(reference.STATIC_NETWORKS)
+    config = json.loads((tmp_path / "net" / "net.config").read_text())
+    theirs = networks.get_net_by_name(config["name"]).build_from_config(config)
+    state = torch.load(tmp_path / "net" / "init", map_location="cpu")["state_dict"]
+    theirs.load_state_dict(state)
+    with torch.no_grad():
+        ours, logits = load_exported(tmp_path / "net")(x), theirs.eval()(x)
+    torch.testing.assert_close(ours, logits, atol=1e-5, rtol=1e-5)
+    size = json.loads((tmp_path / "net" / "run.config").read_text())["image_size"]
+    assert size == subnet.resolution
+
+
+def test_a_plain_network_keeps_its_own_statistics(
+    subnet: Subnet, images: Tensor, expected: nn.Module, tmp_path: Path
+) -> None:
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    tuned = copy.deepcopy(expected).train()
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter.mul_(0.9)
+    export(tuned, subnet, tmp_path / "net", format="pytorch", calibration=None)
+    assert tuned.training
+    found = compare_exported(tmp_path / "net", tuned.eval(), images)
+    assert found.max_difference == 0
+    assert compare_exported(tmp_path / "net", expected, images).max_difference > 0.01
+
+
+class TestMetadata:
+    def test_says_what_was_exported(
+        self, supernet: Supernet, subnet: Subnet, calibration: Tensor, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "net.pt2"
+        figures = [Figure("top1", 76.5, "measured", std=0.4),
+                   Figure("latency_ms", 12.25, "predicted", device="phone")]  # fmt: skip
+        made = export(supernet, subnet, path, format="torch_export", calibration=calibration,
+                      figures=figures)  # fmt: skip
+        assert made == read_metadata(path)
+        assert json.loads((tmp_path / "net.pt2.json").read_text()) == made
+        assert made["format"] == "torch_export"
+        assert made["family"] == "tiny"
+        assert Subnet.from_dict(made["subnet"], supernet.family) == subnet
+        assert made["figures"] == [
+            {"metric": "top1", "value": 76.5, "kind": "measured", "device": None, "std": 0.4},
+            {"metric": "latency_ms", "value": 12.25, "kind": "predicted", "device": "phone",
+             "std": None},
+        ]  # fmt: skip
+        assert made["calibration"]["n_images"] == 40
+        assert {"torch", "optuna-ofa"} <= set(made["versions"])
+        content = path.read_bytes()
+        assert made["files"] == {
+            "net.pt2": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        }
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["net.pt2", "net.pt2.json"]
+
+    def test_another_file_is_not_taken_for_the_exported_one(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path
+    ) -> None:
+        export(supernet, subnet, tmp_path / "net", format="ofa", calibration=None)
+        (tmp_path / "net" / "init").write_bytes(b"something else")
+        with pytest.raises(FormatError, match=r"must have the SHA-256 .* but has"):
+            load_exported(tmp_path / "net")
+
+    @pytest.mark.parametrize("text", ["no JSON", "[]", '{"format": "onnx"}'])
+    def test_that_is_none_is_refused(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "net.json").write_text(text)
+        with pytest.raises(FormatError, match=r"net\.json must be"):
+            load_exported(tmp_path / "net")
+
+
+class TestBadInput:
+    def test_an_unknown_format(self, supernet: Supernet, subnet: Subnet, tmp_path: Path) -> None:
+        expected = "`format` must be one of pytorch, .*, but got 'tflite'"
+        with pytest.raises(InvalidArgumentError, match=expected):
+            export(supernet, subnet, tmp_path / "a", format="tflite", calibration=None)
+
+    @pytest.mark.parametrize("batch", [0, -1, 1.5, True])
+    def test_no_number_of_images(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, batch: Any
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match="`batch` must be a positive number"):
+            export(supernet, subnet, tmp_path / "a", format="ofa", calibration=None, batch=batch)
+
+    def test_any_number_where_it_must_be_fixed(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match="`batch` must be a number for 'executorch'"):
+            export(supernet, subnet, tmp_path / "a", format="executorch", calibration=None,
+                   batch=None)  # fmt: skip
+
+    def test_a_network_of_another_subnet(self, supernet: Supernet, tmp_path: Path) -> None:
+        space = SearchSpace(supernet.family)
+        net = supernet.extract(space.largest())
+        with pytest.raises(InvalidArgumentError, match="`net` must be a supernet, or a plain"):
+            export(net, space.smallest(), tmp_path / "a", format="ofa", calibration=None)
+
+    def test_a_subnet_of_another_family(self, supernet: Supernet, tmp_path: Path) -> None:
+        other = SearchSpace("ofa_mbv3_fashion").smallest()
+        with pytest.raises(InvalidSubnetError, match="`subnet` must be of tiny"):
+            export(supernet, other, tmp_path / "a", format="ofa", calibration=None)
+
+    @pytest.mark.parametrize(
+        ("format", "module", "extra"),
+        [
+            ("pytorch", "safetensors.torch", "safetensors"),
+            ("onnx", "onnxscript", "onnx"),
+            ("executorch", "executorch.exir", "executorch"),
+        ],
+    )
+    def test_what_is_not_installed_is_named_and_nothing_written(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str, module: str,
+        extra: str, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(MissingDependencyError, match=rf'"optuna-ofa\[{extra}\]"'):
+            export(supernet, subnet, tmp_path / "net", format=format, calibration=None)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_failed_export_leaves_the_older_one(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "net.pt2"
+        export(supernet, subnet, path, format="torch_export", calibration=None)
+        before = path.read_bytes()
+
+        def fail(*arguments: object) -> None:
+            raise OSError("the disk is full")
+
+        monkeypatch.setattr(torch.export, "save", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            export(supernet, subnet, path, format="torch_export", calibration=None)
+        assert path.read_bytes() == before
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["net.pt2", "net.pt2.json"]
+        assert load_exported(path) is not None
+
+    def test_too_few_images_to_compare(
+        self, supernet: Supernet, subnet: Subnet, expected: nn.Module, tmp_path: Path
+    ) -> None:
+        export(supernet, subnet, tmp_path / "a", format="torch_export", calibration=None, batch=2)
+        with pytest.raises(InvalidArgumentError, match="`images` must be at least 2, one batch"):
+            compare_exported(tmp_path / "a", expected, torch.zeros(1, 3, 16, 16))
+
+
+def test_a_family_of_ones_own_needs_no_registration(
+    supernet: Supernet, subnet: Subnet, images: Tensor, expected: nn.Module, tmp_path: Path
+) -> None:
+    family: Family = supernet.family
+    with pytest.raises(InvalidArgumentError, match="'tiny'"):
+        get_family(family.name)
+    export(expected, subnet, tmp_path / "net", format="ofa", calibration=None)
+    assert compare_exported(tmp_path / "net", expected, images).max_difference == 0
