@@ -110,7 +110,7 @@ def test_kinds_are_never_mixed(make_study: Make, kind: Any) -> None:
     assert set(study.results(kind=kind).kinds.tolist()) == {kind}
 
 
-@pytest.mark.parametrize("method", ["front", "results", "plot_front"])
+@pytest.mark.parametrize("method", ["front", "results"])
 def test_the_kind_must_be_given_where_there_are_two(make_study: Make, method: str) -> None:
     study = make_study()
     study.search(5)
