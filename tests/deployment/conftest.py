@@ -38,7 +38,9 @@ def _one_thread() -> Iterator[None]:
 def random_supernet(family: Family) -> Supernet:
     """Weights and kernel transforms of which none is as it was initialised."""
     rng = torch.Generator().manual_seed(0)
-    supernet = Supernet(family)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        supernet = Supernet(family)
     with torch.no_grad():
         for parameter in supernet.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=rng) * 0.1)

@@ -251,11 +251,14 @@ def test_dropout_stands_before_the_classifier_of_an_extracted_net() -> None:
 def test_package_exports() -> None:
     assert package.__all__ == [
         "Supernet",
+        "at_resolution",
         "batch_norm_tensors",
         "build_layer",
         "build_plain",
+        "check_batch",
         "check_weights",
         "load_supernet",
+        "read_tensors",
         "save_supernet",
         "slot_modules",
         "squeezed",
