@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from optuna_ofa._errors import FamilyMismatchError, FormatError
 from optuna_ofa._files import replacing
 from optuna_ofa.predictors._accuracy_kinds import read_model
 from optuna_ofa.predictors._accuracy_model import AccuracyModel
+from optuna_ofa.predictors._choices import space_of_choices
 from optuna_ofa.space import Family, SearchSpace, get_family
 
 _FORMAT = "optuna_ofa.accuracy_predictor"
@@ -53,7 +54,7 @@ def read_fitted(
     data = _read(path)
     family = _family(path, data["family"], family)
     try:
-        space = _space(family, data["choices"])
+        space = space_of_choices(family, data["choices"])
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"`choices` of {path} must be those of {family.name}, but: "
                           f"{error!r:.300}.") from error  # fmt: skip
@@ -99,8 +100,3 @@ def _family(path: Path, name: Any, family: Family | None) -> Family:
     if family is not None and family.name != name:
         raise FamilyMismatchError(f"`family` must be {name} for {path}, but got {family.name}.")
     return family or get_family(name)
-
-
-def _space(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
-    kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in family.genes[1:]}
-    return SearchSpace(family, resolution=choices["resolution"]).restrict(parameters=kept)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._choices import space_of_choices
 from optuna_ofa.predictors._latency_features import FeatureKind
 from optuna_ofa.predictors._latency_inputs import (
     LEAST_ROWS,
@@ -170,7 +171,7 @@ class NetworkLatencyPredictor(Predictor):
             data = json.loads(path.read_text(encoding="utf-8"))
             if (data["format"], data["version"]) != (FORMAT, VERSION):
                 raise ValueError(f"its format is {data['format']!r} {data['version']!r}")
-            space = _space(data["family"], data["choices"])
+            space = space_of_choices(get_family(data["family"]), data["choices"])
             features = data["features"]
             if features not in get_args(FeatureKind):
                 raise ValueError(f"its features are {features!r}")
@@ -213,15 +214,3 @@ def _require_same_batch(table: LatencyTable | None, metadata: Mapping[str, Any] 
             f"`table` must be of the batch size of the measurements, {batches[0]}, but is of "
             f"{batches[1]}."
         )
-
-
-def _space(family: str, choices: Mapping[str, Any]) -> SearchSpace:
-    """The space with those choices."""
-    resolution = choices["resolution"]
-    space = SearchSpace(get_family(family), resolution=resolution)
-    values = {
-        gene.name: [gene.value(c) for c in choices[gene.name]]
-        for gene in space.genes
-        if gene.name != "resolution"
-    }
-    return space.restrict(parameters=values)
