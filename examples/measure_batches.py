@@ -86,8 +86,8 @@ def main() -> None:
             predicted = one.predicted["latency_ms"]
             print(f"  trial {one.number}: {top1:.2f} %, {ms:6.2f} ms (predicted {predicted:.2f})")
 
-    front = study.front(kind="evaluated")
-    n_measured = len(study.results(kind="evaluated").numbers)
+    front = study.front(kind="measured")
+    n_measured = len(study.results(kind="measured").numbers)
     print(f"\n{len(front)} of {n_measured} measured subnets are on their Pareto front:")
     for point in front:
         print(f"  {point}")

@@ -77,7 +77,7 @@ def test_measure_batches_goes_on_where_it_stopped(tmp_path: Path) -> None:
         out = _run(tmp_path, "measure_batches.py", *arguments)
         assert out.count("(predicted ") == 4
         assert f"of {n} measured subnets" in out
-        assert "(evaluated)" in out
+        assert "(measured)" in out
 
 
 def _write_images(root: Path, *, n_classes: int, n: int, seed: int) -> Path:

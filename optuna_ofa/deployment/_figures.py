@@ -9,7 +9,7 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.studies import FrontPoint
 from optuna_ofa.studies._metrics import METRICS
 
-KINDS = ("predicted", "evaluated", "measured")
+KINDS = ("predicted", "measured")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Figure:
     Args:
         metric: What it is, such as ``"top1"`` (percent) or ``"latency_ms"``.
         value: The value, in the unit of the metric.
-        kind: ``"predicted"``, ``"measured"``, or ``"evaluated"`` by an objective of your own.
+        kind: ``"predicted"`` or ``"measured"``.
         device: The device and runtime that it is for; None where it does not depend on one.
         std: Its standard deviation, in the same unit, if known.
 

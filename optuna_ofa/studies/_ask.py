@@ -68,7 +68,7 @@ def ask(study: SubnetStudy, n: int) -> list[Asked]:
 def _predicted(study: SubnetStudy) -> Candidates:
     """The subnets of all predicted trials."""
     known = study._archive.all()
-    known = known.select(~known.evaluated)
+    known = known.select(~known.measured)
     return Candidates.join([Candidates(known.matrix, known.values, known.constraints)])
 
 
@@ -77,9 +77,9 @@ def _choose(
 ) -> tuple[Candidates, Candidates]:
     """What to measure, and what it was chosen from."""
     problem, known = study.problem, study._archive.all()
-    evaluated = known.matrix[known.evaluated]
-    taken = np.concatenate([evaluated, seen.matrix[~seen.abandoned]])
-    wanted = np.concatenate([evaluated, seen.matrix[seen.running | seen.abandoned]])
+    measured = known.matrix[known.measured]
+    taken = np.concatenate([measured, seen.matrix[~seen.abandoned]])
+    wanted = np.concatenate([measured, seen.matrix[seen.running | seen.abandoned]])
     unknown = wanted[absent(wanted, candidates.matrix)]
     candidates = Candidates.join([candidates, Candidates.predict(problem, unknown)])
     if candidates.n_on_front(problem, taken) < n:

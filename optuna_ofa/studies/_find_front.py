@@ -10,9 +10,9 @@ from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.samplers import nondominated
 from optuna_ofa.studies._front import Front, FrontPoint, describe
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import EVALUATED, PREDICTED, Results
+from optuna_ofa.studies._results import MEASURED, PREDICTED, Results
 
-Kind = Literal["predicted", "evaluated"]
+Kind = Literal["predicted", "measured"]
 
 
 def of_kind(results: Results, kind: Kind | None) -> Results:
@@ -21,13 +21,13 @@ def of_kind(results: Results, kind: Kind | None) -> Results:
     Raises:
         InvalidArgumentError: If there are both and ``kind`` is None, or it is unknown.
     """
-    if kind not in (None, PREDICTED, EVALUATED):
-        raise InvalidArgumentError(f"`kind` must be 'predicted' or 'evaluated', but got {kind!r}.")
+    if kind not in (None, PREDICTED, MEASURED):
+        raise InvalidArgumentError(f"`kind` must be 'predicted' or 'measured', but got {kind!r}.")
     if kind is not None:
-        return results.select(results.evaluated == (kind == EVALUATED))
-    if results.evaluated.any() and not results.evaluated.all():
+        return results.select(results.measured == (kind == MEASURED))
+    if results.measured.any() and not results.measured.all():
         raise InvalidArgumentError(
-            f"`kind` must be given, one of {[EVALUATED, PREDICTED]}, because the study has both "
+            f"`kind` must be given, one of {[MEASURED, PREDICTED]}, because the study has both "
             f"and a front never mixes them, but got None."
         )
     return results

@@ -21,7 +21,7 @@ class FrontPoint:
         values: Value of each objective by name, in the name's unit (``top1`` in percent).
         std: Standard deviation of those values that have one, in the same units.
         kind: Where the values come from: ``"predicted"`` by this package's predictors, or
-            ``"evaluated"`` by an objective of your own.
+            ``"measured"``: told by `tell_batch`, or by an objective of your own.
         trial_number: Number of the trial in the study.
     """
 

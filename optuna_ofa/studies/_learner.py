@@ -39,8 +39,8 @@ class Learner:
             PredictionError: If a predictor returns something that is no number. Nothing was
                 learnt then.
         """
-        known = results.select(~results.evaluated)
-        numbers, matrix = self._unpredicted(results.select(results.evaluated), seen)
+        known = results.select(~results.measured)
+        numbers, matrix = self._unpredicted(results.select(results.measured), seen)
         attempt = self._problem.try_evaluate(matrix)
         self._evolution.forbid(matrix[~attempt.done])
         if seen is not None:
@@ -55,10 +55,10 @@ class Learner:
         )
 
     def _unpredicted(
-        self, evaluated: Results, seen: Snapshot | None
+        self, measured: Results, seen: Snapshot | None
     ) -> tuple[NDArray[np.int64], Matrix]:
         """Numbers and subnets of trials without predictions that were not learnt before."""
-        numbers, matrix = evaluated.numbers, evaluated.matrix
+        numbers, matrix = measured.numbers, measured.matrix
         if seen is not None:
             numbers = np.r_[numbers, seen.numbers[seen.predictable]]
             matrix = np.concatenate([matrix, seen.matrix[seen.predictable]])

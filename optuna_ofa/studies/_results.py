@@ -14,7 +14,7 @@ from optuna_ofa.studies._problem import Problem
 
 # What the user attribute `kind` of a trial says of its values: by an objective of the user's own,
 # as where there is none, or by the predictors.
-EVALUATED = "evaluated"
+MEASURED = "measured"
 PREDICTED = "predicted"
 
 
@@ -27,7 +27,7 @@ class Results(NamedTuple):
         constraints: ``(n, n_constraints)``, above 0 where violated, NaN where the trial neither
             set the constraint nor has the metric as an objective.
         numbers: ``(n,)`` trial numbers.
-        evaluated: ``(n,)`` whether an objective of the user's own gave the values; otherwise they
+        measured: ``(n,)`` whether an objective of the user's own gave the values; otherwise they
             are predictions.
     """
 
@@ -35,7 +35,7 @@ class Results(NamedTuple):
     values: NDArray[np.float64]
     constraints: NDArray[np.float64]
     numbers: NDArray[np.int64]
-    evaluated: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
 
     @staticmethod
     def empty(problem: Problem) -> Results:
@@ -62,8 +62,8 @@ class Results(NamedTuple):
 
     @property
     def kinds(self) -> NDArray[np.str_]:
-        """What the values are, ``(n,)`` of ``"predicted"`` and ``"evaluated"``."""
-        return np.where(self.evaluated, EVALUATED, PREDICTED)
+        """What the values are, ``(n,)`` of ``"predicted"`` and ``"measured"``."""
+        return np.where(self.measured, MEASURED, PREDICTED)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
@@ -99,8 +99,8 @@ class Batch(NamedTuple):
 
     def numbered(self, numbers: Sequence[int]) -> Results:
         """The results of the trials that were made of the rows."""
-        evaluated = np.zeros(len(self.matrix), dtype=bool)
-        return Results(*self[:3], np.array(numbers, dtype=np.int64), evaluated)
+        measured = np.zeros(len(self.matrix), dtype=bool)
+        return Results(*self[:3], np.array(numbers, dtype=np.int64), measured)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
@@ -120,7 +120,7 @@ def assemble(
     values: NDArray[np.float64],
     excess: NDArray[np.float64],
     numbers: NDArray[np.int64],
-    evaluated: NDArray[np.bool_],
+    measured: NDArray[np.bool_],
 ) -> Results:
     """Results of trials that set some constraints, ``excess``, and others (NaN) not.
 
@@ -131,4 +131,4 @@ def assemble(
         if name in problem.objectives:
             own = problem.excess(name, values[:, problem.objectives.index(name)])
             constraints[:, j] = np.where(np.isnan(excess[:, j]), own, excess[:, j])
-    return Results(matrix, values, constraints, numbers, evaluated)
+    return Results(matrix, values, constraints, numbers, measured)

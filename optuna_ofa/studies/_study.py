@@ -161,7 +161,7 @@ class SubnetStudy(optuna.Study):
     ) -> None:
         """Finish trials with what was measured, of all or some that were asked, in any order.
 
-        The trials are of kind ``"evaluated"``, with the predictions beside them as user attribute
+        The trials are of kind ``"measured"``, with the predictions beside them as user attribute
         ``predicted``. Nothing is written unless all of it is right; a database gets a batch in one
         transaction.
 
@@ -186,7 +186,7 @@ class SubnetStudy(optuna.Study):
         """The Pareto front of the feasible trials.
 
         Args:
-            kind: ``"predicted"`` or ``"evaluated"`` (by an objective of your own); a front never
+            kind: ``"predicted"`` or ``"measured"`` (by an objective of your own); a front never
                 has both. None takes the one kind that the study has.
 
         Returns:

@@ -12,7 +12,7 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._measured import Measured, check_others, check_values
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import EVALUATED
+from optuna_ofa.studies._results import MEASURED
 from optuna_ofa.studies.storage._finish import Ending, Started, finish_trials
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def _ending(
     problem: Problem, one: Asked, row: list[float] | None, measured: Mapping[str, float]
 ) -> Ending:
     if row is None:
-        return Ending(one.trial._trial_id, None, {"kind": EVALUATED, "error": NOT_MEASURED}, {})
+        return Ending(one.trial._trial_id, None, {"kind": MEASURED, "error": NOT_MEASURED}, {})
     objectives = zip(problem.objectives, row, strict=True)
     metrics = {**one.predicted, **measured, **dict(objectives)}
     excess = {name: float(problem.excess(name, np.array(metrics[name])))
               for name in problem.constraints}  # fmt: skip
-    return Ending(one.trial._trial_id, row, {"kind": EVALUATED}, excess)
+    return Ending(one.trial._trial_id, row, {"kind": MEASURED}, excess)
 
 
 def _finish_publicly(study: SubnetStudy, asked: Sequence[Asked], endings: Sequence[Ending]) -> None:

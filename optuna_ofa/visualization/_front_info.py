@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # More points make a file of many megabytes, in which single ones cannot be told apart.
 _MAX_OTHERS = 4000
-KINDS: tuple[Kind, ...] = ("predicted", "evaluated")
+KINDS: tuple[Kind, ...] = ("predicted", "measured")
 
 
 class FrontInfo(NamedTuple):
@@ -28,7 +28,7 @@ class FrontInfo(NamedTuple):
         others: ``(n, n_objectives)`` values of the other feasible trials, at most 4,000 of them.
         n_others: How many there are in all.
         constraints: Bound of each constrained metric.
-        kind: Whether the values are predicted or evaluated.
+        kind: Whether the values are predicted or measured.
         title: Name of the study.
         hypervolume: Of the front, in the product of the objectives' units.
         reference: Its reference point by objective: the worst values on the fronts of both

@@ -27,7 +27,7 @@ class FrontsInfo(NamedTuple):
         fronts: The fronts by name.
         across: The metric of the horizontal axis, the cost.
         up: The metric of the vertical axis.
-        kinds: Whether the values of each front are predicted or evaluated.
+        kinds: Whether the values of each front are predicted or measured.
     """
 
     fronts: dict[str, Front]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _MAX_BARS = 40  # more of them hide the points
 _COLOURS = dict(zip(KINDS, PALETTE, strict=False))
-_OTHERS = {"predicted": GREY, "evaluated": "#E9A97C"}
-_SYMBOLS = {"predicted": "circle-open", "evaluated": "circle"}
+_OTHERS = {"predicted": GREY, "measured": "#E9A97C"}
+_SYMBOLS = {"predicted": "circle-open", "measured": "circle"}
 
 
 def plot_front(study: SubnetStudy, *, kind: Kind | None = None) -> go.Figure:

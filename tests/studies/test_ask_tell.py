@@ -203,7 +203,7 @@ class TestAsking:
         study = make_study(objectives=["top1"], constraints={"latency_ms": 25.0})
         asked = study.ask_batch(4)
         study.tell_batch(asked, [70.0, 71.0, 72.0, 73.0])
-        assert study.front(kind="evaluated")[0].subnet == asked[3].subnet
+        assert study.front(kind="measured")[0].subnet == asked[3].subnet
 
     def test_subnets_that_cannot_be_predicted_are_left_out(
         self, make_study: Make, predictor: Callable[..., Predictor], space: SearchSpace
@@ -228,7 +228,7 @@ class TestAsking:
 
 
 class TestTelling:
-    def test_trials_become_evaluated_with_the_predictions_beside(
+    def test_trials_become_measured_with_the_predictions_beside(
         self, make_study: Make, url: str, names: Callable[[], str]
     ) -> None:
         study = make_study(storage=url, study_name=names())
@@ -238,9 +238,9 @@ class TestTelling:
         trials = optuna.load_study(study_name=study.study_name, storage=url).trials[50:]
         assert [t.state for t in trials] == [TrialState.COMPLETE] * 4
         np.testing.assert_allclose([t.values for t in trials], measure(asked), rtol=1e-12)
-        assert {t.user_attrs["kind"] for t in trials} == {"evaluated"}
+        assert {t.user_attrs["kind"] for t in trials} == {"measured"}
         assert [t.user_attrs["predicted"] for t in trials] == [a.predicted for a in asked]
-        assert {p.subnet for p in study.front(kind="evaluated")} == set(subnets(asked))
+        assert {p.subnet for p in study.front(kind="measured")} == set(subnets(asked))
         assert len(study.results(kind="predicted").numbers) == 50
 
     def test_in_parts_and_in_any_order(self, make_study: Make) -> None:
@@ -460,7 +460,7 @@ class TestHeartbeat:
         name = names()
         study = make_study(storage=storage, study_name=name)
         asked = study.ask_batch(3)
-        asked[0].trial.set_user_attr("kind", "evaluated")  # died while it told
+        asked[0].trial.set_user_attr("kind", "measured")  # died while it told
         self._die(storage, asked[:2])
         other = make_study(storage=storage, study_name=name, load_if_exists=True)
         again = other.ask_batch(3)

@@ -92,7 +92,7 @@ def test_infeasible_trials_are_never_on_the_front(make_study: Make) -> None:
     assert (study.problem.evaluate(rows).constraints <= 0).all()
 
 
-def test_evaluated_values_beyond_a_bound_are_infeasible(make_study: Make) -> None:
+def test_measured_values_beyond_a_bound_are_infeasible(make_study: Make) -> None:
     study = make_study(constraints={"latency_ms": 25.0})
     rows = study.space.sample(3, seed=0)
     for row, values in zip(rows, [(76.0, 26.0), (75.0, 25.0), (74.0, 24.0)], strict=True):
@@ -100,7 +100,7 @@ def test_evaluated_values_beyond_a_bound_are_infeasible(make_study: Make) -> Non
     assert [p.values["latency_ms"] for p in study.front()] == [24.0, 25.0]
 
 
-@pytest.mark.parametrize("kind", ["predicted", "evaluated"])
+@pytest.mark.parametrize("kind", ["predicted", "measured"])
 def test_kinds_are_never_mixed(make_study: Make, kind: Any) -> None:
     study = make_study()
     study.search(50)
@@ -115,14 +115,14 @@ def test_the_kind_must_be_given_where_there_are_two(make_study: Make, method: st
     study = make_study()
     study.search(5)
     add(study, study.space.sample(1, seed=7)[0], (99.0, 1.0))
-    with pytest.raises(InvalidArgumentError, match=r"one of \['evaluated', 'predicted'\]"):
+    with pytest.raises(InvalidArgumentError, match=r"one of \['measured', 'predicted'\]"):
         getattr(study, method)()
 
 
 def test_an_unknown_kind_is_refused(make_study: Make) -> None:
     study = make_study()
     study.search(5)
-    with pytest.raises(InvalidArgumentError, match="'predicted' or 'evaluated', but got 'guessed'"):
+    with pytest.raises(InvalidArgumentError, match="'predicted' or 'measured', but got 'guessed'"):
         study.front(kind="guessed")  # type: ignore[arg-type]
 
 
@@ -134,8 +134,8 @@ class TestEmptyFront:
     def test_without_trials_of_the_kind(self, make_study: Make) -> None:
         study = make_study()
         study.search(5)
-        with pytest.raises(EmptyFrontError, match="The study has no evaluated trial"):
-            study.front(kind="evaluated")
+        with pytest.raises(EmptyFrontError, match="The study has no measured trial"):
+            study.front(kind="measured")
 
     def test_names_the_nearest_trial(self, make_study: Make) -> None:
         study = make_study(constraints={"latency_ms": 20.0, "top1": 77.0})
@@ -225,7 +225,7 @@ def test_points_say_the_standard_deviation_where_it_is_known(
     assert [p.std for p in others] == [{"latency_ms": 0.25}] * len(others)
 
 
-def test_evaluated_points_have_no_standard_deviation(make_study: Make, shared_data: Path) -> None:
+def test_measured_points_have_no_standard_deviation(make_study: Make, shared_data: Path) -> None:
     study = optuna_ofa.study(
         "ofa_mbv3_w1.2",
         hardware=shared_data / "note10_w1.2",
@@ -234,7 +234,7 @@ def test_evaluated_points_have_no_standard_deviation(make_study: Make, shared_da
     row = study.space.sample(1, seed=0)[0]
     add(study, row, (70.0, 20.0))
     add(study, row, (70.0, 20.0), kind="predicted")
-    assert study.front(kind="evaluated")[0].std == {}
+    assert study.front(kind="measured")[0].std == {}
     assert set(study.front(kind="predicted")[0].std) == {"latency_ms"}
 
 

@@ -131,7 +131,7 @@ def test_what_others_measure_in_the_meantime_does_not_compete(
 
     accuracy.predict = meanwhile  # type: ignore[method-assign]
     study.search(200)
-    assert np.count_nonzero(study._archive.all().evaluated) == 10
+    assert np.count_nonzero(study._archive.all().measured) == 10
     check_population(study)
 
 
@@ -142,7 +142,7 @@ def test_the_sampler_learns_what_was_measured_in_optimize(make_study: Make) -> N
     assert set(population.values[:, 0].tolist()) == {-75.0}
 
 
-def test_evaluated_subnets_that_cannot_be_predicted_are_not_repeated(
+def test_measured_subnets_that_cannot_be_predicted_are_not_repeated(
     make_study: Make, predictor: Callable[..., Predictor], small_space: SearchSpace
 ) -> None:
     params = CostPredictor("n_params", small_space)

@@ -101,10 +101,10 @@ def test_optimize_with_an_objective_and_callbacks(make_study: Make) -> None:
     assert len(study.trials) == 7
 
 
-def test_trials_of_an_objective_are_evaluated(make_study: Make) -> None:
+def test_trials_of_an_objective_are_measured(make_study: Make) -> None:
     study = make_study()
     study.optimize(own_objective(study), n_trials=10)
-    assert {p.kind for p in study.front()} == {"evaluated"}
+    assert {p.kind for p in study.front()} == {"measured"}
     assert study.front()[0].values["latency_ms"] == 20.0
 
 

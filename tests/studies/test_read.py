@@ -76,11 +76,11 @@ def test_what_is_read_is_what_optuna_reads(
         tables, public = both(mixed)
         assert tables.numbers.tolist() == public.numbers.tolist()
         assert tables.matrix.tolist() == public.matrix.tolist()
-        assert tables.evaluated.tolist() == public.evaluated.tolist()
+        assert tables.measured.tolist() == public.measured.tolist()
         for ours, theirs in zip(tables[1:3], public[1:3], strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-15)
     assert len(tables.numbers) == 1 + 10 + 6
-    assert np.count_nonzero(~tables.evaluated) == 10  # another kind than these is no prediction
+    assert np.count_nonzero(~tables.measured) == 10  # another kind than these is no prediction
 
 
 def test_each_trial_is_read_once(mixed: SubnetStudy) -> None:
@@ -107,4 +107,4 @@ def test_a_trial_that_ran_is_read_when_it_has_finished(
     study.search(20)
     assert 0 not in study.results().numbers
     study.tell(trial, [70.0, 20.0])
-    assert study.results(kind="evaluated").numbers.tolist() == [0]
+    assert study.results(kind="measured").numbers.tolist() == [0]

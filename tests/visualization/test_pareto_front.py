@@ -80,8 +80,8 @@ def add_trial(study: SubnetStudy, values: list[float], kind: str) -> None:
     study.add_trial(trial)
 
 
-def add_evaluated(study: SubnetStudy, values: list[float]) -> None:
-    add_trial(study, values, "evaluated")
+def add_measured(study: SubnetStudy, values: list[float]) -> None:
+    add_trial(study, values, "measured")
 
 
 class TestInfo:
@@ -107,9 +107,9 @@ class TestInfo:
 
     def test_kinds_are_not_mixed(self) -> None:
         study = make_study()
-        add_evaluated(study, [99.0, 1.0])
-        info = front_info(study, kind="evaluated")
-        assert (len(info.front), len(info.others), info.kind) == (1, 0, "evaluated")
+        add_measured(study, [99.0, 1.0])
+        info = front_info(study, kind="measured")
+        assert (len(info.front), len(info.others), info.kind) == (1, 0, "measured")
 
     def test_hypervolume_is_over_the_ends_of_the_front(self) -> None:
         study = make_study(constraints={"latency_ms": 30.0})
@@ -124,9 +124,9 @@ class TestInfo:
 
     def test_both_kinds_have_one_reference(self) -> None:
         study = make_study()
-        add_evaluated(study, [75.0, 90.0])
-        predicted, evaluated = (front_info(study, kind=k) for k in ("predicted", "evaluated"))
-        assert predicted.reference == evaluated.reference
+        add_measured(study, [75.0, 90.0])
+        predicted, measured = (front_info(study, kind=k) for k in ("predicted", "measured"))
+        assert predicted.reference == measured.reference
         assert predicted.reference["latency_ms"] > 90
 
     def test_an_empty_front_is_refused(self) -> None:
@@ -154,12 +154,12 @@ class TestTwoObjectives:
         assert layout.xaxis.title.text == "Latency (ms), predicted"
         assert layout.yaxis.title.text == "Top-1 accuracy (%), predicted"
 
-    def test_evaluated_fronts_say_so(self) -> None:
+    def test_measured_fronts_say_so(self) -> None:
         study = make_study(0)
-        add_evaluated(study, [75.0, 20.0])
+        add_measured(study, [75.0, 20.0])
         figure = plot_front(study)
-        assert figure.layout.xaxis.title.text == "Latency (ms), evaluated"
-        assert figure.data[1].name == "Pareto front (evaluated)"
+        assert figure.layout.xaxis.title.text == "Latency (ms), measured"
+        assert figure.data[1].name == "Pareto front (measured)"
 
     def test_constraints_are_lines_with_their_bound(self) -> None:
         limits = {"latency_ms": 30.0, "top1": 72.0, "n_macs": 4e8}
@@ -213,44 +213,44 @@ class TestBothKinds:
     @pytest.fixture
     def study(self) -> SubnetStudy:
         study = make_study()
-        add_evaluated(study, [75.0, 20.0])
+        add_measured(study, [75.0, 20.0])
         return study
 
     def test_they_are_drawn_apart(self, study: SubnetStudy) -> None:
-        *others, predicted, evaluated = plot_front(study).data
+        *others, predicted, measured = plot_front(study).data
         assert [len(o.x) for o in others] == [200 - len(predicted.x), 0]
-        assert (list(evaluated.x), list(evaluated.y)) == ([20.0], [75.0])
+        assert (list(measured.x), list(measured.y)) == ([20.0], [75.0])
         assert list(predicted.y) == [p.values["top1"] for p in study.front(kind="predicted")]
-        assert predicted.marker.color != evaluated.marker.color
-        assert predicted.marker.symbol != evaluated.marker.symbol
+        assert predicted.marker.color != measured.marker.color
+        assert predicted.marker.symbol != measured.marker.symbol
 
     def test_title_and_axes_do_not_mix_them(self, study: SubnetStudy) -> None:
         layout = plot_front(study).layout
         n = len(study.front(kind="predicted"))
         first, _, third = layout.title.text.split("<br>")
-        assert first == f"phone: {n} predicted and 1 evaluated subnets on the Pareto fronts"
+        assert first == f"phone: {n} predicted and 1 measured subnets on the Pareto fronts"
         assert " (predicted), " in third
-        assert " (evaluated) % x ms over" in third
+        assert " (measured) % x ms over" in third
         assert layout.xaxis.title.text == "Latency (ms)"
 
     def test_a_kind_without_feasible_subnets_is_left_out(self) -> None:
         study = make_study(0, constraints={"latency_ms": 40.0})
-        add_evaluated(study, [75.0, 20.0])
+        add_measured(study, [75.0, 20.0])
         add_trial(study, [76.0, 50.0], kind="predicted")
         assert len(study.results(kind="predicted").values) == 1
         names = [trace.name for trace in plot_front(study).data]
-        assert names == ["other subnets (evaluated)", "Pareto front (evaluated)"]
+        assert names == ["other subnets (measured)", "Pareto front (measured)"]
 
     def test_one_kind_can_be_asked_for(self, study: SubnetStudy) -> None:
-        assert [t.name for t in plot_front(study, kind="evaluated").data] == [
-            "other subnets (evaluated)", "Pareto front (evaluated)",
+        assert [t.name for t in plot_front(study, kind="measured").data] == [
+            "other subnets (measured)", "Pareto front (measured)",
         ]  # fmt: skip
 
     def test_with_three_objectives(self) -> None:
         study = make_study(objectives=TestThreeObjectives.OBJECTIVES)
-        add_evaluated(study, [75.0, 20.0, 5e6])
-        *_, evaluated = plot_front(study).data
-        assert (list(evaluated.x), list(evaluated.z)) == ([75.0], [5e6])
+        add_measured(study, [75.0, 20.0, 5e6])
+        *_, measured = plot_front(study).data
+        assert (list(measured.x), list(measured.z)) == ([75.0], [5e6])
 
 
 class TestThreeObjectives:

@@ -96,7 +96,7 @@ class KnownFront:
         return kept[len(values) - len(batch.matrix) :]
 
     def _extended(self, results: Results) -> NDArray[np.float64]:
-        new = results.values[results.feasible & ~results.evaluated] * self._signs
+        new = results.values[results.feasible & ~results.measured] * self._signs
         if len(new) == 0:
             return self._values
         values = np.unique(np.concatenate([self._values, new]), axis=0)

@@ -98,7 +98,7 @@ def _dense(ids: Ids) -> bool:
 
 def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Results:
     """The trials with these ids, which are ascending, as far as they are of the space."""
-    evaluated, texts = _user_attributes(connection, ids)
+    measured, texts = _user_attributes(connection, ids)
     ours = np.array([text is not None for text in texts], dtype=bool)
     matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
     good = np.zeros(len(ids), dtype=bool)
@@ -108,7 +108,7 @@ def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -
         matrix[~ours], good[~ours] = decode_params(problem.space, params)
     values = _values(connection, ids, len(problem.objectives))
     excess = _excess(connection, ids, list(problem.constraints))
-    return assemble(problem, matrix, values, excess, numbers, evaluated).select(good)
+    return assemble(problem, matrix, values, excess, numbers, measured).select(good)
 
 
 def _select(
@@ -129,17 +129,17 @@ def _select(
 def _user_attributes(
     connection: sa.Connection, ids: Ids
 ) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
-    """Whether each trial was evaluated, and the JSON of its subnet or None."""
+    """Whether each trial was measured, and the JSON of its subnet or None."""
     table = models.TrialUserAttributeModel.__table__
-    evaluated = np.ones(len(ids), dtype=bool)
+    measured = np.ones(len(ids), dtype=bool)
     texts = np.full(len(ids), None, dtype=object)
     at, (found,) = _select(connection, ids, table, table.c.value_json, where=table.c.key == "kind")
-    evaluated[at[found == json.dumps(PREDICTED)]] = False
+    measured[at[found == json.dumps(PREDICTED)]] = False
     at, (found,) = _select(
         connection, ids, table, table.c.value_json, where=table.c.key == "subnet"
     )
     texts[at] = found
-    return evaluated, texts
+    return measured, texts
 
 
 def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:
