@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +25,9 @@ from optuna_ofa.costs import LayerSum, layer_macs
 from optuna_ofa.data import fashion_mnist
 from optuna_ofa.evaluation import evaluate
 from optuna_ofa.training import (
-    Phase,
+    FineTuning,
     ProgressiveShrinking,
     Recipe,
-    Run,
     Sandwich,
     TrainingHistory,
     TrainingSettings,
@@ -43,22 +41,6 @@ LEARNING_RATE = 0.05
 RATES = {"kernel": 0.5, "depth 1": 0.25, "depth 2": 0.5, "expand 1": 0.25, "expand 2": 0.5}
 # backward passes cost twice as much as forward ones
 TRAINED, TAUGHT = 3, 1
-
-
-@dataclass(frozen=True)
-class Alone(Recipe):
-    """One subnet alone, with labels, at its own resolution."""
-
-    subnet: Subnet
-    n_steps: int
-
-    def phases(self, space: SearchSpace) -> Sequence[Phase]:
-        """One phase."""
-        return (Phase("alone", self.n_steps, LEARNING_RATE, self.n_steps // 20),)
-
-    def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """The subnet."""
-        return (Run(self.subnet),)
 
 
 def main() -> None:
@@ -107,12 +89,17 @@ def recipes_of(space: SearchSpace, n_steps: int) -> dict[str, Recipe]:
     def shrinking(n: int) -> Recipe:
         return ProgressiveShrinking(n_steps=n, learning_rate=LEARNING_RATE, rates=RATES)
 
+    def alone(subnet: Subnet, n: int) -> Recipe:
+        return FineTuning(
+            subnet=subnet, n_steps=n, learning_rate=LEARNING_RATE, n_warmup_steps=n // 20
+        )
+
     largest = space.largest()
     return {
         "sandwich": sandwich,
         "progressive shrinking": affordable(shrinking, space, budget),
-        "largest alone": affordable(lambda n: Alone(largest, n), space, budget),
-        "smallest alone": Alone(space.smallest(), n_steps),
+        "largest alone": affordable(lambda n: alone(largest, n), space, budget),
+        "smallest alone": alone(space.smallest(), n_steps),
     }
 
 

@@ -60,8 +60,12 @@ class ImageFolder(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         path, label = self._images[index]
         with Image.open(path) as image:
-            pixels = np.array(cropped(image.convert("RGB"), self._resolution))
+            pixels = np.array(self.crop(image.convert("RGB"), self._resolution))
         return (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - MEAN) / STD, label
+
+    def crop(self, image: Image.Image, resolution: int) -> Image.Image:
+        """What the network sees of an image."""
+        return cropped(image, resolution)
 
 
 def cropped(image: Image.Image, resolution: int) -> Image.Image:

@@ -114,6 +114,19 @@ def test_evaluate_imagenet_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (tmp_path / "imagenet.accuracy.json").is_file()
 
 
+def test_fine_tune_imagenet_writes_a_better_subnet(tmp_path: Path) -> None:
+    train = _write_images(tmp_path / "train", n_classes=2, n=3, seed=0)
+    weights = tmp_path / "ofa.pth"
+    torch.manual_seed(0)
+    save_supernet(load_supernet("ofa_mbv3_w1.0"), weights)
+    arguments = (weights, train, train, "--calibration", 6, "--steps", 4, "--batch", 4,
+                 "--workers", 0, "--learning-rate", 0.02, "--device", "cpu")  # fmt: skip
+    out = _run(tmp_path, "fine_tune_imagenet.py", *arguments, "--latency-ms", 9)
+    before, after = (float(x) for x in re.findall(r"(?:before|after): +([\d.]+) ", out))
+    assert before < after  # of a thousand classes, two are learnt in no time
+    assert (tmp_path / "tuned" / "net.config").is_file()
+
+
 def test_evaluate_imagenet_crops_the_centre(
     tmp_path: Path, import_path: Callable[[Path], ModuleType]
 ) -> None:
