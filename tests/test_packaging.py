@@ -15,6 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DATA = (".json", ".csv", ".pth")
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # What the extras install, by the names under which it is imported.
 EXTRAS = ("executorch", "kaleido", "ofa", "onnx", "onnxruntime", "onnxscript", "openvino",
@@ -82,7 +83,9 @@ def test_the_wheel_has_one_top_level_name(wheel: list[str]) -> None:
 
 
 def test_the_package_data_is_in_the_wheel(wheel: list[str]) -> None:
-    data = [f"optuna_ofa/data/{path.name}" for path in (ROOT / "optuna_ofa/data").glob("*.json")]
+    files = (f for f in (ROOT / "optuna_ofa/data").iterdir() if f.suffix in DATA)
+    data = [f"optuna_ofa/data/{path.name}" for path in files]
+    assert {Path(name).suffix for name in data} == set(DATA)
     assert {"optuna_ofa/py.typed", *data} <= set(wheel)
 
 

@@ -1,9 +1,11 @@
 """What comes with the package (made by the scripts in ``examples/``), and image data to try."""
 
-from optuna_ofa.data._fashion_mnist import ImageData, fashion_mnist
+from optuna_ofa.data._fashion_mnist import ImageData, fashion_mnist, halves
 from optuna_ofa.data._packaged import (
     default_table_name,
+    packaged_accuracies,
     packaged_accuracy,
+    packaged_supernet,
     packaged_table,
     table_names,
 )
@@ -12,7 +14,10 @@ __all__ = [
     "ImageData",
     "default_table_name",
     "fashion_mnist",
+    "halves",
+    "packaged_accuracies",
     "packaged_accuracy",
+    "packaged_supernet",
     "packaged_table",
     "table_names",
 ]

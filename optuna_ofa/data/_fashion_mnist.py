@@ -25,6 +25,7 @@ _SHA256 = {
 }
 # of all pixels of the training images, from 0 to 1
 MEAN, STD = 0.2860, 0.3530
+Batch = tuple[Tensor, Tensor]
 
 
 class ImageData(NamedTuple):
@@ -37,6 +38,24 @@ class ImageData(NamedTuple):
 
     train: TensorDataset
     test: TensorDataset
+
+
+def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[Batch], list[Batch]]:
+    """Every other image, in batches: one half to search with, the other to measure what is found.
+
+    Accuracies of subnets that were chosen on some images are too high on those images.
+
+    Args:
+        data: Images and class indices.
+        batch_size: Images of a batch.
+    """
+    images, labels = data.tensors
+    first, second = (
+        [(images[i : i + 2 * batch_size : 2], labels[i : i + 2 * batch_size : 2])
+         for i in range(half, len(images), 2 * batch_size)]
+        for half in range(2)
+    )  # fmt: skip
+    return first, second
 
 
 def fashion_mnist(

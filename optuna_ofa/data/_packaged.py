@@ -1,13 +1,20 @@
 """Finding what comes with the package.
 
-File names say what a file is: ``FAMILY.accuracy.json`` and ``FAMILY.DEVICE.latency.json``.
+File names say what a file is: ``FAMILY.accuracy.json``, ``FAMILY.DEVICE.latency.json`` and, for
+a supernet that the package trained itself, ``FAMILY.pth`` and ``FAMILY.measured.csv``.
 """
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
-from optuna_ofa.space import Family
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.supernet import Supernet, load_supernet
 
 _FOLDER = Path(__file__).parent
 _DEFAULT = "cpu-torch"
@@ -17,6 +24,54 @@ def packaged_accuracy(family: Family) -> Path | None:
     """The packaged accuracy predictor of a family, if there is one."""
     path = _FOLDER / f"{family.name}.accuracy.json"
     return path if path.is_file() else None
+
+
+def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
+    """A trained supernet that comes with the package.
+
+    Args:
+        name: Name of its family.
+
+    Returns:
+        The supernet on the CPU, in evaluation mode. Its own batch-normalisation statistics are
+        right for no subnet; `optuna_ofa.evaluate` and `optuna_ofa.recalibrate` compute them.
+
+    Raises:
+        InvalidArgumentError: If none of that name comes with the package.
+    """
+    return load_supernet(name, weights=_own(name, ".pth")).eval()
+
+
+def packaged_accuracies(
+    name: str = "ofa_mbv3_fashion",
+) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Measured accuracies of subnets of a supernet that comes with the package.
+
+    Args:
+        name: Name of its family.
+
+    Returns:
+        ``(n, n_genes)`` genotypes, the smallest and the largest subnet first, and ``(n,)`` top-1
+        in percent on one half of the test images.
+
+    Raises:
+        InvalidArgumentError: If none of that name comes with the package.
+    """
+    with open(_own(name, ".measured.csv"), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    genes = [gene.name for gene in SearchSpace(name).genes]
+    matrix = np.array([[row[gene] for gene in genes] for row in rows], dtype=np.int16)
+    return matrix, np.array([row["top1"] for row in rows], dtype=float)
+
+
+def _own(name: str, ending: str) -> Path:
+    """A file of a family that the package trained itself."""
+    files = {file.name.removesuffix(ending): file for file in _FOLDER.glob(f"*{ending}")}
+    if name not in files:
+        raise InvalidArgumentError(
+            f"`name` must be one of {', '.join(sorted(files))}, but got {name!r}."
+        )
+    return files[name]
 
 
 def packaged_table(name: str, family: Family) -> Path | None:

@@ -10,7 +10,7 @@ from optuna_ofa import SearchSpace, Subnet, Supernet, evaluate
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.training import FineTuning, Recipe, Sandwich, TrainingSettings, train
 
-N_STEPS, N_TRAIN, BATCH_SIZE, LEARNING_RATE = 150, 1_300, 50, 0.1
+N_STEPS, N_TRAIN, BATCH_SIZE, LEARNING_RATE = 120, 1_300, 50, 0.1
 SPACE = SearchSpace(
     mobilenet_v3_small_images(
         "digits", n_classes=10, in_channels=1, width=0.5, resolutions=(8,)

@@ -1,0 +1,109 @@
+"""Evaluate the trained Fashion-MNIST supernet, and write what the package ships of it.
+
+    python examples/train_supernet.py --steps 6000 --out runs/fashion.pth
+    python examples/package_fashion.py runs/fashion.pth optuna_ofa/data
+    python -m optuna_ofa profile --supernet ofa_mbv3_fashion --runtime torch \
+        --out optuna_ofa/data/ofa_mbv3_fashion.cpu-torch.latency.json
+
+Subnets of every size are evaluated on one half of the test images, and an accuracy predictor is
+fitted to them; the other half is for those who measure what a search finds. Prints what
+`optuna_ofa/data/README.md` says of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import optuna_ofa
+from optuna_ofa import AccuracyPredictor, SearchSpace, Supernet, load_supernet
+from optuna_ofa.data import fashion_mnist, halves
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.profiling import kendall_tau
+
+FAMILY = "ofa_mbv3_fashion"
+N_SUBNETS, N_HELD_OUT = 600, 100
+N_CALIBRATION = 1_000
+Z_90 = 1.645  # half width of a 90 % interval in standard deviations
+
+Vector = NDArray[np.float64]
+
+
+def evaluate(
+    supernet: Supernet, matrix: NDArray[np.int16], images: object, arguments: argparse.Namespace
+) -> optuna_ofa.Accuracies:
+    """Accuracies, kept in a database, so that an interrupted run goes on."""
+    return optuna_ofa.evaluate(
+        supernet, matrix, images, calibration=fashion_mnist().train[:N_CALIBRATION][0],
+        n_calibration=N_CALIBRATION, storage=f"sqlite:///{arguments.weights.with_suffix('.db')}",
+        processes=arguments.processes,
+    )  # fmt: skip
+
+
+def held_out(space: SearchSpace, matrix: NDArray[np.int16], top1: Vector) -> dict[str, float]:
+    """How well subnets are predicted that were not fitted to, beside multiply-adds."""
+    order = np.random.default_rng(0).permutation(len(matrix))
+    test, train = order[:N_HELD_OUT], order[N_HELD_OUT:]
+    predictor = AccuracyPredictor.fit(space, matrix[train], top1[train])
+    predicted, std = predictor.predict(matrix[test]), predictor.predict_std(matrix[test])
+    assert std is not None
+    macs = CostPredictor("n_macs", space).predict(matrix[test])
+    errors = predicted - top1[test]
+    return {
+        "tau": kendall_tau(predicted, top1[test]),
+        "rmse": float(np.sqrt(np.mean(errors**2))),
+        "coverage_90": float(np.mean(np.abs(errors) < Z_90 * std)),
+        "macs_tau": kendall_tau(macs, top1[test]),
+    }
+
+
+def main() -> None:
+    """Evaluate, fit, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", type=Path, help="the trained supernet")
+    parser.add_argument("folder", type=Path, help="where to")
+    parser.add_argument("--subnets", type=int, default=N_SUBNETS)
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    space = SearchSpace(FAMILY)
+    supernet = load_supernet(FAMILY, weights=arguments.weights)
+    search_half, measure_half = halves(fashion_mnist().test)
+
+    ends = space.to_matrix([space.smallest(), space.largest()])
+    matrix = np.concatenate(
+        [ends, space.sample(arguments.subnets, seed=0, uniform_over="sizes")]
+    )
+    _, first = np.unique(matrix, axis=0, return_index=True)  # many small ones are drawn twice
+    matrix = matrix[np.sort(first)]
+    found = evaluate(supernet, matrix, search_half, arguments)
+    again = evaluate(supernet, matrix[:50], measure_half, arguments)
+    print(f"{len(found)} subnets on {int(found.n_images[0]):,} images: smallest "
+          f"{found.top1[0]:.2f} %, largest {found.top1[1]:.2f} %, all {found.top1.min():.2f} to "
+          f"{found.top1.max():.2f} %")  # fmt: skip
+    print(f"on the other half: smallest {again.top1[0]:.2f} %, largest {again.top1[1]:.2f} %; "
+          f"Kendall tau of both halves {kendall_tau(found.top1[:50], again.top1):.3f}")
+    scores = held_out(space, found.matrix, found.top1)
+    print(f"{N_HELD_OUT} subnets held out: {scores}")
+
+    stem = arguments.folder / FAMILY
+    metadata = {"n_images": int(found.n_images[0]), "held_out": scores, **found.setup}
+    predictor = AccuracyPredictor.fit(space, found.matrix, found.top1, metadata=metadata)
+    predictor.save(f"{stem}.accuracy.json")
+    shutil.copyfile(arguments.weights, f"{stem}.pth")
+    with open(f"{stem}.measured.csv", "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow([*(gene.name for gene in space.genes), "top1", "top5", "n_images"])
+        for genes, *numbers in zip(
+            found.matrix.tolist(), found.top1, found.top5, found.n_images, strict=True
+        ):
+            rows.writerow([*genes, *(f"{number:g}" for number in numbers)])
+    print(f"wrote {stem}.pth, .accuracy.json and .measured.csv")
+
+
+if __name__ == "__main__":
+    main()
