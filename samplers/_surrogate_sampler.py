@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 N_STARTUP_TRIALS = 40
+# what one more result teaches is the less the more there are
+_LEAST_BATCH, _BATCH_SHARE = 5, 0.02
 # user attributes of a trial
 PREDICTED, PREDICTED_STD = "predicted", "predicted_std"
 
@@ -49,7 +51,8 @@ class SurrogateSampler(SubnetSampler):
     Args:
         space: What is searched.
         n_startup_trials: How many trials of all sizes, the ends included, come before models.
-        batch_size: How many trials are proposed between two fits; fewer find a little more.
+        batch_size: How many trials are proposed between two fits; fewer find a little more. None
+            is a fiftieth of those that were measured, at least 5.
         optimism: How many standard deviations better than its estimate a subnet is taken to be;
             0 trusts the models, more than 2 or 3 explores for its own sake.
         n_searched: How many subnets are estimated in a round.
@@ -70,7 +73,7 @@ class SurrogateSampler(SubnetSampler):
         space: SearchSpace,
         *,
         n_startup_trials: int = N_STARTUP_TRIALS,
-        batch_size: int = 10,
+        batch_size: int | None = None,
         optimism: float = 2.0,
         n_searched: int = 6_000,
         priors: Sequence[Predictor | None] | None = None,
@@ -78,7 +81,7 @@ class SurrogateSampler(SubnetSampler):
         seed: int | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise InvalidArgumentError(f"`batch_size` must be at least 1, but got {batch_size}.")
         for prior in priors or ():
             if prior is not None:
@@ -86,7 +89,7 @@ class SurrogateSampler(SubnetSampler):
         self._priors = None if priors is None else list(priors)
         self._batch_size = batch_size
         self._options: dict[str, Any] = {
-            "n_start": n_startup_trials, "optimism": optimism, "n_searched": n_searched,
+            "n_startup_trials": n_startup_trials, "optimism": optimism, "n_searched": n_searched,
             "pool": pool,
         }  # fmt: skip
         SurrogateSearch(space, objectives=[None], **self._options)  # refuses what is wrong
@@ -183,9 +186,9 @@ class SurrogateSampler(SubnetSampler):
                 self._queue = None  # others have done the rest of the start
             if self._queue is None or len(self._queue.matrix) == 0:
                 pending = self._trials.pending()
-                n = self._batch_size
+                n = self._batch_size or max(_LEAST_BATCH, int(_BATCH_SHARE * len(known.matrix)))
                 if not started:
-                    n = max(1, search.n_start - len(known.matrix) - len(pending))
+                    n = max(1, search.n_startup_trials - len(known.matrix) - len(pending))
                 self._queue = search.propose(
                     known, pending, self._trials.failed(), n, self.next_rng(len(known.matrix))
                 )

@@ -71,14 +71,14 @@ class SurrogateSearch:
         objectives: What is known beforehand of each objective, None for nothing; smaller is
             better.
         constraints: The same of each constraint.
-        n_start: How many are measured before models are used.
+        n_startup_trials: How many are measured before models are used.
         optimism: How many standard deviations better than its estimate a subnet is taken to be.
         n_searched: How many subnets are estimated for a batch.
         pool: ``(n, n_genes)`` the only subnets that may be proposed; None is the whole space.
 
     Raises:
-        InvalidArgumentError: If ``n_start`` or ``n_searched`` is below 1, ``optimism`` negative,
-            or the pool empty.
+        InvalidArgumentError: If ``n_startup_trials`` or ``n_searched`` is below 1, ``optimism``
+            negative, or the pool empty.
         InvalidSubnetError: If a row of the pool is not of the space.
     """
 
@@ -88,13 +88,14 @@ class SurrogateSearch:
         *,
         objectives: Sequence[Prior | None],
         constraints: Sequence[Prior | None] = (),
-        n_start: int,
+        n_startup_trials: int,
         optimism: float,
         n_searched: int,
         pool: Matrix | None = None,
     ) -> None:
-        for name, value, least in (("n_start", n_start, 1), ("n_searched", n_searched, 1),
-                                   ("optimism", optimism, 0)):  # fmt: skip
+        numbers = {"n_startup_trials": (n_startup_trials, 1), "n_searched": (n_searched, 1),
+                   "optimism": (optimism, 0)}  # fmt: skip
+        for name, (value, least) in numbers.items():
             if not value >= least:
                 raise InvalidArgumentError(f"`{name}` must be at least {least}, but got {value}.")
         if pool is not None:
@@ -103,7 +104,7 @@ class SurrogateSearch:
                 raise InvalidArgumentError("`pool` must hold at least one subnet, but got none.")
         self.space = space
         self._pool_size = None if pool is None else len(np.unique(pool, axis=0))
-        self.n_start = n_start
+        self.n_startup_trials = n_startup_trials
         self._optimism = optimism
         self._n_objectives, self._n_constraints = len(objectives), len(constraints)
         self._learner = ModelsLearner(space, objectives=objectives, constraints=constraints)
@@ -150,7 +151,7 @@ class SurrogateSearch:
 
     def is_started(self, n_known: int, n_pending: int) -> bool:
         """Whether enough is measured or being measured to go by models."""
-        return n_known >= LEAST_MEASURED and n_known + n_pending >= self.n_start
+        return n_known >= LEAST_MEASURED and n_known + n_pending >= self.n_startup_trials
 
     def _improving(
         self,
@@ -174,7 +175,7 @@ class SurrogateSearch:
         )
 
     def _start(self, taken: Matrix, n_done: int, n: int, rng: np.random.Generator) -> Proposals:
-        rows = self._source.start(max(self.n_start - n_done, n), rng)
+        rows = self._source.start(max(self.n_startup_trials - n_done, n), rng)
         rows = rows[first_of_each(keys_of(rows))]
         rows = self._filled(rows[absent(rows, taken)], taken, n, rng)[:n]
         values = np.full((len(rows), self._n_objectives), np.nan)
