@@ -74,7 +74,7 @@ class GaussianProcess(AccuracyModel):
         rows: MeasuredRows,
         *,
         seed: int = 0,
-        n_tuning_rows: int = _MAX_TUNING_ROWS,
+        n_tuning_rows: int | None = None,
         logs: torch.Tensor | None = None,
     ) -> GaussianProcess:
         """Fit to measured subnets, hyper-parameters by marginal likelihood.
@@ -83,7 +83,7 @@ class GaussianProcess(AccuracyModel):
             space: The space of the rows.
             rows: Measured subnets; what was measured may be any quantity that differs.
             seed: Picks the rows that hyper-parameters are fitted to where there are many.
-            n_tuning_rows: To how many rows at most.
+            n_tuning_rows: To how many rows at most; None is 500.
             logs: Hyper-parameters of an earlier fit, `GaussianProcess.logs`, which are kept.
 
         Raises:
@@ -100,7 +100,8 @@ class GaussianProcess(AccuracyModel):
         counts = _floats(rows.counts)
         inputs = GaussianProcessInputs(space, rows.matrix)
         if logs is None:
-            some = np.random.default_rng(seed).permutation(n)[:n_tuning_rows]
+            n_tuned = n_tuning_rows or _MAX_TUNING_ROWS
+            some = np.random.default_rng(seed).permutation(n)[:n_tuned]
             logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
         factor = Kernel(logs, inputs.groups).factor(inputs.features, counts)
         weights = torch.cholesky_solve(targets[:, None], factor)[:, 0]

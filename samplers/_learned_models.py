@@ -47,7 +47,7 @@ class LearnedModels:
 
     Args:
         objectives: Models of the values.
-        constraints: Models of the constraints; None for one that was never measured.
+        constraints: Models of the constraints; None for one of which nothing is known.
     """
 
     def __init__(
@@ -123,7 +123,9 @@ def _fit_known(
     learner: QuantityLearner, matrix: Matrix, column: Values, seed: int
 ) -> LearnedQuantity | None:
     known = np.isfinite(column)
-    return learner.fit(matrix[known], column[known], seed=seed) if known.any() else None
+    if not known.any():
+        return learner.unmeasured()
+    return learner.fit(matrix[known], column[known], seed=seed)
 
 
 def _most_telling(known: Measurements, rng: np.random.Generator) -> NDArray[np.intp]:

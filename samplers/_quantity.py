@@ -78,6 +78,13 @@ class QuantityLearner:
         self._logs: torch.Tensor | None = None
         self._tuned_for: tuple[int, bool] = (0, False)
 
+    def unmeasured(self) -> LearnedQuantity | None:
+        """The prior as it is; None where there is none."""
+        if self._prior is None:
+            return None
+        line = np.array([0.0, 1.0])
+        return LearnedQuantity(model=None, prior=self._prior, line=line, logarithmic=False)
+
     def fit(self, matrix: Matrix, values: Vector, *, seed: int) -> LearnedQuantity:
         """Learn from all that was measured.
 

@@ -68,6 +68,9 @@ class SurrogateSampler(SubnetSampler):
         FamilyMismatchError: If a prior is for another family.
     """
 
+    # names of constraints that count before a trial has set them
+    known_constraints: tuple[str, ...] = ()
+
     def __init__(
         self,
         space: SearchSpace,
@@ -177,7 +180,9 @@ class SurrogateSampler(SubnetSampler):
 
     def _next(self, study: Study) -> Proposals:
         """One proposal that nobody has evaluated since it was made."""
-        names = self._trials.constraint_names()
+        names = tuple(
+            dict.fromkeys((*self.known_constraints, *self._trials.constraint_names()))
+        )
         search = self.search_for(study, names)
         known = self._trials.measurements(signs_of(study.directions), names)
         while True:

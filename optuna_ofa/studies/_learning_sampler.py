@@ -33,6 +33,7 @@ class LearningSampler(SurrogateSampler):
 
     def __init__(self, problem: Problem, *, seed: int | None) -> None:
         self._problem = problem
+        self.known_constraints = tuple(problem.constraints)
         super().__init__(
             problem.space,
             n_startup_trials=_N_STARTUP_TRIALS,

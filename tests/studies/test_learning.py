@@ -146,6 +146,12 @@ class TestOptimize:
         study.optimize(objective_of(study), n_trials=30)
         assert np.mean([t.values[1] <= 25.0 for t in study.trials[15:]]) > 0.6
 
+    def test_constraints_that_no_trial_sets_are_predicted(self, make_study: Make) -> None:
+        study = make_learning(make_study, constraints={"n_params": 4.5e6})
+        study.optimize(objective_of(study), n_trials=18)
+        rows = study.space.from_params([t.params for t in study.trials[10:]])
+        assert (study.problem.predictors["n_params"].predict(rows) <= 4.5e6).all()
+
     def test_what_fails_is_not_asked_for_again(
         self, make_study: Make, small_space: SearchSpace
     ) -> None:
