@@ -30,6 +30,7 @@ from optuna_ofa.evaluation import Accuracies, evaluate, recalibrate, weights_has
 from optuna_ofa.measured import Measurement, measurements
 from optuna_ofa.predictors import (
     AccuracyPredictor,
+    ConfidenceBound,
     LatencyPredictor,
     LatencyTable,
     NetworkLatencyPredictor,
@@ -54,6 +55,7 @@ __all__ = [
     "Accuracies",
     "AccuracyPredictor",
     "Asked",
+    "ConfidenceBound",
     "DivergedTrainingError",
     "DownloadError",
     "EmptyFrontError",

@@ -2,6 +2,7 @@
 
 from optuna_ofa.predictors._accuracy import AccuracyPredictor
 from optuna_ofa.predictors._base import Predictor
+from optuna_ofa.predictors._confidence_bound import ConfidenceBound
 from optuna_ofa.predictors._cost import COSTS, CostPredictor
 from optuna_ofa.predictors._latency_predictor import LatencyPredictor
 from optuna_ofa.predictors._latency_table import LatencyTable
@@ -17,6 +18,7 @@ from optuna_ofa.predictors._table_tools import (
 __all__ = [
     "COSTS",
     "AccuracyPredictor",
+    "ConfidenceBound",
     "CostPredictor",
     "Entry",
     "EntryDifference",

@@ -68,13 +68,23 @@ class GaussianProcess(AccuracyModel):
         self._known_tangents = KnownTangents(self._posterior.tangents)
 
     @classmethod
-    def fit(cls, space: SearchSpace, rows: MeasuredRows, *, seed: int = 0) -> GaussianProcess:
+    def fit(
+        cls,
+        space: SearchSpace,
+        rows: MeasuredRows,
+        *,
+        seed: int = 0,
+        n_tuning_rows: int | None = None,
+        logs: torch.Tensor | None = None,
+    ) -> GaussianProcess:
         """Fit to measured subnets, hyper-parameters by marginal likelihood.
 
         Args:
             space: The space of the rows.
-            rows: Measured subnets.
+            rows: Measured subnets; what was measured may be any quantity that differs.
             seed: Picks the rows that hyper-parameters are fitted to where there are many.
+            n_tuning_rows: To how many rows at most; None is 500.
+            logs: Hyper-parameters of an earlier fit, `GaussianProcess.logs`, which are kept.
 
         Raises:
             InvalidArgumentError: If there are more rows than covariances fit into memory.
@@ -89,12 +99,19 @@ class GaussianProcess(AccuracyModel):
         targets = torch.from_numpy((rows.top1 - level) / scale)
         counts = _floats(rows.counts)
         inputs = GaussianProcessInputs(space, rows.matrix)
-        some = np.random.default_rng(seed).permutation(n)[:_MAX_TUNING_ROWS]
-        logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
+        if logs is None:
+            n_tuned = n_tuning_rows or _MAX_TUNING_ROWS
+            some = np.random.default_rng(seed).permutation(n)[:n_tuned]
+            logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
         factor = Kernel(logs, inputs.groups).factor(inputs.features, counts)
         weights = torch.cholesky_solve(targets[:, None], factor)[:, 0]
         return cls(space=space, matrix=rows.matrix, counts=rows.counts, logs=logs,
                    weights=weights, level=level, scale=scale)  # fmt: skip
+
+    @property
+    def logs(self) -> torch.Tensor:
+        """Hyper-parameters, for another fit."""
+        return self._logs
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracies in percent, ``(n,)``."""

@@ -49,10 +49,10 @@ def measured_rows(
         else space.to_matrix(subnets)
     )
     values = _percentages(top1, len(matrix))
-    unique, group, counts = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
-    if len(unique) < LEAST_SUBNETS:
+    n_different = len(np.unique(matrix, axis=0))
+    if n_different < LEAST_SUBNETS:
         raise InvalidArgumentError(f"`subnets` must be at least {LEAST_SUBNETS} different ones, "
-                                   f"but got {len(unique)}.")  # fmt: skip
+                                   f"but got {n_different}.")  # fmt: skip
     if values.max() <= 1:
         raise InvalidArgumentError(
             f"`top1` must be in percent, but got fractions, {values.max()} at most; multiply by "
@@ -63,6 +63,12 @@ def measured_rows(
             f"`top1` must differ between subnets, but all {len(values)} are {values[0]}; was the "
             f"batch normalisation recalibrated?"
         )
+    return averaged(matrix, values)
+
+
+def averaged(matrix: Matrix, values: NDArray[np.float64]) -> MeasuredRows:
+    """Each subnet once, with the mean of its values, whatever they are."""
+    unique, group, counts = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()  # numpy 2.0 gives it two dimensions
     return MeasuredRows(unique, np.bincount(group, values) / counts, counts.astype(np.int64))
 

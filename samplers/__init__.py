@@ -7,7 +7,9 @@ from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
 from optuna_ofa.samplers._mating import Mating, NeighbourMating, tournament
 from optuna_ofa.samplers._restarts import Restarts
 from optuna_ofa.samplers._sampler import NSGAIISampler
+from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers._surrogate import RidgeSurrogate, Surrogate, Told
+from optuna_ofa.samplers._surrogate_sampler import SurrogateSampler
 from optuna_ofa.samplers._survival import CostBins, Survival, rank_and_crowding
 from optuna_ofa.samplers._variation import Crossover, Mutation, ResetMutation, UniformCrossover
 
@@ -26,7 +28,9 @@ __all__ = [
     "ResetMutation",
     "Restarts",
     "RidgeSurrogate",
+    "SubnetSampler",
     "Surrogate",
+    "SurrogateSampler",
     "Survival",
     "Told",
     "UniformCrossover",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.samplers import BaseSampler, RandomSampler
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_ofa._errors import InvalidSubnetError
 from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
 from optuna_ofa.samplers._mating import NeighbourMating, tournament
 from optuna_ofa.samplers._restarts import Restarts
+from optuna_ofa.samplers._subnet_sampler import SubnetSampler, signs_of
 from optuna_ofa.samplers._surrogate import RidgeSurrogate, Surrogate
 from optuna_ofa.samplers._survival import CostBins, Survival, rank_and_crowding
 from optuna_ofa.samplers._variation import ResetMutation, UniformCrossover
@@ -23,14 +21,13 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.study import Study
+    from optuna.study import Study, StudyDirection
     from optuna.trial import FrozenTrial
 
 DEFAULT_RESTARTS = Restarts()
 
 
-class NSGAIISampler(BaseSampler):
+class NSGAIISampler(SubnetSampler):
     """NSGA-II (Deb et al. 2002) on the canonical subnets of a search space.
 
     What differs from Optuna's own: a subnet is never proposed twice in a study, genes of absent
@@ -71,7 +68,7 @@ class NSGAIISampler(BaseSampler):
         restarts: Restarts | None = DEFAULT_RESTARTS,
         seed: int | None = None,
     ) -> None:
-        self.space = space
+        super().__init__(space, seed=seed)
         self.evolution = Evolution(
             space=space,
             population_size=population_size,
@@ -88,9 +85,6 @@ class NSGAIISampler(BaseSampler):
             restarts=restarts,
             seed=seed,
         )
-        self._random = RandomSampler(seed=seed)
-        self._told: set[int] = set()
-        self._first_open = 0
 
     @classmethod
     def plain(
@@ -110,49 +104,18 @@ class NSGAIISampler(BaseSampler):
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
-        self._random.reseed_rng()
+        super().reseed_rng()
         self.evolution.reseed()
 
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """The parameters of the space; Optuna ignores those that a trial does not suggest."""
-        return {name: d for name, d in self.space.distributions.items() if not d.single()}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The parameters of a new subnet."""
+    def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
+        """The next subnet of the search."""
         self.sync(study)
-        (params,) = self.space.to_params(self.evolution.ask(1))
-        return {name: params[name] for name in search_space}
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """A random value, for parameters that are not of the space."""
-        return self._random.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Nothing but what the random sampler does."""
-        self._random.before_trial(study, trial)
+        return self.evolution.ask(1)
 
     def sync(self, study: Study) -> None:
         """Take in the trials that have finished since the last call, whoever ran them."""
-        trials = study._get_trials(deepcopy=False, use_cache=True)
-        finished = []
-        for trial in trials[self._first_open :]:
-            if trial.number not in self._told and trial.state.is_finished():
-                self._told.add(trial.number)
-                finished.append(trial)
-        while self._first_open in self._told:  # trials before this one need no second look
-            self._told.discard(self._first_open)
-            self._first_open += 1
-        rows = [(t, row) for t in finished if (row := self._genotype(t)) is not None]
+        finished = self._finished.new(study._get_trials(deepcopy=False, use_cache=True))
+        rows = [(t, row) for t in finished if (row := self.genotype(t)) is not None]
         if rows:
             ours, matrices = zip(*rows, strict=True)
             self._take(study.directions, ours, np.concatenate(matrices))
@@ -164,14 +127,7 @@ class NSGAIISampler(BaseSampler):
         complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
         self.evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]
-        signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+        signs = signs_of(directions)
         values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
         violations = np.array([sum(max(c, 0.0) for c in t.constraints.values()) for t in done])
         self.evolution.tell(matrix[complete], values, violations)
-
-    def _genotype(self, trial: FrozenTrial) -> Matrix | None:
-        """The canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""
-        try:
-            return self.space.from_params([trial.params])
-        except InvalidSubnetError:  # of another objective, or from before a restriction
-            return None

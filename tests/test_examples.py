@@ -71,6 +71,15 @@ def test_latency_of_this_device_goes_on_where_it_stopped(tmp_path: Path) -> None
     assert {"predicted.html", "macs.html"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def test_search_measured_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    arguments = ("--storage", f"sqlite:///{tmp_path}/a.db", "--trials", 7, "--startup", 5)
+    for n in (7, 14):
+        out = _run(tmp_path, "search_measured.py", *arguments)
+        assert out.count(" ms (predicted ") == n - 5
+        assert f"of {n} measured subnets are on their front" in out
+        assert "(measured)" in out
+
+
 def test_measure_batches_goes_on_where_it_stopped(tmp_path: Path) -> None:
     arguments = ("--storage", f"sqlite:///{tmp_path}/a.db", "--batches", 2, "--size", 2)
     for n in (4, 8):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +13,11 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.samplers._surrogate_sampler import PREDICTED, PREDICTED_STD
 from optuna_ofa.space import Subnet
 from optuna_ofa.studies._candidates import Candidates, propose
+from optuna_ofa.studies._chosen import Chosen
+from optuna_ofa.studies._learned import choose_learned
 from optuna_ofa.studies._promising import promising
 from optuna_ofa.studies._results import absent
 from optuna_ofa.studies.storage._running import start_trials
@@ -30,13 +34,16 @@ class Asked(NamedTuple):
         subnet: The subnet.
         trial: Its trial, which runs until it is told.
         number: The trial's number.
-        predicted: What is predicted for each objective and constrained metric, in their units.
+        predicted: What is predicted for each objective and constrained metric, in their units; by
+            what was measured where the study learns, and enough was.
+        std: Standard deviations of those predictions that have one.
     """
 
     subnet: Subnet
     trial: optuna.Trial
     number: int
     predicted: Mapping[str, float]
+    std: Mapping[str, float]
 
 
 def ask(study: SubnetStudy, n: int) -> list[Asked]:
@@ -49,14 +56,17 @@ def ask(study: SubnetStudy, n: int) -> list[Asked]:
         optuna.storages.fail_stale_trials(study)
     asked: list[Asked] = []
     candidates: Candidates | None = None
-    while len(asked) < n:  # again where others have started some in the meantime
-        seen = study._refresh()
-        if candidates is None:
-            candidates = _predicted(study)
-        chosen, candidates = _choose(study, candidates, seen, n - len(asked))
-        if len(chosen.matrix) == 0:
-            break
-        asked += _start(study, chosen, seen.last_id)
+    with contextlib.suppress(SearchSpaceExhaustedError):
+        while len(asked) < n:  # again where others have started some in the meantime
+            seen = study._refresh()
+            chosen = choose_learned(study, seen, n - len(asked))
+            if chosen is None:
+                if candidates is None:
+                    candidates = _predicted(study)
+                chosen, candidates = _choose(study, candidates, seen, n - len(asked))
+            if len(chosen.matrix) == 0:
+                break
+            asked += _start(study, chosen, seen.last_id)
     if not asked:
         raise SearchSpaceExhaustedError(
             f"All {study.space.n_subnets} subnets of {study.space} have been evaluated, have "
@@ -74,7 +84,7 @@ def _predicted(study: SubnetStudy) -> Candidates:
 
 def _choose(
     study: SubnetStudy, candidates: Candidates, seen: Snapshot, n: int
-) -> tuple[Candidates, Candidates]:
+) -> tuple[Chosen, Candidates]:
     """What to measure, and what it was chosen from."""
     problem, known = study.problem, study._archive.all()
     measured = known.matrix[known.measured]
@@ -92,32 +102,26 @@ def _choose(
         absent(candidates.matrix, taken),
         n,
     )
-    return candidates.select(picked), candidates
+    return Chosen.of(problem, candidates.select(picked)), candidates
 
 
-def _start(study: SubnetStudy, chosen: Candidates, last_id: int) -> list[Asked]:
-    predicted = _by_metric(study, chosen)
-    ids = start_trials(study, study.problem, chosen.matrix, predicted, study._tables, last_id)
+def _start(study: SubnetStudy, chosen: Chosen, last_id: int) -> list[Asked]:
+    attributes = [
+        {PREDICTED: predicted, PREDICTED_STD: std}
+        for predicted, std in zip(chosen.predicted, chosen.std, strict=True)
+    ]
+    ids = start_trials(study, study.problem, chosen.matrix, attributes, study._tables, last_id)
     study._heartbeat.watch(ids.values())
     # the predictions, so that the search goes on from these subnets and does not repeat them
     rows = np.array(list(ids), dtype=np.intp)
-    study._learner.tell(*chosen.select(rows))
+    study._learner.tell(*Candidates.predict(study.problem, chosen.matrix[rows]))
     subnets = study.space.from_matrix(chosen.matrix)
     plain = optuna.Study(study.study_name, study._storage, sampler=RandomSampler())
     return [
-        Asked(subnets[i], trial := _trial(study, plain, trial_id), trial.number, predicted[i])
+        Asked(subnets[i], trial := _trial(study, plain, trial_id), trial.number,
+              chosen.predicted[i], chosen.std[i])
         for i, trial_id in ids.items()
-    ]
-
-
-def _by_metric(study: SubnetStudy, chosen: Candidates) -> list[dict[str, float]]:
-    """Predictions by metric, also those that only a constraint needs."""
-    problem = study.problem
-    columns = dict(zip(problem.objectives, chosen.values.T, strict=True))
-    for name, excess in zip(problem.constraints, chosen.constraints.T, strict=True):
-        columns.setdefault(name, problem.from_excess(name, excess))
-    return [dict(zip(columns, map(float, row), strict=True))
-            for row in zip(*columns.values(), strict=True)]  # fmt: skip
+    ]  # fmt: skip
 
 
 def _trial(study: SubnetStudy, plain: optuna.Study, trial_id: int) -> optuna.Trial:

@@ -10,9 +10,10 @@ from typing import Any, get_args
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
-from optuna_ofa.predictors import COSTS, CostPredictor, LatencyTable, Predictor
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
+from optuna_ofa.samplers import NSGAIISampler, SubnetSampler
 from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.studies._learning_sampler import LearningSampler
 from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._resolve import (
@@ -42,8 +43,10 @@ def study(
     storage: str | BaseStorage | None = None,
     study_name: str | None = None,
     load_if_exists: bool = False,
-    sampler: NSGAIISampler | None = None,
+    sampler: SubnetSampler | None = None,
     seed: int | None = None,
+    learn: bool = False,
+    caution: float = 0.0,
     keep: Keep = "all",
 ) -> SubnetStudy:
     """Create or continue a study that searches a supernet for Pareto-optimal subnets.
@@ -63,8 +66,15 @@ def study(
         storage: An Optuna storage or its URL; None keeps the study in memory.
         study_name: Name of the study in its storage.
         load_if_exists: Continue a study of that name instead of refusing it.
-        sampler: The sampler; None is an `NSGAIISampler` with ``seed``.
+        sampler: The sampler of `optimize`; None is an `NSGAIISampler` with ``seed``. A
+            `SurrogateSampler` also chooses what `SubnetStudy.ask_batch` gives.
         seed: Seed of the search; not together with ``sampler``.
+        learn: Whether `optimize` and `SubnetStudy.ask_batch` choose by what was measured: by
+            `SurrogateSampler`, which corrects the predictors; not together with ``sampler``.
+            `SubnetStudy.search` searches on the predictors as they are.
+        caution: How many standard deviations predicted accuracies are taken to be lower than
+            they are (`ConfidenceBound`), so that the search does not find what the predictor
+            flatters. The study's description and its front say so.
         keep: What `SubnetStudy.search` writes. ``"all"`` makes every evaluation a trial.
             ``"front"`` makes trials of those only that satisfy the constraints and that no other
             known trial dominates, and notes a summary of each generation, which
@@ -95,7 +105,12 @@ def study(
     metrics = dict.fromkeys((*objectives, *(constraints or {})))
     found: dict[str, LatencyTable | Predictor] = {}
     if "top1" in metrics:
-        found["top1"] = find_accuracy(accuracy, family)
+        found["top1"] = _cautious(find_accuracy(accuracy, family), caution)
+    elif caution:
+        raise InvalidArgumentError(
+            f"`caution` must be 0 where top1 is neither an objective nor constrained, but got "
+            f"{caution}."
+        )
     if "latency_ms" in metrics:
         found["latency_ms"] = _hardware(hardware, family)
     space = space if isinstance(space, SearchSpace) else _covered(family, found)
@@ -105,7 +120,14 @@ def study(
         constraints=constraints or {},
         predictors={m: _predictor(m, found, space) for m in metrics},
     )
-    sampler = sampler or NSGAIISampler(space, surrogate=PredictorSurrogate(problem), seed=seed)
+    if sampler is not None and learn:
+        raise InvalidArgumentError(
+            f"`learn` must be False with a `sampler`, which learns if it is a SurrogateSampler, "
+            f"but got {learn} with {type(sampler).__name__}."
+        )
+    default = NSGAIISampler(space, surrogate=PredictorSurrogate(problem), seed=seed)
+    if sampler is None:
+        sampler = LearningSampler(problem, seed=seed) if learn else default
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     if keep not in get_args(Keep):
@@ -114,7 +136,12 @@ def study(
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)
         return SubnetStudy(
-            study_name=name, storage=store, sampler=sampler, problem=problem, keep=keep
+            study_name=name,
+            storage=store,
+            sampler=sampler,
+            evolution=(sampler if isinstance(sampler, NSGAIISampler) else default).evolution,
+            problem=problem,
+            keep=keep,
         )
 
 
@@ -122,6 +149,21 @@ def _family(space: str | Family | SearchSpace) -> Family:
     if isinstance(space, SearchSpace):
         return space.family
     return space if isinstance(space, Family) else get_family(space)
+
+
+def _cautious(predictor: Predictor, caution: float) -> Predictor:
+    """The predictor, or its bound.
+
+    Raises:
+        InvalidArgumentError: If ``caution`` is negative, or the predictor has no deviations.
+    """
+    try:
+        return ConfidenceBound(predictor, caution) if caution else predictor
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"`caution` must be 0, or a positive number with an `accuracy` that knows its "
+            f"standard deviations, but got {caution}: {error}"
+        ) from error
 
 
 def _hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:

@@ -59,6 +59,7 @@ def _points(problem: Problem, results: Results) -> list[FrontPoint]:
     names = problem.objectives
     kinds = results.kinds.tolist()
     stds = {m: problem.predictors[m].predict_std(results.matrix) for m in names}
+    caution = {m: k for m, k in problem.caution.items() if m in names}
     return [
         FrontPoint(
             subnet=subnet,
@@ -70,6 +71,7 @@ def _points(problem: Problem, results: Results) -> list[FrontPoint]:
             },
             kind=kinds[i],
             trial_number=int(results.numbers[i]),
+            caution=caution if kinds[i] == PREDICTED else {},
         )
         for i, subnet in enumerate(problem.space.from_matrix(results.matrix))
     ]

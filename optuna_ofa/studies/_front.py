@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import overload
 
 from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
@@ -23,6 +23,8 @@ class FrontPoint:
         kind: Where the values come from: ``"predicted"`` by this package's predictors, or
             ``"measured"``: told by `tell_batch`, or by an objective of your own.
         trial_number: Number of the trial in the study.
+        caution: By how many standard deviations predicted values are worse than the prediction,
+            for those that are (`ConfidenceBound`).
     """
 
     subnet: Subnet
@@ -30,9 +32,11 @@ class FrontPoint:
     std: Mapping[str, float]
     kind: str
     trial_number: int
+    caution: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{describe(self.values, self.std)} ({self.kind}): {self.subnet}"
+        bounds = "".join(f", {name} {k:g} std worse" for name, k in self.caution.items())
+        return f"{describe(self.values, self.std)} ({self.kind}{bounds}): {self.subnet}"
 
 
 def describe(values: Mapping[str, float], std: Mapping[str, float]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InfeasibleConstraintError, InvalidArgumentError, PredictionError
-from optuna_ofa.predictors import Predictor
+from optuna_ofa.predictors import ConfidenceBound, Predictor
 from optuna_ofa.predictors._base import Direction
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
@@ -100,6 +100,15 @@ class Problem:
         """``(n_objectives,)`` factors that make smaller better everywhere."""
         return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.objectives])
 
+    @property
+    def caution(self) -> dict[str, float]:
+        """By how many standard deviations predictions are worse than the mean, where they are."""
+        return {
+            metric: predictor.k
+            for metric, predictor in self.predictors.items()
+            if isinstance(predictor, ConfidenceBound)
+        }
+
     def evaluate(self, matrix: Matrix) -> Evaluation:
         """Predict a batch of genotypes.
 
@@ -173,8 +182,12 @@ class Problem:
 
     def violations(self, constraints: NDArray[np.float64]) -> NDArray[np.float64]:
         """How much each row violates in all, ``(n,)``, each constraint relative to its bound."""
-        scale = np.array([abs(bound) or 1.0 for bound in self.constraints.values()])
-        return np.asarray(np.maximum(constraints / scale, 0).sum(axis=1))
+        return np.asarray(np.maximum(constraints / self.scales, 0).sum(axis=1))
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """``(n_constraints,)`` what violations are measured in: the bounds."""
+        return np.array([abs(bound) or 1.0 for bound in self.constraints.values()])
 
     def require_reachable(self) -> None:
         """Refuse a constraint that no subnet of the space satisfies on its own.
@@ -209,6 +222,7 @@ class Problem:
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,
+            **({"caution": self.caution} if self.caution else {}),
             "predictions": {m: self._ends(m, ends) for m in self.metrics},
         }
 

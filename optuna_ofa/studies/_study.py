@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.storages import BaseStorage
 
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import Evolution, SubnetSampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask import Asked, ask
@@ -41,7 +41,9 @@ class SubnetStudy(optuna.Study):
     Args:
         study_name: Name of a study that exists in the storage.
         storage: The storage.
-        sampler: The sampler of the space.
+        sampler: The sampler of `optimize`; one that learns from measurements chooses those of
+            `ask_batch` too.
+        evolution: What `search` starts from.
         problem: Space, objectives, constraints and predictors.
         keep: What `search` writes of a generation: ``"all"`` or ``"front"``.
     """
@@ -51,14 +53,15 @@ class SubnetStudy(optuna.Study):
         *,
         study_name: str,
         storage: BaseStorage,
-        sampler: NSGAIISampler,
+        sampler: SubnetSampler,
+        evolution: Evolution,
         problem: Problem,
         keep: Keep = "all",
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
         # a fork, because in `optimize` Optuna tells the sampler itself what was measured
-        self._evolution = sampler.evolution.fork()
+        self._evolution = evolution.fork()
         self._learner = Learner(problem, self._evolution)
         self._archive = Archive(problem)
         self._tables = relational(self)
@@ -128,11 +131,14 @@ class SubnetStudy(optuna.Study):
 
         They are spread along the front of the predicted trials, its ends included and away from
         what has been or is being evaluated; if that has too few, the sampler proposes more, on
-        predictions that are not stored. None has been evaluated or has failed in this study or
-        runs in another process; where the storage is neither relational nor in memory, two
-        processes that ask in the same instant may still get the same ones. Subnets that satisfy
-        the constraints by their predictions come first. Trials that were enqueued are left to
-        `search` and `optimize`.
+        predictions that are not stored. In a study that learns (``learn=True``) they are chosen by
+        models of what was measured as soon as ten are: those that may extend the measured front
+        the most if they are somewhat better than predicted.
+
+        None has been evaluated or has failed in this study or runs in another process; where the
+        storage is neither relational nor in memory, two processes that ask in the same instant
+        may still get the same ones. Subnets that satisfy the constraints by their predictions
+        come first. Trials that were enqueued are left to `search` and `optimize`.
 
         Where the storage has a heartbeat interval, the heartbeat of the trials is recorded until
         they are told, and trials of callers that died are failed by the next call, here or

@@ -134,7 +134,9 @@ def _spread(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
 
 def _axis(infos: Sequence[FrontInfo], metric: str) -> str:
     kind = f", {infos[0].kind}" if len(infos) == 1 else ""
-    return f"{METRICS[metric].axis}{kind}"
+    cautions = [i.front[0].caution[metric] for i in infos if metric in i.front[0].caution]
+    bound = f", predictions {cautions[0]:g} std worse" if cautions else ""
+    return f"{METRICS[metric].axis}{kind}{bound}"
 
 
 def _bars(

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
@@ -34,7 +36,7 @@ def start_trials(
     study: Study,
     problem: Problem,
     matrix: Matrix,
-    predicted: list[dict[str, float]],
+    attributes: Sequence[Mapping[str, Any]],
     tables: RDBStorage | None,
     last_id: int,
 ) -> dict[int, int]:
@@ -44,7 +46,7 @@ def start_trials(
         study: The study.
         problem: What it searches for.
         matrix: ``(n, n_genes)`` canonical genotypes.
-        predicted: Their predictions by metric.
+        attributes: User attributes of each beside its subnet.
         tables: The relational storage, if the study has one with known tables.
         last_id: The last trial when it was seen what runs.
 
@@ -55,12 +57,11 @@ def start_trials(
         StorageError: If the database refuses.
     """
     if tables is None:
-        attributes = [{"predicted": values} for values in predicted]
         now = datetime.datetime.now()
         trials = templates(problem.space, matrix, TrialState.RUNNING, attributes, now)
         make = partial(study._storage.create_new_trial, study._study_id)
         return {i: make(trial) for i, trial in enumerate(trials)}
-    insert = partial(_insert_running, tables, study._study_id, problem, matrix, predicted, last_id)
+    insert = partial(_insert_running, tables, study._study_id, problem, matrix, attributes, last_id)
     return retrying(insert, tables.engine, len(matrix))
 
 
@@ -69,7 +70,7 @@ def _insert_running(
     study_id: int,
     problem: Problem,
     matrix: Matrix,
-    predicted: list[dict[str, float]],
+    attributes: Sequence[Mapping[str, Any]],
     last_id: int,
 ) -> dict[int, int]:
     """What Optuna writes of the same trials, in one transaction."""
@@ -84,12 +85,15 @@ def _insert_running(
             PARAM_COLUMNS,
             TrialRows(problem).params(ids, matrix[free]),
         )
-        attributes = [
+        written = [
             (trial_id, key, text)
             for trial_id, i in zip(ids, free, strict=True)
-            for key, text in (("subnet", texts[i]), ("predicted", json.dumps(predicted[i])))
+            for key, text in (
+                ("subnet", texts[i]),
+                *((key, json.dumps(value)) for key, value in attributes[i].items()),
+            )
         ]
-        inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, attributes)
+        inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, written)
         if is_heartbeat_enabled(tables) and ids:
             beats = [{"trial_id": trial_id} for trial_id in ids]
             connection.execute(sa.insert(models.TrialHeartbeatModel.__table__), beats)

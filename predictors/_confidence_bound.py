@@ -1,0 +1,65 @@
+"""Predictions that are worse where they are uncertain."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError, PredictionError
+from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.space._space import Matrix
+
+
+class ConfidenceBound(Predictor):
+    """The bound of a confidence interval on the bad side.
+
+    What is maximised is predicted ``k`` standard deviations lower, a cost as many higher. A
+    search on mean predictions finds the subnets that the predictor flatters; one on this bound
+    pays for uncertainty.
+
+    Args:
+        predictor: What predicts, with standard deviations.
+        k: How many standard deviations.
+
+    Raises:
+        InvalidArgumentError: If ``k`` is negative or not finite, or the predictor has no
+            standard deviations.
+    """
+
+    def __init__(self, predictor: Predictor, k: float = 1.0) -> None:
+        if not (np.isfinite(k) and k >= 0):
+            raise InvalidArgumentError(f"`k` must be finite and not negative, but got {k}.")
+        space = predictor.space
+        if predictor.predict_std(space.to_matrix([space.smallest()])) is None:
+            raise InvalidArgumentError(
+                f"`predictor` must know its standard deviations, but that of "
+                f"`{predictor.metric}`, a {type(predictor).__name__}, has none."
+            )
+        self.metric, self.space = predictor.metric, space
+        self.predictor, self.k = predictor, float(k)
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """The bounds, ``(n,)``.
+
+        Raises:
+            PredictionError: If a standard deviation is not known.
+        """
+        return np.asarray(self.predictor.predict(matrix) + self._margins(matrix))
+
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
+        """That of the predictor, with the standard deviation of the anchor."""
+        model = self.predictor.local_model(anchors)
+        if model is None:
+            return None
+        margins = self._margins(anchors)
+        return lambda matrix, anchor: model(matrix, anchor) + margins[anchor]
+
+    def _margins(self, matrix: Matrix) -> NDArray[np.float64]:
+        """What is added to the predictions, ``(n,)``."""
+        std = self.predictor.predict_std(matrix)
+        if std is None or not np.isfinite(std).all():
+            raise PredictionError(
+                f"The predictor of `{self.metric}` must know the standard deviation of each "
+                f"prediction, but does not."
+            )
+        return np.asarray((-self.k if self.direction == "maximize" else self.k) * std)

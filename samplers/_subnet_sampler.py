@@ -1,0 +1,109 @@
+"""What samplers of subnets share."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+
+from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.samplers._domination import Values
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._space import Matrix
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+
+class SubnetSampler(BaseSampler, abc.ABC):
+    """An Optuna sampler that proposes whole subnets of a space.
+
+    Works in any study whose objective calls ``space.suggest(trial)``. Parameters that are not of
+    the space are drawn at random.
+
+    Args:
+        space: What is searched.
+        seed: Seed of the parameters that are not of the space.
+    """
+
+    def __init__(self, space: SearchSpace, *, seed: int | None) -> None:
+        self.space = space
+        self._random = RandomSampler(seed=seed)
+        self._finished = FinishedTrials()
+
+    @abc.abstractmethod
+    def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
+        """The subnet of a trial, ``(1, n_genes)``. Called once for each trial that needs one."""
+
+    def reseed_rng(self) -> None:
+        """Make the random choices of a parallel worker differ from the others'."""
+        self._random.reseed_rng()
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The parameters of the space; Optuna ignores those that a trial does not suggest."""
+        return {name: d for name, d in self.space.distributions.items() if not d.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The parameters of a new subnet."""
+        (params,) = self.space.to_params(self.propose(study, trial))
+        return {name: params[name] for name in search_space}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A random value, for parameters that are not of the space."""
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Nothing but what the random sampler does."""
+        self._random.before_trial(study, trial)
+
+    def genotype(self, trial: FrozenTrial) -> Matrix | None:
+        """The canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""
+        try:
+            return self.space.from_params([trial.params])
+        except InvalidSubnetError:  # of another objective, or from before a restriction
+            return None
+
+
+class FinishedTrials:
+    """Gives each finished trial of a study once, whoever ran it."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+        self._first_open = 0
+
+    def new(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that have finished since the last call, given all trials in their order."""
+        finished = []
+        for trial in trials[self._first_open :]:
+            if trial.number not in self._given and trial.state.is_finished():
+                self._given.add(trial.number)
+                finished.append(trial)
+        while self._first_open in self._given:  # trials before this one need no second look
+            self._given.discard(self._first_open)
+            self._first_open += 1
+        return finished
+
+    def unfinished(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that have not finished."""
+        return [t for t in trials[self._first_open :] if not t.state.is_finished()]
+
+
+def signs_of(directions: Sequence[StudyDirection]) -> Values:
+    """``(n_objectives,)`` factors that make smaller better everywhere."""
+    return np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
