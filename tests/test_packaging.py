@@ -83,7 +83,7 @@ def test_the_wheel_has_one_top_level_name(wheel: list[str]) -> None:
 
 def test_the_package_data_is_in_the_wheel(wheel: list[str]) -> None:
     data = [f"optuna_ofa/data/{path.name}" for path in (ROOT / "optuna_ofa/data").glob("*.json")]
-    assert {"optuna_ofa/py.typed", *data} <= set(wheel)
+    assert {"optuna_ofa/py.typed", "optuna_ofa/__init__.pyi", *data} <= set(wheel)
 
 
 def test_the_licence_is_in_the_wheel(wheel: list[str]) -> None:
