@@ -10,7 +10,6 @@ from typing import Any
 import optuna_ofa
 
 project = "optuna_ofa"
-author = "the optuna_ofa maintainers"
 version = release = version_of("optuna-ofa")
 
 extensions = [
@@ -23,6 +22,7 @@ extensions = [
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"optuna_ofa {release}"
+html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["no_run.css"]
 
