@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip
 READY := $(VENV)/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: quickstart test lint types coverage clean
+.PHONY: quickstart test lint types coverage docs clean
 
 quickstart: $(READY)
 	$(VENV)/bin/python examples/quickstart.py
@@ -23,8 +23,13 @@ types: $(READY)
 coverage: $(READY)
 	$(VENV)/bin/python -m pytest --cov --cov-report=term-missing:skip-covered
 
+# Warnings are errors: a link that leads nowhere, a docstring that is no reStructuredText.
+docs: $(READY)
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	@echo 'The site is docs/_build/index.html'
+
 clean:
-	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build docs/_build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch goes first, so that a build of that version which is already there is kept.
@@ -34,5 +39,5 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade pip
 	$(PIP) install --quiet $(TORCH)
-	$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	$(PIP) install --quiet -c constraints.txt -e ".[dev,docs]"
 	@touch $@

@@ -27,9 +27,10 @@ from torch import Tensor
 
 from optuna_ofa import SearchSpace, Supernet, load_supernet
 from optuna_ofa.space import Family, get_family
+from optuna_ofa.supernet import at_resolution
 from optuna_ofa.training import Run, Sandwich, TrainingSettings
 from optuna_ofa.training._optimiser import make_optimiser, set_learning_rate
-from optuna_ofa.training._step import Runner, resize
+from optuna_ofa.training._step import Runner
 
 # family, pixels, images a batch
 CASES = (("ofa_mbv3_fashion", 28, 64), ("ofa_mbv3_w1.0", 128, 8))
@@ -103,7 +104,7 @@ def their_step(
     def step() -> float:
         losses, taught = [], None
         for run in runs:
-            view = resize(images, run.subnet.resolution)
+            view = at_resolution(images, run.subnet.resolution)
             net.set_active_subnet(
                 ks=list(run.subnet.kernel), e=list(run.subnet.expand), d=list(run.subnet.depth)
             )

@@ -1,110 +1,13 @@
-"""Hardware-aware architecture search over Once-for-All supernets, as an Optuna plugin."""
+"""Hardware-aware architecture search over Once-for-All supernets, as an Optuna plugin.
+
+What there is, and in which module, is written in ``__init__.pyi``. A module is imported when one
+of its names is first used, so that the command line can show its help without importing torch.
+"""
 
 from importlib.metadata import version
 
-from optuna_ofa._downloads import fetch
-from optuna_ofa._errors import (
-    DivergedTrainingError,
-    DownloadError,
-    EmptyFrontError,
-    ExtrapolationWarning,
-    FailedMeasurementWarning,
-    FailedPredictionWarning,
-    FamilyMismatchError,
-    FormatError,
-    InfeasibleConstraintError,
-    InvalidArgumentError,
-    InvalidSubnetError,
-    MissingDependencyError,
-    MissingEntryError,
-    NoisyDeviceError,
-    NoisyDeviceWarning,
-    OptunaOFAError,
-    PredictionError,
-    SearchSpaceExhaustedError,
-    StorageError,
-    StudyMismatchError,
-)
-from optuna_ofa._published import PublishedFile, published
-from optuna_ofa.evaluation import Accuracies, evaluate, recalibrate, weights_hash
-from optuna_ofa.measured import Measurement, measurements
-from optuna_ofa.predictors import (
-    AccuracyPredictor,
-    ConfidenceBound,
-    LatencyPredictor,
-    LatencyTable,
-    NetworkLatencyPredictor,
-    Predictor,
-)
-from optuna_ofa.profiling import (
-    LatencyReport,
-    Measurements,
-    export_profile,
-    latency_report,
-    measure,
-    profile,
-    table_from_folder,
-)
-from optuna_ofa.space import SearchSpace, Subnet, families, get_family
-from optuna_ofa.studies import Asked, Front, FrontPoint, SubnetStudy, study
-from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
+import lazy_loader
 
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
 __version__ = version("optuna-ofa")
-
-__all__ = [
-    "Accuracies",
-    "AccuracyPredictor",
-    "Asked",
-    "ConfidenceBound",
-    "DivergedTrainingError",
-    "DownloadError",
-    "EmptyFrontError",
-    "ExtrapolationWarning",
-    "FailedMeasurementWarning",
-    "FailedPredictionWarning",
-    "FamilyMismatchError",
-    "FormatError",
-    "Front",
-    "FrontPoint",
-    "InfeasibleConstraintError",
-    "InvalidArgumentError",
-    "InvalidSubnetError",
-    "LatencyPredictor",
-    "LatencyReport",
-    "LatencyTable",
-    "Measurement",
-    "Measurements",
-    "MissingDependencyError",
-    "MissingEntryError",
-    "NetworkLatencyPredictor",
-    "NoisyDeviceError",
-    "NoisyDeviceWarning",
-    "OptunaOFAError",
-    "PredictionError",
-    "Predictor",
-    "PublishedFile",
-    "SearchSpace",
-    "SearchSpaceExhaustedError",
-    "StorageError",
-    "StudyMismatchError",
-    "Subnet",
-    "SubnetStudy",
-    "Supernet",
-    "__version__",
-    "evaluate",
-    "export_profile",
-    "families",
-    "fetch",
-    "get_family",
-    "latency_report",
-    "load_supernet",
-    "measure",
-    "measurements",
-    "profile",
-    "published",
-    "recalibrate",
-    "save_supernet",
-    "study",
-    "table_from_folder",
-    "weights_hash",
-]

@@ -1,6 +1,8 @@
-"""The command line: ``python -m optuna_ofa``."""
+"""The command line: ``python -m optuna_ofa``, the same as ``optuna-ofa``."""
 
-from optuna_ofa._commands import main
+import sys
+
+from optuna_ofa.commands import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

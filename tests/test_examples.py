@@ -13,8 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from optuna_ofa import get_family, load_supernet, measurements, save_supernet
-from optuna_ofa.data import table_names
+from optuna_ofa import (
+    AccuracyPredictor,
+    get_family,
+    load_supernet,
+    measurements,
+    save_supernet,
+)
+from optuna_ofa.data import packaged_accuracy, table_names
 from optuna_ofa.data._fashion_mnist import DEBIAN
 from optuna_ofa.deployment import load_exported, read_metadata
 from optuna_ofa.space import mobilenet_v3_small_images
@@ -187,3 +193,24 @@ def test_deploy_modes_writes_what_it_picks(tmp_path: Path) -> None:
     for mode in ("full", "saver", "low"):
         assert read_metadata(tmp_path / mode)["figures"][1]["kind"] == "measured"
         assert load_exported(tmp_path / f"{mode}.pt2") is not None
+
+
+def test_fit_default_accuracy_makes_the_packaged_predictor(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    out = _run(tmp_path, "fit_default_accuracy.py", shared_data / "ofa_mbv3_w1.0_measured")
+    assert out.startswith("1458 rows, 1336 different subnets")
+    assert out.count("\nsplit ") == 5
+    family = get_family("ofa_mbv3_w1.0")
+    path = packaged_accuracy(family)
+    assert path is not None
+    fitted = AccuracyPredictor.load(tmp_path / "ofa_mbv3_w1.0.accuracy.json")
+    matrix = fitted.space.sample(50, seed=0)
+    packaged = AccuracyPredictor.load(path).predict(matrix)
+    np.testing.assert_allclose(fitted.predict(matrix), packaged, atol=1e-6)
+
+
+def test_every_example_is_run_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    scripts = {path.name for path in EXAMPLES.glob("*.py")} - {"quickstart.py"}
+    assert {name for name in scripts if f'"{name}"' not in text} == set()

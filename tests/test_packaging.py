@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = (".json", ".csv", ".pth")
+VERSIONS = ROOT / "docs" / "versions.md"
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # What the extras install, by the names under which it is imported.
 EXTRAS = ("executorch", "kaleido", "ofa", "onnx", "onnxruntime", "onnxscript", "openvino",
-          "optuna_dashboard", "pandas", "psycopg", "pymoo", "pymysql", "pytest",
-          "safetensors")  # fmt: skip
+          "optuna_dashboard", "optunahub", "pandas", "psycopg", "pymoo", "pymysql", "pytest",
+          "safetensors", "sphinx")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_the_package_data_is_in_the_wheel(wheel: list[str]) -> None:
     files = (f for f in (ROOT / "optuna_ofa/data").iterdir() if f.suffix in DATA)
     data = [f"optuna_ofa/data/{path.name}" for path in files]
     assert {Path(name).suffix for name in data} == set(DATA)
-    assert {"optuna_ofa/py.typed", *data} <= set(wheel)
+    assert {"optuna_ofa/py.typed", "optuna_ofa/__init__.pyi", *data} <= set(wheel)
 
 
 def test_the_licence_is_in_the_wheel(wheel: list[str]) -> None:
@@ -133,12 +135,41 @@ def test_no_module_repeats_the_version(project: dict[str, Any]) -> None:
     assert repeated == []
 
 
+def _pins(name: str) -> dict[str, str]:
+    """Version by package of a file of constraints."""
+    lines = (ROOT / name).read_text().splitlines()
+    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {package.lower(): version for package, version in pairs}
+
+
+def _bounds(project: dict[str, Any], extras: Iterable[str]) -> dict[str, str]:
+    """Lower bound by package, empty where there is none."""
+    optional = project["project"]["optional-dependencies"]
+    required = [*project["project"]["dependencies"], *(r for e in extras for r in optional[e])]
+    parts = (re.match(r"([\w-]+)(?:\[\w+\])?(?:>=(.*))?$", text).groups("") for text in required)
+    return {package.lower(): bound for package, bound in parts}
+
+
 def test_every_direct_dependency_has_a_tested_version(project: dict[str, Any]) -> None:
-    pinned = {
-        line.split("==")[0].lower()
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if "==" in line
-    }
-    extras = project["project"]["optional-dependencies"].values()
-    required = [*project["project"]["dependencies"], *(name for extra in extras for name in extra)]
-    assert {re.split(r"[\[<>=!~ ]", name)[0].lower() for name in required} <= pinned
+    extras = project["project"]["optional-dependencies"]
+    assert set(_bounds(project, extras)) <= set(_pins("constraints.txt"))
+
+
+def test_the_oldest_versions_are_the_lower_bounds(project: dict[str, Any]) -> None:
+    extras = set(project["project"]["optional-dependencies"]) - {"dev", "docs"}
+    oldest = _pins("constraints-oldest.txt")
+    bounds = _bounds(project, extras)
+    assert set(bounds) == set(oldest)
+    for package, bound in bounds.items():
+        released = oldest[package].split(".")
+        assert released[: bound.count(".") + 1] == bound.split("."), package
+
+
+def test_the_page_of_versions_says_what_is_tested() -> None:
+    row = re.compile(r"^\| ([\w ]+) \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
+    rows = row.findall(VERSIONS.read_text())
+    assert len(rows) > 5
+    for name, *versions in rows:
+        package = {"ONNX Runtime": "onnxruntime"}.get(name, name.lower().replace(" ", "-"))
+        pinned = [_pins(file)[package] for file in ("constraints-oldest.txt", "constraints.txt")]
+        assert versions == pinned, name

@@ -14,7 +14,7 @@ from ._runtime import Settings
 def main() -> None:
     """Measure, and say where the results are."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="what `python -m optuna_ofa export` wrote")
+    parser.add_argument("folder", type=Path, help="what `optuna-ofa graphs` wrote")
     parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnxruntime")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)

@@ -1,0 +1,9 @@
+"""The command line: ``optuna-ofa``, or ``python -m optuna_ofa``.
+
+A command is a module with one `Command`, listed in ``_main.py``. Its ``run`` imports what it
+needs, so that showing help imports neither torch nor Optuna.
+"""
+
+from optuna_ofa.commands._main import main
+
+__all__ = ["main"]

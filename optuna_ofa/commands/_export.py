@@ -1,0 +1,121 @@
+"""``optuna-ofa export``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna_ofa.commands._arguments import add_study, add_within, limits
+from optuna_ofa.commands._command import Arguments, Command, Output
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from optuna_ofa.deployment import Figure
+    from optuna_ofa.space import Subnet
+
+# Those of `optuna_ofa.deployment`, which takes seconds to import; a test compares.
+FORMATS = ("pytorch", "torch_export", "onnx", "onnx_int8", "executorch", "ofa")
+NO_IMAGES = "none"
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", help="file to write; a folder for ofa")
+    parser.add_argument("--weights", required=True, help="checkpoint of the supernet")
+    parser.add_argument("--format", required=True, choices=FORMATS)
+    parser.add_argument(
+        "--calibration", required=True, metavar="FILE",
+        help="training images as an array (n, channels, height, width), normalised, in a .npy "
+        "file; `none` keeps the statistics of the checkpoint, which are right for no subnet",
+    )  # fmt: skip
+    parser.add_argument("--batch", type=int, default=1, help="images at once, 0 for any number")
+    parser.add_argument("--subnet", metavar="FILE", help="the subnet as JSON, instead of a study")
+    add_study(parser, required=False)
+    add_within(parser, "the best subnet of the study within this limit; may be repeated")
+    parser.add_argument("--kind", choices=("predicted", "measured"))
+
+
+def _run(arguments: Arguments) -> Output:
+    from optuna_ofa.deployment import export
+    from optuna_ofa.supernet import load_supernet
+
+    subnet, figures = _chosen(arguments)
+    supernet = load_supernet(subnet.family, weights=arguments["weights"])
+    metadata = export(
+        supernet,
+        subnet,
+        arguments["out"],
+        format=arguments["format"],
+        calibration=_images(arguments["calibration"]),
+        batch=arguments["batch"] or None,
+        figures=figures,
+    )
+    known = "".join(
+        f"\n  {f.metric} {f.value:g}, {f.kind}" + (f" on {f.device}" if f.device else "")
+        for f in figures
+    )
+    text = f"{subnet}\nwritten to {arguments['out']}, and what it is to {arguments['out']}.json"
+    return Output(text + known, {"out": str(arguments["out"]), "metadata": dict(metadata)})
+
+
+def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[Figure, ...]]:
+    """The subnet of a file, or the best one of a study with its figures."""
+    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa.commands import _studies
+    from optuna_ofa.deployment import figures_of
+    from optuna_ofa.space import Subnet
+
+    if (arguments["subnet"] is None) == (arguments["storage"] is None):
+        raise InvalidArgumentError(
+            "`subnet` or `storage` must be given, and not both, to say which subnet is meant."
+        )
+    if arguments["subnet"] is not None:
+        return Subnet.from_json(Path(arguments["subnet"]).read_text(encoding="utf-8")), ()
+    found = _studies.open_study(arguments)
+    front = found.front(kind=arguments["kind"])
+    point = front.best(**limits(arguments["within"])) if arguments["within"] else front.knee()
+    device = found.user_attrs.get(_studies.PREDICTORS, {}).get("hardware")
+    return point.subnet, figures_of(point, device=device)
+
+
+def _images(file: str) -> Tensor | None:
+    """The images of a file.
+
+    Raises:
+        InvalidArgumentError: If the file has no such array.
+    """
+    import numpy as np
+    import torch
+
+    from optuna_ofa._errors import InvalidArgumentError
+
+    if file == NO_IMAGES:
+        return None
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InvalidArgumentError(f"`calibration` must be a .npy file, but got {file}.") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 4:
+        shape = getattr(array, "shape", "no array")
+        raise InvalidArgumentError(
+            f"`calibration` must have four axes (n, channels, height, width), but has {shape}."
+        )
+    return torch.from_numpy(array.astype(np.float32, copy=False))
+
+
+EXPORT = Command(
+    "export",
+    "write a subnet for the runtime that will run it",
+    """\
+  the best subnet under 15 ms as ONNX:
+    optuna-ofa export full.onnx --format onnx --storage sqlite:///nas.db \\
+        --within latency_ms=15 --weights ofa_mbv3_d234_e346_k357_w1.0 --calibration images.npy
+  one that is described in a file, in the folder format of the `ofa` package:
+    optuna-ofa export specialized --format ofa --subnet subnet.json \\
+        --weights ofa_mbv3_d234_e346_k357_w1.0 --calibration images.npy
+  without a limit or a file it is the knee of the study's front
+""",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,116 @@
+"""Studies of the command line: opened by name, and how their points are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna_ofa.commands._command import Arguments
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import Front, FrontPoint, SubnetStudy
+
+# User attribute of a study: the names or files of its predictors, for the next command.
+PREDICTORS = "optuna_ofa:predictors"
+
+
+def open_study(arguments: Arguments) -> SubnetStudy:
+    """The study that another command, or a script, has made.
+
+    Raises:
+        InvalidArgumentError: If there is none of that name, or it is not of this package.
+    """
+    import optuna
+
+    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa.predictors._choices import space_of_choices
+    from optuna_ofa.space import get_family
+    from optuna_ofa.studies import study
+    from optuna_ofa.studies.storage._open import storage_errors
+    from optuna_ofa.studies.storage._shared import DESCRIPTION, open_shared
+
+    quiet_optuna()
+    name, store = arguments["study"], open_shared(arguments["storage"])
+    with storage_errors(arguments["storage"]):
+        names = optuna.get_all_study_names(store)
+        if name not in names:
+            known = ", ".join(names) or "nothing, because the storage is empty"
+            raise InvalidArgumentError(f"`study` must be one of {known}, but got {name!r}.")
+        stored = optuna.load_study(study_name=name, storage=store).user_attrs
+    if DESCRIPTION not in stored:
+        raise InvalidArgumentError(f"`study` must be one of optuna_ofa, but {name!r} is not.")
+    description, predictors = stored[DESCRIPTION], stored.get(PREDICTORS, {})
+    return study(
+        space_of_choices(get_family(description["family"]), description["choices"]),
+        hardware=arguments["hardware"] or predictors.get("hardware"),
+        accuracy=arguments["accuracy"] or predictors.get("accuracy"),
+        objectives=description["objectives"],
+        constraints=description["constraints"],
+        storage=store,
+        study_name=name,
+        load_if_exists=True,
+    )
+
+
+def remember_predictors(found: SubnetStudy, arguments: Arguments) -> None:
+    """Keep the names of the predictors in the study; files by their whole paths."""
+    names = {key: arguments[key] for key in ("hardware", "accuracy") if arguments[key]}
+    whole = {k: str(Path(v).resolve()) if Path(v).exists() else v for k, v in names.items()}
+    if found.user_attrs.get(PREDICTORS) != whole:
+        found.set_user_attr(PREDICTORS, whole)
+
+
+def quiet_optuna() -> None:
+    """No lines of Optuna's log but warnings."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def spread(front: Front, n: int) -> list[FrontPoint]:
+    """At most ``n`` points from one end of a front to the other; 0 gives all."""
+    if not 0 < n < len(front):
+        return list(front)
+    last = len(front) - 1
+    return [front[round(i * last / max(n - 1, 1))] for i in range(n)]
+
+
+def point_data(point: FrontPoint) -> dict[str, Any]:
+    """A point for machines."""
+    return {
+        "values": dict(point.values),
+        "std": dict(point.std),
+        "kind": point.kind,
+        "trial_number": point.trial_number,
+        "subnet": point.subnet.to_dict(),
+    }
+
+
+def lines(points: Iterable[FrontPoint]) -> str:
+    """Points for people, one a line."""
+    return "\n".join(f"  {point}" for point in points)
+
+
+def draw(found: SubnetStudy, path: str) -> None:
+    """Draw the front into a page or a picture.
+
+    Raises:
+        InvalidArgumentError: If the ending is of neither.
+        MissingDependencyError: If a picture is asked for and kaleido is not installed.
+    """
+    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa._imports import try_import
+
+    ending = Path(path).suffix
+    if ending not in (".html", ".png", ".svg", ".pdf"):
+        raise InvalidArgumentError(
+            f"`plot` must end in .html, .png, .svg or .pdf, but got {path!r}."
+        )
+    if ending != ".html":
+        try_import("kaleido", extra="image").check()
+    figure = found.plot_front()
+    if ending == ".html":
+        figure.write_html(path)
+    else:
+        figure.write_image(path, width=1000, height=650, scale=2)

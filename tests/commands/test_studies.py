@@ -1,0 +1,202 @@
+"""The commands on studies: search, front, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+
+import optuna_ofa
+from optuna_ofa.commands import main
+from optuna_ofa.deployment import load_exported, read_metadata
+
+FAMILY = ("--supernet", "ofa_mbv3_w1.0")
+
+
+@pytest.fixture(autouse=True)
+def _verbosity() -> Iterator[None]:
+    """The commands make Optuna quiet; other tests have it as it was."""
+    verbosity = optuna.logging.get_verbosity()
+    yield
+    optuna.logging.set_verbosity(verbosity)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with a study of the command, on another than the default table."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('studies')}/nas.db"
+    arguments = "--n 300 --hardware cpu-openvino --within latency_ms=12 --resolutions 224"
+    assert main(["search", *FAMILY, "--storage", url, *arguments.split()]) == 0
+    return url
+
+
+def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main([*arguments, "--json"]) == 0
+    data: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return data
+
+
+def test_search_writes_what_a_script_would(storage: str) -> None:
+    study = optuna_ofa.study(
+        optuna_ofa.SearchSpace("ofa_mbv3_w1.0", resolution=224),
+        hardware="cpu-openvino",
+        constraints={"latency_ms": 12},
+        storage=storage,
+        study_name="optuna-ofa",
+        load_if_exists=True,
+    )
+    assert len(study.trials) == 300
+    assert study.user_attrs["optuna_ofa:predictors"] == {"hardware": "cpu-openvino"}
+
+
+def test_search_goes_on_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["search", *FAMILY, "--storage", f"sqlite:///{tmp_path}/nas.db", "--n", "100"]
+    assert main([*command, "--plot", f"{tmp_path}/front.html"]) == 0
+    assert "front of 100 trials; 5 of them:\n  top1 " in capsys.readouterr().out
+    assert (tmp_path / "front.html").stat().st_size > 0
+    data = _json(capsys, *command)
+    assert data["n_trials"] == 200
+    assert set(data["front"][0]) == {"values", "std", "kind", "trial_number", "subnet"}
+
+
+def test_front_needs_the_name_alone(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = _json(capsys, "front", "--storage", storage, "--n", "0")
+    latencies = [point["values"]["latency_ms"] for point in data["points"]]
+    assert len(latencies) == data["n_points"]
+    assert latencies == sorted(latencies)
+    assert latencies[-1] <= 12
+    assert data["points"][0]["std"].keys() == {"top1", "latency_ms"}
+
+
+def test_front_prints_both_ends(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    every = _json(capsys, "front", "--storage", storage, "--n", "0")["points"]
+    both = _json(capsys, "front", "--storage", storage, "--n", "2")["points"]
+    assert both == [every[0], every[-1]]
+    assert main(["front", "--storage", storage, "--n", "3"]) == 0
+    out = capsys.readouterr().out.split("\n")
+    assert out[0].endswith("subnets on the front of optuna-ofa; 3 of them:")
+    assert out[1].startswith("  top1 ")
+
+
+def test_front_within_limits_is_the_best_point(
+    storage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = _json(capsys, "front", "--storage", storage, "--n", "0")["points"]
+    (best,) = _json(capsys, "front", "--storage", storage, "--within", "latency_ms=10")["points"]
+    inside = [p for p in every if p["values"]["latency_ms"] <= 10]
+    assert best == max(inside, key=lambda p: p["values"]["top1"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--study", "other"], "`study` must be one of optuna-ofa, but got 'other'."),
+        (["--hardware", "cpu-torch"], "has predictions"),
+        (["--within", "latency_ms=1"], "No point of the front is within"),
+        (["--plot", "front.gif"], "`plot` must end in .html"),
+    ],
+    ids=["study", "hardware", "limit", "ending"],
+)
+def test_front_refuses(
+    storage: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["front", "--storage", storage, *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_front_refuses_a_study_of_optuna(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/other.db"
+    optuna.create_study(storage=url, study_name="plain")
+    assert main(["front", "--storage", url, "--study", "plain"]) == 1
+    assert "`study` must be one of optuna_ofa, but 'plain' is not." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["latency=1", "latency_ms=fast", "latency_ms"])
+def test_limits_that_are_none_are_wrong_arguments(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["front", "--storage", "sqlite:///a.db", "--within", text])
+    assert "must be METRIC=VALUE" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------- export
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A checkpoint of random weights."""
+    path = tmp_path_factory.mktemp("weights") / "ofa.pth"
+    torch.manual_seed(0)
+    optuna_ofa.save_supernet(optuna_ofa.load_supernet("ofa_mbv3_w1.0"), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Eight images in a file."""
+    path = tmp_path_factory.mktemp("images") / "images.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(8, 3, 224, 224)).astype(np.float32))
+    return str(path)
+
+
+def test_export_of_a_study_says_what_is_predicted(
+    storage: str, weights: str, images: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "subnet.pt2")
+    arguments = ["--format", "torch_export", "--weights", weights, "--calibration", images]
+    study = ["--storage", storage, "--within", "latency_ms=10"]
+    data = _json(capsys, "export", out, *arguments, *study)
+    (best,) = _json(capsys, "front", *study)["points"]
+    metadata = read_metadata(out)
+    assert metadata["subnet"] == best["subnet"]
+    assert metadata["calibration"]["n_images"] == 8
+    assert {f["metric"]: (f["kind"], f["device"]) for f in metadata["figures"]} == {
+        "top1": ("predicted", None), "latency_ms": ("predicted", "cpu-openvino"),
+    }  # fmt: skip
+    assert data["metadata"]["subnet"] == best["subnet"]
+    size = best["subnet"]["resolution"]
+    assert load_exported(out)(torch.zeros(1, 3, size, size)).shape == (1, 1000)
+
+
+def test_export_of_a_file(
+    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subnet = optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest()
+    (tmp_path / "subnet.json").write_text(subnet.to_json())
+    arguments = ["--format", "ofa", "--weights", weights, "--calibration", "none"]
+    assert main(["export", str(tmp_path / "out"), *arguments,
+                 "--subnet", str(tmp_path / "subnet.json")]) == 0  # fmt: skip
+    assert capsys.readouterr().out.startswith(str(subnet))
+    assert read_metadata(tmp_path / "out")["subnet"] == subnet.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [(np.zeros((3, 8, 8)), "must have four axes"), (None, "must be a .npy file")],
+    ids=["axes", "text"],
+)
+def test_export_refuses_what_are_no_images(
+    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    array: np.ndarray | None, message: str,
+) -> None:  # fmt: skip
+    path = tmp_path / "images.npy"
+    path.write_text("no array") if array is None else np.save(path, array)
+    (tmp_path / "s.json").write_text(optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest().to_json())
+    arguments = ["--format", "ofa", "--weights", weights, "--calibration", str(path)]
+    assert main(["export", "out", *arguments, "--subnet", str(tmp_path / "s.json")]) == 1
+    assert f"`calibration` {message}" in capsys.readouterr().err
+
+
+def test_export_needs_a_subnet(weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--format", "ofa", "--weights", weights, "--calibration", "none"]
+    assert main(["export", "out", *arguments]) == 1
+    assert "`subnet` or `storage` must be given" in capsys.readouterr().err

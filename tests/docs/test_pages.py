@@ -1,0 +1,205 @@
+"""What README.md and docs/ tell people to type: Python blocks run, command lines parse."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from torch import Tensor
+
+import optuna_ofa
+from optuna_ofa import DownloadError, MissingDependencyError
+from optuna_ofa._published import PUBLISHED
+from optuna_ofa.commands._main import parser
+from optuna_ofa.data._fashion_mnist import DEBIAN
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+# test_pictures_page.py runs it and looks at what each block draws
+RUN_ELSEWHERE = {"docs/pictures.md"}
+# Blocks marked `no-run` need minutes, a device or files that are not here. These are all; a
+# block is marked only where it cannot be made to run.
+MOST_NOT_RUN = {
+    "README.md": 12,
+    "docs/deployment.md": 1,
+    "docs/migration.md": 3,
+    "docs/training.md": 1,
+}
+# Written by a page, and looked at afterwards.
+WRITTEN = {
+    "README.md": ("front.html", "nas.db"),
+    "docs/start.md": ("front.html", "nas.db"),
+    "docs/walks/phone.md": ("phone.db", "note10.pte.json"),
+    "docs/walks/device.md": ("phone.json", "phone.db"),
+    "docs/walks/data.md": ("mine.pth", "mine.db", "mine.accuracy.json"),
+    "docs/deployment.md": ("full.onnx.json",),
+}
+DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
+
+Names = dict[str, Any]
+
+
+def _blocks(text: str, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def _batches(n: int, size: int, n_classes: int) -> list[tuple[Tensor, Tensor]]:
+    """One batch of noise with random labels."""
+    generator = torch.Generator().manual_seed(n)
+    images = torch.randn(n, 3, size, size, generator=generator)
+    return [(images, torch.randint(n_classes, (n,), generator=generator))]
+
+
+def _own_supernet() -> Names:
+    """A small family, a supernet of random weights, and data of it."""
+    from optuna_ofa.space import mobilenet_v3_small_images
+
+    family = mobilenet_v3_small_images("mine", n_classes=5, width=0.5, resolutions=(24, 32))
+    torch.manual_seed(0)
+    space = optuna_ofa.SearchSpace(family)
+    return {
+        "optuna_ofa": optuna_ofa,
+        "space": space,
+        "subnets": space.sample(6, seed=0),
+        "supernet": optuna_ofa.Supernet(family),
+        "train_loader": _batches(64, 32, 5),
+        "val_loader": _batches(200, 32, 5),
+    }
+
+
+def _published_supernet() -> Names:
+    """A supernet of random weights with the study of the start page."""
+    study = optuna_ofa.study("ofa_mbv3_w1.0", seed=0)
+    study.search(n_evaluations=200)
+    torch.manual_seed(0)
+    return {
+        "optuna_ofa": optuna_ofa,
+        "study": study,
+        "supernet": optuna_ofa.load_supernet("ofa_mbv3_w1.0"),
+        "train_loader": _batches(4, 224, 1000),
+        "images": torch.randn(1, 3, 224, 224),
+    }
+
+
+def _phone() -> Names:
+    """A checkpoint of random weights under the published name, and data."""
+    torch.manual_seed(0)
+    path = "ofa_mbv3_d234_e346_k357_w1.2"
+    optuna_ofa.save_supernet(optuna_ofa.load_supernet("ofa_mbv3_w1.2"), path)
+    return {
+        "train_loader": _batches(4, 160, 1000),
+        "val_loader": _batches(4, 160, 1000),
+        "latency_on_phone": lambda subnet: 20.0,
+    }
+
+
+def _accuracy() -> Names:
+    """Two hundred measured accuracies."""
+    top1 = np.random.default_rng(0).normal(75, 1, 200)
+    return {"optuna_ofa": optuna_ofa, "top1": top1}
+
+
+STAND_INS: dict[str, Callable[[], Names]] = {
+    "docs/accuracy.md": _accuracy,
+    "docs/deployment.md": _published_supernet,
+    "docs/evaluation.md": _own_supernet,
+    "docs/walks/phone.md": _phone,
+}
+
+
+@pytest.fixture
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Iterator[None]:
+    """An empty folder to work in, no network, and Optuna quiet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    yield
+    optuna.logging.set_verbosity(verbosity)
+
+
+@pytest.fixture(scope="session")
+def published_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with those published files that are beside the project."""
+    cache = tmp_path_factory.mktemp("cache")
+    beside = ROOT.parent / "shared" / "data"
+    by_hash = {
+        hashlib.sha256(path.read_bytes()).hexdigest(): path
+        for path in beside.rglob("*")
+        if path.suffix in (".yaml", ".pth")
+    }
+    for file in PUBLISHED:
+        if file.sha256 in by_hash:
+            target = cache / file.name / file.file_name
+            target.parent.mkdir(exist_ok=True)
+            os.symlink(by_hash[file.sha256], target)
+    return cache
+
+
+@pytest.mark.usefixtures("_place")
+@pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if _blocks(PAGES[p], "python") and p not in RUN_ELSEWHERE]
+)
+def test_the_python_of_a_page_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_cache: Path
+) -> None:
+    if page == "docs/walks/data.md" and not DEBIAN.is_dir():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    if page != "README.md":  # which must do without
+        monkeypatch.setenv("OPTUNA_OFA_CACHE", str(published_cache))
+    database = os.environ.get("OPTUNA_OFA_TEST_POSTGRESQL") or f"sqlite:///{tmp_path}/team.db"
+    namespace: Names = STAND_INS.get(page, dict)()
+    try:
+        for i, block in enumerate(_blocks(PAGES[page], "python")):  # as a reader types them
+            code = block.replace(DATABASE, database)
+            exec(compile(code, f"{page}, block {i}", "exec"), namespace)
+    except DownloadError:
+        pytest.skip("the published files are not beside the project")
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    for name in WRITTEN.get(page, ()):
+        assert (tmp_path / name).stat().st_size > 0, name
+
+
+def test_few_blocks_are_not_run() -> None:
+    counts = {page: len(_blocks(text, "python no-run")) for page, text in PAGES.items()}
+    assert {page: n for page, n in counts.items() if n > MOST_NOT_RUN.get(page, 0)} == {}
+
+
+def test_every_block_of_code_has_a_known_kind() -> None:
+    kinds = {
+        kind
+        for text in PAGES.values()
+        for kind in re.findall(r"^```([^\n`]*)\n.*?^```$", text, re.DOTALL | re.MULTILINE)
+    }
+    known = {"python", "python no-run", "bash", "json", "{toctree}", "{eval-rst}"}
+    assert kinds <= known
+
+
+def test_the_command_lines_parse() -> None:
+    lines = [
+        line
+        for text in PAGES.values()
+        for block in _blocks(text, "bash")
+        for line in block.replace("\\\n", " ").split("\n")
+        if line.startswith("optuna-ofa ")
+    ]
+    assert len(lines) > 5
+    for line in lines:
+        arguments = shlex.split(line.split(" | ")[0], comments=True)[1:]
+        if "--help" not in arguments:
+            parser().parse_args(arguments)
