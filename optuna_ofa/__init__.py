@@ -15,6 +15,7 @@ from optuna_ofa._errors import (
     InfeasibleConstraintError,
     InvalidArgumentError,
     InvalidSubnetError,
+    MeasurementError,
     MissingDependencyError,
     MissingEntryError,
     NoisyDeviceError,
@@ -27,6 +28,7 @@ from optuna_ofa._errors import (
 )
 from optuna_ofa._published import PublishedFile, published
 from optuna_ofa.evaluation import Accuracies, evaluate, recalibrate, weights_hash
+from optuna_ofa.fleets import Fleet, TransferMatrix, fleet
 from optuna_ofa.measured import Measurement, measurements
 from optuna_ofa.predictors import (
     AccuracyPredictor,
@@ -47,11 +49,13 @@ from optuna_ofa.profiling import (
 from optuna_ofa.space import SearchSpace, Subnet, families, get_family
 from optuna_ofa.studies import Asked, Front, FrontPoint, SubnetStudy, study
 from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
+from optuna_ofa.verification import AccuracyMeter, LatencyMeter, Verification
 
 __version__ = version("optuna-ofa")
 
 __all__ = [
     "Accuracies",
+    "AccuracyMeter",
     "AccuracyPredictor",
     "Asked",
     "DivergedTrainingError",
@@ -61,16 +65,19 @@ __all__ = [
     "FailedMeasurementWarning",
     "FailedPredictionWarning",
     "FamilyMismatchError",
+    "Fleet",
     "FormatError",
     "Front",
     "FrontPoint",
     "InfeasibleConstraintError",
     "InvalidArgumentError",
     "InvalidSubnetError",
+    "LatencyMeter",
     "LatencyPredictor",
     "LatencyReport",
     "LatencyTable",
     "Measurement",
+    "MeasurementError",
     "Measurements",
     "MissingDependencyError",
     "MissingEntryError",
@@ -88,11 +95,14 @@ __all__ = [
     "Subnet",
     "SubnetStudy",
     "Supernet",
+    "TransferMatrix",
+    "Verification",
     "__version__",
     "evaluate",
     "export_profile",
     "families",
     "fetch",
+    "fleet",
     "get_family",
     "latency_report",
     "load_supernet",
