@@ -53,8 +53,9 @@ class Fleet(Mapping[str, SubnetStudy]):
     def search(self, n_evaluations: int, *, progress: bool | None = None) -> None:
         """Search for all devices together, a generation each in turns.
 
-        A subnet that one study has tried becomes a trial of another where it extends the front
-        of that device. Everything else is as in `SubnetStudy.search`.
+        What the studies have tried since the last turn is priced on each device, and the last
+        three that extend its front become trials there. Everything else is as in
+        `SubnetStudy.search`.
 
         Args:
             n_evaluations: Trials to add to each study.

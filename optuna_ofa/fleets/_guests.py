@@ -12,6 +12,10 @@ from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.studies._results import Batch, Results
 from optuna_ofa.studies.storage._keep import KnownFront
 
+# More of them take the place of the search's own proposals: with 3 the hypervolumes of three
+# devices were 1 to 3 % higher than alone, with all that extend the front 1 % lower.
+_PER_GENERATION = 3
+
 
 class Guests:
     """Finds, among what other studies have tried since the last call, what is good in one study.
@@ -33,7 +37,7 @@ class Guests:
         self._n_seen = [0] * len(others)
 
     def __call__(self, n: int) -> Matrix:
-        """At most ``n`` canonical genotypes that the study has not tried, the latest first."""
+        """Canonical genotypes that the study has not tried, the latest; at most ``n`` and 3."""
         study, problem = self._study, self._study.problem
         own = study._archive.all().select(slice(self._n_own, None))
         self._n_own += len(own.numbers)
@@ -44,7 +48,7 @@ class Guests:
         now = datetime.datetime.now()
         batch = Batch(tried[attempt.done], *attempt.evaluation, now, now)
         extends = self._front.extended_by(batch, Results.empty(problem))
-        return batch.matrix[extends][::-1][:n]
+        return batch.matrix[extends][::-1][: min(n, _PER_GENERATION)]
 
     def _tried(self) -> Matrix:
         """What the others have tried since the last call, each subnet once."""

@@ -28,9 +28,9 @@ class TransferMatrix:
         top1: ``(n,)`` its accuracy in percent.
         latency_ms: ``(n, n)``; row ``i`` is the best subnet of device ``i``, column ``j`` its
             latency on device ``j``.
-        loss: ``(n, n)`` points of top-1 that device ``j``'s own best subnet of at most that
-            latency has more. About 0 on the diagonal; below 0 where the search of ``j`` has
-            missed something; NaN where ``j`` knows none that is as fast.
+        loss: ``(n, n)`` points of top-1 that the best subnet for device ``j`` of at most that
+            latency has more: the best on the front of ``j`` and among those of the matrix, so at
+            least 0.
     """
 
     devices: tuple[str, ...]
@@ -54,7 +54,7 @@ class TransferMatrix:
         for i, name in enumerate(self.devices):
             numbers = f"{self.limits_ms[i]:10.2f}{self.top1[i]:9.2f}"
             cells = (
-                f"{ms:.2f} ms ({-loss:+.2f})"
+                f"{ms:.2f} ms ({0.0 - loss:+.2f})"
                 for ms, loss in zip(self.latency_ms[i], self.loss[i], strict=True)
             )
             lines.append(f"{name:{width}}{numbers}" + "".join(f"{c:>{cell}}" for c in cells))
@@ -79,12 +79,13 @@ def transfer_matrix(
     subnets = tuple(point.subnet for point in picks.values())
     latency = np.stack([_latencies(study, subnets) for study in studies.values()], axis=1)
     top1 = np.array([point.values["top1"] for point in picks.values()])
-    own = np.stack([_best_top1(front, latency[:, j]) for j, front in enumerate(fronts.values())],
-                   axis=1)  # fmt: skip
+    best = [
+        _best_top1(front, latency[:, j], top1) for j, front in enumerate(fronts.values())
+    ]
     at = [point.values["latency_ms"] if limits[name] is None else limits[name]
           for name, point in picks.items()]  # fmt: skip
     return TransferMatrix(
-        tuple(studies), np.array(at, dtype=float), subnets, top1, latency, own - top1[:, None]
+        tuple(studies), np.array(at, dtype=float), subnets, top1, latency, np.stack(best, axis=1) - top1[:, None]
     )
 
 
@@ -118,9 +119,11 @@ def _latencies(study: SubnetStudy, subnets: tuple[Subnet, ...]) -> NDArray[np.fl
     return study.problem.predictors["latency_ms"].predict(study.space.to_matrix(subnets))
 
 
-def _best_top1(front: Front, latency_ms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The best accuracy of a front within each latency; NaN where nothing is as fast."""
-    points = np.array([[p.values["latency_ms"], p.values["top1"]] for p in front])
-    inside = points[None, :, 0] <= latency_ms[:, None]
-    best = np.where(inside, points[None, :, 1], -np.inf).max(axis=1)
-    return np.where(inside.any(axis=1), best, np.nan)
+def _best_top1(
+    front: Front, latency_ms: NDArray[np.float64], top1: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The best accuracy within each latency, of a front and of the subnets themselves."""
+    there = np.array([[p.values["latency_ms"], p.values["top1"]] for p in front])
+    known_ms, known_top1 = np.concatenate([there, np.stack([latency_ms, top1], axis=1)]).T
+    inside = known_ms[None, :] <= latency_ms[:, None]
+    return np.asarray(np.where(inside, known_top1[None, :], -np.inf).max(axis=1))
