@@ -139,8 +139,7 @@ class Fleet(Mapping[str, SubnetStudy]):
                 for device, own in how.items():
                     of_device[device][metric] = own
             else:
-                is_function = callable(how) and not isinstance(how, Meter)
-                meter = FunctionMeter(metric, how) if is_function else how
+                meter = how if isinstance(how, Meter) else FunctionMeter(metric, how)
                 for ways in of_device.values():
                     ways[metric] = meter
         return {

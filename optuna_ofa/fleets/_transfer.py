@@ -79,14 +79,11 @@ def transfer_matrix(
     subnets = tuple(point.subnet for point in picks.values())
     latency = np.stack([_latencies(study, subnets) for study in studies.values()], axis=1)
     top1 = np.array([point.values["top1"] for point in picks.values()])
-    best = [
-        _best_top1(front, latency[:, j], top1) for j, front in enumerate(fronts.values())
-    ]
+    best = [_best_top1(front, latency[:, j], top1) for j, front in enumerate(fronts.values())]
     at = [point.values["latency_ms"] if limits[name] is None else limits[name]
           for name, point in picks.items()]  # fmt: skip
-    return TransferMatrix(
-        tuple(studies), np.array(at, dtype=float), subnets, top1, latency, np.stack(best, axis=1) - top1[:, None]
-    )
+    loss = np.stack(best, axis=1) - top1[:, None]
+    return TransferMatrix(tuple(studies), np.array(at, dtype=float), subnets, top1, latency, loss)
 
 
 def _limits(

@@ -66,7 +66,8 @@ class Verification:
 
     def __str__(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        head = f"{len(self.points)} subnets measured{failed}; predicted -> measured (error)"
+        n = len(self.points)
+        head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured (error)"
         lines = [head, *self._rows(), "", *self._figures()]
         return "\n".join(line.rstrip() for line in lines)
 

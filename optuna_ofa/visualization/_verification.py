@@ -104,9 +104,7 @@ def plot_verification(
         InvalidArgumentError: As `verification_info`.
     """
     info = verification_info(verification, metrics=metrics)
-    figure = go.Figure(
-        [_joints(info), _front(info), _predicted(info), *_measured(info)]
-    )
+    figure = go.Figure([_joints(info), _front(info), _predicted(info), *_measured(info)])
     for axis, metric, is_measured in (
         (figure.update_xaxes, info.across, info.is_measured[0]),
         (figure.update_yaxes, info.up, info.is_measured[1]),
@@ -115,7 +113,7 @@ def plot_verification(
     n, n_worse = len(info.predicted), int(info.exploited.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
-        f"{m}: MAPE {e.mape:.2f} %, bias {e.bias:+.2f} {METRICS[m].unit}".rstrip()
+        f"{m}: MAPE {e.mape:.2f} %, bias {e.bias:+.2f} {_difference_unit(m)}".rstrip()
         for m, e in verification.errors.items()
     ]
     return figure.update_layout(
@@ -124,6 +122,10 @@ def plot_verification(
         f"<br><sup>{'; '.join(errors)}</sup>",
         template="plotly_white", margin={"t": 110}, legend={"orientation": "h", "y": -0.18},
     )  # fmt: skip
+
+
+def _difference_unit(metric: str) -> str:
+    return "points" if METRICS[metric].unit == "%" else METRICS[metric].unit
 
 
 def _joints(info: VerificationInfo) -> go.Scatter:
