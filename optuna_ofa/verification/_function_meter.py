@@ -32,9 +32,17 @@ class FunctionMeter(Meter):
         metric: What is measured.
         function: Takes a subnet and returns a number, or a number and its standard deviation;
             None or NaN where it could not be measured.
+
+    Raises:
+        InvalidArgumentError: If it is no function.
     """
 
     def __init__(self, metric: str, function: Callable[[Subnet], Any]) -> None:
+        if not callable(function):
+            raise InvalidArgumentError(
+                f"`measure[{metric!r}]` must be a Meter or a function of a subnet, but got "
+                f"{function!r}."
+            )
         self._metric, self._function = metric, function
         self._known: dict[Subnet, tuple[float, float]] = {}
 

@@ -148,12 +148,6 @@ def _meters(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter
             f"`measure` must say how to measure at least one of {', '.join(problem.metrics)}, but "
             f"got {unknown[0] if unknown else 'nothing'!r}."
         )
-    for metric, meter in measure.items():
-        if not isinstance(meter, Meter) and not callable(meter):
-            raise InvalidArgumentError(
-                f"`measure[{metric!r}]` must be a Meter or a function of a subnet, but got "
-                f"{meter!r}."
-            )
     return {
         m: meter if isinstance(meter, Meter) else FunctionMeter(m, meter)
         for m, meter in measure.items()
