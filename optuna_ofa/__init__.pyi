@@ -5,6 +5,7 @@ from . import (
     data,
     deployment,
     evaluation,
+    fleets,
     measured,
     predictors,
     profiling,
@@ -13,6 +14,7 @@ from . import (
     studies,
     supernet,
     training,
+    verification,
     visualization,
 )
 from ._downloads import fetch
@@ -28,6 +30,7 @@ from ._errors import (
     InfeasibleConstraintError,
     InvalidArgumentError,
     InvalidSubnetError,
+    MeasurementError,
     MissingDependencyError,
     MissingEntryError,
     NoisyDeviceError,
@@ -40,6 +43,7 @@ from ._errors import (
 )
 from ._published import PublishedFile, published
 from .evaluation import Accuracies, evaluate, recalibrate, weights_hash
+from .fleets import Fleet, TransferMatrix, fleet
 from .measured import Measurement, measurements
 from .predictors import (
     AccuracyPredictor,
@@ -61,11 +65,13 @@ from .profiling import (
 from .space import SearchSpace, Subnet, families, get_family
 from .studies import Asked, Front, FrontPoint, SubnetStudy, study
 from .supernet import Supernet, load_supernet, save_supernet
+from .verification import AccuracyMeter, LatencyMeter, Verification
 
 __version__: str
 
 __all__ = [
     "Accuracies",
+    "AccuracyMeter",
     "AccuracyPredictor",
     "Asked",
     "ConfidenceBound",
@@ -76,16 +82,19 @@ __all__ = [
     "FailedMeasurementWarning",
     "FailedPredictionWarning",
     "FamilyMismatchError",
+    "Fleet",
     "FormatError",
     "Front",
     "FrontPoint",
     "InfeasibleConstraintError",
     "InvalidArgumentError",
     "InvalidSubnetError",
+    "LatencyMeter",
     "LatencyPredictor",
     "LatencyReport",
     "LatencyTable",
     "Measurement",
+    "MeasurementError",
     "Measurements",
     "MissingDependencyError",
     "MissingEntryError",
@@ -103,6 +112,8 @@ __all__ = [
     "Subnet",
     "SubnetStudy",
     "Supernet",
+    "TransferMatrix",
+    "Verification",
     "__version__",
     "costs",
     "data",
@@ -112,6 +123,8 @@ __all__ = [
     "export_profile",
     "families",
     "fetch",
+    "fleet",
+    "fleets",
     "get_family",
     "latency_report",
     "load_supernet",
@@ -131,6 +144,7 @@ __all__ = [
     "supernet",
     "table_from_folder",
     "training",
+    "verification",
     "visualization",
     "weights_hash",
 ]

@@ -46,6 +46,10 @@ class FailedMeasurementWarning(UserWarning):
     """A runtime failed on some graphs; the others go on."""
 
 
+class MeasurementError(OptunaOFAError, RuntimeError):
+    """What measures does not answer any more; what it had measured by then is kept."""
+
+
 class DivergedTrainingError(OptunaOFAError, RuntimeError):
     """Training gave a loss or weights that are not finite; the message says at which step."""
 

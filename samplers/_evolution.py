@@ -170,6 +170,10 @@ class Evolution:
         """Never propose these subnets: failed, or running elsewhere."""
         self._blocked.update(keys_of(matrix).tolist())
 
+    def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Which subnets were told, are proposed or forbidden, ``(n,)``."""
+        return self._is_known(keys_of(matrix))
+
     # ------------------------------------------------------------------ results
 
     def _size(self) -> int:

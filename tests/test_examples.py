@@ -41,6 +41,19 @@ def test_search_published_prices_each_pick_on_both_devices(
     assert "note10's pick on i7-8700k" in out
 
 
+def test_fleet_prices_each_pick_on_all_and_goes_on(shared_data: Path, tmp_path: Path) -> None:
+    arguments = ("--data", shared_data, "--evaluations", 100, "--storage",
+                 f"sqlite:///{tmp_path}/nas.db", "--folder", tmp_path / "pictures")  # fmt: skip
+    first = _run(tmp_path, "fleet.py", *arguments)
+    assert first.count("subnets on the front") == 3
+    rows = re.findall(r"^(Note10|i7-8700K|cpu-onnxruntime) .*", first, re.MULTILINE)
+    assert rows == ["Note10", "i7-8700K", "cpu-onnxruntime"]
+    assert len(re.findall(r"\d ms \([+-]\d", first)) == 9
+    assert "mobile: 320 M multiply-adds, 24 layers, of which 21 in mobile_trim" in first
+    assert {p.name for p in (tmp_path / "pictures").iterdir()} == {"fronts.html", "transfer.html"}
+    assert _run(tmp_path, "fleet.py", *arguments) == first  # nothing was searched again
+
+
 def test_compare_runtimes_prices_each_pick_on_the_others(tmp_path: Path) -> None:
     out = _run(tmp_path, "compare_runtimes.py", "--evaluations", 400)
     n = len(table_names(get_family("ofa_mbv3_w1.0")))

@@ -27,7 +27,7 @@ from optuna_ofa.space._space import Matrix
 from optuna_ofa.supernet import Supernet
 
 # subnets that share a pass over the images, which are then read and resized once for all
-_TOGETHER = 8
+TOGETHER = 8
 
 
 def evaluate(
@@ -152,7 +152,7 @@ def _setup(
 
 def _groups(subnets: Sequence[Subnet], processes: int) -> list[list[Subnet]]:
     """Groups of one resolution, small enough that every process gets one."""
-    size = max(1, min(_TOGETHER, -(-len(subnets) // processes)))
+    size = max(1, min(TOGETHER, -(-len(subnets) // processes)))
     by_resolution: dict[int, list[Subnet]] = {}
     for subnet in subnets:
         by_resolution.setdefault(subnet.resolution, []).append(subnet)

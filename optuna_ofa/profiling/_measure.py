@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import FailedMeasurementWarning, NoisyDeviceWarning
@@ -43,7 +44,7 @@ def measure(
     matrix: Matrix,
     *,
     runtime: str | Runtime = "onnxruntime",
-    storage: str | BaseStorage | None = None,
+    storage: str | BaseStorage | optuna.Study | None = None,
     again: bool = False,
     threads: int = 1,
     batch: int = 1,
@@ -68,7 +69,7 @@ def measure(
         runtime: As in `profile`.
         storage: A relational database that measurements are written to as soon as they are
             made, and where those of the same device, runtime and settings are looked up first:
-            an Optuna storage or its URL. None keeps nothing.
+            an Optuna storage, its URL, or a study. None keeps nothing.
         again: Measure what the database has once more; both stay in it.
         threads: As in `profile`.
         batch: As in `profile`.

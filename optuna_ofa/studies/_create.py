@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 from optuna.storages import BaseStorage
@@ -12,16 +10,17 @@ from optuna.storages import BaseStorage
 from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
 from optuna_ofa.samplers import NSGAIISampler, SubnetSampler
-from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.studies._learning_sampler import LearningSampler
 from optuna_ofa.studies._metrics import METRICS
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._resolve import (
     Accuracy,
     Hardware,
-    default_table,
+    covered_space,
+    family_of,
     find_accuracy,
-    find_table,
+    find_hardware,
     latency_predictor,
 )
 from optuna_ofa.studies._study import SubnetStudy
@@ -29,8 +28,6 @@ from optuna_ofa.studies._surrogate import PredictorSurrogate
 from optuna_ofa.studies.storage._keep import Keep
 from optuna_ofa.studies.storage._open import storage_errors
 from optuna_ofa.studies.storage._shared import find_study, make_study, open_shared
-
-_logger = logging.getLogger(__name__)
 
 
 def study(
@@ -101,7 +98,7 @@ def study(
         raise InvalidArgumentError(
             f"`study_name` must be a text that is not empty, or None, but got {study_name!r}."
         )
-    family = _family(space)
+    family = family_of(space)
     metrics = dict.fromkeys((*objectives, *(constraints or {})))
     found: dict[str, LatencyTable | Predictor] = {}
     if "top1" in metrics:
@@ -112,8 +109,8 @@ def study(
             f"{caution}."
         )
     if "latency_ms" in metrics:
-        found["latency_ms"] = _hardware(hardware, family)
-    space = space if isinstance(space, SearchSpace) else _covered(family, found)
+        found["latency_ms"] = find_hardware(hardware, family)
+    space = space if isinstance(space, SearchSpace) else covered_space(family, found.values())
     problem = Problem(
         space=space,
         objectives=objectives,
@@ -145,12 +142,6 @@ def study(
         )
 
 
-def _family(space: str | Family | SearchSpace) -> Family:
-    if isinstance(space, SearchSpace):
-        return space.family
-    return space if isinstance(space, Family) else get_family(space)
-
-
 def _cautious(predictor: Predictor, caution: float) -> Predictor:
     """The predictor, or its bound.
 
@@ -166,12 +157,6 @@ def _cautious(predictor: Predictor, caution: float) -> Predictor:
         ) from error
 
 
-def _hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:
-    if hardware is None:
-        return default_table(family)
-    return find_table(hardware, family) if isinstance(hardware, str | Path) else hardware
-
-
 def _predictor(
     metric: str, found: Mapping[str, LatencyTable | Predictor], space: SearchSpace
 ) -> Predictor:
@@ -183,24 +168,6 @@ def _predictor(
             f"{metric!r}."
         )
     return latency_predictor(found[metric], space)
-
-
-def _covered(family: Family, found: Mapping[str, LatencyTable | Predictor]) -> SearchSpace:
-    """The space of a family with the resolutions that everything covers."""
-    covered = set(family.resolutions)
-    for source in found.values():
-        if isinstance(source, LatencyTable):
-            covered &= set(source.covered(family.resolutions))
-        elif source.space.family == family:  # others are refused when the problem is made
-            covered &= set(source.space.resolutions)
-    if not covered:
-        raise InvalidArgumentError(
-            f"`hardware` and `accuracy` must cover a common resolution of {family.name}, which "
-            f"has {family.resolutions}, but they have none."
-        )
-    if len(covered) < len(family.resolutions):
-        _logger.info("Searching the resolutions that all predictors cover: %s.", sorted(covered))
-    return SearchSpace(family, resolution=covered)
 
 
 def _open(

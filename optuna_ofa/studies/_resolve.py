@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from optuna_ofa import data
@@ -9,7 +11,9 @@ from optuna_ofa._downloads import fetch
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._published import PUBLISHED
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
-from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.space import Family, SearchSpace, get_family
+
+_logger = logging.getLogger(__name__)
 
 Hardware = str | Path | LatencyTable | Predictor
 Accuracy = str | Path | Predictor
@@ -52,6 +56,24 @@ def default_table(family: Family) -> LatencyTable:
     return find_table(name, family)
 
 
+def find_hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:
+    """What a user means by a device; None is the packaged table of the family.
+
+    Raises:
+        InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
+    """
+    if hardware is None:
+        return default_table(family)
+    return find_table(hardware, family) if isinstance(hardware, str | Path) else hardware
+
+
+def family_of(space: str | Family | SearchSpace) -> Family:
+    """The family of what a user calls a space."""
+    if isinstance(space, SearchSpace):
+        return space.family
+    return space if isinstance(space, Family) else get_family(space)
+
+
 def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
     """An accuracy predictor by path or name; None is the family's default.
 
@@ -80,6 +102,28 @@ def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
         f"`accuracy` must be a predictor, a file that exists, or one of "
         f"{', '.join(_published('accuracy'))}, but got {str(accuracy)!r}."
     )
+
+
+def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> SearchSpace:
+    """The space of a family with the resolutions that everything covers.
+
+    Raises:
+        InvalidArgumentError: If there is none.
+    """
+    covered = set(family.resolutions)
+    for source in found:
+        if isinstance(source, LatencyTable):
+            covered &= set(source.covered(family.resolutions))
+        elif source.space.family == family:  # others are refused when the problem is made
+            covered &= set(source.space.resolutions)
+    if not covered:
+        raise InvalidArgumentError(
+            f"`hardware` and `accuracy` must cover a common resolution of {family.name}, which "
+            f"has {family.resolutions}, but they have none."
+        )
+    if len(covered) < len(family.resolutions):
+        _logger.info("Searching the resolutions that all predictors cover: %s.", sorted(covered))
+    return SearchSpace(family, resolution=covered)
 
 
 def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) -> Predictor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from optuna_ofa.studies._problem import Problem
 
 # What the user attribute `kind` of a trial says of its values: by an objective of the user's own,
 # as where there is none, or by the predictors.
-MEASURED = "measured"
-PREDICTED = "predicted"
+MEASURED: Final = "measured"
+PREDICTED: Final = "predicted"
 
 
 class Results(NamedTuple):

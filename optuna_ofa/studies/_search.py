@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._failed import add_failed
 from optuna_ofa.studies._results import Batch
 
@@ -23,20 +24,43 @@ def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> 
         raise InvalidArgumentError(
             f"`n_evaluations` must not be negative, but got {n_evaluations}."
         )
-    study.problem.require_reachable()
-    study._stop_flag = False
     hidden = None if progress is None else not progress
     with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
+        for added in generations(study, n_evaluations):
+            bar.update(added)
+
+
+def generations(
+    study: SubnetStudy, n_evaluations: int, guests: Callable[[int], Matrix] | None = None
+) -> Iterator[int]:
+    """Search a generation at a time.
+
+    Args:
+        study: The study.
+        n_evaluations: How many evaluations, those of guests included.
+        guests: Takes how many evaluations are left, and returns the canonical genotypes of at
+            most so many subnets to evaluate before the next generation.
+
+    Yields:
+        How many subnets were evaluated since the last time.
+    """
+    study.problem.require_reachable()
+    study._stop_flag = False
+    study._refresh()
+    done = _run_enqueued(study, n_evaluations)
+    if done:
+        yield done
         study._refresh()
-        done = _run_enqueued(study, n_evaluations)
-        if done:
-            bar.update(done)
-            study._refresh()
-        with _stoppable(study), contextlib.suppress(SearchSpaceExhaustedError):
-            while done < n_evaluations and not study._stop_flag:
-                n = min(study._evolution.n_due, n_evaluations - done)
-                done += (added := _run_generation(study, n))
-                bar.update(added)
+    with contextlib.suppress(SearchSpaceExhaustedError):
+        while done < n_evaluations and not study._stop_flag:
+            added = 0
+            with _stoppable(study):
+                if guests is not None and len(matrix := guests(n_evaluations - done)):
+                    added += _run(study, matrix, datetime.datetime.now())
+                if n := min(study._evolution.n_due, n_evaluations - done - added):
+                    added += _run_generation(study, n)
+            done += added
+            yield added
 
 
 @contextlib.contextmanager
@@ -58,9 +82,13 @@ def _run_enqueued(study: SubnetStudy, at_most: int) -> int:
 
 
 def _run_generation(study: SubnetStudy, n: int) -> int:
-    """Ask, predict, write, tell; returns how many nobody else had evaluated by then."""
+    """As `_run`, with what the search proposes."""
     started = datetime.datetime.now()
-    matrix = study._evolution.ask(n)
+    return _run(study, study._evolution.ask(n), started)
+
+
+def _run(study: SubnetStudy, matrix: Matrix, started: datetime.datetime) -> int:
+    """Predict, write, tell; returns how many nobody else had evaluated by then."""
     attempt = study.problem.try_evaluate(matrix)
     add_failed(study, study.problem, matrix, attempt, started)
     matrix = matrix[attempt.done]

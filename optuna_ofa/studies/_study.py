@@ -31,6 +31,10 @@ from optuna_ofa.studies.storage._tables import relational
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from optuna_ofa.verification import Verification
+    from optuna_ofa.verification._points import Points
+    from optuna_ofa.verification._verify import Measure
+
 
 class SubnetStudy(optuna.Study):
     """An Optuna study over the subnets of a supernet; made by `optuna_ofa.study`.
@@ -185,6 +189,48 @@ class SubnetStudy(optuna.Study):
             StorageError: If the database refuses, and then nothing was written.
         """
         tell(self, asked, values, constraints)
+
+    def verify(
+        self,
+        measure: Mapping[str, Measure],
+        *,
+        points: Points = None,
+        progress: bool | None = None,
+    ) -> Verification:
+        """Measure subnets of the predicted front and compare with what was predicted.
+
+        A subnet whose objectives are all measured, or exact (``n_macs`` and the other costs),
+        becomes a trial of kind ``"measured"``, with the user attributes ``predicted``,
+        ``predicted_std`` and ``measured_std``; others are in the result alone, and their
+        measurements in the database where there is one. A subnet that the study has a measured
+        trial of is not measured again. Trials are written after every few subnets
+        (`Meter.n_together`).
+
+        A subnet that cannot be measured is no trial, and the next call tries it again.
+
+        Args:
+            measure: How each of one or several objectives and constrained metrics is measured: an
+                `AccuracyMeter`, a `LatencyMeter`, a `Meter` of your own, or a function that takes
+                a subnet and returns a number, or a number and its standard deviation, or None.
+                Of constrained metrics that are neither measured nor exact the predictions count.
+            points: None is the whole predicted front, a number that many far from each other
+                along it, the ends included; or points of a front, or subnets.
+            progress: Whether to show a progress bar; None shows it on a terminal only.
+
+        Raises:
+            EmptyFrontError: If the predicted front is asked for and empty.
+            InvalidArgumentError: If an argument breaks a rule, or a function returns something
+                else; what was measured before is kept.
+            MeasurementError: If something that measures does not answer any more; what was
+                measured before is kept, and another call goes on.
+            StorageError: If the database cannot be reached or written.
+
+        Warns:
+            FailedMeasurementWarning: Some subnets could not be measured; the rest go on.
+        """
+        from optuna_ofa.verification._verify import verify
+
+        return verify(self, measure, points, progress)
 
     # ------------------------------------------------------------------ results
 

@@ -27,6 +27,12 @@ from optuna_ofa.visualization._layer_latency import (
     plot_layer_latency,
 )
 from optuna_ofa.visualization._pareto_front import plot_front
+from optuna_ofa.visualization._transfer import TransferInfo, plot_transfer, transfer_info
+from optuna_ofa.visualization._verification import (
+    VerificationInfo,
+    plot_verification,
+    verification_info,
+)
 
 __all__ = [
     "ArchitectureRow",
@@ -38,6 +44,8 @@ __all__ = [
     "LayerBox",
     "LayerLatencyInfo",
     "MacsInfo",
+    "TransferInfo",
+    "VerificationInfo",
     "architecture_info",
     "choices_info",
     "front_info",
@@ -53,4 +61,8 @@ __all__ = [
     "plot_layer_latency",
     "plot_macs_latency",
     "plot_predicted_latency",
+    "plot_transfer",
+    "plot_verification",
+    "transfer_info",
+    "verification_info",
 ]

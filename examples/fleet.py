@@ -1,0 +1,105 @@
+"""One supernet for three devices: searched together, and what their subnets lose elsewhere.
+
+MobileNetV3 w1.2, which three tables price at the same resolutions: a Samsung Note10, an Intel
+i7-8700K, and a CPU with ONNX Runtime, whose table comes with the package. The published files are
+downloaded once, each checked against its SHA-256, or taken from a folder that has them
+(``--data``). With that folder the networks that ProxylessNAS found for a CPU, a GPU and a phone are
+shown too; no published table has all of their layers, so they cannot be priced.
+
+With ``--storage`` it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+
+import optuna_ofa
+from optuna_ofa import LatencyTable, MissingEntryError
+from optuna_ofa.costs import layer_macs
+from optuna_ofa.space import Layer, layers_from_net_config
+
+FAMILY = "ofa_mbv3_w1.2"
+ACCURACY = ("ofa_mbv3_w1.2_accuracy", "ofa_mbv3_w1.2_acc_predictor.pth")
+# the name of a published or packaged table, where it is in a folder, and a limit in milliseconds
+DEVICES = {
+    "Note10": ("note10", "note10_w1.2", 30.0),
+    "i7-8700K": ("i7-8700k", "i7-8700k_w1.0/i7-8700K_lut.yaml", 16.0),
+    "cpu-onnxruntime": ("cpu-onnxruntime", None, 9.0),
+}
+N_EVALUATIONS = 2_000
+PROXYLESS = ("cpu", "gpu", "mobile")
+RESOLUTION = 224
+
+
+def show_proxyless(data: Path) -> None:
+    """What the networks of ProxylessNAS cost, and how many of their layers each table has."""
+    print("\nFound by ProxylessNAS for three devices:")
+    paths = {"mobile_trim": data / "proxylessnas" / "mobile_trim.yaml"}
+    paths |= {device: data / path for device, (_, path, _) in DEVICES.items() if path}
+    tables = {name: LatencyTable.load(path) for name, path in paths.items()}
+    for name in PROXYLESS:
+        config = data / "proxylessnas" / f"proxyless_{name}.config"
+        layers = layers_from_net_config(config, RESOLUTION)
+        n_priced = {device: count_priced(table, layers) for device, table in tables.items()}
+        words = ", ".join(f"{n} in {device}" for device, n in n_priced.items())
+        macs = sum(map(layer_macs, layers)) / 1e6
+        print(f"  {name}: {macs:.0f} M multiply-adds, {len(layers)} layers, of which {words}")
+
+
+def count_priced(table: LatencyTable, layers: Sequence[Layer]) -> int:
+    """How many layers a table has."""
+    n = 0
+    for layer in layers:
+        with contextlib.suppress(MissingEntryError):
+            table.layer(layer, RESOLUTION)
+            n += 1
+    return n
+
+
+def main() -> None:
+    """Search, print the transfer matrix, draw."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder with the published files")
+    parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS, help="for each device")
+    parser.add_argument("--storage", help="URL of a database, such as sqlite:///nas.db")
+    parser.add_argument("--folder", type=Path, default=Path("fleet"), help="for the pictures")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    data = arguments.data
+    fleet = optuna_ofa.fleet(
+        FAMILY,
+        hardware={
+            device: data / path if data and path else name
+            for device, (name, path, _) in DEVICES.items()
+        },
+        accuracy=data / ACCURACY[1] if data else ACCURACY[0],
+        storage=arguments.storage,
+        name="three",
+        load_if_exists=True,
+        seed=0,
+    )
+    n_there = min(len(study.results(kind="predicted").numbers) for study in fleet.values())
+    fleet.search(max(0, arguments.evaluations - n_there))
+
+    for device, front in fleet.fronts(kind="predicted").items():
+        print(f"{device}: {len(front)} subnets on the front, the knee is {front.knee()}")
+    limits = {device: limit for device, (_, _, limit) in DEVICES.items()}
+    matrix = fleet.transfer_matrix(latency_ms=limits)
+    print(f"\n{matrix}")
+    if data is not None:  # their files are not offered by name
+        show_proxyless(data)
+
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    fleet.plot_fronts(kind="predicted").write_html(arguments.folder / "fronts.html")
+    matrix.plot().write_html(arguments.folder / "transfer.html")
+    print(f"\nPictures are in {arguments.folder}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Fleets: one study a device, searched together, and what transfers between devices."""
+
+from optuna_ofa.fleets._create import fleet
+from optuna_ofa.fleets._fleet import Fleet
+from optuna_ofa.fleets._transfer import TransferMatrix
+
+__all__ = ["Fleet", "TransferMatrix", "fleet"]

@@ -1,0 +1,168 @@
+"""The way in: `optuna_ofa.fleet`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.fleets._fleet import Fleet
+from optuna_ofa.fleets._shared_accuracy import SharedPredictor
+from optuna_ofa.predictors import LatencyTable, Predictor
+from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.studies import study
+from optuna_ofa.studies._resolve import (
+    Accuracy,
+    Hardware,
+    covered_space,
+    family_of,
+    find_accuracy,
+    find_hardware,
+)
+from optuna_ofa.studies.storage._keep import Keep
+from optuna_ofa.studies.storage._open import storage_errors
+from optuna_ofa.studies.storage._shared import open_shared
+from optuna_ofa.supernet import Supernet
+
+Bound = float | Mapping[str, float]
+
+
+def fleet(
+    space: str | Family | SearchSpace | Supernet,
+    *,
+    hardware: Sequence[Hardware] | Mapping[str, Hardware],
+    accuracy: Accuracy | None = None,
+    objectives: Sequence[str] = ("top1", "latency_ms"),
+    constraints: Mapping[str, Bound] | None = None,
+    storage: str | BaseStorage | None = None,
+    name: str | None = None,
+    load_if_exists: bool = False,
+    seed: int | None = None,
+    keep: Keep = "all",
+) -> Fleet:
+    """Create or continue one study for each of several devices, of one supernet.
+
+    Accuracy is predicted once for each subnet, whichever device asks; latency by device.
+
+    Args:
+        space: As in `optuna_ofa.study`, or a supernet. The resolutions of a family are cut down to
+            those that the accuracy predictor and all devices cover.
+        hardware: The devices by name, each as in `optuna_ofa.study`; or a sequence of names and
+            paths, which are then called what they are, files without their ending.
+        accuracy: As in `optuna_ofa.study`.
+        objectives: As in `optuna_ofa.study`.
+        constraints: As in `optuna_ofa.study`; instead of a number a bound may be a mapping with
+            numbers for some devices: ``{"latency_ms": {"note10": 30, "laptop": 12}}``.
+        storage: As in `optuna_ofa.study`.
+        name: Name of the fleet; None makes one up. Studies are called ``name/device``.
+        load_if_exists: Continue the studies that exist. Devices may be added to a fleet, unless
+            they reduce the resolutions that all cover.
+        seed: Seed of the search.
+        keep: As in `optuna_ofa.study`.
+
+    Returns:
+        A mapping from the name of each device to its study.
+
+    Raises:
+        InvalidArgumentError: If an argument breaks a rule.
+        optuna.exceptions.DuplicatedStudyError: If a study exists and ``load_if_exists`` is False;
+            none is made then.
+        FamilyMismatchError, MissingEntryError, MissingDependencyError, StorageError,
+        StudyMismatchError: As `optuna_ofa.study`.
+    """
+    if name is not None and (not isinstance(name, str) or not name):
+        raise InvalidArgumentError(
+            f"`name` must be a text that is not empty, or None, but got {name!r}."
+        )
+    space = space.family if isinstance(space, Supernet) else space
+    family = family_of(space)
+    metrics = {*objectives, *(constraints or {})}
+    devices = {
+        device: find_hardware(of, family) if "latency_ms" in metrics else of
+        for device, of in _named(hardware).items()
+    }
+    bounds = _bounds(list(devices), constraints or {})
+    shared = SharedPredictor(find_accuracy(accuracy, family)) if "top1" in metrics else None
+    if not isinstance(space, SearchSpace):
+        sources = [of for of in devices.values() if isinstance(of, LatencyTable | Predictor)]
+        space = covered_space(family, [*sources, *([] if shared is None else [shared])])
+    name = f"no-name-{uuid.uuid4()}" if name is None else name
+    store = open_shared(storage)
+    if not load_if_exists:
+        with storage_errors(storage):
+            _require_new(store, [f"{name}/{device}" for device in devices])
+    studies = {
+        device: study(
+            space, hardware=of, accuracy=shared, objectives=objectives,
+            constraints=bounds[device], storage=store, study_name=f"{name}/{device}",
+            load_if_exists=load_if_exists, seed=None if seed is None else seed + i, keep=keep,
+        )
+        for i, (device, of) in enumerate(devices.items())
+    }  # fmt: skip
+    return Fleet(name=name, studies=studies)
+
+
+def _named(hardware: Sequence[Hardware] | Mapping[str, Hardware]) -> dict[str, Hardware]:
+    """The devices by name."""
+    if isinstance(hardware, str | Path | LatencyTable | Predictor) or not hardware:
+        raise InvalidArgumentError(
+            f"`hardware` must be a sequence or mapping of devices, at least one, but got "
+            f"{hardware!r}."
+        )
+    if isinstance(hardware, Mapping):
+        named = dict(hardware)
+    else:
+        names = [_name(of) for of in hardware]
+        named = dict(zip(names, hardware, strict=True))
+        if len(named) < len(names):
+            raise InvalidArgumentError(
+                f"`hardware` must have different names, but got {names}; use a mapping."
+            )
+    bad = [name for name in named if not isinstance(name, str) or not name]
+    if bad:
+        raise InvalidArgumentError(
+            f"`hardware` must have names that are texts and not empty, but got {bad[0]!r}."
+        )
+    return named
+
+
+def _name(hardware: Hardware) -> str:
+    if not isinstance(hardware, str | Path):
+        raise InvalidArgumentError(
+            f"`hardware` must be a mapping with names where a device is given by "
+            f"{type(hardware).__name__}."
+        )
+    path = Path(hardware)
+    return path.stem if path.is_file() else path.name if path.is_dir() else str(hardware)
+
+
+def _bounds(
+    devices: Sequence[str], constraints: Mapping[str, Bound]
+) -> dict[str, dict[str, float]]:
+    """The constraints of each device."""
+    bounds: dict[str, dict[str, float]] = {device: {} for device in devices}
+    for metric, bound in constraints.items():
+        of_device = bound if isinstance(bound, Mapping) else dict.fromkeys(devices, bound)
+        for device, number in of_device.items():
+            if device not in bounds:
+                raise InvalidArgumentError(
+                    f"`constraints[{metric!r}]` must be of the devices {', '.join(devices)}, but "
+                    f"got {device!r}."
+                )
+            bounds[device][metric] = number
+    return bounds
+
+
+def _require_new(store: BaseStorage, names: Sequence[str]) -> None:
+    existing = set(optuna.get_all_study_names(store))
+    there = [name for name in names if name in existing]
+    if there:
+        raise DuplicatedStudyError(
+            f"A study {there[0]!r} exists already; use `load_if_exists=True` to continue it, or "
+            f"another name."
+        )

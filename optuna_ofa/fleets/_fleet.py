@@ -1,0 +1,149 @@
+"""Several devices under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.fleets._search import search
+from optuna_ofa.fleets._transfer import TransferMatrix, transfer_matrix
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.studies import Front, SubnetStudy
+from optuna_ofa.studies._find_front import Kind
+from optuna_ofa.verification._function_meter import FunctionMeter
+from optuna_ofa.verification._meter import Meter
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from optuna_ofa.verification import Verification
+    from optuna_ofa.verification._verify import Measure
+
+
+class Fleet(Mapping[str, SubnetStudy]):
+    """One study for each device, by the device's name; made by `optuna_ofa.fleet`.
+
+    Args:
+        name: Name of the fleet; the study of a device is called ``name/device``.
+        studies: The studies, all of one space and the same objectives.
+    """
+
+    def __init__(self, *, name: str, studies: Mapping[str, SubnetStudy]) -> None:
+        self.name = name
+        self._studies = dict(studies)
+
+    def __getitem__(self, device: str) -> SubnetStudy:
+        return self._studies[device]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._studies)
+
+    def __len__(self) -> int:
+        return len(self._studies)
+
+    def __repr__(self) -> str:
+        return f"Fleet({self.name!r}: {', '.join(self)})"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of all studies."""
+        return next(iter(self.values())).space
+
+    def search(self, n_evaluations: int, *, progress: bool | None = None) -> None:
+        """Search for all devices together, a generation each in turns.
+
+        What the studies have tried since the last turn is priced on each device, and the last
+        three that extend its front become trials there. Everything else is as in
+        `SubnetStudy.search`.
+
+        Args:
+            n_evaluations: Trials to add to each study.
+            progress: Whether to show a progress bar for each device; None shows them on a
+                terminal only.
+
+        Raises:
+            InvalidArgumentError: If ``n_evaluations`` is negative.
+            InfeasibleConstraintError, PredictionError, StorageError: As `SubnetStudy.search`;
+                what was written before stays.
+        """
+        search(self, n_evaluations, progress=progress)
+
+    def fronts(self, *, kind: Kind | None = None) -> dict[str, Front]:
+        """The front of each device.
+
+        Args:
+            kind: As in `SubnetStudy.front`.
+
+        Raises:
+            EmptyFrontError: If a device has no feasible trial.
+            InvalidArgumentError: As `SubnetStudy.front`.
+        """
+        return {device: study.front(kind=kind) for device, study in self.items()}
+
+    def plot_fronts(self, *, kind: Kind | None = None) -> go.Figure:
+        """Draw the fronts of all devices over one another; see `visualization.plot_fronts`."""
+        from optuna_ofa.visualization import plot_fronts
+
+        return plot_fronts(self, kind=kind)
+
+    def transfer_matrix(
+        self, latency_ms: float | Mapping[str, float] | None = None
+    ) -> TransferMatrix:
+        """Price the best subnet of each device on every other one, on predictions.
+
+        Args:
+            latency_ms: Upper limit in milliseconds, one for all or by device; None, or a device
+                that is not there, takes the knee of the device's front.
+
+        Raises:
+            EmptyFrontError: If a device has no point within its limit; names the nearest.
+            InvalidArgumentError: If a limit is not positive or of no device, or top-1 and
+                latency are not among the objectives.
+        """
+        return transfer_matrix(self, latency_ms)
+
+    def verify(
+        self,
+        measure: Mapping[str, Measure | Mapping[str, Measure]],
+        *,
+        points: int | None = None,
+        progress: bool | None = None,
+    ) -> dict[str, Verification]:
+        """Verify the fronts of the devices, see `SubnetStudy.verify`.
+
+        Args:
+            measure: By metric how it is measured: one way for all devices, which measures each
+                subnet once, or a mapping with one for each of some devices::
+
+                    {"top1": AccuracyMeter(...), "latency_ms": {"laptop": LatencyMeter()}}
+            points: As in `SubnetStudy.verify`, for each device.
+            progress: As in `SubnetStudy.verify`.
+
+        Returns:
+            The verifications of those devices that have something to measure with.
+
+        Raises:
+            InvalidArgumentError: If ``measure`` names an unknown device; and all that
+                `SubnetStudy.verify` raises.
+        """
+        of_device: dict[str, dict[str, Measure]] = {device: {} for device in self}
+        for metric, how in measure.items():
+            if isinstance(how, Mapping):
+                unknown = [device for device in how if device not in of_device]
+                if unknown:
+                    raise InvalidArgumentError(
+                        f"`measure[{metric!r}]` must be of the devices {', '.join(self)}, but got "
+                        f"{unknown[0]!r}."
+                    )
+                for device, own in how.items():
+                    of_device[device][metric] = own
+            else:
+                meter = how if isinstance(how, Meter) else FunctionMeter(metric, how)
+                for ways in of_device.values():
+                    ways[metric] = meter
+        return {
+            device: self[device].verify(ways, points=points, progress=progress)
+            for device, ways in of_device.items()
+            if ways
+        }

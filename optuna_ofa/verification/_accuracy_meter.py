@@ -1,0 +1,86 @@
+"""Accuracy on images, through a supernet."""
+
+from __future__ import annotations
+
+import numpy as np
+import optuna
+import torch
+from optuna.storages import BaseStorage
+from torch import Tensor
+
+from optuna_ofa._errors import FamilyMismatchError
+from optuna_ofa.evaluation import evaluate, weights_hash
+from optuna_ofa.evaluation._evaluate import TOGETHER
+from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.space._space import Matrix
+from optuna_ofa.supernet import Supernet
+from optuna_ofa.verification._meter import Meter, Readings
+
+
+class AccuracyMeter(Meter):
+    """Measures top-1 accuracy in percent as `optuna_ofa.evaluate` does.
+
+    A subnet that it has evaluated is not evaluated again as long as the weights stay: one meter
+    for several studies evaluates each subnet once. Standard deviations are those of drawing other
+    images.
+
+    Args:
+        supernet: The supernet.
+        loader: As in `optuna_ofa.evaluate`.
+        calibration: As in `optuna_ofa.evaluate`.
+        n_calibration: As in `optuna_ofa.evaluate`.
+        data: As in `optuna_ofa.evaluate`; a name spares a pass over the loader for every eight
+            subnets where there is a database.
+        storage: Where accuracies are looked up and written; None is the database of the study
+            that is verified, if it is relational.
+        device: As in `optuna_ofa.evaluate`.
+        processes: As in `optuna_ofa.evaluate`.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        loader: Loader,
+        *,
+        calibration: Loader | Tensor | None,
+        n_calibration: int = 2000,
+        data: str | None = None,
+        storage: str | BaseStorage | optuna.Study | None = None,
+        device: str | torch.device = "cpu",
+        processes: int = 1,
+    ) -> None:
+        self._supernet, self._loader = supernet, loader
+        self._calibration, self._n_calibration = calibration, n_calibration
+        self._data, self._storage = data, storage
+        self._device, self._processes = device, processes
+        self.n_together = TOGETHER * max(1, processes)  # a group for each process
+        self._known: dict[tuple[str, Subnet], tuple[float, float]] = {}
+
+    def measure(
+        self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None
+    ) -> Readings:
+        """Evaluate those subnets that were not evaluated yet."""
+        if space.family != self._supernet.family:
+            raise FamilyMismatchError(
+                f"`measure['top1']` must have a supernet of {space.family.name}, but it is of "
+                f"{self._supernet.family.name}."
+            )
+        weights = weights_hash(self._supernet)
+        keys = [(weights, subnet) for subnet in space.from_matrix(matrix)]
+        missing = np.array([i for i, key in enumerate(keys) if key not in self._known], dtype=int)
+        failures = {}
+        if len(missing):
+            found = evaluate(
+                self._supernet, matrix[missing], self._loader, calibration=self._calibration,
+                n_calibration=self._n_calibration, data=self._data,
+                storage=self._storage if self._storage is not None else storage,
+                device=self._device, processes=self._processes, progress=False,
+            )  # fmt: skip
+            failures = {int(missing[i]): reason for i, reason in found.failures.items()}
+            rows = zip(found.top1.tolist(), found.top1_std.tolist(), strict=True)
+            new = {keys[i]: row for i, row in zip(missing, rows, strict=True)}
+            self._known |= {key: row for key, row in new.items() if row[0] == row[0]}
+        nothing = (np.nan, np.nan)
+        values, std = np.array([self._known.get(key, nothing) for key in keys]).T
+        return Readings(values, std, failures)

@@ -1,0 +1,173 @@
+"""Predicted and measured, joined for each subnet."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.studies import METRICS
+from optuna_ofa.verification import Verification, VerifiedPoint
+from optuna_ofa.visualization._colours import GREY, PALETTE
+from optuna_ofa.visualization._pareto_front import across_and_up
+
+_PREDICTED, _MEASURED = PALETTE[:2]
+
+
+class VerificationInfo(NamedTuple):
+    """What a drawing of a verification shows.
+
+    Args:
+        across: The metric of the horizontal axis, the cost.
+        up: The metric of the vertical axis.
+        is_measured: Whether each of the two was measured; if not, predictions stand for it.
+        predicted: ``(n, 2)`` predictions, across and up.
+        measured: ``(n, 2)`` measurements.
+        std: ``(n, 2)`` their standard deviations, NaN where they are not known.
+        exploited: ``(n,)`` which are worse than the 90 % interval of a prediction.
+        front: ``(m, 2)`` the front of all measured subnets of the study, ascending.
+        words: Of each subnet, for hovering.
+    """
+
+    across: str
+    up: str
+    is_measured: tuple[bool, bool]
+    predicted: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    std: NDArray[np.float64]
+    exploited: NDArray[np.bool_]
+    front: NDArray[np.float64]
+    words: tuple[str, ...]
+
+
+def verification_info(
+    verification: Verification, *, metrics: tuple[str, str] | None = None
+) -> VerificationInfo:
+    """Collect what `plot_verification` draws.
+
+    Args:
+        verification: What `SubnetStudy.verify` returned.
+        metrics: The two objectives to draw; None takes those that there are if they are two.
+
+    Raises:
+        InvalidArgumentError: If there is no point, or not two objectives.
+    """
+    if not len(verification):
+        raise InvalidArgumentError("`verification` must have points, but it has none.")
+    objectives = verification.front.objectives
+    chosen = objectives if metrics is None else metrics
+    if len(chosen) != 2 or not set(chosen) <= set(objectives):
+        raise InvalidArgumentError(
+            f"`metrics` must be two of the objectives {', '.join(objectives)}, but got "
+            f"{', '.join(chosen)}."
+        )
+    axes = across_and_up(chosen)
+    points = verification.points
+    complete = tuple(all(m in p.measured for p in points) for m in axes)
+    return VerificationInfo(
+        *axes,
+        (complete[0], complete[1]),
+        np.array([[p.predicted[m] for m in axes] for p in points]),
+        np.array([[p.measured.get(m, p.predicted[m]) for m in axes] for p in points]),
+        np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
+        np.array([p in verification.exploited for p in points], dtype=bool),
+        np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
+        tuple(_words(p, verification.metrics) for p in points),
+    )
+
+
+def _words(point: VerifiedPoint, metrics: tuple[str, ...]) -> str:
+    lines = [
+        f"{m} {point.predicted[m]:.2f} predicted, {point.measured[m]:.2f} measured"
+        for m in metrics
+        if m in point.measured
+    ]
+    return "<br>".join([*lines, *str(point.subnet).split(" | ")])
+
+
+def plot_verification(
+    verification: Verification, *, metrics: tuple[str, str] | None = None
+) -> go.Figure:
+    """Draw what was predicted and what was measured of each subnet, joined by a line.
+
+    Crosses are measurements that are worse than the 90 % interval of the prediction, bars their
+    own standard deviations.
+
+    Args:
+        verification: What `SubnetStudy.verify` returned.
+        metrics: As in `verification_info`.
+
+    Raises:
+        InvalidArgumentError: As `verification_info`.
+    """
+    info = verification_info(verification, metrics=metrics)
+    figure = go.Figure([_joints(info), _front(info), _predicted(info), *_measured(info)])
+    for axis, metric, is_measured in (
+        (figure.update_xaxes, info.across, info.is_measured[0]),
+        (figure.update_yaxes, info.up, info.is_measured[1]),
+    ):
+        axis(title=METRICS[metric].axis + ("" if is_measured else ", predicted"))
+    n, n_worse = len(info.predicted), int(info.exploited.sum())
+    failed = f", {len(verification.failures)} failed" if verification.failures else ""
+    errors = [
+        f"{m}: MAPE {e.mape:.2f} %, bias {e.bias:+.2f} {_difference_unit(m)}".rstrip()
+        for m, e in verification.errors.items()
+    ]
+    return figure.update_layout(
+        title=f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}"
+        f"<br><sup>{n_worse} measured worse than the 90 % interval of a prediction</sup>"
+        f"<br><sup>{'; '.join(errors)}</sup>",
+        template="plotly_white", margin={"t": 110}, legend={"orientation": "h", "y": -0.18},
+    )  # fmt: skip
+
+
+def _difference_unit(metric: str) -> str:
+    return "points" if METRICS[metric].unit == "%" else METRICS[metric].unit
+
+
+def _joints(info: VerificationInfo) -> go.Scatter:
+    gap = np.full_like(info.predicted, np.nan)
+    lines = np.stack([info.predicted, info.measured, gap], axis=1).reshape(-1, 2)
+    return go.Scatter(x=lines[:, 0], y=lines[:, 1], mode="lines", showlegend=False,
+                      hoverinfo="skip", line={"color": GREY, "width": 1.5})  # fmt: skip
+
+
+def _front(info: VerificationInfo) -> go.Scatter:
+    return go.Scatter(
+        x=info.front[:, 0], y=info.front[:, 1], mode="lines", hoverinfo="skip",
+        name=f"measured front ({len(info.front)} subnets)",
+        line={"color": _MEASURED, "width": 1, "shape": "hv"},
+    )  # fmt: skip
+
+
+def _predicted(info: VerificationInfo) -> go.Scatter:
+    return go.Scatter(
+        x=info.predicted[:, 0], y=info.predicted[:, 1], mode="markers", name="predicted",
+        marker={"color": _PREDICTED, "symbol": "circle-open", "size": 8},
+        hovertext=info.words, hoverinfo="text",
+    )  # fmt: skip
+
+
+def _measured(info: VerificationInfo) -> list[go.Scatter]:
+    kinds = ((~info.exploited, "measured", "circle"),
+             (info.exploited, "measured, worse than its interval", "x"))  # fmt: skip
+    return [
+        go.Scatter(
+            x=info.measured[which, 0], y=info.measured[which, 1], mode="markers", name=name,
+            marker={"color": _MEASURED, "symbol": symbol, "size": 8},
+            error_x=_bars(info.std[which, 0]), error_y=_bars(info.std[which, 1]),
+            hovertext=[w for w, shown in zip(info.words, which, strict=True) if shown],
+            hoverinfo="text",
+        )
+        for which, name, symbol in kinds
+        if which.any()
+    ]  # fmt: skip
+
+
+def _bars(std: NDArray[np.float64]) -> dict[str, object] | None:
+    if not np.isfinite(std).any():
+        return None
+    return {"type": "data", "array": std, "thickness": 1, "width": 3}

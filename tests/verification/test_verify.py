@@ -1,0 +1,389 @@
+"""Measuring the predicted front of a study."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from torch.utils.data import DataLoader
+
+from optuna_ofa import (
+    AccuracyMeter,
+    EmptyFrontError,
+    FailedMeasurementWarning,
+    FamilyMismatchError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    LatencyMeter,
+    MeasurementError,
+    SearchSpace,
+    Subnet,
+    SubnetStudy,
+    Supernet,
+    evaluate,
+    measurements,
+)
+from optuna_ofa.space import mobilenet_v3_small_images
+from optuna_ofa.verification import Meter, Readings
+
+
+class Device:
+    """Measures what is predicted, and an error on top; counts its calls.
+
+    Args:
+        study: Whose predictions.
+        metric: What is measured.
+        error: What a measurement has more than the prediction.
+        raises: What it raises instead, by the number of the call.
+    """
+
+    def __init__(
+        self,
+        study: SubnetStudy,
+        metric: str,
+        error: float = 0.0,
+        raises: dict[int, Exception] | None = None,
+    ) -> None:
+        self._space, self._predictor = study.space, study.problem.predictors[metric]
+        self._error, self._raises = error, raises or {}
+        self.asked: list[Subnet] = []
+
+    def __call__(self, subnet: Subnet) -> float:
+        self.asked.append(subnet)
+        if (error := self._raises.get(len(self.asked))) is not None:
+            raise error
+        matrix = self._space.to_matrix([subnet])
+        return float(self._predictor.predict(matrix)[0]) + self._error
+
+
+def devices(study: SubnetStudy, **arguments: Any) -> dict[str, Device]:
+    return {
+        "top1": Device(study, "top1", -2.0),
+        "latency_ms": Device(study, "latency_ms", **arguments),
+    }
+
+
+class TestWhatIsMeasured:
+    def test_the_whole_front_becomes_measured_trials(self, study: SubnetStudy) -> None:
+        front = study.front(kind="predicted")
+        found = study.verify(devices(study, error=0.5))
+        assert [p.subnet for p in found] == [p.subnet for p in front]
+        measured = study.results(kind="measured")
+        predicted = np.array([[*p.values.values()] for p in front])
+        np.testing.assert_allclose(measured.values, predicted + np.array([-2.0, 0.5]))
+        assert len(study.results(kind="predicted").numbers) == 60
+        assert [p.trial_number for p in found] == measured.numbers.tolist()
+
+    def test_points_are_spread_and_have_the_ends(self, study: SubnetStudy) -> None:
+        front = study.front(kind="predicted")
+        found = study.verify(devices(study), points=4)
+        subnets = [p.subnet for p in found]
+        assert len(subnets) == 4
+        assert subnets[0] == front[0].subnet
+        assert subnets[-1] == front[-1].subnet
+        latency = [p.predicted["latency_ms"] for p in found]
+        gaps = np.diff(latency) / (latency[-1] - latency[0])
+        assert gaps.min() > 0.05
+
+    def test_given_points_and_subnets_are_measured_each_once(self, study: SubnetStudy) -> None:
+        point, subnet = study.front(kind="predicted")[1], study.space.largest()
+        found = study.verify(devices(study), points=[point, subnet, point])
+        assert [p.subnet for p in found] == [point.subnet, subnet]
+
+    def test_trials_have_what_was_predicted(self, study: SubnetStudy) -> None:
+        measure = {"top1": lambda _: (50.0, 0.25), "latency_ms": lambda _: 3.0}
+        (point,) = study.verify(measure, points=study.front(kind="predicted")[:1])
+        trial = study.trials[point.trial_number]
+        assert trial.values == [50.0, 3.0]
+        assert trial.user_attrs["kind"] == "measured"
+        assert trial.user_attrs["predicted"] == dict(study.front(kind="predicted")[0].values)
+        assert trial.user_attrs["predicted_std"] == {"top1": 1.0}
+        assert trial.user_attrs["measured_std"] == {"top1": 0.25}
+        assert trial.params == study.trials[study.front(kind="predicted")[0].trial_number].params
+
+    def test_exact_costs_need_no_measuring(self, make_study: Callable[..., SubnetStudy]) -> None:
+        study = make_study(objectives=("top1", "n_macs"))
+        found = study.verify({"top1": lambda _: 40.0}, points=3)
+        assert found.metrics == ("top1",)
+        for point in found:
+            assert point.measured["n_macs"] == point.predicted["n_macs"] > 0
+        assert {p.kind for p in study.front(kind="measured")} == {"measured"}
+
+    def test_one_of_two_objectives_makes_no_trial(self, study: SubnetStudy) -> None:
+        found = study.verify({"latency_ms": Device(study, "latency_ms", 1.0)}, points=3)
+        assert [p.error("latency_ms") for p in found] == pytest.approx([-1.0] * 3)
+        assert [p.trial_number for p in found] == [None] * 3
+        assert len(found.front) == 0
+        with pytest.raises(EmptyFrontError, match="no measured trial"):
+            study.front(kind="measured")
+
+    def test_constraints_take_the_measurement(self, make_study: Callable[..., SubnetStudy]) -> None:
+        study = make_study(objectives=("top1", "n_params"), constraints={"latency_ms": 4.0})
+        metrics = {"top1": lambda _: 40.0, "latency_ms": lambda _: 5.0}
+        found = study.verify(metrics, points=2)
+        excess = [study.trials[p.trial_number].constraints["latency_ms"] for p in found]
+        assert excess == [1.0, 1.0]
+        assert len(found.front) == 0
+
+    def test_constraints_that_are_not_measured_are_predicted(
+        self, make_study: Callable[..., SubnetStudy]
+    ) -> None:
+        study = make_study(objectives=("top1", "n_params"), constraints={"latency_ms": 4.0})
+        for point in study.verify({"top1": lambda _: 40.0}, points=2):
+            excess = study.trials[point.trial_number].constraints["latency_ms"]
+            assert excess == pytest.approx(point.predicted["latency_ms"] - 4.0)
+
+
+class TestAgain:
+    def test_nothing_is_measured_twice(self, study: SubnetStudy) -> None:
+        measure = devices(study, error=0.5)
+        first = study.verify(measure, points=4)
+        again = study.verify(measure, points=4)
+        assert again.points == first.points
+        assert len(measure["top1"].asked) == len(measure["latency_ms"].asked) == 4
+        study.verify(measure)
+        subnets = measure["top1"].asked
+        assert len(subnets) == len(set(subnets)) == len(study.front(kind="predicted"))
+
+    def test_a_new_process_measures_nothing_twice(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        first = make_study(storage=sqlite, study_name="a")
+        found = first.verify(devices(first), points=4)
+        second = make_study(storage=sqlite, study_name="a", load_if_exists=True)
+        measure = devices(second)
+        again = second.verify(measure, points=4)
+        assert again.points == found.points
+        assert measure["top1"].asked == []
+
+    def test_what_was_predicted_then_counts(self, study: SubnetStudy) -> None:
+        before = study.verify(devices(study), points=2)
+        predictor: Any = study.problem.predictors["top1"]
+        predictor.std, predictor.offset = 99.0, 5.0
+        assert study.verify(devices(study), points=2).points == before.points
+
+    def test_metrics_that_are_measured_one_after_the_other_complete_a_point(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        study = make_study(storage=sqlite, study_name="a")
+        latency = Device(study, "latency_ms", 1.0)
+        study.verify({"latency_ms": latency}, points=3)
+        new = Device(study, "latency_ms", 1.0)
+        found = study.verify({"latency_ms": new, "top1": Device(study, "top1")}, points=3)
+        assert (len(latency.asked), len(new.asked)) == (3, 0)
+        assert all(p.trial_number is not None for p in found)
+
+    def test_search_goes_on_after_it(self, study: SubnetStudy) -> None:
+        study.verify(devices(study), points=4)
+        study.search(20)
+        subnets = [str(t.user_attrs["subnet"]) for t in study.trials]
+        assert (len(subnets), len(set(subnets))) == (84, 80)
+
+
+class TestFailures:
+    def test_an_error_is_that_of_one_subnet(self, study: SubnetStudy) -> None:
+        measure = devices(study, raises={2: ValueError("no kernel")})
+        with pytest.warns(FailedMeasurementWarning, match=r"1 of 4 .* ValueError: no kernel"):
+            found = study.verify(measure, points=4)
+        assert len(found) == 3
+        assert list(found.failures.values()) == ["ValueError: no kernel"]
+        assert len(study.results(kind="measured").numbers) == 3
+        assert len(study.verify(devices(study), points=4)) == 4  # and is tried again
+
+    @pytest.mark.parametrize("nothing", [None, math.nan, (math.nan, 1.0)], ids=str)
+    def test_none_and_nan_are_no_measurement(self, study: SubnetStudy, nothing: object) -> None:
+        numbers = itertools.chain([nothing], itertools.repeat(5.0))
+        measure = {"top1": lambda _: 40.0, "latency_ms": lambda _: next(numbers)}
+        with pytest.warns(FailedMeasurementWarning, match="not measured"):
+            found = study.verify(measure, points=3)
+        assert len(found) == len(study.results(kind="measured").numbers) == 2
+
+    @pytest.mark.parametrize("storage", [False, True], ids=["in memory", "sqlite"])
+    def test_a_device_that_disappears_leaves_what_it_measured(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str, storage: bool
+    ) -> None:
+        study = make_study(storage=sqlite if storage else None)
+        front = study.front(kind="predicted")
+        assert len(front) > 12  # more than are measured at a time
+        measure = devices(study, raises={11: ConnectionResetError("unplugged")})
+        expected = (
+            rf"`measure\['latency_ms'\]` stopped after 10 of {len(front)} subnets: "
+            "ConnectionResetError: unplugged.*call `verify` again"
+        )
+        with pytest.raises(MeasurementError, match=expected) as info:
+            study.verify(measure)
+        assert isinstance(info.value.__cause__, ConnectionResetError)
+        assert len(study.results(kind="measured").numbers) == 10
+        states = {trial.state for trial in study.trials}
+        assert states == {optuna.trial.TrialState.COMPLETE}
+        found = study.verify(measure)
+        assert len(found) == len(study.results(kind="measured").numbers) == len(front)
+        assert len(measure["latency_ms"].asked) == len(front) + 1
+
+    def test_errors_in_a_row_are_the_devices(self, study: SubnetStudy) -> None:
+        broken = dict.fromkeys(range(3, 99), RuntimeError("no answer"))
+        measure = devices(study, raises=broken)
+        with pytest.raises(MeasurementError, match="stopped after 2 of"):
+            study.verify(measure)
+        assert len(measure["latency_ms"].asked) == 5
+
+    def test_killed_midway_it_goes_on(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        first = make_study(storage=sqlite, study_name="a")
+        killed = devices(first, raises={11: KeyboardInterrupt()})  # type: ignore[dict-item]
+        with pytest.raises(KeyboardInterrupt):
+            first.verify(killed)
+        second = make_study(storage=sqlite, study_name="a", load_if_exists=True)
+        measure = devices(second)
+        n = len(second.verify(measure))
+        # the eleventh was asked for and gave nothing
+        assert len(measure["latency_ms"].asked) == n - 10
+
+    @pytest.mark.parametrize("wrong", [(1.0, 2.0, 3.0), "fast", math.inf, {}], ids=repr)
+    def test_other_returns_are_refused_and_nothing_is_lost(
+        self, study: SubnetStudy, wrong: object
+    ) -> None:
+        numbers = itertools.chain([5.0, 6.0], itertools.repeat(wrong))
+        measure = {"top1": lambda _: 40.0, "latency_ms": lambda _: next(numbers)}
+        expected = r"`measure\['latency_ms'\]` must return a finite number.*but returned"
+        with pytest.raises(InvalidArgumentError, match=expected):
+            study.verify(measure, points=4)
+        assert len(study.results(kind="measured").numbers) == 2
+
+    def test_a_meter_that_gives_too_few_is_refused(self, study: SubnetStudy) -> None:
+        class Short(Meter):
+            def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
+                return Readings(np.ones(1), np.ones(1), {})
+
+        expected = r"`measure\['top1'\]` must give a value .* each of 3 subnets, but gave \(1,\)"
+        with pytest.raises(InvalidArgumentError, match=expected):
+            study.verify({"top1": Short()}, points=3)
+
+    def test_a_meter_that_raises_is_a_measurement_error(self, study: SubnetStudy) -> None:
+        class Gone(Meter):
+            def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
+                raise RuntimeError("no such device")
+
+        with pytest.raises(MeasurementError, match=r"after 0 of 3 .* RuntimeError: no such device"):
+            study.verify({"top1": Gone()}, points=3)
+
+
+class TestArguments:
+    def test_metrics_of_the_study_only(self, study: SubnetStudy) -> None:
+        expected = "at least one of top1, latency_ms, but got 'n_macs'"
+        with pytest.raises(InvalidArgumentError, match=expected):
+            study.verify({"n_macs": lambda _: 1.0})
+        with pytest.raises(InvalidArgumentError, match="but got 'nothing'"):
+            study.verify({})
+
+    def test_something_that_measures(self, study: SubnetStudy) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"must be a Meter or a function.*got 3"):
+            study.verify({"top1": 3})  # type: ignore[dict-item]
+
+    @pytest.mark.parametrize("points", [0, -1, True], ids=repr)
+    def test_at_least_one_point(self, study: SubnetStudy, points: int) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"at least 1, but got {points}"):
+            study.verify(devices(study), points=points)
+
+    @pytest.mark.parametrize("points", [[], ["a"]], ids=repr)
+    def test_points_are_points(self, study: SubnetStudy, points: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match="`points` must be a number of points, or"):
+            study.verify(devices(study), points=points)
+
+    def test_subnets_of_the_space(self, study: SubnetStudy) -> None:
+        other = SearchSpace("ofa_mbv3_fashion").largest()
+        with pytest.raises(InvalidSubnetError, match="kernel"):
+            study.verify(devices(study), points=[other])
+
+    def test_there_is_a_front(self, make_study: Callable[..., SubnetStudy]) -> None:
+        study = make_study(n=0)
+        with pytest.raises(EmptyFrontError, match="no predicted trial"):
+            study.verify({"top1": lambda _: 1.0})
+
+    def test_an_empty_front_names_the_nearest(
+        self, make_study: Callable[..., SubnetStudy]
+    ) -> None:
+        study = make_study(n=0, constraints={"latency_ms": 0.5})
+        study.add_trial(make_study().trials[1])
+        expected = r"None of 1 trials satisfies \{'latency_ms': 0.5\}; the nearest has top1"
+        with pytest.raises(EmptyFrontError, match=expected):
+            study.verify({"top1": lambda _: 1.0})
+
+
+class TestMeters:
+    def test_accuracy_is_what_evaluate_says(
+        self, study: SubnetStudy, supernet: Supernet, loader: DataLoader
+    ) -> None:
+        meter = AccuracyMeter(supernet, loader, calibration=loader)
+        found = study.verify({"top1": meter, "latency_ms": lambda _: 1.0}, points=3)
+        subnets = [p.subnet for p in found]
+        expected = evaluate(supernet, subnets, loader, calibration=loader, progress=False)
+        assert [p.measured["top1"] for p in found] == expected.top1.tolist()
+        assert [p.measured_std["top1"] for p in found] == expected.top1_std.tolist()
+
+    def test_accuracies_are_in_the_studys_database(
+        self,
+        make_study: Callable[..., SubnetStudy],
+        sqlite: str,
+        supernet: Supernet,
+        loader: DataLoader,
+    ) -> None:
+        study = make_study(storage=sqlite)
+        meter = AccuracyMeter(supernet, loader, calibration=loader, data="noise")
+        study.verify({"top1": meter}, points=2)
+        assert len(measurements(sqlite, study.space, metric="top1")) == 2
+        # found there by a meter of another process
+        other = AccuracyMeter(supernet, [], calibration=loader, data="noise")
+        assert len(study.verify({"top1": other}, points=2)) == 2
+
+    def test_one_meter_evaluates_each_subnet_once(
+        self, study: SubnetStudy, supernet: Supernet, loader: DataLoader
+    ) -> None:
+        n_read = 0
+
+        def read(resolution: int) -> DataLoader:
+            nonlocal n_read
+            n_read += 1
+            return loader
+
+        meter = AccuracyMeter(supernet, read, calibration=None)
+        points = study.front(kind="predicted")[:2]
+        first = study.verify({"top1": meter}, points=points)
+        n_first = n_read
+        assert study.verify({"top1": meter}, points=points).points == first.points
+        assert n_read == n_first > 0
+        supernet.classifier.linear.bias.data += 1  # other weights are evaluated
+        study.verify({"top1": meter}, points=points)
+        assert n_read > n_first
+
+    def test_the_supernet_is_of_the_family(self, study: SubnetStudy, loader: DataLoader) -> None:
+        other = Supernet(mobilenet_v3_small_images("other", n_classes=10, width=0.5))
+        meter = AccuracyMeter(other, loader, calibration=None)
+        expected = r"`measure\['top1'\]` must have a supernet of ofa_mbv3_fashion, but it is of"
+        with pytest.raises(FamilyMismatchError, match=expected):
+            study.verify({"top1": meter}, points=1)
+
+    def test_latency_is_measured_on_the_runtime(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        study = make_study(storage=sqlite)
+        meter = LatencyMeter("torch", n_rounds=2, max_spread=9.0)
+        found = study.verify({"latency_ms": meter}, points=2)
+        assert all(p.measured["latency_ms"] > 0 for p in found)
+        rows = measurements(sqlite, study.space, metric="latency_ms")
+        assert [r.value for r in rows] == [p.measured["latency_ms"] for p in found]
+        assert study.verify({"latency_ms": meter}, points=2).points == found.points
+
+    def test_batches_are_on_one_scale(self, study: SubnetStudy) -> None:
+        meter = LatencyMeter("torch", n_rounds=2, max_spread=9.0)
+        study.verify({"latency_ms": meter}, points=1)
+        anchor_ms = meter._anchor_ms
+        assert anchor_ms is not None
+        study.verify({"latency_ms": meter}, points=[study.space.largest()])
+        assert meter._anchor_ms == anchor_ms

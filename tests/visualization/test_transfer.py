@@ -1,0 +1,54 @@
+"""The heat map of what subnets lose on other devices."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from optuna_ofa import SearchSpace, TransferMatrix
+from optuna_ofa.visualization import plot_transfer, transfer_info
+
+
+@pytest.fixture
+def matrix() -> TransferMatrix:
+    subnet = SearchSpace("ofa_mbv3_w1.0").smallest()
+    return TransferMatrix(
+        ("phone", "laptop"),
+        np.array([30.0, 12.345]),
+        (subnet, subnet),
+        np.array([76.5, 77.25]),
+        np.array([[29.5, 14.0], [41.25, 12.3]]),
+        np.array([[0.0, 0.6], [0.1, 0.0]]),
+    )
+
+
+def test_cells_have_loss_and_latency(matrix: TransferMatrix) -> None:
+    info = transfer_info(matrix)
+    assert info.columns == ("phone", "laptop")
+    assert info.texts[0] == ("<b>+0.00 points</b><br>29.50 ms", "<b>-0.60 points</b><br>14.00 ms")
+    assert info.rows[1] == "<b>laptop</b><br>12.35 ms, 77.25 %"
+
+
+def test_every_cell_is_written_where_it_belongs(matrix: TransferMatrix) -> None:
+    figure = plot_transfer(matrix)
+    (heatmap,) = figure.data
+    assert isinstance(heatmap, go.Heatmap)
+    np.testing.assert_array_equal(np.array(heatmap.z), matrix.loss)
+    texts = {(a.y, a.x): a.text for a in figure.layout.annotations}
+    expected = transfer_info(matrix).texts
+    assert texts == {(i, name): expected[i][j] for i in (0, 1)
+                     for j, name in enumerate(matrix.devices)}  # fmt: skip
+    assert figure.layout.yaxis.autorange == "reversed"  # the first row is on top
+
+
+def test_texts_can_be_read_on_their_colour(matrix: TransferMatrix) -> None:
+    colours = {a.text[3:8]: a.font.color for a in plot_transfer(matrix).layout.annotations}
+    assert colours == {"+0.00": "black", "-0.60": "white", "-0.10": "black"}
+
+
+def test_without_any_loss_it_is_light(matrix: TransferMatrix) -> None:
+    same = TransferMatrix(**{**vars(matrix), "loss": np.zeros((2, 2))})
+    (heatmap,) = same.plot().data
+    assert heatmap.zmax > 0
+    assert {a.font.color for a in same.plot().layout.annotations} == {"black"}
