@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa._violations import LIST_KEY, listed, violation_of
 from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
@@ -141,6 +142,19 @@ class NSGAIISampler(BaseSampler):
         """Nothing but what the random sampler does."""
         self._random.before_trial(study, trial)
 
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Note in a trial that violates constraints what Optuna Dashboard reads of them."""
+        if state in (TrialState.COMPLETE, TrialState.PRUNED) and LIST_KEY not in trial.system_attrs:
+            noted = listed(violation_of(trial))
+            if noted is not None:
+                study._storage.set_trial_system_attr(trial._trial_id, LIST_KEY, noted)
+
     def sync(self, study: Study) -> None:
         """Take in the trials that have finished since the last call, whoever ran them."""
         trials = study._get_trials(deepcopy=False, use_cache=True)
@@ -166,7 +180,7 @@ class NSGAIISampler(BaseSampler):
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
         values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
-        violations = np.array([sum(max(c, 0.0) for c in t.constraints.values()) for t in done])
+        violations = np.array([violation_of(t) for t in done])
         self.evolution.tell(matrix[complete], values, violations)
 
     def _genotype(self, trial: FrozenTrial) -> Matrix | None:

@@ -17,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
+from optuna_ofa._violations import LIST_KEY, PREFIX, listed, total_violation
 from optuna_ofa.studies.storage._bulk import utc
 from optuna_ofa.studies.storage._insert import Inserter
 from optuna_ofa.studies.storage._retry import retrying
@@ -51,9 +52,11 @@ class Ending(NamedTuple):
         return TrialState.FAIL if self.values is None else TrialState.COMPLETE
 
     @property
-    def system_attributes(self) -> dict[str, float]:
+    def system_attributes(self) -> dict[str, float | list[float]]:
         """The attributes in which Optuna keeps constraints."""
-        return {f"constraints:{name}": excess for name, excess in self.constraints.items()}
+        named = {f"{PREFIX}{name}": excess for name, excess in self.constraints.items()}
+        noted = listed(total_violation(self.constraints.values()))
+        return {**named, **({} if noted is None else {LIST_KEY: noted})}
 
 
 class Started(NamedTuple):
