@@ -47,7 +47,7 @@ def training_info(history: TrainingHistory) -> TrainingInfo:
     if not entries:
         raise InvalidArgumentError("`history` must have at least one entry, but has none.")
     evaluated = [entry for entry in entries if entry.top1]
-    top1 = np.array([entry.top1 for entry in evaluated]).reshape(len(evaluated), len(history.subnets))
+    top1 = np.array([entry.top1 for entry in evaluated]).T
     phases: dict[str, int] = {}
     names: list[str] = []
     for before, entry in pairwise((None, *entries)):
@@ -61,7 +61,7 @@ def training_info(history: TrainingHistory) -> TrainingInfo:
         np.array([entry.step for entry in entries]),
         np.array([entry.loss for entry in entries]),
         np.array([entry.step for entry in evaluated], dtype=np.int64),
-        dict(zip(history.names, top1.T, strict=False)),
+        dict(zip(history.names, top1, strict=False)),
         phases,
     )
 
