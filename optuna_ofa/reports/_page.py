@@ -29,7 +29,8 @@ _WORDS = """<dl>
 which share its weights. A subnet is used as it is, or trained a little more.</dd>
 <dt>Front</dt><dd>The subnets that are not beaten: whatever is better in one respect is worse in
 another.</dd>
-<dt>Latency</dt><dd>How long a network takes for one input on the device that is named below.</dd>
+<dt>Latency</dt><dd>How long a network takes for one input on the device that is named
+above.</dd>
 <dt>Top-1 accuracy</dt><dd>How many of a hundred images get the right label.</dd>
 <dt>Multiply-adds</dt><dd>How much a network computes; not how long it takes.</dd>
 </dl>"""

@@ -19,7 +19,7 @@ from optuna_ofa.visualization import (
     plot_hypervolume,
     plot_layer_latency,
 )
-from optuna_ofa.visualization._front_info import KINDS
+from optuna_ofa.visualization._front_info import KINDS, spread_out
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -45,7 +45,9 @@ class Section(NamedTuple):
     figure: go.Figure
 
 
-def study_sections(shown: Shown, *, kind: Kind) -> list[Section]:
+def study_sections(
+    shown: Shown, *, kind: Kind, n_architectures: int = _MAX_ARCHITECTURES
+) -> list[Section]:
     """All pictures that can be drawn of some studies.
 
     Args:
@@ -53,8 +55,9 @@ def study_sections(shown: Shown, *, kind: Kind) -> list[Section]:
             kind.
         kind: Which values the pictures are of, but for the fronts of single studies, which show
             both.
+        n_architectures: At most how many picks are drawn layer by layer, spread over all.
     """
-    return [*_fronts(shown, kind), *_architectures(shown), *_choices(shown, kind),
+    return [*_fronts(shown, kind), *_architectures(shown, n_architectures), *_choices(shown, kind),
             *_layers(shown), *_macs(shown, kind), *_progress(shown, kind)]  # fmt: skip
 
 
@@ -91,12 +94,11 @@ def _each(shown: Shown) -> Iterator[tuple[str, str, SubnetStudy, Picks]]:
         yield (*ends, *of_study)
 
 
-def _architectures(shown: Shown) -> Iterator[Section]:
+def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
     points = [(study, name, point) for study, (_, picks) in shown.items()
               for name, point in picks.items() if point is not None]  # fmt: skip
-    step = -(-len(points) // _MAX_ARCHITECTURES) if points else 1
     networks = {}
-    for study, name, point in points[::step]:
+    for study, name, point in (points[i] for i in spread_out(len(points), at_most)):
         title = f"{study}, {name}" if len(shown) > 1 else name
         networks[f"{title}: {_first(point)}"] = point.subnet
     if networks:
@@ -142,7 +144,7 @@ def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
         yield Section(
             "accuracy-macs", "Why not count multiply-adds",
             "The same front over multiply-adds, a usual stand-in for latency. Open symbols are "
-            "subnets that a search by multiply-adds would have missed.",
+            "subnets that others beat on multiply-adds, but not on the cost that counts here.",
             plot_accuracy_macs(_studies(shown), kind=kind),
         )  # fmt: skip
 

@@ -113,6 +113,8 @@ def _error(facts: Mapping[str, Any]) -> str:
         shown = [f"{name} {value:.1f} %" for name, value in facts["heldout_mape"].items()]
         words.append(f"mean absolute error on held-out subnets: {', '.join(shown)}")
     if "noise_percent" in facts:
+        if not words:
+            words.append("of whole subnets not known")
         words.append(f"one round of measurements scatters by {facts['noise_percent']:.1f} %")
     return "; ".join(words)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
 
 
-def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> None:
+Callback = Callable[["SubnetStudy"], None]
+
+
+def search(
+    study: SubnetStudy,
+    n_evaluations: int,
+    *,
+    progress: bool | None,
+    callbacks: Sequence[Callback] = (),
+) -> None:
     """Search a generation at a time; see `SubnetStudy.search`."""
     if n_evaluations < 0:
         raise InvalidArgumentError(
@@ -37,6 +46,8 @@ def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> 
                 n = min(study._evolution.n_due, n_evaluations - done)
                 done += (added := _run_generation(study, n))
                 bar.update(added)
+                for callback in callbacks:
+                    callback(study)
 
 
 @contextlib.contextmanager
