@@ -35,7 +35,7 @@ def study_note(study: SubnetStudy, picks: Picks, *, kind: str, moment: datetime.
     address = f"/dashboard/studies/{study._study_id}/trials?numbers="
     rows = [(*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
             for row in table.rows]  # fmt: skip
-    sources = [f"- {name}: {text}" for name, text in find_sources(study)]
+    sources = [f"- **{name}**: {text}" for name, text in find_sources(study)]
     best = (
         "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
         "others.\n\n" if study.problem.constraints else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.reports._picks import Picks
 from optuna_ofa.reports._sources import Source
+from optuna_ofa.space import subnet_layers
 from optuna_ofa.studies import METRICS, FrontPoint
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Table(NamedTuple):
         """The table in Markdown."""
         rule = ["---:" if is_number else "---" for is_number in self.numeric]
         lines = (self.head, rule, *self.rows)
-        return "\n".join("| " + " | ".join(_plain(x) for x in line) + " |" for line in lines)
+        return "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
 
     def to_html(self) -> str:
         """The table as an element of a page."""
@@ -48,7 +49,9 @@ class Table(NamedTuple):
 
 
 def _plain(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    is_rule = text.strip("-:") == "" and len(text) > 1
+    # space that stays, because Optuna Dashboard has none between columns
+    return text if is_rule else f"&nbsp;{text}&nbsp;".replace("|", "\\|").replace("\n", " ")
 
 
 def _cell(tag: str, text: str, is_number: bool) -> str:
@@ -84,7 +87,7 @@ def _row(study: SubnetStudy, point: FrontPoint | None, counts: Sequence[str]) ->
     matrix = study.space.to_matrix([point.subnet])
     values = [_value(point, name) for name in objectives]
     values += [f"{CostPredictor(n, study.space).predict(matrix)[0] / 1e6:,.1f} M" for n in counts]
-    n_blocks = sum(point.subnet.active)
+    n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
     return (*values, point.kind, f"{point.subnet.resolution} px", f"{n_blocks}",
             f"{point.trial_number}")  # fmt: skip
 

@@ -52,7 +52,7 @@ class SubnetStudy(optuna.Study):
         storage: The storage.
         sampler: The sampler of the space.
         problem: Space, objectives, constraints and predictors.
-        keep: What `search` writes of a generation: ``"all"`` or ``"front"``.
+        keep: What `search` writes of a generation: ``"all"``, ``"front"`` or ``"sample"``.
     """
 
     def __init__(
@@ -319,7 +319,7 @@ class SubnetStudy(optuna.Study):
         return of_kind(self._archive.all(), kind)
 
     def generations(self) -> list[Generation]:
-        """Summaries of the generations that `search` ran with ``keep="front"``, of all workers.
+        """Summaries of the generations that `search` ran and did not keep all of, of all workers.
 
         They are the system attributes ``optuna_ofa:generation:00000000`` and so on of the study.
         """
