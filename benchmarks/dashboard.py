@@ -1,0 +1,147 @@
+"""How long Optuna Dashboard takes to open a large study, and what its constraints cost to write.
+
+    python benchmarks/dashboard.py --evaluations 20000
+
+Opening: a study of so many evaluations is searched into an SQLite file once for each ``keep``,
+and published; `optuna-dashboard` serves it in a process of its own, and Chromium opens the page of
+the study. The time is from asking for the page until its Pareto plot has points on the screen; the
+first is of a server that has just started, the second of the same server, asked again by a new
+browser. Needs the extra `dashboard`, playwright and Chromium.
+
+Writing: generations in which every trial violates its constraint, the worst case, with what Optuna
+Dashboard reads and without it, by turns; the ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import optuna
+
+import optuna_ofa
+from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.studies._results import Batch
+from optuna_ofa.studies.storage import _rows
+
+FAMILY = "ofa_mbv3_w1.0"
+CONSTRAINTS = {"latency_ms": 20.0}
+POINTS = "#graph-pareto-front .scatterlayer .point"
+PATIENCE_S = 900
+
+
+def main() -> None:
+    """Print a line for each way of keeping trials, and the ratio of writing."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--evaluations", type=int, default=20_000)
+    parser.add_argument("--keep", nargs="*", default=["all", "sample", "front"])
+    parser.add_argument("--generations", type=int, default=10, help="to write, of 500 trials")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with tempfile.TemporaryDirectory() as name:
+        print("| keep | trials | on the front | published, s | opened, s | opened again, s |")
+        print("|---" * 6 + "|")
+        for keep in arguments.keep:
+            print(_opening(Path(name), keep, arguments.evaluations), flush=True)
+        if arguments.generations:
+            print(_writing(Path(name), arguments.generations))
+
+
+def _opening(folder: Path, keep: str, n: int) -> str:
+    address = f"sqlite:///{folder}/{keep}.db"
+    study = optuna_ofa.study(
+        FAMILY, constraints=CONSTRAINTS, storage=address, keep=keep, study_name=keep, seed=0
+    )
+    study.search(n, progress=False)
+    begin = time.perf_counter()
+    study.publish()
+    published = time.perf_counter() - begin
+    with _served(address) as page:
+        seconds = [_seconds_to_open(f"{page}/dashboard/studies/{study._study_id}") for _ in "ab"]
+    counts = f"{len(study.get_trials(deepcopy=False)):,} | {len(study.front()):,}"
+    return f"| {keep} | {counts} | {published:.1f} | {seconds[0]:.1f} | {seconds[1]:.1f} |"
+
+
+@contextlib.contextmanager
+def _served(address: str) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = str(Path(sys.executable).parent / "optuna-dashboard")
+    command = [program, address, "--port", str(port), "--server", "wsgiref"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as server:
+        page = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f"{page}/api/meta").close()
+                    break
+                time.sleep(0.1)
+            yield page
+        finally:
+            server.terminate()
+
+
+def _seconds_to_open(page: str) -> float:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        tab = chromium.new_page(viewport={"width": 1600, "height": 1200})
+        begin = time.perf_counter()
+        tab.goto(page)
+        tab.wait_for_selector(POINTS, timeout=1000 * PATIENCE_S)
+        seconds = time.perf_counter() - begin
+        chromium.close()
+    return seconds
+
+
+def _writing(folder: Path, n: int) -> str:
+    study = optuna_ofa.study(
+        FAMILY, constraints={"latency_ms": 8.5}, storage=f"sqlite:///{folder}/writing.db", seed=0
+    )
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for i in range(2 * n):
+        listed = i % 2 == 0
+        patch = contextlib.nullcontext() if listed else mock.patch.object(_rows, "listed", _none)
+        with patch:
+            seconds[listed].append(_seconds_to_write(study, _batch(study, i)))
+    ratio = statistics.median(seconds[True]) / statistics.median(seconds[False])
+    return f"\nWriting trials that violate a constraint takes {ratio:.3f} times as long."
+
+
+def _none(total: float) -> None:
+    """No list of constraints."""
+
+
+def _batch(study: SubnetStudy, seed: int) -> Batch:
+    matrix = study.space.sample(500, seed=seed)
+    now = datetime.datetime.now()
+    return Batch(matrix, *study.problem.evaluate(matrix), now, now)
+
+
+def _seconds_to_write(study: SubnetStudy, batch: Batch) -> float:
+    begin = time.perf_counter()
+    study._store.write(batch)
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    main()
