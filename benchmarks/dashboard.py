@@ -106,7 +106,7 @@ def _seconds_to_open(page: str) -> float:
         )
         tab = chromium.new_page(viewport={"width": 1600, "height": 1200})
         begin = time.perf_counter()
-        tab.goto(page)
+        tab.goto(page, wait_until="commit", timeout=1000 * PATIENCE_S)
         tab.wait_for_selector(POINTS, timeout=1000 * PATIENCE_S)
         seconds = time.perf_counter() - begin
         chromium.close()

@@ -69,6 +69,11 @@ def put_artifacts(
             _remove(pending, key, meta, store)
 
 
+def has_artifacts(pending: Pending, trial_id: int) -> bool:
+    """Whether a trial has files from here."""
+    return bool(_artifacts(pending, trial_id))
+
+
 def remove_artifacts(pending: Pending, trial_id: int, store: ArtifactStore) -> None:
     """Take the files of a trial away."""
     for key, meta in _artifacts(pending, trial_id):

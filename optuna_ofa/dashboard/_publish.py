@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.dashboard._artifacts import Exports, put_artifacts, remove_artifacts
+from optuna_ofa.dashboard._artifacts import (
+    Exports,
+    has_artifacts,
+    put_artifacts,
+    remove_artifacts,
+)
 from optuna_ofa.dashboard._notes import study_note, trial_note
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.reports import Limits, find_picks, study_sections
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 _HEIGHT = 450  # of the place that the dashboard has for a picture, in pixels
 _N_ARCHITECTURES = 3  # have room in it
 _METRIC_NAMES = "study:metric_names"
-_PUBLISHED = "optuna_ofa:published"  # numbers of the trials that have notes
+_PUBLISHED = "optuna_ofa:published"  # numbers of the trials that have notes or files
 
 
 class Published(NamedTuple):
@@ -91,18 +96,21 @@ def _put_trials(
         if point is not None:
             names.setdefault(point.trial_number, []).append(name)
             points[point.trial_number] = point
+    left = []  # until there is a store again
     for number in pending.get(_PUBLISHED, []):
         if number not in points:
             trial_id = _trial_id(study, number)
             pending.set_note("", trial_id=trial_id)
             if store is not None:
                 remove_artifacts(pending, trial_id, store)
+            elif has_artifacts(pending, trial_id):
+                left.append(number)
     for number, point in points.items():
         trial_id = _trial_id(study, number)
         pending.set_note(trial_note(point, names[number]), trial_id=trial_id)
         if store is not None:
             put_artifacts(pending, study, point, trial_id, store, exports)
-    pending.set(_PUBLISHED, sorted(points))
+    pending.set(_PUBLISHED, sorted([*points, *left]))
 
 
 def _trial_id(study: SubnetStudy, number: int) -> int:

@@ -167,6 +167,18 @@ class TestArtifacts:
         assert list(files_of(study, first.trial_number)) == ["net.config"]
         assert len(list((tmp_path / "files").iterdir())) == 1
 
+    def test_files_of_former_picks_go_when_there_is_a_store_again(
+        self, searched: Make, store: FileSystemArtifactStore, tmp_path: Path
+    ) -> None:
+        study = searched()
+        first, last = study.front()[0], study.front()[-1]
+        study.publish(limits=[], picks={"a": first}, artifact_store=store)
+        study.publish(limits=[], picks={"b": last})
+        assert list(files_of(study, first.trial_number)) == ["net.config"]
+        study.publish(limits=[], picks={"b": last}, artifact_store=store)
+        assert files_of(study, first.trial_number) == {}
+        assert len(list((tmp_path / "files").iterdir())) == 1
+
     def test_models_come_from_a_supernet(
         self, searched: Make, store: FileSystemArtifactStore
     ) -> None:
