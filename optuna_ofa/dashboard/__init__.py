@@ -2,5 +2,6 @@
 
 from optuna_ofa.dashboard._every import PublishEvery
 from optuna_ofa.dashboard._publish import Published, publish
+from optuna_ofa.dashboard._view import publish_view
 
-__all__ = ["PublishEvery", "Published", "publish"]
+__all__ = ["PublishEvery", "Published", "publish", "publish_view"]

@@ -22,7 +22,9 @@ _KINDS = {
 }
 
 
-def study_note(study: SubnetStudy, picks: Picks, *, kind: str, moment: datetime.datetime) -> str:
+def study_note(
+    study: SubnetStudy, picks: Picks, *, kind: str, moment: datetime.datetime, study_id: int
+) -> str:
     """What the note of a study says.
 
     Args:
@@ -30,9 +32,10 @@ def study_note(study: SubnetStudy, picks: Picks, *, kind: str, moment: datetime.
         picks: Its picks.
         kind: Whether their values are predicted or measured.
         moment: When it was written.
+        study_id: Of the study that has the note.
     """
     table = pick_table({study.study_name: (study, picks)})
-    address = f"/dashboard/studies/{study._study_id}/trials?numbers="
+    address = f"/dashboard/studies/{study_id}/trials?numbers="
     rows = [(*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
             for row in table.rows]  # fmt: skip
     sources = [f"- **{name}**: {text}" for name, text in find_sources(study)]

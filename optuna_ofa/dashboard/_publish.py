@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from optuna_ofa._errors import InvalidArgumentError
@@ -19,6 +20,7 @@ from optuna_ofa.reports import Limits, find_picks, study_sections
 from optuna_ofa.reports._picks import Picks
 from optuna_ofa.reports._sections import kind_of
 from optuna_ofa.studies import FrontPoint
+from optuna_ofa.visualization._front_info import KINDS
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
@@ -57,14 +59,17 @@ def publish(
     supernet: Supernet | nn.Module | None = None,
     format: str = "torch_export",
     calibration: Loader | Tensor | None = None,
+    into: SubnetStudy | None = None,
 ) -> Published:
     """Show a study's pictures, a table of its best subnets and their files in Optuna Dashboard.
 
-    See `SubnetStudy.publish`.
+    See `SubnetStudy.publish`; ``into`` is a copy of the study that has the picks, to be shown
+    instead of it.
     """
     if supernet is not None and artifact_store is None:
         raise InvalidArgumentError("`artifact_store` must be given with a `supernet`, but is None.")
-    pending = Pending(study)
+    shown = into or study
+    pending = Pending(shown)
     kind = kind or kind_of([study])
     found = find_picks(study.front(kind=kind), limits=limits, picks=picks)
     sections = study_sections({study.study_name: (study, found)}, kind=kind,
@@ -73,13 +78,25 @@ def publish(
         figure = section.figure.update_layout(height=_HEIGHT)
         pending.set_figure(figure, section.id)
     moment = datetime.datetime.now().astimezone()
-    pending.set_note(study_note(study, found, kind=kind, moment=moment))
+    placed = found if into is None else _renumbered(found, into)
+    pending.set_note(study_note(study, placed, kind=kind, moment=moment, study_id=shown._study_id))
     exports = None if supernet is None else Exports(supernet, format, calibration)
-    _put_trials(pending, study, found, artifact_store, exports)
+    _put_trials(pending, shown, placed, artifact_store, exports)
     if pending.get(_METRIC_NAMES) is None:
         pending.set(_METRIC_NAMES, list(study.problem.objectives))
     pending.write()
-    return Published(tuple(section.id for section in sections), found)
+    return Published(tuple(section.id for section in sections), placed)
+
+
+def _renumbered(picks: Picks, study: SubnetStudy) -> Picks:
+    """Picks with the numbers that their trials have in a copy."""
+    numbers = {(p.subnet, p.kind): p.trial_number
+               for kind in KINDS if study.results(kind=kind).feasible.any()
+               for p in study.front(kind=kind)}  # fmt: skip
+    return {
+        name: point and replace(point, trial_number=numbers[point.subnet, point.kind])
+        for name, point in picks.items()
+    }
 
 
 def _put_trials(

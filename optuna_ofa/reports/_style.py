@@ -17,6 +17,7 @@ nav ul { columns: 2; padding-left: 1.2rem; }
 a { color: #0b5c8c; }
 figure { margin: 0; }
 .wide { overflow-x: auto; }
+.wide td:first-child { white-space: nowrap; }
 table { border-collapse: collapse; font-size: 0.92rem; }
 th, td { padding: 0.35rem 0.7rem; border-bottom: 1px solid #d8dee6; text-align: left;
          vertical-align: top; }

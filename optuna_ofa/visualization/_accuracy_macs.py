@@ -15,6 +15,7 @@ from optuna_ofa.samplers import nondominated
 from optuna_ofa.studies import METRICS
 from optuna_ofa.visualization._colours import GREY, PALETTE
 from optuna_ofa.visualization._front_info import MAX_OTHERS, spread_out
+from optuna_ofa.visualization._legend import BELOW
 from optuna_ofa.visualization._pareto_front import hover_words
 from optuna_ofa.visualization._same import named_studies
 
@@ -121,5 +122,5 @@ def plot_accuracy_macs(
     return figure.update_layout(
         title="Accuracy by multiply-adds<br><sup>filled: no found subnet is better with as many "
         "multiply-adds or fewer</sup>",
-        template="plotly_white", showlegend=True, legend={"orientation": "h", "y": -0.18},
+        template="plotly_white", showlegend=True, legend=BELOW,
     )  # fmt: skip

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.samplers import nondominated
-from optuna_ofa.studies.storage._times import seconds_by_number
+from optuna_ofa.studies.storage._times import seconds_of
 from optuna_ofa.visualization._colours import PALETTE
+from optuna_ofa.visualization._legend import BELOW
 from optuna_ofa.visualization._same import named_studies
 from optuna_ofa.visualization._volume import (
     Values,
@@ -38,7 +39,7 @@ class HypervolumeProgress(NamedTuple):
     Args:
         n_evaluations: ``(n,)`` numbers of finished trials, infeasible ones included.
         hypervolume: ``(n,)`` of the feasible ones among them.
-        seconds: ``(n,)`` when the last of them had finished, since the first trial was started;
+        seconds: ``(n,)`` when the last of them had finished, since the first one was started;
             pauses between searches count. NaN where that is not known.
     """
 
@@ -95,7 +96,7 @@ def hypervolume_info(
         point = checked_reference(reference, objectives)
     progress = {}
     for name, r in results.items():
-        seconds = seconds_by_number(by_name[name])[r.numbers]
+        seconds = seconds_of(by_name[name], r.numbers.tolist())
         known = np.nan_to_num(seconds, nan=np.inf)  # several workers may finish out of turn
         order = np.lexsort((r.numbers, known))
         progress[name] = _progress(values[name], r.feasible, order, point, seconds[order])
@@ -166,5 +167,5 @@ def plot_hypervolume(
     figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit([*info.reference])})")
     return figure.update_layout(
         title=f"Hypervolume by {by}<br><sup>over {reference_words(info.reference)}</sup>",
-        template="plotly_white", showlegend=True, legend={"orientation": "h", "y": -0.18},
+        template="plotly_white", showlegend=True, legend=BELOW,
     )  # fmt: skip

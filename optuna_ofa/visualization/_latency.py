@@ -14,6 +14,7 @@ from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.profiling import LatencyReport
 from optuna_ofa.profiling._report import MACS
 from optuna_ofa.visualization._colours import PALETTE
+from optuna_ofa.visualization._legend import BELOW
 
 
 class MacsInfo(NamedTuple):
@@ -102,7 +103,7 @@ def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go
         note = "errors are those of latencies predicted from multiply-adds"
         figure.update_layout(
             title=f"Latency by multiply-adds<br><sup>{note}</sup>", template="plotly_white",
-            showlegend=True, legend={"orientation": "h", "y": -0.18},
+            showlegend=True, legend=BELOW,
         )  # fmt: skip
     figure.update_xaxes(title="Multiply-adds (millions)")
     figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
@@ -137,5 +138,5 @@ def _finished(figure: go.Figure, report: LatencyReport, note: str) -> go.Figure:
     return figure.update_layout(
         title=f"{family} on {setup.get('runtime')}<br><sup>{note}</sup>",
         template="plotly_white",
-        legend={"orientation": "h", "y": -0.18},
+        legend=BELOW,
     )

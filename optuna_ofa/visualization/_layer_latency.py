@@ -82,7 +82,7 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     return figure.update_layout(
         title=f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers"
         f"{f' on {runtime}' if runtime else ''}<br><sup>{_wrapped(str(subnet))}</sup>",
-        template="plotly_white", bargap=0.15, margin={"t": 120},
+        template="plotly_white", bargap=0.15, margin={"t": 130},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )  # fmt: skip
 

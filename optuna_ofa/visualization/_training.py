@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.training import TrainingHistory
 from optuna_ofa.visualization._colours import GREY, PALETTE
+from optuna_ofa.visualization._legend import BELOW
 
 Values = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ def plot_training(history: TrainingHistory) -> go.Figure:
     return figure.update_layout(
         title=f"Training of the supernet<br><sup>{info.steps[-1]:,} steps, {len(info.phases)} "
         f"phases; {n} random subnets are followed</sup>",
-        template="plotly_white", legend={"orientation": "h", "y": -0.18}, margin={"t": 110},
+        template="plotly_white", legend=BELOW, margin={"t": 110},
     )  # fmt: skip
 
 

@@ -156,6 +156,13 @@ class TestHypervolume:
         assert progress.hypervolume.tolist() == [5.0 * 20.0, 6.0 * 20.0]
         assert progress.seconds[0] <= progress.seconds[1]
 
+    def test_times_are_since_the_first_of_the_kind(self) -> None:
+        study = make_study("torch", 50)
+        study.tell_batch(study.ask_batch(1), [(75.0, 10.0)])
+        trial = study.trials[-1]
+        (progress,) = hypervolume_info(study, kind="measured").progress.values()
+        assert progress.seconds.tolist() == [trial.duration.total_seconds()]
+
     def test_another_axis_is_refused(self, studies: dict[str, SubnetStudy]) -> None:
         with pytest.raises(InvalidArgumentError, match="`by` must be 'evaluations' or 'time'"):
             plot_hypervolume(studies, by="money")  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,19 +22,21 @@ _Moment = datetime.datetime | None
 _COLUMNS = (_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
 
 
-def seconds_by_number(study: SubnetStudy) -> NDArray[np.float64]:
+def seconds_of(study: SubnetStudy, numbers: Sequence[int]) -> NDArray[np.float64]:
     """When trials have finished, in seconds since the first of them was started.
 
+    Args:
+        study: The study.
+        numbers: The trials, by their numbers.
+
     Returns:
-        ``(n,)`` by trial number; NaN where a trial has not finished or does not say when.
+        ``(n,)``; NaN where a trial has not finished or does not say when.
     """
-    rows = _read(study)
-    begin = min((start for _, start, _ in rows if start), default=None)
-    seconds = np.full(max((number for number, *_ in rows), default=-1) + 1, np.nan)
-    for number, _, completed in rows:
-        if begin and completed:
-            seconds[number] = (completed - begin).total_seconds()
-    return seconds
+    wanted = set(numbers)
+    moments = {number: times for number, *times in _read(study) if number in wanted}
+    begin = min((start for start, _ in moments.values() if start), default=None)
+    ends = [moments.get(number, (None, None))[1] for number in numbers]
+    return np.array([(e - begin).total_seconds() if begin and e else np.nan for e in ends])
 
 
 def _read(study: SubnetStudy) -> list[tuple[int, _Moment, _Moment]]:
