@@ -6,7 +6,8 @@ Opening: a study of so many evaluations is searched into an SQLite file once for
 and published, by `publish_view` too; `optuna-dashboard` serves it in a process of its own, and
 Chromium opens the page of the study. The time is from asking for the page until its Pareto plot
 has points on the screen, by a server that has just started; beside it are the processor seconds of
-server and browser, which say more on a busy machine. Needs the extra `dashboard`, playwright and
+server and browser, which say more on a busy machine, and first of all a study without trials, whose
+page takes what server and browser need to start. Needs the extra `dashboard`, playwright and
 Chromium.
 
 Writing: generations in which every trial violates its constraint, the worst case, with what Optuna
@@ -41,7 +42,8 @@ from optuna_ofa.studies.storage import _rows
 
 FAMILY = "ofa_mbv3_w1.0"
 CONSTRAINTS = {"latency_ms": 20.0}
-POINTS = "#graph-pareto-front .scatterlayer .point"
+PLOT = "#graph-pareto-front"
+POINTS = f"{PLOT} .scatterlayer .point"
 PATIENCE_S = 900
 
 
@@ -51,7 +53,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--evaluations", type=int, default=20_000)
-    parser.add_argument("--keep", nargs="*", default=["view", "front", "sample", "all"])
+    parser.add_argument("--keep", nargs="*", default=["nothing", "view", "front", "sample", "all"])
     parser.add_argument("--generations", type=int, default=10, help="to write, of 500 trials")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -69,18 +71,20 @@ def _opening(folder: Path, keep: str, n: int) -> str:
     is_view = keep == "view"
     study = optuna_ofa.study(
         FAMILY, constraints=CONSTRAINTS, storage=None if is_view else address,
-        keep="all" if is_view else keep, study_name="benchmark", seed=0,
+        keep=keep if keep in ("sample", "front") else "all", study_name="benchmark", seed=0,
     )  # fmt: skip
-    study.search(n, progress=False)
+    is_empty = keep == "nothing"
+    study.search(0 if is_empty else n, progress=False)
     begin = time.perf_counter()
     if is_view:
         study = publish_view(study, address)
-    else:
+    elif not is_empty:
         study.publish()
     published = time.perf_counter() - begin
     before = _processor_seconds()
     with _served(address) as page:
-        opened = _seconds_to_open(f"{page}/dashboard/studies/{study._study_id}")
+        page = f"{page}/dashboard/studies/{study._study_id}"
+        opened = _seconds_to_open(page, PLOT if is_empty else POINTS)
     used = _processor_seconds() - before
     n_trials = len(study.get_trials(deepcopy=False))
     return f"| {keep} | {n_trials:,} | {published:.1f} | {opened:.1f} | {used:.1f} |"
@@ -113,7 +117,7 @@ def _served(address: str) -> Iterator[str]:
             server.terminate()
 
 
-def _seconds_to_open(page: str) -> float:
+def _seconds_to_open(page: str, selector: str) -> float:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -123,7 +127,7 @@ def _seconds_to_open(page: str) -> float:
         tab = chromium.new_page(viewport={"width": 1600, "height": 1200})
         begin = time.perf_counter()
         tab.goto(page, wait_until="commit", timeout=1000 * PATIENCE_S)
-        tab.wait_for_selector(POINTS, timeout=1000 * PATIENCE_S)
+        tab.wait_for_selector(selector, timeout=1000 * PATIENCE_S)
         seconds = time.perf_counter() - begin
         chromium.close()
     return seconds
