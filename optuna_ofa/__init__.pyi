@@ -2,6 +2,7 @@
 
 from . import (
     costs,
+    dashboard,
     data,
     deployment,
     evaluation,
@@ -9,6 +10,7 @@ from . import (
     measured,
     predictors,
     profiling,
+    reports,
     samplers,
     space,
     studies,
@@ -116,6 +118,7 @@ __all__ = [
     "Verification",
     "__version__",
     "costs",
+    "dashboard",
     "data",
     "deployment",
     "evaluate",
@@ -136,6 +139,7 @@ __all__ = [
     "profiling",
     "published",
     "recalibrate",
+    "reports",
     "samplers",
     "save_supernet",
     "space",

@@ -98,6 +98,11 @@ class Evolution:
         # 128 bits of the system's where there is no seed
         self._entropy = secrets.randbits(128) if seed is None else seed
 
+    @property
+    def seed(self) -> int:
+        """The seed of the random numbers, also where none was given."""
+        return self._entropy
+
     def fork(self) -> Evolution:
         """A copy that goes its own way."""
         other = copy.copy(self)

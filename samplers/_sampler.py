@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
+from optuna_ofa._violations import violation_of
 from optuna_ofa.samplers._breeding import Breeding
 from optuna_ofa.samplers._evolution import Evolution
 from optuna_ofa.samplers._generations import Constant, GenerationSize, Growing
@@ -129,5 +130,5 @@ class NSGAIISampler(SubnetSampler):
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         signs = signs_of(directions)
         values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
-        violations = np.array([sum(max(c, 0.0) for c in t.constraints.values()) for t in done])
+        violations = np.array([violation_of(t) for t in done])
         self.evolution.tell(matrix[complete], values, violations)

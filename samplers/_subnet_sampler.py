@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa._violations import LIST_KEY, listed, violation_of
 from optuna_ofa.samplers._domination import Values
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
@@ -71,6 +73,19 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Nothing but what the random sampler does."""
         self._random.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Note in a trial that violates constraints what Optuna Dashboard reads of them."""
+        if state in (TrialState.COMPLETE, TrialState.PRUNED) and LIST_KEY not in trial.system_attrs:
+            noted = listed(violation_of(trial))
+            if noted is not None:
+                study._storage.set_trial_system_attr(trial._trial_id, LIST_KEY, noted)
 
     def genotype(self, trial: FrozenTrial) -> Matrix | None:
         """The canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""

@@ -11,6 +11,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa._violations import constraints_of
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers._measured_trials import MeasuredTrials
 from optuna_ofa.samplers._predictor_prior import PredictorPrior
@@ -118,7 +119,7 @@ class SurrogateSampler(SubnetSampler):
 
     def constraints_of(self, trial: FrozenTrial) -> Mapping[str, float]:
         """The constraints of a complete trial, above 0 where violated."""
-        return trial.constraints
+        return constraints_of(trial)
 
     def constraint_prior(self, name: str) -> Prior | None:
         """What is known of a constraint before it is measured."""
@@ -176,7 +177,7 @@ class SurrogateSampler(SubnetSampler):
         """Say of a trial that has failed that this is no accident of its process."""
         if state == TrialState.FAIL and PREDICTED in trial.user_attrs:
             study._storage.set_trial_user_attr(trial._trial_id, "error", "not measured")
-        self._random.after_trial(study, trial, state, values)
+        super().after_trial(study, trial, state, values)
 
     def _next(self, study: Study) -> Proposals:
         """One proposal that nobody has evaluated since it was made."""

@@ -72,6 +72,16 @@ def test_draw_architectures_draws_a_pick_a_runtime(tmp_path: Path) -> None:
     assert all(f"{name}, " in page for name in names)
 
 
+def test_dashboard_publishes_and_reports_again_and_again(tmp_path: Path) -> None:
+    pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    for _ in range(2):
+        out = _run(tmp_path, "dashboard.py", "--evaluations", 200, "--folder", tmp_path)
+        assert out.count("(predicted)") == 4
+        assert "7 pictures are on the page" in out
+    assert (tmp_path / "report.html").stat().st_size > 1_000_000
+    assert 1 <= len(list((tmp_path / "files").iterdir())) <= 4  # of the last picks alone
+
+
 def test_own_runtime_is_compared_with_whole_subnets(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     out = _run(tmp_path, "own_runtime.py", "--rounds", 2, "--subnets", 3)

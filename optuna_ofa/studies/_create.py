@@ -76,7 +76,8 @@ def study(
             ``"front"`` makes trials of those only that satisfy the constraints and that no other
             known trial dominates, and notes a summary of each generation, which
             `SubnetStudy.generations` reads; what is not written is unknown to other workers and
-            after a restart.
+            after a restart. ``"sample"`` writes every twentieth evaluation as well, feasible or
+            not, so that a drawing of the trials shows where the others lie.
 
     Returns:
         A study, which is an `optuna.Study`.
@@ -128,7 +129,9 @@ def study(
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     if keep not in get_args(Keep):
-        raise InvalidArgumentError(f"`keep` must be 'all' or 'front', but got {keep!r}.")
+        raise InvalidArgumentError(
+            f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}."
+        )
     store = open_shared(storage)
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)

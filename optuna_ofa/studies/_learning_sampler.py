@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._violations import constraints_of
 from optuna_ofa.samplers import SurrogateSampler
 from optuna_ofa.samplers._quantity import Prior
 from optuna_ofa.space._space import Matrix
@@ -43,7 +44,7 @@ class LearningSampler(SurrogateSampler):
 
     def constraints_of(self, trial: FrozenTrial) -> Mapping[str, float]:
         """Also those on objectives, which an objective of the user's own need not set."""
-        problem, excess = self._problem, dict(trial.constraints)
+        problem, excess = self._problem, dict(constraints_of(trial))
         for name in problem.constraints:
             if name in problem.objectives:
                 value = trial.values[problem.objectives.index(name)]

@@ -103,6 +103,11 @@ class Batch(NamedTuple):
         return Results(*self[:3], np.array(numbers, dtype=np.int64), measured)
 
     @property
+    def violations(self) -> NDArray[np.float64]:
+        """``(n,)`` sums of what violates constraints."""
+        return np.asarray(np.maximum(self.constraints, 0.0).sum(axis=1))
+
+    @property
     def feasible(self) -> NDArray[np.bool_]:
         """Which rows violate no constraint."""
         return np.asarray((self.constraints <= 0).all(axis=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
 
 
-def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> None:
+Callback = Callable[["SubnetStudy"], None]
+
+
+def search(
+    study: SubnetStudy,
+    n_evaluations: int,
+    *,
+    progress: bool | None,
+    callbacks: Sequence[Callback] = (),
+) -> None:
     """Search a generation at a time; see `SubnetStudy.search`."""
     if n_evaluations < 0:
         raise InvalidArgumentError(
@@ -28,6 +37,9 @@ def search(study: SubnetStudy, n_evaluations: int, *, progress: bool | None) -> 
     with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
         for added in generations(study, n_evaluations):
             bar.update(added)
+            with _stoppable(study):
+                for callback in callbacks:
+                    callback(study)
 
 
 def generations(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
@@ -13,12 +15,12 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask import Asked, ask
 from optuna_ofa.studies._find_front import Kind, find_front, of_kind
-from optuna_ofa.studies._front import Front
+from optuna_ofa.studies._front import Front, FrontPoint
 from optuna_ofa.studies._learner import Learner
 from optuna_ofa.studies._measured import Measured
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import Results
-from optuna_ofa.studies._search import search
+from optuna_ofa.studies._search import Callback, search
 from optuna_ofa.studies._tell import tell
 from optuna_ofa.studies.storage._heartbeat import Heartbeat
 from optuna_ofa.studies.storage._keep import Generation, Keep, summaries
@@ -30,7 +32,13 @@ from optuna_ofa.studies.storage._tables import relational
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from optuna.artifacts._protocol import ArtifactStore
+    from torch import Tensor, nn
 
+    from optuna_ofa.dashboard import Published
+    from optuna_ofa.evaluation._images import Loader
+    from optuna_ofa.reports import Limits
+    from optuna_ofa.supernet import Supernet
     from optuna_ofa.verification import Verification
     from optuna_ofa.verification._points import Points
     from optuna_ofa.verification._verify import Measure
@@ -49,7 +57,7 @@ class SubnetStudy(optuna.Study):
             `ask_batch` too.
         evolution: What `search` starts from.
         problem: Space, objectives, constraints and predictors.
-        keep: What `search` writes of a generation: ``"all"`` or ``"front"``.
+        keep: What `search` writes of a generation: ``"all"``, ``"front"`` or ``"sample"``.
     """
 
     def __init__(
@@ -83,7 +91,13 @@ class SubnetStudy(optuna.Study):
 
     # ------------------------------------------------------------------ search
 
-    def search(self, n_evaluations: int, *, progress: bool | None = None) -> None:
+    def search(
+        self,
+        n_evaluations: int,
+        *,
+        progress: bool | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> None:
         """Search on the predictors, a generation at a time.
 
         Trials that were enqueued are run first. Ends early, without an error, when every
@@ -103,6 +117,8 @@ class SubnetStudy(optuna.Study):
         Args:
             n_evaluations: Trials to add to those that the study has.
             progress: Whether to show a progress bar; None shows it on a terminal only.
+            callbacks: Called with the study after each generation, such as
+                `optuna_ofa.dashboard.PublishEvery`.
 
         Raises:
             InvalidArgumentError: If ``n_evaluations`` is negative.
@@ -114,7 +130,7 @@ class SubnetStudy(optuna.Study):
                 some, only these are, with a `FailedPredictionWarning`.
             StorageError: If the database refuses a generation, of which nothing is written then.
         """
-        search(self, n_evaluations, progress=progress)
+        search(self, n_evaluations, progress=progress, callbacks=tuple(callbacks))
 
     def _refresh(self) -> Snapshot:
         """Take in what other processes, or an earlier one, have written."""
@@ -267,6 +283,80 @@ class SubnetStudy(optuna.Study):
 
         return plot_front(self, kind=kind)
 
+    def publish(
+        self,
+        *,
+        limits: Limits | None = None,
+        picks: Mapping[str, FrontPoint] | None = None,
+        kind: Kind | None = None,
+        artifact_store: ArtifactStore | None = None,
+        supernet: Supernet | nn.Module | None = None,
+        format: str = "torch_export",
+        calibration: Loader | Tensor | None = None,
+    ) -> Published:
+        """Show pictures, a table of the best subnets and their files in Optuna Dashboard.
+
+        All that is drawn goes to the page of the study, a table and where the values come from
+        into its note, and what each picked subnet looks like into the note of its trial. Another
+        call replaces what this one wrote; what others wrote in the notes stays. A database gets
+        all of it in one transaction. To do this while a search runs, give `search` a
+        `optuna_ofa.dashboard.PublishEvery`.
+
+        Args:
+            limits: Upper limits of the latency, or of the last cost; the table has the best
+                subnet within each. None takes five along the front.
+            picks: More subnets by name, such as ``{"knee": study.front().knee()}``.
+            kind: Whether values are predicted or measured ones; None takes measured ones where
+                there are any. The picture of the front shows both.
+            artifact_store: Where files of the picked subnets go (`optuna.artifacts`): the
+                ``net.config``, and with a ``supernet`` the model. The dashboard has to be started
+                with the same store.
+            supernet: What models are taken from, as in `optuna_ofa.deployment.export`.
+            format: Their format, as there.
+            calibration: Images for their batch normalisation, as there.
+
+        Raises:
+            MissingDependencyError: If optuna-dashboard, or what writes ``format``, is not
+                installed.
+            EmptyFrontError: As `front`.
+            InvalidArgumentError: If a limit is not a positive number, or there is a ``supernet``
+                and no ``artifact_store``.
+            StorageError: If the database refuses, and then nothing was written to it.
+        """
+        from optuna_ofa.dashboard import publish
+
+        return publish(
+            self, limits=limits, picks=picks, kind=kind, artifact_store=artifact_store,
+            supernet=supernet, format=format, calibration=calibration,
+        )  # fmt: skip
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        limits: Limits | None = None,
+        picks: Mapping[str, FrontPoint] | None = None,
+        kind: Kind | None = None,
+        title: str | None = None,
+    ) -> Path:
+        """Write a page for readers without Python; `optuna_ofa.reports.report` for this study.
+
+        Args:
+            path: The file; its folder must exist.
+            limits: As in `publish`, like ``picks`` and ``kind``.
+            picks: As in `publish`.
+            kind: As in `publish`.
+            title: Of the page; None names the study.
+
+        Raises:
+            EmptyFrontError: As `front`.
+            InvalidArgumentError: If a limit is not a positive number.
+            FileNotFoundError: If the folder does not exist.
+        """
+        from optuna_ofa.reports import report
+
+        return report(self, path, limits=limits, picks=picks, kind=kind, title=title)
+
     def results(self, *, kind: Kind | None = None) -> Results:
         """All finished trials of a kind as arrays, infeasible ones included.
 
@@ -280,7 +370,7 @@ class SubnetStudy(optuna.Study):
         return of_kind(self._archive.all(), kind)
 
     def generations(self) -> list[Generation]:
-        """Summaries of the generations that `search` ran with ``keep="front"``, of all workers.
+        """Summaries of the generations that `search` ran and did not keep all of, of all workers.
 
         They are the system attributes ``optuna_ofa:generation:00000000`` and so on of the study.
         """

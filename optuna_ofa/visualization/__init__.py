@@ -1,5 +1,10 @@
 """Pictures: for each one a step that collects what is shown, and one that draws it."""
 
+from optuna_ofa.visualization._accuracy_macs import (
+    AccuracyMacsInfo,
+    accuracy_macs_info,
+    plot_accuracy_macs,
+)
 from optuna_ofa.visualization._architecture import plot_architecture
 from optuna_ofa.visualization._architecture_info import (
     ArchitectureRow,
@@ -27,6 +32,7 @@ from optuna_ofa.visualization._layer_latency import (
     plot_layer_latency,
 )
 from optuna_ofa.visualization._pareto_front import plot_front
+from optuna_ofa.visualization._training import TrainingInfo, plot_training, training_info
 from optuna_ofa.visualization._transfer import TransferInfo, plot_transfer, transfer_info
 from optuna_ofa.visualization._verification import (
     VerificationInfo,
@@ -35,6 +41,7 @@ from optuna_ofa.visualization._verification import (
 )
 
 __all__ = [
+    "AccuracyMacsInfo",
     "ArchitectureRow",
     "ChoicesInfo",
     "FrontInfo",
@@ -44,8 +51,10 @@ __all__ = [
     "LayerBox",
     "LayerLatencyInfo",
     "MacsInfo",
+    "TrainingInfo",
     "TransferInfo",
     "VerificationInfo",
+    "accuracy_macs_info",
     "architecture_info",
     "choices_info",
     "front_info",
@@ -53,6 +62,7 @@ __all__ = [
     "hypervolume_info",
     "layer_latency_info",
     "macs_info",
+    "plot_accuracy_macs",
     "plot_architecture",
     "plot_choices",
     "plot_front",
@@ -61,8 +71,10 @@ __all__ = [
     "plot_layer_latency",
     "plot_macs_latency",
     "plot_predicted_latency",
+    "plot_training",
     "plot_transfer",
     "plot_verification",
+    "training_info",
     "transfer_info",
     "verification_info",
 ]

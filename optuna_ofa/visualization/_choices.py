@@ -125,11 +125,12 @@ def _area(info: ChoicesInfo, gene: str, choice: float, colour: str) -> go.Scatte
     share, metric = info.shares[gene][choice], METRICS[info.metric]
     label = {"kernel": f"{choice:g}x{choice:g}", "depth": f"depth {choice:g}"}
     name = label.get(gene, f"ratio {choice:g}")
+    short = name if gene == "kernel" else f"{choice:g}"  # the title above says the rest
     hover = [
         f"{name}: {s:.0f} %<br>{n} subnet{'s' * (n > 1)} around {metric.amount(round(c, 2))}"
         for s, n, c in zip(share.tolist(), info.n_subnets.tolist(), info.cost.tolist(), strict=True)
     ]
     return go.Scatter(
-        x=info.cost, y=share, name=name, mode="lines", stackgroup=gene, legendgroup=gene,
+        x=info.cost, y=share, name=short, mode="lines", stackgroup=gene, legendgroup=gene,
         line={"width": 0.5, "color": "white"}, fillcolor=colour, hovertext=hover, hoverinfo="text",
     )  # fmt: skip

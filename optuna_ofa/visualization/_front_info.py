@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna_ofa.studies._find_front import Kind
 
 # More points make a file of many megabytes, in which single ones cannot be told apart.
-_MAX_OTHERS = 4000
+MAX_OTHERS = 4000
 KINDS: tuple[Kind, ...] = ("predicted", "measured")
 
 
@@ -60,8 +60,7 @@ def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
     on_front = set(map(tuple, points.tolist()))
     others = values[[tuple(row) not in on_front for row in values.tolist()]]
     n_others = len(others)
-    if n_others > _MAX_OTHERS:
-        others = others[np.linspace(0, n_others - 1, _MAX_OTHERS).astype(int)]
+    others = others[spread_out(n_others, MAX_OTHERS)]
     fronts = [of.values[of.feasible] for of in (study.results(kind=k) for k in KINDS)]
     fronts = [v[nondominated(v * study.problem.signs)] for v in fronts]
     reference = beyond(fronts, front.objectives)
@@ -69,3 +68,8 @@ def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
         front, others, n_others, dict(study.problem.constraints), kind,
         study.study_name, hypervolume(points, reference), reference,
     )  # fmt: skip
+
+
+def spread_out(n: int, at_most: int) -> NDArray[np.intp]:
+    """Indices of ``n`` things, at most so many of them, spread evenly."""
+    return np.linspace(0, n - 1, min(n, at_most)).astype(np.intp)

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.studies import METRICS, Front
 from optuna_ofa.visualization._colours import PALETTE
+from optuna_ofa.visualization._legend import BELOW
 from optuna_ofa.visualization._pareto_front import across_and_up, hover_words
 from optuna_ofa.visualization._same import same_objectives
 
@@ -88,7 +89,7 @@ def plot_fronts(
     n = len(info.fronts)
     return figure.update_layout(
         title=f"{n} Pareto front{'s' * (n > 1)}", template="plotly_white", showlegend=True,
-        legend={"orientation": "h", "y": -0.18},
+        legend=BELOW,
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""Hypervolume by number of evaluations."""
+"""Hypervolume by number of evaluations, or by time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.samplers import nondominated
+from optuna_ofa.studies.storage._times import seconds_of
 from optuna_ofa.visualization._colours import PALETTE
+from optuna_ofa.visualization._legend import BELOW
 from optuna_ofa.visualization._same import named_studies
 from optuna_ofa.visualization._volume import (
     Values,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from optuna_ofa.studies._find_front import Kind
 
 _N_POINTS = 100
+By = Literal["evaluations", "time"]
 
 
 class HypervolumeProgress(NamedTuple):
@@ -36,10 +39,13 @@ class HypervolumeProgress(NamedTuple):
     Args:
         n_evaluations: ``(n,)`` numbers of finished trials, infeasible ones included.
         hypervolume: ``(n,)`` of the feasible ones among them.
+        seconds: ``(n,)`` when the last of them had finished, since the first one was started;
+            pauses between searches count. NaN where that is not known.
     """
 
     n_evaluations: NDArray[np.int64]
     hypervolume: NDArray[np.float64]
+    seconds: NDArray[np.float64]
 
 
 class HypervolumeInfo(NamedTuple):
@@ -88,10 +94,12 @@ def hypervolume_info(
         point = beyond([v[nondominated(v * signs)] for v in feasible], objectives)
     else:
         point = checked_reference(reference, objectives)
-    progress = {
-        name: _progress(values[name], r.feasible, np.argsort(r.numbers, kind="stable"), point)
-        for name, r in results.items()
-    }
+    progress = {}
+    for name, r in results.items():
+        seconds = seconds_of(by_name[name], r.numbers.tolist())
+        known = np.nan_to_num(seconds, nan=np.inf)  # several workers may finish out of turn
+        order = np.lexsort((r.numbers, known))
+        progress[name] = _progress(values[name], r.feasible, order, point, seconds[order])
     return HypervolumeInfo(progress, point)
 
 
@@ -100,6 +108,7 @@ def _progress(
     feasible: NDArray[np.bool_],
     order: NDArray[np.intp],
     reference: Mapping[str, float],
+    seconds: NDArray[np.float64],
 ) -> HypervolumeProgress:
     n = len(order)
     counts = np.unique(np.geomspace(1, n, _N_POINTS).round().astype(np.int64))
@@ -111,43 +120,52 @@ def _progress(
         front = front[nondominated(front * signs)]
         volumes.append(hypervolume(front, reference))
         before = count
-    return HypervolumeProgress(counts, np.array(volumes))
+    return HypervolumeProgress(counts, np.array(volumes), seconds[counts - 1])
 
 
 def plot_hypervolume(
     studies: SubnetStudy | Mapping[str, SubnetStudy],
     *,
+    by: By = "evaluations",
     reference: Mapping[str, float] | None = None,
     kind: Kind | None = None,
 ) -> go.Figure:
-    """Draw the hypervolume that studies had after each number of evaluations.
+    """Draw the hypervolume that studies had after each number of evaluations, or by time.
 
     An evaluation is a finished trial; a study that keeps only its fronts has fewer trials than
-    it evaluated subnets.
+    it evaluated subnets. Times are since the first trial was started, pauses included.
 
     Args:
         studies: As in `hypervolume_info`.
+        by: ``"evaluations"`` or ``"time"``, what is on the horizontal axis.
         reference: As in `hypervolume_info`, like ``kind``.
         kind: As in `SubnetStudy.front`.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: As `hypervolume_info`.
+        InvalidArgumentError: As `hypervolume_info`; if ``by`` is neither.
     """
+    if by not in get_args(By):
+        raise InvalidArgumentError(f"`by` must be 'evaluations' or 'time', but got {by!r}.")
     info = hypervolume_info(studies, reference=reference, kind=kind)
+    is_time = by == "time"
+    words = "%{x:.3g} s" if is_time else "%{x:,} trials"
     lines = [
         go.Scatter(
-            x=p.n_evaluations, y=p.hypervolume, name=name, mode="lines",
+            x=p.seconds if is_time else p.n_evaluations, y=p.hypervolume, name=name, mode="lines",
             line={"color": PALETTE[i % len(PALETTE)], "shape": "hv", "width": 2,
                   "dash": ("solid", "dash", "dot")[i // len(PALETTE) % 3]},
-            hovertemplate=f"{name}<br>%{{x:,}} trials: %{{y:.4g}}<extra></extra>",
+            hovertemplate=f"{name}<br>{words}: %{{y:.4g}}<extra></extra>",
         )
         for i, (name, p) in enumerate(info.progress.items())
     ]  # fmt: skip
     figure = go.Figure(lines)
-    figure.update_xaxes(title="Finished trials", type="log", dtick=1)
+    if is_time:
+        figure.update_xaxes(title="Seconds since the first trial was started", rangemode="tozero")
+    else:
+        figure.update_xaxes(title="Finished trials", type="log", dtick=1)
     figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit([*info.reference])})")
     return figure.update_layout(
-        title=f"Hypervolume by evaluations<br><sup>over {reference_words(info.reference)}</sup>",
-        template="plotly_white", showlegend=True, legend={"orientation": "h", "y": -0.18},
+        title=f"Hypervolume by {by}<br><sup>over {reference_words(info.reference)}</sup>",
+        template="plotly_white", showlegend=True, legend=BELOW,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.profiling import LatencyReport
 from optuna_ofa.profiling._report import MACS
 from optuna_ofa.visualization._colours import PALETTE
+from optuna_ofa.visualization._legend import BELOW
 
 
 class MacsInfo(NamedTuple):
@@ -42,7 +44,7 @@ def macs_info(report: LatencyReport) -> MacsInfo:
 
 
 def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) -> go.Figure:
-    """Draw predicted against measured latencies, with a band of 5 percent.
+    """Draw predicted against measured latencies, with the identity and a band of 5 percent.
 
     Args:
         report: The report.
@@ -64,6 +66,8 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
         mode="lines", fillcolor="rgba(0,0,0,0.08)", line={"width": 0},
         name="within 5 %", hoverinfo="skip",
     )  # fmt: skip
+    identity = go.Scatter(x=ends, y=ends, mode="lines", name="as measured", hoverinfo="skip",
+                          line={"color": "#555555", "width": 1, "dash": "dash"})  # fmt: skip
     points = [
         go.Scatter(
             x=measured, y=report.predicted_ms[n], mode="markers",
@@ -72,27 +76,60 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
         )
         for i, n in enumerate(names)
     ]  # fmt: skip
-    figure = go.Figure([band, *points])
+    figure = go.Figure([band, identity, *points])
     figure.update_xaxes(title="Measured latency (ms)")
     figure.update_yaxes(title="Predicted latency (ms)")
     return _finished(figure, report, f"{len(measured)} subnets that no prediction has seen")
 
 
-def plot_macs_latency(report: LatencyReport) -> go.Figure:
-    """Draw measured latency over multiply-adds, coloured by the mean kernel size."""
-    info = macs_info(report)
+def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go.Figure:
+    """Draw measured latency over multiply-adds.
+
+    Args:
+        report: The report of one device, whose subnets are coloured by their mean kernel size, or
+            those of several by name, which have a colour each.
+
+    Raises:
+        InvalidArgumentError: If there is no report.
+    """
+    if isinstance(report, LatencyReport):
+        figure = go.Figure([_one_device(macs_info(report))])
+        words = f"predicted from multiply-adds: {_macs_words(report)}"
+        _finished(figure, report, words)
+    else:
+        if not report:
+            raise InvalidArgumentError("`report` must have at least one report, but got none.")
+        figure = go.Figure([_device(i, *item) for i, item in enumerate(report.items())])
+        note = "errors are those of latencies predicted from multiply-adds"
+        figure.update_layout(
+            title=f"Latency by multiply-adds<br><sup>{note}</sup>", template="plotly_white",
+            showlegend=True, legend=BELOW,
+        )  # fmt: skip
+    figure.update_xaxes(title="Multiply-adds (millions)")
+    figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
+    return figure
+
+
+def _one_device(info: MacsInfo) -> go.Scatter:
     marker: dict[str, object] = {"size": 7, "color": PALETTE[0]}
     if np.isfinite(info.kernel).any():
         marker.update(color=info.kernel, colorscale="Viridis", showscale=True,
                       colorbar={"title": {"text": "mean<br>kernel"}})  # fmt: skip
-    points = go.Scatter(x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker,
-                        showlegend=False)  # fmt: skip
-    figure = go.Figure([points])
-    figure.update_xaxes(title="Multiply-adds (millions)")
-    figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
+    return go.Scatter(x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker,
+                      showlegend=False)  # fmt: skip
+
+
+def _device(i: int, name: str, report: LatencyReport) -> go.Scatter:
+    info = macs_info(report)
+    marker = {"size": 6, "color": PALETTE[i % len(PALETTE)], "opacity": 0.8,
+              "symbol": ("circle", "square", "diamond", "triangle-up", "x")[i % 5]}
+    return go.Scatter(x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker,
+                      name=f"{name}: {_macs_words(report)}")  # fmt: skip
+
+
+def _macs_words(report: LatencyReport) -> str:
     row = report[MACS]
-    note = f"predicted from multiply-adds: MAPE {row.mape:.1f} %, tau {row.kendall:.3f}"
-    return _finished(figure, report, note)
+    return f"MAPE {row.mape:.1f} %, tau {row.kendall:.3f}"
 
 
 def _finished(figure: go.Figure, report: LatencyReport, note: str) -> go.Figure:
@@ -101,5 +138,5 @@ def _finished(figure: go.Figure, report: LatencyReport, note: str) -> go.Figure:
     return figure.update_layout(
         title=f"{family} on {setup.get('runtime')}<br><sup>{note}</sup>",
         template="plotly_white",
-        legend={"orientation": "h", "y": -0.18},
+        legend=BELOW,
     )

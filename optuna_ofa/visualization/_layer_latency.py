@@ -81,8 +81,8 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     spread = "" if np.isnan(info.total_std_ms) else f" ± {info.total_std_ms:.2f}"
     return figure.update_layout(
         title=f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers"
-        f"{f' on {runtime}' if runtime else ''}<br><sup>{subnet}</sup>",
-        template="plotly_white", bargap=0.15,
+        f"{f' on {runtime}' if runtime else ''}<br><sup>{_wrapped(str(subnet))}</sup>",
+        template="plotly_white", bargap=0.15, margin={"t": 130},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )  # fmt: skip
 
@@ -112,3 +112,11 @@ def _tick(layer: Layer) -> str:
     if layer.role != "block":
         return layer.role.replace("_", " ")
     return f"k{layer.kernel}e{layer.expand:g} {layer.out_channels}@{layer.out_size}"
+
+
+def _wrapped(words: str) -> str:
+    """A subnet in two lines, or it is cut off where a drawing is narrow."""
+    parts = words.split(" | ")
+    half = (len(parts) + 1) // 2
+    lines = [" | ".join(parts[:half]), " | ".join(parts[half:])]
+    return "<br>".join(line for line in lines if line)

@@ -13,6 +13,7 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.studies import METRICS, FrontPoint
 from optuna_ofa.visualization._colours import GREY, PALETTE
 from optuna_ofa.visualization._front_info import KINDS, FrontInfo, front_info
+from optuna_ofa.visualization._legend import BELOW
 from optuna_ofa.visualization._volume import reference_words, unit
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def plot_front(study: SubnetStudy, *, kind: Kind | None = None) -> go.Figure:
     return figure.update_layout(
         title=_title(infos),
         template="plotly_white",
-        legend={"orientation": "h", "y": -0.18 if n == 2 else 0},
+        legend={**BELOW, "y": BELOW["y"] if n == 2 else 0},
     )
 
 

@@ -123,9 +123,10 @@ def test_two_subnets_are_too_few() -> None:
 
 def test_predictions_are_drawn_with_a_band(report: LatencyReport) -> None:
     figure = plot_predicted_latency(report)
-    assert [trace.name[:4] for trace in figure.data] == ["with", "ours"]
-    np.testing.assert_array_equal(figure.data[1].x, report.measurements.latency_ms)
-    assert [t.name[:4] for t in plot_predicted_latency(report, name="MACs").data][1] == "MACs"
+    assert [trace.name[:4] for trace in figure.data] == ["with", "as m", "ours"]
+    np.testing.assert_array_equal(figure.data[2].x, report.measurements.latency_ms)
+    np.testing.assert_array_equal(figure.data[1].x, figure.data[1].y)
+    assert [t.name[:4] for t in plot_predicted_latency(report, name="MACs").data][2] == "MACs"
     with pytest.raises(InvalidArgumentError, match="`name` must be one of ours, MACs, but got 'x'"):
         plot_predicted_latency(report, name="x")
 
@@ -137,6 +138,16 @@ def test_latency_is_drawn_over_multiply_adds(report: LatencyReport) -> None:
     assert info.kernel[5] == pytest.approx(np.mean(kernels))
     (points,) = plot_macs_latency(report).data
     np.testing.assert_allclose(points.x, info.n_macs / 1e6)
+
+
+def test_devices_are_drawn_over_one_another(report: LatencyReport) -> None:
+    other = latency_report(Biased(), measured(truth(SPACE.sample(9, seed=1)), seed=1))
+    figure = plot_macs_latency({"phone": report, "laptop": other})
+    assert [len(trace.x) for trace in figure.data] == [N, 9]
+    assert figure.data[0].name.startswith("phone: MAPE ")
+    assert len({(t.marker.color, t.marker.symbol) for t in figure.data}) == 2
+    with pytest.raises(InvalidArgumentError, match="`report` must have at least one report"):
+        plot_macs_latency({})
 
 
 def test_kernels_that_cannot_vary_are_not_coloured() -> None:

@@ -275,8 +275,8 @@ class TestTelling:
         study = make_study(constraints={"latency_ms": 30.0, "top1": 71.0})
         study.tell_batch(study.ask_batch(2), [[72.0, 33.5], [70.0, 29.0]])
         assert [t.constraints for t in study.trials] == [
-            {"latency_ms": 3.5, "top1": -1.0},
-            {"latency_ms": -1.0, "top1": 1.0},
+            {"0": 3.5, "latency_ms": 3.5, "top1": -1.0},  # "0": how much in all, see `_violations`
+            {"0": 1.0, "latency_ms": -1.0, "top1": 1.0},
         ]
 
     def test_other_constraints_are_given_or_predicted(self, make_study: Make) -> None:

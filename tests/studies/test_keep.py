@@ -53,6 +53,20 @@ def test_what_is_written_is_feasible_and_was_not_dominated(make_study: Make, sto
     assert [t.number for t in study.trials] == list(range(len(signed)))
 
 
+def test_a_sample_has_every_twentieth_too(make_study: Make, storage: Any) -> None:
+    everything = make_study(constraints=BOUND)
+    sample = make_study(constraints=BOUND, storage=storage, keep="sample")
+    for study in (everything, sample):
+        study.search(300)
+    assert points(sample) == points(everything)
+    kept = {tuple(t.params.items()) for t in sample.trials}
+    drawn = everything.trials[::20]
+    assert {tuple(t.params.items()) for t in drawn} <= kept
+    assert any(t.constraints["latency_ms"] > 0 for t in sample.trials)
+    assert len(sample.trials) < 200
+    assert sum(g.n_written for g in sample.generations()) == len(sample.trials)
+
+
 def test_summaries_of_the_generations(make_study: Make, storage: Any) -> None:
     study = make_study(constraints=BOUND, storage=storage, keep="front")
     study.search(250)

@@ -79,7 +79,7 @@ class TestDrawing:
         figure = plot_choices(front_of(SPACE, 50))
         names = [trace.name for trace in figure.data]
         assert names == [
-            "3x3", "5x5", "7x7", "depth 2", "depth 3", "depth 4", "ratio 3", "ratio 4", "ratio 6",
+            "3x3", "5x5", "7x7", "2", "3", "4", "3", "4", "6",
         ]  # fmt: skip
         assert [a.text for a in figure.layout.annotations] == [
             "Kernels of blocks", "Depths of stages", "Expand ratios",

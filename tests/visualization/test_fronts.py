@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import moocore
@@ -130,6 +131,41 @@ class TestHypervolume:
         assert [line.name for line in figure.data] == ["torch", "onnx"]
         assert figure.layout.yaxis.title.text == "Hypervolume (% x ms)"
         assert figure.layout.title.text.endswith("<sup>over top1 70 %, latency_ms 30 ms</sup>")
+
+    @pytest.mark.parametrize("storage", [None, "sqlite:///{}/times.db"], ids=["memory", "sqlite"])
+    def test_by_time(self, storage: str | None, tmp_path: Path) -> None:
+        study = make_study("torch", 0, storage=storage and storage.format(tmp_path))
+        study.search(100)
+        study.search(50)
+        trials = study.trials
+        begin = min(t.datetime_start for t in trials)
+        (progress,) = hypervolume_info(study).progress.values()
+        at = [trials[n - 1].datetime_complete for n in progress.n_evaluations]
+        expected = [(moment - begin).total_seconds() for moment in at]
+        np.testing.assert_allclose(progress.seconds, expected)
+        assert 0 < expected[0] < expected[-1]
+        (line,) = plot_hypervolume(study, by="time").data
+        np.testing.assert_array_equal(line.x, progress.seconds)
+
+    def test_trials_that_finish_out_of_turn_count_when_they_do(self) -> None:
+        study = make_study("torch", 0)
+        asked = study.ask_batch(2)
+        study.tell_batch(asked[1:], [(75.0, 10.0)])
+        study.tell_batch(asked[:1], [(76.0, 10.0)])
+        (progress,) = hypervolume_info(study, reference=REFERENCE).progress.values()
+        assert progress.hypervolume.tolist() == [5.0 * 20.0, 6.0 * 20.0]
+        assert progress.seconds[0] <= progress.seconds[1]
+
+    def test_times_are_since_the_first_of_the_kind(self) -> None:
+        study = make_study("torch", 50)
+        study.tell_batch(study.ask_batch(1), [(75.0, 10.0)])
+        trial = study.trials[-1]
+        (progress,) = hypervolume_info(study, kind="measured").progress.values()
+        assert progress.seconds.tolist() == [trial.duration.total_seconds()]
+
+    def test_another_axis_is_refused(self, studies: dict[str, SubnetStudy]) -> None:
+        with pytest.raises(InvalidArgumentError, match="`by` must be 'evaluations' or 'time'"):
+            plot_hypervolume(studies, by="money")  # type: ignore[arg-type]
 
     def test_one_study_has_its_own_name(self, studies: dict[str, SubnetStudy]) -> None:
         (line,) = plot_hypervolume(studies["torch"]).data

@@ -99,7 +99,7 @@ class TestInfo:
         assert (info.constraints, info.title, info.kind) == (limits, "phone", "predicted")
 
     def test_many_others_are_thinned_out_and_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_front_info, "_MAX_OTHERS", 50)
+        monkeypatch.setattr(_front_info, "MAX_OTHERS", 50)
         study = make_study()
         info = front_info(study)
         assert len(info.others) == 50
@@ -294,7 +294,7 @@ class TestTitle:
         assert title.startswith("phone: 1 predicted subnet on the Pareto front")
 
     def test_says_how_many_are_drawn(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_front_info, "_MAX_OTHERS", 50)
+        monkeypatch.setattr(_front_info, "MAX_OTHERS", 50)
         assert " others, 50 of them drawn" in plot_front(make_study()).layout.title.text
 
     @pytest.mark.parametrize("objectives", [["top1", "latency_ms"], ["top1", "n_macs", "n_params"]])

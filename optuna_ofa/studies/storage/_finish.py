@@ -17,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
+from optuna_ofa._violations import LIST_KEY, PREFIX, listed, total_violation
 from optuna_ofa.studies.storage._bulk import utc
 from optuna_ofa.studies.storage._insert import Inserter
 from optuna_ofa.studies.storage._retry import retrying
@@ -53,7 +54,7 @@ class Ending(NamedTuple):
     @property
     def system_attributes(self) -> dict[str, float]:
         """The attributes in which Optuna keeps constraints."""
-        return {f"constraints:{name}": excess for name, excess in self.constraints.items()}
+        return {f"{PREFIX}{name}": excess for name, excess in self.constraints.items()}
 
 
 class Started(NamedTuple):
@@ -105,6 +106,8 @@ def _finish(
         # as Optuna does: a constraint that was set stays, a user attribute is replaced
         _set(connection, _user, {e.trial_id: e.user_attributes for e in endings}, replace=True)
         _set(connection, _system, {e.trial_id: e.system_attributes for e in endings}, replace=False)
+        done = [ending.trial_id for ending in endings if ending.values is not None]
+        _set(connection, _system, _violated(connection, done), replace=False)
         inserter = Inserter(connection)
         value_type = inserter.stored(_values.c.value_type, _FINITE)
         rows = [(e.trial_id, objective, value, value_type)
@@ -132,6 +135,17 @@ def _started(connection: sa.Connection, study_id: int, ids: Sequence[int]) -> di
         for trial_id, of_study, number, state in found
         if of_study == study_id
     }
+
+
+def _violated(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, list[float]]]:
+    """What else trials get that violate constraints, set here or before; see ``_violations.py``."""
+    excess: dict[int, list[float]] = {trial_id: [] for trial_id in ids}
+    own = _system.c.trial_id.in_(ids), _system.c.key.startswith(PREFIX)
+    query = sa.select(_system.c.trial_id, _system.c.value_json).where(*own)
+    for trial_id, text in connection.execute(query):
+        excess[trial_id].append(float(json.loads(text)))
+    noted = {trial_id: listed(total_violation(found)) for trial_id, found in excess.items()}
+    return {trial_id: {LIST_KEY: total} for trial_id, total in noted.items() if total is not None}
 
 
 def _set(

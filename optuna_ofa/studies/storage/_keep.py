@@ -1,4 +1,4 @@
-"""What a study keeps of a generation: all of it, or the front and a summary."""
+"""What a study keeps of a generation: all of it, or the front, a sample and a summary."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from optuna_ofa.samplers import nondominated
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import Batch, Results
 
-Keep = Literal["all", "front"]
+Keep = Literal["all", "front", "sample"]
+SAMPLED = 20  # of so many evaluations `"sample"` keeps one, whatever it is
 # Each generation has an attribute of the study: this and eight digits, which count from 0.
 SUMMARY_KEY = "optuna_ofa:generation:"
 
 
 class Generation(NamedTuple):
-    """Summary of a generation of a study that keeps only its front.
+    """Summary of a generation of a study that does not keep everything.
 
     Args:
         n_evaluated: How many subnets were predicted.

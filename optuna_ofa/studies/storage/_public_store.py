@@ -8,6 +8,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from optuna_ofa._violations import PREFIX
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch, Results, assemble
 from optuna_ofa.studies.storage._decode import decode_trials
@@ -51,7 +52,7 @@ class PublicStore(Store):
     def _results(self, trials: Sequence[FrozenTrial]) -> Results:
         n, problem = len(trials), self._problem
         matrix, good = decode_trials(problem.space, trials)
-        keys = [f"constraints:{name}" for name in problem.constraints]
+        keys = [f"{PREFIX}{name}" for name in problem.constraints]
         excess = [[trial.system_attrs.get(key, np.nan) for key in keys] for trial in trials]
         return assemble(
             problem,

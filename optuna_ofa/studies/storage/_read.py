@@ -13,6 +13,7 @@ from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
+from optuna_ofa._violations import PREFIX
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Results, assemble
 from optuna_ofa.studies.storage._decode import decode_params, decode_texts
@@ -177,7 +178,7 @@ def _excess(connection: sa.Connection, ids: Ids, constraints: list[str]) -> NDAr
     for j, name in enumerate(constraints):
         at, (found,) = _select(
             connection, ids, table, table.c.value_json,
-            where=table.c.key == f"constraints:{name}",
+            where=table.c.key == f"{PREFIX}{name}",
         )  # fmt: skip
         excess[at, j] = [_number(text) for text in found]
     return excess

@@ -19,7 +19,9 @@ _MYSQL = (1020, 1205, 1213)
 _SQLSTATES = ("40001", "40P01", "55P03")
 
 
-def retrying(attempt: Callable[[], T], engine: sa.Engine, n_trials: int, seconds: float = 60) -> T:
+def retrying(
+    attempt: Callable[[], T], engine: sa.Engine, n: int, seconds: float = 60, what: str = "trials"
+) -> T:
     """Run a transaction, again and again while locks of others are in its way.
 
     A connection that was lost is replaced. Whether its transaction was committed does not
@@ -28,8 +30,9 @@ def retrying(attempt: Callable[[], T], engine: sa.Engine, n_trials: int, seconds
     Args:
         attempt: One whole transaction.
         engine: Whose errors are meant.
-        n_trials: How many trials it would write, for the message.
+        n: How many trials it would write, for the message.
         seconds: How long to go on, apart from what the database itself waits.
+        what: What they are, if they are no trials.
 
     Raises:
         StorageError: If it fails for another reason or for too long. Nothing was written then.
@@ -43,7 +46,7 @@ def retrying(attempt: Callable[[], T], engine: sa.Engine, n_trials: int, seconds
             if time.monotonic() > end or not is_transient(error):
                 cause = getattr(error, "orig", None) or error
                 raise StorageError(
-                    f"{n_trials} trials were not written to {engine.url!r}, because the database "
+                    f"{n} {what} were not written to {engine.url!r}, because the database "
                     f"says: {cause}"
                 ) from error
         time.sleep(pause * random.uniform(0.5, 1.5))

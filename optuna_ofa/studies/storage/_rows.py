@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import distribution_to_json
 
+from optuna_ofa._violations import LIST_KEY, PREFIX, listed
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch
@@ -70,9 +71,15 @@ class TrialRows:
 
     def system_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
-        keys = [f"constraints:{name}" for name in self._constraints]
-        return [
+        keys = [f"{PREFIX}{name}" for name in self._constraints]
+        named = [
             (trial_id, key, json.dumps(value))
             for trial_id, row in zip(ids, batch.constraints.tolist(), strict=True)
             for key, value in zip(keys, row, strict=True)
+        ]
+        totals = zip(ids, batch.violations.tolist(), strict=True)
+        return named + [
+            (trial_id, LIST_KEY, json.dumps(noted))
+            for trial_id, noted in ((trial_id, listed(total)) for trial_id, total in totals)
+            if noted is not None
         ]

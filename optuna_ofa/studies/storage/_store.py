@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import Batch, Results
-from optuna_ofa.studies.storage._keep import Keep, KnownFront
+from optuna_ofa.studies.storage._keep import SAMPLED, Keep, KnownFront
 
 
 class Written(NamedTuple):
@@ -34,7 +34,8 @@ class Store(ABC):
 
     def __init__(self, problem: Problem, keep: Keep) -> None:
         self._problem = problem
-        self._front = KnownFront(problem) if keep == "front" else None
+        self._front = KnownFront(problem) if keep != "all" else None
+        self._samples = keep == "sample"
 
     @abstractmethod
     def read(self) -> Results:
@@ -53,7 +54,12 @@ class Store(ABC):
         """Number of trials that were enqueued and not started."""
 
     def _chosen(self, batch: Batch, news: Results) -> Batch:
-        return batch if self._front is None else batch.select(self._front.extended_by(batch, news))
+        if self._front is None:
+            return batch
+        kept = self._front.extended_by(batch, news)
+        if self._samples:
+            kept[::SAMPLED] = True  # a generation is in no order that matters
+        return batch.select(kept)
 
     def _learn(self, *parts: Results) -> None:
         if self._front is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from optuna_ofa._violations import LIST_KEY, PREFIX, listed
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
@@ -33,13 +34,16 @@ def finished_trials(problem: Problem, batch: Batch) -> list[FrozenTrial]:
         problem: What was searched for.
         batch: What was predicted.
     """
-    names = [f"constraints:{name}" for name in problem.constraints]
+    names = [f"{PREFIX}{name}" for name in problem.constraints]
     attributes = [{"kind": PREDICTED}] * len(batch.matrix)
     trials = templates(problem.space, batch.matrix, TrialState.COMPLETE, attributes, batch.started)
-    rows = zip(trials, batch.values.tolist(), batch.constraints.tolist(), strict=True)
-    for trial, values, excess in rows:
+    arrays = (batch.values, batch.constraints, batch.violations)
+    rows = zip(trials, *(array.tolist() for array in arrays), strict=True)
+    for trial, values, excess, total in rows:
         trial.values, trial.datetime_complete = values, batch.completed
         trial.system_attrs = dict(zip(names, excess, strict=True))
+        if (noted := listed(total)) is not None:
+            trial.system_attrs[LIST_KEY] = noted
     return trials
 
 

@@ -1,0 +1,53 @@
+"""A search that can be watched in Optuna Dashboard, and a report for those who can't.
+
+Prints the command that opens the dashboard. Run it again: the search goes on, and what was
+published is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore
+
+import optuna_ofa
+from optuna_ofa.dashboard import PublishEvery
+
+FAMILY = "ofa_mbv3_w1.0"
+LIMITS = {"saver": 10.0, "everyday": 14.0, "full": 20.0}  # milliseconds
+N_EVALUATIONS = 5_000
+
+
+def main() -> None:
+    """Search, publish, and write a report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS)
+    parser.add_argument("--folder", type=Path, default=Path("runs/dashboard"))
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    files = arguments.folder / "files"
+    files.mkdir(parents=True, exist_ok=True)
+    store = FileSystemArtifactStore(files)
+    storage = f"sqlite:///{arguments.folder / 'study.db'}"
+
+    study = optuna_ofa.study(
+        FAMILY, constraints={"latency_ms": 20.0}, storage=storage, study_name="laptop",
+        load_if_exists=True, keep="sample", seed=0,
+    )  # fmt: skip
+    dashboard = Path(sys.executable).parent / "optuna-dashboard"
+    print(f"To watch:\n  {dashboard} {storage} --artifact-dir {files}")
+    study.search(arguments.evaluations, callbacks=[PublishEvery(5, limits=LIMITS)])
+
+    picks = {"knee": study.front().knee()}
+    published = study.publish(limits=LIMITS, picks=picks, artifact_store=store)
+    for name, point in published.picks.items():
+        print(f"{name}: {point or 'none was found'}")
+    print(f"{len(published.figures)} pictures are on the page of the study.")
+    print(f"Report: {study.report(arguments.folder / 'report.html', limits=LIMITS, picks=picks)}")
+
+
+if __name__ == "__main__":
+    main()

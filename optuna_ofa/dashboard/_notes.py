@@ -1,0 +1,84 @@
+"""The notes on a study and on the trials that were picked, in Markdown."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from optuna_ofa.reports import Table, find_sources, pick_table
+from optuna_ofa.reports._picks import Picks
+from optuna_ofa.space import Subnet
+from optuna_ofa.studies import FrontPoint
+from optuna_ofa.studies._front import describe
+from optuna_ofa.visualization import architecture_info
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import SubnetStudy
+
+_KINDS = {
+    "predicted": "Values are **predicted**, not measured; how far off they are is below.",
+    "measured": "Values of these subnets are **measured**.",
+}
+
+
+def study_note(
+    study: SubnetStudy, picks: Picks, *, kind: str, moment: datetime.datetime, study_id: int
+) -> str:
+    """What the note of a study says.
+
+    Args:
+        study: The study.
+        picks: Its picks.
+        kind: Whether their values are predicted or measured.
+        moment: When it was written.
+        study_id: Of the study that has the note.
+    """
+    table = pick_table({study.study_name: (study, picks)})
+    address = f"/dashboard/studies/{study_id}/trials?numbers="
+    rows = [(*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
+            for row in table.rows]  # fmt: skip
+    sources = [f"- **{name}**: {text}" for name, text in find_sources(study)]
+    best = (
+        "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
+        "others.\n\n" if study.problem.constraints else ""
+    )  # fmt: skip
+    return "\n".join([
+        "## The best subnets", "", _KINDS[kind], "", table._replace(rows=tuple(rows)).to_markdown(),
+        "", f"{best}Pictures are on the page of the study, the notes of these trials say what the "
+        "subnets look like.", "", "## Where the values come from", "", *sources, "",
+        f"*Written by optuna_ofa, {moment:%Y-%m-%d %H:%M %Z}.*",
+    ])  # fmt: skip
+
+
+def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
+    """What the note of a trial says whose subnet was picked.
+
+    Args:
+        point: The subnet with its values.
+        names: The picks that it is.
+    """
+    return "\n".join([
+        f"## {', '.join(names)}", "",
+        f"{describe(point.values, point.std)} ({point.kind})", "",
+        f"`{point.subnet}`", "", subnet_table(point.subnet).to_markdown(),
+    ])  # fmt: skip
+
+
+def subnet_table(subnet: Subnet) -> Table:
+    """A line for each layer of a subnet, from input to output."""
+    (row,) = architecture_info({"": subnet})
+    lines = []
+    for box in row.boxes:
+        layer = box.layer
+        is_block = layer.role == "block"
+        lines.append((
+            f"{box.stage}" if is_block else "",
+            "block" if is_block else layer.role.replace("_", " "),
+            f"{layer.kernel}x{layer.kernel}",
+            f"{layer.expand:g}" if is_block else "",
+            f"{layer.in_channels} → {layer.out_channels}",
+            f"{layer.in_size} → {layer.out_size}",
+        ))  # fmt: skip
+    head = ("Stage", "Layer", "Kernel", "Expand ratio", "Channels", "Size (px)")
+    return Table(head, tuple(lines), (False, False, True, True, True, True))

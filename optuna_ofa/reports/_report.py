@@ -1,0 +1,83 @@
+"""A report of studies in one file."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa._files import replacing
+from optuna_ofa.reports._page import page
+from optuna_ofa.reports._picks import Limits, find_picks
+from optuna_ofa.reports._sections import Section, kind_of, study_sections
+from optuna_ofa.reports._sources import find_sources
+from optuna_ofa.reports._table import pick_table, source_table
+from optuna_ofa.studies import FrontPoint
+from optuna_ofa.visualization._same import named_studies
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import SubnetStudy
+    from optuna_ofa.studies._find_front import Kind
+
+
+def report(
+    studies: SubnetStudy | Mapping[str, SubnetStudy],
+    path: str | os.PathLike[str],
+    *,
+    limits: Limits | None = None,
+    picks: Mapping[str, FrontPoint] | None = None,
+    kind: Kind | None = None,
+    title: str | None = None,
+    sections: Iterable[Section] = (),
+) -> Path:
+    """Write what studies found as one page, to be read and printed without Python or a network.
+
+    It has a table of picks, all pictures that can be drawn of the studies, with captions, and
+    where the values come from. The file appears whole or not at all; it has about 5 MB, most of
+    which is what draws the pictures.
+
+    Args:
+        studies: A study, or several of the same objectives by name, such as one a device.
+        path: The file; its folder must exist.
+        limits: Of what the table has a line each, as in `find_picks`, for every study.
+        picks: More lines, of a single study alone.
+        kind: Whether picks and pictures are of predicted or measured values; None takes measured
+            ones where all studies have some. Fronts of single studies show both.
+        title: Of the page; None names the studies.
+        sections: More pictures, which come first.
+
+    Returns:
+        The path.
+
+    Raises:
+        EmptyFrontError: If a study has no feasible trial of the kind.
+        InvalidArgumentError: If the objectives differ, or ``picks`` are given for several studies.
+        FileNotFoundError: If the folder does not exist.
+    """
+    many = isinstance(studies, Mapping)
+    kind = kind or kind_of(studies.values() if isinstance(studies, Mapping) else [studies])
+    by_name, _ = named_studies(studies, kind)
+    if picks and many and len(by_name) > 1:
+        raise InvalidArgumentError(
+            f"`picks` must be None for several studies, but got {', '.join(picks)}."
+        )
+    shown = {
+        name: (study, find_picks(study.front(kind=kind), limits=limits, picks=picks))
+        for name, study in by_name.items()
+    }
+    names = ", ".join(by_name)
+    text = page(
+        title=title or f"Subnets found by {names}",
+        moment=datetime.datetime.now().astimezone(),
+        kind=kind,
+        picks=pick_table(shown),
+        sections=[*sections, *study_sections(shown, kind=kind)],
+        sources={name: source_table(find_sources(study)) for name, study in by_name.items()},
+    )
+    path = Path(path)
+    with replacing(path) as place:
+        place.write_text(text, encoding="utf-8")
+    return path

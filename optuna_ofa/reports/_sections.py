@@ -1,0 +1,169 @@
+"""The pictures of studies, each with a title and a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import plotly.graph_objects as go
+
+from optuna_ofa.predictors import LatencyTable
+from optuna_ofa.reports._picks import Picks, cost_metric
+from optuna_ofa.studies import METRICS, FrontPoint
+from optuna_ofa.visualization import (
+    plot_accuracy_macs,
+    plot_architecture,
+    plot_choices,
+    plot_front,
+    plot_fronts,
+    plot_hypervolume,
+    plot_layer_latency,
+)
+from optuna_ofa.visualization._front_info import KINDS, spread_out
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import SubnetStudy
+    from optuna_ofa.studies._find_front import Kind
+
+Shown = Mapping[str, tuple["SubnetStudy", Picks]]
+_MAX_ARCHITECTURES = 6  # more make a picture that fits on no screen
+
+
+class Section(NamedTuple):
+    """A picture with words.
+
+    Args:
+        id: Stable name, of small letters, digits and hyphens.
+        title: What it shows, in a few words.
+        caption: How to read it, for somebody who sees such a picture for the first time.
+        figure: The picture.
+    """
+
+    id: str
+    title: str
+    caption: str
+    figure: go.Figure
+
+
+def study_sections(
+    shown: Shown, *, kind: Kind, n_architectures: int = _MAX_ARCHITECTURES
+) -> list[Section]:
+    """All pictures that can be drawn of some studies.
+
+    Args:
+        shown: Each study with its picks, by name; all have the same objectives and points of this
+            kind.
+        kind: Which values the pictures are of, but for the fronts of single studies, which show
+            both.
+        n_architectures: At most how many picks are drawn layer by layer, spread over all.
+    """
+    return [*_fronts(shown, kind), *_architectures(shown, n_architectures), *_choices(shown, kind),
+            *_layers(shown), *_macs(shown, kind), *_progress(shown, kind)]  # fmt: skip
+
+
+def _studies(shown: Shown) -> dict[str, SubnetStudy]:
+    return {name: study for name, (study, _) in shown.items()}
+
+
+def _objectives(shown: Shown) -> tuple[str, ...]:
+    return next(iter(_studies(shown).values())).problem.objectives
+
+
+def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
+    studies, n = _studies(shown), len(_objectives(shown))
+    if len(studies) > 1 and n == 2:
+        yield Section(
+            "fronts", "What each study can reach",
+            "Each line is the front of one study: the best accuracy at every cost. A line further "
+            "up and to the left is better.", plot_fronts(studies, kind=kind),
+        )  # fmt: skip
+    if n in (2, 3):
+        for suffix, of, study, _ in _each(shown):
+            yield Section(
+                f"front{suffix}", f"The best subnets{of}",
+                "Each point is a network of its own. Those on the line are the front: no network "
+                "that was found is better in one respect without being worse in another. Grey "
+                "points are the others; bars are standard deviations.", plot_front(study),
+            )  # fmt: skip
+
+
+def _each(shown: Shown) -> Iterator[tuple[str, str, SubnetStudy, Picks]]:
+    """Each study and its picks, after the end of an id and of a title; a single one needs none."""
+    for i, (name, of_study) in enumerate(shown.items(), start=1):
+        ends = (f"-{i}", f" of {name}") if len(shown) > 1 else ("", "")
+        yield (*ends, *of_study)
+
+
+def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
+    points = [(study, name, point) for study, (_, picks) in shown.items()
+              for name, point in picks.items() if point is not None]  # fmt: skip
+    networks = {}
+    for study, name, point in (points[i] for i in spread_out(len(points), at_most)):
+        title = f"{study}, {name}" if len(shown) > 1 else name
+        networks[f"{title}: {_first(point)}"] = point.subnet
+    if networks:
+        yield Section(
+            "architectures", "What the picks look like",
+            "A row is a network, a box is a layer, from input to output. The colour and the number "
+            "are the size of its kernel, the height is its expand ratio, the width grows with its "
+            "channels.", plot_architecture(networks),
+        )  # fmt: skip
+
+
+def _first(point: FrontPoint) -> str:
+    name, value = next(iter(point.values.items()))
+    return METRICS[name].amount(float(f"{value:.4g}"))
+
+
+def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
+    for suffix, of, study, _ in _each(shown):
+        yield Section(
+            f"choices{suffix}", f"What the best subnets{of} have in common",
+            "From the cheapest subnets of the front on the left to the most expensive on the "
+            "right: how often each kernel, depth and expand ratio is chosen.",
+            plot_choices(study.front(kind=kind)),
+        )  # fmt: skip
+
+
+def _layers(shown: Shown) -> Iterator[Section]:
+    for suffix, of, study, picks in _each(shown):
+        table = getattr(study.problem.predictors.get("latency_ms"), "table", None)
+        points = [(name, point) for name, point in picks.items() if point is not None]
+        if isinstance(table, LatencyTable) and points:
+            name, point = points[len(points) // 2]
+            yield Section(
+                f"layers{suffix}", f"Where the time goes{of}",
+                f"The latency of every layer of the pick “{name}”, from the table of the device.",
+                plot_layer_latency(table, point.subnet),
+            )  # fmt: skip
+
+
+def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
+    objectives = _objectives(shown)
+    if "top1" in objectives and cost_metric(objectives) not in (None, "n_macs"):
+        yield Section(
+            "accuracy-macs", "Why not count multiply-adds",
+            "The same front over multiply-adds, a usual stand-in for latency. Open symbols are "
+            "subnets that others beat on multiply-adds, but not on the cost that counts here.",
+            plot_accuracy_macs(_studies(shown), kind=kind),
+        )  # fmt: skip
+
+
+def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
+    if len(_objectives(shown)) < 2:
+        return
+    what = (
+        "The hypervolume is one number for how good a front is; where the line is flat, searching "
+        "on finds little more."
+    )
+    studies = _studies(shown)
+    yield Section("hypervolume", "How the search went", what,
+                  plot_hypervolume(studies, kind=kind))  # fmt: skip
+    yield Section("hypervolume-time", "How long the search took", what,
+                  plot_hypervolume(studies, by="time", kind=kind))  # fmt: skip
+
+
+def kind_of(studies: Iterable[SubnetStudy]) -> Kind:
+    """Measured where all studies have a feasible measurement, else predicted."""
+    measured = all(study.results(kind="measured").feasible.any() for study in studies)
+    return KINDS[1] if measured else KINDS[0]

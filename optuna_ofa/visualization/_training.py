@@ -1,0 +1,134 @@
+"""How a supernet was trained: accuracies and losses by phase."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.training import TrainingHistory
+from optuna_ofa.visualization._colours import GREY, PALETTE
+from optuna_ofa.visualization._legend import BELOW
+
+Values = NDArray[np.float64]
+
+
+class TrainingInfo(NamedTuple):
+    """What a drawing of a training run shows.
+
+    Args:
+        steps: ``(n,)`` steps done at each line of the log.
+        loss: ``(n,)`` mean loss since the line before.
+        evaluated: ``(m,)`` steps after which subnets were evaluated.
+        top1: ``(m,)`` accuracies in percent by name: ``smallest``, ``largest``, and each random
+            one that is followed.
+        phases: The last step of each phase by name, in their order; a phase that comes twice has
+            a number at its second name.
+    """
+
+    steps: NDArray[np.int64]
+    loss: Values
+    evaluated: NDArray[np.int64]
+    top1: dict[str, Values]
+    phases: dict[str, int]
+
+
+def training_info(history: TrainingHistory) -> TrainingInfo:
+    """Collect what `plot_training` draws.
+
+    Raises:
+        InvalidArgumentError: If nothing was logged.
+    """
+    entries = history.entries
+    if not entries:
+        raise InvalidArgumentError("`history` must have at least one entry, but has none.")
+    evaluated = [entry for entry in entries if entry.top1]
+    top1 = np.array([entry.top1 for entry in evaluated]).T
+    phases: dict[str, int] = {}
+    names: list[str] = []
+    for before, entry in pairwise((None, *entries)):
+        assert entry is not None
+        if before is None or before.phase != entry.phase:
+            n = names.count(entry.phase)
+            names.append(entry.phase)
+            name = f"{entry.phase} ({n + 1})" if n else entry.phase
+        phases[name] = entry.step
+    return TrainingInfo(
+        np.array([entry.step for entry in entries]),
+        np.array([entry.loss for entry in entries]),
+        np.array([entry.step for entry in evaluated], dtype=np.int64),
+        dict(zip(history.names, top1, strict=False)),
+        phases,
+    )
+
+
+def plot_training(history: TrainingHistory) -> go.Figure:
+    """Draw the accuracy of the smallest, the largest and random subnets, and the loss, by phase.
+
+    Of random subnets the mean is a line and their range an area.
+
+    Args:
+        history: What `optuna_ofa.training.train` returned.
+
+    Raises:
+        InvalidArgumentError: As `training_info`.
+    """
+    info = training_info(history)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3],
+                           vertical_spacing=0.06)  # fmt: skip
+    figure.add_traces(_accuracies(info))
+    loss = go.Scatter(x=info.steps, y=info.loss, name="loss", mode="lines+markers",
+                      line={"color": "#555555", "width": 1.5}, marker={"size": 4},
+                      showlegend=False)  # fmt: skip
+    figure.add_trace(loss, row=2, col=1)
+    figure.update_xaxes(title="Steps", rangemode="tozero", row=2)
+    figure.update_yaxes(title="Top-1 accuracy (%)", row=1)
+    figure.update_yaxes(title="Loss", row=2)
+    _draw_phases(figure, info)
+    n = len(history.subnets) - 2
+    return figure.update_layout(
+        title=f"Training of the supernet<br><sup>{info.steps[-1]:,} steps, {len(info.phases)} "
+        f"phases; {n} random subnets are followed</sup>",
+        template="plotly_white", legend=BELOW, margin={"t": 110},
+    )  # fmt: skip
+
+
+def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
+    random = np.array([values for name, values in info.top1.items() if name.startswith("random")])
+    traces = []
+    if len(random):
+        low, high = random.min(axis=0), random.max(axis=0)
+        traces.append(go.Scatter(
+            x=[*info.evaluated, *info.evaluated[::-1]], y=[*high, *low[::-1]], fill="toself",
+            fillcolor="rgba(0,158,115,0.18)", line={"width": 0}, mode="lines", hoverinfo="skip",
+            name="range of random ones",
+        ))  # fmt: skip
+    lines = {"largest": info.top1.get("largest"), "smallest": info.top1.get("smallest"),
+             "mean of random ones": random.mean(axis=0) if len(random) else None}  # fmt: skip
+    dashes = ("solid", "dash", "solid")
+    for (name, values), colour, dash in zip(lines.items(), PALETTE, dashes, strict=False):
+        if values is not None:
+            traces.append(go.Scatter(
+                x=info.evaluated, y=values, name=name, mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash}, marker={"size": 6},
+                hovertemplate=f"{name}<br>%{{x:,}} steps: %{{y:.2f}} %<extra></extra>",
+            ))  # fmt: skip
+    return traces
+
+
+def _draw_phases(figure: go.Figure, info: TrainingInfo) -> None:
+    """Borders of phases, and their names where a phase is wide enough for it."""
+    begin, total = 0, max(info.phases.values())
+    for name, end in info.phases.items():
+        if end < total:
+            figure.add_vline(end, line={"color": GREY, "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            x=(begin + end) / 2, y=1.0, yref="paper", yanchor="bottom", text=name, showarrow=False,
+            textangle=0 if end - begin >= total / 8 else -35, font={"size": 11, "color": "#444444"},
+        )  # fmt: skip
+        begin = end

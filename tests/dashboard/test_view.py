@@ -1,0 +1,103 @@
+"""Copies of studies with few trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.artifacts import FileSystemArtifactStore
+
+from optuna_ofa import InvalidArgumentError
+from optuna_ofa.dashboard import publish_view
+from optuna_ofa.studies import SubnetStudy
+
+pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+Make = Callable[..., SubnetStudy]
+
+
+def rows(study: SubnetStudy) -> set[tuple[float, ...]]:
+    return {tuple(v) for v in study.results().values.tolist()}
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/view.db"], ids=["memory", "sqlite"])
+def test_a_view_has_few_trials_of_all_sorts(
+    searched: Make, storage: str | None, tmp_path: Path
+) -> None:
+    study = searched(200)
+    view = publish_view(study, storage and storage.format(tmp_path), n_trials=30, limits=[12, 15])
+    results, seen = study.results(), view.results()
+    assert view.study_name == study.study_name
+    assert 28 <= len(seen.numbers) <= 32
+    assert rows(view) <= rows(study)
+    ends = {tuple(p.values.values()) for p in (study.front()[0], study.front()[-1])}
+    assert ends <= rows(view)
+    assert 0 < (~seen.feasible).sum() < (~results.feasible).sum()
+    listed = [t.system_attrs.get("constraints") is not None for t in view.trials]
+    assert listed == (~seen.feasible).tolist()
+
+
+def test_pictures_are_of_all_and_picks_are_there(searched: Make, tmp_path: Path) -> None:
+    from optuna_dashboard._note import get_note_from_system_attrs
+
+    study = searched(200)
+    (tmp_path / "files").mkdir()
+    store = FileSystemArtifactStore(tmp_path / "files")
+    knee = study.front().knee()
+    view = publish_view(study, None, n_trials=10, limits=[], picks={"knee": knee},
+                        artifact_store=store)  # fmt: skip
+    attributes = view._storage.get_study_system_attrs(view._study_id)
+    (number,) = attributes["optuna_ofa:published"]
+    assert view.trials[number].user_attrs["subnet"] == knee.subnet.to_dict()
+    note = get_note_from_system_attrs(attributes, None)["body"]
+    assert f"trials?numbers={number})" in note
+    assert "200 predicted" in note
+    pieces = [key for key in attributes if key.startswith("dashboard:plot_data:front:")]
+    picture = "".join(attributes[f"dashboard:plot_data:front:{i}"] for i in range(len(pieces)))
+    assert f"{len(study.front())} predicted subnets" in picture
+
+
+def test_a_view_replaces_the_last_one(searched: Make, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/view.db"
+    study = searched(60)
+    publish_view(study, storage, n_trials=10)
+    study.search(60)
+    again = publish_view(study, storage, n_trials=20)
+    assert optuna.get_all_study_names(storage) == ["laptop"]
+    assert len(again.trials) >= 20
+
+
+def test_a_study_is_never_replaced(searched: Make, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/study.db"
+    study = searched(storage=storage)
+    with pytest.raises(InvalidArgumentError, match="`storage` must have no study 'laptop' but a"):
+        publish_view(study, storage)
+    assert len(study.trials) == 60
+
+
+def test_measured_trials_stay_measured(searched: Make) -> None:
+    study = searched()
+    study.tell_batch(study.ask_batch(4), [(70.0 + i, 10.0 + i) for i in range(4)])
+    view = publish_view(study, None, limits=[11.5])
+    assert view.results().measured.all()
+    assert rows(view) == {(70.0 + i, 10.0 + i) for i in range(4)}
+    predicted = publish_view(study, None, kind="predicted")
+    assert not predicted.results().measured.any()
+
+
+@pytest.mark.parametrize("n", [1, 0])
+def test_one_trial_is_too_few(searched: Make, n: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"`n_trials` must be at least 2, but got {n}"):
+        publish_view(searched(), None, n_trials=n)
+
+
+def test_spread_over_the_whole_search(searched: Make) -> None:
+    study = searched(200)
+    view = publish_view(study, None, n_trials=50, limits=[])
+    order = {tuple(t.values): t.number for t in study.trials}
+    numbers = np.array([order[tuple(t.values)] for t in view.trials])
+    assert (np.diff(numbers) > 0).all()
+    assert np.histogram(numbers, bins=4, range=(0, 200))[0].min() >= 5

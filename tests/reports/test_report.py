@@ -1,0 +1,174 @@
+"""A report of studies in one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+
+from optuna_ofa import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.data import packaged_table
+from optuna_ofa.reports import (
+    Section,
+    Table,
+    find_picks,
+    find_sources,
+    pick_table,
+    report,
+    study_sections,
+)
+from optuna_ofa.reports import _report as module
+from optuna_ofa.studies import SubnetStudy
+
+Make = Callable[..., SubnetStudy]
+ALL = ["front", "architectures", "choices", "layers", "accuracy-macs", "hypervolume",
+       "hypervolume-time"]  # fmt: skip
+
+
+def text_of(path: Path) -> str:
+    """The page without its scripts."""
+    return re.sub(r"<script.*?</script>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+class TestPage:
+    def test_it_is_whole_and_needs_nothing(self, searched: Make, tmp_path: Path) -> None:
+        study = searched()
+        assert study.report(tmp_path / "a.html", limits=[12, 15]) == tmp_path / "a.html"
+        page = (tmp_path / "a.html").read_text(encoding="utf-8")
+        assert page.count("plotly.js v") == 1
+        assert re.findall(r"<(?:script|link|img|iframe)[^>]* (?:src|href)=", page) == []
+        text = text_of(tmp_path / "a.html")
+        assert [f'<section id="{name}">' in text for name in ALL] == [True] * len(ALL)
+        assert re.findall(r'href="#([\w-]+)"', text) == [*ALL, "sources", "words"]
+        assert "<title>Subnets found by laptop</title>" in text
+        assert "<td>under 12 ms</td>" in text
+        assert "root mean square 0.08" in text
+        assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
+
+    def test_names_cannot_break_the_page(self, searched: Make, tmp_path: Path) -> None:
+        study = searched(study_name="<script>alert(1)</script>")
+        study.report(tmp_path / "a.html", title="a < b & c")
+        text = (tmp_path / "a.html").read_text(encoding="utf-8")
+        assert "alert(1)</script>" not in text
+        assert "<h1>a &lt; b &amp; c</h1>" in text
+
+    def test_an_error_leaves_what_was_there(
+        self, searched: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "a.html"
+        path.write_text("before")
+        study = searched()
+        monkeypatch.setattr(module, "page", lambda **_: "\ud800")  # cannot be encoded
+        with pytest.raises(UnicodeEncodeError):
+            study.report(path)
+        assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
+        assert path.read_text() == "before"
+
+    def test_a_missing_folder_is_named(self, searched: Make, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="missing"):
+            searched().report(tmp_path / "missing" / "a.html")
+
+    def test_an_empty_study_is_refused(self, searched: Make, tmp_path: Path) -> None:
+        with pytest.raises(EmptyFrontError, match="has no feasible trial"):
+            searched(0).report(tmp_path / "a.html")
+
+    def test_several_devices(self, searched: Make, tmp_path: Path) -> None:
+        studies = {
+            name: searched(hardware=packaged_table(f"cpu-{name}", searched(0).space.family))
+            for name in ("torch", "openvino")
+        }
+        extra = Section("transfer", "What transfers", "How to read it.", go.Figure())
+        report(studies, tmp_path / "a.html", limits=[15], sections=[extra])
+        text = text_of(tmp_path / "a.html")
+        assert re.findall(r'<section id="([\w-]+)">', text) == [
+            "picks", "transfer", "fronts", "front-1", "front-2", "architectures", "choices-1",
+            "choices-2", "layers-1", "layers-2", "accuracy-macs", "hypervolume",
+            "hypervolume-time", "sources", "words",
+        ]  # fmt: skip
+        assert "<td>torch</td><td>under 15 ms</td>" in text
+        assert "<h3>openvino</h3>" in text
+
+    def test_picks_are_of_one_study(self, searched: Make, tmp_path: Path) -> None:
+        study = searched()
+        picks = {"knee": study.front().knee()}
+        study.report(tmp_path / "a.html", picks=picks)
+        assert "<td>knee</td>" in text_of(tmp_path / "a.html")
+        with pytest.raises(InvalidArgumentError, match="`picks` must be None for several studies"):
+            report({"a": study, "b": study}, tmp_path / "a.html", picks=picks)
+
+
+class TestContents:
+    def test_measured_values_come_first(self, searched: Make, tmp_path: Path) -> None:
+        study = searched()
+        asked = study.ask_batch(3)
+        study.tell_batch(asked, [(70.0 + i, 10.0 + i) for i in range(3)])
+        study.report(tmp_path / "a.html", limits=[11.5])
+        text = text_of(tmp_path / "a.html")
+        assert "are <strong>measured</strong>" in text
+        assert re.search(r"under 11.5 ms</td>.*71\.00.*11\.00.*<td>measured", text)
+        study.report(tmp_path / "a.html", kind="predicted")
+        assert "are <strong>predicted</strong>" in text_of(tmp_path / "a.html")
+
+    @pytest.mark.parametrize(
+        ("objectives", "missing"),
+        [
+            (("top1", "n_macs"), {"layers", "accuracy-macs"}),
+            (("top1", "n_macs", "latency_ms"), set()),
+            (("top1",), {"front", "layers", "accuracy-macs", "hypervolume", "hypervolume-time"}),
+        ],
+        ids=["macs", "three", "one"],
+    )
+    def test_what_cannot_be_drawn_is_left_out(
+        self, searched: Make, objectives: tuple[str, ...], missing: set[str]
+    ) -> None:
+        study = searched(objectives=objectives, constraints=None)
+        shown = {"a": (study, find_picks(study.front()))}
+        sections = study_sections(shown, kind="predicted")
+        assert [s.id for s in sections] == [name for name in ALL if name not in missing]
+
+    def test_a_table_of_picks(self, searched: Make) -> None:
+        study = searched()
+        front = study.front()
+        table = pick_table({"a": (study, find_picks(front, limits=[5], picks={"first": front[0]}))})
+        assert table.head == (
+            "Pick", "Top-1 accuracy (%)", "Latency (ms)", "Multiply-adds", "Parameters",
+            "Values are", "Input", "Blocks", "Trial",
+        )  # fmt: skip
+        none, first = table.rows
+        assert none == ("under 5 ms", "-", "-", "-", "-", "none was found", "-", "-", "-")
+        values, std = front[0].values, front[0].std
+        assert first[1] == f"{values['top1']:.2f} ± {std['top1']:.2f}"
+        assert first[5:] == ("predicted", "224 px", "11", f"{front[0].trial_number}")
+
+    def test_sources_name_predictors_errors_versions_and_seeds(self, searched: Make) -> None:
+        found = dict(find_sources(searched()))
+        assert found["Limits"] == "latency_ms ≤ 20 ms"
+        assert found["Trials"].startswith("60 predicted, 0 measured, ")
+        assert found["Latency: runtime"] == "torch"
+        assert "threads 1" in found["Latency: settings"]
+        assert "tau 0.956" in found["Top-1 accuracy: error"]
+        assert found["Seed"].startswith("7 ")
+        assert "optuna 5" in found["Software"]
+
+    def test_studies_that_keep_less_say_how_many_there_were(self, searched: Make) -> None:
+        found = dict(find_sources(searched(keep="front")))
+        assert "60 subnets were evaluated" in found["Trials"]
+
+    def test_counted_costs_have_no_error(self, searched: Make) -> None:
+        study = searched(objectives=("top1", "n_macs"), constraints=None)
+        found = dict(find_sources(study))
+        assert found["Multiply-adds"] == "counted exactly from the layers"
+        assert found["Limits"] == "none"
+
+
+def test_tables_escape_what_would_break_them() -> None:
+    table = Table(("a", "b"), (("x | y", "<1>"),), (False, True))
+    assert table.to_markdown().split("\n") == [
+        "| &nbsp;a&nbsp; | &nbsp;b&nbsp; |",
+        "| --- | ---: |",
+        "| &nbsp;x \\| y&nbsp; | &nbsp;<1>&nbsp; |",
+    ]  # fmt: skip
+    assert '<td>x | y</td><td class="number">&lt;1&gt;</td>' in table.to_html()
