@@ -82,7 +82,7 @@ def n_different(space: SearchSpace, study: optuna.Study) -> int:
 
 
 @pytest.mark.parametrize("n_objectives", [2, 3])
-def test_trials_after_the_start_find_more_than_random_ones(space: SearchSpace, n_objectives: int) -> None:
+def test_after_the_start_it_finds_more(space: SearchSpace, n_objectives: int) -> None:
     study = create(make(space), n_objectives)
     study.optimize(objective_of(space, n_objectives), n_trials=20)
     assert n_different(space, study) == 20
