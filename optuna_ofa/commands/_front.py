@@ -24,7 +24,7 @@ def _run(arguments: Arguments) -> Output:
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
     if arguments["plot"]:
-        _studies.draw(found, arguments["plot"])
+        _studies.save(found.plot_front(), arguments["plot"])
     if arguments["within"]:
         points = [front.best(**limits(arguments["within"]))]
         title = "the best one within the limits"

@@ -18,9 +18,13 @@ from optuna_ofa.commands._front import FRONT
 from optuna_ofa.commands._graphs import GRAPHS
 from optuna_ofa.commands._measure import MEASURE
 from optuna_ofa.commands._profile import PROFILE
+from optuna_ofa.commands._report import REPORT
 from optuna_ofa.commands._search import SEARCH
+from optuna_ofa.commands._verify import VERIFY
 
-COMMANDS = (SEARCH, FRONT, EXPORT, PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT)
+COMMANDS = (
+    SEARCH, FRONT, VERIFY, REPORT, EXPORT, PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT,
+)  # fmt: skip
 FAILED, INTERRUPTED = 1, 130
 _ABOUT = "Search Once-for-All supernets for the best subnets on a device, and measure devices."
 _END = """\

@@ -52,7 +52,7 @@ def _run(arguments: Arguments) -> Output:
     _studies.remember_predictors(found, arguments)
     found.search(n_evaluations=arguments["n"])
     if arguments["plot"]:
-        _studies.draw(found, arguments["plot"])
+        _studies.save(found.plot_front(), arguments["plot"])
     front = found.front(kind="predicted")
     n_trials, picks = len(found.results(kind="predicted").numbers), _studies.spread(front, _N_PICKS)
     text = (

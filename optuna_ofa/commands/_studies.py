@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from optuna_ofa.commands._command import Arguments
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from optuna_ofa.studies import Front, FrontPoint, SubnetStudy
 
 # User attribute of a study: the names or files of its predictors, for the next command.
@@ -92,12 +94,12 @@ def lines(points: Iterable[FrontPoint]) -> str:
     return "\n".join(f"  {point}" for point in points)
 
 
-def draw(found: SubnetStudy, path: str) -> None:
-    """Draw the front into a page or a picture.
+def save(figure: go.Figure, path: str) -> None:
+    """Save a picture as a page or an image.
 
     Raises:
         InvalidArgumentError: If the ending is of neither.
-        MissingDependencyError: If a picture is asked for and kaleido is not installed.
+        MissingDependencyError: If an image is asked for and kaleido is not installed.
     """
     from optuna_ofa._errors import InvalidArgumentError
     from optuna_ofa._imports import try_import
@@ -107,10 +109,8 @@ def draw(found: SubnetStudy, path: str) -> None:
         raise InvalidArgumentError(
             f"`plot` must end in .html, .png, .svg or .pdf, but got {path!r}."
         )
-    if ending != ".html":
-        try_import("kaleido", extra="image").check()
-    figure = found.plot_front()
     if ending == ".html":
         figure.write_html(path)
     else:
+        try_import("kaleido", extra="image").check()
         figure.write_image(path, width=1000, height=650, scale=2)

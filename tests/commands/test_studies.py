@@ -128,6 +128,32 @@ def test_limits_that_are_none_are_wrong_arguments(
     assert "must be METRIC=VALUE" in capsys.readouterr().err
 
 
+def test_report_is_a_page(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report.html"
+    data = _json(capsys, "report", str(out), "--storage", storage, "--limits", "10", "12")
+    assert data == {"report": str(out)}
+    page = out.read_text(encoding="utf-8")
+    assert "optuna-ofa" in page
+    assert "ofa_mbv3_w1.0@224" in page
+
+
+@pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
+def test_verify_measures_the_front(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    picture = tmp_path / "verified.html"
+    settings = ["--points", "3", "--n-rounds", "2", "--plot", str(picture)]
+    data = _json(capsys, "verify", "--storage", storage, *settings)
+    assert data["errors"]["latency_ms"]["n"] == 3
+    assert [point["measured"]["latency_ms"] > 0 for point in data["points"]] == [True] * 3
+    assert [point["trial_number"] for point in data["points"]] == [None] * 3
+    assert data["failures"] == []
+    assert picture.stat().st_size > 0
+
+
 # ---------------------------------------------------------------------- export
 
 
