@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
-# test_pictures_page.py runs it and looks at what each block draws
-RUN_ELSEWHERE = {"docs/pictures.md"}
+# test_pictures_page.py and test_dashboard_page.py run them, and look at what is drawn and stored
+RUN_ELSEWHERE = {"docs/pictures.md", "docs/dashboard.md"}
 # Blocks marked `no-run` need minutes, a device or files that are not here. These are all; a
 # block is marked only where it cannot be made to run.
 MOST_NOT_RUN = {
@@ -37,7 +38,6 @@ MOST_NOT_RUN = {
     "docs/deployment.md": 1,
     "docs/fleet.md": 1,
     "docs/migration.md": 3,
-    "docs/search-measured.md": 2,
     "docs/training.md": 1,
     "docs/verify.md": 1,
 }
@@ -49,6 +49,10 @@ WRITTEN = {
     "docs/walks/device.md": ("phone.json", "phone.db"),
     "docs/walks/data.md": ("mine.pth", "mine.db", "mine.accuracy.json"),
     "docs/deployment.md": ("full.onnx.json",),
+}
+# What a page does at length, done in short.
+SHORTER = {
+    "docs/search-measured.md": {"n_trials=300": "n_trials=60", "range(20)": "range(2)"},
 }
 DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
 
@@ -109,22 +113,35 @@ def _phone() -> Names:
     }
 
 
+def _measured() -> Names:
+    """Something that measures, in no time, on one input size."""
+
+    def top1_of(subnet: optuna_ofa.Subnet) -> float:
+        return 70.0 + sum(subnet.stage_depths) / 4
+
+    def latency_of(subnet: optuna_ofa.Subnet) -> float:
+        return 1.0 + sum(subnet.kernel) / 10
+
+    return {
+        "optuna_ofa": optuna_ofa,
+        "space": optuna_ofa.SearchSpace("ofa_mbv3_w1.0", resolution=224),
+        "top1_of": top1_of,
+        "latency_of": latency_of,
+        "measure": lambda subnet: (top1_of(subnet), latency_of(subnet)),
+    }
+
+
 def _accuracy() -> Names:
     """Two hundred measured accuracies."""
     top1 = np.random.default_rng(0).normal(75, 1, 200)
     return {"optuna_ofa": optuna_ofa, "top1": top1}
 
 
-def _package() -> Names:
-    """The package alone."""
-    return {"optuna_ofa": optuna_ofa}
-
-
 STAND_INS: dict[str, Callable[[], Names]] = {
     "docs/accuracy.md": _accuracy,
     "docs/deployment.md": _published_supernet,
     "docs/evaluation.md": _own_supernet,
-    "docs/search-measured.md": _package,
+    "docs/search-measured.md": _measured,
     "docs/walks/phone.md": _phone,
 }
 
@@ -172,11 +189,14 @@ def test_the_python_of_a_page_runs(
     if page != "README.md":  # which must do without
         monkeypatch.setenv("OPTUNA_OFA_CACHE", str(published_cache))
     database = os.environ.get("OPTUNA_OFA_TEST_POSTGRESQL") or f"sqlite:///{tmp_path}/team.db"
+    text = PAGES[page].replace(DATABASE, database)
+    for long, short in SHORTER.get(page, {}).items():
+        assert long in text
+        text = text.replace(long, short)
     namespace: Names = STAND_INS.get(page, dict)()
     try:
-        for i, block in enumerate(_blocks(PAGES[page], "python")):  # as a reader types them
-            code = block.replace(DATABASE, database)
-            exec(compile(code, f"{page}, block {i}", "exec"), namespace)
+        for i, block in enumerate(_blocks(text, "python")):  # as a reader types them
+            exec(compile(block, f"{page}, block {i}", "exec"), namespace)
     except DownloadError:
         pytest.skip("the published files are not beside the project")
     except MissingDependencyError as error:
@@ -213,3 +233,9 @@ def test_the_command_lines_parse() -> None:
         arguments = shlex.split(line.split(" | ")[0], comments=True)[1:]
         if "--help" not in arguments:
             parser().parse_args(arguments)
+
+
+def test_every_package_has_its_page_of_the_reference() -> None:
+    names = {n for n in optuna_ofa.__all__ if isinstance(getattr(optuna_ofa, n), ModuleType)}
+    pages = {path.stem for path in (ROOT / "docs" / "reference").glob("*.md")}
+    assert pages == {"index", "optuna_ofa", *names}
