@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna_ofa._errors import InvalidArgumentError
@@ -17,6 +19,7 @@ from optuna_ofa.verification._meter import Meter
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from optuna_ofa.reports import Limits
     from optuna_ofa.verification import Verification
     from optuna_ofa.verification._verify import Measure
 
@@ -102,6 +105,44 @@ class Fleet(Mapping[str, SubnetStudy]):
                 latency are not among the objectives.
         """
         return transfer_matrix(self, latency_ms)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        latency_ms: float | Mapping[str, float] | None = None,
+        limits: Limits | None = None,
+        kind: Kind | None = None,
+        title: str | None = None,
+    ) -> Path:
+        """Write a page of all devices for readers without Python, with what transfers first.
+
+        Args:
+            path: The file; its folder must exist.
+            latency_ms: As in `transfer_matrix`.
+            limits: As in `optuna_ofa.reports.report`, like ``kind`` and ``title``.
+            kind: As there.
+            title: As there; None names the fleet.
+
+        Raises:
+            EmptyFrontError, InvalidArgumentError: As `transfer_matrix` and `SubnetStudy.report`.
+            FileNotFoundError: If the folder does not exist.
+        """
+        from optuna_ofa.reports import Section, report
+
+        matrix = self.transfer_matrix(latency_ms)
+        transfer = Section(
+            "transfer",
+            "What transfers",
+            "A row is the best subnet of one device within its limit, a column where it runs: "
+            "points of top-1 that the device's own best has more, within the same latency. All "
+            "of it is predicted.",
+            matrix.plot(),
+        )
+        title = title or f"Subnets of the fleet {self.name}"
+        return report(
+            self, path, limits=limits, kind=kind, title=title, sections=[transfer]
+        )
 
     def verify(
         self,

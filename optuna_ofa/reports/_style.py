@@ -36,8 +36,8 @@ dd { margin: 0 0 0.6rem 1.2rem; max-width: 44rem; }
   nav { display: none; }
   section { break-inside: avoid; }
   #sources { break-inside: auto; }
-  table { font-size: 8.5pt; }
-  th, td { padding: 0.2rem 0.4rem; }
+  table { font-size: 8pt; }
+  th, td { padding: 0.2rem 0.25rem; }
   .wide { overflow: visible; }
   .modebar-container { display: none; }
 }

@@ -51,9 +51,9 @@ def plot_architecture(networks: Mapping[str, Network]) -> go.Figure:
     )  # fmt: skip
     return figure.update_layout(
         title="Layers from input to output<br><sup>height: expand ratio; width: square root of "
-        "channels; under each stage: its output size in pixels and its channels</sup>",
+        "channels;<br>under each stage: its output size in pixels and its channels</sup>",
         template="plotly_white", barmode="overlay", height=190 + 150 * n,
-        margin={"t": 80, "b": 60}, legend={"orientation": "h", "yref": "container", "y": 0.02},
+        margin={"t": 100, "b": 60}, legend={"orientation": "h", "yref": "container", "y": 0.02},
     )  # fmt: skip
 
 

@@ -359,3 +359,19 @@ class TestBadInput:
         optuna_ofa.fleet(space, hardware={"phone": hardware["narrow"]}, **arguments)
         with pytest.raises(StudyMismatchError, match="'a/phone'"):
             optuna_ofa.fleet(space, hardware={"phone": hardware["wide"]}, **arguments)
+
+
+def test_a_report_has_all_devices_and_what_transfers(
+    space: SearchSpace, hardware: dict[str, Predictor], accuracy: Predictor, tmp_path: Path
+) -> None:
+    devices = optuna_ofa.fleet(
+        space, hardware=hardware, accuracy=accuracy, name="desk", seed=0
+    )
+    devices.search(n_evaluations=60, progress=False)
+    page = devices.report(tmp_path / "fleet.html", limits=[60.0]).read_text(encoding="utf-8")
+    assert "Subnets of the fleet desk" in page
+    assert "What transfers" in page
+    assert all(f">{device}<" in page for device in hardware)
+    assert "https://cdn" not in page.split("<script")[0]
+    with pytest.raises(FileNotFoundError):
+        devices.report(tmp_path / "absent" / "fleet.html")
