@@ -71,7 +71,11 @@ def test_processes_share_one_study(url: str, names: Callable[[], str], seeds: li
         models.TrialSystemAttributeModel: 1,
     }
     for model, n in rows.items():
-        assert rows_per_trial(study, model) == {t._trial_id: n for t in trials}
+        listed = trials if model is models.TrialSystemAttributeModel else []
+        # a constraint that is violated is written once more, for Optuna Dashboard
+        more = {t._trial_id for t in listed if max(t.constraints.values()) > 0}
+        expected = {t._trial_id: n + (t._trial_id in more) for t in trials}
+        assert rows_per_trial(study, model) == expected
 
 
 def test_the_small_space_is_shared_out(
