@@ -26,7 +26,7 @@ from optuna_ofa.visualization._front_info import spread_out
 if TYPE_CHECKING:
     from optuna_ofa.studies._find_front import Kind
 
-N_TRIALS = 300
+N_TRIALS = 200
 _VIEW = "optuna_ofa:view_of"  # attribute of a copy: which study it shows
 
 
