@@ -15,12 +15,13 @@ import torch
 
 from optuna_ofa import (
     AccuracyPredictor,
+    SearchSpace,
     get_family,
     load_supernet,
     measurements,
     save_supernet,
 )
-from optuna_ofa.data import packaged_accuracy, table_names
+from optuna_ofa.data import packaged_accuracy, packaged_supernet, table_names
 from optuna_ofa.data._fashion_mnist import DEBIAN
 from optuna_ofa.deployment import load_exported, read_metadata
 from optuna_ofa.space import mobilenet_v3_small_images
@@ -231,6 +232,20 @@ def test_fit_default_accuracy_makes_the_packaged_predictor(
     matrix = fitted.space.sample(50, seed=0)
     packaged = AccuracyPredictor.load(path).predict(matrix)
     np.testing.assert_allclose(fitted.predict(matrix), packaged, atol=1e-6)
+
+
+def test_package_fashion_writes_what_the_package_reads(tmp_path: Path) -> None:
+    if not DEBIAN.is_dir():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    weights, folder = tmp_path / "fashion.pth", tmp_path / "data"
+    folder.mkdir()
+    save_supernet(packaged_supernet(), weights)
+    out = _run(tmp_path, "package_fashion.py", weights, folder, "--subnets", 16, "--images", 50)
+    assert "Kendall tau of both halves" in out
+    names = {f"ofa_mbv3_fashion.{end}" for end in ("pth", "accuracy.json", "measured.csv")}
+    assert {path.name for path in folder.iterdir()} == names
+    space = SearchSpace("ofa_mbv3_fashion")
+    assert AccuracyPredictor.load(folder / "ofa_mbv3_fashion.accuracy.json").space == space
 
 
 def test_every_example_is_run_here() -> None:

@@ -40,4 +40,4 @@ def test_code_runs_and_each_block_draws(tmp_path: Path, monkeypatch: pytest.Monk
         figure = eval(compile(last, str(PAGE), "eval"), namespace)
         assert isinstance(figure, go.Figure)
         assert figure.data
-    assert len(blocks) == 10
+    assert len(blocks) == 12
