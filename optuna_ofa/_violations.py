@@ -24,6 +24,13 @@ def listed(total: float) -> list[float] | None:
     return [total] if total > 0 else None
 
 
+def system_attributes(excess: Mapping[str, float]) -> dict[str, float | list[float]]:
+    """What a trial has of its constraints, given by name and above 0 where violated."""
+    named: dict[str, float | list[float]] = {f"{PREFIX}{name}": x for name, x in excess.items()}
+    noted = listed(total_violation(excess.values()))
+    return named if noted is None else {**named, LIST_KEY: noted}
+
+
 def constraints_of(trial: FrozenTrial) -> Mapping[str, float]:
     """The constraints of a trial by name, above 0 where violated; its list where none has one."""
     attributes = trial.system_attrs.items()

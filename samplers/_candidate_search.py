@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optuna_ofa._errors import SearchSpaceExhaustedError
 from optuna_ofa.samplers._domination import Values, nondominated
@@ -14,7 +13,7 @@ from optuna_ofa.samplers._learned_models import LearnedModels, violations
 from optuna_ofa.samplers._sampler import NSGAIISampler
 from optuna_ofa.samplers._start import spread
 from optuna_ofa.samplers._survival import CostBins
-from optuna_ofa.samplers._told_subnets import first_of_each, keys_of
+from optuna_ofa.samplers._told_subnets import absent, first_of_each, keys_of
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 
@@ -128,11 +127,6 @@ class SearchedCandidates:
         kept = CostBins()(values, excess, min(_N_KEPT, len(matrix)))
         matrix = matrix[kept]
         return matrix[first_of_each(keys_of(matrix))]
-
-
-def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
-    """Which rows are not among others, ``(n,)``."""
-    return ~np.isin(keys_of(matrix), keys_of(others))
 
 
 def _front(matrix: Matrix, values: Values, excess: Values) -> Matrix:

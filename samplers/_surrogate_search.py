@@ -14,7 +14,6 @@ from optuna_ofa.samplers._candidate_search import (
     CandidateSource,
     ListedCandidates,
     SearchedCandidates,
-    absent,
 )
 from optuna_ofa.samplers._domination import Values
 from optuna_ofa.samplers._improvement import pick_improving
@@ -25,7 +24,7 @@ from optuna_ofa.samplers._learned_models import (
     violations,
 )
 from optuna_ofa.samplers._quantity import Prior
-from optuna_ofa.samplers._told_subnets import first_of_each, keys_of
+from optuna_ofa.samplers._told_subnets import absent, first_of_each, keys_of
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 

@@ -78,6 +78,11 @@ def keys_of(matrix: Matrix) -> Keys:
     return np.asarray(matrix.astype(np.uint64) @ _factors(matrix.shape[1]))
 
 
+def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
+    """Which rows are not among others, ``(n,)``; by their keys."""
+    return ~np.isin(keys_of(matrix), keys_of(others))
+
+
 @cache
 def _factors(n_genes: int) -> Keys:
     """Odd random numbers, the same in every process."""

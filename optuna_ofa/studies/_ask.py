@@ -14,12 +14,12 @@ from optuna.samplers import RandomSampler
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.samplers._surrogate_sampler import PREDICTED, PREDICTED_STD
+from optuna_ofa.samplers._told_subnets import absent
 from optuna_ofa.space import Subnet
 from optuna_ofa.studies._candidates import Candidates, propose
 from optuna_ofa.studies._chosen import Chosen
 from optuna_ofa.studies._learned import choose_learned
 from optuna_ofa.studies._promising import promising
-from optuna_ofa.studies._results import absent
 from optuna_ofa.studies.storage._running import start_trials
 from optuna_ofa.studies.storage._snapshot import Snapshot
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from optuna_ofa._errors import SearchSpaceExhaustedError
 from optuna_ofa.samplers import Evolution, nondominated
+from optuna_ofa.samplers._told_subnets import absent
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._failed import warn_failed
 from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import absent
 
 # The sampler proposes at least so many subnets where the predicted front has too few.
 _N_PROPOSED = 1000

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa.samplers._told_subnets import absent
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 
@@ -111,12 +112,6 @@ class Batch(NamedTuple):
     def feasible(self) -> NDArray[np.bool_]:
         """Which rows violate no constraint."""
         return np.asarray((self.constraints <= 0).all(axis=1))
-
-
-def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
-    """Which rows are not among others, ``(n,)``."""
-    keys = {row.tobytes() for row in others}
-    return np.array([row.tobytes() not in keys for row in matrix], dtype=bool)
 
 
 def assemble(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
+from optuna_ofa._violations import system_attributes
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
@@ -76,10 +77,9 @@ def write(study: SubnetStudy, matrix: Matrix, rows: Sequence[Known]) -> None:
     for trial, row in zip(trials, rows, strict=True):
         trial.values = [row.measured[m] for m in problem.objectives]
         metrics = {**row.predicted, **row.measured}
-        trial.system_attrs = {
-            f"constraints:{m}": float(problem.excess(m, np.array(metrics[m])))
-            for m in problem.constraints
-        }
+        trial.system_attrs = system_attributes(
+            {m: float(problem.excess(m, np.array(metrics[m]))) for m in problem.constraints}
+        )
     study.add_trials(trials)
 
 

@@ -28,6 +28,7 @@ from optuna_ofa import (
     evaluate,
     measurements,
 )
+from optuna_ofa._violations import LIST_KEY
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.verification import Meter, Readings
 
@@ -128,6 +129,8 @@ class TestWhatIsMeasured:
         found = study.verify(metrics, points=2)
         excess = [study.trials[p.trial_number].constraints["latency_ms"] for p in found]
         assert excess == [1.0, 1.0]
+        listed = [study.trials[p.trial_number].system_attrs[LIST_KEY] for p in found]
+        assert listed == [[1.0], [1.0]]  # what Optuna Dashboard reads
         assert len(found.front) == 0
 
     def test_constraints_that_are_not_measured_are_predicted(

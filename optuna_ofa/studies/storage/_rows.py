@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import distribution_to_json
 
-from optuna_ofa._violations import LIST_KEY, PREFIX, listed
+from optuna_ofa._violations import system_attributes
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
 from optuna_ofa.studies._results import PREDICTED, Batch
@@ -71,15 +71,10 @@ class TrialRows:
 
     def system_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
-        keys = [f"{PREFIX}{name}" for name in self._constraints]
-        named = [
+        return [
             (trial_id, key, json.dumps(value))
             for trial_id, row in zip(ids, batch.constraints.tolist(), strict=True)
-            for key, value in zip(keys, row, strict=True)
-        ]
-        totals = zip(ids, batch.violations.tolist(), strict=True)
-        return named + [
-            (trial_id, LIST_KEY, json.dumps(noted))
-            for trial_id, noted in ((trial_id, listed(total)) for trial_id, total in totals)
-            if noted is not None
+            for key, value in system_attributes(
+                dict(zip(self._constraints, row, strict=True))
+            ).items()
         ]

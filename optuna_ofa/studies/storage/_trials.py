@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa._violations import LIST_KEY, PREFIX, listed
+from optuna_ofa._violations import system_attributes
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._space import Matrix
 from optuna_ofa.studies._problem import Problem
@@ -34,16 +34,12 @@ def finished_trials(problem: Problem, batch: Batch) -> list[FrozenTrial]:
         problem: What was searched for.
         batch: What was predicted.
     """
-    names = [f"{PREFIX}{name}" for name in problem.constraints]
     attributes = [{"kind": PREDICTED}] * len(batch.matrix)
     trials = templates(problem.space, batch.matrix, TrialState.COMPLETE, attributes, batch.started)
-    arrays = (batch.values, batch.constraints, batch.violations)
-    rows = zip(trials, *(array.tolist() for array in arrays), strict=True)
-    for trial, values, excess, total in rows:
+    rows = zip(trials, batch.values.tolist(), batch.constraints.tolist(), strict=True)
+    for trial, values, excess in rows:
         trial.values, trial.datetime_complete = values, batch.completed
-        trial.system_attrs = dict(zip(names, excess, strict=True))
-        if (noted := listed(total)) is not None:
-            trial.system_attrs[LIST_KEY] = noted
+        trial.system_attrs = system_attributes(dict(zip(problem.constraints, excess, strict=True)))
     return trials
 
 
