@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import TensorDataset
 
 import optuna_ofa
@@ -33,14 +34,19 @@ N_CALIBRATION = 1_000
 Z_90 = 1.645  # half width of a 90 % interval in standard deviations
 
 Vector = NDArray[np.float64]
+Batch = tuple[Tensor, Tensor]
 
 
 def evaluate(
-    supernet: Supernet, matrix: NDArray[np.int16], images: object, arguments: argparse.Namespace
+    supernet: Supernet,
+    matrix: NDArray[np.int16],
+    images: list[Batch],
+    calibration: Tensor,
+    arguments: argparse.Namespace,
 ) -> optuna_ofa.Accuracies:
     """Accuracies, kept in a database, so that an interrupted run goes on."""
     return optuna_ofa.evaluate(
-        supernet, matrix, images, calibration=fashion_mnist().train[:N_CALIBRATION][0],
+        supernet, matrix, images, calibration=calibration,
         n_calibration=N_CALIBRATION, storage=f"sqlite:///{arguments.weights.with_suffix('.db')}",
         processes=arguments.processes,
     )  # fmt: skip
@@ -75,7 +81,9 @@ def main() -> None:
     arguments = parser.parse_args()
     space = SearchSpace(FAMILY)
     supernet = load_supernet(FAMILY, weights=arguments.weights)
-    images, labels = fashion_mnist().test[: 2 * arguments.images]
+    data = fashion_mnist()
+    calibration, _ = data.train[:N_CALIBRATION]
+    images, labels = data.test[: 2 * arguments.images]
     search_half, measure_half = halves(TensorDataset(images, labels))
 
     ends = space.to_matrix([space.smallest(), space.largest()])
@@ -84,8 +92,8 @@ def main() -> None:
     )
     _, first = np.unique(matrix, axis=0, return_index=True)  # many small ones are drawn twice
     matrix = matrix[np.sort(first)]
-    found = evaluate(supernet, matrix, search_half, arguments)
-    again = evaluate(supernet, matrix[:50], measure_half, arguments)
+    found = evaluate(supernet, matrix, search_half, calibration, arguments)
+    again = evaluate(supernet, matrix[:50], measure_half, calibration, arguments)
     print(f"{len(found)} subnets on {int(found.n_images[0]):,} images: smallest "
           f"{found.top1[0]:.2f} %, largest {found.top1[1]:.2f} %, all {found.top1.min():.2f} to "
           f"{found.top1.max():.2f} %")  # fmt: skip

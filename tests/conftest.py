@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import optuna
 import pytest
 import torch
+
+import optuna_ofa
+from optuna_ofa.studies import SubnetStudy
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -59,3 +63,26 @@ def ofa(reference: ModuleType) -> ModuleType:
         reference.import_reference(name)
     module: ModuleType = reference.import_reference("ofa")
     return module
+
+
+@pytest.fixture
+def quiet_optuna() -> Iterator[None]:
+    """Optuna reports warnings alone."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    yield
+    optuna.logging.set_verbosity(verbosity)
+
+
+@pytest.fixture
+def searched() -> Callable[..., SubnetStudy]:
+    """Make a study on the packaged predictors and search it a little."""
+
+    def make(n: int = 60, **arguments: object) -> SubnetStudy:
+        arguments.setdefault("constraints", {"latency_ms": 20.0})
+        arguments.setdefault("study_name", "laptop")
+        study = optuna_ofa.study("ofa_mbv3_w1.0", seed=7, **arguments)  # type: ignore[arg-type]
+        study.search(n)
+        return study
+
+    return make

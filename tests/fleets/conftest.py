@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 from numpy.typing import NDArray
 
@@ -48,11 +46,8 @@ class Accuracy(Predictor):
 
 
 @pytest.fixture(autouse=True)
-def _quiet(one_thread: None) -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    yield
-    optuna.logging.set_verbosity(verbosity)
+def _quiet(one_thread: None, quiet_optuna: None) -> None:
+    """One thread, and Optuna reports warnings alone."""
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -35,11 +34,8 @@ class OfCost(Predictor):
 
 
 @pytest.fixture(autouse=True)
-def _quiet(one_thread: None) -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    yield
-    optuna.logging.set_verbosity(verbosity)
+def _quiet(one_thread: None, quiet_optuna: None) -> None:
+    """One thread, and Optuna reports warnings alone."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("page", "n"), [("verify.md", 1), ("fleet.md", 2)])
+@pytest.mark.parametrize(("page", "n"), [("verify.md", 1), ("fleet.md", 3)])
 def test_code_runs(
     page: str, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

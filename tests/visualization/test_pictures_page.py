@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import optuna
 import plotly.graph_objects as go
 import pytest
 
@@ -15,12 +13,7 @@ from optuna_ofa import visualization
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "pictures.md"
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    yield
-    optuna.logging.set_verbosity(verbosity)
+pytestmark = pytest.mark.usefixtures("quiet_optuna")
 
 
 def test_every_picture_is_on_the_page() -> None:

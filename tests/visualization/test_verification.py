@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 
 import optuna_ofa
@@ -18,12 +16,7 @@ from optuna_ofa.visualization import plot_verification, verification_info
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=224)
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    yield
-    optuna.logging.set_verbosity(verbosity)
+pytestmark = pytest.mark.usefixtures("quiet_optuna")
 
 
 def make_study(**arguments: Any) -> SubnetStudy:
