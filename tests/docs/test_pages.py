@@ -28,8 +28,9 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
-# test_pictures_page.py and test_dashboard_page.py run them, and look at what is drawn and stored
-RUN_ELSEWHERE = {"docs/pictures.md", "docs/dashboard.md"}
+# test_pictures_page.py and test_dashboard_page.py run them, and look at what is drawn and stored;
+# verification/test_page.py runs the others
+RUN_ELSEWHERE = {"docs/pictures.md", "docs/dashboard.md", "docs/fleet.md", "docs/verify.md"}
 # Blocks marked `no-run` need minutes, a device or files that are not here. These are all; a
 # block is marked only where it cannot be made to run.
 MOST_NOT_RUN = {
