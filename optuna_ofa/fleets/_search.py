@@ -7,21 +7,17 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.fleets._guests import Guests
 from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.studies._results import PREDICTED
-from optuna_ofa.studies._search import generations
+from optuna_ofa.studies._search import generations, require_number
 
 
 def search(
     studies: Mapping[str, SubnetStudy], n_evaluations: int, *, progress: bool | None
 ) -> None:
     """Let the studies take turns, a generation each; see `Fleet.search`."""
-    if n_evaluations < 0:
-        raise InvalidArgumentError(
-            f"`n_evaluations` must not be negative, but got {n_evaluations}."
-        )
+    require_number(n_evaluations)
     hidden = None if progress is None else not progress
     width = max(map(len, studies))
     with contextlib.ExitStack() as stack:

@@ -29,10 +29,7 @@ def search(
     callbacks: Sequence[Callback] = (),
 ) -> None:
     """Search a generation at a time; see `SubnetStudy.search`."""
-    if n_evaluations < 0:
-        raise InvalidArgumentError(
-            f"`n_evaluations` must not be negative, but got {n_evaluations}."
-        )
+    require_number(n_evaluations)
     hidden = None if progress is None else not progress
     with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
         for added in generations(study, n_evaluations):
@@ -40,6 +37,18 @@ def search(
             with _stoppable(study):
                 for callback in callbacks:
                     callback(study)
+
+
+def require_number(n_evaluations: int) -> None:
+    """Refuse a negative number of evaluations.
+
+    Raises:
+        InvalidArgumentError: If it is negative.
+    """
+    if n_evaluations < 0:
+        raise InvalidArgumentError(
+            f"`n_evaluations` must not be negative, but got {n_evaluations}."
+        )
 
 
 def generations(
