@@ -103,7 +103,8 @@ def main() -> None:
     print(f"subnets that were held out: {scores}")
 
     stem = arguments.folder / FAMILY
-    metadata = {"n_images": int(found.n_images[0]), "held_out": scores, **found.setup}
+    metadata = {"n_images": int(found.n_images[0]), "held_out": {"splits": [scores]},
+                **found.setup}  # fmt: skip
     predictor = AccuracyPredictor.fit(space, found.matrix, found.top1, metadata=metadata)
     predictor.save(f"{stem}.accuracy.json")
     shutil.copyfile(arguments.weights, f"{stem}.pth")
