@@ -11,7 +11,7 @@ from _accuracy_rivals import Matrix
 from _peer import ACCURACY, RESOLUTIONS
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
-from optuna_ofa.predictors._measured_rows import MeasuredRows
+from optuna_ofa.predictors._rows import MeasuredRows
 
 FRONT = Path(__file__).parent / "reference_fronts" / "note10.json"
 N_TEST = 1_000

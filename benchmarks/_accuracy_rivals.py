@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
+from optuna_ofa.formats._onehot import space_encoding
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.predictors._ridge import best_penalty
-from optuna_ofa.space._onehot import space_encoding
+from optuna_ofa.predictors.accuracy._ridge import best_penalty
 
 Matrix = NDArray[np.int16]
 Vector = NDArray[np.float64]

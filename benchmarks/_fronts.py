@@ -13,7 +13,7 @@ from _peer import ACCURACY, RESOLUTIONS, TABLE
 from numpy.typing import NDArray
 
 import optuna_ofa
-from optuna_ofa.samplers import nondominated
+from optuna_ofa.fronts import nondominated
 from optuna_ofa.space import SearchSpace
 
 FAMILY = "ofa_mbv3_w1.2"

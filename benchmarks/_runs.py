@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from _fronts import Matrix, Values, study
 
-from optuna_ofa.studies._problem import Problem
+from optuna_ofa.problem._problem import Problem
 
 
 class Task(NamedTuple):

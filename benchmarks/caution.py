@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import optuna_ofa
 from optuna_ofa import AccuracyPredictor, SearchSpace
 from optuna_ofa.data import fashion_mnist, halves, packaged_accuracies, packaged_supernet
-from optuna_ofa.visualization._volume import hypervolume
+from optuna_ofa.fronts._pareto import hypervolume
 
 FAMILY = "ofa_mbv3_fashion"
 CAUTIONS = (0.0, 1.0, 2.0)

@@ -36,9 +36,9 @@ import optuna
 
 import optuna_ofa
 from optuna_ofa.dashboard import publish_view
+from optuna_ofa.fronts._evaluated import Batch
+from optuna_ofa.storage import _rows
 from optuna_ofa.studies import SubnetStudy
-from optuna_ofa.studies._results import Batch
-from optuna_ofa.studies.storage import _rows
 
 FAMILY = "ofa_mbv3_w1.0"
 CONSTRAINTS = {"latency_ms": 20.0}

@@ -16,7 +16,7 @@ import optuna
 
 import optuna_ofa
 from optuna_ofa import Fleet
-from optuna_ofa.visualization._volume import hypervolume
+from optuna_ofa.fronts._pareto import hypervolume
 
 FAMILY = "ofa_mbv3_w1.2"
 SLOWEST_MS = {"Note10": 95.0, "i7-8700K": 50.0, "cpu-onnxruntime": 50.0}

@@ -29,7 +29,7 @@ from optuna_ofa import SearchSpace, Supernet, load_supernet
 from optuna_ofa.space import Family, get_family
 from optuna_ofa.supernet import at_resolution
 from optuna_ofa.training import Run, Sandwich, TrainingSettings
-from optuna_ofa.training._optimiser import make_optimiser, set_learning_rate
+from optuna_ofa.training._settings import make_optimiser, set_learning_rate
 from optuna_ofa.training._step import Runner
 
 # family, pixels, images a batch

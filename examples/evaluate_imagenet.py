@@ -121,7 +121,7 @@ def main() -> None:
         print(f"{top1:6.2f} +- {std:.2f} %  {subnet}")
 
     # from the database, so that what was evaluated earlier counts too
-    rows = optuna_ofa.measurements(arguments.storage, space, metric="top1", setup=found.setup)
+    rows = optuna_ofa.read_measurements(arguments.storage, space, metric="top1", setup=found.setup)
     predictor = AccuracyPredictor.fit(
         space, [row.subnet for row in rows], [row.value for row in rows], metadata=found.setup
     )

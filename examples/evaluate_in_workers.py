@@ -112,7 +112,7 @@ def main() -> None:
     for worker in workers:
         worker.join()
 
-    rows = optuna_ofa.measurements(arguments.storage, FAMILY, metric="top1")
+    rows = optuna_ofa.read_measurements(arguments.storage, FAMILY, metric="top1")
     print(f"{len(study.trials)} trials, {len(rows)} evaluated subnets; their Pareto front:")
     for trial in sorted(study.best_trials, key=lambda t: t.values[1]):
         top1, n_macs = trial.values

@@ -21,7 +21,8 @@ import optuna
 import optuna_ofa
 from optuna_ofa import LatencyTable, MissingEntryError
 from optuna_ofa.costs import layer_macs
-from optuna_ofa.space import Layer, layers_from_net_config
+from optuna_ofa.formats import layers_from_net_config
+from optuna_ofa.space import Layer
 
 FAMILY = "ofa_mbv3_w1.2"
 ACCURACY = ("ofa_mbv3_w1.2_accuracy", "ofa_mbv3_w1.2_acc_predictor.pth")

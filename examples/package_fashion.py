@@ -25,8 +25,7 @@ from torch.utils.data import TensorDataset
 import optuna_ofa
 from optuna_ofa import AccuracyPredictor, SearchSpace, Supernet, load_supernet
 from optuna_ofa.data import fashion_mnist, halves
-from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.profiling import kendall_tau
+from optuna_ofa.predictors import CostPredictor, kendall_tau
 
 FAMILY = "ofa_mbv3_fashion"
 N_SUBNETS, N_HELD_OUT = 600, 100

@@ -7,8 +7,10 @@ from . import (
     deployment,
     evaluation,
     fleets,
-    measured,
+    formats,
+    fronts,
     predictors,
+    problem,
     profiling,
     reports,
     samplers,
@@ -45,8 +47,9 @@ from ._errors import (
 )
 from ._published import PublishedFile, published
 from .evaluation import Accuracies, evaluate, recalibrate, weights_hash
-from .fleets import Fleet, TransferMatrix, fleet
-from .measured import Measurement, measurements
+from .fleets import Fleet, fleet
+from .fronts import Front, FrontPoint, TransferMatrix
+from .measurements import Measurement, read_measurements
 from .predictors import (
     AccuracyPredictor,
     ConfidenceBound,
@@ -65,7 +68,7 @@ from .profiling import (
     table_from_folder,
 )
 from .space import SearchSpace, Subnet, families, get_family
-from .studies import Asked, Front, FrontPoint, SubnetStudy, study
+from .studies import Asked, SubnetStudy, study
 from .supernet import Supernet, load_supernet, save_supernet
 from .verification import AccuracyMeter, LatencyMeter, Verification
 
@@ -128,13 +131,15 @@ __all__ = [
     "fetch",
     "fleet",
     "fleets",
+    "formats",
+    "fronts",
     "get_family",
     "latency_report",
     "load_supernet",
     "measure",
-    "measured",
-    "measurements",
+    "read_measurements",
     "predictors",
+    "problem",
     "profile",
     "profiling",
     "published",

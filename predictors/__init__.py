@@ -1,23 +1,32 @@
 """What a subnet is predicted to do: accuracy, latency, and exact costs."""
 
-from optuna_ofa.predictors._accuracy import AccuracyPredictor
-from optuna_ofa.predictors._base import Predictor
+from optuna_ofa.predictors._base import Direction as Direction, Predictor
 from optuna_ofa.predictors._confidence_bound import ConfidenceBound
 from optuna_ofa.predictors._cost import COSTS, CostPredictor
-from optuna_ofa.predictors._latency_predictor import LatencyPredictor
-from optuna_ofa.predictors._latency_table import LatencyTable
-from optuna_ofa.predictors._network_latency import NetworkLatencyPredictor
-from optuna_ofa.predictors._table_files import Entry
-from optuna_ofa.predictors._table_tools import (
+from optuna_ofa.predictors._errors import (
+    PredictionErrors,
+    kendall_tau,
+    prediction_errors as prediction_errors,
+)
+from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
+from optuna_ofa.predictors._rows import averaged as averaged
+from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
+from optuna_ofa.predictors.gaussian_process._process import GaussianProcess as GaussianProcess
+from optuna_ofa.predictors.latency._interpolation import METHOD as METHOD
+from optuna_ofa.predictors.latency._merge import (
     EntryDifference,
     diff_tables,
     export_yaml,
     merge_tables,
 )
+from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor
+from optuna_ofa.predictors.latency._predictor import LatencyPredictor
+from optuna_ofa.predictors.latency._table import LatencyTable
+from optuna_ofa.predictors.latency._table_files import Entry
 
 __all__ = [
-    "COSTS",
     "AccuracyPredictor",
+    "COSTS",
     "ConfidenceBound",
     "CostPredictor",
     "Entry",
@@ -25,8 +34,10 @@ __all__ = [
     "LatencyPredictor",
     "LatencyTable",
     "NetworkLatencyPredictor",
+    "PredictionErrors",
     "Predictor",
     "diff_tables",
     "export_yaml",
+    "kendall_tau",
     "merge_tables",
 ]

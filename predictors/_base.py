@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 Direction = Literal["maximize", "minimize"]
 # Takes ``(n, n_genes)`` genotypes and, for each, the index of the anchor that it is close to.

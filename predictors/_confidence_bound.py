@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors._base import LocalModel, Predictor
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space import Matrix
 
 
 class ConfidenceBound(Predictor):

@@ -17,8 +17,7 @@ from optuna_ofa.costs import (
     layer_peak_bytes,
 )
 from optuna_ofa.predictors._base import LocalModel, Predictor
-from optuna_ofa.space import Layer, SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space import Layer, Matrix, SearchSpace
 
 _MB = 1e6
 _PRICES: dict[str, Callable[[Layer], float]] = {

@@ -10,15 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import FormatError
-from optuna_ofa.predictors._accuracy_model import AccuracyModel
-from optuna_ofa.predictors._arrays import decode_array, encode_array
+from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa.formats import space_encoding
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.predictors._measured_rows import MeasuredRows
 from optuna_ofa.predictors._mlp_training import train_mlp
-from optuna_ofa.predictors._onehot_mlp import OneHotMLP
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._onehot import space_encoding
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
+from optuna_ofa.space import Matrix, SearchSpace
 
 _N_MEMBERS = 5
 _MAX_MEMBERS = 100

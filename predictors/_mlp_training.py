@@ -7,10 +7,10 @@ import math
 
 import torch
 
-from optuna_ofa.predictors._measured_rows import MeasuredRows
-from optuna_ofa.predictors._onehot_mlp import OneHotMLP
+from optuna_ofa.formats import space_encoding
+from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._onehot import space_encoding
 
 _HIDDEN = (400, 400, 400)
 _N_STEPS = 1_000

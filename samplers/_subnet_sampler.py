@@ -6,16 +6,13 @@ import abc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidSubnetError
-from optuna_ofa._violations import LIST_KEY, listed, violation_of
-from optuna_ofa.samplers._domination import Values
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.problem import LIST_KEY, listed, violation_of
+from optuna_ofa.samplers._trials import FinishedTrials
+from optuna_ofa.space import Matrix, SearchSpace
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -93,32 +90,3 @@ class SubnetSampler(BaseSampler, abc.ABC):
             return self.space.from_params([trial.params])
         except InvalidSubnetError:  # of another objective, or from before a restriction
             return None
-
-
-class FinishedTrials:
-    """Gives each finished trial of a study once, whoever ran it."""
-
-    def __init__(self) -> None:
-        self._given: set[int] = set()
-        self._first_open = 0
-
-    def new(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those that have finished since the last call, given all trials in their order."""
-        finished = []
-        for trial in trials[self._first_open :]:
-            if trial.number not in self._given and trial.state.is_finished():
-                self._given.add(trial.number)
-                finished.append(trial)
-        while self._first_open in self._given:  # trials before this one need no second look
-            self._given.discard(self._first_open)
-            self._first_open += 1
-        return finished
-
-    def unfinished(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those that have not finished."""
-        return [t for t in trials[self._first_open :] if not t.state.is_finished()]
-
-
-def signs_of(directions: Sequence[StudyDirection]) -> Values:
-    """``(n_objectives,)`` factors that make smaller better everywhere."""
-    return np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])

@@ -11,15 +11,14 @@ import numpy as np
 from optuna.trial import TrialState
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa._violations import constraints_of
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers._measured_trials import MeasuredTrials
-from optuna_ofa.samplers._predictor_prior import PredictorPrior
-from optuna_ofa.samplers._quantity import Prior
-from optuna_ofa.samplers._subnet_sampler import SubnetSampler, signs_of
-from optuna_ofa.samplers._surrogate_search import Proposals, SurrogateSearch
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.problem import PREDICTION, PREDICTION_STD, constraints_of
+from optuna_ofa.samplers._priors import PredictorPrior
+from optuna_ofa.samplers._subnet_sampler import SubnetSampler
+from optuna_ofa.samplers._trials import MeasuredTrials, signs_of
+from optuna_ofa.samplers.models._quantity import Prior
+from optuna_ofa.samplers.models._search import Proposals, SurrogateSearch
+from optuna_ofa.space import Matrix, SearchSpace
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 N_STARTUP_TRIALS = 40
 # what one more result teaches is the less the more there are
 _LEAST_BATCH, _BATCH_SHARE = 5, 0.02
-# user attributes of a trial
-PREDICTED, PREDICTED_STD = "predicted", "predicted_std"
 
 
 class SurrogateSampler(SubnetSampler):
@@ -175,7 +172,7 @@ class SurrogateSampler(SubnetSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Say of a trial that has failed that this is no accident of its process."""
-        if state == TrialState.FAIL and PREDICTED in trial.user_attrs:
+        if state == TrialState.FAIL and PREDICTION in trial.user_attrs:
             study._storage.set_trial_user_attr(trial._trial_id, "error", "not measured")
         super().after_trial(study, trial, state, values)
 
@@ -212,6 +209,6 @@ class SurrogateSampler(SubnetSampler):
             else [f"values_{i}" for i in range(len(study.directions))]
         )  # fmt: skip
         values = one.values[0] * signs_of(study.directions)
-        for key, numbers in ((PREDICTED, values), (PREDICTED_STD, one.std[0])):
+        for key, numbers in ((PREDICTION, values), (PREDICTION_STD, one.std[0])):
             noted = dict(zip(names, numbers.tolist(), strict=True))
             study._storage.set_trial_user_attr(trial._trial_id, key, noted)

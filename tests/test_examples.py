@@ -18,7 +18,7 @@ from optuna_ofa import (
     SearchSpace,
     get_family,
     load_supernet,
-    measurements,
+    read_measurements,
     save_supernet,
 )
 from optuna_ofa.data import packaged_accuracy, packaged_supernet, table_names
@@ -194,7 +194,7 @@ def test_evaluate_in_workers_share_a_study(tmp_path: Path) -> None:
         assert f"{n_trials} trials" in out
         assert " M multiply-adds" in out
     family = mobilenet_v3_small_images("fashion", n_classes=10, in_channels=1, width=0.5)
-    rows = measurements(f"sqlite:///{tmp_path}/fashion.db", family, metric="top1")
+    rows = read_measurements(f"sqlite:///{tmp_path}/fashion.db", family, metric="top1")
     assert 2 <= len(rows) <= 8
 
 

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna_ofa.commands._arguments import add_study, add_within, limits
-from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._arguments import Arguments, Command, Output, add_study, add_within, limits
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,17 +10,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from optuna_ofa._errors import OptunaOFAError
-from optuna_ofa.commands._collect import COLLECT
-from optuna_ofa.commands._command import Command, Output
-from optuna_ofa.commands._compare import COMPARE
+from optuna_ofa.commands._arguments import Command, Output
+from optuna_ofa.commands._devices import COLLECT, COMPARE, GRAPHS, MEASURE, PROFILE
 from optuna_ofa.commands._export import EXPORT
-from optuna_ofa.commands._front import FRONT
-from optuna_ofa.commands._graphs import GRAPHS
-from optuna_ofa.commands._measure import MEASURE
-from optuna_ofa.commands._profile import PROFILE
-from optuna_ofa.commands._report import REPORT
-from optuna_ofa.commands._search import SEARCH
-from optuna_ofa.commands._verify import VERIFY
+from optuna_ofa.commands._searches import FRONT, REPORT, SEARCH, VERIFY
 
 COMMANDS = (
     SEARCH, FRONT, VERIFY, REPORT, EXPORT, PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT,

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optuna_ofa.commands._command import Arguments
+from optuna_ofa.commands._arguments import Arguments
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_ofa.studies import Front, FrontPoint, SubnetStudy
+    from optuna_ofa.fronts import Front, FrontPoint
+    from optuna_ofa.studies import SubnetStudy
 
 # User attribute of a study: the names or files of its predictors, for the next command.
 PREDICTORS = "optuna_ofa:predictors"
@@ -26,11 +27,10 @@ def open_study(arguments: Arguments) -> SubnetStudy:
     import optuna
 
     from optuna_ofa._errors import InvalidArgumentError
-    from optuna_ofa.predictors._choices import space_of_choices
-    from optuna_ofa.space import get_family
+    from optuna_ofa.problem import DESCRIPTION
+    from optuna_ofa.space import get_family, space_of_choices
+    from optuna_ofa.storage import open_shared, storage_errors
     from optuna_ofa.studies import study
-    from optuna_ofa.studies.storage._open import storage_errors
-    from optuna_ofa.studies.storage._shared import DESCRIPTION, open_shared
 
     quiet_optuna()
     name, store = arguments["study"], open_shared(arguments["storage"])

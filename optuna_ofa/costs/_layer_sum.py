@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import MissingEntryError
-from optuna_ofa.space import Layer, SearchSpace, Slot, Subnet, slots
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space import Layer, Matrix, SearchSpace, Slot, Subnet, slots
 
 # Rows priced at a time: their indices stay in the processor's cache.
 _CHUNK = 4096

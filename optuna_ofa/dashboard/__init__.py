@@ -1,7 +1,11 @@
 """Studies in Optuna Dashboard: pictures, notes and artifacts, which `publish` puts there."""
 
-from optuna_ofa.dashboard._every import PublishEvery
-from optuna_ofa.dashboard._publish import Published, publish
+from optuna_ofa.dashboard._publish import Published, PublishEvery, publish
 from optuna_ofa.dashboard._view import publish_view
 
-__all__ = ["PublishEvery", "Published", "publish", "publish_view"]
+__all__ = [
+    "PublishEvery",
+    "Published",
+    "publish",
+    "publish_view",
+]

@@ -16,14 +16,14 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.deployment import export, figures_of
-from optuna_ofa.space import net_config
-from optuna_ofa.studies import FrontPoint
+from optuna_ofa.formats import net_config
+from optuna_ofa.fronts import FrontPoint
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from torch import Tensor, nn
 
-    from optuna_ofa.evaluation._images import Loader
+    from optuna_ofa.evaluation import Loader
     from optuna_ofa.studies import SubnetStudy
     from optuna_ofa.supernet import Supernet
 

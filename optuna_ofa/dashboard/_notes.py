@@ -6,11 +6,9 @@ import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from optuna_ofa.fronts import FrontPoint, Picks, describe
 from optuna_ofa.reports import Table, find_sources, pick_table
-from optuna_ofa.reports._picks import Picks
 from optuna_ofa.space import Subnet
-from optuna_ofa.studies import FrontPoint
-from optuna_ofa.studies._front import describe
 from optuna_ofa.visualization import architecture_info
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import optuna
 import plotly.graph_objects as go
 
 from optuna_ofa._imports import try_import
-from optuna_ofa.dashboard._sections import with_section
-from optuna_ofa.studies.storage._study_attributes import set_study_attributes
+from optuna_ofa.storage import set_study_attributes
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -102,3 +101,24 @@ class Pending:
             StorageError: If the database refuses, and then nothing was written.
         """
         set_study_attributes(self._study, self._buffer.new)
+
+
+# Definitions of links, which no reader of Markdown shows.
+_BEGIN = "[optuna_ofa begin]: # (What is between here and the end is replaced.)"
+_END = "[optuna_ofa end]: # (What is below is left as it is.)"
+
+
+def with_section(note: str, text: str) -> str:
+    """A note with a text in place of the last one; an empty text takes it out.
+
+    Args:
+        note: The note as it is; what is written by others in it stays.
+        text: Markdown.
+    """
+    section = f"{_BEGIN}\n\n{text.strip()}\n\n{_END}" if text.strip() else ""
+    before, begin, rest = note.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        before, after = "", note
+    parts = (part.strip() for part in (before, section, after))
+    return "\n\n".join(part for part in parts if part)

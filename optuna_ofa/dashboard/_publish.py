@@ -5,30 +5,23 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.dashboard._artifacts import (
-    Exports,
-    has_artifacts,
-    put_artifacts,
-    remove_artifacts,
-)
+from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.dashboard._artifacts import Exports, has_artifacts, put_artifacts, remove_artifacts
 from optuna_ofa.dashboard._notes import study_note, trial_note
 from optuna_ofa.dashboard._pending import Pending
-from optuna_ofa.reports import Limits, find_picks, study_sections
-from optuna_ofa.reports._picks import Picks
-from optuna_ofa.reports._sections import kind_of
-from optuna_ofa.studies import FrontPoint
-from optuna_ofa.visualization._front_info import KINDS
+from optuna_ofa.fronts import FrontPoint, Limits, Picks, find_picks
+from optuna_ofa.reports import kind_of, study_sections
+from optuna_ofa.visualization import KINDS
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from torch import Tensor, nn
 
-    from optuna_ofa.evaluation._images import Loader
+    from optuna_ofa.evaluation import Loader
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
     from optuna_ofa.supernet import Supernet
 
 _HEIGHT = 450  # of the place that the dashboard has for a picture, in pixels
@@ -133,3 +126,34 @@ def _put_trials(
 def _trial_id(study: SubnetStudy, number: int) -> int:
     storage = study._storage
     return int(storage.get_trial_id_from_study_id_trial_number(study._study_id, number))
+
+
+class PublishEvery:
+    """Publishes a study after each few generations: ``study.search(n, callbacks=[...])``.
+
+    A study without a feasible trial is passed over. One worker of several is enough.
+
+    Args:
+        n_generations: After how many.
+        options: What `SubnetStudy.publish` takes.
+
+    Raises:
+        InvalidArgumentError: If ``n_generations`` is below 1.
+    """
+
+    def __init__(self, n_generations: int, **options: Any) -> None:
+        if n_generations < 1:
+            raise InvalidArgumentError(
+                f"`n_generations` must be at least 1, but got {n_generations}."
+            )
+        self._n_generations, self._options = n_generations, options
+        self._n_seen = 0
+
+    def __call__(self, study: SubnetStudy) -> None:
+        """Called by `SubnetStudy.search` after a generation."""
+        self._n_seen += 1
+        if self._n_seen % self._n_generations == 0:
+            try:
+                study.publish(**self._options)
+            except EmptyFrontError:
+                pass

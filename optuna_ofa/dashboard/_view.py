@@ -14,17 +14,15 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.dashboard._publish import publish
-from optuna_ofa.reports import Limits, find_picks
-from optuna_ofa.reports._sections import kind_of
+from optuna_ofa.fronts import Batch, FrontPoint, Limits, Results, find_picks
+from optuna_ofa.reports import kind_of
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.studies import FrontPoint, SubnetStudy
-from optuna_ofa.studies._results import Batch, Results
-from optuna_ofa.studies.storage._open import storage_errors
-from optuna_ofa.studies.storage._shared import make_study, open_shared
-from optuna_ofa.visualization._front_info import spread_out
+from optuna_ofa.storage import make_study, open_shared, storage_errors
+from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.visualization import spread_out
 
 if TYPE_CHECKING:
-    from optuna_ofa.studies._find_front import Kind
+    from optuna_ofa.problem import Kind
 
 N_TRIALS = 200
 _VIEW = "optuna_ofa:view_of"  # attribute of a copy: which study it shows

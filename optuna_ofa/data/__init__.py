@@ -1,6 +1,15 @@
 """What comes with the package (made by the scripts in ``examples/``), and image data to try."""
 
 from optuna_ofa.data._fashion_mnist import ImageData, fashion_mnist, halves
+from optuna_ofa.data._find import (
+    Accuracy as Accuracy,
+    Hardware as Hardware,
+    covered_space as covered_space,
+    family_of as family_of,
+    find_accuracy as find_accuracy,
+    find_hardware as find_hardware,
+    latency_predictor as latency_predictor,
+)
 from optuna_ofa.data._packaged import (
     default_table_name,
     packaged_accuracies,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.deployment._deployable import Loaded
 from optuna_ofa.deployment._export import load_exported
-from optuna_ofa.deployment._format import Loaded
 from optuna_ofa.deployment._metadata import read_metadata
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.evaluation import recalibrate
-from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation import Calibration, recalibrate
 from optuna_ofa.space import Subnet, subnet_layers
 from optuna_ofa.supernet import Supernet, at_resolution, build_plain
 
@@ -83,3 +85,29 @@ def _check_plain(net: nn.Module, subnet: Subnet) -> None:
                 f"`net` must be a supernet, or a plain network of {subnet}, whose `{name}` has "
                 f"shape {shapes[0]}, but got {shapes[1]}."
             )
+
+
+Metadata = Mapping[str, Any]
+# images to logits
+Loaded = Callable[[Tensor], Tensor]
+
+
+class Format(NamedTuple):
+    """One format; `export` and `load_exported` call it.
+
+    Args:
+        check: Raises MissingDependencyError where what writes it is not installed.
+        write: Writes a network to a path and returns the files, each of them whole or not at all.
+        load: Reads what ``write`` wrote.
+        packages: What writes it, besides torch.
+        batch: Which numbers of images a file can take: ``"any"`` whatever is asked for,
+            ``"fixed"``, or ``"both"``, as it is asked for.
+        needs_images: Whether it cannot be written without calibration images.
+    """
+
+    check: Callable[[], None]
+    write: Callable[[Deployable, Path], list[Path]]
+    load: Callable[[Path, Metadata], Loaded]
+    packages: tuple[str, ...]
+    batch: str
+    needs_images: bool = False

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.studies import FrontPoint
-from optuna_ofa.studies._metrics import METRICS
+from optuna_ofa.fronts import FrontPoint
+from optuna_ofa.problem import METRICS
 
 KINDS = ("predicted", "measured")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from optuna_ofa.deployment import _graph_format as graph
-from optuna_ofa.deployment import _torch_format as torch_format
-from optuna_ofa.deployment._format import Format
-from optuna_ofa.profiling._executorch_graph import check_executorch
+from optuna_ofa.deployment import _graph_format as graph, _torch_format as torch_format
+from optuna_ofa.deployment._deployable import Format
+from optuna_ofa.graphs import check_executorch
 
 
 def _nothing_to_check() -> None:

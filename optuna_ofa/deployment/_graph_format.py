@@ -13,11 +13,8 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import quiet
-from optuna_ofa.deployment._deployable import Deployable
-from optuna_ofa.deployment._format import Loaded, Metadata
-from optuna_ofa.profiling._executorch_graph import write_program
-from optuna_ofa.profiling._quantized_graph import quantize
-from optuna_ofa.profiling._torch_net import fold_batch_norm
+from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
+from optuna_ofa.graphs import fold_batch_norm, quantize, write_program
 
 _onnx = try_import("onnx", extra="onnx")
 _onnxscript = try_import("onnxscript", extra="onnx")

@@ -15,10 +15,9 @@ import torch
 
 from optuna_ofa._errors import FormatError
 from optuna_ofa._files import replacing
-from optuna_ofa.deployment._deployable import Deployable
+from optuna_ofa.deployment._deployable import Deployable, Format, Metadata
 from optuna_ofa.deployment._figures import Figure
-from optuna_ofa.deployment._format import Format, Metadata
-from optuna_ofa.space import net_config
+from optuna_ofa.formats import net_config
 
 VERSION = 1
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.deployment._deployable import calibrated_net
 from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stored_bytes
-from optuna_ofa.evaluation._calibration import Calibration
-from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, at_resolution
 

@@ -14,16 +14,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from optuna_ofa._errors import FailedMeasurementWarning, InvalidArgumentError
-from optuna_ofa.evaluation._accuracies import Accuracies
+from optuna_ofa.evaluation._accuracies import Accuracies, to_rows, to_score
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._identity import data_hash, weights_hash
 from optuna_ofa.evaluation._images import Loader, batches, is_function
 from optuna_ofa.evaluation._score import Score
-from optuna_ofa.evaluation._stored import to_rows, to_score
 from optuna_ofa.evaluation._workers import score_groups
-from optuna_ofa.measured import MeasurementTable
-from optuna_ofa.space import Family, SearchSpace, Subnet
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.measurements import MeasurementTable
+from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 
 # subnets that share a pass over the images, which are then read and resized once for all

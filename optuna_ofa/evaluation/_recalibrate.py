@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.supernet._elastic import Elastic
+from optuna_ofa.supernet import Elastic
 
 BATCH_SIZE = 100
 

@@ -2,6 +2,8 @@
 
 from optuna_ofa.fleets._create import fleet
 from optuna_ofa.fleets._fleet import Fleet
-from optuna_ofa.fleets._transfer import TransferMatrix
 
-__all__ = ["Fleet", "TransferMatrix", "fleet"]
+__all__ = [
+    "Fleet",
+    "fleet",
+]

@@ -11,12 +11,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.fleets._fleet import Fleet
-from optuna_ofa.fleets._shared_accuracy import SharedPredictor
-from optuna_ofa.predictors import LatencyTable, Predictor
-from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.studies import study
-from optuna_ofa.studies._resolve import (
+from optuna_ofa.data import (
     Accuracy,
     Hardware,
     covered_space,
@@ -24,9 +19,12 @@ from optuna_ofa.studies._resolve import (
     find_accuracy,
     find_hardware,
 )
-from optuna_ofa.studies.storage._keep import Keep
-from optuna_ofa.studies.storage._open import storage_errors
-from optuna_ofa.studies.storage._shared import open_shared
+from optuna_ofa.fleets._fleet import Fleet
+from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
+from optuna_ofa.problem import Keep
+from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.storage import open_shared, storage_errors
+from optuna_ofa.studies import study
 from optuna_ofa.supernet import Supernet
 
 Bound = float | Mapping[str, float]

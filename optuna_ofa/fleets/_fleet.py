@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.fleets._search import search
-from optuna_ofa.fleets._transfer import TransferMatrix, transfer_matrix
+from optuna_ofa.fronts import Front, TransferMatrix, transfer_matrix
+from optuna_ofa.problem import Kind
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.studies import Front, SubnetStudy
-from optuna_ofa.studies._find_front import Kind
-from optuna_ofa.verification._function_meter import FunctionMeter
-from optuna_ofa.verification._meter import Meter
+from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.verification import FunctionMeter, Meter
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_ofa.reports import Limits
-    from optuna_ofa.verification import Verification
-    from optuna_ofa.verification._verify import Measure
+    from optuna_ofa.fronts import Limits
+    from optuna_ofa.verification import Measure, Verification
 
 
 class Fleet(Mapping[str, SubnetStudy]):

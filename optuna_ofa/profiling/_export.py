@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa._progress import progress_bar
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import at_resolution, covering_subnets, signatures
 from optuna_ofa.profiling._graph_folder import (
@@ -16,7 +17,6 @@ from optuna_ofa.profiling._graph_folder import (
     read_manifest,
     write_folder,
 )
-from optuna_ofa.profiling._progress import progress_bar
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._runtimes import RUNTIMES, find_writer
 from optuna_ofa.profiling._table import build_table

@@ -15,7 +15,7 @@ import optuna_ofa.profiling.on_device as on_device
 from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa.profiling.on_device._folder import MANIFEST
-from optuna_ofa.profiling.on_device._meter import Progress
+from optuna_ofa.profiling.on_device._rounds import Progress
 from optuna_ofa.profiling.on_device._runtime import INT8
 from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, subnet_layers, subnet_of
 

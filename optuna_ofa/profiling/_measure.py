@@ -14,13 +14,12 @@ import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import FailedMeasurementWarning, NoisyDeviceWarning
-from optuna_ofa.measured import MeasurementTable
+from optuna_ofa._progress import progress_bar
+from optuna_ofa.measurements import MeasurementTable
 from optuna_ofa.profiling._export import MAX_SPREAD, as_space
 from optuna_ofa.profiling._graph_folder import graphs_of, read_manifest, write_folder
-from optuna_ofa.profiling._latency_row import METRIC, LatencyRow
-from optuna_ofa.profiling._measurements import COLUMNS, Measurements
+from optuna_ofa.profiling._measurements import COLUMNS, METRIC, LatencyRow, Measurements
 from optuna_ofa.profiling._profile import argument_errors
-from optuna_ofa.profiling._progress import progress_bar
 from optuna_ofa.profiling._results import SETUP, Results, read_results
 from optuna_ofa.profiling._runtimes import find_runtime, find_writer
 from optuna_ofa.profiling.on_device._folder import (
@@ -31,8 +30,7 @@ from optuna_ofa.profiling.on_device._folder import (
     measure_folder,
 )
 from optuna_ofa.profiling.on_device._runtime import Runtime, Settings
-from optuna_ofa.space import Family, SearchSpace, Subnet
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 
 _TIMES = ("latency_ms", "min_ms", "std_ms", "wall_ms")
 # wall clock over CPU clock above which others kept the processor busy

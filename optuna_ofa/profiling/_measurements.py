@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.measurements import Row
+from optuna_ofa.space import Matrix, SearchSpace
 
 COLUMNS = ("latency_ms", "min_ms", "std_ms", "wall_ms", "n_rounds")
 
@@ -61,3 +61,30 @@ class Measurements:
         failures = {i: reason for i, reason in enumerate(reasons) if reason is not None}
         return Measurements(space=self.space, matrix=self.matrix[chosen], setup=self.setup,
                             anchor_ms=self.anchor_ms, failures=failures, **columns)  # fmt: skip
+
+
+METRIC = "latency_ms"
+
+
+class LatencyRow(NamedTuple):
+    """One measurement of one subnet; None and an ``error`` where the runtime failed."""
+
+    latency_ms: float | None
+    min_ms: float | None
+    std_ms: float | None
+    wall_ms: float | None
+    anchor_ms: float | None
+    n_rounds: int
+    error: str | None = None
+
+    def to_row(self) -> Row:
+        """The row of the table."""
+        details = {"min_ms": self.min_ms, "wall_ms": self.wall_ms, "anchor_ms": self.anchor_ms}
+        return Row(METRIC, self.latency_ms, self.std_ms, self.n_rounds, details, self.error)
+
+    @classmethod
+    def from_row(cls, row: Row) -> LatencyRow:
+        """The measurement of a row that `to_row` made."""
+        details = row.details
+        return cls(row.value, details["min_ms"], row.std, details["wall_ms"],
+                   details["anchor_ms"], row.n, row.error)  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from optuna_ofa._errors import InvalidArgumentError, OptunaOFAError
+from optuna_ofa._progress import progress_bar
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import (
     MAX_SPREAD,
@@ -17,7 +18,6 @@ from optuna_ofa.profiling._export import (
     export_profile,
     table_from_folder,
 )
-from optuna_ofa.profiling._progress import progress_bar
 from optuna_ofa.profiling._runtimes import find_runtime
 from optuna_ofa.profiling.on_device._folder import measure_folder
 from optuna_ofa.profiling.on_device._runtime import Runtime, Settings

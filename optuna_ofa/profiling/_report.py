@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.profiling._accuracy import Accuracy, accuracy
+from optuna_ofa.predictors import CostPredictor, PredictionErrors, Predictor, prediction_errors
 from optuna_ofa.profiling._measurements import Measurements
 
 MACS = "MACs"
@@ -31,9 +30,9 @@ class LatencyReport:
 
     measurements: Measurements
     predicted_ms: Mapping[str, NDArray[np.float64]]
-    rows: tuple[Accuracy, ...]
+    rows: tuple[PredictionErrors, ...]
 
-    def __getitem__(self, name: str) -> Accuracy:
+    def __getitem__(self, name: str) -> PredictionErrors:
         """The figures of one predictor, of ``"MACs"`` or ``"measured again"``."""
         return next(row for row in self.rows if row.name == name)
 
@@ -90,9 +89,9 @@ def latency_report(
         predictor.require(kept.space)
     predicted = {name: p.predict(kept.matrix) for name, p in named.items()}
     predicted[MACS] = _from_macs(kept)
-    rows = [accuracy(name, values, kept.latency_ms) for name, values in predicted.items()]
+    rows = [prediction_errors(name, values, kept.latency_ms) for name, values in predicted.items()]
     if retest is not None:
-        rows.append(accuracy(RETEST, retest.latency_ms, kept.latency_ms))
+        rows.append(prediction_errors(RETEST, retest.latency_ms, kept.latency_ms))
     return LatencyReport(kept, predicted, tuple(rows))
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._imports import try_import
-from optuna_ofa.profiling._executorch_graph import write_executorch
+from optuna_ofa.graphs import (
+    SUFFIX,
+    write_executorch,
+    write_layers,
+    write_onnx,
+    write_quantized_onnx,
+)
 from optuna_ofa.profiling._graph_folder import Write
-from optuna_ofa.profiling._onnx_graph import write_onnx
-from optuna_ofa.profiling._quantized_graph import write_quantized_onnx
-from optuna_ofa.profiling._torch_net import SUFFIX, write_layers
 from optuna_ofa.profiling._torch_runtime import TorchEager
 from optuna_ofa.profiling.on_device._registry import RUNTIMES as ON_DEVICE
 from optuna_ofa.profiling.on_device._runtime import INT8, Runtime, Settings

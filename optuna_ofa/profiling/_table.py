@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import NoisyDeviceError
-from optuna_ofa.predictors import Entry, LatencyTable
-from optuna_ofa.predictors._interpolation import METHOD
+from optuna_ofa.predictors import METHOD, Entry, LatencyTable
 from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
 from optuna_ofa.space import Layer, SearchSpace

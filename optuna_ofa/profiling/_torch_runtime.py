@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from optuna_ofa.profiling._torch_net import SUFFIX, LayerNet, build_net, example_input, read_layers
+from optuna_ofa.graphs import SUFFIX, LayerNet, build_net, example_input, read_layers
 from optuna_ofa.profiling.on_device._runtime import Network, NodeTime, Settings, require_float32
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

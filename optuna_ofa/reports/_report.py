@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._files import replacing
+from optuna_ofa.fronts import FrontPoint, Limits, find_picks, named_studies
 from optuna_ofa.reports._page import page
-from optuna_ofa.reports._picks import Limits, find_picks
 from optuna_ofa.reports._sections import Section, kind_of, study_sections
 from optuna_ofa.reports._sources import find_sources
 from optuna_ofa.reports._table import pick_table, source_table
-from optuna_ofa.studies import FrontPoint
-from optuna_ofa.visualization._same import named_studies
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 
 def report(

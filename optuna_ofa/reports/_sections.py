@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import plotly.graph_objects as go
 
+from optuna_ofa.fronts import FrontPoint, Picks, cost_metric
 from optuna_ofa.predictors import LatencyTable
-from optuna_ofa.reports._picks import Picks, cost_metric
-from optuna_ofa.studies import METRICS, FrontPoint
+from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization import (
+    KINDS,
     plot_accuracy_macs,
     plot_architecture,
     plot_choices,
@@ -18,12 +19,12 @@ from optuna_ofa.visualization import (
     plot_fronts,
     plot_hypervolume,
     plot_layer_latency,
+    spread_out,
 )
-from optuna_ofa.visualization._front_info import KINDS, spread_out
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 Shown = Mapping[str, tuple["SubnetStudy", Picks]]
 _MAX_ARCHITECTURES = 6  # more make a picture that fits on no screen

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.studies import METRICS
-from optuna_ofa.visualization._front_info import KINDS
+from optuna_ofa.problem import METRICS
+from optuna_ofa.visualization import KINDS
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy

@@ -6,11 +6,11 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from optuna_ofa.fronts import FrontPoint, Picks
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.reports._picks import Picks
+from optuna_ofa.problem import METRICS
 from optuna_ofa.reports._sources import Source
 from optuna_ofa.space import subnet_layers
-from optuna_ofa.studies import METRICS, FrontPoint
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy

@@ -12,19 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import CategoricalDistribution
 
 from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.space._drawing import draw_of_sizes, spread_sizes
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._genotype import genotype_of, subnet_of
+from optuna_ofa.space._matrix import MAX_LISTED, Matrix
 from optuna_ofa.space._restriction import Choices, as_list, keep_kind, keep_parameter
-from optuna_ofa.space._sizes import of_sizes
 from optuna_ofa.space._subnet import Subnet
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
-
-Matrix = NDArray[np.int16]
-# `SearchSpace.enumerate` lists spaces of up to so many subnets.
-MAX_LISTED = 1_000_000
 
 
 class SearchSpace:
@@ -324,6 +321,20 @@ class SearchSpace:
         """The subnet with the most of everything."""
         return self._extreme(-1)
 
+    def spread(self, n: int, rng: np.random.Generator) -> Matrix:
+        """Return the smallest subnet, the largest one, and random ones of every size between them.
+
+        In a small space some are alike.
+
+        Returns:
+            A canonical ``(n, n_genes)`` matrix, the two ends first.
+        """
+        return self._of_sizes(spread_sizes(n, rng), rng)
+
+    def _of_sizes(self, sizes: NDArray[np.float64], rng: np.random.Generator) -> Matrix:
+        choices = [self._choices[gene.name] for gene in self.genes]
+        return self.canonicalize(draw_of_sizes(choices, sizes, rng))
+
     def _extreme(self, index: int) -> Subnet:
         return subnet_of(self.family, [self._choices[gene.name][index] for gene in self.genes])
 
@@ -360,7 +371,7 @@ class SearchSpace:
             )
         rng = np.random.default_rng(seed)
         if uniform_over == "sizes":
-            return of_sizes(self, rng.random(n), rng)
+            return self._of_sizes(rng.random(n), rng)
         matrix = np.empty((n, len(self.genes)), dtype=np.int16)
         for j, gene in enumerate(self.genes):
             choices = np.array(self._choices[gene.name], dtype=np.int16)
@@ -451,3 +462,10 @@ def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ..
             f"`{name}` must be None, because the family has no elastic {name}, but got {given!r}."
         )
     return (given,) * len(default)
+
+
+def space_of_choices(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
+    """The space whose ``choices`` they are: the integers of each gene by its name."""
+    resolution, *others = family.genes
+    kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in others}
+    return SearchSpace(family, resolution=choices[resolution.name]).restrict(parameters=kept)

@@ -2,19 +2,11 @@
 
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._create import study
-from optuna_ofa.studies._front import Front, FrontPoint
-from optuna_ofa.studies._metrics import METRICS, Metric
-from optuna_ofa.studies._problem import Evaluation, Problem
+from optuna_ofa.studies._engine import generations as generations, require_number as require_number
 from optuna_ofa.studies._study import SubnetStudy
 
 __all__ = [
-    "METRICS",
     "Asked",
-    "Evaluation",
-    "Front",
-    "FrontPoint",
-    "Metric",
-    "Problem",
     "SubnetStudy",
     "study",
 ]

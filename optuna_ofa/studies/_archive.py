@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import Results
+from optuna_ofa.fronts import Results
+from optuna_ofa.problem import Problem
 
 
 class Archive:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
 from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
-from optuna_ofa.samplers._surrogate_sampler import PREDICTED, PREDICTED_STD
-from optuna_ofa.samplers._told_subnets import absent
-from optuna_ofa.space import Subnet
-from optuna_ofa.studies._candidates import Candidates, propose
-from optuna_ofa.studies._chosen import Chosen
-from optuna_ofa.studies._learned import choose_learned
-from optuna_ofa.studies._promising import promising
-from optuna_ofa.studies.storage._running import start_trials
-from optuna_ofa.studies.storage._snapshot import Snapshot
+from optuna_ofa.fronts import nondominated, promising
+from optuna_ofa.problem import PREDICTION, PREDICTION_STD, Problem, warn_failed
+from optuna_ofa.samplers import Evolution, Measurements, SurrogateSampler
+from optuna_ofa.space import Matrix, Subnet, absent
+from optuna_ofa.storage import Unfinished, start_trials
 
 if TYPE_CHECKING:
     from optuna_ofa.studies._study import SubnetStudy
@@ -83,7 +80,7 @@ def _predicted(study: SubnetStudy) -> Candidates:
 
 
 def _choose(
-    study: SubnetStudy, candidates: Candidates, seen: Snapshot, n: int
+    study: SubnetStudy, candidates: Candidates, seen: Unfinished, n: int
 ) -> tuple[Chosen, Candidates]:
     """What to measure, and what it was chosen from."""
     problem, known = study.problem, study._archive.all()
@@ -107,7 +104,7 @@ def _choose(
 
 def _start(study: SubnetStudy, chosen: Chosen, last_id: int) -> list[Asked]:
     attributes = [
-        {PREDICTED: predicted, PREDICTED_STD: std}
+        {PREDICTION: predicted, PREDICTION_STD: std}
         for predicted, std in zip(chosen.predicted, chosen.std, strict=True)
     ]
     ids = start_trials(study, study.problem, chosen.matrix, attributes, study._tables, last_id)
@@ -129,3 +126,156 @@ def _trial(study: SubnetStudy, plain: optuna.Study, trial_id: int) -> optuna.Tri
     trial = optuna.Trial(plain, trial_id)
     trial.study = study
     return trial
+
+
+# The sampler proposes at least so many subnets where the predicted front has too few.
+_N_PROPOSED = 1000
+
+
+class Candidates(NamedTuple):
+    """Subnets with their predictions, each once.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        values: ``(n, n_objectives)`` in the metrics' own units.
+        constraints: ``(n, n_constraints)``, above 0 where violated.
+    """
+
+    matrix: Matrix
+    values: NDArray[np.float64]
+    constraints: NDArray[np.float64]
+
+    @staticmethod
+    def join(parts: Sequence[Candidates]) -> Candidates:
+        """All subnets of several; of equal ones the first."""
+        joined = Candidates(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+        once: dict[bytes, int] = {}
+        for i, row in enumerate(joined.matrix):
+            once.setdefault(row.tobytes(), i)
+        return joined.select(np.fromiter(once.values(), dtype=np.intp, count=len(once)))
+
+    @staticmethod
+    def predict(problem: Problem, matrix: Matrix) -> Candidates:
+        """Those that the predictors do not fail for, with a warning if some are missing."""
+        attempt = problem.try_evaluate(matrix)
+        if attempt.errors:
+            warn_failed(attempt.errors, len(matrix))
+        return Candidates(matrix[attempt.done], *attempt.evaluation)
+
+    def select(self, which: NDArray[np.intp]) -> Candidates:
+        """Some of them."""
+        return Candidates(self.matrix[which], self.values[which], self.constraints[which])
+
+    def n_on_front(self, problem: Problem, taken: Matrix) -> int:
+        """How many of the feasible subnets that none dominates are not taken."""
+        feasible = np.flatnonzero(problem.violations(self.constraints) <= 0)
+        front = feasible[nondominated(self.values[feasible] * problem.signs)]
+        return int(absent(self.matrix[front], taken).sum())
+
+
+def propose(
+    problem: Problem, evolution: Evolution, taken: Matrix, n: int, *, batch: int
+) -> Candidates:
+    """What the sampler would search next, on predictions that it forgets afterwards.
+
+    Args:
+        problem: What is searched for.
+        evolution: The sampler's; a copy of it is asked and told.
+        taken: Subnets that must not be proposed.
+        n: How many are wanted; more are found.
+        batch: How many to predict at a time.
+    """
+    evolution = evolution.fork()
+    evolution.forbid(taken)
+    found = [Candidates.predict(problem, taken[:0])]
+    for _ in range(0, max(_N_PROPOSED, 4 * n), batch):
+        try:
+            new = Candidates.predict(problem, evolution.ask(batch))
+        except SearchSpaceExhaustedError:
+            break
+        found.append(new)
+        violations = problem.violations(new.constraints)
+        evolution.tell(new.matrix, new.values * problem.signs, violations)
+    return Candidates.join(found)
+
+
+ByMetric = dict[str, float]
+
+
+class Chosen(NamedTuple):
+    """Subnets to measure.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        predicted: What is predicted of each by metric, also what only a constraint needs.
+        std: Standard deviations of those predictions that have one.
+    """
+
+    matrix: Matrix
+    predicted: list[ByMetric]
+    std: list[ByMetric]
+
+    @staticmethod
+    def of(
+        problem: Problem,
+        candidates: Candidates,
+        std: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> Chosen:
+        """All of some candidates.
+
+        Args:
+            problem: What is searched for.
+            candidates: The subnets.
+            std: ``(n,)`` standard deviations by metric; None asks the predictors.
+        """
+        columns = dict(zip(problem.objectives, candidates.values.T, strict=True))
+        for name, excess in zip(problem.constraints, candidates.constraints.T, strict=True):
+            columns.setdefault(name, problem.from_excess(name, excess))
+        if std is None:
+            stds = {m: problem.predictors[m].predict_std(candidates.matrix) for m in columns}
+            std = {m: column for m, column in stds.items() if column is not None}
+        return Chosen(candidates.matrix, _rows(columns, candidates), _rows(std, candidates))
+
+
+def _rows(columns: Mapping[str, NDArray[np.float64]], candidates: Candidates) -> list[ByMetric]:
+    """One dict for each subnet, without what is not finite."""
+    return [
+        {name: float(column[i]) for name, column in columns.items() if np.isfinite(column[i])}
+        for i in range(len(candidates.matrix))
+    ]
+
+
+def choose_learned(study: SubnetStudy, seen: Unfinished, n: int) -> Chosen | None:
+    """At most ``n`` subnets that may extend the measured front.
+
+    Args:
+        study: The study.
+        seen: What runs and has failed.
+        n: How many.
+
+    Returns:
+        The subnets; None where the study does not learn, or too little was measured.
+
+    Raises:
+        SearchSpaceExhaustedError: If none is left.
+    """
+    sampler, problem = study.sampler, study.problem
+    if not isinstance(sampler, SurrogateSampler):
+        return None
+    search = sampler.search_for(study, tuple(problem.constraints))
+    known = study._archive.all()
+    known = known.select(known.measured & np.isfinite(known.values).all(axis=1))
+    pending = seen.matrix[seen.running]
+    if not search.is_started(len(known.matrix), len(pending)):
+        return None
+    measured = Measurements(
+        known.matrix, known.values * problem.signs, known.constraints / problem.scales
+    )
+    taken = seen.matrix[~seen.running & ~seen.abandoned]
+    found = search.propose(measured, pending, taken, n, sampler.next_rng(len(known.matrix)))
+    constraints = found.constraints * problem.scales
+    if np.isnan(constraints).any():  # one that nobody has measured
+        given = problem.evaluate(found.matrix).constraints
+        constraints = np.where(np.isnan(constraints), given, constraints)
+    chosen = Candidates(found.matrix, found.values * problem.signs, constraints)
+    return Chosen.of(problem, chosen, dict(zip(problem.objectives, found.std.T, strict=True)))

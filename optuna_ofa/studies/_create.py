@@ -8,13 +8,7 @@ from typing import Any, get_args
 from optuna.storages import BaseStorage
 
 from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
-from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
-from optuna_ofa.samplers import NSGAIISampler, SubnetSampler
-from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.studies._learning_sampler import LearningSampler
-from optuna_ofa.studies._metrics import METRICS
-from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._resolve import (
+from optuna_ofa.data import (
     Accuracy,
     Hardware,
     covered_space,
@@ -23,11 +17,12 @@ from optuna_ofa.studies._resolve import (
     find_hardware,
     latency_predictor,
 )
+from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
+from optuna_ofa.problem import METRICS, Keep, Problem
+from optuna_ofa.samplers import LearningSampler, NSGAIISampler, PredictorSurrogate, SubnetSampler
+from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.storage import find_study, make_study, open_shared, storage_errors
 from optuna_ofa.studies._study import SubnetStudy
-from optuna_ofa.studies._surrogate import PredictorSurrogate
-from optuna_ofa.studies.storage._keep import Keep
-from optuna_ofa.studies.storage._open import storage_errors
-from optuna_ofa.studies.storage._shared import find_study, make_study, open_shared
 
 
 def study(

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.storages import BaseStorage
 
+from optuna_ofa.fronts import Front, FrontPoint, Results, find_front, of_kind
+from optuna_ofa.problem import Keep, Kind, Problem
 from optuna_ofa.samplers import Evolution, SubnetSampler
 from optuna_ofa.space import SearchSpace
+from optuna_ofa.storage import (
+    Generation,
+    Heartbeat,
+    PublicStore,
+    Store,
+    TableStore,
+    Unfinished,
+    read_unfinished,
+    relational,
+    summaries,
+)
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask import Asked, ask
-from optuna_ofa.studies._find_front import Kind, find_front, of_kind
-from optuna_ofa.studies._front import Front, FrontPoint
-from optuna_ofa.studies._learner import Learner
-from optuna_ofa.studies._measured import Measured
-from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import Results
-from optuna_ofa.studies._search import Callback, search
-from optuna_ofa.studies._tell import tell
-from optuna_ofa.studies.storage._heartbeat import Heartbeat
-from optuna_ofa.studies.storage._keep import Generation, Keep, summaries
-from optuna_ofa.studies.storage._public_store import PublicStore
-from optuna_ofa.studies.storage._snapshot import Snapshot, snapshot
-from optuna_ofa.studies.storage._store import Store
-from optuna_ofa.studies.storage._table_store import TableStore
-from optuna_ofa.studies.storage._tables import relational
+from optuna_ofa.studies._engine import Callback, Learner, search
+from optuna_ofa.studies._tell import Measured, tell
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -36,12 +36,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from optuna_ofa.dashboard import Published
-    from optuna_ofa.evaluation._images import Loader
-    from optuna_ofa.reports import Limits
+    from optuna_ofa.evaluation import Loader
+    from optuna_ofa.fronts import Limits
     from optuna_ofa.supernet import Supernet
-    from optuna_ofa.verification import Verification
-    from optuna_ofa.verification._points import Points
-    from optuna_ofa.verification._verify import Measure
+    from optuna_ofa.verification import Measure, Points, Verification
 
 
 class SubnetStudy(optuna.Study):
@@ -132,14 +130,14 @@ class SubnetStudy(optuna.Study):
         """
         search(self, n_evaluations, progress=progress, callbacks=tuple(callbacks))
 
-    def _refresh(self) -> Snapshot:
+    def _refresh(self) -> Unfinished:
         """Take in what other processes, or an earlier one, have written."""
-        seen = snapshot(self, self.space, self._tables)
+        seen = read_unfinished(self, self.space, self._tables)
         self._archive.add(self._store.read())
         self._learn(seen)
         return seen
 
-    def _learn(self, seen: Snapshot | None = None) -> None:
+    def _learn(self, seen: Unfinished | None = None) -> None:
         """Let the search learn what is known and new to it."""
         self._learner.learn(self._archive.untold(), seen)
         self._archive.mark_told()
@@ -244,7 +242,7 @@ class SubnetStudy(optuna.Study):
         Warns:
             FailedMeasurementWarning: Some subnets could not be measured; the rest go on.
         """
-        from optuna_ofa.verification._verify import verify
+        from optuna_ofa.verification import verify
 
         return verify(self, measure, points, progress)
 

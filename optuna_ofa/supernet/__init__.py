@@ -8,6 +8,7 @@ from optuna_ofa.supernet._checkpoint import (
     read_tensors,
     save_supernet,
 )
+from optuna_ofa.supernet._elastic import Elastic as Elastic
 from optuna_ofa.supernet._images import at_resolution, check_batch
 from optuna_ofa.supernet._squeeze_excite import squeezed
 from optuna_ofa.supernet._supernet import Supernet, build_plain, slot_modules

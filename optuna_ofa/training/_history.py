@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from optuna_ofa.space import Family, SearchSpace, Subnet
-from optuna_ofa.training._draw import draw_subnets
 from optuna_ofa.training._random import derived_seed
+from optuna_ofa.training._recipe import draw_subnets
 
 
 @dataclass(frozen=True)

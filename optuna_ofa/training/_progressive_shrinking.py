@@ -11,8 +11,14 @@ import numpy as np
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import Gene, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
-from optuna_ofa.training._draw import at_resolution, draw_resolution, draw_subnets
-from optuna_ofa.training._recipe import Phase, Recipe, Run
+from optuna_ofa.training._recipe import (
+    Phase,
+    Recipe,
+    Run,
+    at_resolution,
+    draw_resolution,
+    draw_subnets,
+)
 from optuna_ofa.training._sort_channels import sort_channels
 
 LARGEST = "largest"

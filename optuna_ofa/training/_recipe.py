@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.space import SearchSpace, Subnet, subnet_of
 from optuna_ofa.supernet import Supernet
 
 
@@ -124,3 +124,18 @@ def check_runs(runs: Sequence[Run], space: SearchSpace, has_teacher: bool) -> No
                 f"or a net that `recipe.enter` froze, but run {i} has {run.teacher!r} and none is "
                 "there."
             )
+
+
+def draw_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> list[Subnet]:
+    """Random subnets, each choice as likely as another."""
+    return [subnet_of(space.family, row) for row in space.sample(n, seed=rng).tolist()]
+
+
+def draw_resolution(space: SearchSpace, rng: np.random.Generator) -> int:
+    """A random resolution in pixels."""
+    return space.resolutions[rng.integers(len(space.resolutions))]
+
+
+def at_resolution(subnet: Subnet, resolution: int) -> Subnet:
+    """The same subnet for images of another size."""
+    return replace(subnet, resolution=resolution)

@@ -9,8 +9,14 @@ import numpy as np
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet
-from optuna_ofa.training._draw import at_resolution, draw_resolution, draw_subnets
-from optuna_ofa.training._recipe import Phase, Recipe, Run
+from optuna_ofa.training._recipe import (
+    Phase,
+    Recipe,
+    Run,
+    at_resolution,
+    draw_resolution,
+    draw_subnets,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

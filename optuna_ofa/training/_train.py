@@ -21,13 +21,11 @@ from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import Batches, total_stride
-from optuna_ofa.training._checkpoint import read_checkpoint, write_checkpoint
 from optuna_ofa.training._history import LogEntry, TrainingHistory, followed_subnets
-from optuna_ofa.training._optimiser import learning_rate, set_learning_rate
 from optuna_ofa.training._random import derived_seed, seeded
 from optuna_ofa.training._recipe import Phase, Recipe, check_runs
-from optuna_ofa.training._settings import TrainingSettings
-from optuna_ofa.training._state import TrainingState
+from optuna_ofa.training._settings import TrainingSettings, learning_rate, set_learning_rate
+from optuna_ofa.training._state import TrainingState, read_checkpoint, write_checkpoint
 from optuna_ofa.training._step import Runner
 from optuna_ofa.training._sync_batch_norm import synchronised
 

@@ -9,11 +9,8 @@ from optuna.storages import BaseStorage
 from torch import Tensor
 
 from optuna_ofa._errors import FamilyMismatchError
-from optuna_ofa.evaluation import evaluate, weights_hash
-from optuna_ofa.evaluation._evaluate import TOGETHER
-from optuna_ofa.evaluation._images import Loader
-from optuna_ofa.space import SearchSpace, Subnet
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.evaluation import TOGETHER, Loader, evaluate, weights_hash
+from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.verification._meter import Meter, Readings
 

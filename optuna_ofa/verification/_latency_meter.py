@@ -8,11 +8,8 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage
 
-from optuna_ofa.profiling import Runtime, measure
-from optuna_ofa.profiling._export import MAX_SPREAD
-from optuna_ofa.profiling.on_device._folder import BATCH
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.profiling import BATCH, MAX_SPREAD, Runtime, measure
+from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.verification._meter import Meter, Readings
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.measurements import MeasurementTable, Row
+from optuna_ofa.problem import NOT_MEASURED, describe
+from optuna_ofa.space import Matrix, SearchSpace, Subnet
 
 
 class Readings(NamedTuple):
@@ -59,3 +61,94 @@ class Meter(abc.ABC):
             storage: A study in a relational database, whose table of measurements may be read
                 and written; None where there is none.
         """
+
+
+# so many errors one after the other are the device's, not the subnets'
+_IN_A_ROW = 3
+
+
+class FunctionMeter(Meter):
+    """Measures one subnet after the other by a function.
+
+    What it returned is remembered, kept at once in the study's database where that is relational,
+    and not asked for again. `OSError`, of which `ConnectionError` and `TimeoutError` are kinds,
+    says that the device is gone, and so do three errors of any kind one after the other; another
+    error is that of one subnet.
+
+    Args:
+        metric: What is measured.
+        function: Takes a subnet and returns a number, or a number and its standard deviation;
+            None or NaN where it could not be measured.
+
+    Raises:
+        InvalidArgumentError: If it is no function.
+    """
+
+    def __init__(self, metric: str, function: Callable[[Subnet], Any]) -> None:
+        if not callable(function):
+            raise InvalidArgumentError(
+                f"`measure[{metric!r}]` must be a Meter or a function of a subnet, but got "
+                f"{function!r}."
+            )
+        self._metric, self._function = metric, function
+        self._known: dict[Subnet, tuple[float, float]] = {}
+
+    def measure(
+        self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None
+    ) -> Readings:
+        """Call the function until all subnets have their numbers or the device is gone."""
+        subnets = space.from_matrix(matrix)
+        table = None
+        known = self._known
+        if storage is not None:
+            setup = {"study": storage.study_name, "measured_by": "function"}
+            table = MeasurementTable(storage, setup)
+            known |= self._read(table.read(subnets))
+        values, std = np.full((2, len(subnets)), np.nan)
+        failures: dict[int, str] = {}
+        in_a_row = 0
+        for i, subnet in enumerate(subnets):
+            if subnet not in known:
+                try:
+                    known[subnet] = self._checked(self._function(subnet))
+                except (OSError, InvalidArgumentError) as error:
+                    return Readings(values, std, failures, error)
+                except Exception as error:
+                    failures[i] = describe(error)
+                    in_a_row += 1
+                    if in_a_row == _IN_A_ROW:
+                        return Readings(values, std, {}, error)
+                    continue
+                if table is not None and not np.isnan(known[subnet][0]):
+                    table.add([(subnet, self._row(*known[subnet]))])
+            in_a_row = 0
+            values[i], std[i] = known[subnet]
+            if np.isnan(values[i]):  # and asked for again by the next call
+                failures[i] = NOT_MEASURED
+                del known[subnet]
+        return Readings(values, std, failures)
+
+    def _checked(self, returned: Any) -> tuple[float, float]:
+        """A number and its standard deviation, NaN where there is none."""
+        try:
+            numbers = np.atleast_1d(np.asarray(returned, dtype=float))  # None becomes NaN
+        except (TypeError, ValueError):
+            numbers = np.empty(0)
+        if numbers.shape not in ((1,), (2,)) or np.isinf(numbers).any():
+            raise InvalidArgumentError(
+                f"`measure[{self._metric!r}]` must return a finite number, or that and its "
+                f"standard deviation, or None where there is none, but returned {returned!r}."
+            )
+        return float(numbers[0]), float(numbers[1]) if len(numbers) > 1 else np.nan
+
+    def _read(self, rows: dict[Subnet, list[Row]]) -> dict[Subnet, tuple[float, float]]:
+        """The newest number of each subnet that has one."""
+        return {
+            subnet: (row.value, np.nan if row.std is None else row.std)
+            for subnet, of in rows.items()
+            for row in of
+            if row.metric == self._metric and row.value is not None
+        }
+
+    def _row(self, value: float, std: float) -> Row:
+        return Row(self._metric, value, None if np.isnan(std) else std, 1, {})

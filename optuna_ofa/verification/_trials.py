@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
-from optuna_ofa._violations import system_attributes
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import MEASURED
-from optuna_ofa.studies.storage._trials import templates
+from optuna_ofa.problem import MEASURED, Problem, system_attributes
+from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.storage import templates
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy

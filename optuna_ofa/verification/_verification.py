@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from optuna_ofa.fronts import Front
+from optuna_ofa.predictors import kendall_tau
+from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
-from optuna_ofa.studies._front import Front
-from optuna_ofa.studies._metrics import METRICS
-from optuna_ofa.verification._errors_of import MetricErrors, errors_of
-from optuna_ofa.verification._point import VerifiedPoint
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -99,3 +100,86 @@ def _number(metric: str, value: float, std: float | None, sign: str = "") -> str
     digits = ".2f" if METRICS[metric].unit else ",.0f"
     spread = "" if std is None else f" ± {std:{digits}}"
     return f"{value:{sign}{digits}}{spread}"
+
+
+# 90 % of a normal distribution lie within so many standard deviations of its mean
+Z90 = 1.6448536269514722
+
+
+@dataclass(frozen=True)
+class VerifiedPoint:
+    """What was predicted and what was measured of one subnet.
+
+    Args:
+        subnet: The subnet.
+        predicted: What was predicted of each metric, in its unit, when the subnet was measured.
+        predicted_std: Standard deviation of those predictions that have one.
+        measured: What was measured, and exact costs.
+        measured_std: Standard deviation of those measurements that have one.
+        trial_number: Number of its trial of kind ``"measured"``; None where not all objectives
+            are measured.
+    """
+
+    subnet: Subnet
+    predicted: Mapping[str, float]
+    predicted_std: Mapping[str, float]
+    measured: Mapping[str, float]
+    measured_std: Mapping[str, float]
+    trial_number: int | None
+
+    def error(self, metric: str) -> float:
+        """Prediction minus measurement: positive where it was too high."""
+        return self.predicted[metric] - self.measured[metric]
+
+    def exploited(self, metric: str) -> bool | None:
+        """Whether the measurement is worse than the 90 % interval of the prediction.
+
+        None where the prediction has no standard deviation.
+        """
+        if metric not in self.predicted_std:
+            return None
+        too_good = self.error(metric) if METRICS[metric].maximize else -self.error(metric)
+        return too_good > Z90 * self.predicted_std[metric]
+
+
+class MetricErrors(NamedTuple):
+    """Predictions of one metric against measurements.
+
+    Args:
+        metric: The metric.
+        n: Number of subnets that were measured.
+        mape: Mean absolute error relative to the measurement, in percent.
+        rmse: Root mean square error in the metric's unit.
+        bias: Mean error in the metric's unit; positive where predictions are too high.
+        kendall: Kendall's tau-b; NaN for fewer than two different values.
+        n_known: How many predictions have a standard deviation.
+        n_exploited: How many of these have a measurement that is worse than their 90 % interval;
+            chance alone makes it 5 %.
+    """
+
+    metric: str
+    n: int
+    mape: float
+    rmse: float
+    bias: float
+    kendall: float
+    n_known: int
+    n_exploited: int
+
+
+def errors_of(metric: str, points: Sequence[VerifiedPoint]) -> MetricErrors:
+    """The errors over those points that have the metric; figures are NaN where none has."""
+    points = [p for p in points if metric in p.measured]
+    if not points:
+        nan = float("nan")
+        return MetricErrors(metric, 0, nan, nan, nan, nan, 0, 0)
+    predicted = np.array([p.predicted[metric] for p in points])
+    measured = np.array([p.measured[metric] for p in points])
+    errors = predicted - measured
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mape = float(np.mean(np.abs(errors / measured)) * 100)
+    known = [x for x in (p.exploited(metric) for p in points) if x is not None]
+    return MetricErrors(
+        metric, len(points), mape, float(np.sqrt(np.mean(errors**2))), float(errors.mean()),
+        kendall_tau(predicted, measured), len(known), sum(known),
+    )  # fmt: skip

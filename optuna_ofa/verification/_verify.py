@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,18 +15,11 @@ from optuna_ofa._errors import (
     MeasurementError,
     OptunaOFAError,
 )
+from optuna_ofa.fronts import Front, FrontPoint, find_front, spread
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.space import Subnet
-from optuna_ofa.space._space import Matrix
-from optuna_ofa.studies._failed import describe
-from optuna_ofa.studies._find_front import find_front
-from optuna_ofa.studies._front import Front
-from optuna_ofa.studies._problem import Problem
-from optuna_ofa.studies._results import MEASURED
-from optuna_ofa.verification._function_meter import FunctionMeter
-from optuna_ofa.verification._meter import Meter, Readings
-from optuna_ofa.verification._point import VerifiedPoint
-from optuna_ofa.verification._points import Points, chosen
+from optuna_ofa.problem import MEASURED, Problem, describe
+from optuna_ofa.space import Matrix, Subnet
+from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
 from optuna_ofa.verification._trials import (
     Known,
     key,
@@ -35,7 +28,7 @@ from optuna_ofa.verification._trials import (
     read,
     write,
 )
-from optuna_ofa.verification._verification import Verification
+from optuna_ofa.verification._verification import Verification, VerifiedPoint
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -207,3 +200,44 @@ def _front(study: SubnetStudy) -> Front:
     if not measured.feasible.any():
         return Front([], study.problem.objectives)
     return find_front(study.problem, measured, MEASURED)
+
+
+Points = int | Iterable[FrontPoint | Subnet] | None
+
+
+def chosen(study: SubnetStudy, points: Points) -> Matrix:
+    """The genotypes of the points, each once, ``(n, n_genes)``; see `SubnetStudy.verify`.
+
+    Raises:
+        EmptyFrontError: If the predicted front is needed and empty.
+        InvalidArgumentError: If ``points`` is no positive number and no subnets.
+        InvalidSubnetError: If one is not of the study's space.
+    """
+    space = study.space
+    if points is None or isinstance(points, int | np.integer):
+        return space.to_matrix([p.subnet for p in _of_front(study, points)])
+    subnets = [p.subnet if isinstance(p, FrontPoint) else p for p in points]
+    wrong = [s for s in subnets if not isinstance(s, Subnet)]
+    if wrong or not subnets:
+        got = repr(wrong[0]) if wrong else "none"
+        raise InvalidArgumentError(
+            f"`points` must be a number of points, or points of a front or subnets, at least one, "
+            f"but got {got}."
+        )
+    matrix = space.canonicalize(space.to_matrix(subnets))
+    _, first = np.unique(matrix, axis=0, return_index=True)
+    return matrix[np.sort(first)]
+
+
+def _of_front(study: SubnetStudy, n: int | None) -> list[FrontPoint]:
+    """All of the predicted front, or ``n`` far from each other, the same in every call."""
+    if n is not None and (isinstance(n, bool) or n < 1):
+        raise InvalidArgumentError(f"`points` must be at least 1, but got {n!r}.")
+    front = study.front(kind="predicted")
+    if n is None or n >= len(front):
+        return list(front)
+    values = np.array([[p.values[m] for m in front.objectives] for p in front])
+    nothing = np.empty(0, dtype=np.intp)
+    free = np.ones(len(front), dtype=bool)
+    picked = spread(values * study.problem.signs, np.arange(len(front)), free, nothing, int(n))
+    return [front[i] for i in sorted(picked.tolist())]

@@ -6,13 +6,14 @@ from optuna_ofa.visualization._accuracy_macs import (
     plot_accuracy_macs,
 )
 from optuna_ofa.visualization._architecture import plot_architecture
-from optuna_ofa.visualization._architecture_info import (
-    ArchitectureRow,
-    LayerBox,
-    architecture_info,
-)
+from optuna_ofa.visualization._architecture_info import ArchitectureRow, LayerBox, architecture_info
 from optuna_ofa.visualization._choices import ChoicesInfo, choices_info, plot_choices
-from optuna_ofa.visualization._front_info import FrontInfo, front_info
+from optuna_ofa.visualization._front_info import (
+    KINDS as KINDS,
+    FrontInfo,
+    front_info,
+    spread_out as spread_out,
+)
 from optuna_ofa.visualization._fronts import FrontsInfo, fronts_info, plot_fronts
 from optuna_ofa.visualization._hypervolume import (
     HypervolumeInfo,

@@ -10,18 +10,16 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.fronts import named_studies, nondominated
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.samplers import nondominated
-from optuna_ofa.studies import METRICS
-from optuna_ofa.visualization._colours import GREY, PALETTE
+from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._front_info import MAX_OTHERS, spread_out
-from optuna_ofa.visualization._legend import BELOW
 from optuna_ofa.visualization._pareto_front import hover_words
-from optuna_ofa.visualization._same import named_studies
+from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 

@@ -11,9 +11,9 @@ from optuna_ofa.visualization._architecture_info import (
     LayerBox,
     Network,
     architecture_info,
+    layer_words,
 )
-from optuna_ofa.visualization._colours import GREY, kernel_colour
-from optuna_ofa.visualization._words import layer_words
+from optuna_ofa.visualization._style import GREY, kernel_colour
 
 _ROW_HEIGHT = 0.68  # of the highest box, where rows are 1 apart
 

@@ -10,7 +10,6 @@ from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.space import Layer, Subnet, subnet_layers
 
 Network = Subnet | Sequence[Layer]
-
 _OTHER_WIDTH = 4.0  # of layers that are no blocks; a block with 100 channels has 10
 _OTHER_HEIGHT = 0.35
 _GAP, _BORDER = 0.8, 3.5  # between layers, and between stages
@@ -110,3 +109,20 @@ def _starts_stage(layer: Layer, before: Layer) -> bool:
     if layer.role != "block" or before.role != "block":
         return layer.role == "block" or before.role == "block"
     return layer.in_channels != layer.out_channels or layer.in_size != layer.out_size
+
+
+def layer_words(layer: Layer) -> str:
+    """A layer in three lines: what it is, its channels and sizes, and what belongs to it."""
+    kind = layer.role.replace("_", " ")
+    if layer.role == "block":
+        kind = f"{layer.kernel}x{layer.kernel} block, expand ratio {layer.expand:g}"
+    elif layer.kind == "conv":
+        kind += f": {layer.kernel}x{layer.kernel} convolution"
+    mid = f" → {layer.mid_channels:,}" if layer.mid_channels else ""
+    channels = f"{layer.in_channels:,}{mid} → {layer.out_channels:,} channels"
+    extras = [f"stride {layer.stride}"] if layer.stride > 1 else []
+    extras += [layer.act] if layer.act else []
+    extras += ["squeeze-and-excitation"] if layer.use_se else []
+    extras += ["shortcut"] if layer.shortcut else []
+    lines = [kind, f"{channels}, {layer.in_size} → {layer.out_size} px", ", ".join(extras)]
+    return "<br>".join(line for line in lines if line)

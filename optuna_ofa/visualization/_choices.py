@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.fronts import Front
+from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
-from optuna_ofa.studies import METRICS, Front
-from optuna_ofa.visualization._colours import kernel_colour, shades
+from optuna_ofa.visualization._style import kernel_colour, shades
 
 _MAX_BINS = 20
 _TITLES = {"kernel": "Kernels of blocks", "depth": "Depths of stages", "expand": "Expand ratios"}

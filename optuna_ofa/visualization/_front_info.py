@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.samplers import nondominated
-from optuna_ofa.studies import Front
-from optuna_ofa.visualization._volume import beyond, hypervolume
+from optuna_ofa.fronts import Front, beyond, hypervolume, nondominated
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 # More points make a file of many megabytes, in which single ones cannot be told apart.
 MAX_OTHERS = 4000

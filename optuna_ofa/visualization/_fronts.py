@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.studies import METRICS, Front
-from optuna_ofa.visualization._colours import PALETTE
-from optuna_ofa.visualization._legend import BELOW
+from optuna_ofa.fronts import Front, same_objectives
+from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._pareto_front import across_and_up, hover_words
-from optuna_ofa.visualization._same import same_objectives
+from optuna_ofa.visualization._style import BELOW, PALETTE
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 

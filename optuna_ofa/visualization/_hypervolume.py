@@ -10,24 +10,23 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.samplers import nondominated
-from optuna_ofa.studies.storage._times import seconds_of
-from optuna_ofa.visualization._colours import PALETTE
-from optuna_ofa.visualization._legend import BELOW
-from optuna_ofa.visualization._same import named_studies
-from optuna_ofa.visualization._volume import (
+from optuna_ofa.fronts import (
     Values,
     beyond,
     checked_reference,
     hypervolume,
+    named_studies,
+    nondominated,
     reference_words,
     signs_of,
     unit,
 )
+from optuna_ofa.storage import seconds_of
+from optuna_ofa.visualization._style import BELOW, PALETTE
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 _N_POINTS = 100
 By = Literal["evaluations", "time"]

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.profiling import LatencyReport
-from optuna_ofa.profiling._report import MACS
-from optuna_ofa.visualization._colours import PALETTE
-from optuna_ofa.visualization._legend import BELOW
+from optuna_ofa.profiling import MACS, LatencyReport
+from optuna_ofa.visualization._style import BELOW, PALETTE
 
 
 class MacsInfo(NamedTuple):

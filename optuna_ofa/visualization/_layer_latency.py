@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
-from optuna_ofa.visualization._colours import GREY, kernel_colour
-from optuna_ofa.visualization._words import layer_words
+from optuna_ofa.visualization._architecture_info import layer_words
+from optuna_ofa.visualization._style import GREY, kernel_colour
 
 
 class LayerLatencyInfo(NamedTuple):

@@ -10,15 +10,14 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.studies import METRICS, FrontPoint
-from optuna_ofa.visualization._colours import GREY, PALETTE
+from optuna_ofa.fronts import FrontPoint, reference_words, unit
+from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._front_info import KINDS, FrontInfo, front_info
-from optuna_ofa.visualization._legend import BELOW
-from optuna_ofa.visualization._volume import reference_words, unit
+from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
 
 if TYPE_CHECKING:
+    from optuna_ofa.problem import Kind
     from optuna_ofa.studies import SubnetStudy
-    from optuna_ofa.studies._find_front import Kind
 
 _MAX_BARS = 40  # more of them hide the points
 _COLOURS = dict(zip(KINDS, PALETTE, strict=False))

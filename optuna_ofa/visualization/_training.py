@@ -12,8 +12,7 @@ from plotly.subplots import make_subplots
 
 from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.training import TrainingHistory
-from optuna_ofa.visualization._colours import GREY, PALETTE
-from optuna_ofa.visualization._legend import BELOW
+from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
 
 Values = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from optuna_ofa.fleets import TransferMatrix
+from optuna_ofa.fronts import TransferMatrix
 
 # of equal steps in lightness, and so for colour-blind readers too
 _SCALE = "Cividis_r"

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._errors import InvalidArgumentError
-from optuna_ofa.studies import METRICS
+from optuna_ofa.problem import METRICS
 from optuna_ofa.verification import Verification, VerifiedPoint
-from optuna_ofa.visualization._colours import GREY, PALETTE
 from optuna_ofa.visualization._pareto_front import across_and_up
+from optuna_ofa.visualization._style import GREY, PALETTE
 
 _PREDICTED, _MEASURED = PALETTE[:2]
 

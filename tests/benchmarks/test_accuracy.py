@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.predictors._measured_rows import MeasuredRows
+from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.space import SearchSpace
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from optuna_ofa.dashboard._sections import with_section
+from optuna_ofa.dashboard._pending import with_section
 
 
 def test_an_empty_note_gets_the_text() -> None:

@@ -14,7 +14,7 @@ import torch
 import optuna_ofa
 from optuna_ofa import DownloadError, FormatError, InvalidArgumentError, published
 from optuna_ofa.data import _fashion_mnist, fashion_mnist
-from optuna_ofa.data._idx import parse_idx, read_bytes
+from optuna_ofa.data._fashion_mnist import parse_idx, read_bytes
 
 FILES = {file.file_name: file for file in published() if file.name == "fashion_mnist"}
 

@@ -17,7 +17,7 @@ from optuna_ofa.data import (
     packaged_table,
     table_names,
 )
-from optuna_ofa.profiling._accuracy import kendall_tau
+from optuna_ofa.predictors._errors import kendall_tau
 from optuna_ofa.space import Family, families, get_family
 
 FAMILY = get_family("ofa_mbv3_w1.0")

@@ -257,7 +257,7 @@ def test_lack_of_memory_is_no_property_of_a_subnet(
     with pytest.raises(torch.OutOfMemoryError, match="no memory"):
         evaluate(trained, space.smallest(), make_loader(50), calibration=None, storage=url,
                  progress=False)  # fmt: skip
-    assert optuna_ofa.measurements(url, space, metric="top1", failed=True) == []
+    assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
 
 
 def test_what_was_evaluated_before_an_interruption_is_kept(
@@ -278,7 +278,7 @@ def test_what_was_evaluated_before_an_interruption_is_kept(
     with pytest.raises(KeyboardInterrupt):
         evaluate(trained, one_size.sample(12, seed=0), Interrupted(), calibration=make_loader(60),
                  storage=url, progress=False)  # fmt: skip
-    assert len(optuna_ofa.measurements(url, space, metric="top1")) == 8
+    assert len(optuna_ofa.read_measurements(url, space, metric="top1")) == 8
 
 
 def test_processes_find_the_same(
@@ -289,7 +289,7 @@ def test_processes_find_the_same(
     serial = evaluate(trained, matrix, make_loader(80), **arguments)
     several = evaluate(trained, matrix, make_loader(80), processes=2, storage=url, **arguments)
     np.testing.assert_array_equal(several.top1, serial.top1)
-    rows = optuna_ofa.measurements(url, space, metric="top1")
+    rows = optuna_ofa.read_measurements(url, space, metric="top1")
     assert {row.subnet: row.value for row in rows} == dict(
         zip(space.from_matrix(matrix), serial.top1.tolist(), strict=True)
     )
@@ -309,7 +309,7 @@ def test_rows_can_be_fitted_and_read_from_a_study(
     study = optuna.create_study(storage=url)
     found = evaluate(trained, space.sample(6, seed=0), make_loader(50),
                      calibration=make_loader(60), storage=study, progress=False)  # fmt: skip
-    rows = optuna_ofa.measurements(study, space, metric="top1", setup=found.setup)
+    rows = optuna_ofa.read_measurements(study, space, metric="top1", setup=found.setup)
     predictor = optuna_ofa.AccuracyPredictor.fit(
         space, [row.subnet for row in rows], [row.value for row in rows]
     )

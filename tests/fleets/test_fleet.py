@@ -23,9 +23,9 @@ from optuna_ofa import (
     get_family,
 )
 from optuna_ofa.data import packaged_table
-from optuna_ofa.fleets._guests import Guests
+from optuna_ofa.fleets._search import Guests
+from optuna_ofa.fronts._find_front import find_front
 from optuna_ofa.predictors import LatencyTable, Predictor
-from optuna_ofa.studies._find_front import find_front
 
 
 def subnets_of(study: SubnetStudy) -> list[bytes]:

@@ -7,7 +7,7 @@ import pytest
 
 from optuna_ofa import ConfidenceBound, InvalidArgumentError, PredictionError, SearchSpace
 from optuna_ofa.predictors import AccuracyPredictor, CostPredictor, Predictor
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 
 
 @pytest.fixture(scope="module")

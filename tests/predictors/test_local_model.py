@@ -18,7 +18,7 @@ from optuna_ofa.predictors import (
     Predictor,
 )
 from optuna_ofa.space import get_family
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from optuna_ofa.graphs._torch_net import SUFFIX, read_layers
 from optuna_ofa.profiling import NodeTime
-from optuna_ofa.profiling._torch_net import SUFFIX, read_layers
 from optuna_ofa.space import Layer, SearchSpace
 
 # few blocks, so that folders of graphs are small

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from optuna_ofa.graphs._executorch_graph import write_executorch
+from optuna_ofa.graphs._onnx_graph import write_onnx
+from optuna_ofa.graphs._quantized_graph import write_quantized_onnx
+from optuna_ofa.graphs._torch_net import build_net, example_input, read_layers, write_layers
 from optuna_ofa.profiling import Settings
-from optuna_ofa.profiling._executorch_graph import write_executorch
-from optuna_ofa.profiling._onnx_graph import write_onnx
-from optuna_ofa.profiling._quantized_graph import write_quantized_onnx
-from optuna_ofa.profiling._torch_net import build_net, example_input, read_layers, write_layers
 from optuna_ofa.profiling.on_device._executorch import ExecuTorch
 from optuna_ofa.profiling.on_device._rounds import by_layer
 from optuna_ofa.profiling.on_device._runtime import NodeTime

@@ -20,7 +20,7 @@ from optuna_ofa import (
     measure,
 )
 from optuna_ofa.costs import LayerSum
-from optuna_ofa.measured._schema import TABLE
+from optuna_ofa.measurements._table import TABLE
 from optuna_ofa.profiling._graph_folder import anchor
 from optuna_ofa.profiling.on_device._folder import BATCH
 from optuna_ofa.space import Layer, subnet_layers

@@ -26,7 +26,7 @@ from optuna_ofa import (
 )
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.profiling import Settings
-from optuna_ofa.profiling.on_device import _meter
+from optuna_ofa.profiling.on_device import _rounds
 from optuna_ofa.profiling.on_device._folder import BATCH, measure_folder
 from optuna_ofa.profiling.on_device._onnxruntime import OnnxRuntime
 from optuna_ofa.space import Family, Layer, families
@@ -131,7 +131,7 @@ def test_results_of_another_setting_are_not_gone_on_with(
 def test_tells_what_is_done_and_the_time_left(
     device: Any, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_meter, "_INTERVAL", -1.0)  # report every turn
+    monkeypatch.setattr(_rounds, "_INTERVAL", -1.0)  # report every turn
     told: list[tuple[int, int, float]] = []
     export_profile(space, tmp_path, runtime=device)
     n = len(json.loads((tmp_path / "manifest.json").read_text())["graphs"]) - 1

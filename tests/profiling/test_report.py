@@ -18,7 +18,7 @@ from optuna_ofa import (
     latency_report,
 )
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.profiling._accuracy import accuracy, kendall_tau, spearman
+from optuna_ofa.predictors._errors import kendall_tau, prediction_errors, spearman
 from optuna_ofa.visualization import macs_info, plot_macs_latency, plot_predicted_latency
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
@@ -69,7 +69,7 @@ def test_rank_correlations_equal_scipy() -> None:
 
 
 def test_errors_are_relative_to_the_measurement() -> None:
-    row = accuracy("x", np.array([1.04, 1.92, 2.7]), np.array([1.0, 2.0, 3.0]))
+    row = prediction_errors("x", np.array([1.04, 1.92, 2.7]), np.array([1.0, 2.0, 3.0]))
     assert row.mape == pytest.approx((4 + 4 + 10) / 3)
     assert row.bias == pytest.approx((4 - 4 - 10) / 3)
     assert row.within_5 == pytest.approx(200 / 3)

@@ -11,16 +11,16 @@ import pytest
 
 from optuna_ofa import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.data import packaged_table
+from optuna_ofa.fronts import find_picks
 from optuna_ofa.reports import (
     Section,
     Table,
-    find_picks,
+    _report as module,
     find_sources,
     pick_table,
     report,
     study_sections,
 )
-from optuna_ofa.reports import _report as module
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 from optuna_ofa.samplers import Constant, NSGAIISampler
-from optuna_ofa.samplers._domination import Values
-from optuna_ofa.samplers._evolution import Evolution
+from optuna_ofa.samplers.evolution._evolution import Evolution
 from optuna_ofa.space import SearchSpace
 
 FAMILIES = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "ofa_proxyless_w1.3", "ofa_resnet50")
@@ -43,10 +41,3 @@ def make_evolution() -> Callable[..., Evolution]:
         ).evolution
 
     return make
-
-
-@pytest.fixture(params=[1, 2, 3], ids=["1-objective", "2-objectives", "3-objectives"])
-def points(request: pytest.FixtureRequest) -> Values:
-    """Random points with many ties and duplicates."""
-    rng = np.random.default_rng(request.param)
-    return rng.integers(0, 6, size=(80, request.param)).astype(float)

@@ -18,7 +18,7 @@ from optuna_ofa import FamilyMismatchError, InvalidArgumentError, PredictionErro
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import SurrogateSampler
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 
 Objective = Callable[[optuna.Trial], tuple[float, ...]]
 

@@ -29,9 +29,9 @@ from optuna_ofa import (
     SubnetStudy,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.storage import _write
 from optuna_ofa.studies._ask import Asked
-from optuna_ofa.studies.storage import _insert
 
 Make = Callable[..., SubnetStudy]
 
@@ -325,15 +325,15 @@ class TestTelling:
         study = make_study(storage=url, study_name=names(), constraints={"n_params": 6e6})
         asked = study.ask_batch(3)
         before = study.trials
-        insert = _insert.Inserter.insert
+        insert = _write.Inserter.insert
 
-        def fail(self: _insert.Inserter, table: sa.Table, *rows: Any) -> None:
+        def fail(self: _write.Inserter, table: sa.Table, *rows: Any) -> None:
             if table.name == "trial_values":
                 raise sa.exc.OperationalError("", {}, Exception("disk full"))
             insert(self, table, *rows)
 
         with monkeypatch.context() as patch:
-            patch.setattr(_insert.Inserter, "insert", fail)
+            patch.setattr(_write.Inserter, "insert", fail)
             with pytest.raises(StorageError, match=r"3 trials were not written .* disk full"):
                 study.tell_batch(asked, [*measure(asked[:2]), None])
         assert study.trials == before

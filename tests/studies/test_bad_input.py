@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa import InvalidArgumentError, MissingDependencyError, SubnetStudy
 from optuna_ofa._errors import StorageError
-from optuna_ofa.studies.storage._open import open_storage
+from optuna_ofa.storage._open import open_storage
 
 Make = Callable[..., SubnetStudy]
 

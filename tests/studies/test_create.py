@@ -23,10 +23,11 @@ from optuna_ofa import (
     data,
     get_family,
 )
+from optuna_ofa.data import _find
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.problem import Problem
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.studies import Problem, _resolve
-from optuna_ofa.studies.storage import _shared
+from optuna_ofa.storage import _make
 
 Make = Callable[..., SubnetStudy]
 NOTE10, ACCURACY = "note10_w1.2", "ofa_mbv3_w1.2_acc_predictor.pth"
@@ -95,7 +96,7 @@ class TestContinuing:
     ) -> None:
         other = optuna.create_study(storage=sqlite, study_name="a", directions=directions)
         other.optimize(lambda trial: (1.0,) * len(directions), n_trials=n_trials)
-        monkeypatch.setattr(_shared, "_PAUSE_S", 0.0)
+        monkeypatch.setattr(_make, "_PAUSE_S", 0.0)
         with pytest.raises(StudyMismatchError, match="'a' was not made by it"):
             make_study(storage=sqlite, study_name="a", load_if_exists=True)
 
@@ -231,7 +232,7 @@ class TestFinding:
             fetched.append(name)
             return shared_data / file
 
-        monkeypatch.setattr(_resolve, "fetch", fetch)
+        monkeypatch.setattr(_find, "fetch", fetch)
         arguments: dict[str, Any] = {
             "hardware": shared_data / NOTE10,
             "accuracy": shared_data / ACCURACY,
@@ -243,7 +244,7 @@ class TestFinding:
     def test_the_published_predictor_is_the_default(
         self, shared_data: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(_resolve, "fetch", lambda name: shared_data / ACCURACY)
+        monkeypatch.setattr(_find, "fetch", lambda name: shared_data / ACCURACY)
         study = optuna_ofa.study("ofa_mbv3_w1.2", hardware=shared_data / NOTE10)
         assert isinstance(study.problem.predictors["top1"], AccuracyPredictor)
 

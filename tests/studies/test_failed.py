@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa import FailedPredictionWarning, PredictionError, SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 
 Make = Callable[..., SubnetStudy]
 LIMIT = 4_500_000  # parameters

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from optuna_ofa import InvalidArgumentError, SearchSpace, SearchSpaceExhaustedError, SubnetStudy
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler, SurrogateSampler
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 from optuna_ofa.studies import Asked
 
 Make = Callable[..., SubnetStudy]

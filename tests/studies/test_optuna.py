@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa import SearchSpace, Subnet, SubnetStudy
-from optuna_ofa.studies import METRICS
+from optuna_ofa.problem import METRICS
 
 Make = Callable[..., SubnetStudy]
 
@@ -62,7 +62,7 @@ def test_parameters_have_readable_names(study: SubnetStudy) -> None:
 def test_constraints_are_those_of_optuna(study: SubnetStudy) -> None:
     for trial in study.trials:
         excess = trial.values[1] - 40.0
-        total = {"0": excess} if excess > 0 else {}  # see `optuna_ofa/_violations.py`
+        total = {"0": excess} if excess > 0 else {}  # see `optuna_ofa/problem/_constraints.py`
         assert trial.constraints == {"latency_ms": excess, **total}
 
 

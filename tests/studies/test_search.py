@@ -19,7 +19,7 @@ from optuna_ofa import (
 )
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

@@ -9,7 +9,7 @@ import pytest
 
 from optuna_ofa import EmptyFrontError, InfeasibleConstraintError, SubnetStudy
 from optuna_ofa.costs import layer_peak_bytes
-from optuna_ofa.samplers import nondominated
+from optuna_ofa.fronts import nondominated
 from optuna_ofa.space import subnet_layers
 from optuna_ofa.visualization import front_info
 

@@ -22,9 +22,8 @@ from optuna_ofa.training import (
     Sandwich,
     train,
 )
-from optuna_ofa.training._optimiser import learning_rate, make_optimiser
 from optuna_ofa.training._recipe import check_runs
-from optuna_ofa.training._settings import TrainingSettings
+from optuna_ofa.training._settings import TrainingSettings, learning_rate, make_optimiser
 
 SPACE = SearchSpace("ofa_mbv3_fashion")
 

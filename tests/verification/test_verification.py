@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from optuna_ofa import SearchSpace, SubnetStudy, Verification
-from optuna_ofa.studies import Front
+from optuna_ofa.fronts import Front
 from optuna_ofa.verification import VerifiedPoint
 
 OBJECTIVES = ("top1", "latency_ms")

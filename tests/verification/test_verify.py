@@ -26,9 +26,9 @@ from optuna_ofa import (
     SubnetStudy,
     Supernet,
     evaluate,
-    measurements,
+    read_measurements,
 )
-from optuna_ofa._violations import LIST_KEY
+from optuna_ofa.problem._constraints import LIST_KEY
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.verification import Meter, Readings
 
@@ -340,7 +340,7 @@ class TestMeters:
         study = make_study(storage=sqlite)
         meter = AccuracyMeter(supernet, loader, calibration=loader, data="noise")
         study.verify({"top1": meter}, points=2)
-        assert len(measurements(sqlite, study.space, metric="top1")) == 2
+        assert len(read_measurements(sqlite, study.space, metric="top1")) == 2
         # found there by a meter of another process
         other = AccuracyMeter(supernet, [], calibration=loader, data="noise")
         assert len(study.verify({"top1": other}, points=2)) == 2
@@ -379,7 +379,7 @@ class TestMeters:
         meter = LatencyMeter("torch", n_rounds=2, max_spread=9.0)
         found = study.verify({"latency_ms": meter}, points=2)
         assert all(p.measured["latency_ms"] > 0 for p in found)
-        rows = measurements(sqlite, study.space, metric="latency_ms")
+        rows = read_measurements(sqlite, study.space, metric="latency_ms")
         assert [r.value for r in rows] == [p.measured["latency_ms"] for p in found]
         assert study.verify({"latency_ms": meter}, points=2).points == found.points
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from optuna_ofa import InvalidArgumentError, SearchSpace, Subnet
-from optuna_ofa.space import Layer, layers_from_net_config, subnet_layers
+from optuna_ofa.formats import layers_from_net_config
+from optuna_ofa.space import Layer, subnet_layers
 from optuna_ofa.visualization import ArchitectureRow, architecture_info, plot_architecture
-from optuna_ofa.visualization._colours import kernel_colour
+from optuna_ofa.visualization._style import kernel_colour
 
 
 @pytest.fixture(scope="module")

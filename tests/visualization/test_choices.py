@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa import InvalidArgumentError, SearchSpace
-from optuna_ofa.studies import Front, FrontPoint
+from optuna_ofa.fronts import Front, FrontPoint
 from optuna_ofa.visualization import choices_info, plot_choices
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from optuna_ofa.visualization._colours import kernel_colour, shades
+from optuna_ofa.visualization._style import kernel_colour, shades
 
 
 def _lightness(colour: str) -> float:

@@ -13,7 +13,7 @@ import pytest
 import optuna_ofa
 from optuna_ofa import EmptyFrontError, InvalidArgumentError, SubnetStudy, get_family
 from optuna_ofa.data import packaged_table
-from optuna_ofa.studies import Front
+from optuna_ofa.fronts import Front
 from optuna_ofa.visualization import (
     fronts_info,
     hypervolume_info,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import optuna_ofa
 from optuna_ofa import EmptyFrontError, InvalidArgumentError, SearchSpace, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._space import Matrix
+from optuna_ofa.space._matrix import Matrix
 from optuna_ofa.visualization import _front_info, front_info, plot_front
 
 

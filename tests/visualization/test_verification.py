@@ -10,7 +10,7 @@ import pytest
 import optuna_ofa
 from optuna_ofa import InvalidArgumentError, SearchSpace, SubnetStudy, Verification
 from optuna_ofa.data import packaged_table
-from optuna_ofa.studies import Front
+from optuna_ofa.fronts import Front
 from optuna_ofa.visualization import plot_verification, verification_info
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=224)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._batch import measure_batch
-from ._meter import Meter, Progress
+from ._rounds import Meter, Progress
 from ._runtime import INT8, Runtime, Settings
 
 RESULTS = "results.json"

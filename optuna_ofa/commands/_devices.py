@@ -1,0 +1,202 @@
+"""The commands that measure a device: profile, measure, compare, graphs and collect."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from optuna_ofa.commands._arguments import (
+    Arguments,
+    Command,
+    Output,
+    add_runtime,
+    add_sample,
+    add_settings,
+    add_sizes,
+    add_supernet,
+)
+
+if TYPE_CHECKING:
+    from optuna_ofa.space import Matrix, SearchSpace
+
+
+def _add_measure(parser: argparse.ArgumentParser) -> None:
+    add_supernet(parser)
+    add_sample(parser)
+
+
+def _run_measure(arguments: Arguments) -> Output:
+    from optuna_ofa.profiling import measure
+
+    space, matrix = drawn(arguments)
+    measured = measure(space, matrix, **arguments)
+    subnets = space.from_matrix(matrix)
+    rows = list(zip(measured.latency_ms.tolist(), subnets, strict=True))
+    return Output(
+        "\n".join(f"{ms:9.3f} ms  {subnet}" for ms, subnet in rows),
+        {
+            "setup": dict(measured.setup),
+            "subnets": [{"latency_ms": ms, "subnet": s.to_dict()} for ms, s in rows],
+        },
+    )
+
+
+def drawn(arguments: Arguments) -> tuple[SearchSpace, Matrix]:
+    """The space and random subnets of it; takes what says so out of the arguments."""
+    from optuna_ofa.space import SearchSpace
+
+    space = SearchSpace(arguments.pop("supernet"))
+    return space, space.sample(arguments.pop("n"), seed=arguments.pop("seed"))
+
+
+MEASURE = Command(
+    "measure",
+    "measure random subnets on this device",
+    """\
+  twenty subnets, kept in a database, so that none is measured twice:
+    optuna-ofa measure --supernet ofa_mbv3_w1.0 --n 20 --storage sqlite:///phone.db
+""",
+    _add_measure,
+    _run_measure,
+)
+
+
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    add_supernet(parser)
+    parser.add_argument("--out", required=True, help="file of the table")
+    add_sizes(parser)
+    add_settings(parser)
+    parser.add_argument(
+        "--max-spread", type=float, default=0.1,
+        help="refuse rounds that differ by more than this share (default: 0.1)",
+    )  # fmt: skip
+    parser.add_argument("--folder", help="where graphs and results are kept")
+
+
+def _run_profile(arguments: Arguments) -> Output:
+    from optuna_ofa.profiling import profile
+
+    out, space = arguments["out"], arguments.pop("supernet")
+    table = profile(space, **arguments)
+    noise = table.metadata["noise_percent"]
+    text = f"{table}, noise of a round {noise} %, saved to {out}"
+    return Output(text, {"table": str(out), "metadata": dict(table.metadata)})
+
+
+PROFILE = Command(
+    "profile",
+    "measure a latency table of this device",
+    """\
+  half a minute, with ONNX Runtime:
+    optuna-ofa profile --supernet ofa_mbv3_w1.0 --out phone.json
+  with OpenVINO on four threads, at two input sizes:
+    optuna-ofa profile --supernet ofa_mbv3_w1.2 --runtime openvino --threads 4 \\
+        --resolutions 160 224 --out laptop.json
+""",
+    _add_profile,
+    _run_profile,
+)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    add_supernet(parser)
+    parser.add_argument("--table", required=True, help="latency table of this device")
+    add_sample(parser)
+
+
+def _run_compare(arguments: Arguments) -> Output:
+    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa.predictors import LatencyPredictor, LatencyTable
+    from optuna_ofa.profiling import latency_report, measure
+
+    space, matrix = drawn(arguments)
+    table = LatencyTable.load(arguments.pop("table"))
+    wanted, measured_as = arguments["runtime"], table.metadata.get("runtime", arguments["runtime"])
+    if wanted != measured_as:
+        raise InvalidArgumentError(
+            f"`runtime` must be that of the table, {measured_as!r}, but got {wanted!r}."
+        )
+    predictor = LatencyPredictor(table=table, space=space)
+    anchor_ms = table.metadata.get("anchor_ms")
+    first = measure(space, matrix, anchor_ms=anchor_ms, **arguments)
+    second = measure(space, matrix, anchor_ms=anchor_ms, again=True, **arguments)
+    report = latency_report({"table": predictor}, first, retest=second)
+    return Output(str(report), report.to_dict())
+
+
+COMPARE = Command(
+    "compare",
+    "compare a latency table with subnets that it has not seen, each measured twice",
+    """\
+  how far predictions are off, beside how far a second measurement is off:
+    optuna-ofa compare --supernet ofa_mbv3_w1.0 --table phone.json --n 20
+""",
+    _add_compare,
+    _run_compare,
+)
+
+
+def _add_graphs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", help="where the graphs go")
+    add_supernet(parser)
+    add_runtime(parser)
+    add_sizes(parser)
+
+
+def _run_graphs(arguments: Arguments) -> Output:
+    from optuna_ofa.profiling import export_profile
+
+    space, folder = arguments.pop("supernet"), arguments["folder"]
+    export_profile(space, progress=True, **arguments)
+    on_device = f"python -m on_device --runtime {arguments['runtime']} ."
+    text = (
+        f"carry {folder} to the device, run `{on_device}` in it, bring results.json back, and "
+        f"run `optuna-ofa collect`"
+    )
+    return Output(text, {"folder": str(folder), "run_on_device": on_device})
+
+
+GRAPHS = Command(
+    "graphs",
+    "write graphs for a device without torch, which measures them",
+    """\
+  three steps, the middle one on the device:
+    optuna-ofa graphs folder --supernet ofa_mbv3_w1.0 --runtime onnxruntime
+    cd folder && python -m on_device --runtime onnxruntime .
+    optuna-ofa collect folder --supernet ofa_mbv3_w1.0 --out phone.json
+""",
+    _add_graphs,
+    _run_graphs,
+)
+
+
+def _add_collect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", help="what `graphs` wrote, with the results.json of the device")
+    add_supernet(parser)
+    parser.add_argument("--out", required=True, help="file of the table")
+    parser.add_argument(
+        "--max-spread", type=float, default=0.1,
+        help="refuse rounds that differ by more than this share (default: 0.1)",
+    )  # fmt: skip
+
+
+def _run_collect(arguments: Arguments) -> Output:
+    from optuna_ofa.profiling import table_from_folder
+
+    table = table_from_folder(
+        arguments["folder"], arguments["supernet"], max_spread=arguments["max_spread"]
+    )
+    table.save(arguments["out"])
+    text = f"{table}, saved to {arguments['out']}"
+    return Output(text, {"table": str(arguments["out"]), "metadata": dict(table.metadata)})
+
+
+COLLECT = Command(
+    "collect",
+    "make the latency table of a folder of graphs that a device has measured",
+    """\
+  optuna-ofa collect folder --supernet ofa_mbv3_w1.0 --out phone.json
+""",
+    _add_collect,
+    _run_collect,
+)

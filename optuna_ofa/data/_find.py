@@ -1,0 +1,137 @@
+"""From what a user writes to predictors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from optuna_ofa import data
+from optuna_ofa._downloads import fetch
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa._published import PUBLISHED
+from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
+from optuna_ofa.space import Family, SearchSpace, get_family
+
+_logger = logging.getLogger(__name__)
+Hardware = str | Path | LatencyTable | Predictor
+Accuracy = str | Path | Predictor
+
+
+def find_table(hardware: str | Path, family: Family) -> LatencyTable:
+    """A table by path, by a published name, or by the name of a packaged one.
+
+    Raises:
+        InvalidArgumentError: If it is none of these.
+        DownloadError: If a published table cannot be fetched.
+    """
+    if Path(hardware).exists():
+        return LatencyTable.load(hardware)
+    names = _published("table")
+    if str(hardware) in names:
+        return LatencyTable.load(fetch(str(hardware)))
+    packaged = data.packaged_table(str(hardware), family)
+    if packaged is not None:
+        return LatencyTable.load(packaged)
+    known = ", ".join([*data.table_names(family), *names])
+    raise InvalidArgumentError(
+        f"`hardware` must be a latency table, a file or folder that exists, or one of {known}, "
+        f"but got {str(hardware)!r}."
+    )
+
+
+def default_table(family: Family) -> LatencyTable:
+    """The packaged table of a family.
+
+    Raises:
+        InvalidArgumentError: If the family has none.
+    """
+    name = data.default_table_name(family)
+    if name is None:
+        raise InvalidArgumentError(
+            f"`hardware` must be given, because no latency table for {family.name} is packaged: "
+            f"a file, a folder, a LatencyTable, or one of {', '.join(_published('table'))}."
+        )
+    return find_table(name, family)
+
+
+def find_hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:
+    """What a user means by a device; None is the packaged table of the family.
+
+    Raises:
+        InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
+    """
+    if hardware is None:
+        return default_table(family)
+    return find_table(hardware, family) if isinstance(hardware, str | Path) else hardware
+
+
+def family_of(space: str | Family | SearchSpace) -> Family:
+    """The family of what a user calls a space."""
+    if isinstance(space, SearchSpace):
+        return space.family
+    return space if isinstance(space, Family) else get_family(space)
+
+
+def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
+    """An accuracy predictor by path or name; None is the family's default.
+
+    Raises:
+        InvalidArgumentError: If there is none of that name, or no default.
+        DownloadError: If a published one cannot be fetched.
+        FamilyMismatchError: If it is for another family.
+    """
+    if isinstance(accuracy, Predictor):
+        return accuracy
+    if accuracy is None:
+        packaged = data.packaged_accuracy(family)
+        if packaged is not None:
+            return AccuracyPredictor.load(packaged)
+        accuracy = f"{family.name}_accuracy"
+        if accuracy not in _published("accuracy"):
+            raise InvalidArgumentError(
+                f"`accuracy` must be given, because no predictor for {family.name} is packaged "
+                f"or published: a file, an AccuracyPredictor, or objectives without top1."
+            )
+    if Path(accuracy).exists():
+        return AccuracyPredictor.load(accuracy)
+    if str(accuracy) in _published("accuracy"):
+        return AccuracyPredictor.load(fetch(str(accuracy)))
+    raise InvalidArgumentError(
+        f"`accuracy` must be a predictor, a file that exists, or one of "
+        f"{', '.join(_published('accuracy'))}, but got {str(accuracy)!r}."
+    )
+
+
+def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> SearchSpace:
+    """The space of a family with the resolutions that everything covers.
+
+    Raises:
+        InvalidArgumentError: If there is none.
+    """
+    covered = set(family.resolutions)
+    for source in found:
+        if isinstance(source, LatencyTable):
+            covered &= set(source.covered(family.resolutions))
+        elif source.space.family == family:  # others are refused when the problem is made
+            covered &= set(source.space.resolutions)
+    if not covered:
+        raise InvalidArgumentError(
+            f"`hardware` and `accuracy` must cover a common resolution of {family.name}, which "
+            f"has {family.resolutions}, but they have none."
+        )
+    if len(covered) < len(family.resolutions):
+        _logger.info("Searching the resolutions that all predictors cover: %s.", sorted(covered))
+    return SearchSpace(family, resolution=covered)
+
+
+def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) -> Predictor:
+    """The predictor of a table on a space, or the user's own."""
+    if isinstance(hardware, LatencyTable):
+        return LatencyPredictor(table=hardware, space=space)
+    return hardware
+
+
+def _published(kind: str) -> list[str]:
+    """Names of published files: accuracy predictors, or tables."""
+    return list(dict.fromkeys(file.name for file in PUBLISHED if file.kind == kind))

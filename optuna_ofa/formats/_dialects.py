@@ -1,0 +1,144 @@
+"""Subnets as other programs write them: ``ks``, ``e``, ``d``, ``w`` and a resolution.
+
+- ``ofa_tutorial``: ``wid`` (None), ``ks``, ``e``, ``d``, ``r`` (a list of one); DyNAS-T too.
+- ``ofa``: ``ks``, ``e``, ``d``, ``image_size``; ResNet50D has ``w`` and no ``ks``.
+- ``nsganetv2``: ``ks``, ``e``, ``d``, ``r`` (a number), and only the active blocks are listed.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.space import Family, Subnet, checked_entries, get_family
+
+Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
+
+
+def subnet_from_dialect(spec: Mapping[str, Any] | str, family: Family | str) -> Subnet:
+    """Read a subnet in any of the dialects; which one is seen from its keys and lengths.
+
+    Args:
+        spec: The description, or the text of a Python dict, as in the CSV files of DyNAS-T.
+        family: Its family, which the description itself does not tell.
+
+    Raises:
+        FormatError: If ``spec`` is in none of the dialects.
+        InvalidSubnetError: If an entry is not a choice of the family.
+    """
+    family = get_family(family) if isinstance(family, str) else family
+    spec = _mapping(spec)
+    has_kernel, has_width = family.block == "mbconv", len(family.width_mults) > 1
+    lists = ["ks"] * has_kernel + ["e", "d"] + ["w"] * has_width
+    _check_keys(spec, lists, family)
+    depth = _depth(spec, family)
+    extra = depth[len(depth) - len(family.stages) :]
+    active = [p < family.stages[s].base_depth + extra[s] for s, p in family.block_positions]
+    return Subnet(
+        family,
+        _resolution(spec),
+        depth,
+        _every_block(spec, "ks", active) if has_kernel else (),
+        _every_block(spec, "e", active),
+        tuple(spec["w"]) if has_width else (),
+    )
+
+
+def subnet_to_dialect(subnet: Subnet, dialect: Dialect) -> dict[str, Any]:
+    """Write a subnet for another program; the result is JSON-ready.
+
+    Where the dialect lists every block, absent ones have the family's smallest choice, because
+    the ``ofa`` package accepts nothing else.
+
+    Raises:
+        InvalidArgumentError: If ``dialect`` is unknown.
+    """
+    if dialect not in ("ofa_tutorial", "ofa", "nsganetv2"):
+        raise InvalidArgumentError(
+            f"`dialect` must be 'ofa_tutorial', 'ofa' or 'nsganetv2', but got {dialect!r}."
+        )
+    spec: dict[str, Any] = {"wid": None} if dialect == "ofa_tutorial" else {}
+    blocks = {"ks": (subnet.kernel, subnet.family.kernels),
+              "e": (subnet.expand, subnet.family.expands)}  # fmt: skip
+    for key, (entries, choices) in blocks.items():
+        if entries and dialect == "nsganetv2":
+            spec[key] = [v for v, active in zip(entries, subnet.active, strict=True) if active]
+        elif entries:
+            spec[key] = [v or choices[0] for v in entries]
+    spec["d"] = list(subnet.depth)
+    if subnet.width:
+        spec["w"] = list(subnet.width)
+    spec["image_size" if dialect == "ofa" else "r"] = (
+        [subnet.resolution] if dialect == "ofa_tutorial" else subnet.resolution
+    )
+    return spec
+
+
+def _mapping(spec: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    value: Any = spec
+    if isinstance(spec, str):
+        try:
+            value = ast.literal_eval(spec.strip())
+        except (ValueError, SyntaxError) as error:
+            raise FormatError(f"`spec` must be a Python literal, but got {spec!r}.") from error
+    if not isinstance(value, Mapping):
+        raise FormatError(f"`spec` must be a dict such as {{'d': ..., 'r': ...}}, got {spec!r}.")
+    return value
+
+
+def _check_keys(spec: Mapping[str, Any], lists: list[str], family: Family) -> None:
+    unknown = sorted(set(spec) - {*lists, "wid", "r", "image_size"})
+    missing = [key for key in lists if key not in spec]
+    if unknown or missing or ("r" in spec) == ("image_size" in spec):
+        raise FormatError(
+            f"`spec` must have {', '.join(lists)} and one of r and image_size for "
+            f"{family.name}, but got {', '.join(map(str, spec))}."
+        )
+    for key in lists:
+        if not isinstance(spec[key], Sequence) or isinstance(spec[key], str):
+            raise FormatError(f"`spec[{key!r}]` must be a list, but got {spec[key]!r}.")
+    if spec.get("wid") is not None:
+        raise FormatError(f"`spec['wid']` must be None, but got {spec['wid']!r}.")
+
+
+def _resolution(spec: Mapping[str, Any]) -> Any:
+    value = spec["r"] if "r" in spec else spec["image_size"]
+    if not isinstance(value, Sequence):
+        return value
+    if len(value) != 1:
+        raise FormatError(f"`spec['r']` must have one resolution, but got {value!r}.")
+    return value[0]
+
+
+def _depth(spec: Mapping[str, Any], family: Family) -> tuple[int, ...]:
+    """The depths, with those that cannot vary as the family has them.
+
+    ``ofa`` draws a depth for the last stage of ProxylessNAS too and then ignores it, and others
+    leave it out.
+    """
+    depth, choices = list(spec["d"]), family.depth_choices
+    elastic = [i for i, c in enumerate(choices) if len(c) > 1]
+    if len(depth) == len(choices):
+        depth = [depth[i] for i in elastic]
+    if len(depth) != len(elastic):
+        raise FormatError(
+            f"`spec['d']` must have {len(choices)} entries for {family.name}, but got {depth}."
+        )
+    given = iter(depth)
+    depth = [next(given) if len(c) > 1 else c[0] for c in choices]
+    return checked_entries("depth", depth, choices)
+
+
+def _every_block(spec: Mapping[str, Any], key: str, active: list[bool]) -> tuple[Any, ...]:
+    entries = spec[key]
+    if len(entries) == len(active):
+        return tuple(entries)
+    if len(entries) != sum(active):
+        raise FormatError(
+            f"`spec[{key!r}]` must have {len(active)} entries, or {sum(active)} for the active "
+            f"blocks only, but got {len(entries)}: {entries!r}."
+        )
+    given = iter(entries)
+    return tuple(next(given) if is_active else 0 for is_active in active)

@@ -1,0 +1,127 @@
+"""Reading ``net.config`` and ``run.config`` of all ages, with today's names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa.formats._net_config import Config
+
+_RENAMED = {"MobileInvertedResidualBlock": "ResidualBlock", "MBInvertedConvLayer": "MBConvLayer"}
+_MY_2D_LAYER = {"dropout_rate": 0, "ops_order": "weight_bn_act"}
+# what the layers' constructors in ofa/utils/layers.py take for a missing key
+_DEFAULTS: dict[str, Config] = {
+    "ConvLayer": {
+        "kernel_size": 3, "stride": 1, "dilation": 1, "groups": 1, "bias": False,
+        "has_shuffle": False, "use_se": False, "use_bn": True, "act_func": "relu", **_MY_2D_LAYER,
+    },
+    "IdentityLayer": {"use_bn": False, "act_func": None, **_MY_2D_LAYER},
+    "LinearLayer": {"bias": True, "use_bn": False, "act_func": None, **_MY_2D_LAYER},
+    "MBConvLayer": {
+        "kernel_size": 3, "stride": 1, "expand_ratio": 6, "mid_channels": None,
+        "act_func": "relu6", "use_se": False, "groups": None,
+    },
+    "ResNetBottleneckBlock": {
+        "kernel_size": 3, "stride": 1, "expand_ratio": 0.25, "mid_channels": None,
+        "act_func": "relu", "groups": 1, "downsample_mode": "avgpool_conv",
+    },
+}  # fmt: skip
+# the layers of each architecture, and the batch normalisation's epsilon where none is given
+_ARCHITECTURES = {
+    "MobileNetV3": (("first_conv", "final_expand_layer", "feature_mix_layer", "classifier"), 1e-5),
+    "ProxylessNASNets": (("first_conv", "feature_mix_layer", "classifier"), 1e-3),
+    "ResNets": (("classifier",), 1e-5),
+}
+
+
+def read_net_config(source: Mapping[str, Any] | str | PathLike[str]) -> Config:
+    """A ``net.config`` with today's names and every key that ``ofa`` would fill in.
+
+    Args:
+        source: The config or the path of its file; a given config is not changed.
+
+    Raises:
+        FormatError: If it is no config of a MobileNetV3, ProxylessNASNets or ResNets.
+    """
+    config = source if isinstance(source, Mapping) else _read_json(Path(source))
+    name = config.get("name")
+    if name not in _ARCHITECTURES:
+        raise FormatError(
+            f"`source` must be a net.config whose name is one of {', '.join(_ARCHITECTURES)}, "
+            f"but got {name!r}."
+        )
+    single, eps = _ARCHITECTURES[name]
+    several = ("input_stem", "blocks") if name == "ResNets" else ("blocks",)
+    missing = [key for key in (*several, *single) if key not in config]
+    if missing:
+        raise FormatError(f"`source` must have all keys of {name}, but {missing} are missing.")
+    normal: Config = {key: _layer(config[key]) for key in single}
+    normal |= {key: [_layer(layer) for layer in config[key]] for key in several}
+    bn = {"momentum": 0.1, "eps": eps, "ws_eps": None} | dict(config.get("bn", {}))
+    return dict(config) | normal | {"bn": bn}
+
+
+def read_specialized(folder: str | PathLike[str]) -> tuple[Config, int]:
+    """A released specialised subnet: its ``net.config`` and its image size in pixels.
+
+    Args:
+        folder: Holds ``net.config`` and ``run.config``.
+
+    Raises:
+        FormatError: If a file is not what it should be.
+        FileNotFoundError: If a file is missing.
+    """
+    folder = Path(folder)
+    run_config = _read_json(folder / "run.config")
+    size = run_config.get("image_size")
+    if not isinstance(size, int) or size < 1:
+        raise FormatError(
+            f"`folder` must have a run.config with an image_size in pixels, but got {size!r} in "
+            f"{folder / 'run.config'}."
+        )
+    return read_net_config(folder / "net.config"), size
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"{path} must be JSON, but: {error}.") from error
+    if not isinstance(data, Mapping):
+        raise FormatError(f"{path} must hold a JSON object, but got {type(data).__name__}.")
+    return data
+
+
+def _layer(layer: Mapping[str, Any] | None) -> Config | None:
+    """A layer or block with today's names; None stands for no layer."""
+    if layer is None:
+        return None
+    name = _RENAMED.get(layer.get("name", ""), layer.get("name"))
+    if name == "ZeroLayer":  # the stride that old files give it means nothing
+        return {"name": name}
+    if name == "ResidualBlock":
+        conv = layer["conv"] if "conv" in layer else layer.get("mobile_inverted_conv")
+        return {"name": name, "conv": _layer(conv), "shortcut": _layer(layer.get("shortcut"))}
+    if name not in _DEFAULTS:
+        known = ", ".join([*_DEFAULTS, "ResidualBlock", "ZeroLayer"])
+        raise FormatError(f"`source` must have layers among {known}, but got {name!r}.")
+    return _DEFAULTS[name] | dict(layer) | {"name": name} | _channels(layer)
+
+
+def _channels(layer: Mapping[str, Any]) -> Config:
+    """Identity layers of released files have lists of one number."""
+    keys = ("in_features", "out_features") if "in_features" in layer else (
+        "in_channels", "out_channels")  # fmt: skip
+    channels = {}
+    for key in keys:
+        value = layer.get(key)
+        channels[key] = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if not isinstance(channels[key], int):
+            raise FormatError(
+                f"`source` must have a number as {key} of {layer['name']}, but got {value!r}."
+            )
+    return channels

@@ -1,0 +1,222 @@
+"""The layers of any ``net.config``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from os import PathLike
+from typing import Any, Literal
+
+from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidSubnetError
+from optuna_ofa.formats._net_config import Config
+from optuna_ofa.formats._net_config_files import read_net_config
+from optuna_ofa.space import (
+    Family,
+    Layer,
+    Subnet,
+    families,
+    get_family,
+    make_divisible,
+    strided,
+    subnet_layers,
+)
+
+ConfigSource = Mapping[str, Any] | str | PathLike[str]
+
+
+def layers_from_net_config(config: ConfigSource, resolution: int) -> tuple[Layer, ...]:
+    """The layers of a network, of a published family or not; zero blocks are left out.
+
+    Args:
+        config: A config or the path of its file, with new or old names.
+        resolution: Input size in pixels.
+
+    Raises:
+        FormatError: If the config is not one that `read_net_config` knows, or has grouped or
+            dilated convolutions.
+    """
+    config = read_net_config(config)
+    walk = _resnet if config["name"] == "ResNets" else _mobile_net
+    return tuple(walk(config, resolution))
+
+
+def _mobile_net(config: Config, size: int) -> Iterator[Layer]:
+    stem = _conv("stem", config["first_conv"], size)
+    yield stem
+    size = stem.out_size
+    for block in config["blocks"]:
+        if block["conv"] is None or block["conv"]["name"] == "ZeroLayer":
+            continue
+        layer = _mbconv(block, size)
+        yield layer
+        size = layer.out_size
+    expand, mix = config.get("final_expand_layer"), config["feature_mix_layer"]
+    head = config["classifier"]["in_features"]
+    if expand is not None:
+        yield _conv("final_expand", expand, size)
+        yield Layer("pool", "avg_pool", expand["out_channels"], expand["out_channels"], size, 1)
+        yield _conv("feature_mix", mix, 1)
+    else:
+        if mix is not None:
+            yield _conv("feature_mix", mix, size)
+        yield Layer("pool", "avg_pool", head, head, size, 1)
+    yield Layer("classifier", "linear", head, config["classifier"]["out_features"], 1, 1)
+
+
+def _resnet(config: Config, size: int) -> Iterator[Layer]:
+    stem = config["input_stem"]
+    for i, conv in enumerate(stem):
+        if conv["name"] == "ResidualBlock":
+            layer = _conv("stem_skip", conv["conv"], size, shortcut=True)
+        else:
+            layer = _conv("stem" if i == 0 else "stem_out", conv, size)
+        yield layer
+        size = layer.out_size
+    channels, out = stem[-1]["out_channels"], strided(size, 2)
+    yield Layer("pool", "max_pool", channels, channels, size, out, kernel=3, stride=2)
+    size = out
+    for block in config["blocks"]:
+        layer = _bottleneck(block, size)
+        yield layer
+        size = layer.out_size
+    head = config["classifier"]["in_features"]
+    yield Layer("pool", "avg_pool", head, head, size, 1)
+    yield Layer("classifier", "linear", head, config["classifier"]["out_features"], 1, 1)
+
+
+def _conv(role: str, conv: Config, size: int, shortcut: bool = False) -> Layer:
+    if conv["groups"] != 1 or conv["dilation"] != 1 or conv["use_se"]:
+        raise FormatError(f"`config` must have plain convolutions only, but got {conv}.")
+    return Layer(
+        role, "conv", conv["in_channels"], conv["out_channels"], size,
+        strided(size, conv["stride"]), kernel=conv["kernel_size"], stride=conv["stride"],
+        act=conv["act_func"] or "", shortcut=shortcut, use_bn=conv["use_bn"],
+    )  # fmt: skip
+
+
+def _mbconv(block: Config, size: int) -> Layer:
+    conv, shortcut = block["conv"], block["shortcut"]
+    mid = conv["mid_channels"] or round(conv["in_channels"] * conv["expand_ratio"])
+    if conv["groups"] not in (None, mid):
+        raise FormatError(f"`config` must have depthwise convolutions in blocks, but got {conv}.")
+    return _block("mbconv", conv, size, mid, conv["use_se"],
+                  shortcut is not None and shortcut["name"] == "IdentityLayer")  # fmt: skip
+
+
+def _bottleneck(block: Config, size: int) -> Layer:
+    if block["groups"] != 1:
+        raise FormatError(f"`config` must have bottlenecks without groups, but got {block}.")
+    mid = block["mid_channels"] or round(block["out_channels"] * block["expand_ratio"])
+    shortcut = block["stride"] == 1 and block["in_channels"] == block["out_channels"]
+    return _block("bottleneck", block, size, make_divisible(mid), False, shortcut)
+
+
+def _block(
+    kind: Literal["mbconv", "bottleneck"],
+    conv: Config,
+    size: int,
+    mid: int,
+    use_se: bool,
+    shortcut: bool,
+) -> Layer:
+    return Layer(
+        "block", kind, conv["in_channels"], conv["out_channels"], size,
+        strided(size, conv["stride"]), mid, conv["kernel_size"], conv["stride"],
+        conv["expand_ratio"], conv["act_func"], use_se, shortcut,
+    )  # fmt: skip
+
+
+def subnet_from_net_config(
+    config: ConfigSource, resolution: int, family: Family | str | None = None
+) -> Subnet:
+    """The subnet that a config describes. The number of classes may differ.
+
+    Where two width multipliers give the same channels (0.65 and 0.8 in the middle of ResNet50D's
+    stem), the config cannot tell them apart, and the smaller one is taken.
+
+    Args:
+        config: A config or the path of its file, with new or old names.
+        resolution: Input size in pixels, which the config does not tell.
+        family: The family to look in; None tries all published ones.
+
+    Raises:
+        FormatError: If `layers_from_net_config` cannot read the config.
+        FamilyMismatchError: If the network is no subnet of a family; with what differs.
+    """
+    config = read_net_config(config)
+    layers = layers_from_net_config(config, resolution)
+    if family is not None:
+        candidates = [get_family(family) if isinstance(family, str) else family]
+    else:
+        candidates = [f for f in families() if f.architecture == config["name"]]
+    reasons = []
+    for candidate in candidates:
+        try:
+            subnet = _subnet(candidate, layers, resolution)
+        except (InvalidSubnetError, FamilyMismatchError) as error:
+            reasons.append(f"{candidate.name}: {error}")
+            continue
+        difference = _difference(layers, subnet)
+        if difference is None:
+            return subnet
+        reasons.append(f"{candidate.name}: {difference}")
+    raise FamilyMismatchError(
+        f"`config` must be of a subnet of {' or '.join(c.name for c in candidates)}, but it is "
+        f"not. {' '.join(reasons)}"
+    )
+
+
+def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
+    """The only subnet of a family that could have these layers."""
+    blocks = [layer for layer in layers if layer.role == "block"]
+    if family.block == "mbconv":
+        blocks = blocks[1:]  # the fixed one
+    stages: list[list[Layer]] = []
+    for block in blocks:
+        if not block.shortcut or not stages:
+            stages.append([])
+        stages[-1].append(block)
+    if len(stages) != len(family.stages):
+        raise FamilyMismatchError(f"it has {len(stages)} stages, not {len(family.stages)}.")
+    depth = [len(run) - s.base_depth for run, s in zip(stages, family.stages, strict=True)]
+    if family.stem.depths:
+        skip = any(layer.role == "stem_skip" for layer in layers)
+        depth.insert(0, max(family.stem.depths) if skip else min(family.stem.depths))
+    kernel = _padded(family, stages, "kernel") if family.block == "mbconv" else ()
+    return Subnet(family, resolution, tuple(depth), kernel, _padded(family, stages, "expand"),
+                  _widths(family, layers, stages))  # fmt: skip
+
+
+def _padded(family: Family, stages: list[list[Layer]], name: str) -> tuple[Any, ...]:
+    return tuple(
+        getattr(stages[s][p], name) if p < len(stages[s]) else 0 for s, p in family.block_positions
+    )
+
+
+def _widths(
+    family: Family, layers: Sequence[Layer], stages: list[list[Layer]]
+) -> tuple[int, ...]:
+    if len(family.width_mults) == 1:
+        return ()
+    max_pool = next(layer for layer in layers if layer.role == "pool")
+    offered = [family.stem.conv_channels, family.stem.out_channels]
+    offered += [stage.out_channels for stage in family.stages]
+    actual = [layers[0].out_channels, max_pool.out_channels]
+    actual += [run[0].out_channels for run in stages]
+    for channels, choices in zip(actual, offered, strict=True):
+        if channels not in choices:
+            raise FamilyMismatchError(f"a layer has {channels} channels, not one of {choices}.")
+    return tuple(choices.index(c) for c, choices in zip(actual, offered, strict=True))
+
+
+def _difference(layers: Sequence[Layer], subnet: Subnet) -> str | None:
+    """The first difference from a subnet; the classifier may be a new one."""
+    expected = subnet_layers(subnet)
+    for i, (layer, other) in enumerate(zip(layers[:-1], expected[:-1], strict=False)):
+        for field in fields(Layer):
+            value, wanted = getattr(layer, field.name), getattr(other, field.name)
+            if value != wanted:
+                return f"layer {i} ({layer.role}) has {field.name} {value!r}, not {wanted!r}."
+    if len(layers) != len(expected):
+        return f"it has {len(layers)} layers, not {len(expected)}."
+    return None

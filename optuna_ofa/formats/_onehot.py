@@ -1,0 +1,192 @@
+"""The one-hot inputs that the published accuracy predictors were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.space import Family, Gene, GeneKind, Matrix, SearchSpace
+
+# rows are encoded in pieces that stay in the processor's cache
+_CHUNK = 2048
+
+
+class Field(NamedTuple):
+    """A run of one-hot inputs: ``n_genes`` genes of one kind, ``len(choices)`` inputs each."""
+
+    kind: GeneKind
+    n_genes: int
+    choices: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a subnet becomes the inputs of a published predictor.
+
+    Args:
+        name: ``"ofa_tutorial"``, ``"ofa_mobilenet"``, ``"ofa_resnet"``, or ``"choices"`` for
+            one that was made for a space.
+        architectures: ``Family.architecture`` of the families that can be encoded.
+        fields: The runs of inputs, in their order. Genes of absent blocks are all zero.
+    """
+
+    name: Literal["ofa_tutorial", "ofa_mobilenet", "ofa_resnet", "choices"]
+    architectures: tuple[str, ...]
+    fields: tuple[Field, ...]
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs of the predictor."""
+        return sum(field.n_genes * len(field.choices) for field in self.fields)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Input sizes in pixels that have an input, in its order."""
+        return next(tuple(int(r) for r in f.choices) for f in self.fields if f.kind == "resolution")
+
+    def encode(self, space: SearchSpace | Family, matrix: Matrix) -> NDArray[np.float32]:
+        """Encode a genotype matrix; genes of absent blocks may have any value.
+
+        Args:
+            space: The space or family that the matrix belongs to.
+            matrix: ``(n, n_genes)`` genotypes.
+
+        Returns:
+            ``(n, n_inputs)`` zeros and ones.
+
+        Raises:
+            FamilyMismatchError: If the family has other genes than the encoding.
+            InvalidSubnetError: If a resolution has no input.
+        """
+        if isinstance(space, Family):
+            space = SearchSpace(space)
+        columns, values = _layout(self, space.family)
+        self._check_resolutions(matrix[:, 0])
+        inputs = np.empty((len(matrix), len(columns)), dtype=np.float32)
+        for start in range(0, len(matrix), _CHUNK):
+            rows = space.canonicalize(matrix[start : start + _CHUNK])
+            inputs[start : start + _CHUNK] = rows.take(columns, axis=1) == values
+        return inputs
+
+    def _check_resolutions(self, resolutions: NDArray[np.int16]) -> None:
+        unknown = np.setdiff1d(resolutions, self.resolutions)
+        if len(unknown):
+            raise InvalidSubnetError(
+                f"`matrix` must have resolutions of encoding {self.name!r}, which are "
+                f"{self.resolutions}, but got {int(unknown[0])}."
+            )
+
+
+@cache
+def _layout(encoding: Encoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+    """The gene that each input looks at, and the integer at which it is 1."""
+    columns: list[int] = []
+    values: list[int] = []
+    for field in encoding.fields:
+        genes = [(j, family.genes[j]) for j in _columns(family, field.kind)]
+        fits = family.architecture in encoding.architectures and len(genes) == field.n_genes
+        if not fits or not all(_offers(field, gene) for _, gene in genes):
+            raise FamilyMismatchError(
+                f"`space` must be of a {' or '.join(encoding.architectures)} family with the "
+                f"{field.n_genes} {field.kind} genes of encoding {encoding.name!r} (choices "
+                f"{field.choices}), but got {family.name}."
+            )
+        for j, gene in genes:
+            columns += [j] * len(field.choices)
+            values += [gene.integer(choice) for choice in field.choices]
+    return np.array(columns), np.array(values, dtype=np.int16)
+
+
+def _columns(family: Family, kind: GeneKind) -> tuple[int, ...]:
+    # the depths of the stages are seen from the zeros of absent blocks; the stem's is not
+    return tuple(j for j in family.columns(kind) if kind != "depth" or family.genes[j].stage < 0)
+
+
+def _offers(field: Field, gene: Gene) -> bool:
+    choices = {gene.integer(choice) for choice in field.choices}
+    return gene.kind == "resolution" or set(gene.choices) <= choices
+
+
+def tutorial_encoding() -> Encoding:
+    """``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
+
+    From ``spec2feats`` in ``ofa/tutorial/accuracy_predictor.py``.
+    """
+    return Encoding(
+        "ofa_tutorial",
+        ("MobileNetV3",),
+        (
+            Field("kernel", 20, (3, 5, 7)),
+            Field("expand", 20, (3, 4, 6)),
+            Field("resolution", 1, tuple(range(112, 225, 16))),
+        ),
+    )
+
+
+def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20) -> Encoding:
+    """Newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
+
+    From ``MobileNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
+
+    Args:
+        resolutions: Input sizes in pixels, in the order that the predictor was trained with.
+        n_blocks: Elastic blocks: 20 for MobileNetV3, 21 for ProxylessNAS.
+
+    Raises:
+        InvalidArgumentError: If there is no resolution, or one is there twice, or ``n_blocks``
+            is another number.
+    """
+    if not resolutions or len(set(resolutions)) < len(resolutions):
+        raise InvalidArgumentError(
+            f"`resolutions` must be different, at least one, but got {list(resolutions)}."
+        )
+    if n_blocks not in (20, 21):
+        raise InvalidArgumentError(f"`n_blocks` must be 20 or 21, but got {n_blocks!r}.")
+    return Encoding(
+        "ofa_mobilenet",
+        ("MobileNetV3",) if n_blocks == 20 else ("ProxylessNASNets",),
+        (
+            Field("resolution", 1, tuple(resolutions)),
+            Field("kernel", n_blocks, (3, 5, 7)),
+            Field("expand", n_blocks, (3, 4, 6)),
+        ),
+    )
+
+
+def resnet_encoding() -> Encoding:
+    """``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
+
+    From ``ResNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
+    """
+    return Encoding(
+        "ofa_resnet",
+        ("ResNets",),
+        (
+            Field("resolution", 1, (128, 144, 160, 176, 192, 224, 240, 256)),
+            Field("depth", 1, (0, 2)),
+            Field("width", 6, (0, 1, 2)),
+            Field("expand", 18, (0.2, 0.25, 0.35)),
+        ),
+    )
+
+
+def space_encoding(space: SearchSpace) -> Encoding:
+    """One input for every choice of every gene of a space's family.
+
+    For MobileNetV3 and ProxylessNAS it is `mobilenet_encoding`.
+    """
+    family = space.family
+    fields = [Field("resolution", 1, tuple(space.choices["resolution"]))]
+    kinds: tuple[GeneKind, ...] = ("depth", "width", "kernel", "expand")
+    for kind in kinds:
+        genes = [family.genes[j] for j in _columns(family, kind)]
+        choices = sorted({gene.value(choice) for gene in genes for choice in gene.choices})
+        if genes:
+            fields.append(Field(kind, len(genes), tuple(choices)))
+    return Encoding("choices", (family.architecture,), tuple(fields))

@@ -1,0 +1,37 @@
+"""Pareto fronts: evaluated subnets, the arithmetic of fronts, and what is picked from them."""
+
+from optuna_ofa.fronts._evaluated import Batch as Batch, Results as Results, assemble as assemble
+from optuna_ofa.fronts._find_front import find_front as find_front, of_kind as of_kind
+from optuna_ofa.fronts._findings import (
+    named_studies as named_studies,
+    same_objectives as same_objectives,
+)
+from optuna_ofa.fronts._front import Front, FrontPoint, describe as describe
+from optuna_ofa.fronts._known import KnownFront as KnownFront
+from optuna_ofa.fronts._pareto import (
+    Values as Values,
+    beyond as beyond,
+    checked_reference as checked_reference,
+    crowding_distance,
+    hypervolume as hypervolume,
+    nondominated,
+    ranks,
+    reference_words as reference_words,
+    signs_of as signs_of,
+    unit as unit,
+)
+from optuna_ofa.fronts._picks import Limits, Picks as Picks, cost_metric, find_picks
+from optuna_ofa.fronts._spread import promising as promising, spread as spread
+from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
+
+__all__ = [
+    "Front",
+    "FrontPoint",
+    "Limits",
+    "TransferMatrix",
+    "cost_metric",
+    "crowding_distance",
+    "find_picks",
+    "nondominated",
+    "ranks",
+]

@@ -1,0 +1,201 @@
+"""A Pareto front: subnets, and what is known of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import overload
+
+import numpy as np
+
+from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.problem import METRICS
+from optuna_ofa.space import Subnet
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One subnet of a front.
+
+    Args:
+        subnet: The subnet.
+        values: Value of each objective by name, in the name's unit (``top1`` in percent).
+        std: Standard deviation of those values that have one, in the same units.
+        kind: Where the values come from: ``"predicted"`` by this package's predictors, or
+            ``"measured"``: told by `tell_batch`, or by an objective of your own.
+        trial_number: Number of the trial in the study.
+        caution: By how many standard deviations predicted values are worse than the prediction,
+            for those that are (`ConfidenceBound`).
+    """
+
+    subnet: Subnet
+    values: Mapping[str, float]
+    std: Mapping[str, float]
+    kind: str
+    trial_number: int
+    caution: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        bounds = "".join(f", {name} {k:g} std worse" for name, k in self.caution.items())
+        return f"{describe(self.values, self.std)} ({self.kind}{bounds}): {self.subnet}"
+
+
+def describe(values: Mapping[str, float], std: Mapping[str, float]) -> str:
+    """Values in words: ``top1 76.12 ± 0.08 %, latency_ms 14.90 ± 0.20 ms``."""
+    words = []
+    for name, value in values.items():
+        number = f"{value:.2f}" if METRICS[name].unit else f"{value:,.0f}"
+        spread = f" ± {std[name]:.2f}" if name in std else ""
+        words.append(f"{name} {number}{spread} {METRICS[name].unit}".rstrip())
+    return ", ".join(words)
+
+
+class Front(Sequence[FrontPoint]):
+    """The points that no other point dominates, the fastest first.
+
+    Args:
+        points: The points in their order.
+        objectives: Names of the objectives.
+    """
+
+    def __init__(self, points: Sequence[FrontPoint], objectives: Sequence[str]) -> None:
+        self._points = tuple(points)
+        self.objectives = tuple(objectives)
+
+    @overload
+    def __getitem__(self, index: int) -> FrontPoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FrontPoint]: ...
+    def __getitem__(self, index: int | slice) -> FrontPoint | Sequence[FrontPoint]:
+        return self._points[index]
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __iter__(self) -> Iterator[FrontPoint]:
+        return iter(self._points)
+
+    def __repr__(self) -> str:
+        return f"Front({len(self)} points, {' / '.join(self.objectives)})"
+
+    def best(
+        self,
+        *,
+        latency_ms: float | None = None,
+        n_macs: float | None = None,
+        n_params: float | None = None,
+        moved_mb: float | None = None,
+        peak_memory_mb: float | None = None,
+        top1: float | None = None,
+    ) -> FrontPoint:
+        """The best point within limits: the one with the best first objective.
+
+        Args:
+            latency_ms: Upper limit in milliseconds.
+            n_macs: Upper limit of multiply-adds.
+            n_params: Upper limit of parameters.
+            moved_mb: Upper limit of memory traffic in 10^6 bytes.
+            peak_memory_mb: Upper limit of activations at once in 10^6 bytes.
+            top1: Lower limit in percent; the point with the best second objective is then taken
+                if there is no other limit.
+
+        Raises:
+            EmptyFrontError: If no point is within the limits; names the nearest one.
+            InvalidArgumentError: If a limit is of a metric that is no objective.
+        """
+        given = {"latency_ms": latency_ms, "n_macs": n_macs, "n_params": n_params,
+                 "moved_mb": moved_mb, "peak_memory_mb": peak_memory_mb, "top1": top1}  # fmt: skip
+        limits = {name: limit for name, limit in given.items() if limit is not None}
+        for name, limit in limits.items():
+            if name not in self.objectives:
+                raise InvalidArgumentError(
+                    f"`{name}` must be None, because the objectives are "
+                    f"{', '.join(self.objectives)}, but got {limit}."
+                )
+        inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
+        if not inside:
+            nearest = min(self, key=lambda p: max(_excess(p, n, v) for n, v in limits.items()),
+                          default=None)  # fmt: skip
+            raise EmptyFrontError(
+                f"No point of the front is within {limits}; the nearest has "
+                f"{describe(nearest.values, nearest.std) if nearest else 'no values'}."
+            )
+        aim = self.objectives[0]
+        if list(limits) == [aim] and len(self.objectives) > 1:
+            aim = self.objectives[1]
+        return min(inside, key=lambda p: -p.values[aim] if METRICS[aim].maximize else p.values[aim])
+
+    def knee(self) -> FrontPoint:
+        """The point from which a little more of one objective costs the most of another.
+
+        Objectives are scaled so that each runs from 0, its best on the front, to 1, its worst.
+        With two of them the knee is the point farthest from the chord, the straight line between
+        the two ends, on the side of the ideal; with more the one with the smallest sum. Of equal
+        ones it is the first, so the fastest where no point lies on that side. Points with infinite
+        values are left out.
+
+        Raises:
+            EmptyFrontError: If no point is left.
+        """
+        return find_knee(self, self.objectives)
+
+    def modes(self, limits: Mapping[str, float]) -> dict[str, FrontPoint]:
+        """The best point for each of several latency limits, such as states of a battery.
+
+        ``front.modes({"full": 40, "saver": 20, "low": 12})`` gives subnets of one supernet, which
+        a `SubnetSwitcher` holds together. Several modes may get the same subnet.
+
+        Args:
+            limits: Upper limit in milliseconds of each mode, by its name.
+
+        Returns:
+            A point for each mode, in the order of ``limits``; each is ``best(latency_ms=limit)``.
+
+        Raises:
+            EmptyFrontError: If no point is within a limit; names the mode and the nearest point.
+            InvalidArgumentError: If there is no mode, a limit is not positive, or latency is no
+                objective.
+        """
+        return find_modes(self, limits)
+
+
+def _excess(point: FrontPoint, name: str, limit: float) -> float:
+    """How far a point is outside of a limit, relative to it; at most 0 inside."""
+    difference = point.values[name] - limit
+    return (-difference if METRICS[name].maximize else difference) / (abs(limit) or 1.0)
+
+
+def find_knee(points: Sequence[FrontPoint], objectives: Sequence[str]) -> FrontPoint:
+    """See `Front.knee`."""
+    points = [p for p in points if all(math.isfinite(p.values[name]) for name in objectives)]
+    if not points:
+        raise EmptyFrontError("The front has no point with finite values, so it has no knee.")
+    signs = [-1.0 if METRICS[name].maximize else 1.0 for name in objectives]
+    costs = np.array([[p.values[name] for name in objectives] for p in points]) * signs
+    costs -= costs.min(axis=0)
+    ranges = costs.max(axis=0)
+    # the chord of normalised costs is where their sum is 1, and the ideal where it is 0
+    sums = (costs / np.where(ranges > 0, ranges, 1.0)).sum(axis=1)
+    return points[int(sums.argmin())]
+
+
+def find_modes(front: Front, limits: Mapping[str, float]) -> dict[str, FrontPoint]:
+    """See `Front.modes`."""
+    if not limits:
+        raise InvalidArgumentError("`limits` must have at least one mode, but is empty.")
+    for mode, limit in limits.items():
+        is_number = isinstance(limit, Real) and not isinstance(limit, bool)
+        if not is_number or not limit > 0:
+            raise InvalidArgumentError(
+                "`limits` must have positive latencies in milliseconds, but got "
+                f"{limit!r} for {mode!r}."
+            )
+    modes = {}
+    for mode, limit in limits.items():
+        try:
+            modes[mode] = front.best(latency_ms=limit)
+        except EmptyFrontError as error:
+            raise EmptyFrontError(f"There is no subnet for mode {mode!r}: {error}") from error
+    return modes

@@ -1,0 +1,129 @@
+"""Pareto arithmetic: constrained domination, ranks, crowding and hypervolume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.problem import METRICS
+
+Values = NDArray[np.float64]
+
+
+def ranks(values: Values, violations: Values) -> NDArray[np.intp]:
+    """Front of each point, ``(n,)``: 0 for those that none dominates, 1 for the next, ...
+
+    Constrained domination (Deb et al. 2002, definition 1): a feasible point dominates an
+    infeasible one; of two infeasible ones the one that violates less dominates; of two feasible
+    ones the one that is nowhere worse and somewhere better.
+
+    Args:
+        values: ``(n, n_objectives)``, smaller is better.
+        violations: ``(n,)``, 0 where feasible.
+    """
+    feasible = violations == 0
+    rank = np.empty(len(values), dtype=np.intp)
+    rank[feasible] = _pareto_ranks(values[feasible])
+    n_fronts = rank[feasible].max(initial=-1) + 1
+    rank[~feasible] = n_fronts + np.unique(violations[~feasible], return_inverse=True)[1].ravel()
+    return rank
+
+
+def _pareto_ranks(values: Values) -> NDArray[np.intp]:
+    if len(values) == 0:
+        return np.empty(0, dtype=np.intp)
+    if values.shape[1] == 1:
+        return np.unique(values, return_inverse=True)[1].ravel()
+    # of equal points moocore puts each into a front of its own
+    unique, which = np.unique(values, axis=0, return_inverse=True)
+    return np.asarray(moocore.pareto_rank(unique), dtype=np.intp)[which.ravel()]
+
+
+def nondominated(values: Values) -> NDArray[np.bool_]:
+    """Which points no other point dominates, ``(n,)``; of equal points all."""
+    if len(values) == 0:
+        return np.zeros(0, dtype=bool)
+    if values.shape[1] == 1:
+        return np.asarray(values[:, 0] == values.min())
+    return np.asarray(moocore.is_nondominated(values, keep_weakly=True), dtype=bool)
+
+
+def crowding_distance(values: Values) -> Values:
+    """Crowding distance within one front (Deb et al. 2002), ``(n,)``; infinite at the ends.
+
+    Each objective is scaled by its range in the front.
+    """
+    distance = np.zeros(len(values))
+    for column in values.T:
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        span = ordered[-1] - ordered[0]
+        distance[order[[0, -1]]] = np.inf
+        if span > 0:
+            distance[order[1:-1]] += (ordered[2:] - ordered[:-2]) / span
+    return distance
+
+
+def beyond(fronts: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
+    """A reference point for some fronts: their worst values and a tenth of the range beyond.
+
+    So the ends of the fronts count, and bad subnets that a search tried early have no influence.
+
+    Args:
+        fronts: Arrays of ``(n, n_objectives)`` values.
+        objectives: Names of the objectives.
+    """
+    joined = np.concatenate(fronts)
+    low, high = joined.min(axis=0), joined.max(axis=0)
+    margin = (high - low) / 10
+    maximize = [METRICS[m].maximize for m in objectives]
+    ends = np.where(maximize, low - margin, high + margin)
+    return dict(zip(objectives, ends.tolist(), strict=True))
+
+
+def checked_reference(
+    reference: Mapping[str, float], objectives: Sequence[str]
+) -> dict[str, float]:
+    """A reference point in the order of the objectives.
+
+    Raises:
+        InvalidArgumentError: If it is not exactly of the objectives.
+    """
+    if set(reference) != set(objectives):
+        raise InvalidArgumentError(
+            f"`reference` must have a value for each of {', '.join(objectives)}, but got "
+            f"{dict(reference)}."
+        )
+    return {m: float(reference[m]) for m in objectives}
+
+
+def signs_of(objectives: Sequence[str]) -> Values:
+    """``(n_objectives,)`` factors that make smaller better everywhere."""
+    return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in objectives])
+
+
+def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
+    """Hypervolume in the product of the objectives' units, 0 without points.
+
+    Args:
+        values: ``(n, n_objectives)``, in the order of ``reference``.
+        reference: The reference point; points that are not better everywhere count nothing.
+    """
+    if len(values) == 0:
+        return 0.0
+    maximise = [METRICS[m].maximize for m in reference]
+    return float(moocore.hypervolume(values, ref=[*reference.values()], maximise=maximise))
+
+
+def unit(objectives: Sequence[str]) -> str:
+    """Unit of a hypervolume: ``% x ms``."""
+    return " x ".join(METRICS[m].unit or METRICS[m].title.lower() for m in objectives)
+
+
+def reference_words(reference: Mapping[str, float]) -> str:
+    """A reference point in words: ``top1 70 %, latency_ms 30 ms``."""
+    return ", ".join(f"{m} {METRICS[m].amount(float(f'{v:.4g}'))}" for m, v in reference.items())

@@ -1,0 +1,128 @@
+"""What the subnets of one device are worth on another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.fronts._front import Front, FrontPoint
+from optuna_ofa.space import Subnet
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from optuna_ofa.studies import SubnetStudy
+
+
+@dataclass(frozen=True, eq=False)
+class TransferMatrix:
+    """The best subnet of each of ``n`` devices, priced on all of them; all numbers are predicted.
+
+    Args:
+        devices: Names of the devices.
+        limits_ms: ``(n,)`` latency that each device's best subnet may have there.
+        subnets: The best subnet of each.
+        top1: ``(n,)`` its accuracy in percent.
+        latency_ms: ``(n, n)``; row ``i`` is the best subnet of device ``i``, column ``j`` its
+            latency on device ``j``.
+        loss: ``(n, n)`` points of top-1 that the best subnet for device ``j`` of at most that
+            latency has more: the best on the front of ``j`` and among those of the matrix, so at
+            least 0.
+    """
+
+    devices: tuple[str, ...]
+    limits_ms: NDArray[np.float64]
+    subnets: tuple[Subnet, ...]
+    top1: NDArray[np.float64]
+    latency_ms: NDArray[np.float64]
+    loss: NDArray[np.float64]
+
+    def plot(self) -> go.Figure:
+        """Draw the matrix; see `plot_transfer`."""
+        from optuna_ofa.visualization import plot_transfer
+
+        return plot_transfer(self)
+
+    def __str__(self) -> str:
+        width = max(len("best of"), *map(len, self.devices))
+        cell = max(22, *(len(name) + 2 for name in self.devices))
+        head = f"{'best of':{width}}{'limit ms':>10}{'top-1 %':>9}"
+        lines = [head + "".join(f"{'on ' + name:>{cell}}" for name in self.devices)]
+        for i, name in enumerate(self.devices):
+            numbers = f"{self.limits_ms[i]:10.2f}{self.top1[i]:9.2f}"
+            cells = (
+                f"{ms:.2f} ms ({0.0 - loss:+.2f})"
+                for ms, loss in zip(self.latency_ms[i], self.loss[i], strict=True)
+            )
+            lines.append(f"{name:{width}}{numbers}" + "".join(f"{c:>{cell}}" for c in cells))
+        lines.append("In brackets: points of top-1 against that device's own best at this latency.")
+        return "\n".join(lines)
+
+
+def transfer_matrix(
+    studies: Mapping[str, SubnetStudy], latency_ms: float | Mapping[str, float] | None
+) -> TransferMatrix:
+    """See `Fleet.transfer_matrix`."""
+    for name, study in studies.items():
+        missing = {"top1", "latency_ms"} - set(study.problem.objectives)
+        if missing:
+            raise InvalidArgumentError(
+                f"`objectives` must have top1 and latency_ms to compare devices, but {name!r} has "
+                f"{', '.join(study.problem.objectives)}."
+            )
+    limits = _limits(list(studies), latency_ms)
+    fronts = {name: study.front(kind="predicted") for name, study in studies.items()}
+    picks = {name: _pick(name, front, limits[name]) for name, front in fronts.items()}
+    subnets = tuple(point.subnet for point in picks.values())
+    latency = np.stack([_latencies(study, subnets) for study in studies.values()], axis=1)
+    top1 = np.array([point.values["top1"] for point in picks.values()])
+    best = [_best_top1(front, latency[:, j], top1) for j, front in enumerate(fronts.values())]
+    at = [point.values["latency_ms"] if limits[name] is None else limits[name]
+          for name, point in picks.items()]  # fmt: skip
+    loss = np.stack(best, axis=1) - top1[:, None]
+    return TransferMatrix(tuple(studies), np.array(at, dtype=float), subnets, top1, latency, loss)
+
+
+def _limits(
+    devices: list[str], latency_ms: float | Mapping[str, float] | None
+) -> dict[str, float | None]:
+    given = latency_ms if isinstance(latency_ms, Mapping) else dict.fromkeys(devices, latency_ms)
+    unknown = [name for name in given if name not in devices]
+    if unknown:
+        raise InvalidArgumentError(
+            f"`latency_ms` must be of the devices {', '.join(devices)}, but got {unknown[0]!r}."
+        )
+    bad = [(name, v) for name, v in given.items() if v is not None and not v > 0]
+    if bad:
+        raise InvalidArgumentError(
+            f"`latency_ms` must be positive, but got {bad[0][1]} for {bad[0][0]!r}."
+        )
+    return {name: given.get(name) for name in devices}
+
+
+def _pick(name: str, front: Front, limit: float | None) -> FrontPoint:
+    if limit is None:
+        return front.knee()
+    try:
+        return front.best(latency_ms=limit)
+    except EmptyFrontError as error:
+        raise EmptyFrontError(f"There is no subnet for {name!r}: {error}") from error
+
+
+def _latencies(study: SubnetStudy, subnets: tuple[Subnet, ...]) -> NDArray[np.float64]:
+    return study.problem.predictors["latency_ms"].predict(study.space.to_matrix(subnets))
+
+
+def _best_top1(
+    front: Front, latency_ms: NDArray[np.float64], top1: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The best accuracy within each latency, of a front and of the subnets themselves."""
+    there = np.array([[p.values["latency_ms"], p.values["top1"]] for p in front])
+    known_ms, known_top1 = np.concatenate([there, np.stack([latency_ms, top1], axis=1)]).T
+    inside = known_ms[None, :] <= latency_ms[:, None]
+    return np.asarray(np.where(inside, known_top1[None, :], -np.inf).max(axis=1))

@@ -1,0 +1,24 @@
+"""Networks as graphs for runtimes: ONNX, ExecuTorch, quantised ones, plain torch networks."""
+
+from optuna_ofa.graphs._executorch_graph import (
+    check_executorch as check_executorch,
+    write_executorch as write_executorch,
+    write_program as write_program,
+)
+from optuna_ofa.graphs._onnx_graph import write_onnx as write_onnx
+from optuna_ofa.graphs._quantized_graph import (
+    quantize as quantize,
+    write_quantized_onnx as write_quantized_onnx,
+)
+from optuna_ofa.graphs._torch_net import (
+    SUFFIX as SUFFIX,
+    LayerNet as LayerNet,
+    build_net as build_net,
+    example_input as example_input,
+    fold_batch_norm as fold_batch_norm,
+    read_layers as read_layers,
+    write_layers as write_layers,
+)
+
+__all__ = [
+]

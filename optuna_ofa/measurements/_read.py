@@ -1,0 +1,130 @@
+"""Reading measurements back, to plot them or to fit a predictor to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import BaseStorage
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.measurements._table import TABLE, Database, to_text
+from optuna_ofa.space import Family, SearchSpace, Subnet
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured number of one subnet, or why there is none.
+
+    Args:
+        subnet: The subnet.
+        metric: What was measured: ``latency_ms``, or ``top1`` and ``top5`` in percent.
+        value: The number; None where it could not be measured.
+        std: Its standard deviation, in the metric's unit.
+        n: What it is an average of: rounds of a latency, images of an accuracy.
+        setup: Everything that it depends on but the subnet: device, runtime and settings, or
+            weights, data and calibration.
+        details: More about this measurement.
+        error: Why there is no number.
+        measured_at: When, in UTC.
+    """
+
+    subnet: Subnet
+    metric: str
+    value: float | None
+    std: float | None
+    n: int
+    setup: Mapping[str, Any]
+    details: Mapping[str, Any]
+    error: str | None
+    measured_at: str
+
+
+def read_measurements(
+    storage: str | BaseStorage | optuna.Study,
+    space: str | Family | SearchSpace,
+    *,
+    metric: str,
+    setup: Mapping[str, Any] | None = None,
+    failed: bool = False,
+) -> list[Measurement]:
+    """What `optuna_ofa.measure` and `optuna_ofa.evaluate` have written to a database.
+
+    An accuracy predictor from them::
+
+        rows = optuna_ofa.read_measurements("sqlite:///nas.db", space, metric="top1")
+        AccuracyPredictor.fit(space, [r.subnet for r in rows], [r.value for r in rows])
+
+    Args:
+        storage: An Optuna storage in a relational database, its URL, or a study in one.
+        space: Subnets outside of it are left out.
+        metric: ``"latency_ms"``, ``"top1"`` or ``"top5"``.
+        setup: Entries that the setup must have, such as ``{"weights": weights_hash(supernet)}``
+            or a whole ``setup``. Without it rows of several setups would be mixed, which is
+            refused.
+        failed: Whether to include subnets that could not be measured.
+
+    Returns:
+        The measurements, oldest first; a subnet that was measured again is there again.
+
+    Raises:
+        InvalidArgumentError: If the storage is no relational database, the family is unknown, or
+            there are several setups and ``setup`` does not choose one.
+        StorageError: If the database cannot be reached or read.
+    """
+    space = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    wanted = [TABLE.c.family == space.family.name, TABLE.c.metric == metric]
+    if not failed:
+        wanted.append(TABLE.c.value.is_not(None))
+    database = Database(storage)
+    with database.begin() as connection:
+        setups = {
+            setup_id: json.loads(text)
+            for setup_id, text in connection.execute(
+                sa.select(TABLE.c.setup_id, sa.func.min(TABLE.c.setup))
+                .where(*wanted)
+                .group_by(TABLE.c.setup_id)
+            )
+        }
+        setup_id = _chosen(setups, json.loads(to_text(setup or {})))
+        if setup_id is None:
+            return []
+        rows = connection.execute(
+            sa.select(*(TABLE.c[name] for name in _COLUMNS))
+            .where(*wanted, TABLE.c.setup_id == setup_id)
+            .order_by(TABLE.c.id)
+        ).all()
+    found = [
+        Measurement(Subnet.from_json(subnet, space.family), name, value, std, n,
+                    setups[setup_id], json.loads(details), error, measured_at)
+        for subnet, name, value, std, n, details, error, measured_at in rows
+    ]  # fmt: skip
+    return [one for one in found if one.subnet in space]
+
+
+_COLUMNS = ("subnet", "metric", "value", "std", "n", "details", "error", "measured_at")
+
+
+def _chosen(setups: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Any]) -> str | None:
+    """The one setup that has the entries; None where there is none."""
+    fitting = [
+        setup_id
+        for setup_id, setup in setups.items()
+        if all(key in setup and setup[key] == value for key, value in entries.items())
+    ]
+    if len(fitting) > 1:
+        keys = sorted({key for setup_id in fitting for key in setups[setup_id]})
+        different = {
+            key: [setups[setup_id].get(key) for setup_id in fitting]
+            for key in keys
+            if any(setups[i].get(key) != setups[fitting[0]].get(key) for i in fitting)
+        }
+        raise InvalidArgumentError(
+            f"`setup` must choose one of the {len(fitting)} setups in the database, which differ "
+            f"in {different}."
+        )
+    return fitting[0] if fitting else None

@@ -1,0 +1,193 @@
+"""Measurements of one setup: written as they are made, looked up before they are repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Subnet
+from optuna_ofa.storage import open_storage, storage_errors
+
+_metadata = sa.MetaData()
+TABLE = sa.Table(
+    "ofa_measured",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("setup_id", sa.String(64), nullable=False),
+    sa.Column("subnet_id", sa.String(64), nullable=False),
+    sa.Column("family", sa.String(128), nullable=False),
+    sa.Column("metric", sa.String(64), nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("std", sa.Double),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("subnet", sa.Text, nullable=False),
+    sa.Column("setup", sa.Text, nullable=False),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("measured_at", sa.String(32), nullable=False),
+    sa.Index("ix_ofa_measured_setup", "setup_id", "subnet_id"),
+    sa.Index("ix_ofa_measured_family", "family", "metric"),
+)
+
+
+class Database:
+    """The database that has the table, or gets it.
+
+    Args:
+        storage: An Optuna storage in a relational database, its URL, or a study in one.
+
+    Raises:
+        InvalidArgumentError: If the storage is no relational database.
+        StorageError: If it cannot be reached or written.
+    """
+
+    def __init__(self, storage: str | BaseStorage | optuna.Study) -> None:
+        given = storage._storage if isinstance(storage, optuna.Study) else storage
+        self._storage = given
+        with storage_errors(given):
+            self._engine = _engine(open_storage(given))
+            _create_table(self._engine)
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction, whose errors are ours.
+
+        Raises:
+            StorageError: If the database cannot be reached, read or written.
+        """
+        with storage_errors(self._storage), self._engine.begin() as connection:
+            yield connection
+
+
+def to_text(value: Mapping[str, Any]) -> str:
+    """JSON that is the same for equal mappings."""
+    return json.dumps(value, sort_keys=True)
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text, the key of a setup or a subnet."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _create_table(engine: sa.Engine) -> None:
+    try:
+        _metadata.create_all(engine)
+    except sa.exc.DBAPIError:  # another process has created it meanwhile; or it raises again
+        _metadata.create_all(engine)
+
+
+def _engine(storage: BaseStorage) -> sa.Engine:
+    backend = storage._backend if isinstance(storage, _CachedStorage) else storage
+    if not isinstance(backend, RDBStorage):
+        raise InvalidArgumentError(
+            f"`storage` must be a relational database, such as 'sqlite:///phone.db', but got "
+            f"{type(backend).__name__}."
+        )
+    return backend.engine
+
+
+# how many subnets are asked for at once; databases limit the parameters of a statement
+_CHUNK = 500
+
+
+class Row(NamedTuple):
+    """One measured number of one subnet, or why there is none.
+
+    Args:
+        metric: What was measured, with its unit where it has one: ``latency_ms``, ``top1``.
+        value: The number; None where it could not be measured.
+        std: Standard deviation of a repetition, in the metric's unit.
+        n: What it is an average of: rounds, or images.
+        details: More about this measurement (JSON), which does not tell setups apart.
+        error: Why there is no number.
+    """
+
+    metric: str
+    value: float | None
+    std: float | None
+    n: int
+    details: Mapping[str, Any]
+    error: str | None = None
+
+
+_FIELDS = tuple(TABLE.c[name] for name in Row._fields)
+
+
+class MeasurementTable:
+    """Rows of one setup: everything that a measurement depends on but the subnet.
+
+    Args:
+        storage: An Optuna storage in a relational database, its URL, or a study in one.
+        setup: The setup (JSON); rows of others are not seen.
+
+    Raises:
+        InvalidArgumentError: If the storage is no relational database.
+        StorageError: If it cannot be reached or written.
+    """
+
+    def __init__(self, storage: str | BaseStorage | optuna.Study, setup: Mapping[str, Any]) -> None:
+        self._setup = to_text(setup)
+        self._setup_id = digest(self._setup)
+        self._database = Database(storage)
+
+    def add(self, rows: Iterable[tuple[Subnet, Row]]) -> None:
+        """Write measurements, all or none."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        values = [
+            {
+                **row._asdict(), "details": to_text(row.details), "setup_id": self._setup_id,
+                "setup": self._setup, "family": subnet.family.name, "subnet": subnet.to_json(),
+                "subnet_id": digest(subnet.to_json()), "measured_at": now,
+            }
+            for subnet, row in rows
+        ]  # fmt: skip
+        if values:
+            with self._database.begin() as connection:
+                connection.execute(sa.insert(TABLE), values)
+
+    def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Row]]:
+        """The measurements of those subnets that have any, oldest first."""
+        wanted = {digest(subnet.to_json()): subnet for subnet in subnets}
+        ids = list(wanted)
+        found: dict[Subnet, list[Row]] = {}
+        with self._database.begin() as connection:
+            for start in range(0, len(ids), _CHUNK):
+                query = (
+                    sa.select(TABLE.c.subnet_id, *_FIELDS)
+                    .where(TABLE.c.setup_id == self._setup_id)
+                    .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
+                    .order_by(TABLE.c.id)
+                )
+                for subnet_id, *values in connection.execute(query):
+                    found.setdefault(wanted[subnet_id], []).append(row_of(*values))
+        return found
+
+    def first(self, family: str, metric: str) -> Row | None:
+        """The oldest number of a metric of any subnet of a family, if there is one."""
+        query = (
+            sa.select(*_FIELDS)
+            .where(TABLE.c.setup_id == self._setup_id, TABLE.c.family == family)
+            .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
+            .order_by(TABLE.c.id)
+            .limit(1)
+        )
+        with self._database.begin() as connection:
+            values = connection.execute(query).first()
+        return None if values is None else row_of(*values)
+
+
+def row_of(
+    metric: str, value: float | None, std: float | None, n: int, details: str, error: str | None
+) -> Row:
+    """A row from its columns in the database."""
+    return Row(metric, value, std, n, json.loads(details), error)

@@ -1,0 +1,37 @@
+"""What a study searches for: metrics, constraints and predictors over a space."""
+
+from optuna_ofa.problem._constraints import (
+    LIST_KEY as LIST_KEY,
+    PREFIX as PREFIX,
+    constraints_of as constraints_of,
+    listed as listed,
+    system_attributes as system_attributes,
+    total_violation as total_violation,
+    violation_of as violation_of,
+)
+from optuna_ofa.problem._metric import METRICS, Metric
+from optuna_ofa.problem._partial import (
+    Items as Items,
+    describe as describe,
+    in_parts as in_parts,
+    warn_failed as warn_failed,
+)
+from optuna_ofa.problem._problem import Attempt as Attempt, Evaluation, Problem
+from optuna_ofa.problem._vocabulary import (
+    DESCRIPTION as DESCRIPTION,
+    MEASURED as MEASURED,
+    NOT_MEASURED as NOT_MEASURED,
+    PREDICTED as PREDICTED,
+    PREDICTION as PREDICTION,
+    PREDICTION_STD as PREDICTION_STD,
+    SUMMARY_KEY as SUMMARY_KEY,
+    Keep as Keep,
+    Kind as Kind,
+)
+
+__all__ = [
+    "Evaluation",
+    "METRICS",
+    "Metric",
+    "Problem",
+]

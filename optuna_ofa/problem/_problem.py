@@ -1,0 +1,255 @@
+"""What is searched for: a space, the predictors of its objectives, and constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InfeasibleConstraintError, InvalidArgumentError, PredictionError
+from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
+from optuna_ofa.problem._metric import METRICS
+from optuna_ofa.problem._partial import in_parts
+from optuna_ofa.problem._reachable import best_reachable
+from optuna_ofa.space import Matrix, SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+# The best reachable accuracy is found by climbing, which may stop short of the top.
+_CLIMBING_ERROR = {"top1": 1.0}
+
+
+class Evaluation(NamedTuple):
+    """Predictions of a batch.
+
+    Args:
+        values: ``(n, n_objectives)`` in the metrics' own units and directions.
+        constraints: ``(n, n_constraints)``; above 0 a constraint is violated, by that much.
+    """
+
+    values: NDArray[np.float64]
+    constraints: NDArray[np.float64]
+
+
+class Attempt(NamedTuple):
+    """Predictions of a batch that may have failed in part.
+
+    Args:
+        done: ``(n,)`` which rows were predicted.
+        evaluation: The predictions of those rows.
+        errors: What the predictor raised for each other row, in their order.
+    """
+
+    done: NDArray[np.bool_]
+    evaluation: Evaluation
+    errors: list[Exception]
+
+
+class Problem:
+    """A multi-objective problem over subnets.
+
+    It is an Optuna objective too: ``optuna.create_study(directions=problem.directions)
+    .optimize(problem)`` lets any Optuna sampler search on the same predictors.
+
+    Args:
+        space: The subnets.
+        objectives: Names of the metrics, in the order of a trial's values.
+        constraints: Bound of each constrained metric; a lower one for ``top1``, else an upper.
+        predictors: A predictor for each metric that is an objective or constrained.
+
+    Raises:
+        InvalidArgumentError: If a name is unknown, an objective is there twice, a bound is not
+            finite, or a metric has no predictor or that of another metric.
+        FamilyMismatchError: If a predictor is for another family.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        objectives: Sequence[str],
+        constraints: Mapping[str, float],
+        predictors: Mapping[str, Predictor],
+    ) -> None:
+        _check_names(objectives, constraints)
+        for metric in (*objectives, *constraints):
+            _check_predictor(metric, predictors.get(metric), space)
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.constraints = {name: float(bound) for name, bound in constraints.items()}
+        self.predictors = dict(predictors)
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Optuna's direction of each objective."""
+        return ["maximize" if METRICS[m].maximize else "minimize" for m in self.objectives]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the objectives and of the constrained metrics, each once."""
+        return tuple(dict.fromkeys((*self.objectives, *self.constraints)))
+
+    @property
+    def signs(self) -> NDArray[np.float64]:
+        """``(n_objectives,)`` factors that make smaller better everywhere."""
+        return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.objectives])
+
+    @property
+    def caution(self) -> dict[str, float]:
+        """By how many standard deviations predictions are worse than the mean, where they are."""
+        return {
+            metric: predictor.k
+            for metric, predictor in self.predictors.items()
+            if isinstance(predictor, ConfidenceBound)
+        }
+
+    def evaluate(self, matrix: Matrix) -> Evaluation:
+        """Predict a batch of genotypes.
+
+        Raises:
+            PredictionError: If a prediction is not a finite number; says whose and of what.
+        """
+        columns = {m: self._predict(m, matrix) for m in self.metrics}
+        constraints = np.empty((len(matrix), len(self.constraints)))
+        for j, metric in enumerate(self.constraints):
+            constraints[:, j] = self.excess(metric, columns[metric])
+        return Evaluation(np.stack([columns[m] for m in self.objectives], axis=1), constraints)
+
+    def try_evaluate(self, matrix: Matrix) -> Attempt:
+        """Predict a batch in which a predictor may raise for some genotypes.
+
+        These are found by halving the batch, so that a few of them cost a few calls more.
+
+        Raises:
+            PredictionError: As `evaluate`; a wrong number is an error of the whole predictor.
+        """
+        parts = in_parts(self.evaluate, matrix)
+        good = [part for _, part in parts if isinstance(part, Evaluation)]
+        nothing = np.empty((0, len(self.objectives))), np.empty((0, len(self.constraints)))
+        values, constraints = zip(nothing, *good, strict=True)
+        done = [isinstance(part, Evaluation) for n, part in parts for _ in range(n)]
+        return Attempt(
+            np.array(done, dtype=bool),
+            Evaluation(np.concatenate(values), np.concatenate(constraints)),
+            [part for _, part in parts if isinstance(part, Exception)],
+        )
+
+    def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much values of a constrained metric violate its bound, ``(n,)``; else <= 0."""
+        difference = values - self.constraints[metric]
+        return -difference if METRICS[metric].maximize else difference
+
+    def from_excess(self, metric: str, excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values of a constrained metric that violate its bound by so much, ``(n,)``."""
+        return self.constraints[metric] + (-excess if METRICS[metric].maximize else excess)
+
+    def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
+        values = np.asarray(self.predictors[metric].predict(matrix), dtype=float)
+        if values.shape != (len(matrix),):
+            raise PredictionError(
+                f"The predictor of `{metric}` must return {len(matrix)} numbers, but returned "
+                f"an array of shape {values.shape}."
+            )
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            subnet = self.space.from_matrix(matrix[bad[:1]])[0]
+            raise PredictionError(
+                f"The predictor of `{metric}` must return finite numbers, but returned "
+                f"{values[bad[0]]} for {subnet} ({len(bad)} of {len(matrix)})."
+            )
+        return values
+
+    def _predict_or(self, metric: str, matrix: Matrix, default: float) -> NDArray[np.float64]:
+        """Predictions, and a default for the genotypes that the predictor raises for."""
+        parts = in_parts(partial(self._predict, metric), matrix)
+        return np.concatenate([[default] if isinstance(p, Exception) else p for _, p in parts])
+
+    def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
+        """Suggest a subnet from a trial, predict it, and return the objectives' values."""
+        subnet = self.space.suggest(trial)
+        trial.set_user_attr("subnet", subnet.to_dict())  # first, for a predictor may raise
+        result = self.evaluate(self.space.to_matrix([subnet]))
+        for name, value in zip(self.constraints, result.constraints[0], strict=True):
+            trial.set_constraint(name, float(value))
+        trial.set_user_attr("kind", "predicted")
+        return tuple(float(v) for v in result.values[0])
+
+    def violations(self, constraints: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much each row violates in all, ``(n,)``, each constraint relative to its bound."""
+        return np.asarray(np.maximum(constraints / self.scales, 0).sum(axis=1))
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """``(n_constraints,)`` what violations are measured in: the bounds."""
+        return np.array([abs(bound) or 1.0 for bound in self.constraints.values()])
+
+    def require_reachable(self) -> None:
+        """Refuse a constraint that no subnet of the space satisfies on its own.
+
+        Raises:
+            InfeasibleConstraintError: With the best value that can be reached.
+            PredictionError: As `evaluate`.
+        """
+        for name, bound in self.constraints.items():
+            metric = METRICS[name]
+            worst = -np.inf if metric.maximize else np.inf
+            predict = partial(self._predict_or, name, default=worst)
+            best = best_reachable(self.space, predict, maximize=metric.maximize)
+            if best == worst:  # the predictor fails for all that was tried; the search will say so
+                continue
+            if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
+                sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
+                raise InfeasibleConstraintError(
+                    f"`constraints` must be reachable, but {name} {sign} {metric.amount(bound)} is "
+                    f"not: the {end} reachable value is {metric.amount(round(best, 3))}."
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """What must stay the same when a study is continued (JSON).
+
+        The predictors are told apart by what they say of the smallest and the largest subnet;
+        None is where they fail.
+        """
+        ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
+        return {
+            "family": self.space.family.name,
+            "choices": {name: list(c) for name, c in self.space.choices.items()},
+            "objectives": list(self.objectives),
+            "constraints": self.constraints,
+            **({"caution": self.caution} if self.caution else {}),
+            "predictions": {m: self._ends(m, ends) for m in self.metrics},
+        }
+
+    def _ends(self, metric: str, ends: Matrix) -> list[float | None]:
+        values = self._predict_or(metric, ends, np.nan).round(4).tolist()
+        return [None if np.isnan(value) else value for value in values]
+
+
+def _check_predictor(metric: str, predictor: Predictor | None, space: SearchSpace) -> None:
+    if predictor is None or predictor.metric != metric:
+        got = f"one of {predictor.metric!r}" if predictor else "none"
+        raise InvalidArgumentError(
+            f"`predictors[{metric!r}]` must be a predictor of {metric!r}, but got {got}."
+        )
+    predictor.require(space)
+
+
+def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) -> None:
+    unknown = [m for m in (*objectives, *constraints) if m not in METRICS]
+    if unknown:
+        raise InvalidArgumentError(
+            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got {unknown}."
+        )
+    if len(set(objectives)) < len(objectives) or not objectives:
+        raise InvalidArgumentError(
+            f"`objectives` must be different metrics, at least one, but got {list(objectives)}."
+        )
+    for metric, bound in constraints.items():
+        if not np.isfinite(bound):
+            raise InvalidArgumentError(
+                f"`constraints[{metric!r}]` must be finite, but got {bound}."
+            )

@@ -1,0 +1,56 @@
+"""The best value of one metric that a search space can reach."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.space import Matrix, SearchSpace
+
+Predict = Callable[[Matrix], NDArray[np.float64]]
+
+
+def best_reachable(space: SearchSpace, predict: Predict, *, maximize: bool) -> float:
+    """Climb from the smallest and the largest subnet, one block or other gene at a time.
+
+    For costs that add up over layers the kernel and the expand ratio of a block are tried
+    together, and every resolution and depth is, so the result is the exact optimum unless widths
+    are elastic; for other predictors it is a local one.
+
+    Args:
+        space: The subnets.
+        predict: Takes ``(n, n_genes)`` genotypes and returns ``(n,)`` finite numbers.
+        maximize: Whether larger is better.
+    """
+    sign = -1.0 if maximize else 1.0
+    starts = space.to_matrix([space.smallest(), space.largest()])
+    return sign * min(_descend(space, predict, row, sign) for row in starts)
+
+
+def _descend(space: SearchSpace, predict: Predict, row: Matrix, sign: float) -> float:
+    best = np.inf
+    while True:
+        candidates = np.concatenate([_moves(space, row, group) for group in _groups(space)])
+        values = sign * predict(candidates)
+        i = int(values.argmin())
+        if values[i] >= best:
+            return best
+        best, row = float(values[i]), candidates[i]
+
+
+def _groups(space: SearchSpace) -> list[list[int]]:
+    """Columns that are changed together: the genes of a block, every other gene alone."""
+    groups: dict[object, list[int]] = {}
+    for j, gene in enumerate(space.genes):
+        groups.setdefault(gene.block if gene.block >= 0 else gene.name, []).append(j)
+    return list(groups.values())
+
+
+def _moves(space: SearchSpace, row: Matrix, columns: list[int]) -> Matrix:
+    settings = list(itertools.product(*(space.choices[space.genes[j].name] for j in columns)))
+    rows = np.repeat(row[None], len(settings), axis=0)
+    rows[:, columns] = settings
+    return space.canonicalize(rows)

@@ -1,0 +1,28 @@
+"""The words that are stored with trials and studies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    pass
+
+# What the user attribute `kind` of a trial says of its values: by an objective of the user's own,
+# as where there is none, or by the predictors.
+MEASURED: Final = "measured"
+PREDICTED: Final = "predicted"
+
+Kind = Literal["predicted", "measured"]
+
+# why a trial has failed that was told so; one whose process died has no reason
+NOT_MEASURED = "not measured"
+
+# User attribute of a study that says what it searches for.
+DESCRIPTION = "optuna_ofa"
+
+Keep = Literal["all", "front", "sample"]
+# Each generation has an attribute of the study: this and eight digits, which count from 0.
+SUMMARY_KEY = "optuna_ofa:generation:"
+
+# user attributes of a trial
+PREDICTION, PREDICTION_STD = "predicted", "predicted_std"

@@ -1,0 +1,165 @@
+"""The canonical subnet of a trial as a user attribute, for whole batches.
+
+What is stored is `Subnet.to_dict`; making ten thousands of `Subnet` values on the way would take
+far longer than the search.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
+
+from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.problem import Items, in_parts
+from optuna_ofa.space import Family, GeneKind, Matrix, SearchSpace, full_depth, row_of
+
+_KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
+_DIGITS = string.digits.encode()
+_NUMBERS_ONLY = bytes(i if i in _DIGITS + b"." else ord(" ") for i in range(256))
+
+
+def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
+    """``Subnet.to_dict`` of each canonical row."""
+    columns: dict[str, list[Any]] = {"resolution": matrix[:, 0].tolist()}
+    for kind in _KINDS:
+        genes = matrix[:, np.array(family.columns(kind), dtype=np.intp)].tolist()
+        if kind == "expand" and family.expand_scale != 1:
+            genes = [[e and family.expand_ratio(e) for e in row] for row in genes]
+        if kind == "depth":
+            genes = [list(full_depth(family, row)) for row in genes]
+        if genes and genes[0]:
+            columns[kind] = genes
+    names = list(columns)
+    return [
+        {"family": family.name, **dict(zip(names, row, strict=True))}
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
+    """The canonical rows of what `subnet_dicts` made; not checked.
+
+    Raises:
+        KeyError, TypeError, ValueError: If one is nothing that `subnet_dicts` made.
+    """
+    rows = []
+    for subnet in subnets:
+        resolution, depth, expand = (subnet[key] for key in ("resolution", "depth", "expand"))
+        kernel, width = subnet.get("kernel", ()), subnet.get("width", ())
+        rows.append(row_of(family, resolution, depth, kernel, expand, width))
+    return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
+
+
+def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
+    """The JSON of each of `subnet_dicts`, as `json.dumps` writes it."""
+    template = _head(family).replace("%", "%%") + _tail(family, "%s")
+    columns = matrix.T.tolist()
+    if family.expand_scale != 1:
+        for j in family.columns("expand"):
+            columns[j] = [e and family.expand_ratio(e) for e in columns[j]]
+    return [template % row for row in zip(*columns, strict=True)]
+
+
+def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
+    """The canonical rows of what `subnet_texts` made, as wide numbers; not checked.
+
+    All numbers of all texts are read in one go, in a few microseconds a text.
+
+    Raises:
+        ValueError: If one is nothing that `subnet_texts` would write for this family.
+    """
+    head, tail = _head(family), _tail(family, "").encode()
+    tails = "".join([text.removeprefix(head) for text in texts]).encode()
+    dtype, symbols = (int, _DIGITS) if family.expand_scale == 1 else (float, _DIGITS + b".")
+    if tails.translate(None, symbols) != len(texts) * tail.translate(None, symbols):
+        raise ValueError(f"`texts` must all be of subnets of {family.name}.")
+    numbers = np.fromstring(tails.translate(_NUMBERS_ONLY), dtype=dtype, sep=" ")
+    fixed = [entry for entries in _entries(family).values() for entry in entries]
+    rows = numbers.reshape(len(texts), len(fixed))
+    for j, entry in enumerate(fixed):
+        if entry is not None and not (rows[:, j] == entry).all():
+            raise ValueError(f"`texts` must have {entry} as number {j} for {family.name}.")
+    rows = rows[:, [entry is None for entry in fixed]]
+    if family.expand_scale != 1:
+        rows[:, family.columns("expand")] /= family.expand_scale
+    return np.asarray(np.rint(rows))
+
+
+def _head(family: Family) -> str:
+    """How each text begins; apart, because the digits in it are no entries."""
+    return '{"family": ' + json.dumps(family.name)
+
+
+def _tail(family: Family, gene: str) -> str:
+    """The rest of a text with ``gene`` in place of each gene."""
+    parts = [f', "resolution": {gene}']
+    for kind, entries in _entries(family).items():
+        if kind != "resolution":
+            texts = [gene if entry is None else str(entry) for entry in entries]
+            parts.append(f', "{kind}": [{", ".join(texts)}]')
+    return "".join(parts) + "}"
+
+
+def _entries(family: Family) -> dict[str, list[int | None]]:
+    """The numbers of a text in their order: None for a gene, or the number of a fixed depth."""
+    entries: dict[str, list[int | None]] = {
+        kind: [None] * len(family.columns(kind)) for kind in ("resolution", *_KINDS)
+    }
+    entries["depth"] = [None if len(c) > 1 else c[0] for c in family.depth_choices]
+    return {kind: numbers for kind, numbers in entries.items() if numbers}
+
+
+Decoded = tuple[Matrix, NDArray[np.bool_]]
+_ERRORS = (InvalidSubnetError, KeyError, TypeError, ValueError, OverflowError)
+
+
+def decode_texts(space: SearchSpace, texts: Sequence[str]) -> Decoded:
+    """Rows of subnets from their JSON, and which texts are of subnets of the space."""
+
+    def convert(part: Sequence[str]) -> Matrix:
+        try:
+            return space.check(rows_of_texts(space.family, part))
+        except ValueError:  # written by others, such as with other spaces in the JSON
+            return space.check(subnet_rows(space.family, [json.loads(text) for text in part]))
+
+    return _decode(space, texts, convert)
+
+
+def _decode_dicts(space: SearchSpace, subnets: Sequence[Mapping[str, Any]]) -> Decoded:
+    """Rows of subnets from what `Subnet.to_dict` gives, and which are of the space."""
+    return _decode(space, subnets, lambda part: space.check(subnet_rows(space.family, part)))
+
+
+def decode_params(space: SearchSpace, params: Sequence[Mapping[str, Any]]) -> Decoded:
+    """Rows of subnets from trials' parameters, and which have all those of the space."""
+    return _decode(space, params, space.from_params)
+
+
+def decode_trials(space: SearchSpace, trials: Sequence[FrozenTrial]) -> Decoded:
+    """Rows of subnets of Optuna's trials, and which are of the space."""
+    ours = np.array(["subnet" in trial.user_attrs for trial in trials], dtype=bool)
+    subnets = [t.user_attrs["subnet"] for t in trials if "subnet" in t.user_attrs]
+    params = [t.params for t in trials if "subnet" not in t.user_attrs]
+    matrix = np.zeros((len(trials), len(space.genes)), dtype=np.int16)
+    good = np.zeros(len(trials), dtype=bool)
+    matrix[ours], good[ours] = _decode_dicts(space, subnets)
+    matrix[~ours], good[~ours] = decode_params(space, params)
+    return matrix, good
+
+
+def _decode(space: SearchSpace, items: Items, convert: Callable[[Items], Matrix]) -> Decoded:
+    """Convert all that can be converted.
+
+    What cannot is not of the space, such as from before it was restricted.
+    """
+    nothing = np.zeros((1, len(space.genes)), dtype=np.int16)
+    parts = in_parts(convert, items, _ERRORS)
+    rows = [nothing if isinstance(part, Exception) else part for _, part in parts]
+    good = [not isinstance(part, Exception) for n, part in parts for _ in range(n)]
+    return np.concatenate([nothing[:0], *rows]), np.array(good, dtype=bool)

@@ -1,0 +1,134 @@
+"""Opening a storage, with errors that say what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, get_storage
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from optuna_ofa._errors import InvalidArgumentError, MissingDependencyError, StorageError
+
+_EXAMPLES = (
+    "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
+    "'mysql+pymysql://user@host/database'"
+)
+# what to install for a driver's module, where it is called otherwise
+_PACKAGES = {
+    "psycopg": "optuna-ofa[postgresql]",
+    "pymysql": "optuna-ofa[mysql]",
+    "MySQLdb": "mysqlclient",
+}
+
+
+def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
+    """A storage by its URL, or as it is; None is a new one in memory.
+
+    Raises:
+        InvalidArgumentError: If it is neither, no database has such a URL, or the path of an
+            SQLite file is a folder or in one that does not exist.
+        MissingDependencyError: If the database's driver is not installed.
+        StorageError: If the database cannot be reached or is not writable.
+    """
+    if storage is None or isinstance(storage, BaseStorage):
+        return get_storage(storage)
+    if not isinstance(storage, str):
+        raise InvalidArgumentError(
+            f"`storage` must be an Optuna storage or a URL such as {_EXAMPLES}, but got "
+            f"{storage!r}."
+        )
+    try:
+        _check_path(storage)
+        with storage_errors(storage):
+            return get_storage(storage)
+    except (ArgumentError, ValueError) as error:
+        if isinstance(error, InvalidArgumentError):
+            raise
+        raise InvalidArgumentError(
+            f"`storage` must be a URL such as {_EXAMPLES}, but got {_shown(storage)!r} ({error})."
+        ) from error
+    except ImportError as error:
+        module = getattr(error.__cause__, "name", None) or "the driver"
+        raise MissingDependencyError(
+            f"`storage` {_shown(storage)!r} needs `{module}`, which is not installed; install it "
+            f'with: pip install "{_PACKAGES.get(module, module)}", or name another driver, as in '
+            f"{_EXAMPLES}."
+        ) from error
+
+
+@contextlib.contextmanager
+def storage_errors(storage: object) -> Iterator[None]:
+    """Turn what a database says into an error of ours.
+
+    Args:
+        storage: The argument, for the message; passwords are not shown.
+
+    Raises:
+        StorageError: Instead of SQLAlchemy's and Optuna's own errors.
+    """
+    try:
+        yield
+    except (DBAPIError, StorageInternalError) as error:
+        cause = error if isinstance(error, DBAPIError) else error.__cause__
+        said = str(getattr(cause, "orig", None) or cause or error).strip().split("\n")[0]
+        shown = repr(_shown(storage)) if isinstance(storage, str) else type(storage).__name__
+        raise StorageError(
+            f"`storage` must be a database that can be reached and written, but {shown} says: "
+            f"{said}"
+        ) from error
+
+
+def _check_path(storage: str) -> None:
+    """Refuse a path where there can be no SQLite file."""
+    url = make_url(storage)
+    path = Path(url.database or "")
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return
+    if "uri" in url.query:  # the path is a URI of its own
+        return
+    if path.is_dir():
+        raise InvalidArgumentError(f"`storage` must be a file, but {str(path)!r} is a folder.")
+    if not path.parent.is_dir():
+        raise InvalidArgumentError(
+            f"`storage` must be in a folder that exists, but there is no {str(path.parent)!r} "
+            f"for {path.name!r}."
+        )
+
+
+def _shown(storage: str) -> str:
+    """A URL without its password."""
+    return re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)
+
+
+T = TypeVar("T")
+# What databases say to one of two processes that make the same thing; a bit later it is there.
+_AT_ONCE = ("already exists", "duplicate", "unique constraint", "is locked", "deadlock")
+_ATTEMPTS, _PAUSE_S = 40, 0.05
+
+
+def open_shared(storage: str | BaseStorage | None) -> BaseStorage:
+    """`open_storage`, again where another process is making the tables.
+
+    Raises:
+        InvalidArgumentError, MissingDependencyError, StorageError: As `open_storage`.
+    """
+    return _patiently(lambda: open_storage(storage))
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Call again where another process does the same at the same moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return call()
+        except (StorageError, StorageInternalError) as error:
+            if not any(text in f"{error} {error.__cause__}".lower() for text in _AT_ONCE):
+                raise
+        time.sleep(_PAUSE_S)
+    return call()

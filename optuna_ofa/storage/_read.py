@@ -1,0 +1,190 @@
+"""Reading finished trials straight from Optuna's tables, which ``_transactions.py`` describes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from optuna.distributions import json_to_distribution
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+
+from optuna_ofa.fronts import Results, assemble
+from optuna_ofa.problem import PREDICTED, PREFIX, Problem
+from optuna_ofa.storage._encoding import decode_params, decode_texts
+from optuna_ofa.storage._transactions import fetch
+
+Ids = NDArray[np.int64]
+_COMPLETE, _OPEN = 0, 1
+_MANY, _FEW = 20_000, 500
+_trials = models.TrialModel.__table__
+_STATES = sa.select(
+    _trials.c.trial_id,
+    _trials.c.number,
+    sa.case(
+        (_trials.c.state == TrialState.COMPLETE, _COMPLETE),
+        (_trials.c.state.in_([TrialState.RUNNING, TrialState.WAITING]), _OPEN),
+        else_=2,
+    ),
+).order_by(_trials.c.trial_id)
+_NEW = _STATES.where(
+    _trials.c.study_id == sa.bindparam("study"), _trials.c.trial_id > sa.bindparam("after")
+)
+
+
+class Position(NamedTuple):
+    """How far the trials of a study have been read.
+
+    Args:
+        last_id: The largest ``trial_id`` that was seen.
+        n_trials: How many trials were seen, which is the number of the next one.
+        open: Ids of those that had not finished yet.
+    """
+
+    last_id: int = 0
+    n_trials: int = 0
+    open: tuple[int, ...] = ()
+
+
+def read_new(
+    connection: sa.Connection, study_id: int, problem: Problem, position: Position
+) -> tuple[Results, Position]:
+    """Complete trials that were not read before, whoever wrote them.
+
+    Args:
+        connection: A connection; under the study's lock nothing can be missed.
+        study_id: The study.
+        problem: What it searches for; trials of other subnets are passed over.
+        position: What the last call returned.
+
+    Returns:
+        What is new, and where to go on.
+    """
+    new = _states(connection, _NEW, study=study_id, after=position.last_id)
+    old = [_states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
+           for i in range(0, len(position.open), _FEW)]  # fmt: skip
+    parts = []
+    for seen in (*old, new):  # apart, because ids that are close together are read faster
+        complete = seen[seen[:, 2] == _COMPLETE]
+        parts += [_read(connection, problem, c[:, 0], c[:, 1]) for c in _chunks(complete)]
+    seen = np.concatenate([*old, new])
+    reached = Position(
+        last_id=int(new[-1, 0]) if len(new) else position.last_id,
+        n_trials=position.n_trials + len(new),
+        open=tuple(seen[seen[:, 2] == _OPEN, 0].tolist()),
+    )
+    return Results.join([Results.empty(problem), *parts]), reached
+
+
+def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int) -> Ids:
+    """Id, number and state of each trial, by id."""
+    return np.array(fetch(connection, query, **parameters), dtype=np.int64).reshape(-1, 3)
+
+
+def _chunks(trials: Ids) -> Iterator[Ids]:
+    """Parts that one query each reads."""
+    size = _MANY if _dense(trials[:, 0]) else _FEW
+    return (trials[i : i + size] for i in range(0, len(trials), size))
+
+
+def _dense(ids: Ids) -> bool:
+    """Whether there is little of other trials between the first and the last."""
+    return len(ids) > 0 and bool(ids[-1] - ids[0] < 4 * len(ids))
+
+
+def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Results:
+    """The trials with these ids, which are ascending, as far as they are of the space."""
+    measured, texts = _user_attributes(connection, ids)
+    ours = np.array([text is not None for text in texts], dtype=bool)
+    matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
+    good = np.zeros(len(ids), dtype=bool)
+    matrix[ours], good[ours] = decode_texts(problem.space, texts[ours].tolist())
+    if not ours.all():
+        params = _params(connection, ids[~ours])
+        matrix[~ours], good[~ours] = decode_params(problem.space, params)
+    values = _values(connection, ids, len(problem.objectives))
+    excess = _excess(connection, ids, list(problem.constraints))
+    return assemble(problem, matrix, values, excess, numbers, measured).select(good)
+
+
+def _select(
+    connection: sa.Connection, ids: Ids, table: sa.Table, *columns: Any, where: Any = None
+) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
+    """Columns of the rows that belong to trials, and for each row the index of its trial."""
+    key = table.c.trial_id
+    own = key.between(int(ids[0]), int(ids[-1])) if _dense(ids) else key.in_(ids.tolist())
+    query = sa.select(key, *columns).where(own if where is None else own & where)
+    rows = fetch(connection, query)
+    found = np.array([row[0] for row in rows], dtype=np.int64)
+    at = np.searchsorted(ids, found)
+    mine = ids[at] == found
+    contents = [np.array([row[1 + i] for row in rows], dtype=object) for i in range(len(columns))]
+    return at[mine], [content[mine] for content in contents]
+
+
+def _user_attributes(
+    connection: sa.Connection, ids: Ids
+) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
+    """Whether each trial was measured, and the JSON of its subnet or None."""
+    table = models.TrialUserAttributeModel.__table__
+    measured = np.ones(len(ids), dtype=bool)
+    texts = np.full(len(ids), None, dtype=object)
+    at, (found,) = _select(connection, ids, table, table.c.value_json, where=table.c.key == "kind")
+    measured[at[found == json.dumps(PREDICTED)]] = False
+    at, (found,) = _select(
+        connection, ids, table, table.c.value_json, where=table.c.key == "subnet"
+    )
+    texts[at] = found
+    return measured, texts
+
+
+def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:
+    """The parameters of each trial as Optuna gives them."""
+    table = models.TrialParamModel.__table__
+    at, columns = _select(
+        connection, ids, table, table.c.param_name, table.c.param_value, table.c.distribution_json
+    )
+    distributions = {text: json_to_distribution(text) for text in set(columns[2])}
+    params: list[dict[str, Any]] = [{} for _ in ids]
+    for i, name, value, text in zip(at.tolist(), *columns, strict=True):
+        params[i][name] = distributions[text].to_external_repr(value)
+    return params
+
+
+def _values(connection: sa.Connection, ids: Ids, n: int) -> NDArray[np.float64]:
+    """``(len(ids), n)`` objective values."""
+    table = models.TrialValueModel.__table__
+    sign = sa.case((table.c.value_type == table.c.value_type.type.enum_class.INF_NEG, -1), else_=1)
+    at, (objective, value, signs) = _select(
+        connection, ids, table, table.c.objective, table.c.value, sign
+    )
+    found = value.astype(float)  # None becomes NaN
+    values = np.full((len(ids), n), np.nan)
+    values[at, objective.astype(np.intp)] = np.where(
+        np.isnan(found), signs.astype(float) * np.inf, found
+    )
+    return values
+
+
+def _excess(connection: sa.Connection, ids: Ids, constraints: list[str]) -> NDArray[np.float64]:
+    """``(len(ids), n_constraints)``, NaN where a trial did not set one."""
+    excess = np.full((len(ids), len(constraints)), np.nan)
+    table = models.TrialSystemAttributeModel.__table__
+    for j, name in enumerate(constraints):
+        at, (found,) = _select(
+            connection, ids, table, table.c.value_json,
+            where=table.c.key == f"{PREFIX}{name}",
+        )  # fmt: skip
+        excess[at, j] = [_number(text) for text in found]
+    return excess
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # set by hand to something else
+        return float("nan")

@@ -1,0 +1,145 @@
+"""Rows of Optuna's tables for predicted subnets, straight from the arrays."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import distribution_to_json
+from optuna.trial import FrozenTrial, TrialState
+
+from optuna_ofa.fronts import Batch
+from optuna_ofa.problem import PREDICTED, Problem, system_attributes
+from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.storage._encoding import subnet_dicts, subnet_texts
+
+Rows = list[tuple[Any, ...]]
+PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")
+VALUE_COLUMNS = ("trial_id", "objective", "value", "value_type")
+ATTRIBUTE_COLUMNS = ("trial_id", "key", "value_json")
+
+
+class TrialRows:
+    """The rows of trials that `finished_trials` would make of the same batch.
+
+    Args:
+        problem: What was searched for.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._space, self._constraints = problem.space, list(problem.constraints)
+        distributions = problem.space.distributions
+        self._heads = [(name, distribution_to_json(distributions[name]))
+                       for name in (gene.name for gene in problem.space.genes)]  # fmt: skip
+        self._choices = [np.array(problem.space.choices[name]) for name, _ in self._heads]
+
+    def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:
+        """`PARAM_COLUMNS`; genes of absent blocks too.
+
+        What is stored is the index of a choice; for a gene that is absent, of the first.
+        """
+        indices: NDArray[np.float64] = np.empty(matrix.shape)
+        for j, choices in enumerate(self._choices):
+            indices[:, j] = np.searchsorted(choices, matrix[:, j])
+        indices[~self._space.active_genes(matrix)] = 0
+        return [
+            (trial_id, name, index, text)
+            for trial_id, row in zip(ids, indices.tolist(), strict=True)
+            for (name, text), index in zip(self._heads, row, strict=True)
+        ]
+
+    def values(self, ids: Sequence[int], batch: Batch, value_type: Any) -> Rows:
+        """`VALUE_COLUMNS`."""
+        return [
+            (trial_id, objective, value, value_type)
+            for trial_id, row in zip(ids, batch.values.tolist(), strict=True)
+            for objective, value in enumerate(row)
+        ]
+
+    def user_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
+        """`ATTRIBUTE_COLUMNS`."""
+        kind = json.dumps(PREDICTED)
+        texts = subnet_texts(self._space.family, batch.matrix)
+        return [
+            row
+            for trial_id, text in zip(ids, texts, strict=True)
+            for row in ((trial_id, "subnet", text), (trial_id, "kind", kind))
+        ]
+
+    def system_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
+        """`ATTRIBUTE_COLUMNS`."""
+        return [
+            (trial_id, key, json.dumps(value))
+            for trial_id, row in zip(ids, batch.constraints.tolist(), strict=True)
+            for key, value in system_attributes(
+                dict(zip(self._constraints, row, strict=True))
+            ).items()
+        ]
+
+
+class _Shared(dict[str, Any]):
+    """A dict whose deep copies may share its values, because nobody changes these.
+
+    Optuna copies each trial that is added, which is most of the work where it keeps studies in
+    memory.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return dict(self)
+
+
+def finished_trials(problem: Problem, batch: Batch) -> list[FrozenTrial]:
+    """Complete trials as Optuna would have written them, without their numbers.
+
+    Args:
+        problem: What was searched for.
+        batch: What was predicted.
+    """
+    attributes = [{"kind": PREDICTED}] * len(batch.matrix)
+    trials = templates(problem.space, batch.matrix, TrialState.COMPLETE, attributes, batch.started)
+    rows = zip(trials, batch.values.tolist(), batch.constraints.tolist(), strict=True)
+    for trial, values, excess in rows:
+        trial.values, trial.datetime_complete = values, batch.completed
+        trial.system_attrs = system_attributes(dict(zip(problem.constraints, excess, strict=True)))
+    return trials
+
+
+def templates(
+    space: SearchSpace,
+    matrix: Matrix,
+    state: TrialState,
+    attributes: Sequence[Mapping[str, Any]],
+    started: datetime.datetime,
+) -> list[FrozenTrial]:
+    """Trials without numbers and values, for `optuna.Study.add_trials`.
+
+    Args:
+        space: The space of the subnets.
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        state: The state of all trials.
+        attributes: User attributes of each beside its subnet.
+        started: When they were started, in local time; those that have finished end now.
+    """
+    distributions = _Shared(space.distributions)
+    rows = zip(space.to_params(matrix), subnet_dicts(space.family, matrix), attributes, strict=True)
+    completed = datetime.datetime.now() if state.is_finished() else None
+    return [
+        FrozenTrial(
+            number=-1,
+            trial_id=-1,
+            state=state,
+            value=None,
+            datetime_start=started,
+            datetime_complete=completed,
+            params=_Shared(params),
+            distributions=distributions,
+            user_attrs={"subnet": _Shared(subnet), **more},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for params, subnet, more in rows
+    ]

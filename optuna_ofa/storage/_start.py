@@ -1,0 +1,128 @@
+"""Trials that run while their subnets are measured.
+
+Where the tables are known (``_transactions.py`` says which), trials are started in one transaction that
+holds Optuna's lock on the study's row, and that drops subnets which others have started by then,
+so that no two processes measure the same one. With other storages there is a moment between the
+look at what runs and the start, in which another process may start the same subnet.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.storages._heartbeat import is_heartbeat_enabled
+from optuna.storages._rdb import models
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from optuna_ofa.problem import Problem
+from optuna_ofa.space import Matrix
+from optuna_ofa.storage._encoding import subnet_texts
+from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows, templates
+from optuna_ofa.storage._transactions import locked, retrying
+from optuna_ofa.storage._write import Inserter, utc
+
+
+def start_trials(
+    study: Study,
+    problem: Problem,
+    matrix: Matrix,
+    attributes: Sequence[Mapping[str, Any]],
+    tables: RDBStorage | None,
+    last_id: int,
+) -> dict[int, int]:
+    """Start a trial for each subnet that nobody else has started; at an error none.
+
+    Args:
+        study: The study.
+        problem: What it searches for.
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        attributes: User attributes of each beside its subnet.
+        tables: The relational storage, if the study has one with known tables.
+        last_id: The last trial when it was seen what runs.
+
+    Returns:
+        Trial ids by index into ``matrix``.
+
+    Raises:
+        StorageError: If the database refuses.
+    """
+    if tables is None:
+        now = datetime.datetime.now()
+        trials = templates(problem.space, matrix, TrialState.RUNNING, attributes, now)
+        make = partial(study._storage.create_new_trial, study._study_id)
+        return {i: make(trial) for i, trial in enumerate(trials)}
+    insert = partial(_insert_running, tables, study._study_id, problem, matrix, attributes, last_id)
+    return retrying(insert, tables.engine, len(matrix))
+
+
+def _insert_running(
+    tables: RDBStorage,
+    study_id: int,
+    problem: Problem,
+    matrix: Matrix,
+    attributes: Sequence[Mapping[str, Any]],
+    last_id: int,
+) -> dict[int, int]:
+    """What Optuna writes of the same trials, in one transaction."""
+    texts = subnet_texts(problem.space.family, matrix)
+    with locked(tables.engine, study_id) as connection:
+        started = _started_subnets(connection, study_id, last_id)
+        free = [i for i, text in enumerate(texts) if text not in started]
+        ids = _insert_heads(connection, study_id, len(free))
+        inserter = Inserter(connection)
+        inserter.insert(
+            models.TrialParamModel.__table__,
+            PARAM_COLUMNS,
+            TrialRows(problem).params(ids, matrix[free]),
+        )
+        written = [
+            (trial_id, key, text)
+            for trial_id, i in zip(ids, free, strict=True)
+            for key, text in (
+                ("subnet", texts[i]),
+                *((key, json.dumps(value)) for key, value in attributes[i].items()),
+            )
+        ]
+        inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, written)
+        if is_heartbeat_enabled(tables) and ids:
+            beats = [{"trial_id": trial_id} for trial_id in ids]
+            connection.execute(sa.insert(models.TrialHeartbeatModel.__table__), beats)
+    return dict(zip(free, ids, strict=True))
+
+
+def _started_subnets(connection: sa.Connection, study_id: int, last_id: int) -> set[str]:
+    """Subnets that run, or that came after a trial, finished or not."""
+    trials, table = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
+    query = (
+        sa.select(table.c.value_json)
+        .join(trials, trials.c.trial_id == table.c.trial_id)
+        .where(
+            trials.c.study_id == study_id,
+            (trials.c.state == TrialState.RUNNING) | (trials.c.trial_id > last_id),
+            table.c.key == "subnet",
+        )
+    )
+    return set(connection.execute(query).scalars())
+
+
+def _insert_heads(connection: sa.Connection, study_id: int, n: int) -> list[int]:
+    """The rows of the trials themselves; returns their ids."""
+    if n == 0:
+        return []
+    table = models.TrialModel.__table__
+    own = table.c.study_id == study_id
+    last = connection.execute(sa.select(sa.func.max(table.c.number)).where(own)).scalar_one()
+    first = 0 if last is None else last + 1
+    row = {"study_id": study_id, "state": TrialState.RUNNING, "datetime_complete": None,
+           "datetime_start": utc(datetime.datetime.now())}  # fmt: skip
+    rows = [{**row, "number": number} for number in range(first, first + n)]
+    connection.execute(sa.insert(table), rows)
+    new = sa.select(table.c.trial_id).where(own, table.c.number >= first)
+    return list(connection.execute(new.order_by(table.c.number)).scalars())

@@ -1,0 +1,148 @@
+"""Which of Optuna's tables are read and written here without Optuna, and under which lock.
+
+This relies on ``optuna/storages/_rdb/models.py`` and ``storage.py`` as of the schemas below:
+
+- ``studies``: one row a study. Whoever adds a trial holds a lock on it (``SELECT ... FOR UPDATE``;
+  an SQLite file has one writer at a time anyway), so that trials of a study become visible in the
+  order of their ``trial_id``, and ``number`` is the count of the trials before, without a gap.
+- ``trials``: ``trial_id``, ``study_id``, ``number``, ``state``, and ``datetime_start`` and
+  ``datetime_complete`` in naive UTC. Finished trials never change; whoever finishes one that runs
+  holds a lock on its row.
+- ``trial_params``: ``param_name``, ``param_value`` (of a categorical one: the index of the choice)
+  and ``distribution_json``.
+- ``trial_values``: ``objective``, ``value`` and ``value_type`` (no value where it is infinite).
+- ``trial_user_attributes``, ``trial_system_attributes``: ``key`` and ``value_json``; a constraint
+  is the system attribute ``constraints:<name>``.
+- ``study_system_attributes``: ``study_id``, ``key`` and ``value_json``.
+
+Every other storage, and a schema that is not known here, gets Optuna's public calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.storages._rdb import models
+from optuna.study import Study
+from sqlalchemy.exc import DBAPIError
+
+from optuna_ofa._errors import StorageError
+
+KNOWN_SCHEMAS = ("v3.2.0.a",)
+_studies = models.StudyModel.__table__
+_own = _studies.c.study_id == sa.bindparam("study")
+_LOCK = sa.select(_studies.c.study_id).where(_own).with_for_update()
+_TOUCH = sa.update(_studies).where(_own).values(study_id=sa.bindparam("study"))
+
+
+def relational(study: Study) -> RDBStorage | None:
+    """The relational storage of a study, if it has one whose schema is known."""
+    storage = study._storage
+    if isinstance(storage, _CachedStorage):
+        storage = storage._backend
+    if not isinstance(storage, RDBStorage):
+        return None
+    version = storage.get_current_version()
+    if version not in KNOWN_SCHEMAS:
+        warnings.warn(
+            f"Optuna's schema {version} is not known to optuna_ofa ({', '.join(KNOWN_SCHEMAS)}), "
+            f"so trials are written and read one by one, which is far slower.",
+            stacklevel=2,
+        )
+        return None
+    return storage
+
+
+@contextlib.contextmanager
+def locked(engine: sa.Engine, study_id: int) -> Iterator[sa.Connection]:
+    """A transaction that holds Optuna's own lock on the study's row until it ends."""
+    is_postgresql = engine.dialect.name == "postgresql"
+    if is_postgresql:  # each statement sees what others have committed before it
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
+    with engine.begin() as connection:
+        if is_postgresql:
+            # PostgreSQL plans the checks of foreign keys once a connection, for tables that are
+            # small then, and would go on to read all trials for each parameter that is written
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("DISCARD PLANS")
+        lock_study(connection, study_id)
+        yield connection
+
+
+def lock_study(connection: sa.Connection, study_id: int) -> None:
+    """Take Optuna's own lock on the study's row until the transaction ends.
+
+    It has to be the first statement: what a transaction of MySQL sees is fixed by its first
+    plain read, and a transaction of SQLite that has read cannot always become one that writes.
+    """
+    # SQLite has no row locks: a write that changes nothing
+    statement = _TOUCH if connection.dialect.name == "sqlite" else _LOCK
+    connection.execute(statement, {"study": study_id})
+
+
+def fetch(
+    connection: sa.Connection, query: sa.Select[Any], **parameters: int
+) -> list[tuple[Any, ...]]:
+    """Rows of numbers and texts as the driver gives them; SQLAlchemy's take three times as long."""
+    with contextlib.closing(connection.execute(query, parameters)) as result:
+        return list(result.cursor.fetchall())
+
+
+T = TypeVar("T")
+# MySQL and MariaDB: changed since the snapshot, lock timeout, deadlock
+_MYSQL = (1020, 1205, 1213)
+# PostgreSQL: serialization failure, deadlock, lock not available
+_SQLSTATES = ("40001", "40P01", "55P03")
+
+
+def retrying(
+    attempt: Callable[[], T], engine: sa.Engine, n: int, seconds: float = 60, what: str = "trials"
+) -> T:
+    """Run a transaction, again and again while locks of others are in its way.
+
+    A connection that was lost is replaced. Whether its transaction was committed does not
+    matter, because the next attempt finds what is there under the lock.
+
+    Args:
+        attempt: One whole transaction.
+        engine: Whose errors are meant.
+        n: How many trials it would write, for the message.
+        seconds: How long to go on, apart from what the database itself waits.
+        what: What they are, if they are no trials.
+
+    Raises:
+        StorageError: If it fails for another reason or for too long. Nothing was written then.
+    """
+    errors = (DBAPIError, engine.dialect.loaded_dbapi.Error)
+    end, pause = time.monotonic() + seconds, 0.05
+    while True:
+        try:
+            return attempt()
+        except errors as error:
+            if time.monotonic() > end or not is_transient(error):
+                cause = getattr(error, "orig", None) or error
+                raise StorageError(
+                    f"{n} {what} were not written to {engine.url!r}, because the database "
+                    f"says: {cause}"
+                ) from error
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        pause = min(2 * pause, 5)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether an error of the database may be gone at the next attempt."""
+    cause: Any = getattr(error, "orig", None) or error
+    return (
+        getattr(error, "connection_invalidated", False)
+        or "is locked" in str(cause)  # SQLite
+        or getattr(cause, "sqlstate", None) in _SQLSTATES
+        or (bool(cause.args) and cause.args[0] in _MYSQL)
+    )

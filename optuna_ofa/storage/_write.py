@@ -1,0 +1,135 @@
+"""Writing many rows into Optuna's tables, which ``_transactions.py`` describes.
+
+Optuna writes a trial in some hundred statements; a whole generation takes a few here.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+
+from optuna_ofa.fronts import Batch
+from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, VALUE_COLUMNS, TrialRows
+from optuna_ofa.storage._transactions import fetch
+
+# Drivers that take tuples for a statement with these marks. PyMySQL makes one statement of many.
+_MARKS = {"pysqlite": "?", "pymysql": "%s"}
+
+
+class Inserter:
+    """Inserts rows within the transaction of a connection.
+
+    Args:
+        connection: Where to. psycopg gets COPY, the drivers of SQLite and PyMySQL tuples, and
+            every other driver what SQLAlchemy makes for it.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._driver = connection.dialect.driver
+        self._raw = self._driver == "psycopg" or self._driver in _MARKS
+
+    def stored(self, column: sa.Column[Any], value: Any) -> Any:
+        """A value as rows for this driver have to hold it: an enum's name, a date's text."""
+        if not self._raw or value is None:
+            return value
+        dialect = self._connection.dialect
+        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+        return value if process is None else process(value)
+
+    def insert(self, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows.
+
+        Args:
+            table: One of Optuna's tables.
+            columns: Names of the columns that the rows have.
+            rows: Numbers and texts, and what `stored` gives for columns of other types.
+        """
+        if not rows:
+            return
+        quote = self._connection.dialect.identifier_preparer.quote
+        target = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
+        if self._driver == "psycopg":
+            self._copy(f"COPY {target} FROM STDIN", rows)
+        elif self._raw:
+            marks = ", ".join(_MARKS[self._driver] for _ in columns)
+            self._connection.exec_driver_sql(f"INSERT INTO {target} VALUES ({marks})", rows)
+        else:
+            dicts = [dict(zip(columns, row, strict=True)) for row in rows]
+            self._connection.execute(sa.insert(table), dicts)
+
+    def _copy(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        driver: Any = self._connection.connection
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+_trials = models.TrialModel.__table__
+_NEW_IDS = (
+    sa.select(_trials.c.trial_id)
+    .where(_trials.c.study_id == sa.bindparam("study"), _trials.c.trial_id > sa.bindparam("after"))
+    .order_by(_trials.c.number)
+)
+
+
+def insert_trials(
+    connection: sa.Connection, study_id: int, rows: TrialRows, batch: Batch, first: int, after: int
+) -> list[int]:
+    """Insert complete trials, in a transaction that holds the study's lock.
+
+    Args:
+        connection: The connection.
+        study_id: The study.
+        rows: Makes the rows.
+        batch: What was predicted.
+        first: Number of the first trial.
+        after: An id that all trials of the study that were there before do not exceed.
+
+    Returns:
+        The trials' ids.
+    """
+    if len(batch.matrix) == 0:
+        return []
+    inserter = Inserter(connection)
+    _insert_heads(inserter, study_id, batch, first)
+    ids = _ids(connection, study_id, after)
+    types = models.TrialValueModel.TrialValueType
+    value_type = inserter.stored(models.TrialValueModel.__table__.c.value_type, types.FINITE)
+    for model, columns, contents in (
+        (models.TrialParamModel, PARAM_COLUMNS, rows.params(ids, batch.matrix)),
+        (models.TrialValueModel, VALUE_COLUMNS, rows.values(ids, batch, value_type)),
+        (models.TrialUserAttributeModel, ATTRIBUTE_COLUMNS, rows.user_attributes(ids, batch)),
+        (models.TrialSystemAttributeModel, ATTRIBUTE_COLUMNS, rows.system_attributes(ids, batch)),
+    ):
+        inserter.insert(model.__table__, columns, contents)
+    return ids
+
+
+def _insert_heads(inserter: Inserter, study_id: int, batch: Batch, first: int) -> None:
+    table = models.TrialModel.__table__
+    state = inserter.stored(table.c.state, TrialState.COMPLETE)
+    started, completed = (
+        inserter.stored(table.c.datetime_start, utc(moment))
+        for moment in (batch.started, batch.completed)
+    )
+    numbers = range(first, first + len(batch.matrix))
+    inserter.insert(
+        table,
+        ("study_id", "number", "state", "datetime_start", "datetime_complete"),
+        [(study_id, number, state, started, completed) for number in numbers],
+    )
+
+
+def _ids(connection: sa.Connection, study_id: int, after: int) -> list[int]:
+    return [trial_id for (trial_id,) in fetch(connection, _NEW_IDS, study=study_id, after=after)]
+
+
+def utc(moment: datetime.datetime) -> datetime.datetime:
+    """A local time as Optuna stores it: in UTC, without saying so."""
+    return moment.astimezone(datetime.UTC).replace(tzinfo=None)

@@ -1,0 +1,82 @@
+"""A subnet as features in which a larger choice counts for more."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from optuna_ofa.costs import LayerSum, layer_macs, layer_params
+from optuna_ofa.space import Matrix, SearchSpace
+
+# the last features: logarithms of MACs and parameters, and their squares
+N_COSTS = 4
+
+
+class Thermometer:
+    """Features of a subnet for linear models.
+
+    For each gene and each choice above none: whether the gene is at least that large (so a
+    kernel has three steps: active, k >= 5, k >= 7). Then the logarithms of MACs and parameters,
+    and their squares. One-hot inputs lose the order of the choices and need far more subnets.
+
+    Args:
+        space: The space of the matrices.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._macs = LayerSum(space, lambda layer, _: layer_macs(layer))
+        self._params = LayerSum(space, lambda layer, _: layer_params(layer))
+        self._space = space
+        marker = "kernel" if space.family.block == "mbconv" else "expand"
+        steps = [
+            (j, choice)
+            for j, gene in enumerate(space.genes)
+            # one gene of each block tells by its first step that the block is there
+            for choice in space.choices[gene.name][gene.kind != marker :]
+        ]
+        self._columns = np.array([j for j, _ in steps])
+        self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)
+        ends = space.to_matrix([space.smallest(), space.largest()])
+        self._low, high = self._logs(ends)
+        self._range = np.maximum(high - self._low, 1e-9)
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
+        rows = self._space.canonicalize(self._space.check(matrix))
+        logs = (self._logs(rows) - self._low) / self._range
+        # one subnet after the other in memory, so that sums over features have one order
+        features = np.empty((len(rows), len(self._columns) + N_COSTS))
+        features[:, :-N_COSTS] = rows[:, self._columns] >= self._thresholds
+        features[:, -4:-2], features[:, -2:] = 3 * logs, logs**2
+        return features
+
+    def _logs(self, rows: Matrix) -> NDArray[np.float64]:
+        return np.log(np.stack([self._macs(rows), self._params(rows)], axis=1))
+
+
+class GaussianProcessInputs:
+    """`Thermometer` features around the mean of the measured subnets.
+
+    Args:
+        space: The space of the matrices.
+        matrix: ``(n, n_genes)`` measured subnets.
+
+    Attributes:
+        features: ``(n, n_features)`` those of the measured subnets.
+        groups: ``(n_features,)`` 0 for choices, 1 for costs.
+        mean: ``(n_features,)`` mean of the measured subnets' `thermometer` features.
+        thermometer: The features before the mean is taken off.
+    """
+
+    def __init__(self, space: SearchSpace, matrix: Matrix) -> None:
+        self.thermometer = Thermometer(space)
+        features = self.thermometer(matrix)
+        self.mean = features.mean(axis=0)
+        self.features = torch.from_numpy(features - self.mean)
+        n_choices = features.shape[1] - N_COSTS
+        self.groups = (torch.arange(features.shape[1]) >= n_choices).long()
+
+    def __call__(self, matrix: Matrix) -> torch.Tensor:
+        """``(n, n_features)``."""
+        return torch.from_numpy(self.thermometer(matrix) - self.mean)

@@ -1,0 +1,86 @@
+"""Measured accuracies as a fit takes them: each subnet once, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.space import Matrix, SearchSpace, Subnet
+
+LEAST_SUBNETS = 5
+
+
+class MeasuredRows(NamedTuple):
+    """Different subnets with their mean accuracies.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        top1: ``(n,)`` means in percent.
+        counts: ``(n,)`` how often each was measured.
+    """
+
+    matrix: Matrix
+    top1: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    def select(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> MeasuredRows:
+        """Some of the rows."""
+        return MeasuredRows(self.matrix[which], self.top1[which], self.counts[which])
+
+
+def measured_rows(
+    space: SearchSpace, subnets: Iterable[Subnet] | Matrix, top1: ArrayLike
+) -> MeasuredRows:
+    """Check measurements and average those of the same subnet.
+
+    Raises:
+        InvalidSubnetError: If a subnet does not belong to the space.
+        InvalidArgumentError: If the lengths differ, a value is no percentage, fewer than five
+            subnets are different, or all have one accuracy.
+    """
+    matrix = (
+        space.canonicalize(space.check(subnets))
+        if isinstance(subnets, np.ndarray)
+        else space.to_matrix(subnets)
+    )
+    values = _percentages(top1, len(matrix))
+    n_different = len(np.unique(matrix, axis=0))
+    if n_different < LEAST_SUBNETS:
+        raise InvalidArgumentError(f"`subnets` must be at least {LEAST_SUBNETS} different ones, "
+                                   f"but got {n_different}.")  # fmt: skip
+    if values.max() <= 1:
+        raise InvalidArgumentError(
+            f"`top1` must be in percent, but got fractions, {values.max()} at most; multiply by "
+            f"100."
+        )
+    if np.ptp(values) == 0:
+        raise InvalidArgumentError(
+            f"`top1` must differ between subnets, but all {len(values)} are {values[0]}; was the "
+            f"batch normalisation recalibrated?"
+        )
+    return averaged(matrix, values)
+
+
+def averaged(matrix: Matrix, values: NDArray[np.float64]) -> MeasuredRows:
+    """Each subnet once, with the mean of its values, whatever they are."""
+    unique, group, counts = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()  # numpy 2.0 gives it two dimensions
+    return MeasuredRows(unique, np.bincount(group, values) / counts, counts.astype(np.int64))
+
+
+def _percentages(top1: ArrayLike, n: int) -> NDArray[np.float64]:
+    values = np.asarray(top1, dtype=float)
+    if values.shape != (n,) or not np.isfinite(values).all():
+        raise InvalidArgumentError(
+            f"`top1` must be {n} finite numbers, one a subnet, but got shape {values.shape} with "
+            f"{int((~np.isfinite(values)).sum())} that are not finite."
+        )
+    wrong = values[(values < 0) | (values > 100)]
+    if len(wrong):
+        raise InvalidArgumentError(f"`top1` must be between 0 and 100 percent, but got {wrong[0]} "
+                                   f"({len(wrong)} of {n}).")  # fmt: skip
+    return values

@@ -1,0 +1,64 @@
+"""The models that can be fitted to measured subnets, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
+
+from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.predictors._mlp_ensemble import MLPEnsemble
+from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.accuracy._ridge import RidgeModel
+from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
+from optuna_ofa.space import SearchSpace
+
+ModelKind = Literal["gaussian_process", "ridge", "mlp", "ensemble"]
+_READERS: dict[Any, Callable[[SearchSpace, Mapping[str, Any]], AccuracyModel]] = {
+    "gaussian_process": GaussianProcess.from_dict,
+    "ridge": RidgeModel.from_dict,
+    "mlp": MLPEnsemble.from_dict,
+    "ensemble": MLPEnsemble.from_dict,
+}
+
+
+def fit_model(
+    kind: ModelKind, space: SearchSpace, rows: MeasuredRows, *, penalty: float | None, seed: int
+) -> AccuracyModel:
+    """Fit the model of that name.
+
+    Raises:
+        InvalidArgumentError: If there is none, or ``penalty`` is not positive or not for it.
+    """
+    if kind not in get_args(ModelKind):
+        raise InvalidArgumentError(
+            f"`model` must be one of {', '.join(get_args(ModelKind))}, but got {kind!r}."
+        )
+    if penalty is not None and kind != "ridge":
+        raise InvalidArgumentError(
+            f"`penalty` must be None unless model='ridge', but got {penalty} with {kind!r}."
+        )
+    if penalty is not None and not penalty > 0:
+        raise InvalidArgumentError(f"`penalty` must be positive, but got {penalty}.")
+    match kind:
+        case "gaussian_process":
+            return GaussianProcess.fit(space, rows, seed=seed)
+        case "ridge":
+            return RidgeModel.fit(space, rows, penalty)
+        case "mlp":
+            return MLPEnsemble.fit_one(space, rows, seed=seed)
+        case "ensemble":
+            return MLPEnsemble.fit(space, rows, seed=seed)
+
+
+def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
+    """Read what `AccuracyModel.to_dict` wrote.
+
+    Raises:
+        FormatError: If its ``kind`` is unknown, or something is missing or does not fit.
+    """
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind not in get_args(ModelKind):
+        raise FormatError(f"`model` must have a `kind` among {', '.join(get_args(ModelKind))}, but "
+                          f"has {kind!r:.100}.")  # fmt: skip
+    return _READERS[kind](space, data)

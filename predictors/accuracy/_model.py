@@ -1,0 +1,32 @@
+"""What stands behind an accuracy predictor."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.space import Matrix
+
+
+class AccuracyModel(abc.ABC):
+    """Maps a genotype matrix to top-1 accuracies. Called by `AccuracyPredictor`."""
+
+    @abc.abstractmethod
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Top-1 accuracies in percent, ``(n,)``."""
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
+        """Standard deviations in points, ``(n,)``; None where the model has none."""
+        return None
+
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
+        """As `Predictor.local_model`."""
+        return None
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """JSON-ready numbers; None for a published network, which has a file already."""
+        return None

@@ -1,0 +1,148 @@
+"""Accuracy predictors: published ones, and those fitted to measured subnets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._rows import measured_rows
+from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
+from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
+from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.accuracy._published import read_state_dict
+from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, get_family
+
+
+class AccuracyPredictor(Predictor):
+    """Predicts the top-1 accuracy of subnets in percent.
+
+    Args:
+        space: The subnets that it was made for.
+        model: What predicts; use `load` or `fit`.
+        metadata: Where it comes from (JSON).
+    """
+
+    metric = "top1"
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        model: AccuracyModel,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.space = space
+        self.model = model
+        self.metadata = dict(metadata or {})
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        family: Family | str | None = None,
+        resolutions: Sequence[int] | None = None,
+    ) -> AccuracyPredictor:
+        """Read one of the three published encodings, or what `save` wrote.
+
+        Which one a file is, is recognised from its names and shapes; the encodings are in
+        ``docs/formats.md``.
+
+        Args:
+            path: A ``.pth`` state dict, or JSON.
+            family: The family that it was trained for. A state dict does not tell; by default
+                the one it was published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
+            resolutions: For the encoding with the resolution first: the input sizes in pixels
+                in the order of training, which the file does not tell.
+
+        Raises:
+            FormatError: If the file is none of these; says what its shapes are.
+            FamilyMismatchError: If it cannot be for ``family``.
+            InvalidArgumentError: If ``family`` or ``resolutions`` is needed and missing.
+        """
+        path = Path(path)
+        if isinstance(family, str):
+            family = get_family(family)
+        if not path.is_file():
+            raise FormatError(f"`path` must be a file with an accuracy predictor, but {path} is "
+                              f"not there.")  # fmt: skip
+        if path.suffix == ".json":
+            space, fitted, read = read_fitted(path, family)
+            return cls(space=space, model=fitted, metadata=read)
+        space, network = read_state_dict(path, family, resolutions)
+        metadata = {"file": path.name, "encoding": network.encoding.name}
+        return cls(space=space, model=network, metadata=metadata)
+
+    @classmethod
+    def fit(
+        cls,
+        space: SearchSpace,
+        subnets: Iterable[Subnet] | Matrix,
+        top1: ArrayLike,
+        *,
+        model: ModelKind = "gaussian_process",
+        penalty: float | None = None,
+        seed: int = 0,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AccuracyPredictor:
+        """Fit a model to measured subnets.
+
+        Repeated measurements of a subnet are averaged first; the Gaussian process knows how many
+        they were. How good each model is on how many subnets is in ``docs/accuracy.md``.
+
+        Args:
+            space: The space that the subnets come from and that shall be predicted.
+            subnets: ``n`` subnets, or a genotype matrix.
+            top1: ``(n,)`` measured accuracies in percent.
+            model: ``"gaussian_process"`` and ``"ridge"`` on ordered choices and costs; ``"mlp"``,
+                the network of Once-for-All on one-hot inputs, without standard deviations, and
+                ``"ensemble"`` of five of these.
+            penalty: Of ``"ridge"`` alone: weight of the squared coefficients, positive; None takes
+                the one with the least leave-one-out error.
+            seed: Of what is drawn: the networks' first weights and the order of their rows; the
+                rows that the Gaussian process finds its hyper-parameters on, beyond 500.
+            metadata: Where the measurements come from (JSON).
+
+        Raises:
+            InvalidSubnetError: If a subnet does not belong to ``space``.
+            InvalidArgumentError: If the lengths differ, a value is no percentage, all are equal,
+                there are fewer than five different subnets or more than the model can hold,
+                ``model`` is unknown, or ``penalty`` is not positive or of another model.
+        """
+        rows = measured_rows(space, subnets, top1)
+        fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
+        return cls(space=space, model=fitted, metadata=metadata)
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Top-1 accuracy in percent, ``(n,)``."""
+        return self.model.predict(np.asarray(matrix))
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
+        """Standard deviation in points, ``(n,)``; None for a network alone."""
+        return self.model.predict_std(np.asarray(matrix))
+
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
+        """Tangents, or the model itself where it is linear."""
+        return self.model.local_model(anchors)
+
+    def save(self, path: str | Path) -> None:
+        """Write a fitted predictor as JSON; an existing file is replaced as a whole.
+
+        A Gaussian process needs the subnets that it was fitted to, so they are in the file.
+
+        Raises:
+            InvalidArgumentError: If it is a published network, which has a file already.
+        """
+        model = self.model.to_dict()
+        if model is None:
+            raise InvalidArgumentError(
+                f"`model` must be a fitted one to be saved, but got {type(self.model).__name__}; "
+                f"copy the published file instead."
+            )
+        write_fitted(path, self.space, model, self.metadata)

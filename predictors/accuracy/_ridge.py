@@ -1,0 +1,142 @@
+"""Ridge regression on the ordered choices of a subnet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._features import Thermometer
+from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.space import Matrix, SearchSpace
+
+# What a fit chooses from where no penalty is given.
+_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+class RidgeModel(AccuracyModel):
+    """Bayesian ridge regression on `Thermometer` features.
+
+    Args:
+        space: The space of the matrices.
+        weights: ``(n_features,)`` in points.
+        mean: ``(n_features,)`` mean of the features it was fitted on.
+        top1: Mean accuracy it was fitted on, in percent.
+        noise: Standard deviation of the residuals in points.
+        covariance: ``(n_features, n_features)`` inverse of the regularised Gram matrix.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        weights: NDArray[np.float64],
+        mean: NDArray[np.float64],
+        top1: float,
+        noise: float,
+        covariance: NDArray[np.float64],
+    ) -> None:
+        self._features = Thermometer(space)
+        self._weights, self._mean, self._top1 = weights, mean, top1
+        self._noise, self._covariance = noise, covariance
+
+    @classmethod
+    def fit(
+        cls,
+        space: SearchSpace,
+        rows: MeasuredRows,
+        penalty: float | None = None,
+    ) -> RidgeModel:
+        """Fit by least squares with a penalty on the squared weights.
+
+        None takes the penalty with the least leave-one-out error.
+        """
+        top1 = rows.top1
+        features = Thermometer(space)(rows.matrix)
+        mean, level = features.mean(axis=0), float(top1.mean())
+        centred = features - mean
+        if penalty is None:
+            penalty = best_penalty(centred, top1 - level)
+        gram = centred.T @ centred + penalty * np.eye(features.shape[1])
+        covariance = np.linalg.inv(gram)
+        weights = covariance @ (centred.T @ (top1 - level))
+        # parameters that the data really pays for: the trace of the hat matrix
+        n_effective = float(np.trace(covariance @ (centred.T @ centred))) + 1
+        residuals = top1 - level - centred @ weights
+        noise = float(np.sqrt(residuals @ residuals / max(len(top1) - n_effective, 1.0)))
+        return cls(space=space, weights=weights, mean=mean, top1=level, noise=noise,
+                   covariance=covariance)  # fmt: skip
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Top-1 accuracies in percent, ``(n,)``."""
+        # not a matrix product, whose last bits depend on the number of rows
+        points = np.sum((self._features(matrix) - self._mean) * self._weights, axis=1)
+        return np.asarray(self._top1 + points)
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Standard deviations in points, larger away from the subnets it was fitted on."""
+        centred = self._features(matrix) - self._mean
+        leverage = np.einsum("ij,jk,ik->i", centred, self._covariance, centred)
+        return np.asarray(self._noise * np.sqrt(1 + leverage))
+
+    def local_model(self, anchors: Matrix) -> LocalModel:
+        """The model itself, which is linear."""
+        return lambda matrix, _: self.predict(matrix)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready numbers; the covariance, most of a file, has ten significant digits."""
+        return {
+            "kind": "ridge",
+            "top1": self._top1,
+            "noise": self._noise,
+            "weights": self._weights.tolist(),
+            "mean": self._mean.tolist(),
+            "covariance": [float(f"{v:.10g}") for v in self._covariance.ravel()],
+        }
+
+    @classmethod
+    def from_dict(cls, space: SearchSpace, data: Mapping[str, Any]) -> RidgeModel:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            FormatError: If numbers are missing or their count does not fit the space.
+        """
+        try:
+            weights = np.array(data["weights"], dtype=float)
+            n = len(weights)
+            model = cls(
+                space=space, weights=weights, mean=np.array(data["mean"], dtype=float),
+                top1=float(data["top1"]), noise=float(data["noise"]),
+                covariance=np.array(data["covariance"], dtype=float).reshape(n, n),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"`model` must hold the numbers of a ridge model, but: "
+                              f"{error!r}.") from error  # fmt: skip
+        finite = [model._top1, model._noise, *weights, *model._mean, *model._covariance.ravel()]
+        if not np.isfinite(finite).all():
+            raise FormatError("`model` must hold finite numbers only.")
+        n_features = model._features(space.to_matrix([space.smallest()])).shape[1]
+        if n != n_features or len(model._mean) != n:
+            raise FormatError(f"`weights` must have {n_features} numbers for {space}, but got {n}.")
+        return model
+
+
+def best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+    """The penalty whose fit predicts each row best from all others, in closed form.
+
+    With the hat matrix H the error of a left-out row is its residual over 1 - H_ii; the mean
+    takes another 1/n.
+    """
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    errors = []
+    for penalty in _PENALTIES:
+        shrink = s**2 / (s**2 + penalty)
+        residuals = targets - u @ (shrink * (u.T @ targets))
+        leverage = (u**2) @ shrink + 1 / len(targets)
+        errors.append(float(np.mean((residuals / np.maximum(1 - leverage, 1e-9)) ** 2)))
+    return _PENALTIES[int(np.argmin(errors))]

@@ -1,0 +1,69 @@
+"""What a Gaussian process says of new inputs once it knows some."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+
+from optuna_ofa.predictors.gaussian_process._kernel import Kernel
+
+
+class Posterior:
+    """Means, their slopes, and variances, in units of what was fitted.
+
+    Args:
+        kernel: Covariance with its hyper-parameters.
+        features: ``(n, n_features)`` known inputs, centred.
+        counts: ``(n,)`` how many measurements each known value is the mean of.
+        weights: ``(n,)`` inverse covariance of the known values times these.
+    """
+
+    def __init__(
+        self,
+        *,
+        kernel: Kernel,
+        features: torch.Tensor,
+        counts: torch.Tensor,
+        weights: torch.Tensor,
+    ) -> None:
+        self.kernel = kernel
+        self._features, self._counts = features, counts
+        # exponents of the RBF are products of (scaled inputs, 1) with these
+        scaled = features / kernel.lengths
+        self._points = torch.cat([scaled, -0.5 * scaled.square().sum(1, keepdim=True)], dim=1)
+        self._mass = kernel.amplitude.square() * weights
+        # the linear part needs no sum over the known inputs
+        self._slopes = kernel.slopes.square() * (weights @ features)
+
+    def means(self, x: torch.Tensor) -> torch.Tensor:
+        """Means at ``(m, n_features)``, ``(m, 1)``."""
+        return (self._similarities(x) @ self._mass + x @ self._slopes)[:, None]
+
+    def tangents(self, x: torch.Tensor) -> torch.Tensor:
+        """Each mean and its derivative by each feature, ``(m, 1 + n_features)``."""
+        pulls = self._similarities(x) * self._mass
+        total = pulls.sum(1, keepdim=True)
+        scaled = x / self.kernel.lengths
+        curved = (pulls @ self._points[:, :-1] - total * scaled) / self.kernel.lengths
+        return torch.cat([total + (x @ self._slopes)[:, None], curved + self._slopes], dim=1)
+
+    def variances(self, x: torch.Tensor) -> torch.Tensor:
+        """Variances of measurements, noise included, ``(m, 1)``."""
+        kernel = self.kernel
+        known: torch.Tensor = torch.linalg.solve_triangular(
+            self._factor, kernel(self._features, x), upper=False
+        )
+        left = kernel.variances(x) - known.square().sum(0)
+        return (left.clamp_min(0) + kernel.noise.square())[:, None]
+
+    def _similarities(self, x: torch.Tensor) -> torch.Tensor:
+        """The RBF kernel without its amplitude, ``(m, n)``."""
+        scaled = x / self.kernel.lengths
+        ones = torch.ones(len(x), 1, dtype=x.dtype)
+        exponents = torch.cat([scaled, ones], dim=1) @ self._points.T
+        return exponents.sub_(0.5 * scaled.square().sum(1, keepdim=True)).exp_()
+
+    @cached_property
+    def _factor(self) -> torch.Tensor:
+        return self.kernel.factor(self._features, self._counts)

@@ -1,0 +1,200 @@
+"""A Gaussian process on the ordered choices of a subnet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import FormatError, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
+from optuna_ofa.predictors._features import GaussianProcessInputs
+from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs, start_logs
+from optuna_ofa.predictors.gaussian_process._posterior import Posterior
+from optuna_ofa.space import Matrix, SearchSpace
+
+# Time to fit grows with the cube of the rows; more than these hardly change what is predicted.
+_MAX_TUNING_ROWS = 500
+# their covariances take 800 MB
+_MAX_ROWS = 10_000
+# subnets whose features are held at once
+_PIECE = 64 * BLOCK
+# no hyper-parameter that a fit finds is further from 1 than this, as a logarithm
+_MAX_LOG = 8.0
+
+
+class GaussianProcess(AccuracyModel):
+    """A Gaussian process with an RBF and a linear kernel on `Thermometer` features.
+
+    Args:
+        space: The space of the matrices.
+        matrix: ``(n, n_genes)`` canonical genotypes of the measured subnets.
+        counts: ``(n,)`` how often each was measured.
+        logs: Hyper-parameters, see `Kernel`; in units of ``scale``.
+        weights: ``(n,)`` inverse covariance of the rows times their standardised accuracies.
+        level: Mean accuracy of the rows, in percent.
+        scale: Standard deviation of their accuracies, in points.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        matrix: Matrix,
+        counts: NDArray[np.int64],
+        logs: torch.Tensor,
+        weights: torch.Tensor,
+        level: float,
+        scale: float,
+    ) -> None:
+        self._matrix, self._counts = matrix, counts
+        self._logs, self._weights = logs, weights
+        self._level, self._scale = level, scale
+        self._inputs = GaussianProcessInputs(space, matrix)
+        self._posterior = Posterior(
+            kernel=Kernel(logs, self._inputs.groups), features=self._inputs.features,
+            counts=_floats(counts), weights=weights,
+        )  # fmt: skip
+        self._known_tangents = KnownTangents(self._posterior.tangents)
+
+    @classmethod
+    def fit(
+        cls,
+        space: SearchSpace,
+        rows: MeasuredRows,
+        *,
+        seed: int = 0,
+        n_tuning_rows: int | None = None,
+        logs: torch.Tensor | None = None,
+    ) -> GaussianProcess:
+        """Fit to measured subnets, hyper-parameters by marginal likelihood.
+
+        Args:
+            space: The space of the rows.
+            rows: Measured subnets; what was measured may be any quantity that differs.
+            seed: Picks the rows that hyper-parameters are fitted to where there are many.
+            n_tuning_rows: To how many rows at most; None is 500.
+            logs: Hyper-parameters of an earlier fit, `GaussianProcess.logs`, which are kept.
+
+        Raises:
+            InvalidArgumentError: If there are more rows than covariances fit into memory.
+        """
+        n = len(rows.top1)
+        if n > _MAX_ROWS:
+            raise InvalidArgumentError(
+                f"`subnets` must be at most {_MAX_ROWS} different ones for a Gaussian process, but "
+                f"got {n}; use model='ensemble' or 'ridge', or fewer."
+            )
+        level, scale = float(rows.top1.mean()), float(rows.top1.std())
+        targets = torch.from_numpy((rows.top1 - level) / scale)
+        counts = _floats(rows.counts)
+        inputs = GaussianProcessInputs(space, rows.matrix)
+        if logs is None:
+            n_tuned = n_tuning_rows or _MAX_TUNING_ROWS
+            some = np.random.default_rng(seed).permutation(n)[:n_tuned]
+            logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
+        factor = Kernel(logs, inputs.groups).factor(inputs.features, counts)
+        weights = torch.cholesky_solve(targets[:, None], factor)[:, 0]
+        return cls(space=space, matrix=rows.matrix, counts=rows.counts, logs=logs,
+                   weights=weights, level=level, scale=scale)  # fmt: skip
+
+    @property
+    def logs(self) -> torch.Tensor:
+        """Hyper-parameters, for another fit."""
+        return self._logs
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Top-1 accuracies in percent, ``(n,)``."""
+        return self._level + self._scale * self._in_pieces(self._posterior.means, matrix)
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Standard deviations of a measurement, larger away from the measured subnets."""
+        return self._scale * np.sqrt(self._in_pieces(self._posterior.variances, matrix))
+
+    def local_model(self, anchors: Matrix) -> LocalModel:
+        """The tangent at each anchor: how the accuracy changes with each feature."""
+        features = self._inputs(anchors)
+        tangents = self._known_tangents(anchors, features).numpy()
+        slopes = self._scale * tangents[:, 1:]
+        levels = self._level + self._scale * tangents[:, 0]
+        levels -= np.einsum("ij,ij->i", features.numpy() + self._inputs.mean, slopes)
+
+        def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
+            changes = self._inputs.thermometer(matrix)
+            return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
+
+        return tangent
+
+    def _in_pieces(
+        self, forward: Callable[[torch.Tensor], torch.Tensor], matrix: Matrix
+    ) -> NDArray[np.float64]:
+        """``forward`` of all rows, ``(n,)``; only a piece has its features in memory."""
+        values = np.empty(len(matrix))
+        for start in range(0, len(matrix), _PIECE):
+            piece = slice(start, start + _PIECE)
+            values[piece] = in_blocks(forward, self._inputs(matrix[piece]))[:, 0].numpy()
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the measured subnets, and what was fitted."""
+        return {
+            "kind": "gaussian_process",
+            "level": self._level,
+            "scale": self._scale,
+            "logs": self._logs.tolist(),
+            "n_features": self._inputs.features.shape[1],
+            "matrix": encode_array(self._matrix),
+            "counts": encode_array(self._counts),
+            "weights": encode_array(self._weights.numpy()),
+        }
+
+    @classmethod
+    def from_dict(cls, space: SearchSpace, data: Mapping[str, Any]) -> GaussianProcess:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            FormatError: If something is missing, or does not fit the space or the rest.
+        """
+        matrix = decode_array(data, "matrix", np.int16, (None, len(space.genes)))
+        n = len(matrix)
+        if not 1 <= n <= _MAX_ROWS:
+            raise FormatError(f"`matrix` must have 1 to {_MAX_ROWS} rows, but has {n}.")
+        try:
+            matrix = space.canonicalize(space.check(matrix))
+            logs = torch.tensor(data["logs"], dtype=torch.float64)
+            level, scale = float(data["level"]), float(data["scale"])
+        except (InvalidSubnetError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise FormatError(f"`model` must hold a Gaussian process, but: {error!r}.") from error
+        groups = GaussianProcessInputs(space, matrix[:1]).groups
+        if data.get("n_features") != len(groups):
+            raise FormatError(
+                f"`n_features` must be {len(groups)} for {space}, but is "
+                f"{data.get('n_features')!r:.100}."
+            )
+        n_logs = len(start_logs(groups))
+        if logs.shape != (n_logs,) or not bool((logs.abs() <= _MAX_LOG).all()):
+            raise FormatError(
+                f"`logs` must be {n_logs} numbers between {-_MAX_LOG} and {_MAX_LOG}, but got "
+                f"{data['logs']!r:.200}."
+            )
+        if not (np.isfinite(level) and np.isfinite(scale) and scale > 0):
+            raise FormatError(
+                f"`level` and `scale` must be finite, `scale` positive, but got {level}, {scale}."
+            )
+        counts = decode_array(data, "counts", np.int64, (n,))
+        if counts.min() < 1:
+            raise FormatError(f"`counts` must be positive, but got {counts.min()}.")
+        weights = torch.from_numpy(decode_array(data, "weights", np.float64, (n,)))
+        return cls(space=space, matrix=matrix, counts=counts, logs=logs, weights=weights,
+                   level=level, scale=scale)  # fmt: skip
+
+
+def _floats(counts: NDArray[np.int64]) -> torch.Tensor:
+    return torch.from_numpy(counts.astype(np.float64))

@@ -1,0 +1,1 @@
+"""Predictors of latency: tables of layers, and models of whole networks."""

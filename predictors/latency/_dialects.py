@@ -1,0 +1,145 @@
+"""How each kind of latency table writes the key of a layer.
+
+Read from the published files and from the code that wrote them; see the sources at each dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optuna_ofa.space import Layer
+
+Shape = Sequence[int]
+
+
+@dataclass(frozen=True)
+class TableDialect:
+    """The keys of one kind of table.
+
+    Args:
+        name: Name in our own files.
+        architectures: ``Family.architecture`` of the nets that such a table can price.
+        layer_types: Type in the key for each role of a layer; roles that are not there cost
+            nothing of their own, because another entry includes them.
+        fields: The fields of a block's key after the shapes, each with what of a layer it
+            writes: a ratio or a number of channels may both be called "expand".
+        stem_type: Type of the entries that tell which resolutions a table has.
+        logits_role: Role of the layer whose entry ends in the class scores.
+        flat_logits: Whether the classifier's input is written as channels alone.
+    """
+
+    name: str
+    architectures: tuple[str, ...]
+    layer_types: Mapping[str, str]
+    fields: Mapping[str, Callable[[Layer], object]]
+    stem_type: str
+    logits_role: str = "classifier"
+    flat_logits: bool = False
+
+    def key(self, layer: Layer, n_classes: int) -> str | None:
+        """The key of a layer of a network; None where another entry includes it."""
+        layer_type = self.layer_types.get(layer.role)
+        if layer_type is None:
+            return None
+        source: Shape = (layer.in_size, layer.in_size, layer.in_channels)
+        output: Shape = (layer.out_size, layer.out_size, layer.out_channels)
+        if layer.role == self.logits_role:
+            source = source[2:] if self.flat_logits else source
+            output = (n_classes,)
+        fields = self.fields if layer.role == "block" else {}
+        return self.join(layer_type, source, output, {n: f(layer) for n, f in fields.items()})
+
+    @staticmethod
+    def join(
+        layer_type: str, input_shape: Shape, output_shape: Shape, fields: Mapping[str, object]
+    ) -> str:
+        """Put a key together."""
+        parts = [layer_type, f"input:{_times(input_shape)}", f"output:{_times(output_shape)}"]
+        return "-".join(parts + [f"{name}:{value}" for name, value in fields.items()])
+
+
+def _times(shape: Shape) -> str:
+    return "x".join(str(n) for n in shape)
+
+
+def _ratio(layer: Layer) -> object:
+    return f"{layer.expand:g}"
+
+
+_BLOCK: dict[str, Callable[[Layer], object]] = {
+    "kernel": lambda layer: layer.kernel,
+    "stride": lambda layer: layer.stride,
+    "idskip": lambda layer: int(layer.shortcut),
+}
+_SE: dict[str, Callable[[Layer], object]] = {"se": lambda layer: int(layer.use_se)}
+_MID: dict[str, Callable[[Layer], object]] = {"expand": lambda layer: layer.mid_channels}
+# ofa/tutorial/latency_table.py; "expand" holds the number of middle channels
+OFA = TableDialect(
+    name="ofa",
+    architectures=("MobileNetV3",),
+    layer_types={
+        "stem": "Conv",
+        "block": "expanded_conv",
+        "final_expand": "Conv_1",
+        "pool": "AvgPool2D",
+        "feature_mix": "Conv_2",
+        "classifier": "Logits",
+    },
+    fields={
+        **_MID,
+        **_BLOCK,
+        **_SE,
+        "hs": lambda layer: int(layer.act == "h_swish"),
+    },
+    stem_type="Conv",
+)
+# ofa/nas/efficiency_predictor/latency_lookup_table.py, ProxylessNASLatencyTable; "Logits" begins
+# at the pooling's input
+PROXYLESSNAS = TableDialect(
+    name="proxylessnas",
+    architectures=("ProxylessNASNets",),
+    layer_types={
+        "stem": "Conv",
+        "block": "expanded_conv",
+        "feature_mix": "Conv_1",
+        "pool": "Logits",
+    },
+    fields={"expand": _ratio, **_BLOCK},
+    stem_type="Conv",
+    logits_role="pool",
+)
+# nsganetv2, evaluators/lut.py; "final_expand_layer" includes the pooling
+NSGANETV2 = TableDialect(
+    name="nsganetv2",
+    architectures=("MobileNetV3",),
+    layer_types={
+        "stem": "first_conv",
+        "block": "MBConv",
+        "final_expand": "final_expand_layer",
+        "feature_mix": "feature_mix_layer",
+        "classifier": "classifier",
+    },
+    fields={"expand": _ratio, **_BLOCK, **_SE},
+    stem_type="first_conv",
+    flat_logits=True,
+)
+# ours: every field of a layer that its cost can depend on
+LAYERS = TableDialect(
+    name="layers",
+    architectures=("MobileNetV3", "ProxylessNASNets", "ResNets"),
+    layer_types={
+        role: role
+        for role in ("stem", "stem_skip", "stem_out", "block", "final_expand", "pool",
+                     "feature_mix", "classifier")
+    },
+    fields={
+        "kind": lambda layer: layer.kind,
+        "mid": lambda layer: layer.mid_channels,
+        **_BLOCK,
+        **_SE,
+        "act": lambda layer: layer.act,
+    },
+    stem_type="stem",
+)  # fmt: skip
+DIALECTS = (OFA, PROXYLESSNAS, NSGANETV2, LAYERS)

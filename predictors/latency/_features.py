@@ -1,0 +1,144 @@
+"""What the latency of a network is explained by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.costs import LayerSum, layer_operators, placements
+from optuna_ofa.predictors.latency._predictor import LatencyPredictor
+from optuna_ofa.predictors.latency._ridge import fit_relative_ridge
+from optuna_ofa.predictors.latency._table import LatencyTable
+from optuna_ofa.space import Layer, Matrix, SearchSpace
+
+FeatureKind = Literal["none", "physical", "onehot"]
+Features = Callable[[Matrix], NDArray[np.float64]]
+
+
+def latency_features(kind: FeatureKind, space: SearchSpace) -> Features:
+    """The function from ``(n, n_genes)`` genotypes to ``(n, n_features)`` numbers."""
+    match kind:
+        case "physical":
+            return PhysicalFeatures(space)
+        case "onehot":
+            return OneHotFeatures(space)
+        case _:
+            return lambda matrix: np.empty((len(matrix), 0))
+
+
+class PhysicalFeatures:
+    """Sums over layers: of each type of operator its multiply-adds, traffic and number.
+
+    Depthwise convolutions of different kernel sizes are different types, because runtimes have
+    a fast kernel for some of them and none for others.
+
+    Args:
+        space: The space of the matrices.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        layers = {place.layer: _quantities(place.layer) for place in placements(space)}
+        self.names = sorted({name for found in layers.values() for name in found})
+        self._sums = [
+            LayerSum(space, lambda layer, _, name=name: layers[layer].get(name, 0.0))  # type: ignore[misc]
+            for name in self.names
+        ]
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """``(n, n_features)`` in millions of multiply-adds, millions of numbers, and counts."""
+        return np.stack([total(matrix) for total in self._sums], axis=1)
+
+
+def _quantities(layer: Layer) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for op in layer_operators(layer):
+        kind = f"{op.name}{layer.kernel}" if op.name in ("depthwise", "conv") else op.name
+        amounts = {"macs": op.n_macs / 1e6, "moved": (op.n_read + op.n_written) / 1e6,
+                   "weights": op.n_weights / 1e6, "n": 1.0}  # fmt: skip
+        for name, amount in amounts.items():
+            if amount:
+                key = f"{kind}.{name}"
+                found[key] = found.get(key, 0.0) + amount
+    return found
+
+
+class OneHotFeatures:
+    """One column for each choice of each gene; none where a block is absent.
+
+    Args:
+        space: The space of the matrices.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        pairs = [(j, c) for j, gene in enumerate(space.genes) for c in space.choices[gene.name]]
+        self._columns = np.array([j for j, _ in pairs])
+        self._values = np.array([c for _, c in pairs], dtype=np.int16)
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """``(n, n_features)`` zeros and ones."""
+        rows = self._space.canonicalize(self._space.check(matrix))
+        return np.asarray(rows[:, self._columns] == self._values, dtype=float)
+
+
+# A ridge on top of a table pays from about so many rows, one-hot features from so many.
+_LEAST = {"none": 3, "physical": 40, "onehot": 150}
+LEAST_ROWS = 5
+
+
+class Inputs:
+    """The columns of the regression: a constant, the table's sums, the features.
+
+    Args:
+        space: The space of the matrices.
+        kind: The features.
+        table: The table, or None.
+    """
+
+    def __init__(self, space: SearchSpace, kind: FeatureKind, table: LatencyTable | None) -> None:
+        self._features = latency_features(kind, space)
+        self._table = None if table is None else LatencyPredictor(table=table, space=space)
+        self.n_features = self(space.to_matrix([space.smallest()])).shape[1]
+        self.free = [True] * (1 + (table is not None))
+        self.free += [False] * (self.n_features - len(self.free))
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """``(n, n_features)`` numbers; `free` says which of them have no penalty."""
+        columns = [np.ones((len(matrix), 1))]
+        if self._table is not None:
+            columns.append(self._table.predict(matrix)[:, None])
+        return np.concatenate([*columns, self._features(matrix)], axis=1)
+
+
+def model_name(kind: str, table: LatencyTable | None) -> str:
+    """What a model is called in reports."""
+    if table is None:
+        return kind
+    return "table + affine" if kind == "none" else f"table + {kind}"
+
+
+def candidates(n: int, table: LatencyTable | None) -> list[FeatureKind]:
+    """The features that ``n`` rows are enough for, from the simplest to the richest."""
+    kinds: list[FeatureKind] = [k for k in get_args(FeatureKind) if n >= _LEAST[k]]
+    if table is None:
+        kinds = [k for k in kinds if k != "none"] or ["physical"]
+    return kinds
+
+
+def heldout_mape(
+    x: NDArray[np.float64],
+    latency: NDArray[np.float64],
+    free: list[bool],
+    folds: NDArray[np.intp],
+    penalty: float | None,
+) -> float:
+    """Mean absolute error in percent over folds that the fit did not see."""
+    errors = np.empty(len(latency))
+    for fold in np.unique(folds):
+        out = folds == fold
+        model = fit_relative_ridge(x[~out], latency[~out], free, penalty)
+        errors[out] = model.predict(x[out]) / latency[out] - 1
+    return float(np.abs(errors).mean() * 100)

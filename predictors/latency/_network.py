@@ -1,0 +1,214 @@
+"""Latency of whole subnets from measured ones, with or without a table of layers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa._files import replacing
+from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors.latency._features import (
+    LEAST_ROWS,
+    FeatureKind,
+    Inputs,
+    candidates,
+    heldout_mape,
+    model_name,
+)
+from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
+from optuna_ofa.predictors.latency._table import LatencyTable
+from optuna_ofa.predictors.latency._table_files import table_dict, table_from_dict
+from optuna_ofa.space import Matrix, SearchSpace, get_family, space_of_choices
+
+FORMAT = "optuna_ofa.latency_predictor"
+VERSION = 1
+_MAX_BYTES = 64 * 2**20
+_FOLDS = 5
+# a simpler model is kept where its error is no larger than by this factor
+_TOLERANCE = 1.05
+
+
+class NetworkLatencyPredictor(Predictor):
+    """Ridge regression of latencies on what subnets consist of, judged by relative errors.
+
+    With a table it is a hybrid: scale and offset of the table's sums, which 10 to 20 measured
+    subnets are enough for, and features on top, which need about 100.
+
+    Args:
+        space: The subnets.
+        features: ``"physical"`` (multiply-adds, traffic and number of each type of operator),
+            ``"onehot"``, or ``"none"`` for scale and offset alone.
+        model: The fitted weights.
+        table: The table, or None.
+        heldout_mape: Mean absolute error in percent on rows that were held out of the fits, by
+            name of the models that were compared.
+        metadata: What else is known (JSON).
+    """
+
+    metric = "latency_ms"
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        features: FeatureKind,
+        model: RelativeRidge,
+        table: LatencyTable | None = None,
+        heldout_mape: Mapping[str, float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.space = space
+        self.features = features
+        self.table = table
+        self.model = model
+        self.heldout_mape = dict(heldout_mape or {})
+        self.metadata = dict(metadata or {})
+        self._inputs = Inputs(space, features, table)
+
+    @classmethod
+    def fit(
+        cls,
+        space: SearchSpace,
+        matrix: Matrix,
+        latency_ms: ArrayLike,
+        *,
+        table: LatencyTable | None = None,
+        features: FeatureKind | None = None,
+        penalty: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> NetworkLatencyPredictor:
+        """Fit to measured subnets.
+
+        Args:
+            space: The space of the matrix.
+            matrix: ``(n, n_genes)`` genotypes.
+            latency_ms: ``(n,)`` milliseconds.
+            table: A table of the same device, or of one like it.
+            features: None compares those that ``n`` rows are enough for, by their error on held
+                out rows, and takes the simplest that is about as good as the best.
+            penalty: None takes the one with the least leave-one-out error.
+            metadata: What else is known (JSON).
+            seed: Seed of the folds.
+
+        Raises:
+            InvalidArgumentError: If a latency is no positive number, there are too few rows, or
+                the batch size of the metadata is another one than the table's.
+            FamilyMismatchError: If the table is for another family.
+        """
+        latency = _checked(latency_ms, len(matrix))
+        _require_same_batch(table, metadata)
+        kinds = [features] if features is not None else candidates(len(latency), table)
+        folds = np.random.default_rng(seed).permutation(len(latency)) % _FOLDS
+        errors: dict[str, float] = {}
+        fits = {}
+        for kind in kinds:
+            if kind not in get_args(FeatureKind) or (kind == "none" and table is None):
+                raise InvalidArgumentError(
+                    f"`features` must be 'physical' or 'onehot', or 'none' with a table, but got "
+                    f"{kind!r}."
+                )
+            inputs = Inputs(space, kind, table)
+            x = inputs(matrix)
+            name = model_name(kind, table)
+            errors[name] = heldout_mape(x, latency, inputs.free, folds, penalty)
+            fits[name] = kind, fit_relative_ridge(x, latency, inputs.free, penalty)
+        best = min(errors.values())
+        name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
+        kind, model = fits[name]
+        rounded = {n: round(e, 3) for n, e in errors.items()}
+        return cls(space=space, features=kind, model=model, table=table, heldout_mape=rounded,
+                   metadata={**(metadata or {}), "n_rows": len(latency)})  # fmt: skip
+
+    @property
+    def name(self) -> str:
+        """``"table + affine"``, ``"table + physical"``, ``"physical"`` or ``"onehot"``."""
+        return model_name(self.features, self.table)
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Milliseconds, ``(n,)``."""
+        return self.model.predict(self._inputs(matrix))
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Standard deviation of a measurement around the prediction in milliseconds, ``(n,)``."""
+        return self.model.predict_std(self._inputs(matrix))
+
+    def local_model(self, anchors: Matrix) -> LocalModel:
+        """The predictions themselves, which are sums over layers."""
+        return lambda matrix, _: self.predict(matrix)
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, with the table in it; an existing file is replaced as a whole."""
+        choices = {name: list(c) for name, c in self.space.choices.items()}
+        data = {
+            "format": FORMAT, "version": VERSION, "family": self.space.family.name,
+            "choices": choices, "features": self.features, "heldout_mape": self.heldout_mape,
+            "metadata": self.metadata, "model": self.model.to_dict(),
+            "table": None if self.table is None else table_dict(self.table.content),
+        }  # fmt: skip
+        with replacing(Path(path)) as place:
+            place.write_text(json.dumps(data, allow_nan=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> NetworkLatencyPredictor:
+        """Read what `save` wrote.
+
+        Raises:
+            FormatError: If it is no such file, with the reason.
+        """
+        path = Path(path)
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise ValueError(f"it has more than {_MAX_BYTES >> 20} MiB")
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if (data["format"], data["version"]) != (FORMAT, VERSION):
+                raise ValueError(f"its format is {data['format']!r} {data['version']!r}")
+            space = space_of_choices(get_family(data["family"]), data["choices"])
+            features = data["features"]
+            if features not in get_args(FeatureKind):
+                raise ValueError(f"its features are {features!r}")
+            held = data["table"]
+            table = None if held is None else LatencyTable(table_from_dict(held, path))
+            n = Inputs(space, features, table).n_features
+            model = RelativeRidge.from_dict(data["model"], n)
+            return cls(space=space, features=features, model=model, table=table,
+                       heldout_mape=data["heldout_mape"], metadata=data["metadata"])  # fmt: skip
+        except FormatError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise FormatError(
+                f"`path` must be a latency predictor that `save` wrote, but {path} is not: "
+                f"{error!r}"
+            ) from error
+
+
+def _checked(latency_ms: ArrayLike, n: int) -> NDArray[np.float64]:
+    latency = np.asarray(latency_ms, dtype=float)
+    if latency.shape != (n,) or not np.isfinite(latency).all() or (latency <= 0).any():
+        raise InvalidArgumentError(
+            f"`latency_ms` must be {n} positive numbers, one for each row, but got "
+            f"{np.array2string(latency, threshold=8)}."
+        )
+    if n < LEAST_ROWS:
+        raise InvalidArgumentError(
+            f"`matrix` must have {LEAST_ROWS} rows or more to fit to, but has {n}."
+        )
+    return latency
+
+
+def _require_same_batch(table: LatencyTable | None, metadata: Mapping[str, Any] | None) -> None:
+    batches = [
+        (source or {}).get("settings", {}).get("batch")
+        for source in (metadata, table.metadata if table else None)
+    ]
+    if None not in batches and batches[0] != batches[1]:
+        raise InvalidArgumentError(
+            f"`table` must be of the batch size of the measurements, {batches[0]}, but is of "
+            f"{batches[1]}."
+        )

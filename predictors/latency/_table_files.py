@@ -1,0 +1,253 @@
+"""Reading and writing latency tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa._files import replacing
+from optuna_ofa.predictors.latency._dialects import DIALECTS, LAYERS, TableDialect
+
+FORMAT = "optuna_ofa.latency_table"
+VERSION = 1
+# a table has some thousand entries; what is far larger is no table
+_MAX_BYTES = 64 * 2**20
+
+
+class Entry(NamedTuple):
+    """One measured layer.
+
+    Args:
+        mean_ms: Mean latency in milliseconds.
+        std_ms: Standard deviation of single runs in milliseconds; NaN if unknown.
+        n_runs: Number of runs; 0 if unknown.
+        median_ms: Median of single runs; NaN if unknown.
+        min_ms: The fastest run; NaN if unknown.
+    """
+
+    mean_ms: float
+    std_ms: float = math.nan
+    n_runs: int = 0
+    median_ms: float = math.nan
+    min_ms: float = math.nan
+
+
+class Section(NamedTuple):
+    """Entries that hold together, and the input sizes of the networks they were measured in.
+
+    Published tables with one file a resolution repeat keys (``Conv_2-input:1x1x1152…``) with
+    other values, so each file stays a section of its own.
+    """
+
+    resolutions: tuple[int, ...]
+    entries: Mapping[str, Entry]
+
+
+class TableContent(NamedTuple):
+    """What a table file or folder holds."""
+
+    dialect: TableDialect
+    sections: tuple[Section, ...]
+    metadata: Mapping[str, Any]
+
+
+def read_table(path: Path) -> TableContent:
+    """Read a file, or a folder with one file a resolution.
+
+    Raises:
+        FormatError: If a file is missing, too large, no table, or of another dialect than the
+            rest of its folder.
+    """
+    if not path.exists():
+        raise FormatError(f"`path` must be a file or folder with a latency table, but {path} "
+                          f"does not exist.")  # fmt: skip
+    if path.is_file():
+        return _read_file(path)
+    files = sorted(f for f in path.iterdir() if f.suffix in (".yaml", ".yml", ".json"))
+    if not files:
+        raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none.")
+    contents = [_read_file(file) for file in files]
+    kinds = sorted({f"{c.dialect.name} {c.metadata.get('family', '')}".strip() for c in contents})
+    if len(kinds) > 1:
+        raise FormatError(f"`path` must hold tables of one dialect and family, but {path} has "
+                          f"{kinds}.")  # fmt: skip
+    sections = tuple(section for content in contents for section in content.sections)
+    sizes = Counter(r for section in sections for r in section.resolutions)
+    repeated = sorted(r for r, n in sizes.items() if n > 1)
+    if repeated:
+        raise FormatError(f"`path` must hold one table a resolution, but {path} has several for "
+                          f"{repeated}.")  # fmt: skip
+    return TableContent(contents[0].dialect, sections, contents[0].metadata)
+
+
+def _read_file(path: Path) -> TableContent:
+    if path.stat().st_size > _MAX_BYTES:
+        raise FormatError(f"`path` must be smaller than {_MAX_BYTES >> 20} MiB, but {path} has "
+                          f"{path.stat().st_size >> 20} MiB.")  # fmt: skip
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if path.suffix == ".json" else _yaml(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise FormatError(f"`path` must be a YAML or JSON table, but {path} is not: "
+                          f"{error}") from error  # fmt: skip
+    if not isinstance(data, dict) or not data:
+        raise FormatError(f"`path` must hold a mapping of layers, but {path} holds "
+                          f"{type(data).__name__}.")  # fmt: skip
+    if data.get("format") == FORMAT:
+        return table_from_dict(data, path)
+    entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
+    dialect = _recognise(entries, path)
+    return TableContent(dialect, (Section(_resolutions(entries, dialect), entries),), {})
+
+
+def _yaml(text: str) -> Any:
+    """Plain YAML: PyYAML's C loader crashes on deep nesting, and aliases can stand for gigabytes.
+
+    Raises:
+        ValueError: If collections are nested more than 10 deep, or there is an alias.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > 10 or isinstance(event, yaml.AliasEvent):
+            raise ValueError("it is nested more than 10 deep, or has an alias")
+    return yaml.load(text, Loader=loader)
+
+
+def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
+    """The inverse of `table_dict`; ``path`` is for the messages.
+
+    Raises:
+        FormatError: If it is no table, or has entries that are no latencies.
+    """
+    if data.get("version") != VERSION:
+        raise FormatError(f"`version` of {path} must be {VERSION}, but is "
+                          f"{data.get('version')!r}.")  # fmt: skip
+    dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
+    if dialect is None:
+        raise FormatError(f"`keys` of {path} must be one of {[d.name for d in DIALECTS]}, but "
+                          f"is {data.get('keys')!r}.")  # fmt: skip
+    metadata, sections = data.get("metadata", {}), data.get("sections")
+    if not isinstance(metadata, dict) or not isinstance(sections, list) or not sections:
+        raise FormatError(f"`metadata` of {path} must be an object and `sections` a list, not "
+                          f"empty, but got {_short(metadata)} and {_short(sections)}.")  # fmt: skip
+    return TableContent(dialect, tuple(_section(s, path) for s in sections), metadata)
+
+
+def _section(data: Any, path: Path) -> Section:
+    resolutions = data.get("resolutions") if isinstance(data, dict) else None
+    entries = data.get("entries") if isinstance(data, dict) else None
+    if (
+        not isinstance(entries, dict)
+        or not isinstance(resolutions, list)
+        or not resolutions
+        or any(type(r) is not int or r < 1 for r in resolutions)
+    ):
+        raise FormatError(f"`sections` of {path} must be objects with `resolutions` in pixels and "
+                          f"`entries`, but got {_short(data)}.")  # fmt: skip
+    return Section(
+        tuple(resolutions), {key: _entry(key, value, path) for key, value in entries.items()}
+    )
+
+
+def _entry(key: object, value: Any, path: Path) -> Entry:
+    if not isinstance(value, Mapping) or "mean" not in value:
+        raise FormatError(f"`{key}` in {path} must be a mapping with `mean`, but is "
+                          f"{_short(value)}.")  # fmt: skip
+    try:
+        mean, count = float(value["mean"]), int(value.get("count", 0))
+        median, least = (float(value.get(key, math.nan)) for key in ("median", "min"))
+        std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"`{key}` in {path} must have numbers, but has "
+                          f"{_short(value)}.") from error  # fmt: skip
+    others = [v for v in (std, median, least) if not math.isnan(v)]
+    if any(not math.isfinite(v) or v < 0 for v in (mean, *others)):
+        raise FormatError(f"`{key}` in {path} must have finite, non-negative milliseconds, but "
+                          f"has {_short(value)}.")  # fmt: skip
+    return Entry(mean, std, count, median, least)
+
+
+def _short(value: object) -> str:
+    """A representation of bounded length."""
+    return reprlib.repr(value)
+
+
+def _recognise(entries: Mapping[str, Entry], path: Path) -> TableDialect:
+    """The dialect whose stem and block keys a file has."""
+    for dialect in DIALECTS:
+        block = re.compile(
+            f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
+            + "".join(f"-{name}:[^-]+" for name in dialect.fields)
+        )
+        if any(key.startswith(f"{dialect.stem_type}-input:") for key in entries) and any(
+            block.fullmatch(key) for key in entries
+        ):
+            return dialect
+    example = next(iter(entries))
+    raise FormatError(
+        f"`path` must be a latency table in one of the dialects "
+        f"{', '.join(d.name for d in DIALECTS)}, but the keys of {path} are like {example!r}."
+    )
+
+
+def _resolutions(entries: Mapping[str, Entry], dialect: TableDialect) -> tuple[int, ...]:
+    pattern = re.compile(rf"{dialect.stem_type}-input:(\d+)x")
+    matches = (pattern.match(key) for key in entries)
+    return tuple(sorted({int(match[1]) for match in matches if match}))
+
+
+def write_table(content: TableContent, path: Path) -> None:
+    """Write our own format, whole or not at all: see ``docs/formats.md``."""
+    text = json.dumps(table_dict(content), indent=1, allow_nan=False)
+    with replacing(path) as place:
+        place.write_text(text, encoding="utf-8")
+
+
+def table_dict(content: TableContent) -> dict[str, Any]:
+    """A table as a JSON object of our own format."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "unit": "ms",
+        "keys": content.dialect.name,
+        "metadata": dict(content.metadata),
+        "sections": [
+            {
+                "resolutions": list(section.resolutions),
+                "entries": {key: entry_dict(e) for key, e in sorted(section.entries.items())},
+            }
+            for section in content.sections
+        ],
+    }
+
+
+def entry_dict(entry: Entry) -> dict[str, float]:
+    """An entry as it is written to files; what is unknown is left out."""
+    data: dict[str, float] = {"mean": entry.mean_ms}
+    if not math.isnan(entry.std_ms):
+        data["std"] = entry.std_ms
+    if entry.n_runs:
+        data["count"] = entry.n_runs
+    for name, value in (("median", entry.median_ms), ("min", entry.min_ms)):
+        if not math.isnan(value):
+            data[name] = value
+    return data
+
+
+def measured_content(
+    resolutions: tuple[int, ...], entries: Mapping[str, Entry], metadata: Mapping[str, Any]
+) -> TableContent:
+    """A table of our own measurements, with our own keys."""
+    return TableContent(LAYERS, (Section(resolutions, dict(entries)),), metadata)

@@ -1,0 +1,132 @@
+"""NSGA-II for subnets as an Optuna sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from optuna.trial import TrialState
+
+from optuna_ofa.problem import violation_of
+from optuna_ofa.samplers._subnet_sampler import SubnetSampler
+from optuna_ofa.samplers._trials import signs_of
+from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
+from optuna_ofa.samplers.evolution._estimates import RidgeSurrogate, Surrogate
+from optuna_ofa.samplers.evolution._evolution import Evolution
+from optuna_ofa.samplers.evolution._schedule import Constant, GenerationSize, Growing, Restarts
+from optuna_ofa.samplers.evolution._survival import CostBins, Survival, rank_and_crowding
+from optuna_ofa.samplers.evolution._variation import ResetMutation, UniformCrossover
+from optuna_ofa.space import Matrix, SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.study import Study, StudyDirection
+    from optuna.trial import FrozenTrial
+
+DEFAULT_RESTARTS = Restarts()
+
+
+class NSGAIISampler(SubnetSampler):
+    """NSGA-II (Deb et al. 2002) on the canonical subnets of a search space.
+
+    What differs from Optuna's own: a subnet is never proposed twice in a study, genes of absent
+    blocks take no part, the search starts from the smallest, the largest and a spread of
+    subnets and at times starts anew, of many children only those with the best estimates are
+    proposed, and the static search space makes a trial cheap. Works in any Optuna study whose
+    objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters
+    that are not of the space are drawn at random. Constraints are those that trials set with
+    ``trial.set_constraint``. `NSGAIISampler.plain` is NSGA-II without the rest.
+
+    Args:
+        space: What is searched.
+        population_size: Survivors of a generation.
+        generation_size: How many subnets are proposed in each; None is `Growing`.
+        breeding: Makes children; None takes small steps, as estimates are best near parents.
+        survival: Picks survivors and, by their estimates, the children that are proposed; None
+            is `CostBins`.
+        surrogate: Estimates children; None is `RidgeSurrogate`, or the predictors of the study
+            where `optuna_ofa.study` makes the sampler.
+        n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
+        restarts: When the search starts anew beside its population; None is never.
+        seed: Seed of all random choices.
+
+    Raises:
+        InvalidArgumentError: If ``population_size`` is below 2 or ``n_candidates`` negative.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        population_size: int = 200,
+        generation_size: GenerationSize | None = None,
+        breeding: Breeding | None = None,
+        survival: Survival | None = None,
+        surrogate: Surrogate | None = None,
+        n_candidates: int = 10_000,
+        restarts: Restarts | None = DEFAULT_RESTARTS,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(space, seed=seed)
+        self.evolution = Evolution(
+            space=space,
+            population_size=population_size,
+            generation_size=generation_size or Growing(),
+            breeding=breeding
+            or Breeding(
+                mating=NeighbourMating(width=0.05),
+                crossover=UniformCrossover(probability=0.5, swap=0.25),
+                mutation=ResetMutation((1, 2, 3, 4)),
+            ),
+            survival=survival or CostBins(),
+            surrogate=surrogate or RidgeSurrogate(space),
+            n_candidates=n_candidates,
+            restarts=restarts,
+            seed=seed,
+        )
+
+    @classmethod
+    def plain(
+        cls, space: SearchSpace, *, population_size: int = 100, seed: int | None = None
+    ) -> NSGAIISampler:
+        """NSGA-II as published: tournaments, ranks and crowding, every child evaluated."""
+        return cls(
+            space,
+            population_size=population_size,
+            generation_size=Constant(population_size),
+            breeding=Breeding(mating=tournament),
+            survival=rank_and_crowding,
+            n_candidates=0,
+            restarts=None,
+            seed=seed,
+        )
+
+    def reseed_rng(self) -> None:
+        """Make the random choices of a parallel worker differ from the others'."""
+        super().reseed_rng()
+        self.evolution.reseed()
+
+    def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
+        """The next subnet of the search."""
+        self.sync(study)
+        return self.evolution.ask(1)
+
+    def sync(self, study: Study) -> None:
+        """Take in the trials that have finished since the last call, whoever ran them."""
+        finished = self._finished.new(study._get_trials(deepcopy=False, use_cache=True))
+        rows = [(t, row) for t in finished if (row := self.genotype(t)) is not None]
+        if rows:
+            ours, matrices = zip(*rows, strict=True)
+            self._take(study.directions, ours, np.concatenate(matrices))
+
+    def _take(
+        self, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial], matrix: Matrix
+    ) -> None:
+        """Take in finished trials; failed ones are never proposed again."""
+        complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
+        self.evolution.forbid(matrix[~complete])
+        done = [t for t in trials if t.state == TrialState.COMPLETE]
+        signs = signs_of(directions)
+        values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
+        violations = np.array([violation_of(t) for t in done])
+        self.evolution.tell(matrix[complete], values, violations)

@@ -1,0 +1,40 @@
+"""What a predictor says of an objective before anything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import PredictionError
+from optuna_ofa.predictors import Predictor
+from optuna_ofa.space import Matrix
+
+
+@dataclass(frozen=True)
+class PredictorPrior:
+    """A predictor whose values are smaller where they are better.
+
+    Args:
+        predictor: The predictor.
+        sign: -1 where the objective is maximised, otherwise 1.
+    """
+
+    predictor: Predictor
+    sign: float
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """``(n,)`` predictions.
+
+        Raises:
+            PredictionError: If they are not a finite number for each row.
+        """
+        values = np.asarray(self.predictor.predict(matrix), dtype=float)
+        if values.shape != (len(matrix),) or not np.isfinite(values).all():
+            raise PredictionError(
+                f"The predictor of `{self.predictor.metric}` must return {len(matrix)} finite "
+                f"numbers, but returned an array of shape {values.shape} with "
+                f"{int((~np.isfinite(values)).sum())} that are not finite."
+            )
+        return self.sign * values

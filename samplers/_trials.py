@@ -1,0 +1,140 @@
+"""The trials of a study as arrays, each read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from optuna_ofa.fronts import Values
+from optuna_ofa.samplers.models._models import Measurements
+from optuna_ofa.space import Keys, Matrix, SearchSpace, keys_of
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+class FinishedTrials:
+    """Gives each finished trial of a study once, whoever ran it."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+        self._first_open = 0
+
+    def new(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that have finished since the last call, given all trials in their order."""
+        finished = []
+        for trial in trials[self._first_open :]:
+            if trial.number not in self._given and trial.state.is_finished():
+                self._given.add(trial.number)
+                finished.append(trial)
+        while self._first_open in self._given:  # trials before this one need no second look
+            self._given.discard(self._first_open)
+            self._first_open += 1
+        return finished
+
+    def unfinished(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that have not finished."""
+        return [t for t in trials[self._first_open :] if not t.state.is_finished()]
+
+
+def signs_of(directions: Sequence[StudyDirection]) -> Values:
+    """``(n_objectives,)`` factors that make smaller better everywhere."""
+    return np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+
+
+Genotype = Callable[["FrozenTrial"], Matrix | None]
+ConstraintsOf = Callable[["FrozenTrial"], Mapping[str, float]]
+
+
+class MeasuredTrials:
+    """The trials of a study that are neither predictions nor of something else.
+
+    Args:
+        space: The subnets.
+        genotype: Gives the row of a trial, None where it is not of the space.
+        constraints_of: Gives the constraints of a trial by name, above 0 where violated.
+    """
+
+    def __init__(
+        self, space: SearchSpace, genotype: Genotype, constraints_of: ConstraintsOf
+    ) -> None:
+        self._genotype, self._constraints_of = genotype, constraints_of
+        self._finished = FinishedTrials()
+        self._nothing: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
+        self._rows: list[Matrix] = []
+        self._values: list[Sequence[float]] = []
+        self._constraints: list[Mapping[str, float]] = []
+        self._failed: list[Matrix] = []
+        self._running: dict[int, Matrix] = {}  # by trial number
+        self._keys: set[int] = set()  # of what was measured or has failed
+
+    def read(self, trials: Sequence[FrozenTrial]) -> None:
+        """Take in what is new.
+
+        Args:
+            trials: All trials of the study in their order.
+        """
+        for trial in self._finished.new(trials):
+            self._running.pop(trial.number, None)
+            row = self._genotype(trial)
+            # a prediction is neither learnt from nor does it stand for a measurement
+            if row is None or trial.user_attrs.get("kind") == "predicted":
+                continue
+            self._keys.update(keys_of(row).tolist())
+            if trial.state == TrialState.COMPLETE and np.isfinite(trial.values).all():
+                self._rows.append(row)
+                self._values.append(trial.values)
+                self._constraints.append(dict(self._constraints_of(trial)))
+            else:
+                self._failed.append(row)
+        for trial in self._finished.unfinished(trials):
+            if trial.state == TrialState.RUNNING and trial.number not in self._running:
+                row = self._genotype(trial)  # None until its parameters are suggested
+                if row is not None:
+                    self._running[trial.number] = row
+
+    def give_out(self, number: int, row: Matrix) -> None:
+        """A running trial gets this subnet, of which the storage does not know yet."""
+        self._running[number] = row
+
+    def is_taken(self, row: Matrix) -> bool:
+        """Whether the subnet was measured, has failed or runs, given ``(1, n_genes)``."""
+        (key,) = keys_of(row).tolist()
+        return key in self._keys or key in self._running_keys().tolist()
+
+    def _running_keys(self) -> Keys:
+        return keys_of(self.pending())
+
+    def constraint_names(self) -> tuple[str, ...]:
+        """Names of all constraints that some trial has set, in the order in which they came."""
+        return tuple(dict.fromkeys(name for one in self._constraints for name in one))
+
+    def measurements(self, signs: Values, names: Sequence[str]) -> Measurements:
+        """What was measured.
+
+        Args:
+            signs: ``(n_objectives,)`` factors that make smaller better.
+            names: Constraints in the order of the columns.
+        """
+        n = len(self._rows)
+        constraints = [[one.get(name, np.nan) for name in names] for one in self._constraints]
+        return Measurements(
+            self._joined(self._rows),
+            np.array(self._values, dtype=float).reshape(n, len(signs)) * signs,
+            np.array(constraints, dtype=float).reshape(n, len(names)),
+        )
+
+    def pending(self) -> Matrix:
+        """The subnets of running trials, ``(n, n_genes)``."""
+        return self._joined(list(self._running.values()))
+
+    def failed(self) -> Matrix:
+        """The subnets of failed and pruned trials, ``(n, n_genes)``."""
+        return self._joined(self._failed)
+
+    def _joined(self, rows: list[Matrix]) -> Matrix:
+        return np.concatenate([self._nothing, *rows])

@@ -1,0 +1,1 @@
+"""NSGA-II on arrays, without Optuna."""

@@ -1,0 +1,129 @@
+"""Children of a population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.fronts import Values
+from optuna_ofa.samplers.evolution._variation import (
+    Crossover,
+    Mutation,
+    ResetMutation,
+    UniformCrossover,
+    redraw,
+)
+from optuna_ofa.space import Matrix, SearchSpace
+
+Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class Mating(Protocol):
+    """Picks pairs of parents. Called by `Evolution` once a generation."""
+
+    def __call__(self, values: Values, n: int, rng: np.random.Generator) -> Pair:
+        """Return the indices of ``n`` first and ``n`` second parents.
+
+        Args:
+            values: ``(m, n_objectives)`` of the survivors, the best survivor first.
+            n: Number of pairs.
+            rng: Source of randomness.
+        """
+
+
+def tournament(values: Values, n: int, rng: np.random.Generator) -> Pair:
+    """Binary tournaments, as in NSGA-II; the survivor that comes first wins."""
+    first, second = rng.integers(len(values), size=(2, 2, n)).min(axis=1)
+    return first, second
+
+
+@dataclass(frozen=True)
+class NeighbourMating:
+    """The second parent is mostly one of similar cost.
+
+    Two subnets from opposite ends of a front have children that are good at neither end. The
+    first parent comes from a tournament, the second from its neighbours in one objective, drawn
+    for the whole generation.
+
+    Args:
+        width: Standard deviation of the distance between parents, as a share of the survivors.
+        far: Share of the pairs whose second parent comes from a tournament all the same.
+
+    Raises:
+        InvalidArgumentError: If ``width`` is negative or ``far`` outside of 0..1.
+    """
+
+    width: float = 0.03
+    far: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width < 0 or not 0 <= self.far <= 1:
+            raise InvalidArgumentError(
+                f"`width` must not be negative and `far` between 0 and 1, but got {self.width} "
+                f"and {self.far}."
+            )
+
+    def __call__(self, values: Values, n: int, rng: np.random.Generator) -> Pair:
+        """Pick pairs of parents."""
+        first, other = tournament(values, n, rng)
+        order = np.argsort(values[:, rng.integers(values.shape[1])], kind="stable")
+        place = np.empty(len(order), dtype=np.intp)
+        place[order] = np.arange(len(order))
+        steps = np.rint(rng.normal(0, self.width * len(order), size=n)).astype(np.intp)
+        near = order[np.clip(place[first] + steps, 0, len(order) - 1)]
+        return first, np.where(rng.random(n) < self.far, other, near)
+
+
+@dataclass(frozen=True)
+class Breeding:
+    """Mating, crossover and mutation, one after the other.
+
+    Args:
+        mating: Picks pairs of parents.
+        crossover: Mixes them.
+        mutation: Changes the children.
+    """
+
+    mating: Mating = field(default_factory=NeighbourMating)
+    crossover: Crossover = field(default_factory=UniformCrossover)
+    mutation: Mutation = field(default_factory=ResetMutation)
+
+    def __call__(
+        self,
+        space: SearchSpace,
+        population: Matrix,
+        values: Values,
+        n: int,
+        rng: np.random.Generator,
+        strength: int = 1,
+    ) -> tuple[Matrix, NDArray[np.intp]]:
+        """Make children.
+
+        Args:
+            space: What is searched.
+            population: ``(m, n_genes)`` canonical genotypes, the best first.
+            values: ``(m, n_objectives)``, smaller is better.
+            n: How many children.
+            rng: Source of randomness.
+            strength: How many times the children are mutated.
+
+        Returns:
+            ``(n, n_genes)`` canonical genotypes, some of them known or alike, and ``(n,)``
+            indices of the parents that they are closer to.
+        """
+        first, second = self.mating(values, n, rng)
+        rows = self.crossover(population[first], population[second], rng)
+        for _ in range(strength):
+            rows = self.mutation(space, rows, rng)
+        return settle(space, rows, rng), first
+
+
+def settle(space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
+    """Canonical rows; genes of blocks that have just become active are drawn."""
+    active = space.active_genes(rows)
+    new = np.nonzero(active & (rows == 0) & space.block_genes)
+    return redraw(space, rows, new, rng) * active

@@ -1,0 +1,105 @@
+"""Estimates of children, so that only the promising ones are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.fronts import Values
+from optuna_ofa.space import Matrix, SearchSpace
+
+_PENALTY = 0.3
+# how much of what the model misses at the parent it is taken to miss at the child too
+_ANCHORING = 0.5
+
+
+class Told(NamedTuple):
+    """Subnets with what was told of them.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        values: ``(n, n_objectives)``, smaller is better.
+        violations: ``(n,)``, 0 where feasible.
+    """
+
+    matrix: Matrix
+    values: Values
+    violations: Values
+
+    def select(self, which: NDArray[np.intp] | slice) -> Told:
+        """Some of the rows."""
+        return Told(self.matrix[which], self.values[which], self.violations[which])
+
+    @staticmethod
+    def join(parts: Sequence[Told]) -> Told:
+        """All rows of several, in their order."""
+        matrices, values, violations = zip(*parts, strict=True)
+        return Told(np.concatenate(matrices), np.concatenate(values), np.concatenate(violations))
+
+
+class Surrogate(Protocol):
+    """Estimates children at a small part of the cost. Called by `Evolution` once a generation."""
+
+    def __call__(
+        self, recent: Told, parents: Told, children: Matrix, parent: NDArray[np.intp]
+    ) -> tuple[Values, Values]:
+        """Estimate the values and violations of children.
+
+        Args:
+            recent: What was told last, some thousand subnets.
+            parents: The population.
+            children: ``(n, n_genes)`` canonical genotypes.
+            parent: ``(n,)`` index of a parent that each child is close to.
+
+        Returns:
+            ``(n, n_objectives)`` and ``(n,)``.
+        """
+
+
+class RidgeSurrogate:
+    """A ridge regression of each objective on the ordered choices of the recent subnets.
+
+    Needs nothing but results. A child's estimate is corrected by half of the model's error at its
+    parent: errors of a linear model are shared by neighbours.
+
+    Args:
+        space: What is searched.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        steps = [
+            (j, choice)
+            for j, gene in enumerate(space.genes)
+            for choice in sorted({*space.choices[gene.name], *([0] * (gene.position >= 0))})[1:]
+        ]
+        self._columns = np.array([j for j, _ in steps], dtype=np.intp)
+        self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)
+
+    def __call__(
+        self, recent: Told, parents: Told, children: Matrix, parent: NDArray[np.intp]
+    ) -> tuple[Values, Values]:
+        """Estimate the values and violations of children."""
+        weights = self._fit(self._features(recent.matrix), _targets(recent))
+        missed = _targets(parents) - self._features(parents.matrix) @ weights
+        estimates = self._features(children) @ weights + _ANCHORING * missed[parent]
+        return estimates[:, :-1], np.maximum(estimates[:, -1], 0)
+
+    def _features(self, matrix: Matrix) -> NDArray[np.float32]:
+        """``(n, n_steps + 1)``: whether each gene is at least that large, and a constant 1."""
+        features = np.ones((len(matrix), len(self._columns) + 1), dtype=np.float32)
+        features[:, :-1] = matrix[:, self._columns] >= self._thresholds
+        return features
+
+    @staticmethod
+    def _fit(features: NDArray[np.float32], targets: Values) -> NDArray[np.float32]:
+        gram = (features.T @ features).astype(np.float64)
+        gram[np.diag_indices(len(gram) - 1)] += _PENALTY
+        weights = np.linalg.solve(gram, features.T @ targets)
+        return np.asarray(weights.astype(np.float32))
+
+
+def _targets(told: Told) -> Values:
+    return np.column_stack([told.values, told.violations])

@@ -1,0 +1,300 @@
+"""The search itself: arrays in, arrays out, no Optuna."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.fronts import Values
+from optuna_ofa.samplers.evolution._breeding import Breeding
+from optuna_ofa.samplers.evolution._estimates import Surrogate, Told
+from optuna_ofa.samplers.evolution._schedule import GenerationSize, Island, Restarts
+from optuna_ofa.samplers.evolution._survival import Survival
+from optuna_ofa.samplers.evolution._told import ToldSubnets
+from optuna_ofa.samplers.evolution._variation import random_genes
+from optuna_ofa.space import (
+    MAX_LISTED,
+    Keys,
+    Matrix,
+    SearchSpace,
+    first_of_each,
+    keys_of,
+)
+
+IsKnown = Callable[[Keys], NDArray[np.bool_]]
+_MAX_ATTEMPTS = 20
+# what surrogates learn from
+_N_RECENT = 2000
+
+
+class Evolution:
+    """NSGA-II on canonical genotypes that never proposes a subnet twice.
+
+    `ask` proposes, the caller evaluates, `tell` takes the results; any number may be asked for
+    or told at a time, also results of subnets that were never asked for. Survivors are picked
+    and children made whenever a generation has been told, so what is proposed depends on the
+    seed and on the results in their order alone: not on how they are cut into calls, nor on
+    whether the process was started anew between them.
+
+    Args:
+        space: What is searched.
+        population_size: Survivors that children descend from.
+        generation_size: How many children each generation has.
+        breeding: Makes children.
+        survival: Picks survivors, and the most promising of estimated children.
+        surrogate: Estimates children, of which the most promising are proposed.
+        n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
+        restarts: When the search starts anew beside its population; None is never.
+        seed: Seed of all random choices.
+
+    Raises:
+        InvalidArgumentError: If the population has fewer than two, or ``n_candidates`` is
+            negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        population_size: int,
+        generation_size: GenerationSize,
+        breeding: Breeding,
+        survival: Survival,
+        surrogate: Surrogate,
+        n_candidates: int,
+        restarts: Restarts | None,
+        seed: int | None,
+    ) -> None:
+        if population_size < 2:
+            raise InvalidArgumentError(
+                f"`population_size` must be at least 2, but got {population_size}."
+            )
+        if n_candidates < 0:
+            raise InvalidArgumentError(
+                f"`n_candidates` must not be negative, but got {n_candidates}."
+            )
+        self.space = space
+        self._population_size, self._generation_size = population_size, generation_size
+        self._breeding, self._survival = breeding, survival
+        self._surrogate, self._n_candidates = surrogate, n_candidates
+        self._restarts = restarts
+        self.reseed(seed)
+        self._told = ToldSubnets()
+        self._blocked: set[int] = set()  # keys of what was proposed and not told, or forbidden
+        self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
+        self._population: Told | None = None
+        self._aside: Told | None = None  # the population that an island will join
+        self._island: Island | None = None  # the last one
+        self._recent: Told | None = None  # up to the end of the last full generation
+        self._pending: list[Told] = []  # since then
+        self._n_settled = 0
+        self._n_bred = 0  # since the last generation was settled
+        self._listed: Matrix | None = None
+
+    def reseed(self, seed: int | None = None) -> None:
+        """Start another stream of random numbers, for parallel workers."""
+        # 128 bits of the system's where there is no seed
+        self._entropy = secrets.randbits(128) if seed is None else seed
+
+    @property
+    def seed(self) -> int:
+        """The seed of the random numbers, also where none was given."""
+        return self._entropy
+
+    def fork(self) -> Evolution:
+        """A copy that goes its own way."""
+        other = copy.copy(self)
+        other._told, other._blocked = self._told.copy(), set(self._blocked)
+        other._pending = list(self._pending)
+        return other
+
+    @property
+    def n_due(self) -> int:
+        """How many proposals are left in this generation, at least 1."""
+        return max(1, self._size() - (len(self._told) - self._n_settled))
+
+    def ask(self, n: int) -> Matrix:
+        """Propose subnets that were neither proposed nor told before.
+
+        The smallest, the largest and a spread between them come first.
+
+        Args:
+            n: How many, at least 1.
+
+        Returns:
+            A canonical ``(m, n_genes)`` matrix, ``m == n`` unless the space runs out.
+
+        Raises:
+            InvalidArgumentError: If ``n`` is below 1.
+            SearchSpaceExhaustedError: If none is left.
+        """
+        if n < 1:
+            raise InvalidArgumentError(f"`n` must be at least 1, but got {n}.")
+        parts: list[Matrix] = []
+        while n and self._refill():
+            rows, self._queue = self._queue[:n], self._queue[n:]
+            # others may have told some since they were bred
+            keys = keys_of(rows)
+            new = ~self._is_known(keys)
+            parts.append(rows[new])
+            self._blocked.update(keys[new].tolist())
+            n -= len(parts[-1])
+        if not any(map(len, parts)):
+            raise SearchSpaceExhaustedError(
+                f"All {self.space.n_subnets} subnets of {self.space} have been evaluated."
+            )
+        return np.concatenate(parts)
+
+    def tell(self, matrix: Matrix, values: Values, violations: Values) -> None:
+        """Take results.
+
+        Args:
+            matrix: ``(n, n_genes)`` canonical genotypes.
+            values: ``(n, n_objectives)``, smaller is better.
+            violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
+
+        What was told before is passed over. Subnets with an infinite value are not proposed
+        again, and have no children.
+        """
+        finite = np.isfinite(values).all(axis=1)
+        self.forbid(matrix[~finite])
+        told = Told(matrix[finite], values[finite], violations[finite])
+        told = told.select(self._told.add(keys_of(told.matrix)))
+        while (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
+            told.matrix
+        ):
+            self._pending.append(told.select(slice(missing)))
+            self._settle()
+            told = told.select(slice(missing, None))
+        if len(told.matrix):
+            self._pending.append(told)
+
+    def forbid(self, matrix: Matrix) -> None:
+        """Never propose these subnets: failed, or running elsewhere."""
+        self._blocked.update(keys_of(matrix).tolist())
+
+    def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Which subnets were told, are proposed or forbidden, ``(n,)``."""
+        return self._is_known(keys_of(matrix))
+
+    # ------------------------------------------------------------------ results
+
+    def _size(self) -> int:
+        if self._island is not None and self._aside is not None:
+            return self._island.generation_size(self._n_settled)
+        return self._generation_size(self._n_settled)
+
+    def _settle(self) -> None:
+        """End a generation: pick survivors among what was told."""
+        new = Told.join(self._pending)
+        self._blocked.difference_update(keys_of(new.matrix).tolist())
+        self._n_settled += len(new.matrix)
+        self._population = self._survivors([self._population, new])
+        recent = new if self._recent is None else Told.join([self._recent, new])
+        self._recent = recent.select(slice(-_N_RECENT, None))
+        self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
+        if self._restarts is not None:
+            self._visit_islands(self._restarts)
+
+    def _survivors(self, parts: Sequence[Told | None]) -> Told:
+        everyone = Told.join([part for part in parts if part is not None])
+        n = min(self._population_size, len(everyone.matrix))
+        return everyone.select(self._survival(everyone.values, everyone.violations, n))
+
+    def _visit_islands(self, restarts: Restarts) -> None:
+        """Leave the island that is over, and go to the one that is due."""
+        if self._island is not None and self._aside is not None:
+            if self._island.ends_at(self._n_settled):
+                self._population = self._survivors([self._aside, self._population])
+                self._aside = None
+        elif island := restarts.next_island(self._n_settled, self._island):
+            self._aside, self._population, self._island = self._population, None, island
+
+    # ------------------------------------------------------------------ proposals
+
+    def _refill(self) -> bool:
+        """Whether there are proposals; a new generation is bred where there are none.
+
+        The first one after a generation has ended depends on nothing that came since, so that
+        it is the same in a process that is started in its midst.
+        """
+        if len(self._queue) == 0 and self._n_bred == 0:
+            rows = self._distinct(self._was_settled)
+            self._queue = rows[~self._is_known(keys_of(rows))]
+        if len(self._queue) == 0:
+            self._queue = self._distinct(self._is_known)
+        return len(self._queue) > 0
+
+    def _was_settled(self, keys: Keys) -> NDArray[np.bool_]:
+        return self._told.contains(keys, before=self._n_settled)
+
+    def _is_known(self, keys: Keys) -> NDArray[np.bool_]:
+        blocked = np.fromiter(self._blocked, np.uint64, len(self._blocked))
+        return self._told.contains(keys) | np.isin(keys, blocked)
+
+    def _distinct(self, is_known: IsKnown) -> Matrix:
+        """A generation of subnets that are not known, smaller where there are no more."""
+        rng = np.random.default_rng((self._entropy, self._n_settled, self._n_bred))
+        self._n_bred += 1
+        size, rows = self._size(), self._queue[:0]
+        for attempt in range(_MAX_ATTEMPTS):
+            if len(rows) == size:
+                break
+            more = self._proposals(size - len(rows), attempt, is_known, rng)
+            rows = _unique(np.concatenate([rows, more]))
+        # random children keep repeating what is known; larger spaces are not searched to their end
+        if len(rows) < size and self.space.n_subnets <= MAX_LISTED:
+            listed = self._list(rng)
+            listed = listed[_unknown(listed, is_known)]
+            rows = _unique(np.concatenate([rows, listed]))[:size]
+        return rows
+
+    def _proposals(
+        self, n: int, attempt: int, is_known: IsKnown, rng: np.random.Generator
+    ) -> Matrix:
+        """At most ``n`` different subnets that are not known; later attempts stray further."""
+        population = self._population
+        if population is None and attempt == 0:
+            rows = self.space.spread(n, rng)
+        elif population is None or len(population.matrix) < 2 or attempt > _MAX_ATTEMPTS // 2:
+            rows = self.space.canonicalize(random_genes(self.space, 2 * n, rng))
+        else:
+            screened = attempt == 0 and self._n_candidates > 0
+            n_children = max(self._n_candidates if screened else 0, 2 * n)
+            rows, parent = self._breeding(
+                self.space, population.matrix, population.values, n_children, rng, 1 + attempt
+            )
+            if screened:
+                new = _unknown(rows, is_known)
+                return self._promising(population, rows[new], parent[new], n)
+        return rows[_unknown(rows, is_known)][:n]
+
+    def _promising(
+        self, population: Told, rows: Matrix, parent: NDArray[np.intp], n: int
+    ) -> Matrix:
+        """The ``n`` children with the best estimates."""
+        assert self._recent is not None
+        values, violations = self._surrogate(self._recent, population, rows, parent)
+        return rows[self._survival(values, violations, min(n, len(rows)))]
+
+    def _list(self, rng: np.random.Generator) -> Matrix:
+        """Every subnet of a small space, in random order; listed once, for that takes long."""
+        if self._listed is None:
+            self._listed = self.space.enumerate()
+        return rng.permutation(self._listed)
+
+
+def _unknown(rows: Matrix, is_known: IsKnown) -> NDArray[np.intp]:
+    """The first row of each subnet that is not known."""
+    keys = keys_of(rows)
+    first = first_of_each(keys)
+    return first[~is_known(keys[first])]
+
+
+def _unique(rows: Matrix) -> Matrix:
+    return rows[first_of_each(keys_of(rows))]

@@ -1,0 +1,146 @@
+"""How many subnets are proposed before survivors are picked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from optuna_ofa._errors import InvalidArgumentError
+
+
+class GenerationSize(Protocol):
+    """Called by `Evolution` at the start of each generation."""
+
+    def __call__(self, n_told: int) -> int:
+        """The size of the generation after ``n_told`` results, at least 1."""
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A share of what has been evaluated, between two limits.
+
+    Small generations learn the most from each result, large ones cost the least time for each;
+    what one more result teaches grows less the more there are.
+
+    Args:
+        share: Size over the number of results so far.
+        smallest: Least size.
+        largest: Greatest size.
+        first: Size of the first generation, which is spread over the space.
+
+    Raises:
+        InvalidArgumentError: If ``share`` is negative or not ``1 <= smallest <= largest``.
+    """
+
+    share: float = 0.02
+    smallest: int = 25
+    largest: int = 5000
+    first: int = 50
+
+    def __post_init__(self) -> None:
+        if self.share < 0:
+            raise InvalidArgumentError(f"`share` must not be negative, but got {self.share}.")
+        if not 1 <= self.smallest <= self.largest or self.first < 1:
+            raise InvalidArgumentError(
+                f"`smallest` must be between 1 and `largest`, and `first` at least 1, but got "
+                f"{self.smallest}, {self.largest} and {self.first}."
+            )
+
+    def __call__(self, n_told: int) -> int:
+        """The size after ``n_told`` results."""
+        if n_told == 0:
+            return self.first
+        return int(min(max(self.share * n_told, self.smallest), self.largest))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Always the same size, as in NSGA-II.
+
+    Args:
+        size: The size.
+
+    Raises:
+        InvalidArgumentError: If it is below 1.
+    """
+
+    size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise InvalidArgumentError(f"`size` must be at least 1, but got {self.size}.")
+
+    def __call__(self, n_told: int) -> int:
+        """The size after ``n_told`` results."""
+        return self.size
+
+
+_FIRST, _SMALLEST = 50, 25
+
+
+class Island(NamedTuple):
+    """A search from scratch, which joins the rest when it ends.
+
+    Args:
+        start: Number of results before it.
+        length: Number of its results.
+        n_generations: How many generations they are cut into.
+    """
+
+    start: int
+    length: int
+    n_generations: int
+
+    def generation_size(self, n_told: int) -> int:
+        """The size of the generation after ``n_told`` results."""
+        if n_told == self.start:
+            return _FIRST
+        return max(_SMALLEST, self.length // self.n_generations)
+
+    def ends_at(self, n_told: int) -> bool:
+        """Whether it is over after ``n_told`` results."""
+        return n_told >= self.start + self.length
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """An island from time to time, and as many results for the whole population between them.
+
+    A population settles in one of several basins: its best subnets share most of their genes,
+    and the way to better ones leads through worse. An island starts from a new spread and is
+    joined with the population once its subnets can compete; the rest is found by mating both.
+
+    Args:
+        first: Number of results before the first island; a single search finds the most in few.
+        shortest: Least number of results of an island.
+        share: Length of an island over the number of results before it.
+        n_generations: How many generations an island has.
+
+    Raises:
+        InvalidArgumentError: If a number is below 1, or ``share`` negative.
+    """
+
+    first: int = 1000
+    shortest: int = 1000
+    share: float = 0.25
+    n_generations: int = 30
+
+    def __post_init__(self) -> None:
+        if min(self.first, self.shortest, self.n_generations) < 1 or self.share < 0:
+            raise InvalidArgumentError(
+                f"`first`, `shortest` and `n_generations` must be at least 1 and `share` not "
+                f"negative, but got {self}."
+            )
+
+    def next_island(self, n_told: int, last: Island | None) -> Island | None:
+        """The island that starts after ``n_told`` results, if any.
+
+        Args:
+            n_told: Number of results so far.
+            last: The island before, which is over.
+        """
+        begin = self.first if last is None else last.start + 2 * last.length
+        if n_told < begin:
+            return None
+        length = max(self.shortest, int(self.share * n_told))
+        return Island(n_told, length, self.n_generations)

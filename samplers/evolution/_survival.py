@@ -1,0 +1,87 @@
+"""Which subnets live on to the next generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.fronts import Values, crowding_distance, ranks
+
+
+class Survival(Protocol):
+    """Picks survivors. Called by `Evolution` after each generation."""
+
+    def __call__(self, values: Values, violations: Values, n: int) -> NDArray[np.intp]:
+        """Return the indices of ``n`` survivors, the best first.
+
+        Args:
+            values: ``(m, n_objectives)``, smaller is better.
+            violations: ``(m,)``, 0 where feasible.
+            n: How many survive, at most ``m``.
+        """
+
+
+def rank_and_crowding(values: Values, violations: Values, n: int) -> NDArray[np.intp]:
+    """NSGA-II (Deb et al. 2002): by front, within the last one by crowding distance."""
+    rank = ranks(values, violations)
+    distance = np.zeros(len(values))
+    for level in range(np.partition(rank, n - 1)[n - 1] + 1 if n else 0):  # the rest dies
+        front = rank == level
+        distance[front] = crowding_distance(values[front])
+    return np.lexsort((-distance, rank))[:n]
+
+
+@dataclass(frozen=True)
+class CostBins:
+    """The best of each bin of cost, then the second best of each, and so on.
+
+    On latency tables fronts are long and their slow end is easy; crowding alone lets whole
+    ranges of latency die out. The cost is the last objective, the bins are equally wide in its
+    logarithm, and the best of a bin is the one with the best first objective. Infeasible points
+    come last, by what they violate. With other than two objectives it is `rank_and_crowding`.
+
+    Args:
+        n_bins: Number of bins between the cheapest and the dearest point, at most one for each
+            survivor; None is as many.
+
+    Raises:
+        InvalidArgumentError: If there is no bin.
+    """
+
+    n_bins: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_bins is not None and self.n_bins < 1:
+            raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {self.n_bins}.")
+
+    def __call__(self, values: Values, violations: Values, n: int) -> NDArray[np.intp]:
+        """Pick survivors, the best first."""
+        if values.shape[1] != 2:
+            return rank_and_crowding(values, violations, n)
+        feasible = np.flatnonzero(violations == 0)
+        quality, cost = values[feasible].T
+        bins = self._bins(cost, min(self.n_bins or n, max(n, 1)))
+        order = np.lexsort((cost, quality, bins))
+        place = _places(bins[order])  # 0 for the best of each bin
+        best_first = feasible[order[np.argsort(place, kind="stable")]]
+        infeasible = np.argsort(violations, kind="stable")[len(feasible) :]
+        return np.concatenate([best_first, infeasible])[:n]
+
+    @staticmethod
+    def _bins(cost: Values, n_bins: int) -> NDArray[np.intp]:
+        if len(cost) == 0:
+            return np.empty(0, dtype=np.intp)
+        scale = np.log(cost) if cost.min() > 0 else cost
+        width = max(float(np.ptp(scale)), 1e-12) / n_bins
+        bins = ((scale - scale.min()) / width).astype(np.intp)
+        return np.asarray(np.minimum(bins, n_bins - 1))
+
+
+def _places(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Position of each entry within its run of equal groups."""
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]][: len(groups)])
+    return np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))

@@ -1,0 +1,1 @@
+"""What to measure next, learnt from what was measured, on arrays."""

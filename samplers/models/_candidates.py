@@ -1,0 +1,131 @@
+"""Candidates for a measurement: a search on learnt models, or a list."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from optuna_ofa._errors import SearchSpaceExhaustedError
+from optuna_ofa.fronts import Values, nondominated
+from optuna_ofa.samplers._evolution_sampler import NSGAIISampler
+from optuna_ofa.samplers.evolution._schedule import Constant
+from optuna_ofa.samplers.evolution._survival import CostBins
+from optuna_ofa.samplers.models._models import LearnedModels, violations
+from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
+
+_POPULATION = 200
+# the best of a search, front after front, so that some are left that are not taken
+_N_KEPT = 600
+_MAX_ATTEMPTS = 20
+
+
+class CandidateSource(Protocol):
+    """Where the subnets of a round come from. Called by `SurrogateSearch`."""
+
+    def start(self, n: int, rng: np.random.Generator) -> Matrix:
+        """``n`` subnets of all sizes, or fewer, the smallest and the largest first."""
+
+    def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
+        """At most ``n`` random ones that are not taken; none if there are none."""
+
+    def candidates(
+        self, models: LearnedModels, known: Matrix, rng: np.random.Generator
+    ) -> Matrix:
+        """Different subnets that are good by their estimates, ``(m, n_genes)``.
+
+        Args:
+            models: The estimates.
+            known: ``(n, n_genes)`` measured subnets, good places to start from.
+            rng: Source of randomness.
+        """
+
+
+class ListedCandidates:
+    """A list of subnets, all of which are candidates.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        sizes: ``(n,)`` what they are ordered by.
+    """
+
+    def __init__(self, matrix: Matrix, sizes: Values) -> None:
+        matrix, first = np.unique(matrix, axis=0, return_index=True)
+        self._matrix = matrix[np.argsort(sizes[first], kind="stable")]
+
+    def start(self, n: int, rng: np.random.Generator) -> Matrix:
+        """Equally spaced in the order of sizes."""
+        last = len(self._matrix) - 1
+        places = np.unique(np.linspace(0, last, min(n, last + 1)).astype(np.intp))
+        between = rng.permutation(places[1:-1])
+        return self._matrix[np.r_[places[:1], places[1:][-1:], between]]
+
+    def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
+        """Some of the list."""
+        return rng.permutation(self._matrix[absent(self._matrix, taken)])[:n]
+
+    def candidates(
+        self, models: LearnedModels, known: Matrix, rng: np.random.Generator
+    ) -> Matrix:
+        """The whole list."""
+        return self._matrix
+
+
+class SearchedCandidates:
+    """NSGA-II on the models, from the best that was measured or found before.
+
+    Args:
+        space: What is searched.
+        n_searched: How many subnets are estimated in a round.
+    """
+
+    def __init__(self, space: SearchSpace, n_searched: int) -> None:
+        self._space, self._n_searched = space, n_searched
+        self._front: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
+
+    def start(self, n: int, rng: np.random.Generator) -> Matrix:
+        """Random subnets of all sizes."""
+        return self._space.spread(n, rng)
+
+    def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
+        """Random ones of all sizes."""
+        rows = taken[:0]
+        for _ in range(_MAX_ATTEMPTS):
+            rows = np.concatenate([rows, self._space.spread(4 * n, rng)])
+            rows = rows[first_of_each(keys_of(rows))]
+            rows = rows[absent(rows, taken)]
+            if len(rows) >= n:
+                break
+        return rng.permutation(rows)[:n]
+
+    def candidates(
+        self, models: LearnedModels, known: Matrix, rng: np.random.Generator
+    ) -> Matrix:
+        """The survivors of the search."""
+        matrix = np.concatenate([known, self._front, self._space.spread(_POPULATION, rng)])
+        matrix = matrix[first_of_each(keys_of(matrix))]
+        values, excess = models.values(matrix), violations(models.constraints(matrix))
+        evolution = NSGAIISampler(
+            self._space, population_size=_POPULATION, generation_size=Constant(_POPULATION),
+            n_candidates=0, restarts=None, seed=int(rng.integers(2**31)),
+        ).evolution  # fmt: skip
+        best = CostBins()(values, excess, min(_POPULATION, len(matrix)))
+        evolution.tell(matrix[best], values[best], excess[best])
+        found = [(matrix, values, excess)]
+        for _ in range(-(-self._n_searched // _POPULATION)):
+            try:
+                new = evolution.ask(_POPULATION)
+            except SearchSpaceExhaustedError:
+                break
+            found.append((new, models.values(new), violations(models.constraints(new))))
+            evolution.tell(*found[-1])
+        matrix, values, excess = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        self._front = _front(matrix, values, excess)
+        kept = CostBins()(values, excess, min(_N_KEPT, len(matrix)))
+        matrix = matrix[kept]
+        return matrix[first_of_each(keys_of(matrix))]
+
+
+def _front(matrix: Matrix, values: Values, excess: Values) -> Matrix:
+    feasible = np.flatnonzero(excess == 0)
+    return matrix[feasible[nondominated(values[feasible])]]

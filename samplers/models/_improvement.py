@@ -1,0 +1,75 @@
+"""Which subnets promise the most beyond what is known."""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.fronts import Values, nondominated
+
+# The reference point lies so far beyond the worst of the front, in its ranges.
+_MARGIN = 0.1
+
+
+def pick_improving(
+    values: Values, std: Values, known: Values, believed: Values, n: int, *, optimism: float
+) -> NDArray[np.intp]:
+    """Pick points one by one, each time the one that may extend the front the most.
+
+    A point may reach its estimate less ``optimism`` standard deviations; the hypervolume that
+    this would add is its promise. What was picked is taken to reach its estimate, so that the
+    next one lies elsewhere. Where none can add anything, the least certain comes first.
+
+    Args:
+        values: ``(m, n_objectives)`` estimates, smaller is better.
+        std: ``(m, n_objectives)`` their standard deviations.
+        known: ``(k, n_objectives)`` what was measured, at least one point.
+        believed: ``(l, n_objectives)`` estimates of what is being measured.
+        n: How many to pick, at most ``m``.
+        optimism: How many standard deviations.
+
+    Returns:
+        ``(n,)`` different indices, the most promising first.
+    """
+    front = known[nondominated(known)]
+    reference = front.max(axis=0) + _MARGIN * _ranges(front, known)
+    reachable = values - optimism * std
+    doubt = (std / _ranges(front, known)).sum(axis=1)
+    front = _joined(front, believed)
+    # what a point adds never grows as others are picked, so most need not be computed again
+    promise = np.array([_added(front, point, reference) for point in reachable])
+    fresh = np.ones(len(values), dtype=bool)
+    picked: list[int] = []
+    while len(picked) < n:
+        i = int(np.lexsort((doubt, promise))[-1])
+        if not fresh[i]:
+            promise[i], fresh[i] = _added(front, reachable[i], reference), True
+            continue
+        picked.append(i)
+        front = _joined(front, values[i : i + 1])
+        promise[i], fresh[:] = -1.0, False
+        fresh[picked] = True
+        fresh |= promise == 0
+    return np.array(picked, dtype=np.intp)
+
+
+def _added(front: Values, point: Values, reference: Values) -> float:
+    """The hypervolume that a point adds to a front."""
+    if (point >= reference).any():
+        return 0.0
+    covered = np.maximum(front, point)  # what lies within the point's own box
+    own = float(np.prod(reference - point))
+    return max(own - float(moocore.hypervolume(covered, ref=reference)), 0.0)
+
+
+def _joined(front: Values, more: Values) -> Values:
+    points = np.concatenate([front, more])
+    return points[nondominated(points)]
+
+
+def _ranges(front: Values, known: Values) -> Values:
+    """The range of each objective on the front; of all that is known where it has none."""
+    ranges = np.ptp(front, axis=0)
+    ranges = np.where(ranges > 0, ranges, np.ptp(known, axis=0))
+    return np.asarray(np.where(ranges > 0, ranges, 1.0))

@@ -1,0 +1,133 @@
+"""Models of all objectives and constraints, learnt from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.fronts import Values
+from optuna_ofa.samplers.evolution._survival import rank_and_crowding
+from optuna_ofa.samplers.models._quantity import LearnedQuantity, Prior, QuantityLearner
+from optuna_ofa.space import Matrix, SearchSpace
+
+# The time for a proposal grows with the rows that are learnt from, for more than these little:
+# half of them are the best, the others are drawn.
+_MAX_ROWS = 1000
+
+
+class Measurements(NamedTuple):
+    """Subnets with what was measured of them.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        values: ``(n, n_objectives)``, finite, smaller is better.
+        constraints: ``(n, n_constraints)``, above 0 where violated, NaN where unknown.
+    """
+
+    matrix: Matrix
+    values: Values
+    constraints: Values
+
+    @property
+    def violations(self) -> Values:
+        """How much each violates in all, ``(n,)``; 0 where feasible."""
+        return violations(self.constraints)
+
+    def select(self, which: NDArray[np.intp]) -> Measurements:
+        """Some of the rows."""
+        return Measurements(self.matrix[which], self.values[which], self.constraints[which])
+
+
+class LearnedModels:
+    """An estimate of every column of `Measurements`.
+
+    Args:
+        objectives: Models of the values.
+        constraints: Models of the constraints; None for one of which nothing is known.
+    """
+
+    def __init__(
+        self, objectives: Sequence[LearnedQuantity], constraints: Sequence[LearnedQuantity | None]
+    ) -> None:
+        self._objectives, self._constraints = objectives, constraints
+
+    def values(self, matrix: Matrix) -> Values:
+        """``(n, n_objectives)``."""
+        return np.stack([model.mean(matrix) for model in self._objectives], axis=1)
+
+    def std(self, matrix: Matrix) -> Values:
+        """Standard deviations of the values, ``(n, n_objectives)``."""
+        return np.stack([model.std(matrix) for model in self._objectives], axis=1)
+
+    def constraints(self, matrix: Matrix) -> Values:
+        """``(n, n_constraints)``, NaN where nothing is known."""
+        columns = np.full((len(matrix), len(self._constraints)), np.nan)
+        for column, model in zip(columns.T, self._constraints, strict=True):
+            if model is not None:
+                column[:] = model.mean(matrix)
+        return columns
+
+
+class ModelsLearner:
+    """Fits models of the columns again and again as more is measured.
+
+    Args:
+        space: The subnets.
+        objectives: What is known beforehand of each objective, None for nothing; smaller is
+            better.
+        constraints: The same of each constraint.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        objectives: Sequence[Prior | None],
+        constraints: Sequence[Prior | None],
+    ) -> None:
+        # what is minimised and positive is a cost; a constraint crosses zero
+        self._objectives = [
+            QuantityLearner(space, prior=prior, may_be_logarithmic=True) for prior in objectives
+        ]
+        self._constraints = [
+            QuantityLearner(space, prior=prior, may_be_logarithmic=False) for prior in constraints
+        ]
+
+    def fit(self, known: Measurements, rng: np.random.Generator) -> LearnedModels:
+        """Learn from at least one measured subnet."""
+        if len(known.matrix) > _MAX_ROWS:
+            known = known.select(_most_telling(known, rng))
+        seed = int(rng.integers(2**31))
+        return LearnedModels(
+            [
+                learner.fit(known.matrix, column, seed=seed)
+                for learner, column in zip(self._objectives, known.values.T, strict=True)
+            ],
+            [
+                _fit_known(learner, known.matrix, column, seed)
+                for learner, column in zip(self._constraints, known.constraints.T, strict=True)
+            ],
+        )
+
+
+def violations(constraints: Values) -> Values:
+    """How much each row violates in all, ``(n,)``; what is unknown counts as satisfied."""
+    return np.asarray(np.maximum(np.nan_to_num(constraints), 0).sum(axis=1))
+
+
+def _fit_known(
+    learner: QuantityLearner, matrix: Matrix, column: Values, seed: int
+) -> LearnedQuantity | None:
+    known = np.isfinite(column)
+    if not known.any():
+        return learner.unmeasured()
+    return learner.fit(matrix[known], column[known], seed=seed)
+
+
+def _most_telling(known: Measurements, rng: np.random.Generator) -> NDArray[np.intp]:
+    best = rank_and_crowding(known.values, known.violations, _MAX_ROWS // 2)
+    rest = np.setdiff1d(np.arange(len(known.matrix)), best)
+    return np.sort(np.r_[best, rng.choice(rest, _MAX_ROWS - len(best), replace=False)])

@@ -1,0 +1,137 @@
+"""Reading configs of all ages."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optuna_ofa._errors import FormatError
+from optuna_ofa.formats import net_config, read_net_config, read_specialized
+from optuna_ofa.space import SearchSpace
+
+SUBNET = SearchSpace("ofa_proxyless_w1.3").smallest()
+
+
+def aged(config: Any) -> Any:
+    """The config as a released file has it: old names, channels of identities in lists."""
+    if isinstance(config, list):
+        return [aged(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    old = {key: aged(value) for key, value in config.items() if key not in ("groups", "use_se")}
+    if old.get("name") == "ResidualBlock":
+        return {
+            "name": "MobileInvertedResidualBlock",
+            "mobile_inverted_conv": old["conv"],
+            "shortcut": old["shortcut"],
+        }
+    if old.get("name") == "MBConvLayer":
+        old["name"] = "MBInvertedConvLayer"
+    if old.get("name") == "IdentityLayer":
+        old |= {key: [old[key]] for key in ("in_channels", "out_channels")}
+    return old
+
+
+def test_old_names_become_new_ones() -> None:
+    config = net_config(SUBNET)
+    assert read_net_config(aged(config)) == read_net_config(config)
+
+
+def test_normalising_twice_changes_nothing() -> None:
+    config = read_net_config(net_config(SUBNET))
+    assert read_net_config(config) == config
+
+
+def test_the_given_dict_is_not_changed() -> None:
+    config = aged(net_config(SUBNET))
+    before = copy.deepcopy(config)
+    read_net_config(config)
+    assert config == before
+
+
+def test_the_result_shares_nothing_with_the_given_dict() -> None:
+    config = net_config(SUBNET)
+    read_net_config(config)["blocks"][0]["conv"]["kernel_size"] = 5
+    read_net_config(config)["bn"]["eps"] = 1
+    assert config == net_config(SUBNET)
+
+
+@pytest.mark.parametrize(
+    ("family", "eps"), [("ofa_mbv3_w1.0", 1e-5), ("ofa_proxyless_w1.3", 1e-3)]
+)
+def test_missing_batch_norm_is_that_of_the_architecture(family: str, eps: float) -> None:
+    config = net_config(SearchSpace(family).smallest())
+    del config["bn"]
+    assert read_net_config(config)["bn"]["eps"] == eps
+
+
+def test_zero_blocks_are_kept() -> None:
+    config = net_config(SUBNET)
+    config["blocks"][2]["conv"] = {"name": "ZeroLayer", "stride": 1}
+    assert read_net_config(config)["blocks"][2]["conv"] == {"name": "ZeroLayer"}
+
+
+def test_a_path_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "net.config"
+    path.write_text(json.dumps(net_config(SUBNET)), encoding="utf-8")
+    expected = read_net_config(net_config(SUBNET))
+    assert [read_net_config(str(path)), read_net_config(path)] == [expected, expected]
+
+
+def without(key: str) -> dict[str, Any]:
+    config = net_config(SUBNET)
+    del config[key]
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "match"),
+    [
+        ({"name": "VGG"}, "name is one of MobileNetV3, ProxylessNASNets, ResNets, but got 'VGG'"),
+        ({}, "but got None"),
+        (without("classifier"), r"all keys of ProxylessNASNets, but \['classifier'\] are missing"),
+        (net_config(SUBNET) | {"first_conv": {"name": "PoolLayer"}}, "but got 'PoolLayer'"),
+        (
+            net_config(SUBNET) | {"first_conv": {"name": "ConvLayer", "in_channels": [3, 4]}},
+            r"a number as in_channels of ConvLayer, but got \[3, 4\]",
+        ),
+    ],
+    ids=["architecture", "empty", "key", "layer", "channels"],
+)
+def test_other_configs_are_refused(config: dict[str, Any], match: str) -> None:
+    with pytest.raises(FormatError, match=match):
+        read_net_config(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [("name: MobileNetV3", "net.config must be JSON"), ("[1]", "JSON object, but got list")],
+    ids=["yaml", "list"],
+)
+def test_other_files_are_refused(tmp_path: Path, text: str, match: str) -> None:
+    path = tmp_path / "net.config"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FormatError, match=match):
+        read_net_config(path)
+
+
+def test_specialized_folder(tmp_path: Path) -> None:
+    (tmp_path / "net.config").write_text(json.dumps(net_config(SUBNET)), encoding="utf-8")
+    (tmp_path / "run.config").write_text('{"image_size": 188}', encoding="utf-8")
+    assert read_specialized(tmp_path) == (read_net_config(net_config(SUBNET)), 188)
+
+
+def test_specialized_folder_without_image_size(tmp_path: Path) -> None:
+    (tmp_path / "net.config").write_text(json.dumps(net_config(SUBNET)), encoding="utf-8")
+    (tmp_path / "run.config").write_text("{}", encoding="utf-8")
+    with pytest.raises(FormatError, match="image_size in pixels, but got None"):
+        read_specialized(tmp_path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"run\.config"):
+        read_specialized(tmp_path)

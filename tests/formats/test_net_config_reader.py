@@ -1,0 +1,198 @@
+"""From a config to layers and to a subnet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optuna_ofa._errors import FamilyMismatchError, FormatError
+from optuna_ofa.formats import (
+    layers_from_net_config,
+    net_config,
+    read_net_config,
+    read_specialized,
+    subnet_from_net_config,
+)
+from optuna_ofa.space import SearchSpace, Subnet, families, get_family, subnet_layers
+
+FAMILIES = [family.name for family in families()]
+
+
+def random_subnets(family: str, n: int = 50) -> list[Subnet]:
+    space = SearchSpace(family, resolution=[128, 188, 209, 224, 260])
+    return space.from_matrix(space.sample(n, seed=2))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layers_of_a_config_are_those_of_the_subnet(family: str) -> None:
+    for subnet in random_subnets(family):
+        layers = layers_from_net_config(net_config(subnet), subnet.resolution)
+        assert layers == subnet_layers(subnet)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_subnet_of_a_config(family: str) -> None:
+    for subnet in random_subnets(family):
+        found = subnet_from_net_config(net_config(subnet), subnet.resolution)
+        if subnet.width:  # index 1 of the stem's middle gives the same channels as 0
+            subnet = replace(subnet, width=(subnet.width[0] // 2 * 2, *subnet.width[1:]))
+        assert found == subnet
+
+
+def test_missing_mid_channels_follow_from_the_ratio() -> None:
+    config = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
+    expected = layers_from_net_config(config, 224)
+    for block in config["blocks"]:
+        block["conv"]["mid_channels"] = None
+    assert layers_from_net_config(config, 224) == expected
+
+
+def test_mid_channels_of_a_bottleneck_are_rounded_to_eight() -> None:
+    config = net_config(SearchSpace("ofa_resnet50").smallest())
+    expected = layers_from_net_config(config, 224)
+    for block in config["blocks"]:
+        block["mid_channels"] = None
+    assert layers_from_net_config(config, 224) == expected
+
+
+def test_plain_resnet_has_one_convolution_as_stem() -> None:
+    config = read_net_config(net_config(SearchSpace("ofa_resnet50").smallest()))
+    out_channels = config["input_stem"][-1]["out_channels"]
+    conv = config["input_stem"][0] | {"out_channels": out_channels, "kernel_size": 7}
+    layers = layers_from_net_config(config | {"input_stem": [conv]}, 224)
+    assert [(layer.role, layer.kernel, layer.out_size) for layer in layers[:2]] == [
+        ("stem", 7, 112),
+        ("pool", 3, 56),
+    ]
+
+
+def test_a_network_without_feature_mix_layer() -> None:
+    config = net_config(SearchSpace("ofa_proxyless_w1.3").smallest())
+    config["feature_mix_layer"] = None
+    config["classifier"]["in_features"] = 416
+    layers = layers_from_net_config(config, 224)
+    assert [layer.role for layer in layers[-3:]] == ["block", "pool", "classifier"]
+    assert [layer.in_channels for layer in layers[-2:]] == [416, 416]
+
+
+def test_a_new_classifier_makes_no_difference() -> None:
+    subnet = SearchSpace("ofa_mbv3_w1.2").smallest()
+    config = net_config(subnet)
+    config["classifier"]["out_features"] = 10
+    assert subnet_from_net_config(config, subnet.resolution) == subnet
+
+
+def test_a_family_of_ones_own() -> None:
+    own = replace(get_family("ofa_mbv3_w1.0"), name="own", kernels=(3, 9))
+    subnet = SearchSpace(own).largest()
+    assert subnet_from_net_config(net_config(subnet), subnet.resolution, own) == subnet
+
+
+def changed(block: int, **changes: Any) -> dict[str, Any]:
+    config = net_config(SearchSpace("ofa_mbv3_w1.0").largest())
+    config["blocks"][block]["conv"] |= changes
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "match"),
+    [
+        (changed(2, use_se=True), r"w1\.0: layer 3 \(block\) has use_se True, not False"),
+        (changed(2, kernel_size=9), r"w1\.0: `kernel\[1\]` must be one of .* but got 9"),
+        (changed(1, mid_channels=99), r"w1\.0: layer 2 \(block\) has mid_channels 99, not 96"),
+        (changed(1, mid_channels=99), r"w1\.2: layer 0 \(stem\) has out_channels 16, not 24"),
+    ],
+    ids=["squeeze-excite", "kernel", "mid channels", "other family"],
+)
+def test_what_differs_from_a_family_is_said(config: dict[str, Any], match: str) -> None:
+    with pytest.raises(FamilyMismatchError, match=match):
+        subnet_from_net_config(config, 224)
+
+
+def test_stage_missing() -> None:
+    config = net_config(SearchSpace("ofa_mbv3_w1.0").largest())
+    config["blocks"] = config["blocks"][:9]
+    with pytest.raises(FamilyMismatchError, match="it has 2 stages, not 5"):
+        subnet_from_net_config(config, 224)
+
+
+def test_resnet_of_another_width() -> None:
+    config = net_config(SearchSpace("ofa_resnet50").smallest())
+    for stem in (config["input_stem"][0], config["input_stem"][-1]):
+        stem["out_channels"] = 72
+    with pytest.raises(FamilyMismatchError, match=r"has 72 channels, not one of \(24, 24, 32\)"):
+        subnet_from_net_config(config, 224)
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "match"),
+    [
+        ("first_conv", {"groups": 3}, "plain convolutions only"),
+        ("first_conv", {"dilation": 2}, "plain convolutions only"),
+        ("block", {"groups": 2}, "depthwise convolutions in blocks"),
+    ],
+    ids=["groups", "dilation", "block groups"],
+)
+def test_layers_that_no_cost_knows_are_refused(
+    layer: str, change: dict[str, Any], match: str
+) -> None:
+    config = changed(1, **change) if layer == "block" else changed(1)
+    if layer != "block":
+        config[layer] |= change
+    with pytest.raises(FormatError, match=match):
+        layers_from_net_config(config, 224)
+
+
+def test_grouped_bottlenecks_are_refused() -> None:
+    config = net_config(SearchSpace("ofa_resnet50").smallest())
+    config["blocks"][0]["groups"] = 32
+    with pytest.raises(FormatError, match="bottlenecks without groups"):
+        layers_from_net_config(config, 224)
+
+
+@pytest.mark.parametrize(
+    ("folder", "family", "resolution", "depth"),
+    [
+        ("1080ti_gpu64-27ms_top1-76.4_finetune-25", "ofa_proxyless_w1.3", 188, (2, 4, 3, 3, 4, 1)),
+        ("flops-595M_top1-80.0_finetune-75", "ofa_mbv3_w1.2", 236, (3, 4, 4, 4, 4)),
+        ("note10_lat-11ms_top1-73.6_finetune-25", "ofa_mbv3_w1.0", 176, (2, 2, 2, 3, 3)),
+        ("note10_lat-64ms_top1-80.2_finetune-75", "ofa_mbv3_w1.2", 260, (3, 4, 4, 4, 4)),
+    ],
+    ids=lambda value: value.split("_")[0] if isinstance(value, str) else "",
+)
+def test_released_subnets(
+    shared_data: Path, folder: str, family: str, resolution: int, depth: tuple[int, ...]
+) -> None:
+    config, size = read_specialized(shared_data / "specialized" / folder)
+    subnet = subnet_from_net_config(config, size)
+    assert (subnet.family.name, subnet.resolution, subnet.depth) == (family, resolution, depth)
+    assert layers_from_net_config(config, size) == subnet_layers(subnet)
+
+
+def test_all_ten_released_subnets_belong_to_a_family(shared_data: Path) -> None:
+    folders = sorted((shared_data / "specialized").iterdir())
+    found = [subnet_from_net_config(*read_specialized(folder)).family.name for folder in folders]
+    assert sorted(found) == ["ofa_mbv3_w1.0"] * 2 + ["ofa_mbv3_w1.2"] * 4 + [
+        "ofa_proxyless_w1.3"
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "n_blocks", "last"),
+    [("cpu", 20, 360), ("gpu", 14, 432), ("mobile", 20, 320)],
+)
+def test_proxylessnas_networks_without_their_zero_blocks(
+    shared_data: Path, name: str, n_blocks: int, last: int
+) -> None:
+    path = shared_data / "proxylessnas" / f"proxyless_{name}.config"
+    blocks = [layer for layer in layers_from_net_config(path, 224) if layer.role == "block"]
+    assert (len(blocks), blocks[-1].out_channels, blocks[-1].out_size) == (n_blocks, last, 7)
+
+
+def test_a_network_of_no_family_is_refused(shared_data: Path) -> None:
+    path = shared_data / "proxylessnas" / "proxyless_cpu.config"
+    with pytest.raises(FamilyMismatchError, match=r"layer 6 \(block\) has out_channels 48, not 56"):
+        subnet_from_net_config(path, 224)

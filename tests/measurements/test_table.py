@@ -1,0 +1,186 @@
+"""The table of measurements."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.storages import InMemoryStorage
+
+from optuna_ofa import InvalidArgumentError, SearchSpace, StorageError, read_measurements
+from optuna_ofa.measurements import MeasurementTable, Row
+from optuna_ofa.measurements._table import TABLE, Database
+
+SPACE = SearchSpace("ofa_mbv3_w1.0")
+SUBNETS = SPACE.from_matrix(SPACE.sample(6, seed=0))
+PHONE = {"device": "phone", "settings": {"threads": 1}}
+DATABASES = {"postgresql": "OPTUNA_OFA_TEST_POSTGRESQL", "mysql": "OPTUNA_OFA_TEST_MYSQL"}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/a.db"
+
+
+@pytest.fixture(params=["sqlite", *DATABASES])
+def any_url(request: pytest.FixtureRequest, url: str) -> Iterator[str]:
+    """A database of each kind; rows of this test are told apart by `setup_of`."""
+    if request.param == "sqlite":
+        yield url
+        return
+    address = os.environ.get(DATABASES[request.param])
+    if address is None:
+        pytest.skip(f"{DATABASES[request.param]} is not set")
+    yield address
+
+
+def row(value: float | None, *, metric: str = "latency_ms", **fields: Any) -> Row:
+    return Row(metric, value, 0.1, 20, {"clock": "cpu"}, **fields)
+
+
+def test_what_is_added_is_read(any_url: str) -> None:
+    setup = {**PHONE, "test": uuid4().hex}
+    table = MeasurementTable(any_url, setup)
+    table.add([(SUBNETS[0], row(10.5)), (SUBNETS[1], row(None, error="broke")),
+               (SUBNETS[0], row(70.0, metric="top1"))])  # fmt: skip
+    again = MeasurementTable(any_url, setup)
+    found = again.read(SUBNETS)
+    assert found == {
+        SUBNETS[0]: [row(10.5), row(70.0, metric="top1")],
+        SUBNETS[1]: [row(None, error="broke")],
+    }
+    rows = read_measurements(any_url, SPACE, metric="latency_ms", setup={"test": setup["test"]})
+    assert [(r.subnet, r.value, r.std, r.n) for r in rows] == [(SUBNETS[0], 10.5, 0.1, 20)]
+    assert dict(rows[0].setup) == setup
+    assert rows[0].details == {"clock": "cpu"}
+    assert rows[0].measured_at.endswith("+00:00")
+
+
+def test_many_subnets_are_asked_for_in_chunks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from optuna_ofa.measurements import _table
+
+    monkeypatch.setattr(_table, "_CHUNK", 2)
+    table = MeasurementTable(url, PHONE)
+    table.add((subnet, row(float(i))) for i, subnet in enumerate(SUBNETS))
+    assert [rows[0].value for rows in table.read(SUBNETS[1:]).values()] == [1, 2, 3, 4, 5]
+    assert table.read([]) == {}
+
+
+def test_rows_of_other_setups_are_not_seen(url: str) -> None:
+    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
+    other = MeasurementTable(url, {**PHONE, "device": "server"})
+    assert other.read(SUBNETS) == {}
+    assert other.first(SPACE.family.name, "latency_ms") is None
+
+
+def test_the_first_number_of_a_metric(url: str) -> None:
+    table = MeasurementTable(url, PHONE)
+    assert table.first(SPACE.family.name, "latency_ms") is None
+    table.add([(SUBNETS[0], row(None, error="broke")), (SUBNETS[1], row(1.0, metric="top1"))])
+    table.add([(SUBNETS[2], row(12.0)), (SUBNETS[0], row(13.0))])
+    assert table.first(SPACE.family.name, "latency_ms") == row(12.0)
+    assert table.first("ofa_mbv3_w1.2", "latency_ms") is None
+
+
+def test_it_lies_beside_the_studies(url: str) -> None:
+    study = optuna.create_study(storage=url)
+    MeasurementTable(study, PHONE).add([(SUBNETS[0], row(10.0))])
+    assert len(read_measurements(study, SPACE, metric="latency_ms")) == 1
+    assert len(read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")) == 1
+    assert len(optuna.get_all_study_names(url)) == 1
+
+
+def test_another_process_may_create_the_table_meanwhile(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_all = sa.MetaData.create_all
+    calls: list[bool] = []
+
+    def late(metadata: sa.MetaData, engine: Any, **arguments: Any) -> None:
+        ours = TABLE.name in metadata.tables
+        calls.append(ours)
+        if ours and calls.count(True) == 1:  # looked, did not find it, and then it was there
+            create_all(metadata, engine)
+            create_all(metadata, engine, checkfirst=False)
+        create_all(metadata, engine, **arguments)
+
+    monkeypatch.setattr(sa.MetaData, "create_all", late)
+    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
+    assert calls.count(True) == 2
+
+
+def test_a_table_of_latencies_from_before_is_left_alone(url: str) -> None:
+    with sa.create_engine(url).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE ofa_measurements (id INTEGER, latency_ms FLOAT)")
+        connection.exec_driver_sql("INSERT INTO ofa_measurements VALUES (1, 2.0)")
+    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
+    assert len(read_measurements(url, SPACE, metric="latency_ms")) == 1
+    with sa.create_engine(url).begin() as connection:
+        old = connection.exec_driver_sql("SELECT * FROM ofa_measurements").all()
+    assert [tuple(values) for values in old] == [(1, 2.0)]
+
+
+def test_nothing_is_written_where_one_row_cannot_be(url: str) -> None:
+    table = MeasurementTable(url, PHONE)
+    bad = Row("latency_ms", 1.0, None, None, {})  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match="NOT NULL"):
+        table.add([(SUBNETS[0], row(10.0)), (SUBNETS[1], bad)])
+    assert table.read(SUBNETS) == {}
+
+
+class TestMeasurements:
+    def test_chooses_a_metric_and_what_the_space_has(self, url: str) -> None:
+        table = MeasurementTable(url, PHONE)
+        table.add((subnet, row(1.0, metric=m)) for subnet in SUBNETS for m in ("top1", "top5"))
+        table.add([(SearchSpace("ofa_mbv3_w1.2").largest(), row(2.0, metric="top1"))])
+        resolution = SUBNETS[0].resolution
+        part = SPACE.restrict(resolution=resolution)
+        rows = read_measurements(url, part, metric="top1")
+        assert [r.subnet for r in rows] == [s for s in SUBNETS if s.resolution == resolution]
+        assert {r.metric for r in rows} == {"top1"}
+
+    def test_failures_are_there_when_asked_for(self, url: str) -> None:
+        MeasurementTable(url, PHONE).add([(SUBNETS[0], row(None, error="broke"))])
+        assert read_measurements(url, SPACE, metric="latency_ms") == []
+        (failed,) = read_measurements(url, SPACE, metric="latency_ms", failed=True)
+        assert failed.error == "broke"
+        assert failed.value is None
+
+    def test_setups_are_not_mixed(self, url: str) -> None:
+        for threads in (1, 2):
+            setup = {"device": "phone", "settings": {"threads": threads}}
+            MeasurementTable(url, setup).add([(SUBNETS[0], row(10.0 / threads))])
+        with pytest.raises(InvalidArgumentError, match=r"must choose one of the 2 .*threads"):
+            read_measurements(url, SPACE, metric="latency_ms")
+        chosen = {"settings": {"threads": 2}}
+        (found,) = read_measurements(url, SPACE, metric="latency_ms", setup=chosen)
+        assert found.value == 5.0
+        assert read_measurements(url, SPACE, metric="latency_ms", setup={"device": "tv"}) == []
+
+    def test_an_empty_database_has_none(self, url: str) -> None:
+        assert read_measurements(url, SPACE, metric="top1") == []
+
+    def test_a_storage_that_is_no_database_is_refused(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="`storage` must be a relational database"):
+            read_measurements(InMemoryStorage(), SPACE, metric="top1")
+
+    def test_a_file_that_is_no_database_is_an_error_of_ours(self, tmp_path: Path) -> None:
+        (tmp_path / "a.db").write_text("this is no database" * 100)
+        with pytest.raises(StorageError, match="not a database"):
+            read_measurements(f"sqlite:///{tmp_path}/a.db", SPACE, metric="top1")
+
+
+def test_reading_selects_in_the_database(url: str) -> None:
+    MeasurementTable(url, PHONE).add((subnet, row(1.0)) for subnet in SUBNETS)
+    with Database(url).begin() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN SELECT value FROM {TABLE.name} "
+            "WHERE setup_id = 'a' AND subnet_id IN ('b', 'c')"
+        ).all()
+    assert "USING INDEX ix_ofa_measured_setup" in str(plan)

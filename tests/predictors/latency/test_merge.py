@@ -1,0 +1,208 @@
+"""Resolutions that were not measured; merging, comparing and exporting tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from optuna_ofa import (
+    ExtrapolationWarning,
+    FamilyMismatchError,
+    InvalidArgumentError,
+    LatencyPredictor,
+    LatencyTable,
+    SearchSpace,
+    study,
+)
+from optuna_ofa.costs import LayerSum, placements
+from optuna_ofa.predictors import Entry, diff_tables, export_yaml, merge_tables
+from optuna_ofa.predictors.latency._interpolation import METHOD
+from optuna_ofa.space import Layer, families
+
+FAMILIES = [family.name for family in families()]
+
+
+def affine_ms(layer: Layer) -> float:
+    """Linear in the area of the layer, as interpolation takes it to be."""
+    area = layer.in_size**2 + layer.out_size**2
+    return 0.01 + 1e-7 * area * (layer.in_channels + layer.mid_channels + layer.kernel)
+
+
+def make_table(
+    space: SearchSpace,
+    resolutions: list[int],
+    price: Callable[[Layer], float] = affine_ms,
+    **metadata: Any,
+) -> LatencyTable:
+    at = SearchSpace(space.family, resolution=resolutions)
+    return LatencyTable.from_measurements(
+        family=space.family,
+        resolutions=resolutions,
+        latencies={
+            p.layer: Entry(price(p.layer), 0.1, 4, price(p.layer), price(p.layer) / 2)
+            for p in placements(at)
+        },
+        metadata={"interpolation": METHOD, **metadata},
+    )
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_between_two_resolutions_layers_are_linear_in_area(name: str) -> None:
+    space = SearchSpace(name)
+    table = make_table(space, [space.resolutions[0], space.resolutions[-1]])
+    matrix = space.sample(200, seed=0)
+    expected = LayerSum(space, lambda layer, _: affine_ms(layer))(matrix)
+    predictor = LatencyPredictor(table=table, space=space)
+    np.testing.assert_allclose(predictor.predict(matrix), expected, rtol=1e-9)
+    assert predictor.predict_std(matrix) is not None
+
+
+def test_a_study_searches_the_resolutions_between() -> None:
+    space = SearchSpace("ofa_mbv3_w1.2").restrict(resolution=[160, 176, 192, 208, 224])
+    table = make_table(space, [160, 224])
+    predictor = study(space.family, hardware=table, objectives=["latency_ms", "n_macs"], seed=0)
+    assert predictor.space.resolutions == space.family.resolutions
+
+
+def test_outside_of_what_was_measured_a_warning_is_given() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[96, 192, 256])
+    table = make_table(space, [128, 224])
+    with pytest.warns(ExtrapolationWarning, match=r"\[96, 256\] .* measured at \[128, 224\]"):
+        filled = table.fill(space)
+    matrix = space.sample(50, seed=0)
+    expected = LayerSum(space, lambda layer, _: affine_ms(layer))(matrix)
+    predictor = LatencyPredictor(table=filled, space=space)
+    np.testing.assert_allclose(predictor.predict(matrix), expected, rtol=1e-9)
+
+
+def test_a_predictor_does_not_extrapolate() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[96, 192])
+    with pytest.raises(InvalidArgumentError, match=r"\(128, 224\), but the space has \[96\] too"):
+        LatencyPredictor(table=make_table(space, [128, 224]), space=space)
+
+
+def test_a_published_table_is_not_filled_unasked() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[128, 192, 224])
+    table = make_table(space, [128, 224], interpolation="none")
+    with pytest.raises(InvalidArgumentError, match=r"the space has \[192\] too"):
+        LatencyPredictor(table=table, space=space)
+    LatencyPredictor(table=table.fill(space), space=space)
+
+
+def test_one_resolution_cannot_be_filled() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[128, 192])
+    with pytest.raises(InvalidArgumentError, match=r"two or more, but the space has \[192"):
+        make_table(space, [128]).fill(space)
+
+
+def test_latencies_are_never_negative() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[32, 128, 224])
+    table = make_table(space, [128, 224], lambda x: max(x.in_size - 60, 1) ** 2 / 1e3)
+    with pytest.warns(ExtrapolationWarning):
+        filled = table.fill(space)
+    assert all(e.mean_ms >= 0 for s in filled.content.sections for e in s.entries.values())
+
+
+def test_what_is_known_of_an_entry_is_saved(tmp_path: Path) -> None:
+    table = make_table(SearchSpace("ofa_mbv3_w1.0"), [128, 224])
+    table.save(tmp_path / "t.json")
+    assert LatencyTable.load(tmp_path / "t.json").content == table.content
+
+
+@pytest.mark.parametrize("field", ["median", "min"])
+@pytest.mark.parametrize("value", [-1.0, "NaN-like", math.inf])
+def test_impossible_entries_are_refused(field: str, value: Any, tmp_path: Path) -> None:
+    import json
+
+    from optuna_ofa import FormatError
+
+    table = make_table(SearchSpace("ofa_mbv3_w1.0"), [128])
+    table.save(tmp_path / "t.json")
+    data = json.loads((tmp_path / "t.json").read_text())
+    next(iter(data["sections"][0]["entries"].values()))[field] = value
+    (tmp_path / "t.json").write_text(json.dumps(data))
+    with pytest.raises(FormatError, match="must have"):
+        LatencyTable.load(tmp_path / "t.json")
+
+
+def test_merging_adds_resolutions_and_pools_what_both_have() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    low, high = make_table(space, [128]), make_table(space, [224])
+    merged = merge_tables(low, high)
+    assert merged.resolutions == (128, 224)
+    assert len(merged) == len(low) + len(high)
+    twice = merge_tables(low, make_table(space, [128], lambda layer: 3 * affine_ms(layer)))
+    layer = next(p.layer for p in placements(space.restrict(resolution=128)))
+    entry = twice.layer(layer, 128)
+    ms = affine_ms(layer)
+    assert entry.mean_ms == pytest.approx(2 * ms)
+    assert entry.n_runs == 8
+    assert entry.min_ms == pytest.approx(ms / 2)
+    assert entry.std_ms == pytest.approx(math.sqrt(0.1**2 + ms**2))
+
+
+@pytest.mark.parametrize(
+    ("other", "error", "message"),
+    [
+        (lambda s: make_table(SearchSpace("ofa_mbv3_w1.2"), [128]), FamilyMismatchError, "w1.2"),
+        (lambda s: make_table(s, [128], runtime="b"), InvalidArgumentError, "with runtime 'a'"),
+        (lambda s: make_table(s, [128, 160], runtime="a"), InvalidArgumentError, "together they"),
+    ],
+    ids=["family", "runtime", "overlap"],
+)
+def test_tables_that_do_not_belong_together_are_not_merged(
+    other: Any, error: type[Exception], message: str
+) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    with pytest.raises(error, match=message):
+        merge_tables(make_table(space, [128], runtime="a"), other(space))
+
+
+def test_the_largest_difference_comes_first() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    first = make_table(space, [224])
+    second = make_table(space, [224], lambda x: affine_ms(x) * (2 if x.kernel == 7 else 1))
+    differences = diff_tables(first, second)
+    assert len(differences) == len(first)
+    assert "kernel:7" in differences[0].key
+    assert differences[0].ratio == pytest.approx(2)
+    assert differences[-1].ratio == pytest.approx(1)
+    assert diff_tables(first, first)[0].ratio == 1
+
+
+def test_a_layer_that_one_table_lacks_is_a_difference() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    first, second = make_table(space, [224]), make_table(space.restrict(kernel=[3]), [160])
+    missing = [d for d in diff_tables(first, second) if math.isnan(d.first_ms)]
+    assert missing
+    assert all(d.resolution == 160 for d in missing)
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect"), [("ofa_mbv3_w1.2", "ofa"), ("ofa_proxyless_w1.3", "proxylessnas")]
+)
+def test_an_exported_table_says_the_same(name: str, dialect: str, tmp_path: Path) -> None:
+    space = SearchSpace(name).restrict(resolution=[160, 192, 224])
+    table = make_table(space, [160, 224])
+    export_yaml(table, tmp_path, space=space, dialect=dialect)
+    exported = LatencyTable.load(tmp_path)
+    assert (exported.dialect, exported.resolutions) == (dialect, (160, 192, 224))
+    matrix = space.sample(100, seed=0)
+    ours, theirs = (LatencyPredictor(table=t, space=space) for t in (table, exported))
+    np.testing.assert_allclose(theirs.predict(matrix), ours.predict(matrix), rtol=1e-9)
+    yaml.safe_load((tmp_path / "224_lookup_table.yaml").read_text())
+
+
+def test_a_dialect_that_cannot_name_the_layers_is_refused(tmp_path: Path) -> None:
+    space = SearchSpace("ofa_resnet50")
+    table = make_table(space.restrict(resolution=128), [128])
+    with pytest.raises(FamilyMismatchError, match="must be for MobileNetV3, but"):
+        export_yaml(table, tmp_path, space=space.restrict(resolution=128), dialect="ofa")
+    with pytest.raises(InvalidArgumentError, match="one of ofa, proxylessnas, but got 'tvm'"):
+        export_yaml(table, tmp_path, space=space.restrict(resolution=128), dialect="tvm")

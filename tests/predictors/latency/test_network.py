@@ -1,0 +1,221 @@
+"""Latencies fitted to measured subnets, with and without a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optuna_ofa import FamilyMismatchError, FormatError, InvalidArgumentError, SearchSpace
+from optuna_ofa.costs import LayerSum, layer_bytes_moved, layer_macs
+from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
+from optuna_ofa.predictors.latency._features import PhysicalFeatures
+from optuna_ofa.space import Layer
+from optuna_ofa.space._slots import slots
+
+SPACE = SearchSpace("ofa_mbv3_w1.0").restrict(resolution=[128, 160, 192, 224])
+
+
+def layer_ms(layer: Layer) -> float:
+    return 0.02 + layer_macs(layer) / 5e7 + layer_bytes_moved(layer) / 2e8
+
+
+def layers_of(space: SearchSpace) -> list[Layer]:
+    found: dict[Layer, None] = {}
+    LayerSum(space, lambda layer, _: found.setdefault(layer) or 0.0)
+    return list(found)
+
+
+@pytest.fixture(scope="module")
+def table() -> LatencyTable:
+    return LatencyTable.from_measurements(
+        family=SPACE.family,
+        resolutions=SPACE.resolutions,
+        latencies={layer: Entry(layer_ms(layer), 0.001, 10) for layer in layers_of(SPACE)},
+        metadata={"settings": {"batch": 1}},
+    )
+
+
+def truth(matrix: Any) -> Any:
+    return LayerSum(SPACE, lambda layer, _: layer_ms(layer))(matrix)
+
+
+def mape(predictor: NetworkLatencyPredictor, matrix: Any, latency: Any) -> float:
+    return float(np.abs(predictor.predict(matrix) / latency - 1).mean() * 100)
+
+
+def test_scale_and_offset_of_a_table_are_found(table: LatencyTable) -> None:
+    matrix, fresh = SPACE.sample(15, seed=0), SPACE.sample(100, seed=1)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, 1.3 * truth(matrix) + 2, table=table)
+    assert fitted.name == "table + affine"
+    np.testing.assert_allclose(fitted.predict(fresh), 1.3 * truth(fresh) + 2, rtol=1e-5)
+
+
+def test_physical_features_explain_physical_latencies() -> None:
+    matrix, fresh = SPACE.sample(150, seed=0), SPACE.sample(200, seed=1)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix))
+    assert fitted.name == "physical"
+    assert mape(fitted, fresh, truth(fresh)) < 0.5
+
+
+def test_features_correct_a_table_that_is_wrong_in_a_physical_way(table: LatencyTable) -> None:
+    def real(matrix: Any) -> Any:  # large kernels are four times slower than the table says
+        extra = LayerSum(SPACE, lambda x, _: 3 * layer_ms(x) if x.kernel == 7 else 0.0)
+        return truth(matrix) + extra(matrix)
+
+    matrix, fresh = SPACE.sample(120, seed=0), SPACE.sample(200, seed=1)
+    affine = NetworkLatencyPredictor.fit(SPACE, matrix, real(matrix), table=table, features="none")
+    chosen = NetworkLatencyPredictor.fit(SPACE, matrix, real(matrix), table=table)
+    assert chosen.name == "table + physical"
+    assert mape(chosen, fresh, real(fresh)) < mape(affine, fresh, real(fresh)) / 3
+
+
+def test_one_hot_features_need_more_rows_than_physical_ones() -> None:
+    matrix, fresh = SPACE.sample(100, seed=0), SPACE.sample(200, seed=1)
+    errors = [
+        mape(NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), features=kind), fresh,
+             truth(fresh))
+        for kind in ("physical", "onehot")
+    ]  # fmt: skip
+    assert errors[0] < errors[1] / 3
+
+
+def test_the_held_out_error_is_that_of_fresh_subnets(table: LatencyTable) -> None:
+    rng = np.random.default_rng(0)
+    matrix, fresh = SPACE.sample(400, seed=0), SPACE.sample(400, seed=1)
+    noisy = truth(matrix) * np.exp(0.03 * rng.standard_normal(400))
+    measured = truth(fresh) * np.exp(0.03 * rng.standard_normal(400))
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, noisy, table=table)
+    assert fitted.heldout_mape[fitted.name] == pytest.approx(
+        mape(fitted, fresh, measured), rel=0.15
+    )
+    z = (measured - fitted.predict(fresh)) / fitted.predict_std(fresh)
+    assert 0.85 < z.std() < 1.15
+
+
+def test_the_deviation_grows_away_from_the_data() -> None:
+    small = SPACE.restrict(resolution=128, depth=2)
+    matrix = small.sample(60, seed=0)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), features="physical")
+    ends = SPACE.to_matrix([small.smallest(), SPACE.largest()])
+    near, far = fitted.predict_std(ends) / fitted.predict(ends)
+    assert far > 2 * near
+
+
+@pytest.mark.parametrize("features", ["none", "physical", "onehot"])
+def test_a_batch_equals_single_rows(features: Any, table: LatencyTable) -> None:
+    matrix = SPACE.sample(60, seed=0)
+    fitted = NetworkLatencyPredictor.fit(
+        SPACE, matrix, truth(matrix), table=table, features=features
+    )
+    single = [fitted.predict(row[None])[0] for row in matrix]
+    assert fitted.predict(matrix).tolist() == single
+    model = fitted.local_model(matrix[:1])
+    assert model is not None
+    assert model(matrix, np.zeros(60, dtype=np.intp)).tolist() == single
+
+
+@pytest.mark.parametrize("features", ["none", "physical", "onehot"])
+def test_what_is_saved_is_loaded(features: Any, table: LatencyTable, tmp_path: Path) -> None:
+    matrix = SPACE.sample(60, seed=0)
+    fitted = NetworkLatencyPredictor.fit(
+        SPACE, matrix, truth(matrix), table=table, features=features, metadata={"device": "x"}
+    )
+    fitted.save(tmp_path / "p.json")
+    loaded = NetworkLatencyPredictor.load(tmp_path / "p.json")
+    assert loaded.space == SPACE
+    assert loaded.metadata == {"device": "x", "n_rows": 60}
+    assert loaded.heldout_mape == fitted.heldout_mape
+    np.testing.assert_array_equal(loaded.predict(matrix), fitted.predict(matrix))
+    np.testing.assert_array_equal(loaded.predict_std(matrix), fitted.predict_std(matrix))
+
+
+def test_it_is_an_objective(table: LatencyTable) -> None:
+    import optuna_ofa
+
+    space = SPACE.restrict(resolution=224)
+    matrix = space.sample(20, seed=0)
+    hardware = NetworkLatencyPredictor.fit(space, matrix, 2 * truth(matrix), table=table)
+    study = optuna_ofa.study(space, hardware=hardware, seed=0)
+    study.search(n_evaluations=300)
+    point = study.front()[0]
+    expected = 2 * truth(space.to_matrix([point.subnet]))[0]
+    assert point.values["latency_ms"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("latency", "message"),
+    [
+        ([1.0] * 9, "`latency_ms` must be 10 positive numbers"),
+        ([1.0] * 9 + [float("nan")], "`latency_ms` must be 10 positive numbers.*nan"),
+        ([1.0] * 9 + [-1.0], "`latency_ms` must be 10 positive numbers.*-1"),
+    ],
+    ids=["short", "nan", "negative"],
+)
+def test_impossible_latencies_are_refused(latency: list[float], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        NetworkLatencyPredictor.fit(SPACE, SPACE.sample(10, seed=0), latency)
+
+
+def test_too_few_rows_are_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"`matrix` must have 5 rows or more.*has 4"):
+        NetworkLatencyPredictor.fit(SPACE, SPACE.sample(4, seed=0), np.ones(4))
+
+
+def test_no_features_without_a_table_are_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="'none' with a table, but got 'none'"):
+        NetworkLatencyPredictor.fit(SPACE, SPACE.sample(9, seed=0), np.ones(9), features="none")
+
+
+def test_a_table_of_another_batch_size_is_refused(table: LatencyTable) -> None:
+    with pytest.raises(InvalidArgumentError, match="size of the measurements, 8, but is of 1"):
+        NetworkLatencyPredictor.fit(SPACE, SPACE.sample(9, seed=0), np.ones(9), table=table,
+                                    metadata={"settings": {"batch": 8}})  # fmt: skip
+
+
+def test_a_table_of_another_family_is_refused(table: LatencyTable) -> None:
+    other = SearchSpace("ofa_mbv3_w1.2")
+    with pytest.raises(FamilyMismatchError, match=r"ofa_mbv3_w1\.2, but this one is for"):
+        NetworkLatencyPredictor.fit(other, other.sample(9, seed=0), np.ones(9), table=table)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "x"}, {"version": 2}, {"family": "resnet18"}, {"choices": 3},
+        {"features": "pickle"}, {"table": {"version": 9}}, {"model": {}},
+        {"model": {"weights": [1], "noise": 0, "covariance": [[1]], "penalty": 0}},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_files_that_are_none_are_refused(
+    change: dict[str, Any], table: LatencyTable, tmp_path: Path
+) -> None:
+    matrix = SPACE.sample(10, seed=0)
+    path = tmp_path / "p.json"
+    NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), table=table).save(path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(FormatError, match=r"`path` must|`version` of|`model` must"):
+        NetworkLatencyPredictor.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 9999])
+def test_text_that_is_no_predictor_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(FormatError, match="`path` must be a latency predictor"):
+        NetworkLatencyPredictor.load(tmp_path / "p.json")
+
+
+def test_features_tell_kernels_apart() -> None:
+    names = PhysicalFeatures(SPACE).names
+    assert {f"depthwise{kernel}.macs" for kernel in (3, 5, 7)} <= set(names)
+
+
+def test_a_table_prices_the_layers_of_its_places(table: LatencyTable) -> None:
+    assert len(slots(SPACE.family)) == 26
+    matrix = SPACE.sample(20, seed=2)
+    predicted = LatencyPredictor(table=table, space=SPACE).predict(matrix)
+    np.testing.assert_allclose(predicted, truth(matrix), rtol=1e-12)

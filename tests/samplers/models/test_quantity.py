@@ -1,0 +1,110 @@
+"""Models of single quantities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.samplers.models._quantity import QuantityLearner
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._matrix import Matrix
+
+
+@pytest.fixture
+def space() -> SearchSpace:
+    return SearchSpace("ofa_mbv3_w1.0").restrict(resolution=224)
+
+
+def depths(matrix: Matrix) -> np.ndarray:
+    """A quantity that is not in the features as such."""
+    return np.exp((matrix[:, :12] > 3).sum(axis=1) / 5)
+
+
+def learnt(space: SearchSpace, values: np.ndarray, matrix: Matrix, **options: object) -> object:
+    options = {"prior": None, "may_be_logarithmic": True} | options
+    return QuantityLearner(space, **options).fit(matrix, values, seed=0)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["positive", "negative"])
+def test_estimates_follow_the_quantity(space: SearchSpace, sign: float) -> None:
+    known, new = space.sample(120, seed=0), space.sample(200, seed=1)
+    model = learnt(space, sign * depths(known), known)
+    errors = model.mean(new) - sign * depths(new)
+    assert errors.std() < 0.4 * depths(new).std()
+
+
+def test_intervals_hold_what_they_promise(space: SearchSpace) -> None:
+    known, new = space.sample(80, seed=0), space.sample(300, seed=1)
+    model = learnt(space, depths(known), known)
+    inside = np.abs(model.mean(new) - depths(new)) < 2 * model.std(new)
+    assert inside.mean() > 0.85
+    assert model.std(known).mean() < model.std(new).mean()
+
+
+def test_positive_costs_stay_positive(space: SearchSpace) -> None:
+    known = space.sample(12, seed=0)
+    model = learnt(space, depths(known) ** 4, known)
+    assert (model.mean(space.sample(500, seed=1)) > 0).all()
+
+
+@pytest.mark.parametrize("value", [5.0, 0.0, -3.0], ids=["positive", "zero", "negative"])
+def test_a_constant_is_exact(space: SearchSpace, value: float) -> None:
+    known = space.sample(8, seed=0)
+    model = learnt(space, np.full(8, value), known)
+    assert model.mean(known[:3]) == pytest.approx([value] * 3)
+    assert model.std(known[:3]).tolist() == [0.0] * 3
+
+
+def test_one_row_is_enough(space: SearchSpace) -> None:
+    known = space.sample(1, seed=0)
+    assert learnt(space, np.array([7.0]), known).mean(known) == pytest.approx([7.0])
+
+
+def test_repeats_are_averaged(space: SearchSpace) -> None:
+    rows = space.sample(40, seed=0)
+    known = np.concatenate([rows, rows])
+    values = np.r_[depths(rows) - 0.5, depths(rows) + 0.5]
+    model = learnt(space, values, known, may_be_logarithmic=False)
+    assert np.abs(model.mean(rows) - depths(rows)).mean() < 0.4
+
+
+class TestPrior:
+    def test_a_perfect_one_leaves_nothing(self, space: SearchSpace) -> None:
+        macs = CostPredictor("n_macs", space).predict
+        known, new = space.sample(10, seed=0), space.sample(50, seed=1)
+        model = learnt(space, macs(known), known, prior=macs)
+        assert model.mean(new) == pytest.approx(macs(new))
+        assert model.std(new).tolist() == [0.0] * 50
+
+    def test_a_shifted_one_is_corrected(self, space: SearchSpace) -> None:
+        macs = CostPredictor("n_macs", space).predict
+        known, new = space.sample(10, seed=0), space.sample(50, seed=1)
+        model = learnt(space, 70 + 2e-8 * macs(known), known, prior=macs, may_be_logarithmic=False)
+        assert model.mean(new) == pytest.approx(70 + 2e-8 * macs(new))
+
+    def test_a_good_one_is_better_than_none(self, space: SearchSpace) -> None:
+        known, new = space.sample(15, seed=0), space.sample(200, seed=1)
+        prior = lambda m: 1.1 * depths(m) + 0.05 * (m[:, 20] > 3)  # noqa: E731
+        errors = [
+            np.abs(learnt(space, depths(known), known, prior=p).mean(new) - depths(new)).mean()
+            for p in (None, prior)
+        ]
+        assert errors[1] < 0.3 * errors[0]
+
+    def test_a_useless_one_does_no_harm(self, space: SearchSpace) -> None:
+        known, new = space.sample(80, seed=0), space.sample(200, seed=1)
+        constant = lambda m: np.full(len(m), 4.0)  # noqa: E731
+        model = learnt(space, depths(known), known, prior=constant)
+        assert (model.mean(new) - depths(new)).std() < 0.35 * depths(new).std()
+
+
+def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace) -> None:
+    learner = QuantityLearner(space, prior=None, may_be_logarithmic=True)
+    rows = space.sample(50, seed=0)
+    learner.fit(rows[:30], depths(rows[:30]), seed=0)
+    first = learner._logs
+    learner.fit(rows[:35], depths(rows[:35]), seed=0)
+    assert learner._logs is first
+    learner.fit(rows, depths(rows), seed=0)
+    assert learner._logs is not first

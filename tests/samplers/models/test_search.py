@@ -1,0 +1,185 @@
+"""Batches of subnets to measure, without Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from optuna_ofa import InvalidArgumentError, InvalidSubnetError, SearchSpaceExhaustedError
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.samplers.models._models import Measurements
+from optuna_ofa.samplers.models._search import Proposals, SurrogateSearch
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._matrix import Matrix
+
+
+@pytest.fixture
+def space() -> SearchSpace:
+    return SearchSpace("ofa_mbv3_w1.0").restrict(resolution=224)
+
+
+def measure(space: SearchSpace, matrix: Matrix, limit: float = np.inf) -> Measurements:
+    """A front to find: parameters are good, multiply-adds bad, kernels of 7 in between."""
+    params = CostPredictor("n_params", space).predict(matrix) / 1e6
+    macs = CostPredictor("n_macs", space).predict(matrix) / 1e8
+    kernels = (matrix == 7).sum(axis=1) / 10
+    return Measurements(
+        matrix, np.stack([-params - kernels, macs], axis=1), (macs - limit)[:, None]
+    )
+
+
+Make = Callable[..., SurrogateSearch]
+
+
+@pytest.fixture
+def make() -> Make:
+    def search(space: SearchSpace, **options: object) -> SurrogateSearch:
+        options = {
+            "objectives": [None, None], "constraints": [None], "n_startup_trials": 20,
+            "optimism": 1.0, "n_searched": 1000,
+        } | options  # fmt: skip
+        return SurrogateSearch(space, **options)
+
+    return search
+
+
+def propose(
+    search: SurrogateSearch, known: Measurements, n: int = 5, pending: Matrix | None = None,
+    taken: Matrix | None = None, seed: int = 0,
+) -> Proposals:  # fmt: skip
+    nothing = known.matrix[:0]
+    return search.propose(
+        known, nothing if pending is None else pending, nothing if taken is None else taken, n,
+        np.random.default_rng(seed),
+    )  # fmt: skip
+
+
+def keys(matrix: Matrix) -> set[bytes]:
+    return {row.tobytes() for row in matrix}
+
+
+def test_the_start_is_a_spread_with_both_ends(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(0, seed=0))
+    found = propose(make(space), known, 20)
+    assert found.is_start
+    assert space.from_matrix(found.matrix[:2]) == [space.smallest(), space.largest()]
+    assert len(keys(found.matrix)) == 20
+
+
+@pytest.mark.parametrize(
+    ("n_known", "n_pending", "started"),
+    [(20, 0, True), (5, 15, True), (4, 30, False), (19, 0, False)],
+)
+def test_models_are_used_once_enough_is_measured(
+    space: SearchSpace, make: Make, n_known: int, n_pending: int, started: bool
+) -> None:
+    rows = np.unique(space.sample(60, seed=0), axis=0)
+    found = propose(
+        make(space), measure(space, rows[:n_known]), pending=rows[n_known : n_known + n_pending]
+    )
+    assert found.is_start != started
+
+
+def test_proposals_extend_the_front(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(60, seed=0))
+    found = propose(make(space), known, 5)
+    true = measure(space, found.matrix).values
+    dominated = (known.values[:, None] <= true).all(axis=2).any(axis=0)
+    assert not dominated.any()
+
+
+def test_estimates_come_with_proposals(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(80, seed=0), limit=4.0)
+    found = propose(make(space), known, 8)
+    true = measure(space, found.matrix, limit=4.0)
+    assert np.abs(found.values - true.values).mean() < 0.1 * known.values.std()
+    assert np.abs(found.constraints - true.constraints).mean() < 0.1
+    assert (found.std > 0).all()
+
+
+def test_constraints_are_learnt(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(60, seed=0), limit=2.5)
+    found = propose(make(space), known, 8)
+    assert (measure(space, found.matrix, limit=2.5).constraints <= 0.05).all()
+
+
+def test_the_nearest_come_first_where_nothing_is_feasible(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(40, seed=0), limit=0.5)
+    found = propose(make(space), known, 8)
+    assert (found.constraints > 0).all()
+    assert (np.diff(found.constraints[:, 0]) >= 0).all()
+    assert found.constraints.max() < known.constraints.min()
+
+
+def test_unknown_constraints_are_taken_to_be_satisfied(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(30, seed=0))
+    known.constraints[:] = np.nan
+    assert np.isnan(propose(make(space), known).constraints).all()
+
+
+def test_nothing_that_is_known_or_taken_is_proposed(
+    small_space: SearchSpace, make: Make
+) -> None:
+    rows = small_space.enumerate()
+    known, pending, taken = measure(small_space, rows[:100]), rows[100:150], rows[150:200]
+    found = propose(make(small_space), known, 100, pending, taken)
+    assert keys(found.matrix) == keys(rows[200:])
+
+
+@pytest.mark.parametrize("n_known", [3, 243], ids=["at the start", "with models"])
+def test_an_exhausted_space_is_an_error(
+    small_space: SearchSpace, make: Make, n_known: int
+) -> None:
+    rows = small_space.enumerate()
+    with pytest.raises(SearchSpaceExhaustedError, match="All 243 subnets"):
+        propose(make(small_space), measure(small_space, rows[:n_known]), taken=rows[n_known:])
+
+
+def test_the_same_seed_proposes_the_same(space: SearchSpace, make: Make) -> None:
+    known = measure(space, space.sample(30, seed=0))
+    first, second, other = (
+        propose(make(space), known, seed=seed).matrix.tolist() for seed in (1, 1, 2)
+    )
+    assert first == second
+    assert first != other
+
+
+class TestPool:
+    def test_all_of_it_is_proposed_and_nothing_else(self, space: SearchSpace, make: Make) -> None:
+        pool = np.unique(space.sample(50, seed=3), axis=0)
+        search = make(space, pool=pool)
+        known = measure(space, pool[:0])
+        for _ in range(5):
+            found = propose(search, known, 12)
+            known = measure(space, np.concatenate([known.matrix, found.matrix]))
+        assert len(known.matrix) == len(pool)
+        assert keys(known.matrix) == keys(pool)
+        with pytest.raises(SearchSpaceExhaustedError, match="All 50 subnets of `pool`"):
+            propose(search, known)
+
+    def test_the_start_has_its_ends(self, space: SearchSpace, make: Make) -> None:
+        pool = space.sample(50, seed=3)
+        macs = CostPredictor("n_macs", space).predict
+        found = propose(make(space, pool=pool), measure(space, pool[:0]), 10)
+        ends = macs(pool).min(), macs(pool).max()
+        assert tuple(macs(found.matrix[:2])) == ends
+
+    def test_the_best_come_early(self, space: SearchSpace, make: Make) -> None:
+        pool = space.sample(300, seed=3)
+        values = measure(space, pool).values
+        good = keys(pool[~(values[:, None] > values).all(axis=2).any(axis=1)])
+        search, known = make(space, pool=pool), measure(space, pool[:0])
+        while len(known.matrix) < 80:
+            found = propose(search, known, 20)
+            known = measure(space, np.concatenate([known.matrix, found.matrix]))
+        assert len(keys(known.matrix) & good) > 0.8 * len(good)
+
+    def test_it_must_not_be_empty(self, space: SearchSpace, make: Make) -> None:
+        with pytest.raises(InvalidArgumentError, match="`pool` must hold at least one subnet"):
+            make(space, pool=space.sample(0, seed=0))
+
+    def test_it_must_be_of_the_space(self, space: SearchSpace, make: Make) -> None:
+        with pytest.raises(InvalidSubnetError, match="resolution"):
+            make(space, pool=SearchSpace("ofa_mbv3_w1.0", resolution=96).sample(2, seed=0))

@@ -1,0 +1,131 @@
+"""Several processes that search one study."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+
+from optuna_ofa.predictors import Predictor
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.storage._transactions import relational
+from optuna_ofa.studies import SubnetStudy
+
+Make = Callable[..., SubnetStudy]
+WORKER = """
+import sys, optuna_ofa
+url, name, seed, n = sys.argv[1:]
+optuna_ofa.study(
+    "ofa_mbv3_w1.0", objectives=["n_macs", "n_params"], constraints={"n_macs": 4e8},
+    storage=url, study_name=name, load_if_exists=True, seed=int(seed),
+).search(int(n))
+"""
+
+
+def work(url: str, name: str, seeds: list[int], n: int) -> None:
+    """Search in one process a seed, which all start at once."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, url, name, str(seed), str(n)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in seeds
+    ]
+    errors = [process.communicate()[1] for process in processes]
+    assert [p.returncode for p in processes] == [0] * len(seeds), "\n".join(errors)
+
+
+def rows_per_trial(study: optuna.Study, model: type) -> Counter[int]:
+    """How many rows of a table each trial has."""
+    storage = relational(study)
+    assert storage is not None
+    table, trials = model.__table__, models.TrialModel.__table__
+    query = sa.select(table.c.trial_id).join(trials, trials.c.trial_id == table.c.trial_id)
+    with storage.engine.connect() as connection:
+        own = connection.execute(query.where(trials.c.study_id == study._study_id))
+        return Counter(own.scalars())
+
+
+@pytest.mark.parametrize("seeds", [[1, 2], [3, 3]], ids=["seeds", "same-seed"])
+def test_processes_share_one_study(url: str, names: Callable[[], str], seeds: list[int]) -> None:
+    name = names()
+    work(url, name, seeds, 300)
+    study = optuna.load_study(study_name=name, storage=url)
+    trials = study.trials
+    assert [t.number for t in trials] == list(range(600))
+    assert {t.state for t in trials} == {TrialState.COMPLETE}
+    assert len({repr(t.user_attrs["subnet"]) for t in trials}) == 600
+    rows = {
+        models.TrialParamModel: 46,
+        models.TrialValueModel: 2,
+        models.TrialUserAttributeModel: 2,
+        models.TrialSystemAttributeModel: 1,
+    }
+    for model, n in rows.items():
+        listed = trials if model is models.TrialSystemAttributeModel else []
+        # a constraint that is violated is written once more, for Optuna Dashboard
+        more = {t._trial_id for t in listed if max(t.constraints.values()) > 0}
+        expected = {t._trial_id: n + (t._trial_id in more) for t in trials}
+        assert rows_per_trial(study, model) == expected
+
+
+def test_the_small_space_is_shared_out(
+    make_study: Make, small_space: SearchSpace, url: str, names: Callable[[], str]
+) -> None:
+    shared = {"storage": url, "study_name": names(), "load_if_exists": True}
+    first, second = (make_study(small_space, **shared, seed=seed) for seed in (1, 2))
+    for study in (first, second, first, second):
+        study.search(80)
+    assert len(first.results().numbers) == len(second.results().numbers) == 243
+
+
+class TestMeetingAnotherWorker:
+    """Another worker writes a generation while one predicts its own."""
+
+    @pytest.fixture
+    def first(
+        self,
+        make_study: Make,
+        predictor: Callable[..., Predictor],
+        space: SearchSpace,
+        url: str,
+        names: Callable[[], str],
+        request: pytest.FixtureRequest,
+    ) -> SubnetStudy:
+        """A study whose first prediction waits for a search of another one."""
+        name, accuracy = names(), predictor("top1", space)
+        first = make_study(accuracy=accuracy, storage=url, study_name=name, seed=1)
+        second = make_study(storage=url, study_name=name, load_if_exists=True, seed=request.param)
+        predict = accuracy.predict
+
+        def meanwhile(matrix: Matrix) -> object:
+            accuracy.predict = predict  # type: ignore[method-assign]
+            second.search(100)
+            return predict(matrix)
+
+        accuracy.predict = meanwhile  # type: ignore[method-assign,assignment]
+        return first
+
+    @pytest.mark.parametrize("first", [1, 2], indirect=True, ids=["same-seed", "other-seed"])
+    def test_no_subnet_is_repeated_and_none_is_missing(self, first: SubnetStudy) -> None:
+        first.search(150)
+        trials = first.trials
+        assert [t.number for t in trials] == list(range(250))
+        assert len({repr(t.user_attrs["subnet"]) for t in trials}) == 250
+
+    @pytest.mark.parametrize("first", [2], indirect=True, ids=["other-seed"])
+    def test_its_results_are_known_at_once(self, first: SubnetStudy) -> None:
+        first.search(100)
+        known = first._archive.all()
+        assert sorted(known.numbers.tolist()) == list(range(200))
+        proposed = first._evolution.ask(200)
+        assert not {r.tobytes() for r in known.matrix} & {r.tobytes() for r in proposed}
