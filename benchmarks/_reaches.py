@@ -5,9 +5,16 @@ from __future__ import annotations
 import ast
 
 OPTUNA = {
-    "_backend", "_get_trials", "_last_created_trial_id_by_this_process", "_replay_result",
-    "_stop_flag", "_storage", "_study_id", "_thread_local", "_trial_id",
-}  # fmt: skip
+    "_backend",
+    "_get_trials",
+    "_last_created_trial_id_by_this_process",
+    "_replay_result",
+    "_stop_flag",
+    "_storage",
+    "_study_id",
+    "_thread_local",
+    "_trial_id",
+}
 NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}
 
 

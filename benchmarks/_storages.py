@@ -14,10 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 # Opens a storage; called once for each process or reader that the benchmark plays.
 Opener = Callable[[], str | BaseStorage | None]
-SERVERS = {
-    "PostgreSQL": "OPTUNA_OFA_TEST_POSTGRESQL",
-    "MariaDB": "OPTUNA_OFA_TEST_MYSQL",
-}
+SERVERS = {"PostgreSQL": "OPTUNA_OFA_TEST_POSTGRESQL", "MariaDB": "OPTUNA_OFA_TEST_MYSQL"}
 
 
 def openers(folder: Path, stack: contextlib.ExitStack) -> dict[str, Opener | None]:

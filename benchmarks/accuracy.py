@@ -58,8 +58,10 @@ def main() -> None:
     arguments = parser.parse_args()
     space = SearchSpace(FAMILY, resolution=RESOLUTION)
     n_rows, rows = read(arguments.data / FOLDER, space)
-    print(f"{n_rows} rows, {len(rows.top1)} different subnets, "
-          f"{rows.top1.min():.2f} to {rows.top1.max():.2f} %")  # fmt: skip
+    print(
+        f"{n_rows} rows, {len(rows.top1)} different subnets, "
+        f"{rows.top1.min():.2f} to {rows.top1.max():.2f} %"
+    )
     compare_models(space, rows, arguments)
     compare_spreads(space, rows, arguments)
     compare_draws(arguments)
@@ -76,8 +78,10 @@ def compare_models(space: SearchSpace, rows: MeasuredRows, arguments: argparse.N
     """A line for each model: both splits."""
     columns = [("random", n) for n in arguments.sizes or RANDOM_SIZES]
     columns += [("top", n) for n in arguments.sizes or TOP_SIZES]
-    print("\ntau / RMSE (share in the 90 % interval, %), CPU-seconds of the largest fit, "
-          "predictions a CPU-second")  # fmt: skip
+    print(
+        "\ntau / RMSE (share in the 90 % interval, %), CPU-seconds of the largest fit, "
+        "predictions a CPU-second"
+    )
     print(f"{'':21}" + "".join(f"{f'{split}, {n}':>17}" for split, n in columns))
     sample = space.sample(arguments.predict, seed=0)
     for name in arguments.models:

@@ -85,8 +85,10 @@ def top1_of_net(
 
 def report(name: str, mean: np.ndarray, std: np.ndarray | None = None) -> None:
     """One line of the table."""
-    cells = [f"{m:6.2f}" if std is None else f"{m:6.2f} +- {s:4.2f}"
-             for m, s in zip(mean, mean if std is None else std, strict=True)]  # fmt: skip
+    cells = [
+        f"{m:6.2f}" if std is None else f"{m:6.2f} +- {s:4.2f}"
+        for m, s in zip(mean, mean if std is None else std, strict=True)
+    ]
     print(f"{name:34s}" + "  ".join(f"{cell:>14s}" for cell in cells), flush=True)
 
 
@@ -120,23 +122,41 @@ def main() -> None:
     part = TensorDataset(*(t[: arguments.test_images] for t in data.test.tensors))
     test = DataLoader(part, batch_size=250)
     rng = torch.Generator().manual_seed(1)
-    draws = [images[torch.randperm(len(images), generator=rng)[: N_CALIBRATION[-1]]]
-             for _ in range(arguments.draws)]  # fmt: skip
+    draws = [
+        images[torch.randperm(len(images), generator=rng)[: N_CALIBRATION[-1]]]
+        for _ in range(arguments.draws)
+    ]
 
     print(f"top-1 on {arguments.test_images} test images, percent; +- over {arguments.draws} draws")
     print(" " * 34 + "  ".join(f"{name:>14s}" for name in named))
     report("the supernet's statistics", *mean_top1(supernet, subnets, test, [None]))
-    other = [max(FAMILY.resolutions) if s.resolution == min(FAMILY.resolutions) else
-             min(FAMILY.resolutions) for s in subnets]  # fmt: skip
-    report("2000 images of another resolution",
-           np.array([top1_of_net(supernet, s, test, at_resolution(draws[0], r), 100)
-                     for s, r in zip(subnets, other, strict=True)]))  # fmt: skip
+    other = [
+        max(FAMILY.resolutions)
+        if s.resolution == min(FAMILY.resolutions)
+        else min(FAMILY.resolutions)
+        for s in subnets
+    ]
+    report(
+        "2000 images of another resolution",
+        np.array(
+            [
+                top1_of_net(supernet, s, test, at_resolution(draws[0], r), 100)
+                for s, r in zip(subnets, other, strict=True)
+            ]
+        ),
+    )
     for n in N_CALIBRATION:
         report(f"{n} images", *mean_top1(supernet, subnets, test, [d[:n] for d in draws]))
     for size in BATCH_SIZES:
-        report(f"2000 images in batches of {size}",
-               np.array([top1_of_net(supernet, s, test, at_resolution(draws[0], s.resolution), size)
-                         for s in subnets]))  # fmt: skip
+        report(
+            f"2000 images in batches of {size}",
+            np.array(
+                [
+                    top1_of_net(supernet, s, test, at_resolution(draws[0], s.resolution), size)
+                    for s in subnets
+                ]
+            ),
+        )
     begin = time.process_time()
     for subnet in subnets:
         recalibrate(supernet.extract(subnet), at_resolution(draws[0][:500], subnet.resolution))

@@ -50,11 +50,15 @@ def main() -> None:
             mean, top1 = predictor.predict(matrix), measured(matrix, arguments.folder)
             promised, real = (volume(column, latency) for column in (mean, top1))
             by_caution[caution].append(real)
-            print(f"{caution:7.1f} {seed:5} {promised:9.3f} {real:9.3f} "
-                  f"{np.mean(mean - top1):10.3f}", flush=True)  # fmt: skip
+            print(
+                f"{caution:7.1f} {seed:5} {promised:9.3f} {real:9.3f} {np.mean(mean - top1):10.3f}",
+                flush=True,
+            )
     for caution, values in by_caution.items():
-        print(f"caution {caution:.1f}: measured hypervolume {statistics.mean(values):.3f} "
-              f"({min(values):.3f} to {max(values):.3f})")  # fmt: skip
+        print(
+            f"caution {caution:.1f}: measured hypervolume {statistics.mean(values):.3f} "
+            f"({min(values):.3f} to {max(values):.3f})"
+        )
 
 
 def fitted(n: int, seed: int) -> AccuracyPredictor:
@@ -81,10 +85,15 @@ def measured(matrix: NDArray[np.int16], folder: Path) -> NDArray[np.float64]:
     """Top-1 on the half of the test images that the accuracies are not from."""
     data = fashion_mnist()
     return optuna_ofa.evaluate(
-        packaged_supernet(), matrix, halves(data.test)[1],
-        calibration=data.train[:N_CALIBRATION][0], n_calibration=N_CALIBRATION,
-        data="fashion-mnist", storage=f"sqlite:///{folder / 'measured.db'}", progress=False,
-    ).top1  # fmt: skip
+        packaged_supernet(),
+        matrix,
+        halves(data.test)[1],
+        calibration=data.train[:N_CALIBRATION][0],
+        n_calibration=N_CALIBRATION,
+        data="fashion-mnist",
+        storage=f"sqlite:///{folder / 'measured.db'}",
+        progress=False,
+    ).top1
 
 
 def volume(top1: NDArray[np.float64], latency: NDArray[np.float64]) -> float:

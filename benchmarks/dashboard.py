@@ -70,9 +70,13 @@ def _opening(folder: Path, keep: str, n: int) -> str:
     address = f"sqlite:///{folder}/{keep}.db"
     is_view = keep == "view"
     study = optuna_ofa.study(
-        FAMILY, constraints=CONSTRAINTS, storage=None if is_view else address,
-        keep=keep if keep in ("sample", "front") else "all", study_name="benchmark", seed=0,
-    )  # fmt: skip
+        FAMILY,
+        constraints=CONSTRAINTS,
+        storage=None if is_view else address,
+        keep=keep if keep in ("sample", "front") else "all",
+        study_name="benchmark",
+        seed=0,
+    )
     is_empty = keep == "nothing"
     study.search(0 if is_empty else n, progress=False)
     begin = time.perf_counter()

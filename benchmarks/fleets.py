@@ -37,9 +37,7 @@ def make_fleet(data: Path, seed: int) -> Fleet:
 def volumes(fleet: Fleet) -> list[float]:
     """The hypervolume of each device."""
     return [
-        hypervolume(
-            study.results().values, {"top1": LEAST_TOP1, "latency_ms": SLOWEST_MS[device]}
-        )
+        hypervolume(study.results().values, {"top1": LEAST_TOP1, "latency_ms": SLOWEST_MS[device]})
         for device, study in fleet.items()
     ]
 

@@ -95,8 +95,10 @@ def _print_table(
     budgets: list[int],
 ) -> None:
     top1, ms = reference
-    print(f"\n{device}, hypervolume over ({top1:g} %, {ms:g} ms) in % of {best:.2f} points x ms; "
-          f"mean (least-most), seconds")  # fmt: skip
+    print(
+        f"\n{device}, hypervolume over ({top1:g} %, {ms:g} ms) in % of {best:.2f} points x ms; "
+        f"mean (least-most), seconds"
+    )
     print("| |" + "|".join(f" {n:,} " for n in budgets) + "|")
     print("|---" * (1 + len(budgets)) + "|")
     for name, cells in rows.items():

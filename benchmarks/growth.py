@@ -64,9 +64,11 @@ def _fill(data: Path, url: str, n_trials: int, step: int) -> None:
         steps.append((seconds, grown))
         print(f"| {done:,} | {seconds:.2f} | {step / seconds:,.0f} | {grown:,.0f} |", flush=True)
     (first, first_bytes), (last, last_bytes) = steps[0], steps[-1]
-    print(f"last to first {step:,}: {last / first:.2f} times the time, "
-          f"{last_bytes:,.0f} to {first_bytes:,.0f} bytes a trial; "
-          f"{sum(s for s, _ in steps):.0f} s in all")  # fmt: skip
+    print(
+        f"last to first {step:,}: {last / first:.2f} times the time, "
+        f"{last_bytes:,.0f} to {first_bytes:,.0f} bytes a trial; "
+        f"{sum(s for s, _ in steps):.0f} s in all"
+    )
 
 
 def _resident_bytes() -> int:
@@ -89,8 +91,10 @@ def _reopen(data: Path, full: str, empty: str, n_trials: int) -> None:
                 optuna.delete_study(study_name="growth", storage=empty)
                 study(data, DEVICE, storage=empty, study_name="growth")
     large, small = (statistics.median(found) for found in seconds.values())
-    print(f"a new process that writes one more generation: {large:.2f} s on {n_trials:,} trials, "
-          f"{small:.2f} s on none, difference {large - small:.2f} s")  # fmt: skip
+    print(
+        f"a new process that writes one more generation: {large:.2f} s on {n_trials:,} trials, "
+        f"{small:.2f} s on none, difference {large - small:.2f} s"
+    )
 
 
 def _continue(data: Path, url: str) -> None:

@@ -146,8 +146,10 @@ def main() -> None:
         work(url, name)
     search(url, name)
     n = run(url, name, arguments.kills, arguments.workers)
-    print(f"{arguments.kills} kills of {arguments.workers} workers on {sa.make_url(url)!r}: "
-          f"{n} trials, 0 torn, 0 lost, 0 gaps, 0 twice")  # fmt: skip
+    print(
+        f"{arguments.kills} kills of {arguments.workers} workers on {sa.make_url(url)!r}: "
+        f"{n} trials, 0 torn, 0 lost, 0 gaps, 0 twice"
+    )
     delete(url, name)
 
 
@@ -183,8 +185,10 @@ def run(url: str, name: str, n_kills: int, n_workers: int) -> int:
             n = checker.check()
             assert n >= said, f"{said} trials were written, but {n} are there"
             wait_for(workers, {worker: worker.n_written for worker in workers})
-            print(f"kill {i + 1}: {n} trials, all whole, no gap, none twice; the others go on",
-                  flush=True)  # fmt: skip
+            print(
+                f"kill {i + 1}: {n} trials, all whole, no gap, none twice; the others go on",
+                flush=True,
+            )
             workers.append(Worker(url, name))
     finally:
         for worker in workers:

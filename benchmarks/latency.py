@@ -47,10 +47,15 @@ def benchmark(runtime: str, arguments: argparse.Namespace) -> None:
 
     def measure(rows: np.ndarray, again: bool = False) -> optuna_ofa.Measurements:
         return optuna_ofa.measure(
-            space, rows, runtime=runtime, storage=storage, again=again,
-            anchor_ms=table.metadata["anchor_ms"], n_rounds=arguments.rounds,
+            space,
+            rows,
+            runtime=runtime,
+            storage=storage,
+            again=again,
+            anchor_ms=table.metadata["anchor_ms"],
+            n_rounds=arguments.rounds,
             folder=folder / f"{runtime}.graphs",
-        )  # fmt: skip
+        )
 
     measured = measure(matrix)
     retest = measure(matrix[~fitted], again=True)
@@ -74,8 +79,10 @@ def benchmark(runtime: str, arguments: argparse.Namespace) -> None:
     kernels = kernel_subnets(space)
     macs = CostPredictor("n_macs", space).predict(kernels) / 1e6
     for kernel, m, ms in zip((3, 5, 7), macs, measure(kernels).latency_ms, strict=True):
-        print(f"kernel {kernel} at {KERNEL_RESOLUTION} pixels, full depth and expand: "
-              f"{m:.0f} M multiply-adds, {ms:.2f} ms")  # fmt: skip
+        print(
+            f"kernel {kernel} at {KERNEL_RESOLUTION} pixels, full depth and expand: "
+            f"{m:.0f} M multiply-adds, {ms:.2f} ms"
+        )
     rows = np.tile(matrix, (10_000, 1))[:500_000]
     start = time.process_time()
     predictors["table alone"].predict(rows)
@@ -88,19 +95,27 @@ def table_of(runtime: str, space: SearchSpace, folder: Path) -> LatencyTable:
     if not path.exists():
         wall, cpu = time.perf_counter(), time.process_time()
         optuna_ofa.profile(space, runtime=runtime, out=path)
-        print(f"{runtime}: profiled in {time.perf_counter() - wall:.0f} s, of which "
-              f"{time.process_time() - cpu:.0f} s computing")  # fmt: skip
+        print(
+            f"{runtime}: profiled in {time.perf_counter() - wall:.0f} s, of which "
+            f"{time.process_time() - cpu:.0f} s computing"
+        )
     return LatencyTable.load(path)
 
 
 def kernel_subnets(space: SearchSpace) -> np.ndarray:
     """The deepest and widest subnets with one kernel size everywhere, ``(3, n_genes)``."""
     largest = space.largest()
-    return space.to_matrix([
-        space.subnet(resolution=KERNEL_RESOLUTION, depth=largest.depth, kernel=k,
-                     expand=max(space.family.expands))
-        for k in space.family.kernels
-    ])  # fmt: skip
+    return space.to_matrix(
+        [
+            space.subnet(
+                resolution=KERNEL_RESOLUTION,
+                depth=largest.depth,
+                kernel=k,
+                expand=max(space.family.expands),
+            )
+            for k in space.family.kernels
+        ]
+    )
 
 
 def main() -> None:

@@ -70,8 +70,10 @@ def _counts(data: Path) -> None:
     macs = LayerSum(space, lambda layer, _: layer_macs(layer))
     params = LayerSum(space, lambda layer, _: layer_params(layer))
     ends = space.to_matrix([space.smallest(), space.largest()])
-    print(f"w1.0 at 224: {params(ends)} parameters (published 3,410,792 and 7,664,760), "
-          f"{(macs(ends) / 1e6).round(2)} M MACs (published 121.28 and 566.17)")
+    print(
+        f"w1.0 at 224: {params(ends)} parameters (published 3,410,792 and 7,664,760), "
+        f"{(macs(ends) / 1e6).round(2)} M MACs (published 121.28 and 566.17)"
+    )
     for name in CSV_FILES:
         rows = read_measured_subnets(data / "ofa_mbv3_w1.0_measured" / f"{name}.csv", space.family)
         matrix = space.to_matrix(rows.subnets)

@@ -41,9 +41,7 @@ def main() -> None:
     space = accuracy.space.restrict(resolution=RESOLUTIONS)
     latency = LatencyPredictor(table=LatencyTable.load(data / TABLE), space=space)
     matrix = space.sample(N_TABLE, seed=0)
-    specs = [
-        subnet_to_dialect(s, "ofa_tutorial") for s in space.from_matrix(matrix[:N_PEER])
-    ]
+    specs = [subnet_to_dialect(s, "ofa_tutorial") for s in space.from_matrix(matrix[:N_PEER])]
     peer = Peer(data)
     _compare(peer, specs, accuracy.predict(matrix[:N_PEER]), latency.predict(matrix[:N_PEER]))
 
@@ -62,8 +60,10 @@ def main() -> None:
     for name, rate in rates.items():
         print(f"  {name:38} {rate:12,.0f} subnets/s")
     one, batch, both, their_table, table = rates.values()
-    print(f"  accuracy + table: {both / one:,.0f} times ofa one at a time, "
-          f"{both / batch:,.0f} times ofa with batches")  # fmt: skip
+    print(
+        f"  accuracy + table: {both / one:,.0f} times ofa one at a time, "
+        f"{both / batch:,.0f} times ofa with batches"
+    )
     print(f"  table alone: {table / their_table:,.0f} times ofa")
 
 
@@ -104,8 +104,10 @@ class Peer:
 
 def _compare(peer: Peer, specs: Specs, top1: Any, latency_ms: Any) -> None:
     theirs = np.array(peer.one_at_a_time(specs))
-    print(f"largest difference on {len(specs)} subnets: {abs(theirs[:, 0] - top1).max():.1g} "
-          f"points, {abs(theirs[:, 1] - latency_ms).max():.1g} ms")  # fmt: skip
+    print(
+        f"largest difference on {len(specs)} subnets: {abs(theirs[:, 0] - top1).max():.1g} "
+        f"points, {abs(theirs[:, 1] - latency_ms).max():.1g} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -78,9 +78,7 @@ def ours(
     return best, arguments.evaluations, seconds
 
 
-def finder(
-    data: Path, limits: tuple[float, ...], seed: int
-) -> tuple[list[float], int, float]:
+def finder(data: Path, limits: tuple[float, ...], seed: int) -> tuple[list[float], int, float]:
     """The finder as it is, with its own predictors, once for each limit."""
     latency, accuracy = Note10(data), accuracy_predictor(data)
     finder_class = import_ofa("ofa.tutorial.evolution_finder").EvolutionFinder

@@ -43,10 +43,14 @@ def main() -> None:
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study(arguments.data, DEVICE, seed=0).search(1000, progress=False)  # warms everything up
-    print(f"{arguments.trials:,} trials of our NSGA-II, {arguments.search_trials:,} of the default "
-          f"search, {arguments.optuna_trials:,} of Optuna's NSGA-II")  # fmt: skip
-    print("| | NSGA-II, trials/s | default search, trials/s | Optuna, trials/s | ratios "
-          "| ours opens and finds the front, s | Optuna opens and lists, s | ratio |")  # fmt: skip
+    print(
+        f"{arguments.trials:,} trials of our NSGA-II, {arguments.search_trials:,} of the default "
+        f"search, {arguments.optuna_trials:,} of Optuna's NSGA-II"
+    )
+    print(
+        "| | NSGA-II, trials/s | default search, trials/s | Optuna, trials/s | ratios "
+        "| ours opens and finds the front, s | Optuna opens and lists, s | ratio |"
+    )
     print("|---" * 8 + "|")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

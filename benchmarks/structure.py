@@ -39,11 +39,32 @@ PACKAGE = "optuna_ofa"
 FOLDERS = {PACKAGE: (), "samplers": ("samplers",), "predictors": ("predictors",)}
 ROOT, ENTRY = "modules of the root", "the package itself"  # ENTRY: its __init__ and __main__
 ROOMS = (
-    ROOT, "space", "formats", "costs", "supernet", "training", "predictors", "graphs", "data",
-    "problem", "fronts", "samplers", "storage", "measurements", "profiling", "evaluation",
-    "verification", "deployment", "visualization", "reports", "dashboard", "studies", "fleets",
-    "commands", ENTRY,
-)  # fmt: skip
+    ROOT,
+    "space",
+    "formats",
+    "costs",
+    "supernet",
+    "training",
+    "predictors",
+    "graphs",
+    "data",
+    "problem",
+    "fronts",
+    "samplers",
+    "storage",
+    "measurements",
+    "profiling",
+    "evaluation",
+    "verification",
+    "deployment",
+    "visualization",
+    "reports",
+    "dashboard",
+    "studies",
+    "fleets",
+    "commands",
+    ENTRY,
+)
 
 
 class Import(NamedTuple):
@@ -99,8 +120,10 @@ class Package:
 
     def edges(self) -> dict[str, set[str]]:
         """The files that each file imports."""
-        return {module: {self.target(one) for one in found} & (self.paths.keys() - {module})
-                for module, found in self.imports.items()}  # fmt: skip
+        return {
+            module: {self.target(one) for one in found} & (self.paths.keys() - {module})
+            for module, found in self.imports.items()
+        }
 
 
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
@@ -115,8 +138,11 @@ def circles(edges: dict[str, set[str]]) -> list[list[str]]:
         return seen
 
     reach = {module: reached(module) for module in edges}
-    found = {frozenset(other for other in reach[module] if module in reach[other])
-             for module in edges if module in reach[module]}  # fmt: skip
+    found = {
+        frozenset(other for other in reach[module] if module in reach[other])
+        for module in edges
+        if module in reach[module]
+    }
     return sorted(map(sorted, found), key=lambda circle: (-len(circle), circle))
 
 
@@ -150,8 +176,11 @@ def private_names(package: Package) -> list[tuple[str, str, str]]:
 
 def public_names(package: Package) -> dict[str, set[str]]:
     """The names in ``__all__`` of each room, and of the root's stub (as `ENTRY`)."""
-    trees = {module: tree for module, tree in package.trees.items()
-             if package.paths[module].name == "__init__.py" and module != PACKAGE}  # fmt: skip
+    trees = {
+        module: tree
+        for module, tree in package.trees.items()
+        if package.paths[module].name == "__init__.py" and module != PACKAGE
+    }
     stub = package.paths[PACKAGE].with_suffix(".pyi")
     if stub.exists():
         trees[PACKAGE] = ast.parse(stub.read_text(encoding="utf-8"))
@@ -183,32 +212,43 @@ def main() -> None:
 
     rings = circles(package.edges())
     sizes = ", ".join(str(len(ring)) for ring in rings)
-    show(f"import circles: {len(rings)}" + (f", of {sizes} files" if rings else ""),
-         (" ".join(ring) for ring in rings))  # fmt: skip
+    show(
+        f"import circles: {len(rings)}" + (f", of {sizes} files" if rings else ""),
+        (" ".join(ring) for ring in rings),
+    )
 
     rising, unknown = upward(package)
     show(f"upward imports: {len(rising)}", rising)
     rooms = sorted({room for room in map(package.room, package.paths) if room not in ROOMS})
-    show(f"imports to or from rooms without a place ({', '.join(rooms) or 'none'}): {len(unknown)}",
-         unknown)  # fmt: skip
+    show(
+        f"imports to or from rooms without a place ({', '.join(rooms) or 'none'}): {len(unknown)}",
+        unknown,
+    )
 
     private = private_names(package)
     n_names = len({(module, name) for module, name, _ in private})
-    show(f"private names across rooms: {len(private)} imports of {n_names} names",
-         (f"{module} {name} in {user}" for module, name, user in private))  # fmt: skip
+    show(
+        f"private names across rooms: {len(private)} imports of {n_names} names",
+        (f"{module} {name} in {user}" for module, name, user in private),
+    )
 
     reaches = [Reaches(module, tree) for module, tree in package.trees.items()]
     show(f"reaches into private attributes: {sum(len(one.ours + one.optunas) for one in reaches)}")
-    for words, kind in (("of Optuna's objects", "optunas"), ("our own", "ours"),
-                        ("not counted, of the same class", "same_class"),
-                        ("not counted, of something imported", "imported")):  # fmt: skip
+    for words, kind in (
+        ("of Optuna's objects", "optunas"),
+        ("our own", "ours"),
+        ("not counted, of the same class", "same_class"),
+        ("not counted, of something imported", "imported"),
+    ):
         places = [place for one in reaches for place in getattr(one, kind)]
         show(f"  {words}: {len(places)}", places)
 
     names = public_names(package)
     root = names.pop(ENTRY, set())
-    show(f"public names: {len(root)} of the root, {sum(map(len, names.values()))} of the rooms",
-         (f"{room}: {len(found)}" for room, found in sorted(names.items())))  # fmt: skip
+    show(
+        f"public names: {len(root)} of the root, {sum(map(len, names.values()))} of the rooms",
+        (f"{room}: {len(found)}" for room, found in sorted(names.items())),
+    )
 
     if arguments.calls:
         from _entered import files_entered

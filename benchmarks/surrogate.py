@@ -93,8 +93,10 @@ def _run(
 def _print_table(device: str, arguments: argparse.Namespace, results: Results) -> None:
     top1, ms = DEVICES[device].references[0]
     columns = arguments.evaluations
-    print(f"\n{device}, hypervolume over ({top1:g} %, {ms:g} ms) in points x ms; mean "
-          f"(least-most) of seeds, seconds of search a trial")  # fmt: skip
+    print(
+        f"\n{device}, hypervolume over ({top1:g} %, {ms:g} ms) in points x ms; mean "
+        f"(least-most) of seeds, seconds of search a trial"
+    )
     print("| |" + "|".join(f" {n:,} " for n in columns) + "|")
     print("|---" * (1 + len(columns)) + "|")
     for peer in arguments.peers:
@@ -105,31 +107,41 @@ def _print_table(device: str, arguments: argparse.Namespace, results: Results) -
 
 
 def _cell(device: str, peer: str, n: int, results: Results) -> str:
-    runs = [run[str(n)] for key, run in results.items()
-            if key.startswith(f"{device} {peer} ") and str(n) in run]  # fmt: skip
+    runs = [
+        run[str(n)]
+        for key, run in results.items()
+        if key.startswith(f"{device} {peer} ") and str(n) in run
+    ]
     if not runs:
         return "-"
     volumes, seconds = np.array(runs).T
-    return (f"{volumes.mean():.1f} ({volumes.min():.1f}-{volumes.max():.1f}, {len(runs)} seeds) "
-            f"{seconds.mean() / n:.3f} s")  # fmt: skip
+    return (
+        f"{volumes.mean():.1f} ({volumes.min():.1f}-{volumes.max():.1f}, {len(runs)} seeds) "
+        f"{seconds.mean() / n:.3f} s"
+    )
 
 
 def _print_pool(arguments: argparse.Namespace) -> None:
     pool = Pool(arguments.data)
     log = pool.values[pool.log]
     goal = _volume(log[:N_LOGGED], pool)
-    print(f"\n{len(pool.matrix)} subnets measured on ImageNet, hypervolume over "
-          f"({pool.reference[0]:.2f} %, {pool.reference[1]:.0f} million MACs): "
-          f"all {_volume(pool.values, pool):.1f}, NSGA-II's log after {N_ALLOWED} "
-          f"{_volume(log[:N_ALLOWED], pool):.1f}, after {N_LOGGED} {goal:.1f}")  # fmt: skip
+    print(
+        f"\n{len(pool.matrix)} subnets measured on ImageNet, hypervolume over "
+        f"({pool.reference[0]:.2f} %, {pool.reference[1]:.0f} million MACs): "
+        f"all {_volume(pool.values, pool):.1f}, NSGA-II's log after {N_ALLOWED} "
+        f"{_volume(log[:N_ALLOWED], pool):.1f}, after {N_LOGGED} {goal:.1f}"
+    )
     for seed in range(arguments.seeds):
         values = pool.values[pool.search(N_ALLOWED, seed)]
         random = np.random.default_rng(seed).permutation(pool.values)[:N_ALLOWED]
         volumes = np.array([_volume(values[: n + 1], pool) for n in range(N_ALLOWED)])
         reached = np.flatnonzero(volumes >= goal)
         words = f"reached after {reached[0] + 1}" if len(reached) else "not reached"
-        print(f"  seed {seed}: {volumes[-1]:.1f} after {N_ALLOWED}, {words}; random "
-              f"{_volume(random, pool):.1f}", flush=True)  # fmt: skip
+        print(
+            f"  seed {seed}: {volumes[-1]:.1f} after {N_ALLOWED}, {words}; random "
+            f"{_volume(random, pool):.1f}",
+            flush=True,
+        )
 
 
 def _volume(values: np.ndarray, pool: Pool) -> float:

@@ -64,20 +64,27 @@ def main() -> None:
 
     def accuracies(supernet: Supernet, subnets: Sequence[Subnet]) -> np.ndarray:
         return evaluate(
-            supernet, subnets, test, calibration=calibration, n_calibration=N_CALIBRATION,
+            supernet,
+            subnets,
+            test,
+            calibration=calibration,
+            n_calibration=N_CALIBRATION,
             progress=False,
-        ).top1  # fmt: skip
+        ).top1
 
     for name, recipe in recipes.items():
-        loader = DataLoader(
-            data.train, BATCH, shuffle=True, drop_last=True, collate_fn=augmented
-        )
+        loader = DataLoader(data.train, BATCH, shuffle=True, drop_last=True, collate_fn=augmented)
         torch.manual_seed(arguments.seed)
         path = arguments.folder / f"{name.replace(' ', '-')}.{arguments.steps}.{arguments.seed}.pt"
         history = train(
-            Supernet(space.family), loader, recipe=recipe, evaluate=accuracies, checkpoint=path,
-            checkpoint_every=200, settings=TrainingSettings(seed=arguments.seed),
-        )  # fmt: skip
+            Supernet(space.family),
+            loader,
+            recipe=recipe,
+            evaluate=accuracies,
+            checkpoint=path,
+            checkpoint_every=200,
+            settings=TrainingSettings(seed=arguments.seed),
+        )
         report(name, recipe, space, history)
 
 

@@ -154,17 +154,24 @@ def _peer(family: Family) -> Any:
         for i in range(stage.max_blocks):
             stride, out = (1 if i else stage.stride), stage.out_channels[0]
             block = dynamic.DynamicMBConvLayer(
-                [width], [out], list(family.kernels), list(family.expands), stride, stage.act,
+                [width],
+                [out],
+                list(family.kernels),
+                list(family.expands),
+                stride,
+                stage.act,
                 stage.use_se,
-            )  # fmt: skip
+            )
             blocks.append(residual(block, width, out, stride))
             width = out
     expanded, mixed = head.final_expand_channels, head.feature_mix_channels
     super(networks.OFAMobileNetV3, net).__init__(
-        conv, blocks, layers.ConvLayer(width, expanded, 1, act_func=head.act),
+        conv,
+        blocks,
+        layers.ConvLayer(width, expanded, 1, act_func=head.act),
         layers.ConvLayer(expanded, mixed, 1, use_bn=False, act_func=head.act),
         layers.LinearLayer(mixed, head.n_classes),
-    )  # fmt: skip
+    )
     net.set_bn_param(momentum=0.1, eps=family.bn_eps)
     net.block_group_info, net.runtime_depth = groups, [len(group) for group in groups]
     return copy.deepcopy(net)

@@ -51,8 +51,10 @@ def main() -> None:
 
     for name, front in fronts.items():
         pick = front.best(latency_ms=limits[name])
-        print(f"\n{name}: best under {limits[name]:.1f} ms is {pick.values['top1']:.2f} % "
-              f"(predicted)\n  {describe(pick.subnet)}")  # fmt: skip
+        print(
+            f"\n{name}: best under {limits[name]:.1f} ms is {pick.values['top1']:.2f} % "
+            f"(predicted)\n  {describe(pick.subnet)}"
+        )
         for other, predictor in predictors.items():
             if other != name:
                 ms = predictor.predict(predictor.space.to_matrix([pick.subnet]))[0]

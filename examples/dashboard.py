@@ -34,9 +34,14 @@ def main() -> None:
     storage = f"sqlite:///{arguments.folder / 'study.db'}"
 
     study = optuna_ofa.study(
-        FAMILY, constraints={"latency_ms": 20.0}, storage=storage, study_name="laptop",
-        load_if_exists=True, keep="sample", seed=0,
-    )  # fmt: skip
+        FAMILY,
+        constraints={"latency_ms": 20.0},
+        storage=storage,
+        study_name="laptop",
+        load_if_exists=True,
+        keep="sample",
+        seed=0,
+    )
     dashboard = Path(sys.executable).parent / "optuna-dashboard"
     print(f"To watch:\n  {dashboard} {storage} --artifact-dir {files}")
     study.search(arguments.evaluations, callbacks=[PublishEvery(5, limits=LIMITS)])

@@ -19,13 +19,20 @@ import torch
 from torch import Tensor
 
 import optuna_ofa
-from optuna_ofa import Front, FrontPoint, MissingDependencyError, SearchSpace, Supernet
+from optuna_ofa import Front, FrontPoint, SearchSpace, Supernet
 from optuna_ofa.deployment import SubnetSwitcher, compare_exported, export, figures_of
+from optuna_ofa.exceptions import MissingDependencyError
 from optuna_ofa.training import Sandwich, TrainingSettings, train
 
 FAMILY = "ofa_mbv3_fashion"
-FORMATS = {"pytorch": ".safetensors", "torch_export": ".pt2", "onnx": ".onnx",
-           "onnx_int8": ".int8.onnx", "executorch": ".pte", "ofa": ""}  # fmt: skip
+FORMATS = {
+    "pytorch": ".safetensors",
+    "torch_export": ".pt2",
+    "onnx": ".onnx",
+    "onnx_int8": ".int8.onnx",
+    "executorch": ".pte",
+    "ofa": "",
+}
 RUNTIME = "torch"
 N_ROUNDS = 5
 N_TRAIN, N_TEST, N_CALIBRATION, BATCH_SIZE = 960, 400, 200, 32
@@ -57,19 +64,27 @@ def make_supernet(n_steps: int) -> tuple[Supernet, Tensor]:
 def measured_front(supernet: Supernet, calibration: Tensor, n_subnets: int) -> Front:
     """What no other of some subnets is both more accurate and faster than, measured here."""
     space = SearchSpace(supernet.family)
-    subnets = [space.smallest(), *space.from_matrix(space.sample(n_subnets - 2, seed=0)),
-               space.largest()]  # fmt: skip
+    subnets = [
+        space.smallest(),
+        *space.from_matrix(space.sample(n_subnets - 2, seed=0)),
+        space.largest(),
+    ]
     matrix = space.to_matrix(subnets)
     loader = [make_images(N_TEST, seed=1)]
     found = optuna_ofa.evaluate(supernet, subnets, loader, calibration=calibration, progress=False)
     times = optuna_ofa.measure(space, matrix, runtime=RUNTIME, n_rounds=N_ROUNDS, progress=False)
     points = [
-        FrontPoint(subnet, {"top1": float(top1), "latency_ms": float(ms)},
-                   {"top1": float(std)}, "measured", i)
+        FrontPoint(
+            subnet,
+            {"top1": float(top1), "latency_ms": float(ms)},
+            {"top1": float(std)},
+            "measured",
+            i,
+        )
         for i, (subnet, top1, std, ms) in enumerate(
             zip(subnets, found.top1, found.top1_std, times.latency_ms, strict=True)
         )
-    ]  # fmt: skip
+    ]
     front: list[FrontPoint] = []
     for point in sorted(points, key=lambda p: p.values["latency_ms"]):
         if not front or point.values["top1"] > front[-1].values["top1"]:
@@ -123,16 +138,24 @@ def main() -> None:
             path, start = arguments.folder / f"{name}{FORMATS[format]}", time.perf_counter()
             figures = figures_of(point, device=f"this CPU, {RUNTIME}")
             try:
-                made = export(supernet, point.subnet, path, format=format, calibration=calibration,
-                              figures=figures)  # fmt: skip
+                made = export(
+                    supernet,
+                    point.subnet,
+                    path,
+                    format=format,
+                    calibration=calibration,
+                    figures=figures,
+                )
                 found = compare_exported(path, switcher, images)
             except MissingDependencyError as error:
                 print(f"  {format} is left out: {error}")
                 continue
             size = sum(file["bytes"] for file in made["files"].values())
-            print(f"  {name} as {format}: {size / 1e6:.2f} MB, logits within "
-                  f"{found.max_difference:.1e}, same class {found.same_top1:.0%}, "
-                  f"{time.perf_counter() - start:.1f} s")  # fmt: skip
+            print(
+                f"  {name} as {format}: {size / 1e6:.2f} MB, logits within "
+                f"{found.max_difference:.1e}, same class {found.same_top1:.0%}, "
+                f"{time.perf_counter() - start:.1f} s"
+            )
 
 
 if __name__ == "__main__":

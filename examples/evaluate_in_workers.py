@@ -102,9 +102,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     study = optuna.create_study(
-        directions=["maximize", "minimize"], storage=arguments.storage, study_name=STUDY,
+        directions=["maximize", "minimize"],
+        storage=arguments.storage,
+        study_name=STUDY,
         load_if_exists=True,
-    )  # fmt: skip
+    )
     context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
     workers = [context.Process(target=work, args=(i, arguments)) for i in range(arguments.workers)]
     for worker in workers:

@@ -79,16 +79,23 @@ def main() -> None:
 
     def top1(net: Supernet) -> str:
         found = optuna_ofa.evaluate(
-            net, subnet, partial(load, arguments.val, None, arguments.workers),
-            calibration=calibration, n_calibration=arguments.calibration, device=arguments.device,
-        )  # fmt: skip
+            net,
+            subnet,
+            partial(load, arguments.val, None, arguments.workers),
+            calibration=calibration,
+            n_calibration=arguments.calibration,
+            device=arguments.device,
+        )
         return f"{found.top1[0]:.2f} +- {found.top1_std[0]:.2f} %"
 
     print(f"before: {top1(supernet)}")
     loader = DataLoader(
-        RandomCrops(arguments.train, subnet.resolution), arguments.batch, shuffle=True,
-        drop_last=True, num_workers=arguments.workers,
-    )  # fmt: skip
+        RandomCrops(arguments.train, subnet.resolution),
+        arguments.batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=arguments.workers,
+    )
     train(
         supernet,
         loader,

@@ -120,8 +120,10 @@ def main() -> None:
             f"{name} {split[name]['tau']:.3f} / {split[name]['rmse']:.3f}"
             for name in ("one_hot", "macs")
         )
-        print(f"split {seed}: tau {split['tau']:.4f}, RMSE {split['rmse']:.4f} points, "
-              f"in the 90 % interval {split['coverage_90']:.1%}; {others}")  # fmt: skip
+        print(
+            f"split {seed}: tau {split['tau']:.4f}, RMSE {split['rmse']:.4f} points, "
+            f"in the 90 % interval {split['coverage_90']:.1%}; {others}"
+        )
 
     metadata = {
         "source": SOURCE,
@@ -136,8 +138,10 @@ def main() -> None:
     predictor.save(arguments.output)
     ends = predictor.predict(space.to_matrix([space.smallest(), space.largest()]))
     random = predictor.predict(space.sample(10_000, seed=0))
-    print(f"measured {top1.min():.2f}..{top1.max():.2f} %, predicted: smallest {ends[0]:.2f}, "
-          f"largest {ends[1]:.2f}, random {random.min():.2f}..{random.max():.2f}")  # fmt: skip
+    print(
+        f"measured {top1.min():.2f}..{top1.max():.2f} %, predicted: smallest {ends[0]:.2f}, "
+        f"largest {ends[1]:.2f}, random {random.min():.2f}..{random.max():.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from pathlib import Path
 import optuna
 
 import optuna_ofa
-from optuna_ofa import LatencyTable, MissingEntryError
+from optuna_ofa import LatencyTable
 from optuna_ofa.costs import layer_macs
+from optuna_ofa.exceptions import MissingEntryError
 from optuna_ofa.formats import layers_from_net_config
 from optuna_ofa.space import Layer
 

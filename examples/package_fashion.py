@@ -45,10 +45,14 @@ def evaluate(
 ) -> optuna_ofa.Accuracies:
     """Accuracies, kept in a database, so that an interrupted run goes on."""
     return optuna_ofa.evaluate(
-        supernet, matrix, images, calibration=calibration,
-        n_calibration=N_CALIBRATION, storage=f"sqlite:///{arguments.weights.with_suffix('.db')}",
+        supernet,
+        matrix,
+        images,
+        calibration=calibration,
+        n_calibration=N_CALIBRATION,
+        storage=f"sqlite:///{arguments.weights.with_suffix('.db')}",
         processes=arguments.processes,
-    )  # fmt: skip
+    )
 
 
 def held_out(space: SearchSpace, matrix: NDArray[np.int16], top1: Vector) -> dict[str, float]:
@@ -86,24 +90,25 @@ def main() -> None:
     search_half, measure_half = halves(TensorDataset(images, labels))
 
     ends = space.to_matrix([space.smallest(), space.largest()])
-    matrix = np.concatenate(
-        [ends, space.sample(arguments.subnets, seed=0, uniform_over="sizes")]
-    )
+    matrix = np.concatenate([ends, space.sample(arguments.subnets, seed=0, uniform_over="sizes")])
     _, first = np.unique(matrix, axis=0, return_index=True)  # many small ones are drawn twice
     matrix = matrix[np.sort(first)]
     found = evaluate(supernet, matrix, search_half, calibration, arguments)
     again = evaluate(supernet, matrix[:50], measure_half, calibration, arguments)
-    print(f"{len(found)} subnets on {int(found.n_images[0]):,} images: smallest "
-          f"{found.top1[0]:.2f} %, largest {found.top1[1]:.2f} %, all {found.top1.min():.2f} to "
-          f"{found.top1.max():.2f} %")  # fmt: skip
-    print(f"on the other half: smallest {again.top1[0]:.2f} %, largest {again.top1[1]:.2f} %; "
-          f"Kendall tau of both halves {kendall_tau(found.top1[:50], again.top1):.3f}")
+    print(
+        f"{len(found)} subnets on {int(found.n_images[0]):,} images: smallest "
+        f"{found.top1[0]:.2f} %, largest {found.top1[1]:.2f} %, all {found.top1.min():.2f} to "
+        f"{found.top1.max():.2f} %"
+    )
+    print(
+        f"on the other half: smallest {again.top1[0]:.2f} %, largest {again.top1[1]:.2f} %; "
+        f"Kendall tau of both halves {kendall_tau(found.top1[:50], again.top1):.3f}"
+    )
     scores = held_out(space, found.matrix, found.top1)
     print(f"subnets that were held out: {scores}")
 
     stem = arguments.folder / FAMILY
-    metadata = {"n_images": int(found.n_images[0]), "held_out": {"splits": [scores]},
-                **found.setup}  # fmt: skip
+    metadata = {"n_images": int(found.n_images[0]), "held_out": {"splits": [scores]}, **found.setup}
     predictor = AccuracyPredictor.fit(space, found.matrix, found.top1, metadata=metadata)
     predictor.save(f"{stem}.accuracy.json")
     shutil.copyfile(arguments.weights, f"{stem}.pth")

@@ -86,7 +86,7 @@ def meters() -> dict[str, Meter]:
     latency = LatencyMeter(runtime="torch")
     try:
         data = fashion_mnist()
-    except optuna_ofa.DownloadError as error:
+    except optuna_ofa.exceptions.DownloadError as error:
         print(f"Accuracies are not measured: {error}")
         return {"latency_ms": latency}
     accuracy = AccuracyMeter(

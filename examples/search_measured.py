@@ -82,9 +82,11 @@ def main() -> None:
             continue
         top1, ms = trial.values
         predicted, std = trial.user_attrs["predicted"], trial.user_attrs["predicted_std"]
-        print(f"trial {trial.number}: {top1:.2f} % (predicted {predicted['values_0']:.2f} ± "
-              f"{std['values_0']:.2f}), {ms:.2f} ms (predicted {predicted['values_1']:.2f} ± "
-              f"{std['values_1']:.2f})")  # fmt: skip
+        print(
+            f"trial {trial.number}: {top1:.2f} % (predicted {predicted['values_0']:.2f} ± "
+            f"{std['values_0']:.2f}), {ms:.2f} ms (predicted {predicted['values_1']:.2f} ± "
+            f"{std['values_1']:.2f})"
+        )
     print(f"\n{len(study.best_trials)} of {len(study.trials)} measured subnets are on their front:")
     for trial in sorted(study.best_trials, key=lambda t: t.values[1]):
         (subnet,) = space.from_matrix(space.from_params([trial.params]))

@@ -16,10 +16,7 @@ import optuna_ofa
 
 FAMILY = "ofa_mbv3_w1.2"
 ACCURACY = ("ofa_mbv3_w1.2_accuracy", "ofa_mbv3_w1.2_acc_predictor.pth")
-DEVICES = {
-    "note10": ("note10_w1.2", 30.0),
-    "i7-8700k": ("i7-8700k_w1.0/i7-8700K_lut.yaml", 20.0),
-}
+DEVICES = {"note10": ("note10_w1.2", 30.0), "i7-8700k": ("i7-8700k_w1.0/i7-8700K_lut.yaml", 20.0)}
 N_EVALUATIONS = 20_000
 
 

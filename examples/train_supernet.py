@@ -61,9 +61,14 @@ def main() -> None:
 
     def accuracies(net: Supernet, subnets: Sequence[Subnet]) -> np.ndarray:
         return evaluate(
-            net, subnets, test, calibration=calibration, n_calibration=N_CALIBRATION,
-            device=next(net.parameters()).device, progress=False,
-        ).top1  # fmt: skip
+            net,
+            subnets,
+            test,
+            calibration=calibration,
+            n_calibration=N_CALIBRATION,
+            device=next(net.parameters()).device,
+            progress=False,
+        ).top1
 
     history = train(
         supernet,

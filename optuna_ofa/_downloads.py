@@ -11,8 +11,8 @@ import pooch
 from platformdirs import user_cache_dir
 from tqdm import tqdm
 
-from optuna_ofa._errors import DownloadError, InvalidArgumentError
 from optuna_ofa._published import PUBLISHED, PublishedFile
+from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
 
 
 def fetch(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-from optuna_ofa._errors import MissingDependencyError
+from optuna_ofa.exceptions import MissingDependencyError
 
 
 @dataclass(frozen=True)

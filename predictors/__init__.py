@@ -25,8 +25,8 @@ from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import Entry
 
 __all__ = [
-    "AccuracyPredictor",
     "COSTS",
+    "AccuracyPredictor",
     "ConfidenceBound",
     "CostPredictor",
     "Entry",

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace
 
 Direction = Literal["maximize", "minimize"]

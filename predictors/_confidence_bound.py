@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError, PredictionError
+from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.space import Matrix
 

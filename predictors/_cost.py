@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.costs import (
     LayerMax,
     LayerSum,
@@ -16,6 +15,7 @@ from optuna_ofa.costs import (
     layer_params,
     layer_peak_bytes,
 )
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 

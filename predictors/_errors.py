@@ -39,10 +39,15 @@ def prediction_errors(name: str, predicted: Array, measured: Array) -> Predictio
     errors = (predicted - measured) / measured * 100
     size = np.abs(errors)
     return PredictionErrors(
-        name, len(measured), float(size.mean()),
-        float(np.mean(size <= 5) * 100), float(np.mean(size <= 10) * 100), float(errors.mean()),
-        kendall_tau(predicted, measured), spearman(predicted, measured),
-    )  # fmt: skip
+        name,
+        len(measured),
+        float(size.mean()),
+        float(np.mean(size <= 5) * 100),
+        float(np.mean(size <= 10) * 100),
+        float(errors.mean()),
+        kendall_tau(predicted, measured),
+        spearman(predicted, measured),
+    )
 
 
 def kendall_tau(a: Array, b: Array) -> float:

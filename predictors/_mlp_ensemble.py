@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FormatError
 from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.formats import space_encoding
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._mlp_training import train_mlp
@@ -80,10 +80,7 @@ class MLPEnsemble(AccuracyModel):
             "kind": "mlp" if len(self._members) == 1 else "ensemble",
             "noise": self._noise,
             "members": [
-                {
-                    "base": member.base,
-                    "layers": [_layer_dict(*layer) for layer in member.layers],
-                }
+                {"base": member.base, "layers": [_layer_dict(*layer) for layer in member.layers]}
                 for member in self._members
             ],
         }
@@ -108,10 +105,11 @@ class MLPEnsemble(AccuracyModel):
             )
         encoding = space_encoding(space)
         members = [
-            OneHotMLP(encoding=encoding, space=space, base=base,
-                      layers=_layers(layers, encoding.n_inputs))
+            OneHotMLP(
+                encoding=encoding, space=space, base=base, layers=_layers(layers, encoding.n_inputs)
+            )
             for base, layers in parts
-        ]  # fmt: skip
+        ]
         return cls(members=members, noise=noise)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 
 LEAST_SUBNETS = 5
@@ -50,8 +50,9 @@ def measured_rows(
     values = _percentages(top1, len(matrix))
     n_different = len(np.unique(matrix, axis=0))
     if n_different < LEAST_SUBNETS:
-        raise InvalidArgumentError(f"`subnets` must be at least {LEAST_SUBNETS} different ones, "
-                                   f"but got {n_different}.")  # fmt: skip
+        raise InvalidArgumentError(
+            f"`subnets` must be at least {LEAST_SUBNETS} different ones, but got {n_different}."
+        )
     if values.max() <= 1:
         raise InvalidArgumentError(
             f"`top1` must be in percent, but got fractions, {values.max()} at most; multiply by "
@@ -81,6 +82,7 @@ def _percentages(top1: ArrayLike, n: int) -> NDArray[np.float64]:
         )
     wrong = values[(values < 0) | (values > 100)]
     if len(wrong):
-        raise InvalidArgumentError(f"`top1` must be between 0 and 100 percent, but got {wrong[0]} "
-                                   f"({len(wrong)} of {n}).")  # fmt: skip
+        raise InvalidArgumentError(
+            f"`top1` must be between 0 and 100 percent, but got {wrong[0]} ({len(wrong)} of {n})."
+        )
     return values

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import PredictionError
+from optuna_ofa.exceptions import PredictionError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space import Matrix
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
-from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.problem import LIST_KEY, listed, violation_of
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
@@ -72,11 +72,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
         self._random.before_trial(study, trial)
 
     def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Note in a trial that violates constraints what Optuna Dashboard reads of them."""
         if state in (TrialState.COMPLETE, TrialState.PRUNED) and LIST_KEY not in trial.system_attrs:

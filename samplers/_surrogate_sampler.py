@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import PREDICTION, PREDICTION_STD, constraints_of
 from optuna_ofa.samplers._priors import PredictorPrior
@@ -90,9 +90,11 @@ class SurrogateSampler(SubnetSampler):
         self._priors = None if priors is None else list(priors)
         self._batch_size = batch_size
         self._options: dict[str, Any] = {
-            "n_startup_trials": n_startup_trials, "optimism": optimism, "n_searched": n_searched,
+            "n_startup_trials": n_startup_trials,
+            "optimism": optimism,
+            "n_searched": n_searched,
             "pool": pool,
-        }  # fmt: skip
+        }
         SurrogateSearch(space, objectives=[None], **self._options)  # refuses what is wrong
         self._entropy = secrets.randbits(128) if seed is None else seed
         self._n_rounds = 0
@@ -165,11 +167,7 @@ class SurrogateSampler(SubnetSampler):
         return one.matrix
 
     def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Say of a trial that has failed that this is no accident of its process."""
         if state == TrialState.FAIL and PREDICTION in trial.user_attrs:
@@ -178,9 +176,7 @@ class SurrogateSampler(SubnetSampler):
 
     def _next(self, study: Study) -> Proposals:
         """One proposal that nobody has evaluated since it was made."""
-        names = tuple(
-            dict.fromkeys((*self.known_constraints, *self._trials.constraint_names()))
-        )
+        names = tuple(dict.fromkeys((*self.known_constraints, *self._trials.constraint_names())))
         search = self.search_for(study, names)
         known = self._trials.measurements(signs_of(study.directions), names)
         while True:
@@ -205,9 +201,10 @@ class SurrogateSampler(SubnetSampler):
         if one.is_start:
             return
         names = study.metric_names or (
-            ["value"] if len(study.directions) == 1
+            ["value"]
+            if len(study.directions) == 1
             else [f"values_{i}" for i in range(len(study.directions))]
-        )  # fmt: skip
+        )
         values = one.values[0] * signs_of(study.directions)
         for key, numbers in ((PREDICTION, values), (PREDICTION_STD, one.std[0])):
             noted = dict(zip(names, numbers.tolist(), strict=True))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from optuna_ofa._downloads import cache_folder, fetch
-from optuna_ofa._errors import DownloadError, InvalidArgumentError
 from optuna_ofa._published import PublishedFile, published
+from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
 
 Registry = tuple[PublishedFile, ...]
 CONTENT = {"table.yaml": b"mean: 1.0\n", "160.yaml": b"160\n", "224.yaml": b"224\n"}
@@ -104,17 +104,13 @@ def test_nothing_else_is_left_in_the_cache(registry: Registry, cache: Path) -> N
     assert [path.name for path in cache.iterdir()] == ["several"]
 
 
-def test_a_cached_file_is_not_asked_for_again(
-    registry: Registry, server: Server
-) -> None:
+def test_a_cached_file_is_not_asked_for_again(registry: Registry, server: Server) -> None:
     fetch("table", registry=registry)
     fetch("table", registry=registry)
     assert server.requests == ["/table.yaml"]
 
 
-def test_only_what_is_missing_of_a_folder_is_fetched(
-    registry: Registry, server: Server
-) -> None:
+def test_only_what_is_missing_of_a_folder_is_fetched(registry: Registry, server: Server) -> None:
     (fetch("several", registry=registry) / "160.yaml").unlink()
     server.requests.clear()
     fetch("several", registry=registry)

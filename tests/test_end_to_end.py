@@ -62,7 +62,9 @@ def test_published_oracles_of_the_ends_of_the_space(shared_data: Path) -> None:
 
 def test_impossible_limit_ends_at_once_with_what_can_be_reached(shared_data: Path) -> None:
     study = _study(shared_data, constraints={"latency_ms": 9.0})
-    with pytest.raises(optuna_ofa.InfeasibleConstraintError, match=r"smallest reachable .* 9\.89"):
+    with pytest.raises(
+        optuna_ofa.exceptions.InfeasibleConstraintError, match=r"smallest reachable .* 9\.89"
+    ):
         study.search(n_evaluations=10_000)
     assert study.trials == []
 

@@ -43,8 +43,16 @@ def test_search_published_prices_each_pick_on_both_devices(
 
 
 def test_fleet_prices_each_pick_on_all_and_goes_on(shared_data: Path, tmp_path: Path) -> None:
-    arguments = ("--data", shared_data, "--evaluations", 100, "--storage",
-                 f"sqlite:///{tmp_path}/nas.db", "--folder", tmp_path / "pictures")  # fmt: skip
+    arguments = (
+        "--data",
+        shared_data,
+        "--evaluations",
+        100,
+        "--storage",
+        f"sqlite:///{tmp_path}/nas.db",
+        "--folder",
+        tmp_path / "pictures",
+    )
     first = _run(tmp_path, "fleet.py", *arguments)
     assert first.count("subnets on the front") == 3
     rows = re.findall(r"^(Note10|i7-8700K|cpu-onnxruntime) .*", first, re.MULTILINE)
@@ -158,8 +166,23 @@ def test_fine_tune_imagenet_writes_a_better_subnet(tmp_path: Path) -> None:
     weights = tmp_path / "ofa.pth"
     torch.manual_seed(0)
     save_supernet(load_supernet("ofa_mbv3_w1.0"), weights)
-    arguments = (weights, train, train, "--calibration", 6, "--steps", 4, "--batch", 4,
-                 "--workers", 0, "--learning-rate", 0.02, "--device", "cpu")  # fmt: skip
+    arguments = (
+        weights,
+        train,
+        train,
+        "--calibration",
+        6,
+        "--steps",
+        4,
+        "--batch",
+        4,
+        "--workers",
+        0,
+        "--learning-rate",
+        0.02,
+        "--device",
+        "cpu",
+    )
     out = _run(tmp_path, "fine_tune_imagenet.py", *arguments, "--latency-ms", 9)
     before, after = (float(x) for x in re.findall(r"(?:before|after): +([\d.]+) ", out))
     assert before < after  # of a thousand classes, two are learnt in no time

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import FormatError
 from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa.exceptions import FormatError
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int64", "float32", "float64"])

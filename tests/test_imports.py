@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from optuna_ofa._errors import MissingDependencyError
 from optuna_ofa._imports import try_import
+from optuna_ofa.exceptions import MissingDependencyError
 
 
 def test_check_returns_the_module() -> None:

@@ -20,9 +20,24 @@ DATA = (".json", ".csv", ".pth")
 VERSIONS = ROOT / "docs" / "versions.md"
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # What the extras install, by the names under which it is imported.
-EXTRAS = ("executorch", "kaleido", "ofa", "onnx", "onnxruntime", "onnxscript", "openvino",
-          "optuna_dashboard", "optunahub", "pandas", "psycopg", "pymoo", "pymysql", "pytest",
-          "safetensors", "sphinx")  # fmt: skip
+EXTRAS = (
+    "executorch",
+    "kaleido",
+    "ofa",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "openvino",
+    "optuna_dashboard",
+    "optunahub",
+    "pandas",
+    "psycopg",
+    "pymoo",
+    "pymysql",
+    "pytest",
+    "safetensors",
+    "sphinx",
+)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +130,7 @@ for name in {EXTRAS}:
 import optuna_ofa
 for module in pkgutil.walk_packages(optuna_ofa.__path__, "optuna_ofa."):
     importlib.import_module(module.name)
-print("optuna_ofa._errors" in sys.modules)
+print("optuna_ofa.exceptions" in sys.modules)
 """
     assert run_python(code, tmp_path) == "True"
 

@@ -40,7 +40,12 @@ def test_there_is_no_other_name() -> None:
 
 
 def test_every_package_but_the_command_line_is_an_attribute() -> None:
-    assert set(PACKAGES) - set(optuna_ofa.__all__) == {"commands", "graphs", "measurements", "storage"}
+    assert set(PACKAGES) - set(optuna_ofa.__all__) == {
+        "commands",
+        "graphs",
+        "measurements",
+        "storage",
+    }
 
 
 def test_every_package_can_be_the_first_that_is_imported() -> None:

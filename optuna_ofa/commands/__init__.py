@@ -6,6 +6,4 @@ needs, so that showing help imports neither torch nor Optuna.
 
 from optuna_ofa.commands._main import main
 
-__all__ = [
-    "main",
-]
+__all__ = ["main"]

@@ -21,9 +21,10 @@ def add_sizes(parser: argparse.ArgumentParser) -> None:
     """What a table covers."""
     parser.add_argument("--resolutions", type=int, nargs="+", help="input sizes to measure")
     parser.add_argument(
-        "--method", choices=("networks", "layers"),
+        "--method",
+        choices=("networks", "layers"),
         help="where layers' times come from (default: whole networks if the runtime has a profile)",
-    )  # fmt: skip
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -67,9 +67,11 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
     add_sizes(parser)
     add_settings(parser)
     parser.add_argument(
-        "--max-spread", type=float, default=0.1,
+        "--max-spread",
+        type=float,
+        default=0.1,
         help="refuse rounds that differ by more than this share (default: 0.1)",
-    )  # fmt: skip
+    )
     parser.add_argument("--folder", help="where graphs and results are kept")
 
 
@@ -105,7 +107,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_compare(arguments: Arguments) -> Output:
-    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.predictors import LatencyPredictor, LatencyTable
     from optuna_ofa.profiling import latency_report, measure
 
@@ -175,9 +177,11 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     add_supernet(parser)
     parser.add_argument("--out", required=True, help="file of the table")
     parser.add_argument(
-        "--max-spread", type=float, default=0.1,
+        "--max-spread",
+        type=float,
+        default=0.1,
         help="refuse rounds that differ by more than this share (default: 0.1)",
-    )  # fmt: skip
+    )
 
 
 def _run_collect(arguments: Arguments) -> Output:

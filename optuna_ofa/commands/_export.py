@@ -24,10 +24,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", required=True, help="checkpoint of the supernet")
     parser.add_argument("--format", required=True, choices=FORMATS)
     parser.add_argument(
-        "--calibration", required=True, metavar="FILE",
+        "--calibration",
+        required=True,
+        metavar="FILE",
         help="training images as an array (n, channels, height, width), normalised, in a .npy "
         "file; `none` keeps the statistics of the checkpoint, which are right for no subnet",
-    )  # fmt: skip
+    )
     parser.add_argument("--batch", type=int, default=1, help="images at once, 0 for any number")
     parser.add_argument("--subnet", metavar="FILE", help="the subnet as JSON, instead of a study")
     add_study(parser, required=False)
@@ -60,9 +62,9 @@ def _run(arguments: Arguments) -> Output:
 
 def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[Figure, ...]]:
     """The subnet of a file, or the best one of a study with its figures."""
-    from optuna_ofa._errors import InvalidArgumentError
     from optuna_ofa.commands import _studies
     from optuna_ofa.deployment import figures_of
+    from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.space import Subnet
 
     if (arguments["subnet"] is None) == (arguments["storage"] is None):
@@ -87,7 +89,7 @@ def _images(file: str) -> Tensor | None:
     import numpy as np
     import torch
 
-    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa.exceptions import InvalidArgumentError
 
     if file == NO_IMAGES:
         return None

@@ -9,15 +9,13 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from optuna_ofa._errors import OptunaOFAError
 from optuna_ofa.commands._arguments import Command, Output
 from optuna_ofa.commands._devices import COLLECT, COMPARE, GRAPHS, MEASURE, PROFILE
 from optuna_ofa.commands._export import EXPORT
 from optuna_ofa.commands._searches import FRONT, REPORT, SEARCH, VERIFY
+from optuna_ofa.exceptions import OptunaOFAError
 
-COMMANDS = (
-    SEARCH, FRONT, VERIFY, REPORT, EXPORT, PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT,
-)  # fmt: skip
+COMMANDS = (SEARCH, FRONT, VERIFY, REPORT, EXPORT, PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT)
 FAILED, INTERRUPTED = 1, 130
 _ABOUT = "Search Once-for-All supernets for the best subnets on a device, and measure devices."
 _END = """\

@@ -26,16 +26,22 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         "--n", type=int, default=20_000, help="subnets to evaluate (default: 20000)"
     )
     parser.add_argument(
-        "--objectives", nargs="+", choices=METRICS, default=["top1", "latency_ms"],
-        metavar="METRIC", help=f"default: top1 latency_ms; out of {', '.join(METRICS)}",
-    )  # fmt: skip
+        "--objectives",
+        nargs="+",
+        choices=METRICS,
+        default=["top1", "latency_ms"],
+        metavar="METRIC",
+        help=f"default: top1 latency_ms; out of {', '.join(METRICS)}",
+    )
     add_within(parser, "only subnets within this bound, a lower one for top1; may be repeated")
     parser.add_argument("--resolutions", type=int, nargs="+", help="input sizes to search")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
-        "--keep", choices=("all", "front"), default="all",
+        "--keep",
+        choices=("all", "front"),
+        default="all",
         help="make a trial of every subnet (default), or of what extends the front",
-    )  # fmt: skip
+    )
     parser.add_argument("--plot", help="draw the front: a file that ends in .html, .png or .svg")
 
 
@@ -156,9 +162,7 @@ def _run_verify(arguments: Arguments) -> Output:
 
     settings = ("runtime", "threads", "batch", "precision", "device", "pin", "n_rounds")
     meter = LatencyMeter(**{name: arguments[name] for name in settings})
-    found = _studies.open_study(arguments).verify(
-        {"latency_ms": meter}, points=arguments["points"]
-    )
+    found = _studies.open_study(arguments).verify({"latency_ms": meter}, points=arguments["points"])
     if arguments["plot"]:
         _studies.save(found.plot(), arguments["plot"])
     data = {
@@ -199,9 +203,12 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", help="the page, such as report.html")
     add_study(parser, required=True)
     parser.add_argument(
-        "--limits", type=float, nargs="+", metavar="MS",
+        "--limits",
+        type=float,
+        nargs="+",
+        metavar="MS",
         help="latencies whose best subnets are shown (default: five along the front)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
     )

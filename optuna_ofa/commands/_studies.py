@@ -26,7 +26,7 @@ def open_study(arguments: Arguments) -> SubnetStudy:
     """
     import optuna
 
-    from optuna_ofa._errors import InvalidArgumentError
+    from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.problem import DESCRIPTION
     from optuna_ofa.space import get_family, space_of_choices
     from optuna_ofa.storage import open_shared, storage_errors
@@ -101,8 +101,8 @@ def save(figure: go.Figure, path: str) -> None:
         InvalidArgumentError: If the ending is of neither.
         MissingDependencyError: If an image is asked for and kaleido is not installed.
     """
-    from optuna_ofa._errors import InvalidArgumentError
     from optuna_ofa._imports import try_import
+    from optuna_ofa.exceptions import InvalidArgumentError
 
     ending = Path(path).suffix
     if ending not in (".html", ".png", ".svg", ".pdf"):

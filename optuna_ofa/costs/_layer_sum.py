@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import MissingEntryError
+from optuna_ofa.exceptions import MissingEntryError
 from optuna_ofa.space import Layer, Matrix, SearchSpace, Slot, Subnet, slots
 
 # Rows priced at a time: their indices stay in the processor's cache.
@@ -189,9 +189,7 @@ def _build_index(space: SearchSpace) -> _Index:
         for position, values in _settings(space, slot, strides, ranks):
             entries.append(_Entry(start + position, slot, values, slot.build(*values)))
         start += int(np.prod(sizes))
-    return _Index(
-        np.array(limits, np.uint16), radices, offsets, ranks, tuple(entries), start
-    )
+    return _Index(np.array(limits, np.uint16), radices, offsets, ranks, tuple(entries), start)
 
 
 def _settings(

@@ -43,8 +43,15 @@ def layer_operators(layer: Layer) -> tuple[Operator, ...]:
             return _bottleneck(layer, n_in, n_out)
         case "conv":
             name = "pointwise" if layer.kernel == 1 else "conv"
-            conv = _conv(name, layer.in_channels, layer.out_channels, layer.in_size,
-                         layer.out_size, layer.kernel, bias=layer.use_bn)  # fmt: skip
+            conv = _conv(
+                name,
+                layer.in_channels,
+                layer.out_channels,
+                layer.in_size,
+                layer.out_size,
+                layer.kernel,
+                bias=layer.use_bn,
+            )
             return (conv, _add(n_out)) if layer.shortcut else (conv,)
         case "linear":
             return (Operator("linear", n_in, n_out, n_in * n_out, (n_in + 1) * n_out),)
@@ -53,12 +60,25 @@ def layer_operators(layer: Layer) -> tuple[Operator, ...]:
 
 
 def _conv(
-    name: str, n_in: int, n_out: int, in_size: int, out_size: int, kernel: int = 1,
-    *, kept: int = 0, bias: bool = True,
-) -> Operator:  # fmt: skip
+    name: str,
+    n_in: int,
+    n_out: int,
+    in_size: int,
+    out_size: int,
+    kernel: int = 1,
+    *,
+    kept: int = 0,
+    bias: bool = True,
+) -> Operator:
     filters = n_in * n_out * kernel**2
-    return Operator(name, n_in * in_size**2, n_out * out_size**2, filters * out_size**2,
-                    filters + n_out * bias, kept)  # fmt: skip
+    return Operator(
+        name,
+        n_in * in_size**2,
+        n_out * out_size**2,
+        filters * out_size**2,
+        filters + n_out * bias,
+        kept,
+    )
 
 
 def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
@@ -69,8 +89,11 @@ def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
     if layer.expand != 1:
         operators.append(_conv("pointwise", layer.in_channels, mid, size, size))
     taps = layer.kernel**2
-    operators.append(Operator("depthwise", wide, narrow, narrow * taps, mid * (taps + 1),
-                              kept if operators else 0))  # fmt: skip
+    operators.append(
+        Operator(
+            "depthwise", wide, narrow, narrow * taps, mid * (taps + 1), kept if operators else 0
+        )
+    )
     if layer.use_se:
         s = se_channels(mid)
         weights = 2 * mid * s

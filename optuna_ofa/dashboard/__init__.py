@@ -3,9 +3,4 @@
 from optuna_ofa.dashboard._publish import Published, PublishEvery, publish
 from optuna_ofa.dashboard._view import publish_view
 
-__all__ = [
-    "PublishEvery",
-    "Published",
-    "publish",
-    "publish_view",
-]
+__all__ = ["PublishEvery", "Published", "publish", "publish_view"]

@@ -61,8 +61,14 @@ def put_artifacts(
         (folder / "net.config").write_text(json.dumps(net_config(point.subnet), indent=1))
         if exports is not None:
             path = folder / f"subnet-{point.trial_number}{_ending(exports.format)}"
-            export(exports.net, point.subnet, path, format=exports.format,
-                   calibration=exports.calibration, figures=figures_of(point))  # fmt: skip
+            export(
+                exports.net,
+                point.subnet,
+                path,
+                format=exports.format,
+                calibration=exports.calibration,
+                figures=figures_of(point),
+            )
         kept = {_put(pending, study, trial_id, file, store) for file in _files(folder)}
     for key, meta in _artifacts(pending, trial_id):
         if key not in kept:
@@ -81,8 +87,13 @@ def remove_artifacts(pending: Pending, trial_id: int, store: ArtifactStore) -> N
 
 
 def _ending(format: str) -> str:
-    return {"pytorch": ".safetensors", "torch_export": ".pt2", "onnx": ".onnx",
-            "onnx_int8": ".int8.onnx", "executorch": ".pte"}.get(format, "")  # fmt: skip
+    return {
+        "pytorch": ".safetensors",
+        "torch_export": ".pt2",
+        "onnx": ".onnx",
+        "onnx_int8": ".int8.onnx",
+        "executorch": ".pte",
+    }.get(format, "")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -103,8 +114,12 @@ def _put(
             store.write(artifact_id, content)
         kind, encoding = mimetypes.guess_type(file.name)
         kind = "application/json" if file.suffix in _JSON else kind
-        meta = {"artifact_id": artifact_id, "filename": file.name, "encoding": encoding,
-                "mimetype": kind or "application/octet-stream"}  # fmt: skip
+        meta = {
+            "artifact_id": artifact_id,
+            "filename": file.name,
+            "encoding": encoding,
+            "mimetype": kind or "application/octet-stream",
+        }
         pending.set(key, json.dumps(meta))
     return key
 

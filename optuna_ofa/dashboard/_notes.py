@@ -34,19 +34,35 @@ def study_note(
     """
     table = pick_table({study.study_name: (study, picks)})
     address = f"/dashboard/studies/{study_id}/trials?numbers="
-    rows = [(*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
-            for row in table.rows]  # fmt: skip
+    rows = [
+        (*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
+        for row in table.rows
+    ]
     sources = [f"- **{name}**: {text}" for name, text in find_sources(study)]
     best = (
         "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
-        "others.\n\n" if study.problem.constraints else ""
-    )  # fmt: skip
-    return "\n".join([
-        "## The best subnets", "", _KINDS[kind], "", table._replace(rows=tuple(rows)).to_markdown(),
-        "", f"{best}Pictures are on the page of the study, the notes of these trials say what the "
-        "subnets look like.", "", "## Where the values come from", "", *sources, "",
-        f"*Written by optuna_ofa, {moment:%Y-%m-%d %H:%M %Z}.*",
-    ])  # fmt: skip
+        "others.\n\n"
+        if study.problem.constraints
+        else ""
+    )
+    return "\n".join(
+        [
+            "## The best subnets",
+            "",
+            _KINDS[kind],
+            "",
+            table._replace(rows=tuple(rows)).to_markdown(),
+            "",
+            f"{best}Pictures are on the page of the study, the notes of these trials say what the "
+            "subnets look like.",
+            "",
+            "## Where the values come from",
+            "",
+            *sources,
+            "",
+            f"*Written by optuna_ofa, {moment:%Y-%m-%d %H:%M %Z}.*",
+        ]
+    )
 
 
 def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
@@ -56,11 +72,17 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
         point: The subnet with its values.
         names: The picks that it is.
     """
-    return "\n".join([
-        f"## {', '.join(names)}", "",
-        f"{describe(point.values, point.std)} ({point.kind})", "",
-        f"`{point.subnet}`", "", subnet_table(point.subnet).to_markdown(),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"## {', '.join(names)}",
+            "",
+            f"{describe(point.values, point.std)} ({point.kind})",
+            "",
+            f"`{point.subnet}`",
+            "",
+            subnet_table(point.subnet).to_markdown(),
+        ]
+    )
 
 
 def subnet_table(subnet: Subnet) -> Table:
@@ -70,13 +92,15 @@ def subnet_table(subnet: Subnet) -> Table:
     for box in row.boxes:
         layer = box.layer
         is_block = layer.role == "block"
-        lines.append((
-            f"{box.stage}" if is_block else "",
-            "block" if is_block else layer.role.replace("_", " "),
-            f"{layer.kernel}x{layer.kernel}",
-            f"{layer.expand:g}" if is_block else "",
-            f"{layer.in_channels} → {layer.out_channels}",
-            f"{layer.in_size} → {layer.out_size}",
-        ))  # fmt: skip
+        lines.append(
+            (
+                f"{box.stage}" if is_block else "",
+                "block" if is_block else layer.role.replace("_", " "),
+                f"{layer.kernel}x{layer.kernel}",
+                f"{layer.expand:g}" if is_block else "",
+                f"{layer.in_channels} → {layer.out_channels}",
+                f"{layer.in_size} → {layer.out_size}",
+            )
+        )
     head = ("Stage", "Layer", "Kernel", "Expand ratio", "Channels", "Size (px)")
     return Table(head, tuple(lines), (False, False, True, True, True, True))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.dashboard._artifacts import Exports, has_artifacts, put_artifacts, remove_artifacts
 from optuna_ofa.dashboard._notes import study_note, trial_note
 from optuna_ofa.dashboard._pending import Pending
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint, Limits, Picks, find_picks
 from optuna_ofa.reports import kind_of, study_sections
 from optuna_ofa.visualization import KINDS
@@ -65,8 +65,9 @@ def publish(
     pending = Pending(shown)
     kind = kind or kind_of([study])
     found = find_picks(study.front(kind=kind), limits=limits, picks=picks)
-    sections = study_sections({study.study_name: (study, found)}, kind=kind,
-                              n_architectures=_N_ARCHITECTURES)  # fmt: skip
+    sections = study_sections(
+        {study.study_name: (study, found)}, kind=kind, n_architectures=_N_ARCHITECTURES
+    )
     for section in sections:
         figure = section.figure.update_layout(height=_HEIGHT)
         pending.set_figure(figure, section.id)
@@ -83,9 +84,12 @@ def publish(
 
 def _renumbered(picks: Picks, study: SubnetStudy) -> Picks:
     """Picks with the numbers that their trials have in a copy."""
-    numbers = {(p.subnet, p.kind): p.trial_number
-               for kind in KINDS if study.results(kind=kind).feasible.any()
-               for p in study.front(kind=kind)}  # fmt: skip
+    numbers = {
+        (p.subnet, p.kind): p.trial_number
+        for kind in KINDS
+        if study.results(kind=kind).feasible.any()
+        for p in study.front(kind=kind)
+    }
     return {
         name: point and replace(point, trial_number=numbers[point.subnet, point.kind])
         for name, point in picks.items()

@@ -12,8 +12,8 @@ import optuna
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.dashboard._publish import publish
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Batch, FrontPoint, Limits, Results, find_picks
 from optuna_ofa.reports import kind_of
 from optuna_ofa.samplers import NSGAIISampler
@@ -105,8 +105,13 @@ def _replace(store: BaseStorage, name: str) -> None:
 def _copy(study: SubnetStudy, store: BaseStorage) -> SubnetStudy:
     name = make_study(store, study.study_name, study.problem).study_name
     sampler = NSGAIISampler(study.space)
-    copy = SubnetStudy(study_name=name, storage=store, sampler=sampler, problem=study.problem,
-                       evolution=sampler.evolution)  # fmt: skip
+    copy = SubnetStudy(
+        study_name=name,
+        storage=store,
+        sampler=sampler,
+        problem=study.problem,
+        evolution=sampler.evolution,
+    )
     store.set_study_system_attr(copy._study_id, _VIEW, study.study_name)
     return copy
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from optuna_ofa._downloads import fetch
-from optuna_ofa._errors import DownloadError, FormatError
+from optuna_ofa.exceptions import DownloadError, FormatError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 # of the decompressed files, which are compressed differently by Debian and by their authors
@@ -56,10 +56,12 @@ def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[Batch], lis
     """
     images, labels = data.tensors
     first, second = (
-        [(images[i : i + 2 * batch_size : 2], labels[i : i + 2 * batch_size : 2])
-         for i in range(half, len(images), 2 * batch_size)]
+        [
+            (images[i : i + 2 * batch_size : 2], labels[i : i + 2 * batch_size : 2])
+            for i in range(half, len(images), 2 * batch_size)
+        ]
         for half in range(2)
-    )  # fmt: skip
+    )
     return first, second
 
 
@@ -109,8 +111,9 @@ def _array(folder: Path, name: str, n_dimensions: int) -> Tensor:
     compressed = folder / f"{name}.gz"
     path = compressed if compressed.is_file() else folder / name
     if not path.is_file():
-        raise FileNotFoundError(f"`root` must have the file {name} or {name}.gz, but {folder} "
-                                f"has neither")  # fmt: skip
+        raise FileNotFoundError(
+            f"`root` must have the file {name} or {name}.gz, but {folder} has neither"
+        )
     content = read_bytes(path)
     array = parse_idx(content, path, n_dimensions)
     if hashlib.sha256(content).hexdigest() != _SHA256[name]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from optuna_ofa import data
 from optuna_ofa._downloads import fetch
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._published import PUBLISHED
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
 from optuna_ofa.space import Family, SearchSpace, get_family
 

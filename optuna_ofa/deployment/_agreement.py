@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.deployment._deployable import Loaded
 from optuna_ofa.deployment._export import load_exported
 from optuna_ofa.deployment._metadata import read_metadata
+from optuna_ofa.exceptions import InvalidArgumentError
 
 
 class Agreement(NamedTuple):

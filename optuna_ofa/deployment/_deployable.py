@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.evaluation import Calibration, recalibrate
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet, subnet_layers
 from optuna_ofa.supernet import Supernet, at_resolution, build_plain
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata, calibrated_net
 from optuna_ofa.deployment._figures import Figure
 from optuna_ofa.deployment._formats import FORMATS
 from optuna_ofa.deployment._metadata import check_files, describe, read_metadata, write_metadata
 from optuna_ofa.evaluation import Calibration, Loader
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, at_resolution
 

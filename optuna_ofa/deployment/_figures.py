@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.problem import METRICS
 
@@ -52,7 +52,8 @@ def figures_of(point: FrontPoint, *, device: str | None = None) -> tuple[Figure,
         device: The device and runtime that its latency is for.
     """
     return tuple(
-        Figure(name, value, point.kind, device if name == "latency_ms" else None,
-               point.std.get(name))
+        Figure(
+            name, value, point.kind, device if name == "latency_ms" else None, point.std.get(name)
+        )
         for name, value in point.values.items()
-    )  # fmt: skip
+    )

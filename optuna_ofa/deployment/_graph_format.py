@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import quiet
 from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import fold_batch_norm, quantize, write_program
 
 _onnx = try_import("onnx", extra="onnx")
@@ -49,8 +49,9 @@ def write_onnx(deployable: Deployable, path: Path) -> list[Path]:
     check_onnx()
     program = _program(deployable)
     with quiet():
-        written = torch.onnx.export(program, dynamo=True, input_names=["images"],
-                                    output_names=["logits"], verbose=False)  # fmt: skip
+        written = torch.onnx.export(
+            program, dynamo=True, input_names=["images"], output_names=["logits"], verbose=False
+        )
     assert written is not None
     with replacing(path) as place:
         place.write_bytes(written.model_proto.SerializeToString())

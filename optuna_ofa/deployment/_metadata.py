@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from optuna_ofa._errors import FormatError
 from optuna_ofa._files import replacing
 from optuna_ofa.deployment._deployable import Deployable, Format, Metadata
 from optuna_ofa.deployment._figures import Figure
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.formats import net_config
 
 VERSION = 1
@@ -57,10 +57,11 @@ def write_metadata(path: Path, content: dict[str, Any], files: Sequence[Path]) -
     """Add the files with their size and SHA-256, write everything, and return it."""
     content["files"] = {
         file.relative_to(path.parent).as_posix(): {
-            "bytes": file.stat().st_size, "sha256": _hash(file),
+            "bytes": file.stat().st_size,
+            "sha256": _hash(file),
         }
         for file in files
-    }  # fmt: skip
+    }
     text = json.dumps(content, indent=1)
     with replacing(metadata_path(path)) as place:
         place.write_text(text, encoding="utf-8")

@@ -8,10 +8,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.deployment._deployable import calibrated_net
 from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stored_bytes
 from optuna_ofa.evaluation import Calibration, Loader
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, at_resolution
 

@@ -40,8 +40,10 @@ def load_safetensors(path: Path, metadata: Metadata) -> Loaded:
 def write_ofa(deployable: Deployable, path: Path) -> list[Path]:
     """Write a folder of ``net.config``, ``run.config`` and the weights ``init``."""
     path.mkdir(exist_ok=True)
-    texts = {CONFIG: net_config(deployable.subnet),
-             RUN_CONFIG: {"image_size": deployable.subnet.resolution}}  # fmt: skip
+    texts = {
+        CONFIG: net_config(deployable.subnet),
+        RUN_CONFIG: {"image_size": deployable.subnet.resolution},
+    }
     for name, content in texts.items():
         with replacing(path / name) as place:
             place.write_text(json.dumps(content, indent=1), encoding="utf-8")

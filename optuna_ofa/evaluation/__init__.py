@@ -7,9 +7,4 @@ from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader as Loader
 from optuna_ofa.evaluation._recalibrate import recalibrate
 
-__all__ = [
-    "Accuracies",
-    "evaluate",
-    "recalibrate",
-    "weights_hash",
-]
+__all__ = ["Accuracies", "evaluate", "recalibrate", "weights_hash"]

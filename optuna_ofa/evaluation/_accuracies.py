@@ -64,8 +64,13 @@ class Accuracies:
         columns = {name: getattr(self, name)[chosen] for name in COLUMNS}
         reasons = [self.failures.get(row) for row in chosen.tolist()]
         failures = {i: reason for i, reason in enumerate(reasons) if reason is not None}
-        return Accuracies(space=self.space, matrix=self.matrix[chosen], setup=self.setup,
-                          failures=failures, **columns)  # fmt: skip
+        return Accuracies(
+            space=self.space,
+            matrix=self.matrix[chosen],
+            setup=self.setup,
+            failures=failures,
+            **columns,
+        )
 
 
 def standard_error(percent: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.evaluation._identity import images_hash
 from optuna_ofa.evaluation._images import Loader, first_images, is_function
 from optuna_ofa.evaluation._recalibrate import BATCH_SIZE
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
 

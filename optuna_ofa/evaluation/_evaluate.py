@@ -13,13 +13,13 @@ from optuna.storages import BaseStorage
 from torch import Tensor
 from tqdm import tqdm
 
-from optuna_ofa._errors import FailedMeasurementWarning, InvalidArgumentError
 from optuna_ofa.evaluation._accuracies import Accuracies, to_rows, to_score
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._identity import data_hash, weights_hash
 from optuna_ofa.evaluation._images import Loader, batches, is_function
 from optuna_ofa.evaluation._score import Score
 from optuna_ofa.evaluation._workers import score_groups
+from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError
 from optuna_ofa.measurements import MeasurementTable
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
@@ -173,7 +173,10 @@ def _collect(
             FailedMeasurementWarning,
             stacklevel=3,
         )
-    columns = {name: np.array([getattr(s, name) for s in scores], dtype=float)
-               for name in ("top1", "top5", "n_images")}  # fmt: skip
-    return Accuracies(space=space, matrix=space.to_matrix(asked), setup=setup,
-                      failures=failures, **columns)  # fmt: skip
+    columns = {
+        name: np.array([getattr(s, name) for s in scores], dtype=float)
+        for name in ("top1", "top5", "n_images")
+    }
+    return Accuracies(
+        space=space, matrix=space.to_matrix(asked), setup=setup, failures=failures, **columns
+    )

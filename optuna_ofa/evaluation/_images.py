@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import at_resolution, check_batch
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.evaluation._score import Score, score_subnets
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, Subnet
 from optuna_ofa.supernet import Supernet
 

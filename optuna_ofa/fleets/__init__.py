@@ -3,7 +3,4 @@
 from optuna_ofa.fleets._create import fleet
 from optuna_ofa.fleets._fleet import Fleet
 
-__all__ = [
-    "Fleet",
-    "fleet",
-]
+__all__ = ["Fleet", "fleet"]

@@ -10,7 +10,6 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.data import (
     Accuracy,
     Hardware,
@@ -19,6 +18,7 @@ from optuna_ofa.data import (
     find_accuracy,
     find_hardware,
 )
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._fleet import Fleet
 from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
 from optuna_ofa.problem import Keep
@@ -96,12 +96,19 @@ def fleet(
             _require_new(store, [f"{name}/{device}" for device in devices])
     studies = {
         device: study(
-            space, hardware=of, accuracy=shared, objectives=objectives,
-            constraints=bounds[device], storage=store, study_name=f"{name}/{device}",
-            load_if_exists=load_if_exists, seed=None if seed is None else seed + i, keep=keep,
+            space,
+            hardware=of,
+            accuracy=shared,
+            objectives=objectives,
+            constraints=bounds[device],
+            storage=store,
+            study_name=f"{name}/{device}",
+            load_if_exists=load_if_exists,
+            seed=None if seed is None else seed + i,
+            keep=keep,
         )
         for i, (device, of) in enumerate(devices.items())
-    }  # fmt: skip
+    }
     return Fleet(name=name, studies=studies)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
 from optuna_ofa.fronts import Front, TransferMatrix, transfer_matrix
 from optuna_ofa.problem import Kind
@@ -138,9 +138,7 @@ class Fleet(Mapping[str, SubnetStudy]):
             matrix.plot(),
         )
         title = title or f"Subnets of the fleet {self.name}"
-        return report(
-            self, path, limits=limits, kind=kind, title=title, sections=[transfer]
-        )
+        return report(self, path, limits=limits, kind=kind, title=title, sections=[transfer])
 
     def verify(
         self,

@@ -25,11 +25,16 @@ def search(
     with contextlib.ExitStack() as stack:
         bars = {
             name: stack.enter_context(
-                tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc=f"{name:{width}}",
-                     position=i)
+                tqdm(
+                    total=n_evaluations,
+                    disable=hidden,
+                    unit="subnet",
+                    desc=f"{name:{width}}",
+                    position=i,
+                )
             )
             for i, name in enumerate(studies)
-        }  # fmt: skip
+        }
         running = {
             name: generations(
                 study, n_evaluations, Guests(study, [s for s in studies.values() if s is not study])

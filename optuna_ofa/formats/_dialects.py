@@ -11,7 +11,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space import Family, Subnet, checked_entries, get_family
 
 Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
@@ -60,8 +60,10 @@ def subnet_to_dialect(subnet: Subnet, dialect: Dialect) -> dict[str, Any]:
             f"`dialect` must be 'ofa_tutorial', 'ofa' or 'nsganetv2', but got {dialect!r}."
         )
     spec: dict[str, Any] = {"wid": None} if dialect == "ofa_tutorial" else {}
-    blocks = {"ks": (subnet.kernel, subnet.family.kernels),
-              "e": (subnet.expand, subnet.family.expands)}  # fmt: skip
+    blocks = {
+        "ks": (subnet.kernel, subnet.family.kernels),
+        "e": (subnet.expand, subnet.family.expands),
+    }
     for key, (entries, choices) in blocks.items():
         if entries and dialect == "nsganetv2":
             spec[key] = [v for v, active in zip(entries, subnet.active, strict=True) if active]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.formats._dialects import subnet_from_dialect
 from optuna_ofa.space import Family, Subnet, get_family
 

@@ -57,8 +57,16 @@ def _conv(layer: Layer) -> Config:
 
 def _stem_conv(layer: Layer) -> Config:
     # `ofa` writes fewer keys for an elastic convolution than for a fixed one
-    keys = ("name", "in_channels", "out_channels", "kernel_size", "stride", "dilation", "use_bn",
-            "act_func")  # fmt: skip
+    keys = (
+        "name",
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "dilation",
+        "use_bn",
+        "act_func",
+    )
     full = _conv(layer)
     conv = {key: full[key] for key in keys}
     return _residual(conv, layer) if layer.shortcut else conv

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.formats._net_config import Config
 
 _RENAMED = {"MobileInvertedResidualBlock": "ResidualBlock", "MBInvertedConvLayer": "MBConvLayer"}
@@ -16,20 +16,38 @@ _MY_2D_LAYER = {"dropout_rate": 0, "ops_order": "weight_bn_act"}
 # what the layers' constructors in ofa/utils/layers.py take for a missing key
 _DEFAULTS: dict[str, Config] = {
     "ConvLayer": {
-        "kernel_size": 3, "stride": 1, "dilation": 1, "groups": 1, "bias": False,
-        "has_shuffle": False, "use_se": False, "use_bn": True, "act_func": "relu", **_MY_2D_LAYER,
+        "kernel_size": 3,
+        "stride": 1,
+        "dilation": 1,
+        "groups": 1,
+        "bias": False,
+        "has_shuffle": False,
+        "use_se": False,
+        "use_bn": True,
+        "act_func": "relu",
+        **_MY_2D_LAYER,
     },
     "IdentityLayer": {"use_bn": False, "act_func": None, **_MY_2D_LAYER},
     "LinearLayer": {"bias": True, "use_bn": False, "act_func": None, **_MY_2D_LAYER},
     "MBConvLayer": {
-        "kernel_size": 3, "stride": 1, "expand_ratio": 6, "mid_channels": None,
-        "act_func": "relu6", "use_se": False, "groups": None,
+        "kernel_size": 3,
+        "stride": 1,
+        "expand_ratio": 6,
+        "mid_channels": None,
+        "act_func": "relu6",
+        "use_se": False,
+        "groups": None,
     },
     "ResNetBottleneckBlock": {
-        "kernel_size": 3, "stride": 1, "expand_ratio": 0.25, "mid_channels": None,
-        "act_func": "relu", "groups": 1, "downsample_mode": "avgpool_conv",
+        "kernel_size": 3,
+        "stride": 1,
+        "expand_ratio": 0.25,
+        "mid_channels": None,
+        "act_func": "relu",
+        "groups": 1,
+        "downsample_mode": "avgpool_conv",
     },
-}  # fmt: skip
+}
 # the layers of each architecture, and the batch normalisation's epsilon where none is given
 _ARCHITECTURES = {
     "MobileNetV3": (("first_conv", "final_expand_layer", "feature_mix_layer", "classifier"), 1e-5),
@@ -114,8 +132,11 @@ def _layer(layer: Mapping[str, Any] | None) -> Config | None:
 
 def _channels(layer: Mapping[str, Any]) -> Config:
     """Identity layers of released files have lists of one number."""
-    keys = ("in_features", "out_features") if "in_features" in layer else (
-        "in_channels", "out_channels")  # fmt: skip
+    keys = (
+        ("in_features", "out_features")
+        if "in_features" in layer
+        else ("in_channels", "out_channels")
+    )
     channels = {}
     for key in keys:
         value = layer.get(key)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any, Literal
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.formats._net_config import Config
 from optuna_ofa.formats._net_config_files import read_net_config
 from optuna_ofa.space import (
@@ -88,10 +88,18 @@ def _conv(role: str, conv: Config, size: int, shortcut: bool = False) -> Layer:
     if conv["groups"] != 1 or conv["dilation"] != 1 or conv["use_se"]:
         raise FormatError(f"`config` must have plain convolutions only, but got {conv}.")
     return Layer(
-        role, "conv", conv["in_channels"], conv["out_channels"], size,
-        strided(size, conv["stride"]), kernel=conv["kernel_size"], stride=conv["stride"],
-        act=conv["act_func"] or "", shortcut=shortcut, use_bn=conv["use_bn"],
-    )  # fmt: skip
+        role,
+        "conv",
+        conv["in_channels"],
+        conv["out_channels"],
+        size,
+        strided(size, conv["stride"]),
+        kernel=conv["kernel_size"],
+        stride=conv["stride"],
+        act=conv["act_func"] or "",
+        shortcut=shortcut,
+        use_bn=conv["use_bn"],
+    )
 
 
 def _mbconv(block: Config, size: int) -> Layer:
@@ -99,8 +107,14 @@ def _mbconv(block: Config, size: int) -> Layer:
     mid = conv["mid_channels"] or round(conv["in_channels"] * conv["expand_ratio"])
     if conv["groups"] not in (None, mid):
         raise FormatError(f"`config` must have depthwise convolutions in blocks, but got {conv}.")
-    return _block("mbconv", conv, size, mid, conv["use_se"],
-                  shortcut is not None and shortcut["name"] == "IdentityLayer")  # fmt: skip
+    return _block(
+        "mbconv",
+        conv,
+        size,
+        mid,
+        conv["use_se"],
+        shortcut is not None and shortcut["name"] == "IdentityLayer",
+    )
 
 
 def _bottleneck(block: Config, size: int) -> Layer:
@@ -120,10 +134,20 @@ def _block(
     shortcut: bool,
 ) -> Layer:
     return Layer(
-        "block", kind, conv["in_channels"], conv["out_channels"], size,
-        strided(size, conv["stride"]), mid, conv["kernel_size"], conv["stride"],
-        conv["expand_ratio"], conv["act_func"], use_se, shortcut,
-    )  # fmt: skip
+        "block",
+        kind,
+        conv["in_channels"],
+        conv["out_channels"],
+        size,
+        strided(size, conv["stride"]),
+        mid,
+        conv["kernel_size"],
+        conv["stride"],
+        conv["expand_ratio"],
+        conv["act_func"],
+        use_se,
+        shortcut,
+    )
 
 
 def subnet_from_net_config(
@@ -183,8 +207,14 @@ def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
         skip = any(layer.role == "stem_skip" for layer in layers)
         depth.insert(0, max(family.stem.depths) if skip else min(family.stem.depths))
     kernel = _padded(family, stages, "kernel") if family.block == "mbconv" else ()
-    return Subnet(family, resolution, tuple(depth), kernel, _padded(family, stages, "expand"),
-                  _widths(family, layers, stages))  # fmt: skip
+    return Subnet(
+        family,
+        resolution,
+        tuple(depth),
+        kernel,
+        _padded(family, stages, "expand"),
+        _widths(family, layers, stages),
+    )
 
 
 def _padded(family: Family, stages: list[list[Layer]], name: str) -> tuple[Any, ...]:
@@ -193,9 +223,7 @@ def _padded(family: Family, stages: list[list[Layer]], name: str) -> tuple[Any, 
     )
 
 
-def _widths(
-    family: Family, layers: Sequence[Layer], stages: list[list[Layer]]
-) -> tuple[int, ...]:
+def _widths(family: Family, layers: Sequence[Layer], stages: list[list[Layer]]) -> tuple[int, ...]:
     if len(family.width_mults) == 1:
         return ()
     max_pool = next(layer for layer in layers if layer.role == "pool")

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import Family, Gene, GeneKind, Matrix, SearchSpace
 
 # rows are encoded in pieces that stay in the processor's cache

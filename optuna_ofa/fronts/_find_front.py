@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._evaluated import Results
 from optuna_ofa.fronts._front import Front, FrontPoint, describe
 from optuna_ofa.fronts._pareto import nondominated

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from optuna_ofa.problem import Kind

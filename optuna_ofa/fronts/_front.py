@@ -10,7 +10,7 @@ from typing import overload
 
 import numpy as np
 
-from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
 
@@ -105,8 +105,14 @@ class Front(Sequence[FrontPoint]):
             EmptyFrontError: If no point is within the limits; names the nearest one.
             InvalidArgumentError: If a limit is of a metric that is no objective.
         """
-        given = {"latency_ms": latency_ms, "n_macs": n_macs, "n_params": n_params,
-                 "moved_mb": moved_mb, "peak_memory_mb": peak_memory_mb, "top1": top1}  # fmt: skip
+        given = {
+            "latency_ms": latency_ms,
+            "n_macs": n_macs,
+            "n_params": n_params,
+            "moved_mb": moved_mb,
+            "peak_memory_mb": peak_memory_mb,
+            "top1": top1,
+        }
         limits = {name: limit for name, limit in given.items() if limit is not None}
         for name, limit in limits.items():
             if name not in self.objectives:
@@ -116,8 +122,9 @@ class Front(Sequence[FrontPoint]):
                 )
         inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
         if not inside:
-            nearest = min(self, key=lambda p: max(_excess(p, n, v) for n, v in limits.items()),
-                          default=None)  # fmt: skip
+            nearest = min(
+                self, key=lambda p: max(_excess(p, n, v) for n, v in limits.items()), default=None
+            )
             raise EmptyFrontError(
                 f"No point of the front is within {limits}; the nearest has "
                 f"{describe(nearest.values, nearest.std) if nearest else 'no values'}."

@@ -8,7 +8,7 @@ from numbers import Real
 
 import numpy as np
 
-from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._front import Front, FrontPoint
 from optuna_ofa.problem import METRICS
 
@@ -25,10 +25,7 @@ def cost_metric(objectives: Sequence[str]) -> str | None:
 
 
 def find_picks(
-    front: Front,
-    *,
-    limits: Limits | None = None,
-    picks: Mapping[str, FrontPoint] | None = None,
+    front: Front, *, limits: Limits | None = None, picks: Mapping[str, FrontPoint] | None = None
 ) -> Picks:
     """The best points of a front under limits of its cost, and others that were chosen.
 

@@ -11,10 +11,7 @@ Indices = NDArray[np.intp]
 
 
 def promising(
-    values: NDArray[np.float64],
-    violations: NDArray[np.float64],
-    free: NDArray[np.bool_],
-    n: int,
+    values: NDArray[np.float64], violations: NDArray[np.float64], free: NDArray[np.bool_], n: int
 ) -> Indices:
     """Pick points front by front, within a front far from each other and from those not free.
 

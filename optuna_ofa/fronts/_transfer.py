@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._front import Front, FrontPoint
 from optuna_ofa.space import Subnet
 
@@ -82,8 +82,10 @@ def transfer_matrix(
     latency = np.stack([_latencies(study, subnets) for study in studies.values()], axis=1)
     top1 = np.array([point.values["top1"] for point in picks.values()])
     best = [_best_top1(front, latency[:, j], top1) for j, front in enumerate(fronts.values())]
-    at = [point.values["latency_ms"] if limits[name] is None else limits[name]
-          for name, point in picks.items()]  # fmt: skip
+    at = [
+        point.values["latency_ms"] if limits[name] is None else limits[name]
+        for name, point in picks.items()
+    ]
     loss = np.stack(best, axis=1) - top1[:, None]
     return TransferMatrix(tuple(studies), np.array(at, dtype=float), subnets, top1, latency, loss)
 

@@ -20,5 +20,4 @@ from optuna_ofa.graphs._torch_net import (
     write_layers as write_layers,
 )
 
-__all__ = [
-]
+__all__ = []

@@ -75,8 +75,15 @@ class _Writer:
         """Add a layer; returns the name of what it gives."""
         match layer.kind:
             case "conv":
-                y = self._conv("conv", x, layer.in_channels, layer.out_channels, layer.kernel,
-                               layer.stride, bias=layer.use_bn)  # fmt: skip
+                y = self._conv(
+                    "conv",
+                    x,
+                    layer.in_channels,
+                    layer.out_channels,
+                    layer.kernel,
+                    layer.stride,
+                    bias=layer.use_bn,
+                )
                 y = self._act(layer.act, y)
                 return self._add("Add", "add", [y, x]) if layer.shortcut else y
             case "mbconv":
@@ -85,8 +92,14 @@ class _Writer:
                 return self._bottleneck(layer, x)
             case "max_pool":
                 pad = layer.kernel // 2
-                return self._add("MaxPool", "pool", [x], kernel_shape=[layer.kernel] * 2,
-                                 strides=[layer.stride] * 2, pads=[pad] * 4)  # fmt: skip
+                return self._add(
+                    "MaxPool",
+                    "pool",
+                    [x],
+                    kernel_shape=[layer.kernel] * 2,
+                    strides=[layer.stride] * 2,
+                    pads=[pad] * 4,
+                )
             case "avg_pool":
                 return self._add("GlobalAveragePool", "pool", [x])
             case "linear":
@@ -120,8 +133,14 @@ class _Writer:
         y = self._conv("conv3", y, mid, n_out)
         if not layer.shortcut:
             if layer.stride > 1:
-                x = self._add("AveragePool", "down_pool", [x], kernel_shape=[layer.stride] * 2,
-                              strides=[layer.stride] * 2, ceil_mode=1)  # fmt: skip
+                x = self._add(
+                    "AveragePool",
+                    "down_pool",
+                    [x],
+                    kernel_shape=[layer.stride] * 2,
+                    strides=[layer.stride] * 2,
+                    ceil_mode=1,
+                )
             x = self._conv("down", x, layer.in_channels, n_out)
         return self._act(layer.act, self._add("Add", "add", [y, x]))
 
@@ -147,16 +166,30 @@ class _Writer:
                 return x
 
     def _conv(
-        self, name: str, x: str, n_in: int, n_out: int, kernel: int = 1, stride: int = 1,
-        groups: int = 1, bias: bool = True,
-    ) -> str:  # fmt: skip
+        self,
+        name: str,
+        x: str,
+        n_in: int,
+        n_out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> str:
         fan_in = n_in // groups * kernel**2
         shape = (n_out, n_in // groups, kernel, kernel)
         inputs = [x, self._weight(f"{name}.weight", self._normal(shape, fan_in))]
         if bias:
             inputs.append(self._weight(f"{name}.bias", self._normal((n_out,), 100)))
-        return self._add("Conv", name, inputs, kernel_shape=[kernel] * 2, strides=[stride] * 2,
-                         pads=[kernel // 2] * 4, group=groups)  # fmt: skip
+        return self._add(
+            "Conv",
+            name,
+            inputs,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[kernel // 2] * 4,
+            group=groups,
+        )
 
     def _normal(self, shape: tuple[int, ...], fan_in: int) -> NDArray[np.float32]:
         scale = np.float32((2 / fan_in) ** 0.5)  # He: activations keep their size

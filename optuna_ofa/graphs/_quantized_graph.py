@@ -59,10 +59,14 @@ def quantize(plain: Path, path: Path, images: Iterable[NDArray[np.float32]], *, 
     tool = _quantization.check()
     with quiet():  # it advises to optimise graphs that are so already
         tool.quantize_static(
-            plain, path, _Reader(images, name), quant_format=tool.QuantFormat.QDQ,
-            activation_type=tool.QuantType.QUInt8, weight_type=tool.QuantType.QInt8,
+            plain,
+            path,
+            _Reader(images, name),
+            quant_format=tool.QuantFormat.QDQ,
+            activation_type=tool.QuantType.QUInt8,
+            weight_type=tool.QuantType.QInt8,
             per_channel=True,
-        )  # fmt: skip
+        )
 
 
 class _Reader:

@@ -3,9 +3,4 @@
 from optuna_ofa.measurements._read import Measurement, read_measurements
 from optuna_ofa.measurements._table import MeasurementTable, Row
 
-__all__ = [
-    "Measurement",
-    "MeasurementTable",
-    "Row",
-    "read_measurements",
-]
+__all__ = ["Measurement", "MeasurementTable", "Row", "read_measurements"]

@@ -11,7 +11,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.measurements._table import TABLE, Database, to_text
 from optuna_ofa.space import Family, SearchSpace, Subnet
 
@@ -99,10 +99,19 @@ def read_measurements(
             .order_by(TABLE.c.id)
         ).all()
     found = [
-        Measurement(Subnet.from_json(subnet, space.family), name, value, std, n,
-                    setups[setup_id], json.loads(details), error, measured_at)
+        Measurement(
+            Subnet.from_json(subnet, space.family),
+            name,
+            value,
+            std,
+            n,
+            setups[setup_id],
+            json.loads(details),
+            error,
+            measured_at,
+        )
         for subnet, name, value, std, n, details, error, measured_at in rows
-    ]  # fmt: skip
+    ]
     return [one for one in found if one.subnet in space]
 
 

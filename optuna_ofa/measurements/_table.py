@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.storage import open_storage, storage_errors
 
@@ -145,12 +145,17 @@ class MeasurementTable:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         values = [
             {
-                **row._asdict(), "details": to_text(row.details), "setup_id": self._setup_id,
-                "setup": self._setup, "family": subnet.family.name, "subnet": subnet.to_json(),
-                "subnet_id": digest(subnet.to_json()), "measured_at": now,
+                **row._asdict(),
+                "details": to_text(row.details),
+                "setup_id": self._setup_id,
+                "setup": self._setup,
+                "family": subnet.family.name,
+                "subnet": subnet.to_json(),
+                "subnet_id": digest(subnet.to_json()),
+                "measured_at": now,
             }
             for subnet, row in rows
-        ]  # fmt: skip
+        ]
         if values:
             with self._database.begin() as connection:
                 connection.execute(sa.insert(TABLE), values)

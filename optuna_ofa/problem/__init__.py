@@ -29,9 +29,4 @@ from optuna_ofa.problem._vocabulary import (
     Kind as Kind,
 )
 
-__all__ = [
-    "Evaluation",
-    "METRICS",
-    "Metric",
-    "Problem",
-]
+__all__ = ["METRICS", "Evaluation", "Metric", "Problem"]

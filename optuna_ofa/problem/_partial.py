@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from optuna_ofa._errors import FailedPredictionWarning, PredictionError
+from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 
 T = TypeVar("T")
 

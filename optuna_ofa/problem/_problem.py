@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InfeasibleConstraintError, InvalidArgumentError, PredictionError
+from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
 from optuna_ofa.problem._metric import METRICS
 from optuna_ofa.problem._partial import in_parts

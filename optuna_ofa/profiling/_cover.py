@@ -77,8 +77,11 @@ def at_resolution(space: SearchSpace, resolution: int) -> SearchSpace:
         return space
     moved = SearchSpace(space.family, resolution=resolution)
     others = {name: c for name, c in space.choices.items() if name != "resolution"}
-    values = {gene.name: [gene.value(c) for c in others[gene.name]]
-              for gene in space.genes if gene.name in others}  # fmt: skip
+    values = {
+        gene.name: [gene.value(c) for c in others[gene.name]]
+        for gene in space.genes
+        if gene.name in others
+    }
     return moved.restrict(parameters=values)
 
 

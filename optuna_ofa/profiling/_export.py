@@ -7,16 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._progress import progress_bar
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import at_resolution, covering_subnets, signatures
-from optuna_ofa.profiling._graph_folder import (
-    Graph,
-    graphs_of,
-    read_manifest,
-    write_folder,
-)
+from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, write_folder
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._runtimes import RUNTIMES, find_writer
 from optuna_ofa.profiling._table import build_table
@@ -73,8 +68,16 @@ def export_profile(
     graphs = _network_graphs(space, sizes) if method == "networks" else _layer_graphs(space, sizes)
     write = find_writer(suffix, precision)
     with progress_bar("writing graphs", progress) as tick:
-        write_folder(folder, graphs, family=space.family, suffix=suffix, write=write, batch=batch,
-                     precision=precision, progress=tick)  # fmt: skip
+        write_folder(
+            folder,
+            graphs,
+            family=space.family,
+            suffix=suffix,
+            write=write,
+            batch=batch,
+            precision=precision,
+            progress=tick,
+        )
     (folder / PLAN).write_text(json.dumps({"resolutions": sizes, "method": method}))
 
 
@@ -116,8 +119,11 @@ def _kind_of(runtime: str | Runtime) -> tuple[str, bool]:
 
 
 def _sizes(space: SearchSpace, resolutions: Sequence[int] | None) -> list[int]:
-    sizes = sorted({space.resolutions[0], space.resolutions[-1]} if resolutions is None
-                   else {int(r) for r in resolutions})  # fmt: skip
+    sizes = sorted(
+        {space.resolutions[0], space.resolutions[-1]}
+        if resolutions is None
+        else {int(r) for r in resolutions}
+    )
     if not sizes or sizes[0] < 1:
         raise InvalidArgumentError(
             f"`resolutions` must be positive integers, at least one, but got {resolutions}."

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna_ofa.profiling.on_device as on_device
-from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.profiling.on_device._folder import MANIFEST
 from optuna_ofa.profiling.on_device._rounds import Progress
 from optuna_ofa.profiling.on_device._runtime import INT8

@@ -13,8 +13,8 @@ import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
-from optuna_ofa._errors import FailedMeasurementWarning, NoisyDeviceWarning
 from optuna_ofa._progress import progress_bar
+from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
 from optuna_ofa.measurements import MeasurementTable
 from optuna_ofa.profiling._export import MAX_SPREAD, as_space
 from optuna_ofa.profiling._graph_folder import graphs_of, read_manifest, write_folder
@@ -157,9 +157,15 @@ def _measure(
     """One batch, loaded at once."""
     for name in (MANIFEST, RESULTS):  # of another batch
         (folder / name).unlink(missing_ok=True)
-    write_folder(folder, graphs_of(subnets), family=space.family, suffix=runtime.suffix,
-                 write=find_writer(runtime.suffix, settings.precision), batch=settings.batch,
-                 precision=settings.precision)  # fmt: skip
+    write_folder(
+        folder,
+        graphs_of(subnets),
+        family=space.family,
+        suffix=runtime.suffix,
+        write=find_writer(runtime.suffix, settings.precision),
+        batch=settings.batch,
+        precision=settings.precision,
+    )
     measure_folder(folder, runtime, settings, n_rounds=n_rounds)
     results = read_results(folder, anchor_ms=anchor_ms)
     graphs = list(read_manifest(folder, space).items())[1:]  # the anchor is the first
@@ -182,8 +188,9 @@ def _on_scale(row: LatencyRow, anchor_ms: float | None) -> LatencyRow:
     if row.latency_ms is None or row.std_ms is None or not row.anchor_ms or anchor_ms is None:
         return row
     scale = anchor_ms / row.anchor_ms
-    return row._replace(latency_ms=row.latency_ms * scale, std_ms=row.std_ms * scale,
-                        anchor_ms=anchor_ms)  # fmt: skip
+    return row._replace(
+        latency_ms=row.latency_ms * scale, std_ms=row.std_ms * scale, anchor_ms=anchor_ms
+    )
 
 
 def _median(rows: Sequence[LatencyRow]) -> LatencyRow:
@@ -227,9 +234,13 @@ def _collect(
     setup: Mapping[str, object],
     anchor_ms: float | None,
 ) -> Measurements:
-    columns = {
-        name: np.array([getattr(r, name) for r in rows], dtype=float) for name in COLUMNS
-    }
+    columns = {name: np.array([getattr(r, name) for r in rows], dtype=float) for name in COLUMNS}
     failures = {i: r.error for i, r in enumerate(rows) if r.error is not None}
-    return Measurements(space=space, matrix=matrix, setup=setup, failures=failures,
-                        anchor_ms=anchor_ms or float("nan"), **columns)  # fmt: skip
+    return Measurements(
+        space=space,
+        matrix=matrix,
+        setup=setup,
+        failures=failures,
+        anchor_ms=anchor_ms or float("nan"),
+        **columns,
+    )

@@ -59,8 +59,14 @@ class Measurements:
         columns = {name: getattr(self, name)[chosen] for name in COLUMNS}
         reasons = [self.failures.get(row) for row in chosen.tolist()]
         failures = {i: reason for i, reason in enumerate(reasons) if reason is not None}
-        return Measurements(space=self.space, matrix=self.matrix[chosen], setup=self.setup,
-                            anchor_ms=self.anchor_ms, failures=failures, **columns)  # fmt: skip
+        return Measurements(
+            space=self.space,
+            matrix=self.matrix[chosen],
+            setup=self.setup,
+            anchor_ms=self.anchor_ms,
+            failures=failures,
+            **columns,
+        )
 
 
 METRIC = "latency_ms"
@@ -86,5 +92,12 @@ class LatencyRow(NamedTuple):
     def from_row(cls, row: Row) -> LatencyRow:
         """The measurement of a row that `to_row` made."""
         details = row.details
-        return cls(row.value, details["min_ms"], row.std, details["wall_ms"],
-                   details["anchor_ms"], row.n, row.error)  # fmt: skip
+        return cls(
+            row.value,
+            details["min_ms"],
+            row.std,
+            details["wall_ms"],
+            details["anchor_ms"],
+            row.n,
+            row.error,
+        )

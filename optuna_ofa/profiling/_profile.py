@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from optuna_ofa._errors import InvalidArgumentError, OptunaOFAError
 from optuna_ofa._progress import progress_bar
+from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import (
     MAX_SPREAD,
@@ -77,8 +77,16 @@ def profile(
     settings = Settings(threads, batch, precision, device, tuple(pin))
     found = find_runtime(runtime, settings)
     with _work_folder(folder, out) as place:
-        export_profile(space, place, runtime=found, resolutions=resolutions, method=method,
-                       batch=batch, precision=precision, progress=progress)  # fmt: skip
+        export_profile(
+            space,
+            place,
+            runtime=found,
+            resolutions=resolutions,
+            method=method,
+            batch=batch,
+            precision=precision,
+            progress=progress,
+        )
         with progress_bar("measuring", progress) as tick, argument_errors():
             measure_folder(place, found, settings, n_rounds=n_rounds, progress=tick)
         table = table_from_folder(place, space, max_spread=max_spread)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, PredictionErrors, Predictor, prediction_errors
 from optuna_ofa.profiling._measurements import Measurements
 

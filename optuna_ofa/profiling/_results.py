@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.profiling.on_device._folder import RESULTS
 
 _MAX_BYTES = 256 * 2**20
@@ -121,12 +121,19 @@ def _timing(file: str, graph: Mapping[str, Any], anchor_ms: float) -> Timing:
     clock, wall, anchor = (_times(file, graph, k) for k in ("clock_ms", "wall_ms", "anchor_ms"))
     ratios = clock / anchor * anchor_ms
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    layers = np.stack([_checked(file, row) for row in graph["layer_ms"]]) \
-        if "layer_ms" in graph else None  # fmt: skip
+    layers = (
+        np.stack([_checked(file, row) for row in graph["layer_ms"]])
+        if "layer_ms" in graph
+        else None
+    )
     return Timing(
-        float(middle), float(clock.min()), float(IQR_TO_STD * (high - low)),
-        float(np.median(wall)), len(clock), layers,
-    )  # fmt: skip
+        float(middle),
+        float(clock.min()),
+        float(IQR_TO_STD * (high - low)),
+        float(np.median(wall)),
+        len(clock),
+        layers,
+    )
 
 
 def _times(file: str, graph: Mapping[str, Any], key: str) -> NDArray[np.float64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._imports import try_import
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import (
     SUFFIX,
     write_executorch,
@@ -26,7 +26,7 @@ WRITERS: Mapping[str, Write] = {
 }
 # Other precisions are the runtime's own business: it computes in them what these graphs say.
 INT8_WRITERS: Mapping[str, Write] = {
-    ".onnx": lambda layers, path, batch: write_quantized_onnx(layers, path, batch=batch),
+    ".onnx": lambda layers, path, batch: write_quantized_onnx(layers, path, batch=batch)
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import NoisyDeviceError
+from optuna_ofa.exceptions import NoisyDeviceError
 from optuna_ofa.predictors import METHOD, Entry, LatencyTable
 from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
@@ -72,10 +72,7 @@ def build_table(
         **extra,
     }
     return LatencyTable.from_measurements(
-        family=space.family,
-        resolutions=extra["resolutions"],
-        latencies=entries,
-        metadata=metadata,
+        family=space.family, resolutions=extra["resolutions"], latencies=entries, metadata=metadata
     )
 
 

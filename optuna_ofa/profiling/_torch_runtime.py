@@ -38,8 +38,10 @@ class TorchEager:
         require_float32(self.name, settings, "float16", "bfloat16")
         self._device = torch.device(settings.device)
         if self._device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"`device` must be 'cpu', because torch {torch.__version__} finds no "
-                             f"CUDA device, but got {settings.device!r}.")  # fmt: skip
+            raise ValueError(
+                f"`device` must be 'cpu', because torch {torch.__version__} finds no "
+                f"CUDA device, but got {settings.device!r}."
+            )
         self._dtype: torch.dtype = getattr(torch, settings.precision)
         torch.set_num_threads(settings.threads)
         _keep_freed_memory()

@@ -96,9 +96,11 @@ def page(
 
 def _section(section: Section) -> str:
     figure = section.figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=f"picture-{section.id}",
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"picture-{section.id}",
         config={"responsive": True, "displaylogo": False},
-    )  # fmt: skip
+    )
     return f"""<section id="{section.id}">
 <h2>{html.escape(section.title)}</h2>
 <p>{html.escape(section.caption)}</p>

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint, Limits, find_picks, named_studies
 from optuna_ofa.reports._page import page
 from optuna_ofa.reports._sections import Section, kind_of, study_sections

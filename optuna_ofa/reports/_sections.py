@@ -58,8 +58,14 @@ def study_sections(
             both.
         n_architectures: At most how many picks are drawn layer by layer, spread over all.
     """
-    return [*_fronts(shown, kind), *_architectures(shown, n_architectures), *_choices(shown, kind),
-            *_layers(shown), *_macs(shown, kind), *_progress(shown, kind)]  # fmt: skip
+    return [
+        *_fronts(shown, kind),
+        *_architectures(shown, n_architectures),
+        *_choices(shown, kind),
+        *_layers(shown),
+        *_macs(shown, kind),
+        *_progress(shown, kind),
+    ]
 
 
 def _studies(shown: Shown) -> dict[str, SubnetStudy]:
@@ -74,18 +80,22 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
     studies, n = _studies(shown), len(_objectives(shown))
     if len(studies) > 1 and n == 2:
         yield Section(
-            "fronts", "What each study can reach",
+            "fronts",
+            "What each study can reach",
             "Each line is the front of one study: the best accuracy at every cost. A line further "
-            "up and to the left is better.", plot_fronts(studies, kind=kind),
-        )  # fmt: skip
+            "up and to the left is better.",
+            plot_fronts(studies, kind=kind),
+        )
     if n in (2, 3):
         for suffix, of, study, _ in _each(shown):
             yield Section(
-                f"front{suffix}", f"The best subnets{of}",
+                f"front{suffix}",
+                f"The best subnets{of}",
                 "Each point is a network of its own. Those on the line are the front: no network "
                 "that was found is better in one respect without being worse in another. Grey "
-                "points are the others; bars are standard deviations.", plot_front(study),
-            )  # fmt: skip
+                "points are the others; bars are standard deviations.",
+                plot_front(study),
+            )
 
 
 def _each(shown: Shown) -> Iterator[tuple[str, str, SubnetStudy, Picks]]:
@@ -96,19 +106,25 @@ def _each(shown: Shown) -> Iterator[tuple[str, str, SubnetStudy, Picks]]:
 
 
 def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
-    points = [(study, name, point) for study, (_, picks) in shown.items()
-              for name, point in picks.items() if point is not None]  # fmt: skip
+    points = [
+        (study, name, point)
+        for study, (_, picks) in shown.items()
+        for name, point in picks.items()
+        if point is not None
+    ]
     networks = {}
     for study, name, point in (points[i] for i in spread_out(len(points), at_most)):
         title = f"{study}, {name}" if len(shown) > 1 else name
         networks[f"{title}: {_first(point)}"] = point.subnet
     if networks:
         yield Section(
-            "architectures", "What the picks look like",
+            "architectures",
+            "What the picks look like",
             "A row is a network, a box is a layer, from input to output. The colour and the number "
             "are the size of its kernel, the height is its expand ratio, the width grows with its "
-            "channels.", plot_architecture(networks),
-        )  # fmt: skip
+            "channels.",
+            plot_architecture(networks),
+        )
 
 
 def _first(point: FrontPoint) -> str:
@@ -119,11 +135,12 @@ def _first(point: FrontPoint) -> str:
 def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
     for suffix, of, study, _ in _each(shown):
         yield Section(
-            f"choices{suffix}", f"What the best subnets{of} have in common",
+            f"choices{suffix}",
+            f"What the best subnets{of} have in common",
             "From the cheapest subnets of the front on the left to the most expensive on the "
             "right: how often each kernel, depth and expand ratio is chosen.",
             plot_choices(study.front(kind=kind)),
-        )  # fmt: skip
+        )
 
 
 def _layers(shown: Shown) -> Iterator[Section]:
@@ -133,21 +150,23 @@ def _layers(shown: Shown) -> Iterator[Section]:
         if isinstance(table, LatencyTable) and points:
             name, point = points[len(points) // 2]
             yield Section(
-                f"layers{suffix}", f"Where the time goes{of}",
+                f"layers{suffix}",
+                f"Where the time goes{of}",
                 f"The latency of every layer of the pick “{name}”, from the table of the device.",
                 plot_layer_latency(table, point.subnet),
-            )  # fmt: skip
+            )
 
 
 def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
     objectives = _objectives(shown)
     if "top1" in objectives and cost_metric(objectives) not in (None, "n_macs"):
         yield Section(
-            "accuracy-macs", "Why not count multiply-adds",
+            "accuracy-macs",
+            "Why not count multiply-adds",
             "The same front over multiply-adds, a usual stand-in for latency. Open symbols are "
             "subnets that others beat on multiply-adds, but not on the cost that counts here.",
             plot_accuracy_macs(_studies(shown), kind=kind),
-        )  # fmt: skip
+        )
 
 
 def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
@@ -158,10 +177,13 @@ def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
         "on finds little more."
     )
     studies = _studies(shown)
-    yield Section("hypervolume", "How the search went", what,
-                  plot_hypervolume(studies, kind=kind))  # fmt: skip
-    yield Section("hypervolume-time", "How long the search took", what,
-                  plot_hypervolume(studies, by="time", kind=kind))  # fmt: skip
+    yield Section("hypervolume", "How the search went", what, plot_hypervolume(studies, kind=kind))
+    yield Section(
+        "hypervolume-time",
+        "How long the search took",
+        what,
+        plot_hypervolume(studies, by="time", kind=kind),
+    )
 
 
 def kind_of(studies: Iterable[SubnetStudy]) -> Kind:

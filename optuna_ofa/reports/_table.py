@@ -88,8 +88,13 @@ def _row(study: SubnetStudy, point: FrontPoint | None, counts: Sequence[str]) ->
     values = [_value(point, name) for name in objectives]
     values += [f"{CostPredictor(n, study.space).predict(matrix)[0] / 1e6:,.1f} M" for n in counts]
     n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
-    return (*values, point.kind, f"{point.subnet.resolution} px", f"{n_blocks}",
-            f"{point.trial_number}")  # fmt: skip
+    return (
+        *values,
+        point.kind,
+        f"{point.subnet.resolution} px",
+        f"{n_blocks}",
+        f"{point.trial_number}",
+    )
 
 
 def _value(point: FrontPoint, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family import Family, Head, Stage, Stem, make_divisible
 
 
@@ -79,9 +79,7 @@ def resnet50d(name: str, aliases: tuple[str, ...], resolutions: range) -> Family
         kernels=(3,),
         expands=(0.2, 0.25, 0.35),
         width_mults=widths,
-        stem=Stem(
-            tuple(make_divisible(c // 2) for c in stem), stem, act="relu", depths=(0, 2)
-        ),
+        stem=Stem(tuple(make_divisible(c // 2) for c in stem), stem, act="relu", depths=(0, 2)),
         stages=tuple(
             Stage(
                 tuple(make_divisible(channels * w) for w in widths),
@@ -147,11 +145,7 @@ def mobilenet_v3_small_images(
         stages=tuple(
             Stage((channels,), stride, act, use_se)
             for channels, stride, act, use_se in zip(
-                stages,
-                (2, 2, 1),
-                ("relu", "h_swish", "h_swish"),
-                (False, True, True),
-                strict=True,
+                stages, (2, 2, 1), ("relu", "h_swish", "h_swish"), (False, True, True), strict=True
             )
         ),
         head=Head(expand, mix, act="h_swish", n_classes=n_classes),
@@ -164,12 +158,8 @@ def families() -> tuple[Family, ...]:
     """All published families, in the order in which they are listed to users."""
     every_fourth = range(128, 225, 4)
     return (
-        mobilenet_v3(
-            "ofa_mbv3_w1.0", ("ofa_mbv3_d234_e346_k357_w1.0",), 1.0, every_fourth
-        ),
-        mobilenet_v3(
-            "ofa_mbv3_w1.2", ("ofa_mbv3_d234_e346_k357_w1.2",), 1.2, range(160, 225, 4)
-        ),
+        mobilenet_v3("ofa_mbv3_w1.0", ("ofa_mbv3_d234_e346_k357_w1.0",), 1.0, every_fourth),
+        mobilenet_v3("ofa_mbv3_w1.2", ("ofa_mbv3_d234_e346_k357_w1.2",), 1.2, range(160, 225, 4)),
         proxylessnas(
             "ofa_proxyless_w1.3", ("ofa_proxyless_d234_e346_k357_w1.3",), 1.3, every_fourth
         ),

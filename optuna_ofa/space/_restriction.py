@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family import Gene
 
 Choices = Mapping[str, tuple[int, ...]]

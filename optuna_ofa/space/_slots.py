@@ -56,14 +56,34 @@ def _mbconv_slots(family: Family) -> Iterator[Slot]:
     in_channels, first = stem.conv_channels[0], stem.out_channels[0]
 
     def stem_conv(r: int) -> Layer:
-        return Layer("stem", "conv", family.in_channels, in_channels, r, strided(r, stem.stride),
-                     kernel=3, stride=stem.stride, act=stem.act)  # fmt: skip
+        return Layer(
+            "stem",
+            "conv",
+            family.in_channels,
+            in_channels,
+            r,
+            strided(r, stem.stride),
+            kernel=3,
+            stride=stem.stride,
+            act=stem.act,
+        )
 
     def stem_block(r: int) -> Layer:
         size = strided(r, stem.stride)
         # ProxylessNAS has no shortcut here; its channels differ
-        return Layer("block", "mbconv", in_channels, first, size, size, in_channels, 3,
-                     expand=1, act=stem.block_act, shortcut=in_channels == first)  # fmt: skip
+        return Layer(
+            "block",
+            "mbconv",
+            in_channels,
+            first,
+            size,
+            size,
+            in_channels,
+            3,
+            expand=1,
+            act=stem.block_act,
+            shortcut=in_channels == first,
+        )
 
     yield Slot((0,), stem_conv)
     yield Slot((0,), stem_block)
@@ -89,12 +109,20 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
             stride = stage.stride if p == 0 else 1
             ratio = family.expand_ratio(expand)
             return Layer(
-                "block", "mbconv", in_channels, stage.out_channels[0],
-                sizes[s] if p == 0 else sizes[s + 1], sizes[s + 1],
-                make_divisible(round(in_channels * ratio)), kernel, stride, ratio,
-                stage.act, stage.use_se,
+                "block",
+                "mbconv",
+                in_channels,
+                stage.out_channels[0],
+                sizes[s] if p == 0 else sizes[s + 1],
+                sizes[s + 1],
+                make_divisible(round(in_channels * ratio)),
+                kernel,
+                stride,
+                ratio,
+                stage.act,
+                stage.use_se,
                 shortcut=stride == 1 and in_channels == stage.out_channels[0],
-            )  # fmt: skip
+            )
 
         depth_columns = () if depth is None else (depth,)
         yield Slot((0, columns[names[0]], columns[names[1]], *depth_columns), block)
@@ -128,8 +156,18 @@ def _bottleneck_slots(family: Family) -> Iterator[Slot]:
 
     def conv(role: str, r: int, i: int, o: int, stride: int = 1, skip: bool = False) -> Layer:
         out = strided(r, stem.stride)
-        return Layer(role, "conv", i, o, r if stride > 1 else out, out, kernel=3, stride=stride,
-                     act=stem.act, shortcut=skip)  # fmt: skip
+        return Layer(
+            role,
+            "conv",
+            i,
+            o,
+            r if stride > 1 else out,
+            out,
+            kernel=3,
+            stride=stride,
+            act=stem.act,
+            shortcut=skip,
+        )
 
     def first(r: int, w: int) -> Layer:
         return conv("stem", r, family.in_channels, stem.conv_channels[w], stem.stride)
@@ -182,11 +220,19 @@ def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
             sizes = _sizes(family, r)
             ratio = family.expand_ratio(e)
             return Layer(
-                "block", "bottleneck", inputs[w_in] if p == 0 else out, out,
-                sizes[s] if p == 0 else sizes[s + 1], sizes[s + 1],
-                make_divisible(round(out * ratio)), 3, stage.stride if p == 0 else 1, ratio,
-                stage.act, shortcut=p > 0,
-            )  # fmt: skip
+                "block",
+                "bottleneck",
+                inputs[w_in] if p == 0 else out,
+                out,
+                sizes[s] if p == 0 else sizes[s + 1],
+                sizes[s + 1],
+                make_divisible(round(out * ratio)),
+                3,
+                stage.stride if p == 0 else 1,
+                ratio,
+                stage.act,
+                shortcut=p > 0,
+            )
 
         # only the first block of a stage depends on the width before it
         entry = (before,) if p == 0 else ()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import CategoricalDistribution
 
-from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space._drawing import draw_of_sizes, spread_sizes
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family, Gene
@@ -155,8 +155,13 @@ class SearchSpace:
         Raises:
             InvalidArgumentError: If a choice is not one of this space, or none is left.
         """
-        by_kind = {"resolution": resolution, "depth": depth, "kernel": kernel,
-                   "expand": expand, "width": width}  # fmt: skip
+        by_kind = {
+            "resolution": resolution,
+            "depth": depth,
+            "kernel": kernel,
+            "expand": expand,
+            "width": width,
+        }
         choices: Choices = self._choices
         for kind, values in by_kind.items():
             if values is not None:
@@ -366,8 +371,7 @@ class SearchSpace:
             raise InvalidArgumentError(f"`n` must not be negative, but got {n}.")
         if uniform_over not in ("choices", "subnets", "sizes"):
             raise InvalidArgumentError(
-                f"`uniform_over` must be 'choices', 'subnets' or 'sizes', but got "
-                f"{uniform_over!r}."
+                f"`uniform_over` must be 'choices', 'subnets' or 'sizes', but got {uniform_over!r}."
             )
         rng = np.random.default_rng(seed)
         if uniform_over == "sizes":

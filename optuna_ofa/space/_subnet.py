@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family
 

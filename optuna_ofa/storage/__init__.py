@@ -28,5 +28,4 @@ from optuna_ofa.storage._unfinished import (
     read_unfinished as read_unfinished,
 )
 
-__all__ = [
-]
+__all__ = []

@@ -40,9 +40,11 @@ def set_study_attributes(study: SubnetStudy, attributes: Mapping[str, Any]) -> N
     elif attributes:
         engine, study_id = tables.engine, study._study_id
         retrying(
-            lambda: _replace(engine, study_id, attributes), engine, len(attributes),
+            lambda: _replace(engine, study_id, attributes),
+            engine,
+            len(attributes),
             what="attributes",
-        )  # fmt: skip
+        )
 
 
 def _replace(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) -> None:

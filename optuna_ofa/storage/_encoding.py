@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.problem import Items, in_parts
 from optuna_ofa.space import Family, GeneKind, Matrix, SearchSpace, full_depth, row_of
 

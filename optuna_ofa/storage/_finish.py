@@ -108,8 +108,11 @@ def _finish(
         _set(connection, _system, _violated(connection, done), replace=False)
         inserter = Inserter(connection)
         value_type = inserter.stored(_values.c.value_type, _FINITE)
-        rows = [(e.trial_id, objective, value, value_type)
-                for e in endings for objective, value in enumerate(e.values or ())]  # fmt: skip
+        rows = [
+            (e.trial_id, objective, value, value_type)
+            for e in endings
+            for objective, value in enumerate(e.values or ())
+        ]
         inserter.insert(_values, VALUE_COLUMNS, rows)
         now = utc(datetime.datetime.now())
         for state in (TrialState.COMPLETE, TrialState.FAIL):
@@ -136,7 +139,7 @@ def _started(connection: sa.Connection, study_id: int, ids: Sequence[int]) -> di
 
 
 def _violated(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, list[float]]]:
-    """What else trials get that violate constraints, set here or before; see ``problem/_constraints.py``."""
+    """Return what else violating trials get; see ``problem/_constraints.py``."""
     excess: dict[int, list[float]] = {trial_id: [] for trial_id in ids}
     own = _system.c.trial_id.in_(ids), _system.c.key.startswith(PREFIX)
     query = sa.select(_system.c.trial_id, _system.c.value_json).where(*own)

@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, get_storage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from optuna_ofa._errors import InvalidArgumentError, MissingDependencyError, StorageError
+from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError, StorageError
 
 _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "

@@ -65,8 +65,10 @@ def read_new(
         What is new, and where to go on.
     """
     new = _states(connection, _NEW, study=study_id, after=position.last_id)
-    old = [_states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
-           for i in range(0, len(position.open), _FEW)]  # fmt: skip
+    old = [
+        _states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
+        for i in range(0, len(position.open), _FEW)
+    ]
     parts = []
     for seen in (*old, new):  # apart, because ids that are close together are read faster
         complete = seen[seen[:, 2] == _COMPLETE]
@@ -176,9 +178,8 @@ def _excess(connection: sa.Connection, ids: Ids, constraints: list[str]) -> NDAr
     table = models.TrialSystemAttributeModel.__table__
     for j, name in enumerate(constraints):
         at, (found,) = _select(
-            connection, ids, table, table.c.value_json,
-            where=table.c.key == f"{PREFIX}{name}",
-        )  # fmt: skip
+            connection, ids, table, table.c.value_json, where=table.c.key == f"{PREFIX}{name}"
+        )
         excess[at, j] = [_number(text) for text in found]
     return excess
 

@@ -33,8 +33,10 @@ class TrialRows:
     def __init__(self, problem: Problem) -> None:
         self._space, self._constraints = problem.space, list(problem.constraints)
         distributions = problem.space.distributions
-        self._heads = [(name, distribution_to_json(distributions[name]))
-                       for name in (gene.name for gene in problem.space.genes)]  # fmt: skip
+        self._heads = [
+            (name, distribution_to_json(distributions[name]))
+            for name in (gene.name for gene in problem.space.genes)
+        ]
         self._choices = [np.array(problem.space.choices[name]) for name, _ in self._heads]
 
     def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:

@@ -1,9 +1,9 @@
 """Trials that run while their subnets are measured.
 
-Where the tables are known (``_transactions.py`` says which), trials are started in one transaction that
-holds Optuna's lock on the study's row, and that drops subnets which others have started by then,
-so that no two processes measure the same one. With other storages there is a moment between the
-look at what runs and the start, in which another process may start the same subnet.
+Where the tables are known (``_transactions.py`` says which), trials are started in one transaction
+that holds Optuna's lock on the study's row, and that drops subnets which others have started by
+then, so that no two processes measure the same one. With other storages there is a moment between
+the look at what runs and the start, in which another process may start the same subnet.
 """
 
 from __future__ import annotations
@@ -120,8 +120,12 @@ def _insert_heads(connection: sa.Connection, study_id: int, n: int) -> list[int]
     own = table.c.study_id == study_id
     last = connection.execute(sa.select(sa.func.max(table.c.number)).where(own)).scalar_one()
     first = 0 if last is None else last + 1
-    row = {"study_id": study_id, "state": TrialState.RUNNING, "datetime_complete": None,
-           "datetime_start": utc(datetime.datetime.now())}  # fmt: skip
+    row = {
+        "study_id": study_id,
+        "state": TrialState.RUNNING,
+        "datetime_complete": None,
+        "datetime_start": utc(datetime.datetime.now()),
+    }
     rows = [{**row, "number": number} for number in range(first, first + n)]
     connection.execute(sa.insert(table), rows)
     new = sa.select(table.c.trial_id).where(own, table.c.number >= first)

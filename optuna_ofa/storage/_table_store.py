@@ -72,8 +72,11 @@ class TableStore(Store):
         table = models.StudySystemAttributeModel.__table__
         own = (table.c.study_id == self._study_id) & table.c.key.startswith(SUMMARY_KEY)
         last = connection.execute(sa.select(sa.func.max(table.c.key)).where(own)).scalar()
-        row = {"study_id": self._study_id, "key": next_key([last] if last else []),
-               "value_json": json.dumps(summary.to_dict())}  # fmt: skip
+        row = {
+            "study_id": self._study_id,
+            "key": next_key([last] if last else []),
+            "value_json": json.dumps(summary.to_dict()),
+        }
         connection.execute(sa.insert(table), row)
 
     def count_waiting(self) -> int:

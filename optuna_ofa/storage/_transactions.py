@@ -34,7 +34,7 @@ from optuna.storages._rdb import models
 from optuna.study import Study
 from sqlalchemy.exc import DBAPIError
 
-from optuna_ofa._errors import StorageError
+from optuna_ofa.exceptions import StorageError
 
 KNOWN_SCHEMAS = ("v3.2.0.a",)
 _studies = models.StudyModel.__table__

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
-from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import nondominated, promising
 from optuna_ofa.problem import PREDICTION, PREDICTION_STD, Problem, warn_failed
 from optuna_ofa.samplers import Evolution, Measurements, SurrogateSampler
@@ -115,10 +115,15 @@ def _start(study: SubnetStudy, chosen: Chosen, last_id: int) -> list[Asked]:
     subnets = study.space.from_matrix(chosen.matrix)
     plain = optuna.Study(study.study_name, study._storage, sampler=RandomSampler())
     return [
-        Asked(subnets[i], trial := _trial(study, plain, trial_id), trial.number,
-              chosen.predicted[i], chosen.std[i])
+        Asked(
+            subnets[i],
+            trial := _trial(study, plain, trial_id),
+            trial.number,
+            chosen.predicted[i],
+            chosen.std[i],
+        )
         for i, trial_id in ids.items()
-    ]  # fmt: skip
+    ]
 
 
 def _trial(study: SubnetStudy, plain: optuna.Study, trial_id: int) -> optuna.Trial:

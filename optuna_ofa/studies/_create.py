@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from optuna.storages import BaseStorage
 
-from optuna_ofa._errors import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.data import (
     Accuracy,
     Hardware,
@@ -17,6 +16,7 @@ from optuna_ofa.data import (
     find_hardware,
     latency_predictor,
 )
+from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
 from optuna_ofa.problem import METRICS, Keep, Problem
 from optuna_ofa.samplers import LearningSampler, NSGAIISampler, PredictorSurrogate, SubnetSampler
@@ -124,9 +124,7 @@ def study(
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     if keep not in get_args(Keep):
-        raise InvalidArgumentError(
-            f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}."
-        )
+        raise InvalidArgumentError(f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}.")
     store = open_shared(storage)
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)

@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from optuna_ofa._errors import InvalidArgumentError, PredictionError, SearchSpaceExhaustedError
+from optuna_ofa.exceptions import InvalidArgumentError, PredictionError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Batch, Results
 from optuna_ofa.problem import PREDICTED, Attempt, Problem, describe, warn_failed
 from optuna_ofa.samplers import Evolution

@@ -205,11 +205,7 @@ class SubnetStudy(optuna.Study):
         tell(self, asked, values, constraints)
 
     def verify(
-        self,
-        measure: Mapping[str, Measure],
-        *,
-        points: Points = None,
-        progress: bool | None = None,
+        self, measure: Mapping[str, Measure], *, points: Points = None, progress: bool | None = None
     ) -> Verification:
         """Measure subnets of the predicted front and compare with what was predicted.
 
@@ -324,9 +320,15 @@ class SubnetStudy(optuna.Study):
         from optuna_ofa.dashboard import publish
 
         return publish(
-            self, limits=limits, picks=picks, kind=kind, artifact_store=artifact_store,
-            supernet=supernet, format=format, calibration=calibration,
-        )  # fmt: skip
+            self,
+            limits=limits,
+            picks=picks,
+            kind=kind,
+            artifact_store=artifact_store,
+            supernet=supernet,
+            format=format,
+            calibration=calibration,
+        )
 
     def report(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import MEASURED, NOT_MEASURED, Problem
 from optuna_ofa.storage import Ending, Started, finish_trials
 from optuna_ofa.studies._ask import Asked
@@ -48,8 +48,9 @@ def _ending(
         return Ending(one.trial._trial_id, None, {"kind": MEASURED, "error": NOT_MEASURED}, {})
     objectives = zip(problem.objectives, row, strict=True)
     metrics = {**one.predicted, **measured, **dict(objectives)}
-    excess = {name: float(problem.excess(name, np.array(metrics[name])))
-              for name in problem.constraints}  # fmt: skip
+    excess = {
+        name: float(problem.excess(name, np.array(metrics[name]))) for name in problem.constraints
+    }
     return Ending(one.trial._trial_id, row, {"kind": MEASURED}, excess)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.space import Family, get_family, known_families
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d

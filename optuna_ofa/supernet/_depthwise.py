@@ -63,9 +63,18 @@ class _DepthwiseConv2d(torch.autograd.Function):
         of_x = of_filters = None
         if ctx.needs_input_grad[0]:
             of_x = torch.ops.aten.convolution_backward(
-                gradient, x, filters, None, [ctx.stride] * 2, [padding] * 2, [1, 1], False, [0, 0],
-                len(filters), [True, False, False],
-            )[0]  # fmt: skip
+                gradient,
+                x,
+                filters,
+                None,
+                [ctx.stride] * 2,
+                [padding] * 2,
+                [1, 1],
+                False,
+                [0, 0],
+                len(filters),
+                [True, False, False],
+            )[0]
         if ctx.needs_input_grad[1]:
             of_filters = weight_gradient(x, gradient, filters.shape[-1], ctx.stride)
         return of_x, of_filters, None

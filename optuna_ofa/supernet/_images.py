@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
 

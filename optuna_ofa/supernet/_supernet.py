@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor, nn
 
-from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, slot_layers, slots, subnet_layers
 from optuna_ofa.supernet import _blocks
 

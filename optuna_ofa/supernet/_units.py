@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Gene, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training._recipe import (
@@ -25,10 +25,26 @@ LARGEST = "largest"
 # in the order in which they become elastic, after the resolution, which is from the start
 KINDS = ("kernel", "depth", "expand", "width")
 # epochs and learning rates as published, those of the largest net being 180 and 2.6
-EPOCHS = {LARGEST: 180, "kernel": 120, "depth 1": 25, "depth 2": 120, "expand 1": 25,
-          "expand 2": 120, "width 1": 25, "width 2": 120}  # fmt: skip
-RATES = {LARGEST: 1.0, "kernel": 0.37, "depth 1": 0.031, "depth 2": 0.092, "expand 1": 0.031,
-         "expand 2": 0.092, "width 1": 0.031, "width 2": 0.092}  # fmt: skip
+EPOCHS = {
+    LARGEST: 180,
+    "kernel": 120,
+    "depth 1": 25,
+    "depth 2": 120,
+    "expand 1": 25,
+    "expand 2": 120,
+    "width 1": 25,
+    "width 2": 120,
+}
+RATES = {
+    LARGEST: 1.0,
+    "kernel": 0.37,
+    "depth 1": 0.031,
+    "depth 2": 0.092,
+    "expand 1": 0.031,
+    "expand 2": 0.092,
+    "width 1": 0.031,
+    "width 2": 0.092,
+}
 N_SUBNETS = {"kernel": 1, "depth": 2, "expand": 4, "width": 4}
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet, subnet_of
 from optuna_ofa.supernet import Supernet
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.training._recipe import (
     Phase,
@@ -50,9 +50,7 @@ class Sandwich(Recipe):
 
     def __post_init__(self) -> None:
         if self.n_random < 0:
-            raise InvalidArgumentError(
-                f"`n_random` must not be negative, but got {self.n_random}."
-            )
+            raise InvalidArgumentError(f"`n_random` must not be negative, but got {self.n_random}.")
         self.phases(None)
 
     def phases(self, space: SearchSpace | None) -> Sequence[Phase]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training._recipe import Phase
 
 
@@ -46,8 +46,11 @@ class TrainingSettings:
     sync_batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        shares = {"label_smoothing": self.label_smoothing, "momentum": self.momentum,
-                  "average_decay": self.average_decay}  # fmt: skip
+        shares = {
+            "label_smoothing": self.label_smoothing,
+            "momentum": self.momentum,
+            "average_decay": self.average_decay,
+        }
         for name, share in shares.items():
             if share is not None and not 0 <= share < 1:
                 raise InvalidArgumentError(

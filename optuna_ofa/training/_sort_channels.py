@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, SearchSpace, slot_layers
 from optuna_ofa.supernet import Supernet, slot_modules, squeezed
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, check_weights, read_tensors
 from optuna_ofa.training._batches import Position

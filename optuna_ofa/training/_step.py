@@ -38,9 +38,7 @@ class Runner:
         Returns:
             The mean loss of the runs, a scalar.
         """
-        images = images.to(
-            self._device, non_blocking=True, memory_format=torch.channels_last
-        )
+        images = images.to(self._device, non_blocking=True, memory_format=torch.channels_last)
         labels = labels.to(self._device, non_blocking=True)
         views = _Views(images)
         frozen: dict[int, Tensor] = {}

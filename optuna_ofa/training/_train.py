@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 from tqdm import tqdm
 
-from optuna_ofa._errors import DivergedTrainingError, InvalidArgumentError
+from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
@@ -175,9 +175,7 @@ class _Loop:
             key = (self.settings.seed, state.step, i, _distributed.rank())
             with (
                 seeded(derived_seed(*key)),
-                synchronised(
-                    state.supernet, state.teacher, wanted=self.settings.sync_batch_norm
-                ),
+                synchronised(state.supernet, state.teacher, wanted=self.settings.sync_batch_norm),
             ):
                 loss += runner.add_gradients(runs, images, labels, state.teacher)
         value = float(_distributed.average(loss)) / self.settings.n_accumulated

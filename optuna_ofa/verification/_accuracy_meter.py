@@ -8,8 +8,8 @@ import torch
 from optuna.storages import BaseStorage
 from torch import Tensor
 
-from optuna_ofa._errors import FamilyMismatchError
 from optuna_ofa.evaluation import TOGETHER, Loader, evaluate, weights_hash
+from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.verification._meter import Meter, Readings
@@ -54,9 +54,7 @@ class AccuracyMeter(Meter):
         self.n_together = TOGETHER * max(1, processes)  # a group for each process
         self._known: dict[tuple[str, Subnet], tuple[float, float]] = {}
 
-    def measure(
-        self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None
-    ) -> Readings:
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Evaluate those subnets that were not evaluated yet."""
         if space.family != self._supernet.family:
             raise FamilyMismatchError(
@@ -69,11 +67,17 @@ class AccuracyMeter(Meter):
         failures = {}
         if len(missing):
             found = evaluate(
-                self._supernet, matrix[missing], self._loader, calibration=self._calibration,
-                n_calibration=self._n_calibration, data=self._data,
+                self._supernet,
+                matrix[missing],
+                self._loader,
+                calibration=self._calibration,
+                n_calibration=self._n_calibration,
+                data=self._data,
                 storage=self._storage if self._storage is not None else storage,
-                device=self._device, processes=self._processes, progress=False,
-            )  # fmt: skip
+                device=self._device,
+                processes=self._processes,
+                progress=False,
+            )
             failures = {int(missing[i]): reason for i, reason in found.failures.items()}
             rows = zip(found.top1.tolist(), found.top1_std.tolist(), strict=True)
             new = {keys[i]: row for i, row in zip(missing, rows, strict=True)}

@@ -56,17 +56,24 @@ class LatencyMeter(Meter):
         self._n_rounds, self._max_spread = n_rounds, max_spread
         self._anchor_ms, self._folder, self._storage = anchor_ms, folder, storage
 
-    def measure(
-        self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None
-    ) -> Readings:
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Measure those subnets that the database does not have."""
         found = measure(
-            space, matrix, runtime=self._runtime, threads=self._threads, batch=self._batch,
+            space,
+            matrix,
+            runtime=self._runtime,
+            threads=self._threads,
+            batch=self._batch,
             storage=self._storage if self._storage is not None else storage,
-            precision=self._precision, device=self._device, pin=self._pin,
-            n_rounds=self._n_rounds, max_spread=self._max_spread, anchor_ms=self._anchor_ms,
-            folder=self._folder, progress=False,
-        )  # fmt: skip
+            precision=self._precision,
+            device=self._device,
+            pin=self._pin,
+            n_rounds=self._n_rounds,
+            max_spread=self._max_spread,
+            anchor_ms=self._anchor_ms,
+            folder=self._folder,
+            progress=False,
+        )
         if found.measured.any():
             self._anchor_ms = found.anchor_ms
         return Readings(found.latency_ms, found.std_ms, dict(found.failures))

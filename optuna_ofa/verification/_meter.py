@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.measurements import MeasurementTable, Row
 from optuna_ofa.problem import NOT_MEASURED, describe
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
@@ -50,9 +50,7 @@ class Meter(abc.ABC):
     n_together: int = 8
 
     @abc.abstractmethod
-    def measure(
-        self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None
-    ) -> Readings:
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Measure a batch.
 
         Args:
@@ -93,9 +91,7 @@ class FunctionMeter(Meter):
         self._metric, self._function = metric, function
         self._known: dict[Subnet, tuple[float, float]] = {}
 
-    def measure(
-        self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None
-    ) -> Readings:
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Call the function until all subnets have their numbers or the device is gone."""
         subnets = space.from_matrix(matrix)
         table = None

@@ -65,10 +65,14 @@ def write(study: SubnetStudy, matrix: Matrix, rows: Sequence[Known]) -> None:
     """
     problem = study.problem
     attributes = [
-        {"kind": MEASURED, _PREDICTED: row.predicted, _PREDICTED_STD: row.predicted_std,
-         _MEASURED_STD: row.measured_std}
+        {
+            "kind": MEASURED,
+            _PREDICTED: row.predicted,
+            _PREDICTED_STD: row.predicted_std,
+            _MEASURED_STD: row.measured_std,
+        }
         for row in rows
-    ]  # fmt: skip
+    ]
     now = datetime.datetime.now()
     trials = templates(problem.space, matrix, TrialState.COMPLETE, attributes, now)
     for trial, row in zip(trials, rows, strict=True):
@@ -113,6 +117,8 @@ def read(study: SubnetStudy, space: SearchSpace, number: int, exact: Sequence[st
     assert trial.values is not None
     measured = dict(zip(study.problem.objectives, trial.values, strict=True))
     return Known(
-        {**now, **(then or {})}, std, {**{m: now[m] for m in exact}, **measured},
+        {**now, **(then or {})},
+        std,
+        {**{m: now[m] for m in exact}, **measured},
         attributes.get(_MEASURED_STD, {}),
-    )  # fmt: skip
+    )

@@ -180,6 +180,12 @@ def errors_of(metric: str, points: Sequence[VerifiedPoint]) -> MetricErrors:
         mape = float(np.mean(np.abs(errors / measured)) * 100)
     known = [x for x in (p.exploited(metric) for p in points) if x is not None]
     return MetricErrors(
-        metric, len(points), mape, float(np.sqrt(np.mean(errors**2))), float(errors.mean()),
-        kendall_tau(predicted, measured), len(known), sum(known),
-    )  # fmt: skip
+        metric,
+        len(points),
+        mape,
+        float(np.sqrt(np.mean(errors**2))),
+        float(errors.mean()),
+        kendall_tau(predicted, measured),
+        len(known),
+        sum(known),
+    )

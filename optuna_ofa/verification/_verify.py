@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from optuna_ofa._errors import (
+from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
     InvalidArgumentError,
     MeasurementError,
@@ -37,10 +37,7 @@ Measure = Meter | Callable[[Subnet], Any]
 
 
 def verify(
-    study: SubnetStudy,
-    measure: Mapping[str, Measure],
-    points: Points,
-    progress: bool | None,
+    study: SubnetStudy, measure: Mapping[str, Measure], points: Points, progress: bool | None
 ) -> Verification:
     """Measure what is not measured yet, and compare; see `SubnetStudy.verify`."""
     meters = _meters(study.problem, measure)
@@ -129,9 +126,10 @@ class _Work:
 def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]:
     """Metrics of a problem that are computed, unless they are measured."""
     return [
-        m for m in problem.metrics
+        m
+        for m in problem.metrics
         if m not in measured and isinstance(problem.predictors[m], CostPredictor)
-    ]  # fmt: skip
+    ]
 
 
 def _meters(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter]:
@@ -149,8 +147,9 @@ def _meters(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter
 
 def _with(row: Known, metric: str, value: float, std: float) -> Known:
     spread = {metric: std} if np.isfinite(std) else {}
-    return row._replace(measured={**row.measured, metric: value},
-                        measured_std={**row.measured_std, **spread})  # fmt: skip
+    return row._replace(
+        measured={**row.measured, metric: value}, measured_std={**row.measured_std, **spread}
+    )
 
 
 def _stopped(work: _Work, n: int) -> Exception:
@@ -188,11 +187,10 @@ def _collected(
             known = read(study, study.space, number, exact)
         if known is not None:
             points.append(VerifiedPoint(subnet, *known, number))
-    metrics = [m for m in problem.metrics
-               if m not in exact and any(m in p.measured for p in points)]  # fmt: skip
-    return Verification(
-        tuple(metrics or meters), tuple(points), _front(study), dict(work.failures)
-    )
+    metrics = [
+        m for m in problem.metrics if m not in exact and any(m in p.measured for p in points)
+    ]
+    return Verification(tuple(metrics or meters), tuple(points), _front(study), dict(work.failures))
 
 
 def _front(study: SubnetStudy) -> Front:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import named_studies, nondominated
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS
@@ -75,10 +75,12 @@ def _info(study: SubnetStudy, kind: Kind | None) -> AccuracyMacsInfo:
     rows = [row[p.trial_number] for p in front]
     others = np.delete(values, rows, axis=0)
     return AccuracyMacsInfo(
-        values[rows, 0], values[rows, 1], [hover_words(p) for p in front],
+        values[rows, 0],
+        values[rows, 1],
+        [hover_words(p) for p in front],
         np.array([best[p.trial_number] for p in front], dtype=bool),
         others[spread_out(len(others), MAX_OTHERS)],
-    )  # fmt: skip
+    )
 
 
 def plot_accuracy_macs(
@@ -101,24 +103,41 @@ def plot_accuracy_macs(
     traces = []
     if len(infos) == 1:  # those of several studies would hide each other
         (info,) = infos.values()
-        traces.append(go.Scatter(
-            x=info.others[:, 0] / 1e6, y=info.others[:, 1], mode="markers", name="other subnets",
-            marker={"color": GREY, "size": 4, "opacity": 0.5}, hoverinfo="skip",
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=info.others[:, 0] / 1e6,
+                y=info.others[:, 1],
+                mode="markers",
+                name="other subnets",
+                marker={"color": GREY, "size": 4, "opacity": 0.5},
+                hoverinfo="skip",
+            )
+        )
     for i, (name, info) in enumerate(infos.items()):
         symbol = _SYMBOLS[i % len(_SYMBOLS)]
         share = f"{info.on_macs_front.sum()} of {len(info.top1)} best for multiply-adds"
-        traces.append(go.Scatter(
-            x=info.n_macs / 1e6, y=info.top1, mode="markers", name=f"front of {name} ({share})",
-            hovertext=[f"{name}<br>{words}" for words in info.words], hoverinfo="text",
-            marker={"color": PALETTE[i % len(PALETTE)], "size": 6,
-                    "symbol": [symbol if on else f"{symbol}-open" for on in info.on_macs_front]},
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=info.n_macs / 1e6,
+                y=info.top1,
+                mode="markers",
+                name=f"front of {name} ({share})",
+                hovertext=[f"{name}<br>{words}" for words in info.words],
+                hoverinfo="text",
+                marker={
+                    "color": PALETTE[i % len(PALETTE)],
+                    "size": 6,
+                    "symbol": [symbol if on else f"{symbol}-open" for on in info.on_macs_front],
+                },
+            )
+        )
     figure = go.Figure(traces)
     figure.update_xaxes(title="Multiply-adds (millions)")
     figure.update_yaxes(title=METRICS["top1"].axis)
     return figure.update_layout(
         title="Accuracy by multiply-adds<br><sup>filled: no found subnet is better with as many "
         "multiply-adds or fewer</sup>",
-        template="plotly_white", showlegend=True, legend=BELOW,
-    )  # fmt: skip
+        template="plotly_white",
+        showlegend=True,
+        legend=BELOW,
+    )

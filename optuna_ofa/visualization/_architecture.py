@@ -45,16 +45,21 @@ def plot_architecture(networks: Mapping[str, Network]) -> go.Figure:
     figure.update_xaxes(visible=False)
     n = len(rows)
     figure.update_yaxes(
-        tickvals=[n - 1 - i + _ROW_HEIGHT / 2 for i in range(n)], showgrid=False, zeroline=False,
+        tickvals=[n - 1 - i + _ROW_HEIGHT / 2 for i in range(n)],
+        showgrid=False,
+        zeroline=False,
         ticktext=[f"<b>{r.name}</b><br>{r.resolution} px, {r.n_blocks} blocks" for r in rows],
         range=[-0.32, n - 0.2],
-    )  # fmt: skip
+    )
     return figure.update_layout(
         title="Layers from input to output<br><sup>height: expand ratio; width: square root of "
         "channels;<br>under each stage: its output size in pixels and its channels</sup>",
-        template="plotly_white", barmode="overlay", height=190 + 150 * n,
-        margin={"t": 100, "b": 60}, legend={"orientation": "h", "yref": "container", "y": 0.02},
-    )  # fmt: skip
+        template="plotly_white",
+        barmode="overlay",
+        height=190 + 150 * n,
+        margin={"t": 100, "b": 60},
+        legend={"orientation": "h", "yref": "container", "y": 0.02},
+    )
 
 
 _Placed = tuple[int, ArchitectureRow, LayerBox]
@@ -64,14 +69,19 @@ def _bars(placed: Sequence[_Placed], name: str, colour: str) -> go.Bar:
     return go.Bar(
         x=[box.left + box.width / 2 for *_, box in placed],
         y=[box.height * _ROW_HEIGHT for *_, box in placed],
-        base=[base for base, *_ in placed], width=[box.width for *_, box in placed], name=name,
+        base=[base for base, *_ in placed],
+        width=[box.width for *_, box in placed],
+        name=name,
         marker={"color": colour, "line": {"width": 0}},
         text=[str(box.layer.kernel) if box.layer.role == "block" else "" for *_, box in placed],
-        textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        constraintext="none",
         textfont={"color": "black" if colour in (kernel_colour(5), GREY) else "white", "size": 11},
         hovertext=[f"{row.name}<br>{layer_words(box.layer)}" for _, row, box in placed],
         hoverinfo="text",
-    )  # fmt: skip
+    )
 
 
 def _borders(rows: Sequence[ArchitectureRow]) -> go.Scatter:
@@ -82,8 +92,14 @@ def _borders(rows: Sequence[ArchitectureRow]) -> go.Scatter:
         for border in row.borders:
             x += [border, border, None]
             y += [base - 0.22, base + _ROW_HEIGHT, None]
-    return go.Scatter(x=x, y=y, mode="lines", name="border of a stage", hoverinfo="skip",
-                      line={"color": "#666666", "width": 1, "dash": "dot"})  # fmt: skip
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        name="border of a stage",
+        hoverinfo="skip",
+        line={"color": "#666666", "width": 1, "dash": "dot"},
+    )
 
 
 def _stage_labels(rows: Sequence[ArchitectureRow]) -> go.Scatter:
@@ -97,5 +113,13 @@ def _stage_labels(rows: Sequence[ArchitectureRow]) -> go.Scatter:
                 last = boxes[-1].layer
                 text.append(f"{last.out_size}<br>{last.out_channels}")
                 hover.append(row.words or row.name)
-    return go.Scatter(x=x, y=y, text=text, mode="text", showlegend=False, hovertext=hover,
-                      hoverinfo="text", textfont={"size": 10, "color": "#444444"})  # fmt: skip
+    return go.Scatter(
+        x=x,
+        y=y,
+        text=text,
+        mode="text",
+        showlegend=False,
+        hovertext=hover,
+        hoverinfo="text",
+        textfont={"size": 10, "color": "#444444"},
+    )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, Subnet, subnet_layers
 
 Network = Subnet | Sequence[Layer]
@@ -82,11 +82,13 @@ def architecture_info(networks: Mapping[str, Network]) -> tuple[ArchitectureRow,
     largest = max(layer.expand for of in layers.values() for layer in of)
     return tuple(
         ArchitectureRow(
-            name, of[0].in_size, tuple(_boxes(of, largest)),
+            name,
+            of[0].in_size,
+            tuple(_boxes(of, largest)),
             str(networks[name]) if isinstance(networks[name], Subnet) else "",
         )
         for name, of in layers.items()
-    )  # fmt: skip
+    )
 
 
 def _boxes(layers: Sequence[Layer], largest_expand: float) -> Iterator[LayerBox]:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
@@ -97,8 +97,9 @@ def plot_choices(front: Front, *, n_bins: int = _MAX_BINS) -> go.Figure:
     """
     info = choices_info(front, n_bins=n_bins)
     titles = [_TITLES[gene] for gene in info.shares]
-    figure = make_subplots(rows=1, cols=len(titles), shared_yaxes=True, subplot_titles=titles,
-                           horizontal_spacing=0.04)  # fmt: skip
+    figure = make_subplots(
+        rows=1, cols=len(titles), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.04
+    )
     for column, (gene, shares) in enumerate(info.shares.items(), start=1):
         colours = shades(len(shares))
         for choice, colour in zip(shares, colours, strict=True):
@@ -110,14 +111,24 @@ def plot_choices(front: Front, *, n_bins: int = _MAX_BINS) -> go.Figure:
     figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
     n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
     figure.update_layout(
-        title=f"What the front prefers<br><sup>{n}</sup>", template="plotly_white",
+        title=f"What the front prefers<br><sup>{n}</sup>",
+        template="plotly_white",
         margin={"t": 100},
-    )  # fmt: skip
+    )
     for i, gene in enumerate(info.shares):  # a legend under each
         name = "legend" if i == 0 else f"legend{i + 1}"
         centre = (i + 0.5) / len(titles)
-        figure.update_layout({name: {"orientation": "h", "x": centre, "xanchor": "center",
-                                     "y": -0.2, "traceorder": "normal"}})  # fmt: skip
+        figure.update_layout(
+            {
+                name: {
+                    "orientation": "h",
+                    "x": centre,
+                    "xanchor": "center",
+                    "y": -0.2,
+                    "traceorder": "normal",
+                }
+            }
+        )
         figure.update_traces(legend=name, selector={"legendgroup": gene})
     return figure
 
@@ -132,6 +143,14 @@ def _area(info: ChoicesInfo, gene: str, choice: float, colour: str) -> go.Scatte
         for s, n, c in zip(share.tolist(), info.n_subnets.tolist(), info.cost.tolist(), strict=True)
     ]
     return go.Scatter(
-        x=info.cost, y=share, name=short, mode="lines", stackgroup=gene, legendgroup=gene,
-        line={"width": 0.5, "color": "white"}, fillcolor=colour, hovertext=hover, hoverinfo="text",
-    )  # fmt: skip
+        x=info.cost,
+        y=share,
+        name=short,
+        mode="lines",
+        stackgroup=gene,
+        legendgroup=gene,
+        line={"width": 0.5, "color": "white"},
+        fillcolor=colour,
+        hovertext=hover,
+        hoverinfo="text",
+    )

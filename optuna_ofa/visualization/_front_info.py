@@ -63,9 +63,15 @@ def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
     fronts = [v[nondominated(v * study.problem.signs)] for v in fronts]
     reference = beyond(fronts, front.objectives)
     return FrontInfo(
-        front, others, n_others, dict(study.problem.constraints), kind,
-        study.study_name, hypervolume(points, reference), reference,
-    )  # fmt: skip
+        front,
+        others,
+        n_others,
+        dict(study.problem.constraints),
+        kind,
+        study.study_name,
+        hypervolume(points, reference),
+        reference,
+    )
 
 
 def spread_out(n: int, at_most: int) -> NDArray[np.intp]:

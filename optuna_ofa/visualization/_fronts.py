@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import plotly.graph_objects as go
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, same_objectives
 from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._pareto_front import across_and_up, hover_words
@@ -87,9 +87,11 @@ def plot_fronts(
     figure.update_yaxes(title=f"{METRICS[info.up].axis}{of_kind}")
     n = len(info.fronts)
     return figure.update_layout(
-        title=f"{n} Pareto front{'s' * (n > 1)}", template="plotly_white", showlegend=True,
+        title=f"{n} Pareto front{'s' * (n > 1)}",
+        template="plotly_white",
+        showlegend=True,
         legend=BELOW,
-    )  # fmt: skip
+    )
 
 
 def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
@@ -98,10 +100,16 @@ def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
     n = len(points)
     of_kind = f", {info.kinds[name]}" if len(set(info.kinds.values())) > 1 else ""
     return go.Scatter(
-        x=[p.values[info.across] for p in points], y=[p.values[info.up] for p in points],
-        mode="lines+markers", name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
+        x=[p.values[info.across] for p in points],
+        y=[p.values[info.up] for p in points],
+        mode="lines+markers",
+        name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
         line={"color": colour, "width": 1, "shape": "hv"},
-        marker={"color": colour, "size": 6 if n <= 100 else 3,
-                "symbol": _SYMBOLS[i % len(_SYMBOLS)]},
-        hovertext=[f"{name}<br>{hover_words(p)}" for p in points], hoverinfo="text",
-    )  # fmt: skip
+        marker={
+            "color": colour,
+            "size": 6 if n <= 100 else 3,
+            "symbol": _SYMBOLS[i % len(_SYMBOLS)],
+        },
+        hovertext=[f"{name}<br>{hover_words(p)}" for p in points],
+        hoverinfo="text",
+    )

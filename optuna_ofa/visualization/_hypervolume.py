@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import (
     Values,
     beyond,
@@ -151,13 +151,20 @@ def plot_hypervolume(
     words = "%{x:.3g} s" if is_time else "%{x:,} trials"
     lines = [
         go.Scatter(
-            x=p.seconds if is_time else p.n_evaluations, y=p.hypervolume, name=name, mode="lines",
-            line={"color": PALETTE[i % len(PALETTE)], "shape": "hv", "width": 2,
-                  "dash": ("solid", "dash", "dot")[i // len(PALETTE) % 3]},
+            x=p.seconds if is_time else p.n_evaluations,
+            y=p.hypervolume,
+            name=name,
+            mode="lines",
+            line={
+                "color": PALETTE[i % len(PALETTE)],
+                "shape": "hv",
+                "width": 2,
+                "dash": ("solid", "dash", "dot")[i // len(PALETTE) % 3],
+            },
             hovertemplate=f"{name}<br>{words}: %{{y:.4g}}<extra></extra>",
         )
         for i, (name, p) in enumerate(info.progress.items())
-    ]  # fmt: skip
+    ]
     figure = go.Figure(lines)
     if is_time:
         figure.update_xaxes(title="Seconds since the first trial was started", rangemode="tozero")
@@ -166,5 +173,7 @@ def plot_hypervolume(
     figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit([*info.reference])})")
     return figure.update_layout(
         title=f"Hypervolume by {by}<br><sup>over {reference_words(info.reference)}</sup>",
-        template="plotly_white", showlegend=True, legend=BELOW,
-    )  # fmt: skip
+        template="plotly_white",
+        showlegend=True,
+        legend=BELOW,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.profiling import MACS, LatencyReport
 from optuna_ofa.visualization._style import BELOW, PALETTE
@@ -60,20 +60,33 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     measured = report.measurements.latency_ms
     ends = np.array([0.95 * measured.min(), 1.05 * measured.max()])
     band = go.Scatter(
-        x=[*ends, *ends[::-1]], y=[*(1.05 * ends), *(0.95 * ends[::-1])], fill="toself",
-        mode="lines", fillcolor="rgba(0,0,0,0.08)", line={"width": 0},
-        name="within 5 %", hoverinfo="skip",
-    )  # fmt: skip
-    identity = go.Scatter(x=ends, y=ends, mode="lines", name="as measured", hoverinfo="skip",
-                          line={"color": "#555555", "width": 1, "dash": "dash"})  # fmt: skip
+        x=[*ends, *ends[::-1]],
+        y=[*(1.05 * ends), *(0.95 * ends[::-1])],
+        fill="toself",
+        mode="lines",
+        fillcolor="rgba(0,0,0,0.08)",
+        line={"width": 0},
+        name="within 5 %",
+        hoverinfo="skip",
+    )
+    identity = go.Scatter(
+        x=ends,
+        y=ends,
+        mode="lines",
+        name="as measured",
+        hoverinfo="skip",
+        line={"color": "#555555", "width": 1, "dash": "dash"},
+    )
     points = [
         go.Scatter(
-            x=measured, y=report.predicted_ms[n], mode="markers",
+            x=measured,
+            y=report.predicted_ms[n],
+            mode="markers",
             name=f"{n}: MAPE {report[n].mape:.1f} %, tau {report[n].kendall:.3f}",
             marker={"size": 6, "color": PALETTE[i % len(PALETTE)], "opacity": 0.8},
         )
         for i, n in enumerate(names)
-    ]  # fmt: skip
+    ]
     figure = go.Figure([band, identity, *points])
     figure.update_xaxes(title="Measured latency (ms)")
     figure.update_yaxes(title="Predicted latency (ms)")
@@ -100,9 +113,11 @@ def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go
         figure = go.Figure([_device(i, *item) for i, item in enumerate(report.items())])
         note = "errors are those of latencies predicted from multiply-adds"
         figure.update_layout(
-            title=f"Latency by multiply-adds<br><sup>{note}</sup>", template="plotly_white",
-            showlegend=True, legend=BELOW,
-        )  # fmt: skip
+            title=f"Latency by multiply-adds<br><sup>{note}</sup>",
+            template="plotly_white",
+            showlegend=True,
+            legend=BELOW,
+        )
     figure.update_xaxes(title="Multiply-adds (millions)")
     figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
     return figure
@@ -111,18 +126,32 @@ def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go
 def _one_device(info: MacsInfo) -> go.Scatter:
     marker: dict[str, object] = {"size": 7, "color": PALETTE[0]}
     if np.isfinite(info.kernel).any():
-        marker.update(color=info.kernel, colorscale="Viridis", showscale=True,
-                      colorbar={"title": {"text": "mean<br>kernel"}})  # fmt: skip
-    return go.Scatter(x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker,
-                      showlegend=False)  # fmt: skip
+        marker.update(
+            color=info.kernel,
+            colorscale="Viridis",
+            showscale=True,
+            colorbar={"title": {"text": "mean<br>kernel"}},
+        )
+    return go.Scatter(
+        x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker, showlegend=False
+    )
 
 
 def _device(i: int, name: str, report: LatencyReport) -> go.Scatter:
     info = macs_info(report)
-    marker = {"size": 6, "color": PALETTE[i % len(PALETTE)], "opacity": 0.8,
-              "symbol": ("circle", "square", "diamond", "triangle-up", "x")[i % 5]}
-    return go.Scatter(x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker,
-                      name=f"{name}: {_macs_words(report)}")  # fmt: skip
+    marker = {
+        "size": 6,
+        "color": PALETTE[i % len(PALETTE)],
+        "opacity": 0.8,
+        "symbol": ("circle", "square", "diamond", "triangle-up", "x")[i % 5],
+    }
+    return go.Scatter(
+        x=info.n_macs / 1e6,
+        y=info.latency_ms,
+        mode="markers",
+        marker=marker,
+        name=f"{name}: {_macs_words(report)}",
+    )
 
 
 def _macs_words(report: LatencyReport) -> str:

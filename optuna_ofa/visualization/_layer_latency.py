@@ -82,9 +82,11 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     return figure.update_layout(
         title=f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers"
         f"{f' on {runtime}' if runtime else ''}<br><sup>{_wrapped(str(subnet))}</sup>",
-        template="plotly_white", bargap=0.15, margin={"t": 130},
+        template="plotly_white",
+        bargap=0.15,
+        margin={"t": 130},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-    )  # fmt: skip
+    )
 
 
 def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.Bar:
@@ -97,10 +99,15 @@ def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.B
     std = info.std_ms[which]
     bars = {"type": "data", "array": std, "thickness": 1, "width": 2, "color": "#444444"}
     return go.Bar(
-        x=places, y=info.mean_ms[which], name=f"{kernel}x{kernel}" if kernel else "stem and head",
-        width=0.85, marker={"color": kernel_colour(kernel) if kernel else GREY},
-        error_y=bars if np.isfinite(std).any() else None, hovertext=hover, hoverinfo="text",
-    )  # fmt: skip
+        x=places,
+        y=info.mean_ms[which],
+        name=f"{kernel}x{kernel}" if kernel else "stem and head",
+        width=0.85,
+        marker={"color": kernel_colour(kernel) if kernel else GREY},
+        error_y=bars if np.isfinite(std).any() else None,
+        hovertext=hover,
+        hoverinfo="text",
+    )
 
 
 def _milliseconds(info: LayerLatencyInfo, i: int) -> str:

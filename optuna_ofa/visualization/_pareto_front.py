@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint, reference_words, unit
 from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._front_info import KINDS, FrontInfo, front_info
@@ -89,8 +89,11 @@ def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
         if metric in infos[0].constraints:
             bound = infos[0].constraints[metric]
-            add_line(bound, line={"dash": "dash", "color": "#000000", "width": 1},
-                     annotation_text=f"limit {METRICS[metric].amount(bound)}")  # fmt: skip
+            add_line(
+                bound,
+                line={"dash": "dash", "color": "#000000", "width": 1},
+                annotation_text=f"limit {METRICS[metric].amount(bound)}",
+            )
     return figure
 
 
@@ -98,11 +101,17 @@ def _others(info: FrontInfo, x: str, y: str) -> go.Scatter:
     column = {m: i for i, m in enumerate(info.front.objectives)}
     # no `Scattergl`, which plotly draws over the front
     return go.Scatter(
-        x=info.others[:, column[x]], y=info.others[:, column[y]], mode="markers",
-        name=f"other subnets ({info.kind})", hoverinfo="skip",
-        marker={"color": _OTHERS[info.kind], "size": 4 if len(info.others) > 100 else 6,
-                "opacity": 0.5 if len(info.others) > 100 else 0.9},
-    )  # fmt: skip
+        x=info.others[:, column[x]],
+        y=info.others[:, column[y]],
+        mode="markers",
+        name=f"other subnets ({info.kind})",
+        hoverinfo="skip",
+        marker={
+            "color": _OTHERS[info.kind],
+            "size": 4 if len(info.others) > 100 else 6,
+            "opacity": 0.5 if len(info.others) > 100 else 0.9,
+        },
+    )
 
 
 def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
@@ -111,14 +120,21 @@ def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
     has_bars = any(metric in p.std for p in points for metric in (x, y))
     thinned = f"; bars at {len(barred)}" if has_bars and len(barred) < len(points) else ""
     return go.Scatter(
-        x=[p.values[x] for p in points], y=[p.values[y] for p in points],
-        mode="markers+lines", name=f"Pareto front ({info.kind}{thinned})",
+        x=[p.values[x] for p in points],
+        y=[p.values[y] for p in points],
+        mode="markers+lines",
+        name=f"Pareto front ({info.kind}{thinned})",
         line={"color": _COLOURS[info.kind], "width": 1, "shape": "hv"},
-        marker={"color": _COLOURS[info.kind], "size": 6 if len(points) <= 100 else 4,
-                "symbol": _SYMBOLS[info.kind]},
-        error_x=_bars(points, x, barred), error_y=_bars(points, y, barred),
-        hovertext=[hover_words(p) for p in points], hoverinfo="text",
-    )  # fmt: skip
+        marker={
+            "color": _COLOURS[info.kind],
+            "size": 6 if len(points) <= 100 else 4,
+            "symbol": _SYMBOLS[info.kind],
+        },
+        error_x=_bars(points, x, barred),
+        error_y=_bars(points, y, barred),
+        hovertext=[hover_words(p) for p in points],
+        hoverinfo="text",
+    )
 
 
 def _spread(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
@@ -154,8 +170,9 @@ def _draw_3d(infos: Sequence[FrontInfo]) -> go.Figure:
 
     def cloud(columns: list[list[float]], name: str, colour: str, size: float) -> go.Scatter3d:
         x, y, z = columns
-        return go.Scatter3d(x=x, y=y, z=z, mode="markers", name=name,
-                            marker={"color": colour, "size": size})  # fmt: skip
+        return go.Scatter3d(
+            x=x, y=y, z=z, mode="markers", name=name, marker={"color": colour, "size": size}
+        )
 
     others, fronts = [], []
     for info in infos:

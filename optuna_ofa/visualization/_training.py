@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import TrainingHistory
 from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
 
@@ -78,12 +78,19 @@ def plot_training(history: TrainingHistory) -> go.Figure:
         InvalidArgumentError: As `training_info`.
     """
     info = training_info(history)
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3],
-                           vertical_spacing=0.06)  # fmt: skip
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06
+    )
     figure.add_traces(_accuracies(info))
-    loss = go.Scatter(x=info.steps, y=info.loss, name="loss", mode="lines+markers",
-                      line={"color": "#555555", "width": 1.5}, marker={"size": 4},
-                      showlegend=False)  # fmt: skip
+    loss = go.Scatter(
+        x=info.steps,
+        y=info.loss,
+        name="loss",
+        mode="lines+markers",
+        line={"color": "#555555", "width": 1.5},
+        marker={"size": 4},
+        showlegend=False,
+    )
     figure.add_trace(loss, row=2, col=1)
     figure.update_xaxes(title="Steps", rangemode="tozero", row=2)
     figure.update_yaxes(title="Top-1 accuracy (%)", row=1)
@@ -93,8 +100,10 @@ def plot_training(history: TrainingHistory) -> go.Figure:
     return figure.update_layout(
         title=f"Training of the supernet<br><sup>{info.steps[-1]:,} steps, {len(info.phases)} "
         f"phases; {n} random subnets are followed</sup>",
-        template="plotly_white", legend=BELOW, margin={"t": 110},
-    )  # fmt: skip
+        template="plotly_white",
+        legend=BELOW,
+        margin={"t": 110},
+    )
 
 
 def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
@@ -102,21 +111,37 @@ def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
     traces = []
     if len(random):
         low, high = random.min(axis=0), random.max(axis=0)
-        traces.append(go.Scatter(
-            x=[*info.evaluated, *info.evaluated[::-1]], y=[*high, *low[::-1]], fill="toself",
-            fillcolor="rgba(0,158,115,0.18)", line={"width": 0}, mode="lines", hoverinfo="skip",
-            name="range of random ones",
-        ))  # fmt: skip
-    lines = {"largest": info.top1.get("largest"), "smallest": info.top1.get("smallest"),
-             "mean of random ones": random.mean(axis=0) if len(random) else None}  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=[*info.evaluated, *info.evaluated[::-1]],
+                y=[*high, *low[::-1]],
+                fill="toself",
+                fillcolor="rgba(0,158,115,0.18)",
+                line={"width": 0},
+                mode="lines",
+                hoverinfo="skip",
+                name="range of random ones",
+            )
+        )
+    lines = {
+        "largest": info.top1.get("largest"),
+        "smallest": info.top1.get("smallest"),
+        "mean of random ones": random.mean(axis=0) if len(random) else None,
+    }
     dashes = ("solid", "dash", "solid")
     for (name, values), colour, dash in zip(lines.items(), PALETTE, dashes, strict=False):
         if values is not None:
-            traces.append(go.Scatter(
-                x=info.evaluated, y=values, name=name, mode="lines+markers",
-                line={"color": colour, "width": 2, "dash": dash}, marker={"size": 6},
-                hovertemplate=f"{name}<br>%{{x:,}} steps: %{{y:.2f}} %<extra></extra>",
-            ))  # fmt: skip
+            traces.append(
+                go.Scatter(
+                    x=info.evaluated,
+                    y=values,
+                    name=name,
+                    mode="lines+markers",
+                    line={"color": colour, "width": 2, "dash": dash},
+                    marker={"size": 6},
+                    hovertemplate=f"{name}<br>%{{x:,}} steps: %{{y:.2f}} %<extra></extra>",
+                )
+            )
     return traces
 
 
@@ -127,7 +152,13 @@ def _draw_phases(figure: go.Figure, info: TrainingInfo) -> None:
         if end < total:
             figure.add_vline(end, line={"color": GREY, "width": 1, "dash": "dot"})
         figure.add_annotation(
-            x=(begin + end) / 2, y=1.0, yref="paper", yanchor="bottom", text=name, showarrow=False,
-            textangle=0 if end - begin >= total / 8 else -35, font={"size": 11, "color": "#444444"},
-        )  # fmt: skip
+            x=(begin + end) / 2,
+            y=1.0,
+            yref="paper",
+            yanchor="bottom",
+            text=name,
+            showarrow=False,
+            textangle=0 if end - begin >= total / 8 else -35,
+            font={"size": 11, "color": "#444444"},
+        )
         begin = end

@@ -33,8 +33,12 @@ class TransferInfo(NamedTuple):
 def transfer_info(matrix: TransferMatrix) -> TransferInfo:
     """Collect what `plot_transfer` draws."""
     numbers = zip(matrix.devices, matrix.limits_ms, matrix.top1, strict=True)
-    rows = tuple(f"<b>{name}</b><br>{ms:g} ms, {top1:.2f} %" for name, ms, top1 in (
-        (name, round(float(ms), 2), float(top1)) for name, ms, top1 in numbers))  # fmt: skip
+    rows = tuple(
+        f"<b>{name}</b><br>{ms:g} ms, {top1:.2f} %"
+        for name, ms, top1 in (
+            (name, round(float(ms), 2), float(top1)) for name, ms, top1 in numbers
+        )
+    )
     texts = tuple(
         tuple(_cell(ms, loss) for ms, loss in zip(of_ms, of_loss, strict=True))
         for of_ms, of_loss in zip(matrix.latency_ms, matrix.loss, strict=True)
@@ -60,20 +64,39 @@ def plot_transfer(matrix: TransferMatrix) -> go.Figure:
     top = max(float(info.loss.max()), 0.01)
     figure = go.Figure(
         go.Heatmap(
-            z=info.loss, x=info.columns, y=list(range(n)), zmin=0, zmax=top,
-            colorscale=_SCALE, xgap=3, ygap=3, hoverinfo="skip",
+            z=info.loss,
+            x=info.columns,
+            y=list(range(n)),
+            zmin=0,
+            zmax=top,
+            colorscale=_SCALE,
+            xgap=3,
+            ygap=3,
+            hoverinfo="skip",
             colorbar={"title": {"text": "points<br>of top-1<br>lost"}},
         )
-    )  # fmt: skip
+    )
     for i in range(n):
         for j, name in enumerate(info.columns):
             dark = info.loss[i, j] > 0.55 * top
-            figure.add_annotation(x=name, y=i, text=info.texts[i][j], showarrow=False,
-                                  font={"color": "white" if dark else "black"})  # fmt: skip
+            figure.add_annotation(
+                x=name,
+                y=i,
+                text=info.texts[i][j],
+                showarrow=False,
+                font={"color": "white" if dark else "black"},
+            )
     figure.update_xaxes(title="Runs on", side="top", type="category", showgrid=False)
-    figure.update_yaxes(title="Best subnet of", tickvals=list(range(n)), ticktext=info.rows,
-                        autorange="reversed", showgrid=False)  # fmt: skip
+    figure.update_yaxes(
+        title="Best subnet of",
+        tickvals=list(range(n)),
+        ticktext=info.rows,
+        autorange="reversed",
+        showgrid=False,
+    )
     return figure.update_layout(
         title="What the best subnet of one device loses on another, predicted",
-        template="plotly_white", height=220 + 90 * n, margin={"t": 130, "l": 150},
-    )  # fmt: skip
+        template="plotly_white",
+        height=220 + 90 * n,
+        margin={"t": 130, "l": 150},
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 from optuna_ofa.verification import Verification, VerifiedPoint
 from optuna_ofa.visualization._pareto_front import across_and_up
@@ -120,8 +120,10 @@ def plot_verification(
         title=f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}"
         f"<br><sup>{n_worse} measured worse than the 90 % interval of a prediction</sup>"
         f"<br><sup>{'; '.join(errors)}</sup>",
-        template="plotly_white", margin={"t": 110}, legend={"orientation": "h", "y": -0.18},
-    )  # fmt: skip
+        template="plotly_white",
+        margin={"t": 110},
+        legend={"orientation": "h", "y": -0.18},
+    )
 
 
 def _difference_unit(metric: str) -> str:
@@ -131,40 +133,59 @@ def _difference_unit(metric: str) -> str:
 def _joints(info: VerificationInfo) -> go.Scatter:
     gap = np.full_like(info.predicted, np.nan)
     lines = np.stack([info.predicted, info.measured, gap], axis=1).reshape(-1, 2)
-    return go.Scatter(x=lines[:, 0], y=lines[:, 1], mode="lines", showlegend=False,
-                      hoverinfo="skip", line={"color": GREY, "width": 1.5})  # fmt: skip
+    return go.Scatter(
+        x=lines[:, 0],
+        y=lines[:, 1],
+        mode="lines",
+        showlegend=False,
+        hoverinfo="skip",
+        line={"color": GREY, "width": 1.5},
+    )
 
 
 def _front(info: VerificationInfo) -> go.Scatter:
     return go.Scatter(
-        x=info.front[:, 0], y=info.front[:, 1], mode="lines", hoverinfo="skip",
+        x=info.front[:, 0],
+        y=info.front[:, 1],
+        mode="lines",
+        hoverinfo="skip",
         name=f"measured front ({len(info.front)} subnets)",
         line={"color": _MEASURED, "width": 1, "shape": "hv"},
-    )  # fmt: skip
+    )
 
 
 def _predicted(info: VerificationInfo) -> go.Scatter:
     return go.Scatter(
-        x=info.predicted[:, 0], y=info.predicted[:, 1], mode="markers", name="predicted",
+        x=info.predicted[:, 0],
+        y=info.predicted[:, 1],
+        mode="markers",
+        name="predicted",
         marker={"color": _PREDICTED, "symbol": "circle-open", "size": 8},
-        hovertext=info.words, hoverinfo="text",
-    )  # fmt: skip
+        hovertext=info.words,
+        hoverinfo="text",
+    )
 
 
 def _measured(info: VerificationInfo) -> list[go.Scatter]:
-    kinds = ((~info.exploited, "measured", "circle"),
-             (info.exploited, "measured, worse than its interval", "x"))  # fmt: skip
+    kinds = (
+        (~info.exploited, "measured", "circle"),
+        (info.exploited, "measured, worse than its interval", "x"),
+    )
     return [
         go.Scatter(
-            x=info.measured[which, 0], y=info.measured[which, 1], mode="markers", name=name,
+            x=info.measured[which, 0],
+            y=info.measured[which, 1],
+            mode="markers",
+            name=name,
             marker={"color": _MEASURED, "symbol": symbol, "size": 8},
-            error_x=_bars(info.std[which, 0]), error_y=_bars(info.std[which, 1]),
+            error_x=_bars(info.std[which, 0]),
+            error_y=_bars(info.std[which, 1]),
             hovertext=[w for w, shown in zip(info.words, which, strict=True) if shown],
             hoverinfo="text",
         )
         for which, name, symbol in kinds
         if which.any()
-    ]  # fmt: skip
+    ]
 
 
 def _bars(std: NDArray[np.float64]) -> dict[str, object] | None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.predictors.accuracy._kinds import read_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Family, SearchSpace, get_family, space_of_choices
@@ -55,8 +55,9 @@ def read_fitted(
     try:
         space = space_of_choices(family, data["choices"])
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FormatError(f"`choices` of {path} must be those of {family.name}, but: "
-                          f"{error!r:.300}.") from error  # fmt: skip
+        raise FormatError(
+            f"`choices` of {path} must be those of {family.name}, but: {error!r:.300}."
+        ) from error
     model = data["model"]
     if data["version"] == _RIDGE_VERSION and isinstance(model, dict):
         model = {**model, "kind": "ridge"}
@@ -73,8 +74,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         size = path.stat().st_size
         if size > _MAX_BYTES:
-            raise FormatError(f"`path` must be at most {_MAX_BYTES >> 20} MiB, but {path} has "
-                              f"{size >> 20}.")  # fmt: skip
+            raise FormatError(
+                f"`path` must be at most {_MAX_BYTES >> 20} MiB, but {path} has {size >> 20}."
+            )
         data = json.loads(path.read_text(encoding="utf-8"))
     except FormatError:
         raise

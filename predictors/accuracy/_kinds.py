@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._mlp_ensemble import MLPEnsemble
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -59,6 +59,8 @@ def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
     """
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if kind not in get_args(ModelKind):
-        raise FormatError(f"`model` must have a `kind` among {', '.join(get_args(ModelKind))}, but "
-                          f"has {kind!r:.100}.")  # fmt: skip
+        raise FormatError(
+            f"`model` must have a `kind` among {', '.join(get_args(ModelKind))}, but "
+            f"has {kind!r:.100}."
+        )
     return _READERS[kind](space, data)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._rows import measured_rows
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
@@ -31,11 +31,7 @@ class AccuracyPredictor(Predictor):
     metric = "top1"
 
     def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        model: AccuracyModel,
-        metadata: Mapping[str, Any] | None = None,
+        self, *, space: SearchSpace, model: AccuracyModel, metadata: Mapping[str, Any] | None = None
     ) -> None:
         self.space = space
         self.model = model
@@ -70,8 +66,9 @@ class AccuracyPredictor(Predictor):
         if isinstance(family, str):
             family = get_family(family)
         if not path.is_file():
-            raise FormatError(f"`path` must be a file with an accuracy predictor, but {path} is "
-                              f"not there.")  # fmt: skip
+            raise FormatError(
+                f"`path` must be a file with an accuracy predictor, but {path} is not there."
+            )
         if path.suffix == ".json":
             space, fitted, read = read_fitted(path, family)
             return cls(space=space, model=fitted, metadata=read)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.formats import Encoding, mobilenet_encoding, resnet_encoding, tutorial_encoding
 from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
 from optuna_ofa.space import Family, SearchSpace, get_family
@@ -50,8 +50,9 @@ def _load(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken pickle raises nearly anything
-        raise FormatError(f"`path` must be a PyTorch state dict, but {path} is not: "
-                          f"{error}") from error  # fmt: skip
+        raise FormatError(
+            f"`path` must be a PyTorch state dict, but {path} is not: {error}"
+        ) from error
     if isinstance(state, dict):
         state = state.get("state_dict", state)
     if not isinstance(state, dict) or not all(
@@ -72,8 +73,10 @@ def _linear_layers(
     chained = all(len(shape) == 2 for shape in shapes) and all(
         before[0] == after[1] for before, after in itertools.pairwise([*shapes, (0, 1)])
     )
-    if len(layers) < 2 or not chained or any(
-        bias is not None and bias.shape != weight.shape[:1] for weight, bias in layers
+    if (
+        len(layers) < 2
+        or not chained
+        or any(bias is not None and bias.shape != weight.shape[:1] for weight, bias in layers)
     ):
         raise FormatError(
             f"`path` must hold linear layers from one-hot inputs to one output, but {path} has "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._features import Thermometer
 from optuna_ofa.predictors._rows import MeasuredRows
@@ -47,10 +47,7 @@ class RidgeModel(AccuracyModel):
 
     @classmethod
     def fit(
-        cls,
-        space: SearchSpace,
-        rows: MeasuredRows,
-        penalty: float | None = None,
+        cls, space: SearchSpace, rows: MeasuredRows, penalty: float | None = None
     ) -> RidgeModel:
         """Fit by least squares with a penalty on the squared weights.
 
@@ -69,8 +66,9 @@ class RidgeModel(AccuracyModel):
         n_effective = float(np.trace(covariance @ (centred.T @ centred))) + 1
         residuals = top1 - level - centred @ weights
         noise = float(np.sqrt(residuals @ residuals / max(len(top1) - n_effective, 1.0)))
-        return cls(space=space, weights=weights, mean=mean, top1=level, noise=noise,
-                   covariance=covariance)  # fmt: skip
+        return cls(
+            space=space, weights=weights, mean=mean, top1=level, noise=noise, covariance=covariance
+        )
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Top-1 accuracies in percent, ``(n,)``."""
@@ -110,13 +108,17 @@ class RidgeModel(AccuracyModel):
             weights = np.array(data["weights"], dtype=float)
             n = len(weights)
             model = cls(
-                space=space, weights=weights, mean=np.array(data["mean"], dtype=float),
-                top1=float(data["top1"]), noise=float(data["noise"]),
+                space=space,
+                weights=weights,
+                mean=np.array(data["mean"], dtype=float),
+                top1=float(data["top1"]),
+                noise=float(data["noise"]),
                 covariance=np.array(data["covariance"], dtype=float).reshape(n, n),
-            )  # fmt: skip
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"`model` must hold the numbers of a ridge model, but: "
-                              f"{error!r}.") from error  # fmt: skip
+            raise FormatError(
+                f"`model` must hold the numbers of a ridge model, but: {error!r}."
+            ) from error
         finite = [model._top1, model._noise, *weights, *model._mean, *model._covariance.ravel()]
         if not np.isfinite(finite).all():
             raise FormatError("`model` must hold finite numbers only.")

@@ -90,9 +90,12 @@ def fit_logs(
     start = start_logs(groups)
     free = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.LBFGS(
-        [free], max_iter=_MAX_STEPS, tolerance_grad=1e-2, tolerance_change=1e-4,
+        [free],
+        max_iter=_MAX_STEPS,
+        tolerance_grad=1e-2,
+        tolerance_change=1e-4,
         line_search_fn="strong_wolfe",
-    )  # fmt: skip
+    )
 
     def logs() -> torch.Tensor:
         return start + _LIMIT * torch.tanh(free / _LIMIT)

@@ -20,12 +20,7 @@ class Posterior:
     """
 
     def __init__(
-        self,
-        *,
-        kernel: Kernel,
-        features: torch.Tensor,
-        counts: torch.Tensor,
-        weights: torch.Tensor,
+        self, *, kernel: Kernel, features: torch.Tensor, counts: torch.Tensor, weights: torch.Tensor
     ) -> None:
         self.kernel = kernel
         self._features, self._counts = features, counts

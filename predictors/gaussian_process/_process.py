@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
 from optuna_ofa.predictors._features import GaussianProcessInputs
@@ -59,9 +59,11 @@ class GaussianProcess(AccuracyModel):
         self._level, self._scale = level, scale
         self._inputs = GaussianProcessInputs(space, matrix)
         self._posterior = Posterior(
-            kernel=Kernel(logs, self._inputs.groups), features=self._inputs.features,
-            counts=_floats(counts), weights=weights,
-        )  # fmt: skip
+            kernel=Kernel(logs, self._inputs.groups),
+            features=self._inputs.features,
+            counts=_floats(counts),
+            weights=weights,
+        )
         self._known_tangents = KnownTangents(self._posterior.tangents)
 
     @classmethod
@@ -102,8 +104,15 @@ class GaussianProcess(AccuracyModel):
             logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
         factor = Kernel(logs, inputs.groups).factor(inputs.features, counts)
         weights = torch.cholesky_solve(targets[:, None], factor)[:, 0]
-        return cls(space=space, matrix=rows.matrix, counts=rows.counts, logs=logs,
-                   weights=weights, level=level, scale=scale)  # fmt: skip
+        return cls(
+            space=space,
+            matrix=rows.matrix,
+            counts=rows.counts,
+            logs=logs,
+            weights=weights,
+            level=level,
+            scale=scale,
+        )
 
     @property
     def logs(self) -> torch.Tensor:
@@ -192,8 +201,15 @@ class GaussianProcess(AccuracyModel):
         if counts.min() < 1:
             raise FormatError(f"`counts` must be positive, but got {counts.min()}.")
         weights = torch.from_numpy(decode_array(data, "weights", np.float64, (n,)))
-        return cls(space=space, matrix=matrix, counts=counts, logs=logs, weights=weights,
-                   level=level, scale=scale)  # fmt: skip
+        return cls(
+            space=space,
+            matrix=matrix,
+            counts=counts,
+            logs=logs,
+            weights=weights,
+            level=level,
+            scale=scale,
+        )
 
 
 def _floats(counts: NDArray[np.int64]) -> torch.Tensor:

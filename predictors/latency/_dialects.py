@@ -86,12 +86,7 @@ OFA = TableDialect(
         "feature_mix": "Conv_2",
         "classifier": "Logits",
     },
-    fields={
-        **_MID,
-        **_BLOCK,
-        **_SE,
-        "hs": lambda layer: int(layer.act == "h_swish"),
-    },
+    fields={**_MID, **_BLOCK, **_SE, "hs": lambda layer: int(layer.act == "h_swish")},
     stem_type="Conv",
 )
 # ofa/nas/efficiency_predictor/latency_lookup_table.py, ProxylessNASLatencyTable; "Logits" begins
@@ -130,8 +125,16 @@ LAYERS = TableDialect(
     architectures=("MobileNetV3", "ProxylessNASNets", "ResNets"),
     layer_types={
         role: role
-        for role in ("stem", "stem_skip", "stem_out", "block", "final_expand", "pool",
-                     "feature_mix", "classifier")
+        for role in (
+            "stem",
+            "stem_skip",
+            "stem_out",
+            "block",
+            "final_expand",
+            "pool",
+            "feature_mix",
+            "classifier",
+        )
     },
     fields={
         "kind": lambda layer: layer.kind,
@@ -141,5 +144,5 @@ LAYERS = TableDialect(
         "act": lambda layer: layer.act,
     },
     stem_type="stem",
-)  # fmt: skip
+)
 DIALECTS = (OFA, PROXYLESSNAS, NSGANETV2, LAYERS)

@@ -56,8 +56,12 @@ def _quantities(layer: Layer) -> dict[str, float]:
     found: dict[str, float] = {}
     for op in layer_operators(layer):
         kind = f"{op.name}{layer.kernel}" if op.name in ("depthwise", "conv") else op.name
-        amounts = {"macs": op.n_macs / 1e6, "moved": (op.n_read + op.n_written) / 1e6,
-                   "weights": op.n_weights / 1e6, "n": 1.0}  # fmt: skip
+        amounts = {
+            "macs": op.n_macs / 1e6,
+            "moved": (op.n_read + op.n_written) / 1e6,
+            "weights": op.n_weights / 1e6,
+            "n": 1.0,
+        }
         for name, amount in amounts.items():
             if amount:
                 key = f"{kind}.{name}"

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import yaml
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa._files import replacing
 from optuna_ofa.costs import placements
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors.latency._dialects import OFA, PROXYLESSNAS, TableDialect
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import Entry, Section, TableContent, entry_dict

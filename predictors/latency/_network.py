@@ -10,8 +10,8 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors.latency._features import (
     LEAST_ROWS,
@@ -123,8 +123,14 @@ class NetworkLatencyPredictor(Predictor):
         name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
         kind, model = fits[name]
         rounded = {n: round(e, 3) for n, e in errors.items()}
-        return cls(space=space, features=kind, model=model, table=table, heldout_mape=rounded,
-                   metadata={**(metadata or {}), "n_rows": len(latency)})  # fmt: skip
+        return cls(
+            space=space,
+            features=kind,
+            model=model,
+            table=table,
+            heldout_mape=rounded,
+            metadata={**(metadata or {}), "n_rows": len(latency)},
+        )
 
     @property
     def name(self) -> str:
@@ -147,11 +153,16 @@ class NetworkLatencyPredictor(Predictor):
         """Write JSON, with the table in it; an existing file is replaced as a whole."""
         choices = {name: list(c) for name, c in self.space.choices.items()}
         data = {
-            "format": FORMAT, "version": VERSION, "family": self.space.family.name,
-            "choices": choices, "features": self.features, "heldout_mape": self.heldout_mape,
-            "metadata": self.metadata, "model": self.model.to_dict(),
+            "format": FORMAT,
+            "version": VERSION,
+            "family": self.space.family.name,
+            "choices": choices,
+            "features": self.features,
+            "heldout_mape": self.heldout_mape,
+            "metadata": self.metadata,
+            "model": self.model.to_dict(),
             "table": None if self.table is None else table_dict(self.table.content),
-        }  # fmt: skip
+        }
         with replacing(Path(path)) as place:
             place.write_text(json.dumps(data, allow_nan=False), encoding="utf-8")
 
@@ -177,8 +188,14 @@ class NetworkLatencyPredictor(Predictor):
             table = None if held is None else LatencyTable(table_from_dict(held, path))
             n = Inputs(space, features, table).n_features
             model = RelativeRidge.from_dict(data["model"], n)
-            return cls(space=space, features=features, model=model, table=table,
-                       heldout_mape=data["heldout_mape"], metadata=data["metadata"])  # fmt: skip
+            return cls(
+                space=space,
+                features=features,
+                model=model,
+                table=table,
+                heldout_mape=data["heldout_mape"],
+                metadata=data["metadata"],
+            )
         except FormatError:
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 
 Array = NDArray[np.float64]
 # What a fit chooses from where no penalty is given; relative to features of unit scale.
@@ -67,8 +67,9 @@ class RelativeRidge(NamedTuple):
             covariance = np.array(data["covariance"], dtype=float).reshape(len(weights), -1)
             model = cls(weights, float(data["noise"]), covariance, float(data["penalty"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"`model` must hold the numbers of a ridge model, but: "
-                              f"{error!r}.") from error  # fmt: skip
+            raise FormatError(
+                f"`model` must hold the numbers of a ridge model, but: {error!r}."
+            ) from error
         finite = np.isfinite(weights).all() and np.isfinite(covariance).all()
         if weights.shape != (n_features,) or covariance.shape != (n_features,) * 2 or not finite:
             raise FormatError(

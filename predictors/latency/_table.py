@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optuna_ofa._errors import (
+from optuna_ofa.exceptions import (
     ExtrapolationWarning,
     FamilyMismatchError,
     InvalidArgumentError,
@@ -163,9 +163,13 @@ class LatencyTable:
             InvalidArgumentError: If ``resolution`` is needed to tell entries apart.
         """
         given: dict[str, float | None] = {
-            "expand": expand, "kernel": ks, "stride": stride,
-            "idskip": id_skip, "se": se, "hs": h_swish,
-        }  # fmt: skip
+            "expand": expand,
+            "kernel": ks,
+            "stride": stride,
+            "idskip": id_skip,
+            "se": se,
+            "hs": h_swish,
+        }
         fields = {name: f"{float(value):g}" for name, value in given.items() if value is not None}
         key = self._content.dialect.join(l_type, input_shape, output_shape, fields)
         sections = self._content.sections if resolution is None else (self._section(resolution),)

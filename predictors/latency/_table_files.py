@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from optuna_ofa._errors import FormatError
 from optuna_ofa._files import replacing
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, LAYERS, TableDialect
 
 FORMAT = "optuna_ofa.latency_table"
@@ -68,8 +68,9 @@ def read_table(path: Path) -> TableContent:
             rest of its folder.
     """
     if not path.exists():
-        raise FormatError(f"`path` must be a file or folder with a latency table, but {path} "
-                          f"does not exist.")  # fmt: skip
+        raise FormatError(
+            f"`path` must be a file or folder with a latency table, but {path} does not exist."
+        )
     if path.is_file():
         return _read_file(path)
     files = sorted(f for f in path.iterdir() if f.suffix in (".yaml", ".yml", ".json"))
@@ -78,30 +79,36 @@ def read_table(path: Path) -> TableContent:
     contents = [_read_file(file) for file in files]
     kinds = sorted({f"{c.dialect.name} {c.metadata.get('family', '')}".strip() for c in contents})
     if len(kinds) > 1:
-        raise FormatError(f"`path` must hold tables of one dialect and family, but {path} has "
-                          f"{kinds}.")  # fmt: skip
+        raise FormatError(
+            f"`path` must hold tables of one dialect and family, but {path} has {kinds}."
+        )
     sections = tuple(section for content in contents for section in content.sections)
     sizes = Counter(r for section in sections for r in section.resolutions)
     repeated = sorted(r for r, n in sizes.items() if n > 1)
     if repeated:
-        raise FormatError(f"`path` must hold one table a resolution, but {path} has several for "
-                          f"{repeated}.")  # fmt: skip
+        raise FormatError(
+            f"`path` must hold one table a resolution, but {path} has several for {repeated}."
+        )
     return TableContent(contents[0].dialect, sections, contents[0].metadata)
 
 
 def _read_file(path: Path) -> TableContent:
     if path.stat().st_size > _MAX_BYTES:
-        raise FormatError(f"`path` must be smaller than {_MAX_BYTES >> 20} MiB, but {path} has "
-                          f"{path.stat().st_size >> 20} MiB.")  # fmt: skip
+        raise FormatError(
+            f"`path` must be smaller than {_MAX_BYTES >> 20} MiB, but {path} has "
+            f"{path.stat().st_size >> 20} MiB."
+        )
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else _yaml(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise FormatError(f"`path` must be a YAML or JSON table, but {path} is not: "
-                          f"{error}") from error  # fmt: skip
+        raise FormatError(
+            f"`path` must be a YAML or JSON table, but {path} is not: {error}"
+        ) from error
     if not isinstance(data, dict) or not data:
-        raise FormatError(f"`path` must hold a mapping of layers, but {path} holds "
-                          f"{type(data).__name__}.")  # fmt: skip
+        raise FormatError(
+            f"`path` must hold a mapping of layers, but {path} holds {type(data).__name__}."
+        )
     if data.get("format") == FORMAT:
         return table_from_dict(data, path)
     entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
@@ -132,16 +139,19 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
         FormatError: If it is no table, or has entries that are no latencies.
     """
     if data.get("version") != VERSION:
-        raise FormatError(f"`version` of {path} must be {VERSION}, but is "
-                          f"{data.get('version')!r}.")  # fmt: skip
+        raise FormatError(f"`version` of {path} must be {VERSION}, but is {data.get('version')!r}.")
     dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
     if dialect is None:
-        raise FormatError(f"`keys` of {path} must be one of {[d.name for d in DIALECTS]}, but "
-                          f"is {data.get('keys')!r}.")  # fmt: skip
+        raise FormatError(
+            f"`keys` of {path} must be one of {[d.name for d in DIALECTS]}, but "
+            f"is {data.get('keys')!r}."
+        )
     metadata, sections = data.get("metadata", {}), data.get("sections")
     if not isinstance(metadata, dict) or not isinstance(sections, list) or not sections:
-        raise FormatError(f"`metadata` of {path} must be an object and `sections` a list, not "
-                          f"empty, but got {_short(metadata)} and {_short(sections)}.")  # fmt: skip
+        raise FormatError(
+            f"`metadata` of {path} must be an object and `sections` a list, not "
+            f"empty, but got {_short(metadata)} and {_short(sections)}."
+        )
     return TableContent(dialect, tuple(_section(s, path) for s in sections), metadata)
 
 
@@ -154,8 +164,10 @@ def _section(data: Any, path: Path) -> Section:
         or not resolutions
         or any(type(r) is not int or r < 1 for r in resolutions)
     ):
-        raise FormatError(f"`sections` of {path} must be objects with `resolutions` in pixels and "
-                          f"`entries`, but got {_short(data)}.")  # fmt: skip
+        raise FormatError(
+            f"`sections` of {path} must be objects with `resolutions` in pixels and "
+            f"`entries`, but got {_short(data)}."
+        )
     return Section(
         tuple(resolutions), {key: _entry(key, value, path) for key, value in entries.items()}
     )
@@ -163,19 +175,23 @@ def _section(data: Any, path: Path) -> Section:
 
 def _entry(key: object, value: Any, path: Path) -> Entry:
     if not isinstance(value, Mapping) or "mean" not in value:
-        raise FormatError(f"`{key}` in {path} must be a mapping with `mean`, but is "
-                          f"{_short(value)}.")  # fmt: skip
+        raise FormatError(
+            f"`{key}` in {path} must be a mapping with `mean`, but is {_short(value)}."
+        )
     try:
         mean, count = float(value["mean"]), int(value.get("count", 0))
         median, least = (float(value.get(key, math.nan)) for key in ("median", "min"))
         std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))
     except (TypeError, ValueError, OverflowError) as error:
-        raise FormatError(f"`{key}` in {path} must have numbers, but has "
-                          f"{_short(value)}.") from error  # fmt: skip
+        raise FormatError(
+            f"`{key}` in {path} must have numbers, but has {_short(value)}."
+        ) from error
     others = [v for v in (std, median, least) if not math.isnan(v)]
     if any(not math.isfinite(v) or v < 0 for v in (mean, *others)):
-        raise FormatError(f"`{key}` in {path} must have finite, non-negative milliseconds, but "
-                          f"has {_short(value)}.")  # fmt: skip
+        raise FormatError(
+            f"`{key}` in {path} must have finite, non-negative milliseconds, but "
+            f"has {_short(value)}."
+        )
     return Entry(mean, std, count, median, least)
 
 

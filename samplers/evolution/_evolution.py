@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.samplers.evolution._breeding import Breeding
 from optuna_ofa.samplers.evolution._estimates import Surrogate, Told
@@ -17,14 +17,7 @@ from optuna_ofa.samplers.evolution._schedule import GenerationSize, Island, Rest
 from optuna_ofa.samplers.evolution._survival import Survival
 from optuna_ofa.samplers.evolution._told import ToldSubnets
 from optuna_ofa.samplers.evolution._variation import random_genes
-from optuna_ofa.space import (
-    MAX_LISTED,
-    Keys,
-    Matrix,
-    SearchSpace,
-    first_of_each,
-    keys_of,
-)
+from optuna_ofa.space import MAX_LISTED, Keys, Matrix, SearchSpace, first_of_each, keys_of
 
 IsKnown = Callable[[Keys], NDArray[np.bool_]]
 _MAX_ATTEMPTS = 20

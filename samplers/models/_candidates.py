@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from optuna_ofa._errors import SearchSpaceExhaustedError
+from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values, nondominated
 from optuna_ofa.samplers._evolution_sampler import NSGAIISampler
 from optuna_ofa.samplers.evolution._schedule import Constant
@@ -29,9 +29,7 @@ class CandidateSource(Protocol):
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
         """At most ``n`` random ones that are not taken; none if there are none."""
 
-    def candidates(
-        self, models: LearnedModels, known: Matrix, rng: np.random.Generator
-    ) -> Matrix:
+    def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
         """Different subnets that are good by their estimates, ``(m, n_genes)``.
 
         Args:
@@ -64,9 +62,7 @@ class ListedCandidates:
         """Some of the list."""
         return rng.permutation(self._matrix[absent(self._matrix, taken)])[:n]
 
-    def candidates(
-        self, models: LearnedModels, known: Matrix, rng: np.random.Generator
-    ) -> Matrix:
+    def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
         """The whole list."""
         return self._matrix
 
@@ -98,17 +94,19 @@ class SearchedCandidates:
                 break
         return rng.permutation(rows)[:n]
 
-    def candidates(
-        self, models: LearnedModels, known: Matrix, rng: np.random.Generator
-    ) -> Matrix:
+    def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
         """The survivors of the search."""
         matrix = np.concatenate([known, self._front, self._space.spread(_POPULATION, rng)])
         matrix = matrix[first_of_each(keys_of(matrix))]
         values, excess = models.values(matrix), violations(models.constraints(matrix))
         evolution = NSGAIISampler(
-            self._space, population_size=_POPULATION, generation_size=Constant(_POPULATION),
-            n_candidates=0, restarts=None, seed=int(rng.integers(2**31)),
-        ).evolution  # fmt: skip
+            self._space,
+            population_size=_POPULATION,
+            generation_size=Constant(_POPULATION),
+            n_candidates=0,
+            restarts=None,
+            seed=int(rng.integers(2**31)),
+        ).evolution
         best = CostBins()(values, excess, min(_POPULATION, len(matrix)))
         evolution.tell(matrix[best], values[best], excess[best])
         found = [(matrix, values, excess)]

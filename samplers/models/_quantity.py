@@ -32,12 +32,7 @@ class LearnedQuantity:
     """
 
     def __init__(
-        self,
-        *,
-        model: GaussianProcess | None,
-        prior: Prior | None,
-        line: Vector,
-        logarithmic: bool,
+        self, *, model: GaussianProcess | None, prior: Prior | None, line: Vector, logarithmic: bool
     ) -> None:
         self._model, self._prior, self._line = model, prior, line
         self._logarithmic = logarithmic
@@ -97,9 +92,7 @@ class QuantityLearner:
         model = None
         if left.std() > _EXACT * max(targets.std(), float(np.abs(targets).max())):
             model = self._fit_model(matrix, left, logarithmic, seed)
-        return LearnedQuantity(
-            model=model, prior=self._prior, line=line, logarithmic=logarithmic
-        )
+        return LearnedQuantity(model=model, prior=self._prior, line=line, logarithmic=logarithmic)
 
     def _fit_line(self, matrix: Matrix, targets: Vector, logarithmic: bool) -> Vector:
         if self._prior is None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.samplers.models._candidates import (
@@ -90,8 +90,11 @@ class SurrogateSearch:
         n_searched: int,
         pool: Matrix | None = None,
     ) -> None:
-        numbers = {"n_startup_trials": (n_startup_trials, 1), "n_searched": (n_searched, 1),
-                   "optimism": (optimism, 0)}  # fmt: skip
+        numbers = {
+            "n_startup_trials": (n_startup_trials, 1),
+            "n_searched": (n_searched, 1),
+            "optimism": (optimism, 0),
+        }
         for name, (value, least) in numbers.items():
             if not value >= least:
                 raise InvalidArgumentError(f"`{name}` must be at least {least}, but got {value}.")
@@ -108,12 +111,7 @@ class SurrogateSearch:
         self._source = _source(space, pool, n_searched)
 
     def propose(
-        self,
-        known: Measurements,
-        pending: Matrix,
-        taken: Matrix,
-        n: int,
-        rng: np.random.Generator,
+        self, known: Measurements, pending: Matrix, taken: Matrix, n: int, rng: np.random.Generator
     ) -> Proposals:
         """Subnets to measure, at most ``n``, the most promising first.
 

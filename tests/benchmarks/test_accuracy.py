@@ -95,9 +95,21 @@ def test_cubic_rbf_interpolates(import_benchmark: Any) -> None:
 def test_it_runs(shared_data: Path) -> None:
     models = ["Gaussian process", "ridge, one-hot", "cubic RBF", "MACs alone"]
     command = [
-        sys.executable, str(FOLDER / "accuracy.py"), "--data", str(shared_data), "--repeats", "1",
-        "--spread-repeats", "1", "--sizes", "60", "--predict", "500", "--models", *models,
-    ]  # fmt: skip
+        sys.executable,
+        str(FOLDER / "accuracy.py"),
+        "--data",
+        str(shared_data),
+        "--repeats",
+        "1",
+        "--spread-repeats",
+        "1",
+        "--sizes",
+        "60",
+        "--predict",
+        "500",
+        "--models",
+        *models,
+    ]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = {line[:21].strip(): line[21:].split() for line in out.splitlines() if line}
     taus = {name: float(lines[name][0].split("/")[0]) for name in models}

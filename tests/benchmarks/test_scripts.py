@@ -26,9 +26,10 @@ def test_it_starts(
             runpy.run_path(str(FOLDER / script), run_name="__main__")
     finally:  # names such as `_runs` are the benchmarks' own
         for name in set(sys.modules) - before:
-            if getattr(sys.modules[name], "__file__", None) and FOLDER == Path(
-                str(sys.modules[name].__file__)
-            ).parent:
+            if (
+                getattr(sys.modules[name], "__file__", None)
+                and FOLDER == Path(str(sys.modules[name].__file__)).parent
+            ):
                 del sys.modules[name]
     assert "usage:" in capsys.readouterr().out
 

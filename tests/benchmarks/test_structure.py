@@ -22,7 +22,7 @@ FILES = {
         """,
     "optuna_ofa/space/_space.py": """
         from typing import TYPE_CHECKING
-        from optuna_ofa._errors import Wrong
+        from optuna_ofa.exceptions import Wrong
         if TYPE_CHECKING:
             from optuna_ofa.studies import study
         class Space:
@@ -85,10 +85,14 @@ def test_links_are_not_followed(package: Any) -> None:
 def test_a_circle_goes_through_rooms_and_imports_for_type_checkers(
     structure: Any, package: Any
 ) -> None:
-    assert structure.circles(package.edges()) == [[
-        "optuna_ofa.space", "optuna_ofa.space._space",
-        "optuna_ofa.studies", "optuna_ofa.studies._study",
-    ]]  # fmt: skip
+    assert structure.circles(package.edges()) == [
+        [
+            "optuna_ofa.space",
+            "optuna_ofa.space._space",
+            "optuna_ofa.studies",
+            "optuna_ofa.studies._study",
+        ]
+    ]
 
 
 def test_circles_that_do_not_meet_are_apart(structure: Any) -> None:

@@ -11,8 +11,8 @@ from optuna_ofa import LatencyTable
 from optuna_ofa.commands import main
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning"),
-    pytest.mark.filterwarnings("ignore::optuna_ofa.ExtrapolationWarning"),
+    pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning"),
+    pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.ExtrapolationWarning"),
 ]
 FAMILY = ("--supernet", "ofa_mbv3_w1.0")
 
@@ -48,9 +48,7 @@ def test_compare_measures_fresh_subnets_twice(
         assert all(f"\n{name}" in out for name in names)
 
 
-def test_compare_refuses_another_runtime(
-    table: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_compare_refuses_another_runtime(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *FAMILY, "--table", str(table), "--runtime", "torch"]) == 1
     assert "`runtime` must be that of the table" in capsys.readouterr().err
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa import InvalidArgumentError
 from optuna_ofa.commands import _arguments as names, main
 from optuna_ofa.commands._arguments import Command, Output
 from optuna_ofa.commands._export import FORMATS
 from optuna_ofa.commands._main import COMMANDS, parser
 from optuna_ofa.deployment._formats import FORMATS as ALL_FORMATS
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 from optuna_ofa.profiling._runtimes import RUNTIMES
 

@@ -128,9 +128,7 @@ def test_limits_that_are_none_are_wrong_arguments(
     assert "must be METRIC=VALUE" in capsys.readouterr().err
 
 
-def test_report_is_a_page(
-    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_report_is_a_page(storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "report.html"
     data = _json(capsys, "report", str(out), "--storage", storage, "--limits", "10", "12")
     assert data == {"report": str(out)}
@@ -139,7 +137,7 @@ def test_report_is_a_page(
     assert "ofa_mbv3_w1.0@224" in page
 
 
-@pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
+@pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 def test_verify_measures_the_front(
     storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,21 +184,24 @@ def test_export_of_a_study_says_what_is_predicted(
     assert metadata["subnet"] == best["subnet"]
     assert metadata["calibration"]["n_images"] == 8
     assert {f["metric"]: (f["kind"], f["device"]) for f in metadata["figures"]} == {
-        "top1": ("predicted", None), "latency_ms": ("predicted", "cpu-openvino"),
-    }  # fmt: skip
+        "top1": ("predicted", None),
+        "latency_ms": ("predicted", "cpu-openvino"),
+    }
     assert data["metadata"]["subnet"] == best["subnet"]
     size = best["subnet"]["resolution"]
     assert load_exported(out)(torch.zeros(1, 3, size, size)).shape == (1, 1000)
 
 
-def test_export_of_a_file(
-    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_export_of_a_file(weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     subnet = optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest()
     (tmp_path / "subnet.json").write_text(subnet.to_json())
     arguments = ["--format", "ofa", "--weights", weights, "--calibration", "none"]
-    assert main(["export", str(tmp_path / "out"), *arguments,
-                 "--subnet", str(tmp_path / "subnet.json")]) == 0  # fmt: skip
+    assert (
+        main(
+            ["export", str(tmp_path / "out"), *arguments, "--subnet", str(tmp_path / "subnet.json")]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.startswith(str(subnet))
     assert read_metadata(tmp_path / "out")["subnet"] == subnet.to_dict()
 
@@ -211,9 +212,12 @@ def test_export_of_a_file(
     ids=["axes", "text"],
 )
 def test_export_refuses_what_are_no_images(
-    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    array: np.ndarray | None, message: str,
-) -> None:  # fmt: skip
+    weights: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    array: np.ndarray | None,
+    message: str,
+) -> None:
     path = tmp_path / "images.npy"
     path.write_text("no array") if array is None else np.save(path, array)
     (tmp_path / "s.json").write_text(optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest().to_json())

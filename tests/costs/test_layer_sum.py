@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidSubnetError, MissingEntryError
 from optuna_ofa.costs import LayerSum
+from optuna_ofa.exceptions import InvalidSubnetError, MissingEntryError
 from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
 
 FAMILIES = [family.name for family in families()]
@@ -22,8 +22,17 @@ SPACE = SPACES["ofa_mbv3_w1.0"]
 
 def price(layer: Layer, resolution: int) -> float:
     """Something irrational that depends on everything."""
-    fields = (layer.in_channels, layer.mid_channels, layer.out_channels, layer.kernel,
-              layer.stride, layer.in_size, layer.out_size, layer.use_se, resolution)  # fmt: skip
+    fields = (
+        layer.in_channels,
+        layer.mid_channels,
+        layer.out_channels,
+        layer.kernel,
+        layer.stride,
+        layer.in_size,
+        layer.out_size,
+        layer.use_se,
+        resolution,
+    )
     return float(sum(np.sqrt(1 + i + value) for i, value in enumerate(fields)))
 
 

@@ -63,9 +63,11 @@ def test_extremes_at_224(extreme: str, n_params: int, macs_in_millions: float) -
     assert round(sum(map(layer_macs, layers)) / 1e6, 2) == macs_in_millions
 
 
-@pytest.mark.parametrize(("name", "macs_in_millions"), [
-    ("flops-389M_top1-79.1_finetune-75", 389.5), ("flops-595M_top1-80.0_finetune-75", 595.2),
-], ids=["389M", "595M"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "macs_in_millions"),
+    [("flops-389M_top1-79.1_finetune-75", 389.5), ("flops-595M_top1-80.0_finetune-75", 595.2)],
+    ids=["389M", "595M"],
+)
 def test_released_config_has_the_macs_of_its_name(
     shared_data: Path, name: str, macs_in_millions: float
 ) -> None:

@@ -66,9 +66,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("dashboard")
     address = f"sqlite:///{folder}/study.db"
     study = optuna_ofa.study(
-        "ofa_mbv3_w1.0", constraints={"latency_ms": 20.0}, storage=address, study_name="laptop",
+        "ofa_mbv3_w1.0",
+        constraints={"latency_ms": 20.0},
+        storage=address,
+        study_name="laptop",
         seed=0,
-    )  # fmt: skip
+    )
     study.search(100)
     (folder / "files").mkdir()
     store = FileSystemArtifactStore(folder / "files")

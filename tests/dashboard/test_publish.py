@@ -14,15 +14,23 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from optuna_ofa import InvalidArgumentError, MissingDependencyError, load_supernet
+from optuna_ofa import load_supernet
 from optuna_ofa.dashboard import PublishEvery
+from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError
 from optuna_ofa.formats import net_config
 from optuna_ofa.studies import SubnetStudy
 
 dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
 Make = Callable[..., SubnetStudy]
-FIGURES = ("front", "architectures", "choices", "layers", "accuracy-macs", "hypervolume",
-           "hypervolume-time")  # fmt: skip
+FIGURES = (
+    "front",
+    "architectures",
+    "choices",
+    "layers",
+    "accuracy-macs",
+    "hypervolume",
+    "hypervolume-time",
+)
 
 
 @pytest.fixture(params=["memory", "sqlite", "journal"])
@@ -186,9 +194,12 @@ class TestArtifacts:
         study = searched()
         number = study.front()[0].trial_number
         study.publish(
-            limits=[], picks={"a": study.front()[0]}, artifact_store=store,
-            supernet=load_supernet("ofa_mbv3_w1.0"), format="pytorch",
-        )  # fmt: skip
+            limits=[],
+            picks={"a": study.front()[0]},
+            artifact_store=store,
+            supernet=load_supernet("ofa_mbv3_w1.0"),
+            format="pytorch",
+        )
         name = f"subnet-{number}.safetensors"
         files = files_of(study, number)
         assert set(files) == {"net.config", name, f"{name}.json"}

@@ -11,8 +11,8 @@ import optuna
 import pytest
 from optuna.artifacts import FileSystemArtifactStore
 
-from optuna_ofa import InvalidArgumentError
 from optuna_ofa.dashboard import publish_view
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.studies import SubnetStudy
 
 pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
@@ -47,8 +47,9 @@ def test_pictures_are_of_all_and_picks_are_there(searched: Make, tmp_path: Path)
     (tmp_path / "files").mkdir()
     store = FileSystemArtifactStore(tmp_path / "files")
     knee = study.front().knee()
-    view = publish_view(study, None, n_trials=10, limits=[], picks={"knee": knee},
-                        artifact_store=store)  # fmt: skip
+    view = publish_view(
+        study, None, n_trials=10, limits=[], picks={"knee": knee}, artifact_store=store
+    )
     attributes = view._storage.get_study_system_attrs(view._study_id)
     (number,) = attributes["optuna_ofa:published"]
     assert view.trials[number].user_attrs["subnet"] == knee.subnet.to_dict()

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import optuna_ofa
-from optuna_ofa import DownloadError, FormatError, InvalidArgumentError, published
+from optuna_ofa import published
 from optuna_ofa.data import _fashion_mnist, fashion_mnist
 from optuna_ofa.data._fashion_mnist import parse_idx, read_bytes
+from optuna_ofa.exceptions import DownloadError, FormatError, InvalidArgumentError
 
 FILES = {file.file_name: file for file in published() if file.name == "fashion_mnist"}
 
@@ -111,13 +112,14 @@ def test_idx_is_read_as_it_is_written(tmp_path: Path) -> None:
         pytest.param(bytes([0, 0, 8, 3, 0, 0]), "begin with the bytes", id="half-a-header"),
         pytest.param(
             bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 2, 2) + bytes(7),
-            r"7 numbers where its shape \(2, 2, 2\) needs 8", id="cut-off",
+            r"7 numbers where its shape \(2, 2, 2\) needs 8",
+            id="cut-off",
         ),
         pytest.param(
             bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 2, 2) + bytes(9), "9 numbers", id="longer"
         ),
     ],
-)  # fmt: skip
+)
 def test_bad_idx(content: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         parse_idx(content, Path("images"), 3)

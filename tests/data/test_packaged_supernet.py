@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import optuna_ofa
-from optuna_ofa import AccuracyPredictor, InvalidArgumentError, SearchSpace
+from optuna_ofa import AccuracyPredictor, SearchSpace
 from optuna_ofa.data import (
     fashion_mnist,
     halves,
@@ -20,6 +20,7 @@ from optuna_ofa.data import (
     table_names,
 )
 from optuna_ofa.data._fashion_mnist import DEBIAN
+from optuna_ofa.exceptions import InvalidArgumentError
 
 SPACE = SearchSpace("ofa_mbv3_fashion")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "package_fashion.py"
@@ -66,9 +67,12 @@ def test_a_subnet_is_as_accurate_as_its_row_says(import_path: Callable[[Path], M
     matrix, top1 = packaged_accuracies()
     data = fashion_mnist()
     found = optuna_ofa.evaluate(
-        packaged_supernet(), matrix[:1], halves(data.test)[0],
-        calibration=data.train[: example.N_CALIBRATION][0], progress=False,
-    )  # fmt: skip
+        packaged_supernet(),
+        matrix[:1],
+        halves(data.test)[0],
+        calibration=data.train[: example.N_CALIBRATION][0],
+        progress=False,
+    )
     # rounding differs between processors, and with it a few of 5,000 images
     assert found.top1[0] == pytest.approx(top1[0], abs=0.2)
 

@@ -14,22 +14,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa import (
+from optuna_ofa import SearchSpace, Subnet, Supernet, get_family, weights_hash
+from optuna_ofa.deployment import Figure, compare_exported, export, load_exported, read_metadata
+from optuna_ofa.exceptions import (
     FormatError,
     InvalidArgumentError,
     InvalidSubnetError,
     MissingDependencyError,
-    SearchSpace,
-    Subnet,
-    Supernet,
-    get_family,
-    weights_hash,
 )
-from optuna_ofa.deployment import Figure, compare_exported, export, load_exported, read_metadata
 from optuna_ofa.space import Family
 
-NEEDS = {"pytorch": "safetensors", "torch_export": "torch", "onnx": "onnxscript", "ofa": "torch",
-         "executorch": "executorch"}  # fmt: skip
+NEEDS = {
+    "pytorch": "safetensors",
+    "torch_export": "torch",
+    "onnx": "onnxscript",
+    "ofa": "torch",
+    "executorch": "executorch",
+}
 
 
 def skip_without(format: str) -> None:
@@ -38,9 +39,14 @@ def skip_without(format: str) -> None:
 
 @pytest.mark.parametrize("format", NEEDS)
 def test_an_export_equals_the_recalibrated_subnet(
-    supernet: Supernet, subnet: Subnet, calibration: Tensor, images: Tensor, expected: nn.Module,
-    tmp_path: Path, format: str,
-) -> None:  # fmt: skip
+    supernet: Supernet,
+    subnet: Subnet,
+    calibration: Tensor,
+    images: Tensor,
+    expected: nn.Module,
+    tmp_path: Path,
+    format: str,
+) -> None:
     skip_without(format)
     path = tmp_path / "net"
     export(supernet, subnet, path, format=format, calibration=calibration)
@@ -162,10 +168,13 @@ class TestMetadata:
         self, supernet: Supernet, subnet: Subnet, calibration: Tensor, tmp_path: Path
     ) -> None:
         path = tmp_path / "net.pt2"
-        figures = [Figure("top1", 76.5, "measured", std=0.4),
-                   Figure("latency_ms", 12.25, "predicted", device="phone")]  # fmt: skip
-        made = export(supernet, subnet, path, format="torch_export", calibration=calibration,
-                      figures=figures)  # fmt: skip
+        figures = [
+            Figure("top1", 76.5, "measured", std=0.4),
+            Figure("latency_ms", 12.25, "predicted", device="phone"),
+        ]
+        made = export(
+            supernet, subnet, path, format="torch_export", calibration=calibration, figures=figures
+        )
         assert made == read_metadata(path)
         assert json.loads((tmp_path / "net.pt2.json").read_text()) == made
         assert made["format"] == "torch_export"
@@ -173,9 +182,14 @@ class TestMetadata:
         assert Subnet.from_dict(made["subnet"], supernet.family) == subnet
         assert made["figures"] == [
             {"metric": "top1", "value": 76.5, "kind": "measured", "device": None, "std": 0.4},
-            {"metric": "latency_ms", "value": 12.25, "kind": "predicted", "device": "phone",
-             "std": None},
-        ]  # fmt: skip
+            {
+                "metric": "latency_ms",
+                "value": 12.25,
+                "kind": "predicted",
+                "device": "phone",
+                "std": None,
+            },
+        ]
         assert made["calibration"]["n_images"] == 40
         assert {"torch", "optuna-ofa"} <= set(made["versions"])
         content = path.read_bytes()
@@ -216,8 +230,9 @@ class TestBadInput:
         self, supernet: Supernet, subnet: Subnet, tmp_path: Path
     ) -> None:
         with pytest.raises(InvalidArgumentError, match="`batch` must be a number for 'executorch'"):
-            export(supernet, subnet, tmp_path / "a", format="executorch", calibration=None,
-                   batch=None)  # fmt: skip
+            export(
+                supernet, subnet, tmp_path / "a", format="executorch", calibration=None, batch=None
+            )
 
     def test_a_network_of_another_subnet(self, supernet: Supernet, tmp_path: Path) -> None:
         space = SearchSpace(supernet.family)
@@ -239,9 +254,15 @@ class TestBadInput:
         ],
     )
     def test_what_is_not_installed_is_named_and_nothing_written(
-        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str, module: str,
-        extra: str, monkeypatch: pytest.MonkeyPatch,
-    ) -> None:  # fmt: skip
+        self,
+        supernet: Supernet,
+        subnet: Subnet,
+        tmp_path: Path,
+        format: str,
+        module: str,
+        extra: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(MissingDependencyError, match=rf'"optuna-ofa\[{extra}\]"'):
             export(supernet, subnet, tmp_path / "net", format=format, calibration=None)

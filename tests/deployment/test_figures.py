@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa import FrontPoint, InvalidArgumentError, SearchSpace
+from optuna_ofa import FrontPoint, SearchSpace
 from optuna_ofa.deployment import Figure, figures_of
+from optuna_ofa.exceptions import InvalidArgumentError
 
 
 def test_figures_of_a_point_name_the_device_of_its_latency() -> None:
     point = FrontPoint(
         SearchSpace("ofa_mbv3_fashion").smallest(),
-        {"top1": 80.0, "latency_ms": 2.5}, {"latency_ms": 0.1}, "predicted", 3,
-    )  # fmt: skip
+        {"top1": 80.0, "latency_ms": 2.5},
+        {"latency_ms": 0.1},
+        "predicted",
+        3,
+    )
     assert figures_of(point, device="phone, onnxruntime") == (
         Figure("top1", 80.0, "predicted"),
         Figure("latency_ms", 2.5, "predicted", device="phone, onnxruntime", std=0.1),

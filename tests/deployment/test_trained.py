@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from optuna_ofa import InvalidArgumentError, Subnet, Supernet, evaluate, weights_hash
+from optuna_ofa import Subnet, Supernet, evaluate, weights_hash
 from optuna_ofa.deployment import compare_exported, export, load_exported
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import FineTuning, train
 
 
@@ -86,6 +87,12 @@ def test_fewer_images_than_a_batch_are_refused(
 ) -> None:
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     with pytest.raises(InvalidArgumentError, match="at least the 64 images of a batch, but has 40"):
-        export(supernet, subnet, tmp_path / "net", format="onnx_int8", calibration=calibration,
-               batch=64)  # fmt: skip
+        export(
+            supernet,
+            subnet,
+            tmp_path / "net",
+            format="onnx_int8",
+            calibration=calibration,
+            batch=64,
+        )
     assert list(tmp_path.iterdir()) == []

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 import optuna_ofa
-from optuna_ofa import DownloadError, MissingDependencyError
 from optuna_ofa._published import PUBLISHED
 from optuna_ofa.commands._main import parser
 from optuna_ofa.data._fashion_mnist import DEBIAN
+from optuna_ofa.exceptions import DownloadError, MissingDependencyError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -52,9 +52,7 @@ WRITTEN = {
     "docs/deployment.md": ("full.onnx.json",),
 }
 # What a page does at length, done in short.
-SHORTER = {
-    "docs/search-measured.md": {"n_trials=300": "n_trials=60", "range(20)": "range(2)"},
-}
+SHORTER = {"docs/search-measured.md": {"n_trials=300": "n_trials=60", "range(20)": "range(2)"}}
 DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
 
 Names = dict[str, Any]
@@ -177,7 +175,7 @@ def published_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("_place")
-@pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
+@pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if _blocks(PAGES[p], "python") and p not in RUN_ELSEWHERE]

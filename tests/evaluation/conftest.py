@@ -81,8 +81,11 @@ def _trained_state(family: Family, space: SearchSpace) -> dict[str, Tensor]:
     for step, row in enumerate(space.from_matrix(space.sample(50, seed=0))):
         batch = torch.arange(step * 48, step * 48 + 48) % len(images)
         optimizer.zero_grad()
-        for subnet in (space.largest(), space.subnet(depth=1, kernel=3, expand=3,
-                                                     resolution=row.resolution), row):  # fmt: skip
+        for subnet in (
+            space.largest(),
+            space.subnet(depth=1, kernel=3, expand=3, resolution=row.resolution),
+            row,
+        ):
             supernet.activate(subnet)
             x = at_resolution(images[batch], subnet.resolution)
             torch.nn.functional.cross_entropy(supernet(x), labels[batch]).backward()

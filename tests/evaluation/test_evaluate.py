@@ -16,16 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import optuna_ofa
-from optuna_ofa import (
-    FailedMeasurementWarning,
-    InvalidArgumentError,
-    InvalidSubnetError,
-    SearchSpace,
-    Subnet,
-    Supernet,
-    evaluate,
-    recalibrate,
-)
+from optuna_ofa import SearchSpace, Subnet, Supernet, evaluate, recalibrate
+from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.supernet import at_resolution
 
 Loaders = Callable[..., DataLoader]
@@ -80,8 +72,9 @@ def test_statistics_of_another_resolution_are_worse(
         with torch.no_grad():
             return 100 * float((net(at_resolution(images, 16)).argmax(1) == labels).float().mean())
 
-    own = evaluate(trained, small, make_loader(300, seed=5), calibration=calibration,
-                   progress=False)  # fmt: skip
+    own = evaluate(
+        trained, small, make_loader(300, seed=5), calibration=calibration, progress=False
+    )
     assert own.top1[0] == pytest.approx(top1(16))
     assert top1(16) > top1(32) + 5
 
@@ -111,8 +104,9 @@ def test_top5_counts_the_five_largest_logits(space: SearchSpace) -> None:
     torch.manual_seed(0)
     supernet = Supernet(wide.family)
     images, labels = torch.randn(50, 3, 20, 20), torch.arange(50) % 10
-    accuracies = evaluate(supernet, wide.smallest(), [(images, labels)], calibration=images,
-                          progress=False)  # fmt: skip
+    accuracies = evaluate(
+        supernet, wide.smallest(), [(images, labels)], calibration=images, progress=False
+    )
     net = supernet.extract(wide.smallest()).eval()
     recalibrate(net, images)
     with torch.no_grad():
@@ -128,8 +122,7 @@ def test_the_supernet_stays_as_it_is(
     trained.train().activate(space.smallest())
     frozen = next(trained.parameters()).requires_grad_(False)
     state = copy.deepcopy(trained.state_dict())
-    evaluate(trained, space.largest(), make_loader(50), calibration=make_loader(60),
-             progress=False)  # fmt: skip
+    evaluate(trained, space.largest(), make_loader(50), calibration=make_loader(60), progress=False)
     assert trained.training
     assert all(module.training for module in trained.modules())
     assert trained.active == space.smallest()
@@ -190,9 +183,13 @@ def test_nothing_is_evaluated_twice(
 
 @pytest.mark.parametrize("what", ["weights", "data", "calibration", "n_calibration", "none"])
 def test_other_weights_data_or_calibration_are_other_measurements(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int],
+    trained: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    url: str,
+    passes: list[int],
     what: str,
-) -> None:  # fmt: skip
+) -> None:
     arguments: dict[str, Any] = {"calibration": make_loader(60), "storage": url, "progress": False}
     evaluate(trained, space.smallest(), make_loader(50), **arguments)
     passes.clear()
@@ -215,8 +212,9 @@ def test_named_data_is_not_looked_at(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
 ) -> None:
     arguments: dict[str, Any] = {"storage": url, "progress": False, "data": "quadrants"}
-    first = evaluate(trained, space.smallest(), make_loader(50), calibration=make_loader(60),
-                     **arguments)  # fmt: skip
+    first = evaluate(
+        trained, space.smallest(), make_loader(50), calibration=make_loader(60), **arguments
+    )
     second = evaluate(trained, space.smallest(), [], calibration=[], **arguments)
     assert second.top1[0] == first.top1[0]
     assert second.setup == first.setup
@@ -229,9 +227,7 @@ def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
     last = trained.blocks[-1]  # only in subnets of full depth
     next(last.parameters()).data.fill_(math.nan)
     deep, shallow = space.largest(), space.subnet(depth=1)
-    arguments: dict[str, Any] = {
-        "calibration": make_loader(60), "storage": url, "progress": False,
-    }  # fmt: skip
+    arguments: dict[str, Any] = {"calibration": make_loader(60), "storage": url, "progress": False}
     with pytest.warns(FailedMeasurementWarning, match="1 of 2 subnets could not be.*NaN"):
         found = evaluate(trained, [deep, shallow], make_loader(50), **arguments)
     assert found.evaluated.tolist() == [False, True]
@@ -247,16 +243,25 @@ def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
 
 
 def test_lack_of_memory_is_no_property_of_a_subnet(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str,
+    trained: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    url: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     def fail(subnet: Subnet) -> None:
         raise torch.OutOfMemoryError("no memory")
 
     monkeypatch.setattr(trained, "extract", fail)
     with pytest.raises(torch.OutOfMemoryError, match="no memory"):
-        evaluate(trained, space.smallest(), make_loader(50), calibration=None, storage=url,
-                 progress=False)  # fmt: skip
+        evaluate(
+            trained,
+            space.smallest(),
+            make_loader(50),
+            calibration=None,
+            storage=url,
+            progress=False,
+        )
     assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
 
 
@@ -276,8 +281,14 @@ def test_what_was_evaluated_before_an_interruption_is_kept(
 
     one_size = space.restrict(resolution=16)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(trained, one_size.sample(12, seed=0), Interrupted(), calibration=make_loader(60),
-                 storage=url, progress=False)  # fmt: skip
+        evaluate(
+            trained,
+            one_size.sample(12, seed=0),
+            Interrupted(),
+            calibration=make_loader(60),
+            storage=url,
+            progress=False,
+        )
     assert len(optuna_ofa.read_measurements(url, space, metric="top1")) == 8
 
 
@@ -299,16 +310,28 @@ def test_a_loader_that_cannot_be_pickled_is_refused(
     trained: Supernet, space: SearchSpace, make_loader: Loaders
 ) -> None:
     with pytest.raises(InvalidArgumentError, match="`loader` must be picklable"):
-        evaluate(trained, space.sample(4, seed=0), lambda r: make_loader(50),
-                 calibration=make_loader(60), processes=2, progress=False)  # fmt: skip
+        evaluate(
+            trained,
+            space.sample(4, seed=0),
+            lambda r: make_loader(50),
+            calibration=make_loader(60),
+            processes=2,
+            progress=False,
+        )
 
 
 def test_rows_can_be_fitted_and_read_from_a_study(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
 ) -> None:
     study = optuna.create_study(storage=url)
-    found = evaluate(trained, space.sample(6, seed=0), make_loader(50),
-                     calibration=make_loader(60), storage=study, progress=False)  # fmt: skip
+    found = evaluate(
+        trained,
+        space.sample(6, seed=0),
+        make_loader(50),
+        calibration=make_loader(60),
+        storage=study,
+        progress=False,
+    )
     rows = optuna_ofa.read_measurements(study, space, metric="top1", setup=found.setup)
     predictor = optuna_ofa.AccuracyPredictor.fit(
         space, [row.subnet for row in rows], [row.value for row in rows]
@@ -330,9 +353,12 @@ def test_rows_can_be_fitted_and_read_from_a_study(
     ],
 )
 def test_bad_arguments(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, arguments: dict[str, Any],
+    trained: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    arguments: dict[str, Any],
     message: str,
-) -> None:  # fmt: skip
+) -> None:
     arguments = {"calibration": make_loader(60), "progress": False, **arguments}
     with pytest.raises(InvalidArgumentError, match=message):
         evaluate(trained, space.smallest(), make_loader(50), **arguments)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from optuna_ofa import InvalidArgumentError, evaluate
+from optuna_ofa import evaluate
 from optuna_ofa.evaluation._images import batches, first_images
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.supernet import Supernet, at_resolution
 
@@ -43,7 +44,8 @@ def test_other_sizes_are_averaged_over_what_a_pixel_covers() -> None:
         pytest.param([{"image": IMAGES}], "batch 0 is a dict", id="dict"),
         pytest.param([(IMAGES, LABELS), (IMAGES, [0, 0])], "batch 1 is a tuple of 2", id="list"),
         pytest.param(
-            [(IMAGES[:, :1], LABELS)], r"shape \(n, 3, height, width\).*\(2, 1, 8, 8\)",
+            [(IMAGES[:, :1], LABELS)],
+            r"shape \(n, 3, height, width\).*\(2, 1, 8, 8\)",
             id="channels",
         ),
         pytest.param([(IMAGES[0], LABELS)], r"batch 0 has .* shape \(3, 8, 8\)", id="no-batch"),
@@ -56,7 +58,7 @@ def test_other_sizes_are_averaged_over_what_a_pixel_covers() -> None:
         pytest.param(lambda r: r, "every time it is read.*but got int", id="function"),
         pytest.param(iter([(IMAGES, LABELS)]), "but got list_iterator", id="iterator"),
     ],
-)  # fmt: skip
+)
 def test_bad_loaders(loader: Any, message: str, family: Family) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         list(batches(loader, family, 16))
@@ -64,8 +66,9 @@ def test_bad_loaders(loader: Any, message: str, family: Family) -> None:
 
 def test_bad_loaders_are_refused_by_evaluate(supernet: Supernet, space: SearchSpace) -> None:
     with pytest.raises(InvalidArgumentError, match="labels from 0 to 3"):
-        evaluate(supernet, space.smallest(), [(IMAGES, LABELS + 4)], calibration=IMAGES,
-                 progress=False)  # fmt: skip
+        evaluate(
+            supernet, space.smallest(), [(IMAGES, LABELS + 4)], calibration=IMAGES, progress=False
+        )
 
 
 def test_the_first_images_are_taken_and_no_more_batches(family: Family) -> None:

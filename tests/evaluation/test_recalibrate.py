@@ -8,15 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa import InvalidArgumentError, SearchSpace, Supernet, recalibrate
+from optuna_ofa import SearchSpace, Supernet, recalibrate
+from optuna_ofa.exceptions import InvalidArgumentError
 
 
 def plain_net(*, dropout: float = 0.0) -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(dropout),
-        nn.Conv2d(8, 4, 3, 2), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(5),
-    ).eval()  # fmt: skip
+        nn.Conv2d(3, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Conv2d(8, 4, 3, 2),
+        nn.BatchNorm2d(4),
+        nn.Flatten(),
+        nn.LazyLinear(5),
+    ).eval()
 
 
 @pytest.fixture

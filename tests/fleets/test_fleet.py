@@ -12,17 +12,14 @@ import pytest
 from optuna.exceptions import DuplicatedStudyError
 
 import optuna_ofa
-from optuna_ofa import (
+from optuna_ofa import SearchSpace, SubnetStudy, Supernet, get_family
+from optuna_ofa.data import packaged_table
+from optuna_ofa.exceptions import (
     InfeasibleConstraintError,
     InvalidArgumentError,
     PredictionError,
-    SearchSpace,
     StudyMismatchError,
-    SubnetStudy,
-    Supernet,
-    get_family,
 )
-from optuna_ofa.data import packaged_table
 from optuna_ofa.fleets._search import Guests
 from optuna_ofa.fronts._find_front import find_front
 from optuna_ofa.predictors import LatencyTable, Predictor
@@ -63,9 +60,11 @@ class TestMapping:
             space, space.sample(8, seed=0), np.arange(8) + 60.0, model="ridge"
         )
         fleet = optuna_ofa.fleet(
-            Supernet(family), hardware={"any": "nothing"}, accuracy=top1,
+            Supernet(family),
+            hardware={"any": "nothing"},
+            accuracy=top1,
             objectives=("top1", "n_macs"),
-        )  # fmt: skip
+        )
         assert fleet.space.family == family
 
     def test_the_resolutions_are_those_that_all_cover(self, shared_data: Path) -> None:
@@ -157,9 +156,12 @@ class TestSearch:
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any
     ) -> None:
         fleet = optuna_ofa.fleet(
-            space, hardware=hardware, accuracy=accuracy, seed=0,
+            space,
+            hardware=hardware,
+            accuracy=accuracy,
+            seed=0,
             constraints={"latency_ms": {"narrow": 30.0}},
-        )  # fmt: skip
+        )
         assert fleet["wide"].problem.constraints == {}
         fleet["wide"].search(100)
         fleet["narrow"].search(100)
@@ -200,9 +202,13 @@ class TestSearch:
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any, sqlite: str
     ) -> None:
         arguments: dict[str, Any] = {
-            "hardware": hardware, "accuracy": accuracy, "storage": sqlite, "name": "a", "seed": 0,
+            "hardware": hardware,
+            "accuracy": accuracy,
+            "storage": sqlite,
+            "name": "a",
+            "seed": 0,
             "load_if_exists": True,
-        }  # fmt: skip
+        }
         optuna_ofa.fleet(space, **arguments).search(60)
         again = optuna_ofa.fleet(space, **arguments)
         again.search(60)
@@ -337,9 +343,7 @@ class TestBadInput:
     ) -> None:
         expected = r"`constraints\['latency_ms'\]` must be of the devices wide, narrow, but got"
         with pytest.raises(InvalidArgumentError, match=expected):
-            optuna_ofa.fleet(
-                space, hardware=hardware, constraints={"latency_ms": {"tv": 3.0}}
-            )
+            optuna_ofa.fleet(space, hardware=hardware, constraints={"latency_ms": {"tv": 3.0}})
 
     def test_an_existing_study_is_refused_before_any_is_made(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any, sqlite: str
@@ -354,8 +358,11 @@ class TestBadInput:
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any, sqlite: str
     ) -> None:
         arguments: dict[str, Any] = {
-            "accuracy": accuracy, "storage": sqlite, "name": "a", "load_if_exists": True
-        }  # fmt: skip
+            "accuracy": accuracy,
+            "storage": sqlite,
+            "name": "a",
+            "load_if_exists": True,
+        }
         optuna_ofa.fleet(space, hardware={"phone": hardware["narrow"]}, **arguments)
         with pytest.raises(StudyMismatchError, match="'a/phone'"):
             optuna_ofa.fleet(space, hardware={"phone": hardware["wide"]}, **arguments)
@@ -364,9 +371,7 @@ class TestBadInput:
 def test_a_report_has_all_devices_and_what_transfers(
     space: SearchSpace, hardware: dict[str, Predictor], accuracy: Predictor, tmp_path: Path
 ) -> None:
-    devices = optuna_ofa.fleet(
-        space, hardware=hardware, accuracy=accuracy, name="desk", seed=0
-    )
+    devices = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy, name="desk", seed=0)
     devices.search(n_evaluations=60, progress=False)
     page = devices.report(tmp_path / "fleet.html", limits=[60.0]).read_text(encoding="utf-8")
     assert "Subnets of the fleet desk" in page

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import FormatError, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.formats import subnet_from_dialect, subnet_to_dialect
 from optuna_ofa.space import SearchSpace, Subnet, families
 

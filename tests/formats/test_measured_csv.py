@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.formats import read_measured_subnets, subnet_to_dialect
 from optuna_ofa.space import SearchSpace
 

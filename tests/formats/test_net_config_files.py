@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.formats import net_config, read_net_config, read_specialized
 from optuna_ofa.space import SearchSpace
 
@@ -60,9 +60,7 @@ def test_the_result_shares_nothing_with_the_given_dict() -> None:
     assert config == net_config(SUBNET)
 
 
-@pytest.mark.parametrize(
-    ("family", "eps"), [("ofa_mbv3_w1.0", 1e-5), ("ofa_proxyless_w1.3", 1e-3)]
-)
+@pytest.mark.parametrize(("family", "eps"), [("ofa_mbv3_w1.0", 1e-5), ("ofa_proxyless_w1.3", 1e-3)])
 def test_missing_batch_norm_is_that_of_the_architecture(family: str, eps: float) -> None:
     config = net_config(SearchSpace(family).smallest())
     del config["bn"]

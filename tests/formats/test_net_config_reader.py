@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.formats import (
     layers_from_net_config,
     net_config,
@@ -175,14 +175,13 @@ def test_released_subnets(
 def test_all_ten_released_subnets_belong_to_a_family(shared_data: Path) -> None:
     folders = sorted((shared_data / "specialized").iterdir())
     found = [subnet_from_net_config(*read_specialized(folder)).family.name for folder in folders]
-    assert sorted(found) == ["ofa_mbv3_w1.0"] * 2 + ["ofa_mbv3_w1.2"] * 4 + [
-        "ofa_proxyless_w1.3"
-    ] * 4
+    assert (
+        sorted(found) == ["ofa_mbv3_w1.0"] * 2 + ["ofa_mbv3_w1.2"] * 4 + ["ofa_proxyless_w1.3"] * 4
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "n_blocks", "last"),
-    [("cpu", 20, 360), ("gpu", 14, 432), ("mobile", 20, 320)],
+    ("name", "n_blocks", "last"), [("cpu", 20, 360), ("gpu", 14, 432), ("mobile", 20, 320)]
 )
 def test_proxylessnas_networks_without_their_zero_blocks(
     shared_data: Path, name: str, n_blocks: int, last: int

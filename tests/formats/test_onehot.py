@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.formats import mobilenet_encoding, resnet_encoding, tutorial_encoding
 from optuna_ofa.space import SearchSpace, Subnet, get_family
 
@@ -113,8 +113,7 @@ def test_a_family_is_taken_for_its_space() -> None:
     space = SearchSpace("ofa_mbv3_w1.2", resolution=224)
     matrix = space.sample(5, seed=5)
     np.testing.assert_array_equal(
-        tutorial_encoding().encode(space.family, matrix),
-        tutorial_encoding().encode(space, matrix),
+        tutorial_encoding().encode(space.family, matrix), tutorial_encoding().encode(space, matrix)
     )
 
 

@@ -12,14 +12,8 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import (
-    EmptyFrontError,
-    Front,
-    FrontPoint,
-    InvalidArgumentError,
-    SearchSpace,
-    SubnetStudy,
-)
+from optuna_ofa import Front, FrontPoint, SearchSpace, SubnetStudy
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space._matrix import Matrix
 
@@ -337,8 +331,10 @@ class TestModes:
     def test_are_the_best_under_each_limit(self, front: Front) -> None:
         modes = front.modes({"full": 40, "saver": 25, "low": 12})
         assert {name: p.trial_number for name, p in modes.items()} == {
-            "full": 2, "saver": 1, "low": 0,
-        }  # fmt: skip
+            "full": 2,
+            "saver": 1,
+            "low": 0,
+        }
 
     def test_may_share_a_subnet(self, front: Front) -> None:
         modes = front.modes({"full": 29, "saver": 21})

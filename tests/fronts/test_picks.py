@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa import InvalidArgumentError, SearchSpace
+from optuna_ofa import SearchSpace
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, FrontPoint, cost_metric, find_picks
 from optuna_ofa.fronts._picks import _rounded_up
 
@@ -25,8 +26,10 @@ def front(*costs: float, objectives: tuple[str, ...] = ("top1", "latency_ms")) -
 def test_each_limit_has_its_best() -> None:
     picks = find_picks(front(10, 12, 20), limits=[11, 12, 50.5])
     assert {name: p and p.trial_number for name, p in picks.items()} == {
-        "under 11 ms": 0, "under 12 ms": 1, "under 50.5 ms": 2,
-    }  # fmt: skip
+        "under 11 ms": 0,
+        "under 12 ms": 1,
+        "under 50.5 ms": 2,
+    }
 
 
 def test_limits_with_names_and_other_picks() -> None:

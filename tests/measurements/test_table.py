@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 from optuna.storages import InMemoryStorage
 
-from optuna_ofa import InvalidArgumentError, SearchSpace, StorageError, read_measurements
+from optuna_ofa import SearchSpace, read_measurements
+from optuna_ofa.exceptions import InvalidArgumentError, StorageError
 from optuna_ofa.measurements import MeasurementTable, Row
 from optuna_ofa.measurements._table import TABLE, Database
 
@@ -47,8 +48,13 @@ def row(value: float | None, *, metric: str = "latency_ms", **fields: Any) -> Ro
 def test_what_is_added_is_read(any_url: str) -> None:
     setup = {**PHONE, "test": uuid4().hex}
     table = MeasurementTable(any_url, setup)
-    table.add([(SUBNETS[0], row(10.5)), (SUBNETS[1], row(None, error="broke")),
-               (SUBNETS[0], row(70.0, metric="top1"))])  # fmt: skip
+    table.add(
+        [
+            (SUBNETS[0], row(10.5)),
+            (SUBNETS[1], row(None, error="broke")),
+            (SUBNETS[0], row(70.0, metric="top1")),
+        ]
+    )
     again = MeasurementTable(any_url, setup)
     found = again.read(SUBNETS)
     assert found == {

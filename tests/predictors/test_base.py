@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.costs import layer_macs, layer_params
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import SearchSpace, subnet_layers
 

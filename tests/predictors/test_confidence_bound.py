@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa import ConfidenceBound, InvalidArgumentError, PredictionError, SearchSpace
+from optuna_ofa import ConfidenceBound, SearchSpace
+from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import AccuracyPredictor, CostPredictor, Predictor
 from optuna_ofa.space._matrix import Matrix
 

@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
-from optuna_ofa import FailedPredictionWarning, PredictionError, SearchSpace, Subnet
+from optuna_ofa import SearchSpace, Subnet
+from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import Problem
 from optuna_ofa.problem._partial import warn_failed

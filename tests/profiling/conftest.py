@@ -92,9 +92,7 @@ class _Network:
     def run(self) -> float:
         factor = self.device.now()
         times = [true_ms(layer) for layer in self.layers]
-        self.runs.append(
-            [NodeTime(f"{i:02d}/op", ms * 1.5 * factor) for i, ms in enumerate(times)]
-        )
+        self.runs.append([NodeTime(f"{i:02d}/op", ms * 1.5 * factor) for i, ms in enumerate(times)])
         return factor * (sum(times) + self.beyond_ms)
 
     def layer_times(self) -> list[list[NodeTime]]:

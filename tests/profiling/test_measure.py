@@ -10,22 +10,21 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from optuna_ofa import (
+from optuna_ofa import SearchSpace, measure
+from optuna_ofa.costs import LayerSum
+from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
     InvalidArgumentError,
     InvalidSubnetError,
     NoisyDeviceWarning,
-    SearchSpace,
     StorageError,
-    measure,
 )
-from optuna_ofa.costs import LayerSum
 from optuna_ofa.measurements._table import TABLE
 from optuna_ofa.profiling._graph_folder import anchor
 from optuna_ofa.profiling.on_device._folder import BATCH
 from optuna_ofa.space import Layer, subnet_layers
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.NoisyDeviceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 
 
 @pytest.fixture
@@ -82,10 +81,14 @@ def test_several_measurements_of_a_subnet_give_their_median(
     matrix = space.sample(2, seed=0)
     arguments = {"storage": url, "again": True, "progress": False}
     singles = [
-        measure(space, matrix, runtime=make_device(noise=0.02, rng=np.random.default_rng(i)),
-                **arguments).latency_ms
+        measure(
+            space,
+            matrix,
+            runtime=make_device(noise=0.02, rng=np.random.default_rng(i)),
+            **arguments,
+        ).latency_ms
         for i in range(2)
-    ]  # fmt: skip
+    ]
     both = measure(space, matrix, runtime=make_device(), storage=url, progress=False)
     assert (singles[0] != singles[1]).all()
     np.testing.assert_allclose(both.latency_ms, np.mean(singles, axis=0))
@@ -124,8 +127,9 @@ def test_what_was_measured_before_an_interruption_is_kept(
 ) -> None:
     matrix = space.sample(40, seed=0)
     with pytest.raises(KeyboardInterrupt):
-        measure(space, matrix, runtime=make_device(stops_after=2 * BATCH), storage=url,
-                progress=False)  # fmt: skip
+        measure(
+            space, matrix, runtime=make_device(stops_after=2 * BATCH), storage=url, progress=False
+        )
     assert len(rows_in(url)) == BATCH
 
 
@@ -151,13 +155,13 @@ def test_stored_measurements_are_on_the_scale_that_is_asked_for(
     np.testing.assert_allclose(second.latency_ms, 2 * first.latency_ms)
 
 
-@pytest.mark.filterwarnings("default::optuna_ofa.NoisyDeviceWarning")
+@pytest.mark.filterwarnings("default::optuna_ofa.exceptions.NoisyDeviceWarning")
 def test_noise_is_said(make_device: Any, space: SearchSpace) -> None:
     with pytest.warns(NoisyDeviceWarning, match=r"Repeated runs differ by .*`max_spread`"):
         measure(space, space.sample(3, seed=0), runtime=make_device(noise=0.3), progress=False)
 
 
-@pytest.mark.filterwarnings("default::optuna_ofa.NoisyDeviceWarning")
+@pytest.mark.filterwarnings("default::optuna_ofa.exceptions.NoisyDeviceWarning")
 def test_a_busy_machine_is_said(
     device: Any, space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,4 +190,6 @@ def test_a_database_that_cannot_be_written_is_an_error_of_ours(
 ) -> None:
     (tmp_path / "a.db").write_text("this is no database" * 100)
     with pytest.raises(StorageError, match="not a database"):
-        measure(space, space.sample(1, seed=0), runtime=device, storage=f"sqlite:///{tmp_path}/a.db")
+        measure(
+            space, space.sample(1, seed=0), runtime=device, storage=f"sqlite:///{tmp_path}/a.db"
+        )

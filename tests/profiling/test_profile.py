@@ -11,13 +11,8 @@ import numpy as np
 import pytest
 
 from optuna_ofa import (
-    FormatError,
-    InvalidArgumentError,
     LatencyPredictor,
     LatencyTable,
-    MissingDependencyError,
-    MissingEntryError,
-    NoisyDeviceError,
     SearchSpace,
     export_profile,
     measure,
@@ -25,6 +20,13 @@ from optuna_ofa import (
     table_from_folder,
 )
 from optuna_ofa.costs import LayerSum
+from optuna_ofa.exceptions import (
+    FormatError,
+    InvalidArgumentError,
+    MissingDependencyError,
+    MissingEntryError,
+    NoisyDeviceError,
+)
 from optuna_ofa.profiling import Settings
 from optuna_ofa.profiling.on_device import _rounds
 from optuna_ofa.profiling.on_device._folder import BATCH, measure_folder
@@ -63,8 +65,14 @@ def test_layers_alone_add_up_to_whole_networks(
     device = make_device(profiles=False, drift=0, **beyond)
     table = profile(space, runtime=device, n_rounds=3, progress=False)
     matrix = space.sample(20, seed=1)
-    measured = measure(space, matrix, runtime=device, n_rounds=3, progress=False,
-                       anchor_ms=table.metadata["anchor_ms"])  # fmt: skip
+    measured = measure(
+        space,
+        matrix,
+        runtime=device,
+        n_rounds=3,
+        progress=False,
+        anchor_ms=table.metadata["anchor_ms"],
+    )
     predicted = LatencyPredictor(table=table, space=space).predict(matrix)
     ratio = predicted / measured.latency_ms  # 6 to 10 % off without
     assert abs(ratio.mean() - 1) < 0.02
@@ -154,9 +162,7 @@ def test_a_noisy_device_is_refused(make_device: Any, space: SearchSpace) -> None
         profile(space, runtime=make_device(noise=0.3), n_rounds=5, progress=False)
 
 
-def test_a_layer_that_fails_is_named_and_the_rest_goes_on(
-    make_device: Any, tmp_path: Path
-) -> None:
+def test_a_layer_that_fails_is_named_and_the_rest_goes_on(make_device: Any, tmp_path: Path) -> None:
     space = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 128]).restrict(depth=2, kernel=[3, 7])
     device = make_device(profiles=False, breaks_on=7)
     table = profile(space, runtime=device, n_rounds=3, progress=False)
@@ -224,8 +230,9 @@ def test_int8_needs_graphs_that_were_written_for_it(space: SearchSpace, tmp_path
     settings = Settings(precision="float32")
     with pytest.raises(ValueError, match=r"`precision` must be int8, .* but got float32"):
         measure_folder(tmp_path, OnnxRuntime(settings), settings)
-    table = profile(space, precision="int8", folder=tmp_path, n_rounds=2, max_spread=10,
-                    progress=False)  # fmt: skip
+    table = profile(
+        space, precision="int8", folder=tmp_path, n_rounds=2, max_spread=10, progress=False
+    )
     assert table.metadata["settings"]["precision"] == "int8"
     assert LatencyPredictor(table=table, space=space).predict(space.sample(1, seed=0))[0] > 0
 

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optuna_ofa import (
-    FamilyMismatchError,
-    InvalidArgumentError,
-    LatencyReport,
-    Measurements,
-    Predictor,
-    SearchSpace,
-    latency_report,
-)
+from optuna_ofa import LatencyReport, Measurements, Predictor, SearchSpace, latency_report
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.predictors._errors import kendall_tau, prediction_errors, spearman
 from optuna_ofa.visualization import macs_info, plot_macs_latency, plot_predicted_latency
@@ -46,10 +39,16 @@ def truth(matrix: Any, space: SearchSpace = SPACE) -> Any:
 def measured(latency: Any, space: SearchSpace = SPACE, seed: int = 0) -> Measurements:
     matrix = space.sample(len(latency), seed=seed)
     return Measurements(
-        space=space, matrix=matrix, latency_ms=latency, min_ms=latency, std_ms=latency,
-        wall_ms=latency, n_rounds=latency, anchor_ms=1.0,
+        space=space,
+        matrix=matrix,
+        latency_ms=latency,
+        min_ms=latency,
+        std_ms=latency,
+        wall_ms=latency,
+        n_rounds=latency,
+        anchor_ms=1.0,
         setup={"runtime": "r", "processor": "p", "clock": "cpu"},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

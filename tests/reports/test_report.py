@@ -9,8 +9,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from optuna_ofa import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.data import packaged_table
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts import find_picks
 from optuna_ofa.reports import (
     Section,
@@ -24,8 +24,15 @@ from optuna_ofa.reports import (
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]
-ALL = ["front", "architectures", "choices", "layers", "accuracy-macs", "hypervolume",
-       "hypervolume-time"]  # fmt: skip
+ALL = [
+    "front",
+    "architectures",
+    "choices",
+    "layers",
+    "accuracy-macs",
+    "hypervolume",
+    "hypervolume-time",
+]
 
 
 def text_of(path: Path) -> str:
@@ -84,10 +91,22 @@ class TestPage:
         report(studies, tmp_path / "a.html", limits=[15], sections=[extra])
         text = text_of(tmp_path / "a.html")
         assert re.findall(r'<section id="([\w-]+)">', text) == [
-            "picks", "transfer", "fronts", "front-1", "front-2", "architectures", "choices-1",
-            "choices-2", "layers-1", "layers-2", "accuracy-macs", "hypervolume",
-            "hypervolume-time", "sources", "words",
-        ]  # fmt: skip
+            "picks",
+            "transfer",
+            "fronts",
+            "front-1",
+            "front-2",
+            "architectures",
+            "choices-1",
+            "choices-2",
+            "layers-1",
+            "layers-2",
+            "accuracy-macs",
+            "hypervolume",
+            "hypervolume-time",
+            "sources",
+            "words",
+        ]
         assert "<td>torch</td><td>under 15 ms</td>" in text
         assert "<h3>openvino</h3>" in text
 
@@ -134,9 +153,16 @@ class TestContents:
         front = study.front()
         table = pick_table({"a": (study, find_picks(front, limits=[5], picks={"first": front[0]}))})
         assert table.head == (
-            "Pick", "Top-1 accuracy (%)", "Latency (ms)", "Multiply-adds", "Parameters",
-            "Values are", "Input", "Blocks", "Trial",
-        )  # fmt: skip
+            "Pick",
+            "Top-1 accuracy (%)",
+            "Latency (ms)",
+            "Multiply-adds",
+            "Parameters",
+            "Values are",
+            "Input",
+            "Blocks",
+            "Trial",
+        )
         none, first = table.rows
         assert none == ("under 5 ms", "-", "-", "-", "-", "none was found", "-", "-", "-")
         values, std = front[0].values, front[0].std
@@ -170,5 +196,5 @@ def test_tables_escape_what_would_break_them() -> None:
         "| &nbsp;a&nbsp; | &nbsp;b&nbsp; |",
         "| --- | ---: |",
         "| &nbsp;x \\| y&nbsp; | &nbsp;<1>&nbsp; |",
-    ]  # fmt: skip
+    ]
     assert '<td>x | y</td><td class="number">&lt;1&gt;</td>' in table.to_html()

@@ -108,9 +108,7 @@ def test_trials_that_failed_elsewhere_are_not_repeated(small_space: SearchSpace)
     distributions = dict(small_space.distributions)
     study.add_trials(
         [
-            optuna.create_trial(
-                state=TrialState.FAIL, params=params, distributions=distributions
-            )
+            optuna.create_trial(state=TrialState.FAIL, params=params, distributions=distributions)
             for params in small_space.to_params(failed)
         ]
     )

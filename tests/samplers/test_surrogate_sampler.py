@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase
 from optuna.trial import TrialState
 
-from optuna_ofa import FamilyMismatchError, InvalidArgumentError, PredictionError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import SurrogateSampler
 from optuna_ofa.space import SearchSpace
@@ -179,8 +179,11 @@ class TestFailures:
                 raise RuntimeError("device lost")
             if how == "pruned":
                 raise optuna.TrialPruned
-            return {"nan": (values[0], np.nan), "too many": (*values, 1.0),
-                    "infinite": (values[0], np.inf)}[how]  # fmt: skip
+            return {
+                "nan": (values[0], np.nan),
+                "too many": (*values, 1.0),
+                "infinite": (values[0], np.inf),
+            }[how]
 
         study = create(make(small_space, batch_size=20))
         study.optimize(objective, n_trials=60, catch=(RuntimeError,))
@@ -209,9 +212,7 @@ class TestFailures:
 
     def test_if_all_fail_the_start_goes_on(self, space: SearchSpace) -> None:
         study = create(make(space))
-        study.optimize(
-            lambda t: (space.suggest(t), 1 / 0), n_trials=25, catch=(ZeroDivisionError,)
-        )
+        study.optimize(lambda t: (space.suggest(t), 1 / 0), n_trials=25, catch=(ZeroDivisionError,))
         assert n_different(space, study) == 25
 
 
@@ -239,12 +240,17 @@ class TestOtherTrials:
         sampler = make(small_space)
         study = create(sampler)
         rows = small_space.enumerate()
-        study.add_trials([
-            optuna.create_trial(values=[1.0, 2.0], params=params,
-                                distributions=dict(small_space.distributions),
-                                user_attrs={"kind": "predicted"})
-            for params in small_space.to_params(rows)
-        ])  # fmt: skip
+        study.add_trials(
+            [
+                optuna.create_trial(
+                    values=[1.0, 2.0],
+                    params=params,
+                    distributions=dict(small_space.distributions),
+                    user_attrs={"kind": "predicted"},
+                )
+                for params in small_space.to_params(rows)
+            ]
+        )
         study.optimize(objective_of(small_space), n_trials=12)
         assert len(sampler._trials.measurements(np.array([-1.0, 1.0]), []).matrix) == 11
         assert len({row.tobytes() for row in rows_of(small_space, study)[243:]}) == 12
@@ -351,9 +357,10 @@ def test_a_pool_is_not_left(space: SearchSpace) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"batch_size": 0}, {"n_startup_trials": 0}, {"n_searched": 0}, {"optimism": -0.1}],
+    "options",
+    [{"batch_size": 0}, {"n_startup_trials": 0}, {"n_searched": 0}, {"optimism": -0.1}],
     ids=lambda o: next(iter(o)),
-)  # fmt: skip
+)
 def test_numbers_that_are_too_small_are_refused(
     space: SearchSpace, options: dict[str, float]
 ) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import InvalidArgumentError
 from optuna_ofa.costs import layer_macs, layer_params
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import (
     Gene,
     SearchSpace,
@@ -144,8 +144,9 @@ def test_a_family_without_elastic_depth_can_be_searched() -> None:
     family = get_family("ofa_mbv3_w1.0")
     stages = tuple(replace(stage, depths=(2,)) for stage in family.stages)
     space = SearchSpace(replace(family, name="flat", stages=stages), resolution=224)
-    assert space.n_subnets == 9 ** 10
+    assert space.n_subnets == 9**10
     assert space.from_matrix(space.sample(3, seed=0))[0].depth == (2, 2, 2, 2, 2)
+
 
 @pytest.mark.parametrize(
     ("name", "changes", "message"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.space import SearchSpace, families, genotype_of
 
 FAMILIES = [family.name for family in families()]

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial
 
-from optuna_ofa._errors import InvalidSubnetError
+from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families
 
 FAMILIES = [family.name for family in families()]

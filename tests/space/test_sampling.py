@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import SearchSpace, families
 
@@ -58,10 +58,11 @@ def test_every_choice_is_as_likely(name: str) -> None:
 def test_every_subnet_is_as_likely() -> None:
     fixed = {f"stage{s}.depth": 2 for s in range(2, 6)}
     space = SearchSpace("ofa_mbv3_w1.0", resolution=224).restrict(
-        kernel=[3, 5], expand=3,
-        parameters=fixed | {f"stage{s}.block{b}.kernel": 3
-                            for s in range(2, 6) for b in range(1, 5)},
-    )  # fmt: skip
+        kernel=[3, 5],
+        expand=3,
+        parameters=fixed
+        | {f"stage{s}.block{b}.kernel": 3 for s in range(2, 6) for b in range(1, 5)},
+    )
     assert space.n_subnets == 2**2 + 2**3 + 2**4
     matrix = space.sample(28_000, seed=0, uniform_over="subnets")
     _, counts = np.unique(matrix, axis=0, return_counts=True)

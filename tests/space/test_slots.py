@@ -8,15 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from optuna_ofa.space import (
-    Layer,
-    SearchSpace,
-    Subnet,
-    families,
-    get_family,
-    slots,
-    subnet_layers,
-)
+from optuna_ofa.space import Layer, SearchSpace, Subnet, families, get_family, slots, subnet_layers
 
 FAMILIES = [family.name for family in families()]
 
@@ -72,7 +64,13 @@ def test_sizes_of_resnet() -> None:
     subnet = SearchSpace("ofa_resnet50").smallest()
     layers = subnet_layers(replace(subnet, resolution=224))
     assert [layer.out_size for layer in layers] == [
-        *(112, 112, 56), *(56, 56), *(28, 28), *(14,) * 4, *(7, 7), *(1, 1)]  # fmt: skip
+        *(112, 112, 56),
+        *(56, 56),
+        *(28, 28),
+        *(14,) * 4,
+        *(7, 7),
+        *(1, 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +117,20 @@ def test_squeeze_excite_and_activation_of_each_stage() -> None:
 def test_one_block_in_full() -> None:
     subnet = SearchSpace("ofa_mbv3_w1.2").subnet(resolution=224, kernel=5, expand=4)
     assert subnet_layers(subnet)[6] == Layer(
-        role="block", kind="mbconv", in_channels=32, out_channels=48, in_size=56, out_size=28,
-        mid_channels=128, kernel=5, stride=2, expand=4, act="relu", use_se=True, shortcut=False,
-    )  # fmt: skip
+        role="block",
+        kind="mbconv",
+        in_channels=32,
+        out_channels=48,
+        in_size=56,
+        out_size=28,
+        mid_channels=128,
+        kernel=5,
+        stride=2,
+        expand=4,
+        act="relu",
+        use_se=True,
+        shortcut=False,
+    )
 
 
 def test_middle_of_a_bottleneck_is_relative_to_its_output() -> None:

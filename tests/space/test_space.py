@@ -9,15 +9,8 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.space import (
-    SearchSpace,
-    Subnet,
-    families,
-    get_family,
-    subnet_layers,
-    subnet_of,
-)
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.space import SearchSpace, Subnet, families, get_family, subnet_layers, subnet_of
 
 FAMILIES = [family.name for family in families()]
 
@@ -26,20 +19,27 @@ SMALL_SPACES = {
         kernel=3, expand=6, depth=[2, 4]
     ),
     "one free stage": SearchSpace("ofa_mbv3_w1.2", resolution=224).restrict(
-        kernel=[3, 5], expand=4,
+        kernel=[3, 5],
+        expand=4,
         parameters={f"stage{s}.depth": 2 for s in range(2, 6)}
         | {f"stage{s}.block{b}.kernel": 3 for s in range(2, 6) for b in range(1, 5)},
     ),
     "fixed depth": SearchSpace("ofa_proxyless_w1.3", resolution=[128, 224]).restrict(
-        kernel=3, depth=2,
+        kernel=3,
+        depth=2,
         parameters={f"stage{s}.block{b}.expand": 3 for s in range(1, 6) for b in range(1, 5)},
     ),
     "resnet": SearchSpace("ofa_resnet50", resolution=224).restrict(
-        expand=0.25, width=[0, 2],
-        parameters={"stage1.depth": [0, 2], "stage2.depth": 0, "stage3.depth": 1,
-                    "stage1.block4.expand": 0.25},
+        expand=0.25,
+        width=[0, 2],
+        parameters={
+            "stage1.depth": [0, 2],
+            "stage2.depth": 0,
+            "stage3.depth": 1,
+            "stage1.block4.expand": 0.25,
+        },
     ),
-}  # fmt: skip
+}
 
 
 def enumerated(space: SearchSpace) -> Iterator[Subnet]:
@@ -71,10 +71,12 @@ def test_absent_blocks_are_not_counted() -> None:
     space = SearchSpace("ofa_mbv3_w1.0", resolution=224).restrict(kernel=3, expand=3, depth=[2])
     free = {f"stage1.block{b}.kernel": [3, 5, 7] for b in range(1, 5)}
     wide = SearchSpace("ofa_mbv3_w1.0", resolution=224).restrict(
-        expand=3, depth=2,
-        parameters={gene.name: 3 for gene in space.genes
-                    if gene.kind == "kernel" and gene.name not in free},
-    )  # fmt: skip
+        expand=3,
+        depth=2,
+        parameters={
+            gene.name: 3 for gene in space.genes if gene.kind == "kernel" and gene.name not in free
+        },
+    )
     assert (space.n_subnets, wide.n_subnets) == (1, 3**2)
     assert len(set(enumerated(wide))) == 3**2
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families, genotype_of, get_family, subnet_of
 
 FAMILIES = [family.name for family in families()]
@@ -19,15 +19,21 @@ RESNET = get_family("ofa_resnet50")
 
 def mbv3(**changes: Any) -> Subnet:
     arguments: dict[str, Any] = {
-        "resolution": 224, "depth": (2,) * 5, "kernel": (3,) * 20, "expand": (4,) * 20,
-    }  # fmt: skip
+        "resolution": 224,
+        "depth": (2,) * 5,
+        "kernel": (3,) * 20,
+        "expand": (4,) * 20,
+    }
     return Subnet(MBV3, **(arguments | changes))
 
 
 def resnet(**changes: Any) -> Subnet:
     arguments: dict[str, Any] = {
-        "resolution": 224, "depth": (0,) * 5, "expand": (0.25,) * 18, "width": (1,) * 6,
-    }  # fmt: skip
+        "resolution": 224,
+        "depth": (0,) * 5,
+        "expand": (0.25,) * 18,
+        "width": (1,) * 6,
+    }
     return Subnet(RESNET, **(arguments | changes))
 
 
@@ -84,9 +90,7 @@ def test_resolutions_outside_of_the_family_are_allowed(resolution: int) -> None:
     assert mbv3(resolution=resolution).resolution == resolution
 
 
-@pytest.mark.parametrize(
-    "resolution", [0, -224, 224.5, "224", None, True, float("nan")], ids=str
-)
+@pytest.mark.parametrize("resolution", [0, -224, 224.5, "224", None, True, float("nan")], ids=str)
 def test_bad_resolution_is_refused(resolution: Any) -> None:
     with pytest.raises(InvalidSubnetError, match="`resolution` must be a positive integer"):
         mbv3(resolution=resolution)
@@ -147,7 +151,12 @@ def test_json_of_a_family_of_ones_own() -> None:
 
 def test_json_names_the_family_and_the_genes() -> None:
     assert list(json.loads(mbv3().to_json())) == [
-        "family", "resolution", "depth", "kernel", "expand"]  # fmt: skip
+        "family",
+        "resolution",
+        "depth",
+        "kernel",
+        "expand",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from optuna_ofa import StorageError, StudyMismatchError
+from optuna_ofa.exceptions import StorageError, StudyMismatchError
 from optuna_ofa.storage import _make, _open as opening
 from optuna_ofa.studies import SubnetStudy
 

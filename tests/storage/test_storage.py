@@ -16,7 +16,8 @@ from optuna.storages._rdb import models
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa import SearchSpace, StorageError
+from optuna_ofa import SearchSpace
+from optuna_ofa.exceptions import StorageError
 from optuna_ofa.fronts._evaluated import Batch
 from optuna_ofa.storage import _transactions, _write
 from optuna_ofa.storage._rows import finished_trials

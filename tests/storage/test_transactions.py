@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from optuna_ofa import StorageError
+from optuna_ofa.exceptions import StorageError
 from optuna_ofa.storage import _transactions
 from optuna_ofa.storage._transactions import is_transient, retrying
 from optuna_ofa.studies import SubnetStudy

@@ -18,15 +18,13 @@ from optuna.storages._rdb import models
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from optuna_ofa import (
+from optuna_ofa import SearchSpace, Subnet, SubnetStudy
+from optuna_ofa.exceptions import (
     FailedPredictionWarning,
     InfeasibleConstraintError,
     InvalidArgumentError,
-    SearchSpace,
     SearchSpaceExhaustedError,
     StorageError,
-    Subnet,
-    SubnetStudy,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._matrix import Matrix
@@ -316,11 +314,7 @@ class TestTelling:
             assert done is None or before <= done <= datetime.datetime.now()
 
     def test_a_batch_is_written_at_once_or_not_at_all(
-        self,
-        make_study: Make,
-        url: str,
-        names: Callable[[], str],
-        monkeypatch: pytest.MonkeyPatch,
+        self, make_study: Make, url: str, names: Callable[[], str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         study = make_study(storage=url, study_name=names(), constraints={"n_params": 6e6})
         asked = study.ask_batch(3)

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import TrialState
 
-from optuna_ofa import InvalidArgumentError, MissingDependencyError, SubnetStudy
-from optuna_ofa._errors import StorageError
+from optuna_ofa import SubnetStudy
+from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError, StorageError
 from optuna_ofa.storage._open import open_storage
 
 Make = Callable[..., SubnetStudy]

@@ -12,18 +12,9 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import (
-    AccuracyPredictor,
-    FamilyMismatchError,
-    InvalidArgumentError,
-    LatencyTable,
-    SearchSpace,
-    StudyMismatchError,
-    SubnetStudy,
-    data,
-    get_family,
-)
+from optuna_ofa import AccuracyPredictor, LatencyTable, SearchSpace, SubnetStudy, data, get_family
 from optuna_ofa.data import _find
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import Problem
 from optuna_ofa.samplers import NSGAIISampler

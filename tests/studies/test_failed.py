@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
-from optuna_ofa import FailedPredictionWarning, PredictionError, SearchSpace, Subnet, SubnetStudy
+from optuna_ofa import SearchSpace, Subnet, SubnetStudy
+from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._matrix import Matrix
 
@@ -61,7 +62,7 @@ def test_its_subnets_fail_and_the_rest_goes_on(
     assert errors == {"MemoryError: too large for the device"}
 
 
-@pytest.mark.filterwarnings("ignore::optuna_ofa._errors.FailedPredictionWarning")
+@pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.FailedPredictionWarning")
 def test_they_are_not_tried_again_after_a_restart(
     make_study: Make,
     small_space: SearchSpace,

@@ -115,9 +115,14 @@ def _fleet(storage: Any = None, **arguments: Any) -> list[SubnetStudy]:
     space = SearchSpace("ofa_mbv3_w1.0").restrict(resolution=224)
     hardware = {k: Formula("latency_ms", space, s) for k, s in (("a", 0.001), ("b", 0.02))}
     fleet = optuna_ofa.fleet(
-        space, hardware=hardware, accuracy=Formula("top1", space, 1e-4), seed=2, name="frozen",
-        storage=storage, **arguments,
-    )  # fmt: skip
+        space,
+        hardware=hardware,
+        accuracy=Formula("top1", space, 1e-4),
+        seed=2,
+        name="frozen",
+        storage=storage,
+        **arguments,
+    )
     fleet.search(200)
     return list(fleet.values())
 

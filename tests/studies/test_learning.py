@@ -9,7 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from optuna_ofa import InvalidArgumentError, SearchSpace, SearchSpaceExhaustedError, SubnetStudy
+from optuna_ofa import SearchSpace, SubnetStudy
+from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler, SurrogateSampler
 from optuna_ofa.space._matrix import Matrix

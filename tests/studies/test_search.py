@@ -10,13 +10,8 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import (
-    InfeasibleConstraintError,
-    InvalidArgumentError,
-    PredictionError,
-    SearchSpace,
-    Subnet,
-)
+from optuna_ofa import SearchSpace, Subnet
+from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler
 from optuna_ofa.space._matrix import Matrix
@@ -236,9 +231,12 @@ class TestBadPredictions:
         ],
     )
     def test_wrong_shapes_are_not_written(
-        self, make_study: Make, broken: Predictor, shape: Callable[[int], tuple[int, ...]],
+        self,
+        make_study: Make,
+        broken: Predictor,
+        shape: Callable[[int], tuple[int, ...]],
         message: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         study = make_study(accuracy=broken)
         broken.predict = lambda m: np.ones(shape(len(m)))  # type: ignore[method-assign]
         with pytest.raises(PredictionError, match=f"must return 100 numbers.*{message}"):

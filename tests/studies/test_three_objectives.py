@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from optuna_ofa import EmptyFrontError, InfeasibleConstraintError, SubnetStudy
+from optuna_ofa import SubnetStudy
 from optuna_ofa.costs import layer_peak_bytes
+from optuna_ofa.exceptions import EmptyFrontError, InfeasibleConstraintError
 from optuna_ofa.fronts import nondominated
 from optuna_ofa.space import subnet_layers
 from optuna_ofa.visualization import front_info
@@ -84,9 +85,7 @@ def test_as_a_constraint(make_study: Callable[..., SubnetStudy]) -> None:
 def test_it_is_kept_and_read_again(make_study: Callable[..., SubnetStudy], sqlite: str) -> None:
     first = make_study(objectives=OBJECTIVES, storage=sqlite, study_name="a")
     first.search(100)
-    second = make_study(
-        objectives=OBJECTIVES, storage=sqlite, study_name="a", load_if_exists=True
-    )
+    second = make_study(objectives=OBJECTIVES, storage=sqlite, study_name="a", load_if_exists=True)
     assert list(second.front()) == list(first.front())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, get_family
 from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
 

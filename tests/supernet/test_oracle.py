@@ -93,9 +93,12 @@ def test_extreme_subnet_equals_reference_in_double_precision(
 
 
 def test_training_mode_moves_the_running_statistics_of_the_reference(
-    pair: Any, reference: ModuleType, draw: Callable[..., list[Subnet]], family_name: str,
+    pair: Any,
+    reference: ModuleType,
+    draw: Callable[..., list[Subnet]],
+    family_name: str,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     (subnet,) = draw(family_name, 1, seed=3)
     ours, theirs = copy.deepcopy(pair.ours).double(), copy.deepcopy(pair.theirs).double()
     ours.activate(subnet)

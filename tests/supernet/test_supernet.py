@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from optuna_ofa import supernet as package
-from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import Family, SearchSpace, Subnet, families, get_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.supernet._elastic import Elastic

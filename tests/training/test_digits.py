@@ -12,9 +12,7 @@ from optuna_ofa.training import FineTuning, Recipe, Sandwich, TrainingSettings, 
 
 N_STEPS, N_TRAIN, BATCH_SIZE, LEARNING_RATE = 120, 1_300, 50, 0.1
 SPACE = SearchSpace(
-    mobilenet_v3_small_images(
-        "digits", n_classes=10, in_channels=1, width=0.5, resolutions=(8,)
-    )
+    mobilenet_v3_small_images("digits", n_classes=10, in_channels=1, width=0.5, resolutions=(8,))
 )
 
 
@@ -23,8 +21,9 @@ def accuracies_after(recipe: Recipe, subnets: list[Subnet]) -> np.ndarray:
     order = np.random.default_rng(0).permutation(len(digits.images))
     images = torch.tensor(digits.images[order], dtype=torch.float32)[:, None] / 8 - 1
     labels = torch.tensor(digits.target[order])
-    loader = list(zip(images[:N_TRAIN].split(BATCH_SIZE), labels[:N_TRAIN].split(BATCH_SIZE),
-                      strict=True))  # fmt: skip
+    loader = list(
+        zip(images[:N_TRAIN].split(BATCH_SIZE), labels[:N_TRAIN].split(BATCH_SIZE), strict=True)
+    )
     torch.manual_seed(0)
     supernet = Supernet(SPACE.family)
     train(supernet, loader, recipe=recipe, settings=TrainingSettings(seed=0))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import (
@@ -78,9 +78,13 @@ def test_fine_tuning_without_steps_is_refused() -> None:
 def test_shrinking_as_published() -> None:
     phases = ProgressiveShrinking(n_steps=5900, learning_rate=2.6).phases(SPACE)
     assert [(p.name, p.n_steps) for p in phases] == [
-        ("largest", 1800), ("kernel", 1200), ("depth 1", 250), ("depth 2", 1200),
-        ("expand 1", 250), ("expand 2", 1200),
-    ]  # fmt: skip
+        ("largest", 1800),
+        ("kernel", 1200),
+        ("depth 1", 250),
+        ("depth 2", 1200),
+        ("expand 1", 250),
+        ("expand 2", 1200),
+    ]
     # 0.03 for one of 32 devices is 0.96 for all
     assert [round(p.learning_rate, 2) for p in phases] == [2.6, 0.96, 0.08, 0.24, 0.08, 0.24]
     assert [p.n_warmup_steps for p in phases] == [90, 0, 0, 0, 0, 0]
@@ -244,6 +248,7 @@ def test_batch_normalisation_and_biases_do_not_decay() -> None:
     names = {id(p): name for name, p in supernet.named_parameters()}
     assert (decaying["weight_decay"], others["weight_decay"]) == (3e-5, 0.0)
     assert all(".bn." in n or n.endswith("bias") for n in (names[id(p)] for p in others["params"]))
-    assert not any(".bn." in n or n.endswith("bias")
-                   for n in (names[id(p)] for p in decaying["params"]))  # fmt: skip
+    assert not any(
+        ".bn." in n or n.endswith("bias") for n in (names[id(p)] for p in decaying["params"])
+    )
     assert len(decaying["params"]) + len(others["params"]) == len(names)

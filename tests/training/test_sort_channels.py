@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace, get_family, mobilenet_v3_small_images
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import sort_channels

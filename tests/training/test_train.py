@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from optuna_ofa._errors import (
+from optuna_ofa.exceptions import (
     DivergedTrainingError,
     FamilyMismatchError,
     FormatError,
@@ -109,9 +109,7 @@ def test_a_recipe_of_a_user_trains_what_it_says(
     run(net, loader, SmallestOnly(3), settings=TrainingSettings(weight_decay=0))
     changed = {
         name
-        for (name, parameter), old in zip(
-            net.named_parameters(), before.parameters(), strict=True
-        )
+        for (name, parameter), old in zip(net.named_parameters(), before.parameters(), strict=True)
         if not torch.equal(parameter, old)
     }
     assert "blocks.1.conv.point_linear.conv.weight" in changed
@@ -205,8 +203,13 @@ def test_the_history_has_a_line_a_phase(make_supernet: Make, loader: Any) -> Non
 
     history = run(make_supernet(), loader, SHRINKING, evaluate=evaluate, n_followed=2)
     assert [entry.phase for entry in history.entries] == [
-        "largest", "kernel", "depth 1", "depth 2", "expand 1", "expand 2"
-    ]  # fmt: skip
+        "largest",
+        "kernel",
+        "depth 1",
+        "depth 2",
+        "expand 1",
+        "expand 2",
+    ]
     assert history.entries[-1].step == 12
     assert history.entries[0].top1 == (0.0, 1.0, 2.0, 3.0)
     assert history.names == ("smallest", "largest", "random 1", "random 2")
@@ -295,8 +298,13 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     n_steps = 40
 
     def command(checkpoint: str, out: str) -> list[str]:
-        return [sys.executable, "-c", KILLED, str(n_steps), *(str(tmp_path / n) for n in
-                (checkpoint, out))]  # fmt: skip
+        return [
+            sys.executable,
+            "-c",
+            KILLED,
+            str(n_steps),
+            *(str(tmp_path / n) for n in (checkpoint, out)),
+        ]
 
     subprocess.run(command("whole.pt", "whole.weights"), check=True)
     process = subprocess.Popen(command("killed.pt", "killed.weights"))
@@ -412,9 +420,18 @@ def batch(n: int = 4, size: int = 12, channels: int = 1, label: int = 0) -> Any:
         ([batch(size=3)], r"`loader` .* at least 4 pixels a side.* shape \(4, 1, 3, 3\)"),
         ([(batch()[0].byte(), batch()[1])], "`loader` .* floating-point .* torch.uint8"),
     ],
-    ids=["empty", "iterator", "no-pair", "label-too-large", "negative-label", "float-labels",
-         "channels", "too-small", "integers"],
-)  # fmt: skip
+    ids=[
+        "empty",
+        "iterator",
+        "no-pair",
+        "label-too-large",
+        "negative-label",
+        "float-labels",
+        "channels",
+        "too-small",
+        "integers",
+    ],
+)
 def test_a_loader_that_does_not_fit_is_refused(
     loader: Any, message: str, make_supernet: Make
 ) -> None:

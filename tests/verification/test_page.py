@@ -11,9 +11,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.mark.parametrize(("page", "n"), [("verify.md", 1), ("fleet.md", 3)])
-def test_code_runs(
-    page: str, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_runs(page: str, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
     text = (DOCS / page).read_text(encoding="utf-8")

@@ -60,8 +60,7 @@ def test_without_a_standard_deviation_it_is_unknown() -> None:
 
 def test_figures() -> None:
     found = verification(
-        point((80.0, 10.0), (78.0, 8.0), top1=1.0),
-        point((82.0, 20.0), (83.0, 25.0), top1=1.0),
+        point((80.0, 10.0), (78.0, 8.0), top1=1.0), point((82.0, 20.0), (83.0, 25.0), top1=1.0)
     )
     top1, latency = found.errors["top1"], found.errors["latency_ms"]
     assert latency.mape == pytest.approx((25 + 20) / 2)

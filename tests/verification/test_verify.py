@@ -14,19 +14,21 @@ from torch.utils.data import DataLoader
 
 from optuna_ofa import (
     AccuracyMeter,
-    EmptyFrontError,
-    FailedMeasurementWarning,
-    FamilyMismatchError,
-    InvalidArgumentError,
-    InvalidSubnetError,
     LatencyMeter,
-    MeasurementError,
     SearchSpace,
     Subnet,
     SubnetStudy,
     Supernet,
     evaluate,
     read_measurements,
+)
+from optuna_ofa.exceptions import (
+    EmptyFrontError,
+    FailedMeasurementWarning,
+    FamilyMismatchError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    MeasurementError,
 )
 from optuna_ofa.problem._constraints import LIST_KEY
 from optuna_ofa.space import mobilenet_v3_small_images
@@ -309,9 +311,7 @@ class TestArguments:
         with pytest.raises(EmptyFrontError, match="no predicted trial"):
             study.verify({"top1": lambda _: 1.0})
 
-    def test_an_empty_front_names_the_nearest(
-        self, make_study: Callable[..., SubnetStudy]
-    ) -> None:
+    def test_an_empty_front_names_the_nearest(self, make_study: Callable[..., SubnetStudy]) -> None:
         study = make_study(n=0, constraints={"latency_ms": 0.5})
         study.add_trial(make_study().trials[1])
         expected = r"None of 1 trials satisfies \{'latency_ms': 0.5\}; the nearest has top1"

@@ -9,8 +9,9 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import EmptyFrontError, InvalidArgumentError, SubnetStudy
+from optuna_ofa import SubnetStudy
 from optuna_ofa.costs import layer_macs
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.space import subnet_layers
 from optuna_ofa.visualization import accuracy_macs_info, plot_accuracy_macs
 
@@ -19,8 +20,9 @@ from optuna_ofa.visualization import accuracy_macs_info, plot_accuracy_macs
 def study() -> Iterator[SubnetStudy]:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna_ofa.study("ofa_mbv3_w1.0", constraints={"latency_ms": 20.0}, seed=0,
-                             study_name="one")  # fmt: skip
+    study = optuna_ofa.study(
+        "ofa_mbv3_w1.0", constraints={"latency_ms": 20.0}, seed=0, study_name="one"
+    )
     study.search(200)
     yield study
     optuna.logging.set_verbosity(verbosity)
@@ -30,9 +32,7 @@ def test_points_are_those_of_the_front(study: SubnetStudy) -> None:
     (info,) = accuracy_macs_info(study).values()
     front = study.front()
     assert info.top1.tolist() == [p.values["top1"] for p in front]
-    assert info.n_macs.tolist() == [
-        sum(map(layer_macs, subnet_layers(p.subnet))) for p in front
-    ]
+    assert info.n_macs.tolist() == [sum(map(layer_macs, subnet_layers(p.subnet))) for p in front]
     assert len(info.others) == study.results().feasible.sum() - len(front)
 
 
@@ -40,10 +40,13 @@ def test_the_best_for_multiply_adds_are_marked(study: SubnetStudy) -> None:
     (info,) = accuracy_macs_info(study).values()
     everything = np.concatenate([np.stack([info.n_macs, info.top1], axis=1), info.others])
     expected = [
-        not ((everything[:, 0] <= macs) & (everything[:, 1] >= top1)
-             & ((everything[:, 0] < macs) | (everything[:, 1] > top1))).any()
+        not (
+            (everything[:, 0] <= macs)
+            & (everything[:, 1] >= top1)
+            & ((everything[:, 0] < macs) | (everything[:, 1] > top1))
+        ).any()
         for macs, top1 in zip(info.n_macs, info.top1, strict=True)
-    ]  # fmt: skip
+    ]
     assert info.on_macs_front.tolist() == expected
     assert not all(expected)
     front = plot_accuracy_macs(study).data[1]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from optuna_ofa import InvalidArgumentError, SearchSpace, Subnet
+from optuna_ofa import SearchSpace, Subnet
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.formats import layers_from_net_config
 from optuna_ofa.space import Layer, subnet_layers
 from optuna_ofa.visualization import ArchitectureRow, architecture_info, plot_architecture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa import InvalidArgumentError, SearchSpace
+from optuna_ofa import SearchSpace
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, FrontPoint
 from optuna_ofa.visualization import choices_info, plot_choices
 
@@ -78,12 +79,12 @@ class TestDrawing:
     def test_an_area_a_choice_under_its_title(self) -> None:
         figure = plot_choices(front_of(SPACE, 50))
         names = [trace.name for trace in figure.data]
-        assert names == [
-            "3x3", "5x5", "7x7", "2", "3", "4", "3", "4", "6",
-        ]  # fmt: skip
+        assert names == ["3x3", "5x5", "7x7", "2", "3", "4", "3", "4", "6"]
         assert [a.text for a in figure.layout.annotations] == [
-            "Kernels of blocks", "Depths of stages", "Expand ratios",
-        ]  # fmt: skip
+            "Kernels of blocks",
+            "Depths of stages",
+            "Expand ratios",
+        ]
         assert [t.stackgroup for t in figure.data[::3]] == ["kernel", "depth", "expand"]
 
     def test_each_legend_has_its_own_choices(self) -> None:

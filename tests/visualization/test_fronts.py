@@ -11,15 +11,11 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import EmptyFrontError, InvalidArgumentError, SubnetStudy, get_family
+from optuna_ofa import SubnetStudy, get_family
 from optuna_ofa.data import packaged_table
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts import Front
-from optuna_ofa.visualization import (
-    fronts_info,
-    hypervolume_info,
-    plot_fronts,
-    plot_hypervolume,
-)
+from optuna_ofa.visualization import fronts_info, hypervolume_info, plot_fronts, plot_hypervolume
 
 FAMILY = get_family("ofa_mbv3_w1.0")
 REFERENCE = {"top1": 70.0, "latency_ms": 30.0}
@@ -121,10 +117,12 @@ class TestHypervolume:
     ) -> None:
         points = [p.values for study in studies.values() for p in study.front()]
         top1, ms = ([p[m] for p in points] for m in ("top1", "latency_ms"))
-        assert hypervolume_info(studies).reference == pytest.approx({
-            "top1": min(top1) - (max(top1) - min(top1)) / 10,
-            "latency_ms": max(ms) + (max(ms) - min(ms)) / 10,
-        })  # fmt: skip
+        assert hypervolume_info(studies).reference == pytest.approx(
+            {
+                "top1": min(top1) - (max(top1) - min(top1)) / 10,
+                "latency_ms": max(ms) + (max(ms) - min(ms)) / 10,
+            }
+        )
 
     def test_a_line_a_study_over_its_trials(self, studies: dict[str, SubnetStudy]) -> None:
         figure = plot_hypervolume(studies, reference=REFERENCE)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from optuna_ofa import InvalidArgumentError, LatencyPredictor, LatencyTable, SearchSpace, Subnet
+from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, Subnet
 from optuna_ofa.data import packaged_table
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors.latency._table_files import Entry
 from optuna_ofa.space import subnet_layers
 from optuna_ofa.visualization import layer_latency_info, plot_layer_latency
@@ -86,8 +87,9 @@ class TestDrawing:
             else:
                 (kernel,) = kernels
                 assert (trace.name, trace.marker.color) == (
-                    f"{kernel}x{kernel}", kernel_colour(kernel),
-                )  # fmt: skip
+                    f"{kernel}x{kernel}",
+                    kernel_colour(kernel),
+                )
 
     def test_bars_show_the_deviation_where_it_is_known(self) -> None:
         subnet = SPACE.smallest()

@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 import optuna_ofa
-from optuna_ofa import EmptyFrontError, InvalidArgumentError, SearchSpace, SubnetStudy
+from optuna_ofa import SearchSpace, SubnetStudy
+from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._matrix import Matrix
 from optuna_ofa.visualization import _front_info, front_info, plot_front
@@ -237,8 +238,9 @@ class TestBothKinds:
 
     def test_one_kind_can_be_asked_for(self, study: SubnetStudy) -> None:
         assert [t.name for t in plot_front(study, kind="measured").data] == [
-            "other subnets (measured)", "Pareto front (measured)",
-        ]  # fmt: skip
+            "other subnets (measured)",
+            "Pareto front (measured)",
+        ]
 
     def test_with_three_objectives(self) -> None:
         study = make_study(objectives=TestThreeObjectives.OBJECTIVES)

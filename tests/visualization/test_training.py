@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa import InvalidArgumentError, SearchSpace
+from optuna_ofa import SearchSpace
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import LogEntry, TrainingHistory
 from optuna_ofa.training._history import followed_subnets
 from optuna_ofa.visualization import plot_training, training_info

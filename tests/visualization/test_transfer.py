@@ -37,8 +37,9 @@ def test_every_cell_is_written_where_it_belongs(matrix: TransferMatrix) -> None:
     np.testing.assert_array_equal(np.array(heatmap.z), matrix.loss)
     texts = {(a.y, a.x): a.text for a in figure.layout.annotations}
     expected = transfer_info(matrix).texts
-    assert texts == {(i, name): expected[i][j] for i in (0, 1)
-                     for j, name in enumerate(matrix.devices)}  # fmt: skip
+    assert texts == {
+        (i, name): expected[i][j] for i in (0, 1) for j, name in enumerate(matrix.devices)
+    }
     assert figure.layout.yaxis.autorange == "reversed"  # the first row is on top
 
 

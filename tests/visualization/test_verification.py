@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import optuna_ofa
-from optuna_ofa import InvalidArgumentError, SearchSpace, SubnetStudy, Verification
+from optuna_ofa import SearchSpace, SubnetStudy, Verification
 from optuna_ofa.data import packaged_table
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front
 from optuna_ofa.visualization import plot_verification, verification_info
 

@@ -41,9 +41,10 @@ def measure_batch(
     try:
         anchor = _loaded(runtime, folder / anchor_file)
     except Exception as error:
-        raise ValueError(f"`runtime` must run the anchor {anchor_file}, which all others are "
-                         f"compared with, but {runtime.name} fails: {error}"
-                         ) from error  # fmt: skip
+        raise ValueError(
+            f"`runtime` must run the anchor {anchor_file}, which all others are "
+            f"compared with, but {runtime.name} fails: {error}"
+        ) from error
     measured: dict[str, Any] = {}
     good, networks = [], []
     for graph in graphs:

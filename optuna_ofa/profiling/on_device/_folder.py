@@ -64,9 +64,15 @@ def measure_folder(
     done = 0
     for batch in _batches(graphs):
         measured = measure_batch(
-            folder, runtime, anchor["file"], batch,
-            clock=results["clock"], n_rounds=n_rounds, n_profiled=n_profiled, tick=meter.tick,
-        )  # fmt: skip
+            folder,
+            runtime,
+            anchor["file"],
+            batch,
+            clock=results["clock"],
+            n_rounds=n_rounds,
+            n_profiled=n_profiled,
+            tick=meter.tick,
+        )
         results["graphs"].update(measured)
         _write(folder / RESULTS, results)
         done += len(batch)
@@ -77,15 +83,20 @@ def measure_folder(
 def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> None:
     file = manifest["graphs"][0]["file"]
     if not file.endswith(runtime.suffix):
-        raise ValueError(f"`runtime` must load files such as {file}, but {runtime.name} loads "
-                         f"{runtime.suffix}.")  # fmt: skip
+        raise ValueError(
+            f"`runtime` must load files such as {file}, but {runtime.name} loads {runtime.suffix}."
+        )
     if (settings.precision == INT8) != (manifest["precision"] == INT8):
         rule = "int8" if manifest["precision"] == INT8 else "another than int8"
-        raise ValueError(f"`precision` must be {rule}, which the graphs were written for, but got "
-                         f"{settings.precision}.")  # fmt: skip
+        raise ValueError(
+            f"`precision` must be {rule}, which the graphs were written for, but got "
+            f"{settings.precision}."
+        )
     if manifest["batch"] != settings.batch:
-        raise ValueError(f"`batch` must be {manifest['batch']}, which the graphs were written "
-                         f"for, but got {settings.batch}.")  # fmt: skip
+        raise ValueError(
+            f"`batch` must be {manifest['batch']}, which the graphs were written "
+            f"for, but got {settings.batch}."
+        )
 
 
 def describe(runtime: Runtime, settings: Settings) -> dict[str, Any]:

@@ -40,8 +40,13 @@ class Settings:
 
     def to_dict(self) -> dict[str, object]:
         """JSON-ready; what makes two measurements comparable."""
-        return {"threads": self.threads, "batch": self.batch, "precision": self.precision,
-                "device": self.device, "pin": list(self.pin)}  # fmt: skip
+        return {
+            "threads": self.threads,
+            "batch": self.batch,
+            "precision": self.precision,
+            "device": self.device,
+            "pin": list(self.pin),
+        }
 
 
 class Network(Protocol):

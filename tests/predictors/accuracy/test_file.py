@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import FamilyMismatchError, FormatError
 from optuna_ofa._files import encode_array
 from optuna_ofa.data import packaged_accuracy
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.predictors import AccuracyPredictor, _mlp_training
 from optuna_ofa.predictors.accuracy import _file
 from optuna_ofa.space import SearchSpace, get_family
@@ -205,9 +205,10 @@ def test_truncated_file_is_refused(saved: Path, share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "7", "[" * 100_000, "\x00"],
+    "text",
+    ["{", "[]", "7", "[" * 100_000, "\x00"],
     ids=["truncated", "list", "number", "deep", "nul"],
-)  # fmt: skip
+)
 def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "fitted.json").write_text(text)
     with pytest.raises(FormatError, match="`path` must"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import AccuracyPredictor, _mlp_training
 from optuna_ofa.space import SearchSpace, families
@@ -56,8 +56,9 @@ def test_networks_follow_the_measurements(family: str) -> None:
 
 def test_predicts_published_measurements(shared_data: Path) -> None:
     folder = shared_data / "ofa_mbv3_w1.0_measured"
-    measured = read_measured_subnets(folder / "mbnv3w10_evounsga3_acc_macs_params.csv",
-                                     SPACE.family)  # fmt: skip
+    measured = read_measured_subnets(
+        folder / "mbnv3w10_evounsga3_acc_macs_params.csv", SPACE.family
+    )
     matrix, top1 = SPACE.to_matrix(measured.subnets), measured.top1
     predictor = AccuracyPredictor.fit(SPACE, matrix[::2], top1[::2])
     assert np.abs(predictor.predict(matrix[1::2]) - top1[1::2]).mean() < 0.1

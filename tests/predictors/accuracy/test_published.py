@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from optuna_ofa._errors import (
+from optuna_ofa.exceptions import (
     FamilyMismatchError,
     FormatError,
     InvalidArgumentError,
@@ -250,10 +250,21 @@ def test_resolution_first_needs_to_be_told(
         (torch.ones(3), "must hold a state dict.*Tensor"),
     ],
     ids=[
-        "inputs", "outputs", "chain", "scalar", "convolution", "bias", "one-layer", "other-network",
-        "empty", "nested", "keys", "list", "tensor",
+        "inputs",
+        "outputs",
+        "chain",
+        "scalar",
+        "convolution",
+        "bias",
+        "one-layer",
+        "other-network",
+        "empty",
+        "nested",
+        "keys",
+        "list",
+        "tensor",
     ],
-)  # fmt: skip
+)
 def test_other_content_is_refused(
     write: Callable[[object], Path], content: object, match: str
 ) -> None:

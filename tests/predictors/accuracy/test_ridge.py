@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor
 from optuna_ofa.space import SearchSpace
 
@@ -31,8 +31,7 @@ def test_repeats_are_averaged() -> None:
     noisy = np.concatenate([values, values[:50] + 2])
     averaged = values + np.where(np.arange(300) < 50, 1.0, 0.0)
     np.testing.assert_allclose(
-        fit(twice, noisy).predict(MATRIX),
-        fit(MATRIX, averaged).predict(MATRIX),
+        fit(twice, noisy).predict(MATRIX), fit(MATRIX, averaged).predict(MATRIX)
     )
 
 

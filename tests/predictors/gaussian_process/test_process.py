@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 import optuna_ofa
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import AccuracyPredictor, kendall_tau
 from optuna_ofa.predictors._features import Thermometer
@@ -49,11 +49,17 @@ def dense(
     a, b = features - features.mean(axis=0), Thermometer(SPACE)(matrix) - features.mean(axis=0)
 
     def covariance(x: Any, y: Any) -> NDArray[np.float64]:
-        return np.array([[
-            float(kernel.amplitude) ** 2
-            * np.exp(-0.5 * np.sum(((u - v) / kernel.lengths.numpy()) ** 2))
-            + np.sum(u * v * kernel.slopes.numpy() ** 2)
-            for v in y] for u in x])  # fmt: skip
+        return np.array(
+            [
+                [
+                    float(kernel.amplitude) ** 2
+                    * np.exp(-0.5 * np.sum(((u - v) / kernel.lengths.numpy()) ** 2))
+                    + np.sum(u * v * kernel.slopes.numpy() ** 2)
+                    for v in y
+                ]
+                for u in x
+            ]
+        )
 
     among, noise = covariance(a, a), float(kernel.noise) ** 2
     inverse = np.linalg.inv(among + (noise + 1e-8 * np.trace(among) / n) * np.eye(n))

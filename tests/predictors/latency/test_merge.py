@@ -11,16 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from optuna_ofa import (
-    ExtrapolationWarning,
-    FamilyMismatchError,
-    InvalidArgumentError,
-    LatencyPredictor,
-    LatencyTable,
-    SearchSpace,
-    study,
-)
+from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, study
 from optuna_ofa.costs import LayerSum, placements
+from optuna_ofa.exceptions import ExtrapolationWarning, FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import Entry, diff_tables, export_yaml, merge_tables
 from optuna_ofa.predictors.latency._interpolation import METHOD
 from optuna_ofa.space import Layer, families
@@ -120,7 +113,7 @@ def test_what_is_known_of_an_entry_is_saved(tmp_path: Path) -> None:
 def test_impossible_entries_are_refused(field: str, value: Any, tmp_path: Path) -> None:
     import json
 
-    from optuna_ofa import FormatError
+    from optuna_ofa.exceptions import FormatError
 
     table = make_table(SearchSpace("ofa_mbv3_w1.0"), [128])
     table.save(tmp_path / "t.json")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa import FamilyMismatchError, FormatError, InvalidArgumentError, SearchSpace
+from optuna_ofa import SearchSpace
 from optuna_ofa.costs import LayerSum, layer_bytes_moved, layer_macs
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
 from optuna_ofa.predictors.latency._features import PhysicalFeatures
 from optuna_ofa.space import Layer
@@ -76,10 +77,13 @@ def test_features_correct_a_table_that_is_wrong_in_a_physical_way(table: Latency
 def test_one_hot_features_need_more_rows_than_physical_ones() -> None:
     matrix, fresh = SPACE.sample(100, seed=0), SPACE.sample(200, seed=1)
     errors = [
-        mape(NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), features=kind), fresh,
-             truth(fresh))
+        mape(
+            NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), features=kind),
+            fresh,
+            truth(fresh),
+        )
         for kind in ("physical", "onehot")
-    ]  # fmt: skip
+    ]
     assert errors[0] < errors[1] / 3
 
 
@@ -172,8 +176,13 @@ def test_no_features_without_a_table_are_refused() -> None:
 
 def test_a_table_of_another_batch_size_is_refused(table: LatencyTable) -> None:
     with pytest.raises(InvalidArgumentError, match="size of the measurements, 8, but is of 1"):
-        NetworkLatencyPredictor.fit(SPACE, SPACE.sample(9, seed=0), np.ones(9), table=table,
-                                    metadata={"settings": {"batch": 8}})  # fmt: skip
+        NetworkLatencyPredictor.fit(
+            SPACE,
+            SPACE.sample(9, seed=0),
+            np.ones(9),
+            table=table,
+            metadata={"settings": {"batch": 8}},
+        )
 
 
 def test_a_table_of_another_family_is_refused(table: LatencyTable) -> None:
@@ -185,12 +194,17 @@ def test_a_table_of_another_family_is_refused(table: LatencyTable) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": "x"}, {"version": 2}, {"family": "resnet18"}, {"choices": 3},
-        {"features": "pickle"}, {"table": {"version": 9}}, {"model": {}},
+        {"format": "x"},
+        {"version": 2},
+        {"family": "resnet18"},
+        {"choices": 3},
+        {"features": "pickle"},
+        {"table": {"version": 9}},
+        {"model": {}},
         {"model": {"weights": [1], "noise": 0, "covariance": [[1]], "penalty": 0}},
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_files_that_are_none_are_refused(
     change: dict[str, Any], table: LatencyTable, tmp_path: Path
 ) -> None:

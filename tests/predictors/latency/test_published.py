@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError, MissingEntryError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, MissingEntryError
 from optuna_ofa.formats import layers_from_net_config, net_config, subnet_to_dialect
 from optuna_ofa.predictors import LatencyPredictor, LatencyTable
 from optuna_ofa.space import SearchSpace, subnet_layers
@@ -152,9 +152,7 @@ def test_released_proxyless_mobile_is_not_in_its_table(
 
 
 @pytest.mark.parametrize("dialect", ["ofa", "nsganetv2"])
-def test_batch_equals_the_sum_over_layers(
-    tables: dict[str, LatencyTable], dialect: str
-) -> None:
+def test_batch_equals_the_sum_over_layers(tables: dict[str, LatencyTable], dialect: str) -> None:
     predictor = LatencyPredictor(table=tables[dialect], space=W12)
     matrix = W12.sample(100, seed=1)
     expected = [
@@ -262,9 +260,7 @@ def test_another_family_or_width_is_refused(
     tables: dict[str, LatencyTable], dialect: str, family: str, error: Any, match: str
 ) -> None:
     with pytest.raises(error, match=match):
-        LatencyPredictor(
-            table=tables[dialect], space=SearchSpace(family).restrict(resolution=224)
-        )
+        LatencyPredictor(table=tables[dialect], space=SearchSpace(family).restrict(resolution=224))
 
 
 def test_another_resolution_is_refused(tables: dict[str, LatencyTable]) -> None:

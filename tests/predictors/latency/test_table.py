@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import FamilyMismatchError, InvalidArgumentError, MissingEntryError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, MissingEntryError
 from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable
 from optuna_ofa.space import Layer, SearchSpace, Subnet, get_family, subnet_layers
 
@@ -81,9 +81,7 @@ def test_one_layer_without_spread_makes_its_subnets_unknown() -> None:
     unknown = SPACE.subnet(resolution=224, width=0)
     stem = subnet_layers(unknown)[0]
     table = LatencyTable.from_measurements(
-        family=FAMILY,
-        resolutions=SPACE.resolutions,
-        latencies={**LATENCIES, stem: Entry(1.0)},
+        family=FAMILY, resolutions=SPACE.resolutions, latencies={**LATENCIES, stem: Entry(1.0)}
     )
     predictor = LatencyPredictor(table=table, space=SPACE)
     std = predictor.predict_std(SPACE.to_matrix([known, unknown]))

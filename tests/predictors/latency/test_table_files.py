@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa._errors import FormatError
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors import Entry, LatencyTable
 
 STEM = "Conv-input:224x224x3-output:112x112x24"
@@ -77,11 +77,28 @@ def test_json_in_a_published_dialect_is_read(tmp_path: Path) -> None:
         (table("{mean: 1, count: .inf}"), "must have numbers"),
     ],
     ids=[
-        "empty", "list", "no-keys", "truncated", "python-object", "deep", "alias", "other-keys",
-        "no-block", "number", "no-mean", "negative", "nan", "infinite", "word", "nested-mean",
-        "negative-std", "infinite-std", "negative-variance", "infinite-count",
+        "empty",
+        "list",
+        "no-keys",
+        "truncated",
+        "python-object",
+        "deep",
+        "alias",
+        "other-keys",
+        "no-block",
+        "number",
+        "no-mean",
+        "negative",
+        "nan",
+        "infinite",
+        "word",
+        "nested-mean",
+        "negative-std",
+        "infinite-std",
+        "negative-variance",
+        "infinite-count",
     ],
-)  # fmt: skip
+)
 def test_broken_yaml_is_refused(tmp_path: Path, text: str, match: str) -> None:
     with pytest.raises(FormatError, match=match):
         load(tmp_path, text)
@@ -118,10 +135,20 @@ def test_broken_json_is_refused(tmp_path: Path, text: str, match: str) -> None:
         ({"sections": [{"resolutions": [224], "entries": {"a": {"mean": -1}}}]}, "non-negative"),
     ],
     ids=[
-        "version", "keys", "metadata", "no-sections", "empty", "number", "no-resolutions",
-        "empty-resolutions", "text", "negative", "entries", "mean",
+        "version",
+        "keys",
+        "metadata",
+        "no-sections",
+        "empty",
+        "number",
+        "no-resolutions",
+        "empty-resolutions",
+        "text",
+        "negative",
+        "entries",
+        "mean",
     ],
-)  # fmt: skip
+)
 def test_broken_file_of_our_own_is_refused(
     tmp_path: Path, changes: dict[str, Any], match: str
 ) -> None:

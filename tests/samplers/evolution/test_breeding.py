@@ -28,9 +28,7 @@ def test_stronger_breeding_changes_more(space: SearchSpace) -> None:
     breeding = Breeding(crossover=UniformCrossover(0.0), mutation=ResetMutation(1.0))
     changed = []
     for strength in (1, 5):
-        rows, parent = breeding(
-            space, population, values, 400, np.random.default_rng(2), strength
-        )
+        rows, parent = breeding(space, population, values, 400, np.random.default_rng(2), strength)
         changed.append((rows != population[parent]).mean())
     assert changed[1] > 2 * changed[0]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
+from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts._pareto import Values
 from optuna_ofa.samplers.evolution._evolution import Evolution
 from optuna_ofa.space import SearchSpace

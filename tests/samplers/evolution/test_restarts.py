@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.samplers import Breeding, Constant, NSGAIISampler, Restarts
 from optuna_ofa.samplers.evolution._evolution import Evolution
 from optuna_ofa.samplers.evolution._schedule import Island
@@ -37,9 +37,7 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
         Restarts(**wrong)  # type: ignore[arg-type]
 
 
-def _evolution(
-    space: SearchSpace, restarts: Restarts | None, **options: Any
-) -> Evolution:
+def _evolution(space: SearchSpace, restarts: Restarts | None, **options: Any) -> Evolution:
     return NSGAIISampler(
         space,
         population_size=20,

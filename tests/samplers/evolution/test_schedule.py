@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.samplers import Constant, Growing
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import crowding_distance, ranks
 from optuna_ofa.fronts._pareto import Values
 from optuna_ofa.samplers import CostBins, Survival, rank_and_crowding

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa._errors import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.samplers import ResetMutation, UniformCrossover
 from optuna_ofa.samplers.evolution._variation import random_genes
 from optuna_ofa.space import SearchSpace

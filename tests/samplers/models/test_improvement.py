@@ -43,8 +43,10 @@ def test_uncertain_points_are_taken_to_be_better() -> None:
 def test_the_least_certain_comes_first_where_nothing_can_be_gained() -> None:
     known = [[0, 0], [10, 10]]
     assert pick([[5, 5], [6, 6], [7, 7]], known, 3, [[1, 1], [3, 3], [2, 2]], optimism=0.0) == [
-        1, 2, 0,
-    ]  # fmt: skip
+        1,
+        2,
+        0,
+    ]
 
 
 def test_one_objective_takes_the_best() -> None:
@@ -64,10 +66,11 @@ def test_picks_are_those_of_a_plain_greedy_choice(n_objectives: int) -> None:
     for _ in range(5):
         before = moocore.hypervolume(have, ref=reference)
         gains = [
-            -1.0 if i in expected
+            -1.0
+            if i in expected
             else moocore.hypervolume(np.concatenate([have, v[None]]), ref=reference) - before
             for i, v in enumerate(values)
-        ]  # fmt: skip
+        ]
         expected.append(int(np.argmax(gains)))
         have = np.concatenate([have, values[expected[-1:]]])
     assert pick(values, known, 5) == expected

@@ -7,7 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from optuna_ofa import InvalidArgumentError, InvalidSubnetError, SearchSpaceExhaustedError
+from optuna_ofa.exceptions import (
+    InvalidArgumentError,
+    InvalidSubnetError,
+    SearchSpaceExhaustedError,
+)
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.samplers.models._models import Measurements
 from optuna_ofa.samplers.models._search import Proposals, SurrogateSearch
@@ -37,23 +41,33 @@ Make = Callable[..., SurrogateSearch]
 def make() -> Make:
     def search(space: SearchSpace, **options: object) -> SurrogateSearch:
         options = {
-            "objectives": [None, None], "constraints": [None], "n_startup_trials": 20,
-            "optimism": 1.0, "n_searched": 1000,
-        } | options  # fmt: skip
+            "objectives": [None, None],
+            "constraints": [None],
+            "n_startup_trials": 20,
+            "optimism": 1.0,
+            "n_searched": 1000,
+        } | options
         return SurrogateSearch(space, **options)
 
     return search
 
 
 def propose(
-    search: SurrogateSearch, known: Measurements, n: int = 5, pending: Matrix | None = None,
-    taken: Matrix | None = None, seed: int = 0,
-) -> Proposals:  # fmt: skip
+    search: SurrogateSearch,
+    known: Measurements,
+    n: int = 5,
+    pending: Matrix | None = None,
+    taken: Matrix | None = None,
+    seed: int = 0,
+) -> Proposals:
     nothing = known.matrix[:0]
     return search.propose(
-        known, nothing if pending is None else pending, nothing if taken is None else taken, n,
+        known,
+        nothing if pending is None else pending,
+        nothing if taken is None else taken,
+        n,
         np.random.default_rng(seed),
-    )  # fmt: skip
+    )
 
 
 def keys(matrix: Matrix) -> set[bytes]:
@@ -119,9 +133,7 @@ def test_unknown_constraints_are_taken_to_be_satisfied(space: SearchSpace, make:
     assert np.isnan(propose(make(space), known).constraints).all()
 
 
-def test_nothing_that_is_known_or_taken_is_proposed(
-    small_space: SearchSpace, make: Make
-) -> None:
+def test_nothing_that_is_known_or_taken_is_proposed(small_space: SearchSpace, make: Make) -> None:
     rows = small_space.enumerate()
     known, pending, taken = measure(small_space, rows[:100]), rows[100:150], rows[150:200]
     found = propose(make(small_space), known, 100, pending, taken)
@@ -129,9 +141,7 @@ def test_nothing_that_is_known_or_taken_is_proposed(
 
 
 @pytest.mark.parametrize("n_known", [3, 243], ids=["at the start", "with models"])
-def test_an_exhausted_space_is_an_error(
-    small_space: SearchSpace, make: Make, n_known: int
-) -> None:
+def test_an_exhausted_space_is_an_error(small_space: SearchSpace, make: Make, n_known: int) -> None:
     rows = small_space.enumerate()
     with pytest.raises(SearchSpaceExhaustedError, match="All 243 subnets"):
         propose(make(small_space), measure(small_space, rows[:n_known]), taken=rows[n_known:])
