@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import violation_of
+from optuna_ofa.problem import constraints_of, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers._trials import signs_of
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
-from optuna_ofa.samplers.evolution._estimates import RidgeSurrogate, Surrogate
+from optuna_ofa.samplers.evolution._estimates import Estimator, RidgeEstimator
 from optuna_ofa.samplers.evolution._evolution import Evolution
 from optuna_ofa.samplers.evolution._schedule import Constant, GenerationSize, Growing, Restarts
 from optuna_ofa.samplers.evolution._survival import CostBins, Survival, rank_and_crowding
@@ -44,7 +44,7 @@ class NSGAIISampler(SubnetSampler):
         breeding: Makes children; None takes small steps, as estimates are best near parents.
         survival: Picks survivors and, by their estimates, the children that are proposed; None
             is `CostBins`.
-        surrogate: Estimates children; None is `RidgeSurrogate`, or the predictors of the study
+        estimator: Estimates children; None is `RidgeEstimator`, or the predictors of the study
             where `optuna_ofa.study` makes the sampler.
         n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
         restarts: When the search starts anew beside its population; None is never.
@@ -62,7 +62,7 @@ class NSGAIISampler(SubnetSampler):
         generation_size: GenerationSize | None = None,
         breeding: Breeding | None = None,
         survival: Survival | None = None,
-        surrogate: Surrogate | None = None,
+        estimator: Estimator | None = None,
         n_candidates: int = 10_000,
         restarts: Restarts | None = DEFAULT_RESTARTS,
         seed: int | None = None,
@@ -79,7 +79,7 @@ class NSGAIISampler(SubnetSampler):
                 mutation=ResetMutation((1, 2, 3, 4)),
             ),
             survival=survival or CostBins(),
-            surrogate=surrogate or RidgeSurrogate(space),
+            estimator=estimator or RidgeEstimator(space),
             n_candidates=n_candidates,
             restarts=restarts,
             seed=seed,
@@ -128,5 +128,5 @@ class NSGAIISampler(SubnetSampler):
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         signs = signs_of(directions)
         values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
-        violations = np.array([violation_of(t) for t in done])
+        violations = np.array([violation_of(constraints_of(t), self.scales) for t in done])
         self.evolution.tell(matrix[complete], values, violations)

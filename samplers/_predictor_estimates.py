@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from optuna_ofa.fronts import Values
 from optuna_ofa.problem import Problem
-from optuna_ofa.samplers.evolution._estimates import RidgeSurrogate, Told
+from optuna_ofa.samplers.evolution._estimates import RidgeEstimator, Scored
 from optuna_ofa.space import Matrix
 
 
-class PredictorSurrogate:
-    """Estimates by the predictors' local models; a `Surrogate` of `NSGAIISampler`.
+class PredictorEstimator:
+    """Estimates by the predictors' local models; a `Estimator` of `NSGAIISampler`.
 
-    An objective whose predictor has none is estimated from results (`RidgeSurrogate`), a
+    An objective whose predictor has none is estimated from results (`RidgeEstimator`), a
     constraint on another such metric is taken to be satisfied.
 
     Args:
@@ -23,10 +23,10 @@ class PredictorSurrogate:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._ridge = RidgeSurrogate(problem.space)
+        self._ridge = RidgeEstimator(problem.space)
 
     def __call__(
-        self, recent: Told, parents: Told, children: Matrix, parent: NDArray[np.intp]
+        self, recent: Scored, parents: Scored, children: Matrix, parent: NDArray[np.intp]
     ) -> tuple[Values, Values]:
         """Estimate the values and violations of children."""
         problem = self._problem

@@ -1,4 +1,4 @@
-"""What a predictor says of an objective before anything is measured."""
+"""Priors of objectives and constraints: the values that are expected before a measurement."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import PredictionError
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.problem import Problem
 from optuna_ofa.space import Matrix
 
 
@@ -25,7 +26,7 @@ class PredictorPrior:
     sign: float
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """``(n,)`` predictions.
+        """Return ``(n,)`` predictions.
 
         Raises:
             PredictionError: If they are not a finite number for each row.
@@ -38,3 +39,21 @@ class PredictorPrior:
                 f"{int((~np.isfinite(values)).sum())} that are not finite."
             )
         return self.sign * values
+
+
+@dataclass(frozen=True)
+class ExcessPrior:
+    """The predicted excess of a constraint, in units of its bound.
+
+    Args:
+        problem: The problem.
+        name: The constrained metric.
+    """
+
+    problem: Problem
+    name: str
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return ``(n,)`` predictions."""
+        problem, at = self.problem, [*self.problem.constraints].index(self.name)
+        return np.asarray(problem.evaluate(matrix).excess[:, at] / problem.scales[at])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidSubnetError
-from optuna_ofa.problem import LIST_KEY, listed, violation_of
+from optuna_ofa.problem import LIST_KEY, constraints_of, listed, violation_of
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -29,10 +29,15 @@ class SubnetSampler(BaseSampler, abc.ABC):
     Args:
         space: What is searched.
         seed: Seed of the parameters that are not of the space.
+
+    Attributes:
+        scales: Scale of each constraint by name, in which violations are added up; 1 where there
+            is none. `optuna_ofa.study` sets the bounds of its problem.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None) -> None:
         self.space = space
+        self.scales: Mapping[str, float] = {}
         self._random = RandomSampler(seed=seed)
         self._finished = FinishedTrials()
 
@@ -76,7 +81,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
     ) -> None:
         """Note in a trial that violates constraints what Optuna Dashboard reads of them."""
         if state in (TrialState.COMPLETE, TrialState.PRUNED) and LIST_KEY not in trial.system_attrs:
-            noted = listed(violation_of(trial))
+            noted = listed(violation_of(constraints_of(trial)))
             if noted is not None:
                 study._storage.set_trial_system_attr(trial._trial_id, LIST_KEY, noted)
 

@@ -1,4 +1,4 @@
-"""Search by measurements: models learn from them, and say what to measure next."""
+"""Search by measurements: models learn from them, and choose what to measure next."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.problem import PREDICTION, PREDICTION_STD, constraints_of
-from optuna_ofa.samplers._priors import PredictorPrior
+from optuna_ofa.problem import PREDICTION, PREDICTION_STD, Evaluated, Problem, constraints_of
+from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers._trials import MeasuredTrials, signs_of
 from optuna_ofa.samplers.models._quantity import Prior
-from optuna_ofa.samplers.models._search import Proposals, SurrogateSearch
+from optuna_ofa.samplers.models._search import LEAST_MEASURED, SurrogateSearch
 from optuna_ofa.space import Matrix, SearchSpace
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class SurrogateSampler(SubnetSampler):
             a straight line of its predictions leaves over, and so corrects it.
         pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those that are
             exported already; None is the whole space.
+        problem: The problem whose predictors are corrected, those of its constraints too; not
+            together with ``priors``. `optuna_ofa.study` gives its own with ``learn=True``.
         seed: Seed of all random choices; workers of one study need different ones or None.
 
     Raises:
@@ -65,9 +68,6 @@ class SurrogateSampler(SubnetSampler):
         InvalidSubnetError: If a row of the pool is not of the space.
         FamilyMismatchError: If a prior is for another family.
     """
-
-    # names of constraints that count before a trial has set them
-    known_constraints: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -79,11 +79,18 @@ class SurrogateSampler(SubnetSampler):
         n_searched: int = 6_000,
         priors: Sequence[Predictor | None] | None = None,
         pool: Matrix | None = None,
+        problem: Problem | None = None,
         seed: int | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         if batch_size is not None and batch_size < 1:
             raise InvalidArgumentError(f"`batch_size` must be at least 1, but got {batch_size}.")
+        if problem is not None:
+            if priors is not None:
+                raise InvalidArgumentError(
+                    f"`priors` must be None with a `problem`, but got {priors}."
+                )
+            priors = [problem.predictors[metric] for metric in problem.objectives]
         for prior in priors or ():
             if prior is not None:
                 prior.require(space)
@@ -95,13 +102,14 @@ class SurrogateSampler(SubnetSampler):
             "n_searched": n_searched,
             "pool": pool,
         }
-        SurrogateSearch(space, objectives=[None], **self._options)  # refuses what is wrong
+        SurrogateSearch(space, signs=np.ones(1), objectives=[None], **self._options)  # checks them
+        self._problem = problem
         self._entropy = secrets.randbits(128) if seed is None else seed
         self._n_rounds = 0
-        self._trials = MeasuredTrials(space, self.genotype, self.constraints_of)
+        self._trials = MeasuredTrials(space, self.genotype, self._constraints_of)
         self._search: SurrogateSearch | None = None
         self._searched_for: tuple[Any, ...] = ()
-        self._queue: Proposals | None = None
+        self._queue: Evaluated | None = None
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
@@ -116,24 +124,44 @@ class SurrogateSampler(SubnetSampler):
         super().reseed_rng()
         self._entropy = secrets.randbits(128)
 
-    def constraints_of(self, trial: FrozenTrial) -> Mapping[str, float]:
-        """The constraints of a complete trial, above 0 where violated."""
-        return constraints_of(trial)
+    def is_started(self, n_known: int, n_pending: int) -> bool:
+        """Return whether enough is measured or being measured to choose by models."""
+        n_startup: int = self._options["n_startup_trials"]
+        return n_known >= LEAST_MEASURED and n_known + n_pending >= n_startup
 
-    def constraint_prior(self, name: str) -> Prior | None:
-        """What is known of a constraint before it is measured."""
-        return None
+    def choose(
+        self,
+        known: Evaluated,
+        pending: Matrix,
+        failed: Matrix,
+        n: int,
+        *,
+        signs: Values,
+        names: Sequence[str],
+    ) -> Evaluated:
+        """Return subnets to measure, at most ``n``: for `propose` as for `SubnetStudy.ask_batch`.
 
-    def search_for(self, study: Study, names: Sequence[str]) -> SurrogateSearch:
-        """The search for the objectives of a study and some constraints; kept as long as these
-        stay the same.
+        Args:
+            known: The measured subnets, with finite values.
+            pending: ``(m, n_genes)`` subnets that are being measured.
+            failed: ``(k, n_genes)`` subnets that could not be measured.
+            n: How many.
+            signs: ``(n_objectives,)`` factors that make smaller better.
+            names: The constraints in the order of ``known.excess``.
 
         Raises:
             InvalidArgumentError: If there is not a prior for each objective.
+            SearchSpaceExhaustedError: If no subnet is left.
         """
-        wanted = (tuple(study.directions), tuple(names))
+        search = self._search_for(signs, tuple(names))
+        self._n_rounds += 1
+        rng = np.random.default_rng((self._entropy, len(known.matrix), self._n_rounds))
+        return search.propose(known, pending, failed, n, rng)
+
+    def _search_for(self, signs: Values, names: tuple[str, ...]) -> SurrogateSearch:
+        """Return the search for some objectives and constraints; kept as long as they stay."""
+        wanted = (signs.tolist(), names)
         if self._search is None or wanted != self._searched_for:
-            signs = signs_of(study.directions)
             priors = [None] * len(signs) if self._priors is None else self._priors
             if len(priors) != len(signs):
                 raise InvalidArgumentError(
@@ -142,27 +170,40 @@ class SurrogateSampler(SubnetSampler):
                 )
             self._search = SurrogateSearch(
                 self.space,
+                signs=signs,
                 objectives=[
                     None if prior is None else PredictorPrior(prior, float(sign))
                     for prior, sign in zip(priors, signs, strict=True)
                 ],
-                constraints=[self.constraint_prior(name) for name in names],
+                scales=np.array([self.scales.get(name, 1.0) for name in names]),
+                constraints=[self._constraint_prior(name) for name in names],
                 **self._options,
             )
             self._searched_for = wanted
         return self._search
 
-    def next_rng(self, n_known: int) -> np.random.Generator:
-        """Randomness of the next round."""
-        self._n_rounds += 1
-        return np.random.default_rng((self._entropy, n_known, self._n_rounds))
+    def _constraint_prior(self, name: str) -> Prior | None:
+        problem = self._problem
+        if problem is None or name not in problem.constraints:
+            return None
+        return ExcessPrior(problem, name)
+
+    def _constraints_of(self, trial: FrozenTrial) -> Mapping[str, float]:
+        """Return the constraints of a trial; an objective need not set those on objectives."""
+        excess = dict(constraints_of(trial))
+        problem = self._problem
+        for name in problem.constraints if problem else ():
+            if problem and name in problem.objectives:
+                value = trial.values[problem.objectives.index(name)]
+                excess.setdefault(name, float(problem.excess(name, np.array(value))))
+        return excess
 
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
         """The next subnet of the batch, or the first one of a new batch."""
         with self._lock:
             self._trials.read(study._get_trials(deepcopy=False, use_cache=True))
             one = self._next(study)
-            self._trials.give_out(trial.number, one.matrix)
+            self._trials.assign(trial.number, one.matrix)
         self._note(study, trial, one)
         return one.matrix
 
@@ -174,38 +215,43 @@ class SurrogateSampler(SubnetSampler):
             study._storage.set_trial_user_attr(trial._trial_id, "error", "not measured")
         super().after_trial(study, trial, state, values)
 
-    def _next(self, study: Study) -> Proposals:
-        """One proposal that nobody has evaluated since it was made."""
-        names = tuple(dict.fromkeys((*self.known_constraints, *self._trials.constraint_names())))
-        search = self.search_for(study, names)
-        known = self._trials.measurements(signs_of(study.directions), names)
+    def _next(self, study: Study) -> Evaluated:
+        """Return one proposal that nobody has evaluated since it was made."""
+        known_names = self._problem.constraints if self._problem else ()
+        names = tuple(dict.fromkeys((*known_names, *self._trials.constraint_names())))
+        signs = signs_of(study.directions)
+        known = self._trials.measured(len(signs), names)
         while True:
-            started = search.is_started(len(known.matrix), len(self._trials.pending()))
-            if self._queue is not None and self._queue.is_start and started:
+            pending = self._trials.pending()
+            started = self.is_started(len(known.matrix), len(pending))
+            if self._queue is not None and _is_start(self._queue) and started:
                 self._queue = None  # others have done the rest of the start
             if self._queue is None or len(self._queue.matrix) == 0:
-                pending = self._trials.pending()
                 n = self._batch_size or max(_LEAST_BATCH, int(_BATCH_SHARE * len(known.matrix)))
                 if not started:
-                    n = max(1, search.n_startup_trials - len(known.matrix) - len(pending))
-                self._queue = search.propose(
-                    known, pending, self._trials.failed(), n, self.next_rng(len(known.matrix))
-                )
+                    n_startup = self._options["n_startup_trials"]
+                    n = max(1, n_startup - len(known.matrix) - len(pending))
+                failed = self._trials.failed()
+                self._queue = self.choose(known, pending, failed, n, signs=signs, names=names)
             one, self._queue = self._queue.select(slice(1)), self._queue.select(slice(1, None))
             if not self._trials.is_taken(one.matrix):
                 return one
 
     @staticmethod
-    def _note(study: Study, trial: FrozenTrial, one: Proposals) -> None:
-        """Write what is predicted beside what will be measured."""
-        if one.is_start:
+    def _note(study: Study, trial: FrozenTrial, one: Evaluated) -> None:
+        """Store the predictions beside the values to be measured."""
+        if _is_start(one):
             return
         names = study.metric_names or (
             ["value"]
             if len(study.directions) == 1
             else [f"values_{i}" for i in range(len(study.directions))]
         )
-        values = one.values[0] * signs_of(study.directions)
-        for key, numbers in ((PREDICTION, values), (PREDICTION_STD, one.std[0])):
+        for key, numbers in ((PREDICTION, one.values[0]), (PREDICTION_STD, one.std[0])):
             noted = dict(zip(names, numbers.tolist(), strict=True))
             study._storage.set_trial_user_attr(trial._trial_id, key, noted)
+
+
+def _is_start(proposals: Evaluated) -> bool:
+    """Return whether proposals were made without a model."""
+    return bool(np.isnan(proposals.values).any())

@@ -10,8 +10,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_ofa.fronts import Values
-from optuna_ofa.samplers.models._models import Measurements
-from optuna_ofa.space import Keys, Matrix, SearchSpace, keys_of
+from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated
+from optuna_ofa.space import Matrix, SearchSpace, keys_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -67,13 +67,14 @@ class MeasuredTrials:
         self._nothing: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._rows: list[Matrix] = []
         self._values: list[Sequence[float]] = []
-        self._constraints: list[Mapping[str, float]] = []
+        self._excess: list[Mapping[str, float]] = []
+        self._numbers: list[int] = []
         self._failed: list[Matrix] = []
         self._running: dict[int, Matrix] = {}  # by trial number
         self._keys: set[int] = set()  # of what was measured or has failed
 
     def read(self, trials: Sequence[FrozenTrial]) -> None:
-        """Take in what is new.
+        """Read the trials that are new.
 
         Args:
             trials: All trials of the study in their order.
@@ -82,13 +83,14 @@ class MeasuredTrials:
             self._running.pop(trial.number, None)
             row = self._genotype(trial)
             # a prediction is neither learnt from nor does it stand for a measurement
-            if row is None or trial.user_attrs.get("kind") == "predicted":
+            if row is None or trial.user_attrs.get("kind") == PREDICTED:
                 continue
             self._keys.update(keys_of(row).tolist())
             if trial.state == TrialState.COMPLETE and np.isfinite(trial.values).all():
                 self._rows.append(row)
                 self._values.append(trial.values)
-                self._constraints.append(dict(self._constraints_of(trial)))
+                self._excess.append(dict(self._constraints_of(trial)))
+                self._numbers.append(trial.number)
             else:
                 self._failed.append(row)
         for trial in self._finished.unfinished(trials):
@@ -97,43 +99,42 @@ class MeasuredTrials:
                 if row is not None:
                     self._running[trial.number] = row
 
-    def give_out(self, number: int, row: Matrix) -> None:
-        """A running trial gets this subnet, of which the storage does not know yet."""
+    def assign(self, number: int, row: Matrix) -> None:
+        """Assign a subnet to a running trial, of which the storage does not know yet."""
         self._running[number] = row
 
     def is_taken(self, row: Matrix) -> bool:
-        """Whether the subnet was measured, has failed or runs, given ``(1, n_genes)``."""
+        """Return whether a subnet, ``(1, n_genes)``, was measured, has failed or runs."""
         (key,) = keys_of(row).tolist()
-        return key in self._keys or key in self._running_keys().tolist()
-
-    def _running_keys(self) -> Keys:
-        return keys_of(self.pending())
+        return key in self._keys or key in keys_of(self.pending()).tolist()
 
     def constraint_names(self) -> tuple[str, ...]:
-        """Names of all constraints that some trial has set, in the order in which they came."""
-        return tuple(dict.fromkeys(name for one in self._constraints for name in one))
+        """Return the names of all constraints that some trial has set, the oldest first."""
+        return tuple(dict.fromkeys(name for one in self._excess for name in one))
 
-    def measurements(self, signs: Values, names: Sequence[str]) -> Measurements:
-        """What was measured.
+    def measured(self, n_objectives: int, names: Sequence[str]) -> Evaluated:
+        """Return the measured subnets.
 
         Args:
-            signs: ``(n_objectives,)`` factors that make smaller better.
+            n_objectives: How many values each has.
             names: Constraints in the order of the columns.
         """
         n = len(self._rows)
-        constraints = [[one.get(name, np.nan) for name in names] for one in self._constraints]
-        return Measurements(
+        excess = [[one.get(name, np.nan) for name in names] for one in self._excess]
+        return Evaluated.of(
             self._joined(self._rows),
-            np.array(self._values, dtype=float).reshape(n, len(signs)) * signs,
-            np.array(constraints, dtype=float).reshape(n, len(names)),
+            np.array(self._values, dtype=float).reshape(n, n_objectives),
+            np.array(excess, dtype=float).reshape(n, len(names)),
+            kind=MEASURED,
+            numbers=self._numbers,
         )
 
     def pending(self) -> Matrix:
-        """The subnets of running trials, ``(n, n_genes)``."""
+        """Return the subnets of running trials, ``(n, n_genes)``."""
         return self._joined(list(self._running.values()))
 
     def failed(self) -> Matrix:
-        """The subnets of failed and pruned trials, ``(n, n_genes)``."""
+        """Return the subnets of failed and pruned trials, ``(n, n_genes)``."""
         return self._joined(self._failed)
 
     def _joined(self, rows: list[Matrix]) -> Matrix:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
-from optuna_ofa.fronts import Batch, KnownFront, Results
-from optuna_ofa.problem import PREDICTED
-from optuna_ofa.space import Matrix
-from optuna_ofa.studies import SubnetStudy, generations, require_number
+from optuna_ofa.fronts import KnownFront
+from optuna_ofa.space import Matrix, first_of_each, keys_of
+from optuna_ofa.studies import Engine, SubnetStudy, require_number
 
 
 def search(
@@ -36,8 +34,9 @@ def search(
             for i, name in enumerate(studies)
         }
         running = {
-            name: generations(
-                study, n_evaluations, Guests(study, [s for s in studies.values() if s is not study])
+            name: study.search_steps(
+                n_evaluations,
+                Guests(study.engine, [s.engine for s in studies.values() if s is not study]),
             )
             for name, study in studies.items()
         }
@@ -48,7 +47,7 @@ def search(
                     del running[name]
                 else:
                     bars[name].update(added)
-                    studies[name].results(kind=PREDICTED)  # which the guests are looked for in
+                    studies[name].engine.results()  # reads what the guests are looked for in
 
 
 # More of them take the place of the search's own proposals: with 3 the hypervolumes of three
@@ -59,42 +58,38 @@ _PER_GENERATION = 3
 class Guests:
     """Finds, among what other studies have tried since the last call, what is good in one study.
 
-    What they have tried is what their archives know; `SubnetStudy.results` reads what is new.
-
-    Accuracies are known already, and latencies from a table cost next to nothing, so all of it is
-    priced, and only what would be on the front becomes a trial.
+    What they have tried is what their engines know. Accuracies are known already, and latencies
+    from a table cost next to nothing, so all of it is priced, and only what would be on the front
+    becomes a trial.
 
     Args:
-        study: The study.
-        others: The other studies, of the same space.
+        engine: The engine of the study.
+        others: Those of the other studies, of the same space.
     """
 
-    def __init__(self, study: SubnetStudy, others: Sequence[SubnetStudy]) -> None:
-        self._study, self._others = study, others
-        self._front = KnownFront(study.problem)
+    def __init__(self, engine: Engine, others: Sequence[Engine]) -> None:
+        self._engine, self._others = engine, others
+        self._front = KnownFront(engine.problem)
         self._n_own = 0
         self._n_seen = [0] * len(others)
 
     def __call__(self, n: int) -> Matrix:
-        """Canonical genotypes that the study has not tried, the latest; at most ``n`` and 3."""
-        study, problem = self._study, self._study.problem
-        own = study._archive.all().select(slice(self._n_own, None))
+        """Return genotypes that the study has not tried, the latest; at most ``n`` and 3."""
+        engine, problem = self._engine, self._engine.problem
+        own = engine.known().select(slice(self._n_own, None))
         self._n_own += len(own.numbers)
-        self._front.learn(own)
+        self._front.add(own)
         tried = self._tried()
-        tried = tried[~study._evolution.knows(tried)]
-        attempt = problem.try_evaluate(tried)
-        now = datetime.datetime.now()
-        batch = Batch(tried[attempt.done], *attempt.evaluation, now, now)
-        extends = self._front.extended_by(batch, Results.empty(problem))
-        return batch.matrix[extends][::-1][: min(n, _PER_GENERATION)]
+        predicted = problem.try_evaluate(tried[~engine.knows(tried)]).predicted
+        extends = self._front.extended_by(predicted, problem.nothing())
+        return predicted.matrix[extends][::-1][: min(n, _PER_GENERATION)]
 
     def _tried(self) -> Matrix:
-        """What the others have tried since the last call, each subnet once."""
-        parts = [np.empty((0, len(self._study.space.genes)), dtype=np.int16)]
+        """Return the subnets that the others have tried since the last call, each once."""
+        parts = [self._engine.problem.nothing().matrix]
         for i, other in enumerate(self._others):
-            new = other._archive.all().select(slice(self._n_seen[i], None))
+            new = other.known().select(slice(self._n_seen[i], None))
             self._n_seen[i] += len(new.numbers)
             parts.append(new.matrix)
         joined = np.concatenate(parts)
-        return joined[np.sort(np.unique(joined, axis=0, return_index=True)[1])]
+        return joined[first_of_each(keys_of(joined))]

@@ -1,12 +1,20 @@
 """Pareto fronts: evaluated subnets, the arithmetic of fronts, and what is picked from them."""
 
-from optuna_ofa.fronts._evaluated import Batch as Batch, Results as Results, assemble as assemble
 from optuna_ofa.fronts._find_front import find_front as find_front, of_kind as of_kind
 from optuna_ofa.fronts._findings import (
-    named_studies as named_studies,
+    KINDS as KINDS,
+    Findings,
+    Snapshot as Snapshot,
+    kind_of as kind_of,
+    named_findings as named_findings,
     same_objectives as same_objectives,
 )
 from optuna_ofa.fronts._front import Front, FrontPoint, describe as describe
+from optuna_ofa.fronts._generation import (
+    Generation as Generation,
+    next_key as next_key,
+    summaries as summaries,
+)
 from optuna_ofa.fronts._known import KnownFront as KnownFront
 from optuna_ofa.fronts._pareto import (
     Values as Values,
@@ -25,6 +33,7 @@ from optuna_ofa.fronts._spread import promising as promising, spread as spread
 from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
 
 __all__ = [
+    "Findings",
     "Front",
     "FrontPoint",
     "Limits",

@@ -1,19 +1,136 @@
-"""Several studies or fronts in one view: they need names and the same objectives."""
+"""The findings of studies: the values that every view of a study is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.fronts._find_front import find_front, of_kind
+from optuna_ofa.fronts._front import Front
+from optuna_ofa.fronts._generation import Generation
+from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated, Kind, Problem
+from optuna_ofa.space import SearchSpace
 
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
+KINDS: tuple[Kind, Kind] = (PREDICTED, MEASURED)
+Seconds = NDArray[np.float64]
+
+
+class Findings(Protocol):
+    """The findings of one study: a `SubnetStudy`, or a `Snapshot` of one.
+
+    Views take findings and ask nobody else. A view that looks more than once takes the
+    `snapshot` first, so that the trials are read once and are the same everywhere.
+    """
+
+    @property
+    def study_name(self) -> str:
+        """The name of the study."""
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that was searched."""
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the search of this process."""
+
+    def results(self, *, kind: Kind | None = None) -> Evaluated:
+        """Return all finished trials of a kind; see `SubnetStudy.results`."""
+
+    def front(self, *, kind: Kind | None = None) -> Front:
+        """Return the Pareto front of a kind; see `SubnetStudy.front`."""
+
+    def generations(self) -> list[Generation]:
+        """Return the summaries of generations that were not kept whole."""
+
+    def seconds(self, numbers: Sequence[int]) -> Seconds:
+        """Return when trials finished, ``(n,)`` seconds since the first of them was started."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the findings of this moment, which do not change."""
+
+
+class Snapshot:
+    """The findings of a study at one moment.
+
+    Args:
+        study_name: The name of the study.
+        problem: The problem that was searched.
+        seed: The seed of the search of this process.
+        evaluated: All finished trials, of both kinds.
+        generations: The summaries of generations that were not kept whole.
+        seconds: Returns when trials finished, given their numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        study_name: str,
+        problem: Problem,
+        seed: int,
+        evaluated: Evaluated,
+        generations: Sequence[Generation],
+        seconds: Callable[[Sequence[int]], Seconds],
+    ) -> None:
+        self.study_name, self.problem, self.seed = study_name, problem, seed
+        self._evaluated, self._generations = evaluated, list(generations)
+        self._read_seconds = seconds
+        self._results: dict[Kind, Evaluated] = {}
+        self._fronts: dict[Kind, Front] = {}
+        self._seconds: dict[tuple[int, ...], Seconds] = {}
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return self.problem.space
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of which there is a feasible trial."""
+        return [kind for kind in KINDS if self.results(kind=kind).feasible.any()]
+
+    def results(self, *, kind: Kind | None = None) -> Evaluated:
+        """Return all finished trials of a kind; see `SubnetStudy.results`."""
+        if kind not in KINDS:
+            return of_kind(self._evaluated, kind)
+        if kind not in self._results:
+            self._results[kind] = of_kind(self._evaluated, kind)
+        return self._results[kind]
+
+    def front(self, *, kind: Kind | None = None) -> Front:
+        """Return the Pareto front of a kind; see `SubnetStudy.front`."""
+        if kind not in KINDS:
+            return find_front(self.problem, self.results(kind=kind), kind)
+        if kind not in self._fronts:
+            self._fronts[kind] = find_front(self.problem, self.results(kind=kind), kind)
+        return self._fronts[kind]
+
+    def generations(self) -> list[Generation]:
+        """Return the summaries of generations that were not kept whole."""
+        return list(self._generations)
+
+    def seconds(self, numbers: Sequence[int]) -> Seconds:
+        """Return when trials finished, ``(n,)`` seconds since the first of them was started."""
+        key = tuple(numbers)
+        if key not in self._seconds:
+            self._seconds[key] = self._read_seconds(numbers)
+        return self._seconds[key]
+
+    def snapshot(self) -> Snapshot:
+        """Return itself."""
+        return self
 
 
 def same_objectives(name: str, objectives: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The objectives that all have, in the order of the first.
+    """Return the objectives that all have, in the order of the first.
 
     Args:
         name: The argument, for the message.
@@ -34,19 +151,25 @@ def same_objectives(name: str, objectives: Mapping[str, tuple[str, ...]]) -> tup
     return objectives[first]
 
 
-def named_studies(
-    studies: SubnetStudy | Mapping[str, SubnetStudy], kind: Kind | None
-) -> tuple[dict[str, SubnetStudy], tuple[str, ...]]:
-    """Studies by name, and their objectives in the order of the first.
+def named_findings(
+    studies: Findings | Mapping[str, Findings], kind: Kind | None
+) -> tuple[dict[str, Snapshot], tuple[str, ...]]:
+    """Return snapshots of studies by name, and their objectives in the order of the first.
 
     Raises:
         EmptyFrontError: If one has no feasible trial.
         InvalidArgumentError: If the objectives differ.
     """
     by_name = dict(studies) if isinstance(studies, Mapping) else {studies.study_name: studies}
-    all_objectives = {name: study.problem.objectives for name, study in by_name.items()}
+    all_objectives = {name: found.problem.objectives for name, found in by_name.items()}
     objectives = same_objectives("studies", all_objectives)
-    for name, study in by_name.items():
-        if not study.results(kind=kind).feasible.any():
+    snapshots = {name: found.snapshot() for name, found in by_name.items()}
+    for name, found in snapshots.items():
+        if not found.results(kind=kind).feasible.any():
             raise EmptyFrontError(f"The study {name!r} has no feasible trial.")
-    return by_name, objectives
+    return snapshots, objectives
+
+
+def kind_of(snapshots: Sequence[Snapshot]) -> Kind:
+    """Return ``"measured"`` where all have a feasible measurement, else ``"predicted"``."""
+    return MEASURED if all(MEASURED in found.kinds for found in snapshots) else PREDICTED

@@ -1,13 +1,12 @@
-"""The front of what is known, to tell what extends it."""
+"""The front of the trials that are known, and what extends it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.fronts._evaluated import Batch, Results
 from optuna_ofa.fronts._pareto import nondominated
-from optuna_ofa.problem import Problem
+from optuna_ofa.problem import Evaluated, Problem
 
 
 class KnownFront:
@@ -21,16 +20,16 @@ class KnownFront:
         self._signs = problem.signs
         self._values = np.empty((0, len(problem.objectives)))
 
-    def learn(self, results: Results) -> None:
-        """Take in trials that are in the study."""
-        self._values = self._extended(results)
+    def add(self, evaluated: Evaluated) -> None:
+        """Add trials of the study; measured ones are passed over."""
+        self._values = self._extended(evaluated)
 
-    def extended_by(self, batch: Batch, others: Results) -> NDArray[np.bool_]:
-        """Which of a batch are feasible and dominated by nothing, neither known nor new.
+    def extended_by(self, batch: Evaluated, others: Evaluated) -> NDArray[np.bool_]:
+        """Return which rows of a batch are feasible and dominated by none, known or new.
 
         Args:
-            batch: What was predicted.
-            others: Trials that were not learnt yet.
+            batch: New predictions.
+            others: Trials that were not added yet.
         """
         values = np.concatenate([self._extended(others), batch.values * self._signs])
         feasible = np.r_[np.ones(len(values) - len(batch.matrix), dtype=bool), batch.feasible]
@@ -38,8 +37,8 @@ class KnownFront:
         kept[feasible] = nondominated(values[feasible])
         return kept[len(values) - len(batch.matrix) :]
 
-    def _extended(self, results: Results) -> NDArray[np.float64]:
-        new = results.values[results.feasible & ~results.measured] * self._signs
+    def _extended(self, evaluated: Evaluated) -> NDArray[np.float64]:
+        new = evaluated.values[evaluated.feasible & ~evaluated.measured] * self._signs
         if len(new) == 0:
             return self._values
         values = np.unique(np.concatenate([self._values, new]), axis=0)

@@ -1,22 +1,17 @@
-"""What the subnets of one device are worth on another."""
+"""The transfer matrix: the best subnets of each device on every other one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.fronts._findings import Findings
 from optuna_ofa.fronts._front import Front, FrontPoint
 from optuna_ofa.space import Subnet
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from optuna_ofa.studies import SubnetStudy
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +37,6 @@ class TransferMatrix:
     latency_ms: NDArray[np.float64]
     loss: NDArray[np.float64]
 
-    def plot(self) -> go.Figure:
-        """Draw the matrix; see `plot_transfer`."""
-        from optuna_ofa.visualization import plot_transfer
-
-        return plot_transfer(self)
-
     def __str__(self) -> str:
         width = max(len("best of"), *map(len, self.devices))
         cell = max(22, *(len(name) + 2 for name in self.devices))
@@ -65,7 +54,7 @@ class TransferMatrix:
 
 
 def transfer_matrix(
-    studies: Mapping[str, SubnetStudy], latency_ms: float | Mapping[str, float] | None
+    studies: Mapping[str, Findings], latency_ms: float | Mapping[str, float] | None
 ) -> TransferMatrix:
     """See `Fleet.transfer_matrix`."""
     for name, study in studies.items():
@@ -116,7 +105,7 @@ def _pick(name: str, front: Front, limit: float | None) -> FrontPoint:
         raise EmptyFrontError(f"There is no subnet for {name!r}: {error}") from error
 
 
-def _latencies(study: SubnetStudy, subnets: tuple[Subnet, ...]) -> NDArray[np.float64]:
+def _latencies(study: Findings, subnets: tuple[Subnet, ...]) -> NDArray[np.float64]:
     return study.problem.predictors["latency_ms"].predict(study.space.to_matrix(subnets))
 
 

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 import optuna
 import sqlalchemy as sa
-from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
+from optuna.storages import BaseStorage
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.storage import open_storage, storage_errors
+from optuna_ofa.storage import open_storage, relational, storage_errors
 
 _metadata = sa.MetaData()
 TABLE = sa.Table(
@@ -87,11 +86,11 @@ def _create_table(engine: sa.Engine) -> None:
 
 
 def _engine(storage: BaseStorage) -> sa.Engine:
-    backend = storage._backend if isinstance(storage, _CachedStorage) else storage
-    if not isinstance(backend, RDBStorage):
+    backend = relational(storage)
+    if backend is None:
         raise InvalidArgumentError(
             f"`storage` must be a relational database, such as 'sqlite:///phone.db', but got "
-            f"{type(backend).__name__}."
+            f"{type(storage).__name__}."
         )
     return backend.engine
 

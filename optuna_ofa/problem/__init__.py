@@ -6,9 +6,10 @@ from optuna_ofa.problem._constraints import (
     constraints_of as constraints_of,
     listed as listed,
     system_attributes as system_attributes,
-    total_violation as total_violation,
     violation_of as violation_of,
+    violations as violations,
 )
+from optuna_ofa.problem._evaluated import Evaluated
 from optuna_ofa.problem._metric import METRICS, Metric
 from optuna_ofa.problem._partial import (
     Items as Items,
@@ -16,7 +17,7 @@ from optuna_ofa.problem._partial import (
     in_parts as in_parts,
     warn_failed as warn_failed,
 )
-from optuna_ofa.problem._problem import Attempt as Attempt, Evaluation, Problem
+from optuna_ofa.problem._problem import Attempt as Attempt, Problem
 from optuna_ofa.problem._vocabulary import (
     DESCRIPTION as DESCRIPTION,
     MEASURED as MEASURED,
@@ -29,4 +30,4 @@ from optuna_ofa.problem._vocabulary import (
     Kind as Kind,
 )
 
-__all__ = ["METRICS", "Evaluation", "Metric", "Problem"]
+__all__ = ["METRICS", "Evaluated", "Metric", "Problem"]

@@ -1,9 +1,11 @@
-"""How much trials violate their constraints, in the two formats that Optuna has had for them."""
+"""Violations of constraints: one formula, and the two formats that Optuna has had for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 # System attributes of trials. Optuna 5 writes `constraints:<name>`, one each. Before, a list had
@@ -14,30 +16,39 @@ PREFIX = "constraints:"
 LIST_KEY = "constraints"
 
 
-def total_violation(excess: Iterable[float]) -> float:
-    """The sum of what is above 0."""
-    return sum(max(x, 0.0) for x in excess)
+def violations(
+    excess: NDArray[np.float64], scales: NDArray[np.float64] | float = 1.0
+) -> NDArray[np.float64]:
+    """Return how much each row violates its constraints in all, ``(n,)``; 0 where feasible.
+
+    Args:
+        excess: ``(n, n_constraints)``, above 0 where violated; NaN counts as satisfied.
+        scales: ``(n_constraints,)`` what each constraint is measured in: its bound, or 1 where a
+            plain Optuna study has none.
+    """
+    return np.asarray(np.maximum(np.nan_to_num(excess) / scales, 0).sum(axis=1))
+
+
+def violation_of(excess: Mapping[str, float], scales: Mapping[str, float] | None = None) -> float:
+    """Return `violations` of one trial, whose constraints and scales are given by name."""
+    scales = scales or {}
+    return sum(x / scales.get(name, 1.0) for name, x in excess.items() if x > 0)
 
 
 def listed(total: float) -> list[float] | None:
-    """What the list of a trial with this total violation has; None where it needs none."""
+    """Return the list of a trial with this total violation; None where it needs none."""
     return [total] if total > 0 else None
 
 
 def system_attributes(excess: Mapping[str, float]) -> dict[str, float | list[float]]:
-    """What a trial has of its constraints, given by name and above 0 where violated."""
+    """Return the attributes of a trial's constraints, by name and above 0 where violated."""
     named: dict[str, float | list[float]] = {f"{PREFIX}{name}": x for name, x in excess.items()}
-    noted = listed(total_violation(excess.values()))
+    noted = listed(violation_of(excess))
     return named if noted is None else {**named, LIST_KEY: noted}
 
 
 def constraints_of(trial: FrozenTrial) -> Mapping[str, float]:
-    """The constraints of a trial by name, above 0 where violated; its list where none has one."""
+    """Return the constraints of a trial by name; those of its list where none has a name."""
     attributes = trial.system_attrs.items()
     named = {key.removeprefix(PREFIX): value for key, value in attributes if key.startswith(PREFIX)}
     return named or trial.constraints
-
-
-def violation_of(trial: FrozenTrial) -> float:
-    """How much a trial violates its constraints."""
-    return total_violation(constraints_of(trial).values())

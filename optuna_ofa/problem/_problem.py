@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
+from optuna_ofa.problem._constraints import violations
+from optuna_ofa.problem._evaluated import Evaluated
 from optuna_ofa.problem._metric import METRICS
 from optuna_ofa.problem._partial import in_parts
 from optuna_ofa.problem._reachable import best_reachable
+from optuna_ofa.problem._vocabulary import PREDICTED
 from optuna_ofa.space import Matrix, SearchSpace
 
 if TYPE_CHECKING:
@@ -23,29 +26,17 @@ if TYPE_CHECKING:
 _CLIMBING_ERROR = {"top1": 1.0}
 
 
-class Evaluation(NamedTuple):
-    """Predictions of a batch.
-
-    Args:
-        values: ``(n, n_objectives)`` in the metrics' own units and directions.
-        constraints: ``(n, n_constraints)``; above 0 a constraint is violated, by that much.
-    """
-
-    values: NDArray[np.float64]
-    constraints: NDArray[np.float64]
-
-
 class Attempt(NamedTuple):
     """Predictions of a batch that may have failed in part.
 
     Args:
         done: ``(n,)`` which rows were predicted.
-        evaluation: The predictions of those rows.
+        predicted: Those rows with their predictions.
         errors: What the predictor raised for each other row, in their order.
     """
 
     done: NDArray[np.bool_]
-    evaluation: Evaluation
+    predicted: Evaluated
     errors: list[Exception]
 
 
@@ -107,17 +98,27 @@ class Problem:
             if isinstance(predictor, ConfidenceBound)
         }
 
-    def evaluate(self, matrix: Matrix) -> Evaluation:
+    def evaluate(self, matrix: Matrix) -> Evaluated:
         """Predict a batch of genotypes.
+
+        Standard deviations are left out, because few of many subnets need them; see `named`.
 
         Raises:
             PredictionError: If a prediction is not a finite number; says whose and of what.
         """
         columns = {m: self._predict(m, matrix) for m in self.metrics}
-        constraints = np.empty((len(matrix), len(self.constraints)))
+        excess = np.empty((len(matrix), len(self.constraints)))
         for j, metric in enumerate(self.constraints):
-            constraints[:, j] = self.excess(metric, columns[metric])
-        return Evaluation(np.stack([columns[m] for m in self.objectives], axis=1), constraints)
+            excess[:, j] = self.excess(metric, columns[metric])
+        return Evaluated.of(matrix, np.stack([columns[m] for m in self.objectives], axis=1), excess)
+
+    def nothing(self) -> Evaluated:
+        """Return no subnets, in arrays of the problem's shapes."""
+        return Evaluated.of(
+            np.empty((0, len(self.space.genes)), dtype=np.int16),
+            np.empty((0, len(self.objectives))),
+            np.empty((0, len(self.constraints))),
+        )
 
     def try_evaluate(self, matrix: Matrix) -> Attempt:
         """Predict a batch in which a predictor may raise for some genotypes.
@@ -128,15 +129,33 @@ class Problem:
             PredictionError: As `evaluate`; a wrong number is an error of the whole predictor.
         """
         parts = in_parts(self.evaluate, matrix)
-        good = [part for _, part in parts if isinstance(part, Evaluation)]
-        nothing = np.empty((0, len(self.objectives))), np.empty((0, len(self.constraints)))
-        values, constraints = zip(nothing, *good, strict=True)
-        done = [isinstance(part, Evaluation) for n, part in parts for _ in range(n)]
+        good = [part for _, part in parts if isinstance(part, Evaluated)]
+        done = [isinstance(part, Evaluated) for n, part in parts for _ in range(n)]
         return Attempt(
             np.array(done, dtype=bool),
-            Evaluation(np.concatenate(values), np.concatenate(constraints)),
+            Evaluated.join([self.nothing(), *good]),
             [part for _, part in parts if isinstance(part, Exception)],
         )
+
+    def named(self, evaluated: Evaluated) -> list[tuple[dict[str, float], dict[str, float]]]:
+        """Return the values of each subnet by metric, and their standard deviations.
+
+        Metrics that are only constrained are among them; what is not finite is left out. The
+        predictors are asked for standard deviations that are missing of predictions.
+        """
+        values = dict(zip(self.objectives, evaluated.values.T, strict=True))
+        for name, excess in zip(self.constraints, evaluated.excess.T, strict=True):
+            values.setdefault(name, self.from_excess(name, excess))
+        std = dict(zip(self.objectives, evaluated.std.T, strict=True))
+        if np.isnan(evaluated.std).all():
+            std = self.predict_std(evaluated.matrix)
+        n = len(evaluated.matrix)
+        return [(_finite(values, i), _finite(std, i)) for i in range(n)]
+
+    def predict_std(self, matrix: Matrix) -> dict[str, NDArray[np.float64]]:
+        """Return ``(n,)`` standard deviations of the metrics whose predictors know them."""
+        found = {m: self.predictors[m].predict_std(matrix) for m in self.metrics}
+        return {m: std for m, std in found.items() if std is not None}
 
     def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """By how much values of a constrained metric violate its bound, ``(n,)``; else <= 0."""
@@ -173,14 +192,14 @@ class Problem:
         subnet = self.space.suggest(trial)
         trial.set_user_attr("subnet", subnet.to_dict())  # first, for a predictor may raise
         result = self.evaluate(self.space.to_matrix([subnet]))
-        for name, value in zip(self.constraints, result.constraints[0], strict=True):
+        for name, value in zip(self.constraints, result.excess[0], strict=True):
             trial.set_constraint(name, float(value))
-        trial.set_user_attr("kind", "predicted")
+        trial.set_user_attr("kind", PREDICTED)
         return tuple(float(v) for v in result.values[0])
 
-    def violations(self, constraints: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How much each row violates in all, ``(n,)``, each constraint relative to its bound."""
-        return np.asarray(np.maximum(constraints / self.scales, 0).sum(axis=1))
+    def violations(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how much each row violates in all, each constraint relative to its bound."""
+        return violations(excess, self.scales)
 
     @property
     def scales(self) -> NDArray[np.float64]:
@@ -227,6 +246,11 @@ class Problem:
     def _ends(self, metric: str, ends: Matrix) -> list[float | None]:
         values = self._predict_or(metric, ends, np.nan).round(4).tolist()
         return [None if np.isnan(value) else value for value in values]
+
+
+def _finite(columns: Mapping[str, NDArray[np.float64]], i: int) -> dict[str, float]:
+    """Return row ``i`` of several columns, without what is not finite there."""
+    return {m: float(column[i]) for m, column in columns.items() if np.isfinite(column[i])}
 
 
 def _check_predictor(metric: str, predictor: Predictor | None, space: SearchSpace) -> None:

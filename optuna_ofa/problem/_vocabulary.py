@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
-
-if TYPE_CHECKING:
-    pass
+from typing import Final, Literal
 
 # What the user attribute `kind` of a trial says of its values: by an objective of the user's own,
 # as where there is none, or by the predictors.

@@ -1,44 +1,39 @@
-"""Many attributes of a study at once, where a database would take a transaction for each."""
+"""Attributes and times of a study in Optuna's tables, in one statement or transaction each."""
 
 from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
+from optuna_ofa.fronts import Generation, next_key
+from optuna_ofa.problem import SUMMARY_KEY
 from optuna_ofa.storage._open import storage_errors
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter
 
-if TYPE_CHECKING:
-    from optuna_ofa.studies import SubnetStudy
-
 _attributes = models.StudySystemAttributeModel.__table__
+_trials = models.TrialModel.__table__
+_Moment = datetime.datetime | None
 
 
-def set_study_attributes(study: SubnetStudy, attributes: Mapping[str, Any]) -> None:
-    """Set system attributes of a study, in a database all of them or none.
+def read_attributes(engine: sa.Engine, study_id: int, prefix: str = "") -> dict[str, Any]:
+    """Return the system attributes of a study whose keys begin with a prefix."""
+    query = sa.select(_attributes.c.key, _attributes.c.value_json).where(
+        _attributes.c.study_id == study_id, _attributes.c.key.startswith(prefix)
+    )
+    with storage_errors(str(engine.url)), engine.connect() as connection:
+        return {key: json.loads(text) for key, text in connection.execute(query)}
 
-    Args:
-        study: The study.
-        attributes: Values (JSON) by key; what is there is replaced.
 
-    Raises:
-        StorageError: If the database refuses.
-    """
-    tables = study._tables
-    if tables is None:
-        for key, value in attributes.items():
-            study._storage.set_study_system_attr(study._study_id, key, value)
-    elif attributes:
-        engine, study_id = tables.engine, study._study_id
+def write_attributes(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) -> None:
+    """Set system attributes of a study, all or none; see `Store.set_attributes`."""
+    if attributes:
         retrying(
             lambda: _replace(engine, study_id, attributes),
             engine,
@@ -57,35 +52,28 @@ def _replace(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) ->
         Inserter(connection).insert(_attributes, ("study_id", "key", "value_json"), rows)
 
 
-_trials = models.TrialModel.__table__
-_Moment = datetime.datetime | None
-_COLUMNS = (_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
+def insert_summary(connection: sa.Connection, study_id: int, summary: Generation) -> None:
+    """Add the summary of a generation, in a transaction that holds the study's lock."""
+    own = (_attributes.c.study_id == study_id) & _attributes.c.key.startswith(SUMMARY_KEY)
+    last = connection.execute(sa.select(sa.func.max(_attributes.c.key)).where(own)).scalar()
+    row = {
+        "study_id": study_id,
+        "key": next_key([last] if last else []),
+        "value_json": json.dumps(summary.to_dict()),
+    }
+    connection.execute(sa.insert(_attributes), row)
 
 
-def seconds_of(study: SubnetStudy, numbers: Sequence[int]) -> NDArray[np.float64]:
-    """When trials have finished, in seconds since the first of them was started.
-
-    Args:
-        study: The study.
-        numbers: The trials, by their numbers.
-
-    Returns:
-        ``(n,)``; NaN where a trial has not finished or does not say when.
-    """
-    wanted = set(numbers)
-    moments = {number: times for number, *times in _read(study) if number in wanted}
-    begin = min((start for start, _ in moments.values() if start), default=None)
-    ends = [moments.get(number, (None, None))[1] for number in numbers]
-    return np.array([(e - begin).total_seconds() if begin and e else np.nan for e in ends])
-
-
-def _read(study: SubnetStudy) -> list[tuple[int, _Moment, _Moment]]:
-    if study._tables is None:
-        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
-    engine = study._tables.engine
-    query = sa.select(*_COLUMNS).where(
-        _trials.c.study_id == study._study_id, _trials.c.state == TrialState.COMPLETE
-    )
+def read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, _Moment, _Moment]]:
+    """Return the number, the start and the end of each complete trial."""
+    query = sa.select(_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
+    query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
     with storage_errors(str(engine.url)), engine.connect() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def last_trial_id(engine: sa.Engine, study_id: int) -> int:
+    """Return the id of the newest trial of a study; 0 where it has none."""
+    query = sa.select(sa.func.max(_trials.c.trial_id)).where(_trials.c.study_id == study_id)
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one() or 0

@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import LIST_KEY, PREFIX, listed, total_violation
+from optuna_ofa.problem import LIST_KEY, PREFIX, listed, violation_of
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, VALUE_COLUMNS
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
@@ -30,7 +30,7 @@ _FINITE = models.TrialValueModel.TrialValueType.FINITE
 
 
 class Ending(NamedTuple):
-    """How a trial ends.
+    """The end of a trial.
 
     Args:
         trial_id: The trial.
@@ -69,36 +69,19 @@ class Started(NamedTuple):
     subnet: Any
 
 
+Check = Callable[[Mapping[int, Started]], None]
+
+
 def finish_trials(
-    tables: RDBStorage,
-    study_id: int,
-    endings: Sequence[Ending],
-    check: Callable[[Mapping[int, Started]], None],
+    tables: RDBStorage, study_id: int, endings: Sequence[Ending], check: Check
 ) -> None:
-    """Finish running trials in one transaction; at an error none.
-
-    Args:
-        tables: What `relational` returned.
-        study_id: The study.
-        endings: How each trial ends.
-        check: Takes what there is of these trials in the study, by id, and raises if they must
-            not be finished; nobody can change them in the meantime.
-
-    Raises:
-        StorageError: If the database refuses.
-        Exception: What ``check`` raises, also if the connection was lost when all was committed.
-    """
+    """Finish running trials in one transaction; see `Store.finish`."""
     if endings:
         finish = partial(_finish, tables.engine, study_id, endings, check)
         retrying(finish, tables.engine, len(endings))
 
 
-def _finish(
-    engine: sa.Engine,
-    study_id: int,
-    endings: Sequence[Ending],
-    check: Callable[[Mapping[int, Started]], None],
-) -> None:
+def _finish(engine: sa.Engine, study_id: int, endings: Sequence[Ending], check: Check) -> None:
     with locked(engine, study_id) as connection:
         check(_started(connection, study_id, [ending.trial_id for ending in endings]))
         # as Optuna does: a constraint that was set stays, a user attribute is replaced
@@ -123,7 +106,7 @@ def _finish(
 
 
 def _started(connection: sa.Connection, study_id: int, ids: Sequence[int]) -> dict[int, Started]:
-    """Those of the trials that are in the study, locked as Optuna locks what it finishes."""
+    """Return the trials that are in the study, locked as Optuna locks trials to finish."""
     query = sa.select(_trials.c.trial_id, _trials.c.study_id, _trials.c.number, _trials.c.state)
     found = connection.execute(query.where(_trials.c.trial_id.in_(ids)).with_for_update()).all()
     texts = sa.select(_user.c.trial_id, _user.c.value_json)
@@ -140,12 +123,12 @@ def _started(connection: sa.Connection, study_id: int, ids: Sequence[int]) -> di
 
 def _violated(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, list[float]]]:
     """Return what else violating trials get; see ``problem/_constraints.py``."""
-    excess: dict[int, list[float]] = {trial_id: [] for trial_id in ids}
+    excess: dict[int, dict[str, float]] = {trial_id: {} for trial_id in ids}
     own = _system.c.trial_id.in_(ids), _system.c.key.startswith(PREFIX)
-    query = sa.select(_system.c.trial_id, _system.c.value_json).where(*own)
-    for trial_id, text in connection.execute(query):
-        excess[trial_id].append(float(json.loads(text)))
-    noted = {trial_id: listed(total_violation(found)) for trial_id, found in excess.items()}
+    query = sa.select(_system.c.trial_id, _system.c.key, _system.c.value_json).where(*own)
+    for trial_id, key, text in connection.execute(query):
+        excess[trial_id][key] = float(json.loads(text))
+    noted = {trial_id: listed(violation_of(found)) for trial_id, found in excess.items()}
     return {trial_id: {LIST_KEY: total} for trial_id, total in noted.items() if total is not None}
 
 

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.storages.journal._base import BaseJournalSnapshot
-from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.fronts import Batch, Results, assemble
-from optuna_ofa.problem import PREDICTED, PREFIX, Keep, Problem
+from optuna_ofa.fronts import Generation, next_key, summaries
+from optuna_ofa.problem import (
+    LIST_KEY,
+    MEASURED,
+    PREDICTED,
+    PREFIX,
+    Evaluated,
+    Keep,
+    Problem,
+    listed,
+    violation_of,
+)
+from optuna_ofa.space import Matrix
 from optuna_ofa.storage._encoding import decode_trials
-from optuna_ofa.storage._generations import Generation, next_key
-from optuna_ofa.storage._rows import finished_trials
-from optuna_ofa.storage._store import Store, Written
+from optuna_ofa.storage._finish import Check, Ending, Started
+from optuna_ofa.storage._rows import finished_trials, templates
+from optuna_ofa.storage._store import Attributes, Moment, Store, Times, Written, assembled
+from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 
 
 class PublicStore(Store):
@@ -27,60 +39,121 @@ class PublicStore(Store):
     study is large.
 
     Args:
-        study: The study.
-        problem: What it searches for.
+        storage: The storage.
+        study_name: The name of the study.
+        problem: The problem of the study.
         keep: What is written of a generation.
     """
 
-    def __init__(self, study: Study, problem: Problem, keep: Keep) -> None:
-        super().__init__(problem, keep)
-        self._study = study
+    def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
+        super().__init__(storage, study_name, problem, keep)
         self._n_known = 0  # trials before this one are known or have failed
         self._known: set[int] = set()  # of those from there on
 
-    def read(self) -> Results:
-        """The trials that have finished since the last call, whoever ran them."""
-        trials = self._study.get_trials(deepcopy=False)[self._n_known :]
+    def read(self) -> Evaluated:
+        """Return the trials that have finished since the last call, whoever ran them."""
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False)[self._n_known :]
         new = [t for t in trials if t.state.is_finished() and t.number not in self._known]
         for number in (trial.number for trial in new):
             self._known.add(number)
             while self._n_known in self._known:  # at once, because a set does not shrink
                 self._known.remove(self._n_known)
                 self._n_known += 1
-        news = self._results([t for t in new if t.state == TrialState.COMPLETE])
-        self._learn(news)
+        news = self._evaluated([t for t in new if t.state == TrialState.COMPLETE])
+        self._note(news)
         return news
 
-    def _results(self, trials: Sequence[FrozenTrial]) -> Results:
+    def _evaluated(self, trials: Sequence[FrozenTrial]) -> Evaluated:
         n, problem = len(trials), self._problem
         matrix, good = decode_trials(problem.space, trials)
         keys = [f"{PREFIX}{name}" for name in problem.constraints]
         excess = [[trial.system_attrs.get(key, np.nan) for key in keys] for trial in trials]
-        return assemble(
+        predicted = np.array([t.user_attrs.get("kind") == PREDICTED for t in trials], dtype=bool)
+        return assembled(
             problem,
             matrix,
             np.array([trial.values for trial in trials], float).reshape(n, len(problem.objectives)),
             np.array(excess, float).reshape(n, len(keys)),
             np.array([trial.number for trial in trials], dtype=np.int64),
-            np.array([t.user_attrs.get("kind") != PREDICTED for t in trials], dtype=bool),
+            np.where(predicted, PREDICTED, MEASURED),
         ).select(good)
 
-    def write(self, batch: Batch) -> Written:
-        """Add a generation, trial by trial where the storage is no journal."""
-        nothing = Results.empty(self._problem)
-        chosen = self._chosen(batch, nothing)
-        add_trials(self._study, finished_trials(self._problem, chosen))
-        self._learn(chosen.numbered(range(len(chosen.matrix))))
-        if self._front is not None:
-            storage, study_id = self._study._storage, self._study._study_id
-            key = next_key(storage.get_study_system_attrs(study_id))
-            summary = Generation.of(self._problem, batch, len(chosen.matrix))
-            storage.set_study_system_attr(study_id, key, summary.to_dict())
-        return Written(len(batch.matrix), nothing, nothing)
+    def unfinished(self) -> Unfinished:
+        """Return the trials without values."""
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=UNFINISHED)
+        return Unfinished.of(self._problem.space, trials, last_id=0)
 
-    def count_waiting(self) -> int:
-        """Number of trials that were enqueued and not started."""
-        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    def attributes(self) -> dict[str, Any]:
+        """Return the system attributes of the study."""
+        return self.storage.get_study_system_attrs(self.study_id)
+
+    def generations(self) -> list[Generation]:
+        """Return the summaries of generations that were not kept whole, of all workers."""
+        return summaries(self.attributes())
+
+    def _times(self) -> list[tuple[int, Moment, Moment]]:
+        complete = (TrialState.COMPLETE,)
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=complete)
+        return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
+
+    def write(self, predicted: Evaluated, times: Times) -> Written:
+        """Add a generation, trial by trial where the storage is no journal."""
+        nothing = self._problem.nothing()
+        kept = self._kept(predicted, nothing)
+        self._add(finished_trials(self._problem, kept, [{}] * len(kept.matrix), times))
+        self._note(kept)
+        if self._front is not None:
+            summary = Generation.of(self._problem, predicted, times[1], len(kept.matrix))
+            self.set_attributes({next_key(self.attributes()): summary.to_dict()})
+        return Written(len(predicted.matrix), nothing, nothing)
+
+    def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+        now = datetime.datetime.now()
+        space = self._problem.space
+        trials = templates(space, matrix, TrialState.RUNNING, attributes, now)
+        make = self.storage.create_new_trial
+        return {i: make(self.study_id, trial) for i, trial in enumerate(trials)}
+
+    def _finish(self, endings: Sequence[Ending], check: Check) -> None:
+        trials = {}
+        for trial_id in (ending.trial_id for ending in endings):
+            try:
+                trials[trial_id] = self.storage.get_trial(trial_id)
+            except KeyError:
+                continue
+        check(
+            {i: Started(t.number, t.state, t.user_attrs.get("subnet")) for i, t in trials.items()}
+        )
+        for ending in endings:
+            self._end(ending, trials[ending.trial_id])
+
+    def _end(self, ending: Ending, trial: FrozenTrial) -> None:
+        for key, value in ending.user_attributes.items():
+            self.storage.set_trial_user_attr(ending.trial_id, key, value)
+        attributes: dict[str, Any] = {**ending.system_attributes, **trial.system_attrs}
+        if ending.values is not None and LIST_KEY not in attributes:
+            named = {k: x for k, x in attributes.items() if k.startswith(PREFIX)}
+            noted = listed(violation_of(named))
+            attributes |= {} if noted is None else {LIST_KEY: noted}
+        for key, attribute in attributes.items():
+            if key not in trial.system_attrs:
+                self.storage.set_trial_system_attr(ending.trial_id, key, attribute)
+        self.storage.set_trial_state_values(ending.trial_id, ending.state, ending.values)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set system attributes of the study one by one."""
+        for key, value in attributes.items():
+            self.storage.set_study_system_attr(self.study_id, key, value)
+
+    def _add(self, trials: Sequence[FrozenTrial]) -> None:
+        backend = getattr(self.storage, "_backend", None)
+        # others, such as that of Redis, are given a snapshot at every hundredth trial by Optuna
+        if isinstance(backend, BaseJournalBackend) and not isinstance(backend, BaseJournalSnapshot):
+            entries = _entries(self.study_id, trials)
+            if len(entries) == len(trials) > 0:
+                backend.append_logs(entries)
+                return
+        super()._add(trials)
 
 
 class _Recorder(BaseJournalBackend):
@@ -96,19 +169,17 @@ class _Recorder(BaseJournalBackend):
         self.entries += logs
 
 
-def add_trials(study: Study, trials: Sequence[FrozenTrial]) -> None:
-    """`optuna.Study.add_trials` for trials that are right, in one write where it can be."""
-    backend = getattr(study._storage, "_backend", None)
-    # others, such as that of Redis, are given a snapshot at every hundredth trial by Optuna
-    if isinstance(backend, BaseJournalBackend) and not isinstance(backend, BaseJournalSnapshot):
-        entries = _entries(study._study_id, trials)
-        if len(entries) == len(trials) > 0:
-            backend.append_logs(entries)
-            return
-    study.add_trials(trials)
-
-
 def _entries(study_id: int, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    """Return the journal entries of new trials, to be appended in one write.
+
+    Optuna writes, syncs and reads the file again for each trial. Here its own `JournalStorage`
+    writes the same entries to a list. This relies on three things of Optuna that are not
+    documented, and where they are missing its public calls are used:
+
+    - ``JournalStorage._backend`` is the backend, whose ``append_logs`` is public.
+    - ``create_new_trial`` appends one entry, does not look for the study itself, and returns
+      ``JournalStorage._replay_result._last_created_trial_id_by_this_process``.
+    """
     recorder = _Recorder()
     storage = JournalStorage(recorder)
     try:

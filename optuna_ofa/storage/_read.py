@@ -13,9 +13,9 @@ from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.fronts import Results, assemble
-from optuna_ofa.problem import PREDICTED, PREFIX, Problem
+from optuna_ofa.problem import MEASURED, PREDICTED, PREFIX, Evaluated, Problem
 from optuna_ofa.storage._encoding import decode_params, decode_texts
+from optuna_ofa.storage._store import assembled
 from optuna_ofa.storage._transactions import fetch
 
 Ids = NDArray[np.int64]
@@ -52,7 +52,7 @@ class Position(NamedTuple):
 
 def read_new(
     connection: sa.Connection, study_id: int, problem: Problem, position: Position
-) -> tuple[Results, Position]:
+) -> tuple[Evaluated, Position]:
     """Complete trials that were not read before, whoever wrote them.
 
     Args:
@@ -79,7 +79,7 @@ def read_new(
         n_trials=position.n_trials + len(new),
         open=tuple(seen[seen[:, 2] == _OPEN, 0].tolist()),
     )
-    return Results.join([Results.empty(problem), *parts]), reached
+    return Evaluated.join([problem.nothing(), *parts]), reached
 
 
 def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int) -> Ids:
@@ -98,9 +98,9 @@ def _dense(ids: Ids) -> bool:
     return len(ids) > 0 and bool(ids[-1] - ids[0] < 4 * len(ids))
 
 
-def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Results:
+def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Evaluated:
     """The trials with these ids, which are ascending, as far as they are of the space."""
-    measured, texts = _user_attributes(connection, ids)
+    kind, texts = _user_attributes(connection, ids)
     ours = np.array([text is not None for text in texts], dtype=bool)
     matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
     good = np.zeros(len(ids), dtype=bool)
@@ -110,7 +110,7 @@ def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -
         matrix[~ours], good[~ours] = decode_params(problem.space, params)
     values = _values(connection, ids, len(problem.objectives))
     excess = _excess(connection, ids, list(problem.constraints))
-    return assemble(problem, matrix, values, excess, numbers, measured).select(good)
+    return assembled(problem, matrix, values, excess, numbers, kind).select(good)
 
 
 def _select(
@@ -130,8 +130,8 @@ def _select(
 
 def _user_attributes(
     connection: sa.Connection, ids: Ids
-) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
-    """Whether each trial was measured, and the JSON of its subnet or None."""
+) -> tuple[NDArray[np.str_], NDArray[np.object_]]:
+    """Return the kind of each trial, and the JSON of its subnet or None."""
     table = models.TrialUserAttributeModel.__table__
     measured = np.ones(len(ids), dtype=bool)
     texts = np.full(len(ids), None, dtype=object)
@@ -141,7 +141,7 @@ def _user_attributes(
         connection, ids, table, table.c.value_json, where=table.c.key == "subnet"
     )
     texts[at] = found
-    return measured, texts
+    return np.where(measured, MEASURED, PREDICTED), texts
 
 
 def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:

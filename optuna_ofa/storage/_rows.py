@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.fronts import Batch
-from optuna_ofa.problem import PREDICTED, Problem, system_attributes
+from optuna_ofa.problem import PREDICTED, Evaluated, Problem, system_attributes
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.storage._encoding import subnet_dicts, subnet_texts
 
@@ -54,7 +53,7 @@ class TrialRows:
             for (name, text), index in zip(self._heads, row, strict=True)
         ]
 
-    def values(self, ids: Sequence[int], batch: Batch, value_type: Any) -> Rows:
+    def values(self, ids: Sequence[int], batch: Evaluated, value_type: Any) -> Rows:
         """`VALUE_COLUMNS`."""
         return [
             (trial_id, objective, value, value_type)
@@ -62,7 +61,7 @@ class TrialRows:
             for objective, value in enumerate(row)
         ]
 
-    def user_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
+    def user_attributes(self, ids: Sequence[int], batch: Evaluated) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
         kind = json.dumps(PREDICTED)
         texts = subnet_texts(self._space.family, batch.matrix)
@@ -72,11 +71,11 @@ class TrialRows:
             for row in ((trial_id, "subnet", text), (trial_id, "kind", kind))
         ]
 
-    def system_attributes(self, ids: Sequence[int], batch: Batch) -> Rows:
+    def system_attributes(self, ids: Sequence[int], batch: Evaluated) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
         return [
             (trial_id, key, json.dumps(value))
-            for trial_id, row in zip(ids, batch.constraints.tolist(), strict=True)
+            for trial_id, row in zip(ids, batch.excess.tolist(), strict=True)
             for key, value in system_attributes(
                 dict(zip(self._constraints, row, strict=True))
             ).items()
@@ -94,18 +93,25 @@ class _Shared(dict[str, Any]):
         return dict(self)
 
 
-def finished_trials(problem: Problem, batch: Batch) -> list[FrozenTrial]:
-    """Complete trials as Optuna would have written them, without their numbers.
+def finished_trials(
+    problem: Problem,
+    batch: Evaluated,
+    attributes: Sequence[Mapping[str, Any]],
+    times: tuple[datetime.datetime, datetime.datetime],
+) -> list[FrozenTrial]:
+    """Return complete trials as Optuna would have written them, without their numbers.
 
     Args:
-        problem: What was searched for.
-        batch: What was predicted.
+        problem: The problem of the study.
+        batch: The subnets with their values.
+        attributes: User attributes of each beside its subnet and its kind.
+        times: When they were started and finished, in local time.
     """
-    attributes = [{"kind": PREDICTED}] * len(batch.matrix)
-    trials = templates(problem.space, batch.matrix, TrialState.COMPLETE, attributes, batch.started)
-    rows = zip(trials, batch.values.tolist(), batch.constraints.tolist(), strict=True)
+    own = [{"kind": k, **of} for k, of in zip(batch.kind.tolist(), attributes, strict=True)]
+    trials = templates(problem.space, batch.matrix, TrialState.COMPLETE, own, times[0])
+    rows = zip(trials, batch.values.tolist(), batch.excess.tolist(), strict=True)
     for trial, values, excess in rows:
-        trial.values, trial.datetime_complete = values, batch.completed
+        trial.values, trial.datetime_complete = values, times[1]
         trial.system_attrs = system_attributes(dict(zip(problem.constraints, excess, strict=True)))
     return trials
 
@@ -117,7 +123,7 @@ def templates(
     attributes: Sequence[Mapping[str, Any]],
     started: datetime.datetime,
 ) -> list[FrozenTrial]:
-    """Trials without numbers and values, for `optuna.Study.add_trials`.
+    """Return trials without numbers and values, for `optuna.Study.add_trials`.
 
     Args:
         space: The space of the subnets.

@@ -1,9 +1,7 @@
-"""Trials that run while their subnets are measured.
+"""Starting trials in Optuna's tables, which run while their subnets are measured.
 
-Where the tables are known (``_transactions.py`` says which), trials are started in one transaction
-that holds Optuna's lock on the study's row, and that drops subnets which others have started by
-then, so that no two processes measure the same one. With other storages there is a moment between
-the look at what runs and the start, in which another process may start the same subnet.
+Trials are started in one transaction that holds Optuna's lock on the study's row, and that drops
+subnets which others have started by then, so that no two processes measure the same one.
 """
 
 from __future__ import annotations
@@ -18,48 +16,27 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.storages._rdb import models
-from optuna.study import Study
 from optuna.trial import TrialState
 
 from optuna_ofa.problem import Problem
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._encoding import subnet_texts
-from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows, templates
+from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
 
 
 def start_trials(
-    study: Study,
+    tables: RDBStorage,
+    study_id: int,
     problem: Problem,
     matrix: Matrix,
     attributes: Sequence[Mapping[str, Any]],
-    tables: RDBStorage | None,
     last_id: int,
 ) -> dict[int, int]:
-    """Start a trial for each subnet that nobody else has started; at an error none.
-
-    Args:
-        study: The study.
-        problem: What it searches for.
-        matrix: ``(n, n_genes)`` canonical genotypes.
-        attributes: User attributes of each beside its subnet.
-        tables: The relational storage, if the study has one with known tables.
-        last_id: The last trial when it was seen what runs.
-
-    Returns:
-        Trial ids by index into ``matrix``.
-
-    Raises:
-        StorageError: If the database refuses.
-    """
-    if tables is None:
-        now = datetime.datetime.now()
-        trials = templates(problem.space, matrix, TrialState.RUNNING, attributes, now)
-        make = partial(study._storage.create_new_trial, study._study_id)
-        return {i: make(trial) for i, trial in enumerate(trials)}
-    insert = partial(_insert_running, tables, study._study_id, problem, matrix, attributes, last_id)
-    return retrying(insert, tables.engine, len(matrix))
+    """Start trials in one transaction; see `Store.start`."""
+    start = partial(_insert_running, tables, study_id, problem, matrix, attributes, last_id)
+    return retrying(start, tables.engine, len(matrix))
 
 
 def _insert_running(
@@ -70,7 +47,7 @@ def _insert_running(
     attributes: Sequence[Mapping[str, Any]],
     last_id: int,
 ) -> dict[int, int]:
-    """What Optuna writes of the same trials, in one transaction."""
+    """Insert the rows that Optuna would write of the same trials."""
     texts = subnet_texts(problem.space.family, matrix)
     with locked(tables.engine, study_id) as connection:
         started = _started_subnets(connection, study_id, last_id)
@@ -98,7 +75,7 @@ def _insert_running(
 
 
 def _started_subnets(connection: sa.Connection, study_id: int, last_id: int) -> set[str]:
-    """Subnets that run, or that came after a trial, finished or not."""
+    """Return the subnets that run, or that came after a trial, finished or not."""
     trials, table = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
     query = (
         sa.select(table.c.value_json)
@@ -113,7 +90,7 @@ def _started_subnets(connection: sa.Connection, study_id: int, last_id: int) -> 
 
 
 def _insert_heads(connection: sa.Connection, study_id: int, n: int) -> list[int]:
-    """The rows of the trials themselves; returns their ids."""
+    """Insert the trials themselves, and return their ids."""
     if n == 0:
         return []
     table = models.TrialModel.__table__

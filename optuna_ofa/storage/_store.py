@@ -1,66 +1,241 @@
-"""Where the trials of a search are: reading what is new, and writing a generation."""
+"""The trials of one study: everything that is read and written of them."""
 
 from __future__ import annotations
 
+import datetime
+import warnings
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from optuna_ofa.fronts import Batch, KnownFront, Results
-from optuna_ofa.problem import Keep, Problem
-from optuna_ofa.storage._generations import SAMPLED
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import RandomSampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from optuna_ofa.fronts import Generation, KnownFront
+from optuna_ofa.problem import Evaluated, Keep, Problem
+from optuna_ofa.space import Matrix
+from optuna_ofa.storage._finish import Check, Ending
+from optuna_ofa.storage._heartbeat import Heartbeat
+from optuna_ofa.storage._rows import finished_trials, templates
+from optuna_ofa.storage._unfinished import Unfinished
+
+SAMPLED = 20  # of so many evaluations `"sample"` keeps one, whatever it is
+Attributes = Sequence[Mapping[str, Any]]
+Times = tuple[datetime.datetime, datetime.datetime]  # of the start and the end, in local time
+Moment = datetime.datetime | None
 
 
 class Written(NamedTuple):
-    """What came of a generation.
+    """The outcome of writing a generation.
 
     Args:
         n_evaluated: How many of its subnets nobody else had finished by then.
         own: The trials that were written, as far as their numbers are known already.
-        news: The trials that others have finished since the last look.
+        news: The trials that others have finished since the last call.
     """
 
     n_evaluated: int
-    own: Results
-    news: Results
+    own: Evaluated
+    news: Evaluated
 
 
 class Store(ABC):
-    """The trials of one study. Called by `SubnetStudy` and its archive.
+    """The trials and attributes of one study in its storage.
+
+    `Engine` owns one; views and verification are given it to write. There are two kinds: Optuna's
+    tables, and Optuna's public calls for every other storage. `open_store` chooses.
 
     Args:
-        problem: What the study searches for.
+        storage: The storage.
+        study_name: The name of the study, which exists.
+        problem: The problem of the study.
         keep: What is written of a generation.
     """
 
-    def __init__(self, problem: Problem, keep: Keep) -> None:
+    # A study in a relational database, beside whose tables others may be kept; else None.
+    database: optuna.Study | None = None
+
+    def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
+        self.storage, self.study_name = storage, study_name
+        self.study_id = storage.get_study_id_from_name(study_name)
+        # its sampler is never asked
+        self._plain = optuna.Study(study_name, storage, sampler=RandomSampler())
         self._problem = problem
         self._front = KnownFront(problem) if keep != "all" else None
         self._samples = keep == "sample"
+        self._heartbeat = Heartbeat(storage)
+
+    # ------------------------------------------------------------------ reading
 
     @abstractmethod
-    def read(self) -> Results:
-        """The trials that have finished since the last call, whoever ran them."""
+    def read(self) -> Evaluated:
+        """Return the trials that have finished since the last call, whoever ran them."""
 
     @abstractmethod
-    def write(self, batch: Batch) -> Written:
+    def unfinished(self) -> Unfinished:
+        """Return the trials without values; `read` afterwards misses none of the others."""
+
+    def trial(self, number: int) -> FrozenTrial:
+        """Return a trial by its number."""
+        return self.storage.get_trial(self.trial_id(number))
+
+    def trial_id(self, number: int) -> int:
+        """Return the id that a trial has in the storage."""
+        return int(self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number))
+
+    def open_trial(self, trial_id: int) -> Trial:
+        """Return a trial that was started, as Optuna gives it to objectives."""
+        return Trial(self._plain, trial_id)
+
+    @abstractmethod
+    def attributes(self) -> dict[str, Any]:
+        """Return the system attributes of the study."""
+
+    @abstractmethod
+    def generations(self) -> list[Generation]:
+        """Return the summaries of generations that were not kept whole, of all workers."""
+
+    def seconds(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """Return when trials finished, in seconds since the first of them was started.
+
+        Args:
+            numbers: The numbers of the trials.
+
+        Returns:
+            ``(n,)``; NaN where a trial has not finished or has no times.
+        """
+        wanted = set(numbers)
+        times = {number: (a, b) for number, a, b in self._times() if number in wanted}
+        begin = min((start for start, _ in times.values() if start), default=None)
+        ends = [times.get(number, (None, None))[1] for number in numbers]
+        return np.array([(e - begin).total_seconds() if begin and e else np.nan for e in ends])
+
+    @abstractmethod
+    def _times(self) -> list[tuple[int, Moment, Moment]]:
+        """Return the number, the start and the end of each complete trial."""
+
+    # ------------------------------------------------------------------ writing
+
+    @abstractmethod
+    def write(self, predicted: Evaluated, times: Times) -> Written:
         """Add the trials of a generation.
 
         Raises:
             StorageError: If the database refuses; nothing of the generation is in it then.
         """
 
-    @abstractmethod
-    def count_waiting(self) -> int:
-        """Number of trials that were enqueued and not started."""
+    def start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+        """Start a trial for each subnet that nobody else has started; on an error none.
 
-    def _chosen(self, batch: Batch, news: Results) -> Batch:
+        The heartbeat of the trials is recorded until they are finished.
+
+        Args:
+            matrix: ``(n, n_genes)`` canonical genotypes.
+            attributes: User attributes of each beside its subnet.
+            last_id: `Unfinished.last_id` when the subnets were chosen.
+
+        Returns:
+            Trial ids by index into ``matrix``.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
+        ids = self._start(matrix, attributes, last_id)
+        self._heartbeat.watch(ids.values())
+        return ids
+
+    @abstractmethod
+    def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+        """Start trials as `start`."""
+
+    def finish(self, endings: Sequence[Ending], check: Check) -> None:
+        """Finish running trials, in a database all or none.
+
+        Args:
+            endings: How each trial ends.
+            check: Takes these trials by id, as far as the study has them, and raises if they must
+                not be finished; nobody can change them in the meantime.
+
+        Raises:
+            StorageError: If the database refuses.
+            Exception: As ``check`` raises, also if the connection was lost after the commit.
+        """
+        self._finish(endings, check)
+        for ending in endings:
+            self._heartbeat.release(ending.trial_id)
+
+    @abstractmethod
+    def _finish(self, endings: Sequence[Ending], check: Check) -> None:
+        """Finish trials as `finish`."""
+
+    def add_failed(
+        self, matrix: Matrix, attributes: Attributes, started: datetime.datetime
+    ) -> None:
+        """Add trials that have failed, with their user attributes beside their subnets."""
+        self._add(templates(self._problem.space, matrix, TrialState.FAIL, attributes, started))
+
+    def add_complete(self, evaluated: Evaluated, attributes: Attributes, times: Times) -> None:
+        """Add complete trials, with their user attributes beside their subnets."""
+        self._add(finished_trials(self._problem, evaluated, attributes, times))
+
+    def _add(self, trials: Sequence[FrozenTrial]) -> None:
+        self._plain.add_trials(trials)
+
+    def copy_to(self, other: Store, numbers: Sequence[int]) -> None:
+        """Add trials of this study to another one as they are."""
+        other._add([self.trial(number) for number in numbers])
+
+    @abstractmethod
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set system attributes of the study (JSON by key), in a database all or none.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
+
+    def fail_stale(self) -> None:
+        """Fail trials whose process died, where the storage has a heartbeat interval."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self._plain)
+
+    # ------------------------------------------------------------------ keeping a part
+
+    def _kept(self, predicted: Evaluated, news: Evaluated) -> Evaluated:
+        """Return the rows of a generation that become trials."""
         if self._front is None:
-            return batch
-        kept = self._front.extended_by(batch, news)
+            return predicted
+        kept = self._front.extended_by(predicted, news)
         if self._samples:
             kept[::SAMPLED] = True  # a generation is in no order that matters
-        return batch.select(kept)
+        return predicted.select(kept)
 
-    def _learn(self, *parts: Results) -> None:
+    def _note(self, *parts: Evaluated) -> None:
+        """Extend the known front by trials of the study."""
         if self._front is not None:
-            self._front.learn(Results.join(parts))
+            self._front.add(Evaluated.join(parts))
+
+
+def assembled(
+    problem: Problem,
+    matrix: Matrix,
+    values: NDArray[np.float64],
+    excess: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    kind: NDArray[np.str_],
+) -> Evaluated:
+    """Return trials that set some constraints and others (NaN) not.
+
+    An objective of the user's own need not set a constraint on a metric that is an objective.
+    """
+    excess = np.array(excess)
+    for j, name in enumerate(problem.constraints):
+        if name in problem.objectives:
+            own = problem.excess(name, values[:, problem.objectives.index(name)])
+            excess[:, j] = np.where(np.isnan(excess[:, j]), own, excess[:, j])
+    return Evaluated.of(matrix, values, excess, kind=kind, numbers=numbers)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import sqlalchemy as sa
-from optuna.storages import RDBStorage
-from optuna.storages._rdb import models
-from optuna.trial import TrialState
+from optuna.storages import BaseStorage, RDBStorage
 
-from optuna_ofa.fronts import Batch, Results
-from optuna_ofa.problem import SUMMARY_KEY, Keep, Problem
-from optuna_ofa.storage._generations import Generation, next_key
+from optuna_ofa.fronts import Generation, summaries
+from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Problem
+from optuna_ofa.space import Matrix
+from optuna_ofa.storage._attributes import (
+    insert_summary,
+    last_trial_id,
+    read_attributes,
+    read_times,
+    write_attributes,
+)
+from optuna_ofa.storage._finish import Check, Ending, finish_trials
 from optuna_ofa.storage._open import storage_errors
 from optuna_ofa.storage._read import Position, read_new
 from optuna_ofa.storage._rows import TrialRows
-from optuna_ofa.storage._store import Store, Written
+from optuna_ofa.storage._start import start_trials
+from optuna_ofa.storage._store import Attributes, Moment, Store, Times, Written
 from optuna_ofa.storage._transactions import locked, retrying
+from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 from optuna_ofa.storage._write import insert_trials
 
 
@@ -24,68 +32,90 @@ class TableStore(Store):
     """Optuna's tables, read and written directly.
 
     Args:
-        study_id: The study.
-        tables: What `relational` returned.
-        problem: What the study searches for.
+        storage: The storage.
+        study_name: The name of the study.
+        problem: The problem of the study.
         keep: What is written of a generation.
+        tables: What `relational` returned.
     """
 
-    def __init__(self, study_id: int, tables: RDBStorage, problem: Problem, keep: Keep) -> None:
-        super().__init__(problem, keep)
-        self._study_id, self._tables = study_id, tables
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_name: str,
+        problem: Problem,
+        keep: Keep,
+        tables: RDBStorage,
+    ) -> None:
+        super().__init__(storage, study_name, problem, keep)
+        self.database = self._plain
+        self._tables = tables
         self._rows = TrialRows(problem)
         self._position = Position()
 
-    def read(self) -> Results:
-        """The trials that have finished since the last call, whoever ran them."""
+    def read(self) -> Evaluated:
+        """Return the trials that have finished since the last call, whoever ran them."""
         engine = self._tables.engine
         with storage_errors(str(engine.url)), engine.connect() as connection:
             news, self._position = read_new(
-                connection, self._study_id, self._problem, self._position
+                connection, self.study_id, self._problem, self._position
             )
-        self._learn(news)
+        self._note(news)
         return news
 
-    def write(self, batch: Batch) -> Written:
+    def unfinished(self) -> Unfinished:
+        """Return the trials without values; finished ones are not read."""
+        last_id = last_trial_id(self._tables.engine, self.study_id)
+        trials = self._tables.get_all_trials(self.study_id, deepcopy=False, states=UNFINISHED)
+        return Unfinished.of(self._problem.space, trials, last_id)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the system attributes of the study."""
+        return read_attributes(self._tables.engine, self.study_id)
+
+    def generations(self) -> list[Generation]:
+        """Return the summaries of generations that were not kept whole, of all workers."""
+        return summaries(read_attributes(self._tables.engine, self.study_id, SUMMARY_KEY))
+
+    def _times(self) -> list[tuple[int, Moment, Moment]]:
+        return read_times(self._tables.engine, self.study_id)
+
+    def write(self, predicted: Evaluated, times: Times) -> Written:
         """Add a generation in one transaction, less the subnets that others have finished."""
         written, self._position = retrying(
-            lambda: self._write(batch), self._tables.engine, len(batch.matrix)
+            lambda: self._write(predicted, times), self._tables.engine, len(predicted.matrix)
         )
-        self._learn(written.news, written.own)
+        self._note(written.news, written.own)
         return written
 
-    def _write(self, batch: Batch) -> tuple[Written, Position]:
-        with locked(self._tables.engine, self._study_id) as connection:
-            news, seen = read_new(connection, self._study_id, self._problem, self._position)
-            batch = batch.without(news.matrix)
-            chosen = self._chosen(batch, news)
+    def _write(self, predicted: Evaluated, times: Times) -> tuple[Written, Position]:
+        with locked(self._tables.engine, self.study_id) as connection:
+            news, seen = read_new(connection, self.study_id, self._problem, self._position)
+            predicted = predicted.without(news.matrix)
+            kept = self._kept(predicted, news)
             ids = insert_trials(
-                connection, self._study_id, self._rows, chosen, seen.n_trials, seen.last_id
+                connection,
+                self.study_id,
+                self._rows,
+                kept,
+                times,
+                first=seen.n_trials,
+                after=seen.last_id,
             )
             if self._front is not None:
-                self._insert_summary(connection, Generation.of(self._problem, batch, len(ids)))
+                summary = Generation.of(self._problem, predicted, times[1], len(ids))
+                insert_summary(connection, self.study_id, summary)
         numbers = range(seen.n_trials, seen.n_trials + len(ids))
         reached = Position(max(ids, default=seen.last_id), seen.n_trials + len(ids), seen.open)
-        return Written(len(batch.matrix), chosen.numbered(numbers), news), reached
+        own = kept.numbered(numbers)
+        return Written(len(predicted.matrix), own, news), reached
 
-    def _insert_summary(self, connection: sa.Connection, summary: Generation) -> None:
-        table = models.StudySystemAttributeModel.__table__
-        own = (table.c.study_id == self._study_id) & table.c.key.startswith(SUMMARY_KEY)
-        last = connection.execute(sa.select(sa.func.max(table.c.key)).where(own)).scalar()
-        row = {
-            "study_id": self._study_id,
-            "key": next_key([last] if last else []),
-            "value_json": json.dumps(summary.to_dict()),
-        }
-        connection.execute(sa.insert(table), row)
+    def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+        return start_trials(self._tables, self.study_id, self._problem, matrix, attributes, last_id)
 
-    def count_waiting(self) -> int:
-        """Number of trials that were enqueued and not started; `read` comes first."""
-        if not self._position.open:
-            return 0
-        trials = models.TrialModel.__table__
-        query = sa.select(sa.func.count()).where(
-            trials.c.study_id == self._study_id, trials.c.state == TrialState.WAITING
-        )
-        with self._tables.engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+    def _finish(self, endings: Sequence[Ending], check: Check) -> None:
+        finish_trials(self._tables, self.study_id, endings, check)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set system attributes of the study in one transaction."""
+        write_attributes(self._tables.engine, self.study_id, attributes)

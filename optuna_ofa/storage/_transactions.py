@@ -1,4 +1,4 @@
-"""Which of Optuna's tables are read and written here without Optuna, and under which lock.
+"""Transactions on Optuna's tables: which are read and written without Optuna, and the locks.
 
 This relies on ``optuna/storages/_rdb/models.py`` and ``storage.py`` as of the schemas below:
 
@@ -28,10 +28,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
-from optuna.study import Study
 from sqlalchemy.exc import DBAPIError
 
 from optuna_ofa.exceptions import StorageError
@@ -43,14 +42,18 @@ _LOCK = sa.select(_studies.c.study_id).where(_own).with_for_update()
 _TOUCH = sa.update(_studies).where(_own).values(study_id=sa.bindparam("study"))
 
 
-def relational(study: Study) -> RDBStorage | None:
-    """The relational storage of a study, if it has one whose schema is known."""
-    storage = study._storage
-    if isinstance(storage, _CachedStorage):
-        storage = storage._backend
-    if not isinstance(storage, RDBStorage):
+def relational(storage: BaseStorage) -> RDBStorage | None:
+    """Return the relational storage behind a storage; None where there is none."""
+    backend = storage._backend if isinstance(storage, _CachedStorage) else storage
+    return backend if isinstance(backend, RDBStorage) else None
+
+
+def known_tables(storage: BaseStorage) -> RDBStorage | None:
+    """Return the relational storage behind a storage, if its schema is known here."""
+    backend = relational(storage)
+    if backend is None:
         return None
-    version = storage.get_current_version()
+    version = backend.get_current_version()
     if version not in KNOWN_SCHEMAS:
         warnings.warn(
             f"Optuna's schema {version} is not known to optuna_ofa ({', '.join(KNOWN_SCHEMAS)}), "
@@ -58,7 +61,7 @@ def relational(study: Study) -> RDBStorage | None:
             stacklevel=2,
         )
         return None
-    return storage
+    return backend
 
 
 @contextlib.contextmanager

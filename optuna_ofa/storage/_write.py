@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.fronts import Batch
+from optuna_ofa.problem import Evaluated
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, VALUE_COLUMNS, TrialRows
 from optuna_ofa.storage._transactions import fetch
 
@@ -79,7 +79,14 @@ _NEW_IDS = (
 
 
 def insert_trials(
-    connection: sa.Connection, study_id: int, rows: TrialRows, batch: Batch, first: int, after: int
+    connection: sa.Connection,
+    study_id: int,
+    rows: TrialRows,
+    batch: Evaluated,
+    times: tuple[datetime.datetime, datetime.datetime],
+    *,
+    first: int,
+    after: int,
 ) -> list[int]:
     """Insert complete trials, in a transaction that holds the study's lock.
 
@@ -87,7 +94,8 @@ def insert_trials(
         connection: The connection.
         study_id: The study.
         rows: Makes the rows.
-        batch: What was predicted.
+        batch: The subnets with their predictions.
+        times: When they were started and finished, in local time.
         first: Number of the first trial.
         after: An id that all trials of the study that were there before do not exceed.
 
@@ -97,7 +105,7 @@ def insert_trials(
     if len(batch.matrix) == 0:
         return []
     inserter = Inserter(connection)
-    _insert_heads(inserter, study_id, batch, first)
+    _insert_heads(inserter, study_id, times, range(first, first + len(batch.matrix)))
     ids = _ids(connection, study_id, after)
     types = models.TrialValueModel.TrialValueType
     value_type = inserter.stored(models.TrialValueModel.__table__.c.value_type, types.FINITE)
@@ -111,14 +119,16 @@ def insert_trials(
     return ids
 
 
-def _insert_heads(inserter: Inserter, study_id: int, batch: Batch, first: int) -> None:
+def _insert_heads(
+    inserter: Inserter,
+    study_id: int,
+    times: tuple[datetime.datetime, datetime.datetime],
+    numbers: Sequence[int],
+) -> None:
     table = models.TrialModel.__table__
     state = inserter.stored(table.c.state, TrialState.COMPLETE)
-    started, completed = (
-        inserter.stored(table.c.datetime_start, utc(moment))
-        for moment in (batch.started, batch.completed)
-    )
-    numbers = range(first, first + len(batch.matrix))
+    started = inserter.stored(table.c.datetime_start, utc(times[0]))
+    completed = inserter.stored(table.c.datetime_start, utc(times[1]))
     inserter.insert(
         table,
         ("study_id", "number", "state", "datetime_start", "datetime_complete"),

@@ -1,8 +1,8 @@
-"""Studies: search, storage and Pareto fronts."""
+"""Studies: the search of one supernet for one device."""
 
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._create import study
-from optuna_ofa.studies._engine import generations as generations, require_number as require_number
-from optuna_ofa.studies._study import SubnetStudy
+from optuna_ofa.studies._engine import Engine as Engine
+from optuna_ofa.studies._study import SubnetStudy, require_number as require_number
 
 __all__ = ["Asked", "SubnetStudy", "study"]

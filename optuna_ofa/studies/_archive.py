@@ -1,44 +1,43 @@
-"""All results of a study as arrays, each read once."""
+"""All finished trials of a study as arrays, each read once."""
 
 from __future__ import annotations
 
-from optuna_ofa.fronts import Results
-from optuna_ofa.problem import Problem
+from optuna_ofa.problem import Evaluated, Problem
 
 
 class Archive:
-    """The finished trials of a study, in the order in which they came to be known.
+    """The ledger of an engine: its study's finished trials, in the order in which they were read.
 
     Args:
-        problem: What the study searches for.
+        problem: The problem of the study.
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._parts = [Results.empty(problem)]
-        self._untold = [Results.empty(problem)]
+        self._parts = [problem.nothing()]
+        self._unlearnt = [problem.nothing()]
 
-    def all(self) -> Results:
-        """Everything that is known."""
+    def all(self) -> Evaluated:
+        """Return all trials."""
         if len(self._parts) > 1:
-            self._parts = [Results.join(self._parts)]
+            self._parts = [Evaluated.join(self._parts)]
         return self._parts[0]
 
-    def add(self, results: Results, *, told: bool = False) -> None:
-        """Take in trials.
+    def add(self, evaluated: Evaluated, *, learnt: bool = False) -> None:
+        """Add trials that were not there before.
 
         Args:
-            results: Trials that were not there before.
-            told: Whether the search knows them.
+            evaluated: The trials.
+            learnt: Whether the search has learnt them already.
         """
-        if len(results.numbers):
-            self._parts.append(results)
-            if not told:
-                self._untold.append(results)
+        if len(evaluated.numbers):
+            self._parts.append(evaluated)
+            if not learnt:
+                self._unlearnt.append(evaluated)
 
-    def untold(self) -> Results:
-        """What the search was not told."""
-        return Results.join(self._untold)
+    def unlearnt(self) -> Evaluated:
+        """Return the trials that the search has not learnt."""
+        return Evaluated.join(self._unlearnt)
 
-    def mark_told(self) -> None:
-        """The search knows everything."""
-        self._untold = [self._untold[0].select(slice(0))]
+    def mark_learnt(self) -> None:
+        """Note that the search has learnt all trials."""
+        self._unlearnt = self._unlearnt[:1]

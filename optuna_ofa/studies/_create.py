@@ -1,4 +1,4 @@
-"""The way in: `optuna_ofa.study`."""
+"""Creating studies: `optuna_ofa.study`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from optuna_ofa.data import (
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
 from optuna_ofa.problem import METRICS, Keep, Problem
-from optuna_ofa.samplers import LearningSampler, NSGAIISampler, PredictorSurrogate, SubnetSampler
+from optuna_ofa.samplers import NSGAIISampler, PredictorEstimator, SubnetSampler, SurrogateSampler
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import find_study, make_study, open_shared, storage_errors
 from optuna_ofa.studies._study import SubnetStudy
+
+# The predictors know the sizes already, so the start serves to correct them.
+_N_STARTUP_TRIALS = 10
 
 
 def study(
@@ -118,9 +121,14 @@ def study(
             f"`learn` must be False with a `sampler`, which learns if it is a SurrogateSampler, "
             f"but got {learn} with {type(sampler).__name__}."
         )
-    default = NSGAIISampler(space, surrogate=PredictorSurrogate(problem), seed=seed)
+    default = NSGAIISampler(space, estimator=PredictorEstimator(problem), seed=seed)
     if sampler is None:
-        sampler = LearningSampler(problem, seed=seed) if learn else default
+        sampler = default
+        if learn:
+            sampler = SurrogateSampler(
+                space, n_startup_trials=_N_STARTUP_TRIALS, problem=problem, seed=seed
+            )
+    sampler.scales = dict(zip(problem.constraints, problem.scales.tolist(), strict=True))
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     if keep not in get_args(Keep):

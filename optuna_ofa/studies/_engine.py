@@ -1,227 +1,237 @@
-"""The loop of `SubnetStudy.search`."""
+"""The search of one study: what is known, what is predicted next, and what is measured next."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.study import Study
-from optuna.trial import TrialState
-from tqdm import tqdm
+from optuna.samplers import BaseSampler
 
-from optuna_ofa.exceptions import InvalidArgumentError, PredictionError, SearchSpaceExhaustedError
-from optuna_ofa.fronts import Batch, Results
-from optuna_ofa.problem import PREDICTED, Attempt, Problem, describe, warn_failed
+from optuna_ofa.exceptions import PredictionError, SearchSpaceExhaustedError
+from optuna_ofa.problem import (
+    PREDICTED,
+    PREDICTION,
+    PREDICTION_STD,
+    Attempt,
+    Evaluated,
+    Problem,
+    describe,
+    warn_failed,
+)
 from optuna_ofa.samplers import Evolution
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage import Unfinished, templates
+from optuna_ofa.storage import Store, Unfinished
+from optuna_ofa.studies._archive import Archive
+from optuna_ofa.studies._ask import (
+    Asked,
+    choose_learned,
+    choose_predicted,
+    predicted,
+    require_count,
+)
+from optuna_ofa.studies._tell import Measured, check_endings, endings_of
 
-if TYPE_CHECKING:
-    from optuna_ofa.studies._study import SubnetStudy
-
-Callback = Callable[["SubnetStudy"], None]
-
-
-def search(
-    study: SubnetStudy,
-    n_evaluations: int,
-    *,
-    progress: bool | None,
-    callbacks: Sequence[Callback] = (),
-) -> None:
-    """Search a generation at a time; see `SubnetStudy.search`."""
-    require_number(n_evaluations)
-    hidden = None if progress is None else not progress
-    with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
-        for added in generations(study, n_evaluations):
-            bar.update(added)
-            with _stoppable(study):
-                for callback in callbacks:
-                    callback(study)
+Guests = Callable[[int], Matrix]
 
 
-def require_number(n_evaluations: int) -> None:
-    """Refuse a negative number of evaluations.
+class Engine:
+    """Searches on predictions, a generation at a time, and chooses subnets to measure.
 
-    Raises:
-        InvalidArgumentError: If it is negative.
-    """
-    if n_evaluations < 0:
-        raise InvalidArgumentError(
-            f"`n_evaluations` must not be negative, but got {n_evaluations}."
-        )
-
-
-def generations(
-    study: SubnetStudy, n_evaluations: int, guests: Callable[[int], Matrix] | None = None
-) -> Iterator[int]:
-    """Search a generation at a time.
+    A `SubnetStudy` has one. It owns the store, the archive of what was read from it, and the
+    evolution, which learns what is predicted for every subnet of the study, measured or not:
+    measured values never compete with predicted ones. So a process that starts anew learns the
+    same, in the order of the trials, as one that asked for them, and goes on the same way.
 
     Args:
-        study: The study.
-        n_evaluations: How many evaluations, those of guests included.
-        guests: Takes how many evaluations are left, and returns the canonical genotypes of at
-            most so many subnets to evaluate before the next generation.
-
-    Yields:
-        How many subnets were evaluated since the last time.
-    """
-    study.problem.require_reachable()
-    study._stop_flag = False
-    study._refresh()
-    done = _run_enqueued(study, n_evaluations)
-    if done:
-        yield done
-        study._refresh()
-    with contextlib.suppress(SearchSpaceExhaustedError):
-        while done < n_evaluations and not study._stop_flag:
-            added = 0
-            with _stoppable(study):
-                if guests is not None and len(matrix := guests(n_evaluations - done)):
-                    added += _run(study, matrix, datetime.datetime.now())
-                if n := min(study._evolution.n_due, n_evaluations - done - added):
-                    added += _run_generation(study, n)
-            done += added
-            yield added
-
-
-@contextlib.contextmanager
-def _stoppable(study: SubnetStudy) -> Iterator[None]:
-    """Let `optuna.Study.stop` be called, which is refused outside of `optimize`."""
-    outer = study._thread_local.in_optimize_loop
-    study._thread_local.in_optimize_loop = True
-    try:
-        yield
-    finally:
-        study._thread_local.in_optimize_loop = outer
-
-
-def _run_enqueued(study: SubnetStudy, at_most: int) -> int:
-    n = min(study._store.count_waiting(), at_most)
-    if n:
-        study.optimize(study.problem, n_trials=n)
-    return n
-
-
-def _run_generation(study: SubnetStudy, n: int) -> int:
-    """As `_run`, with what the search proposes."""
-    started = datetime.datetime.now()
-    return _run(study, study._evolution.ask(n), started)
-
-
-def _run(study: SubnetStudy, matrix: Matrix, started: datetime.datetime) -> int:
-    """Predict, write, tell; returns how many nobody else had evaluated by then."""
-    attempt = study.problem.try_evaluate(matrix)
-    add_failed(study, study.problem, matrix, attempt, started)
-    matrix = matrix[attempt.done]
-    batch = Batch(matrix, *attempt.evaluation, started, datetime.datetime.now())
-    written = study._store.write(batch)
-    study._archive.add(written.news)
-    study._archive.add(written.own, told=True)
-    study._learn()
-    study._learner.tell(*batch[:3])
-    if written.n_evaluated == 0:  # another worker makes the same choices at the same time
-        study._evolution.reseed()
-    return written.n_evaluated + len(attempt.errors)
-
-
-def add_failed(
-    study: Study, problem: Problem, matrix: Matrix, attempt: Attempt, started: datetime.datetime
-) -> None:
-    """Add the trials of a batch that a predictor has failed for, if any, and say so.
-
-    Their user attribute ``error`` says type and message of what was raised.
-
-    Args:
-        study: The study.
-        problem: What is searched for.
-        matrix: ``(n, n_genes)`` all genotypes of the batch.
-        attempt: What came of it.
-        started: When the batch was started.
-
-    Raises:
-        PredictionError: If all of them failed; their trials are added before.
-    """
-    errors = attempt.errors
-    if not errors:
-        return
-    attributes = [{"kind": PREDICTED, "error": describe(error)} for error in errors]
-    failed = matrix[~attempt.done]
-    study.add_trials(templates(problem.space, failed, TrialState.FAIL, attributes, started))
-    if len(errors) == len(matrix):
-        raise PredictionError(
-            f"A predictor failed for all {len(matrix)} subnets of a batch; the first error is "
-            f"{describe(errors[0])}"
-        ) from errors[0]
-    warn_failed(errors, len(matrix))
-
-
-class Learner:
-    """Tells the search what is predicted for every subnet of the study, measured or not.
-
-    Measured values never compete with predicted ones, and what runs is known as long as it
-    runs. So a process that starts anew learns the same, in the order of the trials, as one that
-    has asked for them, and goes on the same way.
-
-    Args:
-        problem: What is searched for; its predictors cover all of its objectives.
-        evolution: The search, which passes over what it has been told already.
+        problem: The problem; its predictors cover all of its objectives.
+        store: The trials of the study.
+        evolution: The search to start from; a copy of it is used.
     """
 
-    def __init__(self, problem: Problem, evolution: Evolution) -> None:
-        self._problem, self._evolution = problem, evolution
+    def __init__(self, problem: Problem, store: Store, evolution: Evolution) -> None:
+        self.problem, self.store = problem, store
+        # a fork, because in `optimize` Optuna tells the sampler itself what was measured
+        self._evolution = evolution.fork()
+        self._archive = Archive(problem)
         self._early: set[int] = set()  # trials that were learnt before they had finished
 
-    def learn(self, results: Results, seen: Unfinished | None = None) -> None:
-        """Learn from trials; those that a predictor fails for are not proposed again.
+    @property
+    def seed(self) -> int:
+        """The seed of the search."""
+        return self._evolution.seed
+
+    def results(self) -> Evaluated:
+        """Return all finished trials, those of other processes too."""
+        self._archive.add(self.store.read())
+        return self._archive.all()
+
+    def known(self) -> Evaluated:
+        """Return the finished trials that were read already."""
+        return self._archive.all()
+
+    def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return which subnets were evaluated, have failed or are being evaluated, ``(n,)``."""
+        return self._evolution.knows(matrix)
+
+    def refresh(self) -> Unfinished:
+        """Learn what other processes, or an earlier one, have written."""
+        unfinished = self.store.unfinished()
+        self._archive.add(self.store.read())
+        self._learn(unfinished)
+        return unfinished
+
+    # ------------------------------------------------------------------ searching
+
+    def generations(self, n_evaluations: int, guests: Guests | None = None) -> Iterator[int]:
+        """Search a generation at a time; `refresh` comes first.
 
         Args:
-            results: Trials that have finished since the last call.
-            seen: What runs and has failed, if that was looked at before.
+            n_evaluations: How many evaluations, those of guests included.
+            guests: Takes how many evaluations are left, and returns the canonical genotypes of at
+                most so many subnets to evaluate before the next generation.
+
+        Yields:
+            How many subnets were evaluated since the last time.
+        """
+        done = 0
+        with contextlib.suppress(SearchSpaceExhaustedError):
+            while done < n_evaluations:
+                added = 0
+                if guests is not None and len(matrix := guests(n_evaluations - done)):
+                    added += self._run(matrix, datetime.datetime.now())
+                if n := min(self._evolution.n_due, n_evaluations - done - added):
+                    started = datetime.datetime.now()
+                    added += self._run(self._evolution.ask(n), started)
+                done += added
+                yield added
+
+    def _run(self, matrix: Matrix, started: datetime.datetime) -> int:
+        """Predict, write and learn; return how many nobody else had evaluated by then."""
+        attempt = self.problem.try_evaluate(matrix)
+        self._add_failed(matrix, attempt, started)
+        written = self.store.write(attempt.predicted, (started, datetime.datetime.now()))
+        self._archive.add(written.news)
+        self._archive.add(written.own, learnt=True)
+        self._learn()
+        self._tell(attempt.predicted)
+        if written.n_evaluated == 0:  # another worker makes the same choices at the same time
+            self._evolution.reseed()
+        return written.n_evaluated + len(attempt.errors)
+
+    def _add_failed(self, matrix: Matrix, attempt: Attempt, started: datetime.datetime) -> None:
+        """Add the trials of a batch that a predictor has failed for, if any, with a warning.
+
+        Their user attribute ``error`` is type and message of the error.
+
+        Raises:
+            PredictionError: If all of them failed; their trials are added before.
+        """
+        errors = attempt.errors
+        if not errors:
+            return
+        attributes = [{"kind": PREDICTED, "error": describe(error)} for error in errors]
+        self.store.add_failed(matrix[~attempt.done], attributes, started)
+        if len(errors) == len(matrix):
+            raise PredictionError(
+                f"A predictor failed for all {len(matrix)} subnets of a batch; the first error is "
+                f"{describe(errors[0])}"
+            ) from errors[0]
+        warn_failed(errors, len(matrix))
+
+    # ------------------------------------------------------------------ learning
+
+    def _learn(self, unfinished: Unfinished | None = None) -> None:
+        """Learn what is known and new to the search.
+
+        Subnets that a predictor fails for are not proposed again.
 
         Raises:
             PredictionError: If a predictor returns something that is no number. Nothing was
                 learnt then.
         """
-        known = results.select(~results.measured)
-        numbers, matrix = self._unpredicted(results.select(results.measured), seen)
-        attempt = self._problem.try_evaluate(matrix)
+        new = self._archive.unlearnt()
+        known = new.select(~new.measured)
+        numbers, matrix = self._unpredicted(new.select(new.measured), unfinished)
+        attempt = self.problem.try_evaluate(matrix)
         self._evolution.forbid(matrix[~attempt.done])
-        if seen is not None:
-            self._evolution.forbid(seen.matrix[~seen.predictable])
-            self._early.update(seen.numbers[seen.predictable].tolist())
-        values, constraints = attempt.evaluation
-        order = np.argsort(np.r_[known.numbers, numbers[attempt.done]], kind="stable")
-        self.tell(
-            np.concatenate([known.matrix, matrix[attempt.done]])[order],
-            np.concatenate([known.values, values])[order],
-            np.concatenate([known.constraints, constraints])[order],
-        )
+        if unfinished is not None:
+            self._evolution.forbid(unfinished.matrix[~unfinished.predictable])
+            self._early.update(unfinished.numbers[unfinished.predictable].tolist())
+        predicted = attempt.predicted.numbered(numbers[attempt.done].tolist())
+        joined = Evaluated.join([known, predicted])
+        self._tell(joined.select(np.argsort(joined.numbers, kind="stable")))
+        self._archive.mark_learnt()
 
     def _unpredicted(
-        self, measured: Results, seen: Unfinished | None
+        self, measured: Evaluated, unfinished: Unfinished | None
     ) -> tuple[NDArray[np.int64], Matrix]:
-        """Numbers and subnets of trials without predictions that were not learnt before."""
+        """Return numbers and subnets of trials without predictions that were not learnt before."""
         numbers, matrix = measured.numbers, measured.matrix
-        if seen is not None:
-            numbers = np.r_[numbers, seen.numbers[seen.predictable]]
-            matrix = np.concatenate([matrix, seen.matrix[seen.predictable]])
+        if unfinished is not None:
+            numbers = np.r_[numbers, unfinished.numbers[unfinished.predictable]]
+            matrix = np.concatenate([matrix, unfinished.matrix[unfinished.predictable]])
         new = np.array([n not in self._early for n in numbers.tolist()], dtype=bool)
         return numbers[new], matrix[new]
 
-    def tell(
-        self, matrix: Matrix, values: NDArray[np.float64], constraints: NDArray[np.float64]
-    ) -> None:
-        """Learn predictions.
+    def _tell(self, predicted: Evaluated) -> None:
+        violations = self.problem.violations(predicted.excess)
+        self._evolution.tell(predicted.matrix, predicted.values * self.problem.signs, violations)
+
+    # ------------------------------------------------------------------ measuring
+
+    def ask(self, n: int, sampler: BaseSampler) -> list[Asked]:
+        """Start trials of promising subnets; see `SubnetStudy.ask_batch`.
 
         Args:
-            matrix: ``(n, n_genes)`` canonical genotypes.
-            values: ``(n, n_objectives)`` in the metrics' own units.
-            constraints: ``(n, n_constraints)``, above 0 where violated, NaN where unknown.
+            n: How many subnets.
+            sampler: The sampler of the study; one that learns from measurements chooses.
         """
-        violations = self._problem.violations(np.nan_to_num(constraints))
-        self._evolution.tell(matrix, values * self._problem.signs, violations)
+        require_count(n)
+        self.problem.require_reachable()
+        self.store.fail_stale()
+        asked: list[Asked] = []
+        candidates: Evaluated | None = None
+        with contextlib.suppress(SearchSpaceExhaustedError):
+            while len(asked) < n:  # again where others have started some in the meantime
+                unfinished, left = self.refresh(), n - len(asked)
+                known = self._archive.all()
+                chosen = choose_learned(self.problem, sampler, known, unfinished, left)
+                if chosen is None:
+                    if candidates is None:
+                        candidates = known.select(~known.measured).once()
+                    chosen, candidates = choose_predicted(
+                        self.problem, self._evolution, candidates, known, unfinished, left
+                    )
+                if len(chosen.matrix) == 0:
+                    break
+                asked += self._start(chosen, unfinished.last_id)
+        if not asked:
+            raise SearchSpaceExhaustedError(
+                f"All {self.problem.space.n_subnets} subnets of {self.problem.space} have been "
+                f"evaluated, have failed, or are being evaluated."
+            )
+        return asked
+
+    def _start(self, chosen: Evaluated, last_id: int) -> list[Asked]:
+        named = self.problem.named(chosen)
+        attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
+        ids = self.store.start(chosen.matrix, attributes, last_id)
+        # the predictions, so that the search goes on from these subnets and does not repeat them
+        self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))
+        subnets = self.problem.space.from_matrix(chosen.matrix)
+        trials = {i: self.store.open_trial(trial_id) for i, trial_id in ids.items()}
+        return [Asked(subnets[i], t, t.number, *named[i]) for i, t in trials.items()]
+
+    def tell(
+        self,
+        asked: Iterable[Asked],
+        values: Iterable[Measured],
+        constraints: Mapping[str, Iterable[float]] | None,
+    ) -> None:
+        """Finish trials that were asked for; see `SubnetStudy.tell_batch`."""
+        asked = list(asked)
+        endings = endings_of(self.problem, self.store.study_name, asked, values, constraints or {})
+        self.store.finish(endings, check_endings(asked))

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.storages import BaseStorage
+from tqdm import tqdm
 
-from optuna_ofa.fronts import Front, FrontPoint, Results, find_front, of_kind
-from optuna_ofa.problem import Keep, Kind, Problem
-from optuna_ofa.samplers import Evolution, SubnetSampler
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import Front, FrontPoint, Generation, Snapshot, find_front, of_kind
+from optuna_ofa.problem import Evaluated, Keep, Kind, Problem
+from optuna_ofa.samplers import Evolution, NSGAIISampler, SubnetSampler
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.storage import (
-    Generation,
-    Heartbeat,
-    PublicStore,
-    Store,
-    TableStore,
-    Unfinished,
-    read_unfinished,
-    relational,
-    summaries,
-)
-from optuna_ofa.studies._archive import Archive
-from optuna_ofa.studies._ask import Asked, ask
-from optuna_ofa.studies._engine import Callback, Learner, search
-from optuna_ofa.studies._tell import Measured, tell
+from optuna_ofa.storage import Store, make_study, open_shared, open_store
+from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies._engine import Engine, Guests
+from optuna_ofa.studies._tell import Measured
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -40,6 +35,8 @@ if TYPE_CHECKING:
     from optuna_ofa.fronts import Limits
     from optuna_ofa.supernet import Supernet
     from optuna_ofa.verification import Measure, Points, Verification
+
+Callback = Callable[["SubnetStudy"], None]
 
 
 class SubnetStudy(optuna.Study):
@@ -56,6 +53,10 @@ class SubnetStudy(optuna.Study):
         evolution: What `search` starts from.
         problem: Space, objectives, constraints and predictors.
         keep: What `search` writes of a generation: ``"all"``, ``"front"`` or ``"sample"``.
+
+    Attributes:
+        problem: The problem.
+        engine: The search, and all that is known of its trials.
     """
 
     def __init__(
@@ -70,22 +71,24 @@ class SubnetStudy(optuna.Study):
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
-        # a fork, because in `optimize` Optuna tells the sampler itself what was measured
-        self._evolution = evolution.fork()
-        self._learner = Learner(problem, self._evolution)
-        self._archive = Archive(problem)
-        self._tables = relational(self)
-        self._store: Store = (
-            PublicStore(self, problem, keep)
-            if self._tables is None
-            else TableStore(self._study_id, self._tables, problem, keep)
+        self.engine = Engine(
+            problem, open_store(self._storage, study_name, problem, keep), evolution
         )
-        self._heartbeat = Heartbeat(self._storage)
 
     @property
     def space(self) -> SearchSpace:
         """The search space; an objective of your own calls ``study.space.suggest(trial)``."""
         return self.problem.space
+
+    @property
+    def seed(self) -> int:
+        """The seed of the search, also where none was given."""
+        return self.engine.seed
+
+    @property
+    def store(self) -> Store:
+        """The trials and attributes of the study in its storage."""
+        return self.engine.store
 
     # ------------------------------------------------------------------ search
 
@@ -128,19 +131,49 @@ class SubnetStudy(optuna.Study):
                 some, only these are, with a `FailedPredictionWarning`.
             StorageError: If the database refuses a generation, of which nothing is written then.
         """
-        search(self, n_evaluations, progress=progress, callbacks=tuple(callbacks))
+        require_number(n_evaluations)
+        hidden = None if progress is None else not progress
+        with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
+            for added in self.search_steps(n_evaluations):
+                bar.update(added)
+                with self._stoppable():
+                    for callback in callbacks:
+                        callback(self)
 
-    def _refresh(self) -> Unfinished:
-        """Take in what other processes, or an earlier one, have written."""
-        seen = read_unfinished(self, self.space, self._tables)
-        self._archive.add(self._store.read())
-        self._learn(seen)
-        return seen
+    def search_steps(self, n_evaluations: int, guests: Guests | None = None) -> Iterator[int]:
+        """Search a generation at a time, for callers that do something else in between.
 
-    def _learn(self, seen: Unfinished | None = None) -> None:
-        """Let the search learn what is known and new to it."""
-        self._learner.learn(self._archive.untold(), seen)
-        self._archive.mark_told()
+        Args:
+            n_evaluations: How many evaluations, those of guests included.
+            guests: As in `Engine.generations`.
+
+        Yields:
+            How many subnets were evaluated since the last time.
+        """
+        self.problem.require_reachable()
+        self._stop_flag = False
+        done = min(self.engine.refresh().n_waiting, n_evaluations)
+        if done:
+            self.optimize(self.problem, n_trials=done)
+            yield done
+            self.engine.refresh()
+        steps = self.engine.generations(n_evaluations - done, guests)
+        while not self._stop_flag:
+            with self._stoppable():
+                added = next(steps, None)
+            if added is None:
+                break
+            yield added
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let `optuna.Study.stop` be called, which is refused outside of `optimize`."""
+        outer = self._thread_local.in_optimize_loop
+        self._thread_local.in_optimize_loop = True
+        try:
+            yield
+        finally:
+            self._thread_local.in_optimize_loop = outer
 
     # ------------------------------------------------------------------ measuring
 
@@ -174,7 +207,10 @@ class SubnetStudy(optuna.Study):
             PredictionError: If a predictor returns something that is no number.
             SearchSpaceExhaustedError: If no subnet is left.
         """
-        return ask(self, n)
+        asked = self.engine.ask(n, self.sampler)
+        for one in asked:
+            one.trial.study = self
+        return asked
 
     def tell_batch(
         self,
@@ -202,7 +238,7 @@ class SubnetStudy(optuna.Study):
                 not asked for by this study or has been told already.
             StorageError: If the database refuses, and then nothing was written.
         """
-        tell(self, asked, values, constraints)
+        self.engine.tell(asked, values, constraints)
 
     def verify(
         self, measure: Mapping[str, Measure], *, points: Points = None, progress: bool | None = None
@@ -321,6 +357,7 @@ class SubnetStudy(optuna.Study):
 
         return publish(
             self,
+            self.store,
             limits=limits,
             picks=picks,
             kind=kind,
@@ -357,7 +394,7 @@ class SubnetStudy(optuna.Study):
 
         return report(self, path, limits=limits, picks=picks, kind=kind, title=title)
 
-    def results(self, *, kind: Kind | None = None) -> Results:
+    def results(self, *, kind: Kind | None = None) -> Evaluated:
         """All finished trials of a kind as arrays, infeasible ones included.
 
         Args:
@@ -366,12 +403,82 @@ class SubnetStudy(optuna.Study):
         Raises:
             InvalidArgumentError: As `front`.
         """
-        self._archive.add(self._store.read())
-        return of_kind(self._archive.all(), kind)
+        return of_kind(self.engine.results(), kind)
 
     def generations(self) -> list[Generation]:
         """Summaries of the generations that `search` ran and did not keep all of, of all workers.
 
         They are the system attributes ``optuna_ofa:generation:00000000`` and so on of the study.
         """
-        return summaries(self._storage.get_study_system_attrs(self._study_id))
+        return self.store.generations()
+
+    def seconds(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """Return when trials finished, in seconds since the first of them was started.
+
+        Args:
+            numbers: The numbers of the trials.
+
+        Returns:
+            ``(n,)``; NaN where a trial has not finished or has no times.
+        """
+        return self.store.seconds(numbers)
+
+    def snapshot(self) -> Snapshot:
+        """Return the findings of this moment: the trials are read once, and do not change."""
+        return Snapshot(
+            study_name=self.study_name,
+            problem=self.problem,
+            seed=self.seed,
+            evaluated=self.engine.results(),
+            generations=self.generations(),
+            seconds=self.seconds,
+        )
+
+    def copy(self, storage: str | BaseStorage | None, numbers: Sequence[int]) -> SubnetStudy:
+        """Copy some finished trials into a study of the same name in another storage.
+
+        Predicted trials are written anew, as of now; measured ones as they are. Their numbers are
+        new.
+
+        Args:
+            storage: Where the copy goes; None keeps it in memory.
+            numbers: The numbers of the trials, all of them predicted or all measured.
+
+        Returns:
+            The copy, for looking at; search on in this study.
+
+        Raises:
+            optuna.exceptions.DuplicatedStudyError: If the storage has a study of that name.
+            StorageError: If the database refuses.
+        """
+        store = open_shared(storage)
+        make_study(store, self.study_name, self.problem)
+        sampler = NSGAIISampler(self.space)
+        copy = SubnetStudy(
+            study_name=self.study_name,
+            storage=store,
+            sampler=sampler,
+            evolution=sampler.evolution,
+            problem=self.problem,
+        )
+        known = self.engine.results()
+        chosen = known.select(np.isin(known.numbers, numbers))
+        if chosen.measured.any():
+            self.store.copy_to(copy.store, sorted(numbers))
+        else:
+            chosen = chosen.select(np.argsort(chosen.numbers, kind="stable"))
+            now = datetime.datetime.now()
+            copy.store.write(chosen, (now, now))
+        return copy
+
+
+def require_number(n_evaluations: int) -> None:
+    """Refuse a negative number of evaluations.
+
+    Raises:
+        InvalidArgumentError: If it is negative.
+    """
+    if n_evaluations < 0:
+        raise InvalidArgumentError(
+            f"`n_evaluations` must not be negative, but got {n_evaluations}."
+        )

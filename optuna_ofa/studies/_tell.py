@@ -1,9 +1,8 @@
-"""What was measured, a batch at a time: what `tell_batch` of a study does."""
+"""The endings of trials whose subnets were measured, a batch at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,34 +10,34 @@ from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import MEASURED, NOT_MEASURED, Problem
-from optuna_ofa.storage import Ending, Started, finish_trials
+from optuna_ofa.storage import Ending, Started
 from optuna_ofa.studies._ask import Asked
 
-if TYPE_CHECKING:
-    from optuna_ofa.studies._study import SubnetStudy
+# None, or a NaN in a row, is a measurement that failed
+Measured = Sequence[float | None] | NDArray[np.float64] | None
 
 
-def tell(
-    study: SubnetStudy,
-    asked: Iterable[Asked],
+def endings_of(
+    problem: Problem,
+    study_name: str,
+    asked: Sequence[Asked],
     values: Iterable[Measured],
-    constraints: Mapping[str, Iterable[float]] | None,
-) -> None:
-    """Finish trials that were asked for; see `SubnetStudy.tell_batch`."""
-    asked = list(asked)
-    rows = check_values(study.problem, values, len(asked))
-    others = check_others(study.problem, constraints or {}, len(asked))
-    _check_once(asked, study.study_name)
+    constraints: Mapping[str, Iterable[float]],
+) -> list[Ending]:
+    """Return the endings of trials that were asked for; see `SubnetStudy.tell_batch`.
+
+    Raises:
+        InvalidArgumentError: If a value breaks a rule, or a trial is there twice or of another
+            study.
+    """
+    rows = check_values(problem, values, len(asked))
+    others = check_others(problem, constraints, len(asked))
+    _check_once(asked, study_name)
     endings = []
     for i, (one, row) in enumerate(zip(asked, rows, strict=True)):
         measured = {name: column[i] for name, column in others.items() if column[i] == column[i]}
-        endings.append(_ending(study.problem, one, row, measured))
-    if study._tables is None:
-        _finish_publicly(study, asked, endings)
-    else:
-        finish_trials(study._tables, study._study_id, endings, _checking(asked))
-    for one in asked:
-        study._heartbeat.release(one.trial._trial_id)
+        endings.append(_ending(problem, one, row, measured))
+    return endings
 
 
 def _ending(
@@ -54,26 +53,8 @@ def _ending(
     return Ending(one.trial._trial_id, row, {"kind": MEASURED}, excess)
 
 
-def _finish_publicly(study: SubnetStudy, asked: Sequence[Asked], endings: Sequence[Ending]) -> None:
-    """The same through Optuna's public calls, trial by trial."""
-    started = {}
-    for trial_id in (ending.trial_id for ending in endings):
-        try:
-            trial = study._storage.get_trial(trial_id)
-        except KeyError:
-            continue
-        started[trial_id] = Started(trial.number, trial.state, trial.user_attrs.get("subnet"))
-    _checking(asked)(started)
-    for one, ending in zip(asked, endings, strict=True):
-        for key, value in ending.user_attributes.items():
-            one.trial.set_user_attr(key, value)
-        for name, excess in ending.constraints.items():
-            one.trial.set_constraint(name, excess)
-        study.tell(one.trial, ending.values, state=ending.state)
-
-
 def _check_once(asked: Sequence[Asked], study_name: str) -> None:
-    """Refuse what is there twice or of another study."""
+    """Refuse trials that are there twice or of another study."""
     numbers = [one.number for one in asked]
     twice = [number for number in numbers if numbers.count(number) > 1]
     if twice:
@@ -89,8 +70,8 @@ def _check_once(asked: Sequence[Asked], study_name: str) -> None:
             )
 
 
-def _checking(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], None]:
-    """Refuse what is no running trial of the study, given its trials by id."""
+def check_endings(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], None]:
+    """Return a check that refuses all but running trials of the study, given by their ids."""
 
     def check(started: Mapping[int, Started]) -> None:
         for one in asked:
@@ -110,12 +91,8 @@ def _checking(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], None]
     return check
 
 
-# None, or a NaN in a row, says that the measurement failed
-Measured = Sequence[float | None] | NDArray[np.float64] | None
-
-
 def check_values(problem: Problem, values: Iterable[Measured], n: int) -> list[list[float] | None]:
-    """One list of objective values for each subnet, None where the measurement failed.
+    """Return a list of objective values for each subnet; None where the measurement failed.
 
     Raises:
         InvalidArgumentError: If there are not as many rows as subnets, or one row has not as
@@ -156,7 +133,7 @@ def _check_row(problem: Problem, row: Measured, i: int) -> list[float] | None:
 def check_others(
     problem: Problem, constraints: Mapping[str, Iterable[float]], n: int
 ) -> dict[str, list[float]]:
-    """One list of ``n`` values for each constrained metric that was measured.
+    """Return ``n`` values of each constrained metric that was measured.
 
     Raises:
         InvalidArgumentError: If a name is no constraint, or an objective, or its values are not

@@ -25,19 +25,19 @@ Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
 class Mating(Protocol):
     """Picks pairs of parents. Called by `Evolution` once a generation."""
 
-    def __call__(self, values: Values, n: int, rng: np.random.Generator) -> Pair:
+    def __call__(self, costs: Values, n: int, rng: np.random.Generator) -> Pair:
         """Return the indices of ``n`` first and ``n`` second parents.
 
         Args:
-            values: ``(m, n_objectives)`` of the survivors, the best survivor first.
+            costs: ``(m, n_objectives)`` of the survivors, the best survivor first.
             n: Number of pairs.
             rng: Source of randomness.
         """
 
 
-def tournament(values: Values, n: int, rng: np.random.Generator) -> Pair:
+def tournament(costs: Values, n: int, rng: np.random.Generator) -> Pair:
     """Binary tournaments, as in NSGA-II; the survivor that comes first wins."""
-    first, second = rng.integers(len(values), size=(2, 2, n)).min(axis=1)
+    first, second = rng.integers(len(costs), size=(2, 2, n)).min(axis=1)
     return first, second
 
 
@@ -67,10 +67,10 @@ class NeighbourMating:
                 f"and {self.far}."
             )
 
-    def __call__(self, values: Values, n: int, rng: np.random.Generator) -> Pair:
+    def __call__(self, costs: Values, n: int, rng: np.random.Generator) -> Pair:
         """Pick pairs of parents."""
-        first, other = tournament(values, n, rng)
-        order = np.argsort(values[:, rng.integers(values.shape[1])], kind="stable")
+        first, other = tournament(costs, n, rng)
+        order = np.argsort(costs[:, rng.integers(costs.shape[1])], kind="stable")
         place = np.empty(len(order), dtype=np.intp)
         place[order] = np.arange(len(order))
         steps = np.rint(rng.normal(0, self.width * len(order), size=n)).astype(np.intp)
@@ -96,7 +96,7 @@ class Breeding:
         self,
         space: SearchSpace,
         population: Matrix,
-        values: Values,
+        costs: Values,
         n: int,
         rng: np.random.Generator,
         strength: int = 1,
@@ -106,7 +106,7 @@ class Breeding:
         Args:
             space: What is searched.
             population: ``(m, n_genes)`` canonical genotypes, the best first.
-            values: ``(m, n_objectives)``, smaller is better.
+            costs: ``(m, n_objectives)``, smaller is better.
             n: How many children.
             rng: Source of randomness.
             strength: How many times the children are mutated.
@@ -115,7 +115,7 @@ class Breeding:
             ``(n, n_genes)`` canonical genotypes, some of them known or alike, and ``(n,)``
             indices of the parents that they are closer to.
         """
-        first, second = self.mating(values, n, rng)
+        first, second = self.mating(costs, n, rng)
         rows = self.crossover(population[first], population[second], rng)
         for _ in range(strength):
             rows = self.mutation(space, rows, rng)

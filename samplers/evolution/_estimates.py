@@ -16,35 +16,35 @@ _PENALTY = 0.3
 _ANCHORING = 0.5
 
 
-class Told(NamedTuple):
+class Scored(NamedTuple):
     """Subnets with what was told of them.
 
     Args:
         matrix: ``(n, n_genes)`` canonical genotypes.
-        values: ``(n, n_objectives)``, smaller is better.
+        costs: ``(n, n_objectives)``, smaller is better.
         violations: ``(n,)``, 0 where feasible.
     """
 
     matrix: Matrix
-    values: Values
+    costs: Values
     violations: Values
 
-    def select(self, which: NDArray[np.intp] | slice) -> Told:
+    def select(self, which: NDArray[np.intp] | slice) -> Scored:
         """Some of the rows."""
-        return Told(self.matrix[which], self.values[which], self.violations[which])
+        return Scored(self.matrix[which], self.costs[which], self.violations[which])
 
     @staticmethod
-    def join(parts: Sequence[Told]) -> Told:
+    def join(parts: Sequence[Scored]) -> Scored:
         """All rows of several, in their order."""
-        matrices, values, violations = zip(*parts, strict=True)
-        return Told(np.concatenate(matrices), np.concatenate(values), np.concatenate(violations))
+        matrices, costs, violations = zip(*parts, strict=True)
+        return Scored(np.concatenate(matrices), np.concatenate(costs), np.concatenate(violations))
 
 
-class Surrogate(Protocol):
+class Estimator(Protocol):
     """Estimates children at a small part of the cost. Called by `Evolution` once a generation."""
 
     def __call__(
-        self, recent: Told, parents: Told, children: Matrix, parent: NDArray[np.intp]
+        self, recent: Scored, parents: Scored, children: Matrix, parent: NDArray[np.intp]
     ) -> tuple[Values, Values]:
         """Estimate the values and violations of children.
 
@@ -59,7 +59,7 @@ class Surrogate(Protocol):
         """
 
 
-class RidgeSurrogate:
+class RidgeEstimator:
     """A ridge regression of each objective on the ordered choices of the recent subnets.
 
     Needs nothing but results. A child's estimate is corrected by half of the model's error at its
@@ -79,7 +79,7 @@ class RidgeSurrogate:
         self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)
 
     def __call__(
-        self, recent: Told, parents: Told, children: Matrix, parent: NDArray[np.intp]
+        self, recent: Scored, parents: Scored, children: Matrix, parent: NDArray[np.intp]
     ) -> tuple[Values, Values]:
         """Estimate the values and violations of children."""
         weights = self._fit(self._features(recent.matrix), _targets(recent))
@@ -101,5 +101,5 @@ class RidgeSurrogate:
         return np.asarray(weights.astype(np.float32))
 
 
-def _targets(told: Told) -> Values:
-    return np.column_stack([told.values, told.violations])
+def _targets(told: Scored) -> Values:
+    return np.column_stack([told.costs, told.violations])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.samplers.evolution._breeding import Breeding
-from optuna_ofa.samplers.evolution._estimates import Surrogate, Told
+from optuna_ofa.samplers.evolution._estimates import Estimator, Scored
 from optuna_ofa.samplers.evolution._schedule import GenerationSize, Island, Restarts
 from optuna_ofa.samplers.evolution._survival import Survival
 from optuna_ofa.samplers.evolution._told import ToldSubnets
@@ -21,7 +21,7 @@ from optuna_ofa.space import MAX_LISTED, Keys, Matrix, SearchSpace, first_of_eac
 
 IsKnown = Callable[[Keys], NDArray[np.bool_]]
 _MAX_ATTEMPTS = 20
-# what surrogates learn from
+# what estimators learn from
 _N_RECENT = 2000
 
 
@@ -40,7 +40,7 @@ class Evolution:
         generation_size: How many children each generation has.
         breeding: Makes children.
         survival: Picks survivors, and the most promising of estimated children.
-        surrogate: Estimates children, of which the most promising are proposed.
+        estimator: Estimates children, of which the most promising are proposed.
         n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
         restarts: When the search starts anew beside its population; None is never.
         seed: Seed of all random choices.
@@ -58,7 +58,7 @@ class Evolution:
         generation_size: GenerationSize,
         breeding: Breeding,
         survival: Survival,
-        surrogate: Surrogate,
+        estimator: Estimator,
         n_candidates: int,
         restarts: Restarts | None,
         seed: int | None,
@@ -74,17 +74,17 @@ class Evolution:
         self.space = space
         self._population_size, self._generation_size = population_size, generation_size
         self._breeding, self._survival = breeding, survival
-        self._surrogate, self._n_candidates = surrogate, n_candidates
+        self._estimator, self._n_candidates = estimator, n_candidates
         self._restarts = restarts
         self.reseed(seed)
         self._told = ToldSubnets()
         self._blocked: set[int] = set()  # keys of what was proposed and not told, or forbidden
         self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
-        self._population: Told | None = None
-        self._aside: Told | None = None  # the population that an island will join
+        self._population: Scored | None = None
+        self._aside: Scored | None = None  # the population that an island will join
         self._island: Island | None = None  # the last one
-        self._recent: Told | None = None  # up to the end of the last full generation
-        self._pending: list[Told] = []  # since then
+        self._recent: Scored | None = None  # up to the end of the last full generation
+        self._pending: list[Scored] = []  # since then
         self._n_settled = 0
         self._n_bred = 0  # since the last generation was settled
         self._listed: Matrix | None = None
@@ -143,20 +143,20 @@ class Evolution:
             )
         return np.concatenate(parts)
 
-    def tell(self, matrix: Matrix, values: Values, violations: Values) -> None:
+    def tell(self, matrix: Matrix, costs: Values, violations: Values) -> None:
         """Take results.
 
         Args:
             matrix: ``(n, n_genes)`` canonical genotypes.
-            values: ``(n, n_objectives)``, smaller is better.
+            costs: ``(n, n_objectives)``, smaller is better.
             violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
 
         What was told before is passed over. Subnets with an infinite value are not proposed
         again, and have no children.
         """
-        finite = np.isfinite(values).all(axis=1)
+        finite = np.isfinite(costs).all(axis=1)
         self.forbid(matrix[~finite])
-        told = Told(matrix[finite], values[finite], violations[finite])
+        told = Scored(matrix[finite], costs[finite], violations[finite])
         told = told.select(self._told.add(keys_of(told.matrix)))
         while (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
             told.matrix
@@ -184,20 +184,20 @@ class Evolution:
 
     def _settle(self) -> None:
         """End a generation: pick survivors among what was told."""
-        new = Told.join(self._pending)
+        new = Scored.join(self._pending)
         self._blocked.difference_update(keys_of(new.matrix).tolist())
         self._n_settled += len(new.matrix)
         self._population = self._survivors([self._population, new])
-        recent = new if self._recent is None else Told.join([self._recent, new])
+        recent = new if self._recent is None else Scored.join([self._recent, new])
         self._recent = recent.select(slice(-_N_RECENT, None))
         self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
         if self._restarts is not None:
             self._visit_islands(self._restarts)
 
-    def _survivors(self, parts: Sequence[Told | None]) -> Told:
-        everyone = Told.join([part for part in parts if part is not None])
+    def _survivors(self, parts: Sequence[Scored | None]) -> Scored:
+        everyone = Scored.join([part for part in parts if part is not None])
         n = min(self._population_size, len(everyone.matrix))
-        return everyone.select(self._survival(everyone.values, everyone.violations, n))
+        return everyone.select(self._survival(everyone.costs, everyone.violations, n))
 
     def _visit_islands(self, restarts: Restarts) -> None:
         """Leave the island that is over, and go to the one that is due."""
@@ -260,7 +260,7 @@ class Evolution:
             screened = attempt == 0 and self._n_candidates > 0
             n_children = max(self._n_candidates if screened else 0, 2 * n)
             rows, parent = self._breeding(
-                self.space, population.matrix, population.values, n_children, rng, 1 + attempt
+                self.space, population.matrix, population.costs, n_children, rng, 1 + attempt
             )
             if screened:
                 new = _unknown(rows, is_known)
@@ -268,12 +268,12 @@ class Evolution:
         return rows[_unknown(rows, is_known)][:n]
 
     def _promising(
-        self, population: Told, rows: Matrix, parent: NDArray[np.intp], n: int
+        self, population: Scored, rows: Matrix, parent: NDArray[np.intp], n: int
     ) -> Matrix:
         """The ``n`` children with the best estimates."""
         assert self._recent is not None
-        values, violations = self._surrogate(self._recent, population, rows, parent)
-        return rows[self._survival(values, violations, min(n, len(rows)))]
+        costs, violations = self._estimator(self._recent, population, rows, parent)
+        return rows[self._survival(costs, violations, min(n, len(rows)))]
 
     def _list(self, rng: np.random.Generator) -> Matrix:
         """Every subnet of a small space, in random order; listed once, for that takes long."""

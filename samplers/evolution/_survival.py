@@ -15,23 +15,23 @@ from optuna_ofa.fronts import Values, crowding_distance, ranks
 class Survival(Protocol):
     """Picks survivors. Called by `Evolution` after each generation."""
 
-    def __call__(self, values: Values, violations: Values, n: int) -> NDArray[np.intp]:
+    def __call__(self, costs: Values, violations: Values, n: int) -> NDArray[np.intp]:
         """Return the indices of ``n`` survivors, the best first.
 
         Args:
-            values: ``(m, n_objectives)``, smaller is better.
+            costs: ``(m, n_objectives)``, smaller is better.
             violations: ``(m,)``, 0 where feasible.
             n: How many survive, at most ``m``.
         """
 
 
-def rank_and_crowding(values: Values, violations: Values, n: int) -> NDArray[np.intp]:
+def rank_and_crowding(costs: Values, violations: Values, n: int) -> NDArray[np.intp]:
     """NSGA-II (Deb et al. 2002): by front, within the last one by crowding distance."""
-    rank = ranks(values, violations)
-    distance = np.zeros(len(values))
+    rank = ranks(costs, violations)
+    distance = np.zeros(len(costs))
     for level in range(np.partition(rank, n - 1)[n - 1] + 1 if n else 0):  # the rest dies
         front = rank == level
-        distance[front] = crowding_distance(values[front])
+        distance[front] = crowding_distance(costs[front])
     return np.lexsort((-distance, rank))[:n]
 
 
@@ -58,12 +58,12 @@ class CostBins:
         if self.n_bins is not None and self.n_bins < 1:
             raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {self.n_bins}.")
 
-    def __call__(self, values: Values, violations: Values, n: int) -> NDArray[np.intp]:
+    def __call__(self, costs: Values, violations: Values, n: int) -> NDArray[np.intp]:
         """Pick survivors, the best first."""
-        if values.shape[1] != 2:
-            return rank_and_crowding(values, violations, n)
+        if costs.shape[1] != 2:
+            return rank_and_crowding(costs, violations, n)
         feasible = np.flatnonzero(violations == 0)
-        quality, cost = values[feasible].T
+        quality, cost = costs[feasible].T
         bins = self._bins(cost, min(self.n_bins or n, max(n, 1)))
         order = np.lexsort((cost, quality, bins))
         place = _places(bins[order])  # 0 for the best of each bin

@@ -8,10 +8,11 @@ import numpy as np
 
 from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values, nondominated
+from optuna_ofa.problem import violations
 from optuna_ofa.samplers._evolution_sampler import NSGAIISampler
 from optuna_ofa.samplers.evolution._schedule import Constant
 from optuna_ofa.samplers.evolution._survival import CostBins
-from optuna_ofa.samplers.models._models import LearnedModels, violations
+from optuna_ofa.samplers.models._models import LearnedModels
 from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
 
 _POPULATION = 200
@@ -98,7 +99,7 @@ class SearchedCandidates:
         """The survivors of the search."""
         matrix = np.concatenate([known, self._front, self._space.spread(_POPULATION, rng)])
         matrix = matrix[first_of_each(keys_of(matrix))]
-        values, excess = models.values(matrix), violations(models.constraints(matrix))
+        costs, excess = models.costs(matrix), violations(models.excess(matrix))
         evolution = NSGAIISampler(
             self._space,
             population_size=_POPULATION,
@@ -107,23 +108,23 @@ class SearchedCandidates:
             restarts=None,
             seed=int(rng.integers(2**31)),
         ).evolution
-        best = CostBins()(values, excess, min(_POPULATION, len(matrix)))
-        evolution.tell(matrix[best], values[best], excess[best])
-        found = [(matrix, values, excess)]
+        best = CostBins()(costs, excess, min(_POPULATION, len(matrix)))
+        evolution.tell(matrix[best], costs[best], excess[best])
+        found = [(matrix, costs, excess)]
         for _ in range(-(-self._n_searched // _POPULATION)):
             try:
                 new = evolution.ask(_POPULATION)
             except SearchSpaceExhaustedError:
                 break
-            found.append((new, models.values(new), violations(models.constraints(new))))
+            found.append((new, models.costs(new), violations(models.excess(new))))
             evolution.tell(*found[-1])
-        matrix, values, excess = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        self._front = _front(matrix, values, excess)
-        kept = CostBins()(values, excess, min(_N_KEPT, len(matrix)))
+        matrix, costs, excess = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        self._front = _front(matrix, costs, excess)
+        kept = CostBins()(costs, excess, min(_N_KEPT, len(matrix)))
         matrix = matrix[kept]
         return matrix[first_of_each(keys_of(matrix))]
 
 
-def _front(matrix: Matrix, values: Values, excess: Values) -> Matrix:
+def _front(matrix: Matrix, costs: Values, excess: Values) -> Matrix:
     feasible = np.flatnonzero(excess == 0)
-    return matrix[feasible[nondominated(values[feasible])]]
+    return matrix[feasible[nondominated(costs[feasible])]]

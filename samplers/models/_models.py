@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.fronts import Values
+from optuna_ofa.problem import violations
 from optuna_ofa.samplers.evolution._survival import rank_and_crowding
 from optuna_ofa.samplers.models._quantity import LearnedQuantity, Prior, QuantityLearner
 from optuna_ofa.space import Matrix, SearchSpace
@@ -18,34 +19,35 @@ from optuna_ofa.space import Matrix, SearchSpace
 _MAX_ROWS = 1000
 
 
-class Measurements(NamedTuple):
-    """Subnets with what was measured of them.
+class Targets(NamedTuple):
+    """The rows that models are fitted to.
 
     Args:
         matrix: ``(n, n_genes)`` canonical genotypes.
-        values: ``(n, n_objectives)``, finite, smaller is better.
-        constraints: ``(n, n_constraints)``, above 0 where violated, NaN where unknown.
+        costs: ``(n, n_objectives)``, finite, smaller is better.
+        excess: ``(n, n_constraints)`` in units of their scales, above 0 where violated, NaN where
+            not known.
     """
 
     matrix: Matrix
-    values: Values
-    constraints: Values
+    costs: Values
+    excess: Values
 
     @property
     def violations(self) -> Values:
-        """How much each violates in all, ``(n,)``; 0 where feasible."""
-        return violations(self.constraints)
+        """How much each row violates in all, ``(n,)``; 0 where feasible."""
+        return violations(self.excess)
 
-    def select(self, which: NDArray[np.intp]) -> Measurements:
-        """Some of the rows."""
-        return Measurements(self.matrix[which], self.values[which], self.constraints[which])
+    def select(self, which: NDArray[np.intp]) -> Targets:
+        """Return some of the rows."""
+        return Targets(self.matrix[which], self.costs[which], self.excess[which])
 
 
 class LearnedModels:
-    """An estimate of every column of `Measurements`.
+    """An estimate of every column of `Targets`.
 
     Args:
-        objectives: Models of the values.
+        objectives: Models of the costs.
         constraints: Models of the constraints; None for one of which nothing is known.
     """
 
@@ -54,16 +56,16 @@ class LearnedModels:
     ) -> None:
         self._objectives, self._constraints = objectives, constraints
 
-    def values(self, matrix: Matrix) -> Values:
-        """``(n, n_objectives)``."""
+    def costs(self, matrix: Matrix) -> Values:
+        """Return estimates, ``(n, n_objectives)``, smaller is better."""
         return np.stack([model.mean(matrix) for model in self._objectives], axis=1)
 
     def std(self, matrix: Matrix) -> Values:
-        """Standard deviations of the values, ``(n, n_objectives)``."""
+        """Return standard deviations of the costs, ``(n, n_objectives)``."""
         return np.stack([model.std(matrix) for model in self._objectives], axis=1)
 
-    def constraints(self, matrix: Matrix) -> Values:
-        """``(n, n_constraints)``, NaN where nothing is known."""
+    def excess(self, matrix: Matrix) -> Values:
+        """Return estimates of the constraints, ``(n, n_constraints)``; NaN where none is known."""
         columns = np.full((len(matrix), len(self._constraints)), np.nan)
         for column, model in zip(columns.T, self._constraints, strict=True):
             if model is not None:
@@ -96,26 +98,21 @@ class ModelsLearner:
             QuantityLearner(space, prior=prior, may_be_logarithmic=False) for prior in constraints
         ]
 
-    def fit(self, known: Measurements, rng: np.random.Generator) -> LearnedModels:
-        """Learn from at least one measured subnet."""
+    def fit(self, known: Targets, rng: np.random.Generator) -> LearnedModels:
+        """Fit models to at least one measured subnet."""
         if len(known.matrix) > _MAX_ROWS:
             known = known.select(_most_telling(known, rng))
         seed = int(rng.integers(2**31))
         return LearnedModels(
             [
                 learner.fit(known.matrix, column, seed=seed)
-                for learner, column in zip(self._objectives, known.values.T, strict=True)
+                for learner, column in zip(self._objectives, known.costs.T, strict=True)
             ],
             [
                 _fit_known(learner, known.matrix, column, seed)
-                for learner, column in zip(self._constraints, known.constraints.T, strict=True)
+                for learner, column in zip(self._constraints, known.excess.T, strict=True)
             ],
         )
-
-
-def violations(constraints: Values) -> Values:
-    """How much each row violates in all, ``(n,)``; what is unknown counts as satisfied."""
-    return np.asarray(np.maximum(np.nan_to_num(constraints), 0).sum(axis=1))
 
 
 def _fit_known(
@@ -127,7 +124,7 @@ def _fit_known(
     return learner.fit(matrix[known], column[known], seed=seed)
 
 
-def _most_telling(known: Measurements, rng: np.random.Generator) -> NDArray[np.intp]:
-    best = rank_and_crowding(known.values, known.violations, _MAX_ROWS // 2)
+def _most_telling(known: Targets, rng: np.random.Generator) -> NDArray[np.intp]:
+    best = rank_and_crowding(known.costs, known.violations, _MAX_ROWS // 2)
     rest = np.setdiff1d(np.arange(len(known.matrix)), best)
     return np.sort(np.r_[best, rng.choice(rest, _MAX_ROWS - len(best), replace=False)])

@@ -1,9 +1,8 @@
-"""Which subnets to measure next, learnt from those that were: arrays in, arrays out."""
+"""The choice of subnets to measure next, learnt from those that were measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,49 +10,19 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.problem import Evaluated, violations
 from optuna_ofa.samplers.models._candidates import (
     CandidateSource,
     ListedCandidates,
     SearchedCandidates,
 )
 from optuna_ofa.samplers.models._improvement import pick_improving
-from optuna_ofa.samplers.models._models import (
-    LearnedModels,
-    Measurements,
-    ModelsLearner,
-    violations,
-)
+from optuna_ofa.samplers.models._models import LearnedModels, ModelsLearner, Targets
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
 
 # A model of fewer says nothing.
 LEAST_MEASURED = 5
-
-
-class Proposals(NamedTuple):
-    """Subnets to measure, with what they are estimated to be.
-
-    Args:
-        matrix: ``(n, n_genes)`` canonical genotypes, different ones.
-        values: ``(n, n_objectives)``, smaller is better; NaN before there is a model.
-        std: ``(n, n_objectives)`` standard deviations, NaN as the values.
-        constraints: ``(n, n_constraints)``, above 0 where violated, NaN where unknown.
-    """
-
-    matrix: Matrix
-    values: Values
-    std: Values
-    constraints: Values
-
-    @property
-    def is_start(self) -> bool:
-        """Whether they were made without a model."""
-        return bool(np.isnan(self.values).any())
-
-    def select(self, which: NDArray[np.intp] | slice) -> Proposals:
-        """Some of the rows."""
-        m, v, s, c = self
-        return Proposals(m[which], v[which], s[which], c[which])
 
 
 class SurrogateSearch:
@@ -65,9 +34,10 @@ class SurrogateSearch:
 
     Args:
         space: What is searched.
-        objectives: What is known beforehand of each objective, None for nothing; smaller is
-            better.
-        constraints: The same of each constraint.
+        signs: ``(n_objectives,)`` factors that make smaller better.
+        objectives: A prior of each objective, smaller is better; None for none.
+        scales: ``(n_constraints,)`` what the excess of each constraint is measured in.
+        constraints: A prior of each constraint in its scale; None for none.
         n_startup_trials: How many are measured before models are used.
         optimism: How many standard deviations better than its estimate a subnet is taken to be.
         n_searched: How many subnets are estimated for a batch.
@@ -83,7 +53,9 @@ class SurrogateSearch:
         self,
         space: SearchSpace,
         *,
+        signs: Values,
         objectives: Sequence[Prior | None],
+        scales: Values | None = None,
         constraints: Sequence[Prior | None] = (),
         n_startup_trials: int,
         optimism: float,
@@ -106,21 +78,25 @@ class SurrogateSearch:
         self._pool_size = None if pool is None else len(np.unique(pool, axis=0))
         self.n_startup_trials = n_startup_trials
         self._optimism = optimism
-        self._n_objectives, self._n_constraints = len(objectives), len(constraints)
+        self._signs = signs
+        self._scales = np.ones(len(constraints)) if scales is None else scales
         self._learner = ModelsLearner(space, objectives=objectives, constraints=constraints)
         self._source = _source(space, pool, n_searched)
 
     def propose(
-        self, known: Measurements, pending: Matrix, taken: Matrix, n: int, rng: np.random.Generator
-    ) -> Proposals:
-        """Subnets to measure, at most ``n``, the most promising first.
+        self, known: Evaluated, pending: Matrix, taken: Matrix, n: int, rng: np.random.Generator
+    ) -> Evaluated:
+        """Return subnets to measure, at most ``n``, the most promising first.
 
         Args:
-            known: What was measured.
-            pending: ``(m, n_genes)`` what is being measured.
-            taken: ``(k, n_genes)`` what must not be proposed beside these, such as failed ones.
+            known: The measured subnets, with finite values.
+            pending: ``(m, n_genes)`` subnets that are being measured.
+            taken: ``(k, n_genes)`` other subnets that must not be proposed, such as failed ones.
             n: How many.
             rng: Source of randomness.
+
+        Returns:
+            Predictions; values and standard deviations are NaN before there is a model.
 
         Raises:
             SearchSpaceExhaustedError: If none is left.
@@ -128,53 +104,59 @@ class SurrogateSearch:
         taken = np.concatenate([known.matrix, pending, taken])
         if not self.is_started(len(known.matrix), len(pending)):
             return self._start(taken, len(known.matrix) + len(pending), n, rng)
-        models = self._learner.fit(known, rng)
+        targets = Targets(known.matrix, known.values * self._signs, known.excess / self._scales)
+        models = self._learner.fit(targets, rng)
         found = self._source.candidates(models, known.matrix, rng)
         # more at random where what is good by its estimates is measured already
         found = self._filled(found[absent(found, taken)], taken, n, rng)
-        values, constraints = models.values(found), models.constraints(found)
+        costs, excess = models.costs(found), models.excess(found)
         std = models.std(found)
-        excess = violations(constraints)
-        picked = np.flatnonzero(excess == 0)
+        violated = violations(excess)
+        picked = np.flatnonzero(violated == 0)
         if len(picked):
-            best = self._improving(models, known, pending, values[picked], std[picked], n)
+            best = self._improving(models, targets, pending, costs[picked], std[picked], n)
             picked = picked[best]
-        nearest = np.flatnonzero(excess > 0)
-        nearest = nearest[np.argsort(excess[nearest], kind="stable")]
+        nearest = np.flatnonzero(violated > 0)
+        nearest = nearest[np.argsort(violated[nearest], kind="stable")]
         picked = np.r_[picked, nearest][:n]
-        return Proposals(found[picked], values[picked], std[picked], constraints[picked])
+        return Evaluated.of(
+            found[picked],
+            costs[picked] * self._signs,
+            excess[picked] * self._scales,
+            std=std[picked],
+        )
 
     def is_started(self, n_known: int, n_pending: int) -> bool:
-        """Whether enough is measured or being measured to go by models."""
+        """Return whether enough is measured or being measured to go by models."""
         return n_known >= LEAST_MEASURED and n_known + n_pending >= self.n_startup_trials
 
     def _improving(
         self,
         models: LearnedModels,
-        known: Measurements,
+        known: Targets,
         pending: Matrix,
-        values: Values,
+        costs: Values,
         std: Values,
         n: int,
     ) -> NDArray[np.intp]:
         feasible = known.violations == 0
-        pending = pending[violations(models.constraints(pending)) == 0]
+        pending = pending[violations(models.excess(pending)) == 0]
         return pick_improving(
-            values,
+            costs,
             std,
             # without a feasible one the scale of all
-            known.values[feasible] if feasible.any() else known.values,
-            models.values(pending),
-            min(n, len(values)),
+            known.costs[feasible] if feasible.any() else known.costs,
+            models.costs(pending),
+            min(n, len(costs)),
             optimism=self._optimism,
         )
 
-    def _start(self, taken: Matrix, n_done: int, n: int, rng: np.random.Generator) -> Proposals:
+    def _start(self, taken: Matrix, n_done: int, n: int, rng: np.random.Generator) -> Evaluated:
         rows = self._source.start(max(self.n_startup_trials - n_done, n), rng)
         rows = rows[first_of_each(keys_of(rows))]
         rows = self._filled(rows[absent(rows, taken)], taken, n, rng)[:n]
-        values = np.full((len(rows), self._n_objectives), np.nan)
-        return Proposals(rows, values, values, np.full((len(rows), self._n_constraints), np.nan))
+        unknown = np.full((len(rows), len(self._signs)), np.nan)
+        return Evaluated.of(rows, unknown, np.full((len(rows), len(self._scales)), np.nan))
 
     def _filled(self, rows: Matrix, taken: Matrix, n: int, rng: np.random.Generator) -> Matrix:
         """At least ``n`` subnets, if there are so many.

@@ -1,4 +1,4 @@
-"""What a study keeps of a generation: all of it, or the front, a sample and a summary."""
+"""Summaries of generations that a study does not keep all of."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from optuna_ofa.fronts import Batch
-from optuna_ofa.problem import SUMMARY_KEY, Problem
-
-SAMPLED = 20  # of so many evaluations `"sample"` keeps one, whatever it is
+from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Problem
 
 
 class Generation(NamedTuple):
@@ -30,32 +27,34 @@ class Generation(NamedTuple):
     completed: datetime.datetime
 
     @staticmethod
-    def of(problem: Problem, batch: Batch, n_written: int) -> Generation:
-        """The summary of a batch."""
-        good = batch.values[batch.feasible] * problem.signs
+    def of(
+        problem: Problem, predicted: Evaluated, completed: datetime.datetime, n_written: int
+    ) -> Generation:
+        """Return the summary of a generation of predictions."""
+        good = predicted.values[predicted.feasible] * problem.signs
         best = (good.min(axis=0) * problem.signs).tolist() if len(good) else [None] * good.shape[1]
         named = dict(zip(problem.objectives, best, strict=True))
-        return Generation(len(batch.matrix), len(good), n_written, named, batch.completed)
+        return Generation(len(predicted.matrix), len(good), n_written, named, completed)
 
     def to_dict(self) -> dict[str, Any]:
-        """As the study's attribute has it (JSON); the moment is in UTC."""
+        """Return the attribute of the study (JSON); the time is in UTC."""
         completed = self.completed.astimezone(datetime.UTC).isoformat()
         return {**self._asdict(), "completed": completed}
 
     @staticmethod
     def from_dict(stored: Mapping[str, Any]) -> Generation:
-        """The inverse of `to_dict`."""
+        """Return the generation of `to_dict`."""
         completed = datetime.datetime.fromisoformat(stored["completed"])
         return Generation(**{**stored, "completed": completed.astimezone().replace(tzinfo=None)})
 
 
 def summaries(attributes: Mapping[str, Any]) -> list[Generation]:
-    """The generations among a study's system attributes, in their order."""
+    """Return the generations among a study's system attributes, in their order."""
     keys = sorted(key for key in attributes if key.startswith(SUMMARY_KEY))
     return [Generation.from_dict(attributes[key]) for key in keys]
 
 
 def next_key(keys: Iterable[str]) -> str:
-    """The key of the next generation."""
+    """Return the key of the next generation."""
     last = max((key for key in keys if key.startswith(SUMMARY_KEY)), default=None)
     return f"{SUMMARY_KEY}{0 if last is None else int(last.removeprefix(SUMMARY_KEY)) + 1:08}"
