@@ -1,29 +1,24 @@
-"""Measured subnets as trials of a study: written, and read back with what was predicted."""
+"""Measured subnets as trials of a study: written, and read back with their predictions."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from optuna.trial import TrialState
 
-from optuna_ofa.problem import MEASURED, Problem, system_attributes
-from optuna_ofa.space import Matrix, SearchSpace
-from optuna_ofa.storage import templates
+from optuna_ofa.fronts import Findings
+from optuna_ofa.problem import MEASURED, PREDICTION, PREDICTION_STD, Evaluated, Problem
+from optuna_ofa.space import Matrix, keys_of
+from optuna_ofa.storage import Store
 
-if TYPE_CHECKING:
-    from optuna_ofa.studies import SubnetStudy
-
-# user attributes of a trial
-_PREDICTED, _PREDICTED_STD, _MEASURED_STD = "predicted", "predicted_std", "measured_std"
+_MEASURED_STD = "measured_std"  # user attribute of a trial
 Numbers = Mapping[str, float]
 
 
 class Known(NamedTuple):
-    """What is known of one subnet.
+    """The numbers that are known of one subnet.
 
     Args:
         predicted: Predictions by metric.
@@ -38,87 +33,63 @@ class Known(NamedTuple):
     measured_std: Numbers
 
 
-def predictions(problem: Problem, matrix: Matrix) -> list[tuple[Numbers, Numbers]]:
-    """What is predicted of each subnet, and the standard deviations, by metric.
-
-    Raises:
-        PredictionError: If a predictor returns something that is no number.
-    """
-    result = problem.evaluate(matrix)
-    values = dict(zip(problem.objectives, result.values.T, strict=True))
-    for metric, excess in zip(problem.constraints, result.constraints.T, strict=True):
-        values.setdefault(metric, problem.from_excess(metric, excess))
-    found = {m: problem.predictors[m].predict_std(matrix) for m in problem.metrics}
-    std = {m: s for m, s in found.items() if s is not None}
-    return [(_row(values, i), _row(std, i)) for i in range(len(matrix))]
-
-
-def _row(columns: Mapping[str, NDArray[np.float64]], i: int) -> dict[str, float]:
-    """Row ``i`` of several columns, without those that are NaN there."""
-    return {m: float(c[i]) for m, c in columns.items() if np.isfinite(c[i])}
-
-
-def write(study: SubnetStudy, matrix: Matrix, rows: Sequence[Known]) -> None:
+def write(problem: Problem, store: Store, matrix: Matrix, rows: Sequence[Known]) -> None:
     """Add finished trials of subnets whose objectives are all measured or exact.
 
     Of constrained metrics that are not measured the predictions count.
     """
-    problem = study.problem
+    metrics = [{**row.predicted, **row.measured} for row in rows]
+    excess = [
+        [float(problem.excess(m, np.array(of[m]))) for m in problem.constraints] for of in metrics
+    ]
+    measured = Evaluated.of(
+        matrix,
+        np.array([[row.measured[m] for m in problem.objectives] for row in rows]),
+        np.array(excess).reshape(len(rows), len(problem.constraints)),
+        kind=MEASURED,
+    )
     attributes = [
         {
-            "kind": MEASURED,
-            _PREDICTED: row.predicted,
-            _PREDICTED_STD: row.predicted_std,
+            PREDICTION: row.predicted,
+            PREDICTION_STD: row.predicted_std,
             _MEASURED_STD: row.measured_std,
         }
         for row in rows
     ]
     now = datetime.datetime.now()
-    trials = templates(problem.space, matrix, TrialState.COMPLETE, attributes, now)
-    for trial, row in zip(trials, rows, strict=True):
-        trial.values = [row.measured[m] for m in problem.objectives]
-        metrics = {**row.predicted, **row.measured}
-        trial.system_attrs = system_attributes(
-            {m: float(problem.excess(m, np.array(metrics[m]))) for m in problem.constraints}
-        )
-    study.add_trials(trials)
+    store.add_complete(measured, attributes, (now, now))
 
 
-def numbers_of_measured(study: SubnetStudy) -> dict[bytes, int]:
-    """Number of the last measured trial of each subnet, by `key`."""
-    found = study.results(kind=MEASURED)
-    return {
-        key(row): number for row, number in zip(found.matrix, found.numbers.tolist(), strict=True)
-    }
+def numbers_of_measured(found: Findings) -> dict[int, int]:
+    """Return the number of the last measured trial of each subnet, by its key."""
+    measured = found.results(kind=MEASURED)
+    return dict(zip(measured.keys.tolist(), measured.numbers.tolist(), strict=True))
 
 
-def key(row: NDArray[np.int16]) -> bytes:
-    """What a genotype is found by."""
-    return row.tobytes()
-
-
-def read(study: SubnetStudy, space: SearchSpace, number: int, exact: Sequence[str]) -> Known:
-    """What a measured trial says; what it has no predictions for is predicted now.
+def read(problem: Problem, store: Store, number: int, exact: Sequence[str]) -> Known:
+    """Return the numbers of a measured trial; predictions that it lacks are made now.
 
     Args:
-        study: The study.
-        space: Its space.
+        problem: The problem.
+        store: The trials of the study.
         number: The trial's number.
         exact: Metrics that are computed.
     """
-    storage = study._storage
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
-    trial = storage.get_trial(trial_id)
-    attributes = trial.user_attrs
-    matrix = space.from_params([trial.params])
-    now, now_std = predictions(study.problem, matrix)[0]
-    then = attributes.get(_PREDICTED)
-    std = now_std if then is None else attributes.get(_PREDICTED_STD, {})
+    trial = store.trial(number)
+    matrix = problem.space.from_params([trial.params])
+    now, now_std = problem.named(problem.evaluate(matrix))[0]
+    then = trial.user_attrs.get(PREDICTION)
+    std = now_std if then is None else trial.user_attrs.get(PREDICTION_STD, {})
     assert trial.values is not None
-    measured = dict(zip(study.problem.objectives, trial.values, strict=True))
+    measured = dict(zip(problem.objectives, trial.values, strict=True))
     return Known(
         {**now, **(then or {})},
         std,
         {**{m: now[m] for m in exact}, **measured},
-        attributes.get(_MEASURED_STD, {}),
+        trial.user_attrs.get(_MEASURED_STD, {}),
     )
+
+
+def key(row: Matrix) -> int:
+    """Return the key of one genotype, ``(n_genes,)``."""
+    return int(keys_of(row[None])[0])

@@ -1,10 +1,10 @@
-"""Measuring the predicted front: what `SubnetStudy.verify` does."""
+"""Verification of a predicted front: its subnets are measured and compared."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -15,36 +15,42 @@ from optuna_ofa.exceptions import (
     MeasurementError,
     OptunaOFAError,
 )
-from optuna_ofa.fronts import Front, FrontPoint, find_front, spread
+from optuna_ofa.fronts import Findings, Front, FrontPoint, spread
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import MEASURED, Problem, describe
-from optuna_ofa.space import Matrix, Subnet
+from optuna_ofa.problem import MEASURED, PREDICTED, Problem, describe
+from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
+from optuna_ofa.storage import Store
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
-from optuna_ofa.verification._trials import (
-    Known,
-    key,
-    numbers_of_measured,
-    predictions,
-    read,
-    write,
-)
+from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification, VerifiedPoint
-
-if TYPE_CHECKING:
-    from optuna_ofa.studies import SubnetStudy
 
 Measure = Meter | Callable[[Subnet], Any]
 
 
 def verify(
-    study: SubnetStudy, measure: Mapping[str, Measure], points: Points, progress: bool | None
+    findings: Findings,
+    store: Store,
+    measure: Mapping[str, Measure],
+    *,
+    points: Points,
+    progress: bool | None,
 ) -> Verification:
-    """Measure what is not measured yet, and compare; see `SubnetStudy.verify`."""
-    meters = _meters(study.problem, measure)
-    matrix = chosen(study, points)
-    done = numbers_of_measured(study)
+    """Measure the subnets that are not measured yet, and compare; see `SubnetStudy.verify`.
+
+    Args:
+        findings: The findings of the study.
+        store: Its trials, to which subnets with all objectives are added.
+        measure: As in `SubnetStudy.verify`.
+        points: As in `SubnetStudy.verify`.
+        progress: As in `SubnetStudy.verify`.
+    """
+    problem = findings.problem
+    meters = _meters(problem, measure)
+    before = findings.snapshot()
+    matrix = chosen(before, points)
+    done = numbers_of_measured(before)
     missing = matrix[[key(row) not in done for row in matrix]]
-    work = _Work(study, meters)
+    work = _Work(problem, store, meters)
     hidden = None if progress is None else not progress
     with tqdm(total=len(missing), disable=hidden, unit="subnet", desc="verify") as bar:
         size = max(meter.n_together for meter in meters.values())
@@ -56,31 +62,31 @@ def verify(
                 raise _stopped(work, len(missing)) from work.stopped
     if work.failures:
         _warn(work.failures, len(missing))
-    return _collected(study, meters, matrix, work)
+    return _collected(findings.snapshot(), store, meters, matrix, work)
 
 
 class _Work:
     """The subnets that a call measures.
 
     Args:
-        study: The study, to which those with all objectives are written.
-        meters: What measures, by metric.
+        problem: The problem.
+        store: The trials of the study.
+        meters: The meter of each metric.
     """
 
-    def __init__(self, study: SubnetStudy, meters: Mapping[str, Meter]) -> None:
-        self._study, self._meters = study, meters
-        self._storage = None if study._tables is None else study
+    def __init__(self, problem: Problem, store: Store, meters: Mapping[str, Meter]) -> None:
+        self._problem, self._store, self._meters = problem, store, meters
         # what takes the most for a batch first; functions that may lose their device last
         self._order = sorted(meters, key=lambda m: isinstance(meters[m], FunctionMeter))
-        self.found: dict[bytes, Known] = {}
+        self.found: dict[int, Known] = {}
         self.failures: dict[Subnet, str] = {}
         self.stopped: Exception | None = None
         self.stopped_at = ""
 
     def run(self, matrix: Matrix) -> None:
         """Measure some subnets and write those that are complete."""
-        problem = self._study.problem
-        rows = [Known(*p, {}, {}) for p in predictions(problem, matrix)]
+        problem = self._problem
+        rows = [Known(*p, {}, {}) for p in problem.named(problem.evaluate(matrix))]
         exact = exact_metrics(problem, self._meters)
         rows = [row._replace(measured={m: row.predicted[m] for m in exact}) for row in rows]
         good = np.arange(len(matrix))
@@ -99,13 +105,14 @@ class _Work:
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         if complete:
-            write(self._study, matrix[complete], [rows[i] for i in complete])
+            write(problem, self._store, matrix[complete], [rows[i] for i in complete])
 
     def _readings(self, metric: str, matrix: Matrix) -> Readings:
         try:
             with warnings.catch_warnings():  # said once, at the end
                 warnings.simplefilter("ignore", FailedMeasurementWarning)
-                found = self._meters[metric].measure(self._study.space, matrix, self._storage)
+                meter, database = self._meters[metric], self._store.database
+                found = meter.measure(self._problem.space, matrix, database)
         except OptunaOFAError:
             raise
         except Exception as error:
@@ -119,12 +126,12 @@ class _Work:
 
     def _note(self, readings: Readings, matrix: Matrix) -> None:
         if readings.failures:
-            subnets = self._study.space.from_matrix(matrix)
+            subnets = self._problem.space.from_matrix(matrix)
             self.failures |= {subnets[i]: reason for i, reason in readings.failures.items()}
 
 
 def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]:
-    """Metrics of a problem that are computed, unless they are measured."""
+    """Return the metrics of a problem that are computed, unless they are measured."""
     return [
         m
         for m in problem.metrics
@@ -174,46 +181,42 @@ def _warn(failures: Mapping[Subnet, str], n: int) -> None:
 
 
 def _collected(
-    study: SubnetStudy, meters: Mapping[str, Meter], matrix: Matrix, work: _Work
+    after: Findings, store: Store, meters: Mapping[str, Meter], matrix: Matrix, work: _Work
 ) -> Verification:
-    problem = study.problem
-    numbers = numbers_of_measured(study)
+    problem = after.problem
+    numbers = numbers_of_measured(after)
     exact = exact_metrics(problem, meters)
     points = []
-    for row, subnet in zip(matrix, study.space.from_matrix(matrix), strict=True):
+    for row, subnet in zip(matrix, problem.space.from_matrix(matrix), strict=True):
         number = numbers.get(key(row))
         known = work.found.get(key(row))
         if known is None and number is not None:
-            known = read(study, study.space, number, exact)
+            known = read(problem, store, number, exact)
         if known is not None:
             points.append(VerifiedPoint(subnet, *known, number))
     metrics = [
         m for m in problem.metrics if m not in exact and any(m in p.measured for p in points)
     ]
-    return Verification(tuple(metrics or meters), tuple(points), _front(study), dict(work.failures))
-
-
-def _front(study: SubnetStudy) -> Front:
-    measured = study.results(kind=MEASURED)
-    if not measured.feasible.any():
-        return Front([], study.problem.objectives)
-    return find_front(study.problem, measured, MEASURED)
+    none = Front([], problem.objectives)
+    is_there = after.results(kind=MEASURED).feasible.any()
+    front = after.front(kind=MEASURED) if is_there else none
+    return Verification(tuple(metrics or meters), tuple(points), front, dict(work.failures))
 
 
 Points = int | Iterable[FrontPoint | Subnet] | None
 
 
-def chosen(study: SubnetStudy, points: Points) -> Matrix:
-    """The genotypes of the points, each once, ``(n, n_genes)``; see `SubnetStudy.verify`.
+def chosen(findings: Findings, points: Points) -> Matrix:
+    """Return the genotypes of the points, each once, ``(n, n_genes)``.
 
     Raises:
         EmptyFrontError: If the predicted front is needed and empty.
         InvalidArgumentError: If ``points`` is no positive number and no subnets.
         InvalidSubnetError: If one is not of the study's space.
     """
-    space = study.space
+    space = findings.space
     if points is None or isinstance(points, int | np.integer):
-        return space.to_matrix([p.subnet for p in _of_front(study, points)])
+        return space.to_matrix([p.subnet for p in _of_front(findings, points)])
     subnets = [p.subnet if isinstance(p, FrontPoint) else p for p in points]
     wrong = [s for s in subnets if not isinstance(s, Subnet)]
     if wrong or not subnets:
@@ -223,19 +226,18 @@ def chosen(study: SubnetStudy, points: Points) -> Matrix:
             f"but got {got}."
         )
     matrix = space.canonicalize(space.to_matrix(subnets))
-    _, first = np.unique(matrix, axis=0, return_index=True)
-    return matrix[np.sort(first)]
+    return matrix[first_of_each(keys_of(matrix))]
 
 
-def _of_front(study: SubnetStudy, n: int | None) -> list[FrontPoint]:
-    """All of the predicted front, or ``n`` far from each other, the same in every call."""
+def _of_front(findings: Findings, n: int | None) -> list[FrontPoint]:
+    """Return the predicted front, or ``n`` points of it far from each other."""
     if n is not None and (isinstance(n, bool) or n < 1):
         raise InvalidArgumentError(f"`points` must be at least 1, but got {n!r}.")
-    front = study.front(kind="predicted")
+    front = findings.front(kind=PREDICTED)
     if n is None or n >= len(front):
         return list(front)
     values = np.array([[p.values[m] for m in front.objectives] for p in front])
     nothing = np.empty(0, dtype=np.intp)
     free = np.ones(len(front), dtype=bool)
-    picked = spread(values * study.problem.signs, np.arange(len(front)), free, nothing, int(n))
+    picked = spread(values * findings.problem.signs, np.arange(len(front)), free, nothing, int(n))
     return [front[i] for i in sorted(picked.tolist())]
