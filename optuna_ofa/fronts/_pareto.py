@@ -44,7 +44,7 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
 
 
 def nondominated(values: Values) -> NDArray[np.bool_]:
-    """Which points no other point dominates, ``(n,)``; of equal points all."""
+    """Return which points no other point dominates, ``(n,)``; of equal points all."""
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     if values.shape[1] == 1:
@@ -69,7 +69,7 @@ def crowding_distance(values: Values) -> Values:
 
 
 def beyond(fronts: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
-    """A reference point for some fronts: their worst values and a tenth of the range beyond.
+    """Return a reference point for some fronts: their worst values and a tenth of the range beyond.
 
     So the ends of the fronts count, and bad subnets that a search tried early have no influence.
 
@@ -88,7 +88,7 @@ def beyond(fronts: Sequence[Values], objectives: Sequence[str]) -> dict[str, flo
 def checked_reference(
     reference: Mapping[str, float], objectives: Sequence[str]
 ) -> dict[str, float]:
-    """A reference point in the order of the objectives.
+    """Return a reference point in the order of the objectives.
 
     Raises:
         InvalidArgumentError: If it is not exactly of the objectives.
@@ -125,5 +125,5 @@ def unit(objectives: Sequence[str]) -> str:
 
 
 def reference_words(reference: Mapping[str, float]) -> str:
-    """A reference point in words: ``top1 70 %, latency_ms 30 ms``."""
+    """Return a reference point in words: ``top1 70 %, latency_ms 30 ms``."""
     return ", ".join(f"{m} {METRICS[m].amount(float(f'{v:.4g}'))}" for m, v in reference.items())

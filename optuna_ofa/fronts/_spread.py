@@ -1,4 +1,4 @@
-"""Which subnets to measure next: good by their predictions, and far apart."""
+"""The choice of points that are good by their predictions, and far apart."""
 
 from __future__ import annotations
 
