@@ -139,7 +139,7 @@ class TestSearch:
         other.search(60)
         before = one.front()
         other.results()  # reads what is new, as the fleet's search does
-        guests = Guests(one, [other])
+        guests = Guests(one.engine, [other.engine])
         found = guests(10)
         assert 1 <= len(found) <= 3
         theirs = {row.tobytes() for row in other.results().matrix}
@@ -150,7 +150,7 @@ class TestSearch:
                 p.values["top1"] >= top1 and p.values["latency_ms"] <= ms for p in before
             )
         assert len(guests(10)) == 0  # nothing new since
-        assert len(Guests(one, [other])(1)) == 1
+        assert len(Guests(one.engine, [other.engine])(1)) == 1
 
     def test_guests_satisfy_the_constraints(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any
@@ -167,7 +167,7 @@ class TestSearch:
         fleet["narrow"].search(100)
         for study in fleet.values():
             study.results()
-        found = Guests(fleet["narrow"], [fleet["wide"]])(3)
+        found = Guests(fleet["narrow"].engine, [fleet["wide"].engine])(3)
         assert len(found)
         assert (fleet["narrow"].problem.evaluate(found).excess <= 0).all()
 

@@ -101,7 +101,7 @@ def test_kinds_are_never_mixed(make_study: Make, kind: Any) -> None:
     for row in study.space.sample(5, seed=7):
         add(study, row, (99.0, 1.0))
     assert {p.kind for p in study.front(kind=kind)} == {kind}
-    assert set(study.results(kind=kind).kinds.tolist()) == {kind}
+    assert set(study.results(kind=kind).kind.tolist()) == {kind}
 
 
 @pytest.mark.parametrize("method", ["front", "results"])
@@ -197,7 +197,7 @@ def test_results_are_all_trials_as_arrays(make_study: Make, sqlite: str, storage
     trials = [trials[i] for i in results.numbers.tolist()]
     assert sorted(results.numbers.tolist()) == list(range(120))
     assert results.values.tolist() == [t.values for t in trials]
-    assert results.constraints.tolist() == [[t.constraints["latency_ms"]] for t in trials]
+    assert results.excess.tolist() == [[t.constraints["latency_ms"]] for t in trials]
     assert results.matrix.tolist() == study.space.from_params([t.params for t in trials]).tolist()
     assert results.feasible.tolist() == [t.values[1] <= 25 for t in trials]
 

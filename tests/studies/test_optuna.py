@@ -188,7 +188,7 @@ def test_samplers_of_optuna_search_on_the_problem(
     expected = problem.evaluate(problem.space.to_matrix(subnets))
     assert [t.values for t in plain.trials] == expected.values.tolist()
     assert [t.constraints["latency_ms"] for t in plain.trials] == [
-        c for (c,) in expected.constraints.tolist()
+        c for (c,) in expected.excess.tolist()
     ]
 
 
