@@ -12,6 +12,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 
 Values = NDArray[np.float64]
+_MARGIN = 0.1  # of the range, by which a reference point is worse than a front
 
 
 def ranks(values: Values, violations: Values) -> NDArray[np.intp]:
@@ -68,27 +69,35 @@ def crowding_distance(values: Values) -> Values:
     return distance
 
 
-def beyond(fronts: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
-    """A reference point for some fronts: their worst values and a tenth of the range beyond.
+def beyond(front: Values, ranges: Values) -> Values:
+    """Return a reference point for a front: its worst values and a tenth of the range beyond.
 
-    So the ends of the fronts count, and bad subnets that a search tried early have no influence.
+    So the ends of the front count, and bad subnets that a search tried early have no influence.
 
     Args:
-        fronts: Arrays of ``(n, n_objectives)`` values.
+        front: ``(n, n_objectives)``, smaller is better.
+        ranges: ``(n_objectives,)`` the range of each objective.
+    """
+    return np.asarray(front.max(axis=0) + _MARGIN * ranges)
+
+
+def reference_of(values: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
+    """Return one reference point by objective for the fronts of several sets of points.
+
+    Args:
+        values: ``(n, n_objectives)`` of each set.
         objectives: Names of the objectives.
     """
-    joined = np.concatenate(fronts)
-    low, high = joined.min(axis=0), joined.max(axis=0)
-    margin = (high - low) / 10
-    maximize = [METRICS[m].maximize for m in objectives]
-    ends = np.where(maximize, low - margin, high + margin)
-    return dict(zip(objectives, ends.tolist(), strict=True))
+    signs = signs_of(objectives)
+    front = np.concatenate([v[nondominated(v * signs)] for v in values]) * signs
+    point = beyond(front, np.ptp(front, axis=0)) * signs
+    return dict(zip(objectives, point.tolist(), strict=True))
 
 
 def checked_reference(
     reference: Mapping[str, float], objectives: Sequence[str]
 ) -> dict[str, float]:
-    """A reference point in the order of the objectives.
+    """Return a reference point in the order of the objectives.
 
     Raises:
         InvalidArgumentError: If it is not exactly of the objectives.
@@ -122,6 +131,14 @@ def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
 def unit(objectives: Sequence[str]) -> str:
     """Unit of a hypervolume: ``% x ms``."""
     return " x ".join(METRICS[m].unit or METRICS[m].title.lower() for m in objectives)
+
+
+def limit_words(constraints: Mapping[str, float]) -> str:
+    """Return constraints in words: ``latency_ms ≤ 20 ms``; empty without any."""
+    return ", ".join(
+        f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
+        for m, bound in constraints.items()
+    )
 
 
 def reference_words(reference: Mapping[str, float]) -> str:
