@@ -129,7 +129,8 @@ class Fleet(Mapping[str, SubnetStudy]):
         from optuna_ofa.reports import Section, report
         from optuna_ofa.visualization import plot_transfer
 
-        matrix = self.transfer_matrix(latency_ms)
+        snapshots = {device: study.snapshot() for device, study in self.items()}
+        matrix = transfer_matrix(snapshots, latency_ms)
         transfer = Section(
             "transfer",
             "What transfers",
@@ -139,7 +140,7 @@ class Fleet(Mapping[str, SubnetStudy]):
             plot_transfer(matrix),
         )
         title = title or f"Subnets of the fleet {self.name}"
-        return report(self, path, limits=limits, kind=kind, title=title, sections=[transfer])
+        return report(snapshots, path, limits=limits, kind=kind, title=title, sections=[transfer])
 
     def verify(
         self,

@@ -276,7 +276,7 @@ class SubnetStudy(optuna.Study):
         """
         from optuna_ofa.verification import verify
 
-        return verify(self, measure, points, progress)
+        return verify(self, self.store, measure, points=points, progress=progress)
 
     # ------------------------------------------------------------------ results
 
@@ -437,8 +437,8 @@ class SubnetStudy(optuna.Study):
     def copy(self, storage: str | BaseStorage | None, numbers: Sequence[int]) -> SubnetStudy:
         """Copy some finished trials into a study of the same name in another storage.
 
-        Predicted trials are written anew, as of now; measured ones as they are. Their numbers are
-        new.
+        Predicted trials are written anew, as of now; measured ones as they are. Their new numbers
+        are from 0 on, in the order of the old ones.
 
         Args:
             storage: Where the copy goes; None keeps it in memory.
