@@ -58,10 +58,7 @@ def publish(
         limits: As in `SubnetStudy.publish`.
         picks: As there.
         kind: As there.
-        **files: The other arguments of `SubnetStudy.publish`.
-
-    Raises:
-        As `SubnetStudy.publish`.
+        **files: The other arguments of `SubnetStudy.publish`, which raises the same errors.
     """
     snapshot = found.snapshot()
     kind = kind or kind_of([snapshot])

@@ -16,7 +16,7 @@ _MARGIN = 0.1  # of the range, by which a reference point is worse than a front
 
 
 def ranks(values: Values, violations: Values) -> NDArray[np.intp]:
-    """Front of each point, ``(n,)``: 0 for those that none dominates, 1 for the next, ...
+    """Return the front of each point, ``(n,)``: 0 for those that none dominates, then 1, ...
 
     Constrained domination (Deb et al. 2002, definition 1): a feasible point dominates an
     infeasible one; of two infeasible ones the one that violates less dominates; of two feasible
@@ -45,7 +45,7 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
 
 
 def nondominated(values: Values) -> NDArray[np.bool_]:
-    """Which points no other point dominates, ``(n,)``; of equal points all."""
+    """Return whether no other point dominates a point, ``(n,)``; of equal points all."""
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     if values.shape[1] == 1:
@@ -54,9 +54,9 @@ def nondominated(values: Values) -> NDArray[np.bool_]:
 
 
 def crowding_distance(values: Values) -> Values:
-    """Crowding distance within one front (Deb et al. 2002), ``(n,)``; infinite at the ends.
+    """Return the crowding distance within one front (Deb et al. 2002), ``(n,)``.
 
-    Each objective is scaled by its range in the front.
+    Each objective is scaled by its range in the front. At the ends the distance is infinite.
     """
     distance = np.zeros(len(values))
     for column in values.T:
@@ -111,12 +111,12 @@ def checked_reference(
 
 
 def signs_of(objectives: Sequence[str]) -> Values:
-    """``(n_objectives,)`` factors that make smaller better everywhere."""
+    """Return factors that make smaller better everywhere, ``(n_objectives,)``."""
     return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in objectives])
 
 
 def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
-    """Hypervolume in the product of the objectives' units, 0 without points.
+    """Return the hypervolume in the product of the objectives' units, 0 without points.
 
     Args:
         values: ``(n, n_objectives)``, in the order of ``reference``.
@@ -129,7 +129,7 @@ def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
 
 
 def unit(objectives: Sequence[str]) -> str:
-    """Unit of a hypervolume: ``% x ms``."""
+    """Return the unit of a hypervolume: ``% x ms``."""
     return " x ".join(METRICS[m].unit or METRICS[m].title.lower() for m in objectives)
 
 
@@ -142,5 +142,5 @@ def limit_words(constraints: Mapping[str, float]) -> str:
 
 
 def reference_words(reference: Mapping[str, float]) -> str:
-    """A reference point in words: ``top1 70 %, latency_ms 30 ms``."""
+    """Return a reference point in words: ``top1 70 %, latency_ms 30 ms``."""
     return ", ".join(f"{m} {METRICS[m].amount(float(f'{v:.4g}'))}" for m, v in reference.items())

@@ -18,7 +18,7 @@ def promising(
     Args:
         values: ``(m, n_objectives)`` predictions, smaller is better.
         violations: ``(m,)``, 0 where feasible; infeasible points come last, the nearest first.
-        free: ``(m,)`` which may be picked; the others are measured already, or being measured.
+        free: ``(m,)`` whether a point may be picked; others are measured, or being measured.
         n: How many to pick.
 
     Returns:
@@ -45,7 +45,7 @@ def far_apart(
     Args:
         values: ``(m, n_objectives)`` of all points.
         front: Indices of the points of the front.
-        free: ``(m,)`` which may be picked.
+        free: ``(m,)`` whether a point may be picked.
         near: Indices of points to keep away from.
         n: How many to pick.
 

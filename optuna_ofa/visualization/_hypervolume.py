@@ -120,7 +120,7 @@ def plot_hypervolume(
 
     Args:
         studies: A study, or several of the same objectives by name.
-        by: What is on the horizontal axis: ``"evaluations"`` or ``"time"``.
+        by: The horizontal axis: ``"evaluations"`` or ``"time"``.
         reference: A value for each objective; None takes the worst of each on the studies'
             fronts and a tenth of the range beyond, so give one to compare with other drawings.
         kind: As in `SubnetStudy.front`.

@@ -40,8 +40,8 @@ def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
     if n not in (2, 3):
         raise InvalidArgumentError(f"`study` must have 2 or 3 objectives to be drawn, but has {n}.")
     found = study.snapshot()
-    kinds = found.kinds if kind is None else [kind]
-    infos = [front_info(found, kind=k) for k in kinds or [None]]
+    kinds = found.kinds if kind is None else []
+    infos = [front_info(found, kind=k) for k in kinds or (kind,)]
     figure = _draw_2d(infos) if n == 2 else _draw_3d(infos)
     return finish(figure, *_titles(infos), legend=BELOW if n == 2 else {**BELOW, "y": 0})
 

@@ -66,7 +66,7 @@ def plot_training(history: TrainingHistory) -> go.Figure:
     Of random subnets the mean is a line and their range an area.
 
     Args:
-        history: What `optuna_ofa.training.train` returned.
+        history: The result of `optuna_ofa.training.train`.
 
     Raises:
         InvalidArgumentError: If nothing was logged.

@@ -18,7 +18,7 @@ def plot_transfer(matrix: TransferMatrix) -> go.Figure:
     top-1 against that device's own best at this latency, and the latency.
 
     Args:
-        matrix: What `Fleet.transfer_matrix` returned.
+        matrix: The result of `Fleet.transfer_matrix`.
     """
     n = len(matrix.devices)
     top = max(float(matrix.loss.max()), 0.01)

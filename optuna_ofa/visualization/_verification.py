@@ -89,7 +89,7 @@ def plot_verification(
     own standard deviations.
 
     Args:
-        verification: What `SubnetStudy.verify` returned.
+        verification: The result of `SubnetStudy.verify`.
         metrics: The two objectives to draw; None takes those that there are if they are two.
 
     Raises:
