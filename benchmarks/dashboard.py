@@ -36,7 +36,7 @@ import optuna
 
 import optuna_ofa
 from optuna_ofa.dashboard import publish_view
-from optuna_ofa.fronts._evaluated import Batch
+from optuna_ofa.problem import Evaluated
 from optuna_ofa.storage import _rows
 from optuna_ofa.studies import SubnetStudy
 
@@ -155,15 +155,13 @@ def _none(total: float) -> None:
     """No list of constraints."""
 
 
-def _batch(study: SubnetStudy, seed: int) -> Batch:
-    matrix = study.space.sample(500, seed=seed)
-    now = datetime.datetime.now()
-    return Batch(matrix, *study.problem.evaluate(matrix), now, now)
+def _batch(study: SubnetStudy, seed: int) -> Evaluated:
+    return study.problem.evaluate(study.space.sample(500, seed=seed))
 
 
-def _seconds_to_write(study: SubnetStudy, batch: Batch) -> float:
-    begin = time.process_time()
-    study._store.write(batch)
+def _seconds_to_write(study: SubnetStudy, batch: Evaluated) -> float:
+    begin, now = time.process_time(), datetime.datetime.now()
+    study.store.write(batch, (now, now))
     return time.process_time() - begin
 
 

@@ -107,7 +107,7 @@ class NSGAIISampler(SubnetSampler):
         self.evolution.reseed()
 
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
-        """The next subnet of the search."""
+        """Return the next subnet of the search."""
         self.sync(study)
         return self.evolution.ask(1)
 

@@ -1,4 +1,4 @@
-"""What samplers of subnets share."""
+"""The base of samplers that propose whole subnets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
 
     @abc.abstractmethod
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
-        """The subnet of a trial, ``(1, n_genes)``. Called once for each trial that needs one."""
+        """Return the subnet of a trial, ``(1, n_genes)``. Called once for each new trial."""
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
@@ -52,13 +52,13 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The parameters of the space; Optuna ignores those that a trial does not suggest."""
+        """Return the space's parameters; Optuna ignores those that a trial does not suggest."""
         return {name: d for name, d in self.space.distributions.items() if not d.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The parameters of a new subnet."""
+        """Return the parameters of a new subnet."""
         (params,) = self.space.to_params(self.propose(study, trial))
         return {name: params[name] for name in search_space}
 
@@ -69,11 +69,11 @@ class SubnetSampler(BaseSampler, abc.ABC):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """A random value, for parameters that are not of the space."""
+        """Return a random value, for parameters that are not of the space."""
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Nothing but what the random sampler does."""
+        """Prepare the random sampler."""
         self._random.before_trial(study, trial)
 
     def after_trial(
@@ -86,7 +86,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
                 study._storage.set_trial_system_attr(trial._trial_id, LIST_KEY, noted)
 
     def genotype(self, trial: FrozenTrial) -> Matrix | None:
-        """The canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""
+        """Return the canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""
         try:
             return self.space.from_params([trial.params])
         except InvalidSubnetError:  # of another objective, or from before a restriction

@@ -199,7 +199,7 @@ class SurrogateSampler(SubnetSampler):
         return excess
 
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
-        """The next subnet of the batch, or the first one of a new batch."""
+        """Return the next subnet of the batch, or the first one of a new batch."""
         with self._lock:
             self._trials.read(study._get_trials(deepcopy=False, use_cache=True))
             one = self._next(study)

@@ -25,7 +25,7 @@ class FinishedTrials:
         self._first_open = 0
 
     def new(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those that have finished since the last call, given all trials in their order."""
+        """Return the trials that have finished since the last call, given all in their order."""
         finished = []
         for trial in trials[self._first_open :]:
             if trial.number not in self._given and trial.state.is_finished():
@@ -37,7 +37,7 @@ class FinishedTrials:
         return finished
 
     def unfinished(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those that have not finished."""
+        """Return the trials that have not finished."""
         return [t for t in trials[self._first_open :] if not t.state.is_finished()]
 
 

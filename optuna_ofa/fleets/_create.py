@@ -113,7 +113,7 @@ def fleet(
 
 
 def _named(hardware: Sequence[Hardware] | Mapping[str, Hardware]) -> dict[str, Hardware]:
-    """The devices by name."""
+    """Return the devices by name."""
     if isinstance(hardware, str | Path | LatencyTable | Predictor) or not hardware:
         raise InvalidArgumentError(
             f"`hardware` must be a sequence or mapping of devices, at least one, but got "
@@ -149,7 +149,7 @@ def _name(hardware: Hardware) -> str:
 def _bounds(
     devices: Sequence[str], constraints: Mapping[str, Bound]
 ) -> dict[str, dict[str, float]]:
-    """The constraints of each device."""
+    """Return the constraints of each device."""
     bounds: dict[str, dict[str, float]] = {device: {} for device in devices}
     for metric, bound in constraints.items():
         of_device = bound if isinstance(bound, Mapping) else dict.fromkeys(devices, bound)

@@ -71,7 +71,7 @@ class Fleet(Mapping[str, SubnetStudy]):
         search(self, n_evaluations, progress=progress)
 
     def fronts(self, *, kind: Kind | None = None) -> dict[str, Front]:
-        """The front of each device.
+        """Return the front of each device.
 
         Args:
             kind: As in `SubnetStudy.front`.

@@ -90,7 +90,7 @@ class Front(Sequence[FrontPoint]):
         peak_memory_mb: float | None = None,
         top1: float | None = None,
     ) -> FrontPoint:
-        """The best point within limits: the one with the best first objective.
+        """Return the best point within limits: the one with the best first objective.
 
         Args:
             latency_ms: Upper limit in milliseconds.
@@ -135,7 +135,7 @@ class Front(Sequence[FrontPoint]):
         return min(inside, key=lambda p: -p.values[aim] if METRICS[aim].maximize else p.values[aim])
 
     def knee(self) -> FrontPoint:
-        """The point from which a little more of one objective costs the most of another.
+        """Return the point from which a little more of one objective costs the most of another.
 
         Objectives are scaled so that each runs from 0, its best on the front, to 1, its worst.
         With two of them the knee is the point farthest from the chord, the straight line between
@@ -149,7 +149,7 @@ class Front(Sequence[FrontPoint]):
         return find_knee(self, self.objectives)
 
     def modes(self, limits: Mapping[str, float]) -> dict[str, FrontPoint]:
-        """The best point for each of several latency limits, such as states of a battery.
+        """Return the best point for each of several latency limits, such as states of a battery.
 
         ``front.modes({"full": 40, "saver": 20, "low": 12})`` gives subnets of one supernet, which
         a `SubnetSwitcher` holds together. Several modes may get the same subnet.
@@ -169,7 +169,7 @@ class Front(Sequence[FrontPoint]):
 
 
 def _excess(point: FrontPoint, name: str, limit: float) -> float:
-    """How far a point is outside of a limit, relative to it; at most 0 inside."""
+    """Return the excess of a point over a limit, relative to it; at most 0 inside."""
     difference = point.values[name] - limit
     return (-difference if METRICS[name].maximize else difference) / (abs(limit) or 1.0)
 

@@ -1,4 +1,4 @@
-"""What a study searches for: metrics, constraints and predictors over a space."""
+"""The problem of a study: metrics, constraints and predictors over a space."""
 
 from optuna_ofa.problem._constraints import (
     LIST_KEY as LIST_KEY,

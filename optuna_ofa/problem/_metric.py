@@ -26,7 +26,7 @@ class Metric(NamedTuple):
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def amount(self, value: float) -> str:
-        """A value with its unit: ``29.97 ms``, ``3,410,792``."""
+        """Return a value with its unit: ``29.97 ms``, ``3,410,792``."""
         return f"{value:g} {self.unit}" if self.unit else f"{value:,.0f}"
 
 

@@ -49,7 +49,7 @@ def in_parts(
 
 
 def warn_failed(errors: Sequence[Exception], n_all: int) -> None:
-    """Say that predictions have failed, how many, and why the first did."""
+    """Warn that predictions have failed: how many, and the error of the first."""
     warnings.warn(
         f"A predictor failed for {len(errors)} of {n_all} subnets, which are not proposed again; "
         f"the first error is {describe(errors[0])}",

@@ -1,4 +1,4 @@
-"""What is searched for: a space, the predictors of its objectives, and constraints."""
+"""The problem: a space, the predictors of its objectives, and constraints."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Problem:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the objectives and of the constrained metrics, each once."""
+        """The names of the objectives and of the constrained metrics, each once."""
         return tuple(dict.fromkeys((*self.objectives, *self.constraints)))
 
     @property
@@ -91,7 +91,7 @@ class Problem:
 
     @property
     def caution(self) -> dict[str, float]:
-        """By how many standard deviations predictions are worse than the mean, where they are."""
+        """The standard deviations by which predictions are worse than the mean, by metric."""
         return {
             metric: predictor.k
             for metric, predictor in self.predictors.items()
@@ -158,12 +158,12 @@ class Problem:
         return {m: std for m, std in found.items() if std is not None}
 
     def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By how much values of a constrained metric violate its bound, ``(n,)``; else <= 0."""
+        """Return the excess of values over the bound of a metric, ``(n,)``; <= 0 where it holds."""
         difference = values - self.constraints[metric]
         return -difference if METRICS[metric].maximize else difference
 
     def from_excess(self, metric: str, excess: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The values of a constrained metric that violate its bound by so much, ``(n,)``."""
+        """Return the values of a constrained metric with this excess, ``(n,)``."""
         return self.constraints[metric] + (-excess if METRICS[metric].maximize else excess)
 
     def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
@@ -228,7 +228,7 @@ class Problem:
                 )
 
     def describe(self) -> dict[str, Any]:
-        """What must stay the same when a study is continued (JSON).
+        """Return the description that must stay the same when a study is continued (JSON).
 
         The predictors are told apart by what they say of the smallest and the largest subnet;
         None is where they fail.

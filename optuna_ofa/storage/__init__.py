@@ -1,4 +1,4 @@
-"""Where trials are kept: Optuna's tables written and read in bulk, or its public calls."""
+"""The trials of studies: Optuna's tables written and read in bulk, or its public calls."""
 
 from optuna_ofa.storage._finish import Ending as Ending, Started as Started
 from optuna_ofa.storage._make import (

@@ -43,7 +43,7 @@ def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
 
 
 def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
-    """The canonical rows of what `subnet_dicts` made; not checked.
+    """Return the canonical rows of what `subnet_dicts` made; not checked.
 
     Raises:
         KeyError, TypeError, ValueError: If one is nothing that `subnet_dicts` made.
@@ -57,7 +57,7 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
 
 
 def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
-    """The JSON of each of `subnet_dicts`, as `json.dumps` writes it."""
+    """Return the JSON of each of `subnet_dicts`, as `json.dumps` writes it."""
     template = _head(family).replace("%", "%%") + _tail(family, "%s")
     columns = matrix.T.tolist()
     if family.expand_scale != 1:
@@ -67,7 +67,7 @@ def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
 
 
 def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
-    """The canonical rows of what `subnet_texts` made, as wide numbers; not checked.
+    """Return the canonical rows of what `subnet_texts` made, as wide numbers; not checked.
 
     All numbers of all texts are read in one go, in a few microseconds a text.
 
@@ -92,12 +92,12 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
 
 
 def _head(family: Family) -> str:
-    """How each text begins; apart, because the digits in it are no entries."""
+    """Return the beginning of each text; apart, because the digits in it are no entries."""
     return '{"family": ' + json.dumps(family.name)
 
 
 def _tail(family: Family, gene: str) -> str:
-    """The rest of a text with ``gene`` in place of each gene."""
+    """Return the rest of a text with ``gene`` in place of each gene."""
     parts = [f', "resolution": {gene}']
     for kind, entries in _entries(family).items():
         if kind != "resolution":
@@ -107,7 +107,7 @@ def _tail(family: Family, gene: str) -> str:
 
 
 def _entries(family: Family) -> dict[str, list[int | None]]:
-    """The numbers of a text in their order: None for a gene, or the number of a fixed depth."""
+    """Return the numbers of a text in order: None for a gene, or the number of a fixed depth."""
     entries: dict[str, list[int | None]] = {
         kind: [None] * len(family.columns(kind)) for kind in ("resolution", *_KINDS)
     }

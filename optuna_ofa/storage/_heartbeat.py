@@ -1,4 +1,4 @@
-"""Signs of life of trials that wait for their measurements."""
+"""Heartbeats of trials that wait for their measurements."""
 
 from __future__ import annotations
 

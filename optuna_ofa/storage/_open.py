@@ -29,7 +29,7 @@ _PACKAGES = {
 
 
 def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
-    """A storage by its URL, or as it is; None is a new one in memory.
+    """Return a storage by its URL, or as it is; None is a new one in memory.
 
     Raises:
         InvalidArgumentError: If it is neither, no database has such a URL, or the path of an
@@ -103,7 +103,7 @@ def _check_path(storage: str) -> None:
 
 
 def _shown(storage: str) -> str:
-    """A URL without its password."""
+    """Return a URL without its password."""
     return re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)
 
 

@@ -146,14 +146,20 @@ class PublicStore(Store):
             self.storage.set_study_system_attr(self.study_id, key, value)
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
-        backend = getattr(self.storage, "_backend", None)
-        # others, such as that of Redis, are given a snapshot at every hundredth trial by Optuna
-        if isinstance(backend, BaseJournalBackend) and not isinstance(backend, BaseJournalSnapshot):
-            entries = _entries(self.study_id, trials)
-            if len(entries) == len(trials) > 0:
-                backend.append_logs(entries)
-                return
-        super()._add(trials)
+        if not append_trials(self.storage, self.study_id, trials):
+            super()._add(trials)
+
+
+def append_trials(storage: BaseStorage, study_id: int, trials: Sequence[FrozenTrial]) -> bool:
+    """Append new trials to a journal in one write; return False where that cannot be done."""
+    backend = getattr(storage, "_backend", None)
+    # others, such as that of Redis, are given a snapshot at every hundredth trial by Optuna
+    if isinstance(backend, BaseJournalBackend) and not isinstance(backend, BaseJournalSnapshot):
+        entries = _entries(study_id, trials)
+        if len(entries) == len(trials) > 0:
+            backend.append_logs(entries)
+            return True
+    return False
 
 
 class _Recorder(BaseJournalBackend):

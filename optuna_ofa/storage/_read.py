@@ -37,7 +37,7 @@ _NEW = _STATES.where(
 
 
 class Position(NamedTuple):
-    """How far the trials of a study have been read.
+    """The position up to which the trials of a study have been read.
 
     Args:
         last_id: The largest ``trial_id`` that was seen.
@@ -94,12 +94,12 @@ def _chunks(trials: Ids) -> Iterator[Ids]:
 
 
 def _dense(ids: Ids) -> bool:
-    """Whether there is little of other trials between the first and the last."""
+    """Return whether few other trials lie between the first and the last."""
     return len(ids) > 0 and bool(ids[-1] - ids[0] < 4 * len(ids))
 
 
 def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Evaluated:
-    """The trials with these ids, which are ascending, as far as they are of the space."""
+    """Return the trials with these ascending ids, as far as they are of the space."""
     kind, texts = _user_attributes(connection, ids)
     ours = np.array([text is not None for text in texts], dtype=bool)
     matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
@@ -145,7 +145,7 @@ def _user_attributes(
 
 
 def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:
-    """The parameters of each trial as Optuna gives them."""
+    """Return the parameters of each trial as Optuna gives them."""
     table = models.TrialParamModel.__table__
     at, columns = _select(
         connection, ids, table, table.c.param_name, table.c.param_value, table.c.distribution_json

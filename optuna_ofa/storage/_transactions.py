@@ -66,7 +66,7 @@ def known_tables(storage: BaseStorage) -> RDBStorage | None:
 
 @contextlib.contextmanager
 def locked(engine: sa.Engine, study_id: int) -> Iterator[sa.Connection]:
-    """A transaction that holds Optuna's own lock on the study's row until it ends."""
+    """Return a transaction that holds Optuna's own lock on the study's row until it ends."""
     is_postgresql = engine.dialect.name == "postgresql"
     if is_postgresql:  # each statement sees what others have committed before it
         engine = engine.execution_options(isolation_level="READ COMMITTED")
@@ -141,7 +141,7 @@ def retrying(
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether an error of the database may be gone at the next attempt."""
+    """Return whether an error of the database may be gone at the next attempt."""
     cause: Any = getattr(error, "orig", None) or error
     return (
         getattr(error, "connection_invalidated", False)

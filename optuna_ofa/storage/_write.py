@@ -35,7 +35,7 @@ class Inserter:
         self._raw = self._driver == "psycopg" or self._driver in _MARKS
 
     def stored(self, column: sa.Column[Any], value: Any) -> Any:
-        """A value as rows for this driver have to hold it: an enum's name, a date's text."""
+        """Return a value as rows for this driver have to hold it: an enum's name, a date's text."""
         if not self._raw or value is None:
             return value
         dialect = self._connection.dialect
@@ -141,5 +141,5 @@ def _ids(connection: sa.Connection, study_id: int, after: int) -> list[int]:
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:
-    """A local time as Optuna stores it: in UTC, without saying so."""
+    """Return a local time as Optuna stores it: in UTC, without a time zone."""
     return moment.astimezone(datetime.UTC).replace(tzinfo=None)

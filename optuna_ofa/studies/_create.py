@@ -147,7 +147,7 @@ def study(
 
 
 def _cautious(predictor: Predictor, caution: float) -> Predictor:
-    """The predictor, or its bound.
+    """Return the predictor, or its lower confidence bound.
 
     Raises:
         InvalidArgumentError: If ``caution`` is negative, or the predictor has no deviations.

@@ -281,7 +281,7 @@ class SubnetStudy(optuna.Study):
     # ------------------------------------------------------------------ results
 
     def front(self, *, kind: Kind | None = None) -> Front:
-        """The Pareto front of the feasible trials.
+        """Return the Pareto front of the feasible trials.
 
         Args:
             kind: ``"predicted"`` or ``"measured"`` (by an objective of your own); a front never
@@ -395,7 +395,7 @@ class SubnetStudy(optuna.Study):
         return report(self, path, limits=limits, picks=picks, kind=kind, title=title)
 
     def results(self, *, kind: Kind | None = None) -> Evaluated:
-        """All finished trials of a kind as arrays, infeasible ones included.
+        """Return all finished trials of a kind as arrays, infeasible ones included.
 
         Args:
             kind: As in `front`.

@@ -123,7 +123,7 @@ class Breeding:
 
 
 def settle(space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
-    """Canonical rows; genes of blocks that have just become active are drawn."""
+    """Return canonical rows; genes of blocks that have just become active are drawn."""
     active = space.active_genes(rows)
     new = np.nonzero(active & (rows == 0) & space.block_genes)
     return redraw(space, rows, new, rng) * active

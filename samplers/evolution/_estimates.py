@@ -30,12 +30,12 @@ class Scored(NamedTuple):
     violations: Values
 
     def select(self, which: NDArray[np.intp] | slice) -> Scored:
-        """Some of the rows."""
+        """Return some of the rows."""
         return Scored(self.matrix[which], self.costs[which], self.violations[which])
 
     @staticmethod
     def join(parts: Sequence[Scored]) -> Scored:
-        """All rows of several, in their order."""
+        """Return all rows of several, in their order."""
         matrices, costs, violations = zip(*parts, strict=True)
         return Scored(np.concatenate(matrices), np.concatenate(costs), np.concatenate(violations))
 

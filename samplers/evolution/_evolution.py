@@ -100,7 +100,7 @@ class Evolution:
         return self._entropy
 
     def fork(self) -> Evolution:
-        """A copy that goes its own way."""
+        """Return a copy that goes its own way."""
         other = copy.copy(self)
         other._told, other._blocked = self._told.copy(), set(self._blocked)
         other._pending = list(self._pending)
@@ -108,7 +108,7 @@ class Evolution:
 
     @property
     def n_due(self) -> int:
-        """How many proposals are left in this generation, at least 1."""
+        """The number of proposals that are left in this generation, at least 1."""
         return max(1, self._size() - (len(self._told) - self._n_settled))
 
     def ask(self, n: int) -> Matrix:
@@ -172,7 +172,7 @@ class Evolution:
         self._blocked.update(keys_of(matrix).tolist())
 
     def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
-        """Which subnets were told, are proposed or forbidden, ``(n,)``."""
+        """Return which subnets have results, are proposed or forbidden, ``(n,)``."""
         return self._is_known(keys_of(matrix))
 
     # ------------------------------------------------------------------ results
@@ -211,7 +211,7 @@ class Evolution:
     # ------------------------------------------------------------------ proposals
 
     def _refill(self) -> bool:
-        """Whether there are proposals; a new generation is bred where there are none.
+        """Breed a new generation where there are no proposals; return whether there are some.
 
         The first one after a generation has ended depends on nothing that came since, so that
         it is the same in a process that is started in its midst.
@@ -231,7 +231,7 @@ class Evolution:
         return self._told.contains(keys) | np.isin(keys, blocked)
 
     def _distinct(self, is_known: IsKnown) -> Matrix:
-        """A generation of subnets that are not known, smaller where there are no more."""
+        """Return a generation of unknown subnets, smaller where there are no more."""
         rng = np.random.default_rng((self._entropy, self._n_settled, self._n_bred))
         self._n_bred += 1
         size, rows = self._size(), self._queue[:0]
@@ -250,7 +250,7 @@ class Evolution:
     def _proposals(
         self, n: int, attempt: int, is_known: IsKnown, rng: np.random.Generator
     ) -> Matrix:
-        """At most ``n`` different subnets that are not known; later attempts stray further."""
+        """Return at most ``n`` different unknown subnets; later attempts stray further."""
         population = self._population
         if population is None and attempt == 0:
             rows = self.space.spread(n, rng)
@@ -270,7 +270,7 @@ class Evolution:
     def _promising(
         self, population: Scored, rows: Matrix, parent: NDArray[np.intp], n: int
     ) -> Matrix:
-        """The ``n`` children with the best estimates."""
+        """Return the ``n`` children with the best estimates."""
         assert self._recent is not None
         costs, violations = self._estimator(self._recent, population, rows, parent)
         return rows[self._survival(costs, violations, min(n, len(rows)))]
@@ -283,7 +283,7 @@ class Evolution:
 
 
 def _unknown(rows: Matrix, is_known: IsKnown) -> NDArray[np.intp]:
-    """The first row of each subnet that is not known."""
+    """Return the first row of each subnet that is not known."""
     keys = keys_of(rows)
     first = first_of_each(keys)
     return first[~is_known(keys[first])]

@@ -1,4 +1,4 @@
-"""How many subnets are proposed before survivors are picked again."""
+"""The schedule of a search: sizes of generations, and restarts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class GenerationSize(Protocol):
     """Called by `Evolution` at the start of each generation."""
 
     def __call__(self, n_told: int) -> int:
-        """The size of the generation after ``n_told`` results, at least 1."""
+        """Return the size of the generation after ``n_told`` results, at least 1."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Growing:
             )
 
     def __call__(self, n_told: int) -> int:
-        """The size after ``n_told`` results."""
+        """Return the size after ``n_told`` results."""
         if n_told == 0:
             return self.first
         return int(min(max(self.share * n_told, self.smallest), self.largest))
@@ -71,7 +71,7 @@ class Constant:
             raise InvalidArgumentError(f"`size` must be at least 1, but got {self.size}.")
 
     def __call__(self, n_told: int) -> int:
-        """The size after ``n_told`` results."""
+        """Return the size after ``n_told`` results."""
         return self.size
 
 
@@ -92,7 +92,7 @@ class Island(NamedTuple):
     n_generations: int
 
     def generation_size(self, n_told: int) -> int:
-        """The size of the generation after ``n_told`` results."""
+        """Return the size of the generation after ``n_told`` results."""
         if n_told == self.start:
             return _FIRST
         return max(_SMALLEST, self.length // self.n_generations)
@@ -133,7 +133,7 @@ class Restarts:
             )
 
     def next_island(self, n_told: int, last: Island | None) -> Island | None:
-        """The island that starts after ``n_told`` results, if any.
+        """Return the island that starts after ``n_told`` results, if any.
 
         Args:
             n_told: Number of results so far.

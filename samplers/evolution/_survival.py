@@ -1,4 +1,4 @@
-"""Which subnets live on to the next generation."""
+"""The survivors of a generation."""
 
 from __future__ import annotations
 

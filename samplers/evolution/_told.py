@@ -1,4 +1,4 @@
-"""Which subnets were told already, for hundreds of thousands of them."""
+"""A set of subnets with results, for hundreds of thousands of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ToldSubnets:
         return len(self._keys) + len(self._loose)
 
     def copy(self) -> ToldSubnets:
-        """One that goes its own way."""
+        """Return one that goes its own way."""
         other = copy.copy(self)  # the arrays are never changed in place
         other._loose = dict(self._loose)
         return other
@@ -42,7 +42,7 @@ class ToldSubnets:
         return new
 
     def contains(self, keys: Keys, *, before: int | None = None) -> NDArray[np.bool_]:
-        """Which keys are there, ``(n,)``; with ``before``, among the first that were told."""
+        """Return which keys are there, ``(n,)``; with ``before``, among the first of them."""
         limit = len(self) if before is None else before
         if self._loose and len(keys) > _MANY:
             self._sort_in()

@@ -1,4 +1,4 @@
-"""How children are made from parents, on integer genotypes."""
+"""Crossover and mutation of integer genotypes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ResetMutation:
 
 
 def redraw(space: SearchSpace, rows: Matrix, which: Places, rng: np.random.Generator) -> Matrix:
-    """A copy in which the genes at ``which``, rows and columns, are drawn from their choices."""
+    """Return a copy whose genes at ``which``, rows and columns, are drawn from their choices."""
     table, sizes = _choice_table(space)
     columns = which[1]
     picks = (rng.random(len(columns)) * sizes[columns]).astype(np.intp)
@@ -108,7 +108,7 @@ def random_genes(space: SearchSpace, n: int, rng: np.random.Generator) -> Matrix
 
 @cache
 def _choice_table(space: SearchSpace) -> tuple[Matrix, NDArray[np.intp]]:
-    """The choices of each gene, ``(n_genes, most)``, and how many there are."""
+    """Return the choices of each gene, ``(n_genes, most)``, and how many there are."""
     choices = list(space.choices.values())
     sizes = np.array([len(values) for values in choices])
     table = np.zeros((len(sizes), sizes.max()), dtype=np.int16)

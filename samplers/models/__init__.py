@@ -1,1 +1,1 @@
-"""What to measure next, learnt from what was measured, on arrays."""
+"""The choice of subnets to measure, learnt from measurements, on arrays."""

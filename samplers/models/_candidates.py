@@ -22,16 +22,16 @@ _MAX_ATTEMPTS = 20
 
 
 class CandidateSource(Protocol):
-    """Where the subnets of a round come from. Called by `SurrogateSearch`."""
+    """The source of the subnets of a round. Called by `SurrogateSearch`."""
 
     def start(self, n: int, rng: np.random.Generator) -> Matrix:
         """``n`` subnets of all sizes, or fewer, the smallest and the largest first."""
 
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
-        """At most ``n`` random ones that are not taken; none if there are none."""
+        """Return at most ``n`` random ones that are not taken; none if there are none."""
 
     def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
-        """Different subnets that are good by their estimates, ``(m, n_genes)``.
+        """Return different subnets that are good by their estimates, ``(m, n_genes)``.
 
         Args:
             models: The estimates.
@@ -60,11 +60,11 @@ class ListedCandidates:
         return self._matrix[np.r_[places[:1], places[1:][-1:], between]]
 
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
-        """Some of the list."""
+        """Return some of the list."""
         return rng.permutation(self._matrix[absent(self._matrix, taken)])[:n]
 
     def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
-        """The whole list."""
+        """Return the whole list."""
         return self._matrix
 
 
@@ -81,11 +81,11 @@ class SearchedCandidates:
         self._front: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
 
     def start(self, n: int, rng: np.random.Generator) -> Matrix:
-        """Random subnets of all sizes."""
+        """Return random subnets of all sizes."""
         return self._space.spread(n, rng)
 
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
-        """Random ones of all sizes."""
+        """Return random ones of all sizes."""
         rows = taken[:0]
         for _ in range(_MAX_ATTEMPTS):
             rows = np.concatenate([rows, self._space.spread(4 * n, rng)])
@@ -96,7 +96,7 @@ class SearchedCandidates:
         return rng.permutation(rows)[:n]
 
     def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
-        """The survivors of the search."""
+        """Return the survivors of the search."""
         matrix = np.concatenate([known, self._front, self._space.spread(_POPULATION, rng)])
         matrix = matrix[first_of_each(keys_of(matrix))]
         costs, excess = models.costs(matrix), violations(models.excess(matrix))

@@ -1,4 +1,4 @@
-"""Which subnets promise the most beyond what is known."""
+"""The choice of subnets that promise the most beyond the known front."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def pick_improving(
 
 
 def _added(front: Values, point: Values, reference: Values) -> float:
-    """The hypervolume that a point adds to a front."""
+    """Return the hypervolume that a point adds to a front."""
     if (point >= reference).any():
         return 0.0
     covered = np.maximum(front, point)  # what lies within the point's own box
@@ -67,7 +67,7 @@ def _joined(front: Values, more: Values) -> Values:
 
 
 def _ranges(front: Values, known: Values) -> Values:
-    """The range of each objective on the front; of all that is known where it has none."""
+    """Return the range of each objective on the front; of all that is known where it has none."""
     ranges = np.ptp(front, axis=0)
     ranges = np.where(ranges > 0, ranges, np.ptp(known, axis=0))
     return np.asarray(np.where(ranges > 0, ranges, 1.0))

@@ -35,7 +35,7 @@ class Targets(NamedTuple):
 
     @property
     def violations(self) -> Values:
-        """How much each row violates in all, ``(n,)``; 0 where feasible."""
+        """The total violation of each row, ``(n,)``; 0 where feasible."""
         return violations(self.excess)
 
     def select(self, which: NDArray[np.intp]) -> Targets:

@@ -22,7 +22,7 @@ _EXACT = 1e-9
 
 
 class LearnedQuantity:
-    """What one quantity of any subnet is taken to be.
+    """The estimate of one quantity of any subnet.
 
     Args:
         model: Gaussian process of what the prior leaves over; None where it leaves nothing.
@@ -38,7 +38,7 @@ class LearnedQuantity:
         self._logarithmic = logarithmic
 
     def mean(self, matrix: Matrix) -> Vector:
-        """Estimates, ``(n,)``; of logarithms the median."""
+        """Return estimates, ``(n,)``; of logarithms the median."""
         values = _on_line(self._prior, self._line, matrix, self._logarithmic)
         if self._model is not None:
             values = values + self._model.predict(matrix)
@@ -71,7 +71,7 @@ class QuantityLearner:
         self._tuned_for: tuple[int, bool] = (0, False)
 
     def unmeasured(self) -> LearnedQuantity | None:
-        """The prior as it is; None where there is none."""
+        """Return the prior as it is; None where there is none."""
         if self._prior is None:
             return None
         line = np.array([0.0, 1.0])

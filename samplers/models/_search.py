@@ -159,7 +159,7 @@ class SurrogateSearch:
         return Evaluated.of(rows, unknown, np.full((len(rows), len(self._scales)), np.nan))
 
     def _filled(self, rows: Matrix, taken: Matrix, n: int, rng: np.random.Generator) -> Matrix:
-        """At least ``n`` subnets, if there are so many.
+        """Return at least ``n`` subnets, if there are so many.
 
         Raises:
             SearchSpaceExhaustedError: If none is left.
@@ -179,7 +179,7 @@ class SurrogateSearch:
 
 
 def _source(space: SearchSpace, pool: Matrix | None, n_searched: int) -> CandidateSource:
-    """A list where there is a pool, or the space is so small that a search would see it all."""
+    """Return a list where there is a pool, or a search would see all of the small space."""
     if pool is None and space.n_subnets > n_searched:
         return SearchedCandidates(space, n_searched)
     matrix = space.enumerate() if pool is None else pool

@@ -169,7 +169,7 @@ class TestSearch:
             study.results()
         found = Guests(fleet["narrow"], [fleet["wide"]])(3)
         assert len(found)
-        assert (fleet["narrow"].problem.evaluate(found).constraints <= 0).all()
+        assert (fleet["narrow"].problem.evaluate(found).excess <= 0).all()
 
     def test_a_seed_gives_the_same_search(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any

@@ -83,7 +83,7 @@ def test_infeasible_trials_are_never_on_the_front(make_study: Make) -> None:
     study.search(300)
     rows = study.space.to_matrix([p.subnet for p in study.front()])
     assert len(rows) > 0
-    assert (study.problem.evaluate(rows).constraints <= 0).all()
+    assert (study.problem.evaluate(rows).excess <= 0).all()
 
 
 def test_measured_values_beyond_a_bound_are_infeasible(make_study: Make) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 
 import numpy as np
@@ -16,9 +15,7 @@ from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import Problem
 from optuna_ofa.problem._partial import warn_failed
-from optuna_ofa.problem._problem import Attempt
 from optuna_ofa.space._matrix import Matrix
-from optuna_ofa.studies._engine import add_failed
 
 MakePredictor = Callable[..., Predictor]
 
@@ -65,8 +62,8 @@ def test_rows_that_raise_are_told_from_the_rest(
     assert np.flatnonzero(attempt.done).tolist() == good.tolist()
     assert attempt.errors == [error] * len(bad)
     expected = make(rows[:0], error).evaluate(rows[good])
-    np.testing.assert_allclose(attempt.evaluation.values, expected.values, rtol=1e-12)
-    np.testing.assert_allclose(attempt.evaluation.constraints, expected.constraints, rtol=1e-9)
+    np.testing.assert_allclose(attempt.predicted.values, expected.values, rtol=1e-12)
+    np.testing.assert_allclose(attempt.predicted.excess, expected.excess, rtol=1e-9)
 
 
 def test_one_row_of_many_costs_few_calls(make: Callable[..., Problem], space: SearchSpace) -> None:
@@ -88,24 +85,6 @@ def test_a_wrong_number_is_no_failure_of_single_rows(
 def test_an_interrupt_passes_through(make: Callable[..., Problem], rows: Matrix) -> None:
     with pytest.raises(KeyboardInterrupt, match="stop"):
         make(rows[:1], KeyboardInterrupt("stop")).try_evaluate(rows)
-
-
-def test_failed_trials_say_which_subnet_and_why(
-    make: Callable[..., Problem], rows: Matrix, space: SearchSpace
-) -> None:
-    problem = make(rows[:0], ValueError())
-    started = datetime.datetime.now()
-    study = optuna.create_study(directions=problem.directions)
-    done, errors = np.array([False, True, False]), [OSError("a"), ValueError("b")]
-    attempt = Attempt(done, problem.evaluate(rows[1:2]), errors)
-    with pytest.warns(FailedPredictionWarning, match="for 2 of 3 subnets"):
-        add_failed(study, problem, rows[:3], attempt, started)
-    assert [t.state for t in study.trials] == [TrialState.FAIL] * 2
-    assert [t.user_attrs["error"] for t in study.trials] == ["OSError: a", "ValueError: b"]
-    subnets = [Subnet.from_dict(t.user_attrs["subnet"]) for t in study.trials]
-    assert subnets == space.from_matrix(rows[:3:2])
-    assert (space.from_params([t.params for t in study.trials]) == rows[:3:2]).all()
-    assert study.trials[0].datetime_start == started
 
 
 def test_a_failing_objective_says_its_subnet(make: Callable[..., Problem], rows: Matrix) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.samplers import Told
-from optuna_ofa.samplers._predictor_estimates import PredictorSurrogate
+from optuna_ofa.samplers import Scored
+from optuna_ofa.samplers._predictor_estimates import PredictorEstimator
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]
@@ -26,10 +26,11 @@ def _quiet(one_thread: None, quiet_optuna: None) -> None:
     """One thread, and Optuna reports warnings alone."""
 
 
-def told(study: SubnetStudy, n: int, seed: int) -> Told:
+def told(study: SubnetStudy, n: int, seed: int) -> Scored:
     matrix = np.unique(study.space.sample(n, seed=seed), axis=0)
-    values, constraints = study.problem.evaluate(matrix)
-    return Told(matrix, values * study.problem.signs, study.problem.violations(constraints))
+    found = study.problem.evaluate(matrix)
+    costs = found.values * study.problem.signs
+    return Scored(matrix, costs, study.problem.violations(found.excess))
 
 
 def test_models_without_an_error_give_the_predictions(make_study: Make) -> None:
@@ -38,8 +39,8 @@ def test_models_without_an_error_give_the_predictions(make_study: Make) -> None:
     )
     recent, children = told(study, 300, 0), told(study, 50, 1)
     parent = np.zeros(len(children.matrix), dtype=np.intp)
-    values, violations = PredictorSurrogate(study.problem)(recent, recent, children.matrix, parent)
-    assert values == pytest.approx(children.values)
+    values, violations = PredictorEstimator(study.problem)(recent, recent, children.matrix, parent)
+    assert values == pytest.approx(children.costs)
     assert violations == pytest.approx(children.violations)
 
 
@@ -47,8 +48,8 @@ def test_predictors_without_a_model_are_estimated_from_results(make_study: Make)
     study = make_study(constraints={"latency_ms": 30.0, "n_macs": 3e8})
     recent, children = told(study, 800, 0), told(study, 100, 1)
     parent = np.zeros(len(children.matrix), dtype=np.intp)
-    values, _ = PredictorSurrogate(study.problem)(recent, recent, children.matrix, parent)
-    for estimated, true in zip(values.T, children.values.T, strict=True):
+    values, _ = PredictorEstimator(study.problem)(recent, recent, children.matrix, parent)
+    for estimated, true in zip(values.T, children.costs.T, strict=True):
         assert np.corrcoef(estimated, true)[0, 1] > 0.8
 
 
@@ -58,6 +59,6 @@ def test_a_constraint_that_cannot_be_estimated_is_taken_to_hold(
     study = make_study(objectives=("n_params", "n_macs"), constraints={"top1": 75.0})
     recent = told(study, 50, 0)
     parent = np.zeros(len(recent.matrix), dtype=np.intp)
-    _, violations = PredictorSurrogate(study.problem)(recent, recent, recent.matrix, parent)
+    _, violations = PredictorEstimator(study.problem)(recent, recent, recent.matrix, parent)
     assert recent.violations.any()
     assert not violations.any()

@@ -16,8 +16,8 @@ from optuna.storages.journal._base import BaseJournalSnapshot
 from optuna.trial import FrozenTrial
 
 from optuna_ofa import SubnetStudy
-from optuna_ofa.fronts._evaluated import Batch
 from optuna_ofa.storage import _public_store
+from optuna_ofa.storage._public_store import append_trials
 from optuna_ofa.storage._rows import finished_trials
 
 Make = Callable[..., SubnetStudy]
@@ -36,7 +36,7 @@ def trials(make_study: Make) -> list[FrozenTrial]:
     study = make_study(constraints={"latency_ms": 30.0})
     matrix = study.space.sample(5, seed=1)
     moments = datetime.datetime(2026, 7, 1, 12, 0, 0, 5), datetime.datetime(2026, 7, 1, 12, 0, 1)
-    return finished_trials(study.problem, Batch(matrix, *study.problem.evaluate(matrix), *moments))
+    return finished_trials(study.problem, study.problem.evaluate(matrix), [{}] * 5, moments)
 
 
 def journal(path: Path, backend: type[JournalFileBackend] = JournalFileBackend) -> optuna.Study:
@@ -52,7 +52,8 @@ def entries(path: Path) -> list[dict[str, Any]]:
 
 def test_entries_are_those_that_optuna_writes(tmp_path: Path, trials: list[FrozenTrial]) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    _public_store.add_trials(study := journal(ours), trials)
+    study = journal(ours)
+    assert append_trials(study._storage, study._study_id, trials)
     journal(theirs).add_trials(trials)
     assert entries(ours) == entries(theirs)
     assert [t.number for t in study.trials] == list(range(5))
@@ -69,7 +70,7 @@ def test_they_are_written_at_once(
         append(self, logs)
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", count)
-    _public_store.add_trials(study, trials)
+    assert append_trials(study._storage, study._study_id, trials)
     assert sizes == [5]
 
 
@@ -83,7 +84,6 @@ def test_otherwise_optuna_adds_them(
     if reason == "other-names":
         monkeypatch.delattr(JournalStorage, "_write_log")
     expected = [] if reason == "nothing" else trials
-    added: list[FrozenTrial] = []
-    monkeypatch.setattr(study, "add_trials", added.extend)
-    _public_store.add_trials(study, expected)
-    assert added == expected
+    assert not append_trials(study._storage, study._study_id, expected)
+    monkeypatch.undo()
+    assert study.trials == []

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from optuna_ofa.fronts._evaluated import Results
-from optuna_ofa.storage import _read
+from optuna_ofa.problem import Evaluated
+from optuna_ofa.storage import _read, open_store
 from optuna_ofa.storage._public_store import PublicStore
 from optuna_ofa.storage._table_store import TableStore
 from optuna_ofa.studies import SubnetStudy
@@ -56,13 +56,11 @@ def mixed(make_study: Make, url: str, names: Callable[[], str]) -> SubnetStudy:
     return study
 
 
-def both(study: SubnetStudy) -> tuple[Results, Results]:
+def both(study: SubnetStudy) -> tuple[Evaluated, Evaluated]:
     """What the tables and what Optuna says, in the order of the trials."""
-    assert study._tables is not None
-    stores = (
-        TableStore(study._study_id, study._tables, study.problem, "all"),
-        PublicStore(study, study.problem, "all"),
-    )
+    of_study = study._storage, study.study_name, study.problem, "all"
+    stores = open_store(*of_study), PublicStore(*of_study)
+    assert isinstance(stores[0], TableStore)
     first, second = (store.read() for store in stores)
     return first.select(np.argsort(first.numbers)), second.select(np.argsort(second.numbers))
 
@@ -84,8 +82,7 @@ def test_what_is_read_is_what_optuna_reads(
 
 
 def test_each_trial_is_read_once(mixed: SubnetStudy) -> None:
-    assert mixed._tables is not None
-    store = TableStore(mixed._study_id, mixed._tables, mixed.problem, "all")
+    store = open_store(mixed._storage, mixed.study_name, mixed.problem, "all")
     first = store.read()
     assert len(store.read().numbers) == 0
     running = [t.number for t in mixed.trials if t.state == TrialState.RUNNING]

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import StorageError
-from optuna_ofa.fronts._evaluated import Batch
+from optuna_ofa.problem import Evaluated
 from optuna_ofa.storage import _transactions, _write
 from optuna_ofa.storage._rows import finished_trials
 from optuna_ofa.storage._transactions import relational
@@ -46,7 +46,7 @@ def _timezone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 def tables(study: SubnetStudy) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of a study's trials without ids, in an order that does not depend on ids."""
-    storage = relational(study)
+    storage = relational(study._storage)
     assert storage is not None
     trials = models.TrialModel.__table__
     own = trials.c.study_id == study._study_id
@@ -66,17 +66,25 @@ def tables(study: SubnetStudy) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-def predicted(study: SubnetStudy, n: int = 5) -> Batch:
-    """Predictions of random subnets."""
-    matrix = study.space.sample(n, seed=1)
+Generation = tuple[Evaluated, tuple[datetime.datetime, datetime.datetime]]
+
+
+def predicted(study: SubnetStudy, n: int = 5) -> Generation:
+    """Predictions of random subnets, and when they were made."""
     now = datetime.datetime.now()
     started = now - datetime.timedelta(seconds=3)
-    return Batch(matrix, *study.problem.evaluate(matrix), started, now)
+    return study.problem.evaluate(study.space.sample(n, seed=1)), (started, now)
+
+
+def finished(study: SubnetStudy, generation: Generation) -> list[FrozenTrial]:
+    """Finished trials of a generation."""
+    evaluated, times = generation
+    return finished_trials(study.problem, evaluated, [{}] * len(evaluated.matrix), times)
 
 
 def batch(study: SubnetStudy, n: int = 5) -> list[FrozenTrial]:
     """Finished trials of random subnets."""
-    return finished_trials(study.problem, predicted(study, n))
+    return finished(study, predicted(study, n))
 
 
 @pytest.mark.usefixtures("_timezone")
@@ -88,8 +96,8 @@ def test_rows_are_those_that_optuna_writes(
         make_study(storage=url, study_name=names(), constraints=constraints) for _ in range(2)
     )
     trials = predicted(ours)
-    assert ours._store.write(trials).own.numbers.tolist() == list(range(5))
-    theirs.add_trials(finished_trials(theirs.problem, trials))
+    assert ours.store.write(*trials).own.numbers.tolist() == list(range(5))
+    theirs.add_trials(finished(theirs, trials))
     assert tables(ours) == tables(theirs)
     assert len(tables(ours)["trial_params"]) == 5 * len(ours.space.genes)
 
@@ -99,8 +107,8 @@ def test_rows_of_other_families(make_study: Make, sqlite: str, family: str) -> N
     space = SearchSpace(family)
     ours, theirs = (make_study(space, storage=sqlite, study_name=name) for name in "ab")
     trials = predicted(ours)
-    ours._store.write(trials)
-    theirs.add_trials(finished_trials(theirs.problem, trials))
+    ours.store.write(*trials)
+    theirs.add_trials(finished(theirs, trials))
     assert tables(ours) == tables(theirs)
 
 
@@ -108,8 +116,8 @@ def test_trials_read_back_are_those_that_were_written(
     make_study: Make, url: str, names: Callable[[], str]
 ) -> None:
     study = make_study(storage=url, study_name=names(), constraints={"latency_ms": 30.0})
-    trials = finished_trials(study.problem, predictions := predicted(study))
-    study._store.write(predictions)
+    trials = finished(study, predictions := predicted(study))
+    study.store.write(*predictions)
     loaded = optuna.load_study(study_name=study.study_name, storage=url).trials
     for written, read in zip(trials, loaded, strict=True):
         assert read.params == written.params
@@ -181,8 +189,7 @@ def test_a_generation_that_cannot_be_written_leaves_nothing(
 def test_tables_that_cannot_be_read(make_study: Make, sqlite: str) -> None:
     study = make_study(storage=sqlite, study_name="a")
     study.search(10)
-    assert study._tables is not None
-    with study._tables.engine.begin() as connection:
+    with study.store.storage._backend.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE trials")
     with pytest.raises(StorageError, match="says: no such table: trials"):
         study.results()
@@ -193,9 +200,9 @@ def test_other_drivers_get_what_sqlalchemy_makes(
 ) -> None:
     fast, plain = (make_study(storage=sqlite, study_name=name) for name in "ab")
     trials = predicted(fast)
-    fast._store.write(trials)
+    fast.store.write(*trials)
     monkeypatch.setattr(_write, "_MARKS", {})
-    plain._store.write(trials)
+    plain.store.write(*trials)
     assert tables(plain) == tables(fast)
 
 
@@ -237,4 +244,4 @@ def test_other_storages_have_no_tables(
     make_study: Make, tmp_path: Any, storage: str | None
 ) -> None:
     backend = JournalStorage(JournalFileBackend(str(tmp_path / "log"))) if storage else None
-    assert relational(make_study(storage=backend)) is None
+    assert relational(make_study(storage=backend)._storage) is None

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from optuna_ofa.exceptions import StorageError
-from optuna_ofa.storage import _transactions
+from optuna_ofa.storage import _transactions, relational
 from optuna_ofa.storage._transactions import is_transient, retrying
 from optuna_ofa.studies import SubnetStudy
 
@@ -101,7 +101,7 @@ def test_a_generation_waits_for_the_lock_of_another(
 ) -> None:
     study = make_study(storage=sqlite, study_name="a")
     study.search(100)
-    tables: Any = study._tables
+    tables: Any = relational(study._storage)
     tables.engine.dispose()
     sa.event.listen(tables.engine, "connect", lambda c, _: c.execute("PRAGMA busy_timeout = 0"))
     other = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)

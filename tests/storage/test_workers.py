@@ -46,7 +46,7 @@ def work(url: str, name: str, seeds: list[int], n: int) -> None:
 
 def rows_per_trial(study: optuna.Study, model: type) -> Counter[int]:
     """How many rows of a table each trial has."""
-    storage = relational(study)
+    storage = relational(study._storage)
     assert storage is not None
     table, trials = model.__table__, models.TrialModel.__table__
     query = sa.select(table.c.trial_id).join(trials, trials.c.trial_id == table.c.trial_id)
@@ -125,7 +125,7 @@ class TestMeetingAnotherWorker:
     @pytest.mark.parametrize("first", [2], indirect=True, ids=["other-seed"])
     def test_its_results_are_known_at_once(self, first: SubnetStudy) -> None:
         first.search(100)
-        known = first._archive.all()
+        known = first.engine.known()
         assert sorted(known.numbers.tolist()) == list(range(200))
-        proposed = first._evolution.ask(200)
+        proposed = first.engine._evolution.ask(200)
         assert not {r.tobytes() for r in known.matrix} & {r.tobytes() for r in proposed}

@@ -28,7 +28,8 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.space._matrix import Matrix
-from optuna_ofa.storage import _write
+from optuna_ofa.storage import _write, relational
+from optuna_ofa.storage._public_store import PublicStore
 from optuna_ofa.studies._ask import Asked
 
 Make = Callable[..., SubnetStudy]
@@ -45,6 +46,13 @@ def subnets(asked: list[Asked]) -> list[Subnet]:
 
 def states(study: optuna.Study) -> list[TrialState]:
     return [t.state for t in study.trials]
+
+
+def publicly(study: SubnetStudy) -> SubnetStudy:
+    """The same study, whose trials are written through Optuna's public calls."""
+    store = PublicStore(study._storage, study.study_name, study.problem, "all")
+    study.engine.store = store
+    return study
 
 
 class TestAsking:
@@ -67,7 +75,7 @@ class TestAsking:
         self, make_study: Make, url: str, names: Callable[[], str]
     ) -> None:
         ours, theirs = (make_study(storage=url, study_name=names()) for _ in range(2))
-        theirs._tables = None
+        publicly(theirs)
         before = datetime.datetime.now() - datetime.timedelta(seconds=1)
         ours.ask_batch(3)
         theirs.ask_batch(3)
@@ -301,7 +309,7 @@ class TestTelling:
             asked[1].trial.set_constraint("n_params", 3.0)
             asked[1].trial.set_user_attr("note", "warm")
             if not tables:
-                theirs, study._tables = study, None
+                theirs = publicly(study)
             else:
                 ours = study
             study.tell_batch([*asked[:2], asked[3]], [*measure(asked[:2]), None])
@@ -332,8 +340,7 @@ class TestTelling:
                 study.tell_batch(asked, [*measure(asked[:2]), None])
         assert study.trials == before
         commits: list[object] = []
-        assert study._tables is not None
-        sa.event.listen(study._tables.engine, "commit", commits.append)
+        sa.event.listen(relational(study._storage).engine, "commit", commits.append)
         study.tell_batch(asked, [*measure(asked[:2]), None])
         assert len(commits) == 1
         assert states(study) == [TrialState.COMPLETE] * 2 + [TrialState.FAIL]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from optuna.trial import TrialState
 from optuna_ofa import SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 from optuna_ofa.predictors import CostPredictor, Predictor
+from optuna_ofa.problem import Attempt
 from optuna_ofa.space._matrix import Matrix
 
 Make = Callable[..., SubnetStudy]
@@ -123,3 +125,18 @@ def test_a_constraint_is_reachable_by_what_can_be_predicted(
     with pytest.warns(FailedPredictionWarning, match="too large"):
         study.search(100)
     assert max(p.values["latency_ms"] for p in study.front()) <= 40.0
+
+
+def test_failed_trials_say_which_subnet_and_why(make_study: Make) -> None:
+    study = make_study()
+    rows, started = study.space.sample(3, seed=3), datetime.datetime.now()
+    done, errors = np.array([False, True, False]), [OSError("a"), ValueError("b")]
+    attempt = Attempt(done, study.problem.evaluate(rows[1:2]), errors)
+    with pytest.warns(FailedPredictionWarning, match="for 2 of 3 subnets"):
+        study.engine._add_failed(rows, attempt, started)
+    assert [t.state for t in study.trials] == [TrialState.FAIL] * 2
+    assert [t.user_attrs["error"] for t in study.trials] == ["OSError: a", "ValueError: b"]
+    subnets = [Subnet.from_dict(t.user_attrs["subnet"]) for t in study.trials]
+    assert subnets == study.space.from_matrix(rows[::2])
+    assert (study.space.from_params([t.params for t in study.trials]) == rows[::2]).all()
+    assert study.trials[0].datetime_start == started

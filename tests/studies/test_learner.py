@@ -109,10 +109,10 @@ def test_measured_values_do_not_compete(make_study: Make, sqlite: str, again: bo
 
 def check_population(study: SubnetStudy) -> None:
     """All survivors have what is predicted for them."""
-    population = study._evolution._population
+    population = study.engine._evolution._population
     assert population is not None
     expected = study.problem.evaluate(population.matrix).values
-    assert (population.values * study.problem.signs).tolist() == expected.tolist()
+    assert (population.costs * study.problem.signs).tolist() == expected.tolist()
 
 
 def test_what_others_measure_in_the_meantime_does_not_compete(
@@ -131,7 +131,7 @@ def test_what_others_measure_in_the_meantime_does_not_compete(
 
     accuracy.predict = meanwhile  # type: ignore[method-assign]
     study.search(200)
-    assert np.count_nonzero(study._archive.all().measured) == 10
+    assert np.count_nonzero(study.engine.known().measured) == 10
     check_population(study)
 
 
@@ -139,7 +139,7 @@ def test_the_sampler_learns_what_was_measured_in_optimize(make_study: Make) -> N
     study = make_study()
     study.optimize(lambda trial: (75.0, float(len(str(study.space.suggest(trial))))), n_trials=120)
     population = study.sampler.evolution._population  # type: ignore[attr-defined]
-    assert set(population.values[:, 0].tolist()) == {-75.0}
+    assert set(population.costs[:, 0].tolist()) == {-75.0}
 
 
 def test_measured_subnets_that_cannot_be_predicted_are_not_repeated(

@@ -7,14 +7,14 @@ import pytest
 
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.fronts._pareto import Values
-from optuna_ofa.samplers import RidgeSurrogate, Told
+from optuna_ofa.samplers import RidgeEstimator, Scored
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._matrix import Matrix
 
 
-def told(space: SearchSpace, n: int, seed: int) -> Told:
+def told(space: SearchSpace, n: int, seed: int) -> Scored:
     matrix = np.unique(space.sample(n, seed=seed), axis=0)
-    return Told(matrix, *measure(space, matrix))
+    return Scored(matrix, *measure(space, matrix))
 
 
 def measure(space: SearchSpace, matrix: Matrix) -> tuple[Values, Values]:
@@ -26,9 +26,9 @@ def measure(space: SearchSpace, matrix: Matrix) -> tuple[Values, Values]:
 def test_estimates_rank_as_the_truth_does(space: SearchSpace) -> None:
     recent, parents, children = (told(space, n, seed) for n, seed in ((800, 0), (50, 1), (300, 2)))
     parent = np.random.default_rng(0).integers(len(parents.matrix), size=len(children.matrix))
-    values, violations = RidgeSurrogate(space)(recent, parents, children.matrix, parent)
-    assert values.shape == children.values.shape
-    for estimated, true in zip(values.T, children.values.T, strict=True):
+    values, violations = RidgeEstimator(space)(recent, parents, children.matrix, parent)
+    assert values.shape == children.costs.shape
+    for estimated, true in zip(values.T, children.costs.T, strict=True):
         assert np.corrcoef(estimated, true)[0, 1] > 0.9
     assert (violations >= 0).all()
     assert np.corrcoef(violations, children.violations)[0, 1] > 0.8
@@ -36,15 +36,15 @@ def test_estimates_rank_as_the_truth_does(space: SearchSpace) -> None:
 
 def test_estimates_near_a_parent_share_its_error(space: SearchSpace) -> None:
     recent, parents = told(space, 800, 0), told(space, 50, 1)
-    surrogate, same = RidgeSurrogate(space), np.arange(len(parents.matrix))
-    shifted = parents._replace(values=parents.values + 10)
-    plain, _ = surrogate(recent, parents, parents.matrix, same)
-    anchored, _ = surrogate(recent, shifted, parents.matrix, same)
+    estimator, same = RidgeEstimator(space), np.arange(len(parents.matrix))
+    shifted = parents._replace(costs=parents.costs + 10)
+    plain, _ = estimator(recent, parents, parents.matrix, same)
+    anchored, _ = estimator(recent, shifted, parents.matrix, same)
     assert anchored - plain == pytest.approx(5.0, abs=1e-3)
 
 
 def test_few_results_are_enough_for_an_estimate(space: SearchSpace) -> None:
     recent = told(space, 3, 0)
-    values, violations = RidgeSurrogate(space)(recent, recent, recent.matrix, np.arange(3))
+    values, violations = RidgeEstimator(space)(recent, recent, recent.matrix, np.arange(3))
     assert np.isfinite(values).all()
     assert np.isfinite(violations).all()

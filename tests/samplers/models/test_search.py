@@ -13,8 +13,8 @@ from optuna_ofa.exceptions import (
     SearchSpaceExhaustedError,
 )
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.samplers.models._models import Measurements
-from optuna_ofa.samplers.models._search import Proposals, SurrogateSearch
+from optuna_ofa.problem import Evaluated
+from optuna_ofa.samplers.models._search import SurrogateSearch
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.space._matrix import Matrix
 
@@ -24,12 +24,12 @@ def space() -> SearchSpace:
     return SearchSpace("ofa_mbv3_w1.0").restrict(resolution=224)
 
 
-def measure(space: SearchSpace, matrix: Matrix, limit: float = np.inf) -> Measurements:
+def measure(space: SearchSpace, matrix: Matrix, limit: float = np.inf) -> Evaluated:
     """A front to find: parameters are good, multiply-adds bad, kernels of 7 in between."""
     params = CostPredictor("n_params", space).predict(matrix) / 1e6
     macs = CostPredictor("n_macs", space).predict(matrix) / 1e8
     kernels = (matrix == 7).sum(axis=1) / 10
-    return Measurements(
+    return Evaluated.of(
         matrix, np.stack([-params - kernels, macs], axis=1), (macs - limit)[:, None]
     )
 
@@ -41,6 +41,7 @@ Make = Callable[..., SurrogateSearch]
 def make() -> Make:
     def search(space: SearchSpace, **options: object) -> SurrogateSearch:
         options = {
+            "signs": np.ones(2),
             "objectives": [None, None],
             "constraints": [None],
             "n_startup_trials": 20,
@@ -54,12 +55,12 @@ def make() -> Make:
 
 def propose(
     search: SurrogateSearch,
-    known: Measurements,
+    known: Evaluated,
     n: int = 5,
     pending: Matrix | None = None,
     taken: Matrix | None = None,
     seed: int = 0,
-) -> Proposals:
+) -> Evaluated:
     nothing = known.matrix[:0]
     return search.propose(
         known,
@@ -77,7 +78,7 @@ def keys(matrix: Matrix) -> set[bytes]:
 def test_the_start_is_a_spread_with_both_ends(space: SearchSpace, make: Make) -> None:
     known = measure(space, space.sample(0, seed=0))
     found = propose(make(space), known, 20)
-    assert found.is_start
+    assert np.isnan(found.values).all()
     assert space.from_matrix(found.matrix[:2]) == [space.smallest(), space.largest()]
     assert len(keys(found.matrix)) == 20
 
@@ -93,7 +94,7 @@ def test_models_are_used_once_enough_is_measured(
     found = propose(
         make(space), measure(space, rows[:n_known]), pending=rows[n_known : n_known + n_pending]
     )
-    assert found.is_start != started
+    assert np.isnan(found.values).all() != started
 
 
 def test_proposals_extend_the_front(space: SearchSpace, make: Make) -> None:
@@ -109,28 +110,28 @@ def test_estimates_come_with_proposals(space: SearchSpace, make: Make) -> None:
     found = propose(make(space), known, 8)
     true = measure(space, found.matrix, limit=4.0)
     assert np.abs(found.values - true.values).mean() < 0.1 * known.values.std()
-    assert np.abs(found.constraints - true.constraints).mean() < 0.1
+    assert np.abs(found.excess - true.excess).mean() < 0.1
     assert (found.std > 0).all()
 
 
 def test_constraints_are_learnt(space: SearchSpace, make: Make) -> None:
     known = measure(space, space.sample(60, seed=0), limit=2.5)
     found = propose(make(space), known, 8)
-    assert (measure(space, found.matrix, limit=2.5).constraints <= 0.05).all()
+    assert (measure(space, found.matrix, limit=2.5).excess <= 0.05).all()
 
 
 def test_the_nearest_come_first_where_nothing_is_feasible(space: SearchSpace, make: Make) -> None:
     known = measure(space, space.sample(40, seed=0), limit=0.5)
     found = propose(make(space), known, 8)
-    assert (found.constraints > 0).all()
-    assert (np.diff(found.constraints[:, 0]) >= 0).all()
-    assert found.constraints.max() < known.constraints.min()
+    assert (found.excess > 0).all()
+    assert (np.diff(found.excess[:, 0]) >= 0).all()
+    assert found.excess.max() < known.excess.min()
 
 
 def test_unknown_constraints_are_taken_to_be_satisfied(space: SearchSpace, make: Make) -> None:
     known = measure(space, space.sample(30, seed=0))
-    known.constraints[:] = np.nan
-    assert np.isnan(propose(make(space), known).constraints).all()
+    known.excess[:] = np.nan
+    assert np.isnan(propose(make(space), known).excess).all()
 
 
 def test_nothing_that_is_known_or_taken_is_proposed(small_space: SearchSpace, make: Make) -> None:

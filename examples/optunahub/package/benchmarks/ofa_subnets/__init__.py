@@ -69,10 +69,10 @@ class Problem(optunahub.benchmarks.BaseProblem):
 
     def evaluate_constraints(self, params: dict[str, Any]) -> dict[str, float]:
         """By how much each constraint is violated; at most 0 where it is not."""
-        excess = self._evaluate(params).constraints[0].tolist()
+        excess = self._evaluate(params).excess[0].tolist()
         return dict(zip(self._problem.constraints, excess, strict=True))
 
-    def _evaluate(self, params: Mapping[str, Any]) -> optuna_ofa.studies.Evaluation:
+    def _evaluate(self, params: Mapping[str, Any]) -> optuna_ofa.problem.Evaluated:
         return self._problem.evaluate(self._problem.space.from_params([params]))
 
 
