@@ -24,6 +24,7 @@ from optuna_ofa.costs import layer_macs
 from optuna_ofa.exceptions import MissingEntryError
 from optuna_ofa.formats import layers_from_net_config
 from optuna_ofa.space import Layer
+from optuna_ofa.visualization import plot_transfer
 
 FAMILY = "ofa_mbv3_w1.2"
 ACCURACY = ("ofa_mbv3_w1.2_accuracy", "ofa_mbv3_w1.2_acc_predictor.pth")
@@ -99,7 +100,7 @@ def main() -> None:
 
     arguments.folder.mkdir(parents=True, exist_ok=True)
     fleet.plot_fronts(kind="predicted").write_html(arguments.folder / "fronts.html")
-    matrix.plot().write_html(arguments.folder / "transfer.html")
+    plot_transfer(matrix).write_html(arguments.folder / "transfer.html")
     print(f"\nPictures are in {arguments.folder}.")
 
 

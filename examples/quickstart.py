@@ -19,6 +19,7 @@ import optuna_ofa
 from optuna_ofa import AccuracyMeter, LatencyMeter
 from optuna_ofa.data import fashion_mnist, halves, packaged_supernet
 from optuna_ofa.verification import Meter
+from optuna_ofa.visualization import plot_verification
 
 FOLDER = Path("runs")
 FAMILY, SMALL = "ofa_mbv3_w1.0", "ofa_mbv3_fashion"
@@ -76,7 +77,7 @@ def measure() -> None:
     print(f"Measuring {N_MEASURED} subnets of its front ...")
     verification = study.verify(meters(), points=N_MEASURED)
     print(verification)
-    figure = verification.plot()
+    figure = plot_verification(verification)
     figure.write_html(FOLDER / "measured.html")
     print(f"\nPredicted beside measured: {FOLDER / 'measured.html'}")
 

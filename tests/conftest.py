@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 import optuna_ofa
-from optuna_ofa import SearchSpace
+from optuna_ofa import SearchSpace, fronts, studies
 from optuna_ofa.fronts._pareto import Values
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import Constant, NSGAIISampler
@@ -95,6 +96,30 @@ def searched() -> Callable[..., SubnetStudy]:
         return study
 
     return make
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[SubnetStudy], Counter[str]]:
+    """Count how often the trials of a study are read and its fronts found, from then on."""
+
+    def count(study: SubnetStudy) -> Counter[str]:
+        counts: Counter[str] = Counter()
+
+        def watch(owner: object, name: str) -> None:
+            original = getattr(owner, name)
+
+            def call(*args: object, **options: object) -> object:
+                counts[name] += 1
+                return original(*args, **options)
+
+            monkeypatch.setattr(owner, name, call)
+
+        watch(type(study.store), "read")
+        for module in (fronts._findings, studies._study):
+            watch(module, "find_front")
+        return counts
+
+    return count
 
 
 @pytest.fixture(params=[1, 2, 3], ids=["1-objective", "2-objectives", "3-objectives"])

@@ -69,7 +69,7 @@ def _run_search(arguments: Arguments) -> Output:
     if arguments["plot"]:
         _studies.save(found.plot_front(), arguments["plot"])
     front = found.front(kind="predicted")
-    n_trials, picks = len(found.results(kind="predicted").numbers), _studies.spread(front, _N_PICKS)
+    n_trials, picks = len(found.results(kind="predicted").numbers), _studies.along(front, _N_PICKS)
     text = (
         f"{len(front)} subnets on the predicted front of {n_trials:,} trials; {len(picks)} of "
         f"them:\n{_studies.lines(picks)}"
@@ -122,7 +122,7 @@ def _run_front(arguments: Arguments) -> Output:
         points = [front.best(**limits(arguments["within"]))]
         title = "the best one within the limits"
     else:
-        points = _studies.spread(front, arguments["n"])
+        points = _studies.along(front, arguments["n"])
         title = f"{len(points)} of them"
     text = f"{len(front)} subnets on the front of {found.study_name}; {title}:\n"
     data = {
@@ -164,7 +164,9 @@ def _run_verify(arguments: Arguments) -> Output:
     meter = LatencyMeter(**{name: arguments[name] for name in settings})
     found = _studies.open_study(arguments).verify({"latency_ms": meter}, points=arguments["points"])
     if arguments["plot"]:
-        _studies.save(found.plot(), arguments["plot"])
+        from optuna_ofa.visualization import plot_verification
+
+        _studies.save(plot_verification(found), arguments["plot"])
     data = {
         "errors": {metric: of._asdict() for metric, of in found.errors.items()},
         "points": [

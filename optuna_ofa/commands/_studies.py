@@ -70,12 +70,11 @@ def quiet_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def spread(front: Front, n: int) -> list[FrontPoint]:
-    """At most ``n`` points from one end of a front to the other; 0 gives all."""
-    if not 0 < n < len(front):
-        return list(front)
-    last = len(front) - 1
-    return [front[round(i * last / max(n - 1, 1))] for i in range(n)]
+def along(front: Front, n: int) -> list[FrontPoint]:
+    """Return at most ``n`` points from one end of a front to the other; 0 gives all."""
+    from optuna_ofa.fronts import evenly
+
+    return [front[i] for i in evenly(len(front), n if n > 0 else len(front))]
 
 
 def point_data(point: FrontPoint) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import json
 import mimetypes
 import tempfile
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,20 +23,26 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from optuna_ofa.evaluation import Loader
-    from optuna_ofa.studies import SubnetStudy
     from optuna_ofa.supernet import Supernet
 
 # An attribute of the study for each file of a trial. Optuna's own is one of the trial, which can't
 # be set once the trial has finished; Optuna Dashboard reads this one too.
 _PREFIX = "dashboard:artifacts:"
 _JSON = (".config", ".json")
+_ENDINGS = {
+    "pytorch": ".safetensors",
+    "torch_export": ".pt2",
+    "onnx": ".onnx",
+    "onnx_int8": ".int8.onnx",
+    "executorch": ".pte",
+}
 
 
 class Exports(NamedTuple):
-    """How models of picks are made.
+    """The way models of picks are made.
 
     Args:
-        net: What they are taken from.
+        net: The source of their weights.
         format: As `optuna_ofa.deployment.export` knows it.
         calibration: Images for the statistics of batch normalisation.
     """
@@ -47,91 +52,80 @@ class Exports(NamedTuple):
     calibration: Loader | Tensor | None
 
 
-def put_artifacts(
-    pending: Pending,
-    study: SubnetStudy,
-    point: FrontPoint,
-    trial_id: int,
-    store: ArtifactStore,
-    exports: Exports | None,
-) -> None:
-    """Give a trial its files, in place of those that it has by the same names."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "net.config").write_text(json.dumps(net_config(point.subnet), indent=1))
-        if exports is not None:
-            path = folder / f"subnet-{point.trial_number}{_ending(exports.format)}"
-            export(
-                exports.net,
-                point.subnet,
-                path,
-                format=exports.format,
-                calibration=exports.calibration,
-                figures=figures_of(point),
-            )
-        kept = {_put(pending, study, trial_id, file, store) for file in _files(folder)}
-    for key, meta in _artifacts(pending, trial_id):
-        if key not in kept:
-            _remove(pending, key, meta, store)
+class Artifacts:
+    """The files of trials.
 
+    Args:
+        pending: The attributes of the study.
+        store: The files themselves; None leaves those that are there.
+        exports: The way models are made; None makes none.
+    """
 
-def has_artifacts(pending: Pending, trial_id: int) -> bool:
-    """Whether a trial has files from here."""
-    return bool(_artifacts(pending, trial_id))
+    def __init__(
+        self, pending: Pending, store: ArtifactStore | None, exports: Exports | None
+    ) -> None:
+        self._pending, self._store, self._exports = pending, store, exports
 
+    def put(self, point: FrontPoint, trial_id: int) -> None:
+        """Give a trial its files, in place of those that it has by the same names."""
+        if self._store is None:
+            return
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "net.config").write_text(json.dumps(net_config(point.subnet), indent=1))
+            if self._exports is not None:
+                net, format, calibration = self._exports
+                export(
+                    net,
+                    point.subnet,
+                    folder / f"subnet-{point.trial_number}{_ENDINGS.get(format, '')}",
+                    format=format,
+                    calibration=calibration,
+                    figures=figures_of(point),
+                )
+            files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+            kept = {self._write(self._store, file, trial_id) for file in files}
+        self._remove(self._store, trial_id, kept)
 
-def remove_artifacts(pending: Pending, trial_id: int, store: ArtifactStore) -> None:
-    """Take the files of a trial away."""
-    for key, meta in _artifacts(pending, trial_id):
-        _remove(pending, key, meta, store)
+    def remove(self, trial_id: int) -> bool:
+        """Take the files of a trial away, and return whether it has none any more."""
+        if self._store is None:
+            return not self._files(trial_id)
+        self._remove(self._store, trial_id, set())
+        return True
 
-
-def _ending(format: str) -> str:
-    return {
-        "pytorch": ".safetensors",
-        "torch_export": ".pt2",
-        "onnx": ".onnx",
-        "onnx_int8": ".int8.onnx",
-        "executorch": ".pte",
-    }.get(format, "")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def _put(
-    pending: Pending, study: SubnetStudy, trial_id: int, file: Path, store: ArtifactStore
-) -> str:
-    """Store a file under an id that only depends on what it is and where it belongs."""
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    place = f"{study.study_name}/{study._study_id}/{trial_id}/{file.name}/{digest}"
-    artifact_id = str(uuid.uuid5(uuid.NAMESPACE_URL, place))
-    key = f"{_PREFIX}{trial_id}:{artifact_id}"
-    if not isinstance(pending.get(key), str) or json.loads(pending.get(key)) is None:
+    def _write(self, store: ArtifactStore, file: Path, trial_id: int) -> str:
+        """Store a file under an id that depends on its content and its place alone."""
         with file.open("rb") as content:
-            store.write(artifact_id, content)
-        kind, encoding = mimetypes.guess_type(file.name)
-        kind = "application/json" if file.suffix in _JSON else kind
-        meta = {
-            "artifact_id": artifact_id,
-            "filename": file.name,
-            "encoding": encoding,
-            "mimetype": kind or "application/octet-stream",
-        }
-        pending.set(key, json.dumps(meta))
-    return key
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        study = self._pending.store
+        place = f"{study.study_name}/{study.study_id}/{trial_id}/{file.name}/{digest}"
+        artifact_id = str(uuid.uuid5(uuid.NAMESPACE_URL, place))
+        key = f"{_PREFIX}{trial_id}:{artifact_id}"
+        if key not in self._files(trial_id):
+            with file.open("rb") as content:
+                store.write(artifact_id, content)
+            kind, encoding = mimetypes.guess_type(file.name)
+            kind = "application/json" if file.suffix in _JSON else kind
+            meta = {
+                "artifact_id": artifact_id,
+                "filename": file.name,
+                "encoding": encoding,
+                "mimetype": kind or "application/octet-stream",
+            }
+            self._pending.set(key, json.dumps(meta))
+        return key
 
+    def _files(self, trial_id: int) -> dict[str, dict[str, Any]]:
+        """Return the files that a trial has, by the attribute of each."""
+        attributes = self._pending.attributes
+        keys = (key for key in attributes if key.startswith(f"{_PREFIX}{trial_id}:"))
+        files = {key: json.loads(attributes[key]) for key in keys}
+        return {key: meta for key, meta in files.items() if meta is not None}
 
-def _artifacts(pending: Pending, trial_id: int) -> list[tuple[str, dict[str, Any]]]:
-    """The files that a trial has from here."""
-    keys = [key for key in pending.keys() if key.startswith(f"{_PREFIX}{trial_id}:")]
-    found = [(key, json.loads(pending.get(key))) for key in keys]
-    return [(key, meta) for key, meta in found if meta is not None]
-
-
-def _remove(pending: Pending, key: str, meta: dict[str, Any], store: ArtifactStore) -> None:
-    with contextlib.suppress(ArtifactNotFound):
-        store.remove(meta["artifact_id"])
-    pending.set(key, json.dumps(None))  # as Optuna Dashboard does
+    def _remove(self, store: ArtifactStore, trial_id: int, kept: set[str]) -> None:
+        for key, meta in self._files(trial_id).items():
+            if key not in kept:
+                with contextlib.suppress(ArtifactNotFound):
+                    store.remove(meta["artifact_id"])
+                self._pending.set(key, json.dumps(None))  # as Optuna Dashboard does

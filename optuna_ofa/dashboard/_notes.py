@@ -4,52 +4,49 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from optuna_ofa.fronts import FrontPoint, Picks, describe
+from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, describe
+from optuna_ofa.problem import Kind
 from optuna_ofa.reports import Table, find_sources, pick_table
 from optuna_ofa.space import Subnet
 from optuna_ofa.visualization import architecture_info
 
-if TYPE_CHECKING:
-    from optuna_ofa.studies import SubnetStudy
-
-_KINDS = {
+_ABOUT_VALUES = {
     "predicted": "Values are **predicted**, not measured; how far off they are is below.",
     "measured": "Values of these subnets are **measured**.",
 }
 
 
 def study_note(
-    study: SubnetStudy, picks: Picks, *, kind: str, moment: datetime.datetime, study_id: int
+    found: Snapshot, picks: Picks, *, kind: Kind, moment: datetime.datetime, study_id: int
 ) -> str:
-    """What the note of a study says.
+    """Return the note of a study.
 
     Args:
-        study: The study.
+        found: The findings of the study.
         picks: Its picks.
         kind: Whether their values are predicted or measured.
-        moment: When it was written.
-        study_id: Of the study that has the note.
+        moment: The time of writing.
+        study_id: The id of the study that has the note.
     """
-    table = pick_table({study.study_name: (study, picks)})
+    table = pick_table({found.study_name: (found, picks)})
     address = f"/dashboard/studies/{study_id}/trials?numbers="
     rows = [
         (*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
         for row in table.rows
     ]
-    sources = [f"- **{name}**: {text}" for name, text in find_sources(study)]
+    sources = [f"- **{name}**: {text}" for name, text in find_sources(found)]
     best = (
         "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
         "others.\n\n"
-        if study.problem.constraints
+        if found.problem.constraints
         else ""
     )
     return "\n".join(
         [
             "## The best subnets",
             "",
-            _KINDS[kind],
+            _ABOUT_VALUES[kind],
             "",
             table._replace(rows=tuple(rows)).to_markdown(),
             "",
@@ -66,11 +63,11 @@ def study_note(
 
 
 def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
-    """What the note of a trial says whose subnet was picked.
+    """Return the note of a trial whose subnet was picked.
 
     Args:
         point: The subnet with its values.
-        names: The picks that it is.
+        names: The names of its picks.
     """
     return "\n".join(
         [
@@ -86,7 +83,7 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
 
 
 def subnet_table(subnet: Subnet) -> Table:
-    """A line for each layer of a subnet, from input to output."""
+    """Return a line for each layer of a subnet, from input to output."""
     (row,) = architecture_info({"": subnet})
     lines = []
     for box in row.boxes:

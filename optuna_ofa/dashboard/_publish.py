@@ -1,27 +1,26 @@
-"""Putting a study's results where Optuna Dashboard shows them."""
+"""Publishing the findings of a study in Optuna Dashboard."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from optuna_ofa.dashboard._artifacts import Exports, has_artifacts, put_artifacts, remove_artifacts
+from optuna_ofa.dashboard._artifacts import Artifacts, Exports
 from optuna_ofa.dashboard._notes import study_note, trial_note
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.fronts import FrontPoint, Limits, Picks, find_picks
-from optuna_ofa.reports import kind_of, study_sections
-from optuna_ofa.visualization import KINDS
+from optuna_ofa.fronts import Findings, FrontPoint, Limits, Picks, Snapshot, find_picks, kind_of
+from optuna_ofa.problem import Kind
+from optuna_ofa.reports import study_sections
+from optuna_ofa.storage import Store
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from torch import Tensor, nn
 
     from optuna_ofa.evaluation import Loader
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
     from optuna_ofa.supernet import Supernet
 
 _HEIGHT = 450  # of the place that the dashboard has for a picture, in pixels
@@ -31,7 +30,7 @@ _PUBLISHED = "optuna_ofa:published"  # numbers of the trials that have notes or 
 
 
 class Published(NamedTuple):
-    """What was put into the dashboard.
+    """The pictures and subnets that were put into the dashboard.
 
     Args:
         figures: Names of the pictures, which stay the same from one call to the next.
@@ -43,67 +42,62 @@ class Published(NamedTuple):
 
 
 def publish(
-    study: SubnetStudy,
+    found: Findings,
+    store: Store,
     *,
     limits: Limits | None = None,
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,
+    **files: Any,
+) -> Published:
+    """Show pictures of findings, a table of the best subnets and their files in Optuna Dashboard.
+
+    Args:
+        found: The findings of a study.
+        store: The trials and attributes of that study.
+        limits: As in `SubnetStudy.publish`.
+        picks: As there.
+        kind: As there.
+        **files: The other arguments of `SubnetStudy.publish`, which raises the same errors.
+    """
+    snapshot = found.snapshot()
+    kind = kind or kind_of([snapshot])
+    chosen = find_picks(snapshot.front(kind=kind), limits=limits, picks=picks)
+    return put(snapshot, store, chosen, kind=kind, **files)
+
+
+def put(
+    found: Snapshot,
+    store: Store,
+    picks: Picks,
+    *,
+    kind: Kind,
     artifact_store: ArtifactStore | None = None,
     supernet: Supernet | nn.Module | None = None,
     format: str = "torch_export",
     calibration: Loader | Tensor | None = None,
-    into: SubnetStudy | None = None,
 ) -> Published:
-    """Show a study's pictures, a table of its best subnets and their files in Optuna Dashboard.
-
-    See `SubnetStudy.publish`; ``into`` is a copy of the study that has the picks, to be shown
-    instead of it.
-    """
+    """Put findings into the dashboard's attributes of a study that has the trials of the picks."""
     if supernet is not None and artifact_store is None:
         raise InvalidArgumentError("`artifact_store` must be given with a `supernet`, but is None.")
-    shown = into or study
-    pending = Pending(shown)
-    kind = kind or kind_of([study])
-    found = find_picks(study.front(kind=kind), limits=limits, picks=picks)
+    pending = Pending(store)
     sections = study_sections(
-        {study.study_name: (study, found)}, kind=kind, n_architectures=_N_ARCHITECTURES
+        {found.study_name: (found, picks)}, kind=kind, n_architectures=_N_ARCHITECTURES
     )
     for section in sections:
-        figure = section.figure.update_layout(height=_HEIGHT)
-        pending.set_figure(figure, section.id)
+        pending.set_figure(section.figure.update_layout(height=_HEIGHT), section.id)
     moment = datetime.datetime.now().astimezone()
-    placed = found if into is None else _renumbered(found, into)
-    pending.set_note(study_note(study, placed, kind=kind, moment=moment, study_id=shown._study_id))
+    pending.set_note(study_note(found, picks, kind=kind, moment=moment, study_id=store.study_id))
     exports = None if supernet is None else Exports(supernet, format, calibration)
-    _put_trials(pending, shown, placed, artifact_store, exports)
-    if pending.get(_METRIC_NAMES) is None:
-        pending.set(_METRIC_NAMES, list(study.problem.objectives))
+    _put_trials(pending, picks, Artifacts(pending, artifact_store, exports))
+    if pending.attributes.get(_METRIC_NAMES) is None:
+        pending.set(_METRIC_NAMES, list(found.problem.objectives))
     pending.write()
-    return Published(tuple(section.id for section in sections), placed)
+    return Published(tuple(section.id for section in sections), picks)
 
 
-def _renumbered(picks: Picks, study: SubnetStudy) -> Picks:
-    """Picks with the numbers that their trials have in a copy."""
-    numbers = {
-        (p.subnet, p.kind): p.trial_number
-        for kind in KINDS
-        if study.results(kind=kind).feasible.any()
-        for p in study.front(kind=kind)
-    }
-    return {
-        name: point and replace(point, trial_number=numbers[point.subnet, point.kind])
-        for name, point in picks.items()
-    }
-
-
-def _put_trials(
-    pending: Pending,
-    study: SubnetStudy,
-    picks: Picks,
-    store: ArtifactStore | None,
-    exports: Exports | None,
-) -> None:
-    """Notes and files of the picked trials, which others lose that were picked before."""
+def _put_trials(pending: Pending, picks: Picks, artifacts: Artifacts) -> None:
+    """Give picked trials notes and files, and take them from those that were picked before."""
     names: dict[int, list[str]] = {}
     points: dict[int, FrontPoint] = {}
     for name, point in picks.items():
@@ -111,25 +105,23 @@ def _put_trials(
             names.setdefault(point.trial_number, []).append(name)
             points[point.trial_number] = point
     left = []  # until there is a store again
-    for number in pending.get(_PUBLISHED, []):
+    for number in pending.attributes.get(_PUBLISHED, []):
         if number not in points:
-            trial_id = _trial_id(study, number)
+            trial_id = pending.store.trial_id(number)
             pending.set_note("", trial_id=trial_id)
-            if store is not None:
-                remove_artifacts(pending, trial_id, store)
-            elif has_artifacts(pending, trial_id):
+            if not artifacts.remove(trial_id):
                 left.append(number)
     for number, point in points.items():
-        trial_id = _trial_id(study, number)
+        trial_id = pending.store.trial_id(number)
         pending.set_note(trial_note(point, names[number]), trial_id=trial_id)
-        if store is not None:
-            put_artifacts(pending, study, point, trial_id, store, exports)
+        artifacts.put(point, trial_id)
     pending.set(_PUBLISHED, sorted([*points, *left]))
 
 
-def _trial_id(study: SubnetStudy, number: int) -> int:
-    storage = study._storage
-    return int(storage.get_trial_id_from_study_id_trial_number(study._study_id, number))
+class _Publishing(Protocol):
+    """A study that can be published, as `SubnetStudy`."""
+
+    def publish(self, *args: Any, **options: Any) -> Published: ...
 
 
 class PublishEvery:
@@ -138,8 +130,8 @@ class PublishEvery:
     A study without a feasible trial is passed over. One worker of several is enough.
 
     Args:
-        n_generations: After how many.
-        options: What `SubnetStudy.publish` takes.
+        n_generations: The number of generations from one time to the next.
+        options: The arguments of `SubnetStudy.publish`.
 
     Raises:
         InvalidArgumentError: If ``n_generations`` is below 1.
@@ -153,11 +145,9 @@ class PublishEvery:
         self._n_generations, self._options = n_generations, options
         self._n_seen = 0
 
-    def __call__(self, study: SubnetStudy) -> None:
-        """Called by `SubnetStudy.search` after a generation."""
+    def __call__(self, study: _Publishing) -> None:
+        """Publish the study, if it is time; `SubnetStudy.search` calls this."""
         self._n_seen += 1
         if self._n_seen % self._n_generations == 0:
-            try:
+            with contextlib.suppress(EmptyFrontError):
                 study.publish(**self._options)
-            except EmptyFrontError:
-                pass

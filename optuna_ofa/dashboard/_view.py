@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
-from optuna_ofa.dashboard._publish import publish
+from optuna_ofa.dashboard._publish import put
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Batch, FrontPoint, Limits, Results, find_picks
-from optuna_ofa.reports import kind_of
-from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.storage import make_study, open_shared, storage_errors
-from optuna_ofa.studies import SubnetStudy
-from optuna_ofa.visualization import spread_out
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
+from optuna_ofa.fronts import Findings, FrontPoint, Limits, evenly, find_picks, kind_of
+from optuna_ofa.problem import Kind
+from optuna_ofa.storage import Store, open_shared, storage_errors
 
 N_TRIALS = 200
-_VIEW = "optuna_ofa:view_of"  # attribute of a copy: which study it shows
+_VIEW = "optuna_ofa:view_of"  # attribute of a copy: the name of the study that it shows
+
+
+class _Copyable(Findings, Protocol):
+    """A study that can be copied, as `SubnetStudy`."""
+
+    @property
+    def store(self) -> Store: ...
+
+    def copy(self: Study, storage: str | BaseStorage | None, numbers: Sequence[int]) -> Study: ...
+
+
+Study = TypeVar("Study", bound=_Copyable)
 
 
 def publish_view(
-    study: SubnetStudy,
+    study: Study,
     storage: str | BaseStorage | None,
     *,
     n_trials: int = N_TRIALS,
     limits: Limits | None = None,
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,
-    **options: Any,
-) -> SubnetStudy:
+    **files: Any,
+) -> Study:
     """Publish a large study as a small one: a few of its trials, and pictures of all of them.
 
     Optuna Dashboard needs some milliseconds for each trial, so a study of tens of thousands takes
@@ -51,78 +56,59 @@ def publish_view(
             A copy that is there is replaced.
         n_trials: How many trials it has at most, beside the picks.
         limits: As in `SubnetStudy.publish`, like ``picks`` and ``kind``.
-        picks: As in `SubnetStudy.publish`.
+        picks: As in `SubnetStudy.publish`; trials of the kind that is copied.
         kind: Also which trials are copied.
-        **options: What else `SubnetStudy.publish` takes.
+        **files: The other arguments of `SubnetStudy.publish`.
 
     Returns:
         The copy, of the same name.
 
     Raises:
-        InvalidArgumentError: If ``n_trials`` is below 2, or ``storage`` has a study of that name
-            that is no copy.
+        InvalidArgumentError: If ``n_trials`` is below 2, a pick is no trial of the kind, or
+            ``storage`` has a study of that name that is no copy.
         EmptyFrontError, MissingDependencyError, StorageError: As `SubnetStudy.publish`.
     """
     if n_trials < 2:
         raise InvalidArgumentError(f"`n_trials` must be at least 2, but got {n_trials}.")
-    kind = kind or kind_of([study])
-    front = study.front(kind=kind)
-    found = find_picks(front, limits=limits, picks=picks)
-    wanted = [p.trial_number for p in found.values() if p is not None]
-    wanted += [front[i].trial_number for i in spread_out(len(front), n_trials // 2)]
-    chosen = _chosen(study.results(kind=kind), wanted, n_trials)
-    store = open_shared(storage)
+    found = study.snapshot()
+    kind = kind or kind_of([found])
+    front, numbers = found.front(kind=kind), found.results(kind=kind).numbers
+    chosen = find_picks(front, limits=limits, picks=picks)
+    wanted = {name: point.trial_number for name, point in chosen.items() if point is not None}
+    for name, number in wanted.items():
+        if number not in numbers:
+            raise InvalidArgumentError(
+                f"`picks` must be {kind} trials of the study, but {name!r} is number {number}."
+            )
+    along = [front[i].trial_number for i in evenly(len(front), n_trials // 2)]
+    kept = _chosen(numbers, [*wanted.values(), *along], n_trials)
+    target = open_shared(storage)
     with storage_errors(storage):
-        _replace(store, study.study_name)
-        copy = _copy(study, store)
-        _add(study, copy, chosen)
-    publish(study, limits=limits, picks=picks, kind=kind, into=copy, **options)
+        _delete_view(target, found.study_name)
+        copy = study.copy(target, kept.tolist())
+        copy.store.set_attributes({_VIEW: found.study_name})
+    placed = {
+        name: point and replace(point, trial_number=int(np.searchsorted(kept, point.trial_number)))
+        for name, point in chosen.items()
+    }
+    put(found, copy.store, placed, kind=kind, **files)
     return copy
 
 
-def _chosen(results: Results, wanted: list[int], n: int) -> Results:
-    """Trials with these numbers, and others up to ``n``, in the order of their numbers."""
-    results = results.select(np.argsort(results.numbers, kind="stable"))
-    is_wanted = np.isin(results.numbers, wanted)
-    others = np.flatnonzero(~is_wanted)
-    some = others[spread_out(len(others), max(n - int(is_wanted.sum()), 0))]
-    which: NDArray[np.intp] = np.union1d(np.flatnonzero(is_wanted), some)
-    return results.select(which)
+def _chosen(numbers: NDArray[np.int64], wanted: Sequence[int], n: int) -> NDArray[np.int64]:
+    """Return the wanted ones of some numbers, and others up to ``n``, ascending."""
+    others = np.setdiff1d(numbers, wanted)
+    n_others = max(n - len(np.unique(wanted)), 0)
+    return np.union1d(wanted, others[evenly(len(others), n_others)])
 
 
-def _replace(store: BaseStorage, name: str) -> None:
+def _delete_view(storage: BaseStorage, name: str) -> None:
     """Delete a copy of that name, if there is one."""
     with contextlib.suppress(KeyError):
-        study_id = store.get_study_id_from_name(name)
-        if _VIEW not in store.get_study_system_attrs(study_id):
+        study_id = storage.get_study_id_from_name(name)
+        if _VIEW not in storage.get_study_system_attrs(study_id):
             raise InvalidArgumentError(
                 f"`storage` must have no study {name!r} but a copy that `publish_view` made; give "
                 f"the copy a storage of its own."
             )
-        store.delete_study(study_id)
-
-
-def _copy(study: SubnetStudy, store: BaseStorage) -> SubnetStudy:
-    name = make_study(store, study.study_name, study.problem).study_name
-    sampler = NSGAIISampler(study.space)
-    copy = SubnetStudy(
-        study_name=name,
-        storage=store,
-        sampler=sampler,
-        problem=study.problem,
-        evolution=sampler.evolution,
-    )
-    store.set_study_system_attr(copy._study_id, _VIEW, study.study_name)
-    return copy
-
-
-def _add(study: SubnetStudy, copy: SubnetStudy, chosen: Results) -> None:
-    if not chosen.measured.any():  # as they were predicted, and many at once
-        now = datetime.datetime.now()
-        batch = Batch(chosen.matrix, chosen.values, chosen.constraints, now, now)
-        copy._archive.add(copy._store.write(batch).own)
-        return
-    storage, study_id = study._storage, study._study_id
-    for number in chosen.numbers.tolist():
-        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        optuna.Study.add_trial(copy, storage.get_trial(trial_id))
+        storage.delete_study(study_id)

@@ -127,18 +127,20 @@ class Fleet(Mapping[str, SubnetStudy]):
             FileNotFoundError: If the folder does not exist.
         """
         from optuna_ofa.reports import Section, report
+        from optuna_ofa.visualization import plot_transfer
 
-        matrix = self.transfer_matrix(latency_ms)
+        snapshots = {device: study.snapshot() for device, study in self.items()}
+        matrix = transfer_matrix(snapshots, latency_ms)
         transfer = Section(
             "transfer",
             "What transfers",
             "A row is the best subnet of one device within its limit, a column where it runs: "
             "points of top-1 that the device's own best has more, within the same latency. All "
             "of it is predicted.",
-            matrix.plot(),
+            plot_transfer(matrix),
         )
         title = title or f"Subnets of the fleet {self.name}"
-        return report(self, path, limits=limits, kind=kind, title=title, sections=[transfer])
+        return report(snapshots, path, limits=limits, kind=kind, title=title, sections=[transfer])
 
     def verify(
         self,

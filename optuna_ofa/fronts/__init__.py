@@ -22,14 +22,20 @@ from optuna_ofa.fronts._pareto import (
     checked_reference as checked_reference,
     crowding_distance,
     hypervolume as hypervolume,
+    limit_words as limit_words,
     nondominated,
     ranks,
+    reference_of as reference_of,
     reference_words as reference_words,
     signs_of as signs_of,
     unit as unit,
 )
 from optuna_ofa.fronts._picks import Limits, Picks as Picks, cost_metric, find_picks
-from optuna_ofa.fronts._spread import promising as promising, spread as spread
+from optuna_ofa.fronts._spread import (
+    evenly as evenly,
+    far_apart as far_apart,
+    promising as promising,
+)
 from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
 
 __all__ = [

@@ -12,10 +12,11 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 
 Values = NDArray[np.float64]
+_MARGIN = 0.1  # of the range, by which a reference point is worse than a front
 
 
 def ranks(values: Values, violations: Values) -> NDArray[np.intp]:
-    """Front of each point, ``(n,)``: 0 for those that none dominates, 1 for the next, ...
+    """Return the front of each point, ``(n,)``: 0 for those that none dominates, then 1, ...
 
     Constrained domination (Deb et al. 2002, definition 1): a feasible point dominates an
     infeasible one; of two infeasible ones the one that violates less dominates; of two feasible
@@ -44,7 +45,7 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
 
 
 def nondominated(values: Values) -> NDArray[np.bool_]:
-    """Return which points no other point dominates, ``(n,)``; of equal points all."""
+    """Return whether no other point dominates a point, ``(n,)``; of equal points all."""
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     if values.shape[1] == 1:
@@ -53,9 +54,9 @@ def nondominated(values: Values) -> NDArray[np.bool_]:
 
 
 def crowding_distance(values: Values) -> Values:
-    """Crowding distance within one front (Deb et al. 2002), ``(n,)``; infinite at the ends.
+    """Return the crowding distance within one front (Deb et al. 2002), ``(n,)``.
 
-    Each objective is scaled by its range in the front.
+    Each objective is scaled by its range in the front. At the ends the distance is infinite.
     """
     distance = np.zeros(len(values))
     for column in values.T:
@@ -68,21 +69,29 @@ def crowding_distance(values: Values) -> Values:
     return distance
 
 
-def beyond(fronts: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
-    """Return a reference point for some fronts: their worst values and a tenth of the range beyond.
+def beyond(front: Values, ranges: Values) -> Values:
+    """Return a reference point for a front: its worst values and a tenth of the range beyond.
 
-    So the ends of the fronts count, and bad subnets that a search tried early have no influence.
+    So the ends of the front count, and bad subnets that a search tried early have no influence.
 
     Args:
-        fronts: Arrays of ``(n, n_objectives)`` values.
+        front: ``(n, n_objectives)``, smaller is better.
+        ranges: ``(n_objectives,)`` the range of each objective.
+    """
+    return np.asarray(front.max(axis=0) + _MARGIN * ranges)
+
+
+def reference_of(values: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
+    """Return one reference point by objective for the fronts of several sets of points.
+
+    Args:
+        values: ``(n, n_objectives)`` of each set.
         objectives: Names of the objectives.
     """
-    joined = np.concatenate(fronts)
-    low, high = joined.min(axis=0), joined.max(axis=0)
-    margin = (high - low) / 10
-    maximize = [METRICS[m].maximize for m in objectives]
-    ends = np.where(maximize, low - margin, high + margin)
-    return dict(zip(objectives, ends.tolist(), strict=True))
+    signs = signs_of(objectives)
+    front = np.concatenate([v[nondominated(v * signs)] for v in values]) * signs
+    point = beyond(front, np.ptp(front, axis=0)) * signs
+    return dict(zip(objectives, point.tolist(), strict=True))
 
 
 def checked_reference(
@@ -102,12 +111,12 @@ def checked_reference(
 
 
 def signs_of(objectives: Sequence[str]) -> Values:
-    """``(n_objectives,)`` factors that make smaller better everywhere."""
+    """Return factors that make smaller better everywhere, ``(n_objectives,)``."""
     return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in objectives])
 
 
 def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
-    """Hypervolume in the product of the objectives' units, 0 without points.
+    """Return the hypervolume in the product of the objectives' units, 0 without points.
 
     Args:
         values: ``(n, n_objectives)``, in the order of ``reference``.
@@ -120,8 +129,16 @@ def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
 
 
 def unit(objectives: Sequence[str]) -> str:
-    """Unit of a hypervolume: ``% x ms``."""
+    """Return the unit of a hypervolume: ``% x ms``."""
     return " x ".join(METRICS[m].unit or METRICS[m].title.lower() for m in objectives)
+
+
+def limit_words(constraints: Mapping[str, float]) -> str:
+    """Return constraints in words: ``latency_ms ≤ 20 ms``; empty without any."""
+    return ", ".join(
+        f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
+        for m, bound in constraints.items()
+    )
 
 
 def reference_words(reference: Mapping[str, float]) -> str:

@@ -19,7 +19,7 @@ N_LIMITS = 5
 
 
 def cost_metric(objectives: Sequence[str]) -> str | None:
-    """What limits are of: latency, or else the last objective that is to be small; None if none."""
+    """Return the cost that limits are of: latency, or else the last one; None if there is none."""
     costs = [name for name in objectives if not METRICS[name].maximize]
     return "latency_ms" if "latency_ms" in costs else costs[-1] if costs else None
 
@@ -27,7 +27,7 @@ def cost_metric(objectives: Sequence[str]) -> str | None:
 def find_picks(
     front: Front, *, limits: Limits | None = None, picks: Mapping[str, FrontPoint] | None = None
 ) -> Picks:
-    """The best points of a front under limits of its cost, and others that were chosen.
+    """Return the best points of a front under limits of its cost, and others that were chosen.
 
     Args:
         front: A front that is not empty.
@@ -50,14 +50,14 @@ def find_picks(
             )
         return {"best": front[0], **(picks or {})}
     if limits is None:
-        limits = _spread(front, metric)
+        limits = _even_limits(front, metric)
     named = limits if isinstance(limits, Mapping) else {_words(metric, x): x for x in limits}
     found = {name: _best(front, metric, limit) for name, limit in named.items()}
     return {**found, **(picks or {})}
 
 
-def _spread(front: Front, metric: str) -> list[float]:
-    """Limits with three digits, rounded up so that the last one holds the whole front."""
+def _even_limits(front: Front, metric: str) -> list[float]:
+    """Return limits with three digits, rounded up so that the last one holds the whole front."""
     costs = [point.values[metric] for point in front]
     limits = np.linspace(min(costs), max(costs), N_LIMITS + 1)[1:].tolist()
     return list(dict.fromkeys(_rounded_up(limit) for limit in limits))

@@ -1,4 +1,4 @@
-"""The choice of points that are good by their predictions, and far apart."""
+"""Points that stand for many: good and far apart, or evenly along an order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def promising(
     Args:
         values: ``(m, n_objectives)`` predictions, smaller is better.
         violations: ``(m,)``, 0 where feasible; infeasible points come last, the nearest first.
-        free: ``(m,)`` which may be picked; the others are measured already, or being measured.
+        free: ``(m,)`` whether a point may be picked; others are measured, or being measured.
         n: How many to pick.
 
     Returns:
@@ -30,14 +30,14 @@ def promising(
     while len(picked) < n and len(left):
         best = nondominated(values[left])
         front, left = left[best], left[~best]
-        new = spread(values, front, free, np.concatenate([taken, picked]), n - len(picked))
+        new = far_apart(values, front, free, np.concatenate([taken, picked]), n - len(picked))
         picked = np.concatenate([picked, new])
     beyond = np.flatnonzero((violations > 0) & free)
     beyond = beyond[np.argsort(violations[beyond], kind="stable")]
     return np.concatenate([picked, beyond])[:n]
 
 
-def spread(
+def far_apart(
     values: NDArray[np.float64], front: Indices, free: NDArray[np.bool_], near: Indices, n: int
 ) -> Indices:
     """Pick the free ends of a front, then always the point that is farthest from all others.
@@ -45,7 +45,7 @@ def spread(
     Args:
         values: ``(m, n_objectives)`` of all points.
         front: Indices of the points of the front.
-        free: ``(m,)`` which may be picked.
+        free: ``(m,)`` whether a point may be picked.
         near: Indices of points to keep away from.
         n: How many to pick.
 
@@ -68,6 +68,11 @@ def spread(
         distance = np.minimum(distance, _distances(own, own[i]))
         distance[picked] = -1.0
     return front[np.array(picked, dtype=np.intp)]
+
+
+def evenly(n: int, at_most: int) -> Indices:
+    """Return indices of ``n`` things, the ends included, at most so many and evenly apart."""
+    return np.linspace(0, n - 1, min(n, at_most)).astype(np.intp)
 
 
 def _distances(points: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -56,19 +56,19 @@ class TransferMatrix:
 def transfer_matrix(
     studies: Mapping[str, Findings], latency_ms: float | Mapping[str, float] | None
 ) -> TransferMatrix:
-    """See `Fleet.transfer_matrix`."""
-    for name, study in studies.items():
-        missing = {"top1", "latency_ms"} - set(study.problem.objectives)
+    """Return the matrix of some studies by device; see `Fleet.transfer_matrix`."""
+    for name, found in studies.items():
+        missing = {"top1", "latency_ms"} - set(found.problem.objectives)
         if missing:
             raise InvalidArgumentError(
                 f"`objectives` must have top1 and latency_ms to compare devices, but {name!r} has "
-                f"{', '.join(study.problem.objectives)}."
+                f"{', '.join(found.problem.objectives)}."
             )
     limits = _limits(list(studies), latency_ms)
-    fronts = {name: study.front(kind="predicted") for name, study in studies.items()}
+    fronts = {name: found.front(kind="predicted") for name, found in studies.items()}
     picks = {name: _pick(name, front, limits[name]) for name, front in fronts.items()}
     subnets = tuple(point.subnet for point in picks.values())
-    latency = np.stack([_latencies(study, subnets) for study in studies.values()], axis=1)
+    latency = np.stack([_latencies(found, subnets) for found in studies.values()], axis=1)
     top1 = np.array([point.values["top1"] for point in picks.values()])
     best = [_best_top1(front, latency[:, j], top1) for j, front in enumerate(fronts.values())]
     at = [
@@ -105,14 +105,14 @@ def _pick(name: str, front: Front, limit: float | None) -> FrontPoint:
         raise EmptyFrontError(f"There is no subnet for {name!r}: {error}") from error
 
 
-def _latencies(study: Findings, subnets: tuple[Subnet, ...]) -> NDArray[np.float64]:
-    return study.problem.predictors["latency_ms"].predict(study.space.to_matrix(subnets))
+def _latencies(found: Findings, subnets: tuple[Subnet, ...]) -> NDArray[np.float64]:
+    return found.problem.predictors["latency_ms"].predict(found.space.to_matrix(subnets))
 
 
 def _best_top1(
     front: Front, latency_ms: NDArray[np.float64], top1: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The best accuracy within each latency, of a front and of the subnets themselves."""
+    """Return the best accuracy within each latency, of a front and of the subnets themselves."""
     there = np.array([[p.values["latency_ms"], p.values["top1"]] for p in front])
     known_ms, known_top1 = np.concatenate([there, np.stack([latency_ms, top1], axis=1)]).T
     inside = known_ms[None, :] <= latency_ms[:, None]

@@ -1,17 +1,8 @@
-"""What studies found, for readers: picks, pictures with captions, sources, and a page of them."""
+"""Reports of studies for readers: picks, pictures with captions, sources, and a page of them."""
 
 from optuna_ofa.reports._report import report
-from optuna_ofa.reports._sections import Section, kind_of as kind_of, study_sections
-from optuna_ofa.reports._sources import Source, find_sources
-from optuna_ofa.reports._table import Table, pick_table, source_table
+from optuna_ofa.reports._sections import Section, study_sections as study_sections
+from optuna_ofa.reports._sources import find_sources as find_sources
+from optuna_ofa.reports._table import Table as Table, pick_table as pick_table
 
-__all__ = [
-    "Section",
-    "Source",
-    "Table",
-    "find_sources",
-    "pick_table",
-    "report",
-    "source_table",
-    "study_sections",
-]
+__all__ = ["Section", "report"]

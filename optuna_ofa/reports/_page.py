@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from optuna_ofa.reports._sections import Section
 from optuna_ofa.reports._table import Table
 
-_KINDS = {
+_ABOUT_VALUES = {
     "predicted": (
         "The values are <strong>predicted</strong> by models, not measured. A search looks for "
         "subnets that its predictors like, so expect the top of a front to be somewhat worse. "
@@ -44,7 +44,7 @@ def page(
     sections: Sequence[Section],
     sources: Mapping[str, Table],
 ) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Args:
         title: Its title.
@@ -52,7 +52,7 @@ def page(
         kind: Whether the values of the picks are predicted or measured.
         picks: The table of picks.
         sections: The pictures; ids must differ.
-        sources: Where the values of each study come from, by its name.
+        sources: The sources of each study by its name.
     """
     name = html.escape(title)
     headings = {**{s.id: html.escape(s.title) for s in sections}, **_LAST}
@@ -63,7 +63,7 @@ def page(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}</title>
-<style>{STYLE}</style>
+<style>{_STYLE}</style>
 <script>{get_plotlyjs()}</script>
 </head>
 <body>
@@ -74,7 +74,7 @@ def page(
 <main>
 <section id="picks">
 <h2>The picks</h2>
-<p>{_KINDS[kind]}</p>
+<p>{_ABOUT_VALUES[kind]}</p>
 <div class="wide">{picks.to_html()}</div>
 </section>
 <nav><ul>{contents}</ul></nav>
@@ -88,7 +88,7 @@ def page(
 {_WORDS}
 </section>
 </main>
-<script>{PRINTING}</script>
+<script>{_PRINTING}</script>
 </body>
 </html>
 """
@@ -114,7 +114,7 @@ def _sources(name: str, table: Table, *, alone: bool) -> str:
     return f'{title}<div class="sources">{table.to_html()}</div>\n'
 
 
-STYLE = """
+_STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #1c2430;
        margin: 0; background: #ffffff; }
@@ -155,7 +155,7 @@ dd { margin: 0 0 0.6rem 1.2rem; max-width: 44rem; }
 }
 """
 # Pictures have the width of the window, which is not that of the paper.
-PRINTING = """
+_PRINTING = """
 const pictures = document.querySelectorAll('.plotly-graph-div');
 addEventListener('beforeprint', () => pictures.forEach(p => Plotly.relayout(p, {width: 680})));
 addEventListener('afterprint', () => pictures.forEach(

@@ -6,23 +6,19 @@ import datetime
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from optuna_ofa._files import replacing
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import FrontPoint, Limits, find_picks, named_studies
+from optuna_ofa.fronts import Findings, FrontPoint, Limits, find_picks, kind_of, named_findings
+from optuna_ofa.problem import Kind
 from optuna_ofa.reports._page import page
-from optuna_ofa.reports._sections import Section, kind_of, study_sections
+from optuna_ofa.reports._sections import Section, study_sections
 from optuna_ofa.reports._sources import find_sources
-from optuna_ofa.reports._table import pick_table, source_table
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.reports._table import Table, pick_table
 
 
 def report(
-    studies: SubnetStudy | Mapping[str, SubnetStudy],
+    studies: Findings | Mapping[str, Findings],
     path: str | os.PathLike[str],
     *,
     limits: Limits | None = None,
@@ -31,11 +27,11 @@ def report(
     title: str | None = None,
     sections: Iterable[Section] = (),
 ) -> Path:
-    """Write what studies found as one page, to be read and printed without Python or a network.
+    """Write the findings of studies as one page, to read or print without Python or a network.
 
     It has a table of picks, all pictures that can be drawn of the studies, with captions, and
     where the values come from. The file appears whole or not at all; it has about 5 MB, most of
-    which is what draws the pictures.
+    which is the library that draws the pictures.
 
     Args:
         studies: A study, or several of the same objectives by name, such as one a device.
@@ -55,25 +51,29 @@ def report(
         InvalidArgumentError: If the objectives differ, or ``picks`` are given for several studies.
         FileNotFoundError: If the folder does not exist.
     """
-    many = isinstance(studies, Mapping)
-    kind = kind or kind_of(studies.values() if isinstance(studies, Mapping) else [studies])
-    by_name, _ = named_studies(studies, kind)
-    if picks and many and len(by_name) > 1:
+    by_name = studies if isinstance(studies, Mapping) else {studies.study_name: studies}
+    snapshots = {name: found.snapshot() for name, found in by_name.items()}
+    kind = kind or kind_of([*snapshots.values()])
+    named_findings(snapshots, kind)
+    if picks and len(snapshots) > 1:
         raise InvalidArgumentError(
             f"`picks` must be None for several studies, but got {', '.join(picks)}."
         )
     shown = {
-        name: (study, find_picks(study.front(kind=kind), limits=limits, picks=picks))
-        for name, study in by_name.items()
+        name: (found, find_picks(found.front(kind=kind), limits=limits, picks=picks))
+        for name, found in snapshots.items()
     }
-    names = ", ".join(by_name)
+    names = ", ".join(snapshots)
     text = page(
         title=title or f"Subnets found by {names}",
         moment=datetime.datetime.now().astimezone(),
         kind=kind,
         picks=pick_table(shown),
         sections=[*sections, *study_sections(shown, kind=kind)],
-        sources={name: source_table(find_sources(study)) for name, study in by_name.items()},
+        sources={
+            name: Table(("", ""), tuple(find_sources(found)), (False, False))
+            for name, found in snapshots.items()
+        },
     )
     path = Path(path)
     with replacing(path) as place:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from optuna_ofa.fronts import FrontPoint, Picks, cost_metric
+from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly
 from optuna_ofa.predictors import LatencyTable
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import METRICS, Kind
 from optuna_ofa.visualization import (
-    KINDS,
     plot_accuracy_macs,
     plot_architecture,
     plot_choices,
@@ -19,14 +18,9 @@ from optuna_ofa.visualization import (
     plot_fronts,
     plot_hypervolume,
     plot_layer_latency,
-    spread_out,
 )
 
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
-
-Shown = Mapping[str, tuple["SubnetStudy", Picks]]
+Shown = Mapping[str, tuple[Snapshot, Picks]]
 _MAX_ARCHITECTURES = 6  # more make a picture that fits on no screen
 
 
@@ -35,8 +29,8 @@ class Section(NamedTuple):
 
     Args:
         id: Stable name, of small letters, digits and hyphens.
-        title: What it shows, in a few words.
-        caption: How to read it, for somebody who sees such a picture for the first time.
+        title: Its subject in a few words.
+        caption: An explanation for somebody who sees such a picture for the first time.
         figure: The picture.
     """
 
@@ -49,13 +43,13 @@ class Section(NamedTuple):
 def study_sections(
     shown: Shown, *, kind: Kind, n_architectures: int = _MAX_ARCHITECTURES
 ) -> list[Section]:
-    """All pictures that can be drawn of some studies.
+    """Return all pictures that can be drawn of some studies.
 
     Args:
         shown: Each study with its picks, by name; all have the same objectives and points of this
             kind.
-        kind: Which values the pictures are of, but for the fronts of single studies, which show
-            both.
+        kind: The kind of values in the pictures, but for the fronts of single studies, which
+            show both.
         n_architectures: At most how many picks are drawn layer by layer, spread over all.
     """
     return [
@@ -68,38 +62,38 @@ def study_sections(
     ]
 
 
-def _studies(shown: Shown) -> dict[str, SubnetStudy]:
-    return {name: study for name, (study, _) in shown.items()}
+def _snapshots(shown: Shown) -> dict[str, Snapshot]:
+    return {name: found for name, (found, _) in shown.items()}
 
 
 def _objectives(shown: Shown) -> tuple[str, ...]:
-    return next(iter(_studies(shown).values())).problem.objectives
+    return next(iter(_snapshots(shown).values())).problem.objectives
 
 
 def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
-    studies, n = _studies(shown), len(_objectives(shown))
-    if len(studies) > 1 and n == 2:
+    snapshots, n = _snapshots(shown), len(_objectives(shown))
+    if len(snapshots) > 1 and n == 2:
         yield Section(
             "fronts",
             "What each study can reach",
             "Each line is the front of one study: the best accuracy at every cost. A line further "
             "up and to the left is better.",
-            plot_fronts(studies, kind=kind),
+            plot_fronts(snapshots, kind=kind),
         )
     if n in (2, 3):
-        for suffix, of, study, _ in _each(shown):
+        for suffix, of, found, _ in _each(shown):
             yield Section(
                 f"front{suffix}",
                 f"The best subnets{of}",
                 "Each point is a network of its own. Those on the line are the front: no network "
                 "that was found is better in one respect without being worse in another. Grey "
                 "points are the others; bars are standard deviations.",
-                plot_front(study),
+                plot_front(found),
             )
 
 
-def _each(shown: Shown) -> Iterator[tuple[str, str, SubnetStudy, Picks]]:
-    """Each study and its picks, after the end of an id and of a title; a single one needs none."""
+def _each(shown: Shown) -> Iterator[tuple[str, str, Snapshot, Picks]]:
+    """Yield the ends of an id and of a title, both empty for a single study, with each study."""
     for i, (name, of_study) in enumerate(shown.items(), start=1):
         ends = (f"-{i}", f" of {name}") if len(shown) > 1 else ("", "")
         yield (*ends, *of_study)
@@ -113,7 +107,7 @@ def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
         if point is not None
     ]
     networks = {}
-    for study, name, point in (points[i] for i in spread_out(len(points), at_most)):
+    for study, name, point in (points[i] for i in evenly(len(points), at_most)):
         title = f"{study}, {name}" if len(shown) > 1 else name
         networks[f"{title}: {_first(point)}"] = point.subnet
     if networks:
@@ -133,19 +127,19 @@ def _first(point: FrontPoint) -> str:
 
 
 def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
-    for suffix, of, study, _ in _each(shown):
+    for suffix, of, found, _ in _each(shown):
         yield Section(
             f"choices{suffix}",
             f"What the best subnets{of} have in common",
             "From the cheapest subnets of the front on the left to the most expensive on the "
             "right: how often each kernel, depth and expand ratio is chosen.",
-            plot_choices(study.front(kind=kind)),
+            plot_choices(found.front(kind=kind)),
         )
 
 
 def _layers(shown: Shown) -> Iterator[Section]:
-    for suffix, of, study, picks in _each(shown):
-        table = getattr(study.problem.predictors.get("latency_ms"), "table", None)
+    for suffix, of, found, picks in _each(shown):
+        table = getattr(found.problem.predictors.get("latency_ms"), "table", None)
         points = [(name, point) for name, point in picks.items() if point is not None]
         if isinstance(table, LatencyTable) and points:
             name, point = points[len(points) // 2]
@@ -165,7 +159,7 @@ def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
             "Why not count multiply-adds",
             "The same front over multiply-adds, a usual stand-in for latency. Open symbols are "
             "subnets that others beat on multiply-adds, but not on the cost that counts here.",
-            plot_accuracy_macs(_studies(shown), kind=kind),
+            plot_accuracy_macs(_snapshots(shown), kind=kind),
         )
 
 
@@ -176,17 +170,8 @@ def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
         "The hypervolume is one number for how good a front is; where the line is flat, searching "
         "on finds little more."
     )
-    studies = _studies(shown)
-    yield Section("hypervolume", "How the search went", what, plot_hypervolume(studies, kind=kind))
-    yield Section(
-        "hypervolume-time",
-        "How long the search took",
-        what,
-        plot_hypervolume(studies, by="time", kind=kind),
-    )
-
-
-def kind_of(studies: Iterable[SubnetStudy]) -> Kind:
-    """Measured where all studies have a feasible measurement, else predicted."""
-    measured = all(study.results(kind="measured").feasible.any() for study in studies)
-    return KINDS[1] if measured else KINDS[0]
+    snapshots = _snapshots(shown)
+    went, took = "How the search went", "How long the search took"
+    yield Section("hypervolume", went, what, plot_hypervolume(snapshots, kind=kind))
+    timed = plot_hypervolume(snapshots, by="time", kind=kind)
+    yield Section("hypervolume-time", took, what, timed)

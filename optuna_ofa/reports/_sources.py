@@ -1,68 +1,61 @@
-"""Where the values of a study come from: predictors and their errors, devices, versions, seeds."""
+"""The sources of the values of a study: predictors, their errors, devices, versions, seeds."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
 from importlib import metadata as packages
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from optuna_ofa.fronts import KINDS, Findings, limit_words
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.problem import METRICS
-from optuna_ofa.visualization import KINDS
-
-if TYPE_CHECKING:
-    from optuna_ofa.studies import SubnetStudy
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
 _SHORT = 160  # characters of a text that is not known by its name
 
 
 class Source(NamedTuple):
-    """One thing that is known of where values come from.
+    """One fact of the origin of values.
 
     Args:
-        name: What it is.
-        text: What is known, in words.
+        name: Its name.
+        text: The fact in words.
     """
 
     name: str
     text: str
 
 
-def find_sources(study: SubnetStudy) -> list[Source]:
-    """All that is known of where a study's values come from.
+def find_sources(study: Findings) -> list[Source]:
+    """Return all that is known of the origin of a study's values.
 
-    What predictors say of themselves is in their ``metadata``; of one that has none, its class is
-    named.
+    Predictors describe themselves in their ``metadata``; of one that has none, its class is named.
     """
-    problem, space = study.problem, study.space
-    limits = [
-        f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
-        for m, bound in problem.constraints.items()
-    ]
+    found = study.snapshot()
+    problem, space = found.problem, found.space
     sizes = ", ".join(map(str, space.resolutions))
     return [
-        Source("Study", study.study_name),
+        Source("Study", found.study_name),
         Source("Supernet", f"{space.family.name}, input {sizes} px, {space.n_subnets:.3g} subnets"),
         Source("Searched for", f"{', '.join(problem.objectives)}"),
-        Source("Limits", ", ".join(limits) or "none"),
-        Source("Trials", _trials(study)),
+        Source("Limits", limit_words(problem.constraints) or "none"),
+        Source("Trials", _trials(found)),
         *(s for m in problem.metrics for s in _of_predictor(m, problem.predictors[m])),
-        Source("Seed", f"{study._evolution.seed} (of the process that wrote this)"),
+        Source("Seed", f"{found.seed} (of the process that wrote this)"),
         Source("Software", ", ".join(_versions())),
     ]
 
 
-def _trials(study: SubnetStudy) -> str:
-    kinds = {kind: study.results(kind=kind) for kind in KINDS}
+def _trials(found: Findings) -> str:
+    kinds = {kind: found.results(kind=kind) for kind in KINDS}
     words = [f"{len(results.numbers):,} {kind}" for kind, results in kinds.items()]
-    if study.problem.constraints:
+    if found.problem.constraints:
         n_violating = sum((~results.feasible).sum() for results in kinds.values())
         words.append(f"{n_violating:,} violate a limit")
-    generations = study.generations()
+    generations = found.generations()
     if generations:
         n = sum(g.n_evaluated for g in generations)
         words.append(f"{n:,} subnets were evaluated, of which not all are kept")
@@ -90,7 +83,7 @@ def _of_predictor(metric: str, predictor: Predictor) -> Iterator[Source]:
 
 
 def _facts(predictor: Predictor) -> dict[str, Any]:
-    """What a predictor, and the table that it has, say of themselves."""
+    """Return the metadata of a predictor and of the table that it has."""
     table = getattr(predictor, "table", None)
     facts = dict(getattr(table, "metadata", None) or {})
     facts.update(getattr(predictor, "metadata", None) or {})
@@ -99,7 +92,7 @@ def _facts(predictor: Predictor) -> dict[str, Any]:
 
 
 def _error(facts: Mapping[str, Any]) -> str:
-    """How far predictions are off, where that was measured."""
+    """Return the errors of predictions in words, as far as they were measured."""
     words = []
     splits = (facts.get("held_out") or {}).get("splits", [])
     errors = [split["rmse"] for split in splits if "rmse" in split]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from optuna_ofa.fronts import FrontPoint, Picks
+from optuna_ofa.fronts import FrontPoint, Picks, Snapshot
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS
-from optuna_ofa.reports._sources import Source
 from optuna_ofa.space import subnet_layers
-
-if TYPE_CHECKING:
-    from optuna_ofa.studies import SubnetStudy
 
 _COUNTS = {"n_macs": "Multiply-adds", "n_params": "Parameters"}
 
@@ -24,7 +20,7 @@ class Table(NamedTuple):
     Args:
         head: The titles of its columns.
         rows: Its rows, with a text for each column.
-        numeric: Which columns are numbers, to be aligned to the right.
+        numeric: Whether each column has numbers, to be aligned to the right.
     """
 
     head: tuple[str, ...]
@@ -32,13 +28,13 @@ class Table(NamedTuple):
     numeric: tuple[bool, ...]
 
     def to_markdown(self) -> str:
-        """The table in Markdown."""
+        """Return the table in Markdown."""
         rule = ["---:" if is_number else "---" for is_number in self.numeric]
         lines = (self.head, rule, *self.rows)
         return "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
 
     def to_html(self) -> str:
-        """The table as an element of a page."""
+        """Return the table as an element of a page."""
         head = "".join(_cell("th", x, n) for x, n in zip(self.head, self.numeric, strict=True))
         rows = (
             "".join(_cell("td", x, n) for x, n in zip(row, self.numeric, strict=True))
@@ -59,34 +55,34 @@ def _cell(tag: str, text: str, is_number: bool) -> str:
     return f"<{tag}{mark}>{html.escape(text)}</{tag}>"
 
 
-def pick_table(picks: Mapping[str, tuple[SubnetStudy, Picks]]) -> Table:
-    """A line for each pick of each study, which is named where there are several.
+def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
+    """Return a line for each pick of each study, which is named where there are several.
 
     Args:
-        picks: Each study with its picks, by name; all have the same objectives.
+        shown: Each study with its picks, by name; all have the same objectives.
     """
-    (study, _), *_ = picks.values()
-    objectives, many = study.problem.objectives, len(picks) > 1
+    (found, _), *_ = shown.values()
+    objectives, many = found.problem.objectives, len(shown) > 1
     counts = [name for name in _COUNTS if name not in objectives]
     titles = [METRICS[name].axis for name in objectives] + [_COUNTS[name] for name in counts]
     head = [*(["Study"] if many else []), "Pick", *titles, "Values are", "Input", "Blocks", "Trial"]
     words = len(head) - len(titles) - 4
     numeric = [False] * words + [True] * len(titles) + [False, True, True, True]
     rows = [
-        (*([name] if many else []), pick, *_row(study, point, counts))
-        for name, (study, of_study) in picks.items()
-        for pick, point in of_study.items()
+        (*([name] if many else []), pick, *_row(found, point, counts))
+        for name, (found, picks) in shown.items()
+        for pick, point in picks.items()
     ]
     return Table(tuple(head), tuple(rows), tuple(numeric))
 
 
-def _row(study: SubnetStudy, point: FrontPoint | None, counts: Sequence[str]) -> tuple[str, ...]:
-    objectives = study.problem.objectives
+def _row(found: Snapshot, point: FrontPoint | None, counts: Sequence[str]) -> tuple[str, ...]:
+    objectives = found.problem.objectives
     if point is None:
         return (*["-"] * (len(objectives) + len(counts)), "none was found", "-", "-", "-")
-    matrix = study.space.to_matrix([point.subnet])
+    matrix = found.space.to_matrix([point.subnet])
     values = [_value(point, name) for name in objectives]
-    values += [f"{CostPredictor(n, study.space).predict(matrix)[0] / 1e6:,.1f} M" for n in counts]
+    values += [f"{CostPredictor(n, found.space).predict(matrix)[0] / 1e6:,.1f} M" for n in counts]
     n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
     return (
         *values,
@@ -102,8 +98,3 @@ def _value(point: FrontPoint, name: str) -> str:
         return f"{point.values[name] / 1e6:,.1f} M"
     spread = f" ± {point.std[name]:.2f}" if name in point.std else ""
     return f"{point.values[name]:.2f}{spread}"
-
-
-def source_table(sources: Sequence[Source]) -> Table:
-    """A line for each thing that is known of where values come from."""
-    return Table(("", ""), tuple((s.name, s.text) for s in sources), (False, False))

@@ -437,8 +437,8 @@ class SubnetStudy(optuna.Study):
     def copy(self, storage: str | BaseStorage | None, numbers: Sequence[int]) -> SubnetStudy:
         """Copy some finished trials into a study of the same name in another storage.
 
-        Predicted trials are written anew, as of now; measured ones as they are. Their numbers are
-        new.
+        Predicted trials are written anew, as of now; measured ones as they are. Their new numbers
+        are from 0 on, in the order of the old ones.
 
         Args:
             storage: Where the copy goes; None keeps it in memory.
@@ -451,25 +451,25 @@ class SubnetStudy(optuna.Study):
             optuna.exceptions.DuplicatedStudyError: If the storage has a study of that name.
             StorageError: If the database refuses.
         """
-        store = open_shared(storage)
-        make_study(store, self.study_name, self.problem)
+        shared = open_shared(storage)
+        make_study(shared, self.study_name, self.problem)
+        target = open_store(shared, self.study_name, self.problem, "all")
+        known = self.engine.results()
+        chosen = known.select(np.isin(known.numbers, numbers))
+        if chosen.measured.any():
+            self.store.copy_to(target, sorted(numbers))
+        else:
+            chosen = chosen.select(np.argsort(chosen.numbers, kind="stable"))
+            now = datetime.datetime.now()
+            target.write(chosen, (now, now))
         sampler = NSGAIISampler(self.space)
-        copy = SubnetStudy(
+        return SubnetStudy(
             study_name=self.study_name,
-            storage=store,
+            storage=shared,
             sampler=sampler,
             evolution=sampler.evolution,
             problem=self.problem,
         )
-        known = self.engine.results()
-        chosen = known.select(np.isin(known.numbers, numbers))
-        if chosen.measured.any():
-            self.store.copy_to(copy.store, sorted(numbers))
-        else:
-            chosen = chosen.select(np.argsort(chosen.numbers, kind="stable"))
-            now = datetime.datetime.now()
-            copy.store.write(chosen, (now, now))
-        return copy
 
 
 def require_number(n_evaluations: int) -> None:

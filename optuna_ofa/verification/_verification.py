@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import kendall_tau
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _WORDS = {True: "exploited", False: "", None: "unknown"}
 
@@ -54,16 +51,6 @@ class Verification:
         return tuple(
             p for p in self.points if any(m in p.measured and p.exploited(m) for m in self.metrics)
         )
-
-    def plot(self) -> go.Figure:
-        """Draw predicted and measured, joined for each subnet; see `plot_verification`.
-
-        Raises:
-            InvalidArgumentError: If there are not two objectives, or no points.
-        """
-        from optuna_ofa.visualization import plot_verification
-
-        return plot_verification(self)
 
     def __str__(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""

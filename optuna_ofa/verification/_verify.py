@@ -15,7 +15,7 @@ from optuna_ofa.exceptions import (
     MeasurementError,
     OptunaOFAError,
 )
-from optuna_ofa.fronts import Findings, Front, FrontPoint, spread
+from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import MEASURED, PREDICTED, Problem, describe
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
@@ -239,5 +239,6 @@ def _of_front(findings: Findings, n: int | None) -> list[FrontPoint]:
     values = np.array([[p.values[m] for m in front.objectives] for p in front])
     nothing = np.empty(0, dtype=np.intp)
     free = np.ones(len(front), dtype=bool)
-    picked = spread(values * findings.problem.signs, np.arange(len(front)), free, nothing, int(n))
+    signs = findings.problem.signs
+    picked = far_apart(values * signs, np.arange(len(front)), free, nothing, int(n))
     return [front[i] for i in sorted(picked.tolist())]

@@ -1,31 +1,25 @@
-"""Accuracy over multiply-adds of what was found for latency."""
+"""Accuracy over multiply-adds of the subnets on fronts of other costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import named_studies, nondominated
+from optuna_ofa.fronts import Findings, Snapshot, evenly, named_findings, nondominated
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import METRICS
-from optuna_ofa.visualization._front_info import MAX_OTHERS, spread_out
+from optuna_ofa.problem import METRICS, Kind
+from optuna_ofa.visualization._front_info import MAX_OTHERS
 from optuna_ofa.visualization._pareto_front import hover_words
-from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
-
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+from optuna_ofa.visualization._style import BELOW, GREY, colour, finish, hovering, symbol
 
 
 class AccuracyMacsInfo(NamedTuple):
-    """What a drawing of accuracy over multiply-adds shows of one study.
+    """The data of one study in a drawing of accuracy over multiply-adds.
 
     Args:
         n_macs: ``(n,)`` multiply-adds of the subnets on the front.
@@ -45,9 +39,42 @@ class AccuracyMacsInfo(NamedTuple):
 
 
 def accuracy_macs_info(
-    studies: SubnetStudy | Mapping[str, SubnetStudy], *, kind: Kind | None = None
+    studies: Findings | Mapping[str, Findings], *, kind: Kind | None = None
 ) -> dict[str, AccuracyMacsInfo]:
-    """Collect what `plot_accuracy_macs` draws, by the name of a study.
+    """Collect the data of `plot_accuracy_macs`, by the name of a study."""
+    snapshots, objectives = named_findings(studies, kind)
+    if "top1" not in objectives:
+        raise InvalidArgumentError(
+            f"`studies` must have the objective top1, but have {', '.join(objectives)}."
+        )
+    return {name: _info(found, kind) for name, found in snapshots.items()}
+
+
+def _info(found: Snapshot, kind: Kind | None) -> AccuracyMacsInfo:
+    results, front = found.results(kind=kind), found.front(kind=kind)
+    results = results.select(results.feasible)
+    macs = CostPredictor("n_macs", found.space).predict(results.matrix)
+    values = np.stack([macs, results.values[:, found.problem.objectives.index("top1")]], axis=1)
+    best = nondominated(values * [1.0, -1.0])
+    row = {number: i for i, number in enumerate(results.numbers.tolist())}
+    rows = [row[p.trial_number] for p in front]
+    others = np.delete(values, rows, axis=0)
+    return AccuracyMacsInfo(
+        values[rows, 0],
+        values[rows, 1],
+        [hover_words(p) for p in front],
+        best[rows],
+        others[evenly(len(others), MAX_OTHERS)],
+    )
+
+
+def plot_accuracy_macs(
+    studies: Findings | Mapping[str, Findings], *, kind: Kind | None = None
+) -> go.Figure:
+    """Draw accuracy over multiply-adds of the subnets on fronts of other costs, such as latency.
+
+    Where multiply-adds were latency, a front would be one line here. Filled symbols are subnets
+    that no found one beats on multiply-adds too.
 
     Args:
         studies: A study, or several of the same objectives by name.
@@ -57,87 +84,35 @@ def accuracy_macs_info(
         EmptyFrontError: If a study has no feasible trial.
         InvalidArgumentError: If the objectives differ, or accuracy is none of them.
     """
-    by_name, objectives = named_studies(studies, kind)
-    if "top1" not in objectives:
-        raise InvalidArgumentError(
-            f"`studies` must have the objective top1, but have {', '.join(objectives)}."
-        )
-    return {name: _info(study, kind) for name, study in by_name.items()}
-
-
-def _info(study: SubnetStudy, kind: Kind | None) -> AccuracyMacsInfo:
-    results, front = study.results(kind=kind), study.front(kind=kind)
-    results = results.select(results.feasible)
-    macs = CostPredictor("n_macs", study.space).predict(results.matrix)
-    values = np.stack([macs, results.values[:, study.problem.objectives.index("top1")]], axis=1)
-    best = dict(zip(results.numbers.tolist(), nondominated(values * [1.0, -1.0]), strict=True))
-    row = {number: i for i, number in enumerate(results.numbers.tolist())}
-    rows = [row[p.trial_number] for p in front]
-    others = np.delete(values, rows, axis=0)
-    return AccuracyMacsInfo(
-        values[rows, 0],
-        values[rows, 1],
-        [hover_words(p) for p in front],
-        np.array([best[p.trial_number] for p in front], dtype=bool),
-        others[spread_out(len(others), MAX_OTHERS)],
-    )
-
-
-def plot_accuracy_macs(
-    studies: SubnetStudy | Mapping[str, SubnetStudy], *, kind: Kind | None = None
-) -> go.Figure:
-    """Draw accuracy over multiply-adds of the subnets on fronts of other costs, such as latency.
-
-    Where multiply-adds were latency, a front would be one line here. Filled symbols are subnets
-    that no found one beats on multiply-adds too.
-
-    Args:
-        studies: As in `accuracy_macs_info`.
-        kind: As in `SubnetStudy.front`.
-
-    Raises:
-        EmptyFrontError: As `accuracy_macs_info`.
-        InvalidArgumentError: As `accuracy_macs_info`.
-    """
     infos = accuracy_macs_info(studies, kind=kind)
-    traces = []
+    figure = go.Figure()
     if len(infos) == 1:  # those of several studies would hide each other
         (info,) = infos.values()
-        traces.append(
-            go.Scatter(
-                x=info.others[:, 0] / 1e6,
-                y=info.others[:, 1],
-                mode="markers",
-                name="other subnets",
-                marker={"color": GREY, "size": 4, "opacity": 0.5},
-                hoverinfo="skip",
-            )
+        figure.add_scatter(
+            x=info.others[:, 0] / 1e6,
+            y=info.others[:, 1],
+            mode="markers",
+            name="other subnets",
+            marker={"color": GREY, "size": 4, "opacity": 0.5},
+            **hovering(None),
         )
     for i, (name, info) in enumerate(infos.items()):
-        symbol = _SYMBOLS[i % len(_SYMBOLS)]
+        symbols = [symbol(i) if on else f"{symbol(i)}-open" for on in info.on_macs_front]
         share = f"{info.on_macs_front.sum()} of {len(info.top1)} best for multiply-adds"
-        traces.append(
-            go.Scatter(
-                x=info.n_macs / 1e6,
-                y=info.top1,
-                mode="markers",
-                name=f"front of {name} ({share})",
-                hovertext=[f"{name}<br>{words}" for words in info.words],
-                hoverinfo="text",
-                marker={
-                    "color": PALETTE[i % len(PALETTE)],
-                    "size": 6,
-                    "symbol": [symbol if on else f"{symbol}-open" for on in info.on_macs_front],
-                },
-            )
+        figure.add_scatter(
+            x=info.n_macs / 1e6,
+            y=info.top1,
+            mode="markers",
+            name=f"front of {name} ({share})",
+            marker={"color": colour(i), "size": 6, "symbol": symbols},
+            **hovering([f"{name}<br>{words}" for words in info.words]),
         )
-    figure = go.Figure(traces)
-    figure.update_xaxes(title="Multiply-adds (millions)")
-    figure.update_yaxes(title=METRICS["top1"].axis)
-    return figure.update_layout(
-        title="Accuracy by multiply-adds<br><sup>filled: no found subnet is better with as many "
-        "multiply-adds or fewer</sup>",
-        template="plotly_white",
+    return finish(
+        figure,
+        "Accuracy by multiply-adds",
+        "filled: no found subnet is better with as many multiply-adds or fewer",
+        xaxis_title="Multiply-adds (millions)",
+        yaxis_title=METRICS["top1"].axis,
         showlegend=True,
         legend=BELOW,
     )

@@ -9,16 +9,16 @@ import plotly.graph_objects as go
 from optuna_ofa.visualization._architecture_info import (
     ArchitectureRow,
     LayerBox,
-    Network,
+    NetworkLayers,
     architecture_info,
     layer_words,
 )
-from optuna_ofa.visualization._style import GREY, kernel_colour
+from optuna_ofa.visualization._style import GREY, finish, hovering, kernel_colour
 
 _ROW_HEIGHT = 0.68  # of the highest box, where rows are 1 apart
 
 
-def plot_architecture(networks: Mapping[str, Network]) -> go.Figure:
+def plot_architecture(networks: Mapping[str, NetworkLayers]) -> go.Figure:
     """Draw networks one under another, one box a layer from input to output.
 
     A block's colour is its kernel (which is also written on it), its height its expand ratio, and
@@ -26,7 +26,8 @@ def plot_architecture(networks: Mapping[str, Network]) -> go.Figure:
     (arXiv:1812.00332). Stages are apart, and under each are its output size and channels.
 
     Args:
-        networks: As in `architecture_info`.
+        networks: Subnets, or the layers of any network as `layers_from_net_config` reads them,
+            by name.
 
     Raises:
         InvalidArgumentError: If there is no network, or one has no blocks.
@@ -51,10 +52,11 @@ def plot_architecture(networks: Mapping[str, Network]) -> go.Figure:
         ticktext=[f"<b>{r.name}</b><br>{r.resolution} px, {r.n_blocks} blocks" for r in rows],
         range=[-0.32, n - 0.2],
     )
-    return figure.update_layout(
-        title="Layers from input to output<br><sup>height: expand ratio; width: square root of "
-        "channels;<br>under each stage: its output size in pixels and its channels</sup>",
-        template="plotly_white",
+    return finish(
+        figure,
+        "Layers from input to output",
+        "height: expand ratio; width: square root of channels;<br>under each stage: its output "
+        "size in pixels and its channels",
         barmode="overlay",
         height=190 + 150 * n,
         margin={"t": 100, "b": 60},
@@ -79,8 +81,7 @@ def _bars(placed: Sequence[_Placed], name: str, colour: str) -> go.Bar:
         textangle=0,
         constraintext="none",
         textfont={"color": "black" if colour in (kernel_colour(5), GREY) else "white", "size": 11},
-        hovertext=[f"{row.name}<br>{layer_words(box.layer)}" for _, row, box in placed],
-        hoverinfo="text",
+        **hovering([f"{row.name}<br>{layer_words(box.layer)}" for _, row, box in placed]),
     )
 
 
@@ -97,8 +98,8 @@ def _borders(rows: Sequence[ArchitectureRow]) -> go.Scatter:
         y=y,
         mode="lines",
         name="border of a stage",
-        hoverinfo="skip",
         line={"color": "#666666", "width": 1, "dash": "dot"},
+        **hovering(None),
     )
 
 
@@ -119,7 +120,6 @@ def _stage_labels(rows: Sequence[ArchitectureRow]) -> go.Scatter:
         text=text,
         mode="text",
         showlegend=False,
-        hovertext=hover,
-        hoverinfo="text",
         textfont={"size": 10, "color": "#444444"},
+        **hovering(hover),
     )

@@ -1,4 +1,4 @@
-"""What a drawing of networks shows: one box a layer."""
+"""The data of a drawing of networks: one box a layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, Subnet, subnet_layers
 
-Network = Subnet | Sequence[Layer]
+NetworkLayers = Subnet | Sequence[Layer]
 _OTHER_WIDTH = 4.0  # of layers that are no blocks; a block with 100 channels has 10
 _OTHER_HEIGHT = 0.35
 _GAP, _BORDER = 0.8, 3.5  # between layers, and between stages
@@ -50,26 +50,18 @@ class ArchitectureRow(NamedTuple):
 
     @property
     def n_blocks(self) -> int:
-        """How many of the boxes are blocks."""
+        """The number of boxes that are blocks."""
         return sum(box.layer.role == "block" for box in self.boxes)
 
     @property
     def borders(self) -> tuple[float, ...]:
-        """Where the stages meet."""
+        """The places where stages meet."""
         pairs = zip(self.boxes, self.boxes[1:], strict=False)
         return tuple(b.left - _BORDER / 2 for a, b in pairs if a.stage != b.stage)
 
 
-def architecture_info(networks: Mapping[str, Network]) -> tuple[ArchitectureRow, ...]:
-    """Collect what `plot_architecture` draws.
-
-    Args:
-        networks: Subnets, or the layers of any network as `layers_from_net_config` reads them,
-            by name.
-
-    Raises:
-        InvalidArgumentError: If there is no network, or one has no blocks.
-    """
+def architecture_info(networks: Mapping[str, NetworkLayers]) -> tuple[ArchitectureRow, ...]:
+    """Collect the data of `plot_architecture`."""
     if not networks:
         raise InvalidArgumentError("`networks` must have at least one network, but got none.")
     layers = {
@@ -107,14 +99,17 @@ def _boxes(layers: Sequence[Layer], largest_expand: float) -> Iterator[LayerBox]
 
 
 def _starts_stage(layer: Layer, before: Layer) -> bool:
-    """A stage begins where a block changes the channels or the size, and the head after it."""
+    """Return whether a layer is the first of a stage, or of the head after the last one.
+
+    A stage begins with a block that changes the channels or the size.
+    """
     if layer.role != "block" or before.role != "block":
         return layer.role == "block" or before.role == "block"
     return layer.in_channels != layer.out_channels or layer.in_size != layer.out_size
 
 
 def layer_words(layer: Layer) -> str:
-    """A layer in three lines: what it is, its channels and sizes, and what belongs to it."""
+    """Return a layer in three lines: what it is, its channels and sizes, and what belongs to it."""
     kind = layer.role.replace("_", " ")
     if layer.role == "block":
         kind = f"{layer.kernel}x{layer.kernel} block, expand ratio {layer.expand:g}"

@@ -1,4 +1,4 @@
-"""What the subnets of a front prefer, from the fastest to the slowest."""
+"""The choices of the subnets of a front, from the fastest to the slowest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
-from optuna_ofa.visualization._style import kernel_colour, shades
+from optuna_ofa.visualization._style import finish, hovering, kernel_colour, shades
 
 _MAX_BINS = 20
 _TITLES = {"kernel": "Kernels of blocks", "depth": "Depths of stages", "expand": "Expand ratios"}
 
 
 class ChoicesInfo(NamedTuple):
-    """What a drawing of a front's choices shows.
+    """The data of a drawing of a front's choices.
 
     Args:
         metric: The cost that the front is sorted by.
@@ -39,15 +39,7 @@ class ChoicesInfo(NamedTuple):
 
 
 def choices_info(front: Front, *, n_bins: int = _MAX_BINS) -> ChoicesInfo:
-    """Collect what `plot_choices` draws.
-
-    Args:
-        front: The front.
-        n_bins: How many bins; a front with fewer points has one for each of them.
-
-    Raises:
-        InvalidArgumentError: If the front is empty, or ``n_bins`` is below 1.
-    """
+    """Collect the data of `plot_choices`."""
     if n_bins < 1:
         raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {n_bins}.")
     if not len(front):
@@ -90,10 +82,10 @@ def plot_choices(front: Front, *, n_bins: int = _MAX_BINS) -> go.Figure:
 
     Args:
         front: The front.
-        n_bins: As in `choices_info`.
+        n_bins: How many bins; a front with fewer points has one for each of them.
 
     Raises:
-        InvalidArgumentError: As `choices_info`.
+        InvalidArgumentError: If the front is empty, or ``n_bins`` is below 1.
     """
     info = choices_info(front, n_bins=n_bins)
     titles = [_TITLES[gene] for gene in info.shares]
@@ -110,25 +102,11 @@ def plot_choices(front: Front, *, n_bins: int = _MAX_BINS) -> go.Figure:
     figure.update_xaxes(title=metric.axis)
     figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
     n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
-    figure.update_layout(
-        title=f"What the front prefers<br><sup>{n}</sup>",
-        template="plotly_white",
-        margin={"t": 100},
-    )
+    finish(figure, "What the front prefers", n, margin={"t": 100})
+    below = {"orientation": "h", "xanchor": "center", "y": -0.2, "traceorder": "normal"}
     for i, gene in enumerate(info.shares):  # a legend under each
         name = "legend" if i == 0 else f"legend{i + 1}"
-        centre = (i + 0.5) / len(titles)
-        figure.update_layout(
-            {
-                name: {
-                    "orientation": "h",
-                    "x": centre,
-                    "xanchor": "center",
-                    "y": -0.2,
-                    "traceorder": "normal",
-                }
-            }
-        )
+        figure.update_layout({name: {**below, "x": (i + 0.5) / len(titles)}})
         figure.update_traces(legend=name, selector={"legendgroup": gene})
     return figure
 
@@ -151,6 +129,5 @@ def _area(info: ChoicesInfo, gene: str, choice: float, colour: str) -> go.Scatte
         legendgroup=gene,
         line={"width": 0.5, "color": "white"},
         fillcolor=colour,
-        hovertext=hover,
-        hoverinfo="text",
+        **hovering(hover),
     )

@@ -1,25 +1,21 @@
-"""What a drawing of a front shows."""
+"""The data of a drawing of a front."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.fronts import Front, beyond, hypervolume, nondominated
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.fronts import KINDS, Findings, Front, evenly, hypervolume, reference_of
+from optuna_ofa.problem import Kind
 
 # More points make a file of many megabytes, in which single ones cannot be told apart.
 MAX_OTHERS = 4000
-KINDS: tuple[Kind, ...] = ("predicted", "measured")
 
 
 class FrontInfo(NamedTuple):
-    """What a drawing of a front shows.
+    """The data of a drawing of a front.
 
     Args:
         front: The front.
@@ -43,37 +39,25 @@ class FrontInfo(NamedTuple):
     reference: dict[str, float]
 
 
-def front_info(study: SubnetStudy, *, kind: Kind | None = None) -> FrontInfo:
-    """Collect what `plot_front` draws of one kind.
-
-    Raises:
-        EmptyFrontError: If the study has no feasible trial.
-        InvalidArgumentError: If the study has both kinds and ``kind`` is None.
-    """
-    front = study.front(kind=kind)
+def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
+    """Collect the data of `plot_front` of one kind."""
+    found = study.snapshot()
+    front = found.front(kind=kind)
     kind = cast("Kind", front[0].kind)
-    results = study.results(kind=kind)
-    values = results.values[results.feasible]
+    results = {k: found.results(kind=k) for k in KINDS}
+    feasible = {k: of.values[of.feasible] for k, of in results.items()}
     points = np.array([[p.values[m] for m in front.objectives] for p in front])
     on_front = set(map(tuple, points.tolist()))
-    others = values[[tuple(row) not in on_front for row in values.tolist()]]
-    n_others = len(others)
-    others = others[spread_out(n_others, MAX_OTHERS)]
-    fronts = [of.values[of.feasible] for of in (study.results(kind=k) for k in KINDS)]
-    fronts = [v[nondominated(v * study.problem.signs)] for v in fronts]
-    reference = beyond(fronts, front.objectives)
+    others = feasible[kind]
+    others = others[[tuple(row) not in on_front for row in others.tolist()]]
+    reference = reference_of([*feasible.values()], front.objectives)
     return FrontInfo(
         front,
-        others,
-        n_others,
-        dict(study.problem.constraints),
+        others[evenly(len(others), MAX_OTHERS)],
+        len(others),
+        dict(found.problem.constraints),
         kind,
-        study.study_name,
+        found.study_name,
         hypervolume(points, reference),
         reference,
     )
-
-
-def spread_out(n: int, at_most: int) -> NDArray[np.intp]:
-    """Indices of ``n`` things, at most so many of them, spread evenly."""
-    return np.linspace(0, n - 1, min(n, at_most)).astype(np.intp)

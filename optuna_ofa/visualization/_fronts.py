@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Front, same_objectives
-from optuna_ofa.problem import METRICS
+from optuna_ofa.fronts import Findings, Front, same_objectives
+from optuna_ofa.problem import METRICS, Kind
 from optuna_ofa.visualization._pareto_front import across_and_up, hover_words
-from optuna_ofa.visualization._style import BELOW, PALETTE
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
-
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+from optuna_ofa.visualization._style import BELOW, colour, finish, hovering, symbol
 
 
 class FrontsInfo(NamedTuple):
-    """What a drawing of several fronts shows.
+    """The data of a drawing of several fronts.
 
     Args:
         fronts: The fronts by name.
@@ -36,20 +30,8 @@ class FrontsInfo(NamedTuple):
     kinds: dict[str, str]
 
 
-def fronts_info(
-    fronts: Mapping[str, Front | SubnetStudy], *, kind: Kind | None = None
-) -> FrontsInfo:
-    """Collect what `plot_fronts` draws.
-
-    Args:
-        fronts: Fronts, or studies whose fronts are drawn, by name. They need the same two
-            objectives, in any order.
-        kind: As in `SubnetStudy.front`, for studies.
-
-    Raises:
-        EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If the objectives are not the same two, or a front is empty.
-    """
+def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> FrontsInfo:
+    """Collect the data of `plot_fronts`."""
     found = {
         name: front if isinstance(front, Front) else front.front(kind=kind)
         for name, front in fronts.items()
@@ -66,37 +48,34 @@ def fronts_info(
     return FrontsInfo(found, across, up, {name: f[0].kind for name, f in found.items()})
 
 
-def plot_fronts(
-    fronts: Mapping[str, Front | SubnetStudy], *, kind: Kind | None = None
-) -> go.Figure:
+def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> go.Figure:
     """Draw the fronts of several devices or studies over one another.
 
     Args:
-        fronts: As in `fronts_info`.
+        fronts: Fronts, or studies whose fronts are drawn, by name. They need the same two
+            objectives, in any order.
         kind: As in `SubnetStudy.front`, for studies.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: As `fronts_info`.
+        InvalidArgumentError: If the objectives are not the same two, or a front is empty.
     """
     info = fronts_info(fronts, kind=kind)
-    figure = go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)])
     kinds = sorted(set(info.kinds.values()))
     of_kind = f", {kinds[0]}" if len(kinds) == 1 else ""
-    figure.update_xaxes(title=f"{METRICS[info.across].axis}{of_kind}")
-    figure.update_yaxes(title=f"{METRICS[info.up].axis}{of_kind}")
     n = len(info.fronts)
-    return figure.update_layout(
-        title=f"{n} Pareto front{'s' * (n > 1)}",
-        template="plotly_white",
+    return finish(
+        go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)]),
+        f"{n} Pareto front{'s' * (n > 1)}",
+        xaxis_title=f"{METRICS[info.across].axis}{of_kind}",
+        yaxis_title=f"{METRICS[info.up].axis}{of_kind}",
         showlegend=True,
         legend=BELOW,
     )
 
 
 def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
-    front, colour = info.fronts[name], PALETTE[i % len(PALETTE)]
-    points = sorted(front, key=lambda p: p.values[info.across])
+    points = sorted(info.fronts[name], key=lambda p: p.values[info.across])
     n = len(points)
     of_kind = f", {info.kinds[name]}" if len(set(info.kinds.values())) > 1 else ""
     return go.Scatter(
@@ -104,12 +83,7 @@ def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
         y=[p.values[info.up] for p in points],
         mode="lines+markers",
         name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
-        line={"color": colour, "width": 1, "shape": "hv"},
-        marker={
-            "color": colour,
-            "size": 6 if n <= 100 else 3,
-            "symbol": _SYMBOLS[i % len(_SYMBOLS)],
-        },
-        hovertext=[f"{name}<br>{hover_words(p)}" for p in points],
-        hoverinfo="text",
+        line={"color": colour(i), "width": 1, "shape": "hv"},
+        marker={"color": colour(i), "size": 6 if n <= 100 else 3, "symbol": symbol(i)},
+        **hovering([f"{name}<br>{hover_words(p)}" for p in points]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,29 +11,27 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import (
+    Findings,
     Values,
-    beyond,
     checked_reference,
     hypervolume,
-    named_studies,
+    named_findings,
     nondominated,
+    reference_of,
     reference_words,
     signs_of,
     unit,
 )
-from optuna_ofa.storage import seconds_of
-from optuna_ofa.visualization._style import BELOW, PALETTE
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.problem import Kind
+from optuna_ofa.visualization._style import BELOW, PALETTE, colour, finish
 
 _N_POINTS = 100
+_DASHES = ("solid", "dash", "dot")
 By = Literal["evaluations", "time"]
 
 
 class HypervolumeProgress(NamedTuple):
-    """How far a search had come.
+    """The progress of a search.
 
     Args:
         n_evaluations: ``(n,)`` numbers of finished trials, infeasible ones included.
@@ -48,7 +46,7 @@ class HypervolumeProgress(NamedTuple):
 
 
 class HypervolumeInfo(NamedTuple):
-    """What a drawing of hypervolumes shows.
+    """The data of a drawing of hypervolumes.
 
     Args:
         progress: Of each study by name.
@@ -60,42 +58,29 @@ class HypervolumeInfo(NamedTuple):
 
 
 def hypervolume_info(
-    studies: SubnetStudy | Mapping[str, SubnetStudy],
+    studies: Findings | Mapping[str, Findings],
     *,
     reference: Mapping[str, float] | None = None,
     kind: Kind | None = None,
 ) -> HypervolumeInfo:
-    """Collect what `plot_hypervolume` draws.
-
-    Args:
-        studies: A study, or several of the same objectives by name.
-        reference: A value for each objective; None takes the worst of each on the studies'
-            fronts and a tenth of the range beyond, so give one to compare with other drawings.
-        kind: As in `SubnetStudy.front`.
-
-    Raises:
-        EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If the objectives differ, are not those of ``reference``, or are one.
-    """
-    by_name, objectives = named_studies(studies, kind)
+    """Collect the data of `plot_hypervolume`."""
+    snapshots, objectives = named_findings(studies, kind)
     if len(objectives) < 2:
         raise InvalidArgumentError(
             f"`studies` must have 2 or more objectives, but have {objectives[0]} alone."
         )
-    results = {name: study.results(kind=kind) for name, study in by_name.items()}
+    results = {name: found.results(kind=kind) for name, found in snapshots.items()}
     values = {
-        name: r.values[:, [by_name[name].problem.objectives.index(m) for m in objectives]]
+        name: r.values[:, [snapshots[name].problem.objectives.index(m) for m in objectives]]
         for name, r in results.items()
     }
     if reference is None:
-        feasible = [v[results[name].feasible] for name, v in values.items()]
-        signs = signs_of(objectives)
-        point = beyond([v[nondominated(v * signs)] for v in feasible], objectives)
+        point = reference_of([values[n][r.feasible] for n, r in results.items()], objectives)
     else:
         point = checked_reference(reference, objectives)
     progress = {}
     for name, r in results.items():
-        seconds = seconds_of(by_name[name], r.numbers.tolist())
+        seconds = snapshots[name].seconds(r.numbers.tolist())
         known = np.nan_to_num(seconds, nan=np.inf)  # several workers may finish out of turn
         order = np.lexsort((r.numbers, known))
         progress[name] = _progress(values[name], r.feasible, order, point, seconds[order])
@@ -109,8 +94,7 @@ def _progress(
     reference: Mapping[str, float],
     seconds: NDArray[np.float64],
 ) -> HypervolumeProgress:
-    n = len(order)
-    counts = np.unique(np.geomspace(1, n, _N_POINTS).round().astype(np.int64))
+    counts = np.unique(np.geomspace(1, len(order), _N_POINTS).round().astype(np.int64))
     signs = signs_of([*reference])
     front, volumes, before = np.empty((0, len(signs))), [], 0
     for count in counts.tolist():
@@ -123,7 +107,7 @@ def _progress(
 
 
 def plot_hypervolume(
-    studies: SubnetStudy | Mapping[str, SubnetStudy],
+    studies: Findings | Mapping[str, Findings],
     *,
     by: By = "evaluations",
     reference: Mapping[str, float] | None = None,
@@ -135,45 +119,37 @@ def plot_hypervolume(
     it evaluated subnets. Times are since the first trial was started, pauses included.
 
     Args:
-        studies: As in `hypervolume_info`.
-        by: ``"evaluations"`` or ``"time"``, what is on the horizontal axis.
-        reference: As in `hypervolume_info`, like ``kind``.
+        studies: A study, or several of the same objectives by name.
+        by: The horizontal axis: ``"evaluations"`` or ``"time"``.
+        reference: A value for each objective; None takes the worst of each on the studies'
+            fronts and a tenth of the range beyond, so give one to compare with other drawings.
         kind: As in `SubnetStudy.front`.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: As `hypervolume_info`; if ``by`` is neither.
+        InvalidArgumentError: If the objectives differ, are not those of ``reference``, or are
+            one; if ``by`` is neither.
     """
     if by not in get_args(By):
         raise InvalidArgumentError(f"`by` must be 'evaluations' or 'time', but got {by!r}.")
     info = hypervolume_info(studies, reference=reference, kind=kind)
     is_time = by == "time"
     words = "%{x:.3g} s" if is_time else "%{x:,} trials"
-    lines = [
-        go.Scatter(
-            x=p.seconds if is_time else p.n_evaluations,
-            y=p.hypervolume,
+    figure = go.Figure()
+    for i, (name, progress) in enumerate(info.progress.items()):
+        dash = _DASHES[i // len(PALETTE) % len(_DASHES)]
+        figure.add_scatter(
+            x=progress.seconds if is_time else progress.n_evaluations,
+            y=progress.hypervolume,
             name=name,
             mode="lines",
-            line={
-                "color": PALETTE[i % len(PALETTE)],
-                "shape": "hv",
-                "width": 2,
-                "dash": ("solid", "dash", "dot")[i // len(PALETTE) % 3],
-            },
+            line={"color": colour(i), "shape": "hv", "width": 2, "dash": dash},
             hovertemplate=f"{name}<br>{words}: %{{y:.4g}}<extra></extra>",
         )
-        for i, (name, p) in enumerate(info.progress.items())
-    ]
-    figure = go.Figure(lines)
     if is_time:
         figure.update_xaxes(title="Seconds since the first trial was started", rangemode="tozero")
     else:
         figure.update_xaxes(title="Finished trials", type="log", dtick=1)
     figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit([*info.reference])})")
-    return figure.update_layout(
-        title=f"Hypervolume by {by}<br><sup>over {reference_words(info.reference)}</sup>",
-        template="plotly_white",
-        showlegend=True,
-        legend=BELOW,
-    )
+    note = f"over {reference_words(info.reference)}"
+    return finish(figure, f"Hypervolume by {by}", note, showlegend=True, legend=BELOW)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.profiling import MACS, LatencyReport
-from optuna_ofa.visualization._style import BELOW, PALETTE
+from optuna_ofa.visualization._style import BELOW, PALETTE, colour, finish, hovering, symbol
 
 
 class MacsInfo(NamedTuple):
-    """What a drawing of latency over multiply-adds shows.
+    """The data of a drawing of latency over multiply-adds.
 
     Args:
         n_macs: ``(n,)`` multiply-adds.
@@ -31,7 +31,7 @@ class MacsInfo(NamedTuple):
 
 
 def macs_info(report: LatencyReport) -> MacsInfo:
-    """Collect what `plot_macs_latency` draws."""
+    """Collect the data of `plot_macs_latency`."""
     measured = report.measurements
     macs = CostPredictor("n_macs", measured.space).predict(measured.matrix)
     columns = list(measured.space.family.columns("kernel"))
@@ -59,7 +59,8 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
         )
     measured = report.measurements.latency_ms
     ends = np.array([0.95 * measured.min(), 1.05 * measured.max()])
-    band = go.Scatter(
+    figure = go.Figure()
+    figure.add_scatter(
         x=[*ends, *ends[::-1]],
         y=[*(1.05 * ends), *(0.95 * ends[::-1])],
         fill="toself",
@@ -67,30 +68,28 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
         fillcolor="rgba(0,0,0,0.08)",
         line={"width": 0},
         name="within 5 %",
-        hoverinfo="skip",
+        **hovering(None),
     )
-    identity = go.Scatter(
-        x=ends,
-        y=ends,
-        mode="lines",
-        name="as measured",
-        hoverinfo="skip",
-        line={"color": "#555555", "width": 1, "dash": "dash"},
+    dashed = {"color": "#555555", "width": 1, "dash": "dash"}
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", name="as measured", line=dashed, **hovering(None)
     )
-    points = [
-        go.Scatter(
+    for i, n in enumerate(names):
+        figure.add_scatter(
             x=measured,
             y=report.predicted_ms[n],
             mode="markers",
             name=f"{n}: MAPE {report[n].mape:.1f} %, tau {report[n].kendall:.3f}",
-            marker={"size": 6, "color": PALETTE[i % len(PALETTE)], "opacity": 0.8},
+            marker={"size": 6, "color": colour(i), "opacity": 0.8},
         )
-        for i, n in enumerate(names)
-    ]
-    figure = go.Figure([band, identity, *points])
-    figure.update_xaxes(title="Measured latency (ms)")
-    figure.update_yaxes(title="Predicted latency (ms)")
-    return _finished(figure, report, f"{len(measured)} subnets that no prediction has seen")
+    return finish(
+        figure,
+        _device(report),
+        f"{len(measured)} subnets that no prediction has seen",
+        xaxis_title="Measured latency (ms)",
+        yaxis_title="Predicted latency (ms)",
+        legend=BELOW,
+    )
 
 
 def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go.Figure:
@@ -103,67 +102,46 @@ def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go
     Raises:
         InvalidArgumentError: If there is no report.
     """
+    figure = go.Figure()
     if isinstance(report, LatencyReport):
-        figure = go.Figure([_one_device(macs_info(report))])
-        words = f"predicted from multiply-adds: {_macs_words(report)}"
-        _finished(figure, report, words)
+        title, note = _device(report), f"predicted from multiply-adds: {_errors(report)}"
+        info = macs_info(report)
+        _add_points(figure, info, _by_kernel(info.kernel), showlegend=False)
     else:
         if not report:
             raise InvalidArgumentError("`report` must have at least one report, but got none.")
-        figure = go.Figure([_device(i, *item) for i, item in enumerate(report.items())])
+        title = "Latency by multiply-adds"
         note = "errors are those of latencies predicted from multiply-adds"
-        figure.update_layout(
-            title=f"Latency by multiply-adds<br><sup>{note}</sup>",
-            template="plotly_white",
-            showlegend=True,
-            legend=BELOW,
-        )
+        for i, (name, of) in enumerate(report.items()):
+            marker = {"size": 6, "color": colour(i), "opacity": 0.8, "symbol": symbol(i)}
+            _add_points(figure, macs_info(of), marker, name=f"{name}: {_errors(of)}")
+        figure.update_layout(showlegend=True)
     figure.update_xaxes(title="Multiply-adds (millions)")
     figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
-    return figure
+    return finish(figure, title, note, legend=BELOW)
 
 
-def _one_device(info: MacsInfo) -> go.Scatter:
-    marker: dict[str, object] = {"size": 7, "color": PALETTE[0]}
-    if np.isfinite(info.kernel).any():
-        marker.update(
-            color=info.kernel,
-            colorscale="Viridis",
-            showscale=True,
-            colorbar={"title": {"text": "mean<br>kernel"}},
-        )
-    return go.Scatter(
-        x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker, showlegend=False
+def _by_kernel(kernel: NDArray[np.float64]) -> dict[str, object]:
+    if not np.isfinite(kernel).any():
+        return {"size": 7, "color": PALETTE[0]}
+    bar = {"title": {"text": "mean<br>kernel"}}
+    scale = {"colorscale": "Viridis", "showscale": True, "colorbar": bar}
+    return {"size": 7, "color": kernel, **scale}
+
+
+def _add_points(
+    figure: go.Figure, info: MacsInfo, marker: Mapping[str, object], **trace: object
+) -> None:
+    figure.add_scatter(
+        x=info.n_macs / 1e6, y=info.latency_ms, mode="markers", marker=marker, **trace
     )
 
 
-def _device(i: int, name: str, report: LatencyReport) -> go.Scatter:
-    info = macs_info(report)
-    marker = {
-        "size": 6,
-        "color": PALETTE[i % len(PALETTE)],
-        "opacity": 0.8,
-        "symbol": ("circle", "square", "diamond", "triangle-up", "x")[i % 5],
-    }
-    return go.Scatter(
-        x=info.n_macs / 1e6,
-        y=info.latency_ms,
-        mode="markers",
-        marker=marker,
-        name=f"{name}: {_macs_words(report)}",
-    )
-
-
-def _macs_words(report: LatencyReport) -> str:
+def _errors(report: LatencyReport) -> str:
     row = report[MACS]
     return f"MAPE {row.mape:.1f} %, tau {row.kendall:.3f}"
 
 
-def _finished(figure: go.Figure, report: LatencyReport, note: str) -> go.Figure:
-    setup = report.measurements.setup
-    family = report.measurements.space.family.name
-    return figure.update_layout(
-        title=f"{family} on {setup.get('runtime')}<br><sup>{note}</sup>",
-        template="plotly_white",
-        legend=BELOW,
-    )
+def _device(report: LatencyReport) -> str:
+    measured = report.measurements
+    return f"{measured.space.family.name} on {measured.setup.get('runtime')}"

@@ -1,4 +1,4 @@
-"""Where the time of a subnet goes, layer by layer."""
+"""The latency of a subnet by layer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
 from optuna_ofa.visualization._architecture_info import layer_words
-from optuna_ofa.visualization._style import GREY, kernel_colour
+from optuna_ofa.visualization._style import GREY, error_bars, finish, hovering, kernel_colour
 
 
 class LayerLatencyInfo(NamedTuple):
-    """What a drawing of a subnet's latency by layer shows.
+    """The data of a drawing of a subnet's latency by layer.
 
     Args:
         layers: ``n`` layers from the input to the output; those that the table counts as part
@@ -34,17 +34,7 @@ class LayerLatencyInfo(NamedTuple):
 
 
 def layer_latency_info(table: LatencyTable, subnet: Subnet) -> LayerLatencyInfo:
-    """Collect what `plot_layer_latency` draws.
-
-    Args:
-        table: The table; one that interpolates is filled up to the subnet's resolution.
-        subnet: The subnet.
-
-    Raises:
-        FamilyMismatchError: If the table is for another architecture or width.
-        InvalidArgumentError: If the table lacks the subnet's resolution.
-        MissingEntryError: If the table lacks a layer.
-    """
+    """Collect the data of `plot_layer_latency`."""
     space = SearchSpace(subnet.family, resolution=subnet.resolution)
     table.require(space)
     table = table.fill(space)
@@ -63,11 +53,11 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     Bars show the standard deviation of single runs where the table has it.
 
     Args:
-        table: As in `layer_latency_info`.
+        table: The table; one that interpolates is filled up to the subnet's resolution.
         subnet: The subnet.
 
     Raises:
-        FamilyMismatchError: As `layer_latency_info`, like the others.
+        FamilyMismatchError: If the table is for another architecture or width.
         InvalidArgumentError: If the table lacks the subnet's resolution.
         MissingEntryError: If the table lacks a layer.
     """
@@ -79,10 +69,11 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     figure.update_yaxes(title="Latency (ms)", rangemode="tozero")
     runtime = table.metadata.get("runtime")
     spread = "" if np.isnan(info.total_std_ms) else f" ± {info.total_std_ms:.2f}"
-    return figure.update_layout(
-        title=f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers"
-        f"{f' on {runtime}' if runtime else ''}<br><sup>{_wrapped(str(subnet))}</sup>",
-        template="plotly_white",
+    on = f" on {runtime}" if runtime else ""
+    return finish(
+        figure,
+        f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers{on}",
+        _wrapped(str(subnet)),
         bargap=0.15,
         margin={"t": 130},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
@@ -97,16 +88,14 @@ def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.B
         for i in places
     ]
     std = info.std_ms[which]
-    bars = {"type": "data", "array": std, "thickness": 1, "width": 2, "color": "#444444"}
     return go.Bar(
         x=places,
         y=info.mean_ms[which],
         name=f"{kernel}x{kernel}" if kernel else "stem and head",
         width=0.85,
         marker={"color": kernel_colour(kernel) if kernel else GREY},
-        error_y=bars if np.isfinite(std).any() else None,
-        hovertext=hover,
-        hoverinfo="text",
+        error_y=error_bars(std, width=2, color="#444444"),
+        **hovering(hover),
     )
 
 
@@ -122,7 +111,7 @@ def _tick(layer: Layer) -> str:
 
 
 def _wrapped(words: str) -> str:
-    """A subnet in two lines, or it is cut off where a drawing is narrow."""
+    """Return a subnet in two lines, or it is cut off where a drawing is narrow."""
     parts = words.split(" | ")
     half = (len(parts) + 1) // 2
     lines = [" | ".join(parts[:half]), " | ".join(parts[half:])]

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import FrontPoint, reference_words, unit
-from optuna_ofa.problem import METRICS
-from optuna_ofa.visualization._front_info import KINDS, FrontInfo, front_info
-from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
-
-if TYPE_CHECKING:
-    from optuna_ofa.problem import Kind
-    from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.fronts import KINDS, Findings, FrontPoint, limit_words, reference_words, unit
+from optuna_ofa.problem import METRICS, Kind
+from optuna_ofa.visualization._front_info import FrontInfo, front_info
+from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, error_bars, finish, hovering
 
 _MAX_BARS = 40  # more of them hide the points
 _COLOURS = dict(zip(KINDS, PALETTE, strict=False))
@@ -25,7 +20,7 @@ _OTHERS = {"predicted": GREY, "measured": "#E9A97C"}
 _SYMBOLS = {"predicted": "circle-open", "measured": "circle"}
 
 
-def plot_front(study: SubnetStudy, *, kind: Kind | None = None) -> go.Figure:
+def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
     """Draw the Pareto front of a study with two or three objectives.
 
     With two, the cost is on the horizontal axis. Bars show the standard deviation where the
@@ -44,39 +39,32 @@ def plot_front(study: SubnetStudy, *, kind: Kind | None = None) -> go.Figure:
     n = len(study.problem.objectives)
     if n not in (2, 3):
         raise InvalidArgumentError(f"`study` must have 2 or 3 objectives to be drawn, but has {n}.")
-    there = [k for k in KINDS if study.results(kind=k).feasible.any()]
-    kinds = there if kind is None and there else [kind]
-    infos = [front_info(study, kind=k) for k in kinds]
+    found = study.snapshot()
+    kinds = found.kinds if kind is None else []
+    infos = [front_info(found, kind=k) for k in kinds or (kind,)]
     figure = _draw_2d(infos) if n == 2 else _draw_3d(infos)
-    return figure.update_layout(
-        title=_title(infos),
-        template="plotly_white",
-        legend={**BELOW, "y": BELOW["y"] if n == 2 else 0},
-    )
+    return finish(figure, *_titles(infos), legend=BELOW if n == 2 else {**BELOW, "y": 0})
 
 
-def _title(infos: Sequence[FrontInfo]) -> str:
+def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
     first, many = infos[0], len(infos) > 1
     subnets = " and ".join(f"{len(i.front):,} {i.kind}" for i in infos)
     plural = "s" * (many or len(first.front) > 1)
     n_others, n_drawn = sum(i.n_others for i in infos), sum(len(i.others) for i in infos)
     shown = f", {n_drawn:,} of them drawn" if n_drawn < n_others else ""
-    limits = [
-        f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
-        for m, bound in first.constraints.items()
-    ]
-    within = f"; limits: {', '.join(limits)}" if limits else ""
+    limits = limit_words(first.constraints)
+    within = f"; limits: {limits}" if limits else ""
     volumes = [f"{i.hypervolume:,.4g}" + f" ({i.kind})" * many for i in infos]
     return (
-        f"{first.title}: {subnets} subnet{plural} on the Pareto front{'s' * many}"
-        f"<br><sup>over {n_others:,} others{shown}{within}</sup>"
-        f"<br><sup>hypervolume {', '.join(volumes)} {unit(first.front.objectives)} over "
-        f"{reference_words(first.reference)}</sup>"
+        f"{first.title}: {subnets} subnet{plural} on the Pareto front{'s' * many}",
+        f"over {n_others:,} others{shown}{within}",
+        f"hypervolume {', '.join(volumes)} {unit(first.front.objectives)} over "
+        f"{reference_words(first.reference)}",
     )
 
 
 def across_and_up(objectives: Sequence[str]) -> tuple[str, str]:
-    """The metrics of the two axes: the cost across, what is gained upwards."""
+    """Return the metrics of the two axes: the cost across, what is gained upwards."""
     x, y = sorted(objectives, key=lambda m: METRICS[m].maximize)
     return x, y
 
@@ -84,8 +72,7 @@ def across_and_up(objectives: Sequence[str]) -> tuple[str, str]:
 def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
     x, y = across_and_up(infos[0].front.objectives)
     figure = go.Figure([*(_others(i, x, y) for i in infos), *(_front(i, x, y) for i in infos)])
-    figure.update_xaxes(title=_axis(infos, x))
-    figure.update_yaxes(title=_axis(infos, y))
+    figure.update_layout(xaxis_title=_axis(infos, x), yaxis_title=_axis(infos, y))
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
         if metric in infos[0].constraints:
             bound = infos[0].constraints[metric]
@@ -99,46 +86,39 @@ def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
 
 def _others(info: FrontInfo, x: str, y: str) -> go.Scatter:
     column = {m: i for i, m in enumerate(info.front.objectives)}
+    size, opacity = (4, 0.5) if len(info.others) > 100 else (6, 0.9)
     # no `Scattergl`, which plotly draws over the front
     return go.Scatter(
         x=info.others[:, column[x]],
         y=info.others[:, column[y]],
         mode="markers",
         name=f"other subnets ({info.kind})",
-        hoverinfo="skip",
-        marker={
-            "color": _OTHERS[info.kind],
-            "size": 4 if len(info.others) > 100 else 6,
-            "opacity": 0.5 if len(info.others) > 100 else 0.9,
-        },
+        marker={"color": _OTHERS[info.kind], "size": size, "opacity": opacity},
+        **hovering(None),
     )
 
 
 def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
     points = sorted(info.front, key=lambda p: p.values[x])  # the line goes from left to right
-    barred = _spread(points, x, y)
+    barred = _along_line(points, x, y)
     has_bars = any(metric in p.std for p in points for metric in (x, y))
     thinned = f"; bars at {len(barred)}" if has_bars and len(barred) < len(points) else ""
+    colour, size = _COLOURS[info.kind], 6 if len(points) <= 100 else 4
     return go.Scatter(
         x=[p.values[x] for p in points],
         y=[p.values[y] for p in points],
         mode="markers+lines",
         name=f"Pareto front ({info.kind}{thinned})",
-        line={"color": _COLOURS[info.kind], "width": 1, "shape": "hv"},
-        marker={
-            "color": _COLOURS[info.kind],
-            "size": 6 if len(points) <= 100 else 4,
-            "symbol": _SYMBOLS[info.kind],
-        },
+        line={"color": colour, "width": 1, "shape": "hv"},
+        marker={"color": colour, "size": size, "symbol": _SYMBOLS[info.kind]},
         error_x=_bars(points, x, barred),
         error_y=_bars(points, y, barred),
-        hovertext=[hover_words(p) for p in points],
-        hoverinfo="text",
+        **hovering([hover_words(p) for p in points]),
     )
 
 
-def _spread(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
-    """At most 40 points at similar distances along the line, its ends included."""
+def _along_line(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
+    """Return at most 40 points at similar distances along the line, its ends included."""
     if len(points) <= _MAX_BARS:
         return np.arange(len(points))
     values = np.array([[p.values[x], p.values[y]] for p in points])
@@ -158,11 +138,10 @@ def _axis(infos: Sequence[FrontInfo], metric: str) -> str:
 def _bars(
     points: Sequence[FrontPoint], metric: str, barred: NDArray[np.intp]
 ) -> dict[str, object] | None:
-    if not all(metric in p.std for p in points):
-        return None
     std = np.full(len(points), np.nan)  # no bar
-    std[barred] = [points[i].std[metric] for i in barred]
-    return {"type": "data", "array": std, "thickness": 1, "width": 3}
+    if all(metric in p.std for p in points):
+        std[barred] = [points[i].std[metric] for i in barred]
+    return error_bars(std)
 
 
 def _draw_3d(infos: Sequence[FrontInfo]) -> go.Figure:
@@ -180,8 +159,7 @@ def _draw_3d(infos: Sequence[FrontInfo]) -> go.Figure:
         others.append(cloud(columns, f"other subnets ({info.kind})", _OTHERS[info.kind], 1.5))
         points = [[p.values[m] for p in info.front] for m in names]
         front = cloud(points, f"Pareto front ({info.kind})", _COLOURS[info.kind], 3)
-        hover = [hover_words(p) for p in info.front]
-        fronts.append(front.update(hovertext=hover, hoverinfo="text"))
+        fronts.append(front.update(**hovering([hover_words(p) for p in info.front])))
     scene: dict[str, object] = {
         f"{a}axis": {"title": {"text": _axis(infos, m), "font": {"size": 11}}, "nticks": 6}
         for a, m in zip("xyz", names, strict=True)
@@ -193,5 +171,5 @@ def _draw_3d(infos: Sequence[FrontInfo]) -> go.Figure:
 
 
 def hover_words(point: FrontPoint) -> str:
-    """A point in lines, its subnet in words."""
+    """Return a point in lines, its subnet in words."""
     return str(point).replace(": ", "<br>", 1).replace(" | ", "<br>")

@@ -1,8 +1,8 @@
-"""How a supernet was trained: accuracies and losses by phase."""
+"""Accuracies and losses of a training run by phase."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +12,13 @@ from plotly.subplots import make_subplots
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import TrainingHistory
-from optuna_ofa.visualization._style import BELOW, GREY, PALETTE
+from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, finish, hovering
 
 Values = NDArray[np.float64]
 
 
 class TrainingInfo(NamedTuple):
-    """What a drawing of a training run shows.
+    """The data of a drawing of a training run.
 
     Args:
         steps: ``(n,)`` steps done at each line of the log.
@@ -38,11 +38,7 @@ class TrainingInfo(NamedTuple):
 
 
 def training_info(history: TrainingHistory) -> TrainingInfo:
-    """Collect what `plot_training` draws.
-
-    Raises:
-        InvalidArgumentError: If nothing was logged.
-    """
+    """Collect the data of `plot_training`."""
     entries = history.entries
     if not entries:
         raise InvalidArgumentError("`history` must have at least one entry, but has none.")
@@ -50,13 +46,11 @@ def training_info(history: TrainingHistory) -> TrainingInfo:
     top1 = np.array([entry.top1 for entry in evaluated]).T
     phases: dict[str, int] = {}
     names: list[str] = []
-    for before, entry in pairwise((None, *entries)):
-        assert entry is not None
-        if before is None or before.phase != entry.phase:
-            n = names.count(entry.phase)
-            names.append(entry.phase)
-            name = f"{entry.phase} ({n + 1})" if n else entry.phase
-        phases[name] = entry.step
+    for phase, logged in groupby(entries, key=lambda entry: entry.phase):
+        names.append(phase)
+        n = names.count(phase)
+        *_, last = logged
+        phases[f"{phase} ({n})" if n > 1 else phase] = last.step
     return TrainingInfo(
         np.array([entry.step for entry in entries]),
         np.array([entry.loss for entry in entries]),
@@ -72,17 +66,17 @@ def plot_training(history: TrainingHistory) -> go.Figure:
     Of random subnets the mean is a line and their range an area.
 
     Args:
-        history: What `optuna_ofa.training.train` returned.
+        history: The result of `optuna_ofa.training.train`.
 
     Raises:
-        InvalidArgumentError: As `training_info`.
+        InvalidArgumentError: If nothing was logged.
     """
     info = training_info(history)
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06
     )
     figure.add_traces(_accuracies(info))
-    loss = go.Scatter(
+    figure.add_scatter(
         x=info.steps,
         y=info.loss,
         name="loss",
@@ -90,17 +84,18 @@ def plot_training(history: TrainingHistory) -> go.Figure:
         line={"color": "#555555", "width": 1.5},
         marker={"size": 4},
         showlegend=False,
+        row=2,
+        col=1,
     )
-    figure.add_trace(loss, row=2, col=1)
     figure.update_xaxes(title="Steps", rangemode="tozero", row=2)
     figure.update_yaxes(title="Top-1 accuracy (%)", row=1)
     figure.update_yaxes(title="Loss", row=2)
     _draw_phases(figure, info)
     n = len(history.subnets) - 2
-    return figure.update_layout(
-        title=f"Training of the supernet<br><sup>{info.steps[-1]:,} steps, {len(info.phases)} "
-        f"phases; {n} random subnets are followed</sup>",
-        template="plotly_white",
+    return finish(
+        figure,
+        "Training of the supernet",
+        f"{info.steps[-1]:,} steps, {len(info.phases)} phases; {n} random subnets are followed",
         legend=BELOW,
         margin={"t": 110},
     )
@@ -119,8 +114,8 @@ def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
                 fillcolor="rgba(0,158,115,0.18)",
                 line={"width": 0},
                 mode="lines",
-                hoverinfo="skip",
                 name="range of random ones",
+                **hovering(None),
             )
         )
     lines = {
@@ -146,7 +141,7 @@ def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
 
 
 def _draw_phases(figure: go.Figure, info: TrainingInfo) -> None:
-    """Borders of phases, and their names where a phase is wide enough for it."""
+    """Draw borders of phases, and their names where a phase is wide enough for it."""
     begin, total = 0, max(info.phases.values())
     for name, end in info.phases.items():
         if end < total:

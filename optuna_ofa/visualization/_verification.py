@@ -12,13 +12,13 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 from optuna_ofa.verification import Verification, VerifiedPoint
 from optuna_ofa.visualization._pareto_front import across_and_up
-from optuna_ofa.visualization._style import GREY, PALETTE
+from optuna_ofa.visualization._style import GREY, PALETTE, error_bars, finish, hovering
 
 _PREDICTED, _MEASURED = PALETTE[:2]
 
 
 class VerificationInfo(NamedTuple):
-    """What a drawing of a verification shows.
+    """The data of a drawing of a verification.
 
     Args:
         across: The metric of the horizontal axis, the cost.
@@ -46,15 +46,7 @@ class VerificationInfo(NamedTuple):
 def verification_info(
     verification: Verification, *, metrics: tuple[str, str] | None = None
 ) -> VerificationInfo:
-    """Collect what `plot_verification` draws.
-
-    Args:
-        verification: What `SubnetStudy.verify` returned.
-        metrics: The two objectives to draw; None takes those that there are if they are two.
-
-    Raises:
-        InvalidArgumentError: If there is no point, or not two objectives.
-    """
+    """Collect the data of `plot_verification`."""
     if not len(verification):
         raise InvalidArgumentError("`verification` must have points, but it has none.")
     objectives = verification.front.objectives
@@ -97,11 +89,11 @@ def plot_verification(
     own standard deviations.
 
     Args:
-        verification: What `SubnetStudy.verify` returned.
-        metrics: As in `verification_info`.
+        verification: The result of `SubnetStudy.verify`.
+        metrics: The two objectives to draw; None takes those that there are if they are two.
 
     Raises:
-        InvalidArgumentError: As `verification_info`.
+        InvalidArgumentError: If there is no point, or not two objectives.
     """
     info = verification_info(verification, metrics=metrics)
     figure = go.Figure([_joints(info), _front(info), _predicted(info), *_measured(info)])
@@ -116,11 +108,11 @@ def plot_verification(
         f"{m}: MAPE {e.mape:.2f} %, bias {e.bias:+.2f} {_difference_unit(m)}".rstrip()
         for m, e in verification.errors.items()
     ]
-    return figure.update_layout(
-        title=f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}"
-        f"<br><sup>{n_worse} measured worse than the 90 % interval of a prediction</sup>"
-        f"<br><sup>{'; '.join(errors)}</sup>",
-        template="plotly_white",
+    return finish(
+        figure,
+        f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
+        f"{n_worse} measured worse than the 90 % interval of a prediction",
+        "; ".join(errors),
         margin={"t": 110},
         legend={"orientation": "h", "y": -0.18},
     )
@@ -138,8 +130,8 @@ def _joints(info: VerificationInfo) -> go.Scatter:
         y=lines[:, 1],
         mode="lines",
         showlegend=False,
-        hoverinfo="skip",
         line={"color": GREY, "width": 1.5},
+        **hovering(None),
     )
 
 
@@ -148,9 +140,9 @@ def _front(info: VerificationInfo) -> go.Scatter:
         x=info.front[:, 0],
         y=info.front[:, 1],
         mode="lines",
-        hoverinfo="skip",
         name=f"measured front ({len(info.front)} subnets)",
         line={"color": _MEASURED, "width": 1, "shape": "hv"},
+        **hovering(None),
     )
 
 
@@ -161,8 +153,7 @@ def _predicted(info: VerificationInfo) -> go.Scatter:
         mode="markers",
         name="predicted",
         marker={"color": _PREDICTED, "symbol": "circle-open", "size": 8},
-        hovertext=info.words,
-        hoverinfo="text",
+        **hovering(info.words),
     )
 
 
@@ -178,17 +169,10 @@ def _measured(info: VerificationInfo) -> list[go.Scatter]:
             mode="markers",
             name=name,
             marker={"color": _MEASURED, "symbol": symbol, "size": 8},
-            error_x=_bars(info.std[which, 0]),
-            error_y=_bars(info.std[which, 1]),
-            hovertext=[w for w, shown in zip(info.words, which, strict=True) if shown],
-            hoverinfo="text",
+            error_x=error_bars(info.std[which, 0]),
+            error_y=error_bars(info.std[which, 1]),
+            **hovering([w for w, shown in zip(info.words, which, strict=True) if shown]),
         )
         for which, name, symbol in kinds
         if which.any()
     ]
-
-
-def _bars(std: NDArray[np.float64]) -> dict[str, object] | None:
-    if not np.isfinite(std).any():
-        return None
-    return {"type": "data", "array": std, "thickness": 1, "width": 3}

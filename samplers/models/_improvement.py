@@ -6,10 +6,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.fronts import Values, nondominated
-
-# The reference point lies so far beyond the worst of the front, in its ranges.
-_MARGIN = 0.1
+from optuna_ofa.fronts import Values, beyond, nondominated
 
 
 def pick_improving(
@@ -33,9 +30,10 @@ def pick_improving(
         ``(n,)`` different indices, the most promising first.
     """
     front = known[nondominated(known)]
-    reference = front.max(axis=0) + _MARGIN * _ranges(front, known)
+    ranges = _ranges(front, known)
+    reference = beyond(front, ranges)
     reachable = values - optimism * std
-    doubt = (std / _ranges(front, known)).sum(axis=1)
+    doubt = (std / ranges).sum(axis=1)
     front = _joined(front, believed)
     # what a point adds never grows as others are picked, so most need not be computed again
     promise = np.array([_added(front, point, reference) for point in reachable])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,15 @@ class TestPublishing:
         monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
         with pytest.raises(MissingDependencyError, match=r"optuna-ofa\[dashboard\]"):
             study.publish()
+
+    def test_trials_are_read_once(
+        self, searched: Make, storage: Any, counted: Callable[[SubnetStudy], Counter[str]]
+    ) -> None:
+        study = searched(storage=storage)
+        study.tell_batch(study.ask_batch(2), [(70.0, 10.0), (71.0, 11.0)])
+        counts = counted(study)
+        study.publish()
+        assert counts == {"read": 1, "find_front": 2}  # one of each kind
 
 
 class TestArtifacts:

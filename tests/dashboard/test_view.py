@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,10 @@ def test_a_view_has_few_trials_of_all_sorts(
     assert listed == (~seen.feasible).tolist()
 
 
-def test_pictures_are_of_all_and_picks_are_there(searched: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/view.db"], ids=["memory", "sqlite"])
+def test_pictures_are_of_all_and_picks_are_there(
+    searched: Make, storage: str | None, tmp_path: Path
+) -> None:
     from optuna_dashboard._note import get_note_from_system_attrs
 
     study = searched(200)
@@ -48,7 +52,12 @@ def test_pictures_are_of_all_and_picks_are_there(searched: Make, tmp_path: Path)
     store = FileSystemArtifactStore(tmp_path / "files")
     knee = study.front().knee()
     view = publish_view(
-        study, None, n_trials=10, limits=[], picks={"knee": knee}, artifact_store=store
+        study,
+        storage and storage.format(tmp_path),
+        n_trials=10,
+        limits=[],
+        picks={"knee": knee},
+        artifact_store=store,
     )
     attributes = view._storage.get_study_system_attrs(view._study_id)
     (number,) = attributes["optuna_ofa:published"]
@@ -87,6 +96,23 @@ def test_measured_trials_stay_measured(searched: Make) -> None:
     assert rows(view) == {(70.0 + i, 10.0 + i) for i in range(4)}
     predicted = publish_view(study, None, kind="predicted")
     assert not predicted.results().measured.any()
+
+
+def test_picks_are_of_the_kind_that_is_copied(searched: Make) -> None:
+    study = searched()
+    study.tell_batch(study.ask_batch(2), [(70.0, 10.0), (71.0, 11.0)])
+    picks = {"knee": study.front(kind="predicted").knee()}
+    with pytest.raises(InvalidArgumentError, match=r"`picks` must be measured trials .* 'knee' is"):
+        publish_view(study, None, picks=picks)
+
+
+def test_trials_are_read_once_and_once_more_for_the_copy(
+    searched: Make, counted: Callable[[SubnetStudy], Counter[str]]
+) -> None:
+    study = searched()
+    counts = counted(study)
+    publish_view(study, None)
+    assert counts == {"read": 2, "find_front": 1}
 
 
 @pytest.mark.parametrize("n", [1, 0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa.fronts._spread import promising, spread
+from optuna_ofa.fronts._spread import far_apart, promising
 
 FRONT = np.array([[0.0, 10.0], [1.0, 9.0], [5.0, 5.0], [7.0, 3.0], [10.0, 0.0]])
 BEHIND = FRONT + 1.5
@@ -67,7 +67,7 @@ def test_objectives_are_scaled_by_the_front() -> None:
     values = FRONT * [1.0, 1e6]
     free = np.ones(5, dtype=bool)
     front, none = np.arange(5), np.empty(0, dtype=np.intp)
-    assert spread(values, front, free, none, 3).tolist() == [0, 4, 2]
+    assert far_apart(values, front, free, none, 3).tolist() == [0, 4, 2]
 
 
 def test_without_points_nothing_is_picked() -> None:

@@ -12,7 +12,8 @@ from optuna_ofa import LatencyReport, Measurements, Predictor, SearchSpace, late
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.predictors._errors import kendall_tau, prediction_errors, spearman
-from optuna_ofa.visualization import macs_info, plot_macs_latency, plot_predicted_latency
+from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
+from optuna_ofa.visualization._latency import macs_info
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
 N = 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,15 @@ class TestPage:
         with pytest.raises(InvalidArgumentError, match="`picks` must be None for several studies"):
             report({"a": study, "b": study}, tmp_path / "a.html", picks=picks)
 
+    def test_trials_are_read_once(
+        self, searched: Make, counted: Callable[[SubnetStudy], Counter[str]], tmp_path: Path
+    ) -> None:
+        study = searched()
+        study.tell_batch(study.ask_batch(2), [(70.0, 10.0), (71.0, 11.0)])
+        counts = counted(study)
+        study.report(tmp_path / "a.html")
+        assert counts == {"read": 1, "find_front": 2}  # one of each kind
+
 
 class TestContents:
     def test_measured_values_come_first(self, searched: Make, tmp_path: Path) -> None:
@@ -144,14 +154,15 @@ class TestContents:
         self, searched: Make, objectives: tuple[str, ...], missing: set[str]
     ) -> None:
         study = searched(objectives=objectives, constraints=None)
-        shown = {"a": (study, find_picks(study.front()))}
+        found = study.snapshot()
+        shown = {"a": (found, find_picks(found.front()))}
         sections = study_sections(shown, kind="predicted")
         assert [s.id for s in sections] == [name for name in ALL if name not in missing]
 
     def test_a_table_of_picks(self, searched: Make) -> None:
-        study = searched()
-        front = study.front()
-        table = pick_table({"a": (study, find_picks(front, limits=[5], picks={"first": front[0]}))})
+        found = searched().snapshot()
+        front = found.front()
+        table = pick_table({"a": (found, find_picks(front, limits=[5], picks={"first": front[0]}))})
         assert table.head == (
             "Pick",
             "Top-1 accuracy (%)",

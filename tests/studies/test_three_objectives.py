@@ -12,7 +12,7 @@ from optuna_ofa.costs import layer_peak_bytes
 from optuna_ofa.exceptions import EmptyFrontError, InfeasibleConstraintError
 from optuna_ofa.fronts import nondominated
 from optuna_ofa.space import subnet_layers
-from optuna_ofa.visualization import front_info
+from optuna_ofa.visualization._front_info import front_info
 
 OBJECTIVES = ("top1", "latency_ms", "peak_memory_mb")
 

@@ -13,7 +13,8 @@ from optuna_ofa import SubnetStudy
 from optuna_ofa.costs import layer_macs
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.space import subnet_layers
-from optuna_ofa.visualization import accuracy_macs_info, plot_accuracy_macs
+from optuna_ofa.visualization import plot_accuracy_macs
+from optuna_ofa.visualization._accuracy_macs import accuracy_macs_info
 
 
 @pytest.fixture(scope="module")

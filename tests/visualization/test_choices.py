@@ -8,7 +8,8 @@ import pytest
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, FrontPoint
-from optuna_ofa.visualization import choices_info, plot_choices
+from optuna_ofa.visualization import plot_choices
+from optuna_ofa.visualization._choices import choices_info
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
 LATENCY = ("top1", "latency_ms")

@@ -15,7 +15,9 @@ from optuna_ofa import SubnetStudy, get_family
 from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts import Front
-from optuna_ofa.visualization import fronts_info, hypervolume_info, plot_fronts, plot_hypervolume
+from optuna_ofa.visualization import plot_fronts, plot_hypervolume
+from optuna_ofa.visualization._fronts import fronts_info
+from optuna_ofa.visualization._hypervolume import hypervolume_info
 
 FAMILY = get_family("ofa_mbv3_w1.0")
 REFERENCE = {"top1": 70.0, "latency_ms": 30.0}

@@ -12,7 +12,8 @@ from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors.latency._table_files import Entry
 from optuna_ofa.space import subnet_layers
-from optuna_ofa.visualization import layer_latency_info, plot_layer_latency
+from optuna_ofa.visualization import plot_layer_latency
+from optuna_ofa.visualization._layer_latency import layer_latency_info
 from optuna_ofa.visualization._style import GREY, kernel_colour
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=[160, 176, 200])

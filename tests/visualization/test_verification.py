@@ -12,7 +12,8 @@ from optuna_ofa import SearchSpace, SubnetStudy, Verification
 from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front
-from optuna_ofa.visualization import plot_verification, verification_info
+from optuna_ofa.visualization import plot_verification
+from optuna_ofa.visualization._verification import verification_info
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=224)
 
@@ -68,7 +69,7 @@ def test_each_subnet_has_a_line_from_predicted_to_measured(verified: Verificatio
 
 def test_exploited_ones_have_another_symbol(verified: Verification) -> None:
     info = verification_info(verified)
-    *_, good, bad = verified.plot().data
+    *_, good, bad = plot_verification(verified).data
     assert good.marker.symbol != bad.marker.symbol
     assert len(bad.x) == 2
     np.testing.assert_array_equal(np.array(bad.y), info.measured[info.exploited, 1])
@@ -111,4 +112,4 @@ def test_of_three_objectives_two_are_chosen() -> None:
 def test_no_points_are_refused() -> None:
     empty = Verification(("top1",), (), Front([], ("top1", "latency_ms")))
     with pytest.raises(InvalidArgumentError, match="`verification` must have points"):
-        empty.plot()
+        plot_verification(empty)
