@@ -9,7 +9,6 @@ from optuna_ofa.formats._onehot import (
     Encoding,
     mobilenet_encoding,
     resnet_encoding,
-    space_encoding as space_encoding,
     tutorial_encoding,
 )
 

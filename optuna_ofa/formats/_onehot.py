@@ -30,13 +30,12 @@ class Encoding:
     """How a subnet becomes the inputs of a published predictor.
 
     Args:
-        name: ``"ofa_tutorial"``, ``"ofa_mobilenet"``, ``"ofa_resnet"``, or ``"choices"`` for
-            one that was made for a space.
+        name: ``"ofa_tutorial"``, ``"ofa_mobilenet"`` or ``"ofa_resnet"``.
         architectures: ``Family.architecture`` of the families that can be encoded.
         fields: The runs of inputs, in their order. Genes of absent blocks are all zero.
     """
 
-    name: Literal["ofa_tutorial", "ofa_mobilenet", "ofa_resnet", "choices"]
+    name: Literal["ofa_tutorial", "ofa_mobilenet", "ofa_resnet"]
     architectures: tuple[str, ...]
     fields: tuple[Field, ...]
 
@@ -174,19 +173,3 @@ def resnet_encoding() -> Encoding:
             Field("expand", 18, (0.2, 0.25, 0.35)),
         ),
     )
-
-
-def space_encoding(space: SearchSpace) -> Encoding:
-    """One input for every choice of every gene of a space's family.
-
-    For MobileNetV3 and ProxylessNAS it is `mobilenet_encoding`.
-    """
-    family = space.family
-    fields = [Field("resolution", 1, tuple(space.choices["resolution"]))]
-    kinds: tuple[GeneKind, ...] = ("depth", "width", "kernel", "expand")
-    for kind in kinds:
-        genes = [family.genes[j] for j in _columns(family, kind)]
-        choices = sorted({gene.value(choice) for gene in genes for choice in gene.choices})
-        if genes:
-            fields.append(Field(kind, len(genes), tuple(choices)))
-    return Encoding("choices", (family.architecture,), tuple(fields))

@@ -1,4 +1,4 @@
-"""Networks that predict accuracy from one-hot inputs: the published ones, and fitted ones."""
+"""The published networks, which predict accuracy from one-hot inputs."""
 
 from __future__ import annotations
 

@@ -97,13 +97,11 @@ class AccuracyPredictor(Predictor):
             space: The space that the subnets come from and that shall be predicted.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
-            model: ``"gaussian_process"`` and ``"ridge"`` on ordered choices and costs; ``"mlp"``,
-                the network of Once-for-All on one-hot inputs, without standard deviations, and
-                ``"ensemble"`` of five of these.
+            model: ``"gaussian_process"`` or ``"ridge"``, both on ordered choices and costs.
             penalty: Of ``"ridge"`` alone: weight of the squared coefficients, positive; None takes
                 the one with the least leave-one-out error.
-            seed: Of what is drawn: the networks' first weights and the order of their rows; the
-                rows that the Gaussian process finds its hyper-parameters on, beyond 500.
+            seed: Seed of the rows that the Gaussian process finds its hyper-parameters on where
+                there are more than 500.
             metadata: Where the measurements come from (JSON).
 
         Raises:
@@ -121,7 +119,7 @@ class AccuracyPredictor(Predictor):
         return self.model.predict(np.asarray(matrix))
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviation in points, ``(n,)``; None for a network alone."""
+        """Standard deviation in points, ``(n,)``; None for a published network."""
         return self.model.predict_std(np.asarray(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:

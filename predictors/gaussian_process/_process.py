@@ -92,7 +92,7 @@ class GaussianProcess(AccuracyModel):
         if n > _MAX_ROWS:
             raise InvalidArgumentError(
                 f"`subnets` must be at most {_MAX_ROWS} different ones for a Gaussian process, but "
-                f"got {n}; use model='ensemble' or 'ridge', or fewer."
+                f"got {n}; use model='ridge', or fewer."
             )
         level, scale = float(rows.top1.mean()), float(rows.top1.std())
         targets = torch.from_numpy((rows.top1 - level) / scale)

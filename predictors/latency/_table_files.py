@@ -13,14 +13,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from optuna_ofa._files import replacing
+from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, LAYERS, TableDialect
 
-FORMAT = "optuna_ofa.latency_table"
-VERSION = 1
-# a table has some thousand entries; what is far larger is no table
-_MAX_BYTES = 64 * 2**20
+FORMAT = JsonFormat("optuna_ofa.latency_table", version=1)
 
 
 class Entry(NamedTuple):
@@ -93,11 +90,7 @@ def read_table(path: Path) -> TableContent:
 
 
 def _read_file(path: Path) -> TableContent:
-    if path.stat().st_size > _MAX_BYTES:
-        raise FormatError(
-            f"`path` must be smaller than {_MAX_BYTES >> 20} MiB, but {path} has "
-            f"{path.stat().st_size >> 20} MiB."
-        )
+    FORMAT.check_size(path)
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else _yaml(text)
@@ -109,7 +102,7 @@ def _read_file(path: Path) -> TableContent:
         raise FormatError(
             f"`path` must hold a mapping of layers, but {path} holds {type(data).__name__}."
         )
-    if data.get("format") == FORMAT:
+    if data.get("format") == FORMAT.name:
         return table_from_dict(data, path)
     entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
     dialect = _recognise(entries, path)
@@ -138,8 +131,7 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
     Raises:
         FormatError: If it is no table, or has entries that are no latencies.
     """
-    if data.get("version") != VERSION:
-        raise FormatError(f"`version` of {path} must be {VERSION}, but is {data.get('version')!r}.")
+    FORMAT.check(data, path)
     dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
     if dialect is None:
         raise FormatError(
@@ -226,16 +218,16 @@ def _resolutions(entries: Mapping[str, Entry], dialect: TableDialect) -> tuple[i
 
 def write_table(content: TableContent, path: Path) -> None:
     """Write our own format, whole or not at all: see ``docs/formats.md``."""
-    text = json.dumps(table_dict(content), indent=1, allow_nan=False)
-    with replacing(path) as place:
-        place.write_text(text, encoding="utf-8")
+    FORMAT.write(path, _contents(content), indent=1)
 
 
 def table_dict(content: TableContent) -> dict[str, Any]:
-    """A table as a JSON object of our own format."""
+    """Return a table as a JSON object of our own format."""
+    return FORMAT.wrap(_contents(content))
+
+
+def _contents(content: TableContent) -> dict[str, Any]:
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "unit": "ms",
         "keys": content.dialect.name,
         "metadata": dict(content.metadata),

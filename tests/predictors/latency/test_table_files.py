@@ -121,7 +121,7 @@ def test_broken_json_is_refused(tmp_path: Path, text: str, match: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"version": 2}, "`version` of .* must be 1, but is 2"),
+        ({"version": 2}, "must hold .*latency_table. version 1, but .* has version 2"),
         ({"keys": "other"}, "`keys` of .* must be one of .*'layers'.* but is 'other'"),
         ({"metadata": "me"}, "`metadata` of .* must be an object"),
         ({"sections": None}, "`sections` a list, not empty, but got .*None"),
@@ -176,7 +176,7 @@ def test_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "table.yaml"
     with path.open("wb") as file:
         file.truncate(65 * 2**20)
-    with pytest.raises(FormatError, match=r"must be smaller than 64 MiB, but .* has 65 MiB"):
+    with pytest.raises(FormatError, match=r"must be at most 64 MiB, but .* has 65 MiB"):
         LatencyTable.load(path)
 
 
