@@ -12,7 +12,7 @@ from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
 from optuna_ofa.predictors._rows import averaged as averaged
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess as GaussianProcess
-from optuna_ofa.predictors.latency._interpolation import METHOD as METHOD
+from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA as LINEAR_IN_AREA
 from optuna_ofa.predictors.latency._merge import merge_tables
 from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor

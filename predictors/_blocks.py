@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, keys_of
 
 BLOCK = 128
 # The number of torch's threads belongs to the program: one prediction at a time may change it.
@@ -51,7 +51,7 @@ def _on_all_cores(
 
 
 # Few anchors are new in a generation.
-_BLOCK = 32
+_TANGENT_BLOCK = 32
 
 
 class KnownTangents:
@@ -64,7 +64,8 @@ class KnownTangents:
 
     def __init__(self, tangents: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._tangents = tangents
-        self._before: tuple[Matrix, torch.Tensor] | None = None
+        self._places: dict[int, int] = {}
+        self._before = torch.empty(0)
 
     def __call__(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
         """``(n, 1 + n_inputs)``.
@@ -74,13 +75,12 @@ class KnownTangents:
             inputs: ``(n, n_inputs)`` what the model sees of them.
         """
         tangents = torch.empty(len(inputs), 1 + inputs.shape[1], dtype=inputs.dtype)
-        before = self._before
-        places = {row.tobytes(): i for i, row in enumerate(before[0])} if before else {}
-        place = np.array([places.get(row.tobytes(), -1) for row in anchors], dtype=np.intp)
+        keys = keys_of(anchors).tolist()
+        place = np.array([self._places.get(key, -1) for key in keys], dtype=np.intp)
         known, new = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
-        if before and len(known):
-            tangents[known] = before[1][place[known]]
+        if len(known):
+            tangents[known] = self._before[place[known]]
         if len(new):
-            tangents[new] = in_blocks(self._tangents, inputs[new], _BLOCK)
-        self._before = anchors.copy(), tangents
+            tangents[new] = in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
+        self._places, self._before = {key: i for i, key in enumerate(keys)}, tangents
         return tangents

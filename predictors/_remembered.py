@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors._base import LocalModel, Predictor
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, keys_of
 
 
 class SharedPredictor(Predictor):
-    """Remembers what another predictor has predicted; about 200 bytes a subnet.
+    """Remembers what another predictor has predicted; about 100 bytes a subnet.
 
     Args:
         predictor: The other one.
@@ -19,12 +19,12 @@ class SharedPredictor(Predictor):
     def __init__(self, predictor: Predictor) -> None:
         self.metric, self.space = predictor.metric, predictor.space
         self._predictor = predictor
-        self._known: dict[bytes, float] = {}
+        self._known: dict[int, float] = {}
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Predict those subnets that nobody has asked for yet."""
         rows = np.asarray(matrix, dtype=np.int16)
-        keys = [row.tobytes() for row in rows]
+        keys = keys_of(rows).tolist()
         # each once
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:

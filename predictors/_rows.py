@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.space import Matrix, SearchSpace, Subnet, first_of_each, keys_of
 
 LEAST_SUBNETS = 5
 
@@ -48,7 +48,7 @@ def measured_rows(
         else space.to_matrix(subnets)
     )
     values = _percentages(top1, len(matrix))
-    n_different = len(np.unique(matrix, axis=0))
+    n_different = len(first_of_each(keys_of(matrix)))
     if n_different < LEAST_SUBNETS:
         raise InvalidArgumentError(
             f"`subnets` must be at least {LEAST_SUBNETS} different ones, but got {n_different}."

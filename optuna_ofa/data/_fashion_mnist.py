@@ -30,7 +30,7 @@ _SHA256 = {
 }
 # of all pixels of the training images, from 0 to 1
 MEAN, STD = 0.2860, 0.3530
-Batch = tuple[Tensor, Tensor]
+ImageBatch = tuple[Tensor, Tensor]
 
 
 class ImageData(NamedTuple):
@@ -45,7 +45,7 @@ class ImageData(NamedTuple):
     test: TensorDataset
 
 
-def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[Batch], list[Batch]]:
+def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[ImageBatch], list[ImageBatch]]:
     """Every other image, in batches: one half to search with, the other to measure what is found.
 
     Accuracies of subnets that were chosen on some images are too high on those images.

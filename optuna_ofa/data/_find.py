@@ -6,16 +6,21 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from optuna_ofa import data
 from optuna_ofa._downloads import fetch
 from optuna_ofa._published import PUBLISHED
+from optuna_ofa.data._packaged import (
+    default_table_name,
+    packaged_accuracy,
+    packaged_table,
+    table_names,
+)
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
 from optuna_ofa.space import Family, SearchSpace, get_family
 
 _logger = logging.getLogger(__name__)
-Hardware = str | Path | LatencyTable | Predictor
-Accuracy = str | Path | Predictor
+HardwareSource = str | Path | LatencyTable | Predictor
+AccuracySource = str | Path | Predictor
 
 
 def find_table(hardware: str | Path, family: Family) -> LatencyTable:
@@ -30,10 +35,10 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable:
     names = _published("table")
     if str(hardware) in names:
         return LatencyTable.load(fetch(str(hardware)))
-    packaged = data.packaged_table(str(hardware), family)
+    packaged = packaged_table(str(hardware), family)
     if packaged is not None:
         return LatencyTable.load(packaged)
-    known = ", ".join([*data.table_names(family), *names])
+    known = ", ".join([*table_names(family), *names])
     raise InvalidArgumentError(
         f"`hardware` must be a latency table, a file or folder that exists, or one of {known}, "
         f"but got {str(hardware)!r}."
@@ -46,7 +51,7 @@ def default_table(family: Family) -> LatencyTable:
     Raises:
         InvalidArgumentError: If the family has none.
     """
-    name = data.default_table_name(family)
+    name = default_table_name(family)
     if name is None:
         raise InvalidArgumentError(
             f"`hardware` must be given, because no latency table for {family.name} is packaged: "
@@ -55,7 +60,7 @@ def default_table(family: Family) -> LatencyTable:
     return find_table(name, family)
 
 
-def find_hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:
+def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTable | Predictor:
     """What a user means by a device; None is the packaged table of the family.
 
     Raises:
@@ -73,7 +78,7 @@ def family_of(space: str | Family | SearchSpace) -> Family:
     return space if isinstance(space, Family) else get_family(space)
 
 
-def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
+def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
     """An accuracy predictor by path or name; None is the family's default.
 
     Raises:
@@ -84,7 +89,7 @@ def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
     if isinstance(accuracy, Predictor):
         return accuracy
     if accuracy is None:
-        packaged = data.packaged_accuracy(family)
+        packaged = packaged_accuracy(family)
         if packaged is not None:
             return AccuracyPredictor.load(packaged)
         accuracy = f"{family.name}_accuracy"

@@ -26,7 +26,7 @@ class Field(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Encoding:
+class OneHotEncoding:
     """How a subnet becomes the inputs of a published predictor.
 
     Args:
@@ -83,7 +83,7 @@ class Encoding:
 
 
 @cache
-def _layout(encoding: Encoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+def _layout(encoding: OneHotEncoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
     """The gene that each input looks at, and the integer at which it is 1."""
     columns: list[int] = []
     values: list[int] = []
@@ -112,12 +112,12 @@ def _offers(field: Field, gene: Gene) -> bool:
     return gene.kind == "resolution" or set(gene.choices) <= choices
 
 
-def tutorial_encoding() -> Encoding:
+def tutorial_encoding() -> OneHotEncoding:
     """``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
 
     From ``spec2feats`` in ``ofa/tutorial/accuracy_predictor.py``.
     """
-    return Encoding(
+    return OneHotEncoding(
         "ofa_tutorial",
         ("MobileNetV3",),
         (
@@ -128,7 +128,9 @@ def tutorial_encoding() -> Encoding:
     )
 
 
-def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20) -> Encoding:
+def mobilenet_encoding(
+    resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20
+) -> OneHotEncoding:
     """Newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
 
     From ``MobileNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
@@ -147,7 +149,7 @@ def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] 
         )
     if n_blocks not in (20, 21):
         raise InvalidArgumentError(f"`n_blocks` must be 20 or 21, but got {n_blocks!r}.")
-    return Encoding(
+    return OneHotEncoding(
         "ofa_mobilenet",
         ("MobileNetV3",) if n_blocks == 20 else ("ProxylessNASNets",),
         (
@@ -158,12 +160,12 @@ def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] 
     )
 
 
-def resnet_encoding() -> Encoding:
+def resnet_encoding() -> OneHotEncoding:
     """``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
 
     From ``ResNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
     """
-    return Encoding(
+    return OneHotEncoding(
         "ofa_resnet",
         ("ResNets",),
         (

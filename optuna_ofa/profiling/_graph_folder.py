@@ -90,7 +90,9 @@ def write_folder(
         ],
     }
     path = folder / MANIFEST
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(FORMAT.wrap(manifest)):
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(
+        FORMAT.wrap(manifest)
+    ):
         raise InvalidArgumentError(
             f"`folder` must be new, or have the same graphs, but {folder} has others."
         )

@@ -10,12 +10,12 @@ from optuna_ofa.space._subnet import Subnet
 
 def genotype_of(subnet: Subnet) -> tuple[int, ...]:
     """The canonical row of a subnet: see `SearchSpace.to_matrix`."""
-    return row_of(
+    return genotype_row(
         subnet.family, subnet.resolution, subnet.depth, subnet.kernel, subnet.expand, subnet.width
     )
 
 
-def row_of(
+def genotype_row(
     family: Family,
     resolution: int,
     depth: Sequence[int],

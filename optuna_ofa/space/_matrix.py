@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    pass
 
 Matrix = NDArray[np.int16]
 # `SearchSpace.enumerate` lists spaces of up to so many subnets.

@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
         return y
 
 
-def assemble(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
+def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
     """Put the units of a layer together; ``dropout`` is for the classifier."""
     match layer.kind:
         case "mbconv":
@@ -77,22 +77,22 @@ def assemble(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn
 def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float) -> nn.Module:
     """The elastic module whose largest choice is this layer."""
     units = {name: build_unit(unit, kernels, bn_eps) for name, unit in units_of(layer).items()}
-    return assemble(layer, units, dropout)
+    return join_units(layer, units, dropout)
 
 
 def activate(module: nn.Module, layer: Layer) -> None:
     """Set an elastic module to a layer that it contains; a plain one is left as it is."""
     for name, unit in units_of(layer).items():
-        _elastic.activate(module.get_submodule(name), unit.size)
+        _elastic.set_size(module.get_submodule(name), unit.size)
 
 
 def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
     """The plain module of a layer that an elastic one contains, with copies of the weights."""
     units = {
-        name: _elastic.extract(module.get_submodule(name), unit.size)
+        name: _elastic.plain_copy(module.get_submodule(name), unit.size)
         for name, unit in units_of(layer).items()
     }
-    return assemble(layer, units, dropout)
+    return join_units(layer, units, dropout)
 
 
 def build_layer(layer: Layer, *, bn_eps: float = 1e-5) -> nn.Module:

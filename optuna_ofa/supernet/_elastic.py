@@ -27,7 +27,7 @@ class Size(NamedTuple):
 
 
 class Elastic:
-    """Mixin of the elastic layers; `activate` and `extract` find them by it.
+    """Mixin of the elastic layers; `set_size` and `plain_copy` find them by it.
 
     An elastic layer subclasses its torch layer, so its weights have the names and shapes of the
     largest plain layer.
@@ -46,19 +46,19 @@ def first(tensor: Tensor, n: int, dim: int = 0) -> Tensor:
     return tensor if tensor.shape[dim] == n else tensor.narrow(dim, 0, n)
 
 
-def activate(module: nn.Module, size: Size) -> None:
+def set_size(module: nn.Module, size: Size) -> None:
     """Set the size of all elastic layers in a module."""
     for layer in module.modules():
         if isinstance(layer, Elastic):
             layer.active = size
 
 
-def extract(module: nn.Module, size: Size) -> nn.Module:
+def plain_copy(module: nn.Module, size: Size) -> nn.Module:
     """A copy of a layer, or of a sequence of layers, with plain layers for the elastic ones."""
     if isinstance(module, Elastic):
         return module.extract(size)
     if isinstance(module, nn.Sequential):
-        children = ((name, extract(child, size)) for name, child in module.named_children())
+        children = ((name, plain_copy(child, size)) for name, child in module.named_children())
         return nn.Sequential(OrderedDict(children))
     return copy.deepcopy(module)
 

@@ -11,7 +11,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
 
-def at_resolution(images: Tensor, resolution: int) -> Tensor:
+def resize_images(images: Tensor, resolution: int) -> Tensor:
     """The images at a resolution: as they are, or resized bilinearly with antialiasing.
 
     Args:

@@ -8,13 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optuna_ofa.space import make_divisible
+from optuna_ofa.costs import se_channels
 from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
-
-
-def squeezed(channels: int) -> int:
-    """Channels between the two convolutions: a quarter, divisible by 8."""
-    return make_divisible(channels // 4)
 
 
 class SqueezeExcite(nn.Module):
@@ -26,7 +21,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        mid = squeezed(channels)
+        mid = se_channels(channels)
         layers = {
             "reduce": nn.Conv2d(channels, mid, 1),
             "relu": nn.ReLU(inplace=True),
@@ -55,7 +50,7 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
         """The weights at a size, by their names in the state dict."""
-        n, mid = size.out_channels, squeezed(size.out_channels)
+        n, mid = size.out_channels, se_channels(size.out_channels)
         weight = self.fc.get_parameter
         return {
             "fc.reduce.weight": first(first(weight("reduce.weight"), mid), n, 1),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from optuna_ofa.formats import Encoding
+from optuna_ofa.formats import OneHotEncoding
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import KnownTangents, in_blocks
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -26,7 +26,7 @@ class OneHotMLP(AccuracyModel):
     def __init__(
         self,
         *,
-        encoding: Encoding,
+        encoding: OneHotEncoding,
         space: SearchSpace,
         layers: list[tuple[torch.Tensor, torch.Tensor | None]],
         base: float = 0.0,

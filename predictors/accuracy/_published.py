@@ -10,7 +10,12 @@ from pathlib import Path
 import torch
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.formats import Encoding, mobilenet_encoding, resnet_encoding, tutorial_encoding
+from optuna_ofa.formats import (
+    OneHotEncoding,
+    mobilenet_encoding,
+    resnet_encoding,
+    tutorial_encoding,
+)
 from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
 from optuna_ofa.space import Family, SearchSpace, get_family
 
@@ -87,7 +92,7 @@ def _linear_layers(
 
 def _resolution_first(
     n_inputs: int, family: Family | None, resolutions: Sequence[int] | None, path: Path
-) -> Encoding:
+) -> OneHotEncoding:
     if family is None or family.architecture not in _N_BLOCKS:
         raise InvalidArgumentError(
             f"`family` must be given, a MobileNetV3 or ProxylessNAS one, because {path} has the "
@@ -104,7 +109,7 @@ def _resolution_first(
     return mobilenet_encoding(resolutions, n_blocks=20 if n_blocks == 20 else 21)
 
 
-def _require(encoding: Encoding, n_inputs: int, family: Family, path: Path) -> None:
+def _require(encoding: OneHotEncoding, n_inputs: int, family: Family, path: Path) -> None:
     if family.architecture not in encoding.architectures:
         raise FamilyMismatchError(
             f"`family` must be a {' or '.join(encoding.architectures)} one for {path}, which has "

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.predictors._features import Thermometer
 from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Matrix, SearchSpace
 

@@ -13,8 +13,8 @@ from optuna_ofa._files import decode_array, encode_array
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
-from optuna_ofa.predictors._features import GaussianProcessInputs
 from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors._thermometer import GaussianProcessInputs
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs, start_logs
 from optuna_ofa.predictors.gaussian_process._posterior import Posterior

@@ -11,7 +11,7 @@ from optuna_ofa.predictors.latency._table_files import Entry
 from optuna_ofa.space import Layer, SearchSpace
 
 # What says in a table's metadata that it was measured at few sizes on purpose.
-METHOD = "linear in area"
+LINEAR_IN_AREA = "linear in area"
 
 
 def interpolate(

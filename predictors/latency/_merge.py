@@ -6,7 +6,7 @@ import math
 
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors.latency._table import LatencyTable
-from optuna_ofa.predictors.latency._table_files import Entry, Section, TableContent
+from optuna_ofa.predictors.latency._table_files import Entry, TableContent, TableSection
 
 
 def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
@@ -33,7 +33,7 @@ def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
             f"`second` must have the resolutions of a section of the first table, or others, but "
             f"together they have {sorted(seen)}."
         )
-    merged = tuple(Section(resolutions, entries) for resolutions, entries in sections.items())
+    merged = tuple(TableSection(resolutions, entries) for resolutions, entries in sections.items())
     return LatencyTable(TableContent(a.dialect, merged, a.metadata))
 
 

@@ -16,11 +16,11 @@ from optuna_ofa.exceptions import (
     MissingEntryError,
 )
 from optuna_ofa.predictors.latency._dialects import LAYERS
-from optuna_ofa.predictors.latency._interpolation import METHOD, interpolate
+from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA, interpolate
 from optuna_ofa.predictors.latency._table_files import (
     Entry,
-    Section,
     TableContent,
+    TableSection,
     measured_content,
     read_table,
     write_table,
@@ -98,7 +98,10 @@ class LatencyTable:
     @property
     def interpolates(self) -> bool:
         """Whether the table was measured at few resolutions, to price those between them too."""
-        return self._content.metadata.get("interpolation") == METHOD and len(self.resolutions) > 1
+        return (
+            self._content.metadata.get("interpolation") == LINEAR_IN_AREA
+            and len(self.resolutions) > 1
+        )
 
     def covered(self, resolutions: Iterable[int]) -> tuple[int, ...]:
         """Those of some resolutions that the table can price."""
@@ -218,7 +221,7 @@ class LatencyTable:
         std = math.sqrt(math.fsum(e.std_ms**2 for e in entries))
         return Entry(math.fsum(e.mean_ms for e in entries), std)
 
-    def _section(self, resolution: int) -> Section:
+    def _section(self, resolution: int) -> TableSection:
         for section in self._content.sections:
             if resolution in section.resolutions:
                 return section
@@ -227,7 +230,7 @@ class LatencyTable:
             f"{resolution}."
         )
 
-    def _missing(self, key: str, sections: Sequence[Section]) -> MissingEntryError:
+    def _missing(self, key: str, sections: Sequence[TableSection]) -> MissingEntryError:
         keys = [k for section in sections for k in section.entries]
         nearest = difflib.get_close_matches(key, keys, n=3, cutoff=0)
         return MissingEntryError(
@@ -267,12 +270,12 @@ class LatencyTable:
         sections = tuple(self._interpolated(space.restrict(resolution=r)) for r in missing)
         return LatencyTable(self._content._replace(sections=(*self._content.sections, *sections)))
 
-    def _interpolated(self, space: SearchSpace) -> Section:
+    def _interpolated(self, space: SearchSpace) -> TableSection:
         n_classes = space.family.head.n_classes
         found = interpolate(space, self.resolutions, lambda x, r: self.layer(x, r, n_classes))
         keys = {layer: self._content.dialect.key(layer, n_classes) for layer in found}
         entries = {key: found[layer] for layer, key in keys.items() if key is not None}
-        return Section(space.resolutions, entries)
+        return TableSection(space.resolutions, entries)
 
     def require(self, space: SearchSpace) -> None:
         """Refuse a space that the table was not measured for.

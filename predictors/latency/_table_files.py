@@ -38,7 +38,7 @@ class Entry(NamedTuple):
     min_ms: float = math.nan
 
 
-class Section(NamedTuple):
+class TableSection(NamedTuple):
     """Entries that hold together, and the input sizes of the networks they were measured in.
 
     Published tables with one file a resolution repeat keys (``Conv_2-input:1x1x1152…``) with
@@ -53,7 +53,7 @@ class TableContent(NamedTuple):
     """What a table file or folder holds."""
 
     dialect: TableDialect
-    sections: tuple[Section, ...]
+    sections: tuple[TableSection, ...]
     metadata: Mapping[str, Any]
 
 
@@ -106,7 +106,7 @@ def _read_file(path: Path) -> TableContent:
         return table_from_dict(data, path)
     entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
     dialect = _recognise(entries, path)
-    return TableContent(dialect, (Section(_resolutions(entries, dialect), entries),), {})
+    return TableContent(dialect, (TableSection(_resolutions(entries, dialect), entries),), {})
 
 
 def _yaml(text: str) -> Any:
@@ -147,7 +147,7 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
     return TableContent(dialect, tuple(_section(s, path) for s in sections), metadata)
 
 
-def _section(data: Any, path: Path) -> Section:
+def _section(data: Any, path: Path) -> TableSection:
     resolutions = data.get("resolutions") if isinstance(data, dict) else None
     entries = data.get("entries") if isinstance(data, dict) else None
     if (
@@ -160,7 +160,7 @@ def _section(data: Any, path: Path) -> Section:
             f"`sections` of {path} must be objects with `resolutions` in pixels and "
             f"`entries`, but got {_short(data)}."
         )
-    return Section(
+    return TableSection(
         tuple(resolutions), {key: _entry(key, value, path) for key, value in entries.items()}
     )
 
@@ -258,4 +258,4 @@ def measured_content(
     resolutions: tuple[int, ...], entries: Mapping[str, Entry], metadata: Mapping[str, Any]
 ) -> TableContent:
     """A table of our own measurements, with our own keys."""
-    return TableContent(LAYERS, (Section(resolutions, dict(entries)),), metadata)
+    return TableContent(LAYERS, (TableSection(resolutions, dict(entries)),), metadata)

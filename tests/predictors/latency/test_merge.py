@@ -14,7 +14,7 @@ from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, study
 from optuna_ofa.costs import LayerSum, placements
 from optuna_ofa.exceptions import ExtrapolationWarning, FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import Entry, merge_tables
-from optuna_ofa.predictors.latency._interpolation import METHOD
+from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA
 from optuna_ofa.space import Layer, families
 
 FAMILIES = [family.name for family in families()]
@@ -40,7 +40,7 @@ def make_table(
             p.layer: Entry(price(p.layer), 0.1, 4, price(p.layer), price(p.layer) / 2)
             for p in placements(at)
         },
-        metadata={"interpolation": METHOD, **metadata},
+        metadata={"interpolation": LINEAR_IN_AREA, **metadata},
     )
 
 
