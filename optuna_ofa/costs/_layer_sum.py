@@ -127,15 +127,6 @@ class LayerSum:
                 self._join(part, self._prices[positions], out=part)
         return total
 
-    def by_slot(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The price of each layer, ``(n, n_slots)``; 0 where a slot is empty.
-
-        Raises:
-            InvalidSubnetError: If a row does not belong to the space.
-        """
-        rows = self.space.canonicalize(self.space.check(matrix))
-        return np.asarray(self._prices[self._index.positions(rows).T])
-
 
 class Placement(NamedTuple):
     """A layer at its place.

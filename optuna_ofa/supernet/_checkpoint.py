@@ -14,8 +14,7 @@ from optuna_ofa._files import replacing
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.space import Family, get_family, known_families
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
-from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
-from optuna_ofa.supernet._linear import ElasticLinear
+from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._supernet import Supernet
 
 # the ofa package wraps these torch layers, so that their names stand twice in its keys

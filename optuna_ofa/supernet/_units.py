@@ -11,9 +11,8 @@ from torch import nn
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
-from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
 from optuna_ofa.supernet._elastic import Size
-from optuna_ofa.supernet._linear import ElasticLinear
+from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}

@@ -21,7 +21,6 @@ from optuna_ofa.predictors.latency._table_files import (
     Entry,
     TableContent,
     TableSection,
-    measured_content,
     read_table,
     write_table,
 )
@@ -69,10 +68,8 @@ class LatencyTable:
         """
         keys = {layer: LAYERS.key(layer, family.head.n_classes) for layer in latencies}
         entries = {key: latencies[layer] for layer, key in keys.items() if key is not None}
-        content = measured_content(
-            tuple(resolutions), entries, {**(metadata or {}), "family": family.name}
-        )
-        return cls(content)
+        section = TableSection(tuple(resolutions), entries)
+        return cls(TableContent(LAYERS, (section,), {**(metadata or {}), "family": family.name}))
 
     def save(self, path: str | Path) -> None:
         """Write the table as JSON in our own format; an existing file is replaced as a whole."""
@@ -129,63 +126,6 @@ class LatencyTable:
 
     # ------------------------------------------------------------------ single layers
 
-    def query(
-        self,
-        l_type: str,
-        input_shape: Sequence[int],
-        output_shape: Sequence[int],
-        *,
-        expand: float | None = None,
-        ks: int | None = None,
-        stride: int | None = None,
-        id_skip: bool | None = None,
-        se: bool | None = None,
-        h_swish: bool | None = None,
-        resolution: int | None = None,
-    ) -> float:
-        """Mean latency of one layer, asked as in the published code.
-
-        Args:
-            l_type: Type of the layer as the table's dialect writes it, ``"expanded_conv"``.
-            input_shape: Height, width, channels.
-            output_shape: Height, width, channels; ``[1000]`` for the classifier.
-            expand: What the dialect writes after ``expand:``, the number of middle channels
-                (``ofa``) or the expand ratio. Like the rest, for blocks only.
-            ks: Kernel size.
-            stride: Stride.
-            id_skip: Whether the input is added to the output.
-            se: Whether there is squeeze-and-excitation.
-            h_swish: Whether the activation is h_swish (dialect ``ofa``).
-            resolution: Input size of the network, where the table has the layer for several.
-
-        Returns:
-            Milliseconds.
-
-        Raises:
-            MissingEntryError: With the key, and the nearest keys that exist.
-            InvalidArgumentError: If ``resolution`` is needed to tell entries apart.
-        """
-        given: dict[str, float | None] = {
-            "expand": expand,
-            "kernel": ks,
-            "stride": stride,
-            "idskip": id_skip,
-            "se": se,
-            "hs": h_swish,
-        }
-        fields = {name: f"{float(value):g}" for name, value in given.items() if value is not None}
-        key = self._content.dialect.join(l_type, input_shape, output_shape, fields)
-        sections = self._content.sections if resolution is None else (self._section(resolution),)
-        found = {s.entries[key].mean_ms for s in sections if key in s.entries}
-        if len(found) > 1:
-            raise InvalidArgumentError(
-                f"`resolution` must be given, one of {self.resolutions}, because {key!r} was "
-                f"measured for several, but got None."
-            )
-        if not found:
-            raise self._missing(key, sections)
-        return found.pop()
-
     def layer(self, layer: Layer, resolution: int, n_classes: int = 1000) -> Entry:
         """The entry of one layer of a network.
 
@@ -205,7 +145,7 @@ class LatencyTable:
             return Entry(0.0, 0.0)
         section = self._section(resolution)
         if key not in section.entries:
-            raise self._missing(key, (section,))
+            raise _missing(key, section)
         return section.entries[key]
 
     def layers(self, layers: Iterable[Layer], resolution: int, n_classes: int = 1000) -> Entry:
@@ -228,13 +168,6 @@ class LatencyTable:
         raise InvalidArgumentError(
             f"`resolution` must be one that the table has, {self.resolutions}, but got "
             f"{resolution}."
-        )
-
-    def _missing(self, key: str, sections: Sequence[TableSection]) -> MissingEntryError:
-        keys = [k for section in sections for k in section.entries]
-        nearest = difflib.get_close_matches(key, keys, n=3, cutoff=0)
-        return MissingEntryError(
-            f"The latency table has no entry {key!r}; the nearest are {', '.join(nearest)}."
         )
 
     # ------------------------------------------------------------------ whole search spaces
@@ -312,3 +245,10 @@ class LatencyTable:
                 f"`hardware` must be a latency table for {family.name}, whose first convolution "
                 f"has {stem} channels, but this one has {channels}: another width."
             )
+
+
+def _missing(key: str, section: TableSection) -> MissingEntryError:
+    nearest = difflib.get_close_matches(key, section.entries, n=3, cutoff=0)
+    return MissingEntryError(
+        f"The latency table has no entry {key!r}; the nearest are {', '.join(nearest)}."
+    )

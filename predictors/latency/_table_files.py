@@ -15,7 +15,7 @@ import yaml
 
 from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.predictors.latency._dialects import DIALECTS, LAYERS, TableDialect
+from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
 
 FORMAT = JsonFormat("optuna_ofa.latency_table", version=1)
 
@@ -248,14 +248,5 @@ def entry_dict(entry: Entry) -> dict[str, float]:
         data["std"] = entry.std_ms
     if entry.n_runs:
         data["count"] = entry.n_runs
-    for name, value in (("median", entry.median_ms), ("min", entry.min_ms)):
-        if not math.isnan(value):
-            data[name] = value
-    return data
-
-
-def measured_content(
-    resolutions: tuple[int, ...], entries: Mapping[str, Entry], metadata: Mapping[str, Any]
-) -> TableContent:
-    """A table of our own measurements, with our own keys."""
-    return TableContent(LAYERS, (TableSection(resolutions, dict(entries)),), metadata)
+    others = {"median": entry.median_ms, "min": entry.min_ms}
+    return data | {name: value for name, value in others.items() if not math.isnan(value)}

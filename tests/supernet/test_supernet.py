@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import Family, SearchSpace, Subnet, families, get_family
-from optuna_ofa.supernet import Supernet
-from optuna_ofa.supernet._elastic import Elastic
+from optuna_ofa.supernet import Elastic, Supernet
 
 NAMES = [family.name for family in families()]
 SMALL = ("ofa_mbv3_w1.0", "ofa_resnet50")  # one family of each kind of block

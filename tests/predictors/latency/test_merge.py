@@ -13,8 +13,7 @@ import pytest
 from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, study
 from optuna_ofa.costs import LayerSum, placements
 from optuna_ofa.exceptions import ExtrapolationWarning, FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.predictors import Entry, merge_tables
-from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA
+from optuna_ofa.predictors import LINEAR_IN_AREA, Entry, merge_tables
 from optuna_ofa.space import Layer, families
 
 FAMILIES = [family.name for family in families()]

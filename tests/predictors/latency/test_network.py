@@ -14,8 +14,7 @@ from optuna_ofa.costs import LayerSum, layer_bytes_moved, layer_macs
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
 from optuna_ofa.predictors.latency._features import PhysicalFeatures
-from optuna_ofa.space import Layer
-from optuna_ofa.space._slots import slots
+from optuna_ofa.space import Layer, slots
 
 SPACE = SearchSpace("ofa_mbv3_w1.0").restrict(resolution=[128, 160, 192, 224])
 

@@ -1,4 +1,4 @@
-"""Elastic convolutions, as in ``ofa/imagenet_classification/elastic_nn/modules/dynamic_op.py``."""
+"""Elastic convolutions and linear layers, as in ``dynamic_op.py`` of the ``ofa`` package."""
 
 from __future__ import annotations
 
@@ -91,3 +91,26 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
             n, n, kernel, self.stride[0], kernel // 2, groups=n, bias=False, device="meta"
         )
         return filled(conv, {"weight": filters})
+
+
+class ElasticLinear(Elastic, nn.Linear):
+    """Linear layer with bias whose number of input features is elastic.
+
+    Args:
+        in_features: Most features that come in.
+        out_features: Features that go out.
+    """
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__(in_features, out_features)
+        self.active = Size(in_features, out_features)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Multiply with the active weight."""
+        return F.linear(input, first(self.weight, self.active.in_channels, 1), self.bias)
+
+    def extract(self, size: Size | None = None) -> nn.Linear:
+        """The plain layer of that size with a copy of its weights."""
+        n_in = (size or self.active).in_channels
+        linear = nn.Linear(n_in, self.out_features, device="meta")
+        return filled(linear, {"weight": self.weight[:, :n_in], "bias": self.bias})
