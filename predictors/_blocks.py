@@ -19,7 +19,7 @@ _TORCH_THREADS = threading.Lock()
 def in_blocks(
     forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int = BLOCK
 ) -> torch.Tensor:
-    """``forward`` of all rows, ``(n, n_outputs)``, always ``size`` of them at a time.
+    """Return ``forward`` of all rows, ``(n, n_outputs)``, always ``size`` of them at a time.
 
     Matrix products give other last bits at other sizes; so a row's output is the same in every
     batch. What ``forward`` needs for a block is all that is held at once.
@@ -33,7 +33,7 @@ def in_blocks(
 def _on_all_cores(
     forward: Callable[[torch.Tensor], torch.Tensor], blocks: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:
-    """Each block on one core, several at a time.
+    """Compute each block on one core, several at a time.
 
     Torch's own threads share each product and wait for each other after it, which makes products
     this small 25 times slower where other programs use the processor too.
@@ -68,7 +68,7 @@ class KnownTangents:
         self._before = torch.empty(0)
 
     def __call__(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
-        """``(n, 1 + n_inputs)``.
+        """Return the tangents, ``(n, 1 + n_inputs)``.
 
         Args:
             anchors: ``(n, n_genes)`` canonical genotypes.

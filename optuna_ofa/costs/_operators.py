@@ -35,7 +35,7 @@ class Operator(NamedTuple):
 
 
 def layer_operators(layer: Layer) -> tuple[Operator, ...]:
-    """The operators of a layer as a runtime with fused activations executes them."""
+    """Return the operators of a layer as a runtime with fused activations executes them."""
     n_in = layer.in_channels * layer.in_size**2
     n_out = layer.out_channels * layer.out_size**2
     match layer.kind:
@@ -129,7 +129,7 @@ def _add(n_out: int) -> Operator:
 
 
 def layer_bytes_moved(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32) -> int:
-    """Bytes that the operators of a layer read and write, weights included, caches ignored.
+    """Return the bytes that the operators of a layer read and write, weights included, no caches.
 
     Args:
         layer: The layer.
@@ -143,7 +143,7 @@ def layer_bytes_moved(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32
 
 
 def layer_peak_bytes(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32) -> int:
-    """Most bytes of activations that exist at once while a layer is computed.
+    """Return the most bytes of activations that exist at once while a layer is computed.
 
     What an operator reads, what it writes, and what a shortcut keeps for later; weights do not
     count. The peak of a network is the largest of its layers.

@@ -1,4 +1,4 @@
-"""From what a user writes to predictors."""
+"""Predictors by the names, paths and objects that users pass."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AccuracySource = str | Path | Predictor
 
 
 def find_table(hardware: str | Path, family: Family) -> LatencyTable:
-    """A table by path, by a published name, or by the name of a packaged one.
+    """Return a table by path, by a published name, or by the name of a packaged one.
 
     Raises:
         InvalidArgumentError: If it is none of these.
@@ -46,7 +46,7 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable:
 
 
 def default_table(family: Family) -> LatencyTable:
-    """The packaged table of a family.
+    """Return the packaged table of a family.
 
     Raises:
         InvalidArgumentError: If the family has none.
@@ -61,7 +61,7 @@ def default_table(family: Family) -> LatencyTable:
 
 
 def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTable | Predictor:
-    """What a user means by a device; None is the packaged table of the family.
+    """Return the table or predictor of a device; None is the packaged table of the family.
 
     Raises:
         InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
@@ -72,14 +72,14 @@ def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTab
 
 
 def family_of(space: str | Family | SearchSpace) -> Family:
-    """The family of what a user calls a space."""
+    """Return the family of a space, a family, or a name."""
     if isinstance(space, SearchSpace):
         return space.family
     return space if isinstance(space, Family) else get_family(space)
 
 
 def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
-    """An accuracy predictor by path or name; None is the family's default.
+    """Return an accuracy predictor by path or name; None is the family's default.
 
     Raises:
         InvalidArgumentError: If there is none of that name, or no default.
@@ -109,7 +109,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
 
 
 def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> SearchSpace:
-    """The space of a family with the resolutions that everything covers.
+    """Return the space of a family with the resolutions that everything covers.
 
     Raises:
         InvalidArgumentError: If there is none.
@@ -131,7 +131,7 @@ def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> 
 
 
 def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) -> Predictor:
-    """The predictor of a table on a space, or the user's own."""
+    """Return the predictor of a table on a space, or the user's own."""
     if isinstance(hardware, LatencyTable):
         return LatencyPredictor(table=hardware, space=space)
     return hardware

@@ -27,7 +27,7 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True)
 class OneHotEncoding:
-    """How a subnet becomes the inputs of a published predictor.
+    """The one-hot inputs of a published predictor.
 
     Args:
         name: ``"ofa_tutorial"``, ``"ofa_mobilenet"`` or ``"ofa_resnet"``.
@@ -84,7 +84,7 @@ class OneHotEncoding:
 
 @cache
 def _layout(encoding: OneHotEncoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
-    """The gene that each input looks at, and the integer at which it is 1."""
+    """Return the gene that each input looks at, and the integer at which it is 1."""
     columns: list[int] = []
     values: list[int] = []
     for field in encoding.fields:
@@ -113,7 +113,7 @@ def _offers(field: Field, gene: Gene) -> bool:
 
 
 def tutorial_encoding() -> OneHotEncoding:
-    """``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
+    """Return that of ``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
 
     From ``spec2feats`` in ``ofa/tutorial/accuracy_predictor.py``.
     """
@@ -131,7 +131,7 @@ def tutorial_encoding() -> OneHotEncoding:
 def mobilenet_encoding(
     resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20
 ) -> OneHotEncoding:
-    """Newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
+    """Return that of newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
 
     From ``MobileNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
 
@@ -161,7 +161,7 @@ def mobilenet_encoding(
 
 
 def resnet_encoding() -> OneHotEncoding:
-    """``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
+    """Return that of ``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
 
     From ``ResNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
     """

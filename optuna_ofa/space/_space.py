@@ -1,4 +1,4 @@
-"""The one object that knows a search space."""
+"""Search spaces: the subnets that a search may choose, in batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class SearchSpace:
-    """The subnets of a supernet that a search may choose.
+    """The subnets of a supernet that a search may choose from.
 
     Subnets are handled in batches: a *genotype matrix* has one subnet a row and one gene a
     column (``int16``). Its entries are the published values themselves, so that matrices of a
@@ -87,7 +87,7 @@ class SearchSpace:
         return n_subnets(self.family, self._choices)
 
     def depths_of(self, stage: int) -> tuple[int, ...]:
-        """The depths that a stage (from 0) may have."""
+        """Return the depths that a stage (from 0) may have."""
         return depths_of(self.family, self._choices, stage)
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class SearchSpace:
         return hash((self.family, tuple(self._choices.values())))
 
     def __contains__(self, item: object) -> bool:
-        """Whether a `Subnet` belongs to the space, or all subnets of another space do."""
+        """Return whether a `Subnet` belongs to the space, or all subnets of another space do."""
         if isinstance(item, SearchSpace):
             return item.family == self.family and all(
                 set(choices) <= set(self._choices[name]) for name, choices in item._choices.items()
@@ -126,7 +126,7 @@ class SearchSpace:
         width: Iterable[int] | int | None = None,
         parameters: Mapping[str, Iterable[float] | float] | None = None,
     ) -> SearchSpace:
-        """The same space with fewer choices.
+        """Return the same space with fewer choices.
 
         Args:
             resolution: Input sizes to keep.
@@ -213,7 +213,7 @@ class SearchSpace:
         return [subnet_of(self.family, row) for row in checked.tolist()]
 
     def check(self, matrix: ArrayLike) -> Matrix:
-        """The matrix as ``int16``, if every row belongs to the space.
+        """Return the matrix as ``int16``, if every row belongs to the space.
 
         Genes of absent blocks may have any value.
 
@@ -244,7 +244,7 @@ class SearchSpace:
 
     @cached_property
     def block_genes(self) -> NDArray[np.bool_]:
-        """Which genes belong to a block, and are 0 where it is absent, ``(n_genes,)``."""
+        """A mask of the genes of blocks, which are 0 where the block is absent, ``(n_genes,)``."""
         return np.array([gene.position >= 0 for gene in self.genes])
 
     def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
@@ -261,11 +261,11 @@ class SearchSpace:
     # ------------------------------------------------------------------ particular subnets
 
     def smallest(self) -> Subnet:
-        """The subnet with the least of everything."""
+        """Return the subnet with the least of everything."""
         return self._extreme(0)
 
     def largest(self) -> Subnet:
-        """The subnet with the most of everything."""
+        """Return the subnet with the most of everything."""
         return self._extreme(-1)
 
     def stratified(self, n: int, rng: np.random.Generator) -> Matrix:
@@ -298,7 +298,7 @@ class SearchSpace:
         """Draw random subnets, with replacement.
 
         Args:
-            n: How many.
+            n: Number of subnets.
             seed: Seed or generator.
             uniform_over: ``"choices"`` draws each gene uniformly, as the ``ofa`` package does, so
                 that every depth is as likely as another. ``"subnets"`` makes each different
@@ -331,7 +331,7 @@ class SearchSpace:
         return self.canonicalize(draw_choices(self._choices_by_gene, weights, n, rng))
 
     def enumerate(self) -> Matrix:
-        """Every subnet of the space once, ``(n_subnets, n_genes)``; for small spaces.
+        """Return every subnet of the space once, ``(n_subnets, n_genes)``; for small spaces.
 
         Raises:
             InvalidArgumentError: If there are more than a million.
@@ -358,12 +358,12 @@ class SearchSpace:
         return subnet_of(self.family, row)
 
     def to_params(self, matrix: Matrix) -> list[dict[str, int | float]]:
-        """The Optuna parameters of each row; those of absent blocks take their first choice."""
+        """Return the Optuna parameters of each row; absent blocks take their first choice."""
         first = np.array([choices[0] for choices in self._choices_by_gene], dtype=np.int16)
         return params_of(self.genes, np.where(self.active_genes(matrix), matrix, first))
 
     def from_params(self, params: Iterable[Mapping[str, Any]]) -> Matrix:
-        """The canonical matrix of trials' parameters, the inverse of `to_params`.
+        """Return the canonical matrix of trials' parameters, the inverse of `to_params`.
 
         Raises:
             InvalidSubnetError: If a parameter is missing or not of the space.
@@ -373,7 +373,7 @@ class SearchSpace:
 
 
 def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ...]) -> Any:
-    """One entry for every stage or block."""
+    """Return one entry for every stage or block."""
     if given is None:
         return default
     if isinstance(given, Sequence):
@@ -386,7 +386,7 @@ def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ..
 
 
 def space_of_choices(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
-    """The space whose ``choices`` they are: the integers of each gene by its name."""
+    """Return the space with these ``choices``: the integers of each gene by its name."""
     resolution, *others = family.genes
     kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in others}
     return SearchSpace(family, resolution=choices[resolution.name]).restrict(parameters=kept)

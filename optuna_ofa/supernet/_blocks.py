@@ -1,4 +1,4 @@
-"""Modules of one layer of a network: made elastic, set to a size, extracted plain.
+"""Modules of one layer of a network: built elastic, set to a size, extracted plain.
 
 The containers are the same in a supernet and in an extracted net; only the units in them differ.
 """
@@ -16,7 +16,7 @@ from optuna_ofa.supernet._units import activation, build_unit, units_of
 
 
 class Residual(nn.Module):
-    """``conv(x)``, plus ``x`` where there is a shortcut.
+    """A branch ``conv(x)``, plus ``x`` if there is a shortcut.
 
     Args:
         conv: The branch.
@@ -75,7 +75,7 @@ def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> 
 
 
 def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float) -> nn.Module:
-    """The elastic module whose largest choice is this layer."""
+    """Build the elastic module whose largest choice is this layer."""
     units = {name: build_unit(unit, kernels, bn_eps) for name, unit in units_of(layer).items()}
     return join_units(layer, units, dropout)
 
@@ -87,7 +87,7 @@ def activate(module: nn.Module, layer: Layer) -> None:
 
 
 def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
-    """The plain module of a layer that an elastic one contains, with copies of the weights."""
+    """Return the plain module of a layer of an elastic one, with copies of the weights."""
     units = {
         name: _elastic.plain_copy(module.get_submodule(name), unit.size)
         for name, unit in units_of(layer).items()
@@ -96,6 +96,6 @@ def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
 
 
 def build_layer(layer: Layer, *, bn_eps: float = 1e-5) -> nn.Module:
-    """The plain module of a layer, with new weights."""
+    """Build the plain module of a layer, with new weights."""
     elastic = build(layer, kernels=(layer.kernel,), bn_eps=bn_eps, dropout=0.0)
     return extract(elastic, layer, 0.0)

@@ -58,7 +58,7 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
 
     Args:
         supernet: The supernet.
-        path: Where to; the folder must exist.
+        path: The file; its folder must exist.
     """
     path = Path(path)
     own = supernet.state_dict()
@@ -68,7 +68,7 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
 
 
 def _published_keys(supernet: Supernet) -> dict[str, str]:
-    """The supernet's own key for each key of the ``ofa`` package."""
+    """Return the supernet's own key for each key of the ``ofa`` package."""
     wrapped = {name for name, m in supernet.named_modules() if isinstance(m, WRAPPED)}
     keys = {}
     for own in supernet.state_dict():
@@ -86,11 +86,11 @@ def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tens
 
 
 def read_tensors(path: Path, rule: str) -> Any:
-    """What a file of torch holds, if that is tensors and plain values.
+    """Return the content of a file of torch, if that is tensors and plain values.
 
     Args:
         path: The file.
-        rule: How the message begins: "`weights` must be a checkpoint of tensors".
+        rule: Beginning of the message: "`weights` must be a checkpoint of tensors".
 
     Raises:
         FormatError: If it is damaged, or holds objects of other classes.
@@ -126,8 +126,8 @@ def check_weights(
     Args:
         supernet: The supernet.
         state: A state dict with the keys of a `Supernet`.
-        path: Where it comes from.
-        argument: What the message calls it.
+        path: The file that it comes from.
+        argument: Name of the caller's argument in the message.
 
     Raises:
         FamilyMismatchError: With what does not fit, and the family that it looks like.

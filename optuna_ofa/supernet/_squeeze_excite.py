@@ -13,7 +13,7 @@ from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate that sees the means of all channels.
+    """Scaling of each channel by a gate that depends on the means of all channels.
 
     Args:
         channels: Number of channels.
@@ -49,7 +49,7 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
         self.active = Size(channels, channels)
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
-        """The weights at a size, by their names in the state dict."""
+        """Return the weights at a size, by their names in the state dict."""
         n, mid = size.out_channels, se_channels(size.out_channels)
         weight = self.fc.get_parameter
         return {
@@ -66,7 +66,7 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
         return x * F.hardsigmoid(F.conv2d(y, expand, expand_bias))
 
     def extract(self, size: Size | None = None) -> SqueezeExcite:
-        """The plain module of that size with a copy of its weights."""
+        """Return the plain module of that size with a copy of its weights."""
         size = size or self.active
         with torch.device("meta"):
             plain = SqueezeExcite(size.out_channels)

@@ -41,7 +41,7 @@ class Unit(NamedTuple):
 
 
 def units_of(layer: Layer) -> dict[str, Unit]:
-    """The units of a layer, by the names that they have in the ``ofa`` package."""
+    """Return the units of a layer, by the names that they have in the ``ofa`` package."""
     n_in, mid, n_out = layer.in_channels, layer.mid_channels, layer.out_channels
     size, act, stride = Size(n_in, n_out, layer.kernel), layer.act, layer.stride
     match layer.kind:
@@ -76,7 +76,7 @@ def units_of(layer: Layer) -> dict[str, Unit]:
 
 
 def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
-    """The elastic modules of a unit; ``kernels`` is for the depthwise convolutions."""
+    """Build the elastic modules of a unit; ``kernels`` is for the depthwise convolutions."""
     n_in, n_out, kernel = unit.size
     if unit.kind == "linear":
         return ElasticLinear(n_in, n_out)
@@ -97,7 +97,7 @@ def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
 
 
 def activation(name: str) -> nn.Module:
-    """The activation of that name.
+    """Return the activation of that name.
 
     Raises:
         InvalidArgumentError: If there is none.

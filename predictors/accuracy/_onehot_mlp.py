@@ -17,7 +17,7 @@ class OneHotMLP(AccuracyModel):
     """A multilayer perceptron on one-hot inputs; its output is a fraction.
 
     Args:
-        encoding: How its inputs are made.
+        encoding: The encoding of its inputs.
         space: The space of the matrices.
         layers: Weight and bias of each linear layer, ReLU between them.
         base: Added to the output.
@@ -39,14 +39,14 @@ class OneHotMLP(AccuracyModel):
 
     @torch.inference_mode()
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
+        """Return the top-1 accuracies in percent, ``(n,)``."""
         rows = self._space.check(matrix)
         inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
         return self._percent(in_blocks(self._forward, inputs)[:, 0])
 
     @torch.inference_mode()
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The tangent at each anchor: how the accuracy changes with each input."""
+        """Return the tangent at each anchor: how the accuracy changes with each input."""
         inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
         tangents = self._known_tangents(anchors, inputs)
         values = self._percent(tangents[:, 0])
@@ -70,7 +70,7 @@ class OneHotMLP(AccuracyModel):
 
     @torch.inference_mode()
     def _tangents(self, x: torch.Tensor) -> torch.Tensor:
-        """Each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
+        """Return each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
         active = []
         for weight, bias in self.layers[:-1]:
             x = torch.nn.functional.linear(x, weight, bias)

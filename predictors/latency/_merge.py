@@ -10,7 +10,7 @@ from optuna_ofa.predictors.latency._table_files import Entry, TableContent, Tabl
 
 
 def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
-    """One table with the entries of two, measured on the same device.
+    """Return one table with the entries of two, measured on the same device.
 
     Entries that both have are pooled by their numbers of runs. The metadata of the first table
     stay.
@@ -53,7 +53,7 @@ def _require_alike(a: TableContent, b: TableContent) -> None:
 
 
 def _pooled(a: Entry, b: Entry) -> Entry:
-    """The mean, deviation and minimum of all runs; the medians are averaged."""
+    """Return the mean, deviation and minimum of all runs; the medians are averaged."""
     n, m = max(a.n_runs, 1), max(b.n_runs, 1)
     share = m / (n + m)
     mean = a.mean_ms + share * (b.mean_ms - a.mean_ms)

@@ -32,7 +32,7 @@ _TOLERANCE = 1.05
 
 
 class NetworkLatencyPredictor(Predictor):
-    """Ridge regression of latencies on what subnets consist of, judged by relative errors.
+    """Ridge regression of latencies on features of subnets, with relative errors.
 
     With a table it is a hybrid: scale and offset of the table's sums, which 10 to 20 measured
     subnets are enough for, and features on top, which need about 100.
@@ -45,7 +45,7 @@ class NetworkLatencyPredictor(Predictor):
         table: The table, or None.
         heldout_mape: Mean absolute error in percent on rows that were held out of the fits, by
             name of the models that were compared.
-        metadata: What else is known (JSON).
+        metadata: Other facts (JSON).
     """
 
     metric = "latency_ms"
@@ -91,7 +91,7 @@ class NetworkLatencyPredictor(Predictor):
             features: None compares those that ``n`` rows are enough for, by their error on held
                 out rows, and takes the simplest that is about as good as the best.
             penalty: None takes the one with the least leave-one-out error.
-            metadata: What else is known (JSON).
+            metadata: Other facts (JSON).
             seed: Seed of the folds.
 
         Raises:
@@ -135,15 +135,15 @@ class NetworkLatencyPredictor(Predictor):
         return model_name(self.features, self.table)
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Milliseconds, ``(n,)``."""
+        """Return milliseconds, ``(n,)``."""
         return self.model.predict(self._inputs(matrix))
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Standard deviation of a measurement around the prediction in milliseconds, ``(n,)``."""
+        """Return standard deviations of a measurement in milliseconds, ``(n,)``."""
         return self.model.predict_std(self._inputs(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The predictions themselves, which are sums over layers."""
+        """Return the predictions themselves, which are sums over layers."""
         return lambda matrix, _: self.predict(matrix)
 
     def save(self, path: str | Path) -> None:

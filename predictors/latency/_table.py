@@ -28,13 +28,13 @@ from optuna_ofa.space import Family, Layer, SearchSpace
 
 
 class LatencyTable:
-    """Measured latencies of single layers on one device.
+    """The latency table of one device: measured latencies of single layers.
 
     `LatencyPredictor` adds it up for whole subnets.
     Reads three published dialects and our own (``docs/formats.md``); `load` recognises which.
 
     Args:
-        content: What a file holds; use `load` or `from_measurements`.
+        content: The content of a file; use `load` or `from_measurements`.
     """
 
     def __init__(self, content: TableContent) -> None:
@@ -64,7 +64,7 @@ class LatencyTable:
             family: The family that the layers belong to.
             resolutions: Input sizes of the networks in pixels.
             latencies: Mean, standard deviation (ms) and number of runs of each layer.
-            metadata: Device, runtime, date and what else belongs to the measurement (JSON).
+            metadata: Device, runtime, date and other facts about the measurement (JSON).
         """
         keys = {layer: LAYERS.key(layer, family.head.n_classes) for layer in latencies}
         entries = {key: latencies[layer] for layer, key in keys.items() if key is not None}
@@ -75,11 +75,11 @@ class LatencyTable:
         """Write the table as JSON in our own format; an existing file is replaced as a whole."""
         write_table(self._content, Path(path))
 
-    # ------------------------------------------------------------------ what it holds
+    # ------------------------------------------------------------------ content
 
     @property
     def dialect(self) -> str:
-        """How the keys are written: ``ofa``, ``proxylessnas``, ``nsganetv2`` or ``layers``."""
+        """The dialect of the keys: ``ofa``, ``proxylessnas``, ``nsganetv2`` or ``layers``."""
         return self._content.dialect.name
 
     @property
@@ -89,31 +89,31 @@ class LatencyTable:
 
     @property
     def content(self) -> TableContent:
-        """What a file of the table holds."""
+        """The content of a file of the table."""
         return self._content
 
     @property
     def interpolates(self) -> bool:
-        """Whether the table was measured at few resolutions, to price those between them too."""
+        """True if it was measured at few resolutions, to price those between them too."""
         return (
             self._content.metadata.get("interpolation") == LINEAR_IN_AREA
             and len(self.resolutions) > 1
         )
 
     def covered(self, resolutions: Iterable[int]) -> tuple[int, ...]:
-        """Those of some resolutions that the table can price."""
+        """Return those of some resolutions that the table can price."""
         known = self.resolutions
         between = range(known[0], known[-1] + 1) if self.interpolates else ()
         return tuple(r for r in resolutions if r in known or r in between)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What is known of the measurement; empty for published tables."""
+        """Facts about the measurement; empty for published tables."""
         return dict(self._content.metadata)
 
     @property
     def has_spread(self) -> bool:
-        """Whether any entry has a standard deviation."""
+        """True if any entry has a standard deviation."""
         entries = (e for s in self._content.sections for e in s.entries.values())
         return any(not math.isnan(entry.std_ms) for entry in entries)
 
@@ -127,7 +127,7 @@ class LatencyTable:
     # ------------------------------------------------------------------ single layers
 
     def layer(self, layer: Layer, resolution: int, n_classes: int = 1000) -> Entry:
-        """The entry of one layer of a network.
+        """Return the entry of one layer of a network.
 
         Args:
             layer: The layer.
@@ -149,7 +149,7 @@ class LatencyTable:
         return section.entries[key]
 
     def layers(self, layers: Iterable[Layer], resolution: int, n_classes: int = 1000) -> Entry:
-        """Latency of any network that is given by its layers, as a sum.
+        """Return the latency of any network that is given by its layers, as a sum.
 
         Returns:
             Sum of the means, and the standard deviations added in quadrature.
@@ -173,7 +173,7 @@ class LatencyTable:
     # ------------------------------------------------------------------ whole search spaces
 
     def fill(self, space: SearchSpace) -> LatencyTable:
-        """The table with an entry for every layer at every resolution of a space.
+        """Return the table with an entry for every layer at every resolution of a space.
 
         Layers at resolutions that were not measured are interpolated in their area between the
         two nearest resolutions. Outside of what was measured that is a guess, and a warning

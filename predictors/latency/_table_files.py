@@ -1,4 +1,4 @@
-"""Reading and writing latency tables."""
+"""Files of latency tables."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 class TableSection(NamedTuple):
-    """Entries that hold together, and the input sizes of the networks they were measured in.
+    """Entries that belong together, and the input sizes of the networks they were measured in.
 
     Published tables with one file a resolution repeat keys (``Conv_2-input:1x1x1152…``) with
     other values, so each file stays a section of its own.
@@ -50,7 +50,7 @@ class TableSection(NamedTuple):
 
 
 class TableContent(NamedTuple):
-    """What a table file or folder holds."""
+    """The content of a table file or folder."""
 
     dialect: TableDialect
     sections: tuple[TableSection, ...]
@@ -110,7 +110,7 @@ def _read_file(path: Path) -> TableContent:
 
 
 def _yaml(text: str) -> Any:
-    """Plain YAML: PyYAML's C loader crashes on deep nesting, and aliases can stand for gigabytes.
+    """Read plain YAML without deep nesting, on which PyYAML's loader crashes, and aliases.
 
     Raises:
         ValueError: If collections are nested more than 10 deep, or there is an alias.
@@ -126,7 +126,7 @@ def _yaml(text: str) -> Any:
 
 
 def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
-    """The inverse of `table_dict`; ``path`` is for the messages.
+    """Read what `table_dict` returned; ``path`` is for the messages.
 
     Raises:
         FormatError: If it is no table, or has entries that are no latencies.
@@ -188,12 +188,12 @@ def _entry(key: object, value: Any, path: Path) -> Entry:
 
 
 def _short(value: object) -> str:
-    """A representation of bounded length."""
+    """Return a representation of bounded length."""
     return reprlib.repr(value)
 
 
 def _recognise(entries: Mapping[str, Entry], path: Path) -> TableDialect:
-    """The dialect whose stem and block keys a file has."""
+    """Return the dialect whose stem and block keys a file has."""
     for dialect in DIALECTS:
         block = re.compile(
             f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
@@ -242,7 +242,7 @@ def _contents(content: TableContent) -> dict[str, Any]:
 
 
 def entry_dict(entry: Entry) -> dict[str, float]:
-    """An entry as it is written to files; what is unknown is left out."""
+    """Return an entry as it is written to files; what is unknown is left out."""
     data: dict[str, float] = {"mean": entry.mean_ms}
     if not math.isnan(entry.std_ms):
         data["std"] = entry.std_ms
