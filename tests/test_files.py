@@ -97,5 +97,5 @@ def test_other_files_are_refused(text: str, match: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="`folder` must be JSON, but .*none.json is not"):
+    with pytest.raises(FormatError, match=r"`folder` must be JSON, but .*none\.json is not"):
         FORMAT.read(tmp_path / "none.json")
