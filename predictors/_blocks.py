@@ -64,8 +64,8 @@ class KnownTangents:
 
     def __init__(self, tangents: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._tangents = tangents
-        self._places: dict[int, int] = {}
-        self._before = torch.empty(0)
+        # the place of each anchor by its key, and the tangents; one value, for threads
+        self._before: tuple[dict[int, int], torch.Tensor] = ({}, torch.empty(0))
 
     def __call__(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
         """Return the tangents, ``(n, 1 + n_inputs)``.
@@ -75,12 +75,13 @@ class KnownTangents:
             inputs: ``(n, n_inputs)`` what the model sees of them.
         """
         tangents = torch.empty(len(inputs), 1 + inputs.shape[1], dtype=inputs.dtype)
+        places, before = self._before
         keys = keys_of(anchors).tolist()
-        place = np.array([self._places.get(key, -1) for key in keys], dtype=np.intp)
+        place = np.array([places.get(key, -1) for key in keys], dtype=np.intp)
         known, new = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
         if len(known):
-            tangents[known] = self._before[place[known]]
+            tangents[known] = before[place[known]]
         if len(new):
             tangents[new] = in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
-        self._places, self._before = {key: i for i, key in enumerate(keys)}, tangents
+        self._before = {key: i for i, key in enumerate(keys)}, tangents
         return tangents
