@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
-from optuna_ofa.formats._onehot import space_encoding
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.predictors.accuracy._ridge import best_penalty
 
@@ -37,8 +36,10 @@ def ours(model: str, space: SearchSpace, matrix: Matrix, top1: Vector, seed: int
 
 def onehot_ridge(space: SearchSpace, matrix: Matrix, top1: Vector, seed: int) -> Fitted:
     """Ridge regression on one-hot choices; the penalty with the least leave-one-out error."""
-    encode = partial(space_encoding(space).encode, space)
-    return _linear(lambda rows: encode(rows).astype(float), matrix, top1)
+    genes = [(j, gene) for j, gene in enumerate(space.genes) if gene.kind != "depth"]
+    pairs = [(j, choice) for j, gene in genes for choice in space.choices[gene.name]]
+    columns, values = np.array(pairs).T
+    return _linear(lambda rows: (rows[:, columns] == values).astype(float), matrix, top1)
 
 
 def macs_alone(space: SearchSpace, matrix: Matrix, top1: Vector, seed: int) -> Fitted:
@@ -80,8 +81,6 @@ def cubic_rbf(space: SearchSpace, matrix: Matrix, top1: Vector, seed: int) -> Fi
 RIVALS: dict[str, Fit] = {
     "Gaussian process": partial(ours, "gaussian_process"),
     "ridge, thermometer": partial(ours, "ridge"),
-    "ensemble of MLPs": partial(ours, "ensemble"),
-    "MLP of OFA, one-hot": partial(ours, "mlp"),
     "ridge, one-hot": onehot_ridge,
     "cubic RBF": cubic_rbf,
     "MACs alone": macs_alone,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.predictors._features import Thermometer
+from optuna_ofa.predictors._thermometer import Thermometer
 
 N_BINS = 10
 

@@ -30,8 +30,8 @@ from optuna_ofa import (
     save_supernet,
 )
 from optuna_ofa.data import fashion_mnist
-from optuna_ofa.evaluation._images import at_resolution
 from optuna_ofa.space import mobilenet_v3_small_images
+from optuna_ofa.supernet import resize_images
 
 FAMILY = mobilenet_v3_small_images("fashion", n_classes=10, in_channels=1, width=0.5)
 N_CALIBRATION = (16, 64, 500, 2000)
@@ -52,7 +52,7 @@ def train(supernet: Supernet, images: Tensor, labels: Tensor, n_steps: int) -> N
         optimizer.zero_grad()
         for trained in (space.largest(), space.smallest(), subnet):
             supernet.activate(trained)
-            x = at_resolution(images[rows], trained.resolution)
+            x = resize_images(images[rows], trained.resolution)
             logits = supernet(x.contiguous(memory_format=torch.channels_last))
             F.cross_entropy(logits, labels[rows]).backward()
         optimizer.step()
@@ -79,7 +79,7 @@ def top1_of_net(
     right = 0
     with torch.inference_mode():
         for x, y in test:
-            right += int((net(at_resolution(x, subnet.resolution)).argmax(1) == y).sum())
+            right += int((net(resize_images(x, subnet.resolution)).argmax(1) == y).sum())
     return 100 * right / len(test.dataset)  # type: ignore[arg-type]
 
 
@@ -140,7 +140,7 @@ def main() -> None:
         "2000 images of another resolution",
         np.array(
             [
-                top1_of_net(supernet, s, test, at_resolution(draws[0], r), 100)
+                top1_of_net(supernet, s, test, resize_images(draws[0], r), 100)
                 for s, r in zip(subnets, other, strict=True)
             ]
         ),
@@ -152,14 +152,14 @@ def main() -> None:
             f"2000 images in batches of {size}",
             np.array(
                 [
-                    top1_of_net(supernet, s, test, at_resolution(draws[0], s.resolution), size)
+                    top1_of_net(supernet, s, test, resize_images(draws[0], s.resolution), size)
                     for s in subnets
                 ]
             ),
         )
     begin = time.process_time()
     for subnet in subnets:
-        recalibrate(supernet.extract(subnet), at_resolution(draws[0][:500], subnet.resolution))
+        recalibrate(supernet.extract(subnet), resize_images(draws[0][:500], subnet.resolution))
     seconds = (time.process_time() - begin) / len(subnets)
     print(f"recalibrating on 500 images: {seconds:.2f} CPU-seconds a subnet")
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from optuna_ofa import SearchSpace, Supernet, load_supernet
 from optuna_ofa.space import Family, get_family
-from optuna_ofa.supernet import at_resolution
+from optuna_ofa.supernet import resize_images
 from optuna_ofa.training import Run, Sandwich, TrainingSettings
 from optuna_ofa.training._settings import make_optimiser, set_learning_rate
 from optuna_ofa.training._step import Runner
@@ -104,7 +104,7 @@ def their_step(
     def step() -> float:
         losses, taught = [], None
         for run in runs:
-            view = at_resolution(images, run.subnet.resolution)
+            view = resize_images(images, run.subnet.resolution)
             net.set_active_subnet(
                 ks=list(run.subnet.kernel), e=list(run.subnet.expand), d=list(run.subnet.depth)
             )

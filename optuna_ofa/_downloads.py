@@ -1,4 +1,4 @@
-"""Fetching published files by name, each checked against its SHA-256."""
+"""Downloads of published files by name, each checked against its SHA-256."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fetch(
     Args:
         name: A ``name`` of :func:`published`, for example ``"note10"``.
         progress: Show a bar on stderr that counts the downloaded files.
-        registry: What is offered; another table serves a mirror or a test.
+        registry: The files that are offered; another table serves a mirror or a test.
 
     Returns:
         The file, or the folder that holds all files of that name where there are several.
@@ -56,7 +56,7 @@ def fetch(
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: ``OPTUNA_OFA_CACHE``, or the user's cache folder."""
+    """Return the folder of fetched files: ``OPTUNA_OFA_CACHE``, or the user's cache folder."""
     return Path(os.environ.get("OPTUNA_OFA_CACHE") or user_cache_dir("optuna_ofa")).expanduser()
 
 

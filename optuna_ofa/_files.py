@@ -1,12 +1,14 @@
-"""Writing files that are seen whole or not at all."""
+"""Files that are seen whole or not at all, versioned JSON formats, and arrays in JSON."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from optuna_ofa.exceptions import FormatError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A place beside ``path`` to write to, which takes its place when the block ends.
+    """Yield a temporary path beside ``path``, which replaces it when the block ends.
 
-    Where the block fails, nothing of it stays, and a file that was at ``path`` does.
+    If the block fails, the temporary file is removed, and a file at ``path`` stays as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -30,8 +32,86 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class JsonFormat:
+    """A format of JSON files: an object that begins with the format's name and version.
+
+    Args:
+        name: Value of ``"format"`` in the files.
+        version: Value of ``"version"``; files of other versions are refused.
+        max_mib: Largest size of a file in MiB.
+        argument: Name of the caller's argument that error messages begin with.
+    """
+
+    name: str
+    version: int
+    max_mib: int = 64
+    argument: str = "path"
+
+    def wrap(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the object of a file: the name, the version and the content."""
+        return {"format": self.name, "version": self.version, **content}
+
+    def write(self, path: Path, content: Mapping[str, Any], indent: int | None = None) -> None:
+        """Write a file; an existing one is replaced as a whole."""
+        text = json.dumps(self.wrap(content), indent=indent, allow_nan=False)
+        with replacing(path) as place:
+            place.write_text(text + "\n", encoding="utf-8")
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """Return the object of a file.
+
+        Raises:
+            FormatError: If the file is missing, too large, no JSON, or of another format or
+                version.
+        """
+        try:
+            self.check_size(path)
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FormatError:
+            raise
+        except (OSError, ValueError, RecursionError) as error:
+            raise FormatError(
+                f"`{self.argument}` must be JSON, but {path} is not: {error}"
+            ) from error
+        return self.check(data, path)
+
+    def check_size(self, path: Path) -> None:
+        """Refuse a file that is too large to be of this format.
+
+        Raises:
+            FormatError: With its size.
+        """
+        size = path.stat().st_size
+        if size > self.max_mib << 20:
+            raise FormatError(
+                f"`{self.argument}` must be at most {self.max_mib} MiB, but {path} has "
+                f"{size >> 20} MiB."
+            )
+
+    def check(self, data: Any, path: Path) -> dict[str, Any]:
+        """Return ``data`` if it is an object of this format.
+
+        Args:
+            data: Content of a file.
+            path: The file, for the message.
+
+        Raises:
+            FormatError: If it is something else, or of another version.
+        """
+        if not isinstance(data, dict) or data.get("format") != self.name:
+            raise FormatError(f"`{self.argument}` must hold {self.name!r}, but {path} does not.")
+        if data.get("version") != self.version:
+            raise FormatError(
+                f"`{self.argument}` must hold {self.name!r} version {self.version}, but {path} "
+                f"has version {data.get('version')!r:.100}; another release of optuna_ofa may "
+                f"read it."
+            )
+        return data
+
+
 def encode_array(array: NDArray[Any]) -> dict[str, Any]:
-    """``dtype``, ``shape`` and the little-endian bytes in base64."""
+    """Return ``dtype``, ``shape`` and the little-endian bytes in base64."""
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return {
         "dtype": array.dtype.name,
@@ -46,10 +126,10 @@ def decode_array(
     """Read what `encode_array` wrote.
 
     Args:
-        data: The mapping that has the array.
+        data: The mapping with the array.
         name: Its key there.
-        dtype: What it must have.
-        shape: What it must have; None is any length.
+        dtype: The type that it must have.
+        shape: The shape that it must have; None is any length.
 
     Raises:
         FormatError: If it is missing, has another type or shape, or numbers that are not finite.

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 @contextlib.contextmanager
 def progress_bar(title: str, shown: bool) -> Iterator[Callable[[int, int, float], None]]:
-    """A bar that is told how many graphs are done, how many there are, and the seconds left."""
+    """Show a bar of the graphs that are done, with the seconds that are left."""
     with tqdm(desc=title, unit="graph", disable=not shown, leave=False) as bar:
 
         def tick(done: int, total: int, seconds_left: float) -> None:

@@ -21,12 +21,12 @@ class PublishedFile:
     """One published file.
 
     Args:
-        name: What :func:`optuna_ofa.fetch` takes; the files of one table share their name.
+        name: Name for :func:`optuna_ofa.fetch`; the files of one table share it.
         url: Address, pinned to one commit where the host has commits.
         sha256: Digest of the whole file, 64 lower-case hexadecimal digits.
         licence: SPDX identifier of the repository's licence, or ``"none stated"``.
-        description: What the file is.
-        kind: What it is for.
+        description: One line about the file.
+        kind: Its use.
     """
 
     name: str
@@ -129,5 +129,5 @@ PUBLISHED = (
 
 
 def published() -> tuple[PublishedFile, ...]:
-    """Every file that :func:`optuna_ofa.fetch` offers by name."""
+    """Return every file that :func:`optuna_ofa.fetch` offers by name."""
     return PUBLISHED

@@ -47,7 +47,7 @@ class FailedMeasurementWarning(UserWarning):
 
 
 class MeasurementError(OptunaOFAError, RuntimeError):
-    """What measures does not answer any more; what it had measured by then is kept."""
+    """A measuring process does not answer any more; its results until then are kept."""
 
 
 class DivergedTrainingError(OptunaOFAError, RuntimeError):

@@ -1,43 +1,33 @@
-"""What a subnet is predicted to do: accuracy, latency, and exact costs."""
+"""Predictors of a subnet's accuracy, latency and exact costs."""
 
 from optuna_ofa.predictors._base import Direction as Direction, Predictor
 from optuna_ofa.predictors._confidence_bound import ConfidenceBound
-from optuna_ofa.predictors._cost import COSTS, CostPredictor
+from optuna_ofa.predictors._cost import COSTS as COSTS, CostPredictor
 from optuna_ofa.predictors._errors import (
     PredictionErrors,
-    kendall_tau,
+    kendall_tau as kendall_tau,
     prediction_errors as prediction_errors,
 )
 from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
 from optuna_ofa.predictors._rows import averaged as averaged
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess as GaussianProcess
-from optuna_ofa.predictors.latency._interpolation import METHOD as METHOD
-from optuna_ofa.predictors.latency._merge import (
-    EntryDifference,
-    diff_tables,
-    export_yaml,
-    merge_tables,
-)
+from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA as LINEAR_IN_AREA
+from optuna_ofa.predictors.latency._merge import merge_tables
 from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import Entry
 
 __all__ = [
-    "COSTS",
     "AccuracyPredictor",
     "ConfidenceBound",
     "CostPredictor",
     "Entry",
-    "EntryDifference",
     "LatencyPredictor",
     "LatencyTable",
     "NetworkLatencyPredictor",
     "PredictionErrors",
     "Predictor",
-    "diff_tables",
-    "export_yaml",
-    "kendall_tau",
     "merge_tables",
 ]

@@ -1,4 +1,4 @@
-"""What every predictor is to the rest of the package."""
+"""The interface of every predictor."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LocalModel = Callable[[Matrix, NDArray[np.intp]], NDArray[np.float64]]
 
 
 class Predictor(abc.ABC):
-    """Predicts one number for each subnet of a batch. Called by `optuna_ofa.study`.
+    """A function from subnets to one number each. Called by `optuna_ofa.study`.
 
     Attributes:
-        metric: Name of what is predicted, with its unit: ``"top1"`` (percent),
+        metric: Name of the predicted quantity, with its unit: ``"top1"`` (percent),
             ``"latency_ms"``, ``"n_macs"``, ``"n_params"``.
         space: The subnets that can be predicted.
     """
@@ -44,11 +44,11 @@ class Predictor(abc.ABC):
         """
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviations of the predictions, ``(n,)``; None where they are not known."""
+        """Return standard deviations of the predictions, ``(n,)``; None if not known."""
         return None
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """A cheap estimate of `predict` near some subnets. Called by the search.
+        """Return a cheap estimate of `predict` near some subnets. Called by the search.
 
         It proposes those of many children that such estimates promise the most of. A predictor
         that costs next to nothing, or has a gradient, has one.
@@ -64,7 +64,7 @@ class Predictor(abc.ABC):
 
     @property
     def direction(self) -> Direction:
-        """Whether larger is better."""
+        """``"maximize"`` if larger is better, otherwise ``"minimize"``."""
         return "maximize" if self.metric == "top1" else "minimize"
 
     def require(self, space: SearchSpace) -> None:

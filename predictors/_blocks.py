@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, keys_of
 
 BLOCK = 128
 # The number of torch's threads belongs to the program: one prediction at a time may change it.
@@ -19,7 +19,7 @@ _TORCH_THREADS = threading.Lock()
 def in_blocks(
     forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int = BLOCK
 ) -> torch.Tensor:
-    """``forward`` of all rows, ``(n, n_outputs)``, always ``size`` of them at a time.
+    """Return ``forward`` of all rows, ``(n, n_outputs)``, always ``size`` of them at a time.
 
     Matrix products give other last bits at other sizes; so a row's output is the same in every
     batch. What ``forward`` needs for a block is all that is held at once.
@@ -33,7 +33,7 @@ def in_blocks(
 def _on_all_cores(
     forward: Callable[[torch.Tensor], torch.Tensor], blocks: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:
-    """Each block on one core, several at a time.
+    """Compute each block on one core, several at a time.
 
     Torch's own threads share each product and wait for each other after it, which makes products
     this small 25 times slower where other programs use the processor too.
@@ -51,7 +51,7 @@ def _on_all_cores(
 
 
 # Few anchors are new in a generation.
-_BLOCK = 32
+_TANGENT_BLOCK = 32
 
 
 class KnownTangents:
@@ -64,23 +64,24 @@ class KnownTangents:
 
     def __init__(self, tangents: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._tangents = tangents
-        self._before: tuple[Matrix, torch.Tensor] | None = None
+        # the place of each anchor by its key, and the tangents; one value, for threads
+        self._before: tuple[dict[int, int], torch.Tensor] = ({}, torch.empty(0))
 
     def __call__(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
-        """``(n, 1 + n_inputs)``.
+        """Return the tangents, ``(n, 1 + n_inputs)``.
 
         Args:
             anchors: ``(n, n_genes)`` canonical genotypes.
             inputs: ``(n, n_inputs)`` what the model sees of them.
         """
         tangents = torch.empty(len(inputs), 1 + inputs.shape[1], dtype=inputs.dtype)
-        before = self._before
-        places = {row.tobytes(): i for i, row in enumerate(before[0])} if before else {}
-        place = np.array([places.get(row.tobytes(), -1) for row in anchors], dtype=np.intp)
+        places, before = self._before
+        keys = keys_of(anchors).tolist()
+        place = np.array([places.get(key, -1) for key in keys], dtype=np.intp)
         known, new = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
-        if before and len(known):
-            tangents[known] = before[1][place[known]]
+        if len(known):
+            tangents[known] = before[place[known]]
         if len(new):
-            tangents[new] = in_blocks(self._tangents, inputs[new], _BLOCK)
-        self._before = anchors.copy(), tangents
+            tangents[new] = in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
+        self._before = {key: i for i, key in enumerate(keys)}, tangents
         return tangents

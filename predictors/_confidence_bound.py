@@ -11,15 +11,15 @@ from optuna_ofa.space import Matrix
 
 
 class ConfidenceBound(Predictor):
-    """The bound of a confidence interval on the bad side.
+    """The worse bound of the confidence interval of another predictor.
 
-    What is maximised is predicted ``k`` standard deviations lower, a cost as many higher. A
-    search on mean predictions finds the subnets that the predictor flatters; one on this bound
-    pays for uncertainty.
+    A maximised metric is predicted ``k`` standard deviations lower, a cost as many higher. A
+    search on mean predictions finds the subnets that the predictor overrates; one on this bound
+    avoids uncertain ones.
 
     Args:
-        predictor: What predicts, with standard deviations.
-        k: How many standard deviations.
+        predictor: A predictor with standard deviations.
+        k: Number of standard deviations.
 
     Raises:
         InvalidArgumentError: If ``k`` is negative or not finite, or the predictor has no
@@ -39,7 +39,7 @@ class ConfidenceBound(Predictor):
         self.predictor, self.k = predictor, float(k)
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The bounds, ``(n,)``.
+        """Return the bounds, ``(n,)``.
 
         Raises:
             PredictionError: If a standard deviation is not known.
@@ -47,7 +47,7 @@ class ConfidenceBound(Predictor):
         return np.asarray(self.predictor.predict(matrix) + self._margins(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """That of the predictor, with the standard deviation of the anchor."""
+        """Return that of the predictor, with the standard deviation of the anchor."""
         model = self.predictor.local_model(anchors)
         if model is None:
             return None
@@ -55,7 +55,7 @@ class ConfidenceBound(Predictor):
         return lambda matrix, anchor: model(matrix, anchor) + margins[anchor]
 
     def _margins(self, matrix: Matrix) -> NDArray[np.float64]:
-        """What is added to the predictions, ``(n,)``."""
+        """Return the numbers that are added to the predictions, ``(n,)``."""
         std = self.predictor.predict_std(matrix)
         if std is None or not np.isfinite(std).all():
             raise PredictionError(

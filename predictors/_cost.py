@@ -54,9 +54,9 @@ class CostPredictor(Predictor):
         self._sum = total(space, lambda layer, _: price(layer))
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The exact costs; counts as floats (integers up to 2^53)."""
+        """Return the exact costs; counts as floats (integers up to 2^53)."""
         return self._sum(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The counts themselves, which cost next to nothing."""
+        """Return the counts themselves, which cost next to nothing."""
         return lambda matrix, _: self.predict(matrix)

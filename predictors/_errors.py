@@ -1,7 +1,8 @@
-"""How far predictions are from measurements."""
+"""Errors of predictions against measurements."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,17 +12,20 @@ Array = NDArray[np.float64]
 
 
 class PredictionErrors(NamedTuple):
-    """Predictions against measurements; errors relative to the measurement, in percent.
+    """The errors of predictions against measurements.
 
     Args:
-        name: What predicts.
+        name: The predictor, or the metric.
         n: Number of subnets.
-        mape: Mean absolute error.
-        within_5: Share of subnets with an error of at most 5 percent, in percent.
+        mape: Mean absolute error relative to the measurement, in percent.
+        within_5: Share of subnets with a relative error of at most 5 percent, in percent.
         within_10: The same for 10 percent.
-        bias: Mean error; positive where predictions are too high.
-        kendall: Kendall's tau-b.
-        spearman: Spearman's rank correlation.
+        mpe: Mean error relative to the measurement, in percent; positive where predictions are
+            too high.
+        rmse: Root mean square error in the metric's unit.
+        bias: Mean error in the metric's unit; positive where predictions are too high.
+        kendall: Kendall's tau-b; NaN for fewer than two different values.
+        spearman: Spearman's rank correlation; NaN for fewer than two different values.
     """
 
     name: str
@@ -29,36 +33,45 @@ class PredictionErrors(NamedTuple):
     mape: float
     within_5: float
     within_10: float
+    mpe: float
+    rmse: float
     bias: float
     kendall: float
     spearman: float
 
 
 def prediction_errors(name: str, predicted: Array, measured: Array) -> PredictionErrors:
-    """Compare ``(n,)`` predictions with ``(n,)`` measurements."""
-    errors = (predicted - measured) / measured * 100
-    size = np.abs(errors)
+    """Compare ``(n,)`` predictions with ``(n,)`` measurements; all figures are NaN for none."""
+    n = len(measured)
+    if not n:
+        return PredictionErrors(name, 0, *[math.nan] * 8)
+    errors = predicted - measured
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = errors / measured * 100
+    size = np.abs(relative)
     return PredictionErrors(
         name,
-        len(measured),
-        float(size.mean()),
-        float(np.mean(size <= 5) * 100),
-        float(np.mean(size <= 10) * 100),
-        float(errors.mean()),
-        kendall_tau(predicted, measured),
-        spearman(predicted, measured),
+        n,
+        mape=float(size.mean()),
+        within_5=float(np.mean(size <= 5) * 100),
+        within_10=float(np.mean(size <= 10) * 100),
+        mpe=float(relative.mean()),
+        rmse=float(np.sqrt(np.mean(errors**2))),
+        bias=float(errors.mean()),
+        kendall=kendall_tau(predicted, measured),
+        spearman=spearman(predicted, measured),
     )
 
 
 def kendall_tau(a: Array, b: Array) -> float:
-    """Kendall's tau-b of two vectors; NaN where one is constant."""
+    """Return Kendall's tau-b of two vectors; NaN where one is constant."""
     signs_a, signs_b = (np.sign(v[:, None] - v) for v in (a, b))
     ties = np.sqrt(np.abs(signs_a).sum() * np.abs(signs_b).sum())
     return float((signs_a * signs_b).sum() / ties) if ties else float("nan")
 
 
 def spearman(a: Array, b: Array) -> float:
-    """Spearman's rank correlation; ties share their mean rank, NaN where one is constant."""
+    """Return Spearman's rank correlation; ties share their mean rank, NaN where one is constant."""
     ranks = [_ranks(v) for v in (a, b)]
     if any(np.ptp(r) == 0 for r in ranks):
         return float("nan")

@@ -1,4 +1,4 @@
-"""An accuracy that several studies ask for, predicted once."""
+"""Predictions that several studies share."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors._base import LocalModel, Predictor
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, keys_of
 
 
 class SharedPredictor(Predictor):
-    """Remembers what another predictor has predicted; about 200 bytes a subnet.
+    """A cache of another predictor's predictions; about 100 bytes a subnet.
 
     Args:
         predictor: The other one.
@@ -19,25 +19,25 @@ class SharedPredictor(Predictor):
     def __init__(self, predictor: Predictor) -> None:
         self.metric, self.space = predictor.metric, predictor.space
         self._predictor = predictor
-        self._known: dict[bytes, float] = {}
+        self._known: dict[int, float] = {}
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Predict those subnets that nobody has asked for yet."""
+        """Return known predictions, and predict the other subnets."""
         rows = np.asarray(matrix, dtype=np.int16)
-        keys = [row.tobytes() for row in rows]
+        keys = keys_of(rows).tolist()
         # each once
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:
             values = np.asarray(self._predictor.predict(rows[list(new.values())]))
-            if values.shape != (len(new),):  # which whoever asks refuses
+            if values.shape != (len(new),):  # the caller refuses them
                 return values
             self._known |= zip(new, values.tolist(), strict=True)
         return np.array([self._known[key] for key in keys], dtype=float)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """What the other one says, which is asked for fronts only."""
+        """Return those of the other predictor, which are asked for fronts only."""
         return self._predictor.predict_std(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """That of the other one."""
+        """Return that of the other predictor."""
         return self._predictor.local_model(anchors)

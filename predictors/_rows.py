@@ -1,4 +1,4 @@
-"""Measured accuracies as a fit takes them: each subnet once, checked."""
+"""Measured accuracies for a fit: each subnet once, checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.space import Matrix, SearchSpace, Subnet, first_of_each, keys_of
 
 LEAST_SUBNETS = 5
 
@@ -28,7 +28,7 @@ class MeasuredRows(NamedTuple):
     counts: NDArray[np.int64]
 
     def select(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> MeasuredRows:
-        """Some of the rows."""
+        """Return some of the rows."""
         return MeasuredRows(self.matrix[which], self.top1[which], self.counts[which])
 
 
@@ -48,7 +48,7 @@ def measured_rows(
         else space.to_matrix(subnets)
     )
     values = _percentages(top1, len(matrix))
-    n_different = len(np.unique(matrix, axis=0))
+    n_different = len(first_of_each(keys_of(matrix)))
     if n_different < LEAST_SUBNETS:
         raise InvalidArgumentError(
             f"`subnets` must be at least {LEAST_SUBNETS} different ones, but got {n_different}."
@@ -67,7 +67,7 @@ def measured_rows(
 
 
 def averaged(matrix: Matrix, values: NDArray[np.float64]) -> MeasuredRows:
-    """Each subnet once, with the mean of its values, whatever they are."""
+    """Return each subnet once, with the mean of its values, of any quantity."""
     unique, group, counts = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()  # numpy 2.0 gives it two dimensions
     return MeasuredRows(unique, np.bincount(group, values) / counts, counts.astype(np.int64))

@@ -1,14 +1,15 @@
-"""Arrays in JSON."""
+"""Versioned JSON files, and arrays in JSON."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa._files import JsonFormat, decode_array, encode_array
 from optuna_ofa.exceptions import FormatError
 
 
@@ -58,3 +59,43 @@ GOOD = encode_array(np.arange(6.0).reshape(2, 3))
 def test_other_data_is_refused(entry: Any, match: str) -> None:
     with pytest.raises(FormatError, match=match):
         decode_array({"a": entry}, "a", "float64", (None, 3))
+
+
+FORMAT = JsonFormat("optuna_ofa.test", version=2, max_mib=1, argument="folder")
+
+
+def test_a_written_file_is_read(tmp_path: Path) -> None:
+    FORMAT.write(tmp_path / "a.json", {"x": [1, 2]})
+    assert FORMAT.read(tmp_path / "a.json") == FORMAT.wrap({"x": [1, 2]})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    FORMAT.write(tmp_path / "a.json", {"x": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        FORMAT.write(tmp_path / "a.json", {"x": float("nan")})
+    assert FORMAT.read(tmp_path / "a.json")["x"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("{", "`folder` must be JSON, but .*a.json is not"),
+        ("[" * 100_000, "must be JSON"),
+        ("[]", "`folder` must hold 'optuna_ofa.test', but .*a.json does not"),
+        ("{}", "must hold 'optuna_ofa.test'"),
+        ('{"format": "optuna_ofa.test"}', "version 2, but .* has version None"),
+        ('{"format": "optuna_ofa.test", "version": 3}', "has version 3; another release"),
+        (" " * (1 << 20) + "{}", "`folder` must be at most 1 MiB, but .* has 1 MiB"),
+    ],
+    ids=["cut", "deep", "list", "empty", "no-version", "newer", "large"],
+)
+def test_other_files_are_refused(text: str, match: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FormatError, match=match):
+        FORMAT.read(tmp_path / "a.json")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"`folder` must be JSON, but .*none\.json is not"):
+        FORMAT.read(tmp_path / "none.json")

@@ -168,7 +168,14 @@ def _run_verify(arguments: Arguments) -> Output:
 
         _studies.save(plot_verification(found), arguments["plot"])
     data = {
-        "errors": {metric: of._asdict() for metric, of in found.errors.items()},
+        "errors": {
+            metric: {
+                **of._asdict(),
+                "n_known": found.n_known(metric),
+                "n_exploited": found.n_exploited(metric),
+            }
+            for metric, of in found.errors.items()
+        },
         "points": [
             {
                 "predicted": dict(point.predicted),

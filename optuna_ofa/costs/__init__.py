@@ -1,20 +1,11 @@
-"""What a subnet costs in closed form: multiply-adds, parameters, memory, any sum over layers."""
+"""Costs of subnets in closed form: multiply-adds, parameters, memory, any sum over layers."""
 
-from optuna_ofa.costs._layer_sum import LayerMax, LayerSum, Placement, placements
-from optuna_ofa.costs._macs import layer_macs, layer_params, se_channels
-from optuna_ofa.costs._memory import layer_bytes_moved, layer_peak_bytes
-from optuna_ofa.costs._operators import Operator, layer_operators
+from optuna_ofa.costs._layer_sum import LayerMax, LayerSum, placements as placements
+from optuna_ofa.costs._macs import layer_macs, layer_params, se_channels as se_channels
+from optuna_ofa.costs._operators import (
+    layer_bytes_moved as layer_bytes_moved,
+    layer_operators as layer_operators,
+    layer_peak_bytes as layer_peak_bytes,
+)
 
-__all__ = [
-    "LayerMax",
-    "LayerSum",
-    "Operator",
-    "Placement",
-    "layer_bytes_moved",
-    "layer_macs",
-    "layer_operators",
-    "layer_params",
-    "layer_peak_bytes",
-    "placements",
-    "se_channels",
-]
+__all__ = ["LayerMax", "LayerSum", "layer_macs", "layer_params"]

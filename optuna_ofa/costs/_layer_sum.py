@@ -23,7 +23,7 @@ _GEMM_ROWS = 128
 
 @dataclass(frozen=True)
 class _Index:
-    """Turns a genotype into one position per slot in a flat array of prices.
+    """The map from a genotype to one position per slot in a flat array of prices.
 
     ``position = genes @ radices + offsets``; the resolution is replaced by its rank first. Done
     in float32, because matrix products of integers have no BLAS; exact below 2^24. Values above
@@ -38,7 +38,7 @@ class _Index:
     size: int
 
     def positions(self, rows: Matrix) -> NDArray[np.int32]:
-        """``(n_slots, n)`` positions of canonical or other rows."""
+        """Return ``(n_slots, n)`` positions of canonical or other rows."""
         clipped = np.minimum(rows.view(np.uint16), self.limits)  # negative ones become large
         genes = clipped.astype(np.float32)
         genes[:, 0] = self.resolution_rank[clipped[:, 0]]
@@ -88,7 +88,7 @@ class LayerSum:
                 raise MissingEntryError(f"{error} Needed by {self._example(entry)}.") from error
 
     def _example(self, entry: _Entry) -> Subnet:
-        """The largest subnet that has a layer."""
+        """Return the largest subnet that has a layer."""
         row = self.space.to_matrix([self.space.largest()])
         row[0, list(entry.slot.columns)] = entry.values
         return self.space.from_matrix(row)[0]
@@ -115,7 +115,7 @@ class LayerSum:
             total[unpriced] = self._sum(rows[unpriced])
         return total
 
-    # how the price of one more layer joins the total of those before it
+    # adds the price of one more layer to the total of those before it
     _join: np.ufunc = np.add
 
     def _sum(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -127,22 +127,13 @@ class LayerSum:
                 self._join(part, self._prices[positions], out=part)
         return total
 
-    def by_slot(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The price of each layer, ``(n, n_slots)``; 0 where a slot is empty.
-
-        Raises:
-            InvalidSubnetError: If a row does not belong to the space.
-        """
-        rows = self.space.canonicalize(self.space.check(matrix))
-        return np.asarray(self._prices[self._index.positions(rows).T])
-
 
 class Placement(NamedTuple):
     """A layer at its place.
 
     Args:
         slot: The place.
-        values: What the slot's genes are, the resolution first: ``slot.build(*values)`` is the
+        values: Values of the slot's genes, the resolution first: ``slot.build(*values)`` is the
             layer, and with another resolution its counterpart there.
         layer: The layer.
     """
@@ -153,7 +144,7 @@ class Placement(NamedTuple):
 
 
 def placements(space: SearchSpace) -> tuple[Placement, ...]:
-    """Every layer at every place of a space; a layer may stand at several."""
+    """Return every layer at every place of a space; a layer may stand at several."""
     return tuple(
         Placement(entry.slot, entry.values, entry.layer)
         for entry in _build_index(space).entries
@@ -195,7 +186,7 @@ def _build_index(space: SearchSpace) -> _Index:
 def _settings(
     space: SearchSpace, slot: Slot, strides: Sequence[int], ranks: NDArray[np.int16]
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """Every setting of a slot's genes with its position, absent blocks (0) included."""
+    """Return every setting of a slot's genes with its position, absent blocks (0) included."""
     choices = []
     for j in slot.columns:
         gene = space.genes[j]
@@ -212,7 +203,7 @@ def _settings(
 
 
 def _is_consistent(slot: Slot, values: tuple[int, ...], space: SearchSpace) -> bool:
-    """Whether a setting can occur: 0 stands for an absent block alone."""
+    """Return whether a setting can occur: 0 stands for an absent block alone."""
     if all(values[i] for i, j in enumerate(slot.columns) if space.genes[j].position >= 0):
         return True
     return slot.build(*values) is None

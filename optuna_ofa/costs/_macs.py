@@ -30,7 +30,7 @@ def layer_macs(layer: Layer) -> int:
 
 
 def layer_params(layer: Layer) -> int:
-    """Trainable parameters of one layer of an extracted subnet.
+    """Return the number of trainable parameters of one layer of an extracted subnet.
 
     Weights, the two parameters a channel of each batch normalisation, and biases.
     """
@@ -52,5 +52,5 @@ def layer_params(layer: Layer) -> int:
 
 
 def se_channels(mid_channels: int) -> int:
-    """Channels between the two convolutions of squeeze-and-excitation."""
+    """Return the channels between the two convolutions of squeeze-and-excitation."""
     return make_divisible(mid_channels // _SE_REDUCTION)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from optuna_ofa.costs._macs import se_channels
 from optuna_ofa.space import Layer
 
+FLOAT32 = 4
+
 
 class Operator(NamedTuple):
     """One operator, batch normalisation and activation folded into it; numbers for one image.
@@ -33,7 +35,7 @@ class Operator(NamedTuple):
 
 
 def layer_operators(layer: Layer) -> tuple[Operator, ...]:
-    """The operators of a layer as a runtime with fused activations executes them."""
+    """Return the operators of a layer as a runtime with fused activations executes them."""
     n_in = layer.in_channels * layer.in_size**2
     n_out = layer.out_channels * layer.out_size**2
     match layer.kind:
@@ -124,3 +126,30 @@ def _bottleneck(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
 
 def _add(n_out: int) -> Operator:
     return Operator("add", 2 * n_out, n_out, in_place=True)
+
+
+def layer_bytes_moved(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32) -> int:
+    """Return the bytes that the operators of a layer read and write, weights included, no caches.
+
+    Args:
+        layer: The layer.
+        batch: Images at once; the weights are read once.
+        item_bytes: Bytes of a number, 4 for float32.
+    """
+    numbers = sum(
+        batch * (op.n_read + op.n_written) + op.n_weights for op in layer_operators(layer)
+    )
+    return numbers * item_bytes
+
+
+def layer_peak_bytes(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32) -> int:
+    """Return the most bytes of activations that exist at once while a layer is computed.
+
+    What an operator reads, what it writes, and what a shortcut keeps for later; weights do not
+    count. The peak of a network is the largest of its layers.
+    """
+    return max(map(_n_alive, layer_operators(layer))) * batch * item_bytes
+
+
+def _n_alive(op: Operator) -> int:
+    return op.n_read + op.n_kept + (0 if op.in_place else op.n_written)

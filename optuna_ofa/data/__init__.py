@@ -1,9 +1,9 @@
-"""What comes with the package (made by the scripts in ``examples/``), and image data to try."""
+"""Data that comes with the package (made by the scripts in ``examples/``), and images to try."""
 
-from optuna_ofa.data._fashion_mnist import ImageData, fashion_mnist, halves
+from optuna_ofa.data._fashion_mnist import ImageData as ImageData, fashion_mnist, halves
 from optuna_ofa.data._find import (
-    Accuracy as Accuracy,
-    Hardware as Hardware,
+    AccuracySource as AccuracySource,
+    HardwareSource as HardwareSource,
     covered_space as covered_space,
     family_of as family_of,
     find_accuracy as find_accuracy,
@@ -11,21 +11,18 @@ from optuna_ofa.data._find import (
     latency_predictor as latency_predictor,
 )
 from optuna_ofa.data._packaged import (
-    default_table_name,
+    default_table_name as default_table_name,
     packaged_accuracies,
-    packaged_accuracy,
+    packaged_accuracy as packaged_accuracy,
     packaged_supernet,
     packaged_table,
     table_names,
 )
 
 __all__ = [
-    "ImageData",
-    "default_table_name",
     "fashion_mnist",
     "halves",
     "packaged_accuracies",
-    "packaged_accuracy",
     "packaged_supernet",
     "packaged_table",
     "table_names",

@@ -30,7 +30,7 @@ _SHA256 = {
 }
 # of all pixels of the training images, from 0 to 1
 MEAN, STD = 0.2860, 0.3530
-Batch = tuple[Tensor, Tensor]
+ImageBatch = tuple[Tensor, Tensor]
 
 
 class ImageData(NamedTuple):
@@ -45,8 +45,8 @@ class ImageData(NamedTuple):
     test: TensorDataset
 
 
-def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[Batch], list[Batch]]:
-    """Every other image, in batches: one half to search with, the other to measure what is found.
+def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[ImageBatch], list[ImageBatch]]:
+    """Return every other image, in batches: one half to search with, one to measure the results.
 
     Accuracies of subnets that were chosen on some images are too high on those images.
 
@@ -68,7 +68,7 @@ def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[Batch], lis
 def fashion_mnist(
     root: str | os.PathLike[str] | None = None, *, progress: bool = True
 ) -> ImageData:
-    """Fashion-MNIST in memory, its pixels with mean 0 and variance 1 over the training images.
+    """Return Fashion-MNIST, its pixels with mean 0 and variance 1 over the training images.
 
     Args:
         root: Folder that has the four files as published, compressed or not. None takes those of
@@ -128,7 +128,7 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file, decompressed where it is gzip.
+    """Return the content of a file, decompressed where it is gzip.
 
     Raises:
         FormatError: If the compressed file is cut off or damaged.
@@ -145,13 +145,13 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_idx(content: bytes, path: Path, n_dimensions: int) -> NDArray[np.uint8]:
-    """An array of unsigned bytes.
+    """Return an array of unsigned bytes.
 
     The format (``README`` of MNIST): two zero bytes, the type of the numbers, the number of
     dimensions; the length of each dimension as a big-endian 32-bit integer; the numbers.
 
     Args:
-        content: What is in the file.
+        content: The content of the file.
         path: The file, for the messages.
         n_dimensions: Dimensions that the array must have.
 

@@ -1,4 +1,4 @@
-"""From what a user writes to predictors."""
+"""Predictors by the names, paths and objects that users pass."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from optuna_ofa import data
 from optuna_ofa._downloads import fetch
 from optuna_ofa._published import PUBLISHED
+from optuna_ofa.data._packaged import (
+    default_table_name,
+    packaged_accuracy,
+    packaged_table,
+    table_names,
+)
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
 from optuna_ofa.space import Family, SearchSpace, get_family
 
 _logger = logging.getLogger(__name__)
-Hardware = str | Path | LatencyTable | Predictor
-Accuracy = str | Path | Predictor
+HardwareSource = str | Path | LatencyTable | Predictor
+AccuracySource = str | Path | Predictor
 
 
 def find_table(hardware: str | Path, family: Family) -> LatencyTable:
-    """A table by path, by a published name, or by the name of a packaged one.
+    """Return a table by path, by a published name, or by the name of a packaged one.
 
     Raises:
         InvalidArgumentError: If it is none of these.
@@ -30,10 +35,10 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable:
     names = _published("table")
     if str(hardware) in names:
         return LatencyTable.load(fetch(str(hardware)))
-    packaged = data.packaged_table(str(hardware), family)
+    packaged = packaged_table(str(hardware), family)
     if packaged is not None:
         return LatencyTable.load(packaged)
-    known = ", ".join([*data.table_names(family), *names])
+    known = ", ".join([*table_names(family), *names])
     raise InvalidArgumentError(
         f"`hardware` must be a latency table, a file or folder that exists, or one of {known}, "
         f"but got {str(hardware)!r}."
@@ -41,12 +46,12 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable:
 
 
 def default_table(family: Family) -> LatencyTable:
-    """The packaged table of a family.
+    """Return the packaged table of a family.
 
     Raises:
         InvalidArgumentError: If the family has none.
     """
-    name = data.default_table_name(family)
+    name = default_table_name(family)
     if name is None:
         raise InvalidArgumentError(
             f"`hardware` must be given, because no latency table for {family.name} is packaged: "
@@ -55,8 +60,8 @@ def default_table(family: Family) -> LatencyTable:
     return find_table(name, family)
 
 
-def find_hardware(hardware: Hardware | None, family: Family) -> LatencyTable | Predictor:
-    """What a user means by a device; None is the packaged table of the family.
+def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTable | Predictor:
+    """Return the table or predictor of a device; None is the packaged table of the family.
 
     Raises:
         InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
@@ -67,14 +72,14 @@ def find_hardware(hardware: Hardware | None, family: Family) -> LatencyTable | P
 
 
 def family_of(space: str | Family | SearchSpace) -> Family:
-    """The family of what a user calls a space."""
+    """Return the family of a space, a family, or a name."""
     if isinstance(space, SearchSpace):
         return space.family
     return space if isinstance(space, Family) else get_family(space)
 
 
-def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
-    """An accuracy predictor by path or name; None is the family's default.
+def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
+    """Return an accuracy predictor by path or name; None is the family's default.
 
     Raises:
         InvalidArgumentError: If there is none of that name, or no default.
@@ -84,7 +89,7 @@ def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
     if isinstance(accuracy, Predictor):
         return accuracy
     if accuracy is None:
-        packaged = data.packaged_accuracy(family)
+        packaged = packaged_accuracy(family)
         if packaged is not None:
             return AccuracyPredictor.load(packaged)
         accuracy = f"{family.name}_accuracy"
@@ -104,7 +109,7 @@ def find_accuracy(accuracy: Accuracy | None, family: Family) -> Predictor:
 
 
 def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> SearchSpace:
-    """The space of a family with the resolutions that everything covers.
+    """Return the space of a family with the resolutions that everything covers.
 
     Raises:
         InvalidArgumentError: If there is none.
@@ -126,7 +131,7 @@ def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> 
 
 
 def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) -> Predictor:
-    """The predictor of a table on a space, or the user's own."""
+    """Return the predictor of a table on a space, or the user's own."""
     if isinstance(hardware, LatencyTable):
         return LatencyPredictor(table=hardware, space=space)
     return hardware

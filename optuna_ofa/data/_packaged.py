@@ -1,6 +1,6 @@
-"""Finding what comes with the package.
+"""Files that come with the package.
 
-File names say what a file is: ``FAMILY.accuracy.json``, ``FAMILY.DEVICE.latency.json`` and, for
+Their names are ``FAMILY.accuracy.json``, ``FAMILY.DEVICE.latency.json`` and, for
 a supernet that the package trained itself, ``FAMILY.pth`` and ``FAMILY.measured.csv``.
 """
 
@@ -21,13 +21,13 @@ _DEFAULT = "cpu-torch"
 
 
 def packaged_accuracy(family: Family) -> Path | None:
-    """The packaged accuracy predictor of a family, if there is one."""
+    """Return the packaged accuracy predictor of a family, if there is one."""
     path = _FOLDER / f"{family.name}.accuracy.json"
     return path if path.is_file() else None
 
 
 def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
-    """A trained supernet that comes with the package.
+    """Return a trained supernet that comes with the package.
 
     Args:
         name: Name of its family.
@@ -45,7 +45,7 @@ def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
 def packaged_accuracies(
     name: str = "ofa_mbv3_fashion",
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Measured accuracies of subnets of a supernet that comes with the package.
+    """Return measured accuracies of subnets of a supernet that comes with the package.
 
     Args:
         name: Name of its family.
@@ -65,7 +65,7 @@ def packaged_accuracies(
 
 
 def _own(name: str, ending: str) -> Path:
-    """A file of a family that the package trained itself."""
+    """Return a file of a family that the package trained itself."""
     files = {file.name.removesuffix(ending): file for file in _FOLDER.glob(f"*{ending}")}
     if name not in files:
         raise InvalidArgumentError(
@@ -75,13 +75,13 @@ def _own(name: str, ending: str) -> Path:
 
 
 def packaged_table(name: str, family: Family) -> Path | None:
-    """The packaged latency table of a device for a family, if there is one."""
+    """Return the packaged latency table of a device for a family, if there is one."""
     path = _FOLDER / f"{family.name}.{name}.latency.json"
     return path if name in table_names(family) else None
 
 
 def default_table_name(family: Family) -> str | None:
-    """The packaged table that a study takes where none is named; None without any."""
+    """Return the packaged table that a study takes where none is named; None without any."""
     names = table_names(family)
     return _DEFAULT if _DEFAULT in names else next(iter(names), None)
 

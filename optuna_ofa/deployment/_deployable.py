@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from optuna_ofa.evaluation import Calibration, recalibrate
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet, subnet_layers
-from optuna_ofa.supernet import Supernet, at_resolution, build_plain
+from optuna_ofa.supernet import Supernet, build_plain, resize_images
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def calibrated_net(
     net.eval()
     images = calibration(subnet.resolution)
     if images is not None:
-        recalibrate(net, at_resolution(images, subnet.resolution))
+        recalibrate(net, resize_images(images, subnet.resolution))
     return net
 
 

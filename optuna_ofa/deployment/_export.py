@@ -15,7 +15,7 @@ from optuna_ofa.deployment._metadata import check_files, describe, read_metadata
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, at_resolution
+from optuna_ofa.supernet import Supernet, resize_images
 
 
 def export(
@@ -73,7 +73,7 @@ def export(
     plain = calibrated_net(net, subnet, images).cpu().float()
     shown = images(subnet.resolution) if form.needs_images else None
     if shown is not None:
-        shown = at_resolution(shown, subnet.resolution).float()
+        shown = resize_images(shown, subnet.resolution).float()
     deployable = Deployable(plain, subnet, None if form.batch == "any" else batch, shown)
     content = describe(format, form, deployable, tuple(figures), images.describe(None, look=True))
     return write_metadata(path, content, form.write(deployable, path))

@@ -13,7 +13,7 @@ from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stor
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, at_resolution
+from optuna_ofa.supernet import Supernet, resize_images
 
 
 class SubnetSwitcher:
@@ -96,7 +96,7 @@ class SubnetSwitcher:
             Logits, ``(n, n_classes)``.
         """
         mode = self._mode  # read once: another thread may switch
-        logits: Tensor = self._nets[mode](at_resolution(images, self._subnets[mode].resolution))
+        logits: Tensor = self._nets[mode](resize_images(images, self._subnets[mode].resolution))
         return logits
 
     __call__ = forward

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
-from optuna_ofa.supernet import at_resolution, check_batch
+from optuna_ofa.supernet import check_batch, resize_images
 
 # batches of (images, labels), or a function that makes them for a resolution
 Loader = Iterable[Any] | Callable[[int], Iterable[Any]]
@@ -49,7 +49,7 @@ def first_images(loader: Loader, family: Family, resolution: int, n: int) -> Ten
         if n_found >= n:
             break
     if len({images.shape[1:] for images in found}) > 1:  # resized to one size
-        found = [at_resolution(images, resolution) for images in found]
+        found = [resize_images(images, resolution) for images in found]
     return torch.cat(found)
 
 

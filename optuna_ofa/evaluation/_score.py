@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from optuna_ofa.evaluation._images import Loader, batches
 from optuna_ofa.evaluation._recalibrate import recalibrate, type_of
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, at_resolution
+from optuna_ofa.supernet import Supernet, resize_images
 
 
 class Score(NamedTuple):
@@ -41,7 +41,7 @@ def score_subnets(
     resolution before the images of the loader pass.
     """
     (resolution,) = {subnet.resolution for subnet in subnets}
-    images = None if calibration is None else at_resolution(calibration, resolution)
+    images = None if calibration is None else resize_images(calibration, resolution)
     nets: list[nn.Module | None] = []
     errors: dict[int, str] = {}
     for i, subnet in enumerate(subnets):
@@ -54,7 +54,7 @@ def score_subnets(
             nets.append(None)
             errors[i] = _reason(error)
     given = (
-        (at_resolution(batch.to(device), resolution), labels.to(device))
+        (resize_images(batch.to(device), resolution), labels.to(device))
         for batch, labels in batches(loader, supernet.family, resolution)
     )
     return _score(nets, errors, given, device)

@@ -11,8 +11,8 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
 from optuna_ofa.data import (
-    Accuracy,
-    Hardware,
+    AccuracySource,
+    HardwareSource,
     covered_space,
     family_of,
     find_accuracy,
@@ -33,8 +33,8 @@ Bound = float | Mapping[str, float]
 def fleet(
     space: str | Family | SearchSpace | Supernet,
     *,
-    hardware: Sequence[Hardware] | Mapping[str, Hardware],
-    accuracy: Accuracy | None = None,
+    hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource],
+    accuracy: AccuracySource | None = None,
     objectives: Sequence[str] = ("top1", "latency_ms"),
     constraints: Mapping[str, Bound] | None = None,
     storage: str | BaseStorage | None = None,
@@ -112,7 +112,9 @@ def fleet(
     return Fleet(name=name, studies=studies)
 
 
-def _named(hardware: Sequence[Hardware] | Mapping[str, Hardware]) -> dict[str, Hardware]:
+def _named(
+    hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource],
+) -> dict[str, HardwareSource]:
     """Return the devices by name."""
     if isinstance(hardware, str | Path | LatencyTable | Predictor) or not hardware:
         raise InvalidArgumentError(
@@ -136,7 +138,7 @@ def _named(hardware: Sequence[Hardware] | Mapping[str, Hardware]) -> dict[str, H
     return named
 
 
-def _name(hardware: Hardware) -> str:
+def _name(hardware: HardwareSource) -> str:
     if not isinstance(hardware, str | Path):
         raise InvalidArgumentError(
             f"`hardware` must be a mapping with names where a device is given by "

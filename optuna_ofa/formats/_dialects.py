@@ -18,11 +18,11 @@ Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
 
 
 def subnet_from_dialect(spec: Mapping[str, Any] | str, family: Family | str) -> Subnet:
-    """Read a subnet in any of the dialects; which one is seen from its keys and lengths.
+    """Read a subnet in any of the dialects, recognised by its keys and lengths.
 
     Args:
         spec: The description, or the text of a Python dict, as in the CSV files of DyNAS-T.
-        family: Its family, which the description itself does not tell.
+        family: Its family, which the description itself does not say.
 
     Raises:
         FormatError: If ``spec`` is in none of the dialects.
@@ -115,7 +115,7 @@ def _resolution(spec: Mapping[str, Any]) -> Any:
 
 
 def _depth(spec: Mapping[str, Any], family: Family) -> tuple[int, ...]:
-    """The depths, with those that cannot vary as the family has them.
+    """Return the depths, with those that cannot vary as the family has them.
 
     ``ofa`` draws a depth for the last stage of ProxylessNAS too and then ignores it, and others
     leave it out.

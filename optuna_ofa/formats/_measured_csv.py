@@ -19,7 +19,7 @@ _COLUMNS = ("Sub-network", "Top-1 Acc (%)", "MACs", "Model Parameters", "Latency
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSubnets:
-    """Subnets with what was measured of each, in the order of the file.
+    """Subnets with their measurements, in the order of the file.
 
     Args:
         subnets: ``n`` subnets; `SearchSpace.to_matrix` takes them.
@@ -44,7 +44,7 @@ def read_measured_subnets(path: str | PathLike[str], family: Family | str) -> Me
 
     Args:
         path: The file.
-        family: The family of all its subnets, which the file does not tell.
+        family: The family of all its subnets, which the file does not say.
 
     Raises:
         FormatError: If a column is missing or a field cannot be read; with the line.

@@ -10,7 +10,7 @@ Config = dict[str, Any]
 
 
 def net_config(subnet: Subnet) -> Config:
-    """The subnet's ``net.config``, JSON-ready.
+    """Return the subnet's ``net.config``, JSON-ready.
 
     Key by key what ``get_active_net_config()`` of the ``ofa`` package gives for a supernet
     without dropout, except that the shortcut in a ResNet's stem is a config there too, not a
@@ -102,7 +102,7 @@ def _bottleneck(layer: Layer) -> Config:
 
 
 def _block(name: str, layer: Layer) -> Config:
-    """What the configs of both elastic blocks have."""
+    """Return the part of a config that both kinds of elastic blocks have."""
     return {
         "name": name,
         "in_channels": layer.in_channels,

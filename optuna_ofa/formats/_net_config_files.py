@@ -1,4 +1,4 @@
-"""Reading ``net.config`` and ``run.config`` of all ages, with today's names."""
+"""Files of ``net.config`` and ``run.config`` of all ages, read with today's names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optuna_ofa.formats._net_config import Config
 
 _RENAMED = {"MobileInvertedResidualBlock": "ResidualBlock", "MBInvertedConvLayer": "MBConvLayer"}
 _MY_2D_LAYER = {"dropout_rate": 0, "ops_order": "weight_bn_act"}
-# what the layers' constructors in ofa/utils/layers.py take for a missing key
+# defaults of the layers' constructors in ofa/utils/layers.py
 _DEFAULTS: dict[str, Config] = {
     "ConvLayer": {
         "kernel_size": 3,
@@ -57,7 +57,7 @@ _ARCHITECTURES = {
 
 
 def read_net_config(source: Mapping[str, Any] | str | PathLike[str]) -> Config:
-    """A ``net.config`` with today's names and every key that ``ofa`` would fill in.
+    """Read a ``net.config`` with today's names and every key that ``ofa`` would fill in.
 
     Args:
         source: The config or the path of its file; a given config is not changed.
@@ -84,7 +84,7 @@ def read_net_config(source: Mapping[str, Any] | str | PathLike[str]) -> Config:
 
 
 def read_specialized(folder: str | PathLike[str]) -> tuple[Config, int]:
-    """A released specialised subnet: its ``net.config`` and its image size in pixels.
+    """Read a released specialised subnet: its ``net.config`` and its image size in pixels.
 
     Args:
         folder: Holds ``net.config`` and ``run.config``.
@@ -115,7 +115,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 
 
 def _layer(layer: Mapping[str, Any] | None) -> Config | None:
-    """A layer or block with today's names; None stands for no layer."""
+    """Return a layer or block with today's names; None stands for no layer."""
     if layer is None:
         return None
     name = _RENAMED.get(layer.get("name", ""), layer.get("name"))
@@ -131,7 +131,7 @@ def _layer(layer: Mapping[str, Any] | None) -> Config | None:
 
 
 def _channels(layer: Mapping[str, Any]) -> Config:
-    """Identity layers of released files have lists of one number."""
+    """Return the channels; identity layers of released files have lists of one number."""
     keys = (
         ("in_features", "out_features")
         if "in_features" in layer

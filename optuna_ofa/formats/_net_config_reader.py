@@ -25,7 +25,7 @@ ConfigSource = Mapping[str, Any] | str | PathLike[str]
 
 
 def layers_from_net_config(config: ConfigSource, resolution: int) -> tuple[Layer, ...]:
-    """The layers of a network, of a published family or not; zero blocks are left out.
+    """Return the layers of a network, of a published family or not; zero blocks are left out.
 
     Args:
         config: A config or the path of its file, with new or old names.
@@ -153,14 +153,14 @@ def _block(
 def subnet_from_net_config(
     config: ConfigSource, resolution: int, family: Family | str | None = None
 ) -> Subnet:
-    """The subnet that a config describes. The number of classes may differ.
+    """Return the subnet that a config describes. The number of classes may differ.
 
     Where two width multipliers give the same channels (0.65 and 0.8 in the middle of ResNet50D's
     stem), the config cannot tell them apart, and the smaller one is taken.
 
     Args:
         config: A config or the path of its file, with new or old names.
-        resolution: Input size in pixels, which the config does not tell.
+        resolution: Input size in pixels, which the config does not say.
         family: The family to look in; None tries all published ones.
 
     Raises:
@@ -191,7 +191,7 @@ def subnet_from_net_config(
 
 
 def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
-    """The only subnet of a family that could have these layers."""
+    """Return the only subnet of a family that could have these layers."""
     blocks = [layer for layer in layers if layer.role == "block"]
     if family.block == "mbconv":
         blocks = blocks[1:]  # the fixed one
@@ -238,7 +238,7 @@ def _widths(family: Family, layers: Sequence[Layer], stages: list[list[Layer]]) 
 
 
 def _difference(layers: Sequence[Layer], subnet: Subnet) -> str | None:
-    """The first difference from a subnet; the classifier may be a new one."""
+    """Return the first difference from a subnet; the classifier may be a new one."""
     expected = subnet_layers(subnet)
     for i, (layer, other) in enumerate(zip(layers[:-1], expected[:-1], strict=False)):
         for field in fields(Layer):

@@ -26,17 +26,16 @@ class Field(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Encoding:
-    """How a subnet becomes the inputs of a published predictor.
+class OneHotEncoding:
+    """The one-hot inputs of a published predictor.
 
     Args:
-        name: ``"ofa_tutorial"``, ``"ofa_mobilenet"``, ``"ofa_resnet"``, or ``"choices"`` for
-            one that was made for a space.
+        name: ``"ofa_tutorial"``, ``"ofa_mobilenet"`` or ``"ofa_resnet"``.
         architectures: ``Family.architecture`` of the families that can be encoded.
         fields: The runs of inputs, in their order. Genes of absent blocks are all zero.
     """
 
-    name: Literal["ofa_tutorial", "ofa_mobilenet", "ofa_resnet", "choices"]
+    name: Literal["ofa_tutorial", "ofa_mobilenet", "ofa_resnet"]
     architectures: tuple[str, ...]
     fields: tuple[Field, ...]
 
@@ -84,8 +83,8 @@ class Encoding:
 
 
 @cache
-def _layout(encoding: Encoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
-    """The gene that each input looks at, and the integer at which it is 1."""
+def _layout(encoding: OneHotEncoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+    """Return the gene that each input looks at, and the integer at which it is 1."""
     columns: list[int] = []
     values: list[int] = []
     for field in encoding.fields:
@@ -113,12 +112,12 @@ def _offers(field: Field, gene: Gene) -> bool:
     return gene.kind == "resolution" or set(gene.choices) <= choices
 
 
-def tutorial_encoding() -> Encoding:
-    """``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
+def tutorial_encoding() -> OneHotEncoding:
+    """Return that of ``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
 
     From ``spec2feats`` in ``ofa/tutorial/accuracy_predictor.py``.
     """
-    return Encoding(
+    return OneHotEncoding(
         "ofa_tutorial",
         ("MobileNetV3",),
         (
@@ -129,8 +128,10 @@ def tutorial_encoding() -> Encoding:
     )
 
 
-def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20) -> Encoding:
-    """Newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
+def mobilenet_encoding(
+    resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20
+) -> OneHotEncoding:
+    """Return that of newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
 
     From ``MobileNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
 
@@ -148,7 +149,7 @@ def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] 
         )
     if n_blocks not in (20, 21):
         raise InvalidArgumentError(f"`n_blocks` must be 20 or 21, but got {n_blocks!r}.")
-    return Encoding(
+    return OneHotEncoding(
         "ofa_mobilenet",
         ("MobileNetV3",) if n_blocks == 20 else ("ProxylessNASNets",),
         (
@@ -159,12 +160,12 @@ def mobilenet_encoding(resolutions: Sequence[int], *, n_blocks: Literal[20, 21] 
     )
 
 
-def resnet_encoding() -> Encoding:
-    """``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
+def resnet_encoding() -> OneHotEncoding:
+    """Return that of ``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
 
     From ``ResNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
     """
-    return Encoding(
+    return OneHotEncoding(
         "ofa_resnet",
         ("ResNets",),
         (
@@ -174,19 +175,3 @@ def resnet_encoding() -> Encoding:
             Field("expand", 18, (0.2, 0.25, 0.35)),
         ),
     )
-
-
-def space_encoding(space: SearchSpace) -> Encoding:
-    """One input for every choice of every gene of a space's family.
-
-    For MobileNetV3 and ProxylessNAS it is `mobilenet_encoding`.
-    """
-    family = space.family
-    fields = [Field("resolution", 1, tuple(space.choices["resolution"]))]
-    kinds: tuple[GeneKind, ...] = ("depth", "width", "kernel", "expand")
-    for kind in kinds:
-        genes = [family.genes[j] for j in _columns(family, kind)]
-        choices = sorted({gene.value(choice) for gene in genes for choice in gene.choices})
-        if genes:
-            fields.append(Field(kind, len(genes), tuple(choices)))
-    return Encoding("choices", (family.architecture,), tuple(fields))

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna_ofa.profiling.on_device as on_device
-from optuna_ofa._files import replacing
+from optuna_ofa._files import JsonFormat, replacing
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.profiling.on_device._folder import MANIFEST
 from optuna_ofa.profiling.on_device._rounds import Progress
 from optuna_ofa.profiling.on_device._runtime import INT8
 from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, subnet_layers, subnet_of
 
-FORMAT = "optuna_ofa.graphs"
-VERSION = 1
+FORMAT = JsonFormat("optuna_ofa.graphs", version=1, max_mib=256, argument="folder")
 SCRIPT = "on_device"
 Write = Callable[[Sequence[Layer], Path, int], None]
 
@@ -82,8 +81,6 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     every = [*graphs_of([anchor(family)]), *graphs]
     manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "version": VERSION,
         "family": family.name,
         "batch": batch,
         # any other is the runtime's business, not the graph's
@@ -93,7 +90,9 @@ def write_folder(
         ],
     }
     path = folder / MANIFEST
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(manifest):
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(
+        FORMAT.wrap(manifest)
+    ):
         raise InvalidArgumentError(
             f"`folder` must be new, or have the same graphs, but {folder} has others."
         )
@@ -107,7 +106,7 @@ def write_folder(
     source = Path(on_device.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(source, folder / SCRIPT, ignore=ignored, dirs_exist_ok=True)
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    FORMAT.write(path, manifest)
 
 
 def _digest(graph: Graph, batch: int, precision: str) -> str:
@@ -138,13 +137,13 @@ def read_manifest(folder: Path, space: SearchSpace) -> dict[str, Graph]:
         FormatError: If the folder has no manifest of ours, or one of another family.
     """
     path = folder / MANIFEST
+    family = space.family
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        family = space.family
-        if (data["format"], data["version"], data["family"]) != (FORMAT, VERSION, family.name):
-            raise ValueError(f"it is {data['format']} {data['version']} of {data['family']}")
+        data = FORMAT.read(path)
+        if data["family"] != family.name:
+            raise ValueError(f"it is of {data['family']}")
         return {entry["file"]: _read(entry, family) for entry in data["graphs"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise FormatError(
             f"`folder` must have a {MANIFEST} for {space.family.name}, but {path} cannot be read: "
             f"{error}"

@@ -41,10 +41,11 @@ class LatencyReport:
         title = f"{setup.get('runtime')} on {setup.get('processor')}, {setup.get('clock')} clock"
         width = max(len(row.name) for row in self.rows)
         lines = [title, f"{_HEAD[0]:{width}}" + "".join(f"{h:>13}" for h in _HEAD[1:])]
-        for name, n, *figures in self.rows:
-            digits = (2, 1, 1, 2, 3, 3)
-            cells = (f"{f:13.{d}f}" for f, d in zip(figures, digits, strict=True))
-            lines.append(f"{name:{width}}{n:13}" + "".join(cells))
+        for row in self.rows:
+            lines.append(
+                f"{row.name:{width}}{row.n:13}{row.mape:13.2f}{row.within_5:13.1f}"
+                f"{row.within_10:13.1f}{row.mpe:13.2f}{row.kendall:13.3f}{row.spearman:13.3f}"
+            )
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

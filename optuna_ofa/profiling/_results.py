@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.profiling.on_device._folder import RESULTS
 
-_MAX_BYTES = 256 * 2**20
+FORMAT = JsonFormat("optuna_ofa.results", version=1, max_mib=256, argument="folder")
 # what identifies a device and how it was measured
 SETUP = ("runtime", "versions", "settings", "clock", "processor")
 # 0.7413 times the distance of the quartiles is a standard deviation, whatever a few outliers do
@@ -87,24 +87,15 @@ def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
     """
     path = folder / RESULTS
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"it has more than {_MAX_BYTES >> 20} MiB")
-        return parse_results(json.loads(path.read_text(encoding="utf-8")), anchor_ms=anchor_ms)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return _parsed(FORMAT.read(path), anchor_ms)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(
             f"`folder` must have a {RESULTS} that a device wrote, but {path} cannot be read: "
             f"{error!r}"
         ) from error
 
 
-def parse_results(data: Any, *, anchor_ms: float | None = None) -> Results:
-    """Results from what their file holds.
-
-    Raises:
-        ValueError: If a number is no time. `KeyError`, `TypeError`: something is missing.
-    """
-    if (data["format"], data["version"]) != ("optuna_ofa.results", 1):
-        raise ValueError(f"its format is {data['format']!r} {data['version']!r}")
+def _parsed(data: Mapping[str, Any], anchor_ms: float | None) -> Results:
     graphs = data["graphs"]
     good = {file: g for file, g in graphs.items() if "error" not in g}
     if not good:

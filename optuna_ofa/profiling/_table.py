@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import NoisyDeviceError
-from optuna_ofa.predictors import METHOD, Entry, LatencyTable
+from optuna_ofa.predictors import LINEAR_IN_AREA, Entry, LatencyTable
 from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
 from optuna_ofa.space import Layer, SearchSpace
@@ -67,7 +67,7 @@ def build_table(
         "anchor_ms": round(results.anchor_ms, 4),
         "n_rounds": int(np.median([t.n_rounds for t in results.timings.values()])),
         "noise_percent": round(results.spread * 100, 2),
-        "interpolation": METHOD,
+        "interpolation": LINEAR_IN_AREA,
         "failures": dict(results.failures),
         **extra,
     }

@@ -1,25 +1,25 @@
-"""What a supernet can be: families, subnets, search spaces and the layers of a network."""
+"""Supernet families, subnets, search spaces and the layers of a network."""
 
 from optuna_ofa.space._families import (
     families,
     get_family,
-    known_families,
+    known_families as known_families,
     mobilenet_v3_small_images,
 )
 from optuna_ofa.space._family import (
     Family,
-    Gene,
+    Gene as Gene,
     GeneKind as GeneKind,
     Head,
     Stage,
     Stem,
-    make_divisible,
+    make_divisible as make_divisible,
 )
 from optuna_ofa.space._genotype import (
     full_depth as full_depth,
-    genotype_of,
-    row_of as row_of,
-    subnet_of,
+    genotype_of as genotype_of,
+    genotype_row as genotype_row,
+    subnet_of as subnet_of,
 )
 from optuna_ofa.space._layer import Layer
 from optuna_ofa.space._matrix import (
@@ -30,28 +30,26 @@ from optuna_ofa.space._matrix import (
     first_of_each as first_of_each,
     keys_of as keys_of,
 )
-from optuna_ofa.space._slots import Slot, slot_layers, slots, strided as strided, subnet_layers
+from optuna_ofa.space._slots import (
+    Slot as Slot,
+    slot_layers as slot_layers,
+    slots as slots,
+    strided as strided,
+    subnet_layers,
+)
 from optuna_ofa.space._space import SearchSpace, space_of_choices as space_of_choices
 from optuna_ofa.space._subnet import Subnet, checked_entries as checked_entries
 
 __all__ = [
     "Family",
-    "Gene",
     "Head",
     "Layer",
     "SearchSpace",
-    "Slot",
     "Stage",
     "Stem",
     "Subnet",
     "families",
-    "genotype_of",
     "get_family",
-    "known_families",
-    "make_divisible",
     "mobilenet_v3_small_images",
-    "slot_layers",
-    "slots",
     "subnet_layers",
-    "subnet_of",
 ]

@@ -1,17 +1,39 @@
-"""Random genotypes of chosen sizes."""
+"""Random genotypes of a space, and all of a small one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.space._matrix import Matrix
 
+GeneChoices = Sequence[Sequence[int]]
+
+
+def draw_choices(
+    choices: GeneChoices,
+    weights: Sequence[Sequence[float] | None],
+    n: int,
+    rng: np.random.Generator,
+) -> Matrix:
+    """Draw each gene of ``n`` genotypes on its own.
+
+    Args:
+        choices: The choices of each gene.
+        weights: Probabilities of the choices of each gene; None is uniform.
+        n: Number of genotypes.
+        rng: Draws the genes.
+    """
+    matrix = np.empty((n, len(choices)), dtype=np.int16)
+    for j, (of_gene, p) in enumerate(zip(choices, weights, strict=True)):
+        matrix[:, j] = rng.choice(np.array(of_gene, dtype=np.int16), size=n, p=p)
+    return matrix
+
 
 def draw_of_sizes(
-    choices: Sequence[Sequence[int]], sizes: NDArray[np.float64], rng: np.random.Generator
+    choices: GeneChoices, sizes: NDArray[np.float64], rng: np.random.Generator
 ) -> Matrix:
     """Draw one random genotype of each size between the smallest (0) and the largest (1).
 
@@ -22,9 +44,6 @@ def draw_of_sizes(
         choices: The ascending choices of each gene.
         sizes: ``(n,)``.
         rng: Draws the genes.
-
-    Returns:
-        An ``(n, n_genes)`` matrix, which need not be canonical.
     """
     matrix = np.empty((len(sizes), len(choices)), dtype=np.int16)
     for j, of_gene in enumerate(choices):
@@ -32,7 +51,23 @@ def draw_of_sizes(
     return matrix
 
 
-def spread_sizes(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def stratified_sizes(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return ``(n,)`` sizes spread from 0 to 1, both ends first and the others in random order."""
     sizes = np.linspace(0, 1, max(n, 2))
     return np.concatenate([sizes[[0, -1]], rng.permutation(sizes[1:-1])])[:n]
+
+
+def all_rows(choices: GeneChoices, active_genes: Callable[[Matrix], NDArray[np.bool_]]) -> Matrix:
+    """Return every canonical genotype once, in ascending order.
+
+    Args:
+        choices: The choices of each gene.
+        active_genes: Returns which genes of each row are not those of absent blocks.
+    """
+    rows = np.zeros((1, len(choices)), dtype=np.int16)
+    for j, of_gene in enumerate(choices):
+        rows = np.repeat(rows, len(of_gene), axis=0)
+        rows[:, j] = np.tile(np.array(of_gene, dtype=np.int16), len(rows) // len(of_gene))
+        # equal subnets are merged as soon as a gene is set, so that no more are ever held
+        rows = np.unique(np.where(active_genes(rows), rows, 0), axis=0)
+    return rows

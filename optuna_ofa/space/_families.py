@@ -1,4 +1,4 @@
-"""The tables of the published families and of a small one, and how to find one by name."""
+"""The tables of the published families and of a small one, and their names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optuna_ofa.space._family import Family, Head, Stage, Stem, make_divisible
 
 
 def mobilenet_v3(name: str, aliases: tuple[str, ...], width: float, resolutions: range) -> Family:
-    """OFA-MobileNetV3 (``ofa_mbv3.py``): 20 elastic blocks, squeeze-excite in stages 2, 4 and 5."""
+    """Return an OFA-MobileNetV3 (``ofa_mbv3.py``): 20 elastic blocks, three stages with SE."""
     stem, block0, *stages, expand, mix = (
         make_divisible(c * width) for c in (16, 16, 24, 40, 80, 112, 160, 960, 1280)
     )
@@ -43,7 +43,7 @@ def proxylessnas(
     resolutions: range,
     expands: tuple[int, ...] = (3, 4, 6),
 ) -> Family:
-    """OFA-ProxylessNAS (``ofa_proxyless.py``): 21 elastic blocks, the last stage has one."""
+    """Return an OFA-ProxylessNAS (``ofa_proxyless.py``): 21 elastic blocks."""
     stem, block0, *stages, mix = (
         make_divisible(c * width) for c in (32, 16, 24, 40, 80, 96, 192, 320, 1280)
     )
@@ -67,7 +67,7 @@ def proxylessnas(
 
 
 def resnet50d(name: str, aliases: tuple[str, ...], resolutions: range) -> Family:
-    """OFA-ResNet50D (``ofa_resnets.py``): 18 bottlenecks, elastic depth, expand ratio and width."""
+    """Return an OFA-ResNet50D (``ofa_resnets.py``): 18 bottlenecks of elastic width."""
     widths = (0.65, 0.8, 1.0)
     stem = tuple(make_divisible(64 * w) for w in widths)
     return Family(
@@ -104,7 +104,7 @@ def mobilenet_v3_small_images(
     in_channels: int = 3,
     resolutions: Iterable[int] = (20, 24, 28),
 ) -> Family:
-    """A MobileNetV3-like family for images of about 20 to 64 pixels, which a CPU can train.
+    """Return a MobileNetV3-like family for images of 20 to 64 pixels, which a CPU can train.
 
     The stem keeps the image size; stages of 24, 32 and 48 channels of 2, 3 or 4 blocks each, the
     last two with squeeze-and-excitation, work at a half and a quarter of it. At width 1 and 28
@@ -155,7 +155,7 @@ def mobilenet_v3_small_images(
 
 @cache
 def families() -> tuple[Family, ...]:
-    """All published families, in the order in which they are listed to users."""
+    """Return all published families, in the order in which they are listed to users."""
     every_fourth = range(128, 225, 4)
     return (
         mobilenet_v3("ofa_mbv3_w1.0", ("ofa_mbv3_d234_e346_k357_w1.0",), 1.0, every_fourth),
@@ -173,7 +173,7 @@ def families() -> tuple[Family, ...]:
 
 @cache
 def known_families() -> tuple[Family, ...]:
-    """The published families, and those that only this package has, which `families` leaves out."""
+    """Return the published families, and those that only this package has."""
     return (*families(), mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1))
 
 

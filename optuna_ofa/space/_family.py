@@ -27,12 +27,12 @@ class Gene:
 
     Args:
         name: The parameter's readable name, ``"stage2.block1.kernel"``.
-        kind: What the gene chooses.
+        kind: Kind of the choice.
         choices: All integers that the family allows, ascending.
         stage: Index of the stage (from 0), or -1 where the gene belongs to no stage.
         block: Index of the elastic block in the whole network (from 0), or -1.
         position: Position of the block in its stage (from 0), or -1.
-        scale: What an integer of the column is multiplied by to get the published value.
+        scale: Factor of an integer of the column that gives the published value.
             Expand ratios of ResNet50D are in percent (0.01), everything else is 1.
     """
 
@@ -45,11 +45,11 @@ class Gene:
     scale: float = 1
 
     def value(self, integer: int) -> int | float:
-        """The published value of an integer: 7 for a kernel, 0.35 for an expand ratio."""
+        """Return the published value of an integer: 7 for a kernel, 0.35 for an expand ratio."""
         return integer if self.scale == 1 else round(integer * self.scale, 4)
 
     def integer(self, value: float) -> int:
-        """The integer of a published value."""
+        """Return the integer of a published value."""
         return round(value / self.scale)
 
 
@@ -81,7 +81,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stem:
-    """What stands before the first elastic block.
+    """The layers before the first elastic block.
 
     For ``mbconv`` families: conv3x3 and one MBConv with expand ratio 1. For ``bottleneck``
     families: conv3x3 (stride 2), a residual conv3x3 that the depth gene of the stem may skip,
@@ -106,7 +106,7 @@ class Stem:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands after the last block; 0 channels means that the layer is absent.
+    """The layers after the last block; 0 channels means that the layer is absent.
 
     Args:
         final_expand_channels: 1x1 convolution with batch normalisation, before the pooling.
@@ -197,7 +197,7 @@ class Family:
         return 1 if all(float(e).is_integer() for e in self.expands) else 0.01
 
     def expand_ratio(self, integer: int) -> float:
-        """The published expand ratio of an integer of a genotype: 0.35 for 35 percent."""
+        """Return the published expand ratio of an integer of a genotype: 0.35 for 35 percent."""
         return integer if self.expand_scale == 1 else round(integer * self.expand_scale, 4)
 
     @cached_property
@@ -245,5 +245,5 @@ class Family:
         ]
 
     def columns(self, kind: GeneKind) -> tuple[int, ...]:
-        """Columns of a genotype that hold genes of ``kind``."""
+        """Return the columns of a genotype that hold genes of ``kind``."""
         return tuple(j for j, gene in enumerate(self.genes) if gene.kind == kind)

@@ -9,13 +9,13 @@ from optuna_ofa.space._subnet import Subnet
 
 
 def genotype_of(subnet: Subnet) -> tuple[int, ...]:
-    """The canonical row of a subnet: see `SearchSpace.to_matrix`."""
-    return row_of(
+    """Return the canonical row of a subnet: see `SearchSpace.to_matrix`."""
+    return genotype_row(
         subnet.family, subnet.resolution, subnet.depth, subnet.kernel, subnet.expand, subnet.width
     )
 
 
-def row_of(
+def genotype_row(
     family: Family,
     resolution: int,
     depth: Sequence[int],
@@ -23,7 +23,7 @@ def row_of(
     expand: Sequence[float],
     width: Sequence[int],
 ) -> tuple[int, ...]:
-    """The row of a subnet's entries as `Subnet` has them; not checked."""
+    """Return the row of a subnet's entries as `Subnet` has them; not checked."""
     depths = zip(depth, family.depth_choices, strict=True)
     free = [d for d, choices in depths if len(choices) > 1]
     if family.expand_scale != 1:
@@ -32,7 +32,7 @@ def row_of(
 
 
 def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
-    """The subnet of a row: the inverse of `genotype_of`."""
+    """Return the subnet of a row: the inverse of `genotype_of`."""
     rows = {
         kind: tuple(genotype[j] for j in family.columns(kind))
         for kind in ("depth", "kernel", "expand", "width")
@@ -48,6 +48,6 @@ def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
 
 
 def full_depth(family: Family, genes: Iterable[int]) -> tuple[int, ...]:
-    """`Subnet.depth` from the depths that have a gene; a fixed one has none."""
+    """Return `Subnet.depth` from the depths that have a gene; a fixed one has none."""
     free = iter(genes)
     return tuple(next(free) if len(c) > 1 else c[0] for c in family.depth_choices)

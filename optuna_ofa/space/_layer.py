@@ -1,4 +1,4 @@
-"""The layers of one network as plain values: what costs, latency tables and drawings look at."""
+"""The layers of one network as plain values, from which costs and latencies follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Layer:
     Args:
         role: Its place in the network: ``stem``, ``stem_skip``, ``stem_out``, ``block``,
             ``final_expand``, ``pool``, ``feature_mix`` or ``classifier``.
-        kind: What it computes.
+        kind: Type of the layer.
         in_channels: Channels that come in.
         out_channels: Channels that go out.
         mid_channels: Channels between the first and the last convolution of a block, else 0.

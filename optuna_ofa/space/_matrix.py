@@ -15,7 +15,7 @@ Keys = NDArray[np.uint64]
 
 
 def keys_of(matrix: Matrix) -> Keys:
-    """A 64-bit key for each row, ``(n,)``: equal for equal rows.
+    """Return a 64-bit key for each row, ``(n,)``: equal for equal rows.
 
     Different rows have the same one with a probability of about 2^-64, 10^-6 for any of a million
     subnets and ten million candidates; one subnet would then not be proposed.
@@ -24,17 +24,17 @@ def keys_of(matrix: Matrix) -> Keys:
 
 
 def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
-    """Which rows are not among others, ``(n,)``; by their keys."""
+    """Return which rows are not among others, ``(n,)``; by their keys."""
     return ~np.isin(keys_of(matrix), keys_of(others))
 
 
 @cache
 def _factors(n_genes: int) -> Keys:
-    """Odd random numbers, the same in every process."""
+    """Return odd random numbers, the same in every process."""
     factors = np.random.default_rng(0).integers(2**64, size=n_genes, dtype=np.uint64)
     return factors | np.uint64(1)
 
 
 def first_of_each(keys: Keys) -> NDArray[np.intp]:
-    """The index at which each key comes first, ascending."""
+    """Return the index at which each key comes first, ascending."""
     return np.sort(np.unique(keys, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""The places of a supernet at which layers stand, and which genes decide what stands there."""
+"""The places of a supernet at which layers stand, and the genes that decide on the layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optuna_ofa.space._subnet import Subnet
 
 
 def strided(size: int, stride: int) -> int:
-    """Output size of a convolution with padding ``kernel // 2``."""
+    """Return the output size of a convolution with padding ``kernel // 2``."""
     return int((size - 1) / stride + 1)
 
 
@@ -35,13 +35,13 @@ class Slot:
 
 @cache
 def slots(family: Family) -> tuple[Slot, ...]:
-    """All slots of a family, from the input to the output."""
+    """Return all slots of a family, from the input to the output."""
     build = _mbconv_slots if family.block == "mbconv" else _bottleneck_slots
     return tuple(build(family))
 
 
 def _sizes(family: Family, resolution: int) -> list[int]:
-    """Sizes at the entry of each stage, and after the last one."""
+    """Return the sizes at the entry of each stage, and after the last one."""
     size = strided(resolution, family.stem.stride)
     if family.block == "bottleneck":
         size = strided(size, 2)  # the max pooling of the stem
@@ -240,11 +240,11 @@ def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
 
 
 def slot_layers(subnet: Subnet) -> list[Layer | None]:
-    """The layer in each slot of the family, None where the subnet has none."""
+    """Return the layer in each slot of the family, None where the subnet has none."""
     genotype = genotype_of(subnet)
     return [slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family)]
 
 
 def subnet_layers(subnet: Subnet) -> tuple[Layer, ...]:
-    """The layers of one subnet, from the input to the output."""
+    """Return the layers of one subnet, from the input to the output."""
     return tuple(layer for layer in slot_layers(subnet) if layer is not None)

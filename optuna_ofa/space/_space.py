@@ -1,8 +1,7 @@
-"""The one object that knows a search space."""
+"""Search spaces: the subnets that a search may choose, in batches."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import CategoricalDistribution
 
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.space._drawing import draw_of_sizes, spread_sizes
+from optuna_ofa.space._choices import as_list, depths_of, n_of_depth, n_subnets, restricted_choices
+from optuna_ofa.space._drawing import all_rows, draw_choices, draw_of_sizes, stratified_sizes
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._matrix import MAX_LISTED, Matrix
-from optuna_ofa.space._restriction import Choices, as_list, keep_kind, keep_parameter
+from optuna_ofa.space._parameters import params_of, rows_of
+from optuna_ofa.space._row_rules import RowRules
 from optuna_ofa.space._subnet import Subnet
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class SearchSpace:
-    """The subnets of a supernet that a search may choose.
+    """The subnets of a supernet that a search may choose from.
 
     Subnets are handled in batches: a *genotype matrix* has one subnet a row and one gene a
     column (``int16``). Its entries are the published values themselves, so that matrices of a
@@ -83,27 +84,11 @@ class SearchSpace:
     @cached_property
     def n_subnets(self) -> int:
         """The exact number of different subnets."""
-        count = math.prod(
-            len(self._choices[g.name]) for g in self.genes if g.kind in ("resolution", "width")
-        )
-        count *= len(self._choices.get("stem.depth", (0,)))
-        return count * math.prod(
-            sum(self._n_of_depth(stage, d) for d in self.depths_of(stage))
-            for stage in range(len(self.family.stages))
-        )
-
-    def _n_of_depth(self, stage: int, depth: int) -> int:
-        """Number of settings of the blocks of one stage at one depth."""
-        n_blocks = self.family.stages[stage].base_depth + depth
-        return math.prod(
-            len(self._choices[g.name])
-            for g in self.genes
-            if g.stage == stage and 0 <= g.position < n_blocks
-        )
+        return n_subnets(self.family, self._choices)
 
     def depths_of(self, stage: int) -> tuple[int, ...]:
-        """The depths that a stage (from 0) may have."""
-        return self._choices.get(f"stage{stage + 1}.depth", self.family.stages[stage].depths)
+        """Return the depths that a stage (from 0) may have."""
+        return depths_of(self.family, self._choices, stage)
 
     def __repr__(self) -> str:
         return f"SearchSpace({self.family.name}, {self.n_subnets:.3g} subnets)"
@@ -119,7 +104,7 @@ class SearchSpace:
         return hash((self.family, tuple(self._choices.values())))
 
     def __contains__(self, item: object) -> bool:
-        """Whether a `Subnet` belongs to the space, or all subnets of another space do."""
+        """Return whether a `Subnet` belongs to the space, or all subnets of another space do."""
         if isinstance(item, SearchSpace):
             return item.family == self.family and all(
                 set(choices) <= set(self._choices[name]) for name, choices in item._choices.items()
@@ -127,7 +112,7 @@ class SearchSpace:
         if not isinstance(item, Subnet) or item.family != self.family:
             return False
         row = np.array([genotype_of(item)], dtype=np.int16)
-        return self._first_invalid(row) is None
+        return self._rules.first_invalid(row) is None
 
     # ------------------------------------------------------------------ restriction
 
@@ -141,7 +126,7 @@ class SearchSpace:
         width: Iterable[int] | int | None = None,
         parameters: Mapping[str, Iterable[float] | float] | None = None,
     ) -> SearchSpace:
-        """The same space with fewer choices.
+        """Return the same space with fewer choices.
 
         Args:
             resolution: Input sizes to keep.
@@ -162,14 +147,10 @@ class SearchSpace:
             "expand": expand,
             "width": width,
         }
-        choices: Choices = self._choices
-        for kind, values in by_kind.items():
-            if values is not None:
-                choices = keep_kind(choices, self.genes, kind, values)
-        for name, values in (parameters or {}).items():
-            choices = keep_parameter(choices, self.genes, name, values)
         restricted = SearchSpace(self.family)
-        restricted._choices = dict(choices)
+        restricted._choices = restricted_choices(
+            self._choices, self.genes, by_kind, parameters or {}
+        )
         return restricted
 
     # ------------------------------------------------------------------ subnets and matrices
@@ -232,7 +213,7 @@ class SearchSpace:
         return [subnet_of(self.family, row) for row in checked.tolist()]
 
     def check(self, matrix: ArrayLike) -> Matrix:
-        """The matrix as ``int16``, if every row belongs to the space.
+        """Return the matrix as ``int16``, if every row belongs to the space.
 
         Genes of absent blocks may have any value.
 
@@ -248,7 +229,7 @@ class SearchSpace:
         rows = array.astype(np.int16)
         if not np.array_equal(rows, array):
             raise InvalidSubnetError(f"`matrix` must hold integers, but got {array.dtype}.")
-        invalid = self._first_invalid(rows)
+        invalid = self._rules.first_invalid(rows)
         if invalid is not None:
             i, j = invalid
             raise InvalidSubnetError(
@@ -257,76 +238,37 @@ class SearchSpace:
             )
         return rows
 
-    def _first_invalid(self, rows: Matrix) -> tuple[int, int] | None:
-        known = self._known_integers
-        places = np.clip(rows, -1, known.shape[1] - 2)  # the last column, -1, is no choice
-        wrong = self.active_genes(rows) & ~known[np.arange(len(self.genes)), places]
-        if not wrong.any():
-            return None
-        i, j = np.argwhere(wrong)[0].tolist()
-        return i, j
-
     @cached_property
-    def _known_integers(self) -> NDArray[np.bool_]:
-        """Which integers are a choice of each gene, ``(n_genes, largest + 3)``."""
-        known = np.zeros((len(self.genes), max(map(max, self._choices.values())) + 3), dtype=bool)
-        for row, gene in zip(known, self.genes, strict=True):
-            row[list(self._choices[gene.name])] = True
-        return known
-
-    @cached_property
-    def _activity(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int16]]:
-        """For genes that a depth can switch off: column, column of the depth, least depth."""
-        depth_columns = {g.stage: j for j, g in enumerate(self.genes) if g.kind == "depth"}
-        rows = [
-            (j, depth_columns[g.stage], g.position + 1 - self.family.stages[g.stage].base_depth)
-            for j, g in enumerate(self.genes)
-            if g.position >= 0 and g.stage in depth_columns
-        ]
-        columns, depths, least = np.array(rows, dtype=np.intp).reshape(-1, 3).T
-        return columns, depths, least.astype(np.int16)
-
-    @cached_property
-    def _smallest_choices(self) -> NDArray[np.int16]:
-        """The smallest choice of each gene that can be absent."""
-        columns = self._activity[0]
-        return np.array([self._choices[self.genes[j].name][0] for j in columns], np.int16)
+    def _rules(self) -> RowRules:
+        return RowRules(self.family, self._choices)
 
     @cached_property
     def block_genes(self) -> NDArray[np.bool_]:
-        """Which genes belong to a block, and are 0 where it is absent, ``(n_genes,)``."""
+        """A mask of the genes of blocks, which are 0 where the block is absent, ``(n_genes,)``."""
         return np.array([gene.position >= 0 for gene in self.genes])
 
     def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
-        """Which genes of each row decide something: all but those of absent blocks."""
-        columns, depths, least = self._activity
-        active = np.ones(matrix.shape, dtype=bool)
-        active[:, columns] = matrix[:, depths] >= least
-        return active
+        """Return which genes of each row decide something: all but those of absent blocks."""
+        return self._rules.active_genes(matrix)
 
     def canonicalize(self, matrix: Matrix) -> Matrix:
         """Set the genes of absent blocks to 0, so that equal subnets are equal rows.
 
         An active gene that is 0 (a block that has just become active) gets the smallest choice.
         """
-        columns, depths, least = self._activity
-        rows = np.array(matrix, dtype=np.int16)
-        genes = rows[:, columns]
-        filled = np.where(genes == 0, self._smallest_choices, genes)
-        rows[:, columns] = np.where(rows[:, depths] >= least, filled, np.int16(0))
-        return rows
+        return self._rules.canonicalize(matrix)
 
     # ------------------------------------------------------------------ particular subnets
 
     def smallest(self) -> Subnet:
-        """The subnet with the least of everything."""
+        """Return the subnet with the least of everything."""
         return self._extreme(0)
 
     def largest(self) -> Subnet:
-        """The subnet with the most of everything."""
+        """Return the subnet with the most of everything."""
         return self._extreme(-1)
 
-    def spread(self, n: int, rng: np.random.Generator) -> Matrix:
+    def stratified(self, n: int, rng: np.random.Generator) -> Matrix:
         """Return the smallest subnet, the largest one, and random ones of every size between them.
 
         In a small space some are alike.
@@ -334,14 +276,17 @@ class SearchSpace:
         Returns:
             A canonical ``(n, n_genes)`` matrix, the two ends first.
         """
-        return self._of_sizes(spread_sizes(n, rng), rng)
+        return self._of_sizes(stratified_sizes(n, rng), rng)
 
     def _of_sizes(self, sizes: NDArray[np.float64], rng: np.random.Generator) -> Matrix:
-        choices = [self._choices[gene.name] for gene in self.genes]
-        return self.canonicalize(draw_of_sizes(choices, sizes, rng))
+        return self.canonicalize(draw_of_sizes(self._choices_by_gene, sizes, rng))
+
+    @property
+    def _choices_by_gene(self) -> list[tuple[int, ...]]:
+        return [self._choices[gene.name] for gene in self.genes]
 
     def _extreme(self, index: int) -> Subnet:
-        return subnet_of(self.family, [self._choices[gene.name][index] for gene in self.genes])
+        return subnet_of(self.family, [choices[index] for choices in self._choices_by_gene])
 
     def sample(
         self,
@@ -353,7 +298,7 @@ class SearchSpace:
         """Draw random subnets, with replacement.
 
         Args:
-            n: How many.
+            n: Number of subnets.
             seed: Seed or generator.
             uniform_over: ``"choices"`` draws each gene uniformly, as the ``ofa`` package does, so
                 that every depth is as likely as another. ``"subnets"`` makes each different
@@ -376,18 +321,17 @@ class SearchSpace:
         rng = np.random.default_rng(seed)
         if uniform_over == "sizes":
             return self._of_sizes(rng.random(n), rng)
-        matrix = np.empty((n, len(self.genes)), dtype=np.int16)
-        for j, gene in enumerate(self.genes):
-            choices = np.array(self._choices[gene.name], dtype=np.int16)
-            weights = None
-            if uniform_over == "subnets" and gene.kind == "depth" and gene.stage >= 0:
-                counts = [self._n_of_depth(gene.stage, d) for d in self._choices[gene.name]]
-                weights = [c / sum(counts) for c in counts]
-            matrix[:, j] = rng.choice(choices, size=n, p=weights)
-        return self.canonicalize(matrix)
+        weights: list[list[float] | None] = [None] * len(self.genes)
+        if uniform_over == "subnets":
+            for j, gene in enumerate(self.genes):
+                if gene.kind == "depth" and gene.stage >= 0:
+                    depths = self._choices[gene.name]
+                    counts = [n_of_depth(self.family, self._choices, gene.stage, d) for d in depths]
+                    weights[j] = [c / sum(counts) for c in counts]
+        return self.canonicalize(draw_choices(self._choices_by_gene, weights, n, rng))
 
     def enumerate(self) -> Matrix:
-        """Every subnet of the space once, ``(n_subnets, n_genes)``; for small spaces.
+        """Return every subnet of the space once, ``(n_subnets, n_genes)``; for small spaces.
 
         Raises:
             InvalidArgumentError: If there are more than a million.
@@ -397,14 +341,7 @@ class SearchSpace:
                 f"`space` must have at most a million subnets to be listed, but has "
                 f"{self.n_subnets}."
             )
-        rows = np.zeros((1, len(self.genes)), dtype=np.int16)
-        for j, gene in enumerate(self.genes):
-            choices = np.array(self._choices[gene.name], dtype=np.int16)
-            rows = np.repeat(rows, len(choices), axis=0)
-            rows[:, j] = np.tile(choices, len(rows) // len(choices))
-            # equal subnets are merged as soon as a gene is set, so that no more are ever held
-            rows = np.unique(np.where(self.active_genes(rows), rows, 0), axis=0)
-        return rows
+        return all_rows(self._choices_by_gene, self.active_genes)
 
     # ------------------------------------------------------------------ Optuna
 
@@ -421,42 +358,22 @@ class SearchSpace:
         return subnet_of(self.family, row)
 
     def to_params(self, matrix: Matrix) -> list[dict[str, int | float]]:
-        """The Optuna parameters of each row; those of absent blocks take their first choice."""
-        first = np.array([self._choices[g.name][0] for g in self.genes], dtype=np.int16)
-        filled = np.where(self.active_genes(matrix), matrix, first).T.tolist()
-        columns = [
-            column if gene.scale == 1 else [gene.value(v) for v in column]
-            for gene, column in zip(self.genes, filled, strict=True)
-        ]
-        names = [gene.name for gene in self.genes]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        """Return the Optuna parameters of each row; absent blocks take their first choice."""
+        first = np.array([choices[0] for choices in self._choices_by_gene], dtype=np.int16)
+        return params_of(self.genes, np.where(self.active_genes(matrix), matrix, first))
 
     def from_params(self, params: Iterable[Mapping[str, Any]]) -> Matrix:
-        """The canonical matrix of trials' parameters, the inverse of `to_params`.
+        """Return the canonical matrix of trials' parameters, the inverse of `to_params`.
 
         Raises:
             InvalidSubnetError: If a parameter is missing or not of the space.
         """
-        params = list(params)
-        integers = {
-            gene.name: {gene.value(c): c for c in (*gene.choices, *self._choices[gene.name])}
-            for gene in self.genes
-        }
-        matrix = np.empty((len(params), len(self.genes)), dtype=np.int16)
-        for i, row in enumerate(params):
-            for j, gene in enumerate(self.genes):
-                value = row.get(gene.name)
-                if value not in integers[gene.name]:
-                    raise InvalidSubnetError(
-                        f"`params[{i}]` must have {gene.name!r} among "
-                        f"{list(integers[gene.name])}, but got {value!r}."
-                    )
-                matrix[i, j] = integers[gene.name][value]
+        matrix = rows_of(self.genes, self._choices, params)
         return self.canonicalize(self.check(matrix))
 
 
 def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ...]) -> Any:
-    """One entry for every stage or block."""
+    """Return one entry for every stage or block."""
     if given is None:
         return default
     if isinstance(given, Sequence):
@@ -469,7 +386,7 @@ def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ..
 
 
 def space_of_choices(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
-    """The space whose ``choices`` they are: the integers of each gene by its name."""
+    """Return the space with these ``choices``: the integers of each gene by its name."""
     resolution, *others = family.genes
     kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in others}
     return SearchSpace(family, resolution=choices[resolution.name]).restrict(parameters=kept)

@@ -60,7 +60,7 @@ class Subnet:
 
     @property
     def active(self) -> tuple[bool, ...]:
-        """Whether each elastic block of the supernet is part of this subnet."""
+        """A flag for each elastic block of the supernet: true if it is part of this subnet."""
         depths = self.stage_depths
         return tuple(position < depths[stage] for stage, position in self.family.block_positions)
 
@@ -72,7 +72,7 @@ class Subnet:
         return tuple(s.base_depth + d for s, d in zip(stages, extra, strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict with the constructor's arguments; 0 stands for an absent block."""
+        """Return the constructor's arguments, JSON-ready; 0 stands for an absent block."""
         data: dict[str, Any] = {"family": self.family.name, "resolution": self.resolution}
         for name in ("depth", "kernel", "expand", "width"):
             if getattr(self, name):
@@ -107,7 +107,7 @@ class Subnet:
         return cls(family or get_family(data["family"]), data["resolution"], **genes)
 
     def to_json(self) -> str:
-        """The subnet as one line of JSON."""
+        """Return the subnet as one line of JSON."""
         return json.dumps(self.to_dict())
 
     @classmethod
@@ -155,7 +155,7 @@ def checked_entries(
     allowed: tuple[tuple[float, ...], ...],
     active: tuple[bool, ...] | None = None,
 ) -> tuple[Any, ...]:
-    """Entries as the family's own numbers, 0 where inactive.
+    """Return the entries as the family's own numbers, 0 where inactive.
 
     Raises:
         InvalidSubnetError: If an active entry is none of its choices, or one is missing.
@@ -177,7 +177,7 @@ def checked_entries(
 
 
 def _nearest(entry: Any, choices: tuple[float, ...]) -> float | None:
-    """The choice that an entry is, up to rounding of ratios such as 0.35."""
+    """Return the choice that an entry is, up to rounding of ratios such as 0.35."""
     try:
         return next((c for c in choices if abs(c - entry) < 1e-6), None)
     except TypeError:  # text or None

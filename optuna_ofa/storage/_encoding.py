@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.problem import Items, in_parts
-from optuna_ofa.space import Family, GeneKind, Matrix, SearchSpace, full_depth, row_of
+from optuna_ofa.space import Family, GeneKind, Matrix, SearchSpace, full_depth, genotype_row
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
 _DIGITS = string.digits.encode()
@@ -52,7 +52,7 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
     for subnet in subnets:
         resolution, depth, expand = (subnet[key] for key in ("resolution", "depth", "expand"))
         kernel, width = subnet.get("kernel", ()), subnet.get("width", ())
-        rows.append(row_of(family, resolution, depth, kernel, expand, width))
+        rows.append(genotype_row(family, resolution, depth, kernel, expand, width))
     return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
 
 

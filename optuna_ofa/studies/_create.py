@@ -8,8 +8,8 @@ from typing import Any, get_args
 from optuna.storages import BaseStorage
 
 from optuna_ofa.data import (
-    Accuracy,
-    Hardware,
+    AccuracySource,
+    HardwareSource,
     covered_space,
     family_of,
     find_accuracy,
@@ -31,8 +31,8 @@ _N_STARTUP_TRIALS = 10
 def study(
     space: str | Family | SearchSpace,
     *,
-    hardware: Hardware | None = None,
-    accuracy: Accuracy | None = None,
+    hardware: HardwareSource | None = None,
+    accuracy: AccuracySource | None = None,
     objectives: Sequence[str] = ("top1", "latency_ms"),
     constraints: Mapping[str, float] | None = None,
     storage: str | BaseStorage | None = None,

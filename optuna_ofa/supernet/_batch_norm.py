@@ -26,7 +26,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
         self.active = Size(channels, channels)
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
-        """Weights and statistics at a size, each of shape ``(out_channels,)``."""
+        """Return weights and statistics at a size, each of shape ``(out_channels,)``."""
         return {name: first(getattr(self, name), size.out_channels) for name in _NAMES}
 
     def forward(self, input: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
         return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
     def extract(self, size: Size | None = None) -> nn.BatchNorm2d:
-        """The plain layer of that size with copies of its weights and statistics."""
+        """Return the plain layer of that size with copies of its weights and statistics."""
         size = size or self.active
         assert self.num_batches_tracked is not None
         return filled(
@@ -56,7 +56,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
 
 
 def batch_norm_tensors(layer: nn.BatchNorm2d) -> dict[str, Tensor]:
-    """Weights and statistics in use of a layer, elastic or plain, each of shape ``(channels,)``."""
+    """Return weights and statistics in use of a layer, elastic or plain, each ``(channels,)``."""
     if isinstance(layer, ElasticBatchNorm2d):
         return layer.tensors(layer.active)
     return {name: getattr(layer, name) for name in _NAMES}

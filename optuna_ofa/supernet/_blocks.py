@@ -1,4 +1,4 @@
-"""Modules of one layer of a network: made elastic, set to a size, extracted plain.
+"""Modules of one layer of a network: built elastic, set to a size, extracted plain.
 
 The containers are the same in a supernet and in an extracted net; only the units in them differ.
 """
@@ -16,7 +16,7 @@ from optuna_ofa.supernet._units import activation, build_unit, units_of
 
 
 class Residual(nn.Module):
-    """``conv(x)``, plus ``x`` where there is a shortcut.
+    """A branch ``conv(x)``, plus ``x`` if there is a shortcut.
 
     Args:
         conv: The branch.
@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
         return y
 
 
-def assemble(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
+def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
     """Put the units of a layer together; ``dropout`` is for the classifier."""
     match layer.kind:
         case "mbconv":
@@ -75,27 +75,27 @@ def assemble(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn
 
 
 def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float) -> nn.Module:
-    """The elastic module whose largest choice is this layer."""
+    """Build the elastic module whose largest choice is this layer."""
     units = {name: build_unit(unit, kernels, bn_eps) for name, unit in units_of(layer).items()}
-    return assemble(layer, units, dropout)
+    return join_units(layer, units, dropout)
 
 
 def activate(module: nn.Module, layer: Layer) -> None:
     """Set an elastic module to a layer that it contains; a plain one is left as it is."""
     for name, unit in units_of(layer).items():
-        _elastic.activate(module.get_submodule(name), unit.size)
+        _elastic.set_size(module.get_submodule(name), unit.size)
 
 
 def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
-    """The plain module of a layer that an elastic one contains, with copies of the weights."""
+    """Return the plain module of a layer of an elastic one, with copies of the weights."""
     units = {
-        name: _elastic.extract(module.get_submodule(name), unit.size)
+        name: _elastic.plain_copy(module.get_submodule(name), unit.size)
         for name, unit in units_of(layer).items()
     }
-    return assemble(layer, units, dropout)
+    return join_units(layer, units, dropout)
 
 
 def build_layer(layer: Layer, *, bn_eps: float = 1e-5) -> nn.Module:
-    """The plain module of a layer, with new weights."""
+    """Build the plain module of a layer, with new weights."""
     elastic = build(layer, kernels=(layer.kernel,), bn_eps=bn_eps, dropout=0.0)
     return extract(elastic, layer, 0.0)

@@ -14,8 +14,7 @@ from optuna_ofa._files import replacing
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.space import Family, get_family, known_families
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
-from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
-from optuna_ofa.supernet._linear import ElasticLinear
+from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._supernet import Supernet
 
 # the ofa package wraps these torch layers, so that their names stand twice in its keys
@@ -59,7 +58,7 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
 
     Args:
         supernet: The supernet.
-        path: Where to; the folder must exist.
+        path: The file; its folder must exist.
     """
     path = Path(path)
     own = supernet.state_dict()
@@ -69,7 +68,7 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
 
 
 def _published_keys(supernet: Supernet) -> dict[str, str]:
-    """The supernet's own key for each key of the ``ofa`` package."""
+    """Return the supernet's own key for each key of the ``ofa`` package."""
     wrapped = {name for name, m in supernet.named_modules() if isinstance(m, WRAPPED)}
     keys = {}
     for own in supernet.state_dict():
@@ -87,11 +86,11 @@ def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tens
 
 
 def read_tensors(path: Path, rule: str) -> Any:
-    """What a file of torch holds, if that is tensors and plain values.
+    """Return the content of a file of torch, if that is tensors and plain values.
 
     Args:
         path: The file.
-        rule: How the message begins: "`weights` must be a checkpoint of tensors".
+        rule: Beginning of the message: "`weights` must be a checkpoint of tensors".
 
     Raises:
         FormatError: If it is damaged, or holds objects of other classes.
@@ -127,8 +126,8 @@ def check_weights(
     Args:
         supernet: The supernet.
         state: A state dict with the keys of a `Supernet`.
-        path: Where it comes from.
-        argument: What the message calls it.
+        path: The file that it comes from.
+        argument: Name of the caller's argument in the message.
 
     Raises:
         FamilyMismatchError: With what does not fit, and the family that it looks like.

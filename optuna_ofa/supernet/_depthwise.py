@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Where it is faster, on maps in channels_last: kernels of 5 and more, for 3x3 torch has code of
+# Limits within which it is faster, on maps in channels_last: kernels of 5 and more, for 3x3 torch
 # its own; and maps of up to so many pixels for each weight of the kernel (14x14 for 7x7).
 MIN_KERNEL = 5
 MAX_PIXELS_A_WEIGHT = 4
@@ -81,7 +81,7 @@ class _DepthwiseConv2d(torch.autograd.Function):
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Tensor:
-    """The gradient of the filters.
+    """Return the gradient of the filters.
 
     Args:
         x: Input, ``(n, channels, height, width)``.
@@ -103,7 +103,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Te
 
 
 def _by_channel(x: Tensor) -> Tensor:
-    """``(channels, n, pixels)``, contiguous."""
+    """Return ``(channels, n, pixels)``, contiguous."""
     # as the transpose of a matrix, which is fast where x is in channels_last
     matrix = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     return matrix.t().contiguous().view(x.shape[1], len(x), -1)
@@ -111,7 +111,7 @@ def _by_channel(x: Tensor) -> Tensor:
 
 @cache
 def _pairs(height: int, width: int, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
-    """For each entry of a filter and each output pixel: the place of the product, if it is inside.
+    """Return the place of the product for each entry of a filter and output pixel, if it is inside.
 
     Returns:
         Indices into flattened (input pixel, output pixel) pairs, ``(kernel ** 2, out pixels)``,

@@ -1,4 +1,4 @@
-"""What every elastic layer can do: use a part of its weights, and give that part away."""
+"""The base of elastic layers: use a part of the weights, and extract that part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Size(NamedTuple):
-    """How much of a layer is in use: always the first channels, and the centre of a kernel.
+    """The part of a layer that is in use: the first channels, and the centre of a kernel.
 
     Args:
         in_channels: Channels (features of a linear layer) that come in.
@@ -27,7 +27,7 @@ class Size(NamedTuple):
 
 
 class Elastic:
-    """Mixin of the elastic layers; `activate` and `extract` find them by it.
+    """Mixin of the elastic layers, by which `set_size` and `plain_copy` find them.
 
     An elastic layer subclasses its torch layer, so its weights have the names and shapes of the
     largest plain layer.
@@ -36,29 +36,29 @@ class Elastic:
     active: Size
 
     def extract(self, size: Size | None = None) -> nn.Module:
-        """The plain layer of that size (None: the active one) with a copy of its weights."""
+        """Return the plain layer of that size (None: the active one) with a copy of its weights."""
         raise NotImplementedError
 
 
 def first(tensor: Tensor, n: int, dim: int = 0) -> Tensor:
-    """The first ``n`` entries along a dimension; the tensor itself where there are no more."""
+    """Return the first ``n`` entries along a dimension; the tensor itself if it has no more."""
     # a slice takes microseconds, which dozens of layers would pay for nothing
     return tensor if tensor.shape[dim] == n else tensor.narrow(dim, 0, n)
 
 
-def activate(module: nn.Module, size: Size) -> None:
+def set_size(module: nn.Module, size: Size) -> None:
     """Set the size of all elastic layers in a module."""
     for layer in module.modules():
         if isinstance(layer, Elastic):
             layer.active = size
 
 
-def extract(module: nn.Module, size: Size) -> nn.Module:
-    """A copy of a layer, or of a sequence of layers, with plain layers for the elastic ones."""
+def plain_copy(module: nn.Module, size: Size) -> nn.Module:
+    """Return a copy of a layer or of a sequence of layers in which all are plain."""
     if isinstance(module, Elastic):
         return module.extract(size)
     if isinstance(module, nn.Sequential):
-        children = ((name, extract(child, size)) for name, child in module.named_children())
+        children = ((name, plain_copy(child, size)) for name, child in module.named_children())
         return nn.Sequential(OrderedDict(children))
     return copy.deepcopy(module)
 

@@ -11,8 +11,8 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
 
-def at_resolution(images: Tensor, resolution: int) -> Tensor:
-    """The images at a resolution: as they are, or resized bilinearly with antialiasing.
+def resize_images(images: Tensor, resolution: int) -> Tensor:
+    """Return the images at a resolution: as they are, or resized bilinearly with antialiasing.
 
     Args:
         images: ``(n, channels, height, width)``.
@@ -25,13 +25,13 @@ def at_resolution(images: Tensor, resolution: int) -> Tensor:
 
 
 def check_batch(batch: Any, family: Family, rule: str, which: str) -> tuple[Tensor, Tensor]:
-    """What a loader gave as images ``(n, channels, height, width)`` and class indices ``(n,)``.
+    """Return a batch as images ``(n, channels, height, width)`` and class indices ``(n,)``.
 
     Args:
-        batch: What it gave.
-        family: What images and labels must fit.
-        rule: How messages begin: "`loader` must give".
-        which: What messages call the batch: "batch 3".
+        batch: The batch that the loader gave.
+        family: The family that images and labels must fit.
+        rule: Beginning of messages: "`loader` must give".
+        which: Name of the batch in messages: "batch 3".
 
     Raises:
         InvalidArgumentError: If it is something else.

@@ -8,17 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optuna_ofa.space import make_divisible
+from optuna_ofa.costs import se_channels
 from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
-def squeezed(channels: int) -> int:
-    """Channels between the two convolutions: a quarter, divisible by 8."""
-    return make_divisible(channels // 4)
-
-
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate that sees the means of all channels.
+    """Scaling of each channel by a gate that depends on the means of all channels.
 
     Args:
         channels: Number of channels.
@@ -26,7 +21,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        mid = squeezed(channels)
+        mid = se_channels(channels)
         layers = {
             "reduce": nn.Conv2d(channels, mid, 1),
             "relu": nn.ReLU(inplace=True),
@@ -54,8 +49,8 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
         self.active = Size(channels, channels)
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
-        """The weights at a size, by their names in the state dict."""
-        n, mid = size.out_channels, squeezed(size.out_channels)
+        """Return the weights at a size, by their names in the state dict."""
+        n, mid = size.out_channels, se_channels(size.out_channels)
         weight = self.fc.get_parameter
         return {
             "fc.reduce.weight": first(first(weight("reduce.weight"), mid), n, 1),
@@ -71,7 +66,7 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
         return x * F.hardsigmoid(F.conv2d(y, expand, expand_bias))
 
     def extract(self, size: Size | None = None) -> SqueezeExcite:
-        """The plain module of that size with a copy of its weights."""
+        """Return the plain module of that size with a copy of its weights."""
         size = size or self.active
         with torch.device("meta"):
             plain = SqueezeExcite(size.out_channels)

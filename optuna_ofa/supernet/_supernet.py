@@ -83,8 +83,8 @@ class Supernet(nn.Module):
         """Compute the active subnet.
 
         Args:
-            x: Images, ``(n, in_channels, height, width)``. They are not resized: giving them the
-                resolution of the subnet is the caller's business.
+            x: Images, ``(n, in_channels, height, width)``. The caller has resized them to
+                the resolution of the subnet.
 
         Returns:
             Logits, ``(n, n_classes)``.
@@ -95,7 +95,7 @@ class Supernet(nn.Module):
         return x
 
     def extract(self, subnet: Subnet) -> nn.Sequential:
-        """A plain network of one subnet, in the same mode, on the same device.
+        """Return a plain network of one subnet, in the same mode, on the same device.
 
         It has copies of the weights and knows nothing of the supernet, which stays as it is. The
         keys of its state dict are those of the static networks of the ``ofa`` package.
@@ -118,7 +118,7 @@ class Supernet(nn.Module):
 
 
 def slot_modules(net: nn.Module) -> Iterator[nn.Module]:
-    """The modules of the layers, from the input to the output.
+    """Yield the modules of the layers, from the input to the output.
 
     Of a supernet they are one for each slot of the family, of an extracted network one for each
     slot that its subnet has.
@@ -128,7 +128,7 @@ def slot_modules(net: nn.Module) -> Iterator[nn.Module]:
 
 
 def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
-    """The network that `Supernet.extract` gives for these layers, with new weights."""
+    """Build the network that `Supernet.extract` gives for these layers, with new weights."""
     block = "bottleneck" if any(layer.kind == "bottleneck" for layer in layers) else "mbconv"
     modules = [_blocks.build_layer(layer, bn_eps=bn_eps) for layer in layers]
     return nn.Sequential(_named(block, layers, modules))
@@ -137,7 +137,7 @@ def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
 def _named(
     block: str, layers: Iterable[Layer], modules: Iterable[nn.Module]
 ) -> OrderedDict[str, nn.Module]:
-    """The children of a network under the names that the ``ofa`` package gives them."""
+    """Return the children of a network under the names that the ``ofa`` package gives them."""
     groups: OrderedDict[str, list[nn.Module]] = OrderedDict()
     for layer, module in zip(layers, modules, strict=True):
         groups.setdefault(_name(block, layer), []).append(module)

@@ -11,9 +11,8 @@ from torch import nn
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
-from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
 from optuna_ofa.supernet._elastic import Size
-from optuna_ofa.supernet._linear import ElasticLinear
+from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
@@ -42,7 +41,7 @@ class Unit(NamedTuple):
 
 
 def units_of(layer: Layer) -> dict[str, Unit]:
-    """The units of a layer, by the names that they have in the ``ofa`` package."""
+    """Return the units of a layer, by the names that they have in the ``ofa`` package."""
     n_in, mid, n_out = layer.in_channels, layer.mid_channels, layer.out_channels
     size, act, stride = Size(n_in, n_out, layer.kernel), layer.act, layer.stride
     match layer.kind:
@@ -77,7 +76,7 @@ def units_of(layer: Layer) -> dict[str, Unit]:
 
 
 def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
-    """The elastic modules of a unit; ``kernels`` is for the depthwise convolutions."""
+    """Build the elastic modules of a unit; ``kernels`` is for the depthwise convolutions."""
     n_in, n_out, kernel = unit.size
     if unit.kind == "linear":
         return ElasticLinear(n_in, n_out)
@@ -98,7 +97,7 @@ def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
 
 
 def activation(name: str) -> nn.Module:
-    """The activation of that name.
+    """Return the activation of that name.
 
     Raises:
         InvalidArgumentError: If there is none.

@@ -8,9 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from optuna_ofa.costs import se_channels
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, SearchSpace, slot_layers
-from optuna_ofa.supernet import Supernet, slot_modules, squeezed
+from optuna_ofa.supernet import Supernet, slot_modules
 
 
 @torch.no_grad()
@@ -61,7 +62,7 @@ def _sort_mbconv(block: nn.Module, layer: Layer, widths: Collection[int]) -> Non
     for parameter in excite.parameters():
         _permute(parameter, 0, order)
     _permute(squeeze.get_parameter("weight"), 1, order)
-    inner = _order(excite.get_parameter("weight"), {squeezed(width) for width in widths})
+    inner = _order(excite.get_parameter("weight"), {se_channels(width) for width in widths})
     _permute(excite.get_parameter("weight"), 1, inner)
     for parameter in squeeze.parameters():
         _permute(parameter, 0, inner)

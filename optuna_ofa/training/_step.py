@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optuna_ofa.supernet import Supernet, at_resolution
+from optuna_ofa.supernet import Supernet, resize_images
 from optuna_ofa.training._recipe import Run
 from optuna_ofa.training._settings import TrainingSettings
 
@@ -89,5 +89,5 @@ class _Views(dict[int, Tensor]):
         self._images = images
 
     def __missing__(self, resolution: int) -> Tensor:
-        self[resolution] = at_resolution(self._images, resolution)
+        self[resolution] = resize_images(self._images, resolution)
         return self[resolution]

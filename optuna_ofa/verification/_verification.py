@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from optuna_ofa.fronts import Front
-from optuna_ofa.predictors import kendall_tau
+from optuna_ofa.predictors import PredictionErrors, prediction_errors
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
 
@@ -41,9 +40,27 @@ class Verification:
         return iter(self.points)
 
     @cached_property
-    def errors(self) -> dict[str, MetricErrors]:
-        """Figures of each metric that was measured."""
-        return {metric: errors_of(metric, self.points) for metric in self.metrics}
+    def errors(self) -> dict[str, PredictionErrors]:
+        """The errors of each metric over the points where it was measured."""
+        return {metric: self._errors_of(metric) for metric in self.metrics}
+
+    def _errors_of(self, metric: str) -> PredictionErrors:
+        points = [p for p in self.points if metric in p.measured]
+        predicted = np.array([p.predicted[metric] for p in points])
+        measured = np.array([p.measured[metric] for p in points])
+        return prediction_errors(metric, predicted, measured)
+
+    def n_known(self, metric: str) -> int:
+        """Return how many measured points have a standard deviation of their prediction."""
+        return len(self._exploited_of(metric))
+
+    def n_exploited(self, metric: str) -> int:
+        """Return how many of those are worse than their 90 % interval; by chance it is 5 %."""
+        return sum(self._exploited_of(metric))
+
+    def _exploited_of(self, metric: str) -> list[bool]:
+        flags = (p.exploited(metric) for p in self.points if metric in p.measured)
+        return [flag for flag in flags if flag is not None]
 
     @property
     def exploited(self) -> tuple[VerifiedPoint, ...]:
@@ -68,7 +85,8 @@ class Verification:
         head = ("n", "MAPE %", "RMSE", "bias", "Kendall", "exploited")
         yield f"{'':16}" + "".join(f"{h:>11}" for h in head)
         for metric, of in self.errors.items():
-            known = f"{of.n_exploited} of {of.n_known}" if of.n_known else "unknown"
+            n_known = self.n_known(metric)
+            known = f"{self.n_exploited(metric)} of {n_known}" if n_known else "unknown"
             figures = "".join(f"{x:11.3f}" for x in (of.mape, of.rmse, of.bias, of.kendall))
             yield f"{metric:16}{of.n:11}{figures}{known:>11}"
 
@@ -127,52 +145,3 @@ class VerifiedPoint:
             return None
         too_good = self.error(metric) if METRICS[metric].maximize else -self.error(metric)
         return too_good > Z90 * self.predicted_std[metric]
-
-
-class MetricErrors(NamedTuple):
-    """Predictions of one metric against measurements.
-
-    Args:
-        metric: The metric.
-        n: Number of subnets that were measured.
-        mape: Mean absolute error relative to the measurement, in percent.
-        rmse: Root mean square error in the metric's unit.
-        bias: Mean error in the metric's unit; positive where predictions are too high.
-        kendall: Kendall's tau-b; NaN for fewer than two different values.
-        n_known: How many predictions have a standard deviation.
-        n_exploited: How many of these have a measurement that is worse than their 90 % interval;
-            chance alone makes it 5 %.
-    """
-
-    metric: str
-    n: int
-    mape: float
-    rmse: float
-    bias: float
-    kendall: float
-    n_known: int
-    n_exploited: int
-
-
-def errors_of(metric: str, points: Sequence[VerifiedPoint]) -> MetricErrors:
-    """The errors over those points that have the metric; figures are NaN where none has."""
-    points = [p for p in points if metric in p.measured]
-    if not points:
-        nan = float("nan")
-        return MetricErrors(metric, 0, nan, nan, nan, nan, 0, 0)
-    predicted = np.array([p.predicted[metric] for p in points])
-    measured = np.array([p.measured[metric] for p in points])
-    errors = predicted - measured
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mape = float(np.mean(np.abs(errors / measured)) * 100)
-    known = [x for x in (p.exploited(metric) for p in points) if x is not None]
-    return MetricErrors(
-        metric,
-        len(points),
-        mape,
-        float(np.sqrt(np.mean(errors**2))),
-        float(errors.mean()),
-        kendall_tau(predicted, measured),
-        len(known),
-        sum(known),
-    )

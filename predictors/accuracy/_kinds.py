@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
-from optuna_ofa.predictors._mlp_ensemble import MLPEnsemble
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.accuracy._ridge import RidgeModel
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
 from optuna_ofa.space import SearchSpace
 
-ModelKind = Literal["gaussian_process", "ridge", "mlp", "ensemble"]
-_READERS: dict[Any, Callable[[SearchSpace, Mapping[str, Any]], AccuracyModel]] = {
-    "gaussian_process": GaussianProcess.from_dict,
-    "ridge": RidgeModel.from_dict,
-    "mlp": MLPEnsemble.from_dict,
-    "ensemble": MLPEnsemble.from_dict,
-}
+ModelKind = Literal["gaussian_process", "ridge"]
 
 
 def fit_model(
@@ -40,15 +33,9 @@ def fit_model(
         )
     if penalty is not None and not penalty > 0:
         raise InvalidArgumentError(f"`penalty` must be positive, but got {penalty}.")
-    match kind:
-        case "gaussian_process":
-            return GaussianProcess.fit(space, rows, seed=seed)
-        case "ridge":
-            return RidgeModel.fit(space, rows, penalty)
-        case "mlp":
-            return MLPEnsemble.fit_one(space, rows, seed=seed)
-        case "ensemble":
-            return MLPEnsemble.fit(space, rows, seed=seed)
+    if kind == "ridge":
+        return RidgeModel.fit(space, rows, penalty)
+    return GaussianProcess.fit(space, rows, seed=seed)
 
 
 def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
@@ -63,4 +50,4 @@ def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
             f"`model` must have a `kind` among {', '.join(get_args(ModelKind))}, but "
             f"has {kind!r:.100}."
         )
-    return _READERS[kind](space, data)
+    return (RidgeModel if kind == "ridge" else GaussianProcess).from_dict(space, data)

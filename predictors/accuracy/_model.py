@@ -1,4 +1,4 @@
-"""What stands behind an accuracy predictor."""
+"""The interface of the models behind an accuracy predictor."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from optuna_ofa.space import Matrix
 
 
 class AccuracyModel(abc.ABC):
-    """Maps a genotype matrix to top-1 accuracies. Called by `AccuracyPredictor`."""
+    """A function from genotypes to top-1 accuracies. Called by `AccuracyPredictor`."""
 
     @abc.abstractmethod
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
+        """Return the top-1 accuracies in percent, ``(n,)``."""
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviations in points, ``(n,)``; None where the model has none."""
+        """Return standard deviations in points, ``(n,)``; None where the model has none."""
         return None
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """As `Predictor.local_model`."""
+        """Return the same as `Predictor.local_model`."""
         return None
 
     def to_dict(self) -> dict[str, Any] | None:
-        """JSON-ready numbers; None for a published network, which has a file already."""
+        """Return JSON-ready numbers; None for a published network, which has a file already."""
         return None

@@ -1,4 +1,4 @@
-"""Networks that predict accuracy from one-hot inputs: the published ones, and fitted ones."""
+"""The published networks, which predict accuracy from one-hot inputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from optuna_ofa.formats import Encoding
+from optuna_ofa.formats import OneHotEncoding
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import KnownTangents, in_blocks
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -17,7 +17,7 @@ class OneHotMLP(AccuracyModel):
     """A multilayer perceptron on one-hot inputs; its output is a fraction.
 
     Args:
-        encoding: How its inputs are made.
+        encoding: The encoding of its inputs.
         space: The space of the matrices.
         layers: Weight and bias of each linear layer, ReLU between them.
         base: Added to the output.
@@ -26,7 +26,7 @@ class OneHotMLP(AccuracyModel):
     def __init__(
         self,
         *,
-        encoding: Encoding,
+        encoding: OneHotEncoding,
         space: SearchSpace,
         layers: list[tuple[torch.Tensor, torch.Tensor | None]],
         base: float = 0.0,
@@ -39,14 +39,14 @@ class OneHotMLP(AccuracyModel):
 
     @torch.inference_mode()
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
+        """Return the top-1 accuracies in percent, ``(n,)``."""
         rows = self._space.check(matrix)
         inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
         return self._percent(in_blocks(self._forward, inputs)[:, 0])
 
     @torch.inference_mode()
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The tangent at each anchor: how the accuracy changes with each input."""
+        """Return the tangent at each anchor: how the accuracy changes with each input."""
         inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
         tangents = self._known_tangents(anchors, inputs)
         values = self._percent(tangents[:, 0])
@@ -70,7 +70,7 @@ class OneHotMLP(AccuracyModel):
 
     @torch.inference_mode()
     def _tangents(self, x: torch.Tensor) -> torch.Tensor:
-        """Each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
+        """Return each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
         active = []
         for weight, bias in self.layers[:-1]:
             x = torch.nn.functional.linear(x, weight, bias)

@@ -20,12 +20,12 @@ from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, get_family
 
 
 class AccuracyPredictor(Predictor):
-    """Predicts the top-1 accuracy of subnets in percent.
+    """A predictor of the top-1 accuracy of subnets in percent.
 
     Args:
         space: The subnets that it was made for.
-        model: What predicts; use `load` or `fit`.
-        metadata: Where it comes from (JSON).
+        model: The model; use `load` or `fit`.
+        metadata: Facts about its origin (JSON).
     """
 
     metric = "top1"
@@ -47,15 +47,14 @@ class AccuracyPredictor(Predictor):
     ) -> AccuracyPredictor:
         """Read one of the three published encodings, or what `save` wrote.
 
-        Which one a file is, is recognised from its names and shapes; the encodings are in
-        ``docs/formats.md``.
+        The encoding is recognised by names and shapes; see ``docs/formats.md``.
 
         Args:
             path: A ``.pth`` state dict, or JSON.
-            family: The family that it was trained for. A state dict does not tell; by default
+            family: The family that it was trained for. A state dict does not say; by default
                 the one it was published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
             resolutions: For the encoding with the resolution first: the input sizes in pixels
-                in the order of training, which the file does not tell.
+                in the order of training, which the file does not say.
 
         Raises:
             FormatError: If the file is none of these; says what its shapes are.
@@ -97,14 +96,12 @@ class AccuracyPredictor(Predictor):
             space: The space that the subnets come from and that shall be predicted.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
-            model: ``"gaussian_process"`` and ``"ridge"`` on ordered choices and costs; ``"mlp"``,
-                the network of Once-for-All on one-hot inputs, without standard deviations, and
-                ``"ensemble"`` of five of these.
+            model: ``"gaussian_process"`` or ``"ridge"``, both on ordered choices and costs.
             penalty: Of ``"ridge"`` alone: weight of the squared coefficients, positive; None takes
                 the one with the least leave-one-out error.
-            seed: Of what is drawn: the networks' first weights and the order of their rows; the
-                rows that the Gaussian process finds its hyper-parameters on, beyond 500.
-            metadata: Where the measurements come from (JSON).
+            seed: Seed of the rows that the Gaussian process finds its hyper-parameters on where
+                there are more than 500.
+            metadata: Facts about the measurements (JSON).
 
         Raises:
             InvalidSubnetError: If a subnet does not belong to ``space``.
@@ -117,15 +114,15 @@ class AccuracyPredictor(Predictor):
         return cls(space=space, model=fitted, metadata=metadata)
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracy in percent, ``(n,)``."""
+        """Return the top-1 accuracies in percent, ``(n,)``."""
         return self.model.predict(np.asarray(matrix))
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviation in points, ``(n,)``; None for a network alone."""
+        """Return standard deviations in points, ``(n,)``; None for a published network."""
         return self.model.predict_std(np.asarray(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """Tangents, or the model itself where it is linear."""
+        """Return tangents, or the model itself where it is linear."""
         return self.model.local_model(anchors)
 
     def save(self, path: str | Path) -> None:

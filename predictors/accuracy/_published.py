@@ -1,4 +1,4 @@
-"""Reading the published accuracy predictors, which are bare state dicts."""
+"""The published accuracy predictors, which are bare state dicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from pathlib import Path
 import torch
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.formats import Encoding, mobilenet_encoding, resnet_encoding, tutorial_encoding
+from optuna_ofa.formats import (
+    OneHotEncoding,
+    mobilenet_encoding,
+    resnet_encoding,
+    tutorial_encoding,
+)
 from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
 from optuna_ofa.space import Family, SearchSpace, get_family
 
@@ -20,7 +25,7 @@ _N_BLOCKS = {"MobileNetV3": 20, "ProxylessNASNets": 21}
 def read_state_dict(
     path: Path, family: Family | None, resolutions: Sequence[int] | None
 ) -> tuple[SearchSpace, OneHotMLP]:
-    """Read a predictor and find out which encoding it has.
+    """Read a predictor and recognise its encoding.
 
     Raises:
         FormatError: If it is no state dict of linear layers, or of none of the encodings.
@@ -34,7 +39,7 @@ def read_state_dict(
     n_inputs = layers[0][0].shape[1]
     if sequential:
         encoding = tutorial_encoding()
-        default = "ofa_mbv3_w1.2"  # what it was published for
+        default = "ofa_mbv3_w1.2"  # the family that it was published for
     elif n_inputs == resnet_encoding().n_inputs:
         encoding, default = resnet_encoding(), "ofa_resnet50"
     else:
@@ -65,7 +70,7 @@ def _load(path: Path) -> Mapping[str, torch.Tensor]:
 def _linear_layers(
     state: Mapping[str, torch.Tensor], path: Path, pattern: str
 ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Weights and biases in the order of the layers' numbers."""
+    """Return weights and biases in the order of the layers' numbers."""
     matches = [match for key in state if (match := re.fullmatch(pattern, key))]
     names = [match[0].removesuffix("weight") for match in sorted(matches, key=lambda m: int(m[1]))]
     layers = [(state[f"{n}weight"].float(), state.get(f"{n}bias")) for n in names]
@@ -87,7 +92,7 @@ def _linear_layers(
 
 def _resolution_first(
     n_inputs: int, family: Family | None, resolutions: Sequence[int] | None, path: Path
-) -> Encoding:
+) -> OneHotEncoding:
     if family is None or family.architecture not in _N_BLOCKS:
         raise InvalidArgumentError(
             f"`family` must be given, a MobileNetV3 or ProxylessNAS one, because {path} has the "
@@ -104,7 +109,7 @@ def _resolution_first(
     return mobilenet_encoding(resolutions, n_blocks=20 if n_blocks == 20 else 21)
 
 
-def _require(encoding: Encoding, n_inputs: int, family: Family, path: Path) -> None:
+def _require(encoding: OneHotEncoding, n_inputs: int, family: Family, path: Path) -> None:
     if family.architecture not in encoding.architectures:
         raise FamilyMismatchError(
             f"`family` must be a {' or '.join(encoding.architectures)} one for {path}, which has "

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.predictors._features import Thermometer
 from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Matrix, SearchSpace
 
-# What a fit chooses from where no penalty is given.
+# The penalties that a fit chooses from where none is given.
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
@@ -62,7 +62,7 @@ class RidgeModel(AccuracyModel):
         gram = centred.T @ centred + penalty * np.eye(features.shape[1])
         covariance = np.linalg.inv(gram)
         weights = covariance @ (centred.T @ (top1 - level))
-        # parameters that the data really pays for: the trace of the hat matrix
+        # effective number of parameters: the trace of the hat matrix
         n_effective = float(np.trace(covariance @ (centred.T @ centred))) + 1
         residuals = top1 - level - centred @ weights
         noise = float(np.sqrt(residuals @ residuals / max(len(top1) - n_effective, 1.0)))
@@ -71,23 +71,23 @@ class RidgeModel(AccuracyModel):
         )
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
+        """Return the top-1 accuracies in percent, ``(n,)``."""
         # not a matrix product, whose last bits depend on the number of rows
         points = np.sum((self._features(matrix) - self._mean) * self._weights, axis=1)
         return np.asarray(self._top1 + points)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Standard deviations in points, larger away from the subnets it was fitted on."""
+        """Return standard deviations in points, larger away from the subnets it was fitted on."""
         centred = self._features(matrix) - self._mean
         leverage = np.einsum("ij,jk,ik->i", centred, self._covariance, centred)
         return np.asarray(self._noise * np.sqrt(1 + leverage))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The model itself, which is linear."""
+        """Return the model itself, which is linear."""
         return lambda matrix, _: self.predict(matrix)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready numbers; the covariance, most of a file, has ten significant digits."""
+        """Return JSON-ready numbers; the covariance, most of a file, has ten significant digits."""
         return {
             "kind": "ridge",
             "top1": self._top1,
@@ -129,7 +129,7 @@ class RidgeModel(AccuracyModel):
 
 
 def best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
-    """The penalty whose fit predicts each row best from all others, in closed form.
+    """Return the penalty whose fit predicts each row best from all others, in closed form.
 
     With the hat matrix H the error of a left-out row is its residual over 1 - H_ii; the mean
     takes another 1/n.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-# Where hyper-parameters start, in units of what the accuracies scatter by.
+# Starting values of hyper-parameters, in standard deviations of the accuracies.
 _START_LENGTH = 5.0  # two subnets differ in some 25 choices
 _START_SLOPE = 0.3
 _START_NOISE = 0.1
@@ -30,18 +30,18 @@ class Kernel:
         self.amplitude, self.noise = values[2 * n], values[2 * n + 1]
 
     def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Covariances of ``(m, n_features)`` and ``(n, n_features)``, ``(m, n)``."""
+        """Return the covariances of ``(m, n_features)`` and ``(n, n_features)``, ``(m, n)``."""
         x, y = a / self.lengths, b / self.lengths
         squares = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * x @ y.T
         rbf = self.amplitude.square() * torch.exp(-0.5 * squares.clamp_min(0))
         return rbf + (a * self.slopes) @ (b * self.slopes).T
 
     def variances(self, a: torch.Tensor) -> torch.Tensor:
-        """The diagonal of ``self(a, a)``, ``(m,)``."""
+        """Return the diagonal of ``self(a, a)``, ``(m,)``."""
         return self.amplitude.square() + (a * self.slopes).square().sum(1)
 
     def factor(self, a: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Lower Cholesky factor of the covariance of measurements.
+        """Return the lower Cholesky factor of the covariance of measurements.
 
         Args:
             a: ``(n, n_features)``.
@@ -54,12 +54,12 @@ class Kernel:
 
 
 def n_groups(groups: torch.Tensor) -> int:
-    """How many groups there are."""
+    """Return the number of groups."""
     return int(groups.max()) + 1
 
 
 def start_logs(groups: torch.Tensor) -> torch.Tensor:
-    """What is reasonable for standardised accuracies before anything was measured."""
+    """Return hyper-parameters that suit standardised accuracies before any measurement."""
     n = n_groups(groups)
     values = [_START_LENGTH] * n + [_START_SLOPE] * n + [1.0, _START_NOISE]
     return torch.tensor(values, dtype=torch.float64).log()
@@ -69,7 +69,7 @@ def start_logs(groups: torch.Tensor) -> torch.Tensor:
 # A wider prior changes nothing within the range of the measured accuracies, but with few rows
 # (200) it sometimes gives lengths that are useless above it.
 _PRIOR_STD = 1.0
-# what a line search may try: a factor of 150, where the matrix can still be inverted
+# range of a line search: a factor of 150, where the matrix can still be inverted
 _LIMIT = 5.0
 _MAX_STEPS = 60
 
@@ -77,7 +77,7 @@ _MAX_STEPS = 60
 def fit_logs(
     features: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, groups: torch.Tensor
 ) -> torch.Tensor:
-    """The most probable logarithms of `Kernel`, by L-BFGS.
+    """Return the most probable logarithms of `Kernel`, by L-BFGS.
 
     The prior decides what the data say little of.
 

@@ -1,4 +1,4 @@
-"""What a Gaussian process says of new inputs once it knows some."""
+"""Predictions of a Gaussian process from its known inputs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Posterior:
         self._slopes = kernel.slopes.square() * (weights @ features)
 
     def means(self, x: torch.Tensor) -> torch.Tensor:
-        """Means at ``(m, n_features)``, ``(m, 1)``."""
+        """Return the means at ``(m, n_features)``, ``(m, 1)``."""
         return (self._similarities(x) @ self._mass + x @ self._slopes)[:, None]
 
     def tangents(self, x: torch.Tensor) -> torch.Tensor:
-        """Each mean and its derivative by each feature, ``(m, 1 + n_features)``."""
+        """Return each mean and its derivative by each feature, ``(m, 1 + n_features)``."""
         pulls = self._similarities(x) * self._mass
         total = pulls.sum(1, keepdim=True)
         scaled = x / self.kernel.lengths
@@ -44,7 +44,7 @@ class Posterior:
         return torch.cat([total + (x @ self._slopes)[:, None], curved + self._slopes], dim=1)
 
     def variances(self, x: torch.Tensor) -> torch.Tensor:
-        """Variances of measurements, noise included, ``(m, 1)``."""
+        """Return the variances of measurements, noise included, ``(m, 1)``."""
         kernel = self.kernel
         known: torch.Tensor = torch.linalg.solve_triangular(
             self._factor, kernel(self._features, x), upper=False
@@ -53,7 +53,7 @@ class Posterior:
         return (left.clamp_min(0) + kernel.noise.square())[:, None]
 
     def _similarities(self, x: torch.Tensor) -> torch.Tensor:
-        """The RBF kernel without its amplitude, ``(m, n)``."""
+        """Return the RBF kernel without its amplitude, ``(m, n)``."""
         scaled = x / self.kernel.lengths
         ones = torch.ones(len(x), 1, dtype=x.dtype)
         exponents = torch.cat([scaled, ones], dim=1) @ self._points.T

@@ -13,8 +13,8 @@ from optuna_ofa._files import decode_array, encode_array
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
-from optuna_ofa.predictors._features import GaussianProcessInputs
 from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors._thermometer import GaussianProcessInputs
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs, start_logs
 from optuna_ofa.predictors.gaussian_process._posterior import Posterior
@@ -92,7 +92,7 @@ class GaussianProcess(AccuracyModel):
         if n > _MAX_ROWS:
             raise InvalidArgumentError(
                 f"`subnets` must be at most {_MAX_ROWS} different ones for a Gaussian process, but "
-                f"got {n}; use model='ensemble' or 'ridge', or fewer."
+                f"got {n}; use model='ridge', or fewer."
             )
         level, scale = float(rows.top1.mean()), float(rows.top1.std())
         targets = torch.from_numpy((rows.top1 - level) / scale)
@@ -120,15 +120,15 @@ class GaussianProcess(AccuracyModel):
         return self._logs
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Top-1 accuracies in percent, ``(n,)``."""
+        """Return the top-1 accuracies in percent, ``(n,)``."""
         return self._level + self._scale * self._in_pieces(self._posterior.means, matrix)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Standard deviations of a measurement, larger away from the measured subnets."""
+        """Return standard deviations of a measurement, larger away from the measured subnets."""
         return self._scale * np.sqrt(self._in_pieces(self._posterior.variances, matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The tangent at each anchor: how the accuracy changes with each feature."""
+        """Return the tangent at each anchor: how the accuracy changes with each feature."""
         features = self._inputs(anchors)
         tangents = self._known_tangents(anchors, features).numpy()
         slopes = self._scale * tangents[:, 1:]
@@ -144,7 +144,7 @@ class GaussianProcess(AccuracyModel):
     def _in_pieces(
         self, forward: Callable[[torch.Tensor], torch.Tensor], matrix: Matrix
     ) -> NDArray[np.float64]:
-        """``forward`` of all rows, ``(n,)``; only a piece has its features in memory."""
+        """Return ``forward`` of all rows, ``(n,)``; only a piece has its features in memory."""
         values = np.empty(len(matrix))
         for start in range(0, len(matrix), _PIECE):
             piece = slice(start, start + _PIECE)
@@ -152,7 +152,7 @@ class GaussianProcess(AccuracyModel):
         return values
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the measured subnets, and what was fitted."""
+        """Return the measured subnets and what was fitted, JSON-ready."""
         return {
             "kind": "gaussian_process",
             "level": self._level,

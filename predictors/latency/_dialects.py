@@ -1,6 +1,6 @@
-"""How each kind of latency table writes the key of a layer.
+"""The keys of layers in each kind of latency table.
 
-Read from the published files and from the code that wrote them; see the sources at each dialect.
+Taken from the published files and from the code that wrote them, named at each dialect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class TableDialect:
             nothing of their own, because another entry includes them.
         fields: The fields of a block's key after the shapes, each with what of a layer it
             writes: a ratio or a number of channels may both be called "expand".
-        stem_type: Type of the entries that tell which resolutions a table has.
+        stem_type: Type of the entries that show the resolutions of a table.
         logits_role: Role of the layer whose entry ends in the class scores.
         flat_logits: Whether the classifier's input is written as channels alone.
     """
@@ -38,7 +38,7 @@ class TableDialect:
     flat_logits: bool = False
 
     def key(self, layer: Layer, n_classes: int) -> str | None:
-        """The key of a layer of a network; None where another entry includes it."""
+        """Return the key of a layer of a network; None where another entry includes it."""
         layer_type = self.layer_types.get(layer.role)
         if layer_type is None:
             return None

@@ -1,4 +1,4 @@
-"""What the latency of a network is explained by."""
+"""The features that explain the latency of a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Features = Callable[[Matrix], NDArray[np.float64]]
 
 
 def latency_features(kind: FeatureKind, space: SearchSpace) -> Features:
-    """The function from ``(n, n_genes)`` genotypes to ``(n, n_features)`` numbers."""
+    """Return the function from ``(n, n_genes)`` genotypes to ``(n, n_features)`` numbers."""
     match kind:
         case "physical":
             return PhysicalFeatures(space)
@@ -48,7 +48,7 @@ class PhysicalFeatures:
         ]
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """``(n, n_features)`` in millions of multiply-adds, millions of numbers, and counts."""
+        """Return ``(n, n_features)``: multiply-adds and numbers in millions, and counts."""
         return np.stack([total(matrix) for total in self._sums], axis=1)
 
 
@@ -83,12 +83,12 @@ class OneHotFeatures:
         self._values = np.array([c for _, c in pairs], dtype=np.int16)
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """``(n, n_features)`` zeros and ones."""
+        """Return ``(n, n_features)`` zeros and ones."""
         rows = self._space.canonicalize(self._space.check(matrix))
         return np.asarray(rows[:, self._columns] == self._values, dtype=float)
 
 
-# A ridge on top of a table pays from about so many rows, one-hot features from so many.
+# Numbers of rows from which the features improve a prediction.
 _LEAST = {"none": 3, "physical": 40, "onehot": 150}
 LEAST_ROWS = 5
 
@@ -110,7 +110,7 @@ class Inputs:
         self.free += [False] * (self.n_features - len(self.free))
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """``(n, n_features)`` numbers; `free` says which of them have no penalty."""
+        """Return ``(n, n_features)`` numbers; `free` says which of them have no penalty."""
         columns = [np.ones((len(matrix), 1))]
         if self._table is not None:
             columns.append(self._table.predict(matrix)[:, None])
@@ -118,14 +118,14 @@ class Inputs:
 
 
 def model_name(kind: str, table: LatencyTable | None) -> str:
-    """What a model is called in reports."""
+    """Return the name of a model in reports."""
     if table is None:
         return kind
     return "table + affine" if kind == "none" else f"table + {kind}"
 
 
 def candidates(n: int, table: LatencyTable | None) -> list[FeatureKind]:
-    """The features that ``n`` rows are enough for, from the simplest to the richest."""
+    """Return the features that ``n`` rows are enough for, from the simplest to the richest."""
     kinds: list[FeatureKind] = [k for k in get_args(FeatureKind) if n >= _LEAST[k]]
     if table is None:
         kinds = [k for k in kinds if k != "none"] or ["physical"]
@@ -139,7 +139,7 @@ def heldout_mape(
     folds: NDArray[np.intp],
     penalty: float | None,
 ) -> float:
-    """Mean absolute error in percent over folds that the fit did not see."""
+    """Return the mean absolute error in percent over folds that the fit did not see."""
     errors = np.empty(len(latency))
     for fold in np.unique(folds):
         out = folds == fold

@@ -10,14 +10,14 @@ from optuna_ofa.costs import placements
 from optuna_ofa.predictors.latency._table_files import Entry
 from optuna_ofa.space import Layer, SearchSpace
 
-# What says in a table's metadata that it was measured at few sizes on purpose.
-METHOD = "linear in area"
+# Value in the metadata of a table that was measured at few sizes on purpose.
+LINEAR_IN_AREA = "linear in area"
 
 
 def interpolate(
     space: SearchSpace, measured: Sequence[int], look_up: Callable[[Layer, int], Entry]
 ) -> dict[Layer, Entry]:
-    """An entry for every layer of a space, from measurements at two resolutions or more.
+    """Return an entry for every layer of a space, from measurements at two resolutions or more.
 
     A layer's time is taken to be linear in its area, the pixels that come in and go out, between
     the two resolutions that are nearest: its work is, and what it costs to call it is constant.
@@ -38,7 +38,7 @@ def interpolate(
 
 
 def neighbours(measured: Sequence[int], resolution: int) -> tuple[int, int]:
-    """The two measured resolutions that another one is interpolated between."""
+    """Return the two measured resolutions that another one is interpolated between."""
     i = min(max(bisect_left(measured, resolution), 1), len(measured) - 1)
     return measured[i - 1], measured[i]
 

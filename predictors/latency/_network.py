@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -10,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._files import replacing
+from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors.latency._features import (
@@ -26,16 +25,14 @@ from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import table_dict, table_from_dict
 from optuna_ofa.space import Matrix, SearchSpace, get_family, space_of_choices
 
-FORMAT = "optuna_ofa.latency_predictor"
-VERSION = 1
-_MAX_BYTES = 64 * 2**20
+FORMAT = JsonFormat("optuna_ofa.latency_predictor", version=1)
 _FOLDS = 5
 # a simpler model is kept where its error is no larger than by this factor
 _TOLERANCE = 1.05
 
 
 class NetworkLatencyPredictor(Predictor):
-    """Ridge regression of latencies on what subnets consist of, judged by relative errors.
+    """Ridge regression of latencies on features of subnets, with relative errors.
 
     With a table it is a hybrid: scale and offset of the table's sums, which 10 to 20 measured
     subnets are enough for, and features on top, which need about 100.
@@ -48,7 +45,7 @@ class NetworkLatencyPredictor(Predictor):
         table: The table, or None.
         heldout_mape: Mean absolute error in percent on rows that were held out of the fits, by
             name of the models that were compared.
-        metadata: What else is known (JSON).
+        metadata: Other facts (JSON).
     """
 
     metric = "latency_ms"
@@ -94,7 +91,7 @@ class NetworkLatencyPredictor(Predictor):
             features: None compares those that ``n`` rows are enough for, by their error on held
                 out rows, and takes the simplest that is about as good as the best.
             penalty: None takes the one with the least leave-one-out error.
-            metadata: What else is known (JSON).
+            metadata: Other facts (JSON).
             seed: Seed of the folds.
 
         Raises:
@@ -138,33 +135,29 @@ class NetworkLatencyPredictor(Predictor):
         return model_name(self.features, self.table)
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Milliseconds, ``(n,)``."""
+        """Return milliseconds, ``(n,)``."""
         return self.model.predict(self._inputs(matrix))
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Standard deviation of a measurement around the prediction in milliseconds, ``(n,)``."""
+        """Return standard deviations of a measurement in milliseconds, ``(n,)``."""
         return self.model.predict_std(self._inputs(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The predictions themselves, which are sums over layers."""
+        """Return the predictions themselves, which are sums over layers."""
         return lambda matrix, _: self.predict(matrix)
 
     def save(self, path: str | Path) -> None:
         """Write JSON, with the table in it; an existing file is replaced as a whole."""
-        choices = {name: list(c) for name, c in self.space.choices.items()}
-        data = {
-            "format": FORMAT,
-            "version": VERSION,
+        content = {
             "family": self.space.family.name,
-            "choices": choices,
+            "choices": self.space.choices,
             "features": self.features,
             "heldout_mape": self.heldout_mape,
             "metadata": self.metadata,
             "model": self.model.to_dict(),
             "table": None if self.table is None else table_dict(self.table.content),
         }
-        with replacing(Path(path)) as place:
-            place.write_text(json.dumps(data, allow_nan=False), encoding="utf-8")
+        FORMAT.write(Path(path), content)
 
     @classmethod
     def load(cls, path: str | Path) -> NetworkLatencyPredictor:
@@ -174,12 +167,8 @@ class NetworkLatencyPredictor(Predictor):
             FormatError: If it is no such file, with the reason.
         """
         path = Path(path)
+        data = FORMAT.read(path)
         try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError(f"it has more than {_MAX_BYTES >> 20} MiB")
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if (data["format"], data["version"]) != (FORMAT, VERSION):
-                raise ValueError(f"its format is {data['format']!r} {data['version']!r}")
             space = space_of_choices(get_family(data["family"]), data["choices"])
             features = data["features"]
             if features not in get_args(FeatureKind):
@@ -198,7 +187,7 @@ class NetworkLatencyPredictor(Predictor):
             )
         except FormatError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(
                 f"`path` must be a latency predictor that `save` wrote, but {path} is not: "
                 f"{error!r}"

@@ -41,15 +41,15 @@ class LatencyPredictor(Predictor):
         )
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Milliseconds, ``(n,)``: the sum of the means."""
+        """Return milliseconds, ``(n,)``: the sum of the means."""
         return self._mean(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """The sums themselves, which cost next to nothing."""
+        """Return the sums themselves, which cost next to nothing."""
         return lambda matrix, _: self.predict(matrix)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Standard deviation of a single run in milliseconds, added in quadrature over layers.
+        """Return standard deviations of a single run in milliseconds, layers in quadrature.
 
         None where the table has no standard deviations; NaN for subnets with a layer that has
         none.

@@ -1,4 +1,4 @@
-"""Ridge regression of positive numbers, judged by relative errors."""
+"""Ridge regression of positive numbers with relative errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import FormatError
 
 Array = NDArray[np.float64]
-# What a fit chooses from where no penalty is given; relative to features of unit scale.
+# The penalties that a fit chooses from where none is given; for features of unit scale.
 _PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# what keeps free weights finite where features depend on each other
+# keeps free weights finite where features depend on each other
 _FREE_PENALTY = 1e-9
 
 
@@ -33,21 +33,21 @@ class RelativeRidge(NamedTuple):
     penalty: float
 
     def predict(self, features: Array) -> Array:
-        """Predictions, ``(n,)``, the same to the last bit whatever the other rows are."""
+        """Return predictions, ``(n,)``, the same to the last bit whatever the other rows are."""
         total = np.zeros(len(features))
         for column, weight in zip(features.T, self.weights, strict=True):
             total += column * weight
         return total
 
     def predict_std(self, features: Array) -> Array:
-        """Standard deviations, ``(n,)``, larger away from what the model was fitted to."""
+        """Return standard deviations, ``(n,)``, larger away from what the model was fitted to."""
         predicted = self.predict(features)
         relative = features / np.maximum(np.abs(predicted), 1e-12)[:, None]
         leverage = np.einsum("ij,jk,ik->i", relative, self.covariance, relative)
         return np.asarray(np.abs(predicted) * self.noise * np.sqrt(1 + np.maximum(leverage, 0)))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready numbers."""
+        """Return JSON-ready numbers."""
         return {
             "weights": self.weights.tolist(),
             "noise": self.noise,
@@ -87,7 +87,7 @@ def fit_relative_ridge(
     Args:
         features: ``(n, n_features)``.
         targets: ``(n,)`` positive numbers.
-        free: Which features have no penalty.
+        free: Flags of the features without penalty.
         penalty: None takes the one with the least leave-one-out error.
     """
     scale = np.maximum(np.abs(features).mean(axis=0), 1e-12) / targets.mean()
@@ -96,7 +96,7 @@ def fit_relative_ridge(
     inverse = _inverse(rows, free, chosen)
     weights = inverse @ rows.sum(axis=0)
     residuals = 1 - rows @ weights
-    # parameters that the data really pays for: the trace of the hat matrix
+    # effective number of parameters: the trace of the hat matrix
     n_effective = float(np.sum((rows @ inverse) * rows))
     noise = float(np.sqrt(residuals @ residuals / max(len(targets) - n_effective, 1.0)))
     return RelativeRidge(weights / scale, noise, inverse / np.outer(scale, scale), chosen)
@@ -108,7 +108,7 @@ def _inverse(rows: Array, free: Sequence[bool], penalty: float) -> Array:
 
 
 def _best_penalty(rows: Array, free: Sequence[bool]) -> float:
-    """The penalty whose fit predicts each row best from all others, in closed form."""
+    """Return the penalty whose fit predicts each row best from all others, in closed form."""
     if all(free):
         return 0.0
     errors = []

@@ -16,12 +16,11 @@ from optuna_ofa.exceptions import (
     MissingEntryError,
 )
 from optuna_ofa.predictors.latency._dialects import LAYERS
-from optuna_ofa.predictors.latency._interpolation import METHOD, interpolate
+from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA, interpolate
 from optuna_ofa.predictors.latency._table_files import (
     Entry,
-    Section,
     TableContent,
-    measured_content,
+    TableSection,
     read_table,
     write_table,
 )
@@ -29,13 +28,13 @@ from optuna_ofa.space import Family, Layer, SearchSpace
 
 
 class LatencyTable:
-    """Measured latencies of single layers on one device.
+    """The latency table of one device: measured latencies of single layers.
 
     `LatencyPredictor` adds it up for whole subnets.
     Reads three published dialects and our own (``docs/formats.md``); `load` recognises which.
 
     Args:
-        content: What a file holds; use `load` or `from_measurements`.
+        content: The content of a file; use `load` or `from_measurements`.
     """
 
     def __init__(self, content: TableContent) -> None:
@@ -65,24 +64,22 @@ class LatencyTable:
             family: The family that the layers belong to.
             resolutions: Input sizes of the networks in pixels.
             latencies: Mean, standard deviation (ms) and number of runs of each layer.
-            metadata: Device, runtime, date and what else belongs to the measurement (JSON).
+            metadata: Device, runtime, date and other facts about the measurement (JSON).
         """
         keys = {layer: LAYERS.key(layer, family.head.n_classes) for layer in latencies}
         entries = {key: latencies[layer] for layer, key in keys.items() if key is not None}
-        content = measured_content(
-            tuple(resolutions), entries, {**(metadata or {}), "family": family.name}
-        )
-        return cls(content)
+        section = TableSection(tuple(resolutions), entries)
+        return cls(TableContent(LAYERS, (section,), {**(metadata or {}), "family": family.name}))
 
     def save(self, path: str | Path) -> None:
         """Write the table as JSON in our own format; an existing file is replaced as a whole."""
         write_table(self._content, Path(path))
 
-    # ------------------------------------------------------------------ what it holds
+    # ------------------------------------------------------------------ content
 
     @property
     def dialect(self) -> str:
-        """How the keys are written: ``ofa``, ``proxylessnas``, ``nsganetv2`` or ``layers``."""
+        """The dialect of the keys: ``ofa``, ``proxylessnas``, ``nsganetv2`` or ``layers``."""
         return self._content.dialect.name
 
     @property
@@ -92,28 +89,31 @@ class LatencyTable:
 
     @property
     def content(self) -> TableContent:
-        """What a file of the table holds."""
+        """The content of a file of the table."""
         return self._content
 
     @property
     def interpolates(self) -> bool:
-        """Whether the table was measured at few resolutions, to price those between them too."""
-        return self._content.metadata.get("interpolation") == METHOD and len(self.resolutions) > 1
+        """True if it was measured at few resolutions, to price those between them too."""
+        return (
+            self._content.metadata.get("interpolation") == LINEAR_IN_AREA
+            and len(self.resolutions) > 1
+        )
 
     def covered(self, resolutions: Iterable[int]) -> tuple[int, ...]:
-        """Those of some resolutions that the table can price."""
+        """Return those of some resolutions that the table can price."""
         known = self.resolutions
         between = range(known[0], known[-1] + 1) if self.interpolates else ()
         return tuple(r for r in resolutions if r in known or r in between)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What is known of the measurement; empty for published tables."""
+        """Facts about the measurement; empty for published tables."""
         return dict(self._content.metadata)
 
     @property
     def has_spread(self) -> bool:
-        """Whether any entry has a standard deviation."""
+        """True if any entry has a standard deviation."""
         entries = (e for s in self._content.sections for e in s.entries.values())
         return any(not math.isnan(entry.std_ms) for entry in entries)
 
@@ -126,65 +126,8 @@ class LatencyTable:
 
     # ------------------------------------------------------------------ single layers
 
-    def query(
-        self,
-        l_type: str,
-        input_shape: Sequence[int],
-        output_shape: Sequence[int],
-        *,
-        expand: float | None = None,
-        ks: int | None = None,
-        stride: int | None = None,
-        id_skip: bool | None = None,
-        se: bool | None = None,
-        h_swish: bool | None = None,
-        resolution: int | None = None,
-    ) -> float:
-        """Mean latency of one layer, asked as in the published code.
-
-        Args:
-            l_type: Type of the layer as the table's dialect writes it, ``"expanded_conv"``.
-            input_shape: Height, width, channels.
-            output_shape: Height, width, channels; ``[1000]`` for the classifier.
-            expand: What the dialect writes after ``expand:``, the number of middle channels
-                (``ofa``) or the expand ratio. Like the rest, for blocks only.
-            ks: Kernel size.
-            stride: Stride.
-            id_skip: Whether the input is added to the output.
-            se: Whether there is squeeze-and-excitation.
-            h_swish: Whether the activation is h_swish (dialect ``ofa``).
-            resolution: Input size of the network, where the table has the layer for several.
-
-        Returns:
-            Milliseconds.
-
-        Raises:
-            MissingEntryError: With the key, and the nearest keys that exist.
-            InvalidArgumentError: If ``resolution`` is needed to tell entries apart.
-        """
-        given: dict[str, float | None] = {
-            "expand": expand,
-            "kernel": ks,
-            "stride": stride,
-            "idskip": id_skip,
-            "se": se,
-            "hs": h_swish,
-        }
-        fields = {name: f"{float(value):g}" for name, value in given.items() if value is not None}
-        key = self._content.dialect.join(l_type, input_shape, output_shape, fields)
-        sections = self._content.sections if resolution is None else (self._section(resolution),)
-        found = {s.entries[key].mean_ms for s in sections if key in s.entries}
-        if len(found) > 1:
-            raise InvalidArgumentError(
-                f"`resolution` must be given, one of {self.resolutions}, because {key!r} was "
-                f"measured for several, but got None."
-            )
-        if not found:
-            raise self._missing(key, sections)
-        return found.pop()
-
     def layer(self, layer: Layer, resolution: int, n_classes: int = 1000) -> Entry:
-        """The entry of one layer of a network.
+        """Return the entry of one layer of a network.
 
         Args:
             layer: The layer.
@@ -202,11 +145,11 @@ class LatencyTable:
             return Entry(0.0, 0.0)
         section = self._section(resolution)
         if key not in section.entries:
-            raise self._missing(key, (section,))
+            raise _missing(key, section)
         return section.entries[key]
 
     def layers(self, layers: Iterable[Layer], resolution: int, n_classes: int = 1000) -> Entry:
-        """Latency of any network that is given by its layers, as a sum.
+        """Return the latency of any network that is given by its layers, as a sum.
 
         Returns:
             Sum of the means, and the standard deviations added in quadrature.
@@ -218,7 +161,7 @@ class LatencyTable:
         std = math.sqrt(math.fsum(e.std_ms**2 for e in entries))
         return Entry(math.fsum(e.mean_ms for e in entries), std)
 
-    def _section(self, resolution: int) -> Section:
+    def _section(self, resolution: int) -> TableSection:
         for section in self._content.sections:
             if resolution in section.resolutions:
                 return section
@@ -227,17 +170,10 @@ class LatencyTable:
             f"{resolution}."
         )
 
-    def _missing(self, key: str, sections: Sequence[Section]) -> MissingEntryError:
-        keys = [k for section in sections for k in section.entries]
-        nearest = difflib.get_close_matches(key, keys, n=3, cutoff=0)
-        return MissingEntryError(
-            f"The latency table has no entry {key!r}; the nearest are {', '.join(nearest)}."
-        )
-
     # ------------------------------------------------------------------ whole search spaces
 
     def fill(self, space: SearchSpace) -> LatencyTable:
-        """The table with an entry for every layer at every resolution of a space.
+        """Return the table with an entry for every layer at every resolution of a space.
 
         Layers at resolutions that were not measured are interpolated in their area between the
         two nearest resolutions. Outside of what was measured that is a guess, and a warning
@@ -267,12 +203,12 @@ class LatencyTable:
         sections = tuple(self._interpolated(space.restrict(resolution=r)) for r in missing)
         return LatencyTable(self._content._replace(sections=(*self._content.sections, *sections)))
 
-    def _interpolated(self, space: SearchSpace) -> Section:
+    def _interpolated(self, space: SearchSpace) -> TableSection:
         n_classes = space.family.head.n_classes
         found = interpolate(space, self.resolutions, lambda x, r: self.layer(x, r, n_classes))
         keys = {layer: self._content.dialect.key(layer, n_classes) for layer in found}
         entries = {key: found[layer] for layer, key in keys.items() if key is not None}
-        return Section(space.resolutions, entries)
+        return TableSection(space.resolutions, entries)
 
     def require(self, space: SearchSpace) -> None:
         """Refuse a space that the table was not measured for.
@@ -309,3 +245,10 @@ class LatencyTable:
                 f"`hardware` must be a latency table for {family.name}, whose first convolution "
                 f"has {stem} channels, but this one has {channels}: another width."
             )
+
+
+def _missing(key: str, section: TableSection) -> MissingEntryError:
+    nearest = difflib.get_close_matches(key, section.entries, n=3, cutoff=0)
+    return MissingEntryError(
+        f"The latency table has no entry {key!r}; the nearest are {', '.join(nearest)}."
+    )

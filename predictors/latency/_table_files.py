@@ -1,4 +1,4 @@
-"""Reading and writing latency tables."""
+"""Files of latency tables."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from optuna_ofa._files import replacing
+from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.predictors.latency._dialects import DIALECTS, LAYERS, TableDialect
+from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
 
-FORMAT = "optuna_ofa.latency_table"
-VERSION = 1
-# a table has some thousand entries; what is far larger is no table
-_MAX_BYTES = 64 * 2**20
+FORMAT = JsonFormat("optuna_ofa.latency_table", version=1)
 
 
 class Entry(NamedTuple):
@@ -41,8 +38,8 @@ class Entry(NamedTuple):
     min_ms: float = math.nan
 
 
-class Section(NamedTuple):
-    """Entries that hold together, and the input sizes of the networks they were measured in.
+class TableSection(NamedTuple):
+    """Entries that belong together, and the input sizes of the networks they were measured in.
 
     Published tables with one file a resolution repeat keys (``Conv_2-input:1x1x1152…``) with
     other values, so each file stays a section of its own.
@@ -53,10 +50,10 @@ class Section(NamedTuple):
 
 
 class TableContent(NamedTuple):
-    """What a table file or folder holds."""
+    """The content of a table file or folder."""
 
     dialect: TableDialect
-    sections: tuple[Section, ...]
+    sections: tuple[TableSection, ...]
     metadata: Mapping[str, Any]
 
 
@@ -93,11 +90,7 @@ def read_table(path: Path) -> TableContent:
 
 
 def _read_file(path: Path) -> TableContent:
-    if path.stat().st_size > _MAX_BYTES:
-        raise FormatError(
-            f"`path` must be smaller than {_MAX_BYTES >> 20} MiB, but {path} has "
-            f"{path.stat().st_size >> 20} MiB."
-        )
+    FORMAT.check_size(path)
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else _yaml(text)
@@ -109,15 +102,15 @@ def _read_file(path: Path) -> TableContent:
         raise FormatError(
             f"`path` must hold a mapping of layers, but {path} holds {type(data).__name__}."
         )
-    if data.get("format") == FORMAT:
+    if data.get("format") == FORMAT.name:
         return table_from_dict(data, path)
     entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
     dialect = _recognise(entries, path)
-    return TableContent(dialect, (Section(_resolutions(entries, dialect), entries),), {})
+    return TableContent(dialect, (TableSection(_resolutions(entries, dialect), entries),), {})
 
 
 def _yaml(text: str) -> Any:
-    """Plain YAML: PyYAML's C loader crashes on deep nesting, and aliases can stand for gigabytes.
+    """Read plain YAML without deep nesting, on which PyYAML's loader crashes, and aliases.
 
     Raises:
         ValueError: If collections are nested more than 10 deep, or there is an alias.
@@ -133,13 +126,12 @@ def _yaml(text: str) -> Any:
 
 
 def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
-    """The inverse of `table_dict`; ``path`` is for the messages.
+    """Read what `table_dict` returned; ``path`` is for the messages.
 
     Raises:
         FormatError: If it is no table, or has entries that are no latencies.
     """
-    if data.get("version") != VERSION:
-        raise FormatError(f"`version` of {path} must be {VERSION}, but is {data.get('version')!r}.")
+    FORMAT.check(data, path)
     dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
     if dialect is None:
         raise FormatError(
@@ -155,7 +147,7 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
     return TableContent(dialect, tuple(_section(s, path) for s in sections), metadata)
 
 
-def _section(data: Any, path: Path) -> Section:
+def _section(data: Any, path: Path) -> TableSection:
     resolutions = data.get("resolutions") if isinstance(data, dict) else None
     entries = data.get("entries") if isinstance(data, dict) else None
     if (
@@ -168,7 +160,7 @@ def _section(data: Any, path: Path) -> Section:
             f"`sections` of {path} must be objects with `resolutions` in pixels and "
             f"`entries`, but got {_short(data)}."
         )
-    return Section(
+    return TableSection(
         tuple(resolutions), {key: _entry(key, value, path) for key, value in entries.items()}
     )
 
@@ -196,12 +188,12 @@ def _entry(key: object, value: Any, path: Path) -> Entry:
 
 
 def _short(value: object) -> str:
-    """A representation of bounded length."""
+    """Return a representation of bounded length."""
     return reprlib.repr(value)
 
 
 def _recognise(entries: Mapping[str, Entry], path: Path) -> TableDialect:
-    """The dialect whose stem and block keys a file has."""
+    """Return the dialect whose stem and block keys a file has."""
     for dialect in DIALECTS:
         block = re.compile(
             f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
@@ -226,16 +218,16 @@ def _resolutions(entries: Mapping[str, Entry], dialect: TableDialect) -> tuple[i
 
 def write_table(content: TableContent, path: Path) -> None:
     """Write our own format, whole or not at all: see ``docs/formats.md``."""
-    text = json.dumps(table_dict(content), indent=1, allow_nan=False)
-    with replacing(path) as place:
-        place.write_text(text, encoding="utf-8")
+    FORMAT.write(path, _contents(content), indent=1)
 
 
 def table_dict(content: TableContent) -> dict[str, Any]:
-    """A table as a JSON object of our own format."""
+    """Return a table as a JSON object of our own format."""
+    return FORMAT.wrap(_contents(content))
+
+
+def _contents(content: TableContent) -> dict[str, Any]:
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "unit": "ms",
         "keys": content.dialect.name,
         "metadata": dict(content.metadata),
@@ -250,20 +242,11 @@ def table_dict(content: TableContent) -> dict[str, Any]:
 
 
 def entry_dict(entry: Entry) -> dict[str, float]:
-    """An entry as it is written to files; what is unknown is left out."""
+    """Return an entry as it is written to files; what is unknown is left out."""
     data: dict[str, float] = {"mean": entry.mean_ms}
     if not math.isnan(entry.std_ms):
         data["std"] = entry.std_ms
     if entry.n_runs:
         data["count"] = entry.n_runs
-    for name, value in (("median", entry.median_ms), ("min", entry.min_ms)):
-        if not math.isnan(value):
-            data[name] = value
-    return data
-
-
-def measured_content(
-    resolutions: tuple[int, ...], entries: Mapping[str, Entry], metadata: Mapping[str, Any]
-) -> TableContent:
-    """A table of our own measurements, with our own keys."""
-    return TableContent(LAYERS, (Section(resolutions, dict(entries)),), metadata)
+    others = {"median": entry.median_ms, "min": entry.min_ms}
+    return data | {name: value for name, value in others.items() if not math.isnan(value)}

@@ -253,7 +253,7 @@ class Evolution:
         """Return at most ``n`` different unknown subnets; later attempts stray further."""
         population = self._population
         if population is None and attempt == 0:
-            rows = self.space.spread(n, rng)
+            rows = self.space.stratified(n, rng)
         elif population is None or len(population.matrix) < 2 or attempt > _MAX_ATTEMPTS // 2:
             rows = self.space.canonicalize(random_genes(self.space, 2 * n, rng))
         else:

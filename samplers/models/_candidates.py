@@ -82,13 +82,13 @@ class SearchedCandidates:
 
     def start(self, n: int, rng: np.random.Generator) -> Matrix:
         """Return random subnets of all sizes."""
-        return self._space.spread(n, rng)
+        return self._space.stratified(n, rng)
 
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
         """Return random ones of all sizes."""
         rows = taken[:0]
         for _ in range(_MAX_ATTEMPTS):
-            rows = np.concatenate([rows, self._space.spread(4 * n, rng)])
+            rows = np.concatenate([rows, self._space.stratified(4 * n, rng)])
             rows = rows[first_of_each(keys_of(rows))]
             rows = rows[absent(rows, taken)]
             if len(rows) >= n:
@@ -97,7 +97,7 @@ class SearchedCandidates:
 
     def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
         """Return the survivors of the search."""
-        matrix = np.concatenate([known, self._front, self._space.spread(_POPULATION, rng)])
+        matrix = np.concatenate([known, self._front, self._space.stratified(_POPULATION, rng)])
         matrix = matrix[first_of_each(keys_of(matrix))]
         costs, excess = models.costs(matrix), violations(models.excess(matrix))
         evolution = NSGAIISampler(

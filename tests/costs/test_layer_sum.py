@@ -90,22 +90,6 @@ def test_no_subnets() -> None:
     assert LayerSum(SPACE, price)(SPACE.sample(0, seed=0)).shape == (0,)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_by_slot_sums_to_the_total(name: str) -> None:
-    space = SPACES[name]
-    matrix = space.sample(50, seed=5)
-    layer_sum = LayerSum(space, price)
-    by_slot = layer_sum.by_slot(shuffled_absent(space, matrix))
-    np.testing.assert_allclose(by_slot.sum(axis=1), layer_sum(matrix), rtol=1e-12)
-
-
-def test_by_slot_is_the_price_of_each_layer() -> None:
-    subnet = SPACE.largest()
-    expected = [price(layer, subnet.resolution) for layer in subnet_layers(subnet)]
-    by_slot = LayerSum(SPACE, price).by_slot(SPACE.to_matrix([subnet]))
-    np.testing.assert_array_equal(by_slot, [expected])
-
-
 @pytest.mark.parametrize(
     ("gene", "value"),
     [
@@ -128,8 +112,6 @@ def test_value_outside_of_the_space_is_refused(gene: str, value: int) -> None:
     message = rf"`matrix\[1\]` must have '{gene}' .*got {value}"
     with pytest.raises(InvalidSubnetError, match=message):
         layer_sum(matrix)
-    with pytest.raises(InvalidSubnetError, match=message):
-        layer_sum.by_slot(matrix)
 
 
 def test_choice_that_a_restriction_took_away_is_refused() -> None:

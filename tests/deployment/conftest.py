@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from optuna_ofa import Supernet, get_family, recalibrate
-from optuna_ofa.evaluation._images import at_resolution
 from optuna_ofa.space import Family, Head, SearchSpace, Stage, Stem, Subnet
+from optuna_ofa.supernet import resize_images
 
 TINY = replace(
     get_family("ofa_mbv3_w1.0"),
@@ -68,7 +68,7 @@ def images() -> Tensor:
 def recalibrated(supernet: Supernet, subnet: Subnet, calibration: Tensor) -> nn.Module:
     """The network that is to be deployed, made by hand."""
     net = supernet.extract(subnet).eval()
-    recalibrate(net, at_resolution(calibration, subnet.resolution))
+    recalibrate(net, resize_images(calibration, subnet.resolution))
     return net
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from optuna_ofa import SearchSpace, Subnet, Supernet, get_family, recalibrate, weights_hash
 from optuna_ofa.deployment import SubnetSwitcher
-from optuna_ofa.evaluation._images import at_resolution
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import subnet_of
+from optuna_ofa.supernet import resize_images
 
 
 def draw(supernet: Supernet, n: int) -> dict[str, Subnet]:
@@ -33,7 +33,7 @@ def check_equal(switcher: SubnetSwitcher, supernet: Supernet, calibration: Tenso
     """Every mode computes what the extracted and recalibrated subnet computes."""
     for mode, subnet in switcher.modes.items():
         net = supernet.extract(subnet).eval()
-        recalibrate(net, at_resolution(calibration, subnet.resolution))
+        recalibrate(net, resize_images(calibration, subnet.resolution))
         images = torch.randn(4, subnet.family.in_channels, subnet.resolution, subnet.resolution)
         switcher.switch(mode)
         with torch.no_grad():
@@ -109,7 +109,7 @@ def test_images_of_another_size_are_resized(
 ) -> None:
     switcher = SubnetSwitcher(supernet, {"low": subnet}, calibration=calibration)
     images = torch.randn(3, 3, 40, 40)
-    assert torch.equal(switcher(images), switcher(at_resolution(images, 16)))
+    assert torch.equal(switcher(images), switcher(resize_images(images, 16)))
 
 
 def test_logits_need_no_gradients(supernet: Supernet, subnet: Subnet) -> None:

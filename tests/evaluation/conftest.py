@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa import Supernet, get_family
 from optuna_ofa.space import Family, Head, SearchSpace, Stage, Stem
-from optuna_ofa.supernet import at_resolution
+from optuna_ofa.supernet import resize_images
 
 FAMILY = replace(
     get_family("ofa_mbv3_w1.0"),
@@ -87,7 +87,7 @@ def _trained_state(family: Family, space: SearchSpace) -> dict[str, Tensor]:
             row,
         ):
             supernet.activate(subnet)
-            x = at_resolution(images[batch], subnet.resolution)
+            x = resize_images(images[batch], subnet.resolution)
             torch.nn.functional.cross_entropy(supernet(x), labels[batch]).backward()
         optimizer.step()
     return supernet.state_dict()

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 import optuna_ofa
 from optuna_ofa import SearchSpace, Subnet, Supernet, evaluate, recalibrate
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.supernet import at_resolution
+from optuna_ofa.supernet import resize_images
 
 Loaders = Callable[..., DataLoader]
 
@@ -68,9 +68,9 @@ def test_statistics_of_another_resolution_are_worse(
 
     def top1(calibrated_at: int) -> float:
         net = trained.extract(small).eval()
-        recalibrate(net, at_resolution(calibration, calibrated_at))
+        recalibrate(net, resize_images(calibration, calibrated_at))
         with torch.no_grad():
-            return 100 * float((net(at_resolution(images, 16)).argmax(1) == labels).float().mean())
+            return 100 * float((net(resize_images(images, 16)).argmax(1) == labels).float().mean())
 
     own = evaluate(
         trained, small, make_loader(300, seed=5), calibration=calibration, progress=False
@@ -88,9 +88,9 @@ def test_accuracies_are_those_of_the_recalibrated_net(
     images, labels = val.dataset.tensors
     for i, subnet in enumerate(subnets):
         net = trained.extract(subnet).eval()
-        recalibrate(net, at_resolution(train.dataset.tensors[0], subnet.resolution))
+        recalibrate(net, resize_images(train.dataset.tensors[0], subnet.resolution))
         with torch.no_grad():
-            right = net(at_resolution(images, subnet.resolution)).argmax(1) == labels
+            right = net(resize_images(images, subnet.resolution)).argmax(1) == labels
         assert accuracies.top1[i] == pytest.approx(100 * float(right.float().mean()))
     assert (accuracies.top5 == 100).all()  # there are four classes
     assert (accuracies.n_images == 130).all()

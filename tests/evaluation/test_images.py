@@ -14,7 +14,7 @@ from optuna_ofa import evaluate
 from optuna_ofa.evaluation._images import batches, first_images
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.supernet import Supernet, at_resolution
+from optuna_ofa.supernet import Supernet, resize_images
 
 LABELS = torch.zeros(2, dtype=torch.int64)
 IMAGES = torch.zeros(2, 3, 8, 8)
@@ -22,16 +22,16 @@ IMAGES = torch.zeros(2, 3, 8, 8)
 
 def test_images_of_the_size_are_not_touched() -> None:
     images = torch.randn(2, 3, 24, 24)
-    assert at_resolution(images, 24) is images
+    assert resize_images(images, 24) is images
 
 
 def test_other_sizes_are_averaged_over_what_a_pixel_covers() -> None:
     images = torch.zeros(1, 1, 64, 64)
     images[..., ::2, :] = 1  # stripes, which a resize without antialiasing would alias
-    small = at_resolution(images, 16)
+    small = resize_images(images, 16)
     assert small.shape == (1, 1, 16, 16)
     torch.testing.assert_close(small[..., 2:-2, :], torch.full((1, 1, 12, 16), 0.5))
-    assert at_resolution(torch.ones(1, 3, 10, 20), 16).shape == (1, 3, 16, 16)
+    assert resize_images(torch.ones(1, 3, 10, 20), 16).shape == (1, 3, 16, 16)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from optuna_ofa import ConfidenceBound, SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import AccuracyPredictor, CostPredictor, Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 
 
 @pytest.fixture(scope="module")

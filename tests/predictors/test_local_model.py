@@ -17,8 +17,7 @@ from optuna_ofa.predictors import (
     LatencyTable,
     Predictor,
 )
-from optuna_ofa.space import get_family
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, get_family
 
 
 @pytest.fixture

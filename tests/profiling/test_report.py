@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from optuna_ofa import LatencyReport, Measurements, Predictor, SearchSpace, latency_report
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.predictors._errors import kendall_tau, prediction_errors, spearman
 from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
 from optuna_ofa.visualization._latency import macs_info
 
@@ -57,22 +55,6 @@ def report() -> LatencyReport:
     matrix = SPACE.sample(N, seed=0)
     again = np.random.default_rng(0).normal(1, 0.02, N) * truth(matrix)
     return latency_report({"ours": Biased()}, measured(truth(matrix)), retest=measured(again))
-
-
-def test_rank_correlations_equal_scipy() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 8, (2, 50)).astype(float)  # with ties
-    assert kendall_tau(a, b) == pytest.approx(stats.kendalltau(a, b).statistic)
-    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
-    assert np.isnan(kendall_tau(np.ones(3), b[:3]))
-    assert np.isnan(spearman(np.ones(3), b[:3]))
-
-
-def test_errors_are_relative_to_the_measurement() -> None:
-    row = prediction_errors("x", np.array([1.04, 1.92, 2.7]), np.array([1.0, 2.0, 3.0]))
-    assert row.mape == pytest.approx((4 + 4 + 10) / 3)
-    assert row.bias == pytest.approx((4 - 4 - 10) / 3)
-    assert row.within_5 == pytest.approx(200 / 3)
 
 
 def test_figures_of_every_predictor(report: LatencyReport) -> None:

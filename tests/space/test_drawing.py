@@ -10,7 +10,7 @@ from optuna_ofa.space import SearchSpace
 
 
 def start(space: SearchSpace, n: int) -> np.ndarray:
-    return space.spread(n, np.random.default_rng(0))
+    return space.stratified(n, np.random.default_rng(0))
 
 
 def test_the_smallest_and_the_largest_come_first(space: SearchSpace) -> None:

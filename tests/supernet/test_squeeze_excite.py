@@ -6,22 +6,23 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from optuna_ofa.costs import se_channels
 from optuna_ofa.supernet._elastic import Size
-from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite, squeezed
+from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
 
 
 @pytest.mark.parametrize(
     ("channels", "mid"), [(64, 16), (40, 16), (72, 24), (8, 8)], ids=lambda value: str(value)
 )
 def test_squeezed_channels_are_divisible_by_8(channels: int, mid: int) -> None:
-    assert squeezed(channels) == mid
+    assert se_channels(channels) == mid
 
 
 @pytest.mark.parametrize("channels", [40, 64], ids=["part", "all"])
 def test_forward_uses_the_first_channels(channels: int) -> None:
     module = ElasticSqueezeExcite(64)
     module.active = Size(channels, channels)
-    state, mid = module.state_dict(), squeezed(channels)
+    state, mid = module.state_dict(), se_channels(channels)
     x = torch.randn(2, channels, 5, 5)
     reduce, expand = state["fc.reduce.weight"][:mid, :channels, 0, 0], state["fc.expand.weight"]
     y = F.linear(x.mean((2, 3)), reduce, state["fc.reduce.bias"][:mid]).clamp(min=0)

@@ -11,11 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa import supernet as package
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import Family, SearchSpace, Subnet, families, get_family
-from optuna_ofa.supernet import Supernet
-from optuna_ofa.supernet._elastic import Elastic
+from optuna_ofa.supernet import Elastic, Supernet
 
 NAMES = [family.name for family in families()]
 SMALL = ("ofa_mbv3_w1.0", "ofa_resnet50")  # one family of each kind of block
@@ -246,20 +244,3 @@ def test_dropout_stands_before_the_classifier_of_an_extracted_net() -> None:
     net = Supernet(get_family("ofa_mbv3_w1.0"), dropout=0.3)
     (dropout,) = [m for m in net.extract(net.active).modules() if isinstance(m, nn.Dropout)]
     assert dropout.p == 0.3
-
-
-def test_package_exports() -> None:
-    assert package.__all__ == [
-        "Supernet",
-        "at_resolution",
-        "batch_norm_tensors",
-        "build_layer",
-        "build_plain",
-        "check_batch",
-        "check_weights",
-        "load_supernet",
-        "read_tensors",
-        "save_supernet",
-        "slot_modules",
-        "squeezed",
-    ]

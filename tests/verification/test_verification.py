@@ -54,7 +54,7 @@ def test_without_a_standard_deviation_it_is_unknown() -> None:
     assert one.exploited("top1") is None
     found = verification(one)
     assert found.exploited == ()
-    assert found.errors["top1"].n_known == 0
+    assert found.n_known("top1") == 0
     assert "unknown" in str(found)
 
 
@@ -67,7 +67,7 @@ def test_figures() -> None:
     assert latency.rmse == pytest.approx(math.sqrt((4 + 25) / 2))
     assert latency.bias == pytest.approx(-1.5)
     assert latency.kendall == 1.0
-    assert (top1.n, top1.n_known, top1.n_exploited) == (2, 2, 1)
+    assert (top1.n, found.n_known("top1"), found.n_exploited("top1")) == (2, 2, 1)
     assert found.exploited == found.points[:1]
 
 

@@ -14,7 +14,7 @@ import optuna_ofa
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import AccuracyPredictor, kendall_tau
-from optuna_ofa.predictors._features import Thermometer
+from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors.gaussian_process import _process
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs
 from optuna_ofa.space import SearchSpace

@@ -1,4 +1,4 @@
-"""Resolutions that were not measured; merging, comparing and exporting tables."""
+"""Resolutions that were not measured, and merging of tables."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, study
 from optuna_ofa.costs import LayerSum, placements
 from optuna_ofa.exceptions import ExtrapolationWarning, FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.predictors import Entry, diff_tables, export_yaml, merge_tables
-from optuna_ofa.predictors.latency._interpolation import METHOD
+from optuna_ofa.predictors import LINEAR_IN_AREA, Entry, merge_tables
 from optuna_ofa.space import Layer, families
 
 FAMILIES = [family.name for family in families()]
@@ -41,7 +39,7 @@ def make_table(
             p.layer: Entry(price(p.layer), 0.1, 4, price(p.layer), price(p.layer) / 2)
             for p in placements(at)
         },
-        metadata={"interpolation": METHOD, **metadata},
+        metadata={"interpolation": LINEAR_IN_AREA, **metadata},
     )
 
 
@@ -155,47 +153,3 @@ def test_tables_that_do_not_belong_together_are_not_merged(
     space = SearchSpace("ofa_mbv3_w1.0")
     with pytest.raises(error, match=message):
         merge_tables(make_table(space, [128], runtime="a"), other(space))
-
-
-def test_the_largest_difference_comes_first() -> None:
-    space = SearchSpace("ofa_mbv3_w1.0")
-    first = make_table(space, [224])
-    second = make_table(space, [224], lambda x: affine_ms(x) * (2 if x.kernel == 7 else 1))
-    differences = diff_tables(first, second)
-    assert len(differences) == len(first)
-    assert "kernel:7" in differences[0].key
-    assert differences[0].ratio == pytest.approx(2)
-    assert differences[-1].ratio == pytest.approx(1)
-    assert diff_tables(first, first)[0].ratio == 1
-
-
-def test_a_layer_that_one_table_lacks_is_a_difference() -> None:
-    space = SearchSpace("ofa_mbv3_w1.0")
-    first, second = make_table(space, [224]), make_table(space.restrict(kernel=[3]), [160])
-    missing = [d for d in diff_tables(first, second) if math.isnan(d.first_ms)]
-    assert missing
-    assert all(d.resolution == 160 for d in missing)
-
-
-@pytest.mark.parametrize(
-    ("name", "dialect"), [("ofa_mbv3_w1.2", "ofa"), ("ofa_proxyless_w1.3", "proxylessnas")]
-)
-def test_an_exported_table_says_the_same(name: str, dialect: str, tmp_path: Path) -> None:
-    space = SearchSpace(name).restrict(resolution=[160, 192, 224])
-    table = make_table(space, [160, 224])
-    export_yaml(table, tmp_path, space=space, dialect=dialect)
-    exported = LatencyTable.load(tmp_path)
-    assert (exported.dialect, exported.resolutions) == (dialect, (160, 192, 224))
-    matrix = space.sample(100, seed=0)
-    ours, theirs = (LatencyPredictor(table=t, space=space) for t in (table, exported))
-    np.testing.assert_allclose(theirs.predict(matrix), ours.predict(matrix), rtol=1e-9)
-    yaml.safe_load((tmp_path / "224_lookup_table.yaml").read_text())
-
-
-def test_a_dialect_that_cannot_name_the_layers_is_refused(tmp_path: Path) -> None:
-    space = SearchSpace("ofa_resnet50")
-    table = make_table(space.restrict(resolution=128), [128])
-    with pytest.raises(FamilyMismatchError, match="must be for MobileNetV3, but"):
-        export_yaml(table, tmp_path, space=space.restrict(resolution=128), dialect="ofa")
-    with pytest.raises(InvalidArgumentError, match="one of ofa, proxylessnas, but got 'tvm'"):
-        export_yaml(table, tmp_path, space=space.restrict(resolution=128), dialect="tvm")

@@ -14,8 +14,7 @@ from optuna_ofa.costs import LayerSum, layer_bytes_moved, layer_macs
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
 from optuna_ofa.predictors.latency._features import PhysicalFeatures
-from optuna_ofa.space import Layer
-from optuna_ofa.space._slots import slots
+from optuna_ofa.space import Layer, slots
 
 SPACE = SearchSpace("ofa_mbv3_w1.0").restrict(resolution=[128, 160, 192, 224])
 
@@ -212,14 +211,14 @@ def test_files_that_are_none_are_refused(
     path = tmp_path / "p.json"
     NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), table=table).save(path)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(FormatError, match=r"`path` must|`version` of|`model` must"):
+    with pytest.raises(FormatError, match=r"`path` must|`model` must"):
         NetworkLatencyPredictor.load(path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 9999])
 def test_text_that_is_no_predictor_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(text)
-    with pytest.raises(FormatError, match="`path` must be a latency predictor"):
+    with pytest.raises(FormatError, match=r"`path` must (be JSON|hold)"):
         NetworkLatencyPredictor.load(tmp_path / "p.json")
 
 

@@ -14,7 +14,7 @@ import yaml
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, MissingEntryError
 from optuna_ofa.formats import layers_from_net_config, net_config, subnet_to_dialect
 from optuna_ofa.predictors import LatencyPredictor, LatencyTable
-from optuna_ofa.space import SearchSpace, subnet_layers
+from optuna_ofa.space import Layer, SearchSpace, subnet_layers
 from optuna_ofa.space._families import proxylessnas
 
 FILES = {
@@ -177,69 +177,53 @@ def test_same_bits_in_any_batch(tables: dict[str, LatencyTable]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "file", "key", "arguments"),
+    ("dialect", "file", "key"),
     [
         (
             "ofa",
             "note10_w1.2/224_lookup_table.yaml",
             "expanded_conv-input:112x112x24-output:56x56x32-expand:72-kernel:3-stride:2-idskip:0"
             "-se:0-hs:0",
-            {"expand": 72, "ks": 3, "stride": 2, "id_skip": False, "se": False, "h_swish": False},
         ),
         (
             "nsganetv2",
             FILES["nsganetv2"],
             "MBConv-input:100x100x16-output:50x50x24-expand:3-kernel:5-stride:2-idskip:0-se:0",
-            {"expand": 3, "ks": 5, "stride": 2, "id_skip": False, "se": False},
         ),
         (
             "proxylessnas",
             FILES["proxylessnas"],
             "expanded_conv-input:112x112x16-output:56x56x24-expand:3-kernel:5-stride:2-idskip:0",
-            {"expand": 3, "ks": 5, "stride": 2, "id_skip": False},
         ),
     ],
     ids=list(FILES),
 )
-def test_query_gives_the_mean_of_the_file(
-    shared_data: Path,
-    tables: dict[str, LatencyTable],
-    dialect: str,
-    file: str,
-    key: str,
-    arguments: dict[str, Any],
+def test_entries_have_the_means_of_the_file(
+    shared_data: Path, tables: dict[str, LatencyTable], dialect: str, file: str, key: str
 ) -> None:
-    words = key.split("-")
-    shapes = [[int(n) for n in word.split(":")[1].split("x")] for word in words[1:3]]
-    assert (
-        tables[dialect].query(words[0], *shapes, **arguments)
-        == raw(shared_data / file)[key]["mean"]
-    )
+    found = [s.entries[key].mean_ms for s in tables[dialect].content.sections if key in s.entries]
+    assert found == [raw(shared_data / file)[key]["mean"]]
 
 
-POOL: tuple[Any, ...] = ("Conv_2", [1, 1, 1152], [1, 1, 1536])  # in every file of the folder
-
-
-def test_query_that_several_sizes_answer_is_refused(tables: dict[str, LatencyTable]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"`resolution` must be given.*'Conv_2-input"):
-        tables["ofa"].query(*POOL)
-
-
-def test_query_of_one_size(shared_data: Path, tables: dict[str, LatencyTable]) -> None:
+def test_sections_with_the_same_key_are_told_apart_by_the_resolution(
+    shared_data: Path, tables: dict[str, LatencyTable]
+) -> None:
     expected = raw(shared_data / "note10_w1.2" / "192_lookup_table.yaml")
+    layer = Layer("feature_mix", "conv", 1152, 1536, 1, 1)
     key = "Conv_2-input:1x1x1152-output:1x1x1536"
-    assert tables["ofa"].query(*POOL, resolution=192) == expected[key]["mean"]
+    assert tables["ofa"].layer(layer, 192).mean_ms == expected[key]["mean"]
 
 
-def test_query_of_a_size_that_the_table_lacks(tables: dict[str, LatencyTable]) -> None:
+def test_a_size_that_the_table_lacks_is_refused(tables: dict[str, LatencyTable]) -> None:
+    layer = Layer("feature_mix", "conv", 1152, 1536, 1, 1)
     with pytest.raises(InvalidArgumentError, match=r"`resolution` must be one that .* got 162"):
-        tables["ofa"].query(*POOL, resolution=162)
+        tables["ofa"].layer(layer, 162)
 
 
-def test_query_of_a_missing_layer_names_the_nearest(tables: dict[str, LatencyTable]) -> None:
+def test_a_missing_layer_names_the_nearest(tables: dict[str, LatencyTable]) -> None:
     expected = r"no entry 'Conv-input:224x224x3-output:112x112x25'.* Conv-input:224x224x3-output:"
     with pytest.raises(MissingEntryError, match=expected):
-        tables["ofa"].query("Conv", [224, 224, 3], [112, 112, 25])
+        tables["ofa"].layer(Layer("stem", "conv", 3, 25, 224, 112), 224)
 
 
 # ---------------------------------------------------------------------- what does not fit

@@ -1,4 +1,4 @@
-"""Elastic convolutions equal plain ones with hand-sliced weights."""
+"""Elastic layers equal plain ones with hand-sliced weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from optuna_ofa.supernet._conv import ElasticConv2d, ElasticDepthwiseConv2d
 from optuna_ofa.supernet._elastic import Size
+from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 
 
 def depthwise(kernels: tuple[int, ...] = (3, 5, 7), stride: int = 1) -> ElasticDepthwiseConv2d:
@@ -125,3 +125,25 @@ def test_only_active_weights_get_gradients() -> None:
     assert conv.weight.grad is not None
     assert conv.weight.grad[:3, :2].abs().min() > 0
     assert conv.weight.grad.count_nonzero() == 6
+
+
+@pytest.mark.parametrize("n_in", [3, 6], ids=["part", "all"])
+def test_linear_forward_uses_the_first_features(n_in: int) -> None:
+    linear = ElasticLinear(6, 4)
+    linear.active = Size(n_in, 4)
+    x = torch.randn(2, n_in)
+    torch.testing.assert_close(linear(x), F.linear(x, linear.weight[:, :n_in], linear.bias))
+
+
+def test_linear_extracted_layer_equals_active() -> None:
+    linear = ElasticLinear(6, 4)
+    linear.active = Size(3, 4)
+    x = torch.randn(2, 3)
+    torch.testing.assert_close(linear.extract()(x), linear(x))
+
+
+def test_linear_extracted_bias_is_a_copy() -> None:
+    linear = ElasticLinear(6, 4)
+    before = linear.bias.detach().clone()
+    linear.extract().bias.data.fill_(7)
+    torch.testing.assert_close(linear.bias.detach(), before)

@@ -42,7 +42,7 @@ class Thermometer:
         self._range = np.maximum(high - self._low, 1e-9)
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
+        """Return ``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
         rows = self._space.canonicalize(self._space.check(matrix))
         logs = (self._logs(rows) - self._low) / self._range
         # one subnet after the other in memory, so that sums over features have one order
@@ -78,5 +78,5 @@ class GaussianProcessInputs:
         self.groups = (torch.arange(features.shape[1]) >= n_choices).long()
 
     def __call__(self, matrix: Matrix) -> torch.Tensor:
-        """``(n, n_features)``."""
+        """Return ``(n, n_features)`` numbers."""
         return torch.from_numpy(self.thermometer(matrix) - self.mean)

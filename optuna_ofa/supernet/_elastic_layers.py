@@ -1,4 +1,4 @@
-"""Elastic convolutions, as in ``ofa/imagenet_classification/elastic_nn/modules/dynamic_op.py``."""
+"""Elastic convolutions and linear layers, as in ``dynamic_op.py`` of the ``ofa`` package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         self.active = Size(in_channels, out_channels, kernel)
 
     def filters(self, size: Size) -> Tensor:
-        """The weight at a size, ``(out_channels, in_channels, kernel, kernel)``."""
+        """Return the weight at a size, ``(out_channels, in_channels, kernel, kernel)``."""
         return first(first(self.weight, size.out_channels), size.in_channels, 1)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         return F.conv2d(input, self.filters(self.active), None, self.stride, self.padding)
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
-        """The plain convolution of that size with a copy of its weight."""
+        """Return the plain convolution of that size with a copy of its weight."""
         filters = self.filters(size or self.active)
         n_out, n_in, kernel, _ = filters.shape
         conv = nn.Conv2d(
@@ -69,7 +69,7 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
         self.active = Size(channels, channels, largest)
 
     def filters(self, size: Size) -> Tensor:
-        """The weight at a size, ``(out_channels, 1, kernel, kernel)``."""
+        """Return the weight at a size, ``(out_channels, 1, kernel, kernel)``."""
         filters = first(self.weight, size.out_channels)
         for larger, smaller in pairwise(self.kernels):
             if larger > size.kernel:
@@ -84,10 +84,33 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
         return depthwise_conv2d(input, self.filters(self.active), self.stride[0])
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
-        """The plain depthwise convolution of that size with a copy of its weight."""
+        """Return the plain depthwise convolution of that size with a copy of its weight."""
         filters = self.filters(size or self.active)
         n, _, kernel, _ = filters.shape
         conv = nn.Conv2d(
             n, n, kernel, self.stride[0], kernel // 2, groups=n, bias=False, device="meta"
         )
         return filled(conv, {"weight": filters})
+
+
+class ElasticLinear(Elastic, nn.Linear):
+    """Linear layer with bias whose number of input features is elastic.
+
+    Args:
+        in_features: Most features that come in.
+        out_features: Features that go out.
+    """
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__(in_features, out_features)
+        self.active = Size(in_features, out_features)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Multiply with the active weight."""
+        return F.linear(input, first(self.weight, self.active.in_channels, 1), self.bias)
+
+    def extract(self, size: Size | None = None) -> nn.Linear:
+        """Return the plain layer of that size with a copy of its weights."""
+        n_in = (size or self.active).in_channels
+        linear = nn.Linear(n_in, self.out_features, device="meta")
+        return filled(linear, {"weight": self.weight[:, :n_in], "bias": self.bias})

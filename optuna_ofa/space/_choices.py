@@ -1,0 +1,107 @@
+"""The choices of a search space: how they are restricted, and how many subnets they give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space._family import Family, Gene
+
+Choices = Mapping[str, tuple[int, ...]]
+Wanted = Iterable[float] | float
+
+
+def as_list(values: Iterable[Any] | Any) -> list[Any]:
+    """Return the values as a list; a single one is a list of one."""
+    return list(values) if isinstance(values, Iterable) else [values]
+
+
+def restricted_choices(
+    choices: Choices,
+    genes: Sequence[Gene],
+    by_kind: Mapping[str, Wanted | None],
+    by_name: Mapping[str, Wanted],
+) -> dict[str, tuple[int, ...]]:
+    """Return the choices that are left when some are kept by kind of gene, others by gene.
+
+    Args:
+        choices: The integers that each gene may take, by its name.
+        genes: All genes.
+        by_kind: Values to keep in all genes of a kind; None keeps all.
+        by_name: Values to keep in single genes.
+
+    Raises:
+        InvalidArgumentError: If a value is not offered, or a gene is left without choices.
+    """
+    for kind, values in by_kind.items():
+        if values is not None:
+            choices = _keep_kind(choices, genes, kind, values)
+    for name, wanted in by_name.items():
+        choices = _keep_parameter(choices, genes, name, wanted)
+    return dict(choices)
+
+
+def _keep_kind(choices: Choices, genes: Sequence[Gene], kind: str, values: Wanted) -> Choices:
+    of_kind = [gene for gene in genes if gene.kind == kind]
+    if not of_kind:
+        raise InvalidArgumentError(
+            f"`{kind}` must be None, because the family has no elastic {kind}, but got {values!r}."
+        )
+    return _keep(choices, of_kind, kind, values)
+
+
+def _keep_parameter(choices: Choices, genes: Sequence[Gene], name: str, values: Wanted) -> Choices:
+    named = [gene for gene in genes if gene.name == name]
+    if not named:
+        raise InvalidArgumentError(
+            f"`parameters` must have names of parameters such as "
+            f"{', '.join(list(choices)[:3])}, but got {name!r}."
+        )
+    return _keep(choices, named, name, values)
+
+
+def _keep(choices: Choices, genes: Sequence[Gene], argument: str, values: Wanted) -> Choices:
+    """Keep ``values`` where a gene offers them; each must be offered somewhere."""
+    wanted = as_list(values)
+    offered = sorted({gene.value(c) for gene in genes for c in choices[gene.name]})
+    if not wanted or not all(any(abs(v - o) < 1e-6 for o in offered) for v in wanted):
+        raise InvalidArgumentError(f"`{argument}` must be among {offered}, but got {wanted}.")
+    left = dict(choices)
+    for gene in genes:
+        integers = {gene.integer(v) for v in wanted}
+        left[gene.name] = tuple(c for c in choices[gene.name] if c in integers)
+        if not left[gene.name]:
+            raise InvalidArgumentError(
+                f"`{argument}` leaves no choice for {gene.name!r}, which offers "
+                f"{[gene.value(c) for c in choices[gene.name]]}, but got {wanted}."
+            )
+    return left
+
+
+def n_subnets(family: Family, choices: Choices) -> int:
+    """Return the exact number of different subnets."""
+    count = math.prod(
+        len(choices[g.name]) for g in family.genes if g.kind in ("resolution", "width")
+    )
+    count *= len(choices.get("stem.depth", (0,)))
+    return count * math.prod(
+        sum(n_of_depth(family, choices, s, d) for d in depths_of(family, choices, s))
+        for s in range(len(family.stages))
+    )
+
+
+def n_of_depth(family: Family, choices: Choices, stage: int, depth: int) -> int:
+    """Return the number of settings of the blocks of one stage at one depth."""
+    n_blocks = family.stages[stage].base_depth + depth
+    return math.prod(
+        len(choices[g.name])
+        for g in family.genes
+        if g.stage == stage and 0 <= g.position < n_blocks
+    )
+
+
+def depths_of(family: Family, choices: Choices, stage: int) -> tuple[int, ...]:
+    """Return the depths that a stage (from 0) may have."""
+    return choices.get(f"stage{stage + 1}.depth", family.stages[stage].depths)
