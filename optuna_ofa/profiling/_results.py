@@ -1,4 +1,4 @@
-"""What a device brought back: reading, checking, and the latency of each graph."""
+"""The results of a device: reading, checking, and the latency of each graph."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.profiling.on_device._folder import RESULTS
+from optuna_ofa.profiling.on_device import RESULTS
 
 _MAX_BYTES = 256 * 2**20
-# what identifies a device and how it was measured
+# the entries that identify a device, its runtime and settings
 SETUP = ("runtime", "versions", "settings", "clock", "processor")
 # 0.7413 times the distance of the quartiles is a standard deviation, whatever a few outliers do
 IQR_TO_STD = 0.7413
@@ -43,14 +43,14 @@ class Timing(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What a device brought back.
+    """The results of a device.
 
     Args:
         setup: Runtime, versions, settings, clock and processor.
-        date: When the measurement began (ISO 8601).
+        date: The beginning of the measurement (ISO 8601).
         anchor_ms: Median latency of the anchor in all batches.
         timings: By file.
-        failures: Why the runtime failed, by file.
+        failures: Reasons why the runtime failed, by file.
     """
 
     setup: Mapping[str, Any]
@@ -65,7 +65,7 @@ class Results(NamedTuple):
         return str(self.setup["clock"])
 
     @property
-    def spread(self) -> float:
+    def relative_std(self) -> float:
         """Median over graphs of the relative standard deviation of a round."""
         return float(np.median([t.std_ms / t.latency_ms for t in self.timings.values()]))
 
@@ -89,7 +89,7 @@ def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError(f"it has more than {_MAX_BYTES >> 20} MiB")
-        return parse_results(json.loads(path.read_text(encoding="utf-8")), anchor_ms=anchor_ms)
+        return _parsed(json.loads(path.read_text(encoding="utf-8")), anchor_ms)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(
             f"`folder` must have a {RESULTS} that a device wrote, but {path} cannot be read: "
@@ -97,12 +97,7 @@ def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
         ) from error
 
 
-def parse_results(data: Any, *, anchor_ms: float | None = None) -> Results:
-    """Results from what their file holds.
-
-    Raises:
-        ValueError: If a number is no time. `KeyError`, `TypeError`: something is missing.
-    """
+def _parsed(data: Any, anchor_ms: float | None) -> Results:
     if (data["format"], data["version"]) != ("optuna_ofa.results", 1):
         raise ValueError(f"its format is {data['format']!r} {data['version']!r}")
     graphs = data["graphs"]

@@ -18,8 +18,7 @@ from optuna_ofa.costs import (
     layer_peak_bytes,
     placements,
 )
-from optuna_ofa.graphs._onnx_graph import write_onnx
-from optuna_ofa.graphs._torch_net import build_net
+from optuna_ofa.graphs import build_net, write_onnx
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import Layer, SearchSpace, Subnet, families, subnet_layers
 

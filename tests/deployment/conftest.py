@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from optuna_ofa import Supernet, get_family, recalibrate
-from optuna_ofa.evaluation._images import at_resolution
 from optuna_ofa.space import Family, Head, SearchSpace, Stage, Stem, Subnet
+from optuna_ofa.supernet import at_resolution
 
 TINY = replace(
     get_family("ofa_mbv3_w1.0"),
