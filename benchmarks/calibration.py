@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa import (
+    EvaluationSettings,
     SearchSpace,
     Subnet,
     Supernet,
@@ -64,7 +65,9 @@ def mean_top1(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation over draws of calibration images, a subnet each, in percent."""
     runs = [
-        evaluate(supernet, subnets, test, calibration=images, progress=False).top1
+        evaluate(
+            supernet, subnets, test, EvaluationSettings(calibration=images), progress=False
+        ).top1
         for images in draws
     ]
     return np.mean(runs, axis=0), np.std(runs, axis=0, ddof=min(1, len(runs) - 1))

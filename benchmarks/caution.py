@@ -88,9 +88,11 @@ def measured(matrix: NDArray[np.int16], folder: Path) -> NDArray[np.float64]:
         packaged_supernet(),
         matrix,
         halves(data.test)[1],
-        calibration=data.train[:N_CALIBRATION][0],
-        n_calibration=N_CALIBRATION,
-        data="fashion-mnist",
+        optuna_ofa.EvaluationSettings(
+            calibration=data.train[:N_CALIBRATION][0],
+            n_calibration=N_CALIBRATION,
+            data="fashion-mnist",
+        ),
         storage=f"sqlite:///{folder / 'measured.db'}",
         progress=False,
     ).top1

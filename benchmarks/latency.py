@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,18 +46,14 @@ def benchmark(runtime: str, arguments: argparse.Namespace) -> None:
     fitted[np.linspace(0, n - 1, arguments.fit).astype(int)] = True
     storage = f"sqlite:///{folder / 'measurements.db'}"
 
-    def measure(rows: np.ndarray, again: bool = False) -> optuna_ofa.Measurements:
-        return optuna_ofa.measure(
-            space,
-            rows,
-            runtime=runtime,
-            storage=storage,
-            again=again,
-            anchor_ms=table.metadata["anchor_ms"],
-            n_rounds=arguments.rounds,
-            folder=folder / f"{runtime}.graphs",
-        )
-
+    measure = partial(
+        optuna_ofa.measure,
+        space,
+        settings=optuna_ofa.MeasurementSettings(runtime=runtime, n_rounds=arguments.rounds),
+        storage=storage,
+        anchor_ms=table.metadata["anchor_ms"],
+        folder=folder / f"{runtime}.graphs",
+    )
     measured = measure(matrix)
     retest = measure(matrix[~fitted], again=True)
     seen = measured.select(fitted)
@@ -94,7 +91,7 @@ def table_of(runtime: str, space: SearchSpace, folder: Path) -> LatencyTable:
     path = folder / f"{space.family.name}.{runtime}.latency.json"
     if not path.exists():
         wall, cpu = time.perf_counter(), time.process_time()
-        optuna_ofa.profile(space, runtime=runtime, out=path)
+        optuna_ofa.profile(space, optuna_ofa.MeasurementSettings(runtime=runtime), out=path)
         print(
             f"{runtime}: profiled in {time.perf_counter() - wall:.0f} s, of which "
             f"{time.process_time() - cpu:.0f} s computing"

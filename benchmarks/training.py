@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from optuna_ofa import SearchSpace, Subnet, Supernet
 from optuna_ofa.costs import LayerSum, layer_macs
 from optuna_ofa.data import fashion_mnist
-from optuna_ofa.evaluation import evaluate
+from optuna_ofa.evaluation import EvaluationSettings, evaluate
 from optuna_ofa.training import (
     FineTuning,
     ProgressiveShrinking,
@@ -67,8 +67,7 @@ def main() -> None:
             supernet,
             subnets,
             test,
-            calibration=calibration,
-            n_calibration=N_CALIBRATION,
+            EvaluationSettings(calibration=calibration, n_calibration=N_CALIBRATION),
             progress=False,
         ).top1
 

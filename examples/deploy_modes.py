@@ -71,8 +71,19 @@ def measured_front(supernet: Supernet, calibration: Tensor, n_subnets: int) -> F
     ]
     matrix = space.to_matrix(subnets)
     loader = [make_images(N_TEST, seed=1)]
-    found = optuna_ofa.evaluate(supernet, subnets, loader, calibration=calibration, progress=False)
-    times = optuna_ofa.measure(space, matrix, runtime=RUNTIME, n_rounds=N_ROUNDS, progress=False)
+    found = optuna_ofa.evaluate(
+        supernet,
+        subnets,
+        loader,
+        optuna_ofa.EvaluationSettings(calibration=calibration),
+        progress=False,
+    )
+    times = optuna_ofa.measure(
+        space,
+        matrix,
+        optuna_ofa.MeasurementSettings(runtime=RUNTIME, n_rounds=N_ROUNDS),
+        progress=False,
+    )
     points = [
         FrontPoint(
             subnet,

@@ -109,11 +109,13 @@ def main() -> None:
         supernet,
         spread(space, arguments.subnets),
         partial(load, arguments.val, None, arguments.workers),
-        calibration=partial(load, arguments.train, arguments.calibration, arguments.workers),
-        n_calibration=arguments.calibration,
-        data=arguments.data,  # a hash of all images would have to read them once more
+        optuna_ofa.EvaluationSettings(
+            calibration=partial(load, arguments.train, arguments.calibration, arguments.workers),
+            n_calibration=arguments.calibration,
+            data=arguments.data,  # a hash of all images would have to read them once more
+            device=arguments.device,
+        ),
         storage=arguments.storage,
-        device=arguments.device,
     )
     for subnet, top1, std in zip(
         space.from_matrix(found.matrix), found.top1, found.top1_std, strict=True

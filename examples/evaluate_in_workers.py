@@ -69,9 +69,8 @@ class Evaluation:
             self._supernet,
             subnet,
             self._loader,
-            calibration=self._calibration,
+            optuna_ofa.EvaluationSettings(calibration=self._calibration, device=self.device),
             storage=self.storage,
-            device=self.device,
             progress=False,
         )
         if found.failures:

@@ -82,9 +82,11 @@ def main() -> None:
             net,
             subnet,
             partial(load, arguments.val, None, arguments.workers),
-            calibration=calibration,
-            n_calibration=arguments.calibration,
-            device=arguments.device,
+            optuna_ofa.EvaluationSettings(
+                calibration=calibration,
+                n_calibration=arguments.calibration,
+                device=arguments.device,
+            ),
         )
         return f"{found.top1[0]:.2f} +- {found.top1_std[0]:.2f} %"
 

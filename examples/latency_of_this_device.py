@@ -34,17 +34,17 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{runtime}.json"
     space = SearchSpace(FAMILY)
+    settings = optuna_ofa.MeasurementSettings(runtime=runtime, n_rounds=arguments.rounds)
 
     if path.exists():
         table = LatencyTable.load(path)
     else:
-        table = optuna_ofa.profile(space, runtime=runtime, out=path, n_rounds=arguments.rounds)
+        table = optuna_ofa.profile(space, settings, out=path)
     measured = optuna_ofa.measure(
         space,
         space.sample(N_FIT + arguments.compared, seed=0),
-        runtime=runtime,
+        settings,
         storage=f"sqlite:///{folder / 'measurements.db'}",
-        n_rounds=arguments.rounds,
         anchor_ms=table.metadata["anchor_ms"],
     )
     seen, fresh = measured.select(range(N_FIT)), measured.select(range(N_FIT, len(measured)))

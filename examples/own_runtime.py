@@ -36,7 +36,7 @@ class PlainSession:
 
 
 class PlainRuntime:
-    """What `profile` and `measure` need to know of a runtime."""
+    """A runtime for `profile` and `measure`."""
 
     name = "onnxruntime, not optimised"
     suffix = ".onnx"  # which graphs it loads: .onnx, .pte or .layers.json
@@ -58,17 +58,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--subnets", type=int, default=20)
     arguments = parser.parse_args()
-    runtime, n_rounds = PlainRuntime(), arguments.rounds
+    settings = optuna_ofa.MeasurementSettings(
+        runtime=PlainRuntime(), n_rounds=arguments.rounds, max_spread=1
+    )
     # fewer layers than the whole family has, to be done in a minute
     space = SearchSpace(FAMILY).restrict(resolution=[128, 160, 192], kernel=[3, 5], expand=[3, 6])
 
-    table = optuna_ofa.profile(
-        space, runtime=runtime, out=arguments.out, n_rounds=n_rounds, max_spread=1
-    )
+    table = optuna_ofa.profile(space, settings, out=arguments.out)
     matrix = space.sample(arguments.subnets, seed=0)
-    measured = optuna_ofa.measure(
-        space, matrix, runtime=runtime, n_rounds=n_rounds, anchor_ms=table.metadata["anchor_ms"]
-    )
+    measured = optuna_ofa.measure(space, matrix, settings, anchor_ms=table.metadata["anchor_ms"])
     predictor = optuna_ofa.LatencyPredictor(table=table, space=space)
     print(optuna_ofa.latency_report({"table": predictor}, measured))
 

@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import TensorDataset
 
 import optuna_ofa
-from optuna_ofa import AccuracyPredictor, SearchSpace, Supernet, load_supernet
+from optuna_ofa import AccuracyPredictor, SearchSpace, load_supernet
 from optuna_ofa.data import fashion_mnist, halves
 from optuna_ofa.predictors import CostPredictor, kendall_tau
 
@@ -33,26 +32,6 @@ N_CALIBRATION = 1_000
 Z_90 = 1.645  # half width of a 90 % interval in standard deviations
 
 Vector = NDArray[np.float64]
-Batch = tuple[Tensor, Tensor]
-
-
-def evaluate(
-    supernet: Supernet,
-    matrix: NDArray[np.int16],
-    images: list[Batch],
-    calibration: Tensor,
-    arguments: argparse.Namespace,
-) -> optuna_ofa.Accuracies:
-    """Accuracies, kept in a database, so that an interrupted run goes on."""
-    return optuna_ofa.evaluate(
-        supernet,
-        matrix,
-        images,
-        calibration=calibration,
-        n_calibration=N_CALIBRATION,
-        storage=f"sqlite:///{arguments.weights.with_suffix('.db')}",
-        processes=arguments.processes,
-    )
 
 
 def held_out(space: SearchSpace, matrix: NDArray[np.int16], top1: Vector) -> dict[str, float]:
@@ -93,8 +72,12 @@ def main() -> None:
     matrix = np.concatenate([ends, space.sample(arguments.subnets, seed=0, uniform_over="sizes")])
     _, first = np.unique(matrix, axis=0, return_index=True)  # many small ones are drawn twice
     matrix = matrix[np.sort(first)]
-    found = evaluate(supernet, matrix, search_half, calibration, arguments)
-    again = evaluate(supernet, matrix[:50], measure_half, calibration, arguments)
+    settings = optuna_ofa.EvaluationSettings(
+        calibration=calibration, n_calibration=N_CALIBRATION, processes=arguments.processes
+    )
+    storage = f"sqlite:///{arguments.weights.with_suffix('.db')}"  # an interrupted run goes on
+    found = optuna_ofa.evaluate(supernet, matrix, search_half, settings, storage=storage)
+    again = optuna_ofa.evaluate(supernet, matrix[:50], measure_half, settings, storage=storage)
     print(
         f"{len(found)} subnets on {int(found.n_images[0]):,} images: smallest "
         f"{found.top1[0]:.2f} %, largest {found.top1[1]:.2f} %, all {found.top1.min():.2f} to "

@@ -16,7 +16,7 @@ from pathlib import Path
 import optuna
 
 import optuna_ofa
-from optuna_ofa import AccuracyMeter, LatencyMeter
+from optuna_ofa import AccuracyMeter, EvaluationSettings, LatencyMeter, MeasurementSettings
 from optuna_ofa.data import fashion_mnist, halves, packaged_supernet
 from optuna_ofa.verification import Meter
 from optuna_ofa.visualization import plot_verification
@@ -84,7 +84,7 @@ def measure() -> None:
 
 def meters() -> dict[str, Meter]:
     """What measures latencies and, where the images are here, accuracies."""
-    latency = LatencyMeter(runtime="torch")
+    latency = LatencyMeter(MeasurementSettings(runtime="torch"))
     try:
         data = fashion_mnist()
     except optuna_ofa.exceptions.DownloadError as error:
@@ -93,7 +93,7 @@ def meters() -> dict[str, Meter]:
     accuracy = AccuracyMeter(
         packaged_supernet(),
         halves(data.test)[1],  # nothing was fitted to these
-        calibration=data.train[:N_CALIBRATION][0],
+        EvaluationSettings(calibration=data.train[:N_CALIBRATION][0]),
     )
     return {"top1": accuracy, "latency_ms": latency}
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from optuna_ofa import SearchSpace, Subnet, Supernet, save_supernet
 from optuna_ofa.data import fashion_mnist
-from optuna_ofa.evaluation import evaluate
+from optuna_ofa.evaluation import EvaluationSettings, evaluate
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.training import (
     FineTuning,
@@ -64,9 +64,11 @@ def main() -> None:
             net,
             subnets,
             test,
-            calibration=calibration,
-            n_calibration=N_CALIBRATION,
-            device=next(net.parameters()).device,
+            EvaluationSettings(
+                calibration=calibration,
+                n_calibration=N_CALIBRATION,
+                device=next(net.parameters()).device,
+            ),
             progress=False,
         ).top1
 

@@ -24,7 +24,7 @@ from . import (
 )
 from ._downloads import fetch
 from ._published import PublishedFile, published
-from .evaluation import Accuracies, evaluate, recalibrate, weights_hash
+from .evaluation import EvaluationSettings, evaluate, recalibrate
 from .exceptions import OptunaOFAError
 from .fleets import Fleet, fleet
 from .fronts import Front, FrontPoint, TransferMatrix
@@ -38,8 +38,7 @@ from .predictors import (
     Predictor,
 )
 from .profiling import (
-    LatencyReport,
-    Measurements,
+    MeasurementSettings,
     export_profile,
     latency_report,
     measure,
@@ -54,20 +53,19 @@ from .verification import AccuracyMeter, LatencyMeter, Verification
 __version__: str
 
 __all__ = [
-    "Accuracies",
     "AccuracyMeter",
     "AccuracyPredictor",
     "Asked",
     "ConfidenceBound",
+    "EvaluationSettings",
     "Fleet",
     "Front",
     "FrontPoint",
     "LatencyMeter",
     "LatencyPredictor",
-    "LatencyReport",
     "LatencyTable",
     "Measurement",
-    "Measurements",
+    "MeasurementSettings",
     "NetworkLatencyPredictor",
     "OptunaOFAError",
     "Predictor",
@@ -115,5 +113,4 @@ __all__ = [
     "training",
     "verification",
     "visualization",
-    "weights_hash",
 ]

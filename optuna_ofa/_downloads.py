@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pooch
 from platformdirs import user_cache_dir
-from tqdm import tqdm
 
+from optuna_ofa._progress import progress_bar
 from optuna_ofa._published import PUBLISHED, PublishedFile
 from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
 
 
 def fetch(
-    name: str, *, progress: bool = True, registry: Sequence[PublishedFile] = PUBLISHED
+    name: str, *, progress: bool | None = None, registry: Sequence[PublishedFile] = PUBLISHED
 ) -> Path:
     """Return the path of published tables, a predictor or data, downloading what is not cached.
 
@@ -29,8 +29,8 @@ def fetch(
 
     Args:
         name: A ``name`` of :func:`published`, for example ``"note10"``.
-        progress: Show a bar on stderr that counts the downloaded files.
-        registry: The files that are offered; another table serves a mirror or a test.
+        progress: Whether to show a progress bar; None shows it on a terminal only.
+        registry: The files on offer; another table serves a mirror or a test.
 
     Returns:
         The file, or the folder that holds all files of that name where there are several.
@@ -50,13 +50,15 @@ def fetch(
             "any other file, supernet checkpoints included, is given by its path instead"
         )
     missing = {path: file for path, file in wanted.items() if not _is_cached(path, file)}
-    for path, file in tqdm(missing.items(), name, unit="file", disable=not (progress and missing)):
+    shown = progress if missing else False
+    files = missing.items()
+    for path, file in progress_bar(name, shown, leave=True, iterable=files, unit="file"):
         _download(path, file)
     return folder if len(wanted) > 1 else next(iter(wanted))
 
 
 def cache_folder() -> Path:
-    """Return the folder of fetched files: ``OPTUNA_OFA_CACHE``, or the user's cache folder."""
+    """Return the folder of fetched files, ``OPTUNA_OFA_CACHE`` or the user's cache folder."""
     return Path(os.environ.get("OPTUNA_OFA_CACHE") or user_cache_dir("optuna_ofa")).expanduser()
 
 

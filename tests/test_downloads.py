@@ -220,9 +220,9 @@ def test_an_unknown_name_is_refused(name: str) -> None:
         fetch(name)
 
 
-@pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), (None, False)])
 def test_progress_goes_to_stderr(
-    registry: Registry, capfd: pytest.CaptureFixture[str], progress: bool, shown: bool
+    registry: Registry, capfd: pytest.CaptureFixture[str], progress: bool | None, shown: bool
 ) -> None:
     fetch("several", progress=progress, registry=registry)
     captured = capfd.readouterr()

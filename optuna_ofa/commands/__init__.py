@@ -1,7 +1,7 @@
 """The command line: ``optuna-ofa``, or ``python -m optuna_ofa``.
 
-A command is a module with one `Command`, listed in ``_main.py``. Its ``run`` imports what it
-needs, so that showing help imports neither torch nor Optuna.
+A command is a module with one `Command`, listed in ``_main.py``. Its ``run`` has imports of its
+own, so that showing help imports neither torch nor Optuna.
 """
 
 from optuna_ofa.commands._main import main

@@ -1,24 +1,31 @@
-"""Arguments that several commands have."""
+"""Arguments that several commands have, and the protocol of a command."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-# Names of `optuna_ofa.profiling` and `optuna_ofa.studies`, which take seconds to import; a test
-# compares.
-RUNTIMES = ("onnxruntime", "openvino", "executorch", "torch")
-METRICS = ("top1", "latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb")
+if TYPE_CHECKING:
+    from optuna_ofa.profiling import MeasurementSettings
+
+# Copies of names in `optuna_ofa.profiling` and `optuna_ofa.problem`, which take seconds to import;
+# a test compares them.
+RUNTIME_NAMES = ("onnxruntime", "openvino", "executorch", "torch")
+METRIC_NAMES = ("top1", "latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb")
+
+
+Arguments = dict[str, Any]
 
 
 def add_supernet(parser: argparse.ArgumentParser) -> None:
-    """The family."""
+    """Add the family."""
     parser.add_argument("--supernet", required=True, help="a family, such as ofa_mbv3_w1.2")
 
 
-def add_sizes(parser: argparse.ArgumentParser) -> None:
-    """What a table covers."""
+def add_table(parser: argparse.ArgumentParser) -> None:
+    """Add the resolutions of a table and the method that measures it."""
     parser.add_argument("--resolutions", type=int, nargs="+", help="input sizes to measure")
     parser.add_argument(
         "--method",
@@ -28,7 +35,7 @@ def add_sizes(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """What runs, and how."""
+    """Add all of `MeasurementSettings` but the largest spread."""
     add_runtime(parser)
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
     parser.add_argument("--device", default="cpu", help="cpu (default), or cuda with torch")
@@ -37,16 +44,24 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_runtime(parser: argparse.ArgumentParser) -> None:
-    """What runs, as far as graphs depend on it."""
+    """Add those of `MeasurementSettings` that graphs depend on."""
     parser.add_argument(
-        "--runtime", default="onnxruntime", choices=RUNTIMES, help="default: onnxruntime"
+        "--runtime", default="onnxruntime", choices=RUNTIME_NAMES, help="default: onnxruntime"
     )
     parser.add_argument("--batch", type=int, default=1, help="images at once (default: 1)")
     parser.add_argument("--precision", default="float32", help="float32 (default), int8, ...")
 
 
+def measurement_settings(arguments: Arguments) -> MeasurementSettings:
+    """Return the settings that `add_settings` or `add_runtime` added."""
+    from optuna_ofa.profiling import MeasurementSettings
+
+    names = {field.name for field in dataclasses.fields(MeasurementSettings)}
+    return MeasurementSettings(**{n: value for n, value in arguments.items() if n in names})
+
+
 def add_sample(parser: argparse.ArgumentParser) -> None:
-    """Random subnets that are measured."""
+    """Add the random subnets that are measured, and where to."""
     parser.add_argument("--n", type=int, default=50, help="how many random subnets (default: 50)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--storage", help="database of measurements, such as sqlite:///phone.db")
@@ -54,7 +69,7 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
 
 
 def add_study(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Where a study is, and what it predicts with."""
+    """Add the storage and the name of a study, and its predictors."""
     parser.add_argument(
         "--storage", required=required, help="database of studies, such as sqlite:///nas.db"
     )
@@ -64,44 +79,37 @@ def add_study(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def add_within(parser: argparse.ArgumentParser, help: str) -> None:
-    """Limits by metric."""
+    """Add limits by metric."""
     parser.add_argument(
         "--within", type=limit, action="append", default=[], metavar="METRIC=VALUE", help=help
     )
 
 
 def limit(text: str) -> tuple[str, float]:
-    """``latency_ms=20`` as a pair.
+    """Parse ``latency_ms=20``.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is no limit of a metric.
     """
     name, _, value = text.partition("=")
     try:
-        return _known(name), float(value)
+        if name not in METRIC_NAMES:
+            raise ValueError(name)
+        return name, float(value)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
             f"must be METRIC=VALUE, such as latency_ms=20, with a metric out of "
-            f"{', '.join(METRICS)}, but got {text!r}"
+            f"{', '.join(METRIC_NAMES)}, but got {text!r}"
         ) from error
 
 
-def _known(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(name)
-    return name
-
-
 def limits(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Limits by metric; of two for one metric the last."""
+    """Return limits by metric; of two for one metric the last."""
     return dict(pairs)
 
 
-Arguments = dict[str, Any]
-
-
 class Output(NamedTuple):
-    """What a command prints.
+    """The output of a command.
 
     Args:
         text: For people.
@@ -113,14 +121,14 @@ class Output(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command.
+    """A command.
 
     Args:
-        name: As it is typed.
-        summary: One line that says what it does, without a full stop.
-        examples: Command lines with what they are for, shown below the help.
+        name: Its name.
+        summary: One line that describes it, without a full stop.
+        examples: Command lines with their purposes, shown below the help.
         add_arguments: Adds the command's own arguments to its parser.
-        run: Does it. Called with the parsed arguments by name; imports what it needs itself,
+        run: Runs the command with the parsed arguments by name. It has imports of its own,
             because the module is imported to show the help of any command.
     """
 

@@ -1,4 +1,4 @@
-"""The commands that measure a device: profile, measure, compare, graphs and collect."""
+"""The commands that measure devices: profile, measure, compare, graphs and collect."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from optuna_ofa.commands._arguments import (
     add_runtime,
     add_sample,
     add_settings,
-    add_sizes,
     add_supernet,
+    add_table,
+    measurement_settings,
 )
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def _add_measure(parser: argparse.ArgumentParser) -> None:
 def _run_measure(arguments: Arguments) -> Output:
     from optuna_ofa.profiling import measure
 
-    space, matrix = drawn(arguments)
-    measured = measure(space, matrix, **arguments)
-    subnets = space.from_matrix(matrix)
-    rows = list(zip(measured.latency_ms.tolist(), subnets, strict=True))
+    space, matrix = _sample(arguments)
+    settings = measurement_settings(arguments)
+    measured = measure(space, matrix, settings, storage=arguments["storage"])
+    rows = list(zip(measured.latency_ms.tolist(), space.from_matrix(matrix), strict=True))
     return Output(
         "\n".join(f"{ms:9.3f} ms  {subnet}" for ms, subnet in rows),
         {
@@ -41,12 +42,12 @@ def _run_measure(arguments: Arguments) -> Output:
     )
 
 
-def drawn(arguments: Arguments) -> tuple[SearchSpace, Matrix]:
-    """The space and random subnets of it; takes what says so out of the arguments."""
+def _sample(arguments: Arguments) -> tuple[SearchSpace, Matrix]:
+    """Return the space and random subnets of it."""
     from optuna_ofa.space import SearchSpace
 
-    space = SearchSpace(arguments.pop("supernet"))
-    return space, space.sample(arguments.pop("n"), seed=arguments.pop("seed"))
+    space = SearchSpace(arguments["supernet"])
+    return space, space.sample(arguments["n"], seed=arguments["seed"])
 
 
 MEASURE = Command(
@@ -63,26 +64,38 @@ MEASURE = Command(
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:
     add_supernet(parser)
-    parser.add_argument("--out", required=True, help="file of the table")
-    add_sizes(parser)
+    _add_out(parser)
+    add_table(parser)
     add_settings(parser)
+    parser.add_argument("--folder", help="where graphs and results are kept")
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    """Add the file of a table, and when it is refused."""
+    parser.add_argument("--out", required=True, help="file of the table")
     parser.add_argument(
         "--max-spread",
         type=float,
         default=0.1,
         help="refuse rounds that differ by more than this share (default: 0.1)",
     )
-    parser.add_argument("--folder", help="where graphs and results are kept")
 
 
 def _run_profile(arguments: Arguments) -> Output:
     from optuna_ofa.profiling import profile
 
-    out, space = arguments["out"], arguments.pop("supernet")
-    table = profile(space, **arguments)
+    out = arguments["out"]
+    table = profile(
+        arguments["supernet"],
+        measurement_settings(arguments),
+        out=out,
+        resolutions=arguments["resolutions"],
+        method=arguments["method"],
+        folder=arguments["folder"],
+    )
     noise = table.metadata["noise_percent"]
     text = f"{table}, noise of a round {noise} %, saved to {out}"
-    return Output(text, {"table": str(out), "metadata": dict(table.metadata)})
+    return Output(text, {"table": out, "metadata": dict(table.metadata)})
 
 
 PROFILE = Command(
@@ -111,17 +124,26 @@ def _run_compare(arguments: Arguments) -> Output:
     from optuna_ofa.predictors import LatencyPredictor, LatencyTable
     from optuna_ofa.profiling import latency_report, measure
 
-    space, matrix = drawn(arguments)
-    table = LatencyTable.load(arguments.pop("table"))
-    wanted, measured_as = arguments["runtime"], table.metadata.get("runtime", arguments["runtime"])
-    if wanted != measured_as:
+    space, matrix = _sample(arguments)
+    table = LatencyTable.load(arguments["table"])
+    runtime = arguments["runtime"]
+    if table.metadata.get("runtime", runtime) != runtime:
         raise InvalidArgumentError(
-            f"`runtime` must be that of the table, {measured_as!r}, but got {wanted!r}."
+            f"`runtime` must be that of the table, {table.metadata['runtime']!r}, but got "
+            f"{runtime!r}."
         )
     predictor = LatencyPredictor(table=table, space=space)
-    anchor_ms = table.metadata.get("anchor_ms")
-    first = measure(space, matrix, anchor_ms=anchor_ms, **arguments)
-    second = measure(space, matrix, anchor_ms=anchor_ms, again=True, **arguments)
+    first, second = (
+        measure(
+            space,
+            matrix,
+            measurement_settings(arguments),
+            storage=arguments["storage"],
+            anchor_ms=table.metadata.get("anchor_ms"),
+            again=again,
+        )
+        for again in (False, True)
+    )
     report = latency_report({"table": predictor}, first, retest=second)
     return Output(str(report), report.to_dict())
 
@@ -142,20 +164,26 @@ def _add_graphs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="where the graphs go")
     add_supernet(parser)
     add_runtime(parser)
-    add_sizes(parser)
+    add_table(parser)
 
 
 def _run_graphs(arguments: Arguments) -> Output:
     from optuna_ofa.profiling import export_profile
 
-    space, folder = arguments.pop("supernet"), arguments["folder"]
-    export_profile(space, progress=True, **arguments)
+    folder = arguments["folder"]
+    export_profile(
+        arguments["supernet"],
+        folder,
+        measurement_settings(arguments),
+        resolutions=arguments["resolutions"],
+        method=arguments["method"],
+    )
     on_device = f"python -m on_device --runtime {arguments['runtime']} ."
     text = (
         f"carry {folder} to the device, run `{on_device}` in it, bring results.json back, and "
         f"run `optuna-ofa collect`"
     )
-    return Output(text, {"folder": str(folder), "run_on_device": on_device})
+    return Output(text, {"folder": folder, "run_on_device": on_device})
 
 
 GRAPHS = Command(
@@ -175,13 +203,7 @@ GRAPHS = Command(
 def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="what `graphs` wrote, with the results.json of the device")
     add_supernet(parser)
-    parser.add_argument("--out", required=True, help="file of the table")
-    parser.add_argument(
-        "--max-spread",
-        type=float,
-        default=0.1,
-        help="refuse rounds that differ by more than this share (default: 0.1)",
-    )
+    _add_out(parser)
 
 
 def _run_collect(arguments: Arguments) -> Output:
@@ -192,7 +214,7 @@ def _run_collect(arguments: Arguments) -> Output:
     )
     table.save(arguments["out"])
     text = f"{table}, saved to {arguments['out']}"
-    return Output(text, {"table": str(arguments["out"]), "metadata": dict(table.metadata)})
+    return Output(text, {"table": arguments["out"], "metadata": dict(table.metadata)})
 
 
 COLLECT = Command(

@@ -1,4 +1,4 @@
-"""``optuna-ofa export``."""
+"""The command that exports a subnet."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from optuna_ofa.commands._arguments import Arguments, Command, Output, add_study
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from optuna_ofa.deployment import Figure
+    from optuna_ofa.deployment import KnownValue
     from optuna_ofa.space import Subnet
 
-# Those of `optuna_ofa.deployment`, which takes seconds to import; a test compares.
-FORMATS = ("pytorch", "torch_export", "onnx", "onnx_int8", "executorch", "ofa")
+# A copy of names in `optuna_ofa.deployment`, which takes seconds to import; a test compares them.
+FORMAT_NAMES = ("pytorch", "torch_export", "onnx", "onnx_int8", "executorch", "ofa")
 NO_IMAGES = "none"
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", help="file to write; a folder for ofa")
     parser.add_argument("--weights", required=True, help="checkpoint of the supernet")
-    parser.add_argument("--format", required=True, choices=FORMATS)
+    parser.add_argument("--format", required=True, choices=FORMAT_NAMES)
     parser.add_argument(
         "--calibration",
         required=True,
@@ -60,8 +60,8 @@ def _run(arguments: Arguments) -> Output:
     return Output(text + known, {"out": str(arguments["out"]), "metadata": dict(metadata)})
 
 
-def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[Figure, ...]]:
-    """The subnet of a file, or the best one of a study with its figures."""
+def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
+    """Return the subnet of a file, or the best one of a study with its figures."""
     from optuna_ofa.commands import _studies
     from optuna_ofa.deployment import figures_of
     from optuna_ofa.exceptions import InvalidArgumentError
@@ -81,10 +81,10 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[Figure, ...]]:
 
 
 def _images(file: str) -> Tensor | None:
-    """The images of a file.
+    """Read the images of a file.
 
     Raises:
-        InvalidArgumentError: If the file has no such array.
+        InvalidArgumentError: If the file has no array of images.
     """
     import numpy as np
     import torch

@@ -1,4 +1,4 @@
-"""Choosing a command, running it, and printing what came of it."""
+"""The main function of the command line."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0, 1 where an error of ours, of Optuna or of the system was printed, 130
-        where the user interrupted.
+        The exit code: 0, 1 where an error of this package, of Optuna or of the system was
+        printed, 130 where the user interrupted.
     """
     arguments = vars(parser().parse_args(argv))
     command, as_json = arguments.pop("command"), arguments.pop("json")
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """Return the parser of all commands."""
     top = argparse.ArgumentParser(
         prog="optuna-ofa",
         description=_ABOUT,
@@ -86,7 +86,7 @@ def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command:
 
 
 def _is_expected(error: Exception) -> bool:
-    """Whether the message says all that a user needs to know."""
+    """Return whether the message is enough for a user, without a traceback."""
     from optuna.exceptions import OptunaError
 
     return isinstance(error, OptunaOFAError | OSError | OptunaError)
@@ -97,5 +97,5 @@ def _printed(output: Output, *, as_json: bool) -> str:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning on one line, without the line of code that it comes from."""
+    """Print a warning on one line, without its line of code."""
     sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")

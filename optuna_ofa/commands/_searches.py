@@ -1,11 +1,11 @@
-"""The commands on studies: search, front, verify and report."""
+"""The commands for studies: search, front, verify and report."""
 
 from __future__ import annotations
 
 import argparse
 
 from optuna_ofa.commands._arguments import (
-    METRICS,
+    METRIC_NAMES,
     Arguments,
     Command,
     Output,
@@ -14,6 +14,7 @@ from optuna_ofa.commands._arguments import (
     add_supernet,
     add_within,
     limits,
+    measurement_settings,
 )
 
 _N_PICKS = 5
@@ -28,10 +29,10 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objectives",
         nargs="+",
-        choices=METRICS,
+        choices=METRIC_NAMES,
         default=["top1", "latency_ms"],
         metavar="METRIC",
-        help=f"default: top1 latency_ms; out of {', '.join(METRICS)}",
+        help=f"default: top1 latency_ms; out of {', '.join(METRIC_NAMES)}",
     )
     add_within(parser, "only subnets within this bound, a lower one for top1; may be repeated")
     parser.add_argument("--resolutions", type=int, nargs="+", help="input sizes to search")
@@ -69,7 +70,8 @@ def _run_search(arguments: Arguments) -> Output:
     if arguments["plot"]:
         _studies.save(found.plot_front(), arguments["plot"])
     front = found.front(kind="predicted")
-    n_trials, picks = len(found.results(kind="predicted").numbers), _studies.along(front, _N_PICKS)
+    n_trials = len(found.results(kind="predicted").numbers)
+    picks = _studies.evenly_spaced(front, _N_PICKS)
     text = (
         f"{len(front)} subnets on the predicted front of {n_trials:,} trials; {len(picks)} of "
         f"them:\n{_studies.lines(picks)}"
@@ -122,7 +124,7 @@ def _run_front(arguments: Arguments) -> Output:
         points = [front.best(**limits(arguments["within"]))]
         title = "the best one within the limits"
     else:
-        points = _studies.along(front, arguments["n"])
+        points = _studies.evenly_spaced(front, arguments["n"])
         title = f"{len(points)} of them"
     text = f"{len(front)} subnets on the front of {found.study_name}; {title}:\n"
     data = {
@@ -160,8 +162,7 @@ def _run_verify(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _studies
     from optuna_ofa.verification import LatencyMeter
 
-    settings = ("runtime", "threads", "batch", "precision", "device", "pin", "n_rounds")
-    meter = LatencyMeter(**{name: arguments[name] for name in settings})
+    meter = LatencyMeter(measurement_settings(arguments))
     found = _studies.open_study(arguments).verify({"latency_ms": meter}, points=arguments["points"])
     if arguments["plot"]:
         from optuna_ofa.visualization import plot_verification

@@ -1,4 +1,4 @@
-"""Studies of the command line: opened by name, and how their points are printed."""
+"""Opening studies by name, and printing their points."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PREDICTORS = "optuna_ofa:predictors"
 
 
 def open_study(arguments: Arguments) -> SubnetStudy:
-    """The study that another command, or a script, has made.
+    """Open a study that another command or a script made.
 
     Raises:
-        InvalidArgumentError: If there is none of that name, or it is not of this package.
+        InvalidArgumentError: If there is none of that name, or it is no study of this package.
     """
     import optuna
 
@@ -56,7 +56,7 @@ def open_study(arguments: Arguments) -> SubnetStudy:
 
 
 def remember_predictors(found: SubnetStudy, arguments: Arguments) -> None:
-    """Keep the names of the predictors in the study; files by their whole paths."""
+    """Write the names of the predictors to the study; files by their whole paths."""
     names = {key: arguments[key] for key in ("hardware", "accuracy") if arguments[key]}
     whole = {k: str(Path(v).resolve()) if Path(v).exists() else v for k, v in names.items()}
     if found.user_attrs.get(PREDICTORS) != whole:
@@ -64,13 +64,13 @@ def remember_predictors(found: SubnetStudy, arguments: Arguments) -> None:
 
 
 def quiet_optuna() -> None:
-    """No lines of Optuna's log but warnings."""
+    """Turn Optuna's log off but for warnings."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def along(front: Front, n: int) -> list[FrontPoint]:
+def evenly_spaced(front: Front, n: int) -> list[FrontPoint]:
     """Return at most ``n`` points from one end of a front to the other; 0 gives all."""
     from optuna_ofa.fronts import evenly
 
@@ -78,7 +78,7 @@ def along(front: Front, n: int) -> list[FrontPoint]:
 
 
 def point_data(point: FrontPoint) -> dict[str, Any]:
-    """A point for machines."""
+    """Return a point for machines."""
     return {
         "values": dict(point.values),
         "std": dict(point.std),
@@ -89,7 +89,7 @@ def point_data(point: FrontPoint) -> dict[str, Any]:
 
 
 def lines(points: Iterable[FrontPoint]) -> str:
-    """Points for people, one a line."""
+    """Return points for people, one a line."""
     return "\n".join(f"  {point}" for point in points)
 
 
@@ -97,7 +97,7 @@ def save(figure: go.Figure, path: str) -> None:
     """Save a picture as a page or an image.
 
     Raises:
-        InvalidArgumentError: If the ending is of neither.
+        InvalidArgumentError: If the path ends in something else.
         MissingDependencyError: If an image is asked for and kaleido is not installed.
     """
     from optuna_ofa._imports import try_import

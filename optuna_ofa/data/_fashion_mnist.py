@@ -66,7 +66,7 @@ def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[ImageBatch]
 
 
 def fashion_mnist(
-    root: str | os.PathLike[str] | None = None, *, progress: bool = True
+    root: str | os.PathLike[str] | None = None, *, progress: bool | None = None
 ) -> ImageData:
     """Return Fashion-MNIST, its pixels with mean 0 and variance 1 over the training images.
 
@@ -74,7 +74,7 @@ def fashion_mnist(
         root: Folder that has the four files as published, compressed or not. None takes those of
             the Debian package ``dataset-fashion-mnist`` where it is installed, and otherwise
             fetches them once (30 MB) into the cache folder.
-        progress: Show a bar on stderr that counts the downloaded files.
+        progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Returns:
         Training and test data.
@@ -88,7 +88,7 @@ def fashion_mnist(
     return ImageData(_read(folder, "train"), _read(folder, "t10k"))
 
 
-def _folder(progress: bool) -> Path:
+def _folder(progress: bool | None) -> Path:
     if DEBIAN.is_dir():
         return DEBIAN
     try:

@@ -1,14 +1,13 @@
-"""From a subnet to what runs: exported files, and several subnets of one supernet at once."""
+"""Exporting subnets to files for runtimes, and several subnets of one supernet at once."""
 
-from optuna_ofa.deployment._agreement import Agreement, compare_exported
+from optuna_ofa.deployment._agreement import Agreement as Agreement, compare_exported
 from optuna_ofa.deployment._export import export, load_exported
-from optuna_ofa.deployment._figures import Figure, figures_of
+from optuna_ofa.deployment._figures import KnownValue as KnownValue, figures_of
+from optuna_ofa.deployment._formats import FORMATS as FORMATS
 from optuna_ofa.deployment._metadata import read_metadata
 from optuna_ofa.deployment._switcher import SubnetSwitcher
 
 __all__ = [
-    "Agreement",
-    "Figure",
     "SubnetSwitcher",
     "compare_exported",
     "export",

@@ -1,4 +1,4 @@
-"""How well an exported network agrees with the one that it was made from."""
+"""Comparing an exported network with the one that it was made from."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from optuna_ofa.exceptions import InvalidArgumentError
 
 
 class Agreement(NamedTuple):
-    """Two networks on the same images.
+    """The agreement of two networks on the same images.
 
     Args:
         max_difference: Largest absolute difference of a logit.
         same_top1: Share of the images that both give the same class, from 0 to 1.
-        n_images: How many images.
+        n_images: Number of images.
     """
 
     max_difference: float
@@ -30,10 +30,10 @@ class Agreement(NamedTuple):
 
 @torch.inference_mode()
 def compare_exported(path: str | os.PathLike[str], expected: Loaded, images: Tensor) -> Agreement:
-    """Run an exported network in its runtime beside what it should equal.
+    """Run an exported network in its runtime beside the one that it should equal.
 
     Args:
-        path: Where `export` wrote to.
+        path: The path that `export` wrote to.
         expected: A network on the CPU, in evaluation mode, or any function from images to
             logits, such as a `SubnetSwitcher`.
         images: ``(n, channels, height, width)`` at the resolution of the subnet; where the

@@ -1,12 +1,11 @@
-"""A network that is ready to be written."""
+"""Networks that are ready to be exported."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +18,12 @@ from optuna_ofa.supernet import Supernet, build_plain, resize_images
 
 @dataclass(frozen=True)
 class Deployable:
-    """A network with what an export has to know of it.
+    """A network that is ready to be exported.
 
     Args:
         net: The plain network in evaluation mode, on the CPU, in float32. It is the export's
             own: a format may fold or fuse it.
-        subnet: The subnet that it computes.
+        subnet: The subnet that the network computes.
         batch: Images at once; None for any number.
         images: Calibration images at the resolution of the subnet, if there are any.
     """
@@ -41,7 +40,7 @@ class Deployable:
         return (self.batch, self.subnet.family.in_channels, resolution, resolution)
 
     def example(self) -> Tensor:
-        """Images to trace with: two where any number may come, because one would be fixed."""
+        """Return images to trace with: two for a free number, because one would be fixed."""
         n, *shape = self.shape
         return torch.zeros(n or 2, *shape)
 
@@ -49,7 +48,7 @@ class Deployable:
 def calibrated_net(
     source: Supernet | nn.Module, subnet: Subnet, calibration: Calibration
 ) -> nn.Module:
-    """A plain network of a subnet in evaluation mode, whose statistics are its own.
+    """Return a plain network of a subnet in evaluation mode, recalibrated.
 
     Args:
         source: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays
@@ -90,24 +89,3 @@ def _check_plain(net: nn.Module, subnet: Subnet) -> None:
 Metadata = Mapping[str, Any]
 # images to logits
 Loaded = Callable[[Tensor], Tensor]
-
-
-class Format(NamedTuple):
-    """One format; `export` and `load_exported` call it.
-
-    Args:
-        check: Raises MissingDependencyError where what writes it is not installed.
-        write: Writes a network to a path and returns the files, each of them whole or not at all.
-        load: Reads what ``write`` wrote.
-        packages: What writes it, besides torch.
-        batch: Which numbers of images a file can take: ``"any"`` whatever is asked for,
-            ``"fixed"``, or ``"both"``, as it is asked for.
-        needs_images: Whether it cannot be written without calibration images.
-    """
-
-    check: Callable[[], None]
-    write: Callable[[Deployable, Path], list[Path]]
-    load: Callable[[Path, Metadata], Loaded]
-    packages: tuple[str, ...]
-    batch: str
-    needs_images: bool = False

@@ -1,4 +1,4 @@
-"""Writing a subnet for the runtime that will run it."""
+"""Exporting a subnet for the runtime that will run it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata, calibrated_net
-from optuna_ofa.deployment._figures import Figure
+from optuna_ofa.deployment._figures import KnownValue
 from optuna_ofa.deployment._formats import FORMATS
-from optuna_ofa.deployment._metadata import check_files, describe, read_metadata, write_metadata
+from optuna_ofa.deployment._metadata import (
+    build_metadata,
+    check_files,
+    read_metadata,
+    write_metadata,
+)
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
@@ -27,7 +32,7 @@ def export(
     calibration: Loader | Tensor | None,
     n_calibration: int = 2000,
     batch: int | None = 1,
-    figures: Iterable[Figure] = (),
+    figures: Iterable[KnownValue] = (),
 ) -> Metadata:
     """Write a subnet in a format, with its own statistics of batch normalisation.
 
@@ -39,17 +44,17 @@ def export(
         net: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays as
             it is.
         subnet: The subnet.
-        path: Where to; a folder for ``"ofa"``, a file for all others. Its parent must exist.
+        path: The file to write, or the folder for ``"ofa"``. Its parent must exist.
         format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
             ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
             ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
             ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package).
         calibration: Images for the statistics, as in `evaluate`. None keeps those of
             ``net``, which are right for no subnet of a supernet, and for a network of its own.
-        n_calibration: How many of its images are used, the first ones.
+        n_calibration: Number of its first images that are used.
         batch: Images at once; None for any number, which is not offered for ExecuTorch. What has
             no graph (``"pytorch"``, ``"ofa"``) takes any number whatever it is.
-        figures: What is known of the subnet; `figures_of` takes it from a point of a front.
+        figures: Values of the subnet; `figures_of` takes them from a point of a front.
 
     Returns:
         The metadata.
@@ -57,7 +62,7 @@ def export(
     Raises:
         InvalidArgumentError: If an argument breaks a rule.
         InvalidSubnetError: If the subnet is of another family than the supernet.
-        MissingDependencyError: If what writes the format is not installed; names the extra.
+        MissingDependencyError: If a package that writes it is not installed; names the extra.
     """
     if format not in FORMATS:
         raise InvalidArgumentError(
@@ -67,7 +72,8 @@ def export(
     _check_batch(format, batch)
     if calibration is None and form.needs_images:
         raise InvalidArgumentError(f"`calibration` must be images for {format!r}, but got None.")
-    form.check()
+    for need in form.needs:
+        need.check()
     path = Path(path)
     images = Calibration(calibration, subnet.family, n_calibration)
     plain = calibrated_net(net, subnet, images).cpu().float()
@@ -75,7 +81,9 @@ def export(
     if shown is not None:
         shown = resize_images(shown, subnet.resolution).float()
     deployable = Deployable(plain, subnet, None if form.batch == "any" else batch, shown)
-    content = describe(format, form, deployable, tuple(figures), images.describe(None, look=True))
+    content = build_metadata(
+        format, form, deployable, tuple(figures), images.to_setup(None, look=True)
+    )
     return write_metadata(path, content, form.write(deployable, path))
 
 
@@ -83,7 +91,7 @@ def load_exported(path: str | os.PathLike[str]) -> Loaded:
     """Read back what `export` wrote, in the runtime that it is for, on the CPU.
 
     Args:
-        path: Where it was written to, with its metadata beside it.
+        path: The path of the export, with its metadata beside it.
 
     Returns:
         A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``. For

@@ -1,4 +1,4 @@
-"""What is known of a subnet, and how it is known."""
+"""Values of a subnet that are written beside its export."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint
-from optuna_ofa.problem import METRICS
-
-KINDS = ("predicted", "measured")
+from optuna_ofa.problem import MEASURED, METRICS, PREDICTED
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One value of a subnet, for the file beside an export.
+class KnownValue:
+    """A predicted or measured value of a subnet, for the file beside an export.
 
     Args:
-        metric: What it is, such as ``"top1"`` (percent) or ``"latency_ms"``.
+        metric: The metric, such as ``"top1"`` (percent) or ``"latency_ms"``.
         value: The value, in the unit of the metric.
         kind: ``"predicted"`` or ``"measured"``.
         device: The device and runtime that it is for; None where it does not depend on one.
@@ -34,7 +32,7 @@ class Figure:
     std: float | None = None
 
     def __post_init__(self) -> None:
-        for argument, known in (("metric", tuple(METRICS)), ("kind", KINDS)):
+        for argument, known in (("metric", tuple(METRICS)), ("kind", (PREDICTED, MEASURED))):
             given = getattr(self, argument)
             if given not in known:
                 raise InvalidArgumentError(
@@ -44,15 +42,15 @@ class Figure:
             raise InvalidArgumentError(f"`value` must be finite, but got {self.value!r}.")
 
 
-def figures_of(point: FrontPoint, *, device: str | None = None) -> tuple[Figure, ...]:
-    """The values of a point of a front.
+def figures_of(point: FrontPoint, *, device: str | None = None) -> tuple[KnownValue, ...]:
+    """Return the values of a point of a front.
 
     Args:
         point: The point.
         device: The device and runtime that its latency is for.
     """
     return tuple(
-        Figure(
+        KnownValue(
             name, value, point.kind, device if name == "latency_ms" else None, point.std.get(name)
         )
         for name, value in point.values.items()

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from optuna_ofa.deployment import _graph_format as graph, _torch_format as torch_format
-from optuna_ofa.deployment._deployable import Format
-from optuna_ofa.graphs import check_executorch
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from optuna_ofa._imports import OptionalImport
+from optuna_ofa.deployment import _graph_format as graph, _torch_format as plain
+from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
+from optuna_ofa.graphs import EXECUTORCH
 
 
-def _nothing_to_check() -> None:
-    """What is written with torch alone."""
+class Format(NamedTuple):
+    """A format of exported networks.
+
+    Args:
+        write: Writes a network to a path and returns the files, each of them whole or not at all.
+        load: Reads the files that ``write`` wrote.
+        batch: The numbers of images that a file takes: ``"any"`` number, whatever is asked for,
+            a ``"fixed"`` one, or ``"both"``, as it is asked for.
+        needs: The modules that write it, besides torch.
+        needs_images: Whether it cannot be written without calibration images.
+    """
+
+    write: Callable[[Deployable, Path], list[Path]]
+    load: Callable[[Path, Metadata], Loaded]
+    batch: str
+    needs: tuple[OptionalImport, ...] = ()
+    needs_images: bool = False
 
 
 FORMATS = {
-    "pytorch": Format(
-        torch_format.check_safetensors,
-        torch_format.write_safetensors,
-        torch_format.load_safetensors,
-        ("safetensors",),
-        "any",
-    ),
-    "torch_export": Format(
-        _nothing_to_check, graph.write_torch_export, graph.load_torch_export, (), "both"
-    ),
-    "onnx": Format(
-        graph.check_onnx, graph.write_onnx, graph.load_onnx, ("onnx", "onnxscript"), "both"
-    ),
+    "pytorch": Format(plain.write_safetensors, plain.load_safetensors, "any", plain.SAFETENSORS),
+    "torch_export": Format(graph.write_torch_export, graph.load_torch_export, "both"),
+    "onnx": Format(graph.write_onnx, graph.load_onnx, "both", graph.ONNX),
     "onnx_int8": Format(
-        graph.check_onnx_int8,
-        graph.write_onnx_int8,
-        graph.load_onnx,
-        ("onnx", "onnxscript", "onnxruntime"),
-        "both",
-        needs_images=True,
+        graph.write_onnx_int8, graph.load_onnx, "both", graph.ONNX_INT8, needs_images=True
     ),
-    "executorch": Format(
-        check_executorch, graph.write_executorch, graph.load_executorch, ("executorch",), "fixed"
-    ),
-    "ofa": Format(_nothing_to_check, torch_format.write_ofa, torch_format.load_ofa, (), "any"),
+    "executorch": Format(graph.write_executorch, graph.load_executorch, "fixed", EXECUTORCH),
+    "ofa": Format(plain.write_ofa, plain.load_ofa, "any"),
 }

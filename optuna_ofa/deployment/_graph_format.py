@@ -16,18 +16,12 @@ from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import fold_batch_norm, quantize, write_program
 
-_onnx = try_import("onnx", extra="onnx")
-_onnxscript = try_import("onnxscript", extra="onnx")
 _onnxruntime = try_import("onnxruntime", extra="onnxruntime")
+ONNX = (try_import("onnx", extra="onnx"), try_import("onnxscript", extra="onnx"))
+ONNX_INT8 = (*ONNX, _onnxruntime)
 _executorch = try_import("executorch.runtime", extra="executorch")
 # images that the ranges of activations are taken from
 N_QUANTIZED = 200
-
-
-def check_onnx() -> None:
-    """See that what writes ONNX is installed."""
-    _onnx.check()
-    _onnxscript.check()
 
 
 def write_torch_export(deployable: Deployable, path: Path) -> list[Path]:
@@ -40,13 +34,12 @@ def write_torch_export(deployable: Deployable, path: Path) -> list[Path]:
 
 
 def load_torch_export(path: Path, metadata: Metadata) -> Loaded:
-    """The program as a module."""
+    """Load the program as a module."""
     return torch.export.load(path).module()
 
 
 def write_onnx(deployable: Deployable, path: Path) -> list[Path]:
     """Write an ONNX graph from ``images`` to ``logits``, with the weights in it."""
-    check_onnx()
     program = _program(deployable)
     with quiet():
         written = torch.onnx.export(
@@ -56,12 +49,6 @@ def write_onnx(deployable: Deployable, path: Path) -> list[Path]:
     with replacing(path) as place:
         place.write_bytes(written.model_proto.SerializeToString())
     return [path]
-
-
-def check_onnx_int8() -> None:
-    """See that what writes ONNX, and what quantises it, is installed."""
-    check_onnx()
-    _onnxruntime.check()
 
 
 def write_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
@@ -85,7 +72,7 @@ def write_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
 
 
 def load_onnx(path: Path, metadata: Metadata) -> Loaded:
-    """The graph in ONNX Runtime, on the processor."""
+    """Load the graph in ONNX Runtime, on the processor."""
     session = _onnxruntime.check().InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> Tensor:
@@ -104,7 +91,7 @@ def write_executorch(deployable: Deployable, path: Path) -> list[Path]:
 
 
 def load_executorch(path: Path, metadata: Metadata) -> Loaded:
-    """The program in ExecuTorch's own runtime."""
+    """Load the program in ExecuTorch's own runtime."""
     program = _executorch.check().Runtime.get().load_program(path)
     method = program.load_method("forward")
 

@@ -1,4 +1,4 @@
-"""The file beside an export that says what it is."""
+"""The metadata file beside an export."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from optuna_ofa._files import replacing
-from optuna_ofa.deployment._deployable import Deployable, Format, Metadata
-from optuna_ofa.deployment._figures import Figure
+from optuna_ofa.deployment._deployable import Deployable, Metadata
+from optuna_ofa.deployment._figures import KnownValue
+from optuna_ofa.deployment._formats import Format
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.formats import net_config
 
@@ -23,20 +24,21 @@ VERSION = 1
 
 
 def metadata_path(path: str | os.PathLike[str]) -> Path:
-    """Where the metadata of an export is: at its path with ``.json`` appended."""
+    """Return the path of an export's metadata, which is its own with ``.json`` appended."""
     path = Path(path)
     return path.with_name(f"{path.name}.json")
 
 
-def describe(
+def build_metadata(
     name: str,
     form: Format,
     deployable: Deployable,
-    figures: Sequence[Figure],
+    figures: Sequence[KnownValue],
     calibration: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """All of the metadata but the files."""
+    """Return all of the metadata but the files."""
     subnet = deployable.subnet
+    needed = [need.module.split(".")[0] for need in form.needs]
     return {
         "optuna_ofa_export": VERSION,
         "format": name,
@@ -48,7 +50,7 @@ def describe(
         "net_config": net_config(subnet),
         "versions": {
             "torch": torch.__version__,
-            **{package: packages.version(package) for package in ("optuna-ofa", *form.packages)},
+            **{package: packages.version(package) for package in ("optuna-ofa", *needed)},
         },
     }
 
@@ -69,7 +71,7 @@ def write_metadata(path: Path, content: dict[str, Any], files: Sequence[Path]) -
 
 
 def read_metadata(path: str | os.PathLike[str]) -> Metadata:
-    """What `export` wrote beside an export.
+    """Read the metadata that `export` wrote beside a network.
 
     Args:
         path: Path of the export, not of its metadata.
@@ -89,7 +91,7 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
 
 
 def check_files(path: Path, metadata: Metadata) -> None:
-    """See that the files are those that were exported.
+    """Raise an error if the files are not those that were exported.
 
     Raises:
         FormatError: If one has other content.

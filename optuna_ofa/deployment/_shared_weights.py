@@ -13,7 +13,7 @@ from optuna_ofa.supernet import Supernet, slot_modules
 
 
 def share_weights(supernet: Supernet, nets: Mapping[Subnet, nn.Module]) -> None:
-    """Let networks have their weights in common, as the supernet has them, in place.
+    """Replace weights that networks have in common by views of the same memory, in place.
 
     A smaller layer has the first channels of a larger one, so its weight becomes a view of it. What
     is stored is the smallest part of the supernet in which all of them are. Depthwise kernels of
@@ -21,7 +21,7 @@ def share_weights(supernet: Supernet, nets: Mapping[Subnet, nn.Module]) -> None:
     by side. Buffers, such as the statistics of batch normalisation, stay each network's own.
 
     Args:
-        supernet: What the networks were extracted from; it stays as it is.
+        supernet: The supernet of the networks; it stays as it is.
         nets: The networks by their subnets. Their weights take no gradients afterwards.
     """
     present: list[list[nn.Module]] = [[] for _ in slot_modules(supernet)]
@@ -53,7 +53,7 @@ def _share_layer(module: nn.Module, plain: Sequence[nn.Module]) -> None:
 
 
 def _corner(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
-    """The first entries of each dimension."""
+    """Return the first entries of each dimension."""
     return tensor[tuple(slice(size) for size in sizes)]
 
 
@@ -63,7 +63,7 @@ def _replace(net: nn.Module, name: str, weight: Tensor) -> None:
 
 
 def stored_bytes(nets: Sequence[nn.Module]) -> int:
-    """Bytes of all parameters and buffers of networks; what they have in common counts once."""
+    """Return bytes of all parameters and buffers of networks; shared ones count once."""
     storages = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
         for net in nets
@@ -73,5 +73,5 @@ def stored_bytes(nets: Sequence[nn.Module]) -> int:
 
 
 def own_bytes(net: nn.Module) -> int:
-    """Bytes that a network alone would take."""
+    """Return the bytes that a network alone would take."""
     return sum(tensor.numel() * tensor.element_size() for tensor in net.state_dict().values())

@@ -17,11 +17,11 @@ from optuna_ofa.supernet import Supernet, resize_images
 
 
 class SubnetSwitcher:
-    """Subnets of one supernet, such as for a full and a low battery, between which it switches.
+    """Several subnets of one supernet, such as for a full and a low battery, one of them active.
 
     The weights that they have in common are stored once. Each mode has its own statistics of batch
     normalisation, computed when the switcher is made, so a switch is the change of one reference.
-    Every mode computes what the extracted and recalibrated subnet computes.
+    Every mode gives the same logits as the extracted and recalibrated subnet.
 
     The switcher has a copy of the weights, without those that no mode uses: the supernet stays as
     it is, and can be trained on or deleted. It lives on the device of the supernet, in evaluation
@@ -32,7 +32,7 @@ class SubnetSwitcher:
         modes: A subnet of each mode, by the mode's name; several may have the same.
         calibration: Images for the statistics, as in `evaluate`. None keeps those of the
             supernet, which are right for no subnet.
-        n_calibration: How many of its images are used, the first ones.
+        n_calibration: Number of its first images that are used.
 
     Raises:
         InvalidArgumentError: If there is no mode, or the images do not fit the family.
@@ -102,11 +102,11 @@ class SubnetSwitcher:
     __call__ = forward
 
     def memory_bytes(self) -> int:
-        """Bytes of all weights and statistics; those in common count once."""
+        """Return the bytes of all weights and statistics; shared ones count once."""
         return stored_bytes(list(self._nets.values()))
 
     def separate_memory_bytes(self) -> int:
-        """Bytes that the subnets would take as separate models; equal ones count once."""
+        """Return the bytes of the subnets as separate models; equal ones count once."""
         return sum(own_bytes(net) for net in set(self._nets.values()))
 
     def __repr__(self) -> str:

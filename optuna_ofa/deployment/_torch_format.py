@@ -15,17 +15,13 @@ from optuna_ofa.formats import layers_from_net_config, net_config
 from optuna_ofa.supernet import build_plain
 
 _safetensors = try_import("safetensors.torch", extra="safetensors")
-# what `ofa_specialized` of the ofa package reads
+SAFETENSORS = (_safetensors,)
+# files that `ofa_specialized` of the ofa package reads
 CONFIG, RUN_CONFIG, WEIGHTS = "net.config", "run.config", "init"
 
 
-def check_safetensors() -> None:
-    """See that safetensors is installed."""
-    _safetensors.check()
-
-
 def write_safetensors(deployable: Deployable, path: Path) -> list[Path]:
-    """Write the state dict; what rebuilds the network is in the metadata."""
+    """Write the state dict; the metadata has the rest of the network."""
     content = _safetensors.check().save(_state(deployable.net))
     with replacing(path) as place:  # its own `save_file` makes files that nobody else can read
         place.write_bytes(content)
@@ -33,7 +29,7 @@ def write_safetensors(deployable: Deployable, path: Path) -> list[Path]:
 
 
 def load_safetensors(path: Path, metadata: Metadata) -> Loaded:
-    """The network, in evaluation mode."""
+    """Load the network in evaluation mode."""
     return _filled(metadata, _safetensors.check().load_file(path))
 
 
@@ -53,7 +49,7 @@ def write_ofa(deployable: Deployable, path: Path) -> list[Path]:
 
 
 def load_ofa(path: Path, metadata: Metadata) -> Loaded:
-    """The network, in evaluation mode."""
+    """Load the network in evaluation mode."""
     return _filled(metadata, torch.load(path / WEIGHTS, weights_only=True)["state_dict"])
 
 

@@ -1,4 +1,4 @@
-"""Images to recalibrate subnets with."""
+"""The images that subnets are recalibrated with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Calibration:
         source: A loader, a function of a resolution that returns one, images themselves, or None
             for no recalibration.
         family: The family of the subnets.
-        n: How many images.
+        n: Number of images.
 
     Raises:
         InvalidArgumentError: If ``n`` is not positive or the source does not fit the family.
@@ -35,7 +35,7 @@ class Calibration:
         self._taken: tuple[int, Tensor] | None = None
 
     def __call__(self, resolution: int) -> Tensor | None:
-        """Images for a resolution, ``(n, channels, height, width)``, perhaps of another size."""
+        """Return images ``(n, channels, height, width)`` for a resolution, maybe of another one."""
         if self._source is None:
             return None
         if not is_function(self._source):  # a loader gives the same for all resolutions
@@ -59,11 +59,11 @@ class Calibration:
             )
         return images.cpu()
 
-    def describe(self, name: str | None, *, look: bool) -> dict[str, Any] | None:
-        """The part of a setup that says what subnets are recalibrated with.
+    def to_setup(self, name: str | None, *, look: bool) -> dict[str, Any] | None:
+        """Return the part of a setup that identifies the images.
 
         Args:
-            name: What the data is called.
+            name: The name of the data, if it has one.
             look: Whether to look at images that have no name.
         """
         if self._source is None:

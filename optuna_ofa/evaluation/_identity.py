@@ -1,4 +1,4 @@
-"""What weights and data are told apart by in the measurement table."""
+"""Hashes that identify weights and data in the table of measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def weights_hash(net: nn.Module) -> str:
-    """SHA-256 of a state dict: names, types, shapes and bytes, buffers included.
+    """Return the SHA-256 of a state dict: names, types, shapes and bytes, buffers included.
 
     It does not depend on the device. A supernet that ran in training mode has other statistics
     of batch normalisation, so other weights, even though recalibration replaces them.
@@ -26,7 +26,7 @@ def weights_hash(net: nn.Module) -> str:
 
 
 def data_hash(batches: Iterable[tuple[Tensor, Tensor]]) -> str:
-    """SHA-256 of all images with their labels, whatever their order and batches.
+    """Return the SHA-256 of all images with their labels, whatever their order and batches.
 
     Returns:
         64 hexadecimal digits.
@@ -41,7 +41,7 @@ def data_hash(batches: Iterable[tuple[Tensor, Tensor]]) -> str:
 
 
 def images_hash(images: Tensor) -> str:
-    """SHA-256 of images in their order, which decides the batches they are calibrated in.
+    """Return the SHA-256 of images in their order, which decides their batches in calibration.
 
     Returns:
         64 hexadecimal digits.
@@ -51,6 +51,6 @@ def images_hash(images: Tensor) -> str:
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    """The bytes of any type, those that numpy does not have included."""
+    """Return the bytes of a tensor of any type, also of those that numpy does not have."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().tobytes()

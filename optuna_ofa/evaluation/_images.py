@@ -1,4 +1,4 @@
-"""Images and labels as a loader gives them."""
+"""Images and labels of a loader."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Loader = Iterable[Any] | Callable[[int], Iterable[Any]]
 def batches(
     loader: Loader, family: Family, resolution: int, argument: str = "loader"
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Checked batches for a resolution; images are not resized yet.
+    """Yield checked batches for a resolution; images are not resized yet.
 
     Args:
         loader: The loader, or a function of a resolution that returns one.
-        family: What the images and labels must fit.
-        resolution: What a function is given.
-        argument: What the user calls the loader, for the messages.
+        family: The family that images and labels must fit.
+        resolution: The argument of a function.
+        argument: The user's name of the loader, for messages.
 
     Raises:
         InvalidArgumentError: If the loader has no batch, or one that does not fit the family.
@@ -40,7 +40,7 @@ def batches(
 
 
 def first_images(loader: Loader, family: Family, resolution: int, n: int) -> Tensor:
-    """The first ``n`` images of a calibration loader, or all if it has fewer, on the CPU."""
+    """Return the first ``n`` images of a calibration loader, or all if it has fewer, on the CPU."""
     found: list[Tensor] = []
     n_found = 0
     for images, _ in batches(loader, family, resolution, "calibration"):
@@ -54,7 +54,7 @@ def first_images(loader: Loader, family: Family, resolution: int, n: int) -> Ten
 
 
 def is_function(loader: object) -> bool:
-    """Whether it makes loaders for resolutions, rather than being one."""
+    """Return whether an object makes loaders for resolutions, rather than being one."""
     return callable(loader) and not isinstance(loader, Iterable)
 
 

@@ -71,12 +71,12 @@ def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE)
 
 
 def type_of(net: nn.Module) -> torch.dtype:
-    """The type of a network's weights, which its images must have too."""
+    """Return the type of a network's weights, which its images must have too."""
     return next(net.parameters()).dtype
 
 
 class _Pool:
-    """Mean and variance of one layer's channels over the batches so far."""
+    """The mean and variance of one layer's channels over the batches so far."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -99,7 +99,7 @@ class _Pool:
         self.n = total
 
     def write(self, layer: _BatchNorm, n_batches: int) -> None:
-        """Give the layer what was pooled; one that no image has reached keeps its own."""
+        """Set the statistics of the layer; one that no image has reached keeps its own."""
         if not self.n:
             return
         assert layer.running_mean is not None

@@ -1,31 +1,22 @@
-"""How accurate several networks are, in one pass over the images."""
+"""Evaluating several networks in one pass over the images."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, standard_error
 from optuna_ofa.evaluation._images import Loader, batches
 from optuna_ofa.evaluation._recalibrate import recalibrate, type_of
+from optuna_ofa.measurements import Reading
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, resize_images
 
 
-class Score(NamedTuple):
-    """Accuracies of one network in percent, or why there are none."""
-
-    n_images: int
-    top1: float = math.nan
-    top5: float = math.nan
-    error: str | None = None
-
-
 class NaNLogitsError(ArithmeticError):
-    """A network gives NaN, so that no class is the likeliest."""
+    """An error for a network that gives NaN, so that no class is the likeliest."""
 
 
 def score_subnets(
@@ -34,11 +25,14 @@ def score_subnets(
     loader: Loader,
     calibration: Tensor | None,
     device: torch.device,
-) -> list[Score]:
-    """Evaluate subnets of one resolution; what one of them raises is its result.
+) -> list[dict[str, Reading]]:
+    """Evaluate subnets of one resolution; an error of one of them is its result.
 
     Each is extracted, so the supernet stays as it is, and its statistics are recalibrated at the
     resolution before the images of the loader pass.
+
+    Returns:
+        The readings of each subnet by metric.
     """
     (resolution,) = {subnet.resolution for subnet in subnets}
     images = None if calibration is None else resize_images(calibration, resolution)
@@ -61,7 +55,7 @@ def score_subnets(
 
 
 def _in_channels_last(net: nn.Module) -> nn.Module:
-    """Convolutions of this family of networks are faster so."""
+    """Move a network to channels last, in which its convolutions are faster."""
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
 
@@ -71,7 +65,7 @@ def _score(
     errors: dict[int, str],
     given: Iterable[tuple[Tensor, Tensor]],
     device: torch.device,
-) -> list[Score]:
+) -> list[dict[str, Reading]]:
     counts = torch.zeros(len(nets), 2, dtype=torch.int64, device=device)
     n_images = 0
     with torch.inference_mode():
@@ -85,16 +79,29 @@ def _score(
                 except Exception as error:
                     nets[i] = None
                     errors[i] = _reason(error)
+    details = {"device": device.type, "torch": str(torch.__version__)}
     return [
-        Score(0, error=errors[i])
-        if i in errors
-        else Score(n_images, *(100 * n / n_images for n in right))
-        for i, right in enumerate(counts.tolist())
+        _readings(n_right, n_images, errors.get(i), details)
+        for i, n_right in enumerate(counts.tolist())
     ]
 
 
+def _readings(
+    n_right: Sequence[int], n_images: int, error: str | None, details: Mapping[str, str]
+) -> dict[str, Reading]:
+    """Return the readings of one network by metric; all have the error if there is one."""
+    if error is not None:
+        return {m: Reading(m, None, None, 0, details, error) for m in ACCURACY_METRICS}
+    found = {}
+    for metric, n in zip(ACCURACY_METRICS, n_right, strict=True):
+        percent = 100 * n / n_images
+        std = float(standard_error(percent, n_images))
+        found[metric] = Reading(metric, percent, std, n_images, details)
+    return found
+
+
 def _n_right(logits: Tensor, labels: Tensor) -> Tensor:
-    """``(2,)`` images whose class has the largest logit, and is among the five largest."""
+    """Count images whose class has the largest logit, and is among the five largest, ``(2,)``."""
     if logits.isnan().any():
         raise NaNLogitsError("the logits have NaN")
     likeliest = logits.topk(min(5, logits.shape[1])).indices
@@ -103,7 +110,7 @@ def _n_right(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _reason(error: Exception) -> str:
-    """What is kept of an error; lack of memory is no property of a subnet, and is raised."""
+    """Return the text of an error; lack of memory is no property of a subnet, and is raised."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         raise error
     return f"{type(error).__name__}: {error}"[:500]

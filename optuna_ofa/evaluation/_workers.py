@@ -1,4 +1,4 @@
-"""Scoring groups of subnets, here or in a pool of processes."""
+"""Evaluating groups of subnets, in this process or in a pool of others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import multiprocessing
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
-from optuna_ofa.evaluation._score import Score, score_subnets
+from optuna_ofa.evaluation._score import score_subnets
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.measurements import Reading
 from optuna_ofa.space import Family, Subnet
 from optuna_ofa.supernet import Supernet
 
-# images to recalibrate with, by the resolution of the subnets
-Calibration = Callable[[int], Tensor | None]
 Group = Sequence[Subnet]
 
 
@@ -32,8 +32,8 @@ def score_groups(
     calibration: Calibration,
     device: torch.device,
     processes: int,
-) -> Iterator[tuple[Group, list[Score]]]:
-    """Scores of groups of subnets, each group of one resolution, as they are finished.
+) -> Iterator[tuple[Group, list[dict[str, Reading]]]]:
+    """Yield groups of subnets of one resolution with their readings, as they are finished.
 
     Raises:
         InvalidArgumentError: If the loader cannot be sent to other processes.
@@ -52,7 +52,7 @@ def score_groups(
 
 def _score_in_pool(
     groups: Sequence[Group], calibration: Calibration, work: Path, processes: int
-) -> Iterator[tuple[Group, list[Score]]]:
+) -> Iterator[tuple[Group, list[dict[str, Reading]]]]:
     threads = max(1, torch.get_num_threads() // processes)
     context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
     written = _Written(work.parent)
@@ -72,7 +72,7 @@ def _score_in_pool(
 
 @dataclass(frozen=True)
 class _Work:
-    """What is the same for all groups of subnets."""
+    """The arguments that are the same for all groups of subnets."""
 
     family: Family
     state: dict[str, Tensor]
@@ -99,7 +99,7 @@ def _write_work(path: Path, supernet: Supernet, loader: Loader, device: torch.de
 
 
 class _Written:
-    """Files of calibration images, one for all groups that follow each other with the same."""
+    """The files of calibration images; consecutive groups with the same images share one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -120,8 +120,8 @@ def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
     return work.supernet(), work.loader, torch.device(work.device)
 
 
-def _score_group(work: Path, group: Group, images: Path | None) -> list[Score]:
-    """What a process of the pool does."""
+def _score_group(work: Path, group: Group, images: Path | None) -> list[dict[str, Reading]]:
+    """Evaluate one group in a process of the pool."""
     supernet, loader, device = _read_work(work)
     calibration = None if images is None else torch.load(images, mmap=True, weights_only=True)
     return score_subnets(supernet, group, loader, calibration, device)

@@ -1,7 +1,7 @@
 """Networks as graphs for runtimes: ONNX, ExecuTorch, quantised ones, plain torch networks."""
 
 from optuna_ofa.graphs._executorch_graph import (
-    check_executorch as check_executorch,
+    EXECUTORCH as EXECUTORCH,
     write_executorch as write_executorch,
     write_program as write_program,
 )
@@ -12,7 +12,6 @@ from optuna_ofa.graphs._quantized_graph import (
 )
 from optuna_ofa.graphs._torch_net import (
     SUFFIX as SUFFIX,
-    LayerNet as LayerNet,
     build_net as build_net,
     example_input as example_input,
     fold_batch_norm as fold_batch_norm,

@@ -16,16 +16,7 @@ _exir = try_import("executorch.exir", extra="executorch")
 _xnnpack = try_import(
     "executorch.backends.xnnpack.partition.xnnpack_partitioner", extra="executorch"
 )
-
-
-def check_executorch() -> None:
-    """See that a network can be lowered.
-
-    Raises:
-        MissingDependencyError: If ExecuTorch is not installed.
-    """
-    _exir.check()
-    _xnnpack.check()
+EXECUTORCH = (_exir, _xnnpack)
 
 
 def write_executorch(layers: Sequence[Layer], path: Path, batch: int) -> None:
@@ -34,7 +25,6 @@ def write_executorch(layers: Sequence[Layer], path: Path, batch: int) -> None:
     Raises:
         MissingDependencyError: If ExecuTorch is not installed.
     """
-    check_executorch()
     write_program(build_net(layers, fold=True), example_input(layers, batch), path)
 
 
@@ -44,7 +34,7 @@ def write_program(net: nn.Module, example: Tensor, path: Path) -> None:
     Args:
         net: The network, without batch normalisation.
         example: Images of the shape that the program takes.
-        path: Where to.
+        path: The file to write.
 
     Raises:
         MissingDependencyError: If ExecuTorch is not installed.

@@ -23,11 +23,11 @@ def write_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1, seed: int
     """Write a network, or a run of its layers, with random weights.
 
     Batch normalisation is folded into the convolutions, as runtimes do it. The name of every
-    operator begins with the index of its layer, ``"07/depth"``: profiles are told apart by it.
+    operator begins with the index of its layer, ``"07/depth"``: profiles are read by it.
 
     Args:
-        layers: The layers in order; each takes what the one before gives.
-        path: Where to.
+        layers: The layers in order; each takes the output of the one before.
+        path: The file to write.
         batch: Images at once.
         seed: Seed of the weights. Latency does not depend on them, as long as the activations
             neither vanish nor overflow.
@@ -57,7 +57,7 @@ def write_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1, seed: int
 
 
 class _Writer:
-    """Collects the operators and weights of a graph.
+    """A writer that collects the operators and weights of a graph.
 
     Args:
         onnx: The module.
@@ -72,7 +72,7 @@ class _Writer:
         self.weights: list[Any] = []
 
     def layer(self, layer: Layer, x: str) -> str:
-        """Add a layer; returns the name of what it gives."""
+        """Add a layer and return the name of its output."""
         match layer.kind:
             case "conv":
                 y = self._conv(

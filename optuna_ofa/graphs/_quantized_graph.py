@@ -27,7 +27,7 @@ def write_quantized_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1)
 
     Args:
         layers: As in `write_onnx`.
-        path: Where to.
+        path: The file to write.
         batch: Images at once.
 
     Raises:
@@ -49,7 +49,7 @@ def quantize(plain: Path, path: Path, images: Iterable[NDArray[np.float32]], *, 
 
     Args:
         plain: The graph in float32.
-        path: Where to.
+        path: The file to write.
         images: Batches that the ranges of activations are taken from.
         name: Name of the graph's input.
 
@@ -70,7 +70,7 @@ def quantize(plain: Path, path: Path, images: Iterable[NDArray[np.float32]], *, 
 
 
 class _Reader:
-    """What the tool runs to see the ranges of activations.
+    """A reader of the images that give the ranges of activations.
 
     Args:
         images: Batches.
@@ -81,5 +81,5 @@ class _Reader:
         self._inputs = ({name: batch} for batch in images)
 
     def get_next(self) -> dict[str, Any] | None:
-        """The next input, None after the last."""
+        """Return the next input, None after the last."""
         return next(self._inputs, None)

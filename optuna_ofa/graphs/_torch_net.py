@@ -1,4 +1,4 @@
-"""A torch network from layers."""
+"""Torch networks of layers with random weights."""
 
 from __future__ import annotations
 
@@ -17,32 +17,14 @@ from optuna_ofa.supernet import build_layer
 SUFFIX = ".layers.json"
 
 
-class LayerNet(nn.Module):
-    """The modules of some layers, one after the other, with random weights.
-
-    Args:
-        layers: The layers in order.
-    """
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(build_layer(layer) for layer in layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layers to ``x``, of shape ``(n, channels, height, width)``."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-
-def build_net(layers: Sequence[Layer], *, fold: bool = False) -> LayerNet:
-    """A network in evaluation mode.
+def build_net(layers: Sequence[Layer], *, fold: bool = False) -> nn.Sequential:
+    """Return a network of layers with random weights, in evaluation mode.
 
     Args:
         layers: The layers in order.
         fold: Whether batch normalisation is folded into the convolutions.
     """
-    net = LayerNet(layers).eval()
+    net = nn.Sequential(*map(build_layer, layers)).eval()
     for module in net.modules():
         if isinstance(module, nn.Conv2d):  # activations keep their size, so none is denormal
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -66,18 +48,18 @@ def fold_batch_norm(net: nn.Module) -> None:
 
 
 def example_input(layers: Sequence[Layer], batch: int) -> Tensor:
-    """Random images or activations, ``(batch, channels, height, width)``."""
+    """Return random images or activations, ``(batch, channels, height, width)``."""
     first = layers[0]
     return torch.randn(batch, first.in_channels, first.in_size, first.in_size)
 
 
 def write_layers(layers: Sequence[Layer], path: Path, batch: int) -> None:
-    """Write what `build_net` needs; torch has no graph format that runs as eager code does."""
+    """Write layers for `build_net`; torch has no graph format that runs as eager code does."""
     data = {"batch": batch, "layers": [asdict(layer) for layer in layers]}
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
 def read_layers(path: Path) -> tuple[list[Layer], int]:
-    """The layers, and the number of images at once, that `write_layers` wrote."""
+    """Read the layers, and the number of images at once, that `write_layers` wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
     return [Layer(**layer) for layer in data["layers"]], int(data["batch"])

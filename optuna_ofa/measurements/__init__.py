@@ -1,6 +1,6 @@
-"""Measurements of subnets in a database, whatever was measured, beside Optuna's own tables."""
+"""A table of measured subnets in a database, beside Optuna's own tables."""
 
 from optuna_ofa.measurements._read import Measurement, read_measurements
-from optuna_ofa.measurements._table import MeasurementTable, Row
+from optuna_ofa.measurements._table import MeasurementTable as MeasurementTable, Reading as Reading
 
-__all__ = ["Measurement", "MeasurementTable", "Row", "read_measurements"]
+__all__ = ["Measurement", "read_measurements"]

@@ -18,19 +18,19 @@ from optuna_ofa.space import Family, SearchSpace, Subnet
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured number of one subnet, or why there is none.
+    """A stored reading of a subnet, with its setup and date.
 
     Args:
         subnet: The subnet.
-        metric: What was measured: ``latency_ms``, or ``top1`` and ``top5`` in percent.
-        value: The number; None where it could not be measured.
+        metric: ``latency_ms``, or ``top1`` and ``top5`` in percent.
+        value: The value; None where it could not be measured.
         std: Its standard deviation, in the metric's unit.
-        n: What it is an average of: rounds of a latency, images of an accuracy.
+        n: The rounds of a latency or images of an accuracy that the value is an average of.
         setup: Everything that it depends on but the subnet: device, runtime and settings, or
             weights, data and calibration.
         details: More about this measurement.
-        error: Why there is no number.
-        measured_at: When, in UTC.
+        error: The reason why there is no value.
+        measured_at: The time in UTC.
     """
 
     subnet: Subnet
@@ -52,7 +52,7 @@ def read_measurements(
     setup: Mapping[str, Any] | None = None,
     failed: bool = False,
 ) -> list[Measurement]:
-    """What `optuna_ofa.measure` and `optuna_ofa.evaluate` have written to a database.
+    """Return what `optuna_ofa.measure` and `optuna_ofa.evaluate` wrote to a database.
 
     An accuracy predictor from them::
 
@@ -63,7 +63,7 @@ def read_measurements(
         storage: An Optuna storage in a relational database, its URL, or a study in one.
         space: Subnets outside of it are left out.
         metric: ``"latency_ms"``, ``"top1"`` or ``"top5"``.
-        setup: Entries that the setup must have, such as ``{"weights": weights_hash(supernet)}``
+        setup: Entries that the setup must have, such as ``{"device": "phone"}``
             or a whole ``setup``. Without it rows of several setups would be mixed, which is
             refused.
         failed: Whether to include subnets that could not be measured.
@@ -119,7 +119,7 @@ _COLUMNS = ("subnet", "metric", "value", "std", "n", "details", "error", "measur
 
 
 def _chosen(setups: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Any]) -> str | None:
-    """The one setup that has the entries; None where there is none."""
+    """Return the one setup that has the entries; None where there is none."""
     fitting = [
         setup_id
         for setup_id, setup in setups.items()

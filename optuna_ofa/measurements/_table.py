@@ -40,7 +40,7 @@ TABLE = sa.Table(
 
 
 class Database:
-    """The database that has the table, or gets it.
+    """The database of the table, which is created where it is missing.
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
@@ -59,7 +59,7 @@ class Database:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A transaction, whose errors are ours.
+        """Begin a transaction.
 
         Raises:
             StorageError: If the database cannot be reached, read or written.
@@ -69,12 +69,12 @@ class Database:
 
 
 def to_text(value: Mapping[str, Any]) -> str:
-    """JSON that is the same for equal mappings."""
+    """Return JSON that is the same for equal mappings."""
     return json.dumps(value, sort_keys=True)
 
 
 def digest(text: str) -> str:
-    """SHA-256 of a text, the key of a setup or a subnet."""
+    """Return the SHA-256 of a text, the key of a setup or a subnet."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -99,16 +99,16 @@ def _engine(storage: BaseStorage) -> sa.Engine:
 _CHUNK = 500
 
 
-class Row(NamedTuple):
-    """One measured number of one subnet, or why there is none.
+class Reading(NamedTuple):
+    """One measured value of one metric, or the reason why there is none.
 
     Args:
-        metric: What was measured, with its unit where it has one: ``latency_ms``, ``top1``.
-        value: The number; None where it could not be measured.
+        metric: The metric, with its unit where it has one: ``latency_ms``, ``top1``.
+        value: The value; None where it could not be measured.
         std: Standard deviation of a repetition, in the metric's unit.
-        n: What it is an average of: rounds, or images.
-        details: More about this measurement (JSON), which does not tell setups apart.
-        error: Why there is no number.
+        n: The number of rounds or images that the value is an average of.
+        details: More about this reading (JSON), which does not tell setups apart.
+        error: The reason why there is no value.
     """
 
     metric: str
@@ -119,15 +119,15 @@ class Row(NamedTuple):
     error: str | None = None
 
 
-_FIELDS = tuple(TABLE.c[name] for name in Row._fields)
+_FIELDS = tuple(TABLE.c[name] for name in Reading._fields)
 
 
 class MeasurementTable:
-    """Rows of one setup: everything that a measurement depends on but the subnet.
+    """The readings of one setup: everything that a reading depends on but the subnet.
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
-        setup: The setup (JSON); rows of others are not seen.
+        setup: The setup (JSON); readings of others are not seen.
 
     Raises:
         InvalidArgumentError: If the storage is no relational database.
@@ -139,13 +139,13 @@ class MeasurementTable:
         self._setup_id = digest(self._setup)
         self._database = Database(storage)
 
-    def add(self, rows: Iterable[tuple[Subnet, Row]]) -> None:
-        """Write measurements, all or none."""
+    def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:
+        """Write readings of subnets, all or none."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         values = [
             {
-                **row._asdict(),
-                "details": to_text(row.details),
+                **reading._asdict(),
+                "details": to_text(reading.details),
                 "setup_id": self._setup_id,
                 "setup": self._setup,
                 "family": subnet.family.name,
@@ -153,17 +153,17 @@ class MeasurementTable:
                 "subnet_id": digest(subnet.to_json()),
                 "measured_at": now,
             }
-            for subnet, row in rows
+            for subnet, reading in readings
         ]
         if values:
             with self._database.begin() as connection:
                 connection.execute(sa.insert(TABLE), values)
 
-    def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Row]]:
-        """The measurements of those subnets that have any, oldest first."""
+    def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
+        """Return the readings of those subnets that have any, oldest first."""
         wanted = {digest(subnet.to_json()): subnet for subnet in subnets}
         ids = list(wanted)
-        found: dict[Subnet, list[Row]] = {}
+        found: dict[Subnet, list[Reading]] = {}
         with self._database.begin() as connection:
             for start in range(0, len(ids), _CHUNK):
                 query = (
@@ -173,11 +173,11 @@ class MeasurementTable:
                     .order_by(TABLE.c.id)
                 )
                 for subnet_id, *values in connection.execute(query):
-                    found.setdefault(wanted[subnet_id], []).append(row_of(*values))
+                    found.setdefault(wanted[subnet_id], []).append(_reading(*values))
         return found
 
-    def first(self, family: str, metric: str) -> Row | None:
-        """The oldest number of a metric of any subnet of a family, if there is one."""
+    def first(self, family: str, metric: str) -> Reading | None:
+        """Return the oldest value of a metric of any subnet of a family, if there is one."""
         query = (
             sa.select(*_FIELDS)
             .where(TABLE.c.setup_id == self._setup_id, TABLE.c.family == family)
@@ -187,11 +187,10 @@ class MeasurementTable:
         )
         with self._database.begin() as connection:
             values = connection.execute(query).first()
-        return None if values is None else row_of(*values)
+        return None if values is None else _reading(*values)
 
 
-def row_of(
+def _reading(
     metric: str, value: float | None, std: float | None, n: int, details: str, error: str | None
-) -> Row:
-    """A row from its columns in the database."""
-    return Row(metric, value, std, n, json.loads(details), error)
+) -> Reading:
+    return Reading(metric, value, std, n, json.loads(details), error)

@@ -1,20 +1,28 @@
-"""Measuring devices: runtimes, latency tables, measured subnets, and how good predictions are."""
+"""Measuring latencies on devices: runtimes, latency tables, subnets, and errors of predictions."""
 
-from optuna_ofa.profiling._export import MAX_SPREAD as MAX_SPREAD, export_profile, table_from_folder
+from optuna_ofa.profiling._export import export_profile, table_from_folder
+from optuna_ofa.profiling._graph_folder import anchor as anchor
+from optuna_ofa.profiling._latencies import Latencies as Latencies
 from optuna_ofa.profiling._measure import measure
-from optuna_ofa.profiling._measurements import Measurements
 from optuna_ofa.profiling._profile import profile
-from optuna_ofa.profiling._report import MACS as MACS, LatencyReport, latency_report
-from optuna_ofa.profiling.on_device._folder import BATCH as BATCH
-from optuna_ofa.profiling.on_device._runtime import Network, NodeTime, Runtime, Settings
+from optuna_ofa.profiling._report import (
+    MACS as MACS,
+    LatencyReport as LatencyReport,
+    latency_report,
+)
+from optuna_ofa.profiling._runtimes import RUNTIMES as RUNTIMES
+from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling.on_device import (
+    GRAPHS_AT_ONCE as GRAPHS_AT_ONCE,
+    LoadedGraph as LoadedGraph,
+    NodeTime as NodeTime,
+    Runtime,
+    RuntimeSettings as RuntimeSettings,
+)
 
 __all__ = [
-    "LatencyReport",
-    "Measurements",
-    "Network",
-    "NodeTime",
+    "MeasurementSettings",
     "Runtime",
-    "Settings",
     "export_profile",
     "latency_report",
     "measure",

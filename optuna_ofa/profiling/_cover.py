@@ -1,4 +1,4 @@
-"""Few networks that hold every layer of a search space."""
+"""A few networks that together hold every layer of a search space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _N_WIDTHS = 256
 
 
 def signatures(space: SearchSpace) -> tuple[Layer, ...]:
-    """The different layers that the subnets of a space consist of, in a fixed order.
+    """Return the different layers of the subnets of a space, in a fixed order.
 
     96 for each resolution of MobileNetV3.
     """
@@ -32,7 +32,7 @@ def signatures(space: SearchSpace) -> tuple[Layer, ...]:
 
 
 def covering_subnets(space: SearchSpace, resolution: int, *, seed: int = 0) -> list[Subnet]:
-    """Deepest subnets that together hold every layer that the space has at a resolution.
+    """Return deepest subnets that together hold every layer of the space at a resolution.
 
     Each block takes, network after network, the setting that its place has seen least, so that
     the settings of a place form a Latin square: nine networks for three kernels and three expand
@@ -62,7 +62,7 @@ def covering_subnets(space: SearchSpace, resolution: int, *, seed: int = 0) -> l
 
 
 class _Place(NamedTuple):
-    """A slot, and the genes of its block."""
+    """A slot with the genes of its block."""
 
     slot: Slot
     own: tuple[int, ...]
@@ -72,7 +72,7 @@ class _Place(NamedTuple):
 
 
 def at_resolution(space: SearchSpace, resolution: int) -> SearchSpace:
-    """The same choices at another resolution."""
+    """Return a space with the same choices at another resolution."""
     if space.resolutions == (resolution,):
         return space
     moved = SearchSpace(space.family, resolution=resolution)
@@ -100,7 +100,7 @@ def _next_row(
     seen: Counter[tuple[int, Layer]],
     rng: np.random.Generator,
 ) -> list[int]:
-    """The deepest row, among some settings of the widths, that holds most missing layers."""
+    """Return the deepest row, among some widths, that holds the most missing layers."""
     start = [max(space.choices[gene.name]) for gene in space.genes]
     widths = [j for j, gene in enumerate(space.genes) if gene.kind == "width"]
     settings = list(itertools.product(*(space.choices[space.genes[j].name] for j in widths)))
@@ -125,7 +125,7 @@ def _fill_blocks(
     seen: Counter[tuple[int, Layer]],
     rng: np.random.Generator,
 ) -> set[Layer]:
-    """Set the genes of every block in place; returns the layers of the network."""
+    """Set the genes of every block in place and return the layers of the network."""
     held: set[Layer] = set()
     for s, place in enumerate(places):
         choices = [space.choices[space.genes[j].name] for j in place.own]

@@ -1,4 +1,4 @@
-"""Graphs to profile, written here and measured anywhere, and the table of what came back."""
+"""Folders of graphs that are measured on any device, and the latency table of the results."""
 
 from __future__ import annotations
 
@@ -7,33 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from optuna_ofa._progress import progress_bar
+from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import at_resolution, covering_subnets, signatures
 from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, write_folder
 from optuna_ofa.profiling._results import read_results
-from optuna_ofa.profiling._runtimes import RUNTIMES, find_writer
+from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling._table import build_table
-from optuna_ofa.profiling.on_device._runtime import Runtime
-from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.space import Family, SearchSpace
 
 Method = Literal["networks", "layers"]
-# Relative standard deviation of a round above which a table means nothing.
-MAX_SPREAD = 0.1
 PLAN = "profile.json"
 
 
 def export_profile(
     space: str | Family | SearchSpace,
     folder: str | Path,
+    settings: MeasurementSettings | None = None,
     *,
-    runtime: str | Runtime = "onnxruntime",
     resolutions: Sequence[int] | None = None,
     method: Method | None = None,
-    batch: int = 1,
-    precision: str = "float32",
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> None:
     """Write the graphs that `profile` measures, and the script that measures them.
 
@@ -43,21 +38,20 @@ def export_profile(
 
     Args:
         space: As in `profile`.
-        folder: Where to.
-        runtime: What will run the graphs; it need not be installed here, but what writes its
-            graphs does.
+        folder: The folder to write.
+        settings: As in `profile`. Graphs depend on the runtime, which need not be installed here,
+            on ``batch``, and on ``precision`` where that is ``"int8"``.
         resolutions: As in `profile`.
         method: As in `profile`.
-        batch: Images at once.
-        precision: As in `profile`; ``"int8"`` needs graphs of its own.
-        progress: Whether to show what is done.
+        progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Raises:
         InvalidArgumentError: If an argument breaks a rule, or the folder has other graphs.
-        MissingDependencyError: If what writes the graphs is not installed.
+        MissingDependencyError: If a package that writes the graphs is not installed.
     """
     space, folder = as_space(space), Path(folder)
-    suffix, profiles = _kind_of(runtime)
+    settings = settings or MeasurementSettings()
+    profiles = settings.profiles
     method = method or ("networks" if profiles else "layers")
     if method not in ("networks", "layers") or (method == "networks" and not profiles):
         raise InvalidArgumentError(
@@ -66,28 +60,26 @@ def export_profile(
         )
     sizes = _sizes(space, resolutions)
     graphs = _network_graphs(space, sizes) if method == "networks" else _layer_graphs(space, sizes)
-    write = find_writer(suffix, precision)
-    with progress_bar("writing graphs", progress) as tick:
-        write_folder(
-            folder,
-            graphs,
-            family=space.family,
-            suffix=suffix,
-            write=write,
-            batch=batch,
-            precision=precision,
-            progress=tick,
-        )
+    with graph_progress("writing graphs", progress) as tick:
+        write_folder(folder, graphs, family=space.family, settings=settings, progress=tick)
     (folder / PLAN).write_text(json.dumps({"resolutions": sizes, "method": method}))
 
 
 def table_from_folder(
-    folder: str | Path, space: str | Family | SearchSpace, *, max_spread: float = MAX_SPREAD
+    folder: str | Path,
+    space: str | Family | SearchSpace,
+    *,
+    max_spread: float = MeasurementSettings.max_spread,
 ) -> LatencyTable:
-    """The table of a folder of `export_profile` with its ``results.json``.
+    """Return the table of a folder of `export_profile` with its ``results.json``.
+
+    Args:
+        folder: The folder.
+        space: The space that it was written for.
+        max_spread: As in `MeasurementSettings`.
 
     Raises:
-        FormatError: If a file is missing or no such file.
+        FormatError: If a file is missing or damaged.
         NoisyDeviceError: If repeated runs differ too much.
     """
     space, folder = as_space(space), Path(folder)
@@ -103,19 +95,8 @@ def table_from_folder(
 
 
 def as_space(space: str | Family | SearchSpace) -> SearchSpace:
-    """A space, of a family by name or value."""
-    if isinstance(space, SearchSpace):
-        return space
-    return SearchSpace(get_family(space) if isinstance(space, str) else space)
-
-
-def _kind_of(runtime: str | Runtime) -> tuple[str, bool]:
-    kind = RUNTIMES.get(runtime) if isinstance(runtime, str) else runtime
-    if kind is None:
-        raise InvalidArgumentError(
-            f"`runtime` must be one of {', '.join(RUNTIMES)}, or an object, but got {runtime!r}."
-        )
-    return str(getattr(kind, "suffix", "")), bool(getattr(kind, "profiles", False))
+    """Return the space, or the whole space of a family."""
+    return space if isinstance(space, SearchSpace) else SearchSpace(space)
 
 
 def _sizes(space: SearchSpace, resolutions: Sequence[int] | None) -> list[int]:
@@ -137,7 +118,7 @@ def _network_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
 
 def _layer_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
     every = (layer for r in sizes for layer in signatures(at_resolution(space, r)))
-    wholes = []  # what the layers have to add up to
+    wholes = []  # layers have to add up to these
     for resolution in sizes:
         subnets = covering_subnets(space, resolution)
         wholes += [subnets[0], subnets[len(subnets) // 2]]

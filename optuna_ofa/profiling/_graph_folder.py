@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,22 +14,21 @@ from typing import Any, NamedTuple
 import optuna_ofa.profiling.on_device as on_device
 from optuna_ofa._files import JsonFormat, replacing
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
-from optuna_ofa.profiling.on_device._folder import MANIFEST
-from optuna_ofa.profiling.on_device._rounds import Progress
-from optuna_ofa.profiling.on_device._runtime import INT8
+from optuna_ofa.profiling._runtimes import find_writer
+from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling.on_device import INT8, MANIFEST, Progress
 from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, subnet_layers, subnet_of
 
 FORMAT = JsonFormat("optuna_ofa.graphs", version=1, max_mib=256, argument="folder")
 SCRIPT = "on_device"
-Write = Callable[[Sequence[Layer], Path, int], None]
 
 
 class Graph(NamedTuple):
     """One network or layer to measure.
 
     Args:
-        layers: What it consists of.
-        subnet: The subnet that it is, None for a layer alone.
+        layers: Its layers.
+        subnet: The subnet, None for a layer alone.
         profiled: Whether the times of its layers are wanted.
     """
 
@@ -39,12 +38,12 @@ class Graph(NamedTuple):
 
 
 def anchor(family: Family) -> Subnet:
-    """The subnet that is measured beside all others of a family: the middle of every choice."""
+    """Return the subnet that all others of a family are measured beside, the middle choices."""
     return subnet_of(family, [gene.choices[len(gene.choices) // 2] for gene in family.genes])
 
 
 def graphs_of(subnets: Iterable[Subnet], *, profiled: bool = False) -> list[Graph]:
-    """A graph for each subnet."""
+    """Return a graph for each subnet."""
     return [Graph(subnet_layers(s), s, profiled) for s in subnets]
 
 
@@ -53,64 +52,62 @@ def write_folder(
     graphs: Sequence[Graph],
     *,
     family: Family,
-    suffix: str,
-    write: Write,
-    batch: int,
-    precision: str,
+    settings: MeasurementSettings,
     progress: Progress = lambda done, total, seconds_left: None,
-) -> None:
-    """Write graphs, what they are, and the script that measures them.
+) -> list[str]:
+    """Write graphs, their manifest, and the script that measures them.
 
     The first graph is the family's anchor. Graphs that are there already are kept, so an
     interrupted export goes on.
 
     Args:
-        folder: Is made where it does not exist.
-        graphs: What to measure.
+        folder: The folder, which is created where it does not exist.
+        graphs: The graphs to measure.
         family: The family of all of them.
-        suffix: Ending of the graph files.
-        write: Writes the layers of one graph to a path, for so many images at once.
-        batch: Images at once.
-        precision: What the runtime computes in.
+        settings: The runtime, images at once, and precision.
         progress: Called with graphs written, graphs in all, and the seconds that the rest may
             take.
 
+    Returns:
+        The file of the anchor, and those of the graphs in their order.
+
     Raises:
-        InvalidArgumentError: If the folder has other graphs.
+        InvalidArgumentError: If the folder has other graphs, or nothing writes graphs for the
+            runtime in that precision.
     """
+    suffix, batch, precision = settings.graph_suffix, settings.batch, settings.precision
+    write = find_writer(suffix, precision)
     folder.mkdir(parents=True, exist_ok=True)
     every = [*graphs_of([anchor(family)]), *graphs]
+    files = [f"{_digest(graph, batch, precision)}{suffix}" for graph in every]
     manifest: dict[str, Any] = {
         "family": family.name,
         "batch": batch,
-        # any other is the runtime's business, not the graph's
+        # other precisions use the same graphs
         "precision": precision if precision == INT8 else "float32",
-        "graphs": [
-            _described(graph, f"{_digest(graph, batch, precision)}{suffix}") for graph in every
-        ],
+        "graphs": [_described(graph, file) for graph, file in zip(every, files, strict=True)],
     }
     path = folder / MANIFEST
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != _json(
-        FORMAT.wrap(manifest)
-    ):
+    wrapped = json.loads(json.dumps(FORMAT.wrap(manifest)))
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != wrapped:
         raise InvalidArgumentError(
             f"`folder` must be new, or have the same graphs, but {folder} has others."
         )
     start = time.monotonic()
-    for i, (graph, entry) in enumerate(zip(every, manifest["graphs"], strict=True), start=1):
-        place = folder / entry["file"]
-        if not place.is_file():
-            with replacing(place) as part:
+    for i, (graph, file) in enumerate(zip(every, files, strict=True), start=1):
+        if not (folder / file).is_file():
+            with replacing(folder / file) as part:
                 write(graph.layers, part, batch)
         progress(i, len(every), (time.monotonic() - start) / i * (len(every) - i))
     source = Path(on_device.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(source, folder / SCRIPT, ignore=ignored, dirs_exist_ok=True)
     FORMAT.write(path, manifest)
+    return files
 
 
 def _digest(graph: Graph, batch: int, precision: str) -> str:
-    """A name that only graphs of the same layers, batch size and kind of numbers share."""
+    """Return a name that only graphs of the same layers, batch size and precision share."""
     key = (graph.layers, batch, precision) if precision == INT8 else (graph.layers, batch)
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
@@ -126,15 +123,11 @@ def _described(graph: Graph, file: str) -> dict[str, Any]:
     return entry
 
 
-def _json(data: Any) -> Any:
-    return json.loads(json.dumps(data))
-
-
 def read_manifest(folder: Path, space: SearchSpace) -> dict[str, Graph]:
-    """The graphs of a folder by their files, the anchor first.
+    """Return the graphs of a folder by their files, the anchor first.
 
     Raises:
-        FormatError: If the folder has no manifest of ours, or one of another family.
+        FormatError: If the folder has no manifest of graphs, or one of another family.
     """
     path = folder / MANIFEST
     family = space.family

@@ -13,26 +13,26 @@ import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
-from optuna_ofa._progress import progress_bar
+from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
-from optuna_ofa.measurements import MeasurementTable
-from optuna_ofa.profiling._export import MAX_SPREAD, as_space
-from optuna_ofa.profiling._graph_folder import graphs_of, read_manifest, write_folder
-from optuna_ofa.profiling._measurements import COLUMNS, METRIC, LatencyRow, Measurements
+from optuna_ofa.measurements import MeasurementTable, Reading
+from optuna_ofa.profiling._export import as_space
+from optuna_ofa.profiling._graph_folder import graphs_of, write_folder
+from optuna_ofa.profiling._latencies import COLUMNS, Latencies
 from optuna_ofa.profiling._profile import argument_errors
 from optuna_ofa.profiling._results import SETUP, Results, read_results
-from optuna_ofa.profiling._runtimes import find_runtime, find_writer
-from optuna_ofa.profiling.on_device._folder import (
-    BATCH,
+from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling.on_device import (
+    GRAPHS_AT_ONCE,
     MANIFEST,
     RESULTS,
-    describe,
+    Runtime,
+    describe_setup,
     measure_folder,
 )
-from optuna_ofa.profiling.on_device._runtime import Runtime, Settings
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 
-_TIMES = ("latency_ms", "min_ms", "std_ms", "wall_ms")
+METRIC = "latency_ms"
 # wall clock over CPU clock above which others kept the processor busy
 _BUSY = 1.2
 
@@ -40,21 +40,14 @@ _BUSY = 1.2
 def measure(
     space: str | Family | SearchSpace,
     matrix: Matrix,
+    settings: MeasurementSettings | None = None,
     *,
-    runtime: str | Runtime = "onnxruntime",
     storage: str | BaseStorage | optuna.Study | None = None,
     again: bool = False,
-    threads: int = 1,
-    batch: int = 1,
-    precision: str = "float32",
-    device: str = "cpu",
-    pin: Sequence[int] = (),
-    n_rounds: int = 20,
-    max_spread: float = MAX_SPREAD,
     anchor_ms: float | None = None,
     folder: str | Path | None = None,
-    progress: bool = True,
-) -> Measurements:
+    progress: bool | None = None,
+) -> Latencies:
     """Measure the latency of subnets on this device.
 
     Subnets take turns in rounds, beside an anchor subnet that is the same for all of a family:
@@ -64,26 +57,20 @@ def measure(
     Args:
         space: The space of the matrix.
         matrix: ``(n, n_genes)`` genotypes; equal ones are measured once.
-        runtime: As in `profile`.
+        settings: The runtime and its settings; None is `MeasurementSettings()`, ONNX Runtime on
+            one thread.
         storage: A relational database that measurements are written to as soon as they are
             made, and where those of the same device, runtime and settings are looked up first:
             an Optuna storage, its URL, or a study. None keeps nothing.
-        again: Measure what the database has once more; both stay in it.
-        threads: As in `profile`.
-        batch: As in `profile`.
-        precision: As in `profile`.
-        device: As in `profile`.
-        pin: As in `profile`.
-        n_rounds: Rounds.
-        max_spread: Relative standard deviation of a round above which a warning is given.
+        again: Measure subnets that the database has once more; both measurements stay in it.
         anchor_ms: Latency of the anchor that all are scaled to, such as ``anchor_ms`` in a
             table's metadata; None takes that of the first measurement in the database, or now.
-        folder: Where graphs are kept, so that measuring again need not write them again; None
-            removes them.
-        progress: Whether to show what is done.
+        folder: A folder that keeps the graphs, so that measuring again need not write them again;
+            None removes them.
+        progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Returns:
-        The measurements in the order of the matrix. A subnet that the database has several of
+        The latencies in the order of the matrix. A subnet that the database has several of
         gets their median, unless ``again``.
 
     Raises:
@@ -96,48 +83,48 @@ def measure(
         FailedMeasurementWarning: The runtime failed on some subnets.
         NoisyDeviceWarning: The device was busy, or its runs differ by more than ``max_spread``.
     """
+    settings = settings or MeasurementSettings()
     space = as_space(space)
     matrix = space.canonicalize(space.check(np.asarray(matrix)))
-    settings = Settings(threads, batch, precision, device, tuple(pin))
-    found = find_runtime(runtime, settings)
-    setup = {key: value for key, value in describe(found, settings).items() if key in SETUP}
+    runtime = settings.open_runtime()
+    setup = {k: value for k, value in describe_setup(runtime, settings).items() if k in SETUP}
     table = None if storage is None else MeasurementTable(storage, setup)
     subnets = space.from_matrix(matrix)
-    rows = {} if table is None or again else table.read(subnets)
+    stored = {} if table is None or again else table.read(subnets)
     if anchor_ms is None and table is not None:
         anchor_ms = _reference(table, space.family)
     known = {
-        subnet: _median([_on_scale(LatencyRow.from_row(row), anchor_ms) for row in repeats])
-        for subnet, repeats in rows.items()
+        subnet: _median([_on_scale(reading, anchor_ms) for reading in readings])
+        for subnet, readings in stored.items()
     }
     missing = [s for s in dict.fromkeys(subnets) if s not in known]
     begin = time.monotonic()
-    with progress_bar("measuring", progress) as tick:
-        for start in range(0, len(missing), BATCH):
-            part = missing[start : start + BATCH]
+    with graph_progress("measuring", progress) as tick:
+        for start in range(0, len(missing), GRAPHS_AT_ONCE):
+            part = missing[start : start + GRAPHS_AT_ONCE]
             with _graphs(folder) as place, argument_errors():
-                results, measured = _measure(
-                    space, part, found, settings, n_rounds, anchor_ms, place
+                results, readings = _measure_part(
+                    space.family, part, runtime, settings, anchor_ms, place
                 )
             anchor_ms = anchor_ms or results.anchor_ms
-            known |= measured
+            known |= readings
             if table is not None:
-                table.add((subnet, row.to_row()) for subnet, row in measured.items())
-            _warn(results, max_spread)
+                table.add(readings.items())
+            _warn(results, settings.max_spread)
             done = start + len(part)
             tick(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
 
 
 def _reference(table: MeasurementTable, family: Family) -> float | None:
-    """Latency of the anchor when a family was first measured; None if it never was."""
-    row = table.first(family.name, METRIC)
-    return None if row is None else LatencyRow.from_row(row).anchor_ms
+    """Return the latency of the anchor when a family was first measured; None if it never was."""
+    reading = table.first(family.name, METRIC)
+    return None if reading is None else reading.details["anchor_ms"]
 
 
 @contextlib.contextmanager
 def _graphs(folder: str | Path | None) -> Iterator[Path]:
-    """The folder that is given, or one that is removed at the end."""
+    """Yield the folder that is given, or one that is removed at the end."""
     if folder is not None:
         yield Path(folder)
         return
@@ -145,61 +132,53 @@ def _graphs(folder: str | Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _measure(
-    space: SearchSpace,
+def _measure_part(
+    family: Family,
     subnets: Sequence[Subnet],
     runtime: Runtime,
-    settings: Settings,
-    n_rounds: int,
+    settings: MeasurementSettings,
     anchor_ms: float | None,
     folder: Path,
-) -> tuple[Results, dict[Subnet, LatencyRow]]:
-    """One batch, loaded at once."""
-    for name in (MANIFEST, RESULTS):  # of another batch
+) -> tuple[Results, dict[Subnet, Reading]]:
+    """Measure subnets that are loaded at once."""
+    for name in (MANIFEST, RESULTS):  # of the part before
         (folder / name).unlink(missing_ok=True)
-    write_folder(
-        folder,
-        graphs_of(subnets),
-        family=space.family,
-        suffix=runtime.suffix,
-        write=find_writer(runtime.suffix, settings.precision),
-        batch=settings.batch,
-        precision=settings.precision,
-    )
-    measure_folder(folder, runtime, settings, n_rounds=n_rounds)
+    _, *files = write_folder(folder, graphs_of(subnets), family=family, settings=settings)
+    measure_folder(folder, runtime, settings, n_rounds=settings.n_rounds)
     results = read_results(folder, anchor_ms=anchor_ms)
-    graphs = list(read_manifest(folder, space).items())[1:]  # the anchor is the first
-    rows = {}
-    for file, graph in graphs:
-        assert graph.subnet is not None
-        rows[graph.subnet] = _row(results, file, anchor_ms or results.anchor_ms)
-    return results, rows
+    anchor_ms = anchor_ms or results.anchor_ms
+    readings = [_reading(results, file, anchor_ms) for file in files]
+    return results, dict(zip(subnets, readings, strict=True))
 
 
-def _row(results: Results, file: str, anchor_ms: float) -> LatencyRow:
+def _reading(results: Results, file: str, anchor_ms: float) -> Reading:
     if file in results.failures:
-        return LatencyRow(None, None, None, None, None, 0, results.failures[file])
+        nothing = {"min_ms": None, "wall_ms": None, "anchor_ms": None}
+        return Reading(METRIC, None, None, 0, nothing, results.failures[file])
     t = results.timings[file]
-    return LatencyRow(t.latency_ms, t.min_ms, t.std_ms, t.wall_ms, anchor_ms, t.n_rounds)
+    details = {"min_ms": t.min_ms, "wall_ms": t.wall_ms, "anchor_ms": anchor_ms}
+    return Reading(METRIC, t.latency_ms, t.std_ms, t.n_rounds, details)
 
 
-def _on_scale(row: LatencyRow, anchor_ms: float | None) -> LatencyRow:
-    """A stored measurement, as if the anchor had taken ``anchor_ms``."""
-    if row.latency_ms is None or row.std_ms is None or not row.anchor_ms or anchor_ms is None:
-        return row
-    scale = anchor_ms / row.anchor_ms
-    return row._replace(
-        latency_ms=row.latency_ms * scale, std_ms=row.std_ms * scale, anchor_ms=anchor_ms
-    )
+def _on_scale(reading: Reading, anchor_ms: float | None) -> Reading:
+    """Return a stored reading as if the anchor had taken ``anchor_ms``."""
+    own_ms = reading.details["anchor_ms"]
+    if reading.value is None or reading.std is None or not own_ms or anchor_ms is None:
+        return reading
+    scale = anchor_ms / own_ms
+    details = {**reading.details, "anchor_ms": anchor_ms}
+    return reading._replace(value=reading.value * scale, std=reading.std * scale, details=details)
 
 
-def _median(rows: Sequence[LatencyRow]) -> LatencyRow:
-    """The middle of several measurements of one subnet; the last failure where all failed."""
-    good = [row for row in rows if row.latency_ms is not None]
+def _median(readings: Sequence[Reading]) -> Reading:
+    """Return the median of several readings of one subnet; the last failure where all failed."""
+    good = [reading for reading in readings if reading.value is not None]
     if not good:
-        return rows[-1]
-    columns = np.array([[getattr(row, name) for name in _TIMES] for row in good])
-    return good[-1]._replace(**dict(zip(_TIMES, np.median(columns, axis=0).tolist(), strict=True)))
+        return readings[-1]
+    times = [(r.value, r.std, r.details["min_ms"], r.details["wall_ms"]) for r in good]
+    value, std, min_ms, wall_ms = np.median(np.array(times, dtype=float), axis=0).tolist()
+    details = {**good[-1].details, "min_ms": min_ms, "wall_ms": wall_ms}
+    return good[-1]._replace(value=value, std=std, details=details)
 
 
 def _warn(results: Results, max_spread: float) -> None:
@@ -218,10 +197,11 @@ def _warn(results: Results, max_spread: float) -> None:
             NoisyDeviceWarning,
             stacklevel=3,
         )
-    if results.spread > max_spread:
+    if results.relative_std > max_spread:
         warnings.warn(
-            f"Repeated runs differ by {results.spread:.1%} (standard deviation), and `max_spread` "
-            f"is {max_spread:.1%}; end other programs, use `pin`, or raise `n_rounds`.",
+            f"Repeated runs differ by {results.relative_std:.1%} (standard deviation), and "
+            f"`max_spread` is {max_spread:.1%}; end other programs, use `pin`, or "
+            f"raise `n_rounds`.",
             NoisyDeviceWarning,
             stacklevel=3,
         )
@@ -230,17 +210,17 @@ def _warn(results: Results, max_spread: float) -> None:
 def _collect(
     space: SearchSpace,
     matrix: Matrix,
-    rows: Sequence[LatencyRow],
+    readings: Sequence[Reading],
     setup: Mapping[str, object],
     anchor_ms: float | None,
-) -> Measurements:
-    columns = {name: np.array([getattr(r, name) for r in rows], dtype=float) for name in COLUMNS}
-    failures = {i: r.error for i, r in enumerate(rows) if r.error is not None}
-    return Measurements(
+) -> Latencies:
+    rows = [(r.value, r.details["min_ms"], r.std, r.details["wall_ms"], r.n) for r in readings]
+    columns = np.array(rows, dtype=float).reshape(-1, len(COLUMNS)).T  # None becomes NaN
+    return Latencies(
         space=space,
         matrix=matrix,
         setup=setup,
-        failures=failures,
+        failures={i: r.error for i, r in enumerate(readings) if r.error is not None},
         anchor_ms=anchor_ms or float("nan"),
-        **columns,
+        **dict(zip(COLUMNS, columns, strict=True)),
     )

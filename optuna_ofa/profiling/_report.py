@@ -1,4 +1,4 @@
-"""How well latencies are predicted, beside how well they can be measured."""
+"""Errors of predicted latencies, beside those of measuring again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, PredictionErrors, Predictor, prediction_errors
-from optuna_ofa.profiling._measurements import Measurements
+from optuna_ofa.profiling._latencies import Latencies
 
 MACS = "MACs"
 RETEST = "measured again"
@@ -23,17 +23,17 @@ class LatencyReport:
     """Predictions against measurements of subnets that no prediction was fitted to.
 
     Args:
-        measurements: What was measured.
+        measurements: The measured latencies.
         predicted_ms: ``(n,)`` predictions by name, multiply-adds among them.
         rows: Figures of each predictor, of multiply-adds, and of measuring again.
     """
 
-    measurements: Measurements
+    measurements: Latencies
     predicted_ms: Mapping[str, NDArray[np.float64]]
     rows: tuple[PredictionErrors, ...]
 
     def __getitem__(self, name: str) -> PredictionErrors:
-        """The figures of one predictor, of ``"MACs"`` or ``"measured again"``."""
+        """Return the figures of one predictor, of ``"MACs"`` or of ``"measured again"``."""
         return next(row for row in self.rows if row.name == name)
 
     def __str__(self) -> str:
@@ -49,22 +49,22 @@ class LatencyReport:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready figures."""
+        """Return the figures, ready for JSON."""
         return {"setup": dict(self.measurements.setup), "rows": [r._asdict() for r in self.rows]}
 
 
 def latency_report(
     predictors: Predictor | Mapping[str, Predictor],
-    measurements: Measurements,
+    measurements: Latencies,
     *,
-    retest: Measurements | None = None,
+    retest: Latencies | None = None,
 ) -> LatencyReport:
-    """Compare predictors with measurements.
+    """Compare predicted with measured latencies.
 
     Args:
         predictors: One predictor, or several by name. They should not have seen the subnets.
         measurements: Measured subnets; those that the runtime failed on do not count.
-        retest: The same subnets, measured once more: how well a measurement predicts another.
+        retest: The same subnets, measured once more, which gives the error of a measurement.
 
     Returns:
         The figures; `optuna_ofa.visualization` draws them. Multiply-adds are among the
@@ -96,7 +96,7 @@ def latency_report(
     return LatencyReport(kept, predicted, tuple(rows))
 
 
-def _require_same(first: Measurements, second: Measurements) -> None:
+def _require_same(first: Latencies, second: Latencies) -> None:
     if first.space.family != second.space.family:
         raise FamilyMismatchError(
             f"`retest` must be of {first.space.family.name}, but is of {second.space.family.name}."
@@ -108,8 +108,8 @@ def _require_same(first: Measurements, second: Measurements) -> None:
         )
 
 
-def _from_macs(measurements: Measurements) -> NDArray[np.float64]:
-    """Latencies from multiply-adds: relative least squares on all subnets but the predicted."""
+def _from_macs(measurements: Latencies) -> NDArray[np.float64]:
+    """Predict each latency from multiply-adds by relative least squares on all other subnets."""
     latency = measurements.latency_ms
     macs = CostPredictor("n_macs", measurements.space).predict(measurements.matrix)
     x = np.stack([macs / macs.mean(), np.ones(len(macs))], axis=1)

@@ -1,4 +1,4 @@
-"""What a device brought back: reading, checking, and the latency of each graph."""
+"""The results of a device: reading, checking, and the latency of each graph."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.profiling.on_device._folder import RESULTS
+from optuna_ofa.profiling.on_device import RESULTS
 
 FORMAT = JsonFormat("optuna_ofa.results", version=1, max_mib=256, argument="folder")
-# what identifies a device and how it was measured
+# the entries that identify a device, its runtime and settings
 SETUP = ("runtime", "versions", "settings", "clock", "processor")
 # 0.7413 times the distance of the quartiles is a standard deviation, whatever a few outliers do
 IQR_TO_STD = 0.7413
@@ -43,14 +43,14 @@ class Timing(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What a device brought back.
+    """The results of a device.
 
     Args:
         setup: Runtime, versions, settings, clock and processor.
-        date: When the measurement began (ISO 8601).
+        date: The beginning of the measurement (ISO 8601).
         anchor_ms: Median latency of the anchor in all batches.
         timings: By file.
-        failures: Why the runtime failed, by file.
+        failures: Reasons why the runtime failed, by file.
     """
 
     setup: Mapping[str, Any]
@@ -65,7 +65,7 @@ class Results(NamedTuple):
         return str(self.setup["clock"])
 
     @property
-    def spread(self) -> float:
+    def relative_std(self) -> float:
         """Median over graphs of the relative standard deviation of a round."""
         return float(np.median([t.std_ms / t.latency_ms for t in self.timings.values()]))
 

@@ -1,4 +1,4 @@
-"""A latency table from what a device brought back."""
+"""A latency table from the results of a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from optuna_ofa.space import Layer, SearchSpace
 
 
 class _Runs(NamedTuple):
-    """Times of one layer in one network: a robust mean, and single runs."""
+    """The times of one layer in one network: a robust mean, and single runs."""
 
     centre_ms: float
     single_ms: NDArray[np.float64]
@@ -31,17 +31,16 @@ def build_table(
     max_spread: float,
     extra: Mapping[str, Any],
 ) -> LatencyTable:
-    """The entries of every layer that was measured in a network or alone.
+    """Return a table of every layer that was measured in a network or alone.
 
-    In a network, the medians of the runs say how its time divides among its layers, and the
-    network's latency by the CPU clock, measured without a profile, says what they add up to:
-    a profile costs time itself and has a wall clock. Layers alone are scaled so that they add up
-    to whole networks.
+    The medians of the profiled runs of a network give the share of each layer, and the network's
+    latency by the CPU clock, measured without a profile, gives the sum: a profile costs time
+    itself and has a wall clock. Layers alone are scaled so that they add up to whole networks.
 
     Args:
         space: Of the family.
-        graphs: What was measured, by file.
-        results: What the device brought back.
+        graphs: The graphs that were measured, by file.
+        results: The results of the device.
         max_spread: Largest relative standard deviation of a round.
         extra: More metadata; ``resolutions`` are those of the table.
 
@@ -66,7 +65,7 @@ def build_table(
         "date": results.date,
         "anchor_ms": round(results.anchor_ms, 4),
         "n_rounds": int(np.median([t.n_rounds for t in results.timings.values()])),
-        "noise_percent": round(results.spread * 100, 2),
+        "noise_percent": round(results.relative_std * 100, 2),
         "interpolation": LINEAR_IN_AREA,
         "failures": dict(results.failures),
         **extra,
@@ -77,17 +76,18 @@ def build_table(
 
 
 def require_quiet(results: Results, max_spread: float) -> None:
-    """Refuse results of a device on which repeated runs differ too much.
+    """Raise an error if repeated runs on the device differ too much.
 
     Raises:
-        NoisyDeviceError: With what to do about it.
+        NoisyDeviceError: If they do; the message has remedies.
     """
-    if results.spread > max_spread:
+    if results.relative_std > max_spread:
         raise NoisyDeviceError(
-            f"Repeated runs on this device differ by {results.spread:.1%} (standard deviation, "
-            f"middle of {len(results.timings)} graphs), and `max_spread` is {max_spread:.1%}. End "
-            f"other programs, fix the clock frequency, keep the process on one processor with "
-            f"`pin`, raise `n_rounds`, or raise `max_spread` if that is good enough."
+            f"Repeated runs on this device differ by {results.relative_std:.1%} (standard "
+            f"deviation, median of {len(results.timings)} graphs), and `max_spread` is "
+            f"{max_spread:.1%}. End other programs, fix the clock frequency, keep the process on "
+            f"one processor with `pin`, raise `n_rounds`, or raise `max_spread` if that is good "
+            f"enough."
         )
 
 
@@ -109,7 +109,7 @@ def _alone(timing: Timing) -> Entry:
 def _scaled(
     alone: Mapping[Layer, Entry], wholes: Sequence[tuple[Sequence[Layer], float]]
 ) -> dict[Layer, Entry]:
-    """Entries of layers alone, whose means add up to whole networks.
+    """Scale entries of layers alone, so that their means add up to whole networks.
 
     A layer alone has warm weights, and a call of the runtime to itself.
     """
@@ -123,7 +123,7 @@ def _scaled(
 
 
 def _in_networks(runs: list[_Runs]) -> Entry:
-    """Mean of the networks' medians; the spread is from quartiles, which outliers do not move."""
+    """Return the mean of the networks' medians, with a robust spread from quartiles."""
     singles = np.concatenate([r.single_ms for r in runs])
     low, middle, high = np.quantile(singles, [0.25, 0.5, 0.75])
     mean = float(np.mean([r.centre_ms for r in runs]))
@@ -131,6 +131,6 @@ def _in_networks(runs: list[_Runs]) -> Entry:
 
 
 def _entry(mean: float, std: float, n_runs: int, median: float, least: float) -> Entry:
-    """Milliseconds to a nanosecond and a tenth."""
+    """Return an entry, rounded to a tenth of a nanosecond."""
     mean, std, median, least = (round(float(v), 7) for v in (mean, std, median, least))
     return Entry(mean, std, n_runs, median, least)

@@ -1,4 +1,4 @@
-"""Torch as it comes: eager mode, on the processor or on a CUDA device."""
+"""Torch in eager mode, on the processor or on a CUDA device."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from optuna_ofa.graphs import SUFFIX, LayerNet, build_net, example_input, read_layers
-from optuna_ofa.profiling.on_device._runtime import Network, NodeTime, Settings, require_float32
+from optuna_ofa.graphs import SUFFIX, build_net, example_input, read_layers
+from optuna_ofa.profiling.on_device import LoadedGraph, NodeTime, RuntimeSettings, require_float32
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 class TorchEager:
-    """Runs networks in torch's eager mode, channels last, batch normalisation not folded.
+    """Torch in eager mode, channels last, batch normalisation not folded.
 
     On a CUDA device every run is synchronised and timed by CUDA events.
 
@@ -34,7 +34,7 @@ class TorchEager:
     suffix = SUFFIX
     profiles = True
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RuntimeSettings) -> None:
         require_float32(self.name, settings, "float16", "bfloat16")
         self._device = torch.device(settings.device)
         if self._device.type == "cuda" and not torch.cuda.is_available():
@@ -47,15 +47,15 @@ class TorchEager:
         _keep_freed_memory()
 
     def versions(self) -> dict[str, str]:
-        """The version of torch, and the CUDA device where there is one."""
+        """Return the version of torch, and the CUDA device where there is one."""
         versions = {"torch": str(torch.__version__)}
         if self._device.type == "cuda":
             versions["cuda"] = str(torch.version.cuda)
             versions["gpu"] = torch.cuda.get_device_name(self._device)
         return versions
 
-    def load(self, path: Path, *, profile: bool = False) -> Network:
-        """Build a network."""
+    def load(self, path: Path, *, profile: bool = False) -> LoadedGraph:
+        """Build the network of a file."""
         layers, batch = read_layers(path)
         net = build_net(layers).to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         x = example_input(layers, batch).to(self._device, self._dtype)
@@ -64,7 +64,7 @@ class TorchEager:
 
 
 class _CpuNet:
-    def __init__(self, net: LayerNet, x: Tensor, profile: bool) -> None:
+    def __init__(self, net: nn.Sequential, x: Tensor, profile: bool) -> None:
         self._net, self._x, self._profile = net, x, profile
         self._runs: list[list[NodeTime]] = []
 
@@ -74,7 +74,7 @@ class _CpuNet:
             self._net(self._x)
             return None
         stamps, x = [time.process_time_ns()], self._x
-        for layer in self._net.layers:
+        for layer in self._net:
             x = layer(x)
             stamps.append(time.process_time_ns())
         self._runs.append(_named([(b - a) / 1e6 for a, b in pairwise(stamps)]))
@@ -88,7 +88,7 @@ class _CudaNet(_CpuNet):
     @torch.inference_mode()
     def run(self) -> float:
         events, x = [_recorded()], self._x
-        for layer in self._net.layers:
+        for layer in self._net:
             x = layer(x)
             if self._profile:
                 events.append(_recorded())
@@ -110,7 +110,7 @@ def _recorded() -> torch.cuda.Event:
 
 
 def _keep_freed_memory() -> None:
-    """Stop glibc from giving freed memory back, which slows some networks in some runs."""
+    """Stop glibc from returning freed memory to the system, which slows some networks."""
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:

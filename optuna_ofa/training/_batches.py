@@ -14,19 +14,19 @@ from optuna_ofa.supernet import check_batch
 from optuna_ofa.training._random import derived_seed, get_states, seed_all, set_states
 
 
-class Position(NamedTuple):
-    """Where a stream is: the epoch from 0, and how many batches of it have been given."""
+class StreamPosition(NamedTuple):
+    """The position in a stream: the epoch from 0, and the number of its batches so far."""
 
     epoch: int = 0
     n_given: int = 0
 
 
 class Batches(Iterator[tuple[Tensor, Tensor]]):
-    """Batches of a loader, epoch after epoch.
+    """The batches of a loader, epoch after epoch.
 
     Before each epoch the global generators of python, numpy and torch are seeded with the seed,
     the epoch and the process; so are generators of the loader and its samplers, with the seed
-    and the epoch; and samplers are told the epoch (``set_epoch``). The caller's random states are
+    and the epoch; and the epoch of samplers is set (``set_epoch``). The caller's random states are
     as before whenever a batch has been given.
 
     Args:
@@ -34,8 +34,8 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         family: The family that they have to fit.
         seed: Seed of the run.
         rank: Index of the process.
-        position: Where to begin. Batches of an epoch before that are read and dropped, so that
-            random numbers are used up as they were.
+        position: The position to begin at. Batches of its epoch before that are read and dropped,
+            so that random numbers are used up as they were.
 
     Raises:
         InvalidArgumentError: If the loader can be read once only; while reading, if it is empty
@@ -49,7 +49,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         *,
         seed: int,
         rank: int = 0,
-        position: Position | None = None,
+        position: StreamPosition | None = None,
     ) -> None:
         if not isinstance(loader, Iterable) or isinstance(loader, Iterator):
             raise InvalidArgumentError(
@@ -60,8 +60,8 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         self._family = family
         self._seed = seed
         self._rank = rank
-        position = position or Position()
-        self.position = Position(position.epoch)
+        position = position or StreamPosition()
+        self.position = StreamPosition(position.epoch)
         self._start()
         while self.position.n_given < position.n_given:
             self._read()
@@ -72,7 +72,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
                 )
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        """Images ``(n, channels, height, width)`` and labels ``(n,)``."""
+        """Return images ``(n, channels, height, width)`` and labels ``(n,)``."""
         return _fitting(self._read(), self._family)
 
     def _read(self) -> Any:
@@ -87,7 +87,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         return batch
 
     def _next_epoch(self) -> None:
-        self.position = Position(self.position.epoch + 1)
+        self.position = StreamPosition(self.position.epoch + 1)
         self._start()
 
     def _start(self) -> None:
@@ -116,10 +116,10 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
 
 
 def _fitting(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
-    """A batch as images that are large enough and labels.
+    """Return the images and labels of a batch.
 
     Raises:
-        InvalidArgumentError: If it is something else, or does not fit the family.
+        InvalidArgumentError: If it is something else, does not fit, or is too small.
     """
     images, labels = check_batch(batch, family, "`loader` must give", "a batch")
     least = total_stride(family)
@@ -132,7 +132,7 @@ def _fitting(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
 
 
 def total_stride(family: Family) -> int:
-    """Pixels of an image for one pixel of the last map."""
+    """Return the number of pixels of an image for one pixel of the last map."""
     stride = family.stem.stride * (2 if family.block == "bottleneck" else 1)  # the stem pools
     for stage in family.stages:
         stride *= stage.stride

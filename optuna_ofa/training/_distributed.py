@@ -19,22 +19,22 @@ T = TypeVar("T")
 
 
 def in_group() -> bool:
-    """Whether there are other processes, started by ``torchrun`` or so."""
+    """Return whether this process is one of a group, started by ``torchrun`` for instance."""
     return dist.is_available() and dist.is_initialized()
 
 
 def n_processes() -> int:
-    """Number of processes, 1 where there is no group."""
+    """Return the number of processes, 1 where there is no group."""
     return dist.get_world_size() if in_group() else 1
 
 
 def rank() -> int:
-    """Index of this process; the one with 0 evaluates, writes and shows."""
+    """Return the index of this process; process 0 evaluates, writes and shows."""
     return dist.get_rank() if in_group() else 0
 
 
 def average(tensor: Tensor) -> Tensor:
-    """The mean of a tensor over all processes, in place."""
+    """Replace a tensor by its mean over all processes and return it."""
     if n_processes() > 1:
         dist.all_reduce(tensor)
         tensor /= n_processes()
@@ -57,7 +57,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def from_first(value: T) -> T:
-    """What the first process has."""
+    """Return the value of the first process."""
     if n_processes() == 1:
         return value
     values = [value]
@@ -65,8 +65,8 @@ def from_first(value: T) -> T:
     return values[0]
 
 
-def share_weights(module: nn.Module) -> None:
-    """Give all processes the weights and statistics of the first."""
+def broadcast_weights(module: nn.Module) -> None:
+    """Send the weights and statistics of the first process to all others."""
     if n_processes() > 1:
         for tensor in module.state_dict().values():
             dist.broadcast(tensor, src=0)

@@ -38,9 +38,9 @@ class FineTuning(Recipe):
         self.phases(None)
 
     def phases(self, space: SearchSpace | None) -> Sequence[Phase]:
-        """One phase."""
+        """Return one phase."""
         return (Phase("fine-tuning", self.n_steps, self.learning_rate, self.n_warmup_steps),)
 
     def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """The subnet, with labels."""
+        """Return the subnet, with labels."""
         return [Run(self.subnet)]

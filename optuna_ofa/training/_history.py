@@ -1,4 +1,4 @@
-"""What is known about a training run: losses and accuracies by phase."""
+"""The history of a training run: losses and accuracies by phase."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """What `train` returns, and keeps in its checkpoints.
+    """The result of `train`, which is also kept in checkpoints.
 
     Args:
         subnets: The followed subnets: smallest, largest, and random ones.
@@ -44,7 +44,7 @@ class TrainingHistory:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What to call the followed subnets."""
+        """The names of the followed subnets."""
         return ("smallest", "largest", *(f"random {i + 1}" for i in range(len(self.subnets) - 2)))
 
     def __str__(self) -> str:
@@ -61,13 +61,13 @@ class TrainingHistory:
 
 
 def followed_subnets(space: SearchSpace, n_random: int, seed: int) -> tuple[Subnet, ...]:
-    """The smallest, the largest and fixed random subnets, by different seeds different ones."""
+    """Return the smallest, the largest and random subnets, which depend on the seed alone."""
     rng = np.random.default_rng(derived_seed(seed, 2))
     return (space.smallest(), space.largest(), *draw_subnets(space, n_random, rng))
 
 
 def to_json(history: TrainingHistory) -> str:
-    """The history as JSON, for a checkpoint."""
+    """Return the history as JSON, for a checkpoint."""
     return json.dumps(
         {
             "subnets": [subnet.to_dict() for subnet in history.subnets],

@@ -23,7 +23,7 @@ from optuna_ofa.training._sort_channels import sort_channels
 
 LARGEST = "largest"
 # in the order in which they become elastic, after the resolution, which is from the start
-KINDS = ("kernel", "depth", "expand", "width")
+ELASTIC_KINDS = ("kernel", "depth", "expand", "width")
 # epochs and learning rates as published, those of the largest net being 180 and 2.6
 EPOCHS = {
     LARGEST: 180,
@@ -49,7 +49,7 @@ N_SUBNETS = {"kernel": 1, "depth": 2, "expand": 4, "width": 4}
 
 
 class _Shrinking(NamedTuple):
-    """One phase: which gene becomes elastic in it, and how many of its choices."""
+    """A phase: the kind of genes that becomes elastic in it, and the number of their choices."""
 
     name: str
     kind: str = ""
@@ -72,7 +72,7 @@ class ProgressiveShrinking(Recipe):
     Args:
         n_steps: Steps of the optimiser in all phases.
         learning_rate: The largest learning rate of the first phase.
-        shares: How long phases are relative to each other, by name (``"largest"``, ``"kernel"``,
+        shares: Lengths of phases relative to each other, by name (``"largest"``, ``"kernel"``,
             ``"depth 1"``, ``"depth 2"``, ``"expand 1"``, ...); those left out are as published.
             0 leaves a phase out: the largest net is then taken as it comes.
         rates: Largest learning rates of phases relative to ``learning_rate``, by name; those left
@@ -111,7 +111,7 @@ class ProgressiveShrinking(Recipe):
             )
 
     def phases(self, space: SearchSpace) -> Sequence[Phase]:
-        """The phases that the space needs.
+        """Return the phases that the space needs.
 
         Raises:
             InvalidArgumentError: If there are fewer steps than phases.
@@ -136,7 +136,7 @@ class ProgressiveShrinking(Recipe):
         return phases
 
     def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """Random subnets of what is elastic in the phase, all at one resolution."""
+        """Draw random subnets of the choices that are elastic in the phase, at one resolution."""
         shrinkings = self._shrinkings(space)
         _, kind, _ = shrinkings[phase]
         resolution = draw_resolution(space, rng)
@@ -167,7 +167,7 @@ class ProgressiveShrinking(Recipe):
 
     def _shrinkings(self, space: SearchSpace) -> list[_Shrinking]:
         found = [_Shrinking(LARGEST)]
-        for kind in KINDS:
+        for kind in ELASTIC_KINDS:
             n = max((len(space.choices[gene.name]) for gene in _of_kind(space, kind)), default=1)
             if kind == "kernel" and n > 1:
                 found.append(_Shrinking(kind, kind))
@@ -183,9 +183,9 @@ def _of_kind(space: SearchSpace, kind: str) -> list[Gene]:
 
 
 def _elastic(space: SearchSpace, shrinkings: Sequence[_Shrinking]) -> SearchSpace:
-    """The space in which only what has become elastic varies."""
+    """Return the space in which only elastic kinds vary."""
     # a kind whose phases are left out stays at its largest, as does one whose turn comes later
-    n_choices: dict[str, int | None] = {kind: 1 for kind in KINDS}
+    n_choices: dict[str, int | None] = dict.fromkeys(ELASTIC_KINDS, 1)
     n_choices |= {s.kind: s.n_choices for s in shrinkings if s.kind}
     kept = {}
     for kind, n in n_choices.items():

@@ -14,7 +14,7 @@ States = tuple[Any, ...]
 
 
 def derived_seed(*key: int) -> int:
-    """A seed that depends on several integers: the seed of a run, a step, an epoch, a process."""
+    """Return a seed that depends on several integers, such as the seed of a run and a step."""
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
@@ -26,7 +26,7 @@ def seed_all(seed: int) -> None:
 
 
 def get_states() -> States:
-    """The states of all global generators."""
+    """Return the states of all global generators."""
     on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     cuda = torch.cuda.get_rng_state() if on_gpu else None
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
@@ -44,7 +44,7 @@ def set_states(states: States) -> None:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed all global generators for a while; they are as before afterwards."""
+    """Seed all global generators, and restore their states at the end."""
     outside = get_states()
     seed_all(seed)
     try:

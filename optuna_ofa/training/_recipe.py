@@ -1,4 +1,4 @@
-"""What a recipe says about training: phases, and which subnets run in a step with which loss."""
+"""Recipes: the phases of training, and the subnets and losses of a step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Phase:
     """A stretch of training with one learning-rate schedule and an optimiser of its own.
 
     Args:
-        name: What logs call it.
+        name: Its name in logs.
         n_steps: Steps of the optimiser.
         learning_rate: The largest learning rate; from there it falls to 0 along a cosine.
         n_warmup_steps: Steps in which it rises linearly before that.
@@ -69,22 +69,22 @@ class Run:
 
 
 class Recipe(ABC):
-    """How a supernet is trained; `train` does everything that recipes have in common.
+    """A recipe of training; `train` does everything that recipes have in common.
 
     `train` calls `phases` once; `enter` before the first step of each phase, but not where it
     goes on from a checkpoint; and `runs` before every step, in every process. `runs` must depend
     on its arguments alone, so that a run that goes on, and other processes, do the same.
 
-    A recipe is told from another by its ``repr``: a frozen dataclass has a good one.
+    The ``repr`` identifies a recipe: a frozen dataclass has a good one.
     """
 
     @abstractmethod
     def phases(self, space: SearchSpace) -> Sequence[Phase]:
-        """The phases, in order, at least one."""
+        """Return the phases in order, at least one."""
 
     @abstractmethod
     def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """The runs of one step, at least one.
+        """Return the runs of one step, at least one.
 
         Args:
             space: The subnets that are to be trained.
@@ -105,10 +105,10 @@ class Recipe(ABC):
 
 
 def check_runs(runs: Sequence[Run], space: SearchSpace, has_teacher: bool) -> None:
-    """Refuse runs that cannot be done.
+    """Raise an error if there is no run or a teacher is missing.
 
     Raises:
-        InvalidArgumentError: If there is none, or a teacher is missing.
+        InvalidArgumentError: If so.
     """
     if not runs:
         raise InvalidArgumentError("`recipe.runs` must give at least one run, but gave none.")
@@ -127,15 +127,15 @@ def check_runs(runs: Sequence[Run], space: SearchSpace, has_teacher: bool) -> No
 
 
 def draw_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> list[Subnet]:
-    """Random subnets, each choice as likely as another."""
+    """Draw random subnets, each choice as likely as another."""
     return [subnet_of(space.family, row) for row in space.sample(n, seed=rng).tolist()]
 
 
 def draw_resolution(space: SearchSpace, rng: np.random.Generator) -> int:
-    """A random resolution in pixels."""
+    """Draw a random resolution in pixels."""
     return space.resolutions[rng.integers(len(space.resolutions))]
 
 
 def at_resolution(subnet: Subnet, resolution: int) -> Subnet:
-    """The same subnet for images of another size."""
+    """Return the same subnet for images of another size."""
     return replace(subnet, resolution=resolution)

@@ -54,12 +54,12 @@ class Sandwich(Recipe):
         self.phases(None)
 
     def phases(self, space: SearchSpace | None) -> Sequence[Phase]:
-        """One phase."""
+        """Return one phase."""
         warmup = self.n_steps // 20 if self.n_warmup_steps is None else self.n_warmup_steps
         return (Phase("sandwich", self.n_steps, self.learning_rate, warmup),)
 
     def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """The largest with labels, then the others with what it says."""
+        """Return the largest with labels, then the others with its probabilities."""
         subnets = [space.largest(), space.smallest(), *draw_subnets(space, self.n_random, rng)]
         if self.shared_resolution:
             resolution = draw_resolution(space, rng)

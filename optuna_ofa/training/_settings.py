@@ -14,7 +14,7 @@ from optuna_ofa.training._recipe import Phase
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How steps are taken, whatever the recipe.
+    """Settings of the optimiser and of a step, the same for all recipes.
 
     The optimiser is SGD with Nesterov momentum.
 
@@ -26,7 +26,8 @@ class TrainingSettings:
         max_gradient_norm: Gradients whose norm is larger are scaled to it; None leaves them.
         n_accumulated: Batches of the loader for one step; their gradients are averaged.
         average_decay: Decay of a moving average of the weights, such as 0.999, which is evaluated
-            and is what the supernet has at the end; None for none. It starts anew in each phase.
+            and becomes the weights of the supernet at the end; None for none. It starts anew in
+            each phase.
         mixed_precision: Whether forward passes on CUDA are in float16, with scaled losses.
         sync_batch_norm: Whether several processes normalise their batches together. Otherwise
             each normalises its own, as published, which needs batches that are not tiny.
@@ -75,7 +76,7 @@ class TrainingSettings:
 
 
 def make_optimiser(net: nn.Module, settings: TrainingSettings) -> torch.optim.SGD:
-    """SGD with Nesterov momentum, without weight decay for batch normalisation and biases."""
+    """Return SGD with Nesterov momentum; batch normalisation and biases have no weight decay."""
     parameters = [p for p in net.parameters() if p.requires_grad]
     groups = [
         # batch normalisation and biases are vectors, all other weights are not
@@ -93,7 +94,7 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """The learning rate of a step of a phase, counted from 0: a linear rise, then a cosine."""
+    """Return the learning rate of a step of a phase, from 0: a linear rise, then a cosine."""
     if step < phase.n_warmup_steps:
         return phase.learning_rate * (step + 1) / (phase.n_warmup_steps + 1)
     done = (step - phase.n_warmup_steps) / (phase.n_steps - phase.n_warmup_steps)

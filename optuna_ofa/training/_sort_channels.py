@@ -83,7 +83,7 @@ _SORTERS: dict[str, Callable[[nn.Module, Layer, Collection[int]], None]] = {
 
 
 def _order(reader: Tensor, widths: Collection[int]) -> Tensor:
-    """Indices of input channels by falling L1 norm, inside the groups that ``widths`` bound."""
+    """Return input channels by falling L1 norm, inside the groups that ``widths`` bound."""
     importance = reader.abs().sum((0, 2, 3))
     bounds = sorted({0, len(importance), *widths})
     groups = [
@@ -94,7 +94,7 @@ def _order(reader: Tensor, widths: Collection[int]) -> Tensor:
 
 
 def _permute_unit(unit: nn.Module, order: Tensor) -> None:
-    """Reorder what a convolution gives, and the batch normalisation behind it."""
+    """Reorder the output channels of a convolution and its batch normalisation."""
     _permute(unit.get_parameter("conv.weight"), 0, order)
     norm = unit.get_submodule("bn")
     for tensor in (*norm.parameters(), *norm.buffers()):

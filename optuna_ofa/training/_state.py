@@ -1,4 +1,4 @@
-"""All that changes during training, and what a run needs to go on."""
+"""The state of a training run, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from optuna_ofa._files import replacing
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, check_weights, read_tensors
-from optuna_ofa.training._batches import Position
+from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
 from optuna_ofa.training._settings import TrainingSettings, make_optimiser
 
 
 class TrainingState:
-    """The supernet and what grows beside it.
+    """The state of a training run: the supernet, its optimiser, teacher and history.
 
     Args:
         supernet: The supernet, which is trained in place.
@@ -35,7 +35,7 @@ class TrainingState:
         self.supernet = supernet
         self.history = history
         self.step = 0
-        self.position = Position()
+        self.position = StreamPosition()
         self.teacher: nn.Module | None = None
         self.scaler = torch.amp.GradScaler(
             device.type, enabled=settings.mixed_precision and device.type == "cuda"
@@ -64,7 +64,7 @@ class TrainingState:
                 module.eval()
 
     def average(self) -> None:
-        """Take the weights into their average, where there is one."""
+        """Add the weights to their average, where there is one."""
         if self._average is not None:
             self._average.update_parameters(self.supernet)
 
@@ -76,16 +76,16 @@ class TrainingState:
         return cast(Supernet, self._average.module)
 
     def add_loss(self, loss: float) -> None:
-        """Remember the loss of a step for the next line of the log."""
+        """Add the loss of a step to the next line of the log."""
         self._losses.append(loss)
 
     def take_loss(self) -> float:
-        """The mean loss since this was called last; NaN where there is none."""
+        """Return the mean loss since this was called last; NaN where there is none."""
         losses, self._losses = self._losses, []
         return sum(losses) / len(losses) if losses else float("nan")
 
     def to_dict(self) -> dict[str, Any]:
-        """Tensors, numbers and text that `restore` reads; ``state_dict`` is what counts."""
+        """Return tensors, numbers and text that `restore` reads."""
         averaged = self._average is not None
         return {
             "state_dict": self.evaluated.state_dict(),
@@ -116,7 +116,7 @@ class TrainingState:
             assert self.teacher is not None
             self.teacher.load_state_dict(data["teacher"])
         self.step = data["step"]
-        self.position = Position(*data["position"])
+        self.position = StreamPosition(*data["position"])
         self._losses = list(data["losses"])
         self.history = from_json(data["history"], self.supernet.family)
 
@@ -128,9 +128,9 @@ def write_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) -
     """Write a checkpoint, which `load_supernet` reads too.
 
     Args:
-        path: Where to.
+        path: The file to write.
         state: The state.
-        run: What makes the run another one where it differs: recipe, settings and so on.
+        run: The recipe, settings and so on, which identify the run.
     """
     with replacing(path) as place:
         torch.save({"format": FORMAT, "run": dict(run), **state.to_dict()}, place)

@@ -14,7 +14,7 @@ from optuna_ofa.training._settings import TrainingSettings
 
 
 class Runner:
-    """Computes the gradients of a step's runs.
+    """The forward and backward passes of a supernet.
 
     Args:
         supernet: The supernet, in training mode.
@@ -82,7 +82,7 @@ class Runner:
 
 
 class _Views(dict[int, Tensor]):
-    """A batch of images at the resolutions that are asked for."""
+    """A batch of images by resolution, resized once."""
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()

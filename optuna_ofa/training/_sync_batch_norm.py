@@ -19,7 +19,7 @@ from optuna_ofa.training._distributed import average, n_processes
 
 @contextlib.contextmanager
 def synchronised(*nets: nn.Module | None, wanted: bool = True) -> Iterator[None]:
-    """Let layers in training mode use means and variances over all processes for a while.
+    """Let layers in training mode use means and variances over all processes meanwhile.
 
     Processes must have equally many images.
     """
@@ -58,7 +58,7 @@ def _update(
 
 
 class _MeanOverProcesses(torch.autograd.Function):
-    """The mean over processes; a process gets the gradients of all of them."""
+    """The mean over processes, whose gradient is the mean of the gradients of all of them."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
-from tqdm import tqdm
 
+from optuna_ofa._progress import progress_bar
 from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
@@ -44,7 +44,7 @@ def train(
     evaluate: Evaluate | None = None,
     evaluate_every: int | None = None,
     n_followed: int = 10,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> TrainingHistory:
     """Train a supernet in place, on the device where it is.
 
@@ -52,11 +52,11 @@ def train(
     started again gives the same weights as one that is not (bit for bit on a CPU), if the loader
     gives the same batches in the same epoch. A `torch.utils.data.DataLoader` does, also with
     random augmentation and with workers, but not with ``persistent_workers``: before each epoch
-    its generators are seeded and its sampler is told the epoch. Batches that a killed run had
+    its generators are seeded and the epoch of its sampler is set. Batches that a killed run had
     used are loaded again, and dropped.
 
     Under ``torchrun``, once `torch.distributed.init_process_group` has been called, each process
-    trains on what its loader gives, a share of the batch (of the same size in each; see
+    trains on the batches of its loader, a share of the batch (of the same size in each; see
     `torch.utils.data.DistributedSampler`), and gradients are averaged. The learning rate is that
     of the whole batch.
 
@@ -67,7 +67,7 @@ def train(
         supernet: The supernet.
         loader: Gives batches of images ``(n, in_channels, height, width)``, normalised, and of
             integer labels ``(n,)``, whenever it is read. Images are resized bilinearly.
-        recipe: Which subnets are trained in each step, and how: `Sandwich`,
+        recipe: The choice of subnets and losses of each step: `Sandwich`,
             `ProgressiveShrinking`, or a `Recipe` of your own.
         space: The subnets to train; None is all of the supernet's.
         settings: Weight decay, mixed precision and so on; None is `TrainingSettings()`.
@@ -78,7 +78,8 @@ def train(
             it is. It is called in the first process alone, after each phase.
         evaluate_every: Steps from one evaluation to the next; None is after phases alone.
         n_followed: Random subnets that are evaluated besides the smallest and the largest.
-        progress: Whether to show what is done.
+        progress: Whether to show a progress bar, in the first process alone; None shows it on a
+            terminal only.
 
     Returns:
         Losses and accuracies.
@@ -104,13 +105,21 @@ def train(
 
 
 class _Loop:
-    """The loop's parts; `run` puts them together."""
+    """One training run.
+
+    Args:
+        supernet: The supernet.
+        recipe: The recipe.
+        space: The subnets to train.
+        settings: The settings.
+        n_followed: Random subnets that are evaluated.
+    """
 
     path: Path | None
     checkpoint_every: int
     evaluate: Evaluate | None
     evaluate_every: int | None
-    progress: bool
+    progress: bool | None
 
     def __init__(
         self,
@@ -133,7 +142,7 @@ class _Loop:
     def run(self, loader: Iterable[Any]) -> None:
         state = self.state
         self._restore()
-        _distributed.share_weights(state.supernet)
+        _distributed.broadcast_weights(state.supernet)
         if state.step == self.ends[-1]:
             return self._finish()
         batches = Batches(
@@ -144,14 +153,10 @@ class _Loop:
             position=state.position,
         )
         runner = Runner(state.supernet, self.settings, state.scaler)
-        with tqdm(
-            total=self.ends[-1],
-            initial=state.step,
-            unit="step",
-            disable=not self.progress or _distributed.rank() > 0,
-            leave=False,
-        ) as bar:
-            while state.step < self.ends[-1]:
+        shown = self.progress if _distributed.rank() == 0 else False
+        total = self.ends[-1]
+        with progress_bar("", shown, total=total, initial=state.step, unit="step") as bar:
+            while state.step < total:
                 phase = next(i for i, end in enumerate(self.ends) if state.step < end)
                 bar.set_description(self.phases[phase].name, refresh=False)
                 loss = self._step(phase, batches, runner)
@@ -296,7 +301,7 @@ def _check(
 
 @contextlib.contextmanager
 def _as_before(supernet: Supernet) -> Iterator[None]:
-    """Give the supernet back its mode and its active subnet, without gradients."""
+    """Restore the mode and the active subnet of the supernet at the end, without gradients."""
     training, active = supernet.training, supernet.active
     try:
         yield

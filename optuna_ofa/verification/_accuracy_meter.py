@@ -1,14 +1,18 @@
-"""Accuracy on images, through a supernet."""
+"""A meter of accuracy on images, through a supernet."""
 
 from __future__ import annotations
 
 import numpy as np
 import optuna
-import torch
 from optuna.storages import BaseStorage
-from torch import Tensor
 
-from optuna_ofa.evaluation import TOGETHER, Loader, evaluate, weights_hash
+from optuna_ofa.evaluation import (
+    SUBNETS_AT_ONCE,
+    EvaluationSettings,
+    Loader,
+    evaluate,
+    weights_hash,
+)
 from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
@@ -16,7 +20,7 @@ from optuna_ofa.verification._meter import Meter, Readings
 
 
 class AccuracyMeter(Meter):
-    """Measures top-1 accuracy in percent as `optuna_ofa.evaluate` does.
+    """A meter of top-1 accuracy in percent, as `optuna_ofa.evaluate` computes it.
 
     A subnet that it has evaluated is not evaluated again as long as the weights stay: one meter
     for several studies evaluates each subnet once. Standard deviations are those of drawing other
@@ -25,33 +29,23 @@ class AccuracyMeter(Meter):
     Args:
         supernet: The supernet.
         loader: As in `optuna_ofa.evaluate`.
-        calibration: As in `optuna_ofa.evaluate`.
-        n_calibration: As in `optuna_ofa.evaluate`.
-        data: As in `optuna_ofa.evaluate`; a name spares a pass over the loader for every eight
-            subnets where there is a database.
-        storage: Where accuracies are looked up and written; None is the database of the study
-            that is verified, if it is relational.
-        device: As in `optuna_ofa.evaluate`.
-        processes: As in `optuna_ofa.evaluate`.
+        settings: As in `optuna_ofa.evaluate`; ``data`` spares a pass over the loader for every
+            eight subnets where there is a database.
+        storage: A database that accuracies are looked up in and written to; None is that of the
+            verified study, if it is relational.
     """
 
     def __init__(
         self,
         supernet: Supernet,
         loader: Loader,
+        settings: EvaluationSettings,
         *,
-        calibration: Loader | Tensor | None,
-        n_calibration: int = 2000,
-        data: str | None = None,
         storage: str | BaseStorage | optuna.Study | None = None,
-        device: str | torch.device = "cpu",
-        processes: int = 1,
     ) -> None:
         self._supernet, self._loader = supernet, loader
-        self._calibration, self._n_calibration = calibration, n_calibration
-        self._data, self._storage = data, storage
-        self._device, self._processes = device, processes
-        self.n_together = TOGETHER * max(1, processes)  # a group for each process
+        self._settings, self._storage = settings, storage
+        self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
         self._known: dict[tuple[str, Subnet], tuple[float, float]] = {}
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
@@ -70,12 +64,8 @@ class AccuracyMeter(Meter):
                 self._supernet,
                 matrix[missing],
                 self._loader,
-                calibration=self._calibration,
-                n_calibration=self._n_calibration,
-                data=self._data,
+                self._settings,
                 storage=self._storage if self._storage is not None else storage,
-                device=self._device,
-                processes=self._processes,
                 progress=False,
             )
             failures = {int(missing[i]): reason for i, reason in found.failures.items()}

@@ -1,4 +1,4 @@
-"""What measures one metric."""
+"""Meters, which measure one metric of subnets."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import optuna
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.measurements import MeasurementTable, Row
+from optuna_ofa.measurements import MeasurementTable, Reading
 from optuna_ofa.problem import NOT_MEASURED, describe
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 
 
 class Readings(NamedTuple):
-    """What was measured of some subnets, in the metric's unit.
+    """A batch of readings: one metric of some subnets, in its unit.
 
     Args:
-        values: ``(n,)`` numbers; NaN where there is none.
+        values: ``(n,)`` values; NaN where there is none.
         std: ``(n,)`` standard deviations; NaN where they are not known.
-        failures: Why a subnet has no number, by row.
-        stopped: What ended the measuring before all subnets had their turn; None if all had.
+        failures: Reasons why a subnet has no value, by row.
+        stopped: The error that ended the measuring before all subnets had their turn, if any.
     """
 
     values: NDArray[np.float64]
@@ -33,18 +33,19 @@ class Readings(NamedTuple):
 
     @staticmethod
     def nothing(n: int, stopped: Exception) -> Readings:
-        """No number of ``n`` subnets."""
+        """Return a batch without a value for any of ``n`` subnets."""
         return Readings(np.full(n, np.nan), np.full(n, np.nan), {}, stopped)
 
 
 class Meter(abc.ABC):
-    """Measures one metric of a batch of subnets. Called by `SubnetStudy.verify`.
+    """A meter of one metric of a batch of subnets. Called by `SubnetStudy.verify`.
 
-    What it raises ends the measuring: an error of this package as it is, any other one as
+    An exception ends the measuring: an error of this package as it is, any other one as
     `MeasurementError`. One subnet that fails is a row of `Readings.failures`.
 
     Attributes:
-        n_together: How many subnets are best measured at once. What is killed loses no more.
+        n_together: Number of subnets that are best measured at once; an interruption loses no
+            more.
     """
 
     n_together: int = 8
@@ -61,20 +62,20 @@ class Meter(abc.ABC):
         """
 
 
-# so many errors one after the other are the device's, not the subnets'
+# so many errors in a row are errors of the device, not of the subnets
 _IN_A_ROW = 3
 
 
 class FunctionMeter(Meter):
-    """Measures one subnet after the other by a function.
+    """A meter that calls a function of one subnet after the other.
 
-    What it returned is remembered, kept at once in the study's database where that is relational,
+    Its values are remembered, written at once to the study's database where that is relational,
     and not asked for again. `OSError`, of which `ConnectionError` and `TimeoutError` are kinds,
     says that the device is gone, and so do three errors of any kind one after the other; another
     error is that of one subnet.
 
     Args:
-        metric: What is measured.
+        metric: The metric.
         function: Takes a subnet and returns a number, or a number and its standard deviation;
             None or NaN where it could not be measured.
 
@@ -116,7 +117,7 @@ class FunctionMeter(Meter):
                         return Readings(values, std, {}, error)
                     continue
                 if table is not None and not np.isnan(known[subnet][0]):
-                    table.add([(subnet, self._row(*known[subnet]))])
+                    table.add([(subnet, self._reading(*known[subnet]))])
             in_a_row = 0
             values[i], std[i] = known[subnet]
             if np.isnan(values[i]):  # and asked for again by the next call
@@ -125,7 +126,7 @@ class FunctionMeter(Meter):
         return Readings(values, std, failures)
 
     def _checked(self, returned: Any) -> tuple[float, float]:
-        """A number and its standard deviation, NaN where there is none."""
+        """Return a number and its standard deviation, NaN where there is none."""
         try:
             numbers = np.atleast_1d(np.asarray(returned, dtype=float))  # None becomes NaN
         except (TypeError, ValueError):
@@ -137,14 +138,14 @@ class FunctionMeter(Meter):
             )
         return float(numbers[0]), float(numbers[1]) if len(numbers) > 1 else np.nan
 
-    def _read(self, rows: dict[Subnet, list[Row]]) -> dict[Subnet, tuple[float, float]]:
-        """The newest number of each subnet that has one."""
+    def _read(self, stored: dict[Subnet, list[Reading]]) -> dict[Subnet, tuple[float, float]]:
+        """Return the newest value of each subnet that has one."""
         return {
-            subnet: (row.value, np.nan if row.std is None else row.std)
-            for subnet, of in rows.items()
-            for row in of
-            if row.metric == self._metric and row.value is not None
+            subnet: (reading.value, np.nan if reading.std is None else reading.std)
+            for subnet, readings in stored.items()
+            for reading in readings
+            if reading.metric == self._metric and reading.value is not None
         }
 
-    def _row(self, value: float, std: float) -> Row:
-        return Row(self._metric, value, None if np.isnan(std) else std, 1, {})
+    def _reading(self, value: float, std: float) -> Reading:
+        return Reading(self._metric, value, None if np.isnan(std) else std, 1, {})

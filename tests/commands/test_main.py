@@ -11,12 +11,12 @@ import pytest
 
 from optuna_ofa.commands import _arguments as names, main
 from optuna_ofa.commands._arguments import Command, Output
-from optuna_ofa.commands._export import FORMATS
+from optuna_ofa.commands._export import FORMAT_NAMES
 from optuna_ofa.commands._main import COMMANDS, parser
-from optuna_ofa.deployment._formats import FORMATS as ALL_FORMATS
+from optuna_ofa.deployment import FORMATS
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
-from optuna_ofa.profiling._runtimes import RUNTIMES
+from optuna_ofa.profiling import RUNTIMES
 
 
 def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,9 +71,9 @@ def test_the_examples_parse(command: Command) -> None:
 
 
 def test_names_that_help_shows_are_those_of_the_library() -> None:
-    assert set(names.RUNTIMES) == set(RUNTIMES)
-    assert names.METRICS == tuple(METRICS)
-    assert tuple(ALL_FORMATS) == FORMATS
+    assert set(names.RUNTIME_NAMES) == set(RUNTIMES)
+    assert names.METRIC_NAMES == tuple(METRICS)
+    assert tuple(FORMATS) == FORMAT_NAMES
 
 
 def test_json_is_printed_instead_of_text(

@@ -70,7 +70,7 @@ def test_a_subnet_is_as_accurate_as_its_row_says(import_path: Callable[[Path], M
         packaged_supernet(),
         matrix[:1],
         halves(data.test)[0],
-        calibration=data.train[: example.N_CALIBRATION][0],
+        optuna_ofa.EvaluationSettings(calibration=data.train[: example.N_CALIBRATION][0]),
         progress=False,
     )
     # rounding differs between processors, and with it a few of 5,000 images

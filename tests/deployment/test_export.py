@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa import SearchSpace, Subnet, Supernet, get_family, weights_hash
-from optuna_ofa.deployment import Figure, compare_exported, export, load_exported, read_metadata
+from optuna_ofa import SearchSpace, Subnet, Supernet, get_family
+from optuna_ofa.deployment import KnownValue, compare_exported, export, load_exported, read_metadata
+from optuna_ofa.evaluation import weights_hash
 from optuna_ofa.exceptions import (
     FormatError,
     InvalidArgumentError,
@@ -169,8 +170,8 @@ class TestMetadata:
     ) -> None:
         path = tmp_path / "net.pt2"
         figures = [
-            Figure("top1", 76.5, "measured", std=0.4),
-            Figure("latency_ms", 12.25, "predicted", device="phone"),
+            KnownValue("top1", 76.5, "measured", std=0.4),
+            KnownValue("latency_ms", 12.25, "predicted", device="phone"),
         ]
         made = export(
             supernet, subnet, path, format="torch_export", calibration=calibration, figures=figures

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from optuna_ofa import FrontPoint, SearchSpace
-from optuna_ofa.deployment import Figure, figures_of
+from optuna_ofa.deployment import KnownValue, figures_of
 from optuna_ofa.exceptions import InvalidArgumentError
 
 
@@ -20,8 +20,8 @@ def test_figures_of_a_point_name_the_device_of_its_latency() -> None:
         3,
     )
     assert figures_of(point, device="phone, onnxruntime") == (
-        Figure("top1", 80.0, "predicted"),
-        Figure("latency_ms", 2.5, "predicted", device="phone, onnxruntime", std=0.1),
+        KnownValue("top1", 80.0, "predicted"),
+        KnownValue("latency_ms", 2.5, "predicted", device="phone, onnxruntime", std=0.1),
     )
 
 
@@ -35,4 +35,4 @@ def test_figures_of_a_point_name_the_device_of_its_latency() -> None:
 )
 def test_what_is_no_figure_is_refused(arguments: Any, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        Figure(*arguments)
+        KnownValue(*arguments)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from optuna_ofa import Subnet, Supernet, evaluate, weights_hash
+from optuna_ofa import EvaluationSettings, Subnet, Supernet, evaluate
 from optuna_ofa.deployment import compare_exported, export, load_exported
+from optuna_ofa.evaluation import weights_hash
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import FineTuning, train
 
@@ -34,12 +35,12 @@ def test_a_fine_tuned_subnet_is_exported_as_it_was_evaluated(
     loader = list(zip(images.split(32), labels.split(32), strict=True))
     own = copy.deepcopy(supernet)
     recipe = FineTuning(subnet=subnet, n_steps=80, learning_rate=0.02)
-    train(own, loader, recipe=recipe, progress=False)
+    train(own, loader, recipe=recipe)
     assert weights_hash(supernet) == before
 
     test_images, test_labels = quadrants(200, seed=1)
     nets = [
-        evaluate(net, subnet, [(test_images, test_labels)], calibration=images, progress=False)
+        evaluate(net, subnet, [(test_images, test_labels)], EvaluationSettings(calibration=images))
         for net in (supernet, own)
     ]
     guessed, tuned = (float(found.top1[0]) for found in nets)
@@ -65,7 +66,7 @@ def test_eight_bit_integers_are_smaller_and_nearly_as_good(
     own = copy.deepcopy(supernet)
     loader = list(zip(images.split(32), labels.split(32), strict=True))
     recipe = FineTuning(subnet=subnet, n_steps=40, learning_rate=0.02)
-    train(own, loader, recipe=recipe, progress=False)
+    train(own, loader, recipe=recipe)
     export(own, subnet, tmp_path / "net", format="onnx_int8", calibration=images, batch=batch)
     export(own, subnet, tmp_path / "float", format="ofa", calibration=images)
     net = load_exported(tmp_path / "float")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import optuna_ofa
-from optuna_ofa import SearchSpace, Subnet, Supernet, evaluate, recalibrate
+from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate, recalibrate
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.supernet import resize_images
 
@@ -45,8 +46,8 @@ def passes() -> Iterator[list[int]]:
 def both(supernet: Supernet, subnet: Subnet, make_loader: Loaders) -> tuple[float, float]:
     """Top-1 with the supernet's statistics, and with recalibrated ones."""
     val, train = make_loader(300, seed=5), make_loader(500, seed=6)
-    stale = evaluate(supernet, subnet, val, calibration=None, progress=False)
-    fresh = evaluate(supernet, subnet, val, calibration=train, progress=False)
+    stale = evaluate(supernet, subnet, val, EvaluationSettings(calibration=None))
+    fresh = evaluate(supernet, subnet, val, EvaluationSettings(calibration=train))
     return float(stale.top1[0]), float(fresh.top1[0])
 
 
@@ -73,7 +74,7 @@ def test_statistics_of_another_resolution_are_worse(
             return 100 * float((net(resize_images(images, 16)).argmax(1) == labels).float().mean())
 
     own = evaluate(
-        trained, small, make_loader(300, seed=5), calibration=calibration, progress=False
+        trained, small, make_loader(300, seed=5), EvaluationSettings(calibration=calibration)
     )
     assert own.top1[0] == pytest.approx(top1(16))
     assert top1(16) > top1(32) + 5
@@ -84,7 +85,7 @@ def test_accuracies_are_those_of_the_recalibrated_net(
 ) -> None:
     val, train = make_loader(130, seed=5, batch_size=40), make_loader(200, seed=6)
     subnets = space.from_matrix(space.sample(5, seed=1))
-    accuracies = evaluate(trained, subnets, val, calibration=train, progress=False)
+    accuracies = evaluate(trained, subnets, val, EvaluationSettings(calibration=train))
     images, labels = val.dataset.tensors
     for i, subnet in enumerate(subnets):
         net = trained.extract(subnet).eval()
@@ -105,7 +106,7 @@ def test_top5_counts_the_five_largest_logits(space: SearchSpace) -> None:
     supernet = Supernet(wide.family)
     images, labels = torch.randn(50, 3, 20, 20), torch.arange(50) % 10
     accuracies = evaluate(
-        supernet, wide.smallest(), [(images, labels)], calibration=images, progress=False
+        supernet, wide.smallest(), [(images, labels)], EvaluationSettings(calibration=images)
     )
     net = supernet.extract(wide.smallest()).eval()
     recalibrate(net, images)
@@ -122,7 +123,9 @@ def test_the_supernet_stays_as_it_is(
     trained.train().activate(space.smallest())
     frozen = next(trained.parameters()).requires_grad_(False)
     state = copy.deepcopy(trained.state_dict())
-    evaluate(trained, space.largest(), make_loader(50), calibration=make_loader(60), progress=False)
+    evaluate(
+        trained, space.largest(), make_loader(50), EvaluationSettings(calibration=make_loader(60))
+    )
     assert trained.training
     assert all(module.training for module in trained.modules())
     assert trained.active == space.smallest()
@@ -135,30 +138,34 @@ def test_one_several_or_a_matrix(
     trained: Supernet, space: SearchSpace, make_loader: Loaders
 ) -> None:
     matrix = space.sample(3, seed=0)
-    arguments: dict[str, Any] = {"calibration": make_loader(60), "progress": False}
-    by_matrix = evaluate(trained, matrix, make_loader(50), **arguments)
+    settings = EvaluationSettings(calibration=make_loader(60))
+    by_matrix = evaluate(trained, matrix, make_loader(50), settings)
     subnets = space.from_matrix(matrix)
-    by_list = evaluate(trained, iter(subnets), make_loader(50), **arguments)
-    one = evaluate(trained, subnets[1], make_loader(50), **arguments)
+    by_list = evaluate(trained, iter(subnets), make_loader(50), settings)
+    one = evaluate(trained, subnets[1], make_loader(50), settings)
     np.testing.assert_array_equal(by_matrix.top1, by_list.top1)
     np.testing.assert_array_equal(one.top1, by_list.top1[1:2])
-    assert len(evaluate(trained, [], make_loader(50), **arguments)) == 0
+    assert len(evaluate(trained, [], make_loader(50), settings)) == 0
 
 
 def test_resolutions_that_the_family_was_not_trained_for(
     trained: Supernet, space: SearchSpace, make_loader: Loaders
 ) -> None:
     subnet = space.subnet(resolution=20)
-    found = evaluate(trained, subnet, make_loader(50), calibration=make_loader(60), progress=False)
+    found = evaluate(
+        trained, subnet, make_loader(50), EvaluationSettings(calibration=make_loader(60))
+    )
     assert found.space.from_matrix(found.matrix) == [subnet]
-    assert found.evaluated.all()
+    assert np.isfinite(found.top1).all()
 
 
 def test_equal_subnets_are_evaluated_once(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, passes: list[int]
 ) -> None:
     matrix = np.repeat(space.sample(2, seed=0), 3, axis=0)
-    found = evaluate(trained, matrix, make_loader(50), calibration=make_loader(60), progress=False)
+    found = evaluate(
+        trained, matrix, make_loader(50), EvaluationSettings(calibration=make_loader(60))
+    )
     assert sorted(passes) == [50, 50, 60, 60]
     np.testing.assert_array_equal(found.top1[0::3], found.top1[2::3])
 
@@ -167,17 +174,18 @@ def test_nothing_is_evaluated_twice(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int]
 ) -> None:
     matrix = space.sample(5, seed=0)
-    arguments: dict[str, Any] = {"storage": url, "progress": False}
-    first = evaluate(trained, matrix[:3], make_loader(50), calibration=make_loader(60), **arguments)
+    settings = EvaluationSettings(calibration=make_loader(60))
+    first = evaluate(trained, matrix[:3], make_loader(50), settings, storage=url)
     assert passes.count(50) == 3
     passes.clear()
     val, train = make_loader(50, batch_size=7), make_loader(60, batch_size=11)  # the same images
-    second = evaluate(trained, matrix, val, calibration=train, **arguments)
+    settings = EvaluationSettings(calibration=train)
+    second = evaluate(trained, matrix, val, settings, storage=url)
     assert passes.count(60) == 2  # one pass of all calibration images each
     np.testing.assert_array_equal(second.top1[:3], first.top1)
     np.testing.assert_array_equal(second.n_images, [50] * 5)
     passes.clear()
-    evaluate(trained, matrix, val, calibration=train, again=True, **arguments)
+    evaluate(trained, matrix, val, settings, again=True, storage=url)
     assert passes.count(60) == 5
 
 
@@ -190,8 +198,8 @@ def test_other_weights_data_or_calibration_are_other_measurements(
     passes: list[int],
     what: str,
 ) -> None:
-    arguments: dict[str, Any] = {"calibration": make_loader(60), "storage": url, "progress": False}
-    evaluate(trained, space.smallest(), make_loader(50), **arguments)
+    settings = EvaluationSettings(calibration=make_loader(60))
+    evaluate(trained, space.smallest(), make_loader(50), settings, storage=url)
     passes.clear()
     val = make_loader(50)
     if what == "weights":
@@ -199,23 +207,22 @@ def test_other_weights_data_or_calibration_are_other_measurements(
     elif what == "data":
         val = make_loader(50, seed=9)
     elif what == "calibration":
-        arguments["calibration"] = make_loader(60, seed=9)
+        settings = replace(settings, calibration=make_loader(60, seed=9))
     elif what == "n_calibration":
-        arguments["n_calibration"] = 59
+        settings = replace(settings, n_calibration=59)
     else:
-        arguments["calibration"] = None
-    evaluate(trained, space.smallest(), val, **arguments)
+        settings = replace(settings, calibration=None)
+    evaluate(trained, space.smallest(), val, settings, storage=url)
     assert passes
 
 
 def test_named_data_is_not_looked_at(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
 ) -> None:
-    arguments: dict[str, Any] = {"storage": url, "progress": False, "data": "quadrants"}
-    first = evaluate(
-        trained, space.smallest(), make_loader(50), calibration=make_loader(60), **arguments
-    )
-    second = evaluate(trained, space.smallest(), [], calibration=[], **arguments)
+    settings = EvaluationSettings(calibration=make_loader(60), data="quadrants")
+    first = evaluate(trained, space.smallest(), make_loader(50), settings, storage=url)
+    unseen = replace(settings, calibration=[])
+    second = evaluate(trained, space.smallest(), [], unseen, storage=url)
     assert second.top1[0] == first.top1[0]
     assert second.setup == first.setup
     assert second.setup["data"] == "quadrants"
@@ -227,17 +234,16 @@ def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
     last = trained.blocks[-1]  # only in subnets of full depth
     next(last.parameters()).data.fill_(math.nan)
     deep, shallow = space.largest(), space.subnet(depth=1)
-    arguments: dict[str, Any] = {"calibration": make_loader(60), "storage": url, "progress": False}
+    settings = EvaluationSettings(calibration=make_loader(60))
     with pytest.warns(FailedMeasurementWarning, match="1 of 2 subnets could not be.*NaN"):
-        found = evaluate(trained, [deep, shallow], make_loader(50), **arguments)
-    assert found.evaluated.tolist() == [False, True]
+        found = evaluate(trained, [deep, shallow], make_loader(50), settings, storage=url)
+    assert np.isfinite(found.top1).tolist() == [False, True]
     assert "NaN" in found.failures[0]
     assert found.n_images.tolist() == [0, 50]
     assert math.isnan(found.top1_std[0])
-    assert found.select([1]).failures == {}
     passes.clear()
     with pytest.warns(FailedMeasurementWarning):
-        again = evaluate(trained, [deep, shallow], make_loader(50), **arguments)
+        again = evaluate(trained, [deep, shallow], make_loader(50), settings, storage=url)
     assert again.failures == found.failures
     assert not passes
 
@@ -258,9 +264,8 @@ def test_lack_of_memory_is_no_property_of_a_subnet(
             trained,
             space.smallest(),
             make_loader(50),
-            calibration=None,
+            EvaluationSettings(calibration=None),
             storage=url,
-            progress=False,
         )
     assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
 
@@ -285,9 +290,8 @@ def test_what_was_evaluated_before_an_interruption_is_kept(
             trained,
             one_size.sample(12, seed=0),
             Interrupted(),
-            calibration=make_loader(60),
+            EvaluationSettings(calibration=make_loader(60)),
             storage=url,
-            progress=False,
         )
     assert len(optuna_ofa.read_measurements(url, space, metric="top1")) == 8
 
@@ -296,9 +300,10 @@ def test_processes_find_the_same(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
 ) -> None:
     matrix = space.sample(5, seed=2)
-    arguments: dict[str, Any] = {"calibration": make_loader(100), "progress": False}
-    serial = evaluate(trained, matrix, make_loader(80), **arguments)
-    several = evaluate(trained, matrix, make_loader(80), processes=2, storage=url, **arguments)
+    settings = EvaluationSettings(calibration=make_loader(100))
+    serial = evaluate(trained, matrix, make_loader(80), settings)
+    in_two = replace(settings, processes=2)
+    several = evaluate(trained, matrix, make_loader(80), in_two, storage=url)
     np.testing.assert_array_equal(several.top1, serial.top1)
     rows = optuna_ofa.read_measurements(url, space, metric="top1")
     assert {row.subnet: row.value for row in rows} == dict(
@@ -314,9 +319,7 @@ def test_a_loader_that_cannot_be_pickled_is_refused(
             trained,
             space.sample(4, seed=0),
             lambda r: make_loader(50),
-            calibration=make_loader(60),
-            processes=2,
-            progress=False,
+            EvaluationSettings(calibration=make_loader(60), processes=2),
         )
 
 
@@ -328,9 +331,8 @@ def test_rows_can_be_fitted_and_read_from_a_study(
         trained,
         space.sample(6, seed=0),
         make_loader(50),
-        calibration=make_loader(60),
+        EvaluationSettings(calibration=make_loader(60)),
         storage=study,
-        progress=False,
     )
     rows = optuna_ofa.read_measurements(study, space, metric="top1", setup=found.setup)
     predictor = optuna_ofa.AccuracyPredictor.fit(
@@ -359,12 +361,12 @@ def test_bad_arguments(
     arguments: dict[str, Any],
     message: str,
 ) -> None:
-    arguments = {"calibration": make_loader(60), "progress": False, **arguments}
+    arguments = {"calibration": make_loader(60), **arguments}
     with pytest.raises(InvalidArgumentError, match=message):
-        evaluate(trained, space.smallest(), make_loader(50), **arguments)
+        evaluate(trained, space.smallest(), make_loader(50), EvaluationSettings(**arguments))
 
 
 def test_subnets_of_another_family_are_refused(trained: Supernet, make_loader: Loaders) -> None:
     other = SearchSpace("ofa_mbv3_w1.0").smallest()
     with pytest.raises(InvalidSubnetError, match="must be of quadrants"):
-        evaluate(trained, other, make_loader(50), calibration=None, progress=False)
+        evaluate(trained, other, make_loader(50), EvaluationSettings(calibration=None))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from optuna_ofa import Supernet, weights_hash
+from optuna_ofa import Supernet
+from optuna_ofa.evaluation import weights_hash
 from optuna_ofa.evaluation._identity import data_hash, images_hash
 from optuna_ofa.space import Family
 

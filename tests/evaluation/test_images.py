@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from optuna_ofa import evaluate
+from optuna_ofa import EvaluationSettings, evaluate
 from optuna_ofa.evaluation._images import batches, first_images
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace
@@ -67,7 +67,10 @@ def test_bad_loaders(loader: Any, message: str, family: Family) -> None:
 def test_bad_loaders_are_refused_by_evaluate(supernet: Supernet, space: SearchSpace) -> None:
     with pytest.raises(InvalidArgumentError, match="labels from 0 to 3"):
         evaluate(
-            supernet, space.smallest(), [(IMAGES, LABELS + 4)], calibration=IMAGES, progress=False
+            supernet,
+            space.smallest(),
+            [(IMAGES, LABELS + 4)],
+            EvaluationSettings(calibration=IMAGES),
         )
 
 
@@ -99,11 +102,11 @@ def test_a_loader_can_be_a_function_of_the_resolution(
         return DataLoader(TensorDataset(cut, labels), batch_size=20)
 
     subnets = [space.subnet(resolution=r) for r in (16, 24)]
-    by_function = evaluate(supernet, subnets, cropped, calibration=cropped, progress=False)
+    by_function = evaluate(supernet, subnets, cropped, EvaluationSettings(calibration=cropped))
     assert set(asked) == {16, 24}
     assert by_function.setup["resize"] == "loader"
     for i, subnet in enumerate(subnets):
         loader = cropped(subnet.resolution)
-        alone = evaluate(supernet, subnet, loader, calibration=loader, progress=False)
+        alone = evaluate(supernet, subnet, loader, EvaluationSettings(calibration=loader))
         assert alone.setup["resize"] == "bilinear"
         assert alone.top1[0] == by_function.top1[i]

@@ -15,7 +15,7 @@ from optuna.storages import InMemoryStorage
 
 from optuna_ofa import SearchSpace, read_measurements
 from optuna_ofa.exceptions import InvalidArgumentError, StorageError
-from optuna_ofa.measurements import MeasurementTable, Row
+from optuna_ofa.measurements import MeasurementTable, Reading
 from optuna_ofa.measurements._table import TABLE, Database
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
@@ -41,8 +41,8 @@ def any_url(request: pytest.FixtureRequest, url: str) -> Iterator[str]:
     yield address
 
 
-def row(value: float | None, *, metric: str = "latency_ms", **fields: Any) -> Row:
-    return Row(metric, value, 0.1, 20, {"clock": "cpu"}, **fields)
+def reading(value: float | None, *, metric: str = "latency_ms", **fields: Any) -> Reading:
+    return Reading(metric, value, 0.1, 20, {"clock": "cpu"}, **fields)
 
 
 def test_what_is_added_is_read(any_url: str) -> None:
@@ -50,16 +50,16 @@ def test_what_is_added_is_read(any_url: str) -> None:
     table = MeasurementTable(any_url, setup)
     table.add(
         [
-            (SUBNETS[0], row(10.5)),
-            (SUBNETS[1], row(None, error="broke")),
-            (SUBNETS[0], row(70.0, metric="top1")),
+            (SUBNETS[0], reading(10.5)),
+            (SUBNETS[1], reading(None, error="broke")),
+            (SUBNETS[0], reading(70.0, metric="top1")),
         ]
     )
     again = MeasurementTable(any_url, setup)
     found = again.read(SUBNETS)
     assert found == {
-        SUBNETS[0]: [row(10.5), row(70.0, metric="top1")],
-        SUBNETS[1]: [row(None, error="broke")],
+        SUBNETS[0]: [reading(10.5), reading(70.0, metric="top1")],
+        SUBNETS[1]: [reading(None, error="broke")],
     }
     rows = read_measurements(any_url, SPACE, metric="latency_ms", setup={"test": setup["test"]})
     assert [(r.subnet, r.value, r.std, r.n) for r in rows] == [(SUBNETS[0], 10.5, 0.1, 20)]
@@ -73,13 +73,13 @@ def test_many_subnets_are_asked_for_in_chunks(url: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(_table, "_CHUNK", 2)
     table = MeasurementTable(url, PHONE)
-    table.add((subnet, row(float(i))) for i, subnet in enumerate(SUBNETS))
+    table.add((subnet, reading(float(i))) for i, subnet in enumerate(SUBNETS))
     assert [rows[0].value for rows in table.read(SUBNETS[1:]).values()] == [1, 2, 3, 4, 5]
     assert table.read([]) == {}
 
 
 def test_rows_of_other_setups_are_not_seen(url: str) -> None:
-    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
+    MeasurementTable(url, PHONE).add([(SUBNETS[0], reading(10.0))])
     other = MeasurementTable(url, {**PHONE, "device": "server"})
     assert other.read(SUBNETS) == {}
     assert other.first(SPACE.family.name, "latency_ms") is None
@@ -88,15 +88,17 @@ def test_rows_of_other_setups_are_not_seen(url: str) -> None:
 def test_the_first_number_of_a_metric(url: str) -> None:
     table = MeasurementTable(url, PHONE)
     assert table.first(SPACE.family.name, "latency_ms") is None
-    table.add([(SUBNETS[0], row(None, error="broke")), (SUBNETS[1], row(1.0, metric="top1"))])
-    table.add([(SUBNETS[2], row(12.0)), (SUBNETS[0], row(13.0))])
-    assert table.first(SPACE.family.name, "latency_ms") == row(12.0)
+    table.add(
+        [(SUBNETS[0], reading(None, error="broke")), (SUBNETS[1], reading(1.0, metric="top1"))]
+    )
+    table.add([(SUBNETS[2], reading(12.0)), (SUBNETS[0], reading(13.0))])
+    assert table.first(SPACE.family.name, "latency_ms") == reading(12.0)
     assert table.first("ofa_mbv3_w1.2", "latency_ms") is None
 
 
 def test_it_lies_beside_the_studies(url: str) -> None:
     study = optuna.create_study(storage=url)
-    MeasurementTable(study, PHONE).add([(SUBNETS[0], row(10.0))])
+    MeasurementTable(study, PHONE).add([(SUBNETS[0], reading(10.0))])
     assert len(read_measurements(study, SPACE, metric="latency_ms")) == 1
     assert len(read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")) == 1
     assert len(optuna.get_all_study_names(url)) == 1
@@ -117,34 +119,23 @@ def test_another_process_may_create_the_table_meanwhile(
         create_all(metadata, engine, **arguments)
 
     monkeypatch.setattr(sa.MetaData, "create_all", late)
-    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
+    MeasurementTable(url, PHONE).add([(SUBNETS[0], reading(10.0))])
     assert calls.count(True) == 2
-
-
-def test_a_table_of_latencies_from_before_is_left_alone(url: str) -> None:
-    with sa.create_engine(url).begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE ofa_measurements (id INTEGER, latency_ms FLOAT)")
-        connection.exec_driver_sql("INSERT INTO ofa_measurements VALUES (1, 2.0)")
-    MeasurementTable(url, PHONE).add([(SUBNETS[0], row(10.0))])
-    assert len(read_measurements(url, SPACE, metric="latency_ms")) == 1
-    with sa.create_engine(url).begin() as connection:
-        old = connection.exec_driver_sql("SELECT * FROM ofa_measurements").all()
-    assert [tuple(values) for values in old] == [(1, 2.0)]
 
 
 def test_nothing_is_written_where_one_row_cannot_be(url: str) -> None:
     table = MeasurementTable(url, PHONE)
-    bad = Row("latency_ms", 1.0, None, None, {})  # type: ignore[arg-type]
+    bad = Reading("latency_ms", 1.0, None, None, {})  # type: ignore[arg-type]
     with pytest.raises(StorageError, match="NOT NULL"):
-        table.add([(SUBNETS[0], row(10.0)), (SUBNETS[1], bad)])
+        table.add([(SUBNETS[0], reading(10.0)), (SUBNETS[1], bad)])
     assert table.read(SUBNETS) == {}
 
 
 class TestMeasurements:
     def test_chooses_a_metric_and_what_the_space_has(self, url: str) -> None:
         table = MeasurementTable(url, PHONE)
-        table.add((subnet, row(1.0, metric=m)) for subnet in SUBNETS for m in ("top1", "top5"))
-        table.add([(SearchSpace("ofa_mbv3_w1.2").largest(), row(2.0, metric="top1"))])
+        table.add((subnet, reading(1.0, metric=m)) for subnet in SUBNETS for m in ("top1", "top5"))
+        table.add([(SearchSpace("ofa_mbv3_w1.2").largest(), reading(2.0, metric="top1"))])
         resolution = SUBNETS[0].resolution
         part = SPACE.restrict(resolution=resolution)
         rows = read_measurements(url, part, metric="top1")
@@ -152,7 +143,7 @@ class TestMeasurements:
         assert {r.metric for r in rows} == {"top1"}
 
     def test_failures_are_there_when_asked_for(self, url: str) -> None:
-        MeasurementTable(url, PHONE).add([(SUBNETS[0], row(None, error="broke"))])
+        MeasurementTable(url, PHONE).add([(SUBNETS[0], reading(None, error="broke"))])
         assert read_measurements(url, SPACE, metric="latency_ms") == []
         (failed,) = read_measurements(url, SPACE, metric="latency_ms", failed=True)
         assert failed.error == "broke"
@@ -161,7 +152,7 @@ class TestMeasurements:
     def test_setups_are_not_mixed(self, url: str) -> None:
         for threads in (1, 2):
             setup = {"device": "phone", "settings": {"threads": threads}}
-            MeasurementTable(url, setup).add([(SUBNETS[0], row(10.0 / threads))])
+            MeasurementTable(url, setup).add([(SUBNETS[0], reading(10.0 / threads))])
         with pytest.raises(InvalidArgumentError, match=r"must choose one of the 2 .*threads"):
             read_measurements(url, SPACE, metric="latency_ms")
         chosen = {"settings": {"threads": 2}}
@@ -183,7 +174,7 @@ class TestMeasurements:
 
 
 def test_reading_selects_in_the_database(url: str) -> None:
-    MeasurementTable(url, PHONE).add((subnet, row(1.0)) for subnet in SUBNETS)
+    MeasurementTable(url, PHONE).add((subnet, reading(1.0)) for subnet in SUBNETS)
     with Database(url).begin() as connection:
         plan = connection.exec_driver_sql(
             f"EXPLAIN QUERY PLAN SELECT value FROM {TABLE.name} "

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from optuna_ofa.graphs._torch_net import SUFFIX, read_layers
+from optuna_ofa.graphs import SUFFIX, read_layers
 from optuna_ofa.profiling import NodeTime
 from optuna_ofa.space import Layer, SearchSpace
 

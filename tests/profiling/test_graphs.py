@@ -9,14 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_ofa.graphs._executorch_graph import write_executorch
-from optuna_ofa.graphs._onnx_graph import write_onnx
-from optuna_ofa.graphs._quantized_graph import write_quantized_onnx
-from optuna_ofa.graphs._torch_net import build_net, example_input, read_layers, write_layers
-from optuna_ofa.profiling import Settings
-from optuna_ofa.profiling.on_device._executorch import ExecuTorch
-from optuna_ofa.profiling.on_device._rounds import by_layer
-from optuna_ofa.profiling.on_device._runtime import NodeTime
+from optuna_ofa.graphs import (
+    build_net,
+    example_input,
+    read_layers,
+    write_executorch,
+    write_layers,
+    write_onnx,
+    write_quantized_onnx,
+)
+from optuna_ofa.profiling import NodeTime, RuntimeSettings
+from optuna_ofa.profiling.on_device import ExecuTorch, by_layer
 from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -102,7 +105,7 @@ def test_executorch_equals_torch(tmp_path: Path) -> None:
     net, x = build_net(layers, fold=True), example_input(layers, 2)
     torch.manual_seed(0)  # the same weights
     write_executorch(layers, path, 2)
-    program = ExecuTorch(Settings(batch=2)).load(path)
+    program = ExecuTorch(RuntimeSettings(batch=2)).load(path)
     program.run()
     with torch.inference_mode():
         (got,) = program._program.forward((x,))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from optuna_ofa import SearchSpace, measure
+from optuna_ofa import MeasurementSettings, SearchSpace, measure
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
@@ -19,9 +19,7 @@ from optuna_ofa.exceptions import (
     NoisyDeviceWarning,
     StorageError,
 )
-from optuna_ofa.measurements._table import TABLE
-from optuna_ofa.profiling._graph_folder import anchor
-from optuna_ofa.profiling.on_device._folder import BATCH
+from optuna_ofa.profiling import GRAPHS_AT_ONCE, anchor
 from optuna_ofa.space import Layer, subnet_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
@@ -34,7 +32,7 @@ def url(tmp_path: Path) -> str:
 
 def rows_in(url: str) -> list[Any]:
     with sa.create_engine(url).begin() as connection:
-        return list(connection.execute(sa.select(TABLE).order_by(TABLE.c.id)))
+        return list(connection.exec_driver_sql("SELECT * FROM ofa_measured ORDER BY id"))
 
 
 def test_drift_is_divided_away(
@@ -43,23 +41,30 @@ def test_drift_is_divided_away(
     matrix = space.sample(40, seed=0)
     true = LayerSum(space, lambda layer, _: price(layer))(matrix)
     of_anchor = sum(price(layer) for layer in subnet_layers(anchor(space.family)))
-    measured = measure(space, matrix, runtime=device, anchor_ms=of_anchor, progress=False)
+    measured = measure(space, matrix, MeasurementSettings(runtime=device), anchor_ms=of_anchor)
     np.testing.assert_allclose(measured.latency_ms, true, rtol=5e-3)
     assert (measured.min_ms > true).all()  # not scaled: the device was slower than the anchor says
 
 
+def test_the_anchor_itself_can_be_measured(device: Any) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    subnets = [space.smallest(), anchor(space.family)]
+    measured = measure(space, space.to_matrix(subnets), MeasurementSettings(runtime=device))
+    assert measured.latency_ms[1] == pytest.approx(measured.anchor_ms, rel=1e-2)
+
+
 def test_equal_subnets_are_measured_once(device: Any, space: SearchSpace) -> None:
     matrix = np.repeat(space.sample(3, seed=0), 4, axis=0)
-    measured = measure(space, matrix, runtime=device, progress=False)
+    measured = measure(space, matrix, MeasurementSettings(runtime=device))
     assert len(device.loaded) == 1 + 3  # the anchor and the subnets
     np.testing.assert_array_equal(measured.latency_ms[0::4], measured.latency_ms[3::4])
 
 
 def test_nothing_is_measured_twice(make_device: Any, space: SearchSpace, url: str) -> None:
     matrix = space.sample(6, seed=0)
-    first = measure(space, matrix[:4], runtime=make_device(), storage=url, progress=False)
+    first = measure(space, matrix[:4], MeasurementSettings(runtime=make_device()), storage=url)
     second_device = make_device()
-    second = measure(space, matrix, runtime=second_device, storage=url, progress=False)
+    second = measure(space, matrix, MeasurementSettings(runtime=second_device), storage=url)
     assert len(second_device.loaded) == 1 + 2
     np.testing.assert_array_equal(second.latency_ms[:4], first.latency_ms)
     assert len(rows_in(url)) == 6
@@ -67,10 +72,9 @@ def test_nothing_is_measured_twice(make_device: Any, space: SearchSpace, url: st
 
 def test_again_measures_and_keeps_both(make_device: Any, space: SearchSpace, url: str) -> None:
     matrix = space.sample(3, seed=0)
-    arguments = {"storage": url, "progress": False}
     for again in (False, True):
         device = make_device(noise=0.01)
-        measure(space, matrix, runtime=device, again=again, **arguments)
+        measure(space, matrix, MeasurementSettings(runtime=device), storage=url, again=again)
         assert len(device.loaded) == 4
     assert len(rows_in(url)) == 6
 
@@ -79,17 +83,17 @@ def test_several_measurements_of_a_subnet_give_their_median(
     make_device: Any, space: SearchSpace, url: str
 ) -> None:
     matrix = space.sample(2, seed=0)
-    arguments = {"storage": url, "again": True, "progress": False}
     singles = [
         measure(
             space,
             matrix,
-            runtime=make_device(noise=0.02, rng=np.random.default_rng(i)),
-            **arguments,
+            MeasurementSettings(runtime=make_device(noise=0.02, rng=np.random.default_rng(i))),
+            storage=url,
+            again=True,
         ).latency_ms
         for i in range(2)
     ]
-    both = measure(space, matrix, runtime=make_device(), storage=url, progress=False)
+    both = measure(space, matrix, MeasurementSettings(runtime=make_device()), storage=url)
     assert (singles[0] != singles[1]).all()
     np.testing.assert_allclose(both.latency_ms, np.mean(singles, axis=0))
 
@@ -99,7 +103,7 @@ def test_other_settings_are_other_measurements(
 ) -> None:
     matrix = space.sample(2, seed=0)
     for batch in (1, 4):
-        measure(space, matrix, runtime=make_device(), batch=batch, storage=url, progress=False)
+        measure(space, matrix, MeasurementSettings(runtime=make_device(), batch=batch), storage=url)
     assert len({row.setup_id for row in rows_in(url)}) == 2
 
 
@@ -112,12 +116,12 @@ def test_a_failure_is_kept_with_its_reason_and_the_rest_goes_on(
     matrix = np.concatenate([space.sample(3, seed=0), whole.to_matrix([bad])])
     device = make_device(breaks_on=7)
     with pytest.warns(FailedMeasurementWarning, match="fake failed on 1 graphs.*kernel of size 7"):
-        measured = measure(whole, matrix, runtime=device, storage=url, progress=False)
+        measured = measure(whole, matrix, MeasurementSettings(runtime=device), storage=url)
     assert measured.measured.tolist() == [True, True, True, False]
     assert "no kernel of size 7" in measured.failures[3]
     assert measured.select(measured.measured).failures == {}
     again = make_device(breaks_on=7)
-    once_more = measure(whole, matrix, runtime=again, storage=url, progress=False)
+    once_more = measure(whole, matrix, MeasurementSettings(runtime=again), storage=url)
     assert again.loaded == []
     assert once_more.failures == measured.failures
 
@@ -128,19 +132,22 @@ def test_what_was_measured_before_an_interruption_is_kept(
     matrix = space.sample(40, seed=0)
     with pytest.raises(KeyboardInterrupt):
         measure(
-            space, matrix, runtime=make_device(stops_after=2 * BATCH), storage=url, progress=False
+            space,
+            matrix,
+            MeasurementSettings(runtime=make_device(stops_after=2 * GRAPHS_AT_ONCE)),
+            storage=url,
         )
-    assert len(rows_in(url)) == BATCH
+    assert len(rows_in(url)) == GRAPHS_AT_ONCE
 
 
 def test_later_measurements_are_on_the_first_ones_scale(
     make_device: Any, space: SearchSpace, url: str
 ) -> None:
     matrix = space.sample(2, seed=0)
-    first = measure(space, matrix[:1], runtime=make_device(), storage=url, progress=False)
+    first = measure(space, matrix[:1], MeasurementSettings(runtime=make_device()), storage=url)
     hot = make_device()
     hot.n_runs = 100_000  # half as slow again
-    second = measure(space, matrix, runtime=hot, storage=url, again=True, progress=False)
+    second = measure(space, matrix, MeasurementSettings(runtime=hot), storage=url, again=True)
     assert second.anchor_ms == first.anchor_ms
     assert second.latency_ms[0] == pytest.approx(first.latency_ms[0], rel=1e-2)
 
@@ -149,16 +156,16 @@ def test_stored_measurements_are_on_the_scale_that_is_asked_for(
     make_device: Any, space: SearchSpace, url: str
 ) -> None:
     matrix = space.sample(3, seed=0)
-    arguments = {"runtime": make_device(), "storage": url, "progress": False}
-    first = measure(space, matrix, **arguments)
-    second = measure(space, matrix, anchor_ms=2 * first.anchor_ms, **arguments)
+    settings = MeasurementSettings(runtime=make_device())
+    first = measure(space, matrix, settings, storage=url)
+    second = measure(space, matrix, settings, storage=url, anchor_ms=2 * first.anchor_ms)
     np.testing.assert_allclose(second.latency_ms, 2 * first.latency_ms)
 
 
 @pytest.mark.filterwarnings("default::optuna_ofa.exceptions.NoisyDeviceWarning")
 def test_noise_is_said(make_device: Any, space: SearchSpace) -> None:
     with pytest.warns(NoisyDeviceWarning, match=r"Repeated runs differ by .*`max_spread`"):
-        measure(space, space.sample(3, seed=0), runtime=make_device(noise=0.3), progress=False)
+        measure(space, space.sample(3, seed=0), MeasurementSettings(runtime=make_device(noise=0.3)))
 
 
 @pytest.mark.filterwarnings("default::optuna_ofa.exceptions.NoisyDeviceWarning")
@@ -170,19 +177,24 @@ def test_a_busy_machine_is_said(
     clock = iter(range(0, 10**12, 10**9))  # every look at the wall clock is a second later
     monkeypatch.setattr(time, "perf_counter_ns", lambda: next(clock))
     with pytest.warns(NoisyDeviceWarning, match="Other programs used the processor"):
-        measure(space, space.sample(2, seed=0), runtime=device, progress=False)
+        measure(space, space.sample(2, seed=0), MeasurementSettings(runtime=device))
 
 
 def test_rows_of_another_space_are_refused(device: Any, space: SearchSpace) -> None:
     with pytest.raises(InvalidSubnetError):
-        measure(space, np.zeros((1, 3), dtype=np.int16), runtime=device, progress=False)
+        measure(space, np.zeros((1, 3), dtype=np.int16), MeasurementSettings(runtime=device))
 
 
 def test_a_storage_that_is_no_database_is_refused(device: Any, space: SearchSpace) -> None:
     from optuna.storages import InMemoryStorage
 
     with pytest.raises(InvalidArgumentError, match="`storage` must be a relational database"):
-        measure(space, space.sample(1, seed=0), runtime=device, storage=InMemoryStorage())
+        measure(
+            space,
+            space.sample(1, seed=0),
+            MeasurementSettings(runtime=device),
+            storage=InMemoryStorage(),
+        )
 
 
 def test_a_database_that_cannot_be_written_is_an_error_of_ours(
@@ -191,5 +203,8 @@ def test_a_database_that_cannot_be_written_is_an_error_of_ours(
     (tmp_path / "a.db").write_text("this is no database" * 100)
     with pytest.raises(StorageError, match="not a database"):
         measure(
-            space, space.sample(1, seed=0), runtime=device, storage=f"sqlite:///{tmp_path}/a.db"
+            space,
+            space.sample(1, seed=0),
+            MeasurementSettings(runtime=device),
+            storage=f"sqlite:///{tmp_path}/a.db",
         )

@@ -55,7 +55,7 @@ def run(python: Path, *arguments: str, folder: Path) -> subprocess.CompletedProc
 
 def test_a_folder_is_measured_without_torch(device_python: Path, tmp_path: Path) -> None:
     folder = tmp_path / "graphs"
-    export_profile(SPACE, folder, runtime="onnxruntime")
+    export_profile(SPACE, folder)
     for name in ("torch", "optuna_ofa", "onnx"):
         assert run(device_python, "-c", f"import {name}", folder=folder).returncode != 0
     done = run(device_python, "-m", "on_device", "--rounds", "3", ".", folder=folder)
@@ -71,7 +71,7 @@ def test_the_script_says_what_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    export_profile(SPACE, tmp_path, runtime="onnxruntime")
+    export_profile(SPACE, tmp_path)
     broken = json.loads((tmp_path / "manifest.json").read_text())["graphs"][1]["file"]
     (tmp_path / broken).write_bytes(b"no graph")
     monkeypatch.setattr(sys, "argv", ["on_device", str(tmp_path), "--rounds", "2"])

@@ -13,6 +13,7 @@ import pytest
 from optuna_ofa import (
     LatencyPredictor,
     LatencyTable,
+    MeasurementSettings,
     SearchSpace,
     export_profile,
     measure,
@@ -27,10 +28,8 @@ from optuna_ofa.exceptions import (
     MissingEntryError,
     NoisyDeviceError,
 )
-from optuna_ofa.profiling import Settings
-from optuna_ofa.profiling.on_device import _rounds
-from optuna_ofa.profiling.on_device._folder import BATCH, measure_folder
-from optuna_ofa.profiling.on_device._onnxruntime import OnnxRuntime
+from optuna_ofa.profiling import GRAPHS_AT_ONCE, RuntimeSettings
+from optuna_ofa.profiling.on_device import OnnxRuntime, _rounds, measure_folder
 from optuna_ofa.space import Family, Layer, families
 
 RUNTIMES = ["onnxruntime", "openvino", "torch"]
@@ -46,7 +45,7 @@ def test_drift_and_the_cost_of_profiling_are_divided_away(
     make_device: Any, space: SearchSpace, price: Callable[[Layer], float], profiles: bool
 ) -> None:
     device = make_device(profiles=profiles)
-    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    table = profile(space, MeasurementSettings(runtime=device, n_rounds=3))
     assert table.metadata["method"] == ("networks" if profiles else "layers")
     predictor = LatencyPredictor(table=table, space=space)  # 96 pixels are interpolated
     matrix, expected = expected_ms(space, price, 1.0)
@@ -63,14 +62,12 @@ def test_layers_alone_add_up_to_whole_networks(
 ) -> None:
     space = space.restrict(resolution=[64, 128])
     device = make_device(profiles=False, drift=0, **beyond)
-    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    table = profile(space, MeasurementSettings(runtime=device, n_rounds=3))
     matrix = space.sample(20, seed=1)
     measured = measure(
         space,
         matrix,
-        runtime=device,
-        n_rounds=3,
-        progress=False,
+        MeasurementSettings(runtime=device, n_rounds=3),
         anchor_ms=table.metadata["anchor_ms"],
     )
     predicted = LatencyPredictor(table=table, space=space).predict(matrix)
@@ -86,7 +83,7 @@ def test_every_family_gets_a_table(
     space = SearchSpace(family, resolution=[64, 80, 96])
     if len(family.width_mults) > 1:
         space = space.restrict(width=[0, 2])
-    table = profile(space, runtime=make_device(), n_rounds=1, progress=False)
+    table = profile(space, MeasurementSettings(runtime=make_device(), n_rounds=1))
     matrix, expected = expected_ms(space, price, 1.0)
     ratio = LatencyPredictor(table=table, space=space).predict(matrix) / expected
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.05)
@@ -94,7 +91,7 @@ def test_every_family_gets_a_table(
 
 def test_says_how_it_was_measured(device: Any, space: SearchSpace, tmp_path: Path) -> None:
     out = tmp_path / "table.json"
-    profile(space, runtime=device, out=out, batch=2, n_rounds=3, progress=False)
+    profile(space, MeasurementSettings(runtime=device, batch=2, n_rounds=3), out=out)
     metadata = LatencyTable.load(out).metadata
     assert metadata["runtime"] == "fake"
     assert metadata["versions"] == {"fake": "1"}
@@ -105,7 +102,7 @@ def test_says_how_it_was_measured(device: Any, space: SearchSpace, tmp_path: Pat
 
 
 def test_entries_have_a_spread(device: Any, space: SearchSpace) -> None:
-    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    table = profile(space, MeasurementSettings(runtime=device, n_rounds=3))
     for section in table.content.sections:
         for entry in section.entries.values():
             assert 0 < entry.min_ms <= entry.median_ms
@@ -116,24 +113,24 @@ def test_goes_on_where_it_was_interrupted(
     make_device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     space = space.restrict(resolution=[64, 128])
-    stopped = make_device(profiles=False, stops_after=2 * BATCH)
-    arguments = {"out": tmp_path / "t.json", "n_rounds": 3, "progress": False}
+    stopped = make_device(profiles=False, stops_after=2 * GRAPHS_AT_ONCE)
+    out = tmp_path / "t.json"
     with pytest.raises(KeyboardInterrupt):
-        profile(space, runtime=stopped, **arguments)
+        profile(space, MeasurementSettings(runtime=stopped, n_rounds=3), out=out)
     done = set(json.loads((tmp_path / "t.json.graphs/results.json").read_text())["graphs"])
-    assert len(done) == BATCH
+    assert len(done) == GRAPHS_AT_ONCE
     fresh = make_device(profiles=False)
-    table = profile(space, runtime=fresh, **arguments)
+    table = profile(space, MeasurementSettings(runtime=fresh, n_rounds=3), out=out)
     assert not done & set(fresh.loaded)
-    assert len(table) == len(profile(space, runtime=make_device(), n_rounds=3, progress=False))
+    assert len(table) == len(profile(space, MeasurementSettings(runtime=make_device(), n_rounds=3)))
 
 
 def test_results_of_another_setting_are_not_gone_on_with(
     make_device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    profile(space, runtime=make_device(), folder=tmp_path / "f", n_rounds=3, progress=False)
+    profile(space, MeasurementSettings(runtime=make_device(), n_rounds=3), folder=tmp_path / "f")
     with pytest.raises(InvalidArgumentError, match=r"has settings .*threads': 1.* remove it"):
-        profile(space, runtime=make_device(), folder=tmp_path / "f", threads=2, progress=False)
+        profile(space, MeasurementSettings(runtime=make_device(), threads=2), folder=tmp_path / "f")
 
 
 def test_tells_what_is_done_and_the_time_left(
@@ -141,9 +138,11 @@ def test_tells_what_is_done_and_the_time_left(
 ) -> None:
     monkeypatch.setattr(_rounds, "_INTERVAL", -1.0)  # report every turn
     told: list[tuple[int, int, float]] = []
-    export_profile(space, tmp_path, runtime=device)
+    export_profile(space, tmp_path, MeasurementSettings(runtime=device))
     n = len(json.loads((tmp_path / "manifest.json").read_text())["graphs"]) - 1
-    measure_folder(tmp_path, device, Settings(), n_rounds=3, progress=lambda *t: told.append(t))
+    measure_folder(
+        tmp_path, device, RuntimeSettings(), n_rounds=3, progress=lambda *t: told.append(t)
+    )
     assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
     assert {total for _, total, _ in told} == {n}
     assert told[-1][::2] == (n, 0.0)
@@ -152,20 +151,22 @@ def test_tells_what_is_done_and_the_time_left(
 
 
 def test_several_threads_have_the_wall_clock(device: Any, space: SearchSpace) -> None:
-    arguments = {"runtime": device, "n_rounds": 2, "progress": False}
-    tables = [profile(space, threads=threads, **arguments) for threads in (1, 2)]
+    tables = [
+        profile(space, MeasurementSettings(runtime=device, threads=threads, n_rounds=2))
+        for threads in (1, 2)
+    ]
     assert [table.metadata["clock"] for table in tables] == ["cpu", "wall"]
 
 
 def test_a_noisy_device_is_refused(make_device: Any, space: SearchSpace) -> None:
     with pytest.raises(NoisyDeviceError, match=r"differ by \d+.*`max_spread` is 10\.0%.*`pin`"):
-        profile(space, runtime=make_device(noise=0.3), n_rounds=5, progress=False)
+        profile(space, MeasurementSettings(runtime=make_device(noise=0.3), n_rounds=5))
 
 
 def test_a_layer_that_fails_is_named_and_the_rest_goes_on(make_device: Any, tmp_path: Path) -> None:
     space = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 128]).restrict(depth=2, kernel=[3, 7])
     device = make_device(profiles=False, breaks_on=7)
-    table = profile(space, runtime=device, n_rounds=3, progress=False)
+    table = profile(space, MeasurementSettings(runtime=device, n_rounds=3))
     assert all("no kernel of size 7" in reason for reason in table.metadata["failures"].values())
     with pytest.raises(MissingEntryError, match="kernel:7"):
         LatencyPredictor(table=table, space=space)
@@ -176,17 +177,31 @@ def test_a_runtime_that_fails_on_the_anchor_is_refused(
     make_device: Any, space: SearchSpace
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=r"must run the anchor .*no kernel of size 5"):
-        profile(space, runtime=make_device(breaks_on=5), n_rounds=3, progress=False)
+        profile(space, MeasurementSettings(runtime=make_device(breaks_on=5), n_rounds=3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"runtime": "tflite"}, "`runtime` must be one of onnxruntime, .* but got 'tflite'"),
+        ({"threads": 0}, "`threads` must be 1 or more, but got 0"),
+        ({"batch": 0}, "`batch` must be 1 or more, but got 0"),
+        ({"n_rounds": 0}, "`n_rounds` must be 1 or more, but got 0"),
+        ({"max_spread": 0.0}, r"`max_spread` must be positive, but got 0\.0"),
+        ({"precision": "int4"}, "`precision` must be one of float32.* but got 'int4'"),
+        ({"device": "cuda:7"}, "`device` must be 'cpu' for onnxruntime, but got 'cuda:7'"),
+        ({"runtime": "torch", "precision": "int8"}, "`precision` must be one of .* for torch"),
+    ],
+)
+def test_bad_settings_are_refused(settings: Any, message: str, space: SearchSpace) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    with pytest.raises(InvalidArgumentError, match=message):
+        profile(space, MeasurementSettings(**settings))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"runtime": "tflite"}, "`runtime` must be one of onnxruntime, .* but got 'tflite'"),
-        ({"threads": 0}, "`threads` and `batch` must be 1 or more, but got 0"),
-        ({"precision": "int4"}, "`precision` must be one of float32.* but got 'int4'"),
-        ({"device": "cuda:7"}, "`device` must be 'cpu' for onnxruntime, but got 'cuda:7'"),
-        ({"runtime": "torch", "precision": "int8"}, "`precision` must be one of .* for torch"),
         ({"resolutions": []}, "`resolutions` must be positive integers, at least one"),
         ({"method": "blocks"}, "`method` must be 'layers' or .*, but got 'blocks'"),
     ],
@@ -194,7 +209,7 @@ def test_a_runtime_that_fails_on_the_anchor_is_refused(
 def test_bad_arguments_are_refused(arguments: Any, message: str, space: SearchSpace) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     with pytest.raises(InvalidArgumentError, match=message):
-        profile(space, **arguments, progress=False)
+        profile(space, **arguments)
 
 
 def test_a_missing_runtime_names_its_extra(
@@ -202,13 +217,13 @@ def test_a_missing_runtime_names_its_extra(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "optuna-ofa\[openvino\]"'):
-        profile(space, runtime="openvino", progress=False)
+        profile(space, MeasurementSettings(runtime="openvino"))
 
 
 def test_a_folder_of_another_family_is_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    export_profile(space, tmp_path / "f", runtime=device)
+    export_profile(space, tmp_path / "f", MeasurementSettings(runtime=device))
     with pytest.raises(FormatError, match=r"manifest\.json for ofa_resnet50, .*ofa_mbv3_w1\.0"):
         table_from_folder(tmp_path / "f", "ofa_resnet50")
 
@@ -216,22 +231,22 @@ def test_a_folder_of_another_family_is_refused(
 def test_a_folder_with_other_graphs_is_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    export_profile(space, tmp_path / "f", runtime=device)
+    export_profile(space, tmp_path / "f", MeasurementSettings(runtime=device))
     with pytest.raises(InvalidArgumentError, match="`folder` must be new, or have the same graphs"):
-        export_profile(space, tmp_path / "f", runtime=device, batch=4)
+        export_profile(space, tmp_path / "f", MeasurementSettings(runtime=device, batch=4))
 
 
 def test_int8_needs_graphs_that_were_written_for_it(space: SearchSpace, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     space = space.restrict(resolution=64, kernel=3, expand=3)
-    export_profile(space, tmp_path, precision="int8")
+    export_profile(space, tmp_path, MeasurementSettings(precision="int8"))
     with pytest.raises(InvalidArgumentError, match=r"`folder` must .* have the same graphs"):
-        profile(space, folder=tmp_path, progress=False)
-    settings = Settings(precision="float32")
+        profile(space, folder=tmp_path)
+    settings = RuntimeSettings(precision="float32")
     with pytest.raises(ValueError, match=r"`precision` must be int8, .* but got float32"):
         measure_folder(tmp_path, OnnxRuntime(settings), settings)
     table = profile(
-        space, precision="int8", folder=tmp_path, n_rounds=2, max_spread=10, progress=False
+        space, MeasurementSettings(precision="int8", n_rounds=2, max_spread=10), folder=tmp_path
     )
     assert table.metadata["settings"]["precision"] == "int8"
     assert LatencyPredictor(table=table, space=space).predict(space.sample(1, seed=0))[0] > 0
@@ -241,7 +256,7 @@ def test_int8_graphs_of_a_kind_that_has_none_are_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=r"one of \.onnx for int8"):
-        export_profile(space, tmp_path, runtime=device, precision="int8")
+        export_profile(space, tmp_path, MeasurementSettings(runtime=device, precision="int8"))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +273,7 @@ def test_int8_graphs_of_a_kind_that_has_none_are_refused(
 def test_results_with_impossible_numbers_are_refused(
     change: dict[str, Any], message: str, device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    profile(space, runtime=device, folder=tmp_path, n_rounds=2, progress=False)
+    profile(space, MeasurementSettings(runtime=device, n_rounds=2), folder=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
     next(iter(results["graphs"].values())).update(change)
     (tmp_path / "results.json").write_text(json.dumps(results))
@@ -270,7 +285,7 @@ def test_results_with_impossible_numbers_are_refused(
 def test_results_that_are_none_are_refused(
     text: str, device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    profile(space, runtime=device, folder=tmp_path, n_rounds=2, progress=False)
+    profile(space, MeasurementSettings(runtime=device, n_rounds=2), folder=tmp_path)
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(FormatError, match=r"results\.json cannot be read"):
         table_from_folder(tmp_path, space)
@@ -279,7 +294,7 @@ def test_results_that_are_none_are_refused(
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: SearchSpace) -> None:
     pytest.importorskip(runtime, reason=f"{runtime} is not installed")
-    table = profile(space, runtime=runtime, n_rounds=5, max_spread=10, progress=False)
+    table = profile(space, MeasurementSettings(runtime=runtime, n_rounds=5, max_spread=10))
     ends = space.to_matrix([space.smallest(), space.largest()])
     small, large = LatencyPredictor(table=table, space=space).predict(ends)
     assert 0 < 1.1 * small < large

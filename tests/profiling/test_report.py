@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa import LatencyReport, Measurements, Predictor, SearchSpace, latency_report
+from optuna_ofa import Predictor, SearchSpace, latency_report
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.profiling import Latencies, LatencyReport
 from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
 from optuna_ofa.visualization._latency import macs_info
 
@@ -35,9 +36,9 @@ def truth(matrix: Any, space: SearchSpace = SPACE) -> Any:
     return CostPredictor("moved_mb", space).predict(matrix)
 
 
-def measured(latency: Any, space: SearchSpace = SPACE, seed: int = 0) -> Measurements:
+def measured(latency: Any, space: SearchSpace = SPACE, seed: int = 0) -> Latencies:
     matrix = space.sample(len(latency), seed=seed)
-    return Measurements(
+    return Latencies(
         space=space,
         matrix=matrix,
         latency_ms=latency,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from optuna_ofa import SearchSpace, Subnet, Supernet, evaluate
+from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.training import FineTuning, Recipe, Sandwich, TrainingSettings, train
 
@@ -28,7 +28,7 @@ def accuracies_after(recipe: Recipe, subnets: list[Subnet]) -> np.ndarray:
     supernet = Supernet(SPACE.family)
     train(supernet, loader, recipe=recipe, settings=TrainingSettings(seed=0))
     test = [(images[N_TRAIN:], labels[N_TRAIN:])]
-    return evaluate(supernet, subnets, test, calibration=images[:300], progress=False).top1
+    return evaluate(supernet, subnets, test, EvaluationSettings(calibration=images[:300])).top1
 
 
 def test_trained_subnets_are_far_better_than_slices_of_the_largest() -> None:

@@ -231,7 +231,7 @@ class Empty(Recipe):
 def test_recipes_without_work_are_refused(n_phases: int, message: str) -> None:
     batches = [(torch.zeros(2, 1, 28, 28), torch.zeros(2, dtype=torch.long))]
     with pytest.raises(InvalidArgumentError, match=message):
-        train(Supernet(SPACE.family), batches, recipe=Empty(n_phases), progress=False)
+        train(Supernet(SPACE.family), batches, recipe=Empty(n_phases))
 
 
 def test_learning_rate_rises_and_falls() -> None:

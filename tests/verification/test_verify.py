@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader
 
 from optuna_ofa import (
     AccuracyMeter,
+    EvaluationSettings,
     LatencyMeter,
+    MeasurementSettings,
     SearchSpace,
     Subnet,
     SubnetStudy,
@@ -323,10 +325,10 @@ class TestMeters:
     def test_accuracy_is_what_evaluate_says(
         self, study: SubnetStudy, supernet: Supernet, loader: DataLoader
     ) -> None:
-        meter = AccuracyMeter(supernet, loader, calibration=loader)
+        meter = AccuracyMeter(supernet, loader, EvaluationSettings(calibration=loader))
         found = study.verify({"top1": meter, "latency_ms": lambda _: 1.0}, points=3)
         subnets = [p.subnet for p in found]
-        expected = evaluate(supernet, subnets, loader, calibration=loader, progress=False)
+        expected = evaluate(supernet, subnets, loader, EvaluationSettings(calibration=loader))
         assert [p.measured["top1"] for p in found] == expected.top1.tolist()
         assert [p.measured_std["top1"] for p in found] == expected.top1_std.tolist()
 
@@ -338,11 +340,13 @@ class TestMeters:
         loader: DataLoader,
     ) -> None:
         study = make_study(storage=sqlite)
-        meter = AccuracyMeter(supernet, loader, calibration=loader, data="noise")
+        meter = AccuracyMeter(
+            supernet, loader, EvaluationSettings(calibration=loader, data="noise")
+        )
         study.verify({"top1": meter}, points=2)
         assert len(read_measurements(sqlite, study.space, metric="top1")) == 2
         # found there by a meter of another process
-        other = AccuracyMeter(supernet, [], calibration=loader, data="noise")
+        other = AccuracyMeter(supernet, [], EvaluationSettings(calibration=loader, data="noise"))
         assert len(study.verify({"top1": other}, points=2)) == 2
 
     def test_one_meter_evaluates_each_subnet_once(
@@ -355,7 +359,7 @@ class TestMeters:
             n_read += 1
             return loader
 
-        meter = AccuracyMeter(supernet, read, calibration=None)
+        meter = AccuracyMeter(supernet, read, EvaluationSettings(calibration=None))
         points = study.front(kind="predicted")[:2]
         first = study.verify({"top1": meter}, points=points)
         n_first = n_read
@@ -367,7 +371,7 @@ class TestMeters:
 
     def test_the_supernet_is_of_the_family(self, study: SubnetStudy, loader: DataLoader) -> None:
         other = Supernet(mobilenet_v3_small_images("other", n_classes=10, width=0.5))
-        meter = AccuracyMeter(other, loader, calibration=None)
+        meter = AccuracyMeter(other, loader, EvaluationSettings(calibration=None))
         expected = r"`measure\['top1'\]` must have a supernet of ofa_mbv3_fashion, but it is of"
         with pytest.raises(FamilyMismatchError, match=expected):
             study.verify({"top1": meter}, points=1)
@@ -376,7 +380,7 @@ class TestMeters:
         self, make_study: Callable[..., SubnetStudy], sqlite: str
     ) -> None:
         study = make_study(storage=sqlite)
-        meter = LatencyMeter("torch", n_rounds=2, max_spread=9.0)
+        meter = LatencyMeter(MeasurementSettings(runtime="torch", n_rounds=2, max_spread=9.0))
         found = study.verify({"latency_ms": meter}, points=2)
         assert all(p.measured["latency_ms"] > 0 for p in found)
         rows = read_measurements(sqlite, study.space, metric="latency_ms")
@@ -384,7 +388,7 @@ class TestMeters:
         assert study.verify({"latency_ms": meter}, points=2).points == found.points
 
     def test_batches_are_on_one_scale(self, study: SubnetStudy) -> None:
-        meter = LatencyMeter("torch", n_rounds=2, max_spread=9.0)
+        meter = LatencyMeter(MeasurementSettings(runtime="torch", n_rounds=2, max_spread=9.0))
         study.verify({"latency_ms": meter}, points=1)
         anchor_ms = meter._anchor_ms
         assert anchor_ms is not None

@@ -7,8 +7,7 @@ import pytest
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.training import LogEntry, TrainingHistory
-from optuna_ofa.training._history import followed_subnets
+from optuna_ofa.training import LogEntry, TrainingHistory, followed_subnets
 from optuna_ofa.visualization import plot_training
 from optuna_ofa.visualization._training import training_info
 

@@ -6,30 +6,31 @@ import argparse
 import sys
 from pathlib import Path
 
-from ._folder import measure_folder
-from ._registry import RUNTIMES
-from ._runtime import Settings
+from . import DEVICE_RUNTIMES, RuntimeSettings, measure_folder
 
 
 def main() -> None:
-    """Measure, and say where the results are."""
+    """Measure a folder and print where the results are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="what `optuna-ofa graphs` wrote")
-    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnxruntime")
+    parser.add_argument("--runtime", choices=sorted(DEVICE_RUNTIMES), default="onnxruntime")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--pin", type=int, nargs="*", default=())
     arguments = parser.parse_args()
-    settings = Settings(
-        arguments.threads, arguments.batch, arguments.precision, pin=tuple(arguments.pin)
+    settings = RuntimeSettings(
+        threads=arguments.threads,
+        batch=arguments.batch,
+        precision=arguments.precision,
+        pin=tuple(arguments.pin),
     )
 
     def progress(done: int, total: int, seconds_left: float) -> None:
         sys.stderr.write(f"\r{done} of {total} graphs, about {seconds_left:.0f} s left ")
 
-    runtime = RUNTIMES[arguments.runtime](settings)
+    runtime = DEVICE_RUNTIMES[arguments.runtime](settings)
     results = measure_folder(
         arguments.folder, runtime, settings, n_rounds=arguments.rounds, progress=progress
     )

@@ -1,4 +1,4 @@
-"""Measuring some graphs at once, in turns with the anchor."""
+"""Measuring a few graphs that are loaded at once, in turns with the anchor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._rounds import by_layer, measure_rounds
-from ._runtime import Network, Runtime
+from ._runtime import LoadedGraph, Runtime
 
 
 def measure_batch(
@@ -23,11 +23,11 @@ def measure_batch(
     n_profiled: int,
     tick: Callable[[], None],
 ) -> dict[str, Any]:
-    """What was measured of each graph by its file, or why the runtime failed on it.
+    """Measure graphs; return the times of each by its file, or why the runtime failed on it.
 
     Args:
         folder: Has the graphs.
-        runtime: What runs them.
+        runtime: Runs them.
         anchor_file: The graph that takes turns with all others.
         graphs: Entries of the manifest.
         clock: As in `measure_rounds`.
@@ -68,8 +68,8 @@ def measure_batch(
     return measured
 
 
-def _loaded(runtime: Runtime, path: Path) -> Network:
-    """A network that has run once."""
+def _loaded(runtime: Runtime, path: Path) -> LoadedGraph:
+    """Load a network and run it once."""
     network = runtime.load(path)
     network.run()
     return network
@@ -78,7 +78,7 @@ def _loaded(runtime: Runtime, path: Path) -> Network:
 def _layers(
     folder: Path, runtime: Runtime, graphs: Sequence[dict[str, Any]], n_runs: int
 ) -> list[list[list[float]]]:
-    """Milliseconds of each layer in each run, of each graph; the first run does not count."""
+    """Return milliseconds of each layer in each run but the first, of each graph."""
     networks = [runtime.load(folder / g["file"], profile=True) for g in graphs]
     measure_rounds(networks, n_rounds=n_runs // 2 + 1, n_inner=1)
     return [

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime import Network, NodeTime, Settings, require_cpu, require_float32
+from ._runtime import LoadedGraph, NodeTime, RuntimeSettings, require_cpu, require_float32
 
 
 class ExecuTorch:
-    """Runs programs that were lowered to XNNPACK.
+    """The runtime of programs that were lowered to XNNPACK.
 
     Args:
         settings: Threads of XNNPACK's pool, and of torch's.
@@ -25,16 +25,16 @@ class ExecuTorch:
     suffix = ".pte"
     profiles = False
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RuntimeSettings) -> None:
         require_cpu(self.name, settings)
         require_float32(self.name, settings)
         self._threads = settings.threads
 
     def versions(self) -> dict[str, str]:
-        """The version of ExecuTorch."""
+        """Return the version of ExecuTorch."""
         return {"executorch": metadata.version("executorch")}
 
-    def load(self, path: Path, *, profile: bool = False) -> Network:
+    def load(self, path: Path, *, profile: bool = False) -> LoadedGraph:
         """Load a program and prepare its method ``forward``."""
         import torch
         from executorch.extension.pybindings import portable_lib

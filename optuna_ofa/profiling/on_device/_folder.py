@@ -6,26 +6,25 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ._batch import measure_batch
-from ._rounds import Meter, Progress
-from ._runtime import INT8, Runtime, Settings
+from ._rounds import Progress, TurnCounter
+from ._runtime import INT8, Runtime, RuntimeSettings
 
 RESULTS = "results.json"
 MANIFEST = "manifest.json"
-# Networks that are loaded and take turns at once: each holds its weights once or twice, and what
-# is interrupted loses so many.
-BATCH = 12
+# Graphs that are loaded and take turns at once: each holds its weights once or twice, and an
+# interruption loses the measurements of so many.
+GRAPHS_AT_ONCE = 12
 
 
 def measure_folder(
     folder: Path,
     runtime: Runtime,
-    settings: Settings,
+    settings: RuntimeSettings,
     *,
     n_rounds: int = 20,
     n_profiled: int = 20,
@@ -40,14 +39,14 @@ def measure_folder(
 
     Args:
         folder: Has ``manifest.json`` and the graphs.
-        runtime: What runs them.
-        settings: How.
+        runtime: Runs them.
+        settings: Settings of the runtime.
         n_rounds: Rounds of the whole networks.
         n_profiled: Runs for the times of layers, where the manifest asks for them.
         progress: Called with graphs done, graphs in all, and the seconds that the rest may take.
 
     Returns:
-        What ``results.json`` holds.
+        The content of ``results.json``.
 
     Raises:
         ValueError: If the manifest is for another kind of graph, or there are results of another
@@ -57,30 +56,29 @@ def measure_folder(
     _check(manifest, runtime, settings)
     if settings.pin:
         os.sched_setaffinity(0, settings.pin)
-    results = _resumed(folder / RESULTS, describe(runtime, settings))
+    results = _resumed(folder / RESULTS, describe_setup(runtime, settings))
     anchor, *others = manifest["graphs"]
     graphs = [g for g in others if g["file"] not in results["graphs"]]
-    meter = Meter(len(others) - len(graphs), len(graphs), n_rounds, progress)
-    done = 0
-    for batch in _batches(graphs):
+    counter = TurnCounter(len(others) - len(graphs), len(graphs), n_rounds, progress)
+    for start in range(0, len(graphs), GRAPHS_AT_ONCE):
+        part = graphs[start : start + GRAPHS_AT_ONCE]
         measured = measure_batch(
             folder,
             runtime,
             anchor["file"],
-            batch,
+            part,
             clock=results["clock"],
             n_rounds=n_rounds,
             n_profiled=n_profiled,
-            tick=meter.tick,
+            tick=counter.tick,
         )
         results["graphs"].update(measured)
         _write(folder / RESULTS, results)
-        done += len(batch)
-        meter.finish(done)
+        counter.finish(start + len(part))
     return results
 
 
-def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> None:
+def _check(manifest: dict[str, Any], runtime: Runtime, settings: RuntimeSettings) -> None:
     file = manifest["graphs"][0]["file"]
     if not file.endswith(runtime.suffix):
         raise ValueError(
@@ -99,8 +97,8 @@ def _check(manifest: dict[str, Any], runtime: Runtime, settings: Settings) -> No
         )
 
 
-def describe(runtime: Runtime, settings: Settings) -> dict[str, Any]:
-    """What is measured with, and on what."""
+def describe_setup(runtime: Runtime, settings: RuntimeSettings) -> dict[str, Any]:
+    """Return the runtime, its settings and the device, as the header of results."""
     by_cpu_clock = settings.threads == 1 and settings.device == "cpu"
     return {
         "format": "optuna_ofa.results",
@@ -116,7 +114,7 @@ def describe(runtime: Runtime, settings: Settings) -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """What the system says of the processor."""
+    """Return the name of the processor as the system reports it."""
     path = Path("/proc/cpuinfo")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     fields = re.findall(r"^(model name|cpu family|model|Hardware)\s*: (.*)$", text, re.MULTILINE)
@@ -137,11 +135,6 @@ def _resumed(path: Path, header: dict[str, Any]) -> dict[str, Any]:
             f"measure anew."
         )
     return results
-
-
-def _batches(graphs: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
-    for start in range(0, len(graphs), BATCH):
-        yield graphs[start : start + BATCH]
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime import INT8, Network, NodeTime, Settings, require_cpu, require_float32
+from ._runtime import INT8, LoadedGraph, NodeTime, RuntimeSettings, require_cpu, require_float32
 
-_NODE = "_kernel_time"  # what the profile appends to a node's name
+_NODE = "_kernel_time"  # suffix of the names of nodes in a profile
 
 
 class OnnxRuntime:
-    """Runs ONNX graphs with all of ONNX Runtime's optimisations.
+    """ONNX Runtime with all of its optimisations.
 
     Args:
         settings: Threads are those inside an operator; operators run one after the other.
@@ -28,18 +28,18 @@ class OnnxRuntime:
     suffix = ".onnx"
     profiles = True
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RuntimeSettings) -> None:
         require_cpu(self.name, settings)
         require_float32(self.name, settings, INT8)
         self._threads = settings.threads
 
     def versions(self) -> dict[str, str]:
-        """The version of ONNX Runtime."""
+        """Return the version of ONNX Runtime."""
         import onnxruntime
 
         return {"onnxruntime": onnxruntime.__version__}
 
-    def load(self, path: Path, *, profile: bool = False) -> Network:
+    def load(self, path: Path, *, profile: bool = False) -> LoadedGraph:
         """Load and optimise a graph."""
         import onnxruntime
 
@@ -76,7 +76,7 @@ class _Session:
 
 
 def _runs(events: list[dict[str, Any]]) -> list[list[NodeTime]]:
-    """The operators of each run, in the order of their start."""
+    """Return the operators of each run, in the order of their start."""
     runs = [e for e in events if e["name"] == "model_run"]
     nodes = sorted(
         (e for e in events if e["cat"] == "Node" and e["name"].endswith(_NODE)),

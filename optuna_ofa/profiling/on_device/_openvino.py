@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._runtime import INT8, Network, NodeTime, Settings, require_cpu, require_float32
+from ._runtime import INT8, LoadedGraph, NodeTime, RuntimeSettings, require_cpu, require_float32
 
 # Runs of one compiled model while profiling.
 _MOST_RUNS = 6
@@ -16,7 +16,7 @@ _HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", INT8: "f32"}
 
 
 class OpenVINO:
-    """Runs ONNX graphs, compiled by OpenVINO.
+    """OpenVINO, which compiles ONNX graphs.
 
     Args:
         settings: ``precision`` is a hint: a processor without instructions for float16 or
@@ -30,7 +30,7 @@ class OpenVINO:
     suffix = ".onnx"
     profiles = True
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RuntimeSettings) -> None:
         require_cpu(self.name, settings)
         require_float32(self.name, settings, "float16", "bfloat16", INT8)
         self._options = {
@@ -40,12 +40,12 @@ class OpenVINO:
         }
 
     def versions(self) -> dict[str, str]:
-        """The version of OpenVINO."""
+        """Return the version of OpenVINO."""
         import openvino
 
         return {"openvino": openvino.__version__.split("-")[0]}
 
-    def load(self, path: Path, *, profile: bool = False) -> Network:
+    def load(self, path: Path, *, profile: bool = False) -> LoadedGraph:
         """Read and compile a graph."""
         options = {**self._options, "PERF_COUNT": profile}
 
@@ -70,15 +70,19 @@ class _Request:
     def run(self) -> None:
         self._request.infer()
 
+    def profiling_info(self) -> Any:
+        """Return the mean time of each operator over all runs."""
+        return self._request.profiling_info
+
     def layer_times(self) -> list[list[NodeTime]]:
         raise NotImplementedError("loaded without a profile")
 
 
 class _ProfiledRequest:
-    """Tells runs apart, although OpenVINO only tells the mean over all runs of a compiled model.
+    """A request with the times of single runs, although OpenVINO reports means over all runs.
 
-    That of one run is a difference, ``n`` times the mean. The mean is cut to microseconds, so the
-    difference is rough where ``n`` is large: the model is compiled anew after a few runs.
+    The time of one run is a difference of ``n`` times the mean. The mean is cut to microseconds,
+    so the difference is rough where ``n`` is large: the model is compiled anew after a few runs.
     """
 
     def __init__(self, compile_model: Callable[[], Any]) -> None:
@@ -99,12 +103,12 @@ class _ProfiledRequest:
 
     def _last_run(self) -> list[NodeTime]:
         times = []
-        for info in self._inner._request.profiling_info:
+        for info in self._inner.profiling_info():
             total = self._n_runs * info.real_time.total_seconds() * 1000
             times.append(NodeTime(info.node_name, total - self._totals.get(info.node_name, 0.0)))
             self._totals[info.node_name] = total
         return times
 
     def layer_times(self) -> list[list[NodeTime]]:
-        """The operators of each run but the first ones."""
+        """Return the operators of each run but the first ones."""
         return self._runs

@@ -1,4 +1,4 @@
-"""Running several networks in turns, so that none of them has the quiet minutes to itself."""
+"""Running several networks in turns, so that all of them share quiet and busy times."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._runtime import Network, NodeTime
+from ._runtime import LoadedGraph, NodeTime
 
 Times = NDArray[np.float64]
 
 
 class Rounds(NamedTuple):
-    """Times of several networks that took turns.
+    """The times of several networks that took turns.
 
     Args:
         clock_ms: ``(n_networks, n_rounds)`` by the clock that the latency is read from: the
@@ -28,7 +28,7 @@ class Rounds(NamedTuple):
 
 
 def measure_rounds(
-    networks: Sequence[Network],
+    networks: Sequence[LoadedGraph],
     *,
     n_rounds: int,
     n_inner: int = 3,
@@ -43,7 +43,7 @@ def measure_rounds(
         networks: The networks.
         n_rounds: Rounds.
         n_inner: Timed runs of a network in a round; their median counts.
-        clock: ``"cpu"``, what the process computed for, or ``"wall"``. Several threads need
+        clock: ``"cpu"``, the time of the process on processors, or ``"wall"``. Several threads need
             ``"wall"``: the CPU clock adds them up.
         tick: Called after each turn.
     """
@@ -60,7 +60,7 @@ def measure_rounds(
     return Rounds(clock_ms, wall_ms)
 
 
-def _timed(network: Network, clock: str) -> tuple[float, float]:
+def _timed(network: LoadedGraph, clock: str) -> tuple[float, float]:
     wall, cpu = time.perf_counter_ns(), time.process_time_ns()
     own_ms = network.run()
     cpu_ms = (time.process_time_ns() - cpu) / 1e6
@@ -71,7 +71,7 @@ def _timed(network: Network, clock: str) -> tuple[float, float]:
 
 
 def by_layer(nodes: Sequence[NodeTime], n_layers: int) -> list[float]:
-    """Milliseconds of each layer in one run; operators that no layer named count for the last."""
+    """Return milliseconds of each layer of a run; operators of no layer count for the last one."""
     times = [0.0] * n_layers
     layer = 0
     for node in nodes:
@@ -87,8 +87,8 @@ Progress = Callable[[int, int, float], None]
 _INTERVAL = 0.5
 
 
-class Meter:
-    """Counts turns of networks and reports them as graphs.
+class TurnCounter:
+    """A counter of turns of networks that reports them as graphs.
 
     Args:
         n_done: Graphs that were done before.
@@ -104,7 +104,7 @@ class Meter:
         self._start = self._reported = time.monotonic()
 
     def tick(self) -> None:
-        """One turn of one network is over."""
+        """Count one turn of one network."""
         self._count += 1
         now = time.monotonic()
         if now - self._reported > _INTERVAL:
@@ -112,7 +112,7 @@ class Meter:
             self._report(min(self._count / self._turns, self._left))
 
     def finish(self, n_graphs: int) -> None:
-        """So many graphs are done, whatever turns they took."""
+        """Set the number of graphs that are done, whatever turns they took."""
         self._count = n_graphs * self._turns
         self._report(n_graphs)
 

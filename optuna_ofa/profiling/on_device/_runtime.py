@@ -1,4 +1,4 @@
-"""What a runtime has to be able to do to be measured."""
+"""The protocol of a runtime that can be measured, and its settings."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class NodeTime(NamedTuple):
     ms: float
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How networks are run.
+@dataclass(frozen=True, kw_only=True)
+class RuntimeSettings:
+    """Settings of a runtime.
 
     Args:
         threads: Threads of the runtime.
@@ -39,7 +39,7 @@ class Settings:
     pin: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-ready; what makes two measurements comparable."""
+        """Return what makes two measurements comparable, ready for JSON."""
         return {
             "threads": self.threads,
             "batch": self.batch,
@@ -49,30 +49,30 @@ class Settings:
         }
 
 
-class Network(Protocol):
+class LoadedGraph(Protocol):
     """One loaded graph. Called by `measure_rounds`."""
 
     def run(self) -> float | None:
-        """One inference on an input of its own, finished when it returns.
+        """Run one inference on an input of its own, finished when it returns.
 
         Returns:
             Milliseconds by the device's own clock, None where the processor's is right.
         """
 
     def layer_times(self) -> list[list[NodeTime]]:
-        """The operators of each run so far, in their order, and the end of the profile.
+        """Return the operators of each run so far, in their order, and end the profile.
 
         Called once, and only for networks that were loaded with ``profile=True``.
         """
 
 
 class Runtime(Protocol):
-    """One way to run graphs. Its constructor takes `Settings`.
+    """A runtime of graphs. Its constructor takes `RuntimeSettings`.
 
     Attributes:
-        name: How users call it.
+        name: Its name for users.
         suffix: Ending of the graph files that it loads.
-        profiles: Whether it can tell the time of each operator.
+        profiles: Whether it reports the time of each operator.
     """
 
     name: str
@@ -80,17 +80,17 @@ class Runtime(Protocol):
     profiles: bool
 
     def versions(self) -> dict[str, str]:
-        """Versions of what the latency depends on, by package."""
+        """Return versions of the packages that the latency depends on."""
 
-    def load(self, path: Path, *, profile: bool = False) -> Network:
-        """Load a graph, ready to run; whatever it raises is the reason why it failed."""
+    def load(self, path: Path, *, profile: bool = False) -> LoadedGraph:
+        """Load a graph, ready to run; any exception is recorded as the reason of a failure."""
 
 
-def require_float32(runtime: str, settings: Settings, *others: str) -> None:
-    """Refuse a precision or a device that a runtime does not have.
+def require_float32(runtime: str, settings: RuntimeSettings, *others: str) -> None:
+    """Raise an error if a runtime does not have the precision.
 
     Raises:
-        ValueError: With those that it has.
+        ValueError: If neither float32 nor one of the others is asked for.
     """
     allowed = ("float32", *others)
     if settings.precision not in allowed:
@@ -100,11 +100,11 @@ def require_float32(runtime: str, settings: Settings, *others: str) -> None:
         )
 
 
-def require_cpu(runtime: str, settings: Settings) -> None:
-    """Refuse any other device.
+def require_cpu(runtime: str, settings: RuntimeSettings) -> None:
+    """Raise an error if the device is not the processor.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If it is another one.
     """
     if settings.device != "cpu":
         raise ValueError(f"`device` must be 'cpu' for {runtime}, but got {settings.device!r}.")

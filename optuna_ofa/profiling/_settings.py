@@ -1,0 +1,81 @@
+"""Settings of measuring latencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optuna_ofa._imports import try_import
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.profiling._runtimes import RUNTIMES
+from optuna_ofa.profiling.on_device import Runtime, RuntimeSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurementSettings(RuntimeSettings):
+    """Settings of measuring latencies, the same for tables and whole subnets.
+
+    Args:
+        runtime: ``"onnxruntime"``, ``"openvino"``, ``"torch"``, ``"executorch"``, or an object of
+            your own (`optuna_ofa.profiling.Runtime`).
+        threads: Threads of the runtime. Above one, latencies are by the wall clock.
+        batch: Images at once; latencies are of the whole batch.
+        precision: ``"float32"``; ``"int8"`` (statically quantised) for ONNX Runtime and OpenVINO;
+            ``"float16"`` and ``"bfloat16"`` for OpenVINO, as hints, and torch.
+        device: ``"cpu"``, or another one that the runtime offers.
+        pin: Processors that the process keeps to (Linux); none leaves it free.
+        n_rounds: Rounds of the interleaved measurement.
+        max_spread: Largest relative standard deviation of a round that is accepted: a noisier
+            device gets no table, and a warning where subnets are measured.
+
+    Raises:
+        InvalidArgumentError: If the runtime is unknown or a number is out of its range.
+    """
+
+    runtime: str | Runtime = "onnxruntime"
+    n_rounds: int = 20
+    max_spread: float = 0.1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.runtime, str) and self.runtime not in RUNTIMES:
+            raise InvalidArgumentError(
+                f"`runtime` must be one of {', '.join(RUNTIMES)}, or an object that loads and runs "
+                f"graphs, but got {self.runtime!r}."
+            )
+        for name in ("threads", "batch", "n_rounds"):
+            if getattr(self, name) < 1:
+                raise InvalidArgumentError(
+                    f"`{name}` must be 1 or more, but got {getattr(self, name)!r}."
+                )
+        if not self.max_spread > 0:
+            raise InvalidArgumentError(
+                f"`max_spread` must be positive, but got {self.max_spread!r}."
+            )
+
+    @property
+    def graph_suffix(self) -> str:
+        """Ending of the graph files that the runtime loads; it need not be installed."""
+        return str(getattr(self._kind, "suffix", ""))
+
+    @property
+    def profiles(self) -> bool:
+        """Whether the runtime reports the time of each operator; it need not be installed."""
+        return bool(getattr(self._kind, "profiles", False))
+
+    @property
+    def _kind(self) -> object:
+        return RUNTIMES[self.runtime] if isinstance(self.runtime, str) else self.runtime
+
+    def open_runtime(self) -> Runtime:
+        """Return the runtime with these settings.
+
+        Raises:
+            InvalidArgumentError: If it does not offer the settings.
+            MissingDependencyError: If it is not installed; names the extra.
+        """
+        if not isinstance(self.runtime, str):
+            return self.runtime
+        try_import(self.runtime, extra=self.runtime).check()
+        try:
+            return RUNTIMES[self.runtime](self)
+        except ValueError as error:
+            raise InvalidArgumentError(str(error)) from error
