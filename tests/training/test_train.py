@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -269,7 +267,7 @@ def test_a_run_that_goes_on_gives_the_same_weights(
 
 
 KILLED = """
-import sys, torch
+import torch
 from torch.utils.data import DataLoader, TensorDataset
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.supernet import Supernet
@@ -285,39 +283,35 @@ net = Supernet(family)
 train(
     net,
     DataLoader(TensorDataset(images, labels), 20, shuffle=True),
-    recipe=Sandwich(n_steps=int(sys.argv[1]), n_random=1),
-    checkpoint=sys.argv[2],
+    recipe=Sandwich(n_steps=n_steps, n_random=1),
+    checkpoint=checkpoint,
     checkpoint_every=3,
     progress=False,
 )
-torch.save(net.state_dict(), sys.argv[3])
+torch.save(net.state_dict(), out)
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, processes: Any) -> None:
     n_steps = 40
 
-    def command(checkpoint: str, out: str) -> list[str]:
-        return [
-            sys.executable,
-            "-c",
-            KILLED,
-            str(n_steps),
-            *(str(tmp_path / n) for n in (checkpoint, out)),
-        ]
+    def start(name: str) -> Any:
+        files = {"checkpoint": tmp_path / f"{name}.pt", "out": tmp_path / f"{name}.weights"}
+        return processes.start(KILLED, n_steps=n_steps, **files)
 
-    subprocess.run(command("whole.pt", "whole.weights"), check=True)
-    process = subprocess.Popen(command("killed.pt", "killed.weights"))
+    processes.finish(start("whole"))
+    process = start("killed")
     while not (tmp_path / "killed.pt").exists():
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.001)
     time.sleep(0.1)  # so that it is not always killed between two files
     os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert not (tmp_path / "killed.weights").exists()
     step = torch.load(tmp_path / "killed.pt", weights_only=True)["step"]
     assert 0 < step < n_steps
-    subprocess.run(command("killed.pt", "killed.weights"), check=True)
+    processes.finish(start("killed"))
     whole, killed = (
         torch.load(tmp_path / f"{name}.weights", weights_only=True) for name in ("whole", "killed")
     )
