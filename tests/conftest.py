@@ -41,10 +41,8 @@ DISTRIBUTED = {
     "tests/storage/test_readers.py",
     "tests/storage/test_workers.py",
     "tests/studies/test_learner.py",
-    "tests/studies/test_search.py",
     "tests/test_examples.py",
     "tests/test_notebooks.py",
-    "tests/training/test_train.py",
 }
 
 
@@ -283,26 +281,33 @@ def url(request: pytest.FixtureRequest, sqlite: str, database: Callable[[str], s
     return sqlite if request.param == "sqlite" else database(request.param)
 
 
-def delete_studies(url: str, names: Sequence[str]) -> None:
-    """Delete studies by table, not by row as Optuna does, which takes longer than the test."""
+@pytest.fixture(scope="session")
+def delete_studies() -> Callable[[str, Sequence[str]], None]:
+    """Delete studies by table, not by row as Optuna does, which takes longer than their tests."""
     studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
-    # at a higher level MySQL locks more than what is deleted, also what others write
-    engine = sa.create_engine(url, isolation_level="READ COMMITTED")
-    with engine.begin() as connection:
-        query = sa.select(studies.c.study_id).where(studies.c.study_name.in_(names))
-        ids = list(connection.execute(query).scalars())
-        query = sa.select(trials.c.trial_id).where(trials.c.study_id.in_(ids))
-        own = list(connection.execute(query).scalars())
-        for table in reversed(models.BaseModel.metadata.sorted_tables):
-            if "study_id" in table.c:
-                connection.execute(sa.delete(table).where(table.c.study_id.in_(ids)))
-            elif "trial_id" in table.c:
-                connection.execute(sa.delete(table).where(table.c.trial_id.in_(own)))
-    engine.dispose()
+
+    def delete(url: str, names: Sequence[str]) -> None:
+        # at a higher level MySQL locks more than what is deleted, also what others write
+        engine = sa.create_engine(url, isolation_level="READ COMMITTED")
+        with engine.begin() as connection:
+            query = sa.select(studies.c.study_id).where(studies.c.study_name.in_(names))
+            ids = list(connection.execute(query).scalars())
+            query = sa.select(trials.c.trial_id).where(trials.c.study_id.in_(ids))
+            own = list(connection.execute(query).scalars())
+            for table in reversed(models.BaseModel.metadata.sorted_tables):
+                if "study_id" in table.c:
+                    connection.execute(sa.delete(table).where(table.c.study_id.in_(ids)))
+                elif "trial_id" in table.c:
+                    connection.execute(sa.delete(table).where(table.c.trial_id.in_(own)))
+        engine.dispose()
+
+    return delete
 
 
 @pytest.fixture
-def names(url: str) -> Iterator[Callable[[], str]]:
+def names(
+    url: str, delete_studies: Callable[[str, Sequence[str]], None]
+) -> Iterator[Callable[[], str]]:
     """Make names of studies in that database, which are deleted afterwards."""
     made: list[str] = []
 

@@ -240,28 +240,42 @@ def stop_at(step: int) -> Callable[..., Any]:
     return evaluate
 
 
-@pytest.mark.parametrize("step", [1, 7])
-@pytest.mark.parametrize("decay", [None, 0.9], ids=["", "averaged"])
-def test_a_run_that_goes_on_gives_the_same_weights(
-    step: int, decay: float | None, make_supernet: Make, dataset: TensorDataset, tmp_path: Path
-) -> None:
+Options = dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=[None, 0.9], ids=["", "averaged"])
+def complete(
+    request: pytest.FixtureRequest, make_supernet: Make, dataset: TensorDataset
+) -> tuple[Supernet, TrainingHistory, DataLoader[Any], Options]:
+    """A run that was not interrupted: the supernet, its history, the loader and the options."""
     loader = DataLoader(dataset, 20, shuffle=True, generator=torch.Generator())  # 5 an epoch
-    options: dict[str, Any] = {
-        "settings": TrainingSettings(average_decay=decay, n_accumulated=2),
+    options = {
+        "settings": TrainingSettings(average_decay=request.param, n_accumulated=2),
         "evaluate_every": 1,
         "checkpoint_every": 1,
     }
-    whole, first, second = (make_supernet(dropout=0.2) for _ in range(3))
-    complete = run(whole, loader, SHRINKING, evaluate=stop_at(0), **options)
+    net = make_supernet(dropout=0.2)
+    history = run(net, loader, SHRINKING, evaluate=stop_at(0), **options)
+    return net, history, loader, options
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_a_run_that_goes_on_gives_the_same_weights(
+    step: int,
+    complete: tuple[Supernet, TrainingHistory, DataLoader[Any], Options],
+    make_supernet: Make,
+    tmp_path: Path,
+) -> None:
+    whole, history, loader, options = complete
+    first, second, third = (make_supernet(dropout=0.2) for _ in range(3))
     path = tmp_path / "run.pt"
     with pytest.raises(StoppedError):
         run(first, loader, SHRINKING, evaluate=stop_at(step + 1), checkpoint=path, **options)
     continued = run(second, loader, SHRINKING, evaluate=stop_at(0), checkpoint=path, **options)
     assert_equal(second, whole)
-    assert continued == complete
+    assert continued == history
     # and it is not repeated once it is finished
-    third = make_supernet(dropout=0.2)
-    assert run(third, [], SHRINKING, checkpoint=path, **options) == complete
+    assert run(third, [], SHRINKING, checkpoint=path, **options) == history
     assert_equal(third, whole)
     assert_equal(load_supernet(whole.family, weights=path), whole)
 
