@@ -52,7 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, so that it makes their fixtures once."""
+    """Keep the tests of a file in one process, so that it makes their fixtures once.
+
+    Tests that measure times are in a group of their own, so that none runs beside another.
+    """
     for item in items:
         file = item.path.relative_to(config.rootpath).as_posix()
         if file not in DISTRIBUTED and item.get_closest_marker("xdist_group") is None:
