@@ -5,7 +5,7 @@ VENV ?= .venv
 JOBS ?= 2
 
 PIP := $(VENV)/bin/python -m pip
-PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup
+PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS)
 READY := $(VENV)/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -34,7 +35,7 @@ from optuna_ofa.space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-# Files whose tests take long and share nothing; `make test` distributes them one by one.
+# Files whose tests take long and share nothing: they need not run in the same process.
 DISTRIBUTED = {
     "tests/docs/test_pages.py",
     "tests/profiling/test_graphs.py",
@@ -44,22 +45,34 @@ DISTRIBUTED = {
     "tests/test_examples.py",
     "tests/test_notebooks.py",
 }
+# Tests that measure times: none runs beside another.
+MEASURING = (
+    "tests/commands/test_devices.py",
+    "tests/docs/test_pages.py::test_the_python_of_a_page_runs[docs/walks/device.md]",
+    "tests/profiling/test_on_device.py",
+    "tests/profiling/test_profile.py",
+    "tests/test_examples.py::test_deploy_modes",
+    "tests/test_examples.py::test_latency_of_this_device",
+    "tests/test_examples.py::test_measure_batches",
+    "tests/test_examples.py::test_own_runtime",
+    "tests/test_examples.py::test_search_measured",
+    "tests/test_notebooks.py",
+)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "xdist_group(name): tests that run in the same process")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute files, each to one process, which makes its fixtures once."""
+    from xdist.scheduler import LoadScopeScheduling
 
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(MEASURING):
+                return "measuring"
+            file = nodeid.split("::")[0]
+            return nodeid if file in DISTRIBUTED else file
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, so that it makes their fixtures once.
-
-    Tests that measure times are in a group of their own, so that none runs beside another.
-    """
-    for item in items:
-        file = item.path.relative_to(config.rootpath).as_posix()
-        if file not in DISTRIBUTED and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(file.removeprefix("tests/")))
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,6 @@ def test_dashboard_publishes_and_reports_again_and_again(run: Run, tmp_path: Pat
     assert 1 <= len(list((tmp_path / "files").iterdir())) <= 4  # of the last picks alone
 
 
-@pytest.mark.xdist_group("measuring")
 def test_own_runtime_is_compared_with_whole_subnets(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     out = run("own_runtime.py", "--rounds", 2, "--subnets", 3)
@@ -133,7 +132,6 @@ def test_own_runtime_is_compared_with_whole_subnets(run: Run, tmp_path: Path) ->
     assert (tmp_path / "own_runtime.json").stat().st_size > 10_000
 
 
-@pytest.mark.xdist_group("measuring")
 def test_latency_of_this_device_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     arguments = ("--folder", tmp_path, "--rounds", 2, "--compared", 3, "--evaluations", 400)
@@ -145,7 +143,6 @@ def test_latency_of_this_device_goes_on_where_it_stopped(run: Run, tmp_path: Pat
     assert {"predicted.html", "macs.html"} <= {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.xdist_group("measuring")
 def test_search_measured_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
     arguments = ("--storage", f"sqlite:///{tmp_path}/a.db", "--trials", 7, "--startup", 5)
     for n in (7, 14):
@@ -155,7 +152,6 @@ def test_search_measured_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> N
         assert "(measured)" in out
 
 
-@pytest.mark.xdist_group("measuring")
 def test_measure_batches_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
     arguments = ("--storage", f"sqlite:///{tmp_path}/a.db", "--batches", 2, "--size", 2)
     for n in (4, 8):
@@ -270,7 +266,6 @@ def test_train_supernet_writes_a_supernet_that_loads(run: Run, tmp_path: Path) -
     assert run("train_supernet.py", *arguments) == out  # nothing was trained again
 
 
-@pytest.mark.xdist_group("measuring")
 def test_deploy_modes_writes_what_it_picks(run: Run, tmp_path: Path) -> None:
     arguments = ("--steps", 2, "--subnets", 4, "--formats", "ofa", "torch_export")
     out = run("deploy_modes.py", "--folder", tmp_path, *arguments)

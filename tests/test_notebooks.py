@@ -29,7 +29,6 @@ def test_notebooks_are_kept_clean(path: Path) -> None:
         assert cell.execution_count is None
 
 
-@pytest.mark.xdist_group("measuring")  # one of them does
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_run_and_draw(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

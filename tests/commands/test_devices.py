@@ -11,7 +11,6 @@ from optuna_ofa import LatencyTable
 from optuna_ofa.commands import main
 
 pytestmark = [
-    pytest.mark.xdist_group("measuring"),
     pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning"),
     pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.ExtrapolationWarning"),
 ]

@@ -61,7 +61,6 @@ SHORTER = {
     "docs/walks/phone.md": {"n_evaluations=4_000": "n_evaluations=1_000"},
     "docs/walks/team.md": {"n_evaluations=500": "n_evaluations=200"},
 }
-MARKS = {"docs/walks/device.md": pytest.mark.xdist_group("measuring")}
 DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
 
 Names = dict[str, Any]
@@ -198,12 +197,7 @@ def team(
 @pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=MARKS.get(page, ()))
-        for page in PAGES
-        if _blocks(PAGES[page], "python") and page not in RUN_ELSEWHERE
-    ],
+    "page", [p for p in PAGES if _blocks(PAGES[p], "python") and p not in RUN_ELSEWHERE]
 )
 def test_the_python_of_a_page_runs(
     page: str,

@@ -53,7 +53,6 @@ def run(python: Path, *arguments: str, folder: Path) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.xdist_group("measuring")
 def test_a_folder_is_measured_without_torch(device_python: Path, tmp_path: Path) -> None:
     folder = tmp_path / "graphs"
     export_profile(SPACE, folder, runtime="onnxruntime")

@@ -221,7 +221,6 @@ def test_a_folder_with_other_graphs_is_refused(
         export_profile(space, tmp_path / "f", runtime=device, batch=4)
 
 
-@pytest.mark.xdist_group("measuring")
 def test_int8_needs_graphs_that_were_written_for_it(space: SearchSpace, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     space = space.restrict(resolution=64, kernel=3, expand=3)
@@ -277,7 +276,6 @@ def test_results_that_are_none_are_refused(
         table_from_folder(tmp_path, space)
 
 
-@pytest.mark.xdist_group("measuring")
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: SearchSpace) -> None:
     pytest.importorskip(runtime, reason=f"{runtime} is not installed")
