@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.samplers import Told
-from optuna_ofa.samplers._predictor_estimates import PredictorSurrogate
+from optuna_ofa.samplers import PredictorSurrogate, Told
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

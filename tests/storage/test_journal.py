@@ -16,7 +16,7 @@ from optuna.storages.journal._base import BaseJournalSnapshot
 from optuna.trial import FrozenTrial
 
 from optuna_ofa import SubnetStudy
-from optuna_ofa.fronts._evaluated import Batch
+from optuna_ofa.fronts import Batch
 from optuna_ofa.storage import _public_store
 from optuna_ofa.storage._rows import finished_trials
 

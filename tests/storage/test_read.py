@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from optuna_ofa.fronts._evaluated import Results
-from optuna_ofa.storage import _read
-from optuna_ofa.storage._public_store import PublicStore
-from optuna_ofa.storage._table_store import TableStore
+from optuna_ofa.fronts import Results
+from optuna_ofa.storage import PublicStore, TableStore, _read
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

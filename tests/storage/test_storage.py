@@ -18,10 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import StorageError
-from optuna_ofa.fronts._evaluated import Batch
-from optuna_ofa.storage import _transactions, _write
+from optuna_ofa.fronts import Batch
+from optuna_ofa.storage import _transactions, _write, relational
 from optuna_ofa.storage._rows import finished_trials
-from optuna_ofa.storage._transactions import relational
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

@@ -13,9 +13,8 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
-from optuna_ofa.storage._transactions import relational
+from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.storage import relational
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

@@ -27,9 +27,9 @@ from optuna_ofa.exceptions import (
     StorageError,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 from optuna_ofa.storage import _write
-from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies import Asked
 
 Make = Callable[..., SubnetStudy]
 

@@ -17,8 +17,7 @@ from optuna.trial import Trial, TrialState
 from optuna_ofa import Subnet, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import Constant, NSGAIISampler
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.studies import Asked
 
 Make = Callable[..., SubnetStudy]

@@ -14,7 +14,7 @@ from optuna_ofa import SearchSpace, Subnet
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

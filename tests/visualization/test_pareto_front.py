@@ -14,7 +14,7 @@ import optuna_ofa
 from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 from optuna_ofa.visualization import _front_info, front_info, plot_front
 
 
