@@ -1,8 +1,11 @@
 # Every target sets up what it needs: a virtual environment in VENV with the tested versions.
 PYTHON ?= python3
 VENV ?= .venv
+# processes that run tests at the same time
+JOBS ?= 2
 
 PIP := $(VENV)/bin/python -m pip
+PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS)
 READY := $(VENV)/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
 
@@ -12,7 +15,7 @@ quickstart: $(READY)
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(PYTEST)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -22,7 +25,7 @@ types: $(READY)
 	$(VENV)/bin/mypy
 
 coverage: $(READY)
-	$(VENV)/bin/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 # Warnings are errors: a link that leads nowhere, a docstring that is no reStructuredText.
 docs: $(READY)

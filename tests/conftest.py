@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import os
+
+# Networks are small, and tests run beside each other; torch reads this when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import fcntl
+import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy as sa
 import torch
 from numpy.typing import NDArray
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
 
 import optuna_ofa
 from optuna_ofa import SearchSpace, fronts, studies
@@ -25,6 +36,44 @@ from optuna_ofa.space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+# Files whose tests take long and share nothing: they need not run in the same process.
+DISTRIBUTED = {
+    "tests/docs/test_pages.py",
+    "tests/profiling/test_graphs.py",
+    "tests/storage/test_readers.py",
+    "tests/storage/test_workers.py",
+    "tests/studies/test_learner.py",
+    "tests/test_examples.py",
+    "tests/test_notebooks.py",
+}
+# Tests that measure times: none runs beside another.
+MEASURING = (
+    "tests/commands/test_devices.py",
+    "tests/docs/test_pages.py::test_the_python_of_a_page_runs[docs/walks/device.md]",
+    "tests/profiling/test_on_device.py",
+    "tests/profiling/test_profile.py",
+    "tests/test_examples.py::test_deploy_modes",
+    "tests/test_examples.py::test_latency_of_this_device",
+    "tests/test_examples.py::test_measure_batches",
+    "tests/test_examples.py::test_own_runtime",
+    "tests/test_examples.py::test_search_measured",
+    "tests/test_notebooks.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute files, each to one process, which makes its fixtures once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(MEASURING):
+                return "measuring"
+            file = nodeid.split("::")[0]
+            return nodeid if file in DISTRIBUTED else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +122,49 @@ def ofa(reference: ModuleType) -> ModuleType:
         reference.import_reference(name)
     module: ModuleType = reference.import_reference("ofa")
     return module
+
+
+class Processes:
+    """Processes that run code. They are forked from one that has imported what takes long.
+
+    Args:
+        folder: For what they write to stderr.
+    """
+
+    PRELOADED = (
+        "optuna.storages._rdb.storage",
+        "optuna_ofa.storage",
+        "optuna_ofa.studies",
+        "optuna_ofa.training",
+        "torch.distributed",
+    )
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(self.PRELOADED))
+
+    def start(self, code: str, **names: object) -> BaseProcess:
+        """Start a process that runs ``code``, which knows ``names``."""
+        redirect = "import sys\nsys.stderr = open(errors, 'a')\n"
+        errors = self._folder / f"{uuid4()}.txt"
+        target = {"target": exec, "args": (redirect + code, {**names, "errors": errors})}
+        process = self._context.Process(name=str(errors), **target)  # type: ignore[arg-type]
+        process.start()
+        return process
+
+    def finish(self, *processes: BaseProcess) -> None:
+        """Wait for processes, which must not fail."""
+        for process in processes:
+            process.join()
+        for process in processes:
+            assert process.exitcode == 0, Path(process.name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Processes:
+    """Processes of their own for a test, which start at once."""
+    return Processes(tmp_path_factory.mktemp("processes"))
 
 
 @pytest.fixture
@@ -204,19 +296,59 @@ def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/studies.db"
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return the address of a database server, with Optuna's tables in the database."""
+    made: dict[str, str] = {}
+
+    def address(kind: str) -> str:
+        variable = DATABASES[kind]
+        if variable not in os.environ:
+            pytest.skip(f"{variable} is not set; see .ci/start-databases")
+        if kind not in made:
+            made[kind] = os.environ[variable]
+            # in the folder of all processes that run tests: one of them makes the tables
+            with open(tmp_path_factory.getbasetemp().parent / f"{kind}.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                RDBStorage(made[kind]).remove_session()
+        return made[kind]
+
+    return address
+
+
 @pytest.fixture(params=["sqlite", *DATABASES])
-def url(request: pytest.FixtureRequest, sqlite: str) -> str:
+def url(request: pytest.FixtureRequest, sqlite: str, database: Callable[[str], str]) -> str:
     """Address of a database of each kind that can be had."""
-    if request.param == "sqlite":
-        return sqlite
-    variable = DATABASES[request.param]
-    if variable not in os.environ:
-        pytest.skip(f"{variable} is not set; see .ci/start-databases")
-    return os.environ[variable]
+    return sqlite if request.param == "sqlite" else database(request.param)
+
+
+@pytest.fixture(scope="session")
+def delete_studies() -> Callable[[str, Sequence[str]], None]:
+    """Delete studies by table, not by row as Optuna does, which takes longer than their tests."""
+    studies, trials = models.StudyModel.__table__, models.TrialModel.__table__
+
+    def delete(url: str, names: Sequence[str]) -> None:
+        # at a higher level MySQL locks more than what is deleted, also what others write
+        engine = sa.create_engine(url, isolation_level="READ COMMITTED")
+        with engine.begin() as connection:
+            query = sa.select(studies.c.study_id).where(studies.c.study_name.in_(names))
+            ids = list(connection.execute(query).scalars())
+            query = sa.select(trials.c.trial_id).where(trials.c.study_id.in_(ids))
+            own = list(connection.execute(query).scalars())
+            for table in reversed(models.BaseModel.metadata.sorted_tables):
+                if "study_id" in table.c:
+                    connection.execute(sa.delete(table).where(table.c.study_id.in_(ids)))
+                elif "trial_id" in table.c:
+                    connection.execute(sa.delete(table).where(table.c.trial_id.in_(own)))
+        engine.dispose()
+
+    return delete
 
 
 @pytest.fixture
-def names(url: str) -> Iterator[Callable[[], str]]:
+def names(
+    url: str, delete_studies: Callable[[str, Sequence[str]], None]
+) -> Iterator[Callable[[], str]]:
     """Make names of studies in that database, which are deleted afterwards."""
     made: list[str] = []
 
@@ -225,7 +357,5 @@ def names(url: str) -> Iterator[Callable[[], str]]:
         return made[-1]
 
     yield make
-    existing = set(optuna.get_all_study_names(url))
-    for name in made:
-        if name in existing:
-            optuna.delete_study(study_name=name, storage=url)
+    if not url.startswith("sqlite"):  # a file of this test
+        delete_studies(url, made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,11 +91,15 @@ def test_cubic_rbf_interpolates(import_benchmark: Any) -> None:
     np.testing.assert_allclose(fitted.predict(POOL[:80]), top1, atol=1e-3)
 
 
-def test_it_runs(shared_data: Path) -> None:
+def test_it_runs(
+    benchmark: ModuleType,
+    shared_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     models = ["Gaussian process", "ridge, one-hot", "cubic RBF", "MACs alone"]
     command = [
-        sys.executable,
-        str(FOLDER / "accuracy.py"),
+        "accuracy.py",
         "--data",
         str(shared_data),
         "--repeats",
@@ -110,7 +113,9 @@ def test_it_runs(shared_data: Path) -> None:
         "--models",
         *models,
     ]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    monkeypatch.setattr(sys, "argv", command)
+    benchmark.main()
+    out = capsys.readouterr().out
     lines = {line[:21].strip(): line[21:].split() for line in out.splitlines() if line}
     taus = {name: float(lines[name][0].split("/")[0]) for name in models}
     assert taus["Gaussian process"] > taus["MACs alone"] > 0.7

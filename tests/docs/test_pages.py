@@ -6,10 +6,11 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import optuna
@@ -52,7 +53,14 @@ WRITTEN = {
     "docs/deployment.md": ("full.onnx.json",),
 }
 # What a page does at length, done in short.
-SHORTER = {"docs/search-measured.md": {"n_trials=300": "n_trials=60", "range(20)": "range(2)"}}
+SHORTER = {
+    "docs/search-measured.md": {"n_trials=300": "n_trials=30", "range(20)": "range(2)"},
+    "docs/start.md": {"n_evaluations=2_000": "n_evaluations=500"},
+    "docs/walks/data.md": {"n_steps=30": "n_steps=6", "n_evaluations=1_000": "n_evaluations=300"},
+    "docs/walks/device.md": {"n_evaluations=1_000": "n_evaluations=300"},
+    "docs/walks/phone.md": {"n_evaluations=4_000": "n_evaluations=1_000"},
+    "docs/walks/team.md": {"n_evaluations=500": "n_evaluations=200"},
+}
 DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
 
 Names = dict[str, Any]
@@ -174,6 +182,17 @@ def published_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache
 
 
+@pytest.fixture
+def team(
+    tmp_path: Path, delete_studies: Callable[[str, Sequence[str]], None]
+) -> Iterator[dict[str, str]]:
+    """The database of a team, and a name of its own for its studies."""
+    name, url = f"team-{uuid4()}", os.environ.get("OPTUNA_OFA_TEST_POSTGRESQL")
+    yield {"name": name, "url": url or f"sqlite:///{tmp_path}/team.db"}
+    if url:
+        delete_studies(url, [name, f"{name}-front"])
+
+
 @pytest.mark.usefixtures("_place")
 @pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -181,14 +200,17 @@ def published_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "page", [p for p in PAGES if _blocks(PAGES[p], "python") and p not in RUN_ELSEWHERE]
 )
 def test_the_python_of_a_page_runs(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_cache: Path
+    page: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    published_cache: Path,
+    team: dict[str, str],
 ) -> None:
     if page == "docs/walks/data.md" and not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     if page != "README.md":  # which must do without
         monkeypatch.setenv("OPTUNA_OFA_CACHE", str(published_cache))
-    database = os.environ.get("OPTUNA_OFA_TEST_POSTGRESQL") or f"sqlite:///{tmp_path}/team.db"
-    text = PAGES[page].replace(DATABASE, database)
+    text = PAGES[page].replace(DATABASE, team["url"]).replace('"team', f'"{team["name"]}')
     for long, short in SHORTER.get(page, {}).items():
         assert long in text
         text = text.replace(long, short)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 
 
 class ByKernels(Predictor):

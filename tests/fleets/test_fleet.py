@@ -21,7 +21,7 @@ from optuna_ofa.exceptions import (
     StudyMismatchError,
 )
 from optuna_ofa.fleets._search import Guests
-from optuna_ofa.fronts._find_front import find_front
+from optuna_ofa.fronts import find_front
 from optuna_ofa.predictors import LatencyTable, Predictor
 
 

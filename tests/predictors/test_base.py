@@ -14,7 +14,9 @@ SPACE = SearchSpace("ofa_mbv3_w1.2")
 
 
 @pytest.mark.parametrize(
-    ("metric", "price"), [("n_macs", layer_macs), ("n_params", layer_params)], ids=lambda x: str(x)
+    ("metric", "price"),
+    [("n_macs", layer_macs), ("n_params", layer_params)],
+    ids=["macs", "params"],
 )
 def test_costs_are_exact(metric: str, price: object) -> None:
     assert callable(price)

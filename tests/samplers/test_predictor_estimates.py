@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.samplers import Scored
-from optuna_ofa.samplers._predictor_estimates import PredictorEstimator
+from optuna_ofa.samplers import PredictorEstimator, Scored
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

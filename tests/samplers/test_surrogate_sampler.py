@@ -17,8 +17,7 @@ from optuna.trial import TrialState
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import SurrogateSampler
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 Objective = Callable[[optuna.Trial], tuple[float, ...]]
 

@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem._vocabulary import SUMMARY_KEY
+from optuna_ofa.problem import SUMMARY_KEY
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

@@ -101,9 +101,9 @@ def test_a_study_behind_grpc_is_searched_and_continued(
 ) -> None:
     for _ in range(2):
         study = make_study(storage=proxy, study_name="phone", load_if_exists=True, seed=3)
-        study.search(150)
+        study.search(70)
     alone = make_study(seed=3)
-    alone.search(300)
+    alone.search(140)
     expected = [(p.subnet, p.values, p.trial_number) for p in alone.front()]
     assert [(p.subnet, p.values, p.trial_number) for p in study.front()] == expected
-    assert len(optuna.load_study(study_name="phone", storage=sqlite).trials) == 300
+    assert len(optuna.load_study(study_name="phone", storage=sqlite).trials) == 140

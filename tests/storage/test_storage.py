@@ -19,9 +19,8 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import StorageError
 from optuna_ofa.problem import Evaluated
-from optuna_ofa.storage import _transactions, _write
+from optuna_ofa.storage import _transactions, _write, relational
 from optuna_ofa.storage._rows import finished_trials
-from optuna_ofa.storage._transactions import relational
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]

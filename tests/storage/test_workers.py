@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import optuna
 import pytest
@@ -14,34 +13,18 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
-from optuna_ofa.storage._transactions import relational
+from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.storage import relational
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]
 WORKER = """
-import sys, optuna_ofa
-url, name, seed, n = sys.argv[1:]
+import optuna_ofa
 optuna_ofa.study(
     "ofa_mbv3_w1.0", objectives=["n_macs", "n_params"], constraints={"n_macs": 4e8},
-    storage=url, study_name=name, load_if_exists=True, seed=int(seed),
-).search(int(n))
+    storage=url, study_name=name, load_if_exists=True, seed=seed,
+).search(300)
 """
-
-
-def work(url: str, name: str, seeds: list[int], n: int) -> None:
-    """Search in one process a seed, which all start at once."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, url, name, str(seed), str(n)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed in seeds
-    ]
-    errors = [process.communicate()[1] for process in processes]
-    assert [p.returncode for p in processes] == [0] * len(seeds), "\n".join(errors)
 
 
 def rows_per_trial(study: optuna.Study, model: type) -> Counter[int]:
@@ -56,9 +39,11 @@ def rows_per_trial(study: optuna.Study, model: type) -> Counter[int]:
 
 
 @pytest.mark.parametrize("seeds", [[1, 2], [3, 3]], ids=["seeds", "same-seed"])
-def test_processes_share_one_study(url: str, names: Callable[[], str], seeds: list[int]) -> None:
+def test_processes_share_one_study(
+    url: str, names: Callable[[], str], seeds: list[int], processes: Any
+) -> None:
     name = names()
-    work(url, name, seeds, 300)
+    processes.finish(*(processes.start(WORKER, url=url, name=name, seed=seed) for seed in seeds))
     study = optuna.load_study(study_name=name, storage=url)
     trials = study.trials
     assert [t.number for t in trials] == list(range(600))

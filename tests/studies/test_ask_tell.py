@@ -27,10 +27,10 @@ from optuna_ofa.exceptions import (
     StorageError,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 from optuna_ofa.storage import _write, relational
 from optuna_ofa.storage._public_store import PublicStore
-from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies import Asked
 
 Make = Callable[..., SubnetStudy]
 

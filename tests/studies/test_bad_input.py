@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa import SubnetStudy
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError, StorageError
-from optuna_ofa.storage._open import open_storage
+from optuna_ofa.storage import open_storage
 
 Make = Callable[..., SubnetStudy]
 

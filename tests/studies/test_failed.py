@@ -14,7 +14,7 @@ from optuna_ofa import SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.problem import Attempt
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 
 Make = Callable[..., SubnetStudy]
 LIMIT = 4_500_000  # parameters

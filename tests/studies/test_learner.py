@@ -16,8 +16,8 @@ from optuna.trial import Trial, TrialState
 
 from optuna_ofa import Subnet, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.samplers import Constant, NSGAIISampler
+from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.studies import Asked
 
 Make = Callable[..., SubnetStudy]
@@ -57,16 +57,17 @@ def evaluate(n: int) -> Step:
 
 
 GOOD = [90.0, 1.0]
+N = 40  # subnets of a generation
 COURSES = {
-    "generations": [search(130), search(170), search(60)],
-    "running": [search(100), ask(7), search(150), search(50)],
+    "generations": [search(52), search(68), search(24)],
+    "running": [search(N), ask(7), search(60), search(20)],
     "midst": [
-        *(search(10), ask(40), search(30), ask(30), search(80), ask(50), tell(GOOD), search(70))
+        *(search(4), ask(16), search(12), ask(12), search(32), ask(20), tell(GOOD), search(28))
     ],
-    "measured": [search(100), ask(7), search(100), tell(GOOD, GOOD, None), search(200)],
-    "at-once": [ask(5), tell(GOOD, None, GOOD), search(150), ask(4), tell(GOOD), search(100)],
-    "evaluated": [search(100), evaluate(8), search(100), evaluate(3), search(150)],
-    "failed": [ask(6), tell(None, None), search(100), ask(3), tell(None), ask(3), search(100)],
+    "measured": [search(N), ask(7), search(N), tell(GOOD, GOOD, None), search(2 * N)],
+    "at-once": [ask(5), tell(GOOD, None, GOOD), search(60), ask(4), tell(GOOD), search(N)],
+    "evaluated": [search(N), evaluate(8), search(N), evaluate(3), search(60)],
+    "failed": [ask(6), tell(None, None), search(N), ask(3), tell(None), ask(3), search(N)],
 }
 
 
@@ -77,19 +78,31 @@ def trials(study: SubnetStudy) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 @pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 def test_a_continued_study_goes_on_as_one_that_was_not_interrupted(
-    make_study: Make, sqlite: str, tmp_path: Path, course: list[Step], storage: str
+    make_study: Make,
+    space: SearchSpace,
+    sqlite: str,
+    tmp_path: Path,
+    course: list[Step],
+    storage: str,
 ) -> None:
+    def sampler() -> NSGAIISampler:
+        sizes = {"population_size": N, "generation_size": Constant(N), "n_candidates": 400}
+        return NSGAIISampler(space, seed=0, **sizes)
+
     def backend() -> str | BaseStorage:
         if storage == "sqlite":
             return sqlite
         return JournalStorage(JournalFileBackend(str(tmp_path / "log")))
 
-    whole, asked = make_study(storage=backend(), study_name="whole"), list[Asked]()
+    whole = make_study(sampler=sampler(), storage=backend(), study_name="whole")
+    asked: list[Asked] = []
     for step in course:
         step(whole, asked)
     asked.clear()
     for step in course:  # each time as a new process would
-        part = make_study(storage=backend(), study_name="parts", load_if_exists=True)
+        part = make_study(
+            sampler=sampler(), storage=backend(), study_name="parts", load_if_exists=True
+        )
         step(part, asked)
     assert trials(part) == trials(whole)
 

@@ -13,7 +13,7 @@ from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler, SurrogateSampler
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 from optuna_ofa.studies import Asked
 
 Make = Callable[..., SubnetStudy]

@@ -14,7 +14,7 @@ from optuna_ofa import SearchSpace, Subnet
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.samplers import NSGAIISampler
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]
@@ -77,22 +77,26 @@ def test_the_search_is_better_than_random(make_study: Make) -> None:
     assert best > random[random[:, 1] <= 25, 0].max()
 
 
+@pytest.fixture(scope="module")
+def in_memory() -> list[SubnetStudy]:
+    """The study in memory that the test of each database compares with, once it is searched."""
+    return []
+
+
 def test_same_seed_gives_the_same_front_in_memory_in_a_database_and_after_a_restart(
-    make_study: Make, url: str, names: Callable[[], str]
+    make_study: Make, url: str, names: Callable[[], str], in_memory: list[SubnetStudy]
 ) -> None:
-    fronts, name = [], names()
+    name, arguments = names(), {"constraints": {"latency_ms": 40.0}, "seed": 5}
     # of islands too, which are told apart by the number of results
-    for storage, parts in ((None, [1700]), (url, [1140, 333, 227])):
-        for n in parts:  # each as a new process would
-            study = make_study(
-                storage=storage,
-                study_name=None if storage is None else name,
-                load_if_exists=storage is not None,
-                constraints={"latency_ms": 40.0},
-                seed=5,
-            )
-            study.search(n)
-        fronts.append([(p.subnet, p.values, p.trial_number) for p in study.front()])
+    if not in_memory:
+        in_memory.append(make_study(**arguments))
+        in_memory[0].search(1700)
+    for n in (1140, 333, 227):  # each as a new process would
+        study = make_study(storage=url, study_name=name, load_if_exists=True, **arguments)
+        study.search(n)
+    fronts = [
+        [(p.subnet, p.values, p.trial_number) for p in s.front()] for s in (*in_memory, study)
+    ]
     assert fronts[0] == fronts[1]
 
 

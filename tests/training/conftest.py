@@ -31,7 +31,7 @@ def space(family: Family) -> SearchSpace:
     return SearchSpace(family)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_supernet(family: Family) -> Callable[..., Supernet]:
     """Supernets with the same random weights."""
 

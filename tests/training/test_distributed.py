@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
 SCRIPT = """
-import sys
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -19,12 +16,9 @@ from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import ProgressiveShrinking, Sandwich, TrainingSettings, train
 
-out, sync, checkpoint = sys.argv[1], sys.argv[2] == "sync", sys.argv[3] or None
 torch.set_num_threads(1)
-rank, n = 0, 1
-if dist.is_torchelastic_launched():
-    dist.init_process_group("gloo")
-    rank, n = dist.get_rank(), dist.get_world_size()
+if n > 1:
+    dist.init_process_group("gloo", init_method=f"file://{out}.group", rank=rank, world_size=n)
 generator = torch.Generator().manual_seed(1)
 images = torch.randn(64, 1, 12, 12, generator=generator)
 labels = torch.randint(4, (64,), generator=generator)
@@ -45,7 +39,6 @@ history = train(
         n_steps=12, learning_rate=0.1, shares={"depth 1": 100, "expand 1": 100}
     ),
     settings=TrainingSettings(sync_batch_norm=sync, max_gradient_norm=2.0),
-    checkpoint=checkpoint,
     evaluate=lambda net, subnets: calls.append(rank) or np.full(len(subnets), 7.0),
     progress=False,
 )
@@ -57,29 +50,29 @@ if n > 1:
 """
 
 
-def run(folder: Path, name: str, n: int, sync: str, checkpoint: str = "") -> list[dict[str, Any]]:
-    """The weights that each of ``n`` processes has at the end."""
-    script = folder / "script.py"
-    script.write_text(SCRIPT)
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-    command = [*(launcher if n > 1 else []), str(script), str(folder / name), sync, checkpoint]
-    done = subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [torch.load(folder / f"{name}.{rank}", weights_only=True) for rank in range(n)]
+Run = Callable[[str, int, bool], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("distributed")
+def run(tmp_path_factory: pytest.TempPathFactory, processes: Any) -> Run:
+    """Train, and return the weights that each of ``n`` processes has at the end."""
+    folder = tmp_path_factory.mktemp("distributed")
+
+    def run(name: str, n: int, sync: bool) -> list[dict[str, Any]]:
+        names = {"out": str(folder / name), "n": n, "sync": sync}
+        processes.finish(*(processes.start(SCRIPT, rank=rank, **names) for rank in range(n)))
+        return [torch.load(folder / f"{name}.{rank}", weights_only=True) for rank in range(n)]
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def together(folder: Path) -> list[dict[str, Any]]:
-    return run(folder, "two", 2, "sync")
+def together(run: Run) -> list[dict[str, Any]]:
+    return run("two", 2, True)
 
 
-def test_two_processes_equal_one(folder: Path, together: list[dict[str, Any]]) -> None:
-    (one,) = run(folder, "one", 1, "sync")
+def test_two_processes_equal_one(run: Run, together: list[dict[str, Any]]) -> None:
+    (one,) = run("one", 1, True)
     for name, tensor in one.items():
         torch.testing.assert_close(together[0][name], tensor, rtol=1e-8, atol=1e-10, msg=name)
 
@@ -90,9 +83,9 @@ def test_all_processes_have_the_same_weights(together: list[dict[str, Any]]) -> 
 
 
 def test_batches_that_are_normalised_apart_share_their_gradients(
-    folder: Path, together: list[dict[str, Any]]
+    run: Run, together: list[dict[str, Any]]
 ) -> None:
-    first, second = run(folder, "apart", 2, "apart")
+    first, second = run("apart", 2, False)
     own = ("running_mean", "running_var")
     weights = [name for name in first if not name.endswith(own)]
     for name in weights:

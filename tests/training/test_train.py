@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -242,34 +240,48 @@ def stop_at(step: int) -> Callable[..., Any]:
     return evaluate
 
 
-@pytest.mark.parametrize("step", [1, 7])
-@pytest.mark.parametrize("decay", [None, 0.9], ids=["", "averaged"])
-def test_a_run_that_goes_on_gives_the_same_weights(
-    step: int, decay: float | None, make_supernet: Make, dataset: TensorDataset, tmp_path: Path
-) -> None:
+Options = dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=[None, 0.9], ids=["", "averaged"])
+def complete(
+    request: pytest.FixtureRequest, make_supernet: Make, dataset: TensorDataset
+) -> tuple[Supernet, TrainingHistory, DataLoader[Any], Options]:
+    """A run that was not interrupted: the supernet, its history, the loader and the options."""
     loader = DataLoader(dataset, 20, shuffle=True, generator=torch.Generator())  # 5 an epoch
-    options: dict[str, Any] = {
-        "settings": TrainingSettings(average_decay=decay, n_accumulated=2),
+    options = {
+        "settings": TrainingSettings(average_decay=request.param, n_accumulated=2),
         "evaluate_every": 1,
         "checkpoint_every": 1,
     }
-    whole, first, second = (make_supernet(dropout=0.2) for _ in range(3))
-    complete = run(whole, loader, SHRINKING, evaluate=stop_at(0), **options)
+    net = make_supernet(dropout=0.2)
+    history = run(net, loader, SHRINKING, evaluate=stop_at(0), **options)
+    return net, history, loader, options
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_a_run_that_goes_on_gives_the_same_weights(
+    step: int,
+    complete: tuple[Supernet, TrainingHistory, DataLoader[Any], Options],
+    make_supernet: Make,
+    tmp_path: Path,
+) -> None:
+    whole, history, loader, options = complete
+    first, second, third = (make_supernet(dropout=0.2) for _ in range(3))
     path = tmp_path / "run.pt"
     with pytest.raises(StoppedError):
         run(first, loader, SHRINKING, evaluate=stop_at(step + 1), checkpoint=path, **options)
     continued = run(second, loader, SHRINKING, evaluate=stop_at(0), checkpoint=path, **options)
     assert_equal(second, whole)
-    assert continued == complete
+    assert continued == history
     # and it is not repeated once it is finished
-    third = make_supernet(dropout=0.2)
-    assert run(third, [], SHRINKING, checkpoint=path, **options) == complete
+    assert run(third, [], SHRINKING, checkpoint=path, **options) == history
     assert_equal(third, whole)
     assert_equal(load_supernet(whole.family, weights=path), whole)
 
 
 KILLED = """
-import sys, torch
+import torch
 from torch.utils.data import DataLoader, TensorDataset
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.supernet import Supernet
@@ -285,39 +297,35 @@ net = Supernet(family)
 train(
     net,
     DataLoader(TensorDataset(images, labels), 20, shuffle=True),
-    recipe=Sandwich(n_steps=int(sys.argv[1]), n_random=1),
-    checkpoint=sys.argv[2],
+    recipe=Sandwich(n_steps=n_steps, n_random=1),
+    checkpoint=checkpoint,
     checkpoint_every=3,
     progress=False,
 )
-torch.save(net.state_dict(), sys.argv[3])
+torch.save(net.state_dict(), out)
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, processes: Any) -> None:
     n_steps = 40
 
-    def command(checkpoint: str, out: str) -> list[str]:
-        return [
-            sys.executable,
-            "-c",
-            KILLED,
-            str(n_steps),
-            *(str(tmp_path / n) for n in (checkpoint, out)),
-        ]
+    def start(name: str) -> Any:
+        files = {"checkpoint": tmp_path / f"{name}.pt", "out": tmp_path / f"{name}.weights"}
+        return processes.start(KILLED, n_steps=n_steps, **files)
 
-    subprocess.run(command("whole.pt", "whole.weights"), check=True)
-    process = subprocess.Popen(command("killed.pt", "killed.weights"))
+    processes.finish(start("whole"))
+    process = start("killed")
     while not (tmp_path / "killed.pt").exists():
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.001)
     time.sleep(0.1)  # so that it is not always killed between two files
     os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert not (tmp_path / "killed.weights").exists()
     step = torch.load(tmp_path / "killed.pt", weights_only=True)["step"]
     assert 0 < step < n_steps
-    subprocess.run(command("killed.pt", "killed.weights"), check=True)
+    processes.finish(start("killed"))
     whole, killed = (
         torch.load(tmp_path / f"{name}.weights", weights_only=True) for name in ("whole", "killed")
     )

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
-from optuna_ofa.fronts._pareto import Values
+from optuna_ofa.fronts import Values
 from optuna_ofa.samplers import RidgeEstimator, Scored
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 
 def told(space: SearchSpace, n: int, seed: int) -> Scored:

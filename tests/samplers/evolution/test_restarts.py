@@ -12,8 +12,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.samplers import Breeding, Constant, NSGAIISampler, Restarts
 from optuna_ofa.samplers.evolution._evolution import Evolution
 from optuna_ofa.samplers.evolution._schedule import Island
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 
 def test_an_island_is_due_after_as_many_results_as_the_last_one_had() -> None:

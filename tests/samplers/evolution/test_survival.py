@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import crowding_distance, ranks
-from optuna_ofa.fronts._pareto import Values
+from optuna_ofa.fronts import Values, crowding_distance, ranks
 from optuna_ofa.samplers import CostBins, Survival, rank_and_crowding
 
 SURVIVALS = [

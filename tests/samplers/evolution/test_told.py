@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optuna_ofa.samplers.evolution._told import ToldSubnets
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import first_of_each, keys_of
+from optuna_ofa.space import SearchSpace, first_of_each, keys_of
 
 
 def test_places_are_counted_in_the_order_of_telling() -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.samplers.models._quantity import QuantityLearner
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from optuna_ofa.exceptions import (
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import Evaluated
 from optuna_ofa.samplers.models._search import SurrogateSearch
-from optuna_ofa.space import SearchSpace
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 
 @pytest.fixture
