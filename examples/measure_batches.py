@@ -21,8 +21,9 @@ import optuna
 import torch
 
 import optuna_ofa
-from optuna_ofa import Asked, Subnet, Supernet
+from optuna_ofa import Subnet, Supernet
 from optuna_ofa.space import Family
+from optuna_ofa.studies import Asked
 
 FAMILY = "ofa_mbv3_w1.0"
 N_PREDICTED = 2_000

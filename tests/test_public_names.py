@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -39,13 +40,26 @@ def test_there_is_no_other_name() -> None:
         optuna_ofa.no_such_name  # noqa: B018
 
 
-def test_every_package_but_the_command_line_is_an_attribute() -> None:
+def test_rooms_that_users_reach_from_the_root_are_attributes() -> None:
     assert set(PACKAGES) - set(optuna_ofa.__all__) == {
         "commands",
+        "costs",
+        "fleets",
+        "formats",
         "graphs",
         "measurements",
+        "problem",
         "storage",
+        "studies",
+        "supernet",
+        "verification",
     }
+
+
+def test_there_are_few_public_names() -> None:
+    rooms = {name: importlib.import_module(f"optuna_ofa.{name}").__all__ for name in PACKAGES}
+    assert len(optuna_ofa.__all__) <= 45
+    assert sum(map(len, rooms.values())) <= 120
 
 
 def test_every_package_can_be_the_first_that_is_imported() -> None:

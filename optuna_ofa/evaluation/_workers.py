@@ -116,7 +116,7 @@ class _Written:
 
 @functools.cache
 def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
-    work: _Work = pickle.loads(path.read_bytes())
+    work: _Work = pickle.loads(path.read_bytes())  # noqa: S301, written by the parent process
     return work.supernet(), work.loader, torch.device(work.device)
 
 

@@ -20,17 +20,22 @@ from optuna_ofa.fronts._pareto import (
     Values as Values,
     beyond as beyond,
     checked_reference as checked_reference,
-    crowding_distance,
+    crowding_distance as crowding_distance,
     hypervolume as hypervolume,
     limit_words as limit_words,
     nondominated,
-    ranks,
+    ranks as ranks,
     reference_of as reference_of,
     reference_words as reference_words,
     signs_of as signs_of,
     unit as unit,
 )
-from optuna_ofa.fronts._picks import Limits, Picks as Picks, cost_metric, find_picks
+from optuna_ofa.fronts._picks import (
+    Limits,
+    Picks as Picks,
+    cost_metric as cost_metric,
+    find_picks as find_picks,
+)
 from optuna_ofa.fronts._spread import (
     evenly as evenly,
     far_apart as far_apart,
@@ -38,15 +43,4 @@ from optuna_ofa.fronts._spread import (
 )
 from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
 
-__all__ = [
-    "Findings",
-    "Front",
-    "FrontPoint",
-    "Limits",
-    "TransferMatrix",
-    "cost_metric",
-    "crowding_distance",
-    "find_picks",
-    "nondominated",
-    "ranks",
-]
+__all__ = ["Findings", "Front", "FrontPoint", "Limits", "TransferMatrix", "nondominated"]

@@ -41,11 +41,11 @@ class LatencyReport:
         title = f"{setup.get('runtime')} on {setup.get('processor')}, {setup.get('clock')} clock"
         width = max(len(row.name) for row in self.rows)
         lines = [title, f"{_HEAD[0]:{width}}" + "".join(f"{h:>13}" for h in _HEAD[1:])]
-        for row in self.rows:
-            lines.append(
-                f"{row.name:{width}}{row.n:13}{row.mape:13.2f}{row.within_5:13.1f}"
-                f"{row.within_10:13.1f}{row.mpe:13.2f}{row.kendall:13.3f}{row.spearman:13.3f}"
-            )
+        lines += [
+            f"{row.name:{width}}{row.n:13}{row.mape:13.2f}{row.within_5:13.1f}"
+            f"{row.within_10:13.1f}{row.mpe:13.2f}{row.kendall:13.3f}{row.spearman:13.3f}"
+            for row in self.rows
+        ]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class Inserter:
             self._copy(f"COPY {target} FROM STDIN", rows)
         elif self._raw:
             marks = ", ".join(_MARKS[self._driver] for _ in columns)
-            self._connection.exec_driver_sql(f"INSERT INTO {target} VALUES ({marks})", rows)
+            statement = f"INSERT INTO {target} VALUES ({marks})"  # noqa: S608, names of tables
+            self._connection.exec_driver_sql(statement, rows)
         else:
             dicts = [dict(zip(columns, row, strict=True)) for row in rows]
             self._connection.execute(sa.insert(table), dicts)

@@ -28,7 +28,7 @@ def test_it_starts(
         for name in set(sys.modules) - before:
             if (
                 getattr(sys.modules[name], "__file__", None)
-                and FOLDER == Path(str(sys.modules[name].__file__)).parent
+                and Path(str(sys.modules[name].__file__)).parent == FOLDER
             ):
                 del sys.modules[name]
     assert "usage:" in capsys.readouterr().out

@@ -72,7 +72,7 @@ def test_the_examples_parse(command: Command) -> None:
 
 def test_names_that_help_shows_are_those_of_the_library() -> None:
     assert set(names.RUNTIME_NAMES) == set(RUNTIMES)
-    assert names.METRIC_NAMES == tuple(METRICS)
+    assert tuple(METRICS) == names.METRIC_NAMES
     assert tuple(FORMATS) == FORMAT_NAMES
 
 

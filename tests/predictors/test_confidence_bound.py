@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa import ConfidenceBound, SearchSpace
+from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
-from optuna_ofa.predictors import AccuracyPredictor, CostPredictor, Predictor
+from optuna_ofa.predictors import AccuracyPredictor, ConfidenceBound, CostPredictor, Predictor
 from optuna_ofa.space import Matrix
 
 

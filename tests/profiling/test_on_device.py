@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import optuna_ofa.profiling.on_device as on_device
-from optuna_ofa import LatencyPredictor, SearchSpace, export_profile, table_from_folder
+from optuna_ofa import LatencyPredictor, SearchSpace
+from optuna_ofa.profiling import export_profile, table_from_folder
 from optuna_ofa.profiling.on_device.__main__ import main
 
 SOURCES = sorted(Path(on_device.__file__).parent.glob("*.py"))

@@ -15,10 +15,8 @@ from optuna_ofa import (
     LatencyTable,
     MeasurementSettings,
     SearchSpace,
-    export_profile,
     measure,
     profile,
-    table_from_folder,
 )
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import (
@@ -28,7 +26,7 @@ from optuna_ofa.exceptions import (
     MissingEntryError,
     NoisyDeviceError,
 )
-from optuna_ofa.profiling import GRAPHS_AT_ONCE, RuntimeSettings
+from optuna_ofa.profiling import GRAPHS_AT_ONCE, RuntimeSettings, export_profile, table_from_folder
 from optuna_ofa.profiling.on_device import OnnxRuntime, _rounds, measure_folder
 from optuna_ofa.space import Family, Layer, families
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from optuna_ofa import SearchSpace, SubnetStudy, Verification
+from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.fronts import Front
-from optuna_ofa.verification import VerifiedPoint
+from optuna_ofa.verification import Verification, VerifiedPoint
 
 OBJECTIVES = ("top1", "latency_ms")
 

@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from optuna_ofa import SearchSpace, TransferMatrix
+from optuna_ofa import SearchSpace
+from optuna_ofa.fronts import TransferMatrix
 from optuna_ofa.visualization import plot_transfer
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import optuna_ofa
-from optuna_ofa import SearchSpace, SubnetStudy, Verification
+from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front
+from optuna_ofa.verification import Verification
 from optuna_ofa.visualization import plot_verification
 from optuna_ofa.visualization._verification import verification_info
 

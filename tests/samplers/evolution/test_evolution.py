@@ -179,9 +179,7 @@ def test_proposals_do_not_depend_on_how_calls_are_cut(
     space = SearchSpace("ofa_mbv3_w1.0")
     whole = make_evolution(space, n_candidates=n_candidates)
     cut = make_evolution(space, n_candidates=n_candidates)
-    expected = []
-    for _ in range(6):
-        expected.append(run(whole, [whole.n_due]))
+    expected = [run(whole, [whole.n_due]) for _ in range(6)]
     found = []
     for size in sizes:
         while size:
