@@ -6,13 +6,12 @@ from optuna_ofa.storage._make import (
     make_study as make_study,
     open_store as open_store,
 )
-from optuna_ofa.storage._open import (
-    open_shared as open_shared,
-    open_storage as open_storage,
+from optuna_ofa.storage._open import open_shared as open_shared, open_storage as open_storage
+from optuna_ofa.storage._store import Store as Store
+from optuna_ofa.storage._transactions import (
+    relational as relational,
     storage_errors as storage_errors,
 )
-from optuna_ofa.storage._store import Store as Store
-from optuna_ofa.storage._transactions import relational as relational
 from optuna_ofa.storage._unfinished import Unfinished as Unfinished
 
 __all__: list[str] = []

@@ -13,8 +13,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.fronts import Generation, next_key
 from optuna_ofa.problem import SUMMARY_KEY
-from optuna_ofa.storage._open import storage_errors
-from optuna_ofa.storage._transactions import locked, retrying
+from optuna_ofa.storage._transactions import locked, retrying, storage_errors
 from optuna_ofa.storage._write import Inserter
 
 _attributes = models.StudySystemAttributeModel.__table__
@@ -70,10 +69,3 @@ def read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, _Moment, _Mo
     query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
     with storage_errors(str(engine.url)), engine.connect() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
-
-
-def last_trial_id(engine: sa.Engine, study_id: int) -> int:
-    """Return the id of the newest trial of a study; 0 where it has none."""
-    query = sa.select(sa.func.max(_trials.c.trial_id)).where(_trials.c.study_id == study_id)
-    with engine.connect() as connection:
-        return connection.execute(query).scalar_one() or 0

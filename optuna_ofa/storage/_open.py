@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, get_storage
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError, StorageError
+from optuna_ofa.storage._transactions import masked, storage_errors
 
 _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
@@ -52,36 +51,14 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
         if isinstance(error, InvalidArgumentError):
             raise
         raise InvalidArgumentError(
-            f"`storage` must be a URL such as {_EXAMPLES}, but got {_shown(storage)!r} ({error})."
+            f"`storage` must be a URL such as {_EXAMPLES}, but got {masked(storage)!r} ({error})."
         ) from error
     except ImportError as error:
         module = getattr(error.__cause__, "name", None) or "the driver"
         raise MissingDependencyError(
-            f"`storage` {_shown(storage)!r} needs `{module}`, which is not installed; install it "
+            f"`storage` {masked(storage)!r} needs `{module}`, which is not installed; install it "
             f'with: pip install "{_PACKAGES.get(module, module)}", or name another driver, as in '
             f"{_EXAMPLES}."
-        ) from error
-
-
-@contextlib.contextmanager
-def storage_errors(storage: object) -> Iterator[None]:
-    """Turn what a database says into an error of ours.
-
-    Args:
-        storage: The argument, for the message; passwords are not shown.
-
-    Raises:
-        StorageError: Instead of SQLAlchemy's and Optuna's own errors.
-    """
-    try:
-        yield
-    except (DBAPIError, StorageInternalError) as error:
-        cause = error if isinstance(error, DBAPIError) else error.__cause__
-        said = str(getattr(cause, "orig", None) or cause or error).strip().split("\n")[0]
-        shown = repr(_shown(storage)) if isinstance(storage, str) else type(storage).__name__
-        raise StorageError(
-            f"`storage` must be a database that can be reached and written, but {shown} says: "
-            f"{said}"
         ) from error
 
 
@@ -100,11 +77,6 @@ def _check_path(storage: str) -> None:
             f"`storage` must be in a folder that exists, but there is no {str(path.parent)!r} "
             f"for {path.name!r}."
         )
-
-
-def _shown(storage: str) -> str:
-    """Return a URL without its password."""
-    return re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)
 
 
 T = TypeVar("T")

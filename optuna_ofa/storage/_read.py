@@ -82,6 +82,13 @@ def read_new(
     return Evaluated.join([problem.nothing(), *parts]), reached
 
 
+def last_trial_id(engine: sa.Engine, study_id: int) -> int:
+    """Return the id of the newest trial of a study; 0 where it has none."""
+    query = sa.select(sa.func.max(_trials.c.trial_id)).where(_trials.c.study_id == study_id)
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one() or 0
+
+
 def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int) -> Ids:
     """Id, number and state of each trial, by id."""
     return np.array(fetch(connection, query, **parameters), dtype=np.int64).reshape(-1, 3)

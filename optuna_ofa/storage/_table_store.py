@@ -12,18 +12,16 @@ from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Problem
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._attributes import (
     insert_summary,
-    last_trial_id,
     read_attributes,
     read_times,
     write_attributes,
 )
 from optuna_ofa.storage._finish import Check, Ending, finish_trials
-from optuna_ofa.storage._open import storage_errors
-from optuna_ofa.storage._read import Position, read_new
+from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
 from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Store, Times, Written
-from optuna_ofa.storage._transactions import locked, retrying
+from optuna_ofa.storage._transactions import locked, retrying, storage_errors
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 from optuna_ofa.storage._write import insert_trials
 

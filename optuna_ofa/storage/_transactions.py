@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
@@ -149,3 +151,30 @@ def is_transient(error: Exception) -> bool:
         or getattr(cause, "sqlstate", None) in _SQLSTATES
         or (bool(cause.args) and cause.args[0] in _MYSQL)
     )
+
+
+@contextlib.contextmanager
+def storage_errors(storage: object) -> Iterator[None]:
+    """Turn what a database says into an error of ours.
+
+    Args:
+        storage: The argument, for the message; passwords are not shown.
+
+    Raises:
+        StorageError: Instead of SQLAlchemy's and Optuna's own errors.
+    """
+    try:
+        yield
+    except (DBAPIError, StorageInternalError) as error:
+        cause = error if isinstance(error, DBAPIError) else error.__cause__
+        said = str(getattr(cause, "orig", None) or cause or error).strip().split("\n")[0]
+        shown = repr(masked(storage)) if isinstance(storage, str) else type(storage).__name__
+        raise StorageError(
+            f"`storage` must be a database that can be reached and written, but {shown} says: "
+            f"{said}"
+        ) from error
+
+
+def masked(storage: str) -> str:
+    """Return a URL without its password."""
+    return re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)

@@ -154,4 +154,11 @@ def test_files_are_those_of_functions_that_run(import_path: Callable[[Path], Mod
 
     entered = import_path(FOLDER / "_entered.py").entered
     files = [Path(file) for file in entered(lambda: Constant(3)(0))]
-    assert [(file.parent.name, file.name) for file in files] == [("samplers", "_generations.py")]
+    assert [(file.parent.name, file.name) for file in files] == [("evolution", "_schedule.py")]
+
+
+def test_the_house_has_one_direction(structure: Any) -> None:
+    package = structure.Package(Path(__file__).resolve().parents[2])
+    assert structure.circles(package.edges()) == []
+    assert structure.upward(package) == ([], [])
+    assert structure.private_names(package) == []
