@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.problem import constraints_of, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
-from optuna_ofa.samplers._trials import signs_of
+from optuna_ofa.samplers._trials import signs_of_directions
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
 from optuna_ofa.samplers.evolution._estimates import Estimator, RidgeEstimator
 from optuna_ofa.samplers.evolution._evolution import Evolution
@@ -126,7 +126,7 @@ class NSGAIISampler(SubnetSampler):
         complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
         self.evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]
-        signs = signs_of(directions)
+        signs = signs_of_directions(directions)
         values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
         violations = np.array([violation_of(constraints_of(t), self.scales) for t in done])
         self.evolution.tell(matrix[complete], values, violations)

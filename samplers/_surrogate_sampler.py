@@ -16,7 +16,7 @@ from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import PREDICTION, PREDICTION_STD, Evaluated, Problem, constraints_of
 from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
-from optuna_ofa.samplers._trials import MeasuredTrials, signs_of
+from optuna_ofa.samplers._trials import MeasuredTrials, signs_of_directions
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.samplers.models._search import LEAST_MEASURED, SurrogateSearch
 from optuna_ofa.space import Matrix, SearchSpace
@@ -219,7 +219,7 @@ class SurrogateSampler(SubnetSampler):
         """Return one proposal that nobody has evaluated since it was made."""
         known_names = self._problem.constraints if self._problem else ()
         names = tuple(dict.fromkeys((*known_names, *self._trials.constraint_names())))
-        signs = signs_of(study.directions)
+        signs = signs_of_directions(study.directions)
         known = self._trials.measured(len(signs), names)
         while True:
             pending = self._trials.pending()

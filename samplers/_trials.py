@@ -41,7 +41,7 @@ class FinishedTrials:
         return [t for t in trials[self._first_open :] if not t.state.is_finished()]
 
 
-def signs_of(directions: Sequence[StudyDirection]) -> Values:
+def signs_of_directions(directions: Sequence[StudyDirection]) -> Values:
     """``(n_objectives,)`` factors that make smaller better everywhere."""
     return np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
 

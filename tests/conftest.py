@@ -29,7 +29,7 @@ from optuna.storages._rdb import models
 
 import optuna_ofa
 from optuna_ofa import SearchSpace, fronts, studies
-from optuna_ofa.fronts._pareto import Values
+from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import Constant, NSGAIISampler
 from optuna_ofa.space import Matrix

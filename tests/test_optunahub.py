@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import optuna_ofa
-from optuna_ofa.problem._constraints import constraints_of
+from optuna_ofa.problem import constraints_of
 from optuna_ofa.samplers import NSGAIISampler
 
 optunahub = pytest.importorskip("optunahub", reason="optunahub is not installed")

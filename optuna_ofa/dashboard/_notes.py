@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, describe
+from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, values_in_words
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports import Table, find_sources, pick_table
 from optuna_ofa.space import Subnet
@@ -73,7 +73,7 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
         [
             f"## {', '.join(names)}",
             "",
-            f"{describe(point.values, point.std)} ({point.kind})",
+            f"{values_in_words(point.values, point.std)} ({point.kind})",
             "",
             f"`{point.subnet}`",
             "",

@@ -9,7 +9,7 @@ from optuna_ofa.fronts._findings import (
     named_findings as named_findings,
     same_objectives as same_objectives,
 )
-from optuna_ofa.fronts._front import Front, FrontPoint, describe as describe
+from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words as values_in_words
 from optuna_ofa.fronts._generation import (
     Generation as Generation,
     next_key as next_key,
@@ -31,7 +31,7 @@ from optuna_ofa.fronts._pareto import (
     unit as unit,
 )
 from optuna_ofa.fronts._picks import (
-    Limits,
+    Limits as Limits,
     Picks as Picks,
     cost_metric as cost_metric,
     find_picks as find_picks,
@@ -43,4 +43,4 @@ from optuna_ofa.fronts._spread import (
 )
 from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
 
-__all__ = ["Findings", "Front", "FrontPoint", "Limits", "TransferMatrix", "nondominated"]
+__all__ = ["Findings", "Front", "FrontPoint", "TransferMatrix", "nondominated"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.fronts._front import Front, FrontPoint, describe
+from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words
 from optuna_ofa.fronts._pareto import nondominated
 from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated, Kind, Problem
 
@@ -80,5 +80,5 @@ def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFr
     nearest = dict(zip(problem.objectives, evaluated.values[i].tolist(), strict=True))
     return EmptyFrontError(
         f"None of {len(evaluated.numbers)} trials satisfies {problem.constraints}; the nearest has "
-        f"{describe(nearest, {})}."
+        f"{values_in_words(nearest, {})}."
     )

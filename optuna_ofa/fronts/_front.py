@@ -39,10 +39,10 @@ class FrontPoint:
 
     def __str__(self) -> str:
         bounds = "".join(f", {name} {k:g} std worse" for name, k in self.caution.items())
-        return f"{describe(self.values, self.std)} ({self.kind}{bounds}): {self.subnet}"
+        return f"{values_in_words(self.values, self.std)} ({self.kind}{bounds}): {self.subnet}"
 
 
-def describe(values: Mapping[str, float], std: Mapping[str, float]) -> str:
+def values_in_words(values: Mapping[str, float], std: Mapping[str, float]) -> str:
     """Values in words: ``top1 76.12 ± 0.08 %, latency_ms 14.90 ± 0.20 ms``."""
     words = []
     for name, value in values.items():
@@ -127,7 +127,7 @@ class Front(Sequence[FrontPoint]):
             )
             raise EmptyFrontError(
                 f"No point of the front is within {limits}; the nearest has "
-                f"{describe(nearest.values, nearest.std) if nearest else 'no values'}."
+                f"{values_in_words(nearest.values, nearest.std) if nearest else 'no values'}."
             )
         aim = self.objectives[0]
         if list(limits) == [aim] and len(self.objectives) > 1:

@@ -13,7 +13,7 @@ from optuna_ofa.problem._evaluated import Evaluated
 from optuna_ofa.problem._metric import METRICS, Metric
 from optuna_ofa.problem._partial import (
     Items as Items,
-    describe as describe,
+    error_in_words as error_in_words,
     in_parts as in_parts,
     warn_failed as warn_failed,
 )

@@ -52,12 +52,12 @@ def warn_failed(errors: Sequence[Exception], n_all: int) -> None:
     """Warn that predictions have failed: how many, and the error of the first."""
     warnings.warn(
         f"A predictor failed for {len(errors)} of {n_all} subnets, which are not proposed again; "
-        f"the first error is {describe(errors[0])}",
+        f"the first error is {error_in_words(errors[0])}",
         FailedPredictionWarning,
         stacklevel=2,
     )
 
 
-def describe(error: Exception) -> str:
+def error_in_words(error: Exception) -> str:
     """Type and message of an error."""
     return f"{type(error).__name__}: {error}"

@@ -58,7 +58,7 @@ class MeasurementSettings(RuntimeSettings):
 
     @property
     def profiles(self) -> bool:
-        """Whether the runtime reports the time of each operator; it need not be installed."""
+        """True where the runtime times each operator; it need not be installed."""
         return bool(getattr(self._kind, "profiles", False))
 
     @property

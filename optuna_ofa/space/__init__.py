@@ -25,10 +25,10 @@ from optuna_ofa.space._layer import Layer
 from optuna_ofa.space._matrix import (
     MAX_LISTED as MAX_LISTED,
     Keys as Keys,
-    Matrix as Matrix,
+    Matrix,
     absent as absent,
     first_of_each as first_of_each,
-    keys_of as keys_of,
+    keys_of,
 )
 from optuna_ofa.space._slots import (
     Slot as Slot,
@@ -44,12 +44,14 @@ __all__ = [
     "Family",
     "Head",
     "Layer",
+    "Matrix",
     "SearchSpace",
     "Stage",
     "Stem",
     "Subnet",
     "families",
     "get_family",
+    "keys_of",
     "mobilenet_v3_small_images",
     "subnet_layers",
 ]

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from optuna_ofa.problem import MEASURED, PREDICTED, PREFIX, Evaluated, Problem
 from optuna_ofa.storage._encoding import decode_params, decode_texts
 from optuna_ofa.storage._store import assembled
-from optuna_ofa.storage._transactions import fetch
+from optuna_ofa.storage._transactions import fetch_rows
 
 Ids = NDArray[np.int64]
 _COMPLETE, _OPEN = 0, 1
@@ -91,7 +91,7 @@ def last_trial_id(engine: sa.Engine, study_id: int) -> int:
 
 def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int) -> Ids:
     """Id, number and state of each trial, by id."""
-    return np.array(fetch(connection, query, **parameters), dtype=np.int64).reshape(-1, 3)
+    return np.array(fetch_rows(connection, query, **parameters), dtype=np.int64).reshape(-1, 3)
 
 
 def _chunks(trials: Ids) -> Iterator[Ids]:
@@ -127,7 +127,7 @@ def _select(
     key = table.c.trial_id
     own = key.between(int(ids[0]), int(ids[-1])) if _dense(ids) else key.in_(ids.tolist())
     query = sa.select(key, *columns).where(own if where is None else own & where)
-    rows = fetch(connection, query)
+    rows = fetch_rows(connection, query)
     found = np.array([row[0] for row in rows], dtype=np.int64)
     at = np.searchsorted(ids, found)
     mine = ids[at] == found

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.problem import Evaluated
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, VALUE_COLUMNS, TrialRows
-from optuna_ofa.storage._transactions import fetch
+from optuna_ofa.storage._transactions import fetch_rows
 
 # Drivers that take tuples for a statement with these marks. PyMySQL makes one statement of many.
 _MARKS = {"pysqlite": "?", "pymysql": "%s"}
@@ -138,7 +138,9 @@ def _insert_heads(
 
 
 def _ids(connection: sa.Connection, study_id: int, after: int) -> list[int]:
-    return [trial_id for (trial_id,) in fetch(connection, _NEW_IDS, study=study_id, after=after)]
+    return [
+        trial_id for (trial_id,) in fetch_rows(connection, _NEW_IDS, study=study_id, after=after)
+    ]
 
 
 def utc(moment: datetime.datetime) -> datetime.datetime:

@@ -18,7 +18,7 @@ from optuna_ofa.problem import (
     Attempt,
     Evaluated,
     Problem,
-    describe,
+    error_in_words,
     warn_failed,
 )
 from optuna_ofa.samplers import Evolution
@@ -33,7 +33,7 @@ from optuna_ofa.studies._ask import (
 )
 from optuna_ofa.studies._tell import Measured, check_endings, endings_of
 
-Guests = Callable[[int], Matrix]
+ProposeGuests = Callable[[int], Matrix]
 
 
 class Archive:
@@ -122,7 +122,7 @@ class Engine:
 
     # ------------------------------------------------------------------ searching
 
-    def generations(self, n_evaluations: int, guests: Guests | None = None) -> Iterator[int]:
+    def generations(self, n_evaluations: int, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time; `refresh` comes first.
 
         Args:
@@ -169,12 +169,12 @@ class Engine:
         errors = attempt.errors
         if not errors:
             return
-        attributes = [{"kind": PREDICTED, "error": describe(error)} for error in errors]
+        attributes = [{"kind": PREDICTED, "error": error_in_words(error)} for error in errors]
         self.store.add_failed(matrix[~attempt.done], attributes, started)
         if len(errors) == len(matrix):
             raise PredictionError(
                 f"A predictor failed for all {len(matrix)} subnets of a batch; the first error is "
-                f"{describe(errors[0])}"
+                f"{error_in_words(errors[0])}"
             ) from errors[0]
         warn_failed(errors, len(matrix))
 

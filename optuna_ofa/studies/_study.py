@@ -22,7 +22,7 @@ from optuna_ofa.samplers import Evolution, NSGAIISampler, SubnetSampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import Store, make_study, open_shared, open_store
 from optuna_ofa.studies._ask import Asked
-from optuna_ofa.studies._engine import Engine, Guests
+from optuna_ofa.studies._engine import Engine, ProposeGuests
 from optuna_ofa.studies._tell import Measured
 
 if TYPE_CHECKING:
@@ -140,7 +140,9 @@ class SubnetStudy(optuna.Study):
                     for callback in callbacks:
                         callback(self)
 
-    def search_steps(self, n_evaluations: int, guests: Guests | None = None) -> Iterator[int]:
+    def search_steps(
+        self, n_evaluations: int, guests: ProposeGuests | None = None
+    ) -> Iterator[int]:
         """Search a generation at a time, for callers that do something else in between.
 
         Args:

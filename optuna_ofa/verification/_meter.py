@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.measurements import MeasurementTable, Reading
-from optuna_ofa.problem import NOT_MEASURED, describe
+from optuna_ofa.problem import NOT_MEASURED, error_in_words
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 
 
@@ -111,7 +111,7 @@ class FunctionMeter(Meter):
                 except (OSError, InvalidArgumentError) as error:
                     return Readings(values, std, failures, error)
                 except Exception as error:
-                    failures[i] = describe(error)
+                    failures[i] = error_in_words(error)
                     in_a_row += 1
                     if in_a_row == _IN_A_ROW:
                         return Readings(values, std, {}, error)

@@ -113,7 +113,7 @@ Z90 = 1.6448536269514722
 
 @dataclass(frozen=True)
 class VerifiedPoint:
-    """What was predicted and what was measured of one subnet.
+    """The predictions and the measurements of one subnet.
 
     Args:
         subnet: The subnet.
@@ -137,7 +137,7 @@ class VerifiedPoint:
         return self.predicted[metric] - self.measured[metric]
 
     def exploited(self, metric: str) -> bool | None:
-        """Whether the measurement is worse than the 90 % interval of the prediction.
+        """Return whether the measurement is worse than the 90 % interval of the prediction.
 
         None where the prediction has no standard deviation.
         """

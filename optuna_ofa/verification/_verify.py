@@ -17,7 +17,7 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import MEASURED, PREDICTED, Problem, describe
+from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
 from optuna_ofa.storage import Store
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
@@ -166,7 +166,7 @@ def _stopped(work: _Work, n: int) -> Exception:
         return error
     return MeasurementError(
         f"`measure[{work.stopped_at!r}]` stopped after {len(work.found)} of {n} subnets: "
-        f"{describe(error)}. What was measured is kept; call `verify` again to go on."
+        f"{error_in_words(error)}. What was measured is kept; call `verify` again to go on."
     )
 
 

@@ -98,7 +98,7 @@ class Island(NamedTuple):
         return max(_SMALLEST, self.length // self.n_generations)
 
     def ends_at(self, n_told: int) -> bool:
-        """Whether it is over after ``n_told`` results."""
+        """Return whether it is over after ``n_told`` results."""
         return n_told >= self.start + self.length
 
 

@@ -15,7 +15,7 @@ import optuna_ofa
 from optuna_ofa import Front, FrontPoint, SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 
 Make = Callable[..., SubnetStudy]
 

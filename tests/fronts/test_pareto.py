@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa.fronts import crowding_distance, nondominated, ranks
-from optuna_ofa.fronts._pareto import Values
+from optuna_ofa.fronts import Values, crowding_distance, nondominated, ranks
 
 
 def better(a: Values, b: Values) -> bool:

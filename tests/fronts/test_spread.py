@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa.fronts._spread import far_apart, promising
+from optuna_ofa.fronts import far_apart, promising
 
 FRONT = np.array([[0.0, 10.0], [1.0, 9.0], [5.0, 5.0], [7.0, 3.0], [10.0, 0.0]])
 BEHIND = FRONT + 1.5

@@ -13,9 +13,8 @@ from optuna.trial import TrialState
 from optuna_ofa import SearchSpace, Subnet
 from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.problem import Problem
-from optuna_ofa.problem._partial import warn_failed
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.problem import Problem, warn_failed
+from optuna_ofa.space import Matrix
 
 MakePredictor = Callable[..., Predictor]
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from optuna_ofa.samplers import Constant, NSGAIISampler
-from optuna_ofa.samplers.evolution._evolution import Evolution
+from optuna_ofa.samplers import Constant, Evolution, NSGAIISampler
 from optuna_ofa.space import SearchSpace
 
 FAMILIES = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "ofa_proxyless_w1.3", "ofa_resnet50")

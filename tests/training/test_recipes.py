@@ -20,10 +20,11 @@ from optuna_ofa.training import (
     Recipe,
     Run,
     Sandwich,
+    TrainingSettings,
     train,
 )
 from optuna_ofa.training._recipe import check_runs
-from optuna_ofa.training._settings import TrainingSettings, learning_rate, make_optimiser
+from optuna_ofa.training._settings import learning_rate, make_optimiser
 
 SPACE = SearchSpace("ofa_mbv3_fashion")
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import optuna_ofa
 from optuna_ofa import SearchSpace, SubnetStudy, Supernet
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space import Matrix
 
 
 class OfCost(Predictor):

@@ -32,7 +32,7 @@ from optuna_ofa.exceptions import (
     InvalidSubnetError,
     MeasurementError,
 )
-from optuna_ofa.problem._constraints import LIST_KEY
+from optuna_ofa.problem import LIST_KEY
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.verification import Meter, Readings
 

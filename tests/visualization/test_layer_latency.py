@@ -10,7 +10,7 @@ import pytest
 from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, Subnet
 from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.predictors.latency._table_files import Entry
+from optuna_ofa.predictors import Entry
 from optuna_ofa.space import subnet_layers
 from optuna_ofa.visualization import plot_layer_latency
 from optuna_ofa.visualization._layer_latency import layer_latency_info

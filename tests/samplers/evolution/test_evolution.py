@@ -10,7 +10,7 @@ import pytest
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
-from optuna_ofa.samplers.evolution._evolution import Evolution
+from optuna_ofa.samplers import Evolution
 from optuna_ofa.space import Matrix, SearchSpace
 
 Make = Callable[..., Evolution]

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.samplers import Breeding, Constant, NSGAIISampler, Restarts
-from optuna_ofa.samplers.evolution._evolution import Evolution
+from optuna_ofa.samplers import Breeding, Constant, Evolution, NSGAIISampler, Restarts
 from optuna_ofa.samplers.evolution._schedule import Island
 from optuna_ofa.space import Matrix, SearchSpace
 
