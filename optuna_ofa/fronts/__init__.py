@@ -1,12 +1,13 @@
 """Pareto fronts: evaluated subnets, the arithmetic of fronts, and what is picked from them."""
 
-from optuna_ofa.fronts._find_front import find_front as find_front, of_kind as of_kind
 from optuna_ofa.fronts._findings import (
     KINDS as KINDS,
     Findings,
     Snapshot as Snapshot,
+    find_front as find_front,
     kind_of as kind_of,
     named_findings as named_findings,
+    of_kind as of_kind,
     same_objectives as same_objectives,
 )
 from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words as values_in_words

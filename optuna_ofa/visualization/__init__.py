@@ -1,8 +1,10 @@
 """Pictures: each function collects the data of one and returns it as a plotly figure."""
 
 from optuna_ofa.visualization._accuracy_macs import plot_accuracy_macs
-from optuna_ofa.visualization._architecture import plot_architecture
-from optuna_ofa.visualization._architecture_info import architecture_info as architecture_info
+from optuna_ofa.visualization._architecture import (
+    architecture_info as architecture_info,
+    plot_architecture,
+)
 from optuna_ofa.visualization._choices import plot_choices
 from optuna_ofa.visualization._fronts import plot_fronts
 from optuna_ofa.visualization._hypervolume import plot_hypervolume

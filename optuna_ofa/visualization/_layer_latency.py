@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
-from optuna_ofa.visualization._architecture_info import layer_words
+from optuna_ofa.visualization._architecture import layer_words
 from optuna_ofa.visualization._style import GREY, error_bars, finish, hovering, kernel_colour
 
 

@@ -13,7 +13,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.formats import layers_from_net_config
 from optuna_ofa.space import Layer, subnet_layers
 from optuna_ofa.visualization import architecture_info, plot_architecture
-from optuna_ofa.visualization._architecture_info import ArchitectureRow
+from optuna_ofa.visualization._architecture import ArchitectureRow
 from optuna_ofa.visualization._style import kernel_colour
 
 
