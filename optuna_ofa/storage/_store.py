@@ -57,9 +57,6 @@ class Store(ABC):
         keep: What is written of a generation.
     """
 
-    # A study in a relational database, beside whose tables others may be kept; else None.
-    database: optuna.Study | None = None
-
     def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
         self.storage, self.study_name = storage, study_name
         self.study_id = storage.get_study_id_from_name(study_name)
@@ -69,6 +66,11 @@ class Store(ABC):
         self._front = KnownFront(problem) if keep != "all" else None
         self._samples = keep == "sample"
         self._heartbeat = Heartbeat(storage)
+
+    @property
+    def database(self) -> optuna.Study | None:
+        """The study, where its database is relational and may have tables of ours; else None."""
+        return None
 
     # ------------------------------------------------------------------ reading
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
 from optuna_ofa.fronts import Generation, summaries
@@ -46,10 +47,14 @@ class TableStore(Store):
         tables: RDBStorage,
     ) -> None:
         super().__init__(storage, study_name, problem, keep)
-        self.database = self._plain
         self._tables = tables
         self._rows = TrialRows(problem)
         self._position = Position()
+
+    @property
+    def database(self) -> optuna.Study:
+        """The study, in whose database there may be tables of ours."""
+        return self._plain
 
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, whoever ran them."""

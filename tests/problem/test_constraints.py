@@ -122,3 +122,18 @@ def test_the_order_of_violations_is_the_same_to_optuna(make_study: Make) -> None
     named = [sum(max(t.constraints[n], 0) for n in LIMITS) for t in study.trials]
     summed = [sum(max(c, 0) for c in t.constraints.values()) for t in study.trials]
     np.testing.assert_allclose(summed, 2 * np.array(named))
+
+
+def test_optimize_adds_violations_up_in_units_of_their_bounds(make_study: Make) -> None:
+    study = make_study(constraints=LIMITS)
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        study.space.suggest(trial)
+        trial.set_constraint("latency_ms", 2.2)
+        trial.set_constraint("n_params", 1e6)
+        return 75.0, 24.2
+
+    study.optimize(objective, n_trials=2)
+    study.sampler.sync(study)
+    violations = [one for part in study.sampler.evolution._pending for one in part.violations]
+    assert violations == pytest.approx([2.2 / 22 + 1e6 / 5e6] * 2)
