@@ -60,10 +60,23 @@ def publish(
         kind: As there.
         **files: The other arguments of `SubnetStudy.publish`, which raises the same errors.
     """
+    check_files(**files)
     snapshot = found.snapshot()
     kind = kind or kind_of([snapshot])
     chosen = find_picks(snapshot.front(kind=kind), limits=limits, picks=picks)
     return put(snapshot, store, chosen, kind=kind, **files)
+
+
+def check_files(
+    *, artifact_store: ArtifactStore | None = None, supernet: object = None, **others: Any
+) -> None:
+    """Refuse a supernet without a store for its files, before anything is read or written.
+
+    Raises:
+        InvalidArgumentError: If there is a ``supernet`` and no ``artifact_store``.
+    """
+    if supernet is not None and artifact_store is None:
+        raise InvalidArgumentError("`artifact_store` must be given with a `supernet`, but is None.")
 
 
 def put(
@@ -78,8 +91,6 @@ def put(
     calibration: Loader | Tensor | None = None,
 ) -> Published:
     """Put findings into the dashboard's attributes of a study that has the trials of the picks."""
-    if supernet is not None and artifact_store is None:
-        raise InvalidArgumentError("`artifact_store` must be given with a `supernet`, but is None.")
     pending = Pending(store)
     sections = study_sections(
         {found.study_name: (found, picks)}, kind=kind, n_architectures=_N_ARCHITECTURES

@@ -128,3 +128,12 @@ def test_spread_over_the_whole_search(searched: Make) -> None:
     numbers = np.array([order[tuple(t.values)] for t in view.trials])
     assert (np.diff(numbers) > 0).all()
     assert np.histogram(numbers, bins=4, range=(0, 200))[0].min() >= 5
+
+
+def test_a_supernet_without_a_store_is_refused_before_there_is_a_copy(
+    searched: Make, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path}/view.db"
+    with pytest.raises(InvalidArgumentError, match="`artifact_store` must be given with a"):
+        publish_view(searched(40), storage, supernet=object())
+    assert not (tmp_path / "view.db").exists()
