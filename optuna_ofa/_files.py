@@ -53,8 +53,18 @@ class JsonFormat:
         return {"format": self.name, "version": self.version, **content}
 
     def write(self, path: Path, content: Mapping[str, Any], indent: int | None = None) -> None:
-        """Write a file; an existing one is replaced as a whole."""
-        text = json.dumps(self.wrap(content), indent=indent, allow_nan=False)
+        """Write a file; an existing one is replaced as a whole.
+
+        Raises:
+            FormatError: If ``content`` is not JSON, as a number that is not finite; nothing is
+                written.
+        """
+        try:
+            text = json.dumps(self.wrap(content), indent=indent, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise FormatError(
+                f"{path} must hold JSON, with finite numbers only, but its content is not: {error}"
+            ) from error
         with replacing(path) as place:
             place.write_text(text + "\n", encoding="utf-8")
 

@@ -76,7 +76,9 @@ def test_fleet_prices_each_pick_on_all_and_goes_on(
     shared_data: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # names that are like a missing one, for a message that the example does not show, take 40 s
-    monkeypatch.setattr(difflib, "get_close_matches", lambda name, names, **options: names[:3])
+    monkeypatch.setattr(
+        difflib, "get_close_matches", lambda name, names, **options: list(names)[:3]
+    )
     arguments = (
         "--data",
         shared_data,

@@ -72,8 +72,9 @@ def test_a_written_file_is_read(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     FORMAT.write(tmp_path / "a.json", {"x": 1})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        FORMAT.write(tmp_path / "a.json", {"x": float("nan")})
+    for value in (float("nan"), float("-inf"), {1, 2}):
+        with pytest.raises(FormatError, match=r"a\.json must hold JSON, with finite numbers only"):
+            FORMAT.write(tmp_path / "a.json", {"x": value})
     assert FORMAT.read(tmp_path / "a.json")["x"] == 1
 
 

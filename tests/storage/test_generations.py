@@ -93,8 +93,8 @@ def test_summaries_are_attributes_of_the_study(make_study: Make, url: str, names
     study.search(150)
     storage = optuna.load_study(study_name=name, storage=url)._storage
     attributes = storage.get_study_system_attrs(study._study_id)
-    keys = [key for key in attributes if key.startswith(SUMMARY_KEY)]
-    assert sorted(keys) == [f"optuna_ofa:generation:0000000{i}" for i in (0, 1)]
+    keys = sorted(key for key in attributes if key.startswith(SUMMARY_KEY))
+    assert keys == [f"optuna_ofa:generation:0000000{i}" for i in (0, 1)]
     assert attributes[keys[0]]["n_evaluated"] == 100
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from optuna.storages import InMemoryStorage, RDBStorage
 
-from optuna_ofa.storage import Heartbeat
+from optuna_ofa.storage._heartbeat import Heartbeat
 
 
 class Recorder(RDBStorage):
