@@ -1,4 +1,4 @@
-"""The way in: `optuna_ofa.fleet`."""
+"""Create or load a fleet: `optuna_ofa.fleet`."""
 
 from __future__ import annotations
 

@@ -35,11 +35,9 @@ from optuna_ofa.fronts._picks import (
     Limits as Limits,
     Picks as Picks,
     cost_metric as cost_metric,
-    find_picks as find_picks,
-)
-from optuna_ofa.fronts._spread import (
     evenly as evenly,
     far_apart as far_apart,
+    find_picks as find_picks,
     promising as promising,
 )
 from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix

@@ -24,7 +24,7 @@ class FrontPoint:
         values: Value of each objective by name, in the name's unit (``top1`` in percent).
         std: Standard deviation of those values that have one, in the same units.
         kind: Where the values come from: ``"predicted"`` by this package's predictors, or
-            ``"measured"``: told by `tell_batch`, or by an objective of your own.
+            ``"measured"``: given to `tell_batch`, or returned by an objective of your own.
         trial_number: Number of the trial in the study.
         caution: By how many standard deviations predicted values are worse than the prediction,
             for those that are (`ConfidenceBound`).

@@ -11,7 +11,7 @@ PREDICTED: Final = "predicted"
 
 Kind = Literal["predicted", "measured"]
 
-# why a trial has failed that was told so; one whose process died has no reason
+# Reason of a trial that its caller failed; one whose process died has none.
 NOT_MEASURED = "not measured"
 
 # User attribute of a study that says what it searches for.

@@ -11,14 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import CategoricalDistribution
 
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.space._choices import as_list, depths_of, n_of_depth, n_subnets, restricted_choices
+from optuna_ofa.space._choices import (
+    RowRules,
+    as_list,
+    depths_of,
+    n_of_depth,
+    n_subnets,
+    restricted_choices,
+)
 from optuna_ofa.space._drawing import all_rows, draw_choices, draw_of_sizes, stratified_sizes
 from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._matrix import MAX_LISTED, Matrix
 from optuna_ofa.space._parameters import params_of, rows_of
-from optuna_ofa.space._row_rules import RowRules
 from optuna_ofa.space._subnet import Subnet
 
 if TYPE_CHECKING:

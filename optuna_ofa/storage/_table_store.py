@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
+import sqlalchemy as sa
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
 
-from optuna_ofa.fronts import Generation, summaries
+from optuna_ofa.fronts import Generation, next_key, summaries
 from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Problem
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage._attributes import (
-    insert_summary,
-    read_attributes,
-    read_times,
-    write_attributes,
-)
 from optuna_ofa.storage._finish import Check, Ending, finish_trials
 from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
@@ -24,7 +23,11 @@ from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Store, Times, Written
 from optuna_ofa.storage._transactions import locked, retrying, storage_errors
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
-from optuna_ofa.storage._write import insert_trials
+from optuna_ofa.storage._write import Inserter, insert_trials
+
+_attributes = models.StudySystemAttributeModel.__table__
+_trials = models.TrialModel.__table__
+_Moment = datetime.datetime | None
 
 
 class TableStore(Store):
@@ -74,14 +77,14 @@ class TableStore(Store):
 
     def attributes(self) -> dict[str, Any]:
         """Return the system attributes of the study."""
-        return read_attributes(self._tables.engine, self.study_id)
+        return _read_attributes(self._tables.engine, self.study_id)
 
     def generations(self) -> list[Generation]:
         """Return the summaries of generations that were not kept whole, of all workers."""
-        return summaries(read_attributes(self._tables.engine, self.study_id, SUMMARY_KEY))
+        return summaries(_read_attributes(self._tables.engine, self.study_id, SUMMARY_KEY))
 
     def _times(self) -> list[tuple[int, Moment, Moment]]:
-        return read_times(self._tables.engine, self.study_id)
+        return _read_times(self._tables.engine, self.study_id)
 
     def write(self, predicted: Evaluated, times: Times) -> Written:
         """Add a generation in one transaction, less the subnets that others have finished."""
@@ -107,7 +110,7 @@ class TableStore(Store):
             )
             if self._front is not None:
                 summary = Generation.of(self._problem, predicted, times[1], len(ids))
-                insert_summary(connection, self.study_id, summary)
+                _insert_summary(connection, self.study_id, summary)
         numbers = range(seen.n_trials, seen.n_trials + len(ids))
         reached = Position(max(ids, default=seen.last_id), seen.n_trials + len(ids), seen.open)
         own = kept.numbered(numbers)
@@ -121,4 +124,54 @@ class TableStore(Store):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set system attributes of the study in one transaction."""
-        write_attributes(self._tables.engine, self.study_id, attributes)
+        _write_attributes(self._tables.engine, self.study_id, attributes)
+
+
+def _read_attributes(engine: sa.Engine, study_id: int, prefix: str = "") -> dict[str, Any]:
+    """Return the system attributes of a study whose keys begin with a prefix."""
+    query = sa.select(_attributes.c.key, _attributes.c.value_json).where(
+        _attributes.c.study_id == study_id, _attributes.c.key.startswith(prefix)
+    )
+    with storage_errors(str(engine.url)), engine.connect() as connection:
+        return {key: json.loads(text) for key, text in connection.execute(query)}
+
+
+def _write_attributes(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) -> None:
+    """Set system attributes of a study, all or none; see `Store.set_attributes`."""
+    if attributes:
+        retrying(
+            lambda: _replace(engine, study_id, attributes),
+            engine,
+            len(attributes),
+            what="attributes",
+        )
+
+
+def _replace(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) -> None:
+    with locked(engine, study_id) as connection:
+        own = _attributes.c.study_id == study_id
+        there = connection.execute(sa.select(_attributes.c.key).where(own)).scalars()
+        for key in [key for key in there if key in attributes]:
+            connection.execute(sa.delete(_attributes).where(own, _attributes.c.key == key))
+        rows = [(study_id, key, json.dumps(value)) for key, value in attributes.items()]
+        Inserter(connection).insert(_attributes, ("study_id", "key", "value_json"), rows)
+
+
+def _insert_summary(connection: sa.Connection, study_id: int, summary: Generation) -> None:
+    """Add the summary of a generation, in a transaction that holds the study's lock."""
+    own = (_attributes.c.study_id == study_id) & _attributes.c.key.startswith(SUMMARY_KEY)
+    last = connection.execute(sa.select(sa.func.max(_attributes.c.key)).where(own)).scalar()
+    row = {
+        "study_id": study_id,
+        "key": next_key([last] if last else []),
+        "value_json": json.dumps(summary.to_dict()),
+    }
+    connection.execute(sa.insert(_attributes), row)
+
+
+def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, _Moment, _Moment]]:
+    """Return the number, the start and the end of each complete trial."""
+    query = sa.select(_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
+    query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
+    with storage_errors(str(engine.url)), engine.connect() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]

@@ -201,7 +201,7 @@ class SubnetStudy(optuna.Study):
             n: How many subnets.
 
         Returns:
-            The most telling first; fewer than ``n`` only if the space has no more.
+            The most informative first; fewer than ``n`` only if the space has no more.
 
         Raises:
             InvalidArgumentError: If ``n`` is no whole number or below 1.

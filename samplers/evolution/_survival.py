@@ -45,7 +45,7 @@ class CostBins:
     come last, by what they violate. With other than two objectives it is `rank_and_crowding`.
 
     Args:
-        n_bins: Number of bins between the cheapest and the dearest point, at most one for each
+        n_bins: Number of bins between the lowest and the highest cost, at most one for each
             survivor; None is as many.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Signs of life of trials that wait."""
+"""Heartbeats of trials that wait for their results."""
 
 from __future__ import annotations
 
