@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, MissingEntryError
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    InvalidArgumentError,
+    MissingEntryError,
+)
 from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable
 from optuna_ofa.space import Layer, SearchSpace, Subnet, get_family, subnet_layers
 
@@ -134,7 +139,7 @@ def test_failing_to_save_leaves_the_old_file(tmp_path: Path) -> None:
     table = LatencyTable.from_measurements(
         family=FAMILY, resolutions=[224], latencies={}, metadata={"bytes": b"not JSON"}
     )
-    with pytest.raises(TypeError, match="JSON serializable"):
+    with pytest.raises(FormatError, match=r"table\.json must hold JSON, .* not JSON serializable"):
         table.save(path)
     assert path.read_text() == "old"
 
