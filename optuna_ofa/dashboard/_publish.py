@@ -60,14 +60,14 @@ def publish(
         kind: As there.
         **files: The other arguments of `SubnetStudy.publish`, which raises the same errors.
     """
-    check_files(**files)
+    require_artifact_store(**files)
     snapshot = found.snapshot()
     kind = kind or kind_of([snapshot])
     chosen = find_picks(snapshot.front(kind=kind), limits=limits, picks=picks)
     return put(snapshot, store, chosen, kind=kind, **files)
 
 
-def check_files(
+def require_artifact_store(
     *, artifact_store: ArtifactStore | None = None, supernet: object = None, **others: Any
 ) -> None:
     """Refuse a supernet without a store for its files, before anything is read or written.

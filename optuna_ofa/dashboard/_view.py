@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
-from optuna_ofa.dashboard._publish import check_files, put
+from optuna_ofa.dashboard._publish import put, require_artifact_store
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, FrontPoint, Limits, evenly, find_picks, kind_of
 from optuna_ofa.problem import Kind
@@ -70,7 +70,7 @@ def publish_view(
     """
     if n_trials < 2:
         raise InvalidArgumentError(f"`n_trials` must be at least 2, but got {n_trials}.")
-    check_files(**files)
+    require_artifact_store(**files)
     found = study.snapshot()
     kind = kind or kind_of([found])
     front, numbers = found.front(kind=kind), found.results(kind=kind).numbers

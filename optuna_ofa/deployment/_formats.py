@@ -34,10 +34,10 @@ class Format(NamedTuple):
 FORMATS = {
     "pytorch": Format(plain.write_safetensors, plain.load_safetensors, "any", plain.SAFETENSORS),
     "torch_export": Format(graph.write_torch_export, graph.load_torch_export, "both"),
-    "onnx": Format(graph.write_onnx, graph.load_onnx, "both", graph.ONNX),
+    "onnx": Format(graph.export_onnx, graph.load_onnx, "both", graph.ONNX),
     "onnx_int8": Format(
-        graph.write_onnx_int8, graph.load_onnx, "both", graph.ONNX_INT8, needs_images=True
+        graph.export_onnx_int8, graph.load_onnx, "both", graph.ONNX_INT8, needs_images=True
     ),
-    "executorch": Format(graph.write_executorch, graph.load_executorch, "fixed", EXECUTORCH),
+    "executorch": Format(graph.export_executorch, graph.load_executorch, "fixed", EXECUTORCH),
     "ofa": Format(plain.write_ofa, plain.load_ofa, "any"),
 }

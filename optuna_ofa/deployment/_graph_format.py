@@ -38,7 +38,7 @@ def load_torch_export(path: Path, metadata: Metadata) -> Loaded:
     return torch.export.load(path).module()
 
 
-def write_onnx(deployable: Deployable, path: Path) -> list[Path]:
+def export_onnx(deployable: Deployable, path: Path) -> list[Path]:
     """Write an ONNX graph from ``images`` to ``logits``, with the weights in it."""
     program = _program(deployable)
     with quiet():
@@ -51,7 +51,7 @@ def write_onnx(deployable: Deployable, path: Path) -> list[Path]:
     return [path]
 
 
-def write_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
+def export_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
     """Write an ONNX graph in eight-bit integers, ranges taken from the calibration images."""
     assert deployable.images is not None
     size = deployable.batch or min(N_QUANTIZED, len(deployable.images))
@@ -65,7 +65,7 @@ def write_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
     batches = (batch.numpy() for batch in torch.split(images, size))
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "float.onnx"
-        write_onnx(deployable, plain)
+        export_onnx(deployable, plain)
         with replacing(path) as place:
             quantize(plain, place, batches, name="images")
     return [path]
@@ -82,7 +82,7 @@ def load_onnx(path: Path, metadata: Metadata) -> Loaded:
     return run
 
 
-def write_executorch(deployable: Deployable, path: Path) -> list[Path]:
+def export_executorch(deployable: Deployable, path: Path) -> list[Path]:
     """Write a program that is lowered to XNNPACK."""
     fold_batch_norm(deployable.net)
     with replacing(path) as place:

@@ -44,7 +44,7 @@ def covering_subnets(space: SearchSpace, resolution: int, *, seed: int = 0) -> l
         resolution: Input size of the networks in pixels; need not be one of the space.
         seed: Seed of the order in which equally good settings are taken.
     """
-    space = at_resolution(space, resolution)
+    space = space_at(space, resolution)
     missing = set(signatures(space))
     rng = np.random.default_rng(seed)
     places = _places(space)
@@ -71,7 +71,7 @@ class _Place(NamedTuple):
         return self.slot.build(*(row[j] for j in self.slot.columns))
 
 
-def at_resolution(space: SearchSpace, resolution: int) -> SearchSpace:
+def space_at(space: SearchSpace, resolution: int) -> SearchSpace:
     """Return a space with the same choices at another resolution."""
     if space.resolutions == (resolution,):
         return space

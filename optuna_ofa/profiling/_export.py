@@ -10,7 +10,7 @@ from typing import Literal
 from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
-from optuna_ofa.profiling._cover import at_resolution, covering_subnets, signatures
+from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
 from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, write_folder
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
@@ -117,7 +117,7 @@ def _network_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
 
 
 def _layer_graphs(space: SearchSpace, sizes: Sequence[int]) -> list[Graph]:
-    every = (layer for r in sizes for layer in signatures(at_resolution(space, r)))
+    every = (layer for r in sizes for layer in signatures(space_at(space, r)))
     wholes = []  # layers have to add up to these
     for resolution in sizes:
         subnets = covering_subnets(space, resolution)

@@ -28,7 +28,7 @@ from optuna_ofa.space import Matrix
 from optuna_ofa.storage._encoding import decode_trials
 from optuna_ofa.storage._finish import Check, Ending, Started
 from optuna_ofa.storage._rows import finished_trials, templates
-from optuna_ofa.storage._store import Attributes, Moment, Store, Times, Written, assembled
+from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, assembled
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 
 
@@ -96,7 +96,7 @@ class PublicStore(Store):
         trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=complete)
         return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
 
-    def write(self, predicted: Evaluated, times: Times) -> Written:
+    def write(self, predicted: Evaluated, times: Period) -> Written:
         """Add a generation, trial by trial where the storage is no journal."""
         nothing = self._problem.nothing()
         kept = self._kept(predicted, nothing)

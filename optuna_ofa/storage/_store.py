@@ -26,7 +26,7 @@ from optuna_ofa.storage._unfinished import Unfinished
 
 SAMPLED = 20  # of so many evaluations `"sample"` keeps one, whatever it is
 Attributes = Sequence[Mapping[str, Any]]
-Times = tuple[datetime.datetime, datetime.datetime]  # of the start and the end, in local time
+Period = tuple[datetime.datetime, datetime.datetime]  # of the start and the end, in local time
 Moment = datetime.datetime | None
 
 
@@ -124,7 +124,7 @@ class Store(ABC):
     # ------------------------------------------------------------------ writing
 
     @abstractmethod
-    def write(self, predicted: Evaluated, times: Times) -> Written:
+    def write(self, predicted: Evaluated, times: Period) -> Written:
         """Add the trials of a generation.
 
         Raises:
@@ -181,7 +181,7 @@ class Store(ABC):
         """Add trials that have failed, with their user attributes beside their subnets."""
         self._add(templates(self._problem.space, matrix, TrialState.FAIL, attributes, started))
 
-    def add_complete(self, evaluated: Evaluated, attributes: Attributes, times: Times) -> None:
+    def add_complete(self, evaluated: Evaluated, attributes: Attributes, times: Period) -> None:
         """Add complete trials, with their user attributes beside their subnets."""
         self._add(finished_trials(self._problem, evaluated, attributes, times))
 

@@ -20,7 +20,7 @@ from optuna_ofa.storage._finish import Check, Ending, finish_trials
 from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
 from optuna_ofa.storage._start import start_trials
-from optuna_ofa.storage._store import Attributes, Moment, Store, Times, Written
+from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
 from optuna_ofa.storage._transactions import locked, retrying, storage_errors
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 from optuna_ofa.storage._write import Inserter, insert_trials
@@ -86,7 +86,7 @@ class TableStore(Store):
     def _times(self) -> list[tuple[int, Moment, Moment]]:
         return _read_times(self._tables.engine, self.study_id)
 
-    def write(self, predicted: Evaluated, times: Times) -> Written:
+    def write(self, predicted: Evaluated, times: Period) -> Written:
         """Add a generation in one transaction, less the subnets that others have finished."""
         written, self._position = retrying(
             lambda: self._write(predicted, times), self._tables.engine, len(predicted.matrix)
@@ -94,7 +94,7 @@ class TableStore(Store):
         self._note(written.news, written.own)
         return written
 
-    def _write(self, predicted: Evaluated, times: Times) -> tuple[Written, Position]:
+    def _write(self, predicted: Evaluated, times: Period) -> tuple[Written, Position]:
         with locked(self._tables.engine, self.study_id) as connection:
             news, seen = read_new(connection, self.study_id, self._problem, self._position)
             predicted = predicted.without(news.matrix)

@@ -15,9 +15,9 @@ from optuna_ofa.training._recipe import (
     Phase,
     Recipe,
     Run,
-    at_resolution,
     draw_resolution,
     draw_subnets,
+    with_resolution,
 )
 from optuna_ofa.training._sort_channels import sort_channels
 
@@ -141,11 +141,11 @@ class ProgressiveShrinking(Recipe):
         _, kind, _ = shrinkings[phase]
         resolution = draw_resolution(space, rng)
         if not kind:
-            return [Run(at_resolution(space.largest(), resolution))]
+            return [Run(with_resolution(space.largest(), resolution))]
         n = {**N_SUBNETS, **self.n_subnets}[kind]
         subnets = draw_subnets(_elastic(space, shrinkings[: phase + 1]), n, rng)
         return [
-            Run(at_resolution(subnet, resolution), 1.0, self.soft_ratio, "frozen")
+            Run(with_resolution(subnet, resolution), 1.0, self.soft_ratio, "frozen")
             for subnet in subnets
         ]
 

@@ -136,6 +136,6 @@ def draw_resolution(space: SearchSpace, rng: np.random.Generator) -> int:
     return space.resolutions[rng.integers(len(space.resolutions))]
 
 
-def at_resolution(subnet: Subnet, resolution: int) -> Subnet:
+def with_resolution(subnet: Subnet, resolution: int) -> Subnet:
     """Return the same subnet for images of another size."""
     return replace(subnet, resolution=resolution)

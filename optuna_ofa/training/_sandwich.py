@@ -13,9 +13,9 @@ from optuna_ofa.training._recipe import (
     Phase,
     Recipe,
     Run,
-    at_resolution,
     draw_resolution,
     draw_subnets,
+    with_resolution,
 )
 
 
@@ -63,7 +63,7 @@ class Sandwich(Recipe):
         subnets = [space.largest(), space.smallest(), *draw_subnets(space, self.n_random, rng)]
         if self.shared_resolution:
             resolution = draw_resolution(space, rng)
-            subnets = [at_resolution(subnet, resolution) for subnet in subnets]
+            subnets = [with_resolution(subnet, resolution) for subnet in subnets]
         largest, *others = subnets
         return [Run(largest), *map(self._taught, others)]
 

@@ -14,7 +14,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import TrainingHistory
 from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, finish, hovering
 
-Values = NDArray[np.float64]
+Curve = NDArray[np.float64]
 
 
 class TrainingInfo(NamedTuple):
@@ -31,9 +31,9 @@ class TrainingInfo(NamedTuple):
     """
 
     steps: NDArray[np.int64]
-    loss: Values
+    loss: Curve
     evaluated: NDArray[np.int64]
-    top1: dict[str, Values]
+    top1: dict[str, Curve]
     phases: dict[str, int]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from optuna_ofa.profiling._cover import at_resolution, covering_subnets, signatures
+from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
 from optuna_ofa.space import SearchSpace, families, subnet_layers
 
 SPACES = {family.name: SearchSpace(family) for family in families()}
@@ -19,7 +19,7 @@ RESTRICTED = SearchSpace("ofa_mbv3_w1.2").restrict(kernel=[3, 7], depth=[2, 3])
 )
 def test_few_networks_hold_every_layer(name: str, n_layers: int, n_networks: int) -> None:
     space = SPACES[name]
-    wanted = signatures(at_resolution(space, 160))
+    wanted = signatures(space_at(space, 160))
     subnets = covering_subnets(space, 160)
     assert (len(wanted), len(subnets)) == (n_layers, n_networks)
     assert {layer for s in subnets for layer in subnet_layers(s)} == set(wanted)
@@ -38,7 +38,7 @@ def test_networks_belong_to_a_restricted_space() -> None:
     subnets = covering_subnets(RESTRICTED, 192)
     assert all(subnet in RESTRICTED for subnet in subnets)
     assert {layer for s in subnets for layer in subnet_layers(s)} == set(
-        signatures(at_resolution(RESTRICTED, 192))
+        signatures(space_at(RESTRICTED, 192))
     )
 
 
