@@ -27,10 +27,10 @@ from optuna_ofa import (
     Supernet,
     evaluate,
     load_supernet,
-    recalibrate,
     save_supernet,
 )
 from optuna_ofa.data import fashion_mnist
+from optuna_ofa.evaluation import recalibrate
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.supernet import resize_images
 

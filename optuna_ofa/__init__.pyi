@@ -17,19 +17,13 @@ from . import (
 )
 from ._downloads import fetch
 from ._published import published
-from .evaluation import EvaluationSettings, evaluate, recalibrate
-from .exceptions import OptunaOFAError
+from .evaluation import EvaluationSettings, evaluate
+from .exceptions import InvalidArgumentError, OptunaOFAError
 from .fleets import Fleet, fleet
 from .fronts import Front, FrontPoint
 from .measurements import read_measurements
-from .predictors import (
-    AccuracyPredictor,
-    LatencyPredictor,
-    LatencyTable,
-    NetworkLatencyPredictor,
-    Predictor,
-)
-from .profiling import MeasurementSettings, latency_report, measure, profile
+from .predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
+from .profiling import MeasurementSettings, export_profile, latency_report, measure, profile
 from .space import SearchSpace, Subnet, families, get_family
 from .studies import SubnetStudy, study
 from .supernet import Supernet, load_supernet, save_supernet
@@ -44,13 +38,13 @@ __all__ = [
     "Fleet",
     "Front",
     "FrontPoint",
+    "InvalidArgumentError",
     "LatencyMeter",
     "LatencyPredictor",
     "LatencyTable",
     "MeasurementSettings",
     "NetworkLatencyPredictor",
     "OptunaOFAError",
-    "Predictor",
     "SearchSpace",
     "Subnet",
     "SubnetStudy",
@@ -62,6 +56,7 @@ __all__ = [
     "evaluate",
     "evaluation",
     "exceptions",
+    "export_profile",
     "families",
     "fetch",
     "fleet",
@@ -75,7 +70,6 @@ __all__ = [
     "profiling",
     "published",
     "read_measurements",
-    "recalibrate",
     "reports",
     "samplers",
     "save_supernet",

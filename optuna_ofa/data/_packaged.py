@@ -34,7 +34,8 @@ def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
 
     Returns:
         The supernet on the CPU, in evaluation mode. Its own batch-normalisation statistics are
-        right for no subnet; `optuna_ofa.evaluate` and `optuna_ofa.recalibrate` compute them.
+        right for no subnet; `optuna_ofa.evaluate` and `optuna_ofa.evaluation.recalibrate`
+        compute them.
 
     Raises:
         InvalidArgumentError: If none of that name comes with the package.

@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from optuna_ofa import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor, SearchSpace
+from optuna_ofa import AccuracyPredictor, LatencyPredictor, LatencyTable, SearchSpace
 from optuna_ofa.costs import placements
 from optuna_ofa.data import default_table_name, packaged_accuracy, packaged_table, table_names
-from optuna_ofa.predictors import kendall_tau
+from optuna_ofa.predictors import Predictor, kendall_tau
 from optuna_ofa.space import Family, families, get_family
 
 FAMILY = get_family("ofa_mbv3_w1.0")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa import Supernet, get_family, recalibrate
+from optuna_ofa import Supernet, get_family
+from optuna_ofa.evaluation import recalibrate
 from optuna_ofa.space import Family, Head, SearchSpace, Stage, Stem, Subnet
 from optuna_ofa.supernet import resize_images
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from optuna_ofa import SearchSpace, Subnet, Supernet, get_family, recalibrate
+from optuna_ofa import SearchSpace, Subnet, Supernet, get_family
 from optuna_ofa.deployment import SubnetSwitcher
-from optuna_ofa.evaluation import weights_hash
+from optuna_ofa.evaluation import recalibrate, weights_hash
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import subnet_of
 from optuna_ofa.supernet import resize_images

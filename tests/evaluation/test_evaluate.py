@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import optuna_ofa
-from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate, recalibrate
+from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate
+from optuna_ofa.evaluation import recalibrate
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.supernet import resize_images
 

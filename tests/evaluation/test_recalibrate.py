@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa import SearchSpace, Supernet, recalibrate
+from optuna_ofa import SearchSpace, Supernet
+from optuna_ofa.evaluation import recalibrate
 from optuna_ofa.exceptions import InvalidArgumentError
 
 

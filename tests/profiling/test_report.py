@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa import Predictor, SearchSpace, latency_report
+from optuna_ofa import SearchSpace, latency_report
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.profiling import Latencies, LatencyReport
 from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
 from optuna_ofa.visualization._latency import macs_info
