@@ -53,7 +53,7 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
 
 
 def measurement_settings(arguments: Arguments) -> MeasurementSettings:
-    """Return the settings that `add_settings` or `add_runtime` added."""
+    """Return the settings that `add_settings` added."""
     from optuna_ofa.profiling import MeasurementSettings
 
     names = {field.name for field in dataclasses.fields(MeasurementSettings)}

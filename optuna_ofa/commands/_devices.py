@@ -174,9 +174,11 @@ def _run_graphs(arguments: Arguments) -> Output:
     export_profile(
         arguments["supernet"],
         folder,
-        measurement_settings(arguments),
+        runtime=arguments["runtime"],
         resolutions=arguments["resolutions"],
         method=arguments["method"],
+        batch=arguments["batch"],
+        precision=arguments["precision"],
     )
     on_device = f"python -m on_device --runtime {arguments['runtime']} ."
     text = (

@@ -15,6 +15,7 @@ from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, 
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling._table import build_table
+from optuna_ofa.profiling.on_device import Runtime
 from optuna_ofa.space import Family, SearchSpace
 
 Method = Literal["networks", "layers"]
@@ -24,10 +25,12 @@ PLAN = "profile.json"
 def export_profile(
     space: str | Family | SearchSpace,
     folder: str | Path,
-    settings: MeasurementSettings | None = None,
     *,
+    runtime: str | Runtime = MeasurementSettings.runtime,
     resolutions: Sequence[int] | None = None,
     method: Method | None = None,
+    batch: int = MeasurementSettings.batch,
+    precision: str = MeasurementSettings.precision,
     progress: bool | None = None,
 ) -> None:
     """Write the graphs that `profile` measures, and the script that measures them.
@@ -39,10 +42,12 @@ def export_profile(
     Args:
         space: As in `profile`.
         folder: The folder to write.
-        settings: As in `profile`. Graphs depend on the runtime, which need not be installed here,
-            on ``batch``, and on ``precision`` where that is ``"int8"``.
+        runtime: As in `MeasurementSettings`; it need not be installed here, but what writes its
+            graphs does.
         resolutions: As in `profile`.
         method: As in `profile`.
+        batch: As in `MeasurementSettings`.
+        precision: As in `MeasurementSettings`; ``"int8"`` needs graphs of its own.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Raises:
@@ -50,7 +55,7 @@ def export_profile(
         MissingDependencyError: If a package that writes the graphs is not installed.
     """
     space, folder = as_space(space), Path(folder)
-    settings = settings or MeasurementSettings()
+    settings = MeasurementSettings(runtime=runtime, batch=batch, precision=precision)
     profiles = settings.profiles
     method = method or ("networks" if profiles else "layers")
     if method not in ("networks", "layers") or (method == "networks" and not profiles):

@@ -56,7 +56,14 @@ def profile(
     runtime = settings.open_runtime()
     with _work_folder(folder, out) as place:
         export_profile(
-            space, place, settings, resolutions=resolutions, method=method, progress=progress
+            space,
+            place,
+            runtime=settings.runtime,
+            resolutions=resolutions,
+            method=method,
+            batch=settings.batch,
+            precision=settings.precision,
+            progress=progress,
         )
         with graph_progress("measuring", progress) as tick, argument_errors():
             measure_folder(place, runtime, settings, n_rounds=settings.n_rounds, progress=tick)

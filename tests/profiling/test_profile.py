@@ -136,7 +136,7 @@ def test_tells_what_is_done_and_the_time_left(
 ) -> None:
     monkeypatch.setattr(_rounds, "_INTERVAL", -1.0)  # report every turn
     told: list[tuple[int, int, float]] = []
-    export_profile(space, tmp_path, MeasurementSettings(runtime=device))
+    export_profile(space, tmp_path, runtime=device)
     n = len(json.loads((tmp_path / "manifest.json").read_text())["graphs"]) - 1
     measure_folder(
         tmp_path, device, RuntimeSettings(), n_rounds=3, progress=lambda *t: told.append(t)
@@ -221,7 +221,7 @@ def test_a_missing_runtime_names_its_extra(
 def test_a_folder_of_another_family_is_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    export_profile(space, tmp_path / "f", MeasurementSettings(runtime=device))
+    export_profile(space, tmp_path / "f", runtime=device)
     with pytest.raises(FormatError, match=r"manifest\.json for ofa_resnet50, .*ofa_mbv3_w1\.0"):
         table_from_folder(tmp_path / "f", "ofa_resnet50")
 
@@ -229,15 +229,15 @@ def test_a_folder_of_another_family_is_refused(
 def test_a_folder_with_other_graphs_is_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    export_profile(space, tmp_path / "f", MeasurementSettings(runtime=device))
+    export_profile(space, tmp_path / "f", runtime=device)
     with pytest.raises(InvalidArgumentError, match="`folder` must be new, or have the same graphs"):
-        export_profile(space, tmp_path / "f", MeasurementSettings(runtime=device, batch=4))
+        export_profile(space, tmp_path / "f", runtime=device, batch=4)
 
 
 def test_int8_needs_graphs_that_were_written_for_it(space: SearchSpace, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     space = space.restrict(resolution=64, kernel=3, expand=3)
-    export_profile(space, tmp_path, MeasurementSettings(precision="int8"))
+    export_profile(space, tmp_path, precision="int8")
     with pytest.raises(InvalidArgumentError, match=r"`folder` must .* have the same graphs"):
         profile(space, folder=tmp_path)
     settings = RuntimeSettings(precision="float32")
@@ -254,7 +254,7 @@ def test_int8_graphs_of_a_kind_that_has_none_are_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=r"one of \.onnx for int8"):
-        export_profile(space, tmp_path, MeasurementSettings(runtime=device, precision="int8"))
+        export_profile(space, tmp_path, runtime=device, precision="int8")
 
 
 @pytest.mark.parametrize(
