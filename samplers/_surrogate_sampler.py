@@ -13,7 +13,14 @@ from optuna.trial import TrialState
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.problem import PREDICTION, PREDICTION_STD, Evaluated, Problem, constraints_of
+from optuna_ofa.problem import (
+    NOT_MEASURED,
+    PREDICTION,
+    PREDICTION_STD,
+    Evaluated,
+    Problem,
+    constraints_of,
+)
 from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers._trials import MeasuredTrials, signs_of_directions
@@ -192,8 +199,10 @@ class SurrogateSampler(SubnetSampler):
         """Return the constraints of a trial; an objective need not set those on objectives."""
         excess = dict(constraints_of(trial))
         problem = self._problem
-        for name in problem.constraints if problem else ():
-            if problem and name in problem.objectives:
+        if problem is None:
+            return excess
+        for name in problem.constraints:
+            if name in problem.objectives:
                 value = trial.values[problem.objectives.index(name)]
                 excess.setdefault(name, float(problem.excess(name, np.array(value))))
         return excess
@@ -212,7 +221,7 @@ class SurrogateSampler(SubnetSampler):
     ) -> None:
         """Say of a trial that has failed that this is no accident of its process."""
         if state == TrialState.FAIL and PREDICTION in trial.user_attrs:
-            study._storage.set_trial_user_attr(trial._trial_id, "error", "not measured")
+            study._storage.set_trial_user_attr(trial._trial_id, "error", NOT_MEASURED)
         super().after_trial(study, trial, state, values)
 
     def _next(self, study: Study) -> Evaluated:

@@ -15,6 +15,9 @@ from optuna_ofa.fronts._pareto import nondominated
 from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated, Kind, Problem
 from optuna_ofa.space import SearchSpace
 
+KINDS: tuple[Kind, Kind] = (PREDICTED, MEASURED)
+Seconds = NDArray[np.float64]
+
 
 def of_kind(evaluated: Evaluated, kind: Kind | None) -> Evaluated:
     """Return the subnets of one kind; None takes the one kind that there is.
@@ -22,7 +25,7 @@ def of_kind(evaluated: Evaluated, kind: Kind | None) -> Evaluated:
     Raises:
         InvalidArgumentError: If there are both and ``kind`` is None, or it is unknown.
     """
-    if kind not in (None, PREDICTED, MEASURED):
+    if kind not in (None, *KINDS):
         raise InvalidArgumentError(f"`kind` must be 'predicted' or 'measured', but got {kind!r}.")
     if kind is not None:
         return evaluated.select(evaluated.measured == (kind == MEASURED))
@@ -80,18 +83,14 @@ def _points(problem: Problem, evaluated: Evaluated) -> list[FrontPoint]:
 
 def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFrontError:
     if len(evaluated.numbers) == 0:
-        of_kind = f"{kind} trial" if kind else "finished trial yet; call `search` first"
-        return EmptyFrontError(f"The study has no {of_kind}.")
+        missing = f"{kind} trial" if kind else "finished trial yet; call `search` first"
+        return EmptyFrontError(f"The study has no {missing}.")
     i = int(problem.violations(evaluated.excess).argmin())
     nearest = dict(zip(problem.objectives, evaluated.values[i].tolist(), strict=True))
     return EmptyFrontError(
         f"None of {len(evaluated.numbers)} trials satisfies {problem.constraints}; the nearest has "
         f"{values_in_words(nearest, {})}."
     )
-
-
-KINDS: tuple[Kind, Kind] = (PREDICTED, MEASURED)
-Seconds = NDArray[np.float64]
 
 
 class Findings(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +26,6 @@ from optuna_ofa.storage._write import Inserter, insert_trials
 
 _attributes = models.StudySystemAttributeModel.__table__
 _trials = models.TrialModel.__table__
-_Moment = datetime.datetime | None
 
 
 class TableStore(Store):
@@ -169,7 +167,7 @@ def _insert_summary(connection: sa.Connection, study_id: int, summary: Generatio
     connection.execute(sa.insert(_attributes), row)
 
 
-def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, _Moment, _Moment]]:
+def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, Moment, Moment]]:
     """Return the number, the start and the end of each complete trial."""
     query = sa.select(_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
     query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)

@@ -127,6 +127,12 @@ def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
     return attempt.predicted
 
 
+def tell_evolution(problem: Problem, evolution: Evolution, evaluated: Evaluated) -> None:
+    """Tell a search what was predicted: costs, smaller is better, and violations."""
+    costs = evaluated.values * problem.signs
+    evolution.tell(evaluated.matrix, costs, problem.violations(evaluated.excess))
+
+
 def _n_on_front(problem: Problem, candidates: Evaluated, taken: Matrix) -> int:
     """Return how many of the feasible nondominated candidates are not taken."""
     feasible = np.flatnonzero(problem.violations(candidates.excess) <= 0)
@@ -145,6 +151,5 @@ def _propose(problem: Problem, evolution: Evolution, taken: Matrix, n: int) -> E
         except SearchSpaceExhaustedError:
             break
         found.append(new)
-        violations = problem.violations(new.excess)
-        evolution.tell(new.matrix, new.values * problem.signs, violations)
+        tell_evolution(problem, evolution, new)
     return Evaluated.join(found)

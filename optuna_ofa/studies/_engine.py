@@ -30,6 +30,7 @@ from optuna_ofa.studies._ask import (
     choose_predicted,
     predicted,
     require_count,
+    tell_evolution,
 )
 from optuna_ofa.studies._tell import Measured, check_endings, endings_of
 
@@ -214,8 +215,7 @@ class Engine:
         return numbers[new], matrix[new]
 
     def _tell(self, predicted: Evaluated) -> None:
-        violations = self.problem.violations(predicted.excess)
-        self._evolution.tell(predicted.matrix, predicted.values * self.problem.signs, violations)
+        tell_evolution(self.problem, self._evolution, predicted)
 
     # ------------------------------------------------------------------ measuring
 
