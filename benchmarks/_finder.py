@@ -12,8 +12,7 @@ import numpy as np
 from _fronts import FAMILY, Matrix
 from _peer import Note10, accuracy_predictor, import_ofa
 
-from optuna_ofa.formats import subnet_from_dialect
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import SearchSpace, subnet_from_dialect
 
 LIMITS_MS = tuple(np.geomspace(15, 60, 8).round(1).tolist())  # the range that it accepts
 

@@ -9,10 +9,10 @@ import optuna
 from _fronts import Matrix, Values
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.predictors._rows import measured_rows
 from optuna_ofa.samplers import SurrogateSampler
+from optuna_ofa.space import read_measured_subnets
 
 FOLDER, LOG = "ofa_mbv3_w1.0_measured", "mbnv3w10_evonsga2_acc_macs.csv"
 _MILLION = 1e6

@@ -22,9 +22,9 @@ from _accuracy_rivals import RIVALS, Fit, Fitted, Vector
 from _accuracy_spread import SPREADS
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import kendall_tau
 from optuna_ofa.predictors._rows import MeasuredRows, measured_rows
+from optuna_ofa.space import read_measured_subnets
 
 FAMILY, RESOLUTION = "ofa_mbv3_w1.0", 224
 FOLDER = "ofa_mbv3_w1.0_measured"

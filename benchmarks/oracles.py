@@ -12,13 +12,13 @@ import numpy as np
 
 from optuna_ofa import AccuracyPredictor, LatencyTable, SearchSpace
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
-from optuna_ofa.formats import (
+from optuna_ofa.space import (
     layers_from_net_config,
     read_measured_subnets,
     read_specialized,
     subnet_from_net_config,
+    subnet_layers,
 )
-from optuna_ofa.space import subnet_layers
 
 CSV_FILES = (
     "mbnv3w10_evoga_acc",

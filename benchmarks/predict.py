@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from _peer import ACCURACY, RESOLUTIONS, TABLE, Note10, accuracy_predictor
 
-from optuna_ofa.formats import subnet_to_dialect
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable
+from optuna_ofa.space import subnet_to_dialect
 
 N_TABLE = 1_000_000
 N_BATCH = 20_000

@@ -41,7 +41,6 @@ ROOT, ENTRY = "modules of the root", "the package itself"  # ENTRY: its __init__
 ROOMS = (
     ROOT,
     "space",
-    "formats",
     "costs",
     "supernet",
     "training",

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
 from optuna_ofa.costs import LayerSum, layer_macs
-from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import kendall_tau
+from optuna_ofa.space import read_measured_subnets
 
 FAMILY = "ofa_mbv3_w1.0"
 RESOLUTION = 224

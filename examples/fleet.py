@@ -22,8 +22,7 @@ import optuna_ofa
 from optuna_ofa import LatencyTable
 from optuna_ofa.costs import layer_macs
 from optuna_ofa.exceptions import MissingEntryError
-from optuna_ofa.formats import layers_from_net_config
-from optuna_ofa.space import Layer
+from optuna_ofa.space import Layer, layers_from_net_config
 from optuna_ofa.visualization import plot_transfer
 
 FAMILY = "ofa_mbv3_w1.2"

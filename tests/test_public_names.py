@@ -45,7 +45,6 @@ def test_rooms_that_users_reach_from_the_root_are_attributes() -> None:
         "commands",
         "costs",
         "fleets",
-        "formats",
         "graphs",
         "measurements",
         "problem",

@@ -15,8 +15,8 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.deployment import export, figures_of
-from optuna_ofa.formats import net_config
 from optuna_ofa.fronts import FrontPoint
+from optuna_ofa.space import net_config
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore

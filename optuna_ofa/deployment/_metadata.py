@@ -18,7 +18,7 @@ from optuna_ofa.deployment._deployable import Deployable, Metadata
 from optuna_ofa.deployment._figures import KnownValue
 from optuna_ofa.deployment._formats import Format
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.formats import net_config
+from optuna_ofa.space import net_config
 
 VERSION = 1
 

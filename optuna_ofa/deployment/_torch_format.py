@@ -11,7 +11,7 @@ from torch import nn
 from optuna_ofa._files import replacing
 from optuna_ofa._imports import try_import
 from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
-from optuna_ofa.formats import layers_from_net_config, net_config
+from optuna_ofa.space import layers_from_net_config, net_config
 from optuna_ofa.supernet import build_plain
 
 _safetensors = try_import("safetensors.torch", extra="safetensors")

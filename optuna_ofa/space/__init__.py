@@ -1,4 +1,4 @@
-"""Supernet families, subnets, search spaces and the layers of a network."""
+"""Supernet families, subnets and their formats, search spaces and the layers of a network."""
 
 from optuna_ofa.space._families import (
     families,
@@ -38,7 +38,27 @@ from optuna_ofa.space._slots import (
     subnet_layers,
 )
 from optuna_ofa.space._space import SearchSpace, space_of_choices as space_of_choices
-from optuna_ofa.space._subnet import Subnet, checked_entries as checked_entries
+from optuna_ofa.space._subnet import Subnet
+from optuna_ofa.space.formats._dialects import subnet_from_dialect, subnet_to_dialect
+from optuna_ofa.space.formats._measured_csv import (
+    MeasuredSubnets as MeasuredSubnets,
+    read_measured_subnets,
+)
+from optuna_ofa.space.formats._net_config import net_config
+from optuna_ofa.space.formats._net_config_files import (
+    read_net_config,
+    read_specialized as read_specialized,
+)
+from optuna_ofa.space.formats._net_config_reader import (
+    layers_from_net_config,
+    subnet_from_net_config,
+)
+from optuna_ofa.space.formats._onehot import (
+    OneHotEncoding as OneHotEncoding,
+    mobilenet_encoding as mobilenet_encoding,
+    resnet_encoding as resnet_encoding,
+    tutorial_encoding as tutorial_encoding,
+)
 
 __all__ = [
     "Family",
@@ -52,6 +72,13 @@ __all__ = [
     "families",
     "get_family",
     "keys_of",
+    "layers_from_net_config",
     "mobilenet_v3_small_images",
+    "net_config",
+    "read_measured_subnets",
+    "read_net_config",
+    "subnet_from_dialect",
+    "subnet_from_net_config",
     "subnet_layers",
+    "subnet_to_dialect",
 ]

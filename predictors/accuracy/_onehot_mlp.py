@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from optuna_ofa.formats import OneHotEncoding
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import KnownTangents, in_blocks
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.space import Matrix, OneHotEncoding, SearchSpace
 
 
 class OneHotMLP(AccuracyModel):

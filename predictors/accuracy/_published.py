@@ -10,14 +10,16 @@ from pathlib import Path
 import torch
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.formats import (
+from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
+from optuna_ofa.space import (
+    Family,
     OneHotEncoding,
+    SearchSpace,
+    get_family,
     mobilenet_encoding,
     resnet_encoding,
     tutorial_encoding,
 )
-from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
-from optuna_ofa.space import Family, SearchSpace, get_family
 
 _N_BLOCKS = {"MobileNetV3": 20, "ProxylessNASNets": 21}
 

@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
-from optuna_ofa.formats import (
+from optuna_ofa.space import (
+    Layer,
+    SearchSpace,
+    get_family,
     layers_from_net_config,
     net_config,
     read_measured_subnets,
     read_specialized,
     subnet_from_net_config,
+    subnet_layers,
 )
-from optuna_ofa.space import Layer, SearchSpace, get_family, subnet_layers
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
 MEASURED = (

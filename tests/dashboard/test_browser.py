@@ -20,8 +20,8 @@ from optuna.storages import RDBStorage
 
 import optuna_ofa
 from optuna_ofa.dashboard import Published
-from optuna_ofa.formats import net_config
 from optuna_ofa.fronts import FrontPoint
+from optuna_ofa.space import net_config
 from optuna_ofa.studies import SubnetStudy
 
 dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")

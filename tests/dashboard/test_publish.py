@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna_ofa import load_supernet
 from optuna_ofa.dashboard import PublishEvery
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError
-from optuna_ofa.formats import net_config
+from optuna_ofa.space import net_config
 from optuna_ofa.studies import SubnetStudy
 
 dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")

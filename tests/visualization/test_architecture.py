@@ -10,8 +10,7 @@ import pytest
 
 from optuna_ofa import SearchSpace, Subnet
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.formats import layers_from_net_config
-from optuna_ofa.space import Layer, subnet_layers
+from optuna_ofa.space import Layer, layers_from_net_config, subnet_layers
 from optuna_ofa.visualization import architecture_info, plot_architecture
 from optuna_ofa.visualization._architecture import ArchitectureRow
 from optuna_ofa.visualization._style import kernel_colour

@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import AccuracyPredictor
-from optuna_ofa.space import SearchSpace, families
+from optuna_ofa.space import SearchSpace, families, read_measured_subnets
 
 SPACE = SearchSpace("ofa_mbv3_w1.0").restrict(resolution=[192, 224])
 MATRIX = SPACE.sample(300, seed=0)

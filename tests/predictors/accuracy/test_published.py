@@ -18,9 +18,8 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
     InvalidSubnetError,
 )
-from optuna_ofa.formats import subnet_to_dialect
 from optuna_ofa.predictors import AccuracyPredictor
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import Subnet, subnet_to_dialect
 
 TUTORIAL = "ofa_mbv3_w1.2_acc_predictor.pth"
 RESNET = "ofa_resnet50_acc_predictor.pth"

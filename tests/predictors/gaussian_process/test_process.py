@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 import optuna_ofa
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.formats import read_measured_subnets
 from optuna_ofa.predictors import AccuracyPredictor, kendall_tau
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors.gaussian_process import _process
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import SearchSpace, read_measured_subnets
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=224)
 MATRIX = SPACE.sample(120, seed=0)

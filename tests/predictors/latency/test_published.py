@@ -12,9 +12,15 @@ import pytest
 import yaml
 
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, MissingEntryError
-from optuna_ofa.formats import layers_from_net_config, net_config, subnet_to_dialect
 from optuna_ofa.predictors import LatencyPredictor, LatencyTable
-from optuna_ofa.space import Layer, SearchSpace, subnet_layers
+from optuna_ofa.space import (
+    Layer,
+    SearchSpace,
+    layers_from_net_config,
+    net_config,
+    subnet_layers,
+    subnet_to_dialect,
+)
 from optuna_ofa.space._families import proxylessnas
 
 FILES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.formats._net_config import Config
+from optuna_ofa.space.formats._net_config import Config
 
 _RENAMED = {"MobileInvertedResidualBlock": "ResidualBlock", "MBInvertedConvLayer": "MBConvLayer"}
 _MY_2D_LAYER = {"dropout_rate": 0, "ops_order": "weight_bn_act"}

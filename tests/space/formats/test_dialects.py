@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.formats import subnet_from_dialect, subnet_to_dialect
-from optuna_ofa.space import SearchSpace, Subnet, families
+from optuna_ofa.space import SearchSpace, Subnet, families, subnet_from_dialect, subnet_to_dialect
 
 FAMILIES = [family.name for family in families()]
 DIALECTS: list[Any] = ["ofa_tutorial", "ofa", "nsganetv2"]

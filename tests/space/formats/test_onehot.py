@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.formats import mobilenet_encoding, resnet_encoding, tutorial_encoding
-from optuna_ofa.space import SearchSpace, Subnet, get_family
+from optuna_ofa.space import (
+    SearchSpace,
+    Subnet,
+    get_family,
+    mobilenet_encoding,
+    resnet_encoding,
+    tutorial_encoding,
+)
 
 
 def _padded(subnet: Subnet) -> dict[str, Any]:

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError
-from optuna_ofa.formats import (
+from optuna_ofa.space import (
+    SearchSpace,
+    Subnet,
+    families,
+    get_family,
     layers_from_net_config,
     net_config,
     read_net_config,
     read_specialized,
     subnet_from_net_config,
+    subnet_layers,
 )
-from optuna_ofa.space import SearchSpace, Subnet, families, get_family, subnet_layers
 
 FAMILIES = [family.name for family in families()]
 

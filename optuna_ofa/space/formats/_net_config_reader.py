@@ -8,18 +8,13 @@ from os import PathLike
 from typing import Any, Literal
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
-from optuna_ofa.formats._net_config import Config
-from optuna_ofa.formats._net_config_files import read_net_config
-from optuna_ofa.space import (
-    Family,
-    Layer,
-    Subnet,
-    families,
-    get_family,
-    make_divisible,
-    strided,
-    subnet_layers,
-)
+from optuna_ofa.space._families import families, get_family
+from optuna_ofa.space._family import Family, make_divisible
+from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._slots import strided, subnet_layers
+from optuna_ofa.space._subnet import Subnet
+from optuna_ofa.space.formats._net_config import Config
+from optuna_ofa.space.formats._net_config_files import read_net_config
 
 ConfigSource = Mapping[str, Any] | str | PathLike[str]
 

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
-from optuna_ofa.formats._dialects import subnet_from_dialect
-from optuna_ofa.space import Family, Subnet, get_family
+from optuna_ofa.space._families import get_family
+from optuna_ofa.space._family import Family
+from optuna_ofa.space._subnet import Subnet
+from optuna_ofa.space.formats._dialects import subnet_from_dialect
 
 _COLUMNS = ("Sub-network", "Top-1 Acc (%)", "MACs", "Model Parameters", "Latency (ms)")
 

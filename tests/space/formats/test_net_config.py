@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa.formats import net_config, read_net_config, subnet_to_dialect
-from optuna_ofa.space import SearchSpace, Subnet, families
+from optuna_ofa.space import (
+    SearchSpace,
+    Subnet,
+    families,
+    net_config,
+    read_net_config,
+    subnet_to_dialect,
+)
 
 FAMILIES = [family.name for family in families()]
 

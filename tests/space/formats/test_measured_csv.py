@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
-from optuna_ofa.formats import read_measured_subnets, subnet_to_dialect
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import SearchSpace, read_measured_subnets, subnet_to_dialect
 
 HEADER = "Sub-network,Date,Model Parameters,Latency (ms),MACs,Top-1 Acc (%)"
 SUBNET = SearchSpace("ofa_mbv3_w1.0").smallest()

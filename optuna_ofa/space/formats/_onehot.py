@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.space import Family, Gene, GeneKind, Matrix, SearchSpace
+from optuna_ofa.space._family import Family, Gene, GeneKind
+from optuna_ofa.space._matrix import Matrix
+from optuna_ofa.space._space import SearchSpace
 
 # rows are encoded in pieces that stay in the processor's cache
 _CHUNK = 2048

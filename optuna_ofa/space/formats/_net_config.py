@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from optuna_ofa.space import Layer, Subnet, subnet_layers
+from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._slots import subnet_layers
+from optuna_ofa.space._subnet import Subnet
 
 Config = dict[str, Any]
 

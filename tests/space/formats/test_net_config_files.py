@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from optuna_ofa.exceptions import FormatError
-from optuna_ofa.formats import net_config, read_net_config, read_specialized
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import SearchSpace, net_config, read_net_config, read_specialized
 
 SUBNET = SearchSpace("ofa_proxyless_w1.3").smallest()
 
