@@ -6,14 +6,11 @@ from optuna_ofa.space._families import (
     known_families as known_families,
     mobilenet_v3_small_images,
 )
-from optuna_ofa.space._family import (
-    Family,
-    Gene as Gene,
-    GeneKind as GeneKind,
-    Head,
-    Stage,
-    Stem,
-    make_divisible as make_divisible,
+from optuna_ofa.space._family import Family, Gene as Gene, GeneKind as GeneKind
+from optuna_ofa.space._family_table import (
+    family_differences as family_differences,
+    family_from_dict as family_from_dict,
+    require_family as require_family,
 )
 from optuna_ofa.space._genotype import (
     full_depth as full_depth,
@@ -29,6 +26,13 @@ from optuna_ofa.space._matrix import (
     absent as absent,
     first_of_each as first_of_each,
     keys_of,
+)
+from optuna_ofa.space._parts import (
+    ACTIVATIONS as ACTIVATIONS,
+    Head,
+    Stage,
+    Stem,
+    make_divisible as make_divisible,
 )
 from optuna_ofa.space._slots import (
     Slot as Slot,

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space._family import Family, Head, Stage, Stem, make_divisible
+from optuna_ofa.space._family import Family
+from optuna_ofa.space._parts import Head, Stage, Stem, make_divisible
 
 
 def mobilenet_v3(name: str, aliases: tuple[str, ...], width: float, resolutions: range) -> Family:

@@ -6,19 +6,16 @@ The numbers come from the published Once-for-All code (``ofa`` on PyPI,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space._family_checks import check_table
+from optuna_ofa.space._parts import Head, Stage, Stem
+from optuna_ofa.space._table import fingerprint, to_table
 
 GeneKind = Literal["resolution", "depth", "kernel", "expand", "width"]
-
-
-def make_divisible(value: float, divisor: int = 8) -> int:
-    """Round a number of channels to a multiple of ``divisor``, never below 90 % of ``value``."""
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
 
 
 @dataclass(frozen=True)
@@ -53,82 +50,17 @@ class Gene:
         return round(value / self.scale)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A run of blocks with one output width; the first one has the stride.
-
-    Args:
-        out_channels: One number of channels for each choice of the width gene (one if fixed).
-        stride: Stride of the first block.
-        act: Activation, ``"relu"``, ``"relu6"`` or ``"h_swish"``.
-        use_se: Whether the blocks have squeeze-and-excitation.
-        base_depth: Blocks that are there whatever the depth gene says.
-        depths: Choices of the depth gene; its value is added to ``base_depth``.
-    """
-
-    out_channels: tuple[int, ...]
-    stride: int
-    act: str
-    use_se: bool = False
-    base_depth: int = 0
-    depths: tuple[int, ...] = (2, 3, 4)
-
-    @property
-    def max_blocks(self) -> int:
-        """Number of blocks of the largest subnet."""
-        return self.base_depth + max(self.depths)
-
-
-@dataclass(frozen=True)
-class Stem:
-    """The layers before the first elastic block.
-
-    For ``mbconv`` families: conv3x3 and one MBConv with expand ratio 1. For ``bottleneck``
-    families: conv3x3 (stride 2), a residual conv3x3 that the depth gene of the stem may skip,
-    conv3x3 and a 3x3 max pooling of stride 2.
-
-    Args:
-        conv_channels: Output channels of the first convolution, for each width choice.
-        out_channels: Output channels of the stem, for each width choice.
-        act: Activation of the first convolution.
-        stride: Stride of the first convolution.
-        block_act: Activation of the MBConv.
-        depths: Choices of the stem's depth gene, empty where it has none.
-    """
-
-    conv_channels: tuple[int, ...]
-    out_channels: tuple[int, ...]
-    act: str
-    stride: int = 2
-    block_act: str = "relu"
-    depths: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Head:
-    """The layers after the last block; 0 channels means that the layer is absent.
-
-    Args:
-        final_expand_channels: 1x1 convolution with batch normalisation, before the pooling.
-        feature_mix_channels: 1x1 convolution; after the pooling and without batch normalisation
-            where there is a final expand layer, before it and with one otherwise.
-        act: Activation of both.
-        n_classes: Outputs of the classifier.
-    """
-
-    final_expand_channels: int
-    feature_mix_channels: int
-    act: str
-    n_classes: int = 1000
-
-
 @dataclass(frozen=True, repr=False)
 class Family:
     """One supernet family.
 
+    A family is its table: two are equal where all but the aliases is. Of choices, the order does
+    not matter.
+
     Args:
-        name: The short name that users write, ``"ofa_mbv3_w1.2"``.
-        aliases: Published names of the same family.
+        name: The short name that users write, ``"ofa_mbv3_w1.2"``; a family of your own needs one
+            that no published family has.
+        aliases: Other names of the same table; those of a published one are left out of another.
         architecture: ``name`` in ``net.config``: ``MobileNetV3``, ``ProxylessNASNets`` or
             ``ResNets``.
         block: The elastic block: ``"mbconv"`` (inverted residual; expand ratio relative to the
@@ -144,12 +76,13 @@ class Family:
         in_channels: Channels of the input image.
 
     Raises:
-        InvalidArgumentError: If an expand ratio has more than two decimals, an ``mbconv`` family
-            has elastic widths, or a ``bottleneck`` family has a fixed width or depth.
+        InvalidArgumentError: If an entry breaks a rule, which the message names: an even kernel,
+            choices that are not distinct, a stage that may have no block where its shapes need
+            one, an unknown activation, a published name on another table, and so on.
     """
 
     name: str
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
     architecture: str
     block: Literal["mbconv", "bottleneck"]
     resolutions: tuple[int, ...]
@@ -163,28 +96,28 @@ class Family:
     in_channels: int = 3
 
     def __post_init__(self) -> None:
-        if any(abs(e * 100 - round(e * 100)) > 1e-6 for e in self.expands):
-            raise InvalidArgumentError(
-                f"`expands` must be whole percents, such as 0.35, but got {self.expands}."
-            )
-        elastic = len(self.width_mults) > 1
-        if elastic != (self.block == "bottleneck"):
-            raise InvalidArgumentError(
-                f"`width_mults` must be {'one' if elastic else 'several'} for {self.block} "
-                f"blocks, but got {self.width_mults}."
-            )
-        depths = (self.stem.depths, *(stage.depths for stage in self.stages))
-        if elastic and any(len(choices) < 2 for choices in depths):
-            raise InvalidArgumentError(
-                f"`depths` of the stem and of every stage must be several for {self.block} "
-                f"blocks, but got {depths}."
-            )
+        check_table(self)
 
     def __hash__(self) -> int:  # hashing the whole table for every subnet would be slow
         return hash(self.name)
 
     def __repr__(self) -> str:
         return f"<Family {self.name}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table, JSON-ready; `family_from_dict` reads it."""
+        return to_table(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the table without its names, in 64 hexadecimal digits."""
+        return fingerprint(self.to_dict())
+
+    @property
+    def total_stride(self) -> int:
+        """Number of pixels of an image, along a side, for one pixel of the last map."""
+        pooled = 2 if self.block == "bottleneck" else 1  # the stem pools
+        return self.stem.stride * pooled * math.prod(stage.stride for stage in self.stages)
 
     @property
     def n_blocks(self) -> int:

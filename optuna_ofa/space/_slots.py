@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from optuna_ofa.space._family import Family, make_divisible
+from optuna_ofa.space._family import Family
 from optuna_ofa.space._genotype import genotype_of
 from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._parts import make_divisible
 from optuna_ofa.space._subnet import Subnet
 
 

@@ -30,19 +30,13 @@ class Supernet(nn.Module):
         dropout: Probability of dropping a feature before the classifier, in training mode.
 
     Raises:
-        InvalidArgumentError: If ``dropout`` is no probability, or the family mixes inverted
-            residuals with and without expansion.
+        InvalidArgumentError: If ``dropout`` is no probability.
     """
 
     def __init__(self, family: Family, *, dropout: float = 0.0) -> None:
         super().__init__()
         if not 0 <= dropout <= 1:
             raise InvalidArgumentError(f"`dropout` must be from 0 to 1, but got {dropout!r}.")
-        if family.block == "mbconv" and 1 in family.expands and len(family.expands) > 1:
-            raise InvalidArgumentError(
-                "`family.expands` must not have 1, which stands for a block without expansion, "
-                f"beside other ratios, but got {family.expands}."
-            )
         self.family = family
         self.dropout = dropout
         largest = SearchSpace(family).largest()

@@ -122,18 +122,10 @@ def _fitting(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
         InvalidArgumentError: If it is something else, does not fit, or is too small.
     """
     images, labels = check_batch(batch, family, "`loader` must give", "a batch")
-    least = total_stride(family)
+    least = family.total_stride
     if not len(labels) or min(images.shape[2:]) < least:
         raise InvalidArgumentError(
             f"`loader` must give images of at least {least} pixels a side, the product of the "
             f"strides of {family.name}, but gave some of shape {tuple(images.shape)}."
         )
     return images, labels.long()
-
-
-def total_stride(family: Family) -> int:
-    """Return the number of pixels of an image for one pixel of the last map."""
-    stride = family.stem.stride * (2 if family.block == "bottleneck" else 1)  # the stem pools
-    for stage in family.stages:
-        stride *= stage.stride
-    return stride

@@ -20,7 +20,7 @@ from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
-from optuna_ofa.training._batches import Batches, total_stride
+from optuna_ofa.training._batches import Batches
 from optuna_ofa.training._history import LogEntry, TrainingHistory, followed_subnets
 from optuna_ofa.training._random import derived_seed, seeded
 from optuna_ofa.training._recipe import Phase, Recipe, check_runs
@@ -286,7 +286,7 @@ def _check(
         raise InvalidArgumentError(
             f"`space` must be of {family.name}, but got one of {space.family.name}."
         )
-    least = total_stride(family)
+    least = family.total_stride
     if space.resolutions[0] < least:
         raise InvalidArgumentError(
             f"`space` must have resolutions of at least {least} pixels, the product of the "

@@ -153,7 +153,11 @@ def test_a_family_without_elastic_depth_can_be_searched() -> None:
     [
         ("ofa_mbv3_w1.0", {"width_mults": (0.8, 1.0)}, "`width_mults` must be one"),
         ("ofa_resnet50", {"width_mults": (1.0,)}, "`width_mults` must be several"),
-        ("ofa_resnet50", {"stem": Stem((24,), (64,), act="relu")}, "`depths` of the stem"),
+        (
+            "ofa_resnet50",
+            {"stem": Stem((24, 24, 32), (40, 48, 64), act="relu")},
+            "`stem.depths` must be two",
+        ),
     ],
     ids=["elastic-mbconv-width", "fixed-bottleneck-width", "fixed-stem-depth"],
 )

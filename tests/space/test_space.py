@@ -220,7 +220,7 @@ def test_equal_spaces() -> None:
 
 
 def test_a_changed_family_is_another_space() -> None:
-    family = get_family("ofa_mbv3_w1.0")
+    family = replace(get_family("ofa_mbv3_w1.0"), name="own")
     assert SearchSpace(replace(family, bn_eps=1e-3)) != SearchSpace(family)
 
 

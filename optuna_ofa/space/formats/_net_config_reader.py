@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space._families import families, get_family
-from optuna_ofa.space._family import Family, make_divisible
+from optuna_ofa.space._family import Family
 from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._parts import make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._net_config import Config

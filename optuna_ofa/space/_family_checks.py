@@ -1,0 +1,187 @@
+"""The rules that a whole table must keep, so that every subnet of it is a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space import _rules as rules
+from optuna_ofa.space._parts import Head, Stage, Stem
+from optuna_ofa.space._table import fingerprint, to_table
+
+ARCHITECTURES = {"MobileNetV3": "mbconv", "ProxylessNASNets": "mbconv", "ResNets": "bottleneck"}
+# The names that only one table may have: the published ones and the package's own, with the
+# beginning of the table's fingerprint. A test compares them with `known_families`.
+RESERVED = {
+    **dict.fromkeys(("ofa_mbv3_w1.0", "ofa_mbv3_d234_e346_k357_w1.0"), "0fd606036f996efb"),
+    **dict.fromkeys(("ofa_mbv3_w1.2", "ofa_mbv3_d234_e346_k357_w1.2"), "ac4c75ac26fe7367"),
+    **dict.fromkeys(
+        ("ofa_proxyless_w1.3", "ofa_proxyless_d234_e346_k357_w1.3"), "c8addbe337745901"
+    ),
+    **dict.fromkeys(
+        ("ofa_resnet50", "ofa_resnet50_d=0+1+2_e=0.2+0.25+0.35_w=0.65+0.8+1.0", "ofa_resnet50d"),
+        "5a1edbc2e05c82cc",
+    ),
+    "ofa_mbv3_fashion": "9461f5350048593f",
+}
+
+
+def check_table(family: Any) -> None:
+    """Bring the entries of a new family into their form.
+
+    Raises:
+        InvalidArgumentError: If one breaks a rule; with the field, the rule and the value.
+    """
+    _check_entries(family)
+    _check_widths(family)
+    _check_parts(family)
+    if family.block == "mbconv":
+        _check_mbconv(family)
+    else:
+        _check_bottleneck(family)
+    _check_sizes(family)
+    _check_names(family)
+
+
+def _check_entries(family: Any) -> None:
+    architecture = rules.text("architecture", family.architecture, tuple(ARCHITECTURES))
+    block = rules.text("block", family.block, tuple(dict.fromkeys(ARCHITECTURES.values())))
+    if ARCHITECTURES[architecture] != block:
+        raise InvalidArgumentError(
+            f"`block` must be {ARCHITECTURES[architecture]!r} for {architecture}, but got "
+            f"{block!r}."
+        )
+    rules.assign(
+        family,
+        name=rules.text("name", family.name),
+        aliases=rules.entries("aliases", family.aliases, least=0),
+        resolutions=rules.choices("resolutions", rules.integers("resolutions", family.resolutions)),
+        kernels=rules.choices("kernels", rules.integers("kernels", family.kernels)),
+        expands=_numbers("expands", family.expands),
+        width_mults=_numbers("width_mults", family.width_mults),
+        bn_eps=rules.number("bn_eps", family.bn_eps),
+        in_channels=rules.integer("in_channels", family.in_channels),
+    )
+    if any(kernel % 2 == 0 for kernel in family.kernels):
+        raise InvalidArgumentError(f"`kernels` must be odd, but got {family.kernels}.")
+    if any(abs(e * 100 - round(e * 100)) > 1e-6 for e in family.expands):
+        raise InvalidArgumentError(
+            f"`expands` must be whole percents, such as 0.35, but got {family.expands}."
+        )
+
+
+def _numbers(field: str, values: Any) -> tuple[float, ...]:
+    found = rules.entries(field, values)
+    return rules.choices(field, [rules.number(f"{field}[{i}]", v) for i, v in enumerate(found)])
+
+
+def _check_widths(family: Any) -> None:
+    elastic = family.block == "bottleneck"
+    if elastic != (len(family.width_mults) > 1):
+        raise InvalidArgumentError(
+            f"`width_mults` must be {'several' if elastic else 'one'} for {family.block} blocks, "
+            f"but got {family.width_mults}."
+        )
+
+
+def _check_parts(family: Any) -> None:
+    stages = rules.entries("stages", family.stages)
+    rules.assign(family, stages=stages)
+    parts = [("stem", family.stem, Stem), ("head", family.head, Head)]
+    parts += [(f"stages[{i}]", stage, Stage) for i, stage in enumerate(stages)]
+    for field, part, kind in parts:
+        if not isinstance(part, kind):
+            raise InvalidArgumentError(
+                f"`{field}` must be a `{kind.__name__}`, but got {part!r:.100}."
+            )
+    n_widths = len(family.width_mults)
+    channels = {
+        "stem.conv_channels": family.stem.conv_channels,
+        "stem.out_channels": family.stem.out_channels,
+        **{f"stages[{i}].out_channels": stage.out_channels for i, stage in enumerate(stages)},
+    }
+    for field, numbers in channels.items():
+        if len(numbers) != n_widths or list(numbers) != sorted(numbers):
+            raise InvalidArgumentError(
+                f"`{field}` must be {n_widths} ascending numbers, one for each of `width_mults`, "
+                f"but got {numbers}."
+            )
+
+
+def _check_mbconv(family: Any) -> None:
+    if family.stem.depths:
+        raise InvalidArgumentError(
+            f"`stem.depths` must be empty for mbconv blocks, but got {family.stem.depths}."
+        )
+    if 1 in family.expands and len(family.expands) > 1:
+        raise InvalidArgumentError(
+            "`expands` must not have 1, which stands for a block without expansion, beside other "
+            f"ratios, but got {family.expands}."
+        )
+    if not family.head.feature_mix_channels:
+        raise InvalidArgumentError(
+            "`head.feature_mix_channels` must be positive for mbconv blocks, but got 0."
+        )
+    before = family.stem
+    for i, stage in enumerate(family.stages):
+        same = stage.stride == 1 and stage.out_channels == before.out_channels
+        if stage.base_depth + min(stage.depths) < 1 and not same:
+            raise InvalidArgumentError(
+                f"`stages[{i}].depths` must be 1 or more, because a stage without blocks passes "
+                f"its input on, and this one has stride {stage.stride} and makes "
+                f"{before.out_channels[0]} channels {stage.out_channels[0]}, but got "
+                f"{stage.depths}."
+            )
+        before = stage
+
+
+def _check_bottleneck(family: Any) -> None:
+    if family.kernels != (3,):
+        raise InvalidArgumentError(
+            f"`kernels` must be (3,) for bottleneck blocks, but got {family.kernels}."
+        )
+    if len(family.stem.depths) != 2:
+        raise InvalidArgumentError(
+            f"`stem.depths` must be two for bottleneck blocks, without and with the layer that "
+            f"can be skipped, but got {family.stem.depths}."
+        )
+    head = family.head
+    if head.final_expand_channels or head.feature_mix_channels:
+        raise InvalidArgumentError(
+            f"`head` must have 0 `final_expand_channels` and `feature_mix_channels` for bottleneck "
+            f"blocks, but got {head.final_expand_channels} and {head.feature_mix_channels}."
+        )
+    for i, stage in enumerate(family.stages):
+        if len(stage.depths) < 2 or stage.base_depth + min(stage.depths) < 1:
+            raise InvalidArgumentError(
+                f"`stages[{i}].depths` must be several for bottleneck blocks, and at least one "
+                f"block with `base_depth`, but got {stage.depths} with {stage.base_depth}."
+            )
+        if stage.use_se:
+            raise InvalidArgumentError(
+                f"`stages[{i}].use_se` must be False for bottleneck blocks, but got True."
+            )
+
+
+def _check_sizes(family: Any) -> None:
+    if family.resolutions[0] < family.total_stride:
+        raise InvalidArgumentError(
+            f"`resolutions` must be {family.total_stride} pixels or more, the product of the "
+            f"strides, but got {family.resolutions}."
+        )
+
+
+def _check_names(family: Any) -> None:
+    rules.assign(
+        family, aliases=tuple(rules.text(f"aliases[{i}]", a) for i, a in enumerate(family.aliases))
+    )
+    if not RESERVED.keys() & {family.name, *family.aliases}:
+        return
+    own = fingerprint(to_table(family))
+    if not own.startswith(RESERVED.get(family.name, "")):
+        raise InvalidArgumentError(
+            f"`name` must be another than that of a published family, which has another table, "
+            f"but got {family.name!r}."
+        )
+    kept = tuple(a for a in family.aliases if own.startswith(RESERVED.get(a, "")))
+    rules.assign(family, aliases=kept)

@@ -1,0 +1,83 @@
+"""Reading the table of a family back from a file, and comparing it with the one that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError
+from optuna_ofa.space._families import known_families
+from optuna_ofa.space._family import Family
+from optuna_ofa.space._parts import Head, Stage, Stem
+from optuna_ofa.space._table import differences
+
+
+def family_from_dict(table: Any, where: str = "the table") -> Family:
+    """Return the family of a table that `Family.to_dict` gave.
+
+    Args:
+        table: The table.
+        where: What holds it, for the messages: ``"family.json"``.
+
+    Raises:
+        FormatError: If it is no table of a family; with the reason.
+        FamilyMismatchError: If it has the name of a published family and is another one.
+    """
+    try:
+        parts = {
+            "stem": Stem(**table["stem"]),
+            "stages": tuple(Stage(**stage) for stage in table["stages"]),
+            "head": Head(**table["head"]),
+        }
+        _require_published(table, where)
+        return Family(**{**table, **parts})
+    except FamilyMismatchError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(
+            f"`family` of {where} must be the table of a family, but: {error}"
+        ) from error
+
+
+def _require_published(table: Mapping[str, Any], where: str) -> None:
+    """Refuse a table that only has the name of a published family."""
+    published = next((f for f in known_families() if f.name == table["name"]), None)
+    if published is None or table.keys() != {field.name for field in fields(Family)}:
+        return
+    found = differences(table, published.to_dict(), f"in {where}", "in the published family")
+    if found:
+        raise FamilyMismatchError(
+            f"`family` of {where} must be the published {published.name}, whose name it has, but "
+            f"differs: {found}."
+        )
+
+
+def require_family(
+    found: Family, wanted: Family, argument: str, where: str, there: str = "in the file"
+) -> None:
+    """Refuse what was made for another table than the one that is wanted.
+
+    Args:
+        found: The family that it was made for.
+        wanted: The family that is needed.
+        argument: Name of the caller's argument in the message.
+        where: What was made: the path of a file, ``"the predictor"``.
+        there: Where each different value of ``found`` is.
+
+    Raises:
+        FamilyMismatchError: With what differs.
+    """
+    if found != wanted:
+        raise FamilyMismatchError(
+            f"`{argument}` must be of the family {wanted.name} as it is, but {where} is of "
+            f"{'another' if found.name == wanted.name else found.name}: "
+            f"{family_differences(found, wanted, there)}."
+        )
+
+
+def family_differences(
+    theirs: Family, ours: Family, there: str = "in the file", here: str = "in the family"
+) -> str:
+    """Return what differs between two families: "stride of stage 2: 1 in the file, 2 in ..."."""
+    return differences(theirs.to_dict(), ours.to_dict(), there, here)

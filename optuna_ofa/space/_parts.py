@@ -1,0 +1,139 @@
+"""The parts of a family's table: its stem, its stages and its head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space import _rules as rules
+
+ACTIVATIONS = ("relu", "relu6", "h_swish")
+
+
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """Round a number of channels to a multiple of ``divisor``, never below 90 % of ``value``."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of blocks with one output width; the first one has the stride.
+
+    Args:
+        out_channels: One number of channels for each choice of the width gene (one if fixed).
+        stride: Stride of the first block.
+        act: Activation, ``"relu"``, ``"relu6"`` or ``"h_swish"``.
+        use_se: Whether the blocks have squeeze-and-excitation.
+        base_depth: Blocks that are there whatever the depth gene says.
+        depths: Choices of the depth gene; its value is added to ``base_depth``.
+
+    Raises:
+        InvalidArgumentError: If a number is not positive, the activation is unknown, a depth is
+            there twice, or the stage has no block.
+    """
+
+    out_channels: tuple[int, ...]
+    stride: int
+    act: str
+    use_se: bool = False
+    base_depth: int = 0
+    depths: tuple[int, ...] = (2, 3, 4)
+
+    def __post_init__(self) -> None:
+        depths = rules.choices("depths", rules.integers("depths", self.depths, least=0))
+        if not isinstance(self.use_se, bool):
+            raise InvalidArgumentError(f"`use_se` must be True or False, but got {self.use_se!r}.")
+        rules.assign(
+            self,
+            out_channels=rules.integers("out_channels", self.out_channels),
+            stride=rules.integer("stride", self.stride),
+            act=rules.text("act", self.act, ACTIVATIONS),
+            base_depth=rules.integer("base_depth", self.base_depth, least=0),
+            depths=depths,
+        )
+        if self.max_blocks < 1:
+            raise InvalidArgumentError(f"`depths` must have one above 0, but got {depths}.")
+
+    @property
+    def max_blocks(self) -> int:
+        """Number of blocks of the largest subnet."""
+        return self.base_depth + max(self.depths)
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The layers before the first elastic block.
+
+    For ``mbconv`` families: conv3x3 and one MBConv with expand ratio 1. For ``bottleneck``
+    families: conv3x3 (stride 2), a residual conv3x3 that the depth gene of the stem may skip,
+    conv3x3 and a 3x3 max pooling of stride 2.
+
+    Args:
+        conv_channels: Output channels of the first convolution, for each width choice.
+        out_channels: Output channels of the stem, for each width choice.
+        act: Activation of the first convolution.
+        stride: Stride of the first convolution.
+        block_act: Activation of the MBConv.
+        depths: Choices of the stem's depth gene, empty where it has none.
+
+    Raises:
+        InvalidArgumentError: If a number is not positive, an activation is unknown, or a depth is
+            there twice.
+    """
+
+    conv_channels: tuple[int, ...]
+    out_channels: tuple[int, ...]
+    act: str
+    stride: int = 2
+    block_act: str = "relu"
+    depths: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        depths = rules.entries("depths", self.depths, least=0)
+        rules.assign(
+            self,
+            conv_channels=rules.integers("conv_channels", self.conv_channels),
+            out_channels=rules.integers("out_channels", self.out_channels),
+            act=rules.text("act", self.act, ACTIVATIONS),
+            stride=rules.integer("stride", self.stride),
+            block_act=rules.text("block_act", self.block_act, ACTIVATIONS),
+            depths=rules.choices(
+                "depths", [rules.integer(f"depths[{i}]", d, least=0) for i, d in enumerate(depths)]
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Head:
+    """The layers after the last block; 0 channels means that the layer is absent.
+
+    Args:
+        final_expand_channels: 1x1 convolution with batch normalisation, before the pooling.
+        feature_mix_channels: 1x1 convolution; after the pooling and without batch normalisation
+            where there is a final expand layer, before it and with one otherwise.
+        act: Activation of both.
+        n_classes: Outputs of the classifier.
+
+    Raises:
+        InvalidArgumentError: If a number is negative, there is no class, or the activation is
+            unknown.
+    """
+
+    final_expand_channels: int
+    feature_mix_channels: int
+    act: str
+    n_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        rules.assign(
+            self,
+            final_expand_channels=rules.integer(
+                "final_expand_channels", self.final_expand_channels, least=0
+            ),
+            feature_mix_channels=rules.integer(
+                "feature_mix_channels", self.feature_mix_channels, least=0
+            ),
+            act=rules.text("act", self.act, ACTIVATIONS),
+            n_classes=rules.integer("n_classes", self.n_classes),
+        )

@@ -1,0 +1,62 @@
+"""The table of a family as JSON, its hash, and what differs between two tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+_PARTS = ("stem", "head")
+
+
+def to_table(family: Any) -> dict[str, Any]:
+    """Return a family as a JSON object."""
+    table: dict[str, Any] = json.loads(json.dumps(asdict(family)))
+    return table
+
+
+def fingerprint(table: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a table without its names, in 64 hexadecimal digits."""
+    content = {key: value for key, value in table.items() if key not in ("name", "aliases")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def differences(
+    theirs: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    there: str = "in the file",
+    here: str = "in the family",
+) -> str:
+    """Return what differs between two tables, such as "stride of stage 2: 1 in the file, 2 in ...".
+
+    Args:
+        theirs: A table, such as that of a file.
+        ours: Another one.
+        there: Where the first table is.
+        here: Where the second one is.
+    """
+    first, second = _entries(theirs), _entries(ours)
+    return "; ".join(
+        f"{field}: {_text(first.get(field))} {there}, {_text(second.get(field))} {here}"
+        for field in dict.fromkeys([*first, *second])
+        if first.get(field) != second.get(field)
+    )
+
+
+def _entries(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a table by their names in messages; no part is looked into twice."""
+    found = {k: v for k, v in table.items() if k not in (*_PARTS, "stages", "aliases")}
+    found["number of stages"] = len(table["stages"])
+    for part in _PARTS:
+        found |= {f"{key} of the {part}": value for key, value in table[part].items()}
+    for i, stage in enumerate(table["stages"], start=1):
+        found |= {f"{key} of stage {i}": value for key, value in stage.items()}
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return str(value[0]) if len(value) == 1 else f"({', '.join(map(str, value))})"
+    return "none" if value is None else str(value)

@@ -1,0 +1,133 @@
+"""The rules of a family's table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space import (
+    Family,
+    Head,
+    SearchSpace,
+    Stage,
+    Stem,
+    get_family,
+    known_families,
+    mobilenet_v3_small_images,
+)
+
+OWN = mobilenet_v3_small_images("own")
+BOTTLENECK = replace(get_family("ofa_resnet50"), name="own")
+
+
+def staged(family: Family, index: int, **changes: Any) -> dict[str, Any]:
+    stages = list(family.stages)
+    stages[index] = replace(stages[index], **changes)
+    return {"stages": tuple(stages)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernels": (3, 4)}, r"`kernels` must be odd, but got \(3, 4\)"),
+        ({"kernels": (3, 3)}, r"`kernels` must be distinct, but got \(3, 3\)"),
+        ({"kernels": (3, -5)}, r"`kernels\[1\]` must be an integer of 1 or more, but got -5"),
+        ({"kernels": ()}, r"`kernels` must have 1 or more entries"),
+        ({"expands": (4, 4.0)}, r"`expands` must be distinct, but got \(4, 4\)"),
+        ({"expands": (0, 4)}, r"`expands\[0\]` must be a positive, finite number, but got 0"),
+        ({"expands": (1, 4)}, "`expands` must not have 1"),
+        ({"resolutions": (28, 28)}, r"`resolutions` must be distinct, but got \(28, 28\)"),
+        ({"resolutions": (3, 28)}, r"`resolutions` must be 4 pixels or more"),
+        ({"resolutions": (28, 40_000)}, "`resolutions` must be at most 32767"),
+        ({"resolutions": (28.5,)}, r"`resolutions\[0\]` must be an integer"),
+        ({"resolutions": 28}, "`resolutions` must be a sequence, but got 28"),
+        ({"bn_eps": float("nan")}, "`bn_eps` must be a positive, finite number, but got nan"),
+        ({"in_channels": True}, "`in_channels` must be an integer of 1 or more, but got True"),
+        ({"block": "dense"}, "`block` must be one of mbconv, bottleneck, but got 'dense'"),
+        ({"block": "bottleneck"}, "`block` must be 'mbconv' for MobileNetV3"),
+        ({"architecture": "VGG"}, "`architecture` must be one of MobileNetV3, .* but got 'VGG'"),
+        ({"stages": ()}, "`stages` must have 1 or more entries"),
+        ({"stages": ("a",)}, r"`stages\[0\]` must be a `Stage`, but got 'a'"),
+        ({"head": None}, "`head` must be a `Head`, but got None"),
+        ({"head": Head(0, 0, "relu")}, "`head.feature_mix_channels` must be positive"),
+        ({"stem": Stem((16,), (8, 16), act="relu")}, r"`stem.out_channels` must be 1 ascending"),
+        ({"stem": Stem((16,), (16,), "relu", depths=(0, 2))}, "`stem.depths` must be empty"),
+        (staged(OWN, 0, out_channels=(8, 16)), r"`stages\[0\].out_channels` must be 1 ascending"),
+        (staged(OWN, 0, depths=(0, 2)), r"`stages\[0\].depths` must be 1 .* stride 2 and makes"),
+        (staged(OWN, 2, depths=(0, 2)), r"stride 1 and makes 32 channels 48, but got \(0, 2\)"),
+        ({"name": ""}, "`name` must be a text of one line, but got ''"),
+        ({"name": "a\nb"}, "`name` must be a text of one line"),
+        ({"name": "x" * 200}, "`name` must have at most 128 characters"),
+        ({"name": "ofa_mbv3_w1.2"}, "`name` must be another .* but got 'ofa_mbv3_w1.2'"),
+        ({"name": "ofa_resnet50d"}, "`name` must be another .* but got 'ofa_resnet50d'"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else ",".join(value),
+)
+def test_table_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        replace(OWN, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernels": (3, 5)}, r"`kernels` must be \(3,\) for bottleneck blocks"),
+        ({"width_mults": (1.0, 0.8, 0.65)}, None),
+        ({"head": Head(0, 64, "relu")}, "`head` must have 0 `final_expand_channels`"),
+        (staged(BOTTLENECK, 1, base_depth=0), r"`stages\[1\].depths` must be several"),
+        (staged(BOTTLENECK, 1, depths=(2,)), r"`stages\[1\].depths` must be several"),
+        (staged(BOTTLENECK, 1, use_se=True), r"`stages\[1\].use_se` must be False"),
+        (staged(BOTTLENECK, 1, out_channels=(32, 16, 8)), "must be 3 ascending numbers"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_rules_of_bottleneck_families(changes: dict[str, Any], message: str | None) -> None:
+    if message is None:
+        assert replace(BOTTLENECK, **changes).width_mults == (0.65, 0.8, 1)
+        return
+    with pytest.raises(InvalidArgumentError, match=message):
+        replace(BOTTLENECK, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"out_channels": (0,)}, r"`out_channels\[0\]` must be an integer of 1 or more, but got 0"),
+        ({"stride": 0}, "`stride` must be an integer of 1 or more, but got 0"),
+        ({"act": "gelu"}, "`act` must be one of relu, relu6, h_swish, but got 'gelu'"),
+        ({"use_se": 1}, "`use_se` must be True or False, but got 1"),
+        ({"depths": (2, 2)}, r"`depths` must be distinct, but got \(2, 2\)"),
+        ({"depths": (0,)}, r"`depths` must have one above 0, but got \(0,\)"),
+        ({"base_depth": -1}, "`base_depth` must be an integer of 0 or more, but got -1"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_stage_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        replace(OWN.stages[0], **changes)
+
+
+def test_a_stage_without_blocks_is_a_network_where_the_shapes_allow_it() -> None:
+    stages = (*OWN.stages[:2], Stage((32,), 1, "relu", depths=(0, 1)))
+    space = SearchSpace(replace(OWN, stages=stages))
+    assert space.smallest().depth == (2, 2, 0)
+
+
+def test_choices_are_sorted_and_numbers_are_pythons() -> None:
+    family = replace(OWN, kernels=[7, np.int64(3)], expands=[6.0, 3])
+    assert (family.kernels, family.expands) == ((3, 7), (3, 6))
+    assert {type(kernel) for kernel in (*family.kernels, *family.expands)} == {int}
+
+
+def test_published_names_stand_for_one_table() -> None:
+    for family in known_families():
+        assert replace(family) == family
+        with pytest.raises(InvalidArgumentError, match="`name` must be another than that of"):
+            replace(family, bn_eps=0.1)
+    with pytest.raises(InvalidArgumentError, match="`name` must be another than that of"):
+        mobilenet_v3_small_images("ofa_mbv3_fashion")
+    assert replace(get_family("ofa_resnet50"), name="own", bn_eps=0.1).aliases == ()

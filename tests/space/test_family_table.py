@@ -1,0 +1,104 @@
+"""The table of a family in JSON, its hash, and differences between tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError
+from optuna_ofa.space import (
+    Family,
+    family_differences,
+    family_from_dict,
+    get_family,
+    known_families,
+    mobilenet_v3_small_images,
+    require_family,
+)
+
+OWN = mobilenet_v3_small_images("own")
+
+
+def changed_stage(**changes: Any) -> Family:
+    first, second, *rest = OWN.stages
+    return replace(OWN, stages=(first, replace(second, **changes), *rest))
+
+
+@pytest.mark.parametrize("family", [*known_families(), OWN], ids=lambda family: family.name)
+def test_a_table_is_read_back_from_json(family: Family) -> None:
+    read = family_from_dict(json.loads(json.dumps(family.to_dict())))
+    assert read == family
+    assert read.fingerprint == family.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        (changed_stage(stride=1), "stride of stage 2: 2 in the file, 1 in the family"),
+        (changed_stage(act="relu6"), "act of stage 2: h_swish in the file, relu6 in the family"),
+        (
+            changed_stage(out_channels=(40,)),
+            "out_channels of stage 2: 32 in the file, 40 in the family",
+        ),
+        (
+            changed_stage(depths=(2, 3)),
+            "depths of stage 2: (2, 3, 4) in the file, (2, 3) in the family",
+        ),
+        (replace(OWN, bn_eps=1e-3), "bn_eps: 1e-05 in the file, 0.001 in the family"),
+        (replace(OWN, kernels=(3, 5)), "kernels: (3, 5, 7) in the file, (3, 5) in the family"),
+        (
+            replace(OWN, head=replace(OWN.head, n_classes=7)),
+            "n_classes of the head: 10 in the file, 7 in the family",
+        ),
+        (replace(OWN, in_channels=1), "in_channels: 3 in the file, 1 in the family"),
+        (replace(OWN, stem=replace(OWN.stem, stride=2)), "stride of the stem: 1 in the file, 2"),
+    ],
+    ids=lambda value: value.split(":")[0] if isinstance(value, str) else "",
+)
+def test_difference_of_a_change(other: Family, difference: str) -> None:
+    assert family_differences(OWN, other).startswith(difference)
+    assert other.fingerprint != OWN.fingerprint
+    with pytest.raises(FamilyMismatchError, match="`path` must be of the family own as it is"):
+        require_family(OWN, other, "path", "x.json")
+
+
+def test_missing_stages_are_differences() -> None:
+    found = family_differences(OWN, replace(OWN, stages=OWN.stages[:2]))
+    assert found.startswith("number of stages: 3 in the file, 2 in the family")
+    assert "stride of stage 3: 1 in the file, none in the family" in found
+
+
+def test_equal_tables_have_one_hash_whatever_their_names_and_spelling() -> None:
+    other = replace(OWN, name="other", aliases=("a",), kernels=(7, 5, 3), expands=(3.0, 4.0, 6.0))
+    assert other.fingerprint == OWN.fingerprint
+    assert replace(OWN, aliases=("a",)) == OWN
+    require_family(replace(OWN, aliases=("a",)), OWN, "path", "x.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernels": [2]}, r"`family` of x.json must be the table .* `kernels` must be odd"),
+        ({"colour": "red"}, r"`family` of x.json must be the table of a family, but: .*colour"),
+        ({"stem": None}, r"`family` of x.json must be the table of a family"),
+    ],
+    ids=["rule", "unknown", "type"],
+)
+def test_a_damaged_table_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        family_from_dict({**OWN.to_dict(), **change}, "x.json")
+
+
+@pytest.mark.parametrize("table", ["ofa_mbv3_w1.0", None, [], {}], ids=repr)
+def test_no_table_is_refused(table: Any) -> None:
+    with pytest.raises(FormatError, match="`family` of the table must be the table of a family"):
+        family_from_dict(table)
+
+
+def test_a_published_name_on_another_table_is_refused_with_the_difference() -> None:
+    table = {**get_family("ofa_mbv3_w1.2").to_dict(), "bn_eps": 0.1}
+    with pytest.raises(FamilyMismatchError, match=r"bn_eps: 0\.1 in x\.json, 1e-05 in"):
+        family_from_dict(table, "x.json")
