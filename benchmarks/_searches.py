@@ -36,7 +36,8 @@ def ours(task: Task, **options: Any) -> Run:
     left = task.budgets[-1]
     while left:
         rows = evolution.ask(min(evolution.n_due, left))
-        evolution.tell(rows, recorder(rows) * searched.problem.signs, np.zeros(len(rows)))
+        costs = searched.problem.orientation.costs(recorder(rows))
+        evolution.tell(rows, costs, np.zeros(len(rows)))
         left -= len(rows)
     return recorder.run()
 

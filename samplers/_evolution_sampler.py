@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import constraints_of, violation_of
+from optuna_ofa.problem import Orientation, constraints_of, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
-from optuna_ofa.samplers._trials import signs_of_directions
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
 from optuna_ofa.samplers.evolution._estimates import Estimator, RidgeEstimator
 from optuna_ofa.samplers.evolution._evolution import Evolution
@@ -20,7 +19,7 @@ from optuna_ofa.samplers.evolution._variation import ResetMutation, UniformCross
 from optuna_ofa.space import Matrix, SearchSpace
 
 if TYPE_CHECKING:
-    from optuna.study import Study, StudyDirection
+    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 DEFAULT_RESTARTS = Restarts()
@@ -117,16 +116,15 @@ class NSGAIISampler(SubnetSampler):
         rows = [(t, row) for t in finished if (row := self.genotype(t)) is not None]
         if rows:
             ours, matrices = zip(*rows, strict=True)
-            self._take(study.directions, ours, np.concatenate(matrices))
+            self._take(self.orientation_in(study), ours, np.concatenate(matrices))
 
     def _take(
-        self, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial], matrix: Matrix
+        self, orientation: Orientation, trials: Sequence[FrozenTrial], matrix: Matrix
     ) -> None:
         """Take in finished trials; failed ones are never proposed again."""
         complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
         self.evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]
-        signs = signs_of_directions(directions)
-        values = np.array([t.values for t in done]).reshape(len(done), len(signs)) * signs
+        values = np.array([t.values for t in done]).reshape(len(done), len(orientation.signs))
         violations = np.array([violation_of(constraints_of(t), self.scales) for t in done])
-        self.evolution.tell(matrix[complete], values, violations)
+        self.evolution.tell(matrix[complete], orientation.costs(values), violations)

@@ -34,7 +34,8 @@ class PredictorEstimator:
         estimates = {m: f(children, parent) for m, f in models.items() if f is not None}
         if any(m not in estimates for m in problem.objectives):
             values, _ = self._ridge(recent, parents, children, parent)
-            for m, column in zip(problem.objectives, (values * problem.signs).T, strict=True):
+            values = problem.orientation.values(values)
+            for m, column in zip(problem.objectives, values.T, strict=True):
                 estimates.setdefault(m, column)
         excess = [
             problem.excess(m, estimates[m]) if m in estimates else np.zeros(len(children))
@@ -42,4 +43,4 @@ class PredictorEstimator:
         ]
         constraints = np.array(excess).reshape(len(excess), len(children)).T
         values = np.stack([estimates[m] for m in problem.objectives], axis=1)
-        return values * problem.signs, problem.violations(constraints)
+        return problem.orientation.costs(values), problem.violations(constraints)

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidSubnetError
-from optuna_ofa.problem import LIST_KEY, constraints_of, listed, violation_of
+from optuna_ofa.problem import LIST_KEY, Orientation, constraints_of, listed, violation_of
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -33,11 +33,14 @@ class SubnetSampler(BaseSampler, abc.ABC):
     Attributes:
         scales: Scale of each constraint by name, in which violations are added up; 1 where there
             is none. `optuna_ofa.study` sets the bounds of its problem.
+        orientation: What each objective is; None goes by the directions of the study.
+            `optuna_ofa.study` sets that of its problem.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None) -> None:
         self.space = space
         self.scales: Mapping[str, float] = {}
+        self.orientation: Orientation | None = None
         self._random = RandomSampler(seed=seed)
         self._finished = FinishedTrials()
 
@@ -84,6 +87,10 @@ class SubnetSampler(BaseSampler, abc.ABC):
             noted = listed(violation_of(constraints_of(trial)))
             if noted is not None:
                 study._storage.set_trial_system_attr(trial._trial_id, LIST_KEY, noted)
+
+    def orientation_in(self, study: Study) -> Orientation:
+        """Return how values of a study's trials become costs."""
+        return self.orientation or Orientation.of_directions(study.directions)
 
     def genotype(self, trial: FrozenTrial) -> Matrix | None:
         """Return the canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""

@@ -11,19 +11,19 @@ import numpy as np
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import (
     NOT_MEASURED,
     PREDICTION,
     PREDICTION_STD,
     Evaluated,
+    Orientation,
     Problem,
     constraints_of,
 )
 from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
-from optuna_ofa.samplers._trials import MeasuredTrials, signs_of_directions
+from optuna_ofa.samplers._trials import MeasuredTrials
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.samplers.models._search import LEAST_MEASURED, SurrogateSearch
 from optuna_ofa.space import Matrix, SearchSpace
@@ -109,8 +109,10 @@ class SurrogateSampler(SubnetSampler):
             "n_searched": n_searched,
             "pool": pool,
         }
-        SurrogateSearch(space, signs=np.ones(1), objectives=[None], **self._options)  # checks them
+        one = Orientation((1.0,), (0,))
+        SurrogateSearch(space, orientation=one, objectives=[None], **self._options)  # checks them
         self._problem = problem
+        self.orientation = None if problem is None else problem.orientation
         self._entropy = secrets.randbits(128) if seed is None else seed
         self._n_rounds = 0
         self._trials = MeasuredTrials(space, self.genotype, self._constraints_of)
@@ -143,7 +145,7 @@ class SurrogateSampler(SubnetSampler):
         failed: Matrix,
         n: int,
         *,
-        signs: Values,
+        orientation: Orientation,
         names: Sequence[str],
     ) -> Evaluated:
         """Return subnets to measure, at most ``n``: for `propose` as for `SubnetStudy.ask_batch`.
@@ -153,21 +155,21 @@ class SurrogateSampler(SubnetSampler):
             pending: ``(m, n_genes)`` subnets that are being measured.
             failed: ``(k, n_genes)`` subnets that could not be measured.
             n: How many.
-            signs: ``(n_objectives,)`` factors that make smaller better.
+            orientation: How values become costs.
             names: The constraints in the order of ``known.excess``.
 
         Raises:
             InvalidArgumentError: If there is not a prior for each objective.
             SearchSpaceExhaustedError: If no subnet is left.
         """
-        search = self._search_for(signs, tuple(names))
+        search = self._search_for(orientation, tuple(names))
         self._n_rounds += 1
         rng = np.random.default_rng((self._entropy, len(known.matrix), self._n_rounds))
         return search.propose(known, pending, failed, n, rng)
 
-    def _search_for(self, signs: Values, names: tuple[str, ...]) -> SurrogateSearch:
+    def _search_for(self, orientation: Orientation, names: tuple[str, ...]) -> SurrogateSearch:
         """Return the search for some objectives and constraints; kept as long as they stay."""
-        wanted = (signs.tolist(), names)
+        wanted, signs = (orientation, names), orientation.signs
         if self._search is None or wanted != self._searched_for:
             priors = [None] * len(signs) if self._priors is None else self._priors
             if len(priors) != len(signs):
@@ -177,9 +179,9 @@ class SurrogateSampler(SubnetSampler):
                 )
             self._search = SurrogateSearch(
                 self.space,
-                signs=signs,
+                orientation=orientation,
                 objectives=[
-                    None if prior is None else PredictorPrior(prior, float(sign))
+                    None if prior is None else PredictorPrior(prior, sign)
                     for prior, sign in zip(priors, signs, strict=True)
                 ],
                 scales=np.array([self.scales.get(name, 1.0) for name in names]),
@@ -228,8 +230,8 @@ class SurrogateSampler(SubnetSampler):
         """Return one proposal that nobody has evaluated since it was made."""
         known_names = self._problem.constraints if self._problem else ()
         names = tuple(dict.fromkeys((*known_names, *self._trials.constraint_names())))
-        signs = signs_of_directions(study.directions)
-        known = self._trials.measured(len(signs), names)
+        orientation = self.orientation_in(study)
+        known = self._trials.measured(len(study.directions), names)
         while True:
             pending = self._trials.pending()
             started = self.is_started(len(known.matrix), len(pending))
@@ -241,7 +243,9 @@ class SurrogateSampler(SubnetSampler):
                     n_startup = self._options["n_startup_trials"]
                     n = max(1, n_startup - len(known.matrix) - len(pending))
                 failed = self._trials.failed()
-                self._queue = self.choose(known, pending, failed, n, signs=signs, names=names)
+                self._queue = self.choose(
+                    known, pending, failed, n, orientation=orientation, names=names
+                )
             one, self._queue = self._queue.select(slice(1)), self._queue.select(slice(1, None))
             if not self._trials.is_taken(one.matrix):
                 return one

@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_ofa.fronts import Values
 from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated
 from optuna_ofa.space import Matrix, SearchSpace, keys_of
 
@@ -39,11 +37,6 @@ class FinishedTrials:
     def unfinished(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Return the trials that have not finished."""
         return [t for t in trials[self._first_open :] if not t.state.is_finished()]
-
-
-def signs_of_directions(directions: Sequence[StudyDirection]) -> Values:
-    """``(n_objectives,)`` factors that make smaller better everywhere."""
-    return np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
 
 
 Genotype = Callable[["FrozenTrial"], Matrix | None]

@@ -21,6 +21,7 @@ from optuna_ofa.fronts._pareto import (
     Values as Values,
     beyond as beyond,
     checked_reference as checked_reference,
+    cost_metric as cost_metric,
     crowding_distance as crowding_distance,
     hypervolume as hypervolume,
     limit_words as limit_words,
@@ -34,7 +35,6 @@ from optuna_ofa.fronts._pareto import (
 from optuna_ofa.fronts._picks import (
     Limits as Limits,
     Picks as Picks,
-    cost_metric as cost_metric,
     evenly as evenly,
     far_apart as far_apart,
     find_picks as find_picks,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words
 from optuna_ofa.fronts._generation import Generation
-from optuna_ofa.fronts._pareto import nondominated
+from optuna_ofa.fronts._pareto import cost_metric, nondominated
 from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated, Kind, Problem
 from optuna_ofa.space import SearchSpace
 
@@ -54,7 +54,7 @@ def find_front(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> Fro
     best = best.select(nondominated(best.values * problem.signs))
     best = best.select(np.unique(best.matrix, axis=0, return_index=True)[1])
     names = problem.objectives
-    by = names.index("latency_ms") if "latency_ms" in names else len(names) - 1
+    by = names.index(cost_metric(names) or names[0])
     best = best.select(np.argsort(best.values[:, by], kind="stable"))
     return Front(_points(problem, best), names)
 

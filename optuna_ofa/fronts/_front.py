@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import METRICS, Orientation
 from optuna_ofa.space import Subnet
 
 
@@ -53,7 +53,7 @@ def values_in_words(values: Mapping[str, float], std: Mapping[str, float]) -> st
 
 
 class Front(Sequence[FrontPoint]):
-    """The points that no other point dominates, the fastest first.
+    """The points that no other point dominates, the fastest or cheapest first.
 
     Args:
         points: The points in their order.
@@ -90,7 +90,10 @@ class Front(Sequence[FrontPoint]):
         peak_memory_mb: float | None = None,
         top1: float | None = None,
     ) -> FrontPoint:
-        """Return the best point within limits: the one with the best first objective.
+        """Return the best point within limits: the most accurate, whatever the order of objectives.
+
+        Where accuracy is no objective, or alone is limited, it is the fastest; without latency the
+        one with the lowest cost, in the order of these arguments.
 
         Args:
             latency_ms: Upper limit in milliseconds.
@@ -98,8 +101,7 @@ class Front(Sequence[FrontPoint]):
             n_params: Upper limit of parameters.
             moved_mb: Upper limit of memory traffic in 10^6 bytes.
             peak_memory_mb: Upper limit of activations at once in 10^6 bytes.
-            top1: Lower limit in percent; the point with the best second objective is then taken
-                if there is no other limit.
+            top1: Lower limit in percent.
 
         Raises:
             EmptyFrontError: If no point is within the limits; names the nearest one.
@@ -129,9 +131,8 @@ class Front(Sequence[FrontPoint]):
                 f"No point of the front is within {limits}; the nearest has "
                 f"{values_in_words(nearest.values, nearest.std) if nearest else 'no values'}."
             )
-        aim = self.objectives[0]
-        if list(limits) == [aim] and len(self.objectives) > 1:
-            aim = self.objectives[1]
+        aims = [name for name in METRICS if name in self.objectives]
+        aim = aims[1] if list(limits) == aims[:1] and len(aims) > 1 else aims[0]
         return min(inside, key=lambda p: -p.values[aim] if METRICS[aim].maximize else p.values[aim])
 
     def knee(self) -> FrontPoint:
@@ -179,8 +180,8 @@ def find_knee(points: Sequence[FrontPoint], objectives: Sequence[str]) -> FrontP
     points = [p for p in points if all(math.isfinite(p.values[name]) for name in objectives)]
     if not points:
         raise EmptyFrontError("The front has no point with finite values, so it has no knee.")
-    signs = [-1.0 if METRICS[name].maximize else 1.0 for name in objectives]
-    costs = np.array([[p.values[name] for name in objectives] for p in points]) * signs
+    values = np.array([[p.values[name] for name in objectives] for p in points])
+    costs = Orientation.of_metrics(objectives).costs(values)
     costs -= costs.min(axis=0)
     ranges = costs.max(axis=0)
     # the chord of normalised costs is where their sum is 1, and the ideal where it is 0

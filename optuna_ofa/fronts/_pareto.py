@@ -128,6 +128,14 @@ def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
     return float(moocore.hypervolume(values, ref=[*reference.values()], maximise=maximise))
 
 
+def cost_metric(objectives: Sequence[str]) -> str | None:
+    """Return the cost that limits are of: latency, or else the first in the order of `METRICS`.
+
+    None where no objective is a cost.
+    """
+    return next((m for m in METRICS if m in objectives and not METRICS[m].maximize), None)
+
+
 def unit(objectives: Sequence[str]) -> str:
     """Return the unit of a hypervolume: ``% x ms``."""
     return " x ".join(METRICS[m].unit or METRICS[m].title.lower() for m in objectives)

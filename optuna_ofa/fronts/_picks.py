@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._front import Front, FrontPoint
-from optuna_ofa.fronts._pareto import nondominated
+from optuna_ofa.fronts._pareto import cost_metric, nondominated
 from optuna_ofa.problem import METRICS
 
 # Upper limits of the cost, with or without names of their own.
@@ -19,12 +19,6 @@ Limits = Sequence[float] | Mapping[str, float]
 Picks = dict[str, FrontPoint | None]
 Indices = NDArray[np.intp]
 N_LIMITS = 5
-
-
-def cost_metric(objectives: Sequence[str]) -> str | None:
-    """Return the cost that limits are of: latency, or else the last one; None if there is none."""
-    costs = [name for name in objectives if not METRICS[name].maximize]
-    return "latency_ms" if "latency_ms" in costs else costs[-1] if costs else None
 
 
 def find_picks(

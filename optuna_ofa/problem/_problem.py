@@ -14,6 +14,7 @@ from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
 from optuna_ofa.problem._constraints import violations
 from optuna_ofa.problem._evaluated import Evaluated
 from optuna_ofa.problem._metric import METRICS
+from optuna_ofa.problem._orientation import Orientation
 from optuna_ofa.problem._partial import in_parts
 from optuna_ofa.problem._reachable import best_reachable
 from optuna_ofa.problem._vocabulary import PREDICTED
@@ -88,6 +89,11 @@ class Problem:
     def signs(self) -> NDArray[np.float64]:
         """``(n_objectives,)`` factors that make smaller better everywhere."""
         return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.objectives])
+
+    @property
+    def orientation(self) -> Orientation:
+        """How values become the costs that searches work on."""
+        return Orientation.of_metrics(self.objectives)
 
     @property
     def caution(self) -> dict[str, float]:

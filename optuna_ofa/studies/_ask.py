@@ -75,8 +75,14 @@ def choose_learned(
     if not sampler.is_started(len(measured.matrix), len(pending)):
         return None
     failed = unfinished.matrix[~unfinished.running & ~unfinished.abandoned]
-    names = tuple(problem.constraints)
-    found = sampler.choose(measured, pending, failed, n, signs=problem.signs, names=names)
+    found = sampler.choose(
+        measured,
+        pending,
+        failed,
+        n,
+        orientation=problem.orientation,
+        names=tuple(problem.constraints),
+    )
     if np.isnan(found.excess).any():  # of a constraint that nobody has measured
         given = problem.evaluate(found.matrix).excess
         found = found._replace(excess=np.where(np.isnan(found.excess), given, found.excess))
@@ -111,7 +117,7 @@ def choose_predicted(
         more = _propose(problem, evolution, taken, n)
         candidates = Evaluated.join([candidates, more]).once()
     picked = promising(
-        candidates.values * problem.signs,
+        problem.orientation.costs(candidates.values),
         problem.violations(candidates.excess),
         absent(candidates.matrix, taken),
         n,
@@ -129,7 +135,7 @@ def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
 
 def tell_evolution(problem: Problem, evolution: Evolution, evaluated: Evaluated) -> None:
     """Tell a search what was predicted: costs, smaller is better, and violations."""
-    costs = evaluated.values * problem.signs
+    costs = problem.orientation.costs(evaluated.values)
     evolution.tell(evaluated.matrix, costs, problem.violations(evaluated.excess))
 
 

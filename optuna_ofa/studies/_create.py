@@ -129,6 +129,7 @@ def study(
                 space, n_startup_trials=_N_STARTUP_TRIALS, problem=problem, seed=seed
             )
     sampler.scales = dict(zip(problem.constraints, problem.scales.tolist(), strict=True))
+    sampler.orientation = problem.orientation
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     if keep not in get_args(Keep):

@@ -290,7 +290,8 @@ class SubnetStudy(optuna.Study):
                 has both. None takes the one kind that the study has.
 
         Returns:
-            Points sorted by latency, or by the last objective where latency is none.
+            Points sorted by latency; where it is no objective by another cost, the first of
+            ``n_macs``, ``n_params``, ``moved_mb`` and ``peak_memory_mb``.
 
         Raises:
             EmptyFrontError: If there is no feasible trial; with the one that violates least.

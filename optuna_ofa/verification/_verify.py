@@ -239,6 +239,6 @@ def _of_front(findings: Findings, n: int | None) -> list[FrontPoint]:
     values = np.array([[p.values[m] for m in front.objectives] for p in front])
     nothing = np.empty(0, dtype=np.intp)
     free = np.ones(len(front), dtype=bool)
-    signs = findings.problem.signs
-    picked = far_apart(values * signs, np.arange(len(front)), free, nothing, int(n))
+    costs = findings.problem.orientation.costs(values)
+    picked = far_apart(costs, np.arange(len(front)), free, nothing, int(n))
     return [front[i] for i in sorted(picked.tolist())]

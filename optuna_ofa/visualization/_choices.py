@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Front
+from optuna_ofa.fronts import Front, cost_metric
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
 from optuna_ofa.visualization._style import finish, hovering, kernel_colour, shades
@@ -44,8 +44,7 @@ def choices_info(front: Front, *, n_bins: int = _MAX_BINS) -> ChoicesInfo:
         raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {n_bins}.")
     if not len(front):
         raise InvalidArgumentError("`front` must have at least one point, but it has none.")
-    names = front.objectives
-    metric = "latency_ms" if "latency_ms" in names else names[-1]
+    metric = cost_metric(front.objectives) or front.objectives[0]
     points = sorted(front, key=lambda p: p.values[metric])
     bins = np.array_split(np.arange(len(points)), min(n_bins, len(points)))
     shares = {}

@@ -40,9 +40,11 @@ class CostBins:
     """The best of each bin of cost, then the second best of each, and so on.
 
     On latency tables fronts are long and their slow end is easy; crowding alone lets whole
-    ranges of latency die out. The cost is the last objective, the bins are equally wide in its
-    logarithm, and the best of a bin is the one with the best first objective. Infeasible points
-    come last, by what they violate. With other than two objectives it is `rank_and_crowding`.
+    ranges of latency die out. The cost is the second column, for what is maximised comes first;
+    of two that are both minimised, or both maximised, it is the one that varies more in relation
+    to its size, as latency does beside an error rate. The bins are equally wide in its logarithm,
+    and the best of a bin is the one that is best in the other column. Infeasible points come
+    last, by what they violate. With other than two objectives it is `rank_and_crowding`.
 
     Args:
         n_bins: Number of bins between the lowest and the highest cost, at most one for each
@@ -63,7 +65,7 @@ class CostBins:
         if costs.shape[1] != 2:
             return rank_and_crowding(costs, violations, n)
         feasible = np.flatnonzero(violations == 0)
-        quality, cost = costs[feasible].T
+        quality, cost = _quality_and_cost(costs[feasible])
         bins = self._bins(cost, min(self.n_bins or n, max(n, 1)))
         order = np.lexsort((cost, quality, bins))
         place = _places(bins[order])  # 0 for the best of each bin
@@ -79,6 +81,14 @@ class CostBins:
         width = max(float(np.ptp(scale)), 1e-12) / n_bins
         bins = ((scale - scale.min()) / width).astype(np.intp)
         return np.asarray(np.minimum(bins, n_bins - 1))
+
+
+def _quality_and_cost(costs: Values) -> tuple[Values, Values]:
+    first, second = costs.T
+    if len(costs) == 0 or (first.max() > 0) != (second.max() > 0):
+        return first, second
+    spreads = [np.ptp(column) / max(np.abs(column).max(), 1e-12) for column in (first, second)]
+    return (first, second) if spreads[1] >= spreads[0] else (second, first)
 
 
 def _places(groups: NDArray[np.intp]) -> NDArray[np.intp]:

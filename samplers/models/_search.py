@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import Evaluated, violations
+from optuna_ofa.problem import Evaluated, Orientation, violations
 from optuna_ofa.samplers.models._candidates import (
     CandidateSource,
     ListedCandidates,
@@ -34,7 +34,7 @@ class SurrogateSearch:
 
     Args:
         space: What is searched.
-        signs: ``(n_objectives,)`` factors that make smaller better.
+        orientation: How values become costs.
         objectives: A prior of each objective, smaller is better; None for none.
         scales: ``(n_constraints,)`` what the excess of each constraint is measured in.
         constraints: A prior of each constraint in its scale; None for none.
@@ -53,7 +53,7 @@ class SurrogateSearch:
         self,
         space: SearchSpace,
         *,
-        signs: Values,
+        orientation: Orientation,
         objectives: Sequence[Prior | None],
         scales: Values | None = None,
         constraints: Sequence[Prior | None] = (),
@@ -78,9 +78,10 @@ class SurrogateSearch:
         self._pool_size = None if pool is None else len(np.unique(pool, axis=0))
         self.n_startup_trials = n_startup_trials
         self._optimism = optimism
-        self._signs = signs
+        self._orientation = orientation
         self._scales = np.ones(len(constraints)) if scales is None else scales
-        self._learner = ModelsLearner(space, objectives=objectives, constraints=constraints)
+        priors = [objectives[i] for i in orientation.order]
+        self._learner = ModelsLearner(space, objectives=priors, constraints=constraints)
         self._source = _source(space, pool, n_searched)
 
     def propose(
@@ -104,7 +105,8 @@ class SurrogateSearch:
         taken = np.concatenate([known.matrix, pending, taken])
         if not self.is_started(len(known.matrix), len(pending)):
             return self._start(taken, len(known.matrix) + len(pending), n, rng)
-        targets = Targets(known.matrix, known.values * self._signs, known.excess / self._scales)
+        costs = self._orientation.costs(known.values)
+        targets = Targets(known.matrix, costs, known.excess / self._scales)
         models = self._learner.fit(targets, rng)
         found = self._source.candidates(models, known.matrix, rng)
         # more at random where what is good by its estimates is measured already
@@ -121,9 +123,9 @@ class SurrogateSearch:
         picked = np.r_[picked, nearest][:n]
         return Evaluated.of(
             found[picked],
-            costs[picked] * self._signs,
+            self._orientation.values(costs[picked]),
             excess[picked] * self._scales,
-            std=std[picked],
+            std=self._orientation.unsorted(std[picked]),
         )
 
     def is_started(self, n_known: int, n_pending: int) -> bool:
@@ -155,7 +157,7 @@ class SurrogateSearch:
         rows = self._source.start(max(self.n_startup_trials - n_done, n), rng)
         rows = rows[first_of_each(keys_of(rows))]
         rows = self._filled(rows[absent(rows, taken)], taken, n, rng)[:n]
-        unknown = np.full((len(rows), len(self._signs)), np.nan)
+        unknown = np.full((len(rows), len(self._orientation.signs)), np.nan)
         return Evaluated.of(rows, unknown, np.full((len(rows), len(self._scales)), np.nan))
 
     def _filled(self, rows: Matrix, taken: Matrix, n: int, rng: np.random.Generator) -> Matrix:

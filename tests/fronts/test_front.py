@@ -62,8 +62,11 @@ def test_points_are_sorted_by_latency(make_study: Make) -> None:
     assert len(latency) > 5
 
 
-def test_without_latency_points_are_sorted_by_the_last_objective(make_study: Make) -> None:
-    study = make_study(objectives=["top1", "n_macs"])
+@pytest.mark.parametrize("objectives", [("top1", "n_macs"), ("n_macs", "top1")], ids="-".join)
+def test_without_latency_points_are_sorted_by_another_cost(
+    make_study: Make, objectives: tuple[str, ...]
+) -> None:
+    study = make_study(objectives=objectives)
     study.search(200)
     macs = [p.values["n_macs"] for p in study.front()]
     assert macs == sorted(macs)
@@ -285,11 +288,15 @@ class TestBest:
         with pytest.raises(InvalidArgumentError, match=expected):
             front.best(n_macs=1.0)
 
-    def test_the_first_objective_decides_the_aim(self, point: FrontPoint) -> None:
+    @pytest.mark.parametrize("objectives", [("n_macs", "top1"), ("top1", "n_macs")], ids="-".join)
+    def test_the_aim_is_accuracy_unless_it_alone_is_limited(
+        self, point: FrontPoint, objectives: tuple[str, ...]
+    ) -> None:
         points = [replace(point, values={"n_macs": 1.0 + i, "top1": 70.0 + i}) for i in range(3)]
-        front = Front(points, ("n_macs", "top1"))
-        assert front.best().values["n_macs"] == 1.0
+        front = Front(points, objectives)
+        assert front.best().values["top1"] == 72.0
         assert front.best(n_macs=2.5).values["top1"] == 71.0
+        assert front.best(n_macs=2.5, top1=70.0).values["top1"] == 71.0
         assert front.best(top1=70.5).values["n_macs"] == 2.0
 
 

@@ -28,7 +28,7 @@ def _quiet(one_thread: None, quiet_optuna: None) -> None:
 def told(study: SubnetStudy, n: int, seed: int) -> Scored:
     matrix = np.unique(study.space.sample(n, seed=seed), axis=0)
     found = study.problem.evaluate(matrix)
-    costs = found.values * study.problem.signs
+    costs = study.problem.orientation.costs(found.values)
     return Scored(matrix, costs, study.problem.violations(found.excess))
 
 

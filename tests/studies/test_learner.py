@@ -125,7 +125,7 @@ def check_population(study: SubnetStudy) -> None:
     population = study.engine._evolution._population
     assert population is not None
     expected = study.problem.evaluate(population.matrix).values
-    assert (population.costs * study.problem.signs).tolist() == expected.tolist()
+    assert study.problem.orientation.values(population.costs).tolist() == expected.tolist()
 
 
 def test_what_others_measure_in_the_meantime_does_not_compete(

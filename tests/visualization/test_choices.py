@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,15 @@ class TestInfo:
         assert list(info.shares) == ["kernel", "depth", "expand"]
         for shares in info.shares.values():
             np.testing.assert_allclose(sum(shares.values()), 100)
+
+    def test_the_cost_is_the_same_in_any_order(self) -> None:
+        points = [*front_of(SPACE, 12)]
+        for objectives in (("top1", "n_macs"), ("n_macs", "top1")):
+            values = [{"top1": 70.0 + i, "n_macs": 1e8 * (i + 1)} for i in range(12)]
+            front = Front(
+                [replace(p, values=v) for p, v in zip(points, values, strict=True)], objectives
+            )
+            assert choices_info(front).metric == "n_macs"
 
     def test_ends_are_the_smallest_and_the_largest(self) -> None:
         info = choices_info(front_of(SPACE, 12), n_bins=12)

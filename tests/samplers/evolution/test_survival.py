@@ -59,7 +59,8 @@ def best_of_bins(values: Values, rows: NDArray[np.intp], n_bins: int) -> list[in
 
 @pytest.fixture
 def cloud() -> Values:
-    return np.random.default_rng(0).uniform(1, 50, size=(200, 2))
+    """A quality, which is maximised, and a cost."""
+    return np.random.default_rng(0).uniform(1, 50, size=(200, 2)) * [-1, 1]
 
 
 def test_the_best_of_each_bin_survive_and_then_the_second_best(cloud: Values) -> None:
@@ -70,6 +71,13 @@ def test_the_best_of_each_bin_survive_and_then_the_second_best(cloud: Values) ->
     assert sorted(kept[10:]) == sorted(second)
 
 
+def test_of_two_that_are_minimised_the_cost_is_the_one_that_varies_more(cloud: Values) -> None:
+    errors = 60 + cloud[:, 0] / 10
+    kept = CostBins(10)(cloud, np.zeros(200), 50).tolist()
+    for columns in ([errors, cloud[:, 1]], [cloud[:, 1], errors]):
+        assert CostBins(10)(np.stack(columns, axis=1), np.zeros(200), 50).tolist() == kept
+
+
 @pytest.mark.parametrize("shift", [-25, -50], ids=["some-negative", "all-negative"])
 def test_bins_of_costs_that_have_no_logarithm(cloud: Values, shift: float) -> None:
     shifted = cloud + np.array([0, shift])
@@ -77,7 +85,7 @@ def test_bins_of_costs_that_have_no_logarithm(cloud: Values, shift: float) -> No
 
 
 def test_bins_of_one_cost() -> None:
-    values = np.stack([np.arange(6.0)[::-1], np.full(6, 3.0)], axis=1)
+    values = np.stack([-np.arange(6.0), np.full(6, 3.0)], axis=1)
     assert CostBins(4)(values, np.zeros(6), 3).tolist() == [5, 4, 3]
 
 

@@ -13,7 +13,7 @@ from optuna_ofa.exceptions import (
     SearchSpaceExhaustedError,
 )
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import Evaluated
+from optuna_ofa.problem import Evaluated, Orientation
 from optuna_ofa.samplers.models._search import SurrogateSearch
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -40,7 +40,7 @@ Make = Callable[..., SurrogateSearch]
 def make() -> Make:
     def search(space: SearchSpace, **options: object) -> SurrogateSearch:
         options = {
-            "signs": np.ones(2),
+            "orientation": Orientation((1.0, 1.0), (0, 1)),
             "objectives": [None, None],
             "constraints": [None],
             "n_startup_trials": 20,
