@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,48 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: str | PathLike[str], argument: str = "path") -> str:
+    """Return the text of a file in UTF-8, with or without a byte order mark.
+
+    Args:
+        path: The file.
+        argument: Name of the caller's argument that error messages begin with.
+
+    Raises:
+        FormatError: If it is missing, a folder, cannot be read, or is no text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"`{argument}` must be a text file in UTF-8, but {path} is not: {error}."
+        ) from error
+    except FileNotFoundError as error:
+        raise FormatError(f"`{argument}` must be a file, but {path} is not there.") from error
+    except IsADirectoryError as error:
+        raise FormatError(f"`{argument}` must be a file, but {path} is a folder.") from error
+    except (OSError, ValueError) as error:
+        raise FormatError(f"`{argument}` must be a file, but {path!r}: {error}.") from error
+
+
+def read_json(path: str | PathLike[str], argument: str = "path") -> Any:
+    """Return the content of a JSON file.
+
+    Args:
+        path: The file.
+        argument: As in `read_text`.
+
+    Raises:
+        FormatError: As `read_text`, or if it is no JSON.
+    """
+    try:
+        return json.loads(read_text(path, argument))
+    except FormatError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"`{argument}` must be JSON, but {path} is not: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -75,16 +118,8 @@ class JsonFormat:
             FormatError: If the file is missing, too large, no JSON, or of another format or
                 version.
         """
-        try:
-            self.check_size(path)
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except FormatError:
-            raise
-        except (OSError, ValueError, RecursionError) as error:
-            raise FormatError(
-                f"`{self.argument}` must be JSON, but {path} is not: {error}"
-            ) from error
-        return self.check(data, path)
+        self.check_size(path)
+        return self.check(read_json(path, self.argument), path)
 
     def check_size(self, path: Path) -> None:
         """Refuse a file that is too large to be of this format.
@@ -92,7 +127,7 @@ class JsonFormat:
         Raises:
             FormatError: With its size.
         """
-        size = path.stat().st_size
+        size = path.stat().st_size if path.is_file() else 0
         if size > self.max_mib << 20:
             raise FormatError(
                 f"`{self.argument}` must be at most {self.max_mib} MiB, but {path} has "

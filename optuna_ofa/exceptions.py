@@ -30,6 +30,10 @@ class MissingEntryError(OptunaOFAError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class ImplausibleValueWarning(UserWarning):
+    """A value is probably in another unit, such as an accuracy as a fraction."""
+
+
 class ExtrapolationWarning(UserWarning):
     """A latency lies outside of what was measured."""
 

@@ -144,10 +144,24 @@ def _accuracy() -> Names:
     return {"optuna_ofa": optuna_ofa, "top1": top1}
 
 
+def _mmrazor() -> Names:
+    """A file of a subnet as MMRazor publishes them, without what follows from the family."""
+    chosen: Names = {"input_shape": [152, 152], "backbone.first_channels": 16}
+    for stage in range(2, 7):
+        chosen[f"backbone.layers.{stage}.depth"] = 2
+        for block in range(4):
+            chosen[f"backbone.layers.{stage}.{block}.kernel_size"] = 5
+            chosen[f"backbone.layers.{stage}.{block}.expand_ratio"] = 4
+    text = "".join(f"{key}:\n  chosen: {value}\n" for key, value in chosen.items())
+    Path("OFA_SUBNET_NOTE8_LAT31.yaml").write_text(text, encoding="utf-8")
+    return {}
+
+
 STAND_INS: dict[str, Callable[[], Names]] = {
     "docs/accuracy.md": _accuracy,
     "docs/deployment.md": _published_supernet,
     "docs/evaluation.md": _own_supernet,
+    "docs/migration.md": _mmrazor,
     "docs/search-measured.md": _measured,
     "docs/walks/phone.md": _phone,
 }

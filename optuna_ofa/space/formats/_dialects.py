@@ -1,6 +1,6 @@
 """Subnets as other programs write them: ``ks``, ``e``, ``d``, ``w`` and a resolution.
 
-- ``ofa_tutorial``: ``wid`` (None), ``ks``, ``e``, ``d``, ``r`` (a list of one); DyNAS-T too.
+- ``ofa_tutorial``: ``wid`` (None or 0), ``ks``, ``e``, ``d``, ``r`` (a list of one); DyNAS-T too.
 - ``ofa``: ``ks``, ``e``, ``d``, ``image_size``; ResNet50D has ``w`` and no ``ks``.
 - ``nsganetv2``: ``ks``, ``e``, ``d``, ``r`` (a number), and only the active blocks are listed.
 """
@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -23,7 +25,8 @@ def subnet_from_dialect(spec: Mapping[str, Any] | str, family: Family | str) -> 
     """Read a subnet in any of the dialects, recognised by its keys and lengths.
 
     Args:
-        spec: The description, or the text of a Python dict, as in the CSV files of DyNAS-T.
+        spec: The description, or its text: JSON, as in the files of ``AccuracyDataset``, or a
+            Python dict, as in the CSV files of DyNAS-T.
         family: Its family, which the description itself does not say.
 
     Raises:
@@ -81,19 +84,26 @@ def subnet_to_dialect(subnet: Subnet, dialect: Dialect) -> dict[str, Any]:
 
 
 def _mapping(spec: Mapping[str, Any] | str) -> Mapping[str, Any]:
-    value: Any = spec
-    if isinstance(spec, str):
-        try:
-            value = ast.literal_eval(spec.strip())
-        except (ValueError, SyntaxError) as error:
-            raise FormatError(f"`spec` must be a Python literal, but got {spec!r}.") from error
+    value: Any = json_or_literal(spec) if isinstance(spec, str) else spec
     if not isinstance(value, Mapping):
-        raise FormatError(f"`spec` must be a dict such as {{'d': ..., 'r': ...}}, got {spec!r}.")
+        raise FormatError(
+            f"`spec` must be a dict such as {{'d': ..., 'r': ...}}, or its text in JSON or Python, "
+            f"but got {spec!r:.200}."
+        )
     return value
 
 
+def json_or_literal(text: str) -> Any:
+    """Return what a text says as JSON or as a Python literal; None where it is neither."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(text)
+    with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return ast.literal_eval(text.strip())
+    return None
+
+
 def _check_keys(spec: Mapping[str, Any], lists: list[str], family: Family) -> None:
-    unknown = sorted(set(spec) - {*lists, "wid", "r", "image_size"})
+    unknown = set(spec) - {*lists, "wid", "r", "image_size"}
     missing = [key for key in lists if key not in spec]
     if unknown or missing or ("r" in spec) == ("image_size" in spec):
         raise FormatError(
@@ -103,8 +113,8 @@ def _check_keys(spec: Mapping[str, Any], lists: list[str], family: Family) -> No
     for key in lists:
         if not isinstance(spec[key], Sequence) or isinstance(spec[key], str):
             raise FormatError(f"`spec[{key!r}]` must be a list, but got {spec[key]!r}.")
-    if spec.get("wid") is not None:
-        raise FormatError(f"`spec['wid']` must be None, but got {spec['wid']!r}.")
+    if spec.get("wid") not in (None, 0):  # the index of a width; released supernets have one
+        raise FormatError(f"`spec['wid']` must be None or 0, but got {spec['wid']!r}.")
 
 
 def _resolution(spec: Mapping[str, Any]) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from optuna_ofa.exceptions import FormatError
+from optuna_ofa._files import read_json
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space.formats._net_config import Config
 
+ConfigSource = Mapping[str, Any] | str | PathLike[str]
+
+NET_CONFIG, RUN_CONFIG = "net.config", "run.config"
 _RENAMED = {"MobileInvertedResidualBlock": "ResidualBlock", "MBInvertedConvLayer": "MBConvLayer"}
 _MY_2D_LAYER = {"dropout_rate": 0, "ops_order": "weight_bn_act"}
 # defaults of the layers' constructors in ofa/utils/layers.py
@@ -56,18 +59,20 @@ _ARCHITECTURES = {
 }
 
 
-def read_net_config(source: Mapping[str, Any] | str | PathLike[str]) -> Config:
+def read_net_config(source: ConfigSource) -> Config:
     """Read a ``net.config`` with today's names and every key that ``ofa`` would fill in.
 
     Args:
-        source: The config or the path of its file; a given config is not changed.
+        source: The config, the path of its file, or that of a folder with a ``net.config``, such
+            as those of ``ofa_specialized``; a given config is not changed.
 
     Raises:
-        FormatError: If it is no config of a MobileNetV3, ProxylessNASNets or ResNets.
+        FormatError: If there is no such file, or it is no config of a MobileNetV3,
+            ProxylessNASNets or ResNets.
     """
-    config = source if isinstance(source, Mapping) else _read_json(Path(source))
+    config = source if isinstance(source, Mapping) else _read_object(_file(Path(source)))
     name = config.get("name")
-    if name not in _ARCHITECTURES:
+    if not isinstance(name, str) or name not in _ARCHITECTURES:
         raise FormatError(
             f"`source` must be a net.config whose name is one of {', '.join(_ARCHITECTURES)}, "
             f"but got {name!r}."
@@ -78,9 +83,52 @@ def read_net_config(source: Mapping[str, Any] | str | PathLike[str]) -> Config:
     if missing:
         raise FormatError(f"`source` must have all keys of {name}, but {missing} are missing.")
     normal: Config = {key: _layer(config[key]) for key in single}
-    normal |= {key: [_layer(layer) for layer in config[key]] for key in several}
-    bn = {"momentum": 0.1, "eps": eps, "ws_eps": None} | dict(config.get("bn", {}))
-    return dict(config) | normal | {"bn": bn}
+    for key in several:
+        if not isinstance(config[key], list):
+            raise FormatError(f"`source` must have a list of {key}, but got {config[key]!r:.100}.")
+        normal[key] = [_layer(layer) for layer in config[key]]
+    bn = config.get("bn") or {}
+    if not isinstance(bn, Mapping):
+        raise FormatError(f"`source` must have an object as bn, but got {bn!r:.100}.")
+    given = {"momentum": 0.1, "eps": eps, "ws_eps": None} | dict(bn)
+    return dict(config) | normal | {"bn": given}
+
+
+def _file(path: Path) -> Path:
+    """Return the file of a config, which may be given by its folder."""
+    if not path.is_dir():
+        return path
+    if not (path / NET_CONFIG).is_file():
+        below = sorted(file.parent.name for file in path.glob(f"*/{NET_CONFIG}"))
+        which = f"; name one of its folders that have, such as {below[0]!r}" if below else ""
+        raise FormatError(
+            f"`source` must be a {NET_CONFIG} or a folder with one, but {path} has none{which}."
+        )
+    return path / NET_CONFIG
+
+
+def image_size(source: ConfigSource) -> int:
+    """Return the image size in pixels that the ``run.config`` beside a ``net.config`` says.
+
+    Args:
+        source: As in `read_net_config`.
+
+    Raises:
+        InvalidArgumentError: If the config is no file, so that nothing is beside it.
+        FormatError: If there is no such file, or it says no image size.
+    """
+    if isinstance(source, Mapping):
+        raise InvalidArgumentError(
+            "`resolution` must be a number of pixels where the config is no file, but got None."
+        )
+    path = _file(Path(source)).with_name(RUN_CONFIG)
+    size = _read_object(path).get("image_size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise FormatError(
+            f"`source` must have a {RUN_CONFIG} with an image_size in pixels, but got {size!r} in "
+            f"{path}."
+        )
+    return size
 
 
 def read_specialized(folder: str | PathLike[str]) -> tuple[Config, int]:
@@ -90,27 +138,17 @@ def read_specialized(folder: str | PathLike[str]) -> tuple[Config, int]:
         folder: Holds ``net.config`` and ``run.config``.
 
     Raises:
-        FormatError: If a file is not what it should be.
-        FileNotFoundError: If a file is missing.
+        FormatError: If a file is missing or not what it should be.
     """
-    folder = Path(folder)
-    run_config = _read_json(folder / "run.config")
-    size = run_config.get("image_size")
-    if not isinstance(size, int) or size < 1:
-        raise FormatError(
-            f"`folder` must have a run.config with an image_size in pixels, but got {size!r} in "
-            f"{folder / 'run.config'}."
-        )
-    return read_net_config(folder / "net.config"), size
+    return read_net_config(folder), image_size(folder)
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(f"{path} must be JSON, but: {error}.") from error
+def _read_object(path: Path) -> Mapping[str, Any]:
+    data = read_json(path, "source")
     if not isinstance(data, Mapping):
-        raise FormatError(f"{path} must hold a JSON object, but got {type(data).__name__}.")
+        raise FormatError(
+            f"`source` must hold a JSON object, but {path} holds {type(data).__name__}."
+        )
     return data
 
 
@@ -118,7 +156,9 @@ def _layer(layer: Mapping[str, Any] | None) -> Config | None:
     """Return a layer or block with today's names; None stands for no layer."""
     if layer is None:
         return None
-    name = _RENAMED.get(layer.get("name", ""), layer.get("name"))
+    if not isinstance(layer, Mapping) or not isinstance(layer.get("name"), str):
+        raise FormatError(f"`source` must have layers with names, but got {layer!r:.100}.")
+    name = _RENAMED.get(layer["name"], layer["name"])
     if name == "ZeroLayer":  # the stride that old files give it means nothing
         return {"name": name}
     if name == "ResidualBlock":
@@ -141,7 +181,7 @@ def _channels(layer: Mapping[str, Any]) -> Config:
     for key in keys:
         value = layer.get(key)
         channels[key] = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if not isinstance(channels[key], int):
+        if not isinstance(channels[key], int) or isinstance(channels[key], bool):
             raise FormatError(
                 f"`source` must have a number as {key} of {layer['name']}, but got {value!r}."
             )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from os import PathLike
 from typing import Any, Literal
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
@@ -15,25 +14,33 @@ from optuna_ofa.space._parts import make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._net_config import Config
-from optuna_ofa.space.formats._net_config_files import read_net_config
-
-ConfigSource = Mapping[str, Any] | str | PathLike[str]
+from optuna_ofa.space.formats._net_config_files import ConfigSource, image_size, read_net_config
 
 
-def layers_from_net_config(config: ConfigSource, resolution: int) -> tuple[Layer, ...]:
+def layers_from_net_config(
+    config: ConfigSource, resolution: int | None = None
+) -> tuple[Layer, ...]:
     """Return the layers of a network, of a published family or not; zero blocks are left out.
 
     Args:
-        config: A config or the path of its file, with new or old names.
-        resolution: Input size in pixels.
+        config: A config, the path of its file or of a folder with it, with new or old names.
+        resolution: Input size in pixels; None takes that of the ``run.config`` beside the file.
 
     Raises:
         FormatError: If the config is not one that `read_net_config` knows, or has grouped or
-            dilated convolutions.
+            dilated convolutions, or no size is given and there is no ``run.config``.
+        InvalidArgumentError: If ``resolution`` is None and the config is no file.
     """
-    config = read_net_config(config)
+    source, config = config, read_net_config(config)
+    resolution = image_size(source) if resolution is None else resolution
     walk = _resnet if config["name"] == "ResNets" else _mobile_net
-    return tuple(walk(config, resolution))
+    try:
+        return tuple(walk(config, resolution))
+    except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
+        raise FormatError(
+            f"`config` must be a net.config whose layers are whole, but reading them gave "
+            f"{error!r}."
+        ) from error
 
 
 def _mobile_net(config: Config, size: int) -> Iterator[Layer]:
@@ -147,7 +154,7 @@ def _block(
 
 
 def subnet_from_net_config(
-    config: ConfigSource, resolution: int, family: Family | str | None = None
+    config: ConfigSource, resolution: int | None = None, family: Family | str | None = None
 ) -> Subnet:
     """Return the subnet that a config describes. The number of classes may differ.
 
@@ -155,15 +162,17 @@ def subnet_from_net_config(
     stem), the config cannot tell them apart, and the smaller one is taken.
 
     Args:
-        config: A config or the path of its file, with new or old names.
-        resolution: Input size in pixels, which the config does not say.
+        config: A config, the path of its file or of a folder with it, with new or old names.
+        resolution: Input size in pixels; None takes that of the ``run.config`` beside the file.
         family: The family to look in; None tries all published ones.
 
     Raises:
         FormatError: If `layers_from_net_config` cannot read the config.
+        InvalidArgumentError: If ``resolution`` is None and the config is no file.
         FamilyMismatchError: If the network is no subnet of a family; with what differs.
     """
-    config = read_net_config(config)
+    source, config = config, read_net_config(config)
+    resolution = image_size(source) if resolution is None else resolution
     layers = layers_from_net_config(config, resolution)
     if family is not None:
         candidates = [get_family(family) if isinstance(family, str) else family]

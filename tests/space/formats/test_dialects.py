@@ -90,6 +90,14 @@ def test_text_of_a_dict_is_read() -> None:
     assert subnet_from_dialect(text, subnet.family) == subnet
 
 
+@pytest.mark.parametrize("wid", [None, 0], ids=str)
+@pytest.mark.parametrize("write", [json.dumps, str], ids=["JSON", "Python"])
+def test_text_with_the_index_of_the_width_is_read(write: Any, wid: int | None) -> None:
+    subnet = random_subnets("ofa_mbv3_w1.0")[0]
+    spec = {"wid": wid, **subnet_to_dialect(subnet, "ofa")}
+    assert subnet_from_dialect(write(spec), "ofa_mbv3_w1.0") == subnet
+
+
 def test_the_given_dict_is_not_changed() -> None:
     spec = subnet_to_dialect(SearchSpace("ofa_mbv3_w1.0").subnet(depth=2), "nsganetv2")
     before = copy.deepcopy(spec)
@@ -119,7 +127,8 @@ GOOD = {"ks": [3] * 20, "e": [4] * 20, "d": [2] * 5, "r": 224}
         ({"image_size": 224}, "one of r and image_size"),
         ({"stem": 1}, "but got ks, e, d, r, stem"),
         ({"w": [0] * 6}, "but got ks, e, d, r, w"),
-        ({"wid": 1.2}, r"`spec\['wid'\]` must be None, but got 1.2"),
+        ({"wid": 1.2}, r"`spec\['wid'\]` must be None or 0, but got 1.2"),
+        ({7: 1}, "but got ks, e, d, r, 7"),
         ({"ks": [3] * 12}, r"`spec\['ks'\]` must have 20 entries, or 10 .* but got 12"),
         ({"e": 4}, r"`spec\['e'\]` must be a list, but got 4"),
         ({"ks": "[3 3]"}, r"`spec\['ks'\]` must be a list, but got '\[3 3\]'"),
@@ -151,8 +160,13 @@ def test_a_value_of_no_choice_is_refused(change: dict[str, Any], match: str) -> 
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("ks=3", "must be a Python literal"), ("[3, 5]", "must be a dict")],
-    ids=["no literal", "no dict"],
+    [
+        ("ks=3", "in JSON or Python, but got 'ks=3'"),
+        ("[3, 5]", "must be a dict"),
+        ("(" * 10_000, "must be a dict"),
+        ("", "must be a dict"),
+    ],
+    ids=["no literal", "no dict", "deep", "empty"],
 )
 def test_other_text_is_refused(text: str, match: str) -> None:
     with pytest.raises(FormatError, match=match):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optuna_ofa.exceptions import FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import FormatError, ImplausibleValueWarning, InvalidSubnetError
 from optuna_ofa.space import SearchSpace, read_measured_subnets, subnet_to_dialect
 
 HEADER = "Sub-network,Date,Model Parameters,Latency (ms),MACs,Top-1 Acc (%)"
@@ -50,16 +50,49 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "error", "match"),
     [
-        ("ks,2022,0,0,0,0", FormatError, "line 3: `spec` must be a Python literal"),
+        ("ks,2022,0,0,0,0", FormatError, "line 3: `spec` must be a dict"),
         (f'"{SPEC}",2022,0,0,0,many', FormatError, "line 3: must have numbers, but got .*many"),
         (f'"{SPEC}",2022', FormatError, "line 3: must have numbers"),
+        (f'"{SPEC}",2022,0,0,0,101', FormatError, "line 3: top1 must be in percent, .* got 101"),
+        (f'"{SPEC}",2022,0,-1,0,0', FormatError, "line 3: latency_ms must be positive, or 0 .* -1"),
+        (f'"{SPEC}",2022,0,0,inf,0', FormatError, "line 3: n_macs must be positive, .* got inf"),
+        (f'"{SPEC}",2022,nan,0,0,0', FormatError, "line 3: n_params must be positive, .* got nan"),
         (f'"{SPEC.replace("3, ", "9, ")}",2022,0,0,0,0', InvalidSubnetError, r"line 3: `kernel\[0"),
     ],
-    ids=["subnet", "number", "short", "family"],
+    ids=["subnet", "number", "short", "top1", "latency", "macs", "nan", "family"],
 )
 def test_bad_line_is_named(tmp_path: Path, row: str, error: type[Exception], match: str) -> None:
     path = write(tmp_path, HEADER, f'"{SPEC}",2022,0,0,0,0', row)
     with pytest.raises(error, match=match):
+        read_measured_subnets(path, "ofa_mbv3_w1.0")
+
+
+def test_fractions_are_warned_of(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER, f'"{SPEC}",2022,0,0,0,.715')
+    with pytest.warns(ImplausibleValueWarning, match="measured.csv is probably a fraction: top1"):
+        assert read_measured_subnets(path, "ofa_mbv3_w1.0").top1.tolist() == [0.715]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeff" + HEADER, f'"{SPEC}",2022,0,0,0,71.5')
+    assert len(read_measured_subnets(path, "ofa_mbv3_w1.0")) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (None, "`path` must be a file, but .*measured.csv is not there"),
+        (b"", "`path` must have columns"),
+        (b"\x80\x04\x95\xff", "`path` must be a text file in UTF-8"),
+        (b'"' + b"x" * 200_000 + b'"', "`path` must be CSV, but .* field larger than"),
+    ],
+    ids=["missing", "empty", "binary", "long field"],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes | None, match: str) -> None:
+    path = tmp_path / "measured.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FormatError, match=match):
         read_measured_subnets(path, "ofa_mbv3_w1.0")
 
 

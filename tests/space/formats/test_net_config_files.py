@@ -90,6 +90,10 @@ def without(key: str) -> dict[str, Any]:
     [
         ({"name": "VGG"}, "name is one of MobileNetV3, ProxylessNASNets, ResNets, but got 'VGG'"),
         ({}, "but got None"),
+        ({"name": ["ResNets"]}, r"but got \['ResNets'\]"),
+        (net_config(SUBNET) | {"blocks": 3}, "`source` must have a list of blocks, but got 3"),
+        (net_config(SUBNET) | {"blocks": [3]}, "layers with names, but got 3"),
+        (net_config(SUBNET) | {"bn": 3}, "an object as bn, but got 3"),
         (without("classifier"), r"all keys of ProxylessNASNets, but \['classifier'\] are missing"),
         (net_config(SUBNET) | {"first_conv": {"name": "PoolLayer"}}, "but got 'PoolLayer'"),
         (
@@ -97,7 +101,7 @@ def without(key: str) -> dict[str, Any]:
             r"a number as in_channels of ConvLayer, but got \[3, 4\]",
         ),
     ],
-    ids=["architecture", "empty", "key", "layer", "channels"],
+    ids=["architecture", "empty", "name", "blocks", "block", "bn", "key", "layer", "channels"],
 )
 def test_other_configs_are_refused(config: dict[str, Any], match: str) -> None:
     with pytest.raises(FormatError, match=match):
@@ -106,12 +110,18 @@ def test_other_configs_are_refused(config: dict[str, Any], match: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("name: MobileNetV3", "net.config must be JSON"), ("[1]", "JSON object, but got list")],
-    ids=["yaml", "list"],
+    [
+        (b"name: MobileNetV3", "`source` must be JSON, but .*net.config is not"),
+        (b"[1]", "`source` must hold a JSON object, but .*net.config holds list"),
+        (b"", "must be JSON"),
+        (b"\x80\x04\x95\xff", "must be a text file in UTF-8"),
+        (b"[" * 100_000, "must be JSON"),
+    ],
+    ids=["yaml", "list", "empty", "binary", "deep"],
 )
-def test_other_files_are_refused(tmp_path: Path, text: str, match: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, text: bytes, match: str) -> None:
     path = tmp_path / "net.config"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text)
     with pytest.raises(FormatError, match=match):
         read_net_config(path)
 
@@ -130,5 +140,21 @@ def test_specialized_folder_without_image_size(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"run\.config"):
+    (tmp_path / "net.config").write_text(json.dumps(net_config(SUBNET)), encoding="utf-8")
+    with pytest.raises(FormatError, match=r"run\.config is not there"):
         read_specialized(tmp_path)
+
+
+def test_a_folder_is_its_net_config(tmp_path: Path) -> None:
+    (tmp_path / "net.config").write_text(json.dumps(aged(net_config(SUBNET))), encoding="utf-8")
+    assert read_net_config(tmp_path) == read_net_config(net_config(SUBNET))
+
+
+def test_a_folder_without_a_config_names_one_that_has_it(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"`source` must be a net.config .* has none\.$"):
+        read_net_config(tmp_path)
+    for name in ("cpu_lat-10ms", "note10_lat-11ms"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net.config").touch()
+    with pytest.raises(FormatError, match=r"has none; name one .* such as 'cpu_lat-10ms'"):
+        read_net_config(tmp_path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.space import (
     SearchSpace,
     Subnet,
@@ -116,6 +117,29 @@ def test_what_differs_from_a_family_is_said(config: dict[str, Any], match: str) 
         subnet_from_net_config(config, 224)
 
 
+def test_the_size_is_that_of_the_run_config_beside_the_file(tmp_path: Path) -> None:
+    config = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
+    (tmp_path / "net.config").write_text(json.dumps(config), encoding="utf-8")
+    for place in (tmp_path, tmp_path / "net.config"):
+        assert subnet_from_net_config(place, 192).resolution == 192
+        with pytest.raises(FormatError, match=r"run\.config is not there"):
+            subnet_from_net_config(place)
+    (tmp_path / "run.config").write_text('{"image_size": 220}', encoding="utf-8")
+    assert subnet_from_net_config(tmp_path / "net.config").resolution == 220
+    with pytest.raises(InvalidArgumentError, match="`resolution` must be a number of pixels"):
+        layers_from_net_config(config)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stride": "2"}, {"stride": 0}, {"kernel_size": None}, {"expand_ratio": None}],
+    ids=str,
+)
+def test_layers_that_are_not_whole_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises((FormatError, FamilyMismatchError), match="`config` must be"):
+        subnet_from_net_config(changed(2, mid_channels=None, **change), 224)
+
+
 def test_stage_missing() -> None:
     config = net_config(SearchSpace("ofa_mbv3_w1.0").largest())
     config["blocks"] = config["blocks"][:9]
@@ -170,15 +194,16 @@ def test_grouped_bottlenecks_are_refused() -> None:
 def test_released_subnets(
     shared_data: Path, folder: str, family: str, resolution: int, depth: tuple[int, ...]
 ) -> None:
-    config, size = read_specialized(shared_data / "specialized" / folder)
-    subnet = subnet_from_net_config(config, size)
+    path = shared_data / "specialized" / folder
+    subnet = subnet_from_net_config(path)
     assert (subnet.family.name, subnet.resolution, subnet.depth) == (family, resolution, depth)
-    assert layers_from_net_config(config, size) == subnet_layers(subnet)
+    assert layers_from_net_config(path) == subnet_layers(subnet)
+    assert subnet_from_net_config(*read_specialized(path)) == subnet
 
 
 def test_all_ten_released_subnets_belong_to_a_family(shared_data: Path) -> None:
     folders = sorted((shared_data / "specialized").iterdir())
-    found = [subnet_from_net_config(*read_specialized(folder)).family.name for folder in folders]
+    found = [subnet_from_net_config(folder).family.name for folder in folders]
     assert (
         sorted(found) == ["ofa_mbv3_w1.0"] * 2 + ["ofa_mbv3_w1.2"] * 4 + ["ofa_proxyless_w1.3"] * 4
     )

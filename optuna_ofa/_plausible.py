@@ -1,0 +1,115 @@
+"""What a measured value can be: the range of each metric, in one place."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optuna_ofa.exceptions import ImplausibleValueWarning, InvalidArgumentError
+
+# every other metric is a cost, and those are positive
+PERCENT = frozenset({"top1"})
+
+
+def rule_of(metric: str) -> str:
+    """Return the range of a metric in words."""
+    return "in percent, from 0 to 100" if metric in PERCENT else "positive"
+
+
+def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
+    """Return which values a metric can have; of NaN, which says nothing, it can."""
+    array = np.asarray(values, dtype=float)
+    inside = (array >= 0) & (array <= 100) if metric in PERCENT else (array > 0)
+    return np.asarray((inside & np.isfinite(array)) | np.isnan(array))
+
+
+def require_plausible(metric: str, values: ArrayLike, where: str) -> None:
+    """Refuse values that a metric cannot have.
+
+    Args:
+        metric: Name of the metric.
+        values: A number or an array of them; NaN passes.
+        where: The argument in backticks, and what of it.
+
+    Raises:
+        InvalidArgumentError: With the first such value.
+    """
+    array = np.atleast_1d(np.asarray(values, dtype=float))
+    wrong = array[~plausible(metric, array)]
+    if len(wrong):
+        count = f" ({len(wrong)} of {len(array)})" if len(array) > 1 else ""
+        raise InvalidArgumentError(
+            f"{where} must be {rule_of(metric)}, but got {metric} {wrong[0]:g}{count}."
+        )
+
+
+def require_std(values: ArrayLike, where: str) -> None:
+    """Refuse standard deviations that are negative or infinite; NaN, which is unknown, passes.
+
+    Raises:
+        InvalidArgumentError: With the first such value.
+    """
+    array = np.atleast_1d(np.asarray(values, dtype=float))
+    wrong = array[(array < 0) | np.isinf(array)]
+    if len(wrong):
+        raise InvalidArgumentError(
+            f"{where} must have a standard deviation that is 0 or positive, but got {wrong[0]:g}."
+        )
+
+
+def warn_fractions(metric: str, values: ArrayLike, where: str, stacklevel: int = 3) -> None:
+    """Warn where percentages are probably fractions: none of them is above 1, and one above 0.
+
+    Args:
+        metric: Name of the metric.
+        values: A number or an array of them.
+        where: The argument in backticks, and what of it.
+        stacklevel: As in `warnings.warn`, counted from here.
+
+    Warns:
+        ImplausibleValueWarning: With the largest.
+    """
+    array = np.atleast_1d(np.asarray(values, dtype=float))
+    known = array[np.isfinite(array)]
+    if metric in PERCENT and len(known) and 0 < known.max() <= 1:
+        warnings.warn(
+            f"{where} is probably a fraction: {metric} is in percent, from 0 to 100, but none is "
+            f"above {known.max():g}; multiply by 100.",
+            ImplausibleValueWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def numbers(items: Any, where: str) -> NDArray[np.float64]:
+    """Return numbers as an array of one dimension; None becomes NaN.
+
+    Args:
+        items: A number, or an iterable of them.
+        where: The argument in backticks.
+
+    Raises:
+        InvalidArgumentError: If one is something else, such as a boolean or text.
+    """
+    if hasattr(items, "tolist"):  # arrays, tensors, series
+        items = items.tolist()
+    one_by_one = items if _is_iterable(items) else [items]
+    try:
+        return np.array([_number(item) for item in one_by_one], dtype=float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgumentError(f"{where} must be numbers, but got {items!r:.200}.") from error
+
+
+def _is_iterable(items: Any) -> bool:
+    return isinstance(items, Iterable) and not isinstance(items, str | bytes)
+
+
+def _number(item: Any) -> float:
+    if item is None:
+        return float("nan")
+    if isinstance(item, bool | np.bool_ | str | bytes):
+        raise TypeError
+    return float(item)

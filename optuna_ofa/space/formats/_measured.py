@@ -1,0 +1,81 @@
+"""Published tables of measured subnets, of any of the formats that are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._files import read_text
+from optuna_ofa._plausible import warn_fractions
+from optuna_ofa.space._families import get_family
+from optuna_ofa.space._family import Family
+from optuna_ofa.space._subnet import Subnet
+from optuna_ofa.space.formats._measured_csv import MeasuredRow, csv_rows
+from optuna_ofa.space.formats._measured_dict import SUFFIX, dict_files, dict_rows
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSubnets:
+    """Subnets with their measurements, in the order of the file.
+
+    Args:
+        subnets: ``n`` subnets; `SearchSpace.to_matrix` takes them.
+        top1: ``(n,)`` top-1 accuracy in percent, NaN where it was not measured.
+        n_macs: ``(n,)`` multiply-adds, 0 where they were not counted.
+        n_params: ``(n,)`` parameters, 0 where they were not counted.
+        latency_ms: ``(n,)`` latency in milliseconds, NaN where it was not measured.
+    """
+
+    subnets: tuple[Subnet, ...]
+    top1: NDArray[np.float64]
+    n_macs: NDArray[np.int64]
+    n_params: NDArray[np.int64]
+    latency_ms: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.subnets)
+
+
+def read_measured_subnets(path: str | PathLike[str], family: Family | str) -> MeasuredSubnets:
+    """Read a CSV file of DyNAS-T, or what ``AccuracyDataset`` of the ``ofa`` package wrote.
+
+    Args:
+        path: The CSV file; one ``.dict`` file, such as ``src/224.dict`` or ``acc.dict``; or the
+            folder of the dataset, of which all sizes are read.
+        family: The family of all its subnets, which the file does not say.
+
+    Raises:
+        FormatError: If the file is missing or of another format, a column is missing, or a field
+            cannot be read or is out of its range; with the line or entry.
+        InvalidSubnetError: If a subnet is not of the family; with the line or entry.
+
+    Warns:
+        ImplausibleValueWarning: No accuracy is above 1, so that they are probably fractions.
+    """
+    family = get_family(family) if isinstance(family, str) else family
+    rows = list(_rows(Path(path), family))
+    numbers = np.array([row[1:] for row in rows], dtype=float).reshape(len(rows), 4)
+    top1, n_macs, n_params, latency_ms = numbers.T
+    warn_fractions("top1", top1, f"`path` {path}")
+    return MeasuredSubnets(
+        tuple(row.subnet for row in rows),
+        np.where(top1 == 0, np.nan, top1),
+        n_macs.astype(np.int64),
+        n_params.astype(np.int64),
+        np.where(latency_ms == 0, np.nan, latency_ms),
+    )
+
+
+def _rows(path: Path, family: Family) -> Iterator[MeasuredRow]:
+    if path.is_dir():
+        for file in dict_files(path):
+            yield from dict_rows(read_text(file), file, family)
+        return
+    text = read_text(path)
+    is_dict = path.suffix == SUFFIX or text.lstrip()[:1] in ("{", "[")
+    yield from (dict_rows if is_dict else csv_rows)(text, path, family)

@@ -1,0 +1,79 @@
+"""Files of ``AccuracyDataset`` of the ``ofa`` package: accuracies by the text of a subnet.
+
+A dataset is a folder with ``net_id.dict`` (its subnets), ``src/<size>.dict`` (their accuracies
+at a resolution) and, once they were merged, ``acc.dict``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna_ofa.exceptions import FormatError, InvalidSubnetError
+from optuna_ofa.space._family import Family
+from optuna_ofa.space.formats._dialects import json_or_literal, subnet_from_dialect
+from optuna_ofa.space.formats._measured_csv import MeasuredRow, require_row
+
+SUFFIX = ".dict"
+
+
+def dict_files(folder: Path) -> list[Path]:
+    """Return the files with accuracies of a dataset, by ascending resolution.
+
+    Args:
+        folder: The folder of the dataset, or its ``src``.
+
+    Raises:
+        FormatError: If there are none.
+    """
+    for place in (folder / "src", folder):
+        files = [file for file in place.glob(f"*{SUFFIX}") if file.stem.isdecimal()]
+        if files:
+            return sorted(files, key=lambda file: int(file.stem))
+    if (folder / "acc.dict").is_file():
+        return [folder / "acc.dict"]
+    raise FormatError(
+        f"`path` must be a file, or a folder with src/<size>.dict or acc.dict, but {folder} has "
+        f"neither."
+    )
+
+
+def dict_rows(text: str, path: Path, family: Family) -> Iterator[MeasuredRow]:
+    """Read the entries of a file; subnets without a resolution have that of its name.
+
+    Raises:
+        FormatError: If it is no JSON object of accuracies, or an entry cannot be read.
+        InvalidSubnetError: If a subnet is not of the family; with the entry.
+    """
+    data = json_or_literal(text)
+    if isinstance(data, list):
+        raise FormatError(
+            f"`path` must hold accuracies, but {path} is a list of subnets; name the folder, or "
+            f"its src/<size>{SUFFIX}."
+        )
+    if not isinstance(data, Mapping):
+        raise FormatError(f"`path` must be CSV, or a JSON object of accuracies, but {path} is not.")
+    size = int(path.stem) if path.stem.isdecimal() else None
+    for i, (spec, top1) in enumerate(data.items()):
+        yield _row(spec, top1, size, family, f"{path}, entry {i}")
+
+
+def _row(spec: Any, top1: Any, size: int | None, family: Family, where: str) -> MeasuredRow:
+    if isinstance(top1, bool) or not isinstance(top1, int | float):
+        raise FormatError(f"{where}: must have an accuracy in percent, but got {top1!r:.100}.")
+    try:
+        subnet = subnet_from_dialect(_sized(spec, size), family)
+    except (FormatError, InvalidSubnetError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    if size not in (None, subnet.resolution):
+        raise FormatError(f"{where}: must be at {size} pixels, as its file, but is {subnet}.")
+    return require_row(MeasuredRow(subnet, float(top1)), where)
+
+
+def _sized(spec: Any, size: int | None) -> Any:
+    """Return a description with a resolution, where it or its file says one."""
+    found = json_or_literal(spec) if isinstance(spec, str) else spec
+    if size is None or not isinstance(found, Mapping) or {"r", "image_size"} & set(found):
+        return spec
+    return {**found, "image_size": size}
