@@ -19,7 +19,7 @@ from optuna_ofa.evaluation._images import Loader, batches, is_function
 from optuna_ofa.evaluation._settings import EvaluationSettings
 from optuna_ofa.evaluation._workers import score_groups
 from optuna_ofa.exceptions import FailedMeasurementWarning
-from optuna_ofa.measurements import MeasurementTable, Reading
+from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
 
@@ -65,10 +65,14 @@ def evaluate(
         InvalidArgumentError: If an argument breaks a rule, or the loader is empty or gives
             something that does not fit the family.
         InvalidSubnetError: If a subnet is of another family.
+        MeasurementError: If an error is that of the device or of a process, three subnets in a
+            row fail, or all of several fail alike. What was evaluated before is kept in the
+            database.
         StorageError: If the database cannot be reached or written.
 
     Warns:
-        FailedMeasurementWarning: Some subnets could not run or gave NaN; the rest go on.
+        FailedMeasurementWarning: Some subnets could not run or gave NaN; the rest go on, and the
+            next call tries them again.
     """
     device, processes = torch.device(settings.device), settings.processes
     space, asked = _asked(supernet.family, subnets)
@@ -79,16 +83,24 @@ def evaluate(
     if table is not None and not again:  # the newest count
         stored = table.read(asked)
         known = {subnet: {r.metric: r for r in readings} for subnet, readings in stored.items()}
+        known = {s: of for s, of in known.items() if set(ACCURACY_METRICS) <= set(of)}
     missing = [s for s in dict.fromkeys(asked) if s not in known]
+    failures = Failures(len(missing))
     groups = _groups(missing, processes)
     with progress_bar("evaluating", progress, unit="subnet", total=len(missing)) as bar:
         for group, readings in score_groups(
             supernet, groups, loader, calibration, device, processes
         ):
             known |= zip(group, readings, strict=True)
+            reasons = {s: known[s][ACCURACY_METRICS[0]].error for s in group}
             if table is not None:
-                table.add((s, reading) for s in group for reading in known[s].values())
+                good = (s for s in group if reasons[s] is None)
+                table.add((s, reading) for s in good for reading in known[s].values())
+            failures.add(reasons.items())
             bar.update(len(group))
+    failures.finish()
+    if table is not None:
+        table.add((s, reading) for s in failures.reasons for reading in known[s].values())
     return _collect(space, asked, [known[s] for s in asked], setup)
 
 
@@ -146,7 +158,7 @@ def _collect(
         i, reason = next(iter(failures.items()))
         warnings.warn(
             f"{len(failures)} of {len(asked)} subnets could not be evaluated, the first of them "
-            f"{asked[i]}: {reason}",
+            f"{asked[i]}: {reason}. The next call tries them again.",
             FailedMeasurementWarning,
             stacklevel=3,
         )

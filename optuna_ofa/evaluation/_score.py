@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, standard_error
 from optuna_ofa.evaluation._images import Loader, batches
 from optuna_ofa.evaluation._recalibrate import recalibrate, type_of
+from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.measurements import Reading
+from optuna_ofa.profiling import is_device_error
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, resize_images
 
@@ -33,6 +35,9 @@ def score_subnets(
 
     Returns:
         The readings of each subnet by metric.
+
+    Raises:
+        MeasurementError: If an error is that of the device.
     """
     (resolution,) = {subnet.resolution for subnet in subnets}
     images = None if calibration is None else resize_images(calibration, resolution)
@@ -48,10 +53,20 @@ def score_subnets(
             nets.append(None)
             errors[i] = _reason(error)
     given = (
-        (resize_images(batch.to(device), resolution), labels.to(device))
+        _moved(batch, labels, resolution, device)
         for batch, labels in batches(loader, supernet.family, resolution)
     )
     return _score(nets, errors, given, device)
+
+
+def _moved(
+    images: Tensor, labels: Tensor, resolution: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    try:
+        return resize_images(images.to(device), resolution), labels.to(device)
+    except Exception as error:
+        _reason(error)
+        raise
 
 
 def _in_channels_last(net: nn.Module) -> nn.Module:
@@ -110,7 +125,18 @@ def _n_right(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _reason(error: Exception) -> str:
-    """Return the text of an error; lack of memory is no property of a subnet, and is raised."""
+    """Return the text of an error of a subnet.
+
+    Raises:
+        MeasurementError: If it is the device's. Lack of memory, no property of a subnet either, is
+            raised as it is.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         raise error
-    return f"{type(error).__name__}: {error}"[:500]
+    text = f"{type(error).__name__}: {error}"[:500]
+    if is_device_error(error):
+        raise MeasurementError(
+            f"Evaluating stopped, because the device failed: {text}. What was evaluated before is "
+            f"kept in the `storage`, if there is one; call again to go on."
+        ) from error
+    return text

@@ -7,7 +7,7 @@ import multiprocessing
 import pickle
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.evaluation._score import score_subnets
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
 from optuna_ofa.measurements import Reading
 from optuna_ofa.space import Family, Subnet
 from optuna_ofa.supernet import Supernet
@@ -37,6 +37,7 @@ def score_groups(
 
     Raises:
         InvalidArgumentError: If the loader cannot be sent to other processes.
+        MeasurementError: If an error is that of the device or of a process.
     """
     if processes == 1 or len(groups) < 2:
         for group in groups:
@@ -65,9 +66,19 @@ def _score_in_pool(
             images = written.path_of(calibration(group[0].resolution))
             waiting[pool.submit(_score_group, work, group, images)] = group
         for future in as_completed(waiting):
-            yield waiting[future], future.result()
+            yield waiting[future], _result(future)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _result(future: Future[list[dict[str, Reading]]]) -> list[dict[str, Reading]]:
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        raise MeasurementError(
+            f"Evaluating stopped, because a process of `processes` ended: {error} What was "
+            f"evaluated before is kept in the `storage`, if there is one; call again to go on."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,13 @@ class _Written:
 
 @functools.cache
 def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
-    work: _Work = pickle.loads(path.read_bytes())  # noqa: S301, written by the parent process
+    try:
+        work: _Work = pickle.loads(path.read_bytes())  # noqa: S301, written by the parent process
+    except Exception as error:
+        raise MeasurementError(
+            f"Evaluating stopped, because a process of `processes` cannot read the `loader`: "
+            f"{type(error).__name__}: {error}. What it is made of must be importable there."
+        ) from error
     return work.supernet(), work.loader, torch.device(work.device)
 
 

@@ -1,5 +1,6 @@
 """A table of measured subnets in a database, beside Optuna's own tables."""
 
+from optuna_ofa.measurements._failures import IN_A_ROW as IN_A_ROW, Failures as Failures
 from optuna_ofa.measurements._read import Measurement, read_measurements
 from optuna_ofa.measurements._table import MeasurementTable as MeasurementTable, Reading as Reading
 

@@ -66,7 +66,8 @@ def read_measurements(
         setup: Entries that the setup must have, such as ``{"device": "phone"}``
             or a whole ``setup``. Without it rows of several setups would be mixed, which is
             refused.
-        failed: Whether to include subnets that could not be measured.
+        failed: Whether to include subnets that could not be measured; the next call that asks
+            for one tries it again, and replaces the row.
 
     Returns:
         The measurements, oldest first; a subnet that was measured again is there again.

@@ -140,7 +140,7 @@ class MeasurementTable:
         self._database = Database(storage)
 
     def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:
-        """Write readings of subnets, all or none."""
+        """Write readings of subnets, all or none; each replaces a failure of before."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         values = [
             {
@@ -157,10 +157,29 @@ class MeasurementTable:
         ]
         if values:
             with self._database.begin() as connection:
+                self._remove_failed(connection, values)
                 connection.execute(sa.insert(TABLE), values)
 
+    def _remove_failed(
+        self, connection: sa.Connection, values: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Delete the failures of the same subnets and metrics."""
+        ids = sorted({value["subnet_id"] for value in values})
+        metrics = sorted({value["metric"] for value in values})
+        for start in range(0, len(ids), _CHUNK):
+            query = (
+                sa.select(TABLE.c.id)
+                .where(TABLE.c.setup_id == self._setup_id)
+                .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
+                .where(TABLE.c.metric.in_(metrics), TABLE.c.value.is_(None))
+            )
+            # by their keys: deleting what is not there would lock gaps that others write to
+            old = connection.execute(query).scalars().all()
+            if old:
+                connection.execute(sa.delete(TABLE).where(TABLE.c.id.in_(old)))
+
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
-        """Return the readings of those subnets that have any, oldest first."""
+        """Return the values of those subnets that have any, oldest first; failures are none."""
         wanted = {digest(subnet.to_json()): subnet for subnet in subnets}
         ids = list(wanted)
         found: dict[Subnet, list[Reading]] = {}
@@ -170,6 +189,7 @@ class MeasurementTable:
                     sa.select(TABLE.c.subnet_id, *_FIELDS)
                     .where(TABLE.c.setup_id == self._setup_id)
                     .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
+                    .where(TABLE.c.value.is_not(None))
                     .order_by(TABLE.c.id)
                 )
                 for subnet_id, *values in connection.execute(query):

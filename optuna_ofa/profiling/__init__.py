@@ -18,6 +18,7 @@ from optuna_ofa.profiling.on_device import (
     NodeTime as NodeTime,
     Runtime,
     RuntimeSettings as RuntimeSettings,
+    is_device_error as is_device_error,
 )
 
 __all__ = [

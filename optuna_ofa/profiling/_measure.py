@@ -15,11 +15,11 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
-from optuna_ofa.measurements import MeasurementTable, Reading
+from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
 from optuna_ofa.profiling._graph_folder import graphs_of, write_folder
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
-from optuna_ofa.profiling._profile import argument_errors
+from optuna_ofa.profiling._profile import script_errors
 from optuna_ofa.profiling._results import SETUP, Results, read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling.on_device import (
@@ -77,10 +77,13 @@ def measure(
         InvalidArgumentError: If an argument breaks a rule.
         InvalidSubnetError: If a row does not belong to the space.
         MissingDependencyError: If the runtime is not installed.
+        MeasurementError: If an error is that of the device, three subnets in a row fail, or all
+            of several fail alike. What was measured before is kept in the database.
         StorageError: If the database cannot be reached or written.
 
     Warns:
-        FailedMeasurementWarning: The runtime failed on some subnets.
+        FailedMeasurementWarning: The runtime failed on some subnets, which the next call tries
+            again.
         NoisyDeviceWarning: The device was busy, or its runs differ by more than ``max_spread``.
     """
     settings = settings or MeasurementSettings()
@@ -98,21 +101,29 @@ def measure(
         for subnet, readings in stored.items()
     }
     missing = [s for s in dict.fromkeys(subnets) if s not in known]
+    failures = Failures(len(missing))
     begin = time.monotonic()
     with graph_progress("measuring", progress) as tick:
         for start in range(0, len(missing), GRAPHS_AT_ONCE):
             part = missing[start : start + GRAPHS_AT_ONCE]
-            with _graphs(folder) as place, argument_errors():
-                results, readings = _measure_part(
+            with _graphs(folder) as place, script_errors():
+                readings, results = _measure_part(
                     space.family, part, runtime, settings, anchor_ms, place
                 )
-            anchor_ms = anchor_ms or results.anchor_ms
             known |= readings
             if table is not None:
-                table.add(readings.items())
-            _warn(results, settings.max_spread)
+                table.add((s, r) for s, r in readings.items() if r.error is None)
+            failures.add((s, r.error) for s, r in readings.items())
+            if results is not None:
+                anchor_ms = anchor_ms or results.anchor_ms
+                _warn_noise(results, settings.max_spread)
             done = start + len(part)
             tick(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
+    failures.finish()
+    if failures.reasons:
+        _warn_failed(failures.reasons, len(missing), runtime.name)
+    if table is not None:
+        table.add((subnet, known[subnet]) for subnet in failures.reasons)
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
 
 
@@ -139,22 +150,31 @@ def _measure_part(
     settings: MeasurementSettings,
     anchor_ms: float | None,
     folder: Path,
-) -> tuple[Results, dict[Subnet, Reading]]:
-    """Measure subnets that are loaded at once."""
+) -> tuple[dict[Subnet, Reading], Results | None]:
+    """Measure subnets that are loaded at once; there are no results where all of them fail."""
     for name in (MANIFEST, RESULTS):  # of the part before
         (folder / name).unlink(missing_ok=True)
     _, *files = write_folder(folder, graphs_of(subnets), family=family, settings=settings)
-    measure_folder(folder, runtime, settings, n_rounds=settings.n_rounds)
-    results = read_results(folder, anchor_ms=anchor_ms)
-    anchor_ms = anchor_ms or results.anchor_ms
-    readings = [_reading(results, file, anchor_ms) for file in files]
-    return results, dict(zip(subnets, readings, strict=True))
+    graphs = measure_folder(folder, runtime, settings, n_rounds=settings.n_rounds)["graphs"]
+    reasons = {file: graphs[file]["error"] for file in files if "error" in graphs[file]}
+    results = None
+    if len(reasons) < len(files):
+        results = read_results(folder, anchor_ms=anchor_ms)
+        anchor_ms = anchor_ms or results.anchor_ms
+    readings = [
+        _failed(reasons[file]) if file in reasons else _reading(results, file, anchor_ms)
+        for file in files
+    ]
+    return dict(zip(subnets, readings, strict=True)), results
 
 
-def _reading(results: Results, file: str, anchor_ms: float) -> Reading:
-    if file in results.failures:
-        nothing = {"min_ms": None, "wall_ms": None, "anchor_ms": None}
-        return Reading(METRIC, None, None, 0, nothing, results.failures[file])
+def _failed(reason: str) -> Reading:
+    nothing = {"min_ms": None, "wall_ms": None, "anchor_ms": None}
+    return Reading(METRIC, None, None, 0, nothing, reason)
+
+
+def _reading(results: Results | None, file: str, anchor_ms: float | None) -> Reading:
+    assert results is not None
     t = results.timings[file]
     details = {"min_ms": t.min_ms, "wall_ms": t.wall_ms, "anchor_ms": anchor_ms}
     return Reading(METRIC, t.latency_ms, t.std_ms, t.n_rounds, details)
@@ -171,25 +191,24 @@ def _on_scale(reading: Reading, anchor_ms: float | None) -> Reading:
 
 
 def _median(readings: Sequence[Reading]) -> Reading:
-    """Return the median of several readings of one subnet; the last failure where all failed."""
-    good = [reading for reading in readings if reading.value is not None]
-    if not good:
-        return readings[-1]
-    times = [(r.value, r.std, r.details["min_ms"], r.details["wall_ms"]) for r in good]
+    """Return the median of several readings of one subnet."""
+    times = [(r.value, r.std, r.details["min_ms"], r.details["wall_ms"]) for r in readings]
     value, std, min_ms, wall_ms = np.median(np.array(times, dtype=float), axis=0).tolist()
-    details = {**good[-1].details, "min_ms": min_ms, "wall_ms": wall_ms}
-    return good[-1]._replace(value=value, std=std, details=details)
+    details = {**readings[-1].details, "min_ms": min_ms, "wall_ms": wall_ms}
+    return readings[-1]._replace(value=value, std=std, details=details)
 
 
-def _warn(results: Results, max_spread: float) -> None:
-    if results.failures:
-        file, reason = next(iter(results.failures.items()))
-        warnings.warn(
-            f"{results.setup['runtime']} failed on {len(results.failures)} graphs, the first of "
-            f"them {file}: {reason}",
-            FailedMeasurementWarning,
-            stacklevel=3,
-        )
+def _warn_failed(reasons: Mapping[Subnet, str], n: int, runtime: str) -> None:
+    subnet, reason = next(iter(reasons.items()))
+    warnings.warn(
+        f"{runtime} failed on {len(reasons)} of {n} subnets, the first of them {subnet}: {reason}. "
+        f"The next call tries them again.",
+        FailedMeasurementWarning,
+        stacklevel=3,
+    )
+
+
+def _warn_noise(results: Results, max_spread: float) -> None:
     if results.clock == "cpu" and results.busy > _BUSY:
         warnings.warn(
             f"Other programs used the processor: networks took {results.busy:.2f} times as long "

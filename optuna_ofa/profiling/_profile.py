@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from optuna_ofa._progress import graph_progress
-from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
+from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
 from optuna_ofa.profiling._settings import MeasurementSettings
-from optuna_ofa.profiling.on_device import measure_folder
+from optuna_ofa.profiling.on_device import DeviceError, measure_folder
 from optuna_ofa.space import Family, SearchSpace
 
 
@@ -50,7 +51,8 @@ def profile(
         InvalidArgumentError: If an argument breaks a rule.
         MissingDependencyError: If the runtime is not installed.
         NoisyDeviceError: If repeated runs differ too much.
-        FormatError: If the runtime fails on every graph.
+        MeasurementError: If the device does not answer any more, or the runtime fails on every
+            graph. What was measured before is kept in the folder, and another call goes on.
     """
     space, settings = as_space(space), settings or MeasurementSettings()
     runtime = settings.open_runtime()
@@ -65,8 +67,11 @@ def profile(
             precision=settings.precision,
             progress=progress,
         )
-        with graph_progress("measuring", progress) as tick, argument_errors():
-            measure_folder(place, runtime, settings, n_rounds=settings.n_rounds, progress=tick)
+        with graph_progress("measuring", progress) as tick, script_errors():
+            results = measure_folder(
+                place, runtime, settings, n_rounds=settings.n_rounds, progress=tick
+            )
+        _require_some(results["graphs"], settings)
         table = table_from_folder(place, space, max_spread=settings.max_spread)
         if out is not None:
             table.save(out)
@@ -74,14 +79,26 @@ def profile(
 
 
 @contextlib.contextmanager
-def argument_errors() -> Iterator[None]:
-    """Raise an `InvalidArgumentError` for a `ValueError` of the device's script."""
+def script_errors() -> Iterator[None]:
+    """Raise errors of this package for a `ValueError` and a `DeviceError` of the script."""
     try:
         yield
     except OptunaOFAError:
         raise
+    except DeviceError as error:
+        raise MeasurementError(
+            f"{error}. What was measured before is kept; call again to go on."
+        ) from error
     except ValueError as error:
         raise InvalidArgumentError(str(error)) from error
+
+
+def _require_some(graphs: Mapping[str, Any], settings: MeasurementSettings) -> None:
+    if graphs and all("error" in graph for graph in graphs.values()):
+        reason = next(iter(graphs.values()))["error"]
+        raise MeasurementError(
+            f"{settings.runtime} failed on all {len(graphs)} graphs, the first time with: {reason}"
+        )
 
 
 @contextlib.contextmanager

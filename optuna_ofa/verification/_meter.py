@@ -11,8 +11,9 @@ import optuna
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.measurements import MeasurementTable, Reading
+from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
 from optuna_ofa.problem import NOT_MEASURED, error_in_words
+from optuna_ofa.profiling import is_device_error
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 
 
@@ -41,7 +42,8 @@ class Meter(abc.ABC):
     """A meter of one metric of a batch of subnets. Called by `SubnetStudy.verify`.
 
     An exception ends the measuring: an error of this package as it is, any other one as
-    `MeasurementError`. One subnet that fails is a row of `Readings.failures`.
+    `MeasurementError`. One subnet that fails is a row of `Readings.failures`; three failures in a
+    row end the measuring too.
 
     Attributes:
         n_together: Number of subnets that are best measured at once; an interruption loses no
@@ -60,10 +62,6 @@ class Meter(abc.ABC):
             storage: A study in a relational database, whose table of measurements may be read
                 and written; None where there is none.
         """
-
-
-# so many errors in a row are errors of the device, not of the subnets
-_IN_A_ROW = 3
 
 
 class FunctionMeter(Meter):
@@ -108,12 +106,14 @@ class FunctionMeter(Meter):
             if subnet not in known:
                 try:
                     known[subnet] = self._checked(self._function(subnet))
-                except (OSError, InvalidArgumentError) as error:
+                except InvalidArgumentError as error:
                     return Readings(values, std, failures, error)
                 except Exception as error:
+                    if is_device_error(error):
+                        return Readings(values, std, failures, error)
                     failures[i] = error_in_words(error)
                     in_a_row += 1
-                    if in_a_row == _IN_A_ROW:
+                    if in_a_row == IN_A_ROW:
                         return Readings(values, std, {}, error)
                     continue
                 if table is not None and not np.isnan(known[subnet][0]):

@@ -16,6 +16,7 @@ from optuna_ofa.exceptions import (
     OptunaOFAError,
 )
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
+from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
@@ -113,6 +114,8 @@ class _Work:
                 warnings.simplefilter("ignore", FailedMeasurementWarning)
                 meter, database = self._meters[metric], self._store.database
                 found = meter.measure(self._problem.space, matrix, database)
+        except MeasurementError as error:
+            return Readings.nothing(len(matrix), error)
         except OptunaOFAError:
             raise
         except Exception as error:
@@ -122,6 +125,10 @@ class _Work:
                 f"`measure[{metric!r}]` must give a value and a standard deviation for each of "
                 f"{len(matrix)} subnets, but gave {found.values.shape} and {found.std.shape}."
             )
+        if found.stopped is None and (row := _in_a_row(found.failures)) is not None:
+            reason = found.failures[row]
+            gone = MeasurementError(f"{IN_A_ROW} subnets in a row failed, the last with {reason}")
+            return found._replace(failures={}, stopped=gone)
         return found
 
     def _note(self, readings: Readings, matrix: Matrix) -> None:
@@ -152,6 +159,12 @@ def _meters(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter
     }
 
 
+def _in_a_row(failures: Mapping[int, str]) -> int | None:
+    """Return the last of so many failed rows one after the other that the device is to blame."""
+    ends = (i for i in failures if all(i - k in failures for k in range(IN_A_ROW)))
+    return next(ends, None)
+
+
 def _with(row: Known, metric: str, value: float, std: float) -> Known:
     spread = {metric: std} if np.isfinite(std) else {}
     return row._replace(
@@ -162,11 +175,12 @@ def _with(row: Known, metric: str, value: float, std: float) -> Known:
 def _stopped(work: _Work, n: int) -> Exception:
     error = work.stopped
     assert error is not None
-    if isinstance(error, OptunaOFAError):
+    if isinstance(error, OptunaOFAError) and not isinstance(error, MeasurementError):
         return error
+    reason = str(error) if isinstance(error, MeasurementError) else error_in_words(error)
     return MeasurementError(
         f"`measure[{work.stopped_at!r}]` stopped after {len(work.found)} of {n} subnets: "
-        f"{error_in_words(error)}. What was measured is kept; call `verify` again to go on."
+        f"{reason.rstrip('.')}. What was measured is kept; call `verify` again to go on."
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,12 @@ from torch.utils.data import DataLoader
 import optuna_ofa
 from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate
 from optuna_ofa.evaluation import recalibrate
-from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.exceptions import (
+    FailedMeasurementWarning,
+    InvalidArgumentError,
+    InvalidSubnetError,
+    MeasurementError,
+)
 from optuna_ofa.supernet import resize_images
 
 Loaders = Callable[..., DataLoader]
@@ -243,10 +250,104 @@ def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
     assert found.n_images.tolist() == [0, 50]
     assert math.isnan(found.top1_std[0])
     passes.clear()
-    with pytest.warns(FailedMeasurementWarning):
+    with pytest.warns(FailedMeasurementWarning, match="The next call tries them again"):
         again = evaluate(trained, [deep, shallow], make_loader(50), settings, storage=url)
     assert again.failures == found.failures
-    assert not passes
+    assert passes.count(60) == 1  # the deep one alone
+    rows = optuna_ofa.read_measurements(url, space, metric="top1", failed=True)
+    assert [row.error is None for row in rows] == [True, False]
+
+
+def fail_with(
+    error: Exception,
+    supernet: Supernet,
+    monkeypatch: pytest.MonkeyPatch,
+    good: tuple[int, ...] = (),
+) -> None:
+    """Let all subnets of a supernet fail, but for some, counted as they are extracted."""
+    extract, calls = supernet.extract, itertools.count()
+
+    def fail(subnet: Subnet) -> nn.Module:
+        if next(calls) in good:
+            return extract(subnet)
+        raise error
+
+    monkeypatch.setattr(supernet, "extract", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "n", "message"),
+    [
+        (RuntimeError("CUDA error: unspecified launch failure"), 1, "device failed.*CUDA error"),
+        (ConnectionResetError("unplugged"), 1, "device failed.*unplugged"),
+        (AttributeError("no attribute 'weight'"), 1, "device failed.*no attribute"),
+        (RuntimeError("boom"), 2, "after 0 of 2 .* all 2 subnets failed alike: RuntimeError: boom"),
+        (RuntimeError("boom"), 9, "after 0 of 9 .* 3 subnets in a row failed: RuntimeError: boom"),
+    ],
+    ids=["cuda", "connection", "broken-module", "alike", "in-a-row"],
+)
+def test_errors_of_the_device_are_raised_and_leave_nothing(
+    trained: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    n: int,
+    message: str,
+) -> None:
+    settings = EvaluationSettings(calibration=make_loader(60))
+    matrix = space.sample(n, seed=0)
+    with monkeypatch.context() as context:
+        fail_with(error, trained, context)
+        with pytest.raises(MeasurementError, match=message):
+            evaluate(trained, matrix, make_loader(50), settings, storage=url)
+    assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
+    found = evaluate(trained, matrix, make_loader(50), settings, storage=url)
+    assert np.isfinite(found.top1).all()
+
+
+def test_what_was_evaluated_before_the_device_failed_is_kept(
+    trained: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = EvaluationSettings(calibration=make_loader(60))
+    matrix = space.restrict(resolution=16).sample(14, seed=0)
+    with monkeypatch.context() as context:
+        fail_with(RuntimeError("boom"), trained, context, good=(*range(8), 9))
+        with pytest.raises(MeasurementError, match="after 9 of 14 subnets"):
+            evaluate(trained, matrix, make_loader(50), settings, storage=url)
+    assert len(optuna_ofa.read_measurements(url, space, metric="top1", failed=True)) == 9
+
+
+class Killer:
+    """A loader whose reading ends the process, but for the parent's."""
+
+    def __init__(self, parent: int, loader: DataLoader) -> None:
+        self.parent, self.loader = parent, loader
+
+    def __iter__(self) -> Iterator[Any]:
+        if os.getpid() != self.parent:
+            os._exit(1)
+        return iter(self.loader)
+
+
+def test_a_worker_that_dies_is_an_error_of_ours(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    settings = EvaluationSettings(calibration=make_loader(60), processes=2)
+    with pytest.raises(MeasurementError, match="a process of `processes` ended"):
+        evaluate(
+            trained,
+            space.sample(2, seed=0),
+            Killer(os.getpid(), make_loader(50)),
+            settings,
+            storage=url,
+        )
+    assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
 
 
 def test_lack_of_memory_is_no_property_of_a_subnet(

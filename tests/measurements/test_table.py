@@ -57,15 +57,32 @@ def test_what_is_added_is_read(any_url: str) -> None:
     )
     again = MeasurementTable(any_url, setup)
     found = again.read(SUBNETS)
-    assert found == {
-        SUBNETS[0]: [reading(10.5), reading(70.0, metric="top1")],
-        SUBNETS[1]: [reading(None, error="broke")],
-    }
+    assert found == {SUBNETS[0]: [reading(10.5), reading(70.0, metric="top1")]}
     rows = read_measurements(any_url, SPACE, metric="latency_ms", setup={"test": setup["test"]})
     assert [(r.subnet, r.value, r.std, r.n) for r in rows] == [(SUBNETS[0], 10.5, 0.1, 20)]
     assert dict(rows[0].setup) == setup
     assert rows[0].details == {"clock": "cpu"}
     assert rows[0].measured_at.endswith("+00:00")
+
+
+def test_a_failure_is_not_known_and_is_replaced(any_url: str) -> None:
+    setup = {**PHONE, "test": uuid4().hex}
+    table = MeasurementTable(any_url, setup)
+
+    def rows() -> list[tuple[float | None, str | None]]:
+        found = read_measurements(
+            any_url, SPACE, metric="latency_ms", setup={"test": setup["test"]}, failed=True
+        )
+        return [(row.value, row.error) for row in found]
+
+    table.add([(SUBNETS[0], reading(None, error="broke")), (SUBNETS[1], reading(3.0))])
+    assert table.read(SUBNETS) == {SUBNETS[1]: [reading(3.0)]}
+    table.add([(SUBNETS[0], reading(None, error="again"))])
+    assert rows() == [(3.0, None), (None, "again")]
+    table.add([(SUBNETS[0], reading(70.0, metric="top1"))])  # of another metric
+    assert rows() == [(3.0, None), (None, "again")]
+    table.add([(SUBNETS[0], reading(2.0)), (SUBNETS[1], reading(4.0))])
+    assert rows() == [(3.0, None), (2.0, None), (4.0, None)]
 
 
 def test_many_subnets_are_asked_for_in_chunks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,9 @@ class Device:
         noise: Relative standard deviation of a run.
         breaks_on: Kernel size that it fails on.
         stops_after: Loads after which it is interrupted.
+        dies_after: Loads after which every other one raises ``dies_with``.
+        dies_with: What it raises then.
+        stalls_after: Runs after which every other one raises.
         drift: How much slower it gets as it heats up.
         call_ms: What a run takes beyond its layers.
         cold_ms: What a run of several layers takes beyond that.
@@ -52,6 +55,9 @@ class Device:
     noise: float = 0.0
     breaks_on: int = 0
     stops_after: int = 10**9
+    dies_after: int = 10**9
+    dies_with: Exception = field(default_factory=lambda: RuntimeError("died"))
+    stalls_after: int = 10**9
     drift: float = 0.5
     call_ms: float = 0.0
     cold_ms: float = 0.0
@@ -67,6 +73,8 @@ class Device:
     def load(self, path: Path, *, profile: bool = False) -> _Network:
         if len(self.loaded) >= self.stops_after:
             raise KeyboardInterrupt
+        if len(self.loaded) >= self.dies_after:
+            raise self.dies_with
         layers, _ = read_layers(path)
         if any(layer.kernel == self.breaks_on for layer in layers):
             raise RuntimeError(f"no kernel of size {self.breaks_on}")
@@ -77,6 +85,8 @@ class Device:
     def now(self) -> float:
         """How slow the device is at present: it heats up, once."""
         self.n_runs += 1
+        if self.n_runs > self.stalls_after:
+            raise RuntimeError("stalled")
         return (1 + self.drift * (1 - 0.999**self.n_runs)) * np.exp(
             self.noise * self.rng.standard_normal()
         )

@@ -16,10 +16,11 @@ from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
     InvalidArgumentError,
     InvalidSubnetError,
+    MeasurementError,
     NoisyDeviceWarning,
     StorageError,
 )
-from optuna_ofa.profiling import GRAPHS_AT_ONCE, anchor
+from optuna_ofa.profiling import GRAPHS_AT_ONCE, Latencies, anchor
 from optuna_ofa.space import Layer, subnet_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
@@ -115,15 +116,103 @@ def test_a_failure_is_kept_with_its_reason_and_the_rest_goes_on(
     whole = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 96, 128])
     matrix = np.concatenate([space.sample(3, seed=0), whole.to_matrix([bad])])
     device = make_device(breaks_on=7)
-    with pytest.warns(FailedMeasurementWarning, match="fake failed on 1 graphs.*kernel of size 7"):
+    with pytest.warns(FailedMeasurementWarning, match="fake failed on 1 of 4 .*kernel of size 7"):
         measured = measure(whole, matrix, MeasurementSettings(runtime=device), storage=url)
     assert measured.measured.tolist() == [True, True, True, False]
     assert "no kernel of size 7" in measured.failures[3]
     assert measured.select(measured.measured).failures == {}
-    again = make_device(breaks_on=7)
-    once_more = measure(whole, matrix, MeasurementSettings(runtime=again), storage=url)
-    assert again.loaded == []
+    with pytest.warns(FailedMeasurementWarning, match="fake failed on 1 of 1 "):  # tried again
+        once_more = measure(whole, matrix, MeasurementSettings(runtime=device), storage=url)
     assert once_more.failures == measured.failures
+    assert [row.error is None for row in rows_in(url)] == [True, True, True, False]
+    mended = measure(whole, matrix, MeasurementSettings(runtime=make_device()), storage=url)
+    assert mended.measured.all()
+    assert [row.error is None for row in rows_in(url)] == [True] * 4
+    np.testing.assert_array_equal(mended.latency_ms[:3], measured.latency_ms[:3])
+
+
+class TestADeviceThatFails:
+    """What fails is the device, not a subnet: nothing is stored, and the next call goes on."""
+
+    def measured_later(self, make_device: Any, space: SearchSpace, url: str, n: int) -> Latencies:
+        device = make_device()
+        found = measure(
+            space, space.sample(n, seed=0), MeasurementSettings(runtime=device), storage=url
+        )
+        assert found.measured.all()
+        assert found.failures == {}
+        return found
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ConnectionResetError("unplugged"),
+            RuntimeError("CUDA error: unspecified launch failure"),
+            ImportError("no module named runtime"),
+            AttributeError("'NoneType' object has no attribute 'run'"),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_one_error_of_the_device_ends_it(
+        self, make_device: Any, space: SearchSpace, url: str, error: Exception
+    ) -> None:
+        device = make_device(dies_after=3, dies_with=error)
+        matrix = space.sample(6, seed=0)
+        with pytest.raises(MeasurementError, match=f"fake failed on .*{type(error).__name__}"):
+            measure(space, matrix, MeasurementSettings(runtime=device), storage=url)
+        assert rows_in(url) == []
+        self.measured_later(make_device, space, url, 6)
+
+    def test_three_failures_in_a_row_are_the_devices(
+        self, make_device: Any, space: SearchSpace, url: str
+    ) -> None:
+        device = make_device(dies_after=2, dies_with=RuntimeError("no answer"))
+        matrix = space.sample(8, seed=0)
+        with pytest.raises(MeasurementError, match=r"must run the anchor .*no answer"):
+            measure(space, matrix, MeasurementSettings(runtime=device), storage=url)
+        assert rows_in(url) == []
+        self.measured_later(make_device, space, url, 8)
+
+    def test_what_was_measured_before_is_kept(
+        self, make_device: Any, space: SearchSpace, url: str
+    ) -> None:
+        device = make_device(dies_after=GRAPHS_AT_ONCE + 1, dies_with=OSError("gone"))
+        matrix = space.sample(GRAPHS_AT_ONCE + 4, seed=0)
+        with pytest.raises(MeasurementError, match="must run the anchor"):
+            measure(space, matrix, MeasurementSettings(runtime=device), storage=url)
+        assert len(rows_in(url)) == GRAPHS_AT_ONCE
+        self.measured_later(make_device, space, url, len(matrix))
+
+    def test_three_subnets_in_a_row_end_it_where_the_anchor_runs(
+        self, make_device: Any, url: str
+    ) -> None:
+        space = SearchSpace("ofa_mbv3_w1.0", resolution=64).restrict(depth=2, expand=3)
+        good, bad = (space.restrict(kernel=k).sample(1, seed=0) for k in (3, 7))
+        others = space.restrict(kernel=[5, 7]).sample(3, seed=0)
+        device = make_device(breaks_on=7)
+        matrix = np.concatenate([good, bad, others])
+        with pytest.raises(MeasurementError, match=r"after 1 of .* 3 subnets in a row failed"):
+            measure(space, matrix, MeasurementSettings(runtime=device), storage=url)
+        assert [row.error for row in rows_in(url)] == [None]
+
+    def test_two_that_fail_alike_are_all_there_are(self, make_device: Any, url: str) -> None:
+        space = SearchSpace("ofa_mbv3_w1.0", resolution=64).restrict(kernel=7)
+        settings = MeasurementSettings(runtime=make_device(breaks_on=7))
+        with pytest.raises(MeasurementError, match=r"all 2 subnets failed alike.*no kernel"):
+            measure(space, space.sample(2, seed=0), settings, storage=url)
+        with pytest.warns(FailedMeasurementWarning, match="1 of 1 subnets"):
+            found = measure(space, space.sample(1, seed=0), settings, storage=url)
+        assert not found.measured.any()
+
+    def test_a_run_that_fails_while_others_are_measured(
+        self, make_device: Any, space: SearchSpace, url: str
+    ) -> None:
+        device = make_device(stalls_after=30)
+        with pytest.raises(MeasurementError, match=r"fake failed while it measured.*stalled"):
+            measure(
+                space, space.sample(4, seed=0), MeasurementSettings(runtime=device), storage=url
+            )
+        assert rows_in(url) == []
 
 
 def test_what_was_measured_before_an_interruption_is_kept(

@@ -22,6 +22,7 @@ from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import (
     FormatError,
     InvalidArgumentError,
+    MeasurementError,
     MissingDependencyError,
     MissingEntryError,
     NoisyDeviceError,
@@ -174,8 +175,28 @@ def test_a_layer_that_fails_is_named_and_the_rest_goes_on(make_device: Any, tmp_
 def test_a_runtime_that_fails_on_the_anchor_is_refused(
     make_device: Any, space: SearchSpace
 ) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"must run the anchor .*no kernel of size 5"):
+    with pytest.raises(MeasurementError, match=r"must run the anchor .*no kernel of size 5"):
         profile(space, MeasurementSettings(runtime=make_device(breaks_on=5), n_rounds=3))
+
+
+def test_a_device_that_was_unplugged_is_gone_on_with(
+    make_device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    settings = MeasurementSettings(runtime=make_device(dies_after=4, dies_with=OSError("gone")))
+    with pytest.raises(MeasurementError, match=r"OSError: gone.*call again to go on"):
+        profile(space, settings, folder=tmp_path)
+    table = profile(space, MeasurementSettings(runtime=make_device(), n_rounds=3), folder=tmp_path)
+    assert table.metadata["failures"] == {}
+
+
+def test_a_graph_that_failed_is_tried_again(make_device: Any, tmp_path: Path) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=64).restrict(depth=2, kernel=[3, 7])
+    settings = MeasurementSettings(runtime=make_device(profiles=False, breaks_on=7), n_rounds=3)
+    assert profile(space, settings, folder=tmp_path).metadata["failures"]
+    device = make_device(profiles=False)
+    table = profile(space, MeasurementSettings(runtime=device, n_rounds=3), folder=tmp_path)
+    assert table.metadata["failures"] == {}
+    LatencyPredictor(table=table, space=space)
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,39 @@ class TestFailures:
             study.verify(measure)
         assert len(measure["latency_ms"].asked) == 5
 
+    def test_failures_in_a_row_of_a_meter_of_ones_own_too(self, study: SubnetStudy) -> None:
+        class Half(Meter):
+            def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
+                values = np.where(np.arange(len(matrix)) < 3, 50.0, np.nan)
+                reasons = dict.fromkeys(range(3, len(matrix)), "no answer")
+                return Readings(values, np.full(len(matrix), np.nan), reasons)
+
+        measure = {"top1": Half(), "latency_ms": Device(study, "latency_ms")}
+        with pytest.raises(MeasurementError, match=r"stopped after 3 of 6 .*in a row.*no answer"):
+            study.verify(measure, points=6)
+        assert len(study.results(kind="measured").numbers) == 3
+
+    def test_an_error_of_the_device_stops_at_once(self, study: SubnetStudy) -> None:
+        measure = devices(study, raises={2: RuntimeError("CUDA error: device-side assert")})
+        with pytest.raises(MeasurementError, match="stopped after 1 of"):
+            study.verify(measure, points=4)
+
+    def test_an_accuracy_meter_says_how_to_go_on(
+        self,
+        study: SubnetStudy,
+        supernet: Supernet,
+        loader: DataLoader,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(subnet: Subnet) -> None:
+            raise RuntimeError("CUDA error: out of luck")
+
+        monkeypatch.setattr(supernet, "extract", fail)
+        meter = AccuracyMeter(supernet, loader, EvaluationSettings(calibration=None))
+        expected = r"`measure\['top1'\]` stopped after 0 of 2.*CUDA error.*call `verify` again"
+        with pytest.raises(MeasurementError, match=expected):
+            study.verify({"top1": meter}, points=2)
+
     def test_killed_midway_it_goes_on(
         self, make_study: Callable[..., SubnetStudy], sqlite: str
     ) -> None:

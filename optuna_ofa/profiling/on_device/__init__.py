@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ._executorch import ExecuTorch as ExecuTorch
+from ._failures import DeviceError as DeviceError, is_device_error as is_device_error
 from ._folder import (
     GRAPHS_AT_ONCE as GRAPHS_AT_ONCE,
     MANIFEST as MANIFEST,

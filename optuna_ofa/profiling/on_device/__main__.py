@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import DEVICE_RUNTIMES, RuntimeSettings, measure_folder
+from . import DEVICE_RUNTIMES, DeviceError, RuntimeSettings, measure_folder
 
 
 def main() -> None:
@@ -31,9 +31,12 @@ def main() -> None:
         sys.stderr.write(f"\r{done} of {total} graphs, about {seconds_left:.0f} s left ")
 
     runtime = DEVICE_RUNTIMES[arguments.runtime](settings)
-    results = measure_folder(
-        arguments.folder, runtime, settings, n_rounds=arguments.rounds, progress=progress
-    )
+    try:
+        results = measure_folder(
+            arguments.folder, runtime, settings, n_rounds=arguments.rounds, progress=progress
+        )
+    except DeviceError as error:
+        sys.exit(f"\n{error}\nWhat was measured before is kept; run it again to go on.")
     failed = {f: g["error"] for f, g in results["graphs"].items() if "error" in g}
     for file, reason in failed.items():
         sys.stderr.write(f"\n{file} failed: {reason}")

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ._failures import device_errors, is_device_error
 from ._rounds import by_layer, measure_rounds
 from ._runtime import LoadedGraph, Runtime
+
+# After so many graphs that fail one after the other the anchor shows whether the device is there.
+IN_A_ROW = 3
 
 
 def measure_batch(
@@ -36,36 +40,50 @@ def measure_batch(
         tick: Called after each turn.
 
     Raises:
-        ValueError: If the runtime fails on the anchor.
+        DeviceError: If the runtime fails on the anchor, or on a graph that it could run before, or
+            an error is that of the device.
     """
-    try:
-        anchor = _loaded(runtime, folder / anchor_file)
-    except Exception as error:
-        raise ValueError(
-            f"`runtime` must run the anchor {anchor_file}, which all others are "
-            f"compared with, but {runtime.name} fails: {error}"
-        ) from error
+    anchor = _loaded_anchor(runtime, folder / anchor_file)
     measured: dict[str, Any] = {}
     good, networks = [], []
+    n_failed = 0
     for graph in graphs:
         try:
             networks.append(_loaded(runtime, folder / graph["file"]))
             good.append(graph)
-        except Exception as error:  # whatever a runtime raises is a result
+            n_failed = 0
+        except Exception as error:  # whatever a runtime raises is a result, if it is the graph's
+            n_failed += 1
+            if is_device_error(error):
+                with device_errors(f"{runtime.name} failed on {graph['file']}"):
+                    raise
+            if n_failed == IN_A_ROW:
+                _loaded_anchor(runtime, folder / anchor_file)
             measured[graph["file"]] = {"error": f"{type(error).__name__}: {error}"[:500]}
-
-    rounds = measure_rounds([anchor, *networks], n_rounds=n_rounds, clock=clock, tick=tick)
-    for i, graph in enumerate(good, start=1):
-        measured[graph["file"]] = {
-            "clock_ms": _rounded(rounds.clock_ms[i]),
-            "wall_ms": _rounded(rounds.wall_ms[i]),
-            "anchor_ms": _rounded(rounds.clock_ms[0]),
-        }
-    del anchor, networks
-    layered = [g for g in good if g.get("n_layers") and runtime.profiles]
-    for graph, times in zip(layered, _layers(folder, runtime, layered, n_profiled), strict=True):
+    if not good:
+        return measured
+    with device_errors(f"{runtime.name} failed while it measured"):
+        rounds = measure_rounds([anchor, *networks], n_rounds=n_rounds, clock=clock, tick=tick)
+        for i, graph in enumerate(good, start=1):
+            measured[graph["file"]] = {
+                "clock_ms": _rounded(rounds.clock_ms[i]),
+                "wall_ms": _rounded(rounds.wall_ms[i]),
+                "anchor_ms": _rounded(rounds.clock_ms[0]),
+            }
+        del anchor, networks
+        layered = [g for g in good if g.get("n_layers") and runtime.profiles]
+        layers = _layers(folder, runtime, layered, n_profiled)
+    for graph, times in zip(layered, layers, strict=True):
         measured[graph["file"]]["layer_ms"] = times
     return measured
+
+
+def _loaded_anchor(runtime: Runtime, path: Path) -> LoadedGraph:
+    with device_errors(
+        f"`runtime` must run the anchor {path.name}, which all others are compared with, but "
+        f"{runtime.name} fails"
+    ):
+        return _loaded(runtime, path)
 
 
 def _loaded(runtime: Runtime, path: Path) -> LoadedGraph:

@@ -32,10 +32,10 @@ def measure_folder(
 ) -> dict[str, Any]:
     """Measure the graphs of a folder and write ``results.json`` into it after each batch.
 
-    Graphs that ``results.json`` has are not measured again, if it is of the same runtime,
+    Graphs that ``results.json`` has times of are not measured again, if it is of the same runtime,
     settings and device. A graph that the runtime fails on is noted with the reason, and the rest
-    goes on. The anchor, the first graph, is measured in every batch: a network's latency is its
-    ratio to the anchor of the same round, times the anchor's median.
+    goes on; the next call tries it again. The anchor, the first graph, is measured in every batch:
+    a network's latency is its ratio to the anchor of the same round, times the anchor's median.
 
     Args:
         folder: Has ``manifest.json`` and the graphs.
@@ -51,6 +51,7 @@ def measure_folder(
     Raises:
         ValueError: If the manifest is for another kind of graph, or there are results of another
             runtime or device.
+        DeviceError: If the device does not answer any more; what was measured before is kept.
     """
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     _check(manifest, runtime, settings)
@@ -134,7 +135,8 @@ def _resumed(path: Path, header: dict[str, Any]) -> dict[str, Any]:
             f"{path} has {key} {results.get(key)!r} instead of {header[key]!r}; remove it to "
             f"measure anew."
         )
-    return results
+    graphs = results["graphs"]
+    return {**results, "graphs": {file: g for file, g in graphs.items() if "error" not in g}}
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:

@@ -1,0 +1,61 @@
+"""Subnets that fail, told apart from a device that fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from optuna_ofa.exceptions import MeasurementError
+from optuna_ofa.space import Subnet
+
+# so many failures one after the other are the device's, not the subnets'
+IN_A_ROW = 3
+# what may differ in messages of one kind: addresses and numbers
+_NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
+
+
+class Failures:
+    """The subnets that failed in one call. They are written at its end, if it has one.
+
+    Args:
+        n: Subnets that the call is to measure.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.reasons: dict[Subnet, str] = {}
+        self._n = n
+        self._n_measured = self._in_a_row = 0
+
+    def add(self, outcomes: Iterable[tuple[Subnet, str | None]]) -> None:
+        """Add subnets in the order in which they were measured, with the reasons of failures.
+
+        Raises:
+            MeasurementError: If three failed one after the other.
+        """
+        for subnet, reason in outcomes:
+            if reason is None:
+                self._n_measured += 1
+                self._in_a_row = 0
+                continue
+            self.reasons[subnet] = reason
+            self._in_a_row += 1
+            if self._in_a_row == IN_A_ROW:
+                raise self._stopped(f"{IN_A_ROW} subnets in a row failed")
+
+    def finish(self) -> None:
+        """End the call.
+
+        Raises:
+            MeasurementError: If several subnets failed, alike, and none could be measured.
+        """
+        kinds = {_NUMBERS.sub("", reason) for reason in self.reasons.values()}
+        if len(self.reasons) > 1 and not self._n_measured and len(kinds) == 1:
+            raise self._stopped(f"all {len(self.reasons)} subnets failed alike")
+
+    def _stopped(self, why: str) -> MeasurementError:
+        last = list(self.reasons.values())[-1]
+        return MeasurementError(
+            f"Measuring stopped after {self._n_measured} of {self._n} subnets, because {why}: "
+            f"{last}. What was measured before is kept in the `storage`, if there is one; call "
+            f"again to go on."
+        )
