@@ -78,7 +78,7 @@ def evaluate(
     space, asked = _asked(supernet.family, subnets)
     calibration = Calibration(settings.calibration, supernet.family, settings.n_calibration)
     setup = _setup(supernet, loader, calibration, settings.data, look=storage is not None)
-    table = None if storage is None else MeasurementTable(storage, setup)
+    table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
     known: dict[Subnet, dict[str, Reading]] = {}  # by metric
     if table is not None and not again:  # the newest count
         stored = table.read(asked)
@@ -126,6 +126,7 @@ def _setup(
         resolution = max(supernet.family.resolutions)
         data = data_hash(batches(loader, supernet.family, resolution))
     return {
+        "family": supernet.family.fingerprint,
         "weights": weights_hash(supernet),
         "data": data,
         "calibration": calibrated_with,

@@ -11,9 +11,9 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.measurements._table import TABLE, Database, to_text
-from optuna_ofa.space import Family, SearchSpace, Subnet
+from optuna_ofa.space import Family, SearchSpace, Subnet, family_differences, require_family
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def read_measurements(
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
-        space: Subnets outside of it are left out.
+        space: Subnets outside of it are left out. The name of a family of your own stands for the
+            one of that name in the database.
         metric: ``"latency_ms"``, ``"top1"`` or ``"top5"``.
         setup: Entries that the setup must have, such as ``{"device": "phone"}``
             or a whole ``setup``. Without it rows of several setups would be mixed, which is
@@ -75,13 +76,15 @@ def read_measurements(
     Raises:
         InvalidArgumentError: If the storage is no relational database, the family is unknown, or
             there are several setups and ``setup`` does not choose one.
+        FamilyMismatchError: If all was measured with other tables of a family of that name, or
+            with several and ``space`` is a name; says what differs.
         StorageError: If the database cannot be reached or read.
     """
-    space = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    database = Database(storage)
+    space = _space(database, space)
     wanted = [TABLE.c.family == space.family.name, TABLE.c.metric == metric]
     if not failed:
         wanted.append(TABLE.c.value.is_not(None))
-    database = Database(storage)
     with database.begin() as connection:
         setups = {
             setup_id: json.loads(text)
@@ -91,6 +94,7 @@ def read_measurements(
                 .group_by(TABLE.c.setup_id)
             )
         }
+        setups = _of_family(database, setups, space.family)
         setup_id = _chosen(setups, json.loads(to_text(setup or {})))
         if setup_id is None:
             return []
@@ -117,6 +121,37 @@ def read_measurements(
 
 
 _COLUMNS = ("subnet", "metric", "value", "std", "n", "details", "error", "measured_at")
+
+
+def _space(database: Database, space: str | Family | SearchSpace) -> SearchSpace:
+    """Return the space; a name that is not a published one is looked up in the database."""
+    if not isinstance(space, str):
+        return space if isinstance(space, SearchSpace) else SearchSpace(space)
+    found = database.families(space)
+    if not found:
+        return SearchSpace(space)
+    if len(found) > 1:
+        raise FamilyMismatchError(
+            f"`space` must be a family itself where the database has {len(found)} of the name "
+            f"{space!r}: "
+            f"{family_differences(found[0], found[1], 'in the first', 'in the second')}."
+        )
+    return SearchSpace(found[0])
+
+
+def _of_family(
+    database: Database, setups: Mapping[str, Mapping[str, Any]], family: Family
+) -> dict[str, Mapping[str, Any]]:
+    """Return the setups of a family.
+
+    Raises:
+        FamilyMismatchError: If there are others of a family of that name only.
+    """
+    own = {i: setup for i, setup in setups.items() if setup["family"] == family.fingerprint}
+    if setups and not own:
+        for theirs in database.families(family.name):
+            require_family(theirs, family, "space", "what was measured", "in the database")
+    return own
 
 
 def _chosen(setups: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import Family, Subnet, family_from_dict
 from optuna_ofa.storage import open_storage, relational, storage_errors
 
 _metadata = sa.MetaData()
@@ -36,6 +36,14 @@ TABLE = sa.Table(
     sa.Column("measured_at", sa.String(32), nullable=False),
     sa.Index("ix_ofa_measured_setup", "setup_id", "subnet_id"),
     sa.Index("ix_ofa_measured_family", "family", "metric"),
+)
+
+FAMILIES = sa.Table(
+    "ofa_families",
+    _metadata,
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("content", sa.Text, nullable=False),
 )
 
 
@@ -66,6 +74,23 @@ class Database:
         """
         with storage_errors(self._storage), self._engine.begin() as connection:
             yield connection
+
+    def add_family(self, family: Family) -> None:
+        """Write the table of a family, unless it is there."""
+        row = {"fingerprint": family.fingerprint, "name": family.name}
+        with self.begin() as connection:
+            if connection.execute(sa.select(FAMILIES.c.name).filter_by(**row)).first():
+                return
+        with contextlib.suppress(sa.exc.IntegrityError), self.begin() as connection:
+            # another process may have written it since the look
+            connection.execute(sa.insert(FAMILIES), {**row, "content": to_text(family.to_dict())})
+
+    def families(self, name: str) -> list[Family]:
+        """Return the families of a name that anything was measured of."""
+        query = sa.select(FAMILIES.c.content).where(FAMILIES.c.name == name)
+        with self.begin() as connection:
+            texts = connection.execute(query).scalars().all()
+        return [family_from_dict(json.loads(text), "the database") for text in texts]
 
 
 def to_text(value: Mapping[str, Any]) -> str:
@@ -127,6 +152,8 @@ class MeasurementTable:
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
+        family: The family of all subnets, whose table is written beside the readings and whose
+            fingerprint is a part of the setup.
         setup: The setup (JSON); readings of others are not seen.
 
     Raises:
@@ -134,10 +161,14 @@ class MeasurementTable:
         StorageError: If it cannot be reached or written.
     """
 
-    def __init__(self, storage: str | BaseStorage | optuna.Study, setup: Mapping[str, Any]) -> None:
-        self._setup = to_text(setup)
+    def __init__(
+        self, storage: str | BaseStorage | optuna.Study, family: Family, setup: Mapping[str, Any]
+    ) -> None:
+        self._family = family
+        self._setup = to_text({**setup, "family": family.fingerprint})
         self._setup_id = digest(self._setup)
         self._database = Database(storage)
+        self._database.add_family(family)
 
     def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:
         """Write readings of subnets, all or none; each replaces a failure of before."""
@@ -148,12 +179,12 @@ class MeasurementTable:
                 "details": to_text(reading.details),
                 "setup_id": self._setup_id,
                 "setup": self._setup,
-                "family": subnet.family.name,
-                "subnet": subnet.to_json(),
-                "subnet_id": digest(subnet.to_json()),
+                "family": self._family.name,
+                "subnet": text,
+                "subnet_id": digest(text),
                 "measured_at": now,
             }
-            for subnet, reading in readings
+            for text, reading in ((_text(subnet), reading) for subnet, reading in readings)
         ]
         if values:
             with self._database.begin() as connection:
@@ -180,7 +211,7 @@ class MeasurementTable:
 
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
         """Return the values of those subnets that have any, oldest first; failures are none."""
-        wanted = {digest(subnet.to_json()): subnet for subnet in subnets}
+        wanted = {digest(_text(subnet)): subnet for subnet in subnets}
         ids = list(wanted)
         found: dict[Subnet, list[Reading]] = {}
         with self._database.begin() as connection:
@@ -196,11 +227,11 @@ class MeasurementTable:
                     found.setdefault(wanted[subnet_id], []).append(_reading(*values))
         return found
 
-    def first(self, family: str, metric: str) -> Reading | None:
-        """Return the oldest value of a metric of any subnet of a family, if there is one."""
+    def first(self, metric: str) -> Reading | None:
+        """Return the oldest value of a metric of any subnet, if there is one."""
         query = (
             sa.select(*_FIELDS)
-            .where(TABLE.c.setup_id == self._setup_id, TABLE.c.family == family)
+            .where(TABLE.c.setup_id == self._setup_id)
             .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
             .order_by(TABLE.c.id)
             .limit(1)
@@ -208,6 +239,11 @@ class MeasurementTable:
         with self._database.begin() as connection:
             values = connection.execute(query).first()
         return None if values is None else _reading(*values)
+
+
+def _text(subnet: Subnet) -> str:
+    """Return the JSON of a subnet with the name of its family, whose table stands once."""
+    return json.dumps(subnet.to_dict(by_name=True))
 
 
 def _reading(

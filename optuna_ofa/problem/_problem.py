@@ -196,7 +196,9 @@ class Problem:
     def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
         """Suggest a subnet from a trial, predict it, and return the objectives' values."""
         subnet = self.space.suggest(trial)
-        trial.set_user_attr("subnet", subnet.to_dict())  # first, for a predictor may raise
+        trial.set_user_attr(
+            "subnet", subnet.to_dict(by_name=True)
+        )  # first, for a predictor may raise
         result = self.evaluate(self.space.to_matrix([subnet]))
         for name, value in zip(self.constraints, result.excess[0], strict=True):
             trial.set_constraint(name, float(value))

@@ -115,7 +115,7 @@ def _digest(graph: Graph, batch: int, precision: str) -> str:
 def _described(graph: Graph, file: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"file": file}
     if graph.subnet is not None:
-        entry["subnet"] = graph.subnet.to_dict()
+        entry["subnet"] = graph.subnet.to_dict(by_name=True)
     else:
         entry["layers"] = [asdict(layer) for layer in graph.layers]
     if graph.profiled:

@@ -90,12 +90,14 @@ def measure(
     space = as_space(space)
     matrix = space.canonicalize(space.check(np.asarray(matrix)))
     runtime = settings.open_runtime()
-    setup = {k: value for k, value in describe_setup(runtime, settings).items() if k in SETUP}
-    table = None if storage is None else MeasurementTable(storage, setup)
+    described = describe_setup(runtime, settings)
+    setup = {k: value for k, value in described.items() if k in SETUP}
+    setup["family"] = space.family.fingerprint
+    table = None if storage is None else MeasurementTable(storage, space.family, setup)
     subnets = space.from_matrix(matrix)
     stored = {} if table is None or again else table.read(subnets)
     if anchor_ms is None and table is not None:
-        anchor_ms = _reference(table, space.family)
+        anchor_ms = _reference(table)
     known = {
         subnet: _median([_on_scale(reading, anchor_ms) for reading in readings])
         for subnet, readings in stored.items()
@@ -127,9 +129,9 @@ def measure(
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
 
 
-def _reference(table: MeasurementTable, family: Family) -> float | None:
-    """Return the latency of the anchor when a family was first measured; None if it never was."""
-    reading = table.first(family.name, METRIC)
+def _reference(table: MeasurementTable) -> float | None:
+    """Return the latency of the anchor in the first measurement; None where there is none."""
+    reading = table.first(METRIC)
     return None if reading is None else reading.details["anchor_ms"]
 
 

@@ -9,8 +9,9 @@ from numbers import Real
 from typing import Any
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
-from optuna_ofa.space._families import get_family
+from optuna_ofa.space._families import get_family, known_families
 from optuna_ofa.space._family import Family
+from optuna_ofa.space._family_table import family_from_dict, require_family
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,17 @@ class Subnet:
         extra = self.depth[len(self.depth) - len(stages) :]
         return tuple(s.base_depth + d for s, d in zip(stages, extra, strict=True))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the constructor's arguments, JSON-ready; 0 stands for an absent block."""
-        data: dict[str, Any] = {"family": self.family.name, "resolution": self.resolution}
+    def to_dict(self, *, by_name: bool = False) -> dict[str, Any]:
+        """Return the constructor's arguments, JSON-ready; 0 stands for an absent block.
+
+        Args:
+            by_name: Whether a family of your own is written as its name alone, for places that
+                hold its table already, instead of as its whole table.
+        """
+        family = self.family
+        named = by_name or family in known_families()
+        data: dict[str, Any] = {"family": family.name if named else family.to_dict()}
+        data["resolution"] = self.resolution
         for name in ("depth", "kernel", "expand", "width"):
             if getattr(self, name):
                 data[name] = list(getattr(self, name))
@@ -84,11 +93,14 @@ class Subnet:
         """Read what `to_dict` wrote.
 
         Args:
-            data: The dict.
-            family: A family of your own; None looks ``data["family"]`` up by name.
+            data: The dict; its family is the name of a published one, or a table.
+            family: The family that it must be of. It is needed where ``data`` has only the name
+                of a family of your own.
 
         Raises:
             InvalidSubnetError: If keys are missing or unknown, or a value is not of the family.
+            InvalidArgumentError: If the family is a name that is not known.
+            FormatError: If the family is neither a name nor a table.
             FamilyMismatchError: If the subnet is of another family than ``family``.
         """
         names = set(cls.__dataclass_fields__)
@@ -99,12 +111,9 @@ class Subnet:
                 f"`data` must have the keys of a subnet ({', '.join(sorted(names))}), but "
                 f"{missing} are missing and {unknown} are unknown."
             )
-        if family is not None and data["family"] not in (family.name, *family.aliases):
-            raise FamilyMismatchError(
-                f"`data` must be of {family.name}, but got a subnet of {data['family']}."
-            )
+        family = _family(data["family"], family)
         genes = {name: tuple(data.get(name, ())) for name in ("depth", "kernel", "expand", "width")}
-        return cls(family or get_family(data["family"]), data["resolution"], **genes)
+        return cls(family, data["resolution"], **genes)
 
     def to_json(self) -> str:
         """Return the subnet as one line of JSON."""
@@ -140,6 +149,20 @@ class Subnet:
     def _block_words(self, block: int) -> str:
         kernel = f"k{self.kernel[block]}" if self.kernel else ""
         return kernel + f"e{self.expand[block]:g}"
+
+
+def _family(found: Any, wanted: Family | None) -> Family:
+    """Return the family of a subnet in JSON: its name, or its table."""
+    if not isinstance(found, str):
+        family = family_from_dict(found, "the subnet")
+        if wanted is not None:
+            require_family(family, wanted, "data", "the subnet", "in the subnet")
+        return family
+    if wanted is None:
+        return get_family(found)
+    if found not in (wanted.name, *wanted.aliases):
+        raise FamilyMismatchError(f"`data` must be of {wanted.name}, but got a subnet of {found}.")
+    return wanted
 
 
 def _resolution(value: Any) -> int:

@@ -76,7 +76,7 @@ def check_endings(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], N
     def check(started: Mapping[int, Started]) -> None:
         for one in asked:
             trial = started.get(one.trial._trial_id)
-            expected = (one.number, one.subnet.to_dict())
+            expected = (one.number, one.subnet.to_dict(by_name=True))
             if trial is None or (trial.number, trial.subnet) != expected:
                 raise InvalidArgumentError(
                     f"`asked` must be of this study's storage, but its trial {one.number} is not "

@@ -70,7 +70,7 @@ def to_json(history: TrainingHistory) -> str:
     """Return the history as JSON, for a checkpoint."""
     return json.dumps(
         {
-            "subnets": [subnet.to_dict() for subnet in history.subnets],
+            "subnets": [subnet.to_dict(by_name=True) for subnet in history.subnets],
             "entries": [asdict(entry) for entry in history.entries],
         }
     )

@@ -97,7 +97,7 @@ class FunctionMeter(Meter):
         known = self._known
         if storage is not None:
             setup = {"study": storage.study_name, "measured_by": "function"}
-            table = MeasurementTable(storage, setup)
+            table = MeasurementTable(storage, space.family, setup)
             known |= self._read(table.read(subnets))
         values, std = np.full((2, len(subnets)), np.nan)
         failures: dict[int, str] = {}

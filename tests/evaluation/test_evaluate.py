@@ -224,6 +224,21 @@ def test_other_weights_data_or_calibration_are_other_measurements(
     assert passes
 
 
+def test_weights_in_another_table_are_evaluated_anew(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    settings = EvaluationSettings(calibration=make_loader(60))
+    first = evaluate(trained, space.smallest(), make_loader(50), settings, storage=url)
+    stages = tuple(replace(stage, act="relu6") for stage in space.family.stages)
+    other = Supernet(replace(space.family, stages=stages))
+    other.load_state_dict(trained.state_dict())
+    smallest = SearchSpace(other.family).smallest()
+    stored = evaluate(other, smallest, make_loader(50), settings, storage=url)
+    alone = evaluate(other, smallest, make_loader(50), settings)
+    assert stored.top1[0] == alone.top1[0]
+    assert stored.setup["family"] != first.setup["family"]
+
+
 def test_named_data_is_not_looked_at(
     trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
 ) -> None:

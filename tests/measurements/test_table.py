@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from optuna.storages import InMemoryStorage
 
 from optuna_ofa import SearchSpace, read_measurements
-from optuna_ofa.exceptions import InvalidArgumentError, StorageError
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, StorageError
 from optuna_ofa.measurements import MeasurementTable, Reading
 from optuna_ofa.measurements._table import TABLE, Database
+from optuna_ofa.space import mobilenet_v3_small_images
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
 SUBNETS = SPACE.from_matrix(SPACE.sample(6, seed=0))
@@ -47,7 +48,7 @@ def reading(value: float | None, *, metric: str = "latency_ms", **fields: Any) -
 
 def test_what_is_added_is_read(any_url: str) -> None:
     setup = {**PHONE, "test": uuid4().hex}
-    table = MeasurementTable(any_url, setup)
+    table = MeasurementTable(any_url, SPACE.family, setup)
     table.add(
         [
             (SUBNETS[0], reading(10.5)),
@@ -55,19 +56,19 @@ def test_what_is_added_is_read(any_url: str) -> None:
             (SUBNETS[0], reading(70.0, metric="top1")),
         ]
     )
-    again = MeasurementTable(any_url, setup)
+    again = MeasurementTable(any_url, SPACE.family, setup)
     found = again.read(SUBNETS)
     assert found == {SUBNETS[0]: [reading(10.5), reading(70.0, metric="top1")]}
     rows = read_measurements(any_url, SPACE, metric="latency_ms", setup={"test": setup["test"]})
     assert [(r.subnet, r.value, r.std, r.n) for r in rows] == [(SUBNETS[0], 10.5, 0.1, 20)]
-    assert dict(rows[0].setup) == setup
+    assert dict(rows[0].setup) == {**setup, "family": SPACE.family.fingerprint}
     assert rows[0].details == {"clock": "cpu"}
     assert rows[0].measured_at.endswith("+00:00")
 
 
 def test_a_failure_is_not_known_and_is_replaced(any_url: str) -> None:
     setup = {**PHONE, "test": uuid4().hex}
-    table = MeasurementTable(any_url, setup)
+    table = MeasurementTable(any_url, SPACE.family, setup)
 
     def rows() -> list[tuple[float | None, str | None]]:
         found = read_measurements(
@@ -89,33 +90,32 @@ def test_many_subnets_are_asked_for_in_chunks(url: str, monkeypatch: pytest.Monk
     from optuna_ofa.measurements import _table
 
     monkeypatch.setattr(_table, "_CHUNK", 2)
-    table = MeasurementTable(url, PHONE)
+    table = MeasurementTable(url, SPACE.family, PHONE)
     table.add((subnet, reading(float(i))) for i, subnet in enumerate(SUBNETS))
     assert [rows[0].value for rows in table.read(SUBNETS[1:]).values()] == [1, 2, 3, 4, 5]
     assert table.read([]) == {}
 
 
 def test_rows_of_other_setups_are_not_seen(url: str) -> None:
-    MeasurementTable(url, PHONE).add([(SUBNETS[0], reading(10.0))])
-    other = MeasurementTable(url, {**PHONE, "device": "server"})
+    MeasurementTable(url, SPACE.family, PHONE).add([(SUBNETS[0], reading(10.0))])
+    other = MeasurementTable(url, SPACE.family, {**PHONE, "device": "server"})
     assert other.read(SUBNETS) == {}
-    assert other.first(SPACE.family.name, "latency_ms") is None
+    assert other.first("latency_ms") is None
 
 
 def test_the_first_number_of_a_metric(url: str) -> None:
-    table = MeasurementTable(url, PHONE)
-    assert table.first(SPACE.family.name, "latency_ms") is None
+    table = MeasurementTable(url, SPACE.family, PHONE)
+    assert table.first("latency_ms") is None
     table.add(
         [(SUBNETS[0], reading(None, error="broke")), (SUBNETS[1], reading(1.0, metric="top1"))]
     )
     table.add([(SUBNETS[2], reading(12.0)), (SUBNETS[0], reading(13.0))])
-    assert table.first(SPACE.family.name, "latency_ms") == reading(12.0)
-    assert table.first("ofa_mbv3_w1.2", "latency_ms") is None
+    assert table.first("latency_ms") == reading(12.0)
 
 
 def test_it_lies_beside_the_studies(url: str) -> None:
     study = optuna.create_study(storage=url)
-    MeasurementTable(study, PHONE).add([(SUBNETS[0], reading(10.0))])
+    MeasurementTable(study, SPACE.family, PHONE).add([(SUBNETS[0], reading(10.0))])
     assert len(read_measurements(study, SPACE, metric="latency_ms")) == 1
     assert len(read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")) == 1
     assert len(optuna.get_all_study_names(url)) == 1
@@ -136,12 +136,12 @@ def test_another_process_may_create_the_table_meanwhile(
         create_all(metadata, engine, **arguments)
 
     monkeypatch.setattr(sa.MetaData, "create_all", late)
-    MeasurementTable(url, PHONE).add([(SUBNETS[0], reading(10.0))])
+    MeasurementTable(url, SPACE.family, PHONE).add([(SUBNETS[0], reading(10.0))])
     assert calls.count(True) == 2
 
 
 def test_nothing_is_written_where_one_row_cannot_be(url: str) -> None:
-    table = MeasurementTable(url, PHONE)
+    table = MeasurementTable(url, SPACE.family, PHONE)
     bad = Reading("latency_ms", 1.0, None, None, {})  # type: ignore[arg-type]
     with pytest.raises(StorageError, match="NOT NULL"):
         table.add([(SUBNETS[0], reading(10.0)), (SUBNETS[1], bad)])
@@ -150,9 +150,11 @@ def test_nothing_is_written_where_one_row_cannot_be(url: str) -> None:
 
 class TestMeasurements:
     def test_chooses_a_metric_and_what_the_space_has(self, url: str) -> None:
-        table = MeasurementTable(url, PHONE)
+        table = MeasurementTable(url, SPACE.family, PHONE)
         table.add((subnet, reading(1.0, metric=m)) for subnet in SUBNETS for m in ("top1", "top5"))
-        table.add([(SearchSpace("ofa_mbv3_w1.2").largest(), reading(2.0, metric="top1"))])
+        other = SearchSpace("ofa_mbv3_w1.2")
+        table = MeasurementTable(url, other.family, PHONE)
+        table.add([(other.largest(), reading(2.0, metric="top1"))])
         resolution = SUBNETS[0].resolution
         part = SPACE.restrict(resolution=resolution)
         rows = read_measurements(url, part, metric="top1")
@@ -160,7 +162,7 @@ class TestMeasurements:
         assert {r.metric for r in rows} == {"top1"}
 
     def test_failures_are_there_when_asked_for(self, url: str) -> None:
-        MeasurementTable(url, PHONE).add([(SUBNETS[0], reading(None, error="broke"))])
+        MeasurementTable(url, SPACE.family, PHONE).add([(SUBNETS[0], reading(None, error="broke"))])
         assert read_measurements(url, SPACE, metric="latency_ms") == []
         (failed,) = read_measurements(url, SPACE, metric="latency_ms", failed=True)
         assert failed.error == "broke"
@@ -169,7 +171,7 @@ class TestMeasurements:
     def test_setups_are_not_mixed(self, url: str) -> None:
         for threads in (1, 2):
             setup = {"device": "phone", "settings": {"threads": threads}}
-            MeasurementTable(url, setup).add([(SUBNETS[0], reading(10.0 / threads))])
+            MeasurementTable(url, SPACE.family, setup).add([(SUBNETS[0], reading(10.0 / threads))])
         with pytest.raises(InvalidArgumentError, match=r"must choose one of the 2 .*threads"):
             read_measurements(url, SPACE, metric="latency_ms")
         chosen = {"settings": {"threads": 2}}
@@ -191,10 +193,41 @@ class TestMeasurements:
 
 
 def test_reading_selects_in_the_database(url: str) -> None:
-    MeasurementTable(url, PHONE).add((subnet, reading(1.0)) for subnet in SUBNETS)
+    MeasurementTable(url, SPACE.family, PHONE).add((subnet, reading(1.0)) for subnet in SUBNETS)
     with Database(url).begin() as connection:
         plan = connection.exec_driver_sql(
             f"EXPLAIN QUERY PLAN SELECT value FROM {TABLE.name} "
             "WHERE setup_id = 'a' AND subnet_id IN ('b', 'c')"
         ).all()
     assert "USING INDEX ix_ofa_measured_setup" in str(plan)
+
+
+class TestFamiliesOfOnesOwn:
+    def test_the_database_knows_the_table(self, url: str) -> None:
+        own = SearchSpace(mobilenet_v3_small_images("mine"))
+        MeasurementTable(url, own.family, PHONE).add([(own.smallest(), reading(10.0))])
+        (found,) = read_measurements(url, "mine", metric="latency_ms")
+        assert found.subnet == own.smallest()
+
+    def test_another_table_of_that_name_has_readings_of_its_own(self, url: str) -> None:
+        families = [mobilenet_v3_small_images("mine", width=width) for width in (0.25, 2.0)]
+        for family, value in zip(families, (2.5, 3.65), strict=True):
+            table = MeasurementTable(url, family, PHONE)
+            assert table.read([SearchSpace(family).largest()]) == {}
+            assert table.first("latency_ms") is None
+            table.add([(SearchSpace(family).largest(), reading(value))])
+        for family, value in zip(families, (2.5, 3.65), strict=True):
+            (found,) = read_measurements(url, family, metric="latency_ms")
+            assert found.value == value
+
+    def test_what_was_measured_with_another_table_is_refused(self, url: str) -> None:
+        first, second = (mobilenet_v3_small_images("mine", n_classes=n) for n in (10, 5))
+        MeasurementTable(url, first, PHONE).add([(SearchSpace(first).largest(), reading(1.0))])
+        with pytest.raises(FamilyMismatchError, match="of the head: 10 in the database, 5 in the"):
+            read_measurements(url, second, metric="latency_ms")
+
+    def test_a_name_of_two_tables_is_refused(self, url: str) -> None:
+        for n in (10, 5):
+            MeasurementTable(url, mobilenet_v3_small_images("mine", n_classes=n), PHONE)
+        with pytest.raises(FamilyMismatchError, match=r"has 2 of the name 'mine': n_classes"):
+            read_measurements(url, "mine", metric="latency_ms")

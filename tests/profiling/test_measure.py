@@ -21,7 +21,7 @@ from optuna_ofa.exceptions import (
     StorageError,
 )
 from optuna_ofa.profiling import GRAPHS_AT_ONCE, Latencies, anchor
-from optuna_ofa.space import Layer, subnet_layers
+from optuna_ofa.space import Layer, mobilenet_v3_small_images, subnet_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 
@@ -97,6 +97,21 @@ def test_several_measurements_of_a_subnet_give_their_median(
     both = measure(space, matrix, MeasurementSettings(runtime=make_device()), storage=url)
     assert (singles[0] != singles[1]).all()
     np.testing.assert_allclose(both.latency_ms, np.mean(singles, axis=0))
+
+
+def test_another_table_of_that_name_is_measured_anew(make_device: Any, url: str) -> None:
+    latencies, anchors = [], []
+    for width in (0.25, 2.0):
+        space = SearchSpace(mobilenet_v3_small_images("mine", width=width, resolutions=(64,)))
+        matrix = space.to_matrix([space.largest()])
+        settings = MeasurementSettings(runtime=make_device())
+        alone = measure(space, matrix, settings)
+        stored = measure(space, matrix, settings, storage=url)
+        np.testing.assert_allclose(stored.latency_ms, alone.latency_ms, rtol=0.2)
+        latencies.append(stored.latency_ms[0])
+        anchors.append(stored.anchor_ms)
+    assert latencies[1] > 1.5 * latencies[0]
+    assert anchors[1] > 1.5 * anchors[0]
 
 
 def test_other_settings_are_other_measurements(
