@@ -1,13 +1,11 @@
-"""Files that are seen whole or not at all, versioned JSON formats, and arrays in JSON."""
+"""Reading text and JSON, versioned JSON formats, and arrays in JSON."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,21 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FormatError
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, which replaces it when the block ends.
-
-    If the block fails, the temporary file is removed, and a file at ``path`` stays as it was.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_text(path: str | PathLike[str], argument: str = "path") -> str:
@@ -108,8 +93,7 @@ class JsonFormat:
             raise FormatError(
                 f"{path} must hold JSON, with finite numbers only, but its content is not: {error}"
             ) from error
-        with replacing(path) as place:
-            place.write_text(text + "\n", encoding="utf-8")
+        write_whole({path: f"{text}\n".encode()})
 
     def read(self, path: Path) -> dict[str, Any]:
         """Return the object of a file.

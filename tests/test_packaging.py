@@ -26,7 +26,6 @@ EXTRAS = (
     "ofa",
     "onnx",
     "onnxruntime",
-    "onnxscript",
     "openvino",
     "optuna_dashboard",
     "optunahub",

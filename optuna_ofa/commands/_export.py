@@ -31,6 +31,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "file; `none` keeps the statistics of the checkpoint, which are right for no subnet",
     )
     parser.add_argument("--batch", type=int, default=1, help="images at once, 0 for any number")
+    parser.add_argument(
+        "--opset",
+        type=int,
+        metavar="N",
+        help="opset of ONNX, for onnx and onnx_int8 (default: that of measured graphs, 17)",
+    )
     parser.add_argument("--subnet", metavar="FILE", help="the subnet as JSON, instead of a study")
     add_study(parser, required=False)
     add_within(parser, "the best subnet of the study within this limit; may be repeated")
@@ -50,6 +56,7 @@ def _run(arguments: Arguments) -> Output:
         format=arguments["format"],
         calibration=_images(arguments["calibration"]),
         batch=arguments["batch"] or None,
+        opset=arguments["opset"],
         figures=figures,
     )
     known = "".join(

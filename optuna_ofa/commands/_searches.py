@@ -52,6 +52,7 @@ def _run_search(arguments: Arguments) -> Output:
     from optuna_ofa.studies import study
 
     _studies.quiet_optuna()
+    _studies.require_picture(arguments["plot"])
     family, sizes = arguments["supernet"], arguments["resolutions"]
     found = study(
         SearchSpace(family, resolution=sizes) if sizes else family,
@@ -116,6 +117,7 @@ def _add_front(parser: argparse.ArgumentParser) -> None:
 def _run_front(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _studies
 
+    _studies.require_picture(arguments["plot"])
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
     if arguments["plot"]:
@@ -162,6 +164,7 @@ def _run_verify(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _studies
     from optuna_ofa.verification import LatencyMeter
 
+    _studies.require_picture(arguments["plot"])
     meter = LatencyMeter(measurement_settings(arguments))
     found = _studies.open_study(arguments).verify({"latency_ms": meter}, points=arguments["points"])
     if arguments["plot"]:

@@ -93,23 +93,36 @@ def lines(points: Iterable[FrontPoint]) -> str:
     return "\n".join(f"  {point}" for point in points)
 
 
-def save(figure: go.Figure, path: str) -> None:
-    """Save a picture as a page or an image.
+def require_picture(path: str | None) -> None:
+    """Refuse a file that no picture can be saved to, before the work whose result it shows.
 
     Raises:
-        InvalidArgumentError: If the path ends in something else.
+        InvalidArgumentError: If the path ends in something else, or nothing can be written there.
         MissingDependencyError: If an image is asked for and kaleido is not installed.
     """
     from optuna_ofa._imports import try_import
+    from optuna_ofa._writing import require_place
     from optuna_ofa.exceptions import InvalidArgumentError
 
+    if path is None:
+        return
     ending = Path(path).suffix
     if ending not in (".html", ".png", ".svg", ".pdf"):
         raise InvalidArgumentError(
             f"`plot` must end in .html, .png, .svg or .pdf, but got {path!r}."
         )
-    if ending == ".html":
-        figure.write_html(path)
-    else:
+    if ending != ".html":
         try_import("kaleido", extra="image").check()
-        figure.write_image(path, width=1000, height=650, scale=2)
+    require_place(path, "plot")
+
+
+def save(figure: go.Figure, path: str) -> None:
+    """Save a picture as a page or an image, at a path that `require_picture` has passed."""
+    from optuna_ofa._writing import write_whole
+
+    place = Path(path)
+    if place.suffix == ".html":
+        content = figure.to_html().encode()
+    else:
+        content = figure.to_image(place.suffix[1:], width=1000, height=650, scale=2)
+    write_whole({place: content})

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from optuna_ofa.evaluation import Calibration, recalibrate
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.graphs import OPSET
 from optuna_ofa.space import Subnet, subnet_layers
 from optuna_ofa.supernet import Supernet, build_plain, resize_images
 
@@ -26,12 +27,14 @@ class Deployable:
         subnet: The subnet that the network computes.
         batch: Images at once; None for any number.
         images: Calibration images at the resolution of the subnet, if there are any.
+        opset: Version of ONNX's operators, for ONNX.
     """
 
     net: nn.Module
     subnet: Subnet
     batch: int | None
     images: Tensor | None = None
+    opset: int = OPSET
 
     @property
     def shape(self) -> tuple[int | None, int, int, int]:
@@ -86,6 +89,8 @@ def _check_plain(net: nn.Module, subnet: Subnet) -> None:
             )
 
 
+# the files of an export by their names in its folder; a single file has the name ""
+Contents = Mapping[str, bytes]
 Metadata = Mapping[str, Any]
 # images to logits
 Loaded = Callable[[Tensor], Tensor]

@@ -8,17 +8,20 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from optuna_ofa._writing import require_place
 from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata, calibrated_net
 from optuna_ofa.deployment._figures import KnownValue
 from optuna_ofa.deployment._formats import FORMATS
 from optuna_ofa.deployment._metadata import (
     build_metadata,
     check_files,
+    metadata_path,
     read_metadata,
-    write_metadata,
+    write_export,
 )
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.graphs import OPSET, require_opset
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, resize_images
 
@@ -32,6 +35,7 @@ def export(
     calibration: Loader | Tensor | None,
     n_calibration: int = 2000,
     batch: int | None = 1,
+    opset: int | None = None,
     figures: Iterable[KnownValue] = (),
 ) -> Metadata:
     """Write a subnet in a format, with its own statistics of batch normalisation.
@@ -54,6 +58,9 @@ def export(
         n_calibration: Number of its first images that are used.
         batch: Images at once; None for any number, which is not offered for ExecuTorch. What has
             no graph (``"pytorch"``, ``"ofa"``) takes any number whatever it is.
+        opset: Version of ONNX's operators, for ``"onnx"`` and ``"onnx_int8"``, from 13 on. None
+            takes that of the graphs that `measure` measures, 17 with IR version 8: what runs the
+            ones runs the other.
         figures: Values of the subnet; `figures_of` takes them from a point of a front.
 
     Returns:
@@ -74,17 +81,21 @@ def export(
         raise InvalidArgumentError(f"`calibration` must be images for {format!r}, but got None.")
     for need in form.needs:
         need.check()
-    path = Path(path)
+    if opset is not None:
+        _check_opset(format, opset)
+    path = require_place(path, folder=form.is_folder)
+    require_place(metadata_path(path))
     images = Calibration(calibration, subnet.family, n_calibration)
     plain = calibrated_net(net, subnet, images).cpu().float()
     shown = images(subnet.resolution) if form.needs_images else None
     if shown is not None:
         shown = resize_images(shown, subnet.resolution).float()
-    deployable = Deployable(plain, subnet, None if form.batch == "any" else batch, shown)
+    number = None if form.batch == "any" else batch
+    deployable = Deployable(plain, subnet, number, shown, opset or OPSET)
     content = build_metadata(
         format, form, deployable, tuple(figures), images.to_setup(None, look=True)
     )
-    return write_metadata(path, content, form.write(deployable, path))
+    return write_export(path, content, form.make(deployable))
 
 
 def load_exported(path: str | os.PathLike[str]) -> Loaded:
@@ -106,6 +117,12 @@ def load_exported(path: str | os.PathLike[str]) -> Loaded:
     metadata = read_metadata(path)
     check_files(path, metadata)
     return FORMATS[metadata["format"]].load(path, metadata)
+
+
+def _check_opset(format: str, opset: int) -> None:
+    if not format.startswith("onnx"):
+        raise InvalidArgumentError(f"`opset` must be None for {format!r}, but got {opset!r}.")
+    require_opset(opset)
 
 
 def _check_batch(format: str, batch: int | None) -> None:

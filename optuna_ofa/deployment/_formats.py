@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from optuna_ofa._imports import OptionalImport
 from optuna_ofa.deployment import _graph_format as graph, _torch_format as plain
-from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
 from optuna_ofa.graphs import EXECUTORCH
 
 
@@ -16,28 +16,30 @@ class Format(NamedTuple):
     """A format of exported networks.
 
     Args:
-        write: Writes a network to a path and returns the files, each of them whole or not at all.
-        load: Reads the files that ``write`` wrote.
+        make: Makes the files of a network.
+        load: Reads the files that ``make`` made.
         batch: The numbers of images that a file takes: ``"any"`` number, whatever is asked for,
             a ``"fixed"`` one, or ``"both"``, as it is asked for.
         needs: The modules that write it, besides torch.
         needs_images: Whether it cannot be written without calibration images.
+        is_folder: Whether it is a folder of files.
     """
 
-    write: Callable[[Deployable, Path], list[Path]]
+    make: Callable[[Deployable], Contents]
     load: Callable[[Path, Metadata], Loaded]
     batch: str
     needs: tuple[OptionalImport, ...] = ()
     needs_images: bool = False
+    is_folder: bool = False
 
 
 FORMATS = {
-    "pytorch": Format(plain.write_safetensors, plain.load_safetensors, "any", plain.SAFETENSORS),
-    "torch_export": Format(graph.write_torch_export, graph.load_torch_export, "both"),
-    "onnx": Format(graph.export_onnx, graph.load_onnx, "both", graph.ONNX),
+    "pytorch": Format(plain.make_safetensors, plain.load_safetensors, "any", plain.SAFETENSORS),
+    "torch_export": Format(graph.make_torch_export, graph.load_torch_export, "both"),
+    "onnx": Format(graph.make_onnx, graph.load_onnx, "both", graph.ONNX),
     "onnx_int8": Format(
-        graph.export_onnx_int8, graph.load_onnx, "both", graph.ONNX_INT8, needs_images=True
+        graph.make_onnx_int8, graph.load_onnx, "both", graph.ONNX_INT8, needs_images=True
     ),
-    "executorch": Format(graph.export_executorch, graph.load_executorch, "fixed", EXECUTORCH),
-    "ofa": Format(plain.write_ofa, plain.load_ofa, "any"),
+    "executorch": Format(graph.make_executorch, graph.load_executorch, "fixed", EXECUTORCH),
+    "ofa": Format(plain.make_ofa, plain.load_ofa, "any", is_folder=True),
 }

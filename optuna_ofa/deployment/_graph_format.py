@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from optuna_ofa._files import replacing
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import quiet
-from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.graphs import fold_batch_norm, quantize, write_program
+from optuna_ofa.graphs import fold_batch_norm, onnx_of_net, program_of, quantize
+from optuna_ofa.space import subnet_layers
 
 _onnxruntime = try_import("onnxruntime", extra="onnxruntime")
-ONNX = (try_import("onnx", extra="onnx"), try_import("onnxscript", extra="onnx"))
+ONNX = (try_import("onnx", extra="onnx"),)
 ONNX_INT8 = (*ONNX, _onnxruntime)
 _executorch = try_import("executorch.runtime", extra="executorch")
 # images that the ranges of activations are taken from
 N_QUANTIZED = 200
 
 
-def write_torch_export(deployable: Deployable, path: Path) -> list[Path]:
-    """Write the program of ``torch.export``, ATen operators with the weights in them."""
-    program = _program(deployable)
-    # a file, because the place to write to has no suffix that torch knows
-    with replacing(path) as place, place.open("wb") as file:
-        torch.export.save(program, file)
-    return [path]
+def make_torch_export(deployable: Deployable) -> Contents:
+    """Return the program of ``torch.export``, ATen operators with the weights in them."""
+    fold_batch_norm(deployable.net)
+    free = {0: torch.export.Dim("batch", min=1)} if deployable.batch is None else None
+    content = io.BytesIO()
+    with quiet():
+        program = torch.export.export(
+            deployable.net, (deployable.example(),), dynamic_shapes=(free,)
+        )
+        torch.export.save(program, content)
+    return {"": content.getvalue()}
 
 
 def load_torch_export(path: Path, metadata: Metadata) -> Loaded:
@@ -38,21 +42,15 @@ def load_torch_export(path: Path, metadata: Metadata) -> Loaded:
     return torch.export.load(path).module()
 
 
-def export_onnx(deployable: Deployable, path: Path) -> list[Path]:
-    """Write an ONNX graph from ``images`` to ``logits``, with the weights in it."""
-    program = _program(deployable)
-    with quiet():
-        written = torch.onnx.export(
-            program, dynamo=True, input_names=["images"], output_names=["logits"], verbose=False
-        )
-    assert written is not None
-    with replacing(path) as place:
-        place.write_bytes(written.model_proto.SerializeToString())
-    return [path]
+def make_onnx(deployable: Deployable) -> Contents:
+    """Return an ONNX graph from ``images`` to ``logits``, as measured graphs, with the weights."""
+    fold_batch_norm(deployable.net)
+    layers, opset = subnet_layers(deployable.subnet), deployable.opset
+    return {"": onnx_of_net(deployable.net, layers, batch=deployable.batch, opset=opset)}
 
 
-def export_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
-    """Write an ONNX graph in eight-bit integers, ranges taken from the calibration images."""
+def make_onnx_int8(deployable: Deployable) -> Contents:
+    """Return an ONNX graph in eight-bit integers, ranges taken from the calibration images."""
     assert deployable.images is not None
     size = deployable.batch or min(N_QUANTIZED, len(deployable.images))
     n_batches = min(max(N_QUANTIZED, size), len(deployable.images)) // size
@@ -64,11 +62,10 @@ def export_onnx_int8(deployable: Deployable, path: Path) -> list[Path]:
     images = deployable.images[: n_batches * size]
     batches = (batch.numpy() for batch in torch.split(images, size))
     with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "float.onnx"
-        export_onnx(deployable, plain)
-        with replacing(path) as place:
-            quantize(plain, place, batches, name="images")
-    return [path]
+        plain, quantized = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        plain.write_bytes(make_onnx(deployable)[""])
+        quantize(plain, quantized, batches, name="images")
+        return {"": quantized.read_bytes()}
 
 
 def load_onnx(path: Path, metadata: Metadata) -> Loaded:
@@ -82,12 +79,10 @@ def load_onnx(path: Path, metadata: Metadata) -> Loaded:
     return run
 
 
-def export_executorch(deployable: Deployable, path: Path) -> list[Path]:
-    """Write a program that is lowered to XNNPACK."""
+def make_executorch(deployable: Deployable) -> Contents:
+    """Return a program that is lowered to XNNPACK."""
     fold_batch_norm(deployable.net)
-    with replacing(path) as place:
-        write_program(deployable.net, deployable.example(), place)
-    return [path]
+    return {"": program_of(deployable.net, deployable.example())}
 
 
 def load_executorch(path: Path, metadata: Metadata) -> Loaded:
@@ -101,10 +96,3 @@ def load_executorch(path: Path, metadata: Metadata) -> Loaded:
 
     run.program = program  # type: ignore[attr-defined]  # the method does not keep it alive
     return run
-
-
-def _program(deployable: Deployable) -> Any:
-    fold_batch_norm(deployable.net)
-    free = {0: torch.export.Dim("batch", min=1)} if deployable.batch is None else None
-    with quiet():
-        return torch.export.export(deployable.net, (deployable.example(),), dynamic_shapes=(free,))

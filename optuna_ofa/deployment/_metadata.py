@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from optuna_ofa._files import replacing
-from optuna_ofa.deployment._deployable import Deployable, Metadata
+from optuna_ofa._writing import write_whole
+from optuna_ofa.deployment._deployable import Contents, Deployable, Metadata
 from optuna_ofa.deployment._figures import KnownValue
 from optuna_ofa.deployment._formats import Format
 from optuna_ofa.exceptions import FormatError
@@ -55,18 +55,30 @@ def build_metadata(
     }
 
 
-def write_metadata(path: Path, content: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
-    """Add the files with their size and SHA-256, write everything, and return it."""
+def write_export(path: Path, content: dict[str, Any], made: Contents) -> dict[str, Any]:
+    """Write the files, and the metadata with their sizes and SHA-256; return the metadata.
+
+    Raises:
+        OSError: If the disk is full, for one; nothing is written then.
+    """
+    files = {path / name if name else path: data for name, data in made.items()}
     content["files"] = {
         file.relative_to(path.parent).as_posix(): {
-            "bytes": file.stat().st_size,
-            "sha256": _hash(file),
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
         }
-        for file in files
+        for file, data in files.items()
     }
     text = json.dumps(content, indent=1)
-    with replacing(metadata_path(path)) as place:
-        place.write_text(text, encoding="utf-8")
+    is_new = path not in files and not path.exists()  # a folder
+    if is_new:
+        path.mkdir()
+    try:
+        write_whole({**files, metadata_path(path): text.encode()})
+    except OSError:
+        if is_new:
+            path.rmdir()
+        raise
     return dict(json.loads(text))  # as `read_metadata` reads it
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from optuna_ofa._files import replacing
 from optuna_ofa._imports import try_import
-from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
 from optuna_ofa.space import layers_from_net_config, net_config
 from optuna_ofa.supernet import build_plain
 
@@ -20,12 +20,9 @@ SAFETENSORS = (_safetensors,)
 CONFIG, RUN_CONFIG, WEIGHTS = "net.config", "run.config", "init"
 
 
-def write_safetensors(deployable: Deployable, path: Path) -> list[Path]:
-    """Write the state dict; the metadata has the rest of the network."""
-    content = _safetensors.check().save(_state(deployable.net))
-    with replacing(path) as place:  # its own `save_file` makes files that nobody else can read
-        place.write_bytes(content)
-    return [path]
+def make_safetensors(deployable: Deployable) -> Contents:
+    """Return the state dict; the metadata has the rest of the network."""
+    return {"": _safetensors.check().save(_state(deployable.net))}
 
 
 def load_safetensors(path: Path, metadata: Metadata) -> Loaded:
@@ -33,19 +30,16 @@ def load_safetensors(path: Path, metadata: Metadata) -> Loaded:
     return _filled(metadata, _safetensors.check().load_file(path))
 
 
-def write_ofa(deployable: Deployable, path: Path) -> list[Path]:
-    """Write a folder of ``net.config``, ``run.config`` and the weights ``init``."""
-    path.mkdir(exist_ok=True)
-    texts = {
-        CONFIG: net_config(deployable.subnet),
-        RUN_CONFIG: {"image_size": deployable.subnet.resolution},
+def make_ofa(deployable: Deployable) -> Contents:
+    """Return a folder of ``net.config``, ``run.config`` and the weights ``init``."""
+    run_config = {"image_size": deployable.subnet.resolution}
+    weights = io.BytesIO()
+    torch.save({"state_dict": _state(deployable.net)}, weights)
+    return {
+        CONFIG: json.dumps(net_config(deployable.subnet), indent=1).encode(),
+        RUN_CONFIG: json.dumps(run_config, indent=1).encode(),
+        WEIGHTS: weights.getvalue(),
     }
-    for name, content in texts.items():
-        with replacing(path / name) as place:
-            place.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    with replacing(path / WEIGHTS) as place:
-        torch.save({"state_dict": _state(deployable.net)}, place)
-    return [path / name for name in (*texts, WEIGHTS)]
 
 
 def load_ofa(path: Path, metadata: Metadata) -> Loaded:

@@ -124,7 +124,7 @@ class Fleet(Mapping[str, SubnetStudy]):
 
         Raises:
             EmptyFrontError, InvalidArgumentError: As `transfer_matrix` and `SubnetStudy.report`.
-            FileNotFoundError: If the folder does not exist.
+            InvalidArgumentError: If nothing can be written to the path.
         """
         from optuna_ofa.reports import Section, report
         from optuna_ofa.visualization import plot_transfer

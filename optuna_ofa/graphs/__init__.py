@@ -2,10 +2,15 @@
 
 from optuna_ofa.graphs._executorch_graph import (
     EXECUTORCH as EXECUTORCH,
+    program_of as program_of,
     write_executorch as write_executorch,
-    write_program as write_program,
 )
-from optuna_ofa.graphs._onnx_graph import write_onnx as write_onnx
+from optuna_ofa.graphs._onnx_graph import (
+    OPSET as OPSET,
+    onnx_of_net as onnx_of_net,
+    require_opset as require_opset,
+    write_onnx as write_onnx,
+)
 from optuna_ofa.graphs._quantized_graph import (
     quantize as quantize,
     write_quantized_onnx as write_quantized_onnx,

@@ -25,16 +25,15 @@ def write_executorch(layers: Sequence[Layer], path: Path, batch: int) -> None:
     Raises:
         MissingDependencyError: If ExecuTorch is not installed.
     """
-    write_program(build_net(layers, fold=True), example_input(layers, batch), path)
+    path.write_bytes(program_of(build_net(layers, fold=True), example_input(layers, batch)))
 
 
-def write_program(net: nn.Module, example: Tensor, path: Path) -> None:
-    """Lower a network to XNNPACK and write the program.
+def program_of(net: nn.Module, example: Tensor) -> bytes:
+    """Return the program of a network, lowered to XNNPACK.
 
     Args:
         net: The network, without batch normalisation.
         example: Images of the shape that the program takes.
-        path: The file to write.
 
     Raises:
         MissingDependencyError: If ExecuTorch is not installed.
@@ -45,4 +44,4 @@ def write_program(net: nn.Module, example: Tensor, path: Path) -> None:
     with quiet():
         program = export(net, (example,))
         edge = exir.to_edge_transform_and_lower(program, partitioner=[xnnpack.XnnpackPartitioner()])
-        path.write_bytes(edge.to_executorch().buffer)
+        return bytes(edge.to_executorch().buffer)

@@ -8,22 +8,23 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from torch import nn
 
 from optuna_ofa._imports import try_import
 from optuna_ofa.costs import se_channels
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.graphs._weights import Array, NetWeights, RandomWeights, Weights
 from optuna_ofa.space import Layer
 
 _onnx = try_import("onnx", extra="onnxruntime")
-# HardSwish is an operator of its own from 14 on; runtimes of 2021 and later read this one
+# Measured graphs and exported models have the same one; runtimes of 2022 and later read it.
 OPSET = 17
+OLDEST_OPSET = 13  # the first with scales of eight-bit weights for each channel
+_H_SWISH_SINCE = 14
 
 
 def write_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1, seed: int = 0) -> None:
     """Write a network, or a run of its layers, with random weights.
-
-    Batch normalisation is folded into the convolutions, as runtimes do it. The name of every
-    operator begins with the index of its layer, ``"07/depth"``: profiles are read by it.
 
     Args:
         layers: The layers in order; each takes the output of the one before.
@@ -35,25 +36,79 @@ def write_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1, seed: int
     Raises:
         MissingDependencyError: If ``onnx`` is not installed.
     """
+    path.write_bytes(_model(layers, RandomWeights(seed), "input", None, batch, OPSET))
+
+
+def onnx_of_net(
+    net: nn.Module, layers: Sequence[Layer], *, batch: int | None, opset: int = OPSET
+) -> bytes:
+    """Return the graph that `write_onnx` writes, from ``images`` to ``logits``, with weights.
+
+    Args:
+        net: A plain network of these layers whose batch normalisation is folded.
+        layers: All its layers in order.
+        batch: Images at once; None leaves the number open.
+        opset: Version of ONNX's operators; the IR version is the first that has it.
+
+    Raises:
+        InvalidArgumentError: If the installed ``onnx`` does not write this opset.
+        MissingDependencyError: If ``onnx`` is not installed.
+    """
+    return _model(layers, NetWeights(net), "images", "logits", batch, opset)
+
+
+def require_opset(opset: object) -> None:
+    """Refuse an opset that cannot be written.
+
+    Raises:
+        InvalidArgumentError: If it is no whole number, too old, or newer than ``onnx`` knows.
+        MissingDependencyError: If ``onnx`` is not installed.
+    """
+    newest = _onnx.check().defs.onnx_opset_version()
+    is_number = isinstance(opset, int) and not isinstance(opset, bool)
+    if not is_number or not OLDEST_OPSET <= opset <= newest:  # type: ignore[operator]
+        raise InvalidArgumentError(
+            f"`opset` must be a whole number from {OLDEST_OPSET} to {newest}, but got {opset!r}."
+        )
+
+
+def _model(
+    layers: Sequence[Layer],
+    weights: Weights,
+    x: str,
+    output: str | None,
+    batch: int | None,
+    opset: int,
+) -> bytes:
+    """Return a model in ONNX's format.
+
+    Batch normalisation is folded into the convolutions, as runtimes do it. The name of every
+    operator begins with the index of its layer, ``"07/depth"``: profiles are read by it.
+    """
     onnx = _onnx.check()
-    writer = _Writer(onnx, np.random.default_rng(seed))
-    first = layers[0]
-    name = "input"
+    writer = _Writer(onnx, weights, opset)
+    first, name = layers[0], x
     for i, layer in enumerate(layers):
         writer.prefix = f"{i:02d}"
         name = writer.layer(layer, name)
+    out_shape = None
+    if output is not None:
+        writer.nodes[-1].output[0] = name = output
+        out_shape = [batch or "batch", layers[-1].out_channels]
     value = onnx.helper.make_tensor_value_info
-    shape = [batch, first.in_channels, first.in_size, first.in_size]
+    shape = [batch or "batch", first.in_channels, first.in_size, first.in_size]
     graph = onnx.helper.make_graph(
         writer.nodes,
         "subnet",
-        [value("input", onnx.TensorProto.FLOAT, shape)],
-        [value(name, onnx.TensorProto.FLOAT, None)],
+        [value(x, onnx.TensorProto.FLOAT, shape)],
+        [value(name, onnx.TensorProto.FLOAT, out_shape)],
         writer.weights,
     )
-    opset = onnx.helper.make_opsetid("", OPSET)
-    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
-    path.write_bytes(model.SerializeToString())
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    ir_version = onnx.helper.find_min_ir_version_for(opsets)
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 class _Writer:
@@ -61,12 +116,12 @@ class _Writer:
 
     Args:
         onnx: The module.
-        rng: Source of the weights.
+        source: Source of the weights.
+        opset: Version of the operators.
     """
 
-    def __init__(self, onnx: ModuleType, rng: np.random.Generator) -> None:
-        self._onnx = onnx
-        self._rng = rng
+    def __init__(self, onnx: ModuleType, source: Weights, opset: int) -> None:
+        self._onnx, self._source, self._opset = onnx, source, opset
         self.prefix = ""
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
@@ -145,17 +200,19 @@ class _Writer:
         return self._act(layer.act, self._add("Add", "add", [y, x]))
 
     def _linear(self, layer: Layer, x: str) -> str:
-        n_in, n_out = layer.in_channels, layer.out_channels
         y = self._add("Flatten", "flatten", [x])
-        weight = self._weight("weight", self._normal((n_out, n_in), n_in))
-        bias = self._weight("bias", np.zeros(n_out, np.float32))
-        return self._add("Gemm", "linear", [y, weight, bias], transB=1)
+        weight, bias = self._source.linear(layer.in_channels, layer.out_channels)
+        names = [self._weight("weight", weight), self._weight("bias", bias)]
+        return self._add("Gemm", "linear", [y, *names], transB=1)
 
     def _act(self, act: str, x: str) -> str:
         # fused kernels find the activation right behind its convolution
         match act:
             case "relu":
                 return self._add("Relu", "relu", [x])
+            case "h_swish" if self._opset < _H_SWISH_SINCE:
+                gate = self._add("HardSigmoid", "h_swish_gate", [x], alpha=1 / 6, beta=0.5)
+                return self._add("Mul", "h_swish", [x, gate])
             case "h_swish":
                 return self._add("HardSwish", "h_swish", [x])
             case "relu6":
@@ -176,11 +233,11 @@ class _Writer:
         groups: int = 1,
         bias: bool = True,
     ) -> str:
-        fan_in = n_in // groups * kernel**2
         shape = (n_out, n_in // groups, kernel, kernel)
-        inputs = [x, self._weight(f"{name}.weight", self._normal(shape, fan_in))]
-        if bias:
-            inputs.append(self._weight(f"{name}.bias", self._normal((n_out,), 100)))
+        weight, offset = self._source.conv(shape, bias=bias)
+        inputs = [x, self._weight(f"{name}.weight", weight)]
+        if offset is not None:
+            inputs.append(self._weight(f"{name}.bias", offset))
         return self._add(
             "Conv",
             name,
@@ -191,11 +248,7 @@ class _Writer:
             group=groups,
         )
 
-    def _normal(self, shape: tuple[int, ...], fan_in: int) -> NDArray[np.float32]:
-        scale = np.float32((2 / fan_in) ** 0.5)  # He: activations keep their size
-        return self._rng.standard_normal(shape, dtype=np.float32) * scale
-
-    def _weight(self, name: str, values: NDArray[np.float32] | np.float32) -> str:
+    def _weight(self, name: str, values: Array | np.float32) -> str:
         full = f"{self.prefix}/{name}.{len(self.nodes)}"
         self.weights.append(self._onnx.numpy_helper.from_array(np.asarray(values), full))
         return full

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna_ofa.profiling.on_device as on_device
-from optuna_ofa._files import JsonFormat, replacing
+from optuna_ofa._files import JsonFormat
+from optuna_ofa._writing import replacing
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.profiling._runtimes import find_writer
 from optuna_ofa.profiling._settings import MeasurementSettings

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from optuna_ofa._files import replacing
+from optuna_ofa._writing import require_place, write_whole
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, FrontPoint, Limits, find_picks, kind_of, named_findings
 from optuna_ofa.problem import Kind
@@ -48,9 +48,10 @@ def report(
 
     Raises:
         EmptyFrontError: If a study has no feasible trial of the kind.
-        InvalidArgumentError: If the objectives differ, or ``picks`` are given for several studies.
-        FileNotFoundError: If the folder does not exist.
+        InvalidArgumentError: If the objectives differ, ``picks`` are given for several studies, or
+            nothing can be written to the path.
     """
+    place = require_place(path)
     by_name = studies if isinstance(studies, Mapping) else {studies.study_name: studies}
     snapshots = {name: found.snapshot() for name, found in by_name.items()}
     kind = kind or kind_of([*snapshots.values()])
@@ -75,7 +76,5 @@ def report(
             for name, found in snapshots.items()
         },
     )
-    path = Path(path)
-    with replacing(path) as place:
-        place.write_text(text, encoding="utf-8")
-    return path
+    write_whole({place: text.encode()})
+    return place

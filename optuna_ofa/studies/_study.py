@@ -390,8 +390,8 @@ class SubnetStudy(optuna.Study):
 
         Raises:
             EmptyFrontError: As `front`.
-            InvalidArgumentError: If a limit is not a positive number.
-            FileNotFoundError: If the folder does not exist.
+            InvalidArgumentError: If a limit is not a positive number, or nothing can be written
+                to the path.
         """
         from optuna_ofa.reports import report
 

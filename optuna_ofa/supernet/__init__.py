@@ -7,6 +7,7 @@ from optuna_ofa.supernet._checkpoint import (
     load_supernet,
     read_tensors as read_tensors,
     save_supernet,
+    write_tensors as write_tensors,
 )
 from optuna_ofa.supernet._elastic import Elastic as Elastic
 from optuna_ofa.supernet._images import check_batch as check_batch, resize_images

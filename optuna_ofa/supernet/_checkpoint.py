@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optuna_ofa._files import replacing
+from optuna_ofa._writing import require_place, write_whole
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.space import Family, get_family, known_families
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
@@ -59,12 +60,25 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
     Args:
         supernet: The supernet.
         path: The file; its folder must exist.
+
+    Raises:
+        InvalidArgumentError: If nothing can be written there.
     """
-    path = Path(path)
+    place = require_place(path)
     own = supernet.state_dict()
     state = {published: own[key] for published, key in _published_keys(supernet).items()}
-    with replacing(path) as place:
-        torch.save({"state_dict": state}, place)
+    write_tensors(place, {"state_dict": state})
+
+
+def write_tensors(path: Path, content: object) -> None:
+    """Write what `torch.save` would write, whole or not at all.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    memory = io.BytesIO()  # on a full disk, torch's own writer may abort the process
+    torch.save(content, memory)
+    write_whole({path: memory.getvalue()})
 
 
 def _published_keys(supernet: Supernet) -> dict[str, str]:

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from optuna_ofa._files import replacing
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, check_weights, read_tensors
+from optuna_ofa.supernet import Supernet, check_weights, read_tensors, write_tensors
 from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
 from optuna_ofa.training._settings import TrainingSettings, make_optimiser
@@ -132,8 +131,7 @@ def write_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) -
         state: The state.
         run: The recipe, settings and so on, which identify the run.
     """
-    with replacing(path) as place:
-        torch.save({"format": FORMAT, "run": dict(run), **state.to_dict()}, place)
+    write_tensors(path, {"format": FORMAT, "run": dict(run), **state.to_dict()})
 
 
 def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from optuna_ofa._progress import progress_bar
+from optuna_ofa._writing import require_place
 from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
@@ -85,7 +86,8 @@ def train(
         Losses and accuracies.
 
     Raises:
-        InvalidArgumentError: If an argument breaks a rule, if the loader is empty or gives
+        InvalidArgumentError: If an argument breaks a rule, as a checkpoint that could not be
+            written, before any step; if the loader is empty or gives
             something that does not fit the family, or if the checkpoint is of another run.
         FormatError: If the checkpoint is damaged.
         FamilyMismatchError: If the checkpoint is of another family.
@@ -96,7 +98,7 @@ def train(
     settings = settings or TrainingSettings()
     _check(supernet, space, checkpoint_every, evaluate_every, n_followed)
     loop = _Loop(supernet, recipe, space, settings, n_followed)
-    loop.path = None if checkpoint is None else Path(checkpoint)
+    loop.path = None if checkpoint is None else require_place(checkpoint, "checkpoint")
     loop.evaluate, loop.evaluate_every = evaluate, evaluate_every
     loop.checkpoint_every, loop.progress = checkpoint_every, progress
     with _as_before(supernet):

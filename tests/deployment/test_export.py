@@ -28,10 +28,14 @@ from optuna_ofa.space import Family
 NEEDS = {
     "pytorch": "safetensors",
     "torch_export": "torch",
-    "onnx": "onnxscript",
+    "onnx": "onnx",
     "ofa": "torch",
     "executorch": "executorch",
 }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def skip_without(format: str) -> None:
@@ -250,7 +254,7 @@ class TestBadInput:
         ("format", "module", "extra"),
         [
             ("pytorch", "safetensors.torch", "safetensors"),
-            ("onnx", "onnxscript", "onnx"),
+            ("onnx", "onnx", "onnx"),
             ("executorch", "executorch.exir", "executorch"),
         ],
     )
@@ -269,22 +273,47 @@ class TestBadInput:
             export(supernet, subnet, tmp_path / "net", format=format, calibration=None)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("format", ["torch_export", "ofa"])
     def test_a_failed_export_leaves_the_older_one(
-        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        supernet: Supernet,
+        subnet: Subnet,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        format: str,
     ) -> None:
-        path = tmp_path / "net.pt2"
-        export(supernet, subnet, path, format="torch_export", calibration=None)
-        before = path.read_bytes()
+        path = tmp_path / "net"
+        export(supernet, subnet, path, format=format, calibration=None)
+        before = contents(tmp_path)
+        write = Path.write_bytes
 
-        def fail(*arguments: object) -> None:
-            raise OSError("the disk is full")
+        def fail_on_metadata(self: Path, data: bytes) -> int:
+            if ".json" in self.name:
+                raise OSError("the disk is full")
+            return write(self, data)
 
-        monkeypatch.setattr(torch.export, "save", fail)
+        monkeypatch.setattr(Path, "write_bytes", fail_on_metadata)
         with pytest.raises(OSError, match="the disk is full"):
-            export(supernet, subnet, path, format="torch_export", calibration=None)
-        assert path.read_bytes() == before
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["net.pt2", "net.pt2.json"]
+            export(supernet, subnet, path, format=format, calibration=torch.rand(32, 3, 16, 16))
+        assert contents(tmp_path) == before
         assert load_exported(path) is not None
+
+    @pytest.mark.parametrize("format", ["onnx", "ofa"])
+    @pytest.mark.parametrize("place", ["missing/net", "file/net", "net"], ids=str)
+    def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+        self, subnet: Subnet, tmp_path: Path, format: str, place: str
+    ) -> None:
+        skip_without(format)
+        (tmp_path / "file").write_text("")
+        if format == "ofa":
+            (tmp_path / "net").write_text("")
+        else:
+            (tmp_path / "net").mkdir()
+        before = contents(tmp_path)
+        no_net: Any = None
+        with pytest.raises(InvalidArgumentError, match="`path` must be"):
+            export(no_net, subnet, tmp_path / place, format=format, calibration=None)
+        assert contents(tmp_path) == before
 
     def test_too_few_images_to_compare(
         self, supernet: Supernet, subnet: Subnet, expected: nn.Module, tmp_path: Path

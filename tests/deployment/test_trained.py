@@ -60,7 +60,7 @@ def test_a_fine_tuned_subnet_is_exported_as_it_was_evaluated(
 def test_eight_bit_integers_are_smaller_and_nearly_as_good(
     supernet: Supernet, subnet: Subnet, tmp_path: Path, batch: int | None
 ) -> None:
-    for package in ("onnxscript", "onnxruntime"):
+    for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason=f"{package} is not installed")
     images, labels = quadrants(256, seed=0)
     own = copy.deepcopy(supernet)
@@ -86,7 +86,7 @@ def test_eight_bit_integers_need_images(supernet: Supernet, subnet: Subnet, tmp_
 def test_fewer_images_than_a_batch_are_refused(
     supernet: Supernet, subnet: Subnet, calibration: Tensor, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    pytest.importorskip("onnx", reason="onnx is not installed")
     with pytest.raises(InvalidArgumentError, match="at least the 64 images of a batch, but has 40"):
         export(
             supernet,

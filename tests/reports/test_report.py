@@ -76,7 +76,7 @@ class TestPage:
         assert path.read_text() == "before"
 
     def test_a_missing_folder_is_named(self, searched: Make, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match="missing"):
+        with pytest.raises(InvalidArgumentError, match="missing"):
             searched().report(tmp_path / "missing" / "a.html")
 
     def test_an_empty_study_is_refused(self, searched: Make, tmp_path: Path) -> None:

@@ -121,12 +121,14 @@ def test_save_leaves_no_temporary_file(supernet: Supernet, tmp_path: Path) -> No
 def test_failed_save_leaves_the_older_file(
     supernet: Supernet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+    write = Path.write_bytes
+
+    def fail(self: Path, content: bytes) -> int:
+        write(self, content[:4])
         raise OSError("disk full")
 
-    (tmp_path / "own.pth").write_bytes(b"older")
-    monkeypatch.setattr(torch, "save", fail)
+    (tmp_path / "own.pth").write_text("older")
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="disk full"):
         save_supernet(supernet, tmp_path / "own.pth")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"older"]

@@ -1,0 +1,66 @@
+"""Files that appear whole or not at all, at places that were checked before the work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from optuna_ofa.exceptions import InvalidArgumentError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, which replaces it when the block ends.
+
+    If the block fails, the temporary file is removed, and a file at ``path`` stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(files: Mapping[Path, bytes]) -> None:
+    """Write files, which appear whole: all of them, the last one last, or none.
+
+    Args:
+        files: The content of each file, made before: a library that writes to a full disk itself
+            may abort the process.
+
+    Raises:
+        OSError: If one cannot be written; all are as they were then.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, content in reversed(list(files.items())):
+            stack.enter_context(replacing(path)).write_bytes(content)
+
+
+def require_place(
+    path: str | os.PathLike[str], argument: str = "path", *, folder: bool = False
+) -> Path:
+    """Return a path that can be written to; called before the work whose result goes there.
+
+    Args:
+        path: The path.
+        argument: Name of the caller's argument.
+        folder: Whether a folder is to be written, not a file.
+
+    Raises:
+        InvalidArgumentError: If its parent is no folder that can be written to, or the path is a
+            folder where a file is to be, or the other way round.
+    """
+    place = Path(path)
+    parent = place.parent
+    if not parent.is_dir():
+        rule = f"must be in a folder that exists, but {str(parent)!r} is none"
+    elif place.exists() and place.is_dir() != folder:
+        rule = f"must be a {'folder' if folder else 'file'}, but {str(place)!r} is none"
+    elif not os.access(place if place.is_dir() else parent, os.W_OK):
+        rule = f"must be in a folder that can be written to, but {str(parent)!r} cannot"
+    else:
+        return place
+    raise InvalidArgumentError(f"`{argument}` {rule}.")
