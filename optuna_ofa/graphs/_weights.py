@@ -66,6 +66,7 @@ class NetWeights:
         """Return those of the next module."""
         module = next(self._modules)
         assert module.weight.shape == (n_out, n_in)
+        assert module.bias is not None
         return _array(module.weight), _array(module.bias)
 
 
