@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import optuna
+import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, get_storage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
+from optuna.storages._rdb import models
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError, StorageError
-from optuna_ofa.storage._transactions import masked, storage_errors
+from optuna_ofa.storage._transactions import masked, relational, storage_errors
 
 _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
@@ -34,8 +37,11 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
         InvalidArgumentError: If it is neither, no database has such a URL, or the path of an
             SQLite file is a folder or in one that does not exist.
         MissingDependencyError: If the database's driver is not installed.
-        StorageError: If the database cannot be reached or is not writable.
+        StorageError: If the database cannot be reached or is not writable, has the tables of an
+            older or newer Optuna, or those of another application.
     """
+    if isinstance(storage, JournalStorage):
+        _require_journal(storage)
     if storage is None or isinstance(storage, BaseStorage):
         return get_storage(storage)
     if not isinstance(storage, str):
@@ -46,7 +52,9 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
     try:
         _check_path(storage)
         with storage_errors(storage):
-            return get_storage(storage)
+            opened = _opened(storage)
+            _require_own_tables(opened, storage)
+            return opened
     except (ArgumentError, ValueError) as error:
         if isinstance(error, InvalidArgumentError):
             raise
@@ -59,6 +67,55 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
             f"`storage` {masked(storage)!r} needs `{module}`, which is not installed; install it "
             f'with: pip install "{_PACKAGES.get(module, module)}", or name another driver, as in '
             f"{_EXAMPLES}."
+        ) from error
+
+
+def _opened(storage: str) -> BaseStorage:
+    """Open a URL.
+
+    Raises:
+        StorageError: If its tables are of another version of Optuna.
+    """
+    try:
+        return get_storage(storage)
+    except RuntimeError as error:
+        other = RDBStorage(storage, skip_compatibility_check=True)
+        here, shown = f"Optuna {optuna.__version__}", masked(storage)
+        if other.get_current_version() in other.get_all_versions():
+            raise StorageError(
+                f"`storage` must be upgraded (optuna storage upgrade --storage {shown!r}), because "
+                f"its tables are of an older version than {here}."
+            ) from error
+        raise StorageError(
+            f"`storage` must have tables that {here} knows, but those of {shown!r} are of a newer "
+            f"version, for which Optuna has to be updated (pip install -U optuna), or of another "
+            f"application that uses Alembic."
+        ) from error
+
+
+def _require_own_tables(opened: BaseStorage, storage: str) -> None:
+    """Refuse a database where another application has tables of the same names."""
+    backend = relational(opened)
+    if backend is None:
+        return
+    try:
+        with backend.engine.connect() as connection:
+            for table in (models.StudyModel.__table__, models.TrialModel.__table__):
+                connection.execute(sa.select(table).limit(0))
+    except sa.exc.DBAPIError as error:
+        raise StorageError(
+            f"`storage` must be a database of Optuna or a new one, but the tables of "
+            f"{masked(storage)!r} are others: {error.orig}."
+        ) from error
+
+
+def _require_journal(storage: JournalStorage) -> None:
+    """Refuse a journal that Optuna cannot read."""
+    try:
+        storage.get_all_studies()
+    except Exception as error:  # of any kind, as what is in the file
+        raise StorageError(
+            f"`storage` must be a journal that Optuna can read, but reading it gave {error!r}."
         ) from error
 
 

@@ -177,4 +177,5 @@ def storage_errors(storage: object) -> Iterator[None]:
 
 def masked(storage: str) -> str:
     """Return a URL without its password."""
-    return re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)
+    hidden = re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)
+    return re.sub(r"(?i)([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", hidden)
