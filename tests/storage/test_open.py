@@ -52,7 +52,7 @@ DOORS: dict[str, Callable[[str], Any]] = {
     "storage": open_storage,
     "study": lambda url: optuna_ofa.study(SPACE, storage=url, study_name="new"),
     "fleet": lambda url: optuna_ofa.fleet(SPACE, hardware=["cpu-torch"], storage=url, name="f"),
-    "table": lambda url: MeasurementTable(url, {}),
+    "table": lambda url: MeasurementTable(url, SPACE.family, {}),
     "read": lambda url: read_measurements(url, SPACE, metric="top1"),
 }
 
