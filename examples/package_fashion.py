@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from torch.utils.data import TensorDataset
 
 import optuna_ofa
-from optuna_ofa import AccuracyPredictor, SearchSpace, load_supernet
+from optuna_ofa import AccuracyPredictor, SearchSpace, load_supernet, save_supernet
 from optuna_ofa.data import fashion_mnist, halves
 from optuna_ofa.predictors import CostPredictor, kendall_tau
 
@@ -98,7 +97,7 @@ def main() -> None:
     metadata = {"n_images": int(found.n_images[0]), "held_out": {"splits": [scores]}, **found.setup}
     predictor = AccuracyPredictor.fit(space, found.matrix, found.top1, metadata=metadata)
     predictor.save(f"{stem}.accuracy.json")
-    shutil.copyfile(arguments.weights, f"{stem}.pth")
+    save_supernet(supernet, f"{stem}.pth")
     with open(f"{stem}.measured.csv", "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow([*(gene.name for gene in space.genes), "top1", "top5", "n_images"])

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space import Matrix, SearchSpace, require_family
 
 Direction = Literal["maximize", "minimize"]
 # Takes ``(n, n_genes)`` genotypes and, for each, the index of the anchor that it is close to.
@@ -71,14 +71,12 @@ class Predictor(abc.ABC):
         """Refuse a space with subnets that this predictor was not made for.
 
         Raises:
-            FamilyMismatchError: If the family differs.
+            FamilyMismatchError: If the family differs; says in what.
             InvalidArgumentError: If a choice, such as a resolution, is not covered.
         """
-        if space.family != self.space.family:
-            raise FamilyMismatchError(
-                f"`{self.metric}` of {space.family.name} was asked of a predictor for "
-                f"{self.space.family.name}."
-            )
+        require_family(
+            self.space.family, space.family, self.metric, "its predictor", "in the predictor"
+        )
         for name, choices in space.choices.items():
             unknown = sorted(set(choices) - set(self.space.choices[name]))
             if unknown:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space import Family, Subnet, family_from_dict
+from optuna_ofa.space import Family, Subnet, family_from_json
 from optuna_ofa.storage import open_storage, relational, storage_errors
 
 _metadata = sa.MetaData()
@@ -90,7 +90,7 @@ class Database:
         query = sa.select(FAMILIES.c.content).where(FAMILIES.c.name == name)
         with self.begin() as connection:
             texts = connection.execute(query).scalars().all()
-        return [family_from_dict(json.loads(text), "the database") for text in texts]
+        return [family_from_json(json.loads(text), "the database") for text in texts]
 
 
 def to_text(value: Mapping[str, Any]) -> str:

@@ -2,16 +2,16 @@
 
 from optuna_ofa.space._families import (
     families,
-    get_family,
     known_families as known_families,
     mobilenet_v3_small_images,
 )
 from optuna_ofa.space._family import Family, Gene as Gene, GeneKind as GeneKind
 from optuna_ofa.space._family_table import (
     family_differences as family_differences,
-    family_from_dict as family_from_dict,
+    family_from_json as family_from_json,
     require_family as require_family,
 )
+from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._genotype import (
     full_depth as full_depth,
     genotype_of as genotype_of,

@@ -176,19 +176,3 @@ def families() -> tuple[Family, ...]:
 def known_families() -> tuple[Family, ...]:
     """Return the published families, and those that only this package has."""
     return (*families(), mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1))
-
-
-def get_family(name: str) -> Family:
-    """Look a family up by its short or its published name.
-
-    Besides the published ones (`families`) there is ``ofa_mbv3_fashion``, a
-    `mobilenet_v3_small_images` for the gray 28x28 images and 10 classes of Fashion-MNIST.
-
-    Raises:
-        InvalidArgumentError: If no family has that name.
-    """
-    for family in known_families():
-        if name == family.name or name in family.aliases:
-            return family
-    known = ", ".join(family.name for family in known_families())
-    raise InvalidArgumentError(f"`family` must be one of {known}, but got {name!r}.")

@@ -7,14 +7,18 @@ The numbers come from the published Once-for-All code (``ofa`` on PyPI,
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
+from optuna_ofa._files import JsonFormat
 from optuna_ofa.space._family_checks import check_table
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
+FORMAT = JsonFormat("optuna_ofa.family", version=1)
 GeneKind = Literal["resolution", "depth", "kernel", "expand", "width"]
 
 
@@ -105,8 +109,12 @@ class Family:
         return f"<Family {self.name}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the table, JSON-ready; `family_from_dict` reads it."""
+        """Return the table, JSON-ready."""
         return to_table(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as JSON, which `get_family` reads, whole or not at all."""
+        FORMAT.write(Path(path), {"family": self.to_dict()}, indent=1)
 
     @cached_property
     def fingerprint(self) -> str:

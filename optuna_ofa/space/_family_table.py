@@ -13,17 +13,25 @@ from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import differences
 
 
-def family_from_dict(table: Any, where: str = "the table") -> Family:
+def family_from_json(table: Any, where: str = "the table") -> Family:
     """Return the family of a table that `Family.to_dict` gave.
 
     Args:
-        table: The table.
+        table: The table, or the name of a published family.
         where: What holds it, for the messages: ``"family.json"``.
 
     Raises:
         FormatError: If it is no table of a family; with the reason.
         FamilyMismatchError: If it has the name of a published family and is another one.
     """
+    if isinstance(table, str):
+        known = next((f for f in known_families() if table in (f.name, *f.aliases)), None)
+        if known is None:
+            raise FormatError(
+                f"`family` of {where} must be the table of a family, or the name of a published "
+                f"one, but is {table!r:.100}."
+            )
+        return known
     try:
         parts = {
             "stem": Stem(**table["stem"]),

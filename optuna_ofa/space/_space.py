@@ -20,8 +20,8 @@ from optuna_ofa.space._choices import (
     restricted_choices,
 )
 from optuna_ofa.space._drawing import all_rows, draw_choices, draw_of_sizes, stratified_sizes
-from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family, Gene
+from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._matrix import MAX_LISTED, Matrix
 from optuna_ofa.space._parameters import params_of, rows_of
@@ -41,7 +41,8 @@ class SearchSpace:
     absent blocks are 0, so equal subnets are equal rows.
 
     Args:
-        family: A family, or the name of a published one (`families` lists them).
+        family: A family, the name of a published one (`families` lists them), or a file that
+            holds one (`get_family`).
         resolution: Input sizes in pixels; the family's own by default. Sizes that the family
             was not trained for are allowed here, because published tables and subnets have them.
 

@@ -9,9 +9,10 @@ from numbers import Real
 from typing import Any
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
-from optuna_ofa.space._families import get_family, known_families
+from optuna_ofa.space._families import known_families
 from optuna_ofa.space._family import Family
-from optuna_ofa.space._family_table import family_from_dict, require_family
+from optuna_ofa.space._family_table import family_from_json, require_family
+from optuna_ofa.space._find_family import get_family
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Subnet:
 def _family(found: Any, wanted: Family | None) -> Family:
     """Return the family of a subnet in JSON: its name, or its table."""
     if not isinstance(found, str):
-        family = family_from_dict(found, "the subnet")
+        family = family_from_json(found, "the subnet")
         if wanted is not None:
             require_family(family, wanted, "data", "the subnet", "in the subnet")
         return family

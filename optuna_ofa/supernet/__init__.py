@@ -4,6 +4,7 @@ from optuna_ofa.supernet._batch_norm import batch_norm_tensors as batch_norm_ten
 from optuna_ofa.supernet._blocks import build_layer as build_layer
 from optuna_ofa.supernet._checkpoint import (
     check_weights as check_weights,
+    described as described,
     load_supernet,
     read_tensors as read_tensors,
     save_supernet,

@@ -1,19 +1,20 @@
-"""Supernet checkpoints in the published format: ``{"state_dict": {...}}``."""
+"""Supernet checkpoints in the published format, with the family: ``{"state_dict": {...}, ...}``."""
 
 from __future__ import annotations
 
 import io
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
 from optuna_ofa._writing import require_place, write_whole
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError
-from optuna_ofa.space import Family, get_family, known_families
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa.space import Family, family_from_json, get_family, known_families, require_family
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._supernet import Supernet
@@ -23,39 +24,84 @@ WRAPPED = (ElasticConv2d, ElasticDepthwiseConv2d, ElasticBatchNorm2d, ElasticLin
 
 
 def load_supernet(
-    name: str | Family, *, weights: str | os.PathLike[str] | None = None, dropout: float = 0.0
+    name: str | os.PathLike[str] | Family | None = None,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    dropout: float | None = None,
 ) -> Supernet:
     """Build a supernet, and fill it from a checkpoint.
 
     Checkpoints are those of the ``ofa`` package, the released older ones included, those that
-    `save_supernet` writes, and state dicts of a `Supernet`.
+    `save_supernet` and `optuna_ofa.training.train` write, and state dicts of a `Supernet`. What
+    this package writes holds the family, so that ``load_supernet("mine.pth")`` is enough.
 
     Args:
-        name: Name of a published family, or a family of your own.
+        name: A family of your own, the name of a published one, or a file that holds a family
+            (`get_family`); of a checkpoint the weights are taken too, unless others are given.
+            None is the family that the checkpoint holds.
         weights: Path of the checkpoint; None leaves the weights random.
-        dropout: Probability of dropping a feature before the classifier, in training mode.
+        dropout: Probability of dropping a feature before the classifier, in training mode; None
+            is that of the checkpoint, or 0.
 
     Returns:
         The supernet on the CPU, in training mode as every new module.
 
     Raises:
-        InvalidArgumentError: If no family has that name.
+        InvalidArgumentError: If no family has that name, or it is None and the checkpoint holds
+            none.
         FormatError: If the file is damaged or no checkpoint.
-        FamilyMismatchError: If the weights belong to another family.
+        FamilyMismatchError: If the weights belong to another family; says what differs.
     """
-    supernet = Supernet(get_family(name) if isinstance(name, str) else name, dropout=dropout)
-    if weights is not None:
-        path = Path(weights)
-        state = _own_keys(supernet, _read(path))
-        check_weights(supernet, state, path)
-        supernet.load_state_dict(state)
+    if weights is None and _is_checkpoint(name):
+        name, weights = None, name
+    if weights is None:
+        if name is None:
+            raise InvalidArgumentError("`name` must be a family where `weights` is None.")
+        return Supernet(_family(name), dropout=dropout or 0.0)
+    path = Path(weights)
+    content = read_tensors(path, "`weights` must be a checkpoint of tensors")
+    family, stored_dropout = _described(content, path)
+    if name is not None:
+        wanted = _family(name)
+        if family is not None:
+            require_family(family, wanted, "weights", str(path))
+        family = wanted
+    if family is None:
+        raise InvalidArgumentError(
+            f"`name` must be a family where the checkpoint holds none, as {path}, but got None."
+        )
+    supernet = Supernet(family, dropout=stored_dropout if dropout is None else dropout)
+    state = _own_keys(supernet, _state(content, path))
+    check_weights(supernet, state, path)
+    supernet.load_state_dict(state)
     return supernet
+
+
+def _family(name: str | os.PathLike[str] | Family) -> Family:
+    return name if isinstance(name, Family) else get_family(name)
+
+
+def _is_checkpoint(name: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Return whether the name of a supernet is a file of tensors; names of families are none."""
+    if not isinstance(name, str | os.PathLike):
+        return False
+    known = [known for family in known_families() for known in (family.name, *family.aliases)]
+    return str(name) not in known and zipfile.is_zipfile(name)
+
+
+def _described(content: Any, path: Path) -> tuple[Family | None, float]:
+    """Return the family and the dropout of a checkpoint; None and 0 where it does not say."""
+    if not isinstance(content, Mapping) or "family" not in content:
+        return None, 0.0
+    return family_from_json(content["family"], str(path)), float(content.get("dropout", 0.0))
 
 
 def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint that `load_supernet` and the ``ofa`` package read.
 
-    The file appears whole or not at all: an older one at that path stays until then.
+    It holds the table of the family and the dropout too, so that `load_supernet` needs no other
+    word, and no other family takes the weights. The file appears whole or not at all: an older
+    one at that path stays until then.
 
     Args:
         supernet: The supernet.
@@ -67,7 +113,12 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
     place = require_place(path)
     own = supernet.state_dict()
     state = {published: own[key] for published, key in _published_keys(supernet).items()}
-    write_tensors(place, {"state_dict": state})
+    write_tensors(place, {**described(supernet), "state_dict": state})
+
+
+def described(supernet: Supernet) -> dict[str, Any]:
+    """Return what a checkpoint says of a supernet besides its weights."""
+    return {"family": supernet.family.to_dict(), "dropout": supernet.dropout}
 
 
 def write_tensors(path: Path, content: object) -> None:
@@ -117,8 +168,7 @@ def read_tensors(path: Path, rule: str) -> Any:
         raise FormatError(f"{rule}, but {path} cannot be read: {error}") from error
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    content = read_tensors(path, "`weights` must be a checkpoint of tensors")
+def _state(content: Any, path: Path) -> Mapping[str, Tensor]:
     state = content.get("state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not state:
         found = "no entry" if isinstance(state, Mapping) else type(state).__name__

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
-from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, check_weights, read_tensors, write_tensors
+from optuna_ofa.space import Subnet, family_from_json, require_family
+from optuna_ofa.supernet import Supernet, check_weights, described, read_tensors, write_tensors
 from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
 from optuna_ofa.training._settings import TrainingSettings, make_optimiser
@@ -131,7 +131,8 @@ def write_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) -
         state: The state.
         run: The recipe, settings and so on, which identify the run.
     """
-    write_tensors(path, {"format": FORMAT, "run": dict(run), **state.to_dict()})
+    content = {"format": FORMAT, **described(state.supernet), "run": dict(run)}
+    write_tensors(path, {**content, **state.to_dict()})
 
 
 def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> dict[str, Any]:
@@ -139,13 +140,15 @@ def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> d
 
     Raises:
         FormatError: If the file is damaged or no checkpoint of training.
-        FamilyMismatchError: If its weights are those of another family.
+        FamilyMismatchError: If it is of another family; says what differs.
         InvalidArgumentError: If it is of another run.
     """
     rule = "`checkpoint` must be a file that training wrote"
     data = read_tensors(path, rule)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise FormatError(f"{rule}, but {path} is none.")
+    family = family_from_json(data["family"], str(path))
+    require_family(family, supernet.family, "checkpoint", str(path))
     check_weights(supernet, data["state_dict"], path, "checkpoint")
     for argument, value in run.items():
         written = data["run"].get(argument)

@@ -261,6 +261,7 @@ class _Loop:
             "recipe": repr(self.recipe),
             "space": repr({**self.space.choices}),
             "settings": repr(self.settings),
+            "dropout": str(self.state.supernet.dropout),
             "n_followed": str(len(self.state.history.subnets) - 2),
             "world_size": str(_distributed.n_processes()),
         }

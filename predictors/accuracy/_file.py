@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa._files import JsonFormat
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.accuracy._kinds import read_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.space import Family, SearchSpace, get_family, space_of_choices
+from optuna_ofa.space import Family, SearchSpace, family_from_json, require_family, space_of_choices
 
 FORMAT = JsonFormat("optuna_ofa.accuracy_predictor", version=2, max_mib=256)
 _KEYS = ("family", "choices", "metadata", "model")
@@ -21,7 +21,7 @@ def write_fitted(
 ) -> None:
     """Write a model's numbers as JSON; an existing file is replaced as a whole."""
     content = {
-        "family": space.family.name,
+        "family": space.family.to_dict(),
         "choices": space.choices,
         "metadata": metadata,
         "model": model,
@@ -36,17 +36,20 @@ def read_fitted(
 
     Args:
         path: The file.
-        family: The family that it must be for; None takes the one that it names.
+        family: The family that it must be for; None takes its own.
 
     Raises:
         FormatError: If it is no such file; with the reason.
-        FamilyMismatchError: If it is for another family.
+        FamilyMismatchError: If it is for another family; says what differs.
     """
     data = FORMAT.read(path)
     missing = [key for key in _KEYS if key not in data]
     if missing:
         raise FormatError(f"`path` must hold {missing} too, but {path} does not.")
-    family = _family(path, data["family"], family)
+    read = family_from_json(data["family"], str(path))
+    if family is not None:
+        require_family(read, family, "family", str(path))
+    family = read
     try:
         space = space_of_choices(family, data["choices"])
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
@@ -59,11 +62,3 @@ def read_fitted(
         raise FormatError(f"{path}: {error}") from error
     except (TypeError, ValueError) as error:
         raise FormatError(f"`metadata` of {path} must be a mapping, but: {error!r}.") from error
-
-
-def _family(path: Path, name: Any, family: Family | None) -> Family:
-    if not isinstance(name, str):
-        raise FormatError(f"`family` of {path} must be a name, but is {name!r:.100}.")
-    if family is not None and family.name != name:
-        raise FamilyMismatchError(f"`family` must be {name} for {path}, but got {family.name}.")
-    return family or get_family(name)

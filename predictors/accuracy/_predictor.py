@@ -51,8 +51,9 @@ class AccuracyPredictor(Predictor):
 
         Args:
             path: A ``.pth`` state dict, or JSON.
-            family: The family that it was trained for. A state dict does not say; by default
-                the one it was published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
+            family: The family that it was trained for. A file of `save` has its table, and is
+                refused for another. A state dict does not say; by default it is the one it was
+                published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
             resolutions: For the encoding with the resolution first: the input sizes in pixels
                 in the order of training, which the file does not say.
 

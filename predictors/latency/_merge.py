@@ -7,6 +7,7 @@ import math
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import Entry, TableContent, TableSection
+from optuna_ofa.space import require_family
 
 
 def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
@@ -34,15 +35,17 @@ def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
             f"together they have {sorted(seen)}."
         )
     merged = tuple(TableSection(resolutions, entries) for resolutions, entries in sections.items())
-    return LatencyTable(TableContent(a.dialect, merged, a.metadata))
+    return LatencyTable(a._replace(sections=merged))
 
 
 def _require_alike(a: TableContent, b: TableContent) -> None:
-    families = [c.metadata.get("family") for c in (a, b)]
-    if a.dialect != b.dialect or families[0] != families[1]:
+    if a.family and b.family:
+        require_family(b.family, a.family, "second", "the second table", "in the second table")
+    if a.dialect != b.dialect or a.family != b.family:
+        names = [c.family.name if c.family else "an unknown family" for c in (a, b)]
         raise FamilyMismatchError(
-            f"`second` must be a table of {families[0]} in the dialect {a.dialect.name}, but is "
-            f"of {families[1]} in {b.dialect.name}."
+            f"`second` must be a table of {names[0]} in the dialect {a.dialect.name}, but is "
+            f"of {names[1]} in {b.dialect.name}."
         )
     for name in ("runtime", "settings", "processor"):
         if a.metadata.get(name) != b.metadata.get(name):

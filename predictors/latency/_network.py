@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._files import JsonFormat
-from optuna_ofa.exceptions import FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors.latency._features import (
     LEAST_ROWS,
@@ -23,7 +23,7 @@ from optuna_ofa.predictors.latency._features import (
 from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import table_dict, table_from_dict
-from optuna_ofa.space import Matrix, SearchSpace, get_family, space_of_choices
+from optuna_ofa.space import Matrix, SearchSpace, family_from_json, space_of_choices
 
 FORMAT = JsonFormat("optuna_ofa.latency_predictor", version=1)
 _FOLDS = 5
@@ -149,7 +149,7 @@ class NetworkLatencyPredictor(Predictor):
     def save(self, path: str | Path) -> None:
         """Write JSON, with the table in it; an existing file is replaced as a whole."""
         content = {
-            "family": self.space.family.name,
+            "family": self.space.family.to_dict(),
             "choices": self.space.choices,
             "features": self.features,
             "heldout_mape": self.heldout_mape,
@@ -165,11 +165,13 @@ class NetworkLatencyPredictor(Predictor):
 
         Raises:
             FormatError: If it is no such file, with the reason.
+            FamilyMismatchError: If its family has a published name and another table, or its
+                latency table is of another family.
         """
         path = Path(path)
         data = FORMAT.read(path)
         try:
-            space = space_of_choices(get_family(data["family"]), data["choices"])
+            space = space_of_choices(family_from_json(data["family"], str(path)), data["choices"])
             features = data["features"]
             if features not in get_args(FeatureKind):
                 raise ValueError(f"its features are {features!r}")
@@ -185,7 +187,7 @@ class NetworkLatencyPredictor(Predictor):
                 heldout_mape=data["heldout_mape"],
                 metadata=data["metadata"],
             )
-        except FormatError:
+        except (FormatError, FamilyMismatchError):
             raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(

@@ -24,7 +24,7 @@ from optuna_ofa.predictors.latency._table_files import (
     read_table,
     write_table,
 )
-from optuna_ofa.space import Family, Layer, SearchSpace
+from optuna_ofa.space import Family, Layer, SearchSpace, require_family
 
 
 class LatencyTable:
@@ -69,7 +69,7 @@ class LatencyTable:
         keys = {layer: LAYERS.key(layer, family.head.n_classes) for layer in latencies}
         entries = {key: latencies[layer] for layer, key in keys.items() if key is not None}
         section = TableSection(tuple(resolutions), entries)
-        return cls(TableContent(LAYERS, (section,), {**(metadata or {}), "family": family.name}))
+        return cls(TableContent(LAYERS, (section,), dict(metadata or {}), family))
 
     def save(self, path: str | Path) -> None:
         """Write the table as JSON in our own format; an existing file is replaced as a whole."""
@@ -81,6 +81,11 @@ class LatencyTable:
     def dialect(self) -> str:
         """The dialect of the keys: ``ofa``, ``proxylessnas``, ``nsganetv2`` or ``layers``."""
         return self._content.dialect.name
+
+    @property
+    def family(self) -> Family | None:
+        """The family that was measured; None where the file does not say, as published ones."""
+        return self._content.family
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -214,17 +219,18 @@ class LatencyTable:
         """Refuse a space that the table was not measured for.
 
         Raises:
-            FamilyMismatchError: If the architecture or the width is another one.
+            FamilyMismatchError: If it was measured for another table of a family, or, where it
+                does not say which, the architecture or the width is another one.
             InvalidArgumentError: If a resolution is neither in the table nor, where it
                 interpolates, between those that are.
         """
         dialect, family = self._content.dialect, space.family
-        measured = self._content.metadata.get("family", family.name)
-        if family.architecture not in dialect.architectures or measured != family.name:
-            wanted = self._content.metadata.get("family", "/".join(dialect.architectures))
+        if self.family is not None:
+            require_family(self.family, family, "hardware", "this table", "in the table")
+        if family.architecture not in dialect.architectures:
             raise FamilyMismatchError(
                 f"`hardware` must be a latency table for {family.name}, but this one is for "
-                f"{wanted}."
+                f"{'/'.join(dialect.architectures)}."
             )
         unknown = sorted(set(space.resolutions) - set(self.covered(space.resolutions)))
         if unknown:

@@ -7,7 +7,7 @@ import math
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ import yaml
 from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
+from optuna_ofa.space import Family, family_differences, family_from_json
 
-FORMAT = JsonFormat("optuna_ofa.latency_table", version=1)
+FORMAT = JsonFormat("optuna_ofa.latency_table", version=2)
 
 
 class Entry(NamedTuple):
@@ -50,11 +51,19 @@ class TableSection(NamedTuple):
 
 
 class TableContent(NamedTuple):
-    """The content of a table file or folder."""
+    """The content of a table file or folder.
+
+    Args:
+        dialect: The keys.
+        sections: The entries.
+        metadata: Facts about the measurement.
+        family: The family that was measured; None where the file does not say, as published ones.
+    """
 
     dialect: TableDialect
     sections: tuple[TableSection, ...]
     metadata: Mapping[str, Any]
+    family: Family | None = None
 
 
 def read_table(path: Path) -> TableContent:
@@ -74,11 +83,7 @@ def read_table(path: Path) -> TableContent:
     if not files:
         raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none.")
     contents = [_read_file(file) for file in files]
-    kinds = sorted({f"{c.dialect.name} {c.metadata.get('family', '')}".strip() for c in contents})
-    if len(kinds) > 1:
-        raise FormatError(
-            f"`path` must hold tables of one dialect and family, but {path} has {kinds}."
-        )
+    _require_alike(contents, path)
     sections = tuple(section for content in contents for section in content.sections)
     sizes = Counter(r for section in sections for r in section.resolutions)
     repeated = sorted(r for r, n in sizes.items() if n > 1)
@@ -86,7 +91,24 @@ def read_table(path: Path) -> TableContent:
         raise FormatError(
             f"`path` must hold one table a resolution, but {path} has several for {repeated}."
         )
-    return TableContent(contents[0].dialect, sections, contents[0].metadata)
+    return contents[0]._replace(sections=sections)
+
+
+def _require_alike(contents: Sequence[TableContent], path: Path) -> None:
+    """Refuse tables of several dialects or families in one folder."""
+    names = [c.family.name if c.family else "" for c in contents]
+    kinds = {f"{c.dialect.name} {n}".strip() for c, n in zip(contents, names, strict=True)}
+    if len(kinds) > 1:
+        raise FormatError(
+            f"`path` must hold tables of one dialect and family, but {path} has {sorted(kinds)}."
+        )
+    first = contents[0].family
+    other = next((c.family for c in contents if c.family and first and c.family != first), None)
+    if first and other:
+        raise FormatError(
+            f"`path` must hold tables of one family, but {path} has two: "
+            f"{family_differences(first, other, 'in the first', 'in another')}."
+        )
 
 
 def _read_file(path: Path) -> TableContent:
@@ -130,6 +152,7 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
 
     Raises:
         FormatError: If it is no table, or has entries that are no latencies.
+        FamilyMismatchError: If its family has a published name and another table.
     """
     FORMAT.check(data, path)
     dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
@@ -144,7 +167,13 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
             f"`metadata` of {path} must be an object and `sections` a list, not "
             f"empty, but got {_short(metadata)} and {_short(sections)}."
         )
-    return TableContent(dialect, tuple(_section(s, path) for s in sections), metadata)
+    family = data.get("family")
+    return TableContent(
+        dialect,
+        tuple(_section(s, path) for s in sections),
+        metadata,
+        None if family is None else family_from_json(family, str(path)),
+    )
 
 
 def _section(data: Any, path: Path) -> TableSection:
@@ -230,6 +259,7 @@ def _contents(content: TableContent) -> dict[str, Any]:
     return {
         "unit": "ms",
         "keys": content.dialect.name,
+        "family": None if content.family is None else content.family.to_dict(),
         "metadata": dict(content.metadata),
         "sections": [
             {

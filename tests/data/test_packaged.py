@@ -95,7 +95,7 @@ def test_the_accuracy_predictor_is_for_the_whole_space_at_224_pixels(
 @pytest.mark.parametrize(("family", "name"), TABLES, ids=str)
 def test_tables_are_for_every_subnet_of_their_family(family: Family, name: str) -> None:
     table = load_table(family, name)
-    assert table.metadata["family"] == family.name
+    assert table.family == family
     assert table.resolutions == (family.resolutions[0], family.resolutions[-1])
     space = SearchSpace(family)
     predicted = LatencyPredictor(table=table, space=space).predict(space.sample(1000, seed=0))

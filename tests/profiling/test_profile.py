@@ -95,7 +95,6 @@ def test_says_how_it_was_measured(device: Any, space: SearchSpace, tmp_path: Pat
     assert metadata["runtime"] == "fake"
     assert metadata["versions"] == {"fake": "1"}
     assert metadata["settings"]["batch"] == 2
-    assert metadata["family"] == space.family.name
     assert {"processor", "date", "clock", "n_rounds", "noise_percent", "anchor_ms"} <= set(metadata)
     assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.space import (
     Family,
+    SearchSpace,
     family_differences,
-    family_from_dict,
+    family_from_json,
     get_family,
     known_families,
     mobilenet_v3_small_images,
@@ -29,7 +31,7 @@ def changed_stage(**changes: Any) -> Family:
 
 @pytest.mark.parametrize("family", [*known_families(), OWN], ids=lambda family: family.name)
 def test_a_table_is_read_back_from_json(family: Family) -> None:
-    read = family_from_dict(json.loads(json.dumps(family.to_dict())))
+    read = family_from_json(json.loads(json.dumps(family.to_dict())))
     assert read == family
     assert read.fingerprint == family.fingerprint
 
@@ -89,16 +91,33 @@ def test_equal_tables_have_one_hash_whatever_their_names_and_spelling() -> None:
 )
 def test_a_damaged_table_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(FormatError, match=message):
-        family_from_dict({**OWN.to_dict(), **change}, "x.json")
+        family_from_json({**OWN.to_dict(), **change}, "x.json")
 
 
-@pytest.mark.parametrize("table", ["ofa_mbv3_w1.0", None, [], {}], ids=repr)
+@pytest.mark.parametrize("table", ["own", None, [], {}], ids=repr)
 def test_no_table_is_refused(table: Any) -> None:
     with pytest.raises(FormatError, match="`family` of the table must be the table of a family"):
-        family_from_dict(table)
+        family_from_json(table)
 
 
 def test_a_published_name_on_another_table_is_refused_with_the_difference() -> None:
     table = {**get_family("ofa_mbv3_w1.2").to_dict(), "bn_eps": 0.1}
     with pytest.raises(FamilyMismatchError, match=r"bn_eps: 0\.1 in x\.json, 1e-05 in"):
-        family_from_dict(table, "x.json")
+        family_from_json(table, "x.json")
+
+
+def test_a_saved_family_is_found_by_its_file(tmp_path: Path) -> None:
+    OWN.save(tmp_path / "own.json")
+    assert get_family(tmp_path / "own.json") == get_family(str(tmp_path / "own.json")) == OWN
+    assert SearchSpace(str(tmp_path / "own.json")) == SearchSpace(OWN)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{}", "holds none"), ("[", "is no JSON"), ('{"family": "own"}', "is 'own'")],
+    ids=["empty", "damaged", "name"],
+)
+def test_a_file_without_a_family_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(FormatError, match=message):
+        get_family(tmp_path / "x.json")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.space import SearchSpace, get_family
+from optuna_ofa.space import SearchSpace, get_family, mobilenet_v3_small_images
 from optuna_ofa.supernet import Supernet, load_supernet, save_supernet
 
 FAMILIES = ("ofa_mbv3_w1.0", "ofa_proxyless_w1.3", "ofa_resnet50")
@@ -73,7 +73,7 @@ def test_saved_checkpoint_has_the_published_keys_and_weights(
 ) -> None:
     save_supernet(pair.ours, tmp_path / "own.pth")
     content = torch.load(tmp_path / "own.pth", weights_only=True)
-    assert list(content) == ["state_dict"]
+    assert sorted(content) == ["dropout", "family", "state_dict"]
     expected = dict(pair.theirs.state_dict())
     torch.testing.assert_close(dict(content["state_dict"]), expected, rtol=0, atol=0)
 
@@ -209,3 +209,47 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_unknown_family_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match=r"`family` must be one of .* got 'ofa_vit'"):
         load_supernet("ofa_vit")
+
+
+class TestFamilyOfOnesOwn:
+    OWN = mobilenet_v3_small_images("mine", width=0.5)
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        save_supernet(Supernet(self.OWN, dropout=0.25), tmp_path / "mine.pth")
+        return tmp_path / "mine.pth"
+
+    def test_the_file_is_enough(self, path: Path) -> None:
+        first, second = load_supernet(path), load_supernet(weights=str(path))
+        assert first.family == second.family == get_family(path) == self.OWN
+        assert first.dropout == second.dropout == 0.25
+        assert_same_weights(first, second)
+        assert load_supernet(self.OWN, weights=path, dropout=0.0).dropout == 0
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"bn_eps": 1e-3}, "bn_eps: 1e-05 in the file, 0.001 in the family"),
+            ({"name": "yours"}, "name: mine in the file, yours in the family"),
+            (
+                {"head": replace(OWN.head, act="relu")},
+                "act of the head: h_swish in the file, relu in the family",
+            ),
+        ],
+        ids=["bn_eps", "name", "act"],
+    )
+    def test_another_table_is_refused(
+        self, path: Path, changes: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(FamilyMismatchError, match=message):
+            load_supernet(replace(self.OWN, **changes), weights=path)
+
+    def test_a_file_without_a_family_needs_one(self, saved: Callable[[Any], Path]) -> None:
+        path = saved(Supernet(self.OWN).state_dict())
+        with pytest.raises(InvalidArgumentError, match="`name` must be a family where"):
+            load_supernet(weights=path)
+        assert load_supernet(self.OWN, weights=path).family == self.OWN
+
+    def test_a_family_needs_a_name_or_weights(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="`name` must be a family where `weights`"):
+            load_supernet()

@@ -355,8 +355,40 @@ def test_a_checkpoint_of_another_family_is_refused(
 ) -> None:
     run(make_supernet(), loader, checkpoint=tmp_path / "run.pt")
     other = mobilenet_v3_small_images("wide", width=1.0, n_classes=4, in_channels=1)
-    with pytest.raises(FamilyMismatchError, match=r"`checkpoint` must be of wide, but .*run\.pt"):
+    with pytest.raises(FamilyMismatchError, match=r"of the family wide .*run\.pt is of"):
         run(Supernet(other), loader, checkpoint=tmp_path / "run.pt")
+
+
+def staged(family: Family, **changes: Any) -> dict[str, Any]:
+    first, *rest = family.stages
+    return {"stages": (first, *(replace(stage, **changes) for stage in rest))}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: staged(f, act="relu6"), "act of stage 2: h_swish in the file, relu6 in the"),
+        (lambda f: staged(f, stride=1), "stride of stage 2: 2 in the file, 1 in the family"),
+        (lambda f: {"bn_eps": 0.01}, "bn_eps: 1e-05 in the file, 0.01 in the family"),
+    ],
+    ids=["act", "stride", "bn_eps"],
+)
+def test_a_checkpoint_of_another_table_is_refused(
+    change: Any, message: str, make_supernet: Make, family: Family, loader: Any, tmp_path: Path
+) -> None:
+    run(make_supernet(), loader, checkpoint=tmp_path / "run.pt")
+    other = Supernet(replace(family, **change(family)))
+    with pytest.raises(FamilyMismatchError, match=message):
+        run(other, loader, checkpoint=tmp_path / "run.pt")
+
+
+def test_a_checkpoint_of_another_dropout_is_refused(
+    make_supernet: Make, family: Family, loader: Any, tmp_path: Path
+) -> None:
+    run(make_supernet(), loader, checkpoint=tmp_path / "run.pt")
+    with pytest.raises(InvalidArgumentError, match=r"`dropout` .* written, 0\.0, but got 0\.5"):
+        run(Supernet(family, dropout=0.5), loader, checkpoint=tmp_path / "run.pt")
+    assert load_supernet(tmp_path / "run.pt").family == family
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
-from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family
+from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._subnet import Subnet, checked_entries
 
 Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]

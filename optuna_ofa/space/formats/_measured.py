@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from optuna_ofa._files import read_text
 from optuna_ofa._plausible import warn_fractions
-from optuna_ofa.space._families import get_family
 from optuna_ofa.space._family import Family
+from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._measured_csv import MeasuredRow, csv_rows
 from optuna_ofa.space.formats._measured_dict import SUFFIX, dict_files, dict_rows

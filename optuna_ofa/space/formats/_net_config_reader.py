@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import Any, Literal
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
-from optuna_ofa.space._families import families, get_family
+from optuna_ofa.space._families import families
 from optuna_ofa.space._family import Family
+from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._layer import Layer
 from optuna_ofa.space._parts import make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers

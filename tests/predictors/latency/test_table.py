@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ def entries_of(table: LatencyTable, subnet: Subnet) -> list[Entry]:
 
 def test_describes_itself(table: LatencyTable) -> None:
     assert (table.dialect, table.resolutions) == ("layers", (128, 224))
-    assert table.metadata == {"device": "this one", "family": "ofa_resnet50"}
+    assert table.metadata == {"device": "this one"}
+    assert table.family == get_family("ofa_resnet50")
     assert repr(table) == f"LatencyTable(layers, {len(table)} entries, 128..224 px)"
 
 
@@ -107,12 +109,12 @@ def test_saved_table_is_the_same(table: LatencyTable, tmp_path: Path) -> None:
 def test_saved_table_says_its_unit(table: LatencyTable, tmp_path: Path) -> None:
     table.save(tmp_path / "table.json")
     data = json.loads((tmp_path / "table.json").read_text())
-    assert (data["format"], data["version"], data["unit"]) == ("optuna_ofa.latency_table", 1, "ms")
+    assert (data["format"], data["version"], data["unit"]) == ("optuna_ofa.latency_table", 2, "ms")
 
 
 def test_another_family_is_refused(table: LatencyTable) -> None:
     space = SearchSpace("ofa_mbv3_w1.2")
-    with pytest.raises(FamilyMismatchError, match=r"for ofa_mbv3_w1\.2, but .* for ofa_res"):
+    with pytest.raises(FamilyMismatchError, match=r"family ofa_mbv3_w1\.2 .* is of ofa_res"):
         LatencyPredictor(table=table, space=space)
 
 
@@ -162,3 +164,16 @@ def test_saved_file_has_ordinary_permissions(table: LatencyTable, tmp_path: Path
     (tmp_path / "plain").write_text("")
     table.save(tmp_path / "table.json")
     assert (tmp_path / "table.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_table_of_a_family_of_ones_own_is_bound_to_it(tmp_path: Path) -> None:
+    own = replace(FAMILY, name="own")
+    path = tmp_path / "t.json"
+    LatencyTable.from_measurements(
+        family=own, resolutions=SPACE.resolutions, latencies=LATENCIES
+    ).save(path)
+    table = LatencyTable.load(path)
+    assert table.family == get_family(path) == own
+    other = replace(own, stages=(*own.stages[:3], replace(own.stages[3], stride=1)))
+    with pytest.raises(FamilyMismatchError, match="stride of stage 4: 2 in the table, 1 in the"):
+        LatencyPredictor(table=table, space=SearchSpace(other, resolution=SPACE.resolutions))

@@ -17,7 +17,7 @@ BLOCK = "expanded_conv-input:7x7x8-output:7x7x8-expand:24-kernel:3-stride:1-idsk
 OTHER_BLOCK = "expanded_conv-input:7x7x8-output:7x7x8-expand:3-kernel:3-stride:1-idskip:1"
 OWN: dict[str, Any] = {
     "format": "optuna_ofa.latency_table",
-    "version": 1,
+    "version": 2,
     "keys": "ofa",
     "sections": [{"resolutions": [224], "entries": {STEM: {"mean": 1.0}}}],
 }
@@ -121,7 +121,7 @@ def test_broken_json_is_refused(tmp_path: Path, text: str, match: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"version": 2}, "must hold .*latency_table. version 1, but .* has version 2"),
+        ({"version": 3}, "must hold .*latency_table. version 2, but .* has version 3"),
         ({"keys": "other"}, "`keys` of .* must be one of .*'layers'.* but is 'other'"),
         ({"metadata": "me"}, "`metadata` of .* must be an object"),
         ({"sections": None}, "`sections` a list, not empty, but got .*None"),
@@ -199,11 +199,11 @@ def test_folder_of_several_dialects_is_refused(tmp_path: Path) -> None:
 
 
 def test_folder_of_several_families_is_refused(tmp_path: Path) -> None:
-    for resolution, family in ((192, "a"), (224, "b")):
+    for resolution, family in ((192, "ofa_mbv3_w1.0"), (224, "ofa_mbv3_w1.2")):
         sections = [{"resolutions": [resolution], "entries": {}}]
-        data = OWN | {"metadata": {"family": family}, "sections": sections}
+        data = OWN | {"family": family, "sections": sections}
         (tmp_path / f"{resolution}.json").write_text(json.dumps(data))
-    with pytest.raises(FormatError, match=r"one dialect and family, but .* has \['ofa a', 'ofa b'"):
+    with pytest.raises(FormatError, match=r"one dialect and family, but .*'ofa ofa_mbv3_w1.2'"):
         LatencyTable.load(tmp_path)
 
 

@@ -1,0 +1,75 @@
+"""A family by its name, or by a file that holds its table."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError
+from optuna_ofa.space._families import known_families
+from optuna_ofa.space._family import Family
+from optuna_ofa.space._family_table import family_from_json
+
+_MAX_MIB = 256
+
+
+def get_family(name: str | os.PathLike[str]) -> Family:
+    """Look a family up by its short or its published name, or read it from a file.
+
+    Besides the published ones (`families`) there is ``ofa_mbv3_fashion``, a
+    `mobilenet_v3_small_images` for the gray 28x28 images and 10 classes of Fashion-MNIST.
+
+    Args:
+        name: The name; or the path of what `Family.save` wrote, or of another file that holds
+            the table of its family: a checkpoint of a supernet or of training, a predictor, a
+            latency table, the metadata of an export, a manifest of graphs.
+
+    Raises:
+        InvalidArgumentError: If there is no such family and no such file.
+        FormatError: If the file holds no family.
+        FamilyMismatchError: If it has the name of a published family on another table.
+    """
+    for family in known_families():
+        if name == family.name or name in family.aliases:
+            return family
+    if isinstance(name, str | os.PathLike) and os.path.isfile(name):
+        return _read(Path(name))
+    known = ", ".join(family.name for family in known_families())
+    raise InvalidArgumentError(
+        f"`family` must be one of {known}, or a file that holds a family, but got {name!r}."
+    )
+
+
+def _read(path: Path) -> Family:
+    content = _torch_content(path) if zipfile.is_zipfile(path) else _json_content(path)
+    if not isinstance(content, dict) or "family" not in content:
+        raise FormatError(f"`family` must be a file that holds a family, but {path} holds none.")
+    return family_from_json(content["family"], str(path))
+
+
+def _torch_content(path: Path) -> Any:
+    import torch  # takes a second, and most families are given by name
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # damaged files raise errors of many kinds
+        raise FormatError(
+            f"`family` must be a file that holds a family, but {path} cannot be read: {error}"
+        ) from error
+
+
+def _json_content(path: Path) -> Any:
+    size = path.stat().st_size >> 20
+    if size > _MAX_MIB:
+        raise FormatError(
+            f"`family` must be a file of at most {_MAX_MIB} MiB, but {path} has {size} MiB."
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(
+            f"`family` must be a file that holds a family, but {path} is no JSON: {error}"
+        ) from error
