@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import Orientation, constraints_of, violation_of
+from optuna_ofa.problem import Orientation, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
 from optuna_ofa.samplers.evolution._estimates import Estimator, RidgeEstimator
@@ -126,5 +126,5 @@ class NSGAIISampler(SubnetSampler):
         self.evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         values = np.array([t.values for t in done]).reshape(len(done), len(orientation.signs))
-        violations = np.array([violation_of(constraints_of(t), self.scales) for t in done])
+        violations = np.array([violation_of(self.constraints_of(t), self.scales) for t in done])
         self.evolution.tell(matrix[complete], orientation.costs(values), violations)

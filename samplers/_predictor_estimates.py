@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.fronts import Values
-from optuna_ofa.problem import Problem
+from optuna_ofa.problem import Problem, violations
 from optuna_ofa.samplers.evolution._estimates import RidgeEstimator, Scored
 from optuna_ofa.space import Matrix
 
@@ -43,4 +43,5 @@ class PredictorEstimator:
         ]
         constraints = np.array(excess).reshape(len(excess), len(children)).T
         values = np.stack([estimates[m] for m in problem.objectives], axis=1)
-        return problem.orientation.costs(values), problem.violations(constraints)
+        costs = problem.orientation.costs(values)
+        return costs, violations(constraints, problem.scales)

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidSubnetError
-from optuna_ofa.problem import LIST_KEY, Orientation, constraints_of, listed, violation_of
+from optuna_ofa.problem import Orientation, Problem, constraints_of, system_attributes
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -31,22 +31,27 @@ class SubnetSampler(BaseSampler, abc.ABC):
         seed: Seed of the parameters that are not of the space.
 
     Attributes:
-        scales: Scale of each constraint by name, in which violations are added up; 1 where there
-            is none. `optuna_ofa.study` sets the bounds of its problem.
-        orientation: What each objective is; None goes by the directions of the study.
-            `optuna_ofa.study` sets that of its problem.
+        problem: The problem that is searched: what each objective is, and constraints, which
+            trials need not set themselves. None goes by the directions of the study.
+            `optuna_ofa.study` sets its own.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int | None) -> None:
         self.space = space
-        self.scales: Mapping[str, float] = {}
-        self.orientation: Orientation | None = None
+        self.problem: Problem | None = None
         self._random = RandomSampler(seed=seed)
         self._finished = FinishedTrials()
 
     @abc.abstractmethod
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
         """Return the subnet of a trial, ``(1, n_genes)``. Called once for each new trial."""
+
+    @property
+    def scales(self) -> Mapping[str, float]:
+        """The scale of each constraint of the problem by name, in which violations are added up."""
+        if self.problem is None:
+            return {}
+        return dict(zip(self.problem.constraints, self.problem.scales.tolist(), strict=True))
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
@@ -82,15 +87,50 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Note in a trial that violates constraints what Optuna Dashboard reads of them."""
-        if state in (TrialState.COMPLETE, TrialState.PRUNED) and LIST_KEY not in trial.system_attrs:
-            noted = listed(violation_of(constraints_of(trial)))
-            if noted is not None:
-                study._storage.set_trial_system_attr(trial._trial_id, LIST_KEY, noted)
+        """Note the constraints of the problem in a trial, and what Optuna Dashboard reads."""
+        if state not in (TrialState.COMPLETE, TrialState.PRUNED):
+            return
+        excess = dict(constraints_of(trial))
+        if values is not None and self.problem is not None:
+            excess |= self._unset(self.problem, trial, values, excess)
+        attributes: dict[str, Any] = system_attributes(excess)
+        for key, value in attributes.items():
+            if key not in trial.system_attrs:
+                study._storage.set_trial_system_attr(trial._trial_id, key, value)
+
+    def constraints_of(self, trial: FrozenTrial) -> dict[str, float]:
+        """Return the constraints of a trial by name, above 0 where violated.
+
+        An objective need not set those of the problem that are on objectives.
+        """
+        excess = dict(constraints_of(trial))
+        if self.problem is not None and trial.values is not None:
+            excess = {**self.problem.excess_of(trial.values), **excess}
+        return excess
+
+    def _unset(
+        self,
+        problem: Problem,
+        trial: FrozenTrial,
+        values: Sequence[float],
+        excess: Mapping[str, float],
+    ) -> dict[str, float]:
+        """Return the constraints of the problem that an objective has not set.
+
+        Those on objectives are of its values, others of predictions as in `tell_batch`.
+        """
+        own = problem.excess_of(values)
+        row = self.genotype(trial)
+        if row is not None and not problem.constraints.keys() <= own.keys() | excess.keys():
+            predicted = problem.try_evaluate(row).predicted.excess
+            own = {**dict(zip(problem.constraints, *predicted.tolist(), strict=True)), **own}
+        return {name: x for name, x in own.items() if name not in excess}
 
     def orientation_in(self, study: Study) -> Orientation:
         """Return how values of a study's trials become costs."""
-        return self.orientation or Orientation.of_directions(study.directions)
+        if self.problem is not None:
+            return self.problem.orientation
+        return Orientation.of_directions(study.directions)
 
     def genotype(self, trial: FrozenTrial) -> Matrix | None:
         """Return the canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""

@@ -11,6 +11,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import (
     NOT_MEASURED,
@@ -19,7 +20,6 @@ from optuna_ofa.problem import (
     Evaluated,
     Orientation,
     Problem,
-    constraints_of,
 )
 from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
@@ -90,6 +90,7 @@ class SurrogateSampler(SubnetSampler):
         seed: int | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
+        self.problem = problem
         if batch_size is not None and batch_size < 1:
             raise InvalidArgumentError(f"`batch_size` must be at least 1, but got {batch_size}.")
         if problem is not None:
@@ -112,10 +113,9 @@ class SurrogateSampler(SubnetSampler):
         one = Orientation((1.0,), (0,))
         SurrogateSearch(space, orientation=one, objectives=[None], **self._options)  # checks them
         self._problem = problem
-        self.orientation = None if problem is None else problem.orientation
         self._entropy = secrets.randbits(128) if seed is None else seed
         self._n_rounds = 0
-        self._trials = MeasuredTrials(space, self.genotype, self._constraints_of)
+        self._trials = MeasuredTrials(space, self.genotype, self.constraints_of)
         self._search: SurrogateSearch | None = None
         self._searched_for: tuple[Any, ...] = ()
         self._queue: Evaluated | None = None
@@ -163,6 +163,7 @@ class SurrogateSampler(SubnetSampler):
             SearchSpaceExhaustedError: If no subnet is left.
         """
         search = self._search_for(orientation, tuple(names))
+        known = known._replace(excess=_bounded(known.excess))
         self._n_rounds += 1
         rng = np.random.default_rng((self._entropy, len(known.matrix), self._n_rounds))
         return search.propose(known, pending, failed, n, rng)
@@ -196,18 +197,6 @@ class SurrogateSampler(SubnetSampler):
         if problem is None or name not in problem.constraints:
             return None
         return ExcessPrior(problem, name)
-
-    def _constraints_of(self, trial: FrozenTrial) -> Mapping[str, float]:
-        """Return the constraints of a trial; an objective need not set those on objectives."""
-        excess = dict(constraints_of(trial))
-        problem = self._problem
-        if problem is None:
-            return excess
-        for name in problem.constraints:
-            if name in problem.objectives:
-                value = trial.values[problem.objectives.index(name)]
-                excess.setdefault(name, float(problem.excess(name, np.array(value))))
-        return excess
 
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
         """Return the next subnet of the batch, or the first one of a new batch."""
@@ -263,6 +252,13 @@ class SurrogateSampler(SubnetSampler):
         for key, numbers in ((PREDICTION, one.values[0]), (PREDICTION_STD, one.std[0])):
             noted = dict(zip(names, numbers.tolist(), strict=True))
             study._storage.set_trial_user_attr(trial._trial_id, key, noted)
+
+
+def _bounded(excess: Values) -> Values:
+    """Return constraints without infinite numbers, which no model learns: beyond the others."""
+    largest = np.where(np.isfinite(excess), np.abs(excess), 0).max(axis=0, initial=0)
+    limits = np.where(largest > 0, 2 * largest, 1.0)
+    return np.clip(excess, -limits, limits)
 
 
 def _is_start(proposals: Evaluated) -> bool:

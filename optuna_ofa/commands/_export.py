@@ -40,7 +40,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subnet", metavar="FILE", help="the subnet as JSON, instead of a study")
     add_study(parser, required=False)
     add_within(parser, "the best subnet of the study within this limit; may be repeated")
-    parser.add_argument("--kind", choices=("predicted", "measured"))
+    parser.add_argument(
+        "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
+    )
 
 
 def _run(arguments: Arguments) -> Output:

@@ -109,7 +109,7 @@ def _add_front(parser: argparse.ArgumentParser) -> None:
     add_within(parser, "print the best subnet within this limit; may be repeated")
     parser.add_argument("--n", type=int, default=10, help="points to print, 0: all (default: 10)")
     parser.add_argument(
-        "--kind", choices=("predicted", "measured"), help="needed where the study has both"
+        "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
     )
     parser.add_argument("--plot", help="draw the front: a file that ends in .html, .png or .svg")
 
@@ -121,16 +121,17 @@ def _run_front(arguments: Arguments) -> Output:
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
     if arguments["plot"]:
-        _studies.save(found.plot_front(), arguments["plot"])
+        _studies.save(found.plot_front(kind=arguments["kind"]), arguments["plot"])
     if arguments["within"]:
         points = [front.best(**limits(arguments["within"]))]
         title = "the best one within the limits"
     else:
         points = _studies.evenly_spaced(front, arguments["n"])
         title = f"{len(points)} of them"
-    text = f"{len(front)} subnets on the front of {found.study_name}; {title}:\n"
+    text = f"{len(front)} subnets on the {front.kind} front of {found.study_name}; {title}:\n"
     data = {
         "study": found.study_name,
+        "kind": front.kind,
         "n_points": len(front),
         "points": [_studies.point_data(point) for point in points],
     }

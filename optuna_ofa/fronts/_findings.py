@@ -20,21 +20,22 @@ Seconds = NDArray[np.float64]
 
 
 def of_kind(evaluated: Evaluated, kind: Kind | None) -> Evaluated:
-    """Return the subnets of one kind; None takes the one kind that there is.
+    """Return the subnets of one kind.
+
+    Args:
+        evaluated: Subnets of both kinds.
+        kind: The kind; None is measured where a measured subnet is feasible, else predicted where
+            any is, so that measured ones count wherever there is a front of them.
 
     Raises:
-        InvalidArgumentError: If there are both and ``kind`` is None, or it is unknown.
+        InvalidArgumentError: If ``kind`` is unknown.
     """
     if kind not in (None, *KINDS):
         raise InvalidArgumentError(f"`kind` must be 'predicted' or 'measured', but got {kind!r}.")
-    if kind is not None:
-        return evaluated.select(evaluated.measured == (kind == MEASURED))
-    if evaluated.measured.any() and not evaluated.measured.all():
-        raise InvalidArgumentError(
-            f"`kind` must be given, one of {[MEASURED, PREDICTED]}, because the study has both "
-            f"and a front never mixes them, but got None."
-        )
-    return evaluated
+    measured = evaluated.measured
+    if kind is None:
+        kind = MEASURED if measured.all() or evaluated.feasible[measured].any() else PREDICTED
+    return evaluated.select(measured == (kind == MEASURED))
 
 
 def find_front(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> Front:
@@ -85,11 +86,17 @@ def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFr
     if len(evaluated.numbers) == 0:
         missing = f"{kind} trial" if kind else "finished trial yet; call `search` first"
         return EmptyFrontError(f"The study has no {missing}.")
-    i = int(problem.violations(evaluated.excess).argmin())
-    nearest = dict(zip(problem.objectives, evaluated.values[i].tolist(), strict=True))
+    n, finite = len(evaluated.numbers), evaluated.select(evaluated.finite)
+    if len(finite.numbers) == 0:
+        return EmptyFrontError(f"None of {n} trials has finite values.")
+    i = int(problem.violations(finite).argmin())
+    nearest = dict(zip(problem.objectives, finite.values[i].tolist(), strict=True))
+    limits = [str(problem.constraints)] if problem.constraints else []
+    if (finite.others > 0).any():
+        limits.append("the constraints that trials have set themselves")
     return EmptyFrontError(
-        f"None of {len(evaluated.numbers)} trials satisfies {problem.constraints}; the nearest has "
-        f"{values_in_words(nearest, {})}."
+        f"None of {n} trials satisfies {' and '.join(limits)}; the one that violates them least, "
+        f"trial {finite.numbers[i]}, has {values_in_words(nearest, {})}."
     )
 
 

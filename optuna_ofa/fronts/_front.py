@@ -78,7 +78,13 @@ class Front(Sequence[FrontPoint]):
         return iter(self._points)
 
     def __repr__(self) -> str:
-        return f"Front({len(self)} points, {' / '.join(self.objectives)})"
+        words = f"{len(self)} {self.kind} point{'s' * (len(self) != 1)}"
+        return f"Front({' '.join(words.split())}, {' / '.join(self.objectives)})"
+
+    @property
+    def kind(self) -> str:
+        """The kind of the points, ``"predicted"`` or ``"measured"``; empty without points."""
+        return " and ".join(dict.fromkeys(point.kind for point in self))
 
     def best(
         self,

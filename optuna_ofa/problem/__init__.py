@@ -5,6 +5,7 @@ from optuna_ofa.problem._constraints import (
     PREFIX as PREFIX,
     constraints_of as constraints_of,
     listed as listed,
+    split_constraints as split_constraints,
     system_attributes as system_attributes,
     violation_of as violation_of,
     violations as violations,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +50,45 @@ def system_attributes(excess: Mapping[str, float]) -> dict[str, float | list[flo
 
 
 def constraints_of(trial: FrozenTrial) -> Mapping[str, float]:
-    """Return the constraints of a trial by name; those of its list where none has a name."""
-    attributes = trial.system_attrs.items()
-    named = {key.removeprefix(PREFIX): value for key, value in attributes if key.startswith(PREFIX)}
-    return named or trial.constraints
+    """Return the constraints of a trial by name; see `named_constraints`."""
+    return named_constraints(trial.system_attrs)
+
+
+def named_constraints(attributes: Mapping[str, Any]) -> dict[str, float]:
+    """Return the constraints among a trial's system attributes, by name.
+
+    Those of the list are ``"0"``, ``"1"``, ... as in Optuna; they are left out where they only
+    repeat that a named one is violated. What is no number, or NaN, is violated as in Optuna.
+    """
+    named = {
+        key.removeprefix(PREFIX): _number(value)
+        for key, value in attributes.items()
+        if key.startswith(PREFIX)
+    }
+    if any(x > 0 for x in named.values()):
+        return named
+    numbers = {str(i): _number(x) for i, x in enumerate(attributes.get(LIST_KEY) or ())}
+    return {**numbers, **named} if any(x > 0 for x in numbers.values()) else named or numbers
+
+
+def split_constraints(
+    attributes: Mapping[str, Any], names: Sequence[str]
+) -> tuple[list[float], float]:
+    """Return a trial's constraints of these names, and the largest of all others.
+
+    Args:
+        attributes: System attributes of the trial.
+        names: The constraints of the problem.
+
+    Returns:
+        Above 0 where violated, NaN where the trial has none.
+    """
+    found = named_constraints(attributes)
+    excess = [found.pop(name, math.nan) for name in names]
+    return excess, max(found.values(), default=math.nan)
+
+
+def _number(value: Any) -> float:
+    """Return a constraint; infinite where it was set by hand to what Optuna takes as violated."""
+    is_number = isinstance(value, int | float) and value == value
+    return float(value) if is_number else math.inf

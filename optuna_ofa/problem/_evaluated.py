@@ -22,6 +22,8 @@ class Evaluated(NamedTuple):
         values: ``(n, n_objectives)``.
         excess: ``(n, n_constraints)`` by how much each constraint is violated, in the unit of its
             metric: above 0 where it is, NaN where it is not known.
+        others: ``(n,)`` the largest of a trial's constraints that are not of the problem, such as
+            those that an objective sets: above 0 where one is violated, NaN where it has none.
         std: ``(n, n_objectives)`` standard deviations of the values; NaN where they are not known.
         kind: ``(n,)`` the origin of the values: ``"predicted"`` by predictors, ``"measured"`` by an
             objective of the user's own.
@@ -31,6 +33,7 @@ class Evaluated(NamedTuple):
     matrix: Matrix
     values: Array
     excess: Array
+    others: Array
     std: Array
     kind: NDArray[np.str_]
     numbers: NDArray[np.int64]
@@ -42,6 +45,7 @@ class Evaluated(NamedTuple):
         excess: Array,
         *,
         kind: Kind | NDArray[np.str_] = PREDICTED,
+        others: Array | None = None,
         std: Array | None = None,
         numbers: Sequence[int] | NDArray[np.int64] | None = None,
     ) -> Evaluated:
@@ -51,6 +55,7 @@ class Evaluated(NamedTuple):
             matrix,
             values,
             excess,
+            np.full(n, np.nan) if others is None else others,
             np.full(values.shape, np.nan) if std is None else std,
             np.full(n, kind) if isinstance(kind, str) else kind,
             np.full(n, -1, np.int64) if numbers is None else np.asarray(numbers, dtype=np.int64),
@@ -89,8 +94,12 @@ class Evaluated(NamedTuple):
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
-        """``(n,)`` whether a row violates no constraint that is known of it."""
-        return np.asarray((np.nan_to_num(self.excess) <= 0).all(axis=1))
+        """``(n,)`` whether all values of a row are finite, and it violates no constraint.
+
+        A constraint that is not known of it counts as satisfied.
+        """
+        within = (np.nan_to_num(self.excess) <= 0).all(axis=1) & ~(self.others > 0)
+        return np.asarray(within & self.finite)
 
     @property
     def finite(self) -> NDArray[np.bool_]:

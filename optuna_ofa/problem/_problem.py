@@ -168,6 +168,13 @@ class Problem:
         difference = values - self.constraints[metric]
         return -difference if METRICS[metric].maximize else difference
 
+    def excess_of(self, values: Sequence[float]) -> dict[str, float]:
+        """Return the excess of a trial over each bound of an objective, by its values."""
+        named = dict(zip(self.objectives, values, strict=True))
+        return {
+            m: float(self.excess(m, np.array(named[m]))) for m in self.constraints if m in named
+        }
+
     def from_excess(self, metric: str, excess: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values of a constrained metric with this excess, ``(n,)``."""
         return self.constraints[metric] + (-excess if METRICS[metric].maximize else excess)
@@ -205,9 +212,12 @@ class Problem:
         trial.set_user_attr("kind", PREDICTED)
         return tuple(float(v) for v in result.values[0])
 
-    def violations(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how much each row violates in all, each constraint relative to its bound."""
-        return violations(excess, self.scales)
+    def violations(self, evaluated: Evaluated) -> NDArray[np.float64]:
+        """Return how much each row violates in all, ``(n,)``; 0 where it satisfies all constraints.
+
+        Each constraint of the problem counts relative to its bound, others as they are.
+        """
+        return violations(evaluated.excess, self.scales) + violations(evaluated.others[:, None])
 
     @property
     def scales(self) -> NDArray[np.float64]:

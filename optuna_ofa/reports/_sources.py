@@ -52,8 +52,9 @@ def find_sources(study: Findings) -> list[Source]:
 def _trials(found: Findings) -> str:
     kinds = {kind: found.results(kind=kind) for kind in KINDS}
     words = [f"{len(results.numbers):,} {kind}" for kind, results in kinds.items()]
-    if found.problem.constraints:
-        n_violating = sum((~results.feasible).sum() for results in kinds.values())
+    n_finite = sum(results.finite.sum() for results in kinds.values())
+    n_violating = n_finite - sum(results.feasible.sum() for results in kinds.values())
+    if found.problem.constraints or n_violating:
         words.append(f"{n_violating:,} violate a limit")
     generations = found.generations()
     if generations:

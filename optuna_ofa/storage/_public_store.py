@@ -22,13 +22,14 @@ from optuna_ofa.problem import (
     Keep,
     Problem,
     listed,
+    split_constraints,
     violation_of,
 )
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._encoding import decode_trials
 from optuna_ofa.storage._finish import Check, Ending, Started
 from optuna_ofa.storage._rows import finished_trials, templates
-from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, assembled
+from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, with_own_excess
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 
 
@@ -66,17 +67,18 @@ class PublicStore(Store):
     def _evaluated(self, trials: Sequence[FrozenTrial]) -> Evaluated:
         n, problem = len(trials), self._problem
         matrix, good = decode_trials(problem.space, trials)
-        keys = [f"{PREFIX}{name}" for name in problem.constraints]
-        excess = [[trial.system_attrs.get(key, np.nan) for key in keys] for trial in trials]
+        names = list(problem.constraints)
+        split = [split_constraints(trial.system_attrs, names) for trial in trials]
         predicted = np.array([t.user_attrs.get("kind") == PREDICTED for t in trials], dtype=bool)
-        return assembled(
-            problem,
+        read = Evaluated.of(
             matrix,
             np.array([trial.values for trial in trials], float).reshape(n, len(problem.objectives)),
-            np.array(excess, float).reshape(n, len(keys)),
-            np.array([trial.number for trial in trials], dtype=np.int64),
-            np.where(predicted, PREDICTED, MEASURED),
-        ).select(good)
+            np.array([excess for excess, _ in split], float).reshape(n, len(names)),
+            others=np.array([others for _, others in split], dtype=float),
+            kind=np.where(predicted, PREDICTED, MEASURED),
+            numbers=[trial.number for trial in trials],
+        )
+        return with_own_excess(problem, read).select(good)
 
     def unfinished(self) -> Unfinished:
         """Return the trials without values."""

@@ -13,9 +13,17 @@ from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import MEASURED, PREDICTED, PREFIX, Evaluated, Problem
+from optuna_ofa.problem import (
+    LIST_KEY,
+    MEASURED,
+    PREDICTED,
+    PREFIX,
+    Evaluated,
+    Problem,
+    split_constraints,
+)
 from optuna_ofa.storage._encoding import decode_params, decode_texts
-from optuna_ofa.storage._store import assembled
+from optuna_ofa.storage._store import with_own_excess
 from optuna_ofa.storage._transactions import fetch_rows
 
 Ids = NDArray[np.int64]
@@ -116,8 +124,9 @@ def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -
         params = _params(connection, ids[~ours])
         matrix[~ours], good[~ours] = decode_params(problem.space, params)
     values = _values(connection, ids, len(problem.objectives))
-    excess = _excess(connection, ids, list(problem.constraints))
-    return assembled(problem, matrix, values, excess, numbers, kind).select(good)
+    excess, others = _constraints(connection, ids, list(problem.constraints))
+    read = Evaluated.of(matrix, values, excess, others=others, kind=kind, numbers=numbers)
+    return with_own_excess(problem, read).select(good)
 
 
 def _select(
@@ -179,16 +188,29 @@ def _values(connection: sa.Connection, ids: Ids, n: int) -> NDArray[np.float64]:
     return values
 
 
-def _excess(connection: sa.Connection, ids: Ids, constraints: list[str]) -> NDArray[np.float64]:
-    """``(len(ids), n_constraints)``, NaN where a trial did not set one."""
-    excess = np.full((len(ids), len(constraints)), np.nan)
+def _constraints(
+    connection: sa.Connection, ids: Ids, names: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what `split_constraints` does, ``(len(ids), n_constraints)`` and ``(len(ids),)``."""
     table = models.TrialSystemAttributeModel.__table__
-    for j, name in enumerate(constraints):
-        at, (found,) = _select(
-            connection, ids, table, table.c.value_json, where=table.c.key == f"{PREFIX}{name}"
-        )
-        excess[at, j] = [_number(text) for text in found]
-    return excess
+    own = table.c.key.startswith(PREFIX) | (table.c.key == LIST_KEY)
+    at, (keys, texts) = _select(connection, ids, table, table.c.key, table.c.value_json, where=own)
+    excess, others = np.full((len(ids), len(names)), np.nan), np.full(len(ids), np.nan)
+    rest = np.ones(len(keys), dtype=bool)
+    for j, name in enumerate(names):
+        rows = np.asarray(keys == f"{PREFIX}{name}", dtype=bool)
+        found = np.array([_number(text) for text in texts[rows].tolist()], dtype=float)
+        excess[at[rows], j] = np.nan_to_num(found, nan=np.inf, posinf=np.inf, neginf=-np.inf)
+        rest &= ~rows
+    # a list that only repeats what is violated, as nearly all do, need not be looked at
+    violated = np.asarray((excess > 0).any(axis=1))
+    rest &= ~(violated[at] & np.asarray(keys == LIST_KEY, dtype=bool))
+    attributes: dict[int, dict[str, Any]] = {}
+    for i, key, text in zip(at[rest].tolist(), keys[rest], texts[rest], strict=True):
+        attributes.setdefault(i, {})[key] = json.loads(text)
+    for i, found_of in attributes.items():
+        _, others[i] = split_constraints(found_of, ())
+    return excess, others
 
 
 def _number(text: str) -> float:

@@ -223,21 +223,11 @@ class Store(ABC):
             self._front.add(Evaluated.join(parts))
 
 
-def assembled(
-    problem: Problem,
-    matrix: Matrix,
-    values: NDArray[np.float64],
-    excess: NDArray[np.float64],
-    numbers: NDArray[np.int64],
-    kind: NDArray[np.str_],
-) -> Evaluated:
-    """Return trials that set some constraints and others (NaN) not.
-
-    An objective of the user's own need not set a constraint on a metric that is an objective.
-    """
-    excess = np.array(excess)
+def with_own_excess(problem: Problem, read: Evaluated) -> Evaluated:
+    """Return trials with the constraints on objectives that nobody has set (NaN)."""
+    excess = np.array(read.excess)
     for j, name in enumerate(problem.constraints):
         if name in problem.objectives:
-            own = problem.excess(name, values[:, problem.objectives.index(name)])
+            own = problem.excess(name, read.values[:, problem.objectives.index(name)])
             excess[:, j] = np.where(np.isnan(excess[:, j]), own, excess[:, j])
-    return Evaluated.of(matrix, values, excess, kind=kind, numbers=numbers)
+    return read._replace(excess=excess)

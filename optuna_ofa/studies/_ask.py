@@ -19,6 +19,8 @@ from optuna_ofa.storage import Unfinished
 # The search proposes at least so many subnets where the predicted front has too few.
 _N_PROPOSED = 1000
 
+_OTHERS = "others"  # the largest constraint of a trial that is not of the problem
+
 
 class Asked(NamedTuple):
     """A subnet to measure.
@@ -75,14 +77,14 @@ def choose_learned(
     if not sampler.is_started(len(measured.matrix), len(pending)):
         return None
     failed = unfinished.matrix[~unfinished.running & ~unfinished.abandoned]
+    names = tuple(problem.constraints)
+    if not np.isnan(measured.others).all():  # a model learns the constraints that trials set too
+        measured = measured._replace(excess=np.c_[measured.excess, measured.others])
+        names = (*names, _OTHERS)
     found = sampler.choose(
-        measured,
-        pending,
-        failed,
-        n,
-        orientation=problem.orientation,
-        names=tuple(problem.constraints),
+        measured, pending, failed, n, orientation=problem.orientation, names=names
     )
+    found = found._replace(excess=found.excess[:, : len(problem.constraints)])
     if np.isnan(found.excess).any():  # of a constraint that nobody has measured
         given = problem.evaluate(found.matrix).excess
         found = found._replace(excess=np.where(np.isnan(found.excess), given, found.excess))
@@ -118,7 +120,7 @@ def choose_predicted(
         candidates = Evaluated.join([candidates, more]).once()
     picked = promising(
         problem.orientation.costs(candidates.values),
-        problem.violations(candidates.excess),
+        problem.violations(candidates),
         absent(candidates.matrix, taken),
         n,
     )
@@ -136,12 +138,12 @@ def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
 def tell_evolution(problem: Problem, evolution: Evolution, evaluated: Evaluated) -> None:
     """Tell a search what was predicted: costs, smaller is better, and violations."""
     costs = problem.orientation.costs(evaluated.values)
-    evolution.tell(evaluated.matrix, costs, problem.violations(evaluated.excess))
+    evolution.tell(evaluated.matrix, costs, problem.violations(evaluated))
 
 
 def _n_on_front(problem: Problem, candidates: Evaluated, taken: Matrix) -> int:
     """Return how many of the feasible nondominated candidates are not taken."""
-    feasible = np.flatnonzero(problem.violations(candidates.excess) <= 0)
+    feasible = np.flatnonzero(problem.violations(candidates) <= 0)
     front = feasible[nondominated(candidates.values[feasible] * problem.signs)]
     return int(absent(candidates.matrix[front], taken).sum())
 

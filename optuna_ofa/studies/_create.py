@@ -128,10 +128,9 @@ def study(
             sampler = SurrogateSampler(
                 space, n_startup_trials=_N_STARTUP_TRIALS, problem=problem, seed=seed
             )
-    sampler.scales = dict(zip(problem.constraints, problem.scales.tolist(), strict=True))
-    sampler.orientation = problem.orientation
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
+    sampler.problem = problem
     if keep not in get_args(Keep):
         raise InvalidArgumentError(f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}.")
     store = open_shared(storage)

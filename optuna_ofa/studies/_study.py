@@ -285,17 +285,22 @@ class SubnetStudy(optuna.Study):
     def front(self, *, kind: Kind | None = None) -> Front:
         """Return the Pareto front of the feasible trials.
 
+        A trial is feasible if its values are finite and it violates no constraint, neither of the
+        problem nor one that it has set itself (`optuna.Trial.set_constraint`).
+
         Args:
-            kind: ``"predicted"`` or ``"measured"`` (by an objective of your own); a front never
-                has both. None takes the one kind that the study has.
+            kind: ``"predicted"`` or ``"measured"`` (by `verify`, `tell_batch` or an objective of
+                your own); a front never has both. None is measured where a measured trial is
+                feasible, else predicted.
 
         Returns:
             Points sorted by latency; where it is no objective by another cost, the first of
-            ``n_macs``, ``n_params``, ``moved_mb`` and ``peak_memory_mb``.
+            ``n_macs``, ``n_params``, ``moved_mb`` and ``peak_memory_mb``. Each says its kind, as
+            the front does when it is printed.
 
         Raises:
             EmptyFrontError: If there is no feasible trial; with the one that violates least.
-            InvalidArgumentError: If the study has both kinds and ``kind`` is None.
+            InvalidArgumentError: If ``kind`` is unknown.
         """
         return find_front(self.problem, self.results(kind=kind), kind)
 
@@ -401,10 +406,10 @@ class SubnetStudy(optuna.Study):
         """Return all finished trials of a kind as arrays, infeasible ones included.
 
         Args:
-            kind: As in `front`.
+            kind: As in `front`; a study never gives both at once.
 
         Raises:
-            InvalidArgumentError: As `front`.
+            InvalidArgumentError: If ``kind`` is unknown.
         """
         return of_kind(self.engine.results(), kind)
 

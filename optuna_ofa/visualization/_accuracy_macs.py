@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Findings, Snapshot, evenly, named_findings, nondominated
+from optuna_ofa.fronts import Findings, Snapshot, evenly, kind_of, named_findings, nondominated
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS, Kind
 from optuna_ofa.visualization._front_info import MAX_OTHERS
@@ -47,6 +47,7 @@ def accuracy_macs_info(
         raise InvalidArgumentError(
             f"`studies` must have the objective top1, but have {', '.join(objectives)}."
         )
+    kind = kind or kind_of([*snapshots.values()])
     return {name: _info(found, kind) for name, found in snapshots.items()}
 
 

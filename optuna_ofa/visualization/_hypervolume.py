@@ -15,6 +15,7 @@ from optuna_ofa.fronts import (
     Values,
     checked_reference,
     hypervolume,
+    kind_of,
     named_findings,
     nondominated,
     reference_of,
@@ -69,6 +70,7 @@ def hypervolume_info(
         raise InvalidArgumentError(
             f"`studies` must have 2 or more objectives, but have {objectives[0]} alone."
         )
+    kind = kind or kind_of([*snapshots.values()])
     results = {name: found.results(kind=kind) for name, found in snapshots.items()}
     values = {
         name: r.values[:, [snapshots[name].problem.objectives.index(m) for m in objectives]]

@@ -102,4 +102,8 @@ class RidgeEstimator:
 
 
 def _targets(told: Scored) -> Values:
-    return np.column_stack([told.costs, told.violations])
+    violations = told.violations
+    if np.isinf(violations).any():  # which is no number to learn
+        finite = np.isfinite(violations)
+        violations = np.where(finite, violations, 2 * violations[finite].max(initial=0.5))
+    return np.column_stack([told.costs, violations])

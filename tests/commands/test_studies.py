@@ -80,7 +80,7 @@ def test_front_prints_both_ends(storage: str, capsys: pytest.CaptureFixture[str]
     assert both == [every[0], every[-1]]
     assert main(["front", "--storage", storage, "--n", "3"]) == 0
     out = capsys.readouterr().out.split("\n")
-    assert out[0].endswith("subnets on the front of optuna-ofa; 3 of them:")
+    assert out[0].endswith("subnets on the predicted front of optuna-ofa; 3 of them:")
     assert out[1].startswith("  top1 ")
 
 

@@ -107,15 +107,6 @@ def test_kinds_are_never_mixed(make_study: Make, kind: Any) -> None:
     assert set(study.results(kind=kind).kind.tolist()) == {kind}
 
 
-@pytest.mark.parametrize("method", ["front", "results"])
-def test_the_kind_must_be_given_where_there_are_two(make_study: Make, method: str) -> None:
-    study = make_study()
-    study.search(5)
-    add(study, study.space.sample(1, seed=7)[0], (99.0, 1.0))
-    with pytest.raises(InvalidArgumentError, match=r"one of \['measured', 'predicted'\]"):
-        getattr(study, method)()
-
-
 def test_an_unknown_kind_is_refused(make_study: Make) -> None:
     study = make_study()
     study.search(5)
@@ -139,7 +130,9 @@ class TestEmptyFront:
         rows = study.space.sample(3, seed=0)
         for row, values in zip(rows, [(76.0, 40.0), (76.5, 19.0), (70.0, 20.0)], strict=True):
             add(study, row, values)
-        expected = "None of 3 trials satisfies .* nearest has top1 76.50 %, latency_ms 19.00 ms"
+        expected = (
+            "None of 3 trials satisfies .* least, trial 1, has top1 76.50 %, latency_ms 19.00 ms"
+        )
         with pytest.raises(EmptyFrontError, match=expected):
             study.front()
 
@@ -373,7 +366,7 @@ def test_a_front_is_a_sequence(front: Front) -> None:
     assert len(front) == 3
     assert front[-1].trial_number == 2
     assert [p.trial_number for p in front[1:]] == [1, 2]
-    assert repr(front) == "Front(3 points, top1 / latency_ms)"
+    assert repr(front) == "Front(3 predicted points, top1 / latency_ms)"
 
 
 def test_a_point_in_words(point: FrontPoint) -> None:

@@ -29,7 +29,7 @@ def told(study: SubnetStudy, n: int, seed: int) -> Scored:
     matrix = np.unique(study.space.sample(n, seed=seed), axis=0)
     found = study.problem.evaluate(matrix)
     costs = study.problem.orientation.costs(found.values)
-    return Scored(matrix, costs, study.problem.violations(found.excess))
+    return Scored(matrix, costs, study.problem.violations(found))
 
 
 def test_models_without_an_error_give_the_predictions(make_study: Make) -> None:
