@@ -27,14 +27,16 @@ def _add_measure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_measure(arguments: Arguments) -> Output:
+    from optuna_ofa.problem import METRICS
     from optuna_ofa.profiling import measure
 
     space, matrix = _sample(arguments)
     settings = measurement_settings(arguments)
     measured = measure(space, matrix, settings, storage=arguments["storage"])
     rows = list(zip(measured.latency_ms.tolist(), space.from_matrix(matrix), strict=True))
+    texts = METRICS["latency_ms"].column(measured.latency_ms.tolist(), measured.std_ms.tolist())
     return Output(
-        "\n".join(f"{ms:9.3f} ms  {subnet}" for ms, subnet in rows),
+        "\n".join(f"{text:>16} ms  {row[1]}" for text, row in zip(texts, rows, strict=True)),
         {
             "setup": dict(measured.setup),
             "subnets": [{"latency_ms": ms, "subnet": s.to_dict()} for ms, s in rows],

@@ -47,6 +47,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: Arguments) -> Output:
     from optuna_ofa.deployment import export
+    from optuna_ofa.problem import METRICS
     from optuna_ofa.supernet import load_supernet
 
     subnet, figures = _chosen(arguments)
@@ -62,7 +63,8 @@ def _run(arguments: Arguments) -> Output:
         figures=figures,
     )
     known = "".join(
-        f"\n  {f.metric} {f.value:g}, {f.kind}" + (f" on {f.device}" if f.device else "")
+        f"\n  {f.metric} {METRICS[f.metric].text(f.value, f.std)}, {f.kind}"
+        + (f" on {f.device}" if f.device else "")
         for f in figures
     )
     text = f"{subnet}\nwritten to {arguments['out']}, and what it is to {arguments['out']}.json"

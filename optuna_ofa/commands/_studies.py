@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +88,11 @@ def point_data(point: FrontPoint) -> dict[str, Any]:
     }
 
 
-def lines(points: Iterable[FrontPoint]) -> str:
+def lines(points: Sequence[FrontPoint]) -> str:
     """Return points for people, one a line."""
-    return "\n".join(f"  {point}" for point in points)
+    from optuna_ofa.fronts import points_in_words
+
+    return "\n".join(f"  {words}" for words in points_in_words(points))
 
 
 def require_picture(path: str | None) -> None:

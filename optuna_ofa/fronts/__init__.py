@@ -10,7 +10,12 @@ from optuna_ofa.fronts._findings import (
     of_kind as of_kind,
     same_objectives as same_objectives,
 )
-from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words as values_in_words
+from optuna_ofa.fronts._front import (
+    Front,
+    FrontPoint,
+    points_in_words as points_in_words,
+    values_in_words as values_in_words,
+)
 from optuna_ofa.fronts._generation import (
     Generation as Generation,
     next_key as next_key,

@@ -38,18 +38,39 @@ class FrontPoint:
     caution: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        bounds = "".join(f", {name} {k:g} std worse" for name, k in self.caution.items())
-        return f"{values_in_words(self.values, self.std)} ({self.kind}{bounds}): {self.subnet}"
+        return points_in_words([self])[0]
 
 
-def values_in_words(values: Mapping[str, float], std: Mapping[str, float]) -> str:
-    """Values in words: ``top1 76.12 ± 0.08 %, latency_ms 14.90 ± 0.20 ms``."""
+def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
+    """Return points in words, with as many digits as it takes to tell them apart."""
+    digits = {
+        name: METRICS[name].decimals(
+            [p.values[name] for p in points], [p.std[name] for p in points if name in p.std]
+        )
+        for name in (points[0].values if points else ())
+    }
     words = []
-    for name, value in values.items():
-        number = f"{value:.2f}" if METRICS[name].unit else f"{value:,.0f}"
-        spread = f" ± {std[name]:.2f}" if name in std else ""
-        words.append(f"{name} {number}{spread} {METRICS[name].unit}".rstrip())
-    return ", ".join(words)
+    for p in points:
+        bounds = "".join(f", {name} {k:g} std worse" for name, k in p.caution.items())
+        numbers = values_in_words(p.values, p.std, digits)
+        words.append(f"{numbers} ({p.kind}{bounds}): {p.subnet}")
+    return words
+
+
+def values_in_words(
+    values: Mapping[str, float], std: Mapping[str, float], digits: Mapping[str, int] | None = None
+) -> str:
+    """Values in words: ``top1 76.12 ± 0.08 %, latency_ms 14.90 ± 0.20 ms``.
+
+    Args:
+        values: Values by metric.
+        std: Standard deviations, of those that have one.
+        digits: Number of decimals by metric; None takes those that each value needs.
+    """
+    return ", ".join(
+        f"{name} {METRICS[name].text(value, std.get(name), n=(digits or {}).get(name))}"
+        for name, value in values.items()
+    )
 
 
 class Front(Sequence[FrontPoint]):

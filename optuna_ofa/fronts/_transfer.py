@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._findings import Findings
 from optuna_ofa.fronts._front import Front, FrontPoint
+from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
 
 
@@ -37,18 +38,31 @@ class TransferMatrix:
     latency_ms: NDArray[np.float64]
     loss: NDArray[np.float64]
 
+    def cells(self) -> list[list[tuple[str, str]]]:
+        """Return the latency and the points of top-1, of each pair of devices, as texts."""
+        ms, points = METRICS["latency_ms"], METRICS["top1"]
+        of_device = [ms.decimals(column) for column in self.latency_ms.T.tolist()]
+        n = points.decimals(self.loss.ravel().tolist())
+        return [
+            [
+                (ms.text(latency, n=digits), points.number(0.0 - loss, n=n, sign="+"))
+                for latency, loss, digits in zip(*row, of_device, strict=True)
+            ]
+            for row in zip(self.latency_ms.tolist(), self.loss.tolist(), strict=True)
+        ]
+
     def __str__(self) -> str:
         width = max(len("best of"), *map(len, self.devices))
         cell = max(22, *(len(name) + 2 for name in self.devices))
         head = f"{'best of':{width}}{'limit ms':>10}{'top-1 %':>9}"
         lines = [head + "".join(f"{'on ' + name:>{cell}}" for name in self.devices)]
-        for i, name in enumerate(self.devices):
-            numbers = f"{self.limits_ms[i]:10.2f}{self.top1[i]:9.2f}"
-            cells = (
-                f"{ms:.2f} ms ({0.0 - loss:+.2f})"
-                for ms, loss in zip(self.latency_ms[i], self.loss[i], strict=True)
-            )
-            lines.append(f"{name:{width}}{numbers}" + "".join(f"{c:>{cell}}" for c in cells))
+        columns = (
+            METRICS["latency_ms"].column(self.limits_ms.tolist()),
+            METRICS["top1"].column(self.top1.tolist()),
+        )
+        for name, limit, top1, row in zip(self.devices, *columns, self.cells(), strict=True):
+            cells = "".join(f"{f'{ms} ({loss})':>{cell}}" for ms, loss in row)
+            lines.append(f"{name:{width}}{limit:>10}{top1:>9}{cells}")
         lines.append("In brackets: points of top-1 against that device's own best at this latency.")
         return "\n".join(lines)
 

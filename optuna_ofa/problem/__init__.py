@@ -12,6 +12,7 @@ from optuna_ofa.problem._constraints import (
 )
 from optuna_ofa.problem._evaluated import Evaluated
 from optuna_ofa.problem._metric import METRICS, Metric
+from optuna_ofa.problem._numbers import significant as significant
 from optuna_ofa.problem._orientation import Orientation as Orientation
 from optuna_ofa.problem._partial import (
     Items as Items,

@@ -123,7 +123,7 @@ def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
 
 def _first(point: FrontPoint) -> str:
     name, value = next(iter(point.values.items()))
-    return METRICS[name].amount(float(f"{value:.4g}"))
+    return METRICS[name].text(value)
 
 
 def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from optuna_ofa.fronts import KINDS, Findings, limit_words
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import METRICS, significant
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
 _SHORT = 160  # characters of a text that is not known by its name
@@ -100,16 +100,19 @@ def _error(facts: Mapping[str, Any]) -> str:
     if errors:
         taus = [split["tau"] for split in splits if "tau" in split]
         rank = f", Kendall's tau {np.mean(taus):.3f}" if taus else ""
-        words.append(f"root mean square {np.mean(errors):.3f} points on held-out subnets{rank}")
+        rmse = significant(float(np.mean(errors)))
+        words.append(f"root mean square {rmse} points on held-out subnets{rank}")
     if "repeat_std" in facts:
-        words.append(f"measuring again scatters by {facts['repeat_std']:.3f} points")
+        words.append(f"measuring again scatters by {significant(facts['repeat_std'])} points")
     if facts.get("heldout_mape"):
-        shown = [f"{name} {value:.1f} %" for name, value in facts["heldout_mape"].items()]
+        shown = [f"{name} {significant(value)} %" for name, value in facts["heldout_mape"].items()]
         words.append(f"mean absolute error on held-out subnets: {', '.join(shown)}")
     if "noise_percent" in facts:
         if not words:
             words.append("of whole subnets not known")
-        words.append(f"one round of measurements scatters by {facts['noise_percent']:.1f} %")
+        words.append(
+            f"one round of measurements scatters by {significant(facts['noise_percent'], 2)} %"
+        )
     return "; ".join(words)
 
 

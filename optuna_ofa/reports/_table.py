@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot
@@ -68,33 +69,39 @@ def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
     head = [*(["Study"] if many else []), "Pick", *titles, "Values are", "Input", "Blocks", "Trial"]
     words = len(head) - len(titles) - 4
     numeric = [False] * words + [True] * len(titles) + [False, True, True, True]
+    columns = [_column(shown, name) for name in (*objectives, *counts)]
+    picks = [(name, *item) for name, (_, of) in shown.items() for item in of.items()]
     rows = [
-        (*([name] if many else []), pick, *_row(found, point, counts))
-        for name, (found, picks) in shown.items()
-        for pick, point in picks.items()
+        (*([study] if many else []), pick, *(c[i] for c in columns), *_facts(point))
+        for i, (study, pick, point) in enumerate(picks)
     ]
     return Table(tuple(head), tuple(rows), tuple(numeric))
 
 
-def _row(found: Snapshot, point: FrontPoint | None, counts: Sequence[str]) -> tuple[str, ...]:
-    objectives = found.problem.objectives
+def _column(shown: Mapping[str, tuple[Snapshot, Picks]], metric: str) -> list[str]:
+    """Return the cells of a metric for all picks, with enough digits to tell them apart."""
+    values: list[float] = []
+    std: list[float | None] = []
+    for found, picks in shown.values():
+        for point in picks.values():
+            if point is None:
+                value = math.nan
+            elif metric in point.values:
+                value = point.values[metric]
+            else:
+                value = CostPredictor(metric, found.space).predict(
+                    found.space.to_matrix([point.subnet])
+                )[0]
+            values.append(float(value))
+            std.append(None if point is None else point.std.get(metric))
+    texts = METRICS[metric].column(values, std)
+    return ["-" if math.isnan(v) else text for v, text in zip(values, texts, strict=True)]
+
+
+def _facts(point: FrontPoint | None) -> tuple[str, ...]:
+    """Return the cells beside the numbers."""
     if point is None:
-        return (*["-"] * (len(objectives) + len(counts)), "none was found", "-", "-", "-")
-    matrix = found.space.to_matrix([point.subnet])
-    values = [_value(point, name) for name in objectives]
-    values += [f"{CostPredictor(n, found.space).predict(matrix)[0] / 1e6:,.1f} M" for n in counts]
+        return ("none was found", "-", "-", "-")
     n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
-    return (
-        *values,
-        point.kind,
-        f"{point.subnet.resolution} px",
-        f"{n_blocks}",
-        f"{point.trial_number}",
-    )
-
-
-def _value(point: FrontPoint, name: str) -> str:
-    if not METRICS[name].unit:
-        return f"{point.values[name] / 1e6:,.1f} M"
-    spread = f" ± {point.std[name]:.2f}" if name in point.std else ""
-    return f"{point.values[name]:.2f}{spread}"
+    size = f"{point.subnet.resolution} px"
+    return (point.kind, size, f"{n_blocks}", f"{point.trial_number}")

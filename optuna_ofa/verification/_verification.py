@@ -10,7 +10,7 @@ import numpy as np
 
 from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import PredictionErrors, prediction_errors
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import METRICS, significant
 from optuna_ofa.space import Subnet
 
 _WORDS = {True: "exploited", False: "", None: "unknown"}
@@ -77,9 +77,19 @@ class Verification:
         return "\n".join(line.rstrip() for line in lines)
 
     def _rows(self) -> Iterator[str]:
-        for i, point in enumerate(self.points, start=1):
-            cells = (_cell(point, metric) for metric in self.metrics)
-            yield f"{i:3}  " + "  ".join(f"{cell:<58}" for cell in cells)
+        columns = [self._column(metric) for metric in self.metrics]
+        widths = [max(map(len, column), default=0) for column in columns]
+        for i, cells in enumerate(zip(*columns, strict=True), start=1):
+            texts = (f"{c:<{w}}" for c, w in zip(cells, widths, strict=True))
+            yield f"{i:3}  " + "  ".join(texts)
+
+    def _column(self, metric: str) -> list[str]:
+        """Return a cell for each point, all with as many digits."""
+        known = [p for p in self.points if metric in p.measured]
+        values = [x for p in known for x in (p.predicted[metric], p.measured[metric])]
+        std = [s[metric] for p in known for s in (p.predicted_std, p.measured_std) if metric in s]
+        n = METRICS[metric].decimals(values, std)
+        return [_cell(point, metric, n) for point in self.points]
 
     def _figures(self) -> Iterator[str]:
         head = ("n", "MAPE %", "RMSE", "bias", "Kendall", "exploited")
@@ -87,24 +97,20 @@ class Verification:
         for metric, of in self.errors.items():
             n_known = self.n_known(metric)
             known = f"{self.n_exploited(metric)} of {n_known}" if n_known else "unknown"
-            figures = "".join(f"{x:11.3f}" for x in (of.mape, of.rmse, of.bias, of.kendall))
+            numbers = significant(of.mape), significant(of.rmse), significant(of.bias, sign="+")
+            figures = "".join(f"{x:>11}" for x in (*numbers, f"{of.kendall:.3f}"))
             yield f"{metric:16}{of.n:11}{figures}{known:>11}"
 
 
-def _cell(point: VerifiedPoint, metric: str) -> str:
+def _cell(point: VerifiedPoint, metric: str, n: int) -> str:
     if metric not in point.measured:
         return f"{metric} not measured"
-    predicted = _number(metric, point.predicted[metric], point.predicted_std.get(metric))
-    measured = _number(metric, point.measured[metric], point.measured_std.get(metric))
-    error = _number(metric, point.error(metric), None, sign="+")
+    number = METRICS[metric].number
+    predicted = number(point.predicted[metric], point.predicted_std.get(metric), n=n)
+    measured = number(point.measured[metric], point.measured_std.get(metric), n=n)
+    error = number(point.error(metric), n=n, sign="+")
     word = _WORDS[point.exploited(metric)]
     return f"{metric} {predicted} -> {measured} ({error}) {word}".rstrip()
-
-
-def _number(metric: str, value: float, std: float | None, sign: str = "") -> str:
-    digits = ".2f" if METRICS[metric].unit else ",.0f"
-    spread = "" if std is None else f" ± {std:{digits}}"
-    return f"{value:{sign}{digits}}{spread}"
 
 
 # 90 % of a normal distribution lie within so many standard deviations of its mean

@@ -116,7 +116,7 @@ def _area(info: ChoicesInfo, gene: str, choice: float, colour: str) -> go.Scatte
     name = label.get(gene, f"ratio {choice:g}")
     short = name if gene == "kernel" else f"{choice:g}"  # the title above says the rest
     hover = [
-        f"{name}: {s:.0f} %<br>{n} subnet{'s' * (n > 1)} around {metric.amount(round(c, 2))}"
+        f"{name}: {s:.0f} %<br>{n} subnet{'s' * (n > 1)} around {metric.text(c)}"
         for s, n, c in zip(share.tolist(), info.n_subnets.tolist(), info.cost.tolist(), strict=True)
     ]
     return go.Scatter(

@@ -9,9 +9,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors import LatencyTable
+from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
 from optuna_ofa.visualization._architecture import layer_words
 from optuna_ofa.visualization._style import GREY, error_bars, finish, hovering, kernel_colour
+
+_MS = METRICS["latency_ms"]
 
 
 class LayerLatencyInfo(NamedTuple):
@@ -68,11 +71,10 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     figure.update_xaxes(title="Layer", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=-60)
     figure.update_yaxes(title="Latency (ms)", rangemode="tozero")
     runtime = table.metadata.get("runtime")
-    spread = "" if np.isnan(info.total_std_ms) else f" ± {info.total_std_ms:.2f}"
     on = f" on {runtime}" if runtime else ""
     return finish(
         figure,
-        f"{info.total_ms:.2f}{spread} ms in {len(info.layers)} layers{on}",
+        f"{_MS.text(info.total_ms, info.total_std_ms)} in {len(info.layers)} layers{on}",
         _wrapped(str(subnet)),
         bargap=0.15,
         margin={"t": 130},
@@ -83,9 +85,10 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
 def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.Bar:
     places = np.flatnonzero(which).tolist()
     share = 100 * info.mean_ms / info.total_ms
+    times = [_MS.text(info.mean_ms[i], info.std_ms[i]) for i in places]
     hover = [
-        f"{_milliseconds(info, i)}, {share[i]:.1f} % of the subnet<br>{layer_words(info.layers[i])}"
-        for i in places
+        f"{ms}, {share[i]:.1f} % of the subnet<br>{layer_words(info.layers[i])}"
+        for i, ms in zip(places, times, strict=True)
     ]
     std = info.std_ms[which]
     return go.Bar(
@@ -97,11 +100,6 @@ def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.B
         error_y=error_bars(std, width=2, color="#444444"),
         **hovering(hover),
     )
-
-
-def _milliseconds(info: LayerLatencyInfo, i: int) -> str:
-    spread = "" if np.isnan(info.std_ms[i]) else f" ± {info.std_ms[i]:.3f}"
-    return f"{info.mean_ms[i]:.3f}{spread} ms"
 
 
 def _tick(layer: Layer) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from optuna_ofa.fronts import TransferMatrix
+from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._style import finish
 
 # of equal steps in lightness, and so for colour-blind readers too
@@ -35,18 +36,18 @@ def plot_transfer(matrix: TransferMatrix) -> go.Figure:
         colorbar={"title": {"text": "points<br>of top-1<br>lost"}},
     )
     figure = go.Figure(heat_map)
-    for i in range(n):
-        for j, name in enumerate(matrix.devices):
+    for i, row in enumerate(matrix.cells()):
+        for j, (ms, points) in enumerate(row):
             loss = float(matrix.loss[i, j])
             figure.add_annotation(
-                x=name,
+                x=matrix.devices[j],
                 y=i,
-                text=f"<b>{0.0 - loss:+.2f} points</b><br>{matrix.latency_ms[i, j]:.2f} ms",
+                text=f"<b>{points} points</b><br>{ms}",
                 showarrow=False,
                 font={"color": "white" if loss > 0.55 * top else "black"},
             )
     rows = [
-        f"<b>{name}</b><br>{round(float(ms), 2):g} ms, {top1:.2f} %"
+        f"<b>{name}</b><br>{METRICS['latency_ms'].text(ms)}, {METRICS['top1'].text(top1)}"
         for name, ms, top1 in zip(matrix.devices, matrix.limits_ms, matrix.top1, strict=True)
     ]
     figure.update_xaxes(title="Runs on", side="top", type="category", showgrid=False)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import METRICS, significant
 from optuna_ofa.verification import Verification, VerifiedPoint
 from optuna_ofa.visualization._pareto_front import across_and_up
 from optuna_ofa.visualization._style import GREY, PALETTE, error_bars, finish, hovering
@@ -73,7 +73,8 @@ def verification_info(
 
 def _words(point: VerifiedPoint, metrics: tuple[str, ...]) -> str:
     lines = [
-        f"{m} {point.predicted[m]:.2f} predicted, {point.measured[m]:.2f} measured"
+        f"{m} {METRICS[m].number(point.predicted[m], point.predicted_std.get(m))} predicted, "
+        f"{METRICS[m].number(point.measured[m], point.measured_std.get(m))} measured"
         for m in metrics
         if m in point.measured
     ]
@@ -105,7 +106,8 @@ def plot_verification(
     n, n_worse = len(info.predicted), int(info.exploited.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
-        f"{m}: MAPE {e.mape:.2f} %, bias {e.bias:+.2f} {_difference_unit(m)}".rstrip()
+        f"{m}: MAPE {significant(e.mape)} %, bias {significant(e.bias, sign='+')} "
+        f"{METRICS[m].difference_unit}".rstrip()
         for m, e in verification.errors.items()
     ]
     return finish(
@@ -116,10 +118,6 @@ def plot_verification(
         margin={"t": 110},
         legend={"orientation": "h", "y": -0.18},
     )
-
-
-def _difference_unit(metric: str) -> str:
-    return "points" if METRICS[metric].unit == "%" else METRICS[metric].unit
 
 
 def _joints(info: VerificationInfo) -> go.Scatter:

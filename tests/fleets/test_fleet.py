@@ -378,5 +378,5 @@ def test_a_report_has_all_devices_and_what_transfers(
     assert "What transfers" in page
     assert all(f">{device}<" in page for device in hardware)
     assert "https://cdn" not in page.split("<script")[0]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InvalidArgumentError, match="`path` must be in a folder that exists"):
         devices.report(tmp_path / "absent" / "fleet.html")

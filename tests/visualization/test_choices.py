@@ -106,4 +106,4 @@ class TestDrawing:
     def test_axes_and_hovering_name_the_cost(self) -> None:
         figure = plot_choices(front_of(SPACE, 3))
         assert figure.layout.xaxis.title.text == "Latency (ms)"
-        assert figure.data[0].hovertext[0] == "3x3: 100 %<br>1 subnet around 5 ms"
+        assert figure.data[0].hovertext[0] == "3x3: 100 %<br>1 subnet around 5.000 ms"

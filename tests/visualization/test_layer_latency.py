@@ -11,6 +11,7 @@ from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, Subnet
 from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import Entry
+from optuna_ofa.problem import METRICS
 from optuna_ofa.space import subnet_layers
 from optuna_ofa.visualization import plot_layer_latency
 from optuna_ofa.visualization._layer_latency import layer_latency_info
@@ -104,7 +105,7 @@ class TestDrawing:
     ) -> None:
         info = layer_latency_info(table, subnet)
         title = plot_layer_latency(table, subnet).layout.title.text
-        total = f"{info.total_ms:.2f} ± {info.total_std_ms:.2f} ms"
+        total = METRICS["latency_ms"].text(info.total_ms, info.total_std_ms)
         head, words = title.removesuffix("</sup>").split("<br><sup>")
         assert head == f"{total} in {len(info.layers)} layers on onnxruntime"
         assert words.replace("<br>", " | ") == str(subnet)

@@ -83,7 +83,7 @@ def test_words_are_of_the_subnet(verified: Verification) -> None:
     _, _, predicted, *_ = figure.data
     assert len(predicted.hovertext) == len(verified)
     first = verified.points[0]
-    assert predicted.hovertext[0].startswith(f"top1 {first.predicted['top1']:.2f} predicted, ")
+    assert predicted.hovertext[0].startswith(f"top1 {first.predicted['top1']:.2f} ± ")
     assert str(first.subnet).split(" | ")[1] in predicted.hovertext[0]
     assert "2 measured worse than the 90 % interval" in figure.layout.title.text
     assert figure.layout.xaxis.title.text == "Latency (ms)"

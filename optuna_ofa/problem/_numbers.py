@@ -1,0 +1,65 @@
+"""Numbers in words: with digits that say something, and that tell those of one column apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+_USUAL = 4  # significant digits of the largest number of a column
+_LEAST = 2  # of the smallest one
+_MOST = 6  # of the largest one, to tell numbers apart
+_SCALES = ((1e6, "M"), (1e3, "k"))
+
+
+def significant(value: float, n: int = 3, *, sign: str = "") -> str:
+    """Return a number with ``n`` significant digits and no exponent: ``0.00123``, ``1,230``.
+
+    Args:
+        value: The number.
+        n: How many digits.
+        sign: ``"+"`` marks those that are not negative.
+    """
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    return f"{value:{sign},.{max(n - 1 - _exponent(value), 0)}f}"
+
+
+def decimals(
+    values: Iterable[float], std: Iterable[float] = (), *, usual: int | None = None
+) -> int:
+    """Return the number of decimals that the numbers of one column need.
+
+    The largest gets four significant digits, the smallest two, a standard deviation one; numbers
+    that differ get more, up to six digits of the largest.
+
+    Args:
+        values: The numbers; those that are not finite do not count.
+        std: Their standard deviations, of those that have one.
+        usual: Decimals that there are in place of those for significant digits.
+    """
+    known = [abs(value) for value in values if math.isfinite(value)]
+    sizes = [_exponent(value) for value in known if value > 0]
+    if not sizes:
+        return usual or 0
+    most = max(_MOST - 1 - max(sizes), usual or 0, 0)
+    spreads = [-_exponent(one) for one in std if math.isfinite(one) and one > 0]
+    digits = (_USUAL - 1 - max(sizes), _LEAST - 1 - min(sizes)) if usual is None else (usual,)
+    n = min(max(*digits, *spreads, 0), most)
+    n_different = len({round(value, most) for value in known})
+    while n < most and len({round(value, n) for value in known}) < n_different:
+        n += 1
+    return n
+
+
+def scaled(values: Sequence[float]) -> list[str]:
+    """Return counts of one column in thousands or millions: ``3.41 M``, ``0.12 M``."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    factor, suffix = next((s for s in _SCALES if largest >= s[0]), (1.0, ""))
+    shown = [value / factor for value in values]
+    n = decimals(shown) if suffix else 0
+    return [f"{value:,.{n}f} {suffix}".rstrip() for value in shown]
+
+
+def _exponent(value: float) -> int:
+    """Return the power of ten of the first digit, once rounded; 0 of zero."""
+    return int(f"{abs(value):.{_USUAL - 1}e}".partition("e")[2]) if value else 0
