@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optuna_ofa._plausible import numbers, require_plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, first_of_each, keys_of
 
@@ -74,15 +75,11 @@ def averaged(matrix: Matrix, values: NDArray[np.float64]) -> MeasuredRows:
 
 
 def _percentages(top1: ArrayLike, n: int) -> NDArray[np.float64]:
-    values = np.asarray(top1, dtype=float)
+    values = numbers(top1, "`top1`")
     if values.shape != (n,) or not np.isfinite(values).all():
         raise InvalidArgumentError(
             f"`top1` must be {n} finite numbers, one a subnet, but got shape {values.shape} with "
             f"{int((~np.isfinite(values)).sum())} that are not finite."
         )
-    wrong = values[(values < 0) | (values > 100)]
-    if len(wrong):
-        raise InvalidArgumentError(
-            f"`top1` must be between 0 and 100 percent, but got {wrong[0]} ({len(wrong)} of {n})."
-        )
+    require_plausible("top1", values, "`top1`")
     return values

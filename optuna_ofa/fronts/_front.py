@@ -10,6 +10,7 @@ from typing import overload
 
 import numpy as np
 
+from optuna_ofa._plausible import warn_fractions
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.problem import METRICS, Orientation
 from optuna_ofa.space import Subnet
@@ -133,6 +134,9 @@ class Front(Sequence[FrontPoint]):
         Raises:
             EmptyFrontError: If no point is within the limits; names the nearest one.
             InvalidArgumentError: If a limit is of a metric that is no objective.
+
+        Warns:
+            ImplausibleValueWarning: ``top1`` is probably a fraction.
         """
         given = {
             "latency_ms": latency_ms,
@@ -149,6 +153,7 @@ class Front(Sequence[FrontPoint]):
                     f"`{name}` must be None, because the objectives are "
                     f"{', '.join(self.objectives)}, but got {limit}."
                 )
+            warn_fractions(name, limit, f"`{name}`", stacklevel=3)
         inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
         if not inside:
             nearest = min(

@@ -188,13 +188,22 @@ class MeasurementTable:
         ]
         if values:
             with self._database.begin() as connection:
-                self._remove_failed(connection, values)
+                self._remove(connection, values, TABLE.c.value.is_(None))
                 connection.execute(sa.insert(TABLE), values)
 
-    def _remove_failed(
-        self, connection: sa.Connection, values: Sequence[Mapping[str, Any]]
+    def remove(self, subnets: Iterable[Subnet], metric: str) -> None:
+        """Delete the readings of a metric of some subnets."""
+        rows = [{"subnet_id": digest(_text(subnet)), "metric": metric} for subnet in subnets]
+        with self._database.begin() as connection:
+            self._remove(connection, rows, sa.true())
+
+    def _remove(
+        self,
+        connection: sa.Connection,
+        values: Sequence[Mapping[str, Any]],
+        which: sa.ColumnElement[bool],
     ) -> None:
-        """Delete the failures of the same subnets and metrics."""
+        """Delete those rows of the same subnets and metrics that fulfil a condition."""
         ids = sorted({value["subnet_id"] for value in values})
         metrics = sorted({value["metric"] for value in values})
         for start in range(0, len(ids), _CHUNK):
@@ -202,7 +211,7 @@ class MeasurementTable:
                 sa.select(TABLE.c.id)
                 .where(TABLE.c.setup_id == self._setup_id)
                 .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
-                .where(TABLE.c.metric.in_(metrics), TABLE.c.value.is_(None))
+                .where(TABLE.c.metric.in_(metrics), which)
             )
             # by their keys: deleting what is not there would lock gaps that others write to
             old = connection.execute(query).scalars().all()

@@ -21,6 +21,10 @@ from optuna_ofa.problem._partial import (
     warn_failed as warn_failed,
 )
 from optuna_ofa.problem._problem import Attempt as Attempt, Problem
+from optuna_ofa.problem._told import (
+    require_in_order as require_in_order,
+    require_measured as require_measured,
+)
 from optuna_ofa.problem._vocabulary import (
     DESCRIPTION as DESCRIPTION,
     MEASURED as MEASURED,

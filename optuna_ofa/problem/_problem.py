@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._plausible import numbers, require_plausible, warn_fractions
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
 from optuna_ofa.problem._constraints import violations
@@ -54,8 +55,8 @@ class Problem:
         predictors: A predictor for each metric that is an objective or constrained.
 
     Raises:
-        InvalidArgumentError: If a name is unknown, an objective is there twice, a bound is not
-            finite, or a metric has no predictor or that of another metric.
+        InvalidArgumentError: If a name is unknown, an objective is there twice, a bound is none
+            that the metric can have, or a metric has no predictor or that of another metric.
         FamilyMismatchError: If a predictor is for another family.
     """
 
@@ -291,7 +292,9 @@ def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) ->
             f"`objectives` must be different metrics, at least one, but got {list(objectives)}."
         )
     for metric, bound in constraints.items():
-        if not np.isfinite(bound):
-            raise InvalidArgumentError(
-                f"`constraints[{metric!r}]` must be finite, but got {bound}."
-            )
+        where = f"`constraints[{metric!r}]`"
+        given = numbers(bound, where)
+        if given.shape != (1,) or not np.isfinite(given).all():
+            raise InvalidArgumentError(f"{where} must be finite, but got {bound!r}.")
+        require_plausible(metric, given, where)
+        warn_fractions(metric, given, where, stacklevel=6)

@@ -7,12 +7,13 @@ import datetime
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from optuna_ofa.exceptions import InvalidArgumentError
@@ -23,6 +24,7 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import Store, make_study, open_shared, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import Engine, ProposeGuests
+from optuna_ofa.studies._own import Objective, checked, require_own, require_trial
 from optuna_ofa.studies._tell import Measured
 
 if TYPE_CHECKING:
@@ -177,6 +179,54 @@ class SubnetStudy(optuna.Study):
         finally:
             self._thread_local.in_optimize_loop = outer
 
+    # ------------------------------------------------------------------ objectives of one's own
+
+    def optimize(self, func: Objective, *args: Any, **kwargs: Any) -> None:
+        """Run an objective of your own; everything else is as in `optuna.Study.optimize`.
+
+        Args:
+            func: Takes a trial, calls ``study.space.suggest(trial)`` and returns the objectives'
+                values in their order and units.
+            *args: As in `optuna.Study.optimize`.
+            **kwargs: As there.
+
+        Raises:
+            InvalidArgumentError: If a value is none that its metric can have (top-1 is from 0 to
+                100, costs are positive), or two fit what was predicted only if they are exchanged;
+                the trial has failed, and ``catch`` lets others go on.
+
+        Warns:
+            ImplausibleValueWarning: An accuracy is probably a fraction.
+        """
+        super().optimize(checked(self.problem, func), *args, **kwargs)
+
+    def tell(
+        self,
+        trial: optuna.Trial | int,
+        values: float | Sequence[float] | None = None,
+        state: TrialState | None = None,
+        skip_if_finished: bool = False,
+    ) -> FrozenTrial:
+        """Finish a trial, as `optuna.Study.tell` does, whose values are checked as in `optimize`.
+
+        Raises:
+            InvalidArgumentError: As `optimize`; the trial still runs.
+        """
+        if values is not None:
+            number = trial if isinstance(trial, int) else trial.number
+            own = self.trials[number].params if isinstance(trial, int) else trial.params
+            require_own(self.problem, values, own, f"`values` of trial {number}")
+        return super().tell(trial, values, state, skip_if_finished)
+
+    def add_trial(self, trial: FrozenTrial) -> None:
+        """Add a trial, as `optuna.Study.add_trial` does; values of your own are checked.
+
+        Raises:
+            InvalidArgumentError: As `optimize`; nothing is added.
+        """
+        require_trial(self.problem, trial)
+        super().add_trial(trial)
+
     # ------------------------------------------------------------------ measuring
 
     def ask_batch(self, n: int) -> list[Asked]:
@@ -236,9 +286,14 @@ class SubnetStudy(optuna.Study):
                 own units; of those that are not given, or NaN, the predictions count.
 
         Raises:
-            InvalidArgumentError: If the rows do not fit, a number is infinite, or something was
-                not asked for by this study or has been told already.
+            InvalidArgumentError: If the rows do not fit, a number is infinite or none that its
+                metric can have (top-1 is from 0 to 100, costs are positive), two fit what was
+                predicted only if they are exchanged, or something was not asked for by this study
+                or has been told already.
             StorageError: If the database refuses, and then nothing was written.
+
+        Warns:
+            ImplausibleValueWarning: Accuracies are probably fractions.
         """
         self.engine.tell(asked, values, constraints)
 
@@ -267,14 +322,16 @@ class SubnetStudy(optuna.Study):
 
         Raises:
             EmptyFrontError: If the predicted front is asked for and empty.
-            InvalidArgumentError: If an argument breaks a rule, or a function returns something
-                else; what was measured before is kept.
+            InvalidArgumentError: If an argument breaks a rule, or what is measured is no number, a
+                value that its metric cannot have, or two that fit what was predicted only if they
+                are exchanged; what was measured before is kept.
             MeasurementError: If something that measures does not answer any more; what was
                 measured before is kept, and another call goes on.
             StorageError: If the database cannot be reached or written.
 
         Warns:
             FailedMeasurementWarning: Some subnets could not be measured; the rest go on.
+            ImplausibleValueWarning: Accuracies are probably fractions.
         """
         from optuna_ofa.verification import verify
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import TrialState
 
+from optuna_ofa._plausible import numbers, require_plausible, warn_fractions
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import MEASURED, NOT_MEASURED, Problem
+from optuna_ofa.problem import MEASURED, NOT_MEASURED, Problem, require_in_order, require_measured
 from optuna_ofa.storage import Ending, Started
 from optuna_ofa.studies._ask import Asked
 
@@ -27,8 +28,11 @@ def endings_of(
     """Return the endings of trials that were asked for; see `SubnetStudy.tell_batch`.
 
     Raises:
-        InvalidArgumentError: If a value breaks a rule, or a trial is there twice or of another
-            study.
+        InvalidArgumentError: If a value breaks a rule or fits what was predicted only in another
+            column, or a trial is there twice or of another study.
+
+    Warns:
+        ImplausibleValueWarning: Accuracies are probably fractions.
     """
     rows = check_values(problem, values, len(asked))
     others = check_others(problem, constraints, len(asked))
@@ -36,8 +40,23 @@ def endings_of(
     endings = []
     for i, (one, row) in enumerate(zip(asked, rows, strict=True)):
         measured = {name: column[i] for name, column in others.items() if column[i] == column[i]}
+        if row is not None:
+            told = {**measured, **dict(zip(problem.objectives, row, strict=True))}
+            require_in_order(told, one.predicted, f"`values[{i}]`")
         endings.append(_ending(problem, one, row, measured))
+    _warn_fractions(problem, rows, others)
     return endings
+
+
+def _warn_fractions(
+    problem: Problem, rows: Sequence[list[float] | None], others: Mapping[str, list[float]]
+) -> None:
+    """Warn of columns that are probably fractions."""
+    for j, metric in enumerate(problem.objectives):
+        column = [row[j] for row in rows if row is not None]
+        warn_fractions(metric, column, f"`values[:, {j}]`", stacklevel=6)
+    for metric, column in others.items():
+        warn_fractions(metric, column, f"`constraints[{metric!r}]`", stacklevel=6)
 
 
 def _ending(
@@ -96,7 +115,7 @@ def check_values(problem: Problem, values: Iterable[Measured], n: int) -> list[l
 
     Raises:
         InvalidArgumentError: If there are not as many rows as subnets, or one row has not as
-            many numbers as there are objectives, or an infinite one.
+            many numbers as there are objectives, or one that its metric cannot have.
     """
     rows = list(values)
     if len(rows) != n:
@@ -110,24 +129,20 @@ def _check_row(problem: Problem, row: Measured, i: int) -> list[float] | None:
     if row is None:
         return None
     names = ", ".join(problem.objectives)
-    try:
-        numbers = np.atleast_1d(np.asarray(row, dtype=float))  # None becomes NaN
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"`values[{i}]` must be numbers of {names}, but got {row!r}."
-        ) from error
-    if numbers.shape != (len(problem.objectives),):
-        if numbers.shape == (1,) and np.isnan(numbers[0]):  # stands for a row of them
+    given = numbers(row, f"`values[{i}]`")
+    if given.shape != (len(problem.objectives),):
+        if given.shape == (1,) and np.isnan(given[0]):  # stands for a row of them
             return None
         raise InvalidArgumentError(
             f"`values[{i}]` must be one number for each of {names}, but got {row!r}."
         )
-    if np.isinf(numbers).any():
+    if np.isinf(given).any():
         raise InvalidArgumentError(
             f"`values[{i}]` must be finite, or NaN or None where the measurement failed, but got "
-            f"{numbers.tolist()}."
+            f"{given.tolist()}."
         )
-    return None if np.isnan(numbers).any() else [float(number) for number in numbers]
+    require_measured(problem.objectives, given.tolist(), f"`values[{i}]`")
+    return None if np.isnan(given).any() else given.tolist()
 
 
 def check_others(
@@ -137,7 +152,7 @@ def check_others(
 
     Raises:
         InvalidArgumentError: If a name is no constraint, or an objective, or its values are not
-            ``n`` numbers.
+            ``n`` numbers that the metric can have.
     """
     return {name: _check_column(problem, name, c, n) for name, c in constraints.items()}
 
@@ -149,14 +164,10 @@ def _check_column(problem: Problem, name: str, column: Iterable[float], n: int) 
             f"`constraints` must be of constrained metrics that are no objectives, {allowed}, but "
             f"got {name!r}."
         )
-    try:
-        numbers = np.asarray(list(column), dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"`constraints[{name!r}]` must be {n} numbers, but got {column!r}."
-        ) from error
-    if numbers.shape != (n,) or np.isinf(numbers).any():
+    given = numbers(column, f"`constraints[{name!r}]`")
+    if given.shape != (n,) or np.isinf(given).any():
         raise InvalidArgumentError(
             f"`constraints[{name!r}]` must be {n} numbers, NaN where unknown, but got {column!r}."
         )
-    return [float(number) for number in numbers]
+    require_plausible(name, given, f"`constraints[{name!r}]`")
+    return [float(number) for number in given]

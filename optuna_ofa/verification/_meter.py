@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
+from optuna_ofa._plausible import numbers, require_plausible, require_std
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
 from optuna_ofa.problem import NOT_MEASURED, error_in_words
@@ -89,6 +90,14 @@ class FunctionMeter(Meter):
             )
         self._metric, self._function = metric, function
         self._known: dict[Subnet, tuple[float, float]] = {}
+        self._written: list[Subnet] = []  # by the last call
+        self._table: MeasurementTable | None = None
+
+    def forget(self) -> None:
+        """Take back what the last call has written, because it is of something else."""
+        if self._table is not None:
+            self._table.remove(self._written, self._metric)
+        self._known.clear()
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Call the function until all subnets have their numbers or the device is gone."""
@@ -99,6 +108,7 @@ class FunctionMeter(Meter):
             setup = {"study": storage.study_name, "measured_by": "function"}
             table = MeasurementTable(storage, space.family, setup)
             known |= self._read(table.read(subnets))
+        self._table, self._written = table, []
         values, std = np.full((2, len(subnets)), np.nan)
         failures: dict[int, str] = {}
         in_a_row = 0
@@ -118,6 +128,7 @@ class FunctionMeter(Meter):
                     continue
                 if table is not None and not np.isnan(known[subnet][0]):
                     table.add([(subnet, self._reading(*known[subnet]))])
+                    self._written.append(subnet)
             in_a_row = 0
             values[i], std[i] = known[subnet]
             if np.isnan(values[i]):  # and asked for again by the next call
@@ -127,16 +138,16 @@ class FunctionMeter(Meter):
 
     def _checked(self, returned: Any) -> tuple[float, float]:
         """Return a number and its standard deviation, NaN where there is none."""
-        try:
-            numbers = np.atleast_1d(np.asarray(returned, dtype=float))  # None becomes NaN
-        except (TypeError, ValueError):
-            numbers = np.empty(0)
-        if numbers.shape not in ((1,), (2,)) or np.isinf(numbers).any():
+        where = f"`measure[{self._metric!r}]`"
+        given = numbers(returned, f"What {where} returns")
+        if given.shape not in ((1,), (2,)) or np.isinf(given).any():
             raise InvalidArgumentError(
-                f"`measure[{self._metric!r}]` must return a finite number, or that and its "
-                f"standard deviation, or None where there is none, but returned {returned!r}."
+                f"{where} must return a finite number, or that and its standard deviation, or "
+                f"None where there is none, but returned {returned!r}."
             )
-        return float(numbers[0]), float(numbers[1]) if len(numbers) > 1 else np.nan
+        require_plausible(self._metric, given[0], where)
+        require_std(given[1:], where)
+        return float(given[0]), float(given[1]) if len(given) > 1 else np.nan
 
     def _read(self, stored: dict[Subnet, list[Reading]]) -> dict[Subnet, tuple[float, float]]:
         """Return the newest value of each subnet that has one."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
     InvalidArgumentError,
@@ -18,7 +19,7 @@ from optuna_ofa.exceptions import (
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words
+from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words, require_in_order
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
 from optuna_ofa.storage import Store
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
@@ -102,11 +103,27 @@ class _Work:
             good = good[np.isfinite(readings.values)]
             if readings.stopped is not None:
                 self.stopped, self.stopped_at = readings.stopped, metric
+        self._check([rows[i] for i in good.tolist()])
         objectives = set(problem.objectives)
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         if complete:
             write(problem, self._store, matrix[complete], [rows[i] for i in complete])
+
+    def _check(self, rows: Sequence[Known]) -> None:
+        """Refuse metrics in each other's places, and warn of fractions."""
+        try:
+            for row in rows:
+                measured = {metric: row.measured[metric] for metric in self._meters}
+                require_in_order(measured, row.predicted, "`measure`")
+        except InvalidArgumentError:
+            for meter in self._meters.values():
+                if isinstance(meter, FunctionMeter):
+                    meter.forget()
+            raise
+        for metric in self._meters:
+            column = [row.measured[metric] for row in rows]
+            warn_fractions(metric, column, f"`measure[{metric!r}]`", stacklevel=6)
 
     def _readings(self, metric: str, matrix: Matrix) -> Readings:
         try:
@@ -125,6 +142,9 @@ class _Work:
                 f"`measure[{metric!r}]` must give a value and a standard deviation for each of "
                 f"{len(matrix)} subnets, but gave {found.values.shape} and {found.std.shape}."
             )
+        where = f"`measure[{metric!r}]`"
+        require_plausible(metric, found.values, where)
+        require_std(found.std, where)
         if found.stopped is None and (row := _in_a_row(found.failures)) is not None:
             reason = found.failures[row]
             gone = MeasurementError(f"{IN_A_ROW} subnets in a row failed, the last with {reason}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._files import JsonFormat
+from optuna_ofa._plausible import numbers, require_plausible
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors.latency._features import (
@@ -197,12 +198,13 @@ class NetworkLatencyPredictor(Predictor):
 
 
 def _checked(latency_ms: ArrayLike, n: int) -> NDArray[np.float64]:
-    latency = np.asarray(latency_ms, dtype=float)
-    if latency.shape != (n,) or not np.isfinite(latency).all() or (latency <= 0).any():
+    latency = numbers(latency_ms, "`latency_ms`")
+    if latency.shape != (n,) or np.isnan(latency).any():
         raise InvalidArgumentError(
             f"`latency_ms` must be {n} positive numbers, one for each row, but got "
             f"{np.array2string(latency, threshold=8)}."
         )
+    require_plausible("latency_ms", latency, "`latency_ms`")
     if n < LEAST_ROWS:
         raise InvalidArgumentError(
             f"`matrix` must have {LEAST_ROWS} rows or more to fit to, but has {n}."

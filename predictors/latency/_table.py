@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from optuna_ofa._plausible import numbers
 from optuna_ofa.exceptions import (
     ExtrapolationWarning,
     FamilyMismatchError,
@@ -65,7 +68,17 @@ class LatencyTable:
             resolutions: Input sizes of the networks in pixels.
             latencies: Mean, standard deviation (ms) and number of runs of each layer.
             metadata: Device, runtime, date and other facts about the measurement (JSON).
+
+        Raises:
+            InvalidArgumentError: If a mean is no finite number that is 0 or positive.
         """
+        for layer, entry in latencies.items():
+            mean = numbers(entry.mean_ms, "`latencies`")
+            if not np.isfinite(mean).all() or (mean < 0).any():
+                raise InvalidArgumentError(
+                    f"`latencies` must be milliseconds that are 0 or positive, but got "
+                    f"{entry.mean_ms!r} for {layer}."
+                )
         keys = {layer: LAYERS.key(layer, family.head.n_classes) for layer in latencies}
         entries = {key: latencies[layer] for layer, key in keys.items() if key is not None}
         section = TableSection(tuple(resolutions), entries)

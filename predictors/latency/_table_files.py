@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from optuna_ofa._files import JsonFormat
+from optuna_ofa._files import JsonFormat, read_text
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
 from optuna_ofa.space import Family, family_differences, family_from_json
@@ -114,8 +114,10 @@ def _require_alike(contents: Sequence[TableContent], path: Path) -> None:
 def _read_file(path: Path) -> TableContent:
     FORMAT.check_size(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         data = json.loads(text) if path.suffix == ".json" else _yaml(text)
+    except FormatError:
+        raise
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise FormatError(
             f"`path` must be a YAML or JSON table, but {path} is not: {error}"
@@ -128,7 +130,9 @@ def _read_file(path: Path) -> TableContent:
         return table_from_dict(data, path)
     entries = {str(key).rstrip(":"): _entry(key, value, path) for key, value in data.items()}
     dialect = _recognise(entries, path)
-    return TableContent(dialect, (TableSection(_resolutions(entries, dialect), entries),), {})
+    section = TableSection(_resolutions(entries, dialect), entries)
+    _require_time([section], path)
+    return TableContent(dialect, (section,), {})
 
 
 def _yaml(text: str) -> Any:
@@ -168,12 +172,20 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
             f"empty, but got {_short(metadata)} and {_short(sections)}."
         )
     family = data.get("family")
-    return TableContent(
-        dialect,
-        tuple(_section(s, path) for s in sections),
-        metadata,
-        None if family is None else family_from_json(family, str(path)),
-    )
+    read = tuple(_section(s, path) for s in sections)
+    _require_time(read, path)
+    owner = None if family is None else family_from_json(family, str(path))
+    return TableContent(dialect, read, metadata, owner)
+
+
+def _require_time(sections: Sequence[TableSection], path: Path) -> None:
+    """Refuse a section whose entries are all 0: so would whole networks be."""
+    for section in sections:
+        if section.entries and not any(e.mean_ms > 0 for e in section.entries.values()):
+            raise FormatError(
+                f"`path` must hold positive milliseconds, but all of {path} at "
+                f"{list(section.resolutions)} pixels are 0."
+            )
 
 
 def _section(data: Any, path: Path) -> TableSection:
@@ -200,6 +212,8 @@ def _entry(key: object, value: Any, path: Path) -> Entry:
             f"`{key}` in {path} must be a mapping with `mean`, but is {_short(value)}."
         )
     try:
+        if isinstance(value["mean"], bool):
+            raise TypeError("a boolean is no number")
         mean, count = float(value["mean"]), int(value.get("count", 0))
         median, least = (float(value.get(key, math.nan)) for key in ("median", "min"))
         std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))

@@ -21,6 +21,7 @@ from optuna.trial import TrialState
 from optuna_ofa import SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.exceptions import (
     FailedPredictionWarning,
+    ImplausibleValueWarning,
     InfeasibleConstraintError,
     InvalidArgumentError,
     SearchSpaceExhaustedError,
@@ -361,10 +362,21 @@ class TestWrongTelling:
             ([[70.0, 20.0]], r"`values` must have a row for each of 2 subnets, but has 1"),
             ([[70.0, 20.0], [70.0]], r"`values\[1\]` must be one number for each of top1, lat"),
             ([[70.0, 20.0], 70.0], r"`values\[1\]` must be one number for each of top1, lat"),
-            ([[70.0, 20.0], ["a", 2.0]], r"`values\[1\]` must be numbers of top1, latency_ms"),
+            ([[70.0, 20.0], ["a", 2.0]], r"`values\[1\]` must be numbers, but got \['a'"),
             ([[70.0, 20.0], [70.0, np.inf]], r"`values\[1\]` must be finite, .* got \[70.0, inf"),
+            ([[70.0, 20.0], [70.0, -3.0]], r"`values\[1\]` must be positive, .* latency_ms -3"),
+            ([[70.0, 20.0], [70.0, 0.0]], r"`values\[1\]` must be positive, .* latency_ms 0"),
+            ([[7000.0, 20.0], None], r"`values\[0\]` must be in percent, .* got top1 7000"),
+            ([[-1.0, 20.0], None], r"`values\[0\]` must be in percent, .* got top1 -1"),
+            ([[True, 20.0], None], r"`values\[0\]` must be numbers, but got \[True, 20.0\]"),
+            ([np.array([False, True]), None], r"`values\[0\]` must be numbers"),
+            ([["70", "20"], None], r"`values\[0\]` must be numbers"),
+            (["70", None], r"`values\[0\]` must be numbers"),
         ],
-        ids=["rows", "columns", "number", "text", "infinite"],
+        ids=[
+            *("rows", "columns", "number", "text", "infinite", "negative", "zero", "7000 %"),
+            *("negative top1", "boolean", "booleans", "texts", "one text"),
+        ],
     )
     def test_values(self, make_study: Make, values: Any, message: str) -> None:
         study = make_study()
@@ -380,10 +392,12 @@ class TestWrongTelling:
             ({"latency_ms": [1.0, 2.0]}, r"that are no objectives, \['n_macs'\], .*'latency_ms'"),
             ({"n_params": [1.0, 2.0]}, r"`constraints` must be of constrained .*'n_params'"),
             ({"n_macs": [1.0]}, r"`constraints\['n_macs'\]` must be 2 numbers"),
-            ({"n_macs": [1.0, "a"]}, r"`constraints\['n_macs'\]` must be 2 numbers"),
+            ({"n_macs": [1.0, "a"]}, r"`constraints\['n_macs'\]` must be numbers"),
             ({"n_macs": [1.0, np.inf]}, r"`constraints\['n_macs'\]` must be 2 numbers, NaN where"),
+            ({"n_macs": [1.0, -1.0]}, r"`constraints\['n_macs'\]` must be positive, .* -1"),
+            ({"n_macs": [True, 1.0]}, r"`constraints\['n_macs'\]` must be numbers"),
         ],
-        ids=["objective", "no-constraint", "length", "text", "infinite"],
+        ids=["objective", "no-constraint", "length", "text", "infinite", "negative", "boolean"],
     )
     def test_constraints(self, make_study: Make, constraints: Any, message: str) -> None:
         study = make_study(constraints={"n_macs": 5e8, "latency_ms": 30.0})
@@ -392,6 +406,25 @@ class TestWrongTelling:
         with pytest.raises(InvalidArgumentError, match=message):
             study.tell_batch(asked, measure(asked), constraints=constraints)
         assert study.trials == before
+
+    def test_columns_in_each_others_place(self, make_study: Make) -> None:
+        study = make_study()
+        asked = study.ask_batch(2)
+        before = study.trials
+        rows = [row[::-1] for row in measure(asked)]
+        with pytest.raises(InvalidArgumentError, match=r"`values\[1\]` must have top1 and latency"):
+            study.tell_batch(asked, rows)
+        assert study.trials == before
+
+    def test_fractions_are_warned_of(self, make_study: Make) -> None:
+        study = make_study()
+        asked = study.ask_batch(2)
+        rows = [[top1 / 100, latency] for top1, latency in measure(asked)]
+        with pytest.warns(
+            ImplausibleValueWarning, match=r"`values\[:, 0\]` is probably a fraction"
+        ):
+            study.tell_batch(asked, rows)
+        assert states(study) == [TrialState.COMPLETE] * 2
 
     def test_telling_twice(self, make_study: Make) -> None:
         study = make_study()

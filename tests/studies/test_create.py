@@ -14,7 +14,12 @@ import pytest
 import optuna_ofa
 from optuna_ofa import AccuracyPredictor, LatencyTable, SearchSpace, SubnetStudy, data, get_family
 from optuna_ofa.data import _find
-from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, StudyMismatchError
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    ImplausibleValueWarning,
+    InvalidArgumentError,
+    StudyMismatchError,
+)
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import Problem
 from optuna_ofa.samplers import NSGAIISampler
@@ -120,10 +125,33 @@ class TestArguments:
         with pytest.raises(InvalidArgumentError, match="`objectives` must be different metrics"):
             make_study(objectives=objectives)
 
-    @pytest.mark.parametrize("bound", [float("nan"), float("inf")])
-    def test_bounds_must_be_finite(self, make_study: Make, bound: float) -> None:
+    @pytest.mark.parametrize("bound", [float("nan"), float("inf"), None])
+    def test_bounds_must_be_finite(self, make_study: Make, bound: Any) -> None:
         with pytest.raises(InvalidArgumentError, match=r"`constraints\['top1'\]` must be finite"):
             make_study(constraints={"top1": bound})
+
+    @pytest.mark.parametrize(
+        ("metric", "bound", "rule"),
+        [
+            ("top1", 7500, "in percent, from 0 to 100"),
+            ("top1", -1, "in percent, from 0 to 100"),
+            ("top1", True, "numbers"),
+            ("top1", "75", "numbers"),
+            ("latency_ms", 0, "positive"),
+            ("n_macs", -3e8, "positive"),
+        ],
+    )
+    def test_bounds_are_values_of_their_metric(
+        self, make_study: Make, metric: str, bound: Any, rule: str
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match=rf"`constraints\['{metric}'\]` .*{rule}"):
+            make_study(constraints={metric: bound})
+
+    def test_a_bound_that_is_a_fraction_is_warned_of(self, make_study: Make) -> None:
+        with pytest.warns(
+            ImplausibleValueWarning, match=r"top1'\]` is probably a fraction: .*0.75"
+        ):
+            make_study(constraints={"top1": 0.75})
 
     def test_an_unknown_family_is_refused(self) -> None:
         with pytest.raises(InvalidArgumentError, match=r"one of ofa_mbv3_w1.0, .* got 'resnet'"):

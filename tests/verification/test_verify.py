@@ -28,6 +28,7 @@ from optuna_ofa.exceptions import (
     EmptyFrontError,
     FailedMeasurementWarning,
     FamilyMismatchError,
+    ImplausibleValueWarning,
     InvalidArgumentError,
     InvalidSubnetError,
     MeasurementError,
@@ -285,16 +286,54 @@ class TestFailures:
         # the eleventh was asked for and gave nothing
         assert len(measure["latency_ms"].asked) == n - 10
 
-    @pytest.mark.parametrize("wrong", [(1.0, 2.0, 3.0), "fast", math.inf, {}], ids=repr)
+    @pytest.mark.parametrize(
+        "wrong", [(1.0, 2.0, 3.0), "fast", math.inf, {}, 0.0, -3.0, True, (5.0, -1.0)], ids=repr
+    )
     def test_other_returns_are_refused_and_nothing_is_lost(
         self, study: SubnetStudy, wrong: object
     ) -> None:
         numbers = itertools.chain([5.0, 6.0], itertools.repeat(wrong))
         measure = {"top1": lambda _: 40.0, "latency_ms": lambda _: next(numbers)}
-        expected = r"`measure\['latency_ms'\]` must return a finite number.*but returned"
+        expected = r"`measure\['latency_ms'\]` (must|returns must)"
         with pytest.raises(InvalidArgumentError, match=expected):
             study.verify(measure, points=4)
         assert len(study.results(kind="measured").numbers) == 2
+
+    @pytest.mark.parametrize(
+        ("value", "std", "match"),
+        [
+            (7500.0, 1.0, "must be in percent, .* got top1 7500"),
+            (75.0, -1.0, "deviation .* got -1"),
+        ],
+        ids=["value", "std"],
+    )
+    def test_a_meter_of_implausible_values_is_refused(
+        self, study: SubnetStudy, value: float, std: float, match: str
+    ) -> None:
+        class Wrong(Meter):
+            def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
+                return Readings(np.full(len(matrix), value), np.full(len(matrix), std), {})
+
+        with pytest.raises(InvalidArgumentError, match=rf"`measure\['top1'\]` .*{match}"):
+            study.verify(devices(study) | {"top1": Wrong()}, points=3)
+        assert not study.results(kind="predicted").measured.any()
+
+    def test_metrics_in_each_others_place_leave_nothing(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        study = make_study(storage=sqlite, study_name="a")
+        right = devices(study)
+        wrong = {"top1": right["latency_ms"], "latency_ms": right["top1"]}
+        with pytest.raises(InvalidArgumentError, match=r"`measure` must have .* in their places"):
+            study.verify(wrong, points=3)
+        n_asked = len(right["top1"].asked)
+        assert len(study.verify(right, points=3)) == 3
+        assert len(right["top1"].asked) == n_asked + 3  # the wrong ones are not known
+
+    def test_fractions_are_warned_of(self, study: SubnetStudy) -> None:
+        measure = devices(study) | {"top1": lambda _: 0.75}
+        with pytest.warns(ImplausibleValueWarning, match=r"`measure\['top1'\]` is probably a frac"):
+            study.verify(measure, points=3)
 
     def test_a_meter_that_gives_too_few_is_refused(self, study: SubnetStudy) -> None:
         class Short(Meter):

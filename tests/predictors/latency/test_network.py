@@ -154,9 +154,11 @@ def test_it_is_an_objective(table: LatencyTable) -> None:
     [
         ([1.0] * 9, "`latency_ms` must be 10 positive numbers"),
         ([1.0] * 9 + [float("nan")], "`latency_ms` must be 10 positive numbers.*nan"),
-        ([1.0] * 9 + [-1.0], "`latency_ms` must be 10 positive numbers.*-1"),
+        ([1.0] * 9 + [-1.0], "`latency_ms` must be positive, .* -1"),
+        ([1.0] * 9 + [0.0], "`latency_ms` must be positive, .* 0"),
+        ([1.0] * 9 + [True], "`latency_ms` must be numbers"),
     ],
-    ids=["short", "nan", "negative"],
+    ids=["short", "nan", "negative", "zero", "boolean"],
 )
 def test_impossible_latencies_are_refused(latency: list[float], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):

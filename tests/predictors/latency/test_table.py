@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,13 @@ def table() -> LatencyTable:
 
 def entries_of(table: LatencyTable, subnet: Subnet) -> list[Entry]:
     return [table.layer(layer, subnet.resolution) for layer in subnet_layers(subnet)]
+
+
+@pytest.mark.parametrize("mean", [-1.0, math.nan, math.inf, True, "1"], ids=repr)
+def test_measurements_are_milliseconds(mean: Any) -> None:
+    latencies = LATENCIES | {next(iter(LATENCIES)): Entry(mean)}
+    with pytest.raises(InvalidArgumentError, match="`latencies` must be"):
+        LatencyTable.from_measurements(family=FAMILY, resolutions=[224], latencies=latencies)
 
 
 def test_describes_itself(table: LatencyTable) -> None:

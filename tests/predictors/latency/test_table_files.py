@@ -70,6 +70,7 @@ def test_json_in_a_published_dialect_is_read(tmp_path: Path) -> None:
         (table("{mean: .nan}"), "finite, non-negative"),
         (table("{mean: .inf}"), "finite, non-negative"),
         (table("{mean: fast}"), "must have numbers, but has .*fast"),
+        (table("{mean: true}"), "must have numbers, but has .*True"),
         (table("{mean: [1]}"), "must have numbers"),
         (table("{mean: 1, std: -1}"), "finite, non-negative"),
         (table("{mean: 1, std: .inf}"), "finite, non-negative"),
@@ -92,6 +93,7 @@ def test_json_in_a_published_dialect_is_read(tmp_path: Path) -> None:
         "nan",
         "infinite",
         "word",
+        "boolean",
         "nested-mean",
         "negative-std",
         "infinite-std",
@@ -168,7 +170,7 @@ def test_long_values_are_shortened(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "table.yaml").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(FormatError, match="must be a YAML or JSON table"):
+    with pytest.raises(FormatError, match="`path` must be a text file in UTF-8"):
         LatencyTable.load(tmp_path / "table.yaml")
 
 
@@ -196,6 +198,14 @@ def test_folder_of_several_dialects_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(table(block=OTHER_BLOCK))
     with pytest.raises(FormatError, match=r"one dialect .* has \['ofa', 'proxylessnas'\]"):
         LatencyTable.load(tmp_path)
+
+
+def test_a_table_of_zeros_is_refused(tmp_path: Path) -> None:
+    sections = [{"resolutions": [192], "entries": {"a": {"mean": 0}, "b": {"mean": 0.0}}}]
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(OWN | {"sections": sections}))
+    with pytest.raises(FormatError, match=r"positive milliseconds, but all of .* at \[192\] pix"):
+        LatencyTable.load(path)
 
 
 def test_folder_of_several_families_is_refused(tmp_path: Path) -> None:

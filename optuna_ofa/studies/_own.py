@@ -1,0 +1,79 @@
+"""Values of objectives of the user's own, checked before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from optuna_ofa._plausible import numbers, warn_fractions
+from optuna_ofa.problem import PREDICTED, Problem, require_in_order, require_measured
+
+Objective = Callable[[optuna.Trial], float | Sequence[float]]
+
+
+def checked(problem: Problem, objective: Objective) -> Objective:
+    """Return an objective whose values are refused where their metrics cannot have them.
+
+    Args:
+        problem: The problem of the study, which is not checked itself.
+        objective: An objective of the user's own.
+    """
+    if isinstance(objective, Problem):
+        return objective
+
+    def call(trial: optuna.Trial) -> float | Sequence[float]:
+        values = objective(trial)
+        require_own(problem, values, trial.params, "The objective's values")
+        return values
+
+    return call
+
+
+def require_own(problem: Problem, values: Any, params: dict[str, Any], where: str) -> None:
+    """Refuse values that the objectives cannot have, or that are in each other's places.
+
+    What is no row of numbers for the objectives is left to Optuna, which fails such trials.
+
+    Args:
+        problem: The problem.
+        values: A number, or one for each objective.
+        params: Parameters of the trial.
+        where: What gave the values.
+
+    Raises:
+        InvalidArgumentError: If a value breaks a rule.
+
+    Warns:
+        ImplausibleValueWarning: An accuracy is probably a fraction.
+    """
+    if values is None:
+        return
+    row = numbers(values, where).tolist()
+    if len(row) != len(problem.objectives):
+        return
+    require_measured(problem.objectives, row, where)
+    told = dict(zip(problem.objectives, row, strict=True))
+    require_in_order(told, _predicted(problem, params), where)
+    for metric, value in told.items():
+        warn_fractions(metric, value, where, stacklevel=4)
+
+
+def require_trial(problem: Problem, trial: FrozenTrial) -> None:
+    """Refuse a finished trial with values that the objectives cannot have."""
+    if trial.values is not None and trial.user_attrs.get("kind") != PREDICTED:
+        require_own(problem, trial.values, trial.params, "`trial`")
+
+
+def _predicted(problem: Problem, params: dict[str, Any]) -> dict[str, float]:
+    """Return the predictions of a trial's subnet; none where it has no subnet, or they fail."""
+    if len(problem.objectives) < 2:
+        return {}
+    try:
+        matrix = problem.space.from_params([params])
+        found = problem.evaluate(matrix)
+    except Exception:  # whatever a predictor raises: nothing is known then
+        return {}
+    return dict(zip(problem.objectives, found.values[0].tolist(), strict=True))

@@ -1,0 +1,58 @@
+"""Measured values beside what was predicted."""
+
+from __future__ import annotations
+
+import pytest
+
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.problem import require_in_order, require_measured
+
+PREDICTED = {"top1": 75.0, "latency_ms": 9.0, "n_macs": 3e8}
+
+
+def test_each_metric_has_its_rule() -> None:
+    require_measured(["top1", "latency_ms"], [0.0, float("nan")], "`a`")
+    with pytest.raises(InvalidArgumentError, match="`a` must be positive, but got latency_ms 0"):
+        require_measured(["top1", "latency_ms"], [75.0, 0.0], "`a`")
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        {"top1": 9.0, "latency_ms": 75.0},
+        {"top1": 10.5, "latency_ms": 73.0},  # 17 % slower, 2 points worse
+        {"latency_ms": 75.0, "top1": 9.0},
+        {"top1": 8.0, "n_macs": 3e8, "latency_ms": 75.0},
+        {"latency_ms": 3e8, "n_macs": 9.0},
+    ],
+    ids=str,
+)
+def test_exchanged_values_are_refused(measured: dict[str, float]) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"`a` must have \w+ and \w+ in their places"):
+        require_in_order(measured, PREDICTED, "`a`")
+
+
+def test_it_says_all_four_numbers() -> None:
+    words = r"got top1 9 and latency_ms 75 where 75 and 9 are predicted; they are probably exch"
+    with pytest.raises(InvalidArgumentError, match=words):
+        require_in_order({"top1": 9.0, "latency_ms": 75.0}, PREDICTED, "`a`")
+
+
+@pytest.mark.parametrize(
+    ("measured", "predicted"),
+    [
+        ({"top1": 75.0, "latency_ms": 75.0}, PREDICTED),  # a device eight times slower
+        ({"top1": 9.0, "latency_ms": 9.0}, PREDICTED),  # statistics that were not recalibrated
+        ({"top1": 0.0, "latency_ms": 9.0}, PREDICTED),
+        ({"top1": 30.0, "latency_ms": 40.0}, PREDICTED),
+        ({"top1": 70.0, "latency_ms": 75.0}, {"top1": 75.0, "latency_ms": 70.0}),  # near each other
+        ({"top1": 9.0, "latency_ms": 75.0}, {}),
+        ({"top1": 9.0}, PREDICTED),
+        ({"top1": float("nan"), "latency_ms": 75.0}, PREDICTED),
+    ],
+    ids=str,
+)
+def test_values_that_only_differ_pass(
+    measured: dict[str, float], predicted: dict[str, float]
+) -> None:
+    require_in_order(measured, predicted, "`a`")
