@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from optuna_ofa.profiling import MeasurementSettings
+    from optuna_ofa.space import Family
 
 # Copies of names in `optuna_ofa.profiling` and `optuna_ofa.problem`, which take seconds to import;
 # a test compares them.
@@ -19,9 +21,37 @@ METRIC_NAMES = ("top1", "latency_ms", "n_macs", "n_params", "moved_mb", "peak_me
 Arguments = dict[str, Any]
 
 
-def add_supernet(parser: argparse.ArgumentParser) -> None:
-    """Add the family."""
-    parser.add_argument("--supernet", required=True, help="a family, such as ofa_mbv3_w1.2")
+def add_supernet(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add the family, which is required unless there is a default."""
+    parser.add_argument(
+        "--supernet",
+        required=default is None,
+        help="a family, such as ofa_mbv3_w1.2, or a file that holds one of your own: what "
+        "`Family.save` wrote, a checkpoint, a predictor"
+        + (f" (default: that of {default})" if default else ""),
+    )
+
+
+def family_from(arguments: Arguments, *files: str) -> Family:
+    """Return the family of ``--supernet``, or that of the first file among other arguments.
+
+    Raises:
+        InvalidArgumentError: If there is neither.
+        FormatError: If the file holds no family.
+    """
+    from optuna_ofa.exceptions import InvalidArgumentError
+    from optuna_ofa.space import get_family
+
+    if arguments["supernet"]:
+        return get_family(arguments["supernet"])
+    found = [arguments[name] for name in files if arguments[name]]
+    path = next((path for path in found if Path(path).is_file()), None)
+    if path is None:
+        raise InvalidArgumentError(
+            f"`supernet` must be a family where {' and '.join(f'`{f}`' for f in files)} are no "
+            f"files that hold one, but got None."
+        )
+    return get_family(path)
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:

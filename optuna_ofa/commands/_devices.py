@@ -14,6 +14,7 @@ from optuna_ofa.commands._arguments import (
     add_settings,
     add_supernet,
     add_table,
+    family_from,
     measurement_settings,
 )
 
@@ -44,11 +45,11 @@ def _run_measure(arguments: Arguments) -> Output:
     )
 
 
-def _sample(arguments: Arguments) -> tuple[SearchSpace, Matrix]:
-    """Return the space and random subnets of it."""
+def _sample(arguments: Arguments, *files: str) -> tuple[SearchSpace, Matrix]:
+    """Return the space and random subnets of it; ``files`` are arguments that hold the family."""
     from optuna_ofa.space import SearchSpace
 
-    space = SearchSpace(arguments["supernet"])
+    space = SearchSpace(family_from(arguments, *files))
     return space, space.sample(arguments["n"], seed=arguments["seed"])
 
 
@@ -116,7 +117,7 @@ PROFILE = Command(
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    add_supernet(parser)
+    add_supernet(parser, default="the table")
     parser.add_argument("--table", required=True, help="latency table of this device")
     add_sample(parser)
 
@@ -126,7 +127,7 @@ def _run_compare(arguments: Arguments) -> Output:
     from optuna_ofa.predictors import LatencyPredictor, LatencyTable
     from optuna_ofa.profiling import latency_report, measure
 
-    space, matrix = _sample(arguments)
+    space, matrix = _sample(arguments, "table")
     table = LatencyTable.load(arguments["table"])
     runtime = arguments["runtime"]
     if table.metadata.get("runtime", runtime) != runtime:
@@ -197,7 +198,7 @@ GRAPHS = Command(
   three steps, the middle one on the device:
     optuna-ofa graphs folder --supernet ofa_mbv3_w1.0 --runtime onnxruntime
     cd folder && python -m on_device --runtime onnxruntime .
-    optuna-ofa collect folder --supernet ofa_mbv3_w1.0 --out phone.json
+    optuna-ofa collect folder --out phone.json
 """,
     _add_graphs,
     _run_graphs,
@@ -206,7 +207,7 @@ GRAPHS = Command(
 
 def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="what `graphs` wrote, with the results.json of the device")
-    add_supernet(parser)
+    add_supernet(parser, default="the graphs")
     _add_out(parser)
 
 
@@ -225,7 +226,7 @@ COLLECT = Command(
     "collect",
     "make the latency table of a folder of graphs that a device has measured",
     """\
-  optuna-ofa collect folder --supernet ofa_mbv3_w1.0 --out phone.json
+  optuna-ofa collect folder --out phone.json
 """,
     _add_collect,
     _run_collect,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="opset of ONNX, for onnx and onnx_int8 (default: that of measured graphs, 17)",
     )
-    parser.add_argument("--subnet", metavar="FILE", help="the subnet as JSON, instead of a study")
+    parser.add_argument(
+        "--subnet", metavar="FILE", help="the subnet as JSON, or the metadata of an export"
+    )
     add_study(parser, required=False)
     add_within(parser, "the best subnet of the study within this limit; may be repeated")
     parser.add_argument(
@@ -76,19 +79,33 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
     from optuna_ofa.commands import _studies
     from optuna_ofa.deployment import figures_of
     from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.space import Subnet
+    from optuna_ofa.studies import PREDICTORS
 
     if (arguments["subnet"] is None) == (arguments["storage"] is None):
         raise InvalidArgumentError(
             "`subnet` or `storage` must be given, and not both, to say which subnet is meant."
         )
     if arguments["subnet"] is not None:
-        return Subnet.from_json(Path(arguments["subnet"]).read_text(encoding="utf-8")), ()
+        return _subnet(Path(arguments["subnet"])), ()
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
     point = front.best(**limits(arguments["within"])) if arguments["within"] else front.knee()
-    device = found.user_attrs.get(_studies.PREDICTORS, {}).get("hardware")
+    device = found.user_attrs.get(PREDICTORS, {}).get("hardware")
     return point.subnet, figures_of(point, device=device)
+
+
+def _subnet(path: Path) -> Subnet:
+    """Read the subnet of a file: its JSON, or the metadata of an export."""
+    from optuna_ofa.exceptions import FormatError
+    from optuna_ofa.space import Subnet
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"`subnet` must be a JSON file, but {path} is not: {error}") from error
+    if not isinstance(data, dict):
+        raise FormatError(f"`subnet` must be a JSON object, but {path} has {data!r:.100}.")
+    return Subnet.from_dict(data.get("subnet", data))
 
 
 def _images(file: str) -> Tensor | None:

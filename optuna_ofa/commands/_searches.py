@@ -13,6 +13,7 @@ from optuna_ofa.commands._arguments import (
     add_study,
     add_supernet,
     add_within,
+    family_from,
     limits,
     measurement_settings,
 )
@@ -21,7 +22,7 @@ _N_PICKS = 5
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
-    add_supernet(parser)
+    add_supernet(parser, default="the file of --accuracy or --hardware")
     add_study(parser, required=False)
     parser.add_argument(
         "--n", type=int, default=20_000, help="subnets to evaluate (default: 20000)"
@@ -53,7 +54,7 @@ def _run_search(arguments: Arguments) -> Output:
 
     _studies.quiet_optuna()
     _studies.require_picture(arguments["plot"])
-    family, sizes = arguments["supernet"], arguments["resolutions"]
+    family, sizes = family_from(arguments, "accuracy", "hardware"), arguments["resolutions"]
     found = study(
         SearchSpace(family, resolution=sizes) if sizes else family,
         hardware=arguments["hardware"],
@@ -66,7 +67,6 @@ def _run_search(arguments: Arguments) -> Output:
         seed=arguments["seed"],
         keep=arguments["keep"],
     )
-    _studies.remember_predictors(found, arguments)
     found.search(n_evaluations=arguments["n"])
     if arguments["plot"]:
         _studies.save(found.plot_front(), arguments["plot"])

@@ -14,21 +14,17 @@ if TYPE_CHECKING:
     from optuna_ofa.fronts import Front, FrontPoint
     from optuna_ofa.studies import SubnetStudy
 
-# User attribute of a study: the names or files of its predictors, for the next command.
-PREDICTORS = "optuna_ofa:predictors"
-
 
 def open_study(arguments: Arguments) -> SubnetStudy:
     """Open a study that another command or a script made.
 
     Raises:
-        InvalidArgumentError: If there is none of that name, or it is no study of this package.
+        InvalidArgumentError: If there is none of that name.
+        StudyMismatchError: If it is no study of this package, or has other predictors.
     """
     import optuna
 
     from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.problem import DESCRIPTION
-    from optuna_ofa.space import get_family, space_of_choices
     from optuna_ofa.storage import open_shared, storage_errors
     from optuna_ofa.studies import study
 
@@ -36,31 +32,15 @@ def open_study(arguments: Arguments) -> SubnetStudy:
     name, store = arguments["study"], open_shared(arguments["storage"])
     with storage_errors(arguments["storage"]):
         names = optuna.get_all_study_names(store)
-        if name not in names:
-            known = ", ".join(names) or "nothing, because the storage is empty"
-            raise InvalidArgumentError(f"`study` must be one of {known}, but got {name!r}.")
-        stored = optuna.load_study(study_name=name, storage=store).user_attrs
-    if DESCRIPTION not in stored:
-        raise InvalidArgumentError(f"`study` must be one of optuna_ofa, but {name!r} is not.")
-    description, predictors = stored[DESCRIPTION], stored.get(PREDICTORS, {})
+    if name not in names:
+        known = ", ".join(names) or "nothing, because the storage is empty"
+        raise InvalidArgumentError(f"`study` must be one of {known}, but got {name!r}.")
     return study(
-        space_of_choices(get_family(description["family"]), description["choices"]),
-        hardware=arguments["hardware"] or predictors.get("hardware"),
-        accuracy=arguments["accuracy"] or predictors.get("accuracy"),
-        objectives=description["objectives"],
-        constraints=description["constraints"],
+        hardware=arguments["hardware"],
+        accuracy=arguments["accuracy"],
         storage=store,
         study_name=name,
-        load_if_exists=True,
     )
-
-
-def remember_predictors(found: SubnetStudy, arguments: Arguments) -> None:
-    """Write the names of the predictors to the study; files by their whole paths."""
-    names = {key: arguments[key] for key in ("hardware", "accuracy") if arguments[key]}
-    whole = {k: str(Path(v).resolve()) if Path(v).exists() else v for k, v in names.items()}
-    if found.user_attrs.get(PREDICTORS) != whole:
-        found.set_user_attr(PREDICTORS, whole)
 
 
 def quiet_optuna() -> None:

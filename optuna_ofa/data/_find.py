@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -71,8 +72,8 @@ def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTab
     return find_table(hardware, family) if isinstance(hardware, str | Path) else hardware
 
 
-def family_of(space: str | Family | SearchSpace) -> Family:
-    """Return the family of a space, a family, or a name."""
+def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
+    """Return the family of a space, a family, a name or a file."""
     if isinstance(space, SearchSpace):
         return space.family
     return space if isinstance(space, Family) else get_family(space)

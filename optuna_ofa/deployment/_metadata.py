@@ -42,7 +42,7 @@ def build_metadata(
     return {
         "optuna_ofa_export": VERSION,
         "format": name,
-        "family": subnet.family.name,
+        "family": subnet.family.to_dict(),
         "subnet": subnet.to_dict(),
         "input": {"shape": deployable.shape, "dtype": "float32"},
         "figures": [asdict(figure) for figure in figures],

@@ -254,7 +254,7 @@ class Problem:
         """
         ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
         return {
-            "family": self.space.family.name,
+            "family": self.space.family.to_dict(),
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,

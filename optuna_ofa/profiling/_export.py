@@ -15,8 +15,8 @@ from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, 
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling._table import build_table
-from optuna_ofa.profiling.on_device import Runtime
-from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.profiling.on_device import MANIFEST, Runtime
+from optuna_ofa.space import Family, SearchSpace, require_family
 
 Method = Literal["networks", "layers"]
 PLAN = "profile.json"
@@ -72,7 +72,7 @@ def export_profile(
 
 def table_from_folder(
     folder: str | Path,
-    space: str | Family | SearchSpace,
+    space: str | Family | SearchSpace | None = None,
     *,
     max_spread: float = MeasurementSettings.max_spread,
 ) -> LatencyTable:
@@ -80,14 +80,15 @@ def table_from_folder(
 
     Args:
         folder: The folder.
-        space: The space that it was written for.
+        space: The space that it was written for; None is the family that the folder names.
         max_spread: As in `MeasurementSettings`.
 
     Raises:
         FormatError: If a file is missing or damaged.
+        FamilyMismatchError: If the graphs are of another family; says what differs.
         NoisyDeviceError: If repeated runs differ too much.
     """
-    space, folder = as_space(space), Path(folder)
+    folder = Path(folder)
     try:
         plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
         extra = {"resolutions": list(plan["resolutions"]), "method": str(plan["method"])}
@@ -95,7 +96,9 @@ def table_from_folder(
         raise FormatError(
             f"`folder` must be one that `export_profile` wrote, but {folder} is not: {error!r}"
         ) from error
-    graphs = read_manifest(folder, space)
+    family, graphs = read_manifest(folder)
+    space = as_space(family if space is None else space)
+    require_family(family, space.family, "folder", str(folder / MANIFEST))
     return build_table(space, graphs, read_results(folder), max_spread=max_spread, extra=extra)
 
 

@@ -14,11 +14,19 @@ from typing import Any, NamedTuple
 import optuna_ofa.profiling.on_device as on_device
 from optuna_ofa._files import JsonFormat
 from optuna_ofa._writing import replacing
-from optuna_ofa.exceptions import FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.profiling._runtimes import find_writer
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling.on_device import INT8, MANIFEST, Progress
-from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, subnet_layers, subnet_of
+from optuna_ofa.space import (
+    Family,
+    Layer,
+    Subnet,
+    family_from_json,
+    require_family,
+    subnet_layers,
+    subnet_of,
+)
 
 FORMAT = JsonFormat("optuna_ofa.graphs", version=1, max_mib=256, argument="folder")
 SCRIPT = "on_device"
@@ -75,6 +83,7 @@ def write_folder(
     Raises:
         InvalidArgumentError: If the folder has other graphs, or nothing writes graphs for the
             runtime in that precision.
+        FamilyMismatchError: If the folder has graphs of another family; says what differs.
     """
     suffix, batch, precision = settings.graph_suffix, settings.batch, settings.precision
     write = find_writer(suffix, precision)
@@ -82,7 +91,7 @@ def write_folder(
     every = [*graphs_of([anchor(family)]), *graphs]
     files = [f"{_digest(graph, batch, precision)}{suffix}" for graph in every]
     manifest: dict[str, Any] = {
-        "family": family.name,
+        "family": family.to_dict(),
         "batch": batch,
         # other precisions use the same graphs
         "precision": precision if precision == INT8 else "float32",
@@ -90,7 +99,11 @@ def write_folder(
     }
     path = folder / MANIFEST
     wrapped = json.loads(json.dumps(FORMAT.wrap(manifest)))
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != wrapped:
+    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else wrapped
+    if there != wrapped:
+        require_family(
+            family_from_json(there.get("family"), str(path)), family, "folder", str(path)
+        )
         raise InvalidArgumentError(
             f"`folder` must be new, or have the same graphs, but {folder} has others."
         )
@@ -124,23 +137,23 @@ def _described(graph: Graph, file: str) -> dict[str, Any]:
     return entry
 
 
-def read_manifest(folder: Path, space: SearchSpace) -> dict[str, Graph]:
-    """Return the graphs of a folder by their files, the anchor first.
+def read_manifest(folder: Path) -> tuple[Family, dict[str, Graph]]:
+    """Return the family of a folder and its graphs by their files, the anchor first.
 
     Raises:
-        FormatError: If the folder has no manifest of graphs, or one of another family.
+        FormatError: If the folder has no manifest of graphs.
+        FamilyMismatchError: If its family has a published name and another table.
     """
     path = folder / MANIFEST
-    family = space.family
     try:
         data = FORMAT.read(path)
-        if data["family"] != family.name:
-            raise ValueError(f"it is of {data['family']}")
-        return {entry["file"]: _read(entry, family) for entry in data["graphs"]}
+        family = family_from_json(data["family"], str(path))
+        return family, {entry["file"]: _read(entry, family) for entry in data["graphs"]}
+    except FamilyMismatchError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"`folder` must have a {MANIFEST} for {space.family.name}, but {path} cannot be read: "
-            f"{error}"
+            f"`folder` must have a {MANIFEST}, but {path} cannot be read: {error}"
         ) from error
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+# what a message names of many differences or choices; two unlike families have some fifty
+_MOST = 6
 _PARTS = ("stem", "head")
 
 
@@ -38,11 +40,14 @@ def differences(
         here: Where the second one is.
     """
     first, second = _entries(theirs), _entries(ours)
-    return "; ".join(
+    every = dict.fromkeys([*first, *second])
+    different = [field for field in every if first.get(field) != second.get(field)]
+    words = [
         f"{field}: {_text(first.get(field))} {there}, {_text(second.get(field))} {here}"
-        for field in dict.fromkeys([*first, *second])
-        if first.get(field) != second.get(field)
-    )
+        for field in different[:_MOST]
+    ]
+    more = len(different) - _MOST
+    return "; ".join(words + ([f"and {more} more"] if more > 0 else []))
 
 
 def _entries(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,5 +63,8 @@ def _entries(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return str(value[0]) if len(value) == 1 else f"({', '.join(map(str, value))})"
+        words = [str(v) for v in value]
+        if len(words) > _MOST:
+            words = [*words[:2], "...", words[-1]]
+        return words[0] if len(words) == 1 else f"({', '.join(words)})"
     return "none" if value is None else str(value)

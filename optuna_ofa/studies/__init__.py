@@ -3,6 +3,7 @@
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._create import study
 from optuna_ofa.studies._engine import Engine as Engine
+from optuna_ofa.studies._stored import PREDICTORS as PREDICTORS
 from optuna_ofa.studies._study import SubnetStudy, require_number as require_number
 
 __all__ = ["Asked", "SubnetStudy", "study"]

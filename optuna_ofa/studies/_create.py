@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -16,24 +17,26 @@ from optuna_ofa.data import (
     find_hardware,
     latency_predictor,
 )
-from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
+from optuna_ofa.exceptions import DownloadError, InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
 from optuna_ofa.problem import METRICS, Keep, Problem
 from optuna_ofa.samplers import NSGAIISampler, PredictorEstimator, SubnetSampler, SurrogateSampler
-from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.space import Family, SearchSpace, family_differences, family_from_json
 from optuna_ofa.storage import find_study, make_study, open_shared, storage_errors
+from optuna_ofa.studies._stored import Stored, UnknownPredictor, read_stored, remember_predictors
 from optuna_ofa.studies._study import SubnetStudy
 
 # The predictors know the sizes already, so the start serves to correct them.
 _N_STARTUP_TRIALS = 10
+_OBJECTIVES = ("top1", "latency_ms")
 
 
 def study(
-    space: str | Family | SearchSpace,
+    space: str | os.PathLike[str] | Family | SearchSpace | None = None,
     *,
     hardware: HardwareSource | None = None,
     accuracy: AccuracySource | None = None,
-    objectives: Sequence[str] = ("top1", "latency_ms"),
+    objectives: Sequence[str] | None = None,
     constraints: Mapping[str, float] | None = None,
     storage: str | BaseStorage | None = None,
     study_name: str | None = None,
@@ -47,8 +50,11 @@ def study(
     """Create or continue a study that searches a supernet for Pareto-optimal subnets.
 
     Args:
-        space: A family by name or value, or a `SearchSpace`. The resolutions of a family are cut
-            down to those that the predictors cover; a space is taken as it is.
+        space: A family by name, file or value (`get_family`), or a `SearchSpace`. The resolutions
+            of a family are cut down to those that the predictors cover; a space is taken as it is.
+            None opens the study ``study_name`` of the storage as it is there: space, objectives,
+            constraints, caution, and the predictors that were given by name or file. Predictors
+            that the storage does not know are needed only where something is predicted.
         hardware: The device: a latency table, its file or folder, the name of a published
             (``"note10"``, ``"i7-8700k"``) or packaged one, or a `Predictor` of your own. None
             takes the family's packaged table.
@@ -56,6 +62,7 @@ def study(
             family's packaged or published one.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent, up),
             ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb`` (all down).
+            None is ``("top1", "latency_ms")``.
         constraints: Bounds by metric, also of metrics that are no objectives: upper ones, and a
             lower one for ``top1``.
         storage: An Optuna storage or its URL; None keeps the study in memory.
@@ -97,18 +104,29 @@ def study(
         raise InvalidArgumentError(
             f"`study_name` must be a text that is not empty, or None, but got {study_name!r}."
         )
+    store = open_shared(storage)
+    stored = None
+    if space is None:
+        _require_unset(objectives=objectives, constraints=constraints, caution=caution or None)
+        with storage_errors(storage):
+            stored = read_stored(store, study_name)
+        space, caution, load_if_exists = stored.space, stored.caution, True
+        objectives, constraints = stored.objectives, stored.constraints
+    objectives = _OBJECTIVES if objectives is None else objectives
     family = family_of(space)
     metrics = dict.fromkeys((*objectives, *(constraints or {})))
     found: dict[str, LatencyTable | Predictor] = {}
     if "top1" in metrics:
-        found["top1"] = _cautious(find_accuracy(accuracy, family), caution)
+        source = _source("accuracy", accuracy, family, stored)
+        unknown = isinstance(source, UnknownPredictor)
+        found["top1"] = source if unknown else _cautious(source, caution)
     elif caution:
         raise InvalidArgumentError(
             f"`caution` must be 0 where top1 is neither an objective nor constrained, but got "
             f"{caution}."
         )
     if "latency_ms" in metrics:
-        found["latency_ms"] = find_hardware(hardware, family)
+        found["latency_ms"] = _source("hardware", hardware, family, stored)
     space = space if isinstance(space, SearchSpace) else covered_space(family, found.values())
     problem = Problem(
         space=space,
@@ -133,10 +151,9 @@ def study(
     sampler.problem = problem
     if keep not in get_args(Keep):
         raise InvalidArgumentError(f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}.")
-    store = open_shared(storage)
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)
-        return SubnetStudy(
+        made = SubnetStudy(
             study_name=name,
             storage=store,
             sampler=sampler,
@@ -144,6 +161,33 @@ def study(
             problem=problem,
             keep=keep,
         )
+        remember_predictors(made, hardware=hardware, accuracy=accuracy)
+        return made
+
+
+def _require_unset(**arguments: object) -> None:
+    """Refuse arguments beside a study that is opened as it is."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise InvalidArgumentError(
+                f"`{name}` must be left out where `space` is None, because the study has its own, "
+                f"but got {value!r}."
+            )
+
+
+def _source(argument: str, given: Any, family: Family, stored: Stored | None) -> Any:
+    """Return a predictor or table: as given, as a stored study says, or the default.
+
+    A stored study can be read without, so what cannot be found for it is unknown.
+    """
+    find = find_accuracy if argument == "accuracy" else find_hardware
+    if stored is None or given is not None:
+        return find(given, family)
+    try:
+        return find(stored.predictors.get(argument), family)
+    except (InvalidArgumentError, DownloadError):
+        metric = "top1" if argument == "accuracy" else "latency_ms"
+        return UnknownPredictor(metric, stored.space)
 
 
 def _cautious(predictor: Predictor, caution: float) -> Predictor:
@@ -181,7 +225,10 @@ def _open(
     if not load_if_exists:
         return make_study(store, study_name, problem).study_name
     existing, stored = find_study(store, study_name, problem)
-    _require_same(existing.study_name, stored, problem.describe())
+    description = problem.describe()
+    known = [m for m, p in problem.predictors.items() if not isinstance(p, UnknownPredictor)]
+    description["predictions"] = {m: description["predictions"][m] for m in known}
+    _require_same(existing.study_name, stored, description)
     return existing.study_name
 
 
@@ -193,6 +240,15 @@ def _require_same(
             f"`study_name` must be of a study that optuna_ofa made, but {name!r} was not made by "
             f"it."
         )
+    if stored["family"] != description["family"]:
+        theirs, ours = (family_from_json(d["family"]) for d in (stored, description))
+        raise StudyMismatchError(
+            f"`study_name` must be of a study of the family {ours.name} as it is, but {name!r} is "
+            f"of {'another' if theirs.name == ours.name else theirs.name}: "
+            f"{family_differences(theirs, ours, 'in the study')}; use another name."
+        )
+    predictions = {m: stored["predictions"].get(m) for m in description["predictions"]}
+    stored = {**stored, "predictions": predictions}
     different = [k for k, value in description.items() if stored.get(k) != value]
     if different:
         key = different[0]

@@ -183,7 +183,7 @@ class TestMetadata:
         assert made == read_metadata(path)
         assert json.loads((tmp_path / "net.pt2.json").read_text()) == made
         assert made["format"] == "torch_export"
-        assert made["family"] == "tiny"
+        assert made["family"]["name"] == "tiny"
         assert Subnet.from_dict(made["subnet"], supernet.family) == subnet
         assert made["figures"] == [
             {"metric": "top1", "value": 76.5, "kind": "measured", "device": None, "std": 0.4},

@@ -20,6 +20,7 @@ from optuna_ofa import (
 )
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import (
+    FamilyMismatchError,
     FormatError,
     InvalidArgumentError,
     MeasurementError,
@@ -29,7 +30,7 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.profiling import GRAPHS_AT_ONCE, RuntimeSettings, export_profile, table_from_folder
 from optuna_ofa.profiling.on_device import OnnxRuntime, _rounds, measure_folder
-from optuna_ofa.space import Family, Layer, families
+from optuna_ofa.space import Family, Layer, families, mobilenet_v3_small_images
 
 RUNTIMES = ["onnxruntime", "openvino", "torch"]
 
@@ -242,8 +243,21 @@ def test_a_folder_of_another_family_is_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     export_profile(space, tmp_path / "f", runtime=device)
-    with pytest.raises(FormatError, match=r"manifest\.json for ofa_resnet50, .*ofa_mbv3_w1\.0"):
+    with pytest.raises(FamilyMismatchError, match=r"manifest\.json is of ofa_mbv3_w1\.0: name"):
         table_from_folder(tmp_path / "f", "ofa_resnet50")
+
+
+def test_a_folder_of_another_table_is_refused(device: Any, tmp_path: Path) -> None:
+    spaces = [
+        SearchSpace(mobilenet_v3_small_images("mine", n_classes=n), resolution=20) for n in (5, 10)
+    ]
+    settings = MeasurementSettings(runtime=device, n_rounds=2)
+    profile(spaces[0], settings, folder=tmp_path)
+    with pytest.raises(FamilyMismatchError, match="n_classes of the head: 5 in the file, 10"):
+        profile(spaces[1], settings, folder=tmp_path)
+    with pytest.raises(FamilyMismatchError, match="n_classes of the head: 5 in the file, 10"):
+        table_from_folder(tmp_path, spaces[1])
+    assert table_from_folder(tmp_path).family == spaces[0].family
 
 
 def test_a_folder_with_other_graphs_is_refused(

@@ -67,6 +67,13 @@ def test_difference_of_a_change(other: Family, difference: str) -> None:
         require_family(OWN, other, "path", "x.json")
 
 
+def test_few_of_many_differences_are_named() -> None:
+    text = family_differences(OWN, get_family("ofa_resnet50"))
+    assert text.startswith("name: own in the file, ofa_resnet50 in the family; architecture: ")
+    assert text.count(";") == 6
+    assert text.endswith("more")
+
+
 def test_missing_stages_are_differences() -> None:
     found = family_differences(OWN, replace(OWN, stages=OWN.stages[:2]))
     assert found.startswith("number of stages: 3 in the file, 2 in the family")

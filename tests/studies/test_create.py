@@ -41,7 +41,9 @@ class TestContinuing:
             pytest.param({"constraints": {"n_macs": 30.0}}, "constraints", id="metric"),
             pytest.param({"objectives": ("latency_ms", "top1")}, "objectives", id="order"),
             pytest.param({"objectives": ("top1", "n_macs")}, "objectives", id="objectives"),
-            pytest.param({"over": SearchSpace("ofa_mbv3_w1.2")}, "family", id="family"),
+            pytest.param(
+                {"over": SearchSpace("ofa_mbv3_w1.2")}, "ofa_mbv3_w1.0: name", id="family"
+            ),
             pytest.param({"over": SearchSpace("ofa_mbv3_w1.0")}, "choices", id="choices"),
             pytest.param({"accuracy": None}, "predictions", id="predictor"),
         ],
@@ -60,7 +62,7 @@ class TestContinuing:
         before = optuna.load_study(study_name="a", storage=sqlite)
         if "accuracy" in change:
             change = {"accuracy": predictor("top1", space, lambda m: np.full(len(m), 70.0))}
-        with pytest.raises(StudyMismatchError, match=f"'a' has {key} .* use another name"):
+        with pytest.raises(StudyMismatchError, match=f"'a' (has|is of) {key}.* use another name"):
             make_study(**{**same, **change}, load_if_exists=True)
         after = optuna.load_study(study_name="a", storage=sqlite)
         assert after.trials == before.trials
@@ -172,7 +174,7 @@ class TestArguments:
         self, make_study: Make, predictor: Callable[..., Predictor]
     ) -> None:
         other = predictor("top1", SearchSpace("ofa_mbv3_w1.2"))
-        with pytest.raises(FamilyMismatchError, match=r"a predictor for ofa_mbv3_w1\.2"):
+        with pytest.raises(FamilyMismatchError, match=r"its predictor is of ofa_mbv3_w1\.2"):
             make_study(accuracy=other)
 
     def test_counts_need_neither_hardware_nor_accuracy(self) -> None:

@@ -1,0 +1,105 @@
+"""What a study in a database says of itself, so that its name is enough to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.storages import BaseStorage
+
+from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
+from optuna_ofa.predictors import Predictor
+from optuna_ofa.problem import DESCRIPTION
+from optuna_ofa.space import Matrix, SearchSpace, family_from_json, space_of_choices
+
+# User attribute of a study: the names or files of its predictors, for the next process.
+PREDICTORS = "optuna_ofa:predictors"
+_ARGUMENTS = {"top1": "accuracy", "latency_ms": "hardware"}
+
+
+class UnknownPredictor(Predictor):
+    """The predictor of a study whose database does not say which file it was read from.
+
+    The study's trials can be read; to search on, somebody has to give the predictor.
+
+    Args:
+        metric: What it would predict.
+        space: The study's space.
+    """
+
+    def __init__(self, metric: str, space: SearchSpace) -> None:
+        self.metric, self.space = metric, space
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Refuse to predict.
+
+        Raises:
+            InvalidArgumentError: Always; names the argument of `optuna_ofa.study` to give.
+        """
+        argument = _ARGUMENTS[self.metric]
+        raise InvalidArgumentError(
+            f"`{argument}` must be given to predict {self.metric}, because the database does not "
+            f"say where its predictor is, but got None."
+        )
+
+
+class Stored(NamedTuple):
+    """The description of a study in a database.
+
+    Args:
+        space: Its space.
+        objectives: Its objectives.
+        constraints: Its constraints.
+        caution: The standard deviations that predicted accuracies were lowered by.
+        predictors: Names or paths of predictors, by ``"hardware"`` and ``"accuracy"``.
+    """
+
+    space: SearchSpace
+    objectives: list[str]
+    constraints: dict[str, float]
+    caution: float
+    predictors: Mapping[str, str]
+
+
+def read_stored(store: BaseStorage, study_name: str | None) -> Stored:
+    """Read what a study says of itself.
+
+    Raises:
+        InvalidArgumentError: If there is no study of that name.
+        StudyMismatchError: If `optuna_ofa.study` did not make it.
+    """
+    names = optuna.get_all_study_names(store)
+    if study_name not in names:
+        known = ", ".join(names) or "nothing, because the storage is empty"
+        raise InvalidArgumentError(
+            f"`study_name` must be one of {known} where `space` is None, but got {study_name!r}."
+        )
+    attributes = optuna.load_study(study_name=study_name, storage=store).user_attrs
+    if DESCRIPTION not in attributes:
+        raise StudyMismatchError(
+            f"`study_name` must be of a study that optuna_ofa made, but {study_name!r} was not "
+            f"made by it."
+        )
+    described: Mapping[str, Any] = attributes[DESCRIPTION]
+    family = family_from_json(described["family"], f"the study {study_name!r}")
+    return Stored(
+        space=space_of_choices(family, described["choices"]),
+        objectives=list(described["objectives"]),
+        constraints=dict(described["constraints"]),
+        caution=float(described.get("caution", {}).get("top1", 0.0)),
+        predictors=attributes.get(PREDICTORS, {}),
+    )
+
+
+def remember_predictors(study: optuna.Study, **sources: object) -> None:
+    """Write the names of predictors to a study; files by their whole paths."""
+    given = {name: of for name, of in sources.items() if isinstance(of, str | Path)}
+    whole = {
+        n: str(Path(of).resolve()) if Path(of).exists() else str(of) for n, of in given.items()
+    }
+    if whole and study.user_attrs.get(PREDICTORS) != whole:
+        study.set_user_attr(PREDICTORS, whole)
