@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="the checkpoint of the supernet")
     parser.add_argument("train", type=Path, help="folder of training images")
     parser.add_argument("val", type=Path, help="folder of validation images")
-    parser.add_argument("--data", default="imagenet", help="a name for these images")
+    parser.add_argument("--data", default="imagenet", help="a label in the database")
     parser.add_argument("--storage", default="sqlite:///imagenet.db")
     parser.add_argument("--subnets", type=int, default=N_SUBNETS)
     parser.add_argument("--calibration", type=int, default=2000, help="training images")
@@ -112,7 +112,7 @@ def main() -> None:
         optuna_ofa.EvaluationSettings(
             calibration=partial(load, arguments.train, arguments.calibration, arguments.workers),
             n_calibration=arguments.calibration,
-            data=arguments.data,  # a hash of all images would have to read them once more
+            data=arguments.data,
             device=arguments.device,
         ),
         storage=arguments.storage,

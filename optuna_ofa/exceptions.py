@@ -50,8 +50,12 @@ class FailedMeasurementWarning(UserWarning):
     """A runtime failed on some graphs; the others go on."""
 
 
+class CalibrationWarning(UserWarning):
+    """Images that subnets are recalibrated with or judged on are few, or others each time."""
+
+
 class MeasurementError(OptunaOFAError, RuntimeError):
-    """A measuring process does not answer any more; its results until then are kept."""
+    """A device or process that measures has failed; what was measured before is kept."""
 
 
 class DivergedTrainingError(OptunaOFAError, RuntimeError):

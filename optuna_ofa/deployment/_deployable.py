@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa.evaluation import Calibration, recalibrate
+from optuna_ofa.evaluation import Calibration, set_statistics
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import OPSET
 from optuna_ofa.space import Subnet, subnet_layers
@@ -72,7 +72,7 @@ def calibrated_net(
     net.eval()
     images = calibration(subnet.resolution)
     if images is not None:
-        recalibrate(net, resize_images(images, subnet.resolution))
+        set_statistics(net, resize_images(images, subnet.resolution))
     return net
 
 

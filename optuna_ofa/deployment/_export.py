@@ -92,9 +92,7 @@ def export(
         shown = resize_images(shown, subnet.resolution).float()
     number = None if form.batch == "any" else batch
     deployable = Deployable(plain, subnet, number, shown, opset or OPSET)
-    content = build_metadata(
-        format, form, deployable, tuple(figures), images.to_setup(None, look=True)
-    )
+    content = build_metadata(format, form, deployable, tuple(figures), images.setup)
     return write_export(path, content, form.make(deployable))
 
 

@@ -2,10 +2,15 @@
 
 from optuna_ofa.evaluation._accuracies import Accuracies as Accuracies
 from optuna_ofa.evaluation._calibration import Calibration as Calibration
-from optuna_ofa.evaluation._evaluate import SUBNETS_AT_ONCE as SUBNETS_AT_ONCE, evaluate
+from optuna_ofa.evaluation._data import EvaluationData as EvaluationData
+from optuna_ofa.evaluation._evaluate import (
+    SUBNETS_AT_ONCE as SUBNETS_AT_ONCE,
+    evaluate,
+    evaluate_on as evaluate_on,
+)
 from optuna_ofa.evaluation._identity import weights_hash as weights_hash
-from optuna_ofa.evaluation._images import Loader as Loader
-from optuna_ofa.evaluation._recalibrate import recalibrate
+from optuna_ofa.evaluation._images import Loader as Loader, take_images
+from optuna_ofa.evaluation._recalibrate import recalibrate, set_statistics as set_statistics
 from optuna_ofa.evaluation._settings import EvaluationSettings
 
-__all__ = ["EvaluationSettings", "evaluate", "recalibrate"]
+__all__ = ["EvaluationSettings", "evaluate", "recalibrate", "take_images"]

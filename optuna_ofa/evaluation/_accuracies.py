@@ -26,7 +26,8 @@ class Accuracies:
         top5: ``(n,)`` share of images whose class is among the five largest, in percent;
             100 where there are no more than five classes.
         n_images: ``(n,)`` images; 0 where a subnet failed.
-        setup: Weights, data and calibration: all that an accuracy depends on but the subnet.
+        setup: Weights, images (number and SHA-256, where there is a database), calibration images
+            (number and SHA-256) and so on: all that an accuracy depends on but the subnet.
         failures: Reasons why a subnet has no accuracy, by row.
     """
 

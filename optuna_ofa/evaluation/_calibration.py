@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from optuna_ofa.evaluation._identity import images_hash
-from optuna_ofa.evaluation._images import Loader, first_images, is_function
-from optuna_ofa.evaluation._recalibrate import BATCH_SIZE
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.evaluation._images import Loader, first_batches, is_function, opened
+from optuna_ofa.evaluation._recalibrate import BATCH_SIZE, warn_few
+from optuna_ofa.exceptions import CalibrationWarning, InvalidArgumentError
 from optuna_ofa.space import Family
+from optuna_ofa.supernet import check_images, resize_images
+
+_SEED = 0
 
 
 class Calibration:
@@ -24,6 +31,9 @@ class Calibration:
 
     Raises:
         InvalidArgumentError: If ``n`` is not positive or the source does not fit the family.
+
+    Warns:
+        CalibrationWarning: The images are few, or others each time the source is read.
     """
 
     def __init__(self, source: Loader | Tensor | None, family: Family, n: int) -> None:
@@ -33,44 +43,62 @@ class Calibration:
         self._family = family
         self._n = n
         self._taken: tuple[int, Tensor] | None = None
+        self._hashes: dict[int, str] = {}
 
     def __call__(self, resolution: int) -> Tensor | None:
-        """Return images ``(n, channels, height, width)`` for a resolution, maybe of another one."""
+        """Return images ``(n, channels, size, size)`` for a resolution, maybe of another one."""
         if self._source is None:
             return None
         if not is_function(self._source):  # a loader gives the same for all resolutions
             resolution = max(self._family.resolutions)
         if self._taken is None or self._taken[0] != resolution:
-            self._taken = resolution, self._take(resolution)
+            images = self._take(self._source, resolution)
+            if not self._hashes:
+                warn_few("calibration", len(images))
+            digest = images_hash(images)
+            if self._hashes.get(resolution, digest) != digest:
+                _warn_differs()
+            self._hashes[resolution] = digest
+            self._taken = resolution, images
         return self._taken[1]
 
-    def _take(self, resolution: int) -> Tensor:
-        if not isinstance(self._source, Tensor):
-            assert self._source is not None
-            return first_images(self._source, self._family, resolution, self._n)
-        images = self._source[: self._n]
-        channels = self._family.in_channels
-        fits = images.ndim == 4 and images.shape[1] == channels and len(images) > 0
-        if not fits or not images.is_floating_point():
-            raise InvalidArgumentError(
-                f"`calibration` must be images of shape (n, {channels}, height, width), n at "
-                f"least 1, and of a floating-point type for {self._family.name}, but got a "
-                f"{images.dtype} tensor of shape {tuple(images.shape)}."
-            )
+    def _take(self, source: Loader | Tensor, resolution: int) -> Tensor:
+        if isinstance(source, Tensor):
+            images = source[: self._n]
+        else:
+            loader = opened(source, resolution, "calibration")
+            found = first_batches(loader, self._n, "calibration", _SEED)
+            if not self._hashes and not isinstance(loader, list | tuple):
+                _compare(loader, found[0])
+            if len({batch.shape[1:] for batch in found}) > 1:  # resized to one size
+                found = [resize_images(batch, resolution) for batch in found]
+            images = torch.cat(found)
+        check_images(images, "`calibration` must be", channels=self._family.in_channels)
         return images.cpu()
 
-    def to_setup(self, name: str | None, *, look: bool) -> dict[str, Any] | None:
-        """Return the part of a setup that identifies the images.
-
-        Args:
-            name: The name of the data, if it has one.
-            look: Whether to look at images that have no name.
-        """
-        if self._source is None:
+    @cached_property
+    def setup(self) -> dict[str, Any] | None:
+        """The part of a setup that identifies the images, at the largest resolution."""
+        resolution = max(self._family.resolutions)
+        images = self(resolution)
+        if images is None:
             return None
-        n = self._n
-        if name is None and look:
-            images = self(max(self._family.resolutions))
-            assert images is not None
-            name, n = images_hash(images), len(images)
-        return {"images": name, "n_images": n, "batch_size": BATCH_SIZE}
+        digest = self._hashes[resolution]
+        return {"images": digest, "n_images": len(images), "batch_size": BATCH_SIZE}
+
+
+def _compare(loader: Iterable[Any], first: Tensor) -> None:
+    """Warn if a loader begins with other images when it is read with another seed."""
+    (again,) = first_batches(loader, len(first), "calibration", _SEED + 1)[:1]
+    if not torch.equal(again, first):
+        _warn_differs()
+
+
+def _warn_differs() -> None:
+    warnings.warn(
+        "`calibration` gives other images each time it is read, because it shuffles or augments, "
+        "and a subnet has another accuracy with each. Take them once and pass the tensor on: "
+        "`calibration=optuna_ofa.evaluation.take_images(loader)`.",
+        CalibrationWarning,
+        stacklevel=2,
+    )

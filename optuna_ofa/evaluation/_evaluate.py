@@ -14,8 +14,10 @@ from optuna.storages import BaseStorage
 from optuna_ofa._progress import progress_bar
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies
 from optuna_ofa.evaluation._calibration import Calibration
-from optuna_ofa.evaluation._identity import data_hash, weights_hash
-from optuna_ofa.evaluation._images import Loader, batches, is_function
+from optuna_ofa.evaluation._data import EvaluationData
+from optuna_ofa.evaluation._identity import weights_hash
+from optuna_ofa.evaluation._images import Loader, is_function
+from optuna_ofa.evaluation._recalibrate import type_of
 from optuna_ofa.evaluation._settings import EvaluationSettings
 from optuna_ofa.evaluation._workers import score_groups
 from optuna_ofa.exceptions import FailedMeasurementWarning
@@ -48,13 +50,14 @@ def evaluate(
         supernet: The supernet.
         subnets: One subnet, several, or an ``(n, n_genes)`` genotype matrix; equal ones are
             evaluated once.
-        loader: Batches of images ``(n, channels, height, width)``, normalised as in training, and
-            class indices ``(n,)``, such as a `torch.utils.data.DataLoader`; it is read once for
-            every eight subnets. Or a function of a resolution that returns such a loader.
+        loader: Batches of images ``(n, channels, size, size)`` in float32, normalised as in
+            training, and class indices ``(n,)``, such as a `torch.utils.data.DataLoader`; it is
+            read once for every eight subnets, and once to identify the images where there is a
+            ``storage``. Or a function of a resolution that returns such a loader.
         settings: The calibration images, the device and so on.
         storage: A relational database that accuracies are written to as soon as they are known,
-            and where those of the same weights, data and calibration are looked up first: an
-            Optuna storage, its URL, or a study. None keeps nothing.
+            and where those of the same weights, images and calibration images are looked up
+            first: an Optuna storage, its URL, or a study. None keeps nothing.
         again: Evaluate subnets that the database has once more.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
@@ -73,11 +76,29 @@ def evaluate(
     Warns:
         FailedMeasurementWarning: Some subnets could not run or gave NaN; the rest go on, and the
             next call tries them again.
+        CalibrationWarning: The calibration images are fewer than 32, or a loader gives other
+            images each time it is read.
     """
-    device, processes = torch.device(settings.device), settings.processes
+    data = EvaluationData(loader, supernet.family, type_of(supernet))
+    return evaluate_on(
+        data, supernet, subnets, settings, storage=storage, again=again, progress=progress
+    )
+
+
+def evaluate_on(
+    data: EvaluationData,
+    supernet: Supernet,
+    subnets: Subnet | Iterable[Subnet] | Matrix,
+    settings: EvaluationSettings,
+    *,
+    storage: str | BaseStorage | optuna.Study | None,
+    again: bool = False,
+    progress: bool | None,
+) -> Accuracies:
+    """Do what `evaluate` does, on images that may have been read before."""
     space, asked = _asked(supernet.family, subnets)
-    calibration = Calibration(settings.calibration, supernet.family, settings.n_calibration)
-    setup = _setup(supernet, loader, calibration, settings.data, look=storage is not None)
+    calibration = settings.images_of(supernet.family)
+    setup = _setup(supernet, data, calibration, look=storage is not None)
     table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
     known: dict[Subnet, dict[str, Reading]] = {}  # by metric
     if table is not None and not again:  # the newest count
@@ -86,22 +107,41 @@ def evaluate(
         known = {s: of for s, of in known.items() if set(ACCURACY_METRICS) <= set(of)}
     missing = [s for s in dict.fromkeys(asked) if s not in known]
     failures = Failures(len(missing))
-    groups = _groups(missing, processes)
     with progress_bar("evaluating", progress, unit="subnet", total=len(missing)) as bar:
-        for group, readings in score_groups(
-            supernet, groups, loader, calibration, device, processes
+        for group, scores in score_groups(
+            supernet,
+            _groups(missing, settings.processes),
+            data.loader,
+            calibration,
+            torch.device(settings.device),
+            settings.processes,
         ):
-            known |= zip(group, readings, strict=True)
-            reasons = {s: known[s][ACCURACY_METRICS[0]].error for s in group}
+            data.note(group[0].resolution, scores.checksum)
+            found = dict(zip(group, _labelled(scores.readings, settings.data), strict=True))
+            known |= found
+            reasons = {s: of[ACCURACY_METRICS[0]].error for s, of in found.items()}
             if table is not None:
-                good = (s for s in group if reasons[s] is None)
-                table.add((s, reading) for s in good for reading in known[s].values())
+                _write(table, {s: of for s, of in found.items() if reasons[s] is None})
             failures.add(reasons.items())
             bar.update(len(group))
     failures.finish()
     if table is not None:
-        table.add((s, reading) for s in failures.reasons for reading in known[s].values())
+        _write(table, {s: known[s] for s in failures.reasons})
     return _collect(space, asked, [known[s] for s in asked], setup)
+
+
+def _labelled(
+    readings: Sequence[Mapping[str, Reading]], label: str | None
+) -> list[dict[str, Reading]]:
+    """Return readings with the user's label of the images in their details."""
+    more = {} if label is None else {"data": label}
+    return [
+        {m: r._replace(details={**r.details, **more}) for m, r in of.items()} for of in readings
+    ]
+
+
+def _write(table: MeasurementTable, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
+    table.add((subnet, reading) for subnet, of in found.items() for reading in of.values())
 
 
 def _asked(
@@ -118,19 +158,17 @@ def _asked(
 
 
 def _setup(
-    supernet: Supernet, loader: Loader, calibration: Calibration, data: str | None, *, look: bool
+    supernet: Supernet, data: EvaluationData, calibration: Calibration, *, look: bool
 ) -> dict[str, Any]:
-    """Return all that an accuracy depends on but the subnet; ``look`` at data without a name."""
-    calibrated_with = calibration.to_setup(data, look=look)
-    if data is None and look:
-        resolution = max(supernet.family.resolutions)
-        data = data_hash(batches(loader, supernet.family, resolution))
+    """Return all that an accuracy depends on but the subnet; ``look`` at the images or not."""
     return {
         "family": supernet.family.fingerprint,
         "weights": weights_hash(supernet),
-        "data": data,
-        "calibration": calibrated_with,
-        "resize": "loader" if is_function(loader) else "bilinear",
+        "data": data.identity if look else None,
+        "calibration": calibration.setup,
+        "resize": "loader" if is_function(data.loader) else "bilinear",
+        "runtime": "torch",
+        "precision": str(type_of(supernet)).removeprefix("torch."),
     }
 
 
@@ -161,7 +199,7 @@ def _collect(
             f"{len(failures)} of {len(asked)} subnets could not be evaluated, the first of them "
             f"{asked[i]}: {reason}. The next call tries them again.",
             FailedMeasurementWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return Accuracies(
         space=space,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.supernet import Elastic
+from optuna_ofa.exceptions import CalibrationWarning, InvalidArgumentError
+from optuna_ofa.supernet import Elastic, check_images
 
 BATCH_SIZE = 100
+
+
+# fewer images give statistics that scatter by several points of accuracy
+FEW = 32
 
 
 def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE) -> None:
@@ -29,26 +34,43 @@ def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE)
     Args:
         net: A plain network, such as `Supernet.extract` gives; a supernet itself is refused,
             because its statistics are shared by all subnets.
-        images: ``(n, channels, height, width)`` at the resolution that the network will run at,
+        images: ``(n, channels, size, size)`` at the resolution that the network will run at,
             normalised as in training; moved to the network's device a batch at a time.
         batch_size: Images that pass at once, at most; batches are made equally large.
 
     Raises:
-        InvalidArgumentError: If the network is elastic, there are no images, ``batch_size`` is
-            not positive, or one image is too few for a layer whose map is a single pixel.
+        InvalidArgumentError: If the network is elastic, there are no images or some are not
+            finite, ``batch_size`` is not positive, or one image is too few for a layer whose map
+            is a single pixel. The statistics stay as they were.
+
+    Warns:
+        CalibrationWarning: There are fewer than 32 images.
     """
     if any(isinstance(module, Elastic) for module in net.modules()):
         raise InvalidArgumentError(
             "`net` must be a plain network, such as `supernet.extract(subnet)`, but got one with "
             "elastic layers, whose statistics all subnets share."
         )
-    if images.ndim != 4 or not len(images):
-        raise InvalidArgumentError(
-            f"`images` must have shape (n, channels, height, width), n at least 1, but got "
-            f"{tuple(images.shape)}."
-        )
+    check_images(images, "`images` must be", weights=type_of(net))
     if batch_size < 1:
         raise InvalidArgumentError(f"`batch_size` must be positive, but got {batch_size}.")
+    warn_few("images", len(images))
+    set_statistics(net, images, batch_size)
+
+
+def warn_few(argument: str, n: int) -> None:
+    """Warn if images are too few to recalibrate with."""
+    if n < FEW:
+        warnings.warn(
+            f"`{argument}` should be {FEW} images or more, better some hundreds, but there are "
+            f"{n}: accuracies will be off by several points.",
+            CalibrationWarning,
+            stacklevel=3,
+        )
+
+
+def set_statistics(net: nn.Module, images: Tensor, batch_size: int = BATCH_SIZE) -> None:
+    """Do what `recalibrate` does, with checked images."""
     layers = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers:
         return

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, standard_error
+from optuna_ofa.evaluation._identity import checksum
 from optuna_ofa.evaluation._images import Loader, batches
-from optuna_ofa.evaluation._recalibrate import recalibrate, type_of
+from optuna_ofa.evaluation._recalibrate import set_statistics, type_of
 from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.measurements import Reading
 from optuna_ofa.profiling import is_device_error
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, resize_images
+
+
+class Scores(NamedTuple):
+    """The accuracies of a group of subnets.
+
+    Args:
+        readings: The readings of each subnet by metric.
+        checksum: The sum of the checksums of the batches.
+    """
+
+    readings: list[dict[str, Reading]]
+    checksum: int
 
 
 class NaNLogitsError(ArithmeticError):
@@ -27,14 +41,11 @@ def score_subnets(
     loader: Loader,
     calibration: Tensor | None,
     device: torch.device,
-) -> list[dict[str, Reading]]:
+) -> Scores:
     """Evaluate subnets of one resolution; an error of one of them is its result.
 
     Each is extracted, so the supernet stays as it is, and its statistics are recalibrated at the
     resolution before the images of the loader pass.
-
-    Returns:
-        The readings of each subnet by metric.
 
     Raises:
         MeasurementError: If an error is that of the device.
@@ -47,16 +58,20 @@ def score_subnets(
         try:
             net = _in_channels_last(supernet.extract(subnet).eval().to(device))
             if images is not None:
-                recalibrate(net, images)
+                set_statistics(net, images)
             nets.append(net)
         except Exception as error:
             nets.append(None)
             errors[i] = _reason(error)
-    given = (
-        _moved(batch, labels, resolution, device)
-        for batch, labels in batches(loader, supernet.family, resolution)
-    )
-    return _score(nets, errors, given, device)
+    total = 0
+
+    def given() -> Iterator[tuple[Tensor, Tensor]]:
+        nonlocal total
+        for batch, labels in batches(loader, supernet.family, resolution, type_of(supernet)):
+            total += checksum(batch, labels)
+            yield _moved(batch, labels, resolution, device)
+
+    return Scores(_score(nets, errors, given(), device), total)
 
 
 def _moved(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space import Family
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -16,20 +18,22 @@ class EvaluationSettings:
     """Settings of evaluating accuracies.
 
     Args:
-        calibration: The images for the statistics of batch normalisation: a loader of training
-            images (without their augmentation), a function of a resolution that returns one, or
-            a tensor of images. None keeps the supernet's statistics, which are right for no
-            subnet: accuracies are then often no better than a guess.
-        n_calibration: Number of its first images that are used.
-        data: A name for the evaluated and the calibration images, which stands for them in the
-            database: the same name promises the same images. None computes a hash of all images,
-            labels and calibration images, which costs a pass over the loader.
+        calibration: The images for the statistics of batch normalisation: a tensor of training
+            images (without their augmentation) that `take_images` took, so that every call and
+            every subnet gets the same. Or a loader, of which the first images are taken when they
+            are first needed and kept with the settings, or a function of a resolution that returns
+            a loader, for images that are cropped; it is read again for each resolution. None keeps
+            the supernet's statistics, which are right for no subnet: accuracies are then often no
+            better than a guess.
+        n_calibration: Number of its first images that are used. Fewer than 32 are warned of.
+        data: A label for the evaluated images, which is kept with each row. It tells nothing
+            apart: measurements are those of the same images by their content.
         device: The device that subnets run on.
         processes: Evaluate in so many processes, started anew: the script needs an
             ``if __name__ == "__main__":``, and the loader must be picklable.
 
     Raises:
-        InvalidArgumentError: If a number is not positive or torch has no such device.
+        InvalidArgumentError: If a number is not positive or there is no such device here.
     """
 
     calibration: Loader | Tensor | None
@@ -37,6 +41,7 @@ class EvaluationSettings:
     data: str | None = None
     device: str | torch.device = "cpu"
     processes: int = 1
+    _taken: dict[Family, Calibration] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("n_calibration", "processes"):
@@ -44,10 +49,26 @@ class EvaluationSettings:
                 raise InvalidArgumentError(
                     f"`{name}` must be positive, but got {getattr(self, name)!r}."
                 )
-        try:
-            torch.device(self.device)
-        except RuntimeError as error:
-            raise InvalidArgumentError(
-                f"`device` must be one that torch has, such as 'cpu' or 'cuda', but got "
-                f"{self.device!r}."
-            ) from error
+        _check_device(self.device)
+
+    def images_of(self, family: Family) -> Calibration:
+        """Return the calibration images of a family, the same in every call."""
+        if family not in self._taken:
+            self._taken[family] = Calibration(self.calibration, family, self.n_calibration)
+        return self._taken[family]
+
+
+def _check_device(device: str | torch.device) -> None:
+    reason = "which keeps no numbers"
+    try:
+        found = torch.device(device)
+        if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+            reason = f"and torch {torch.__version__} finds {torch.cuda.device_count()} CUDA devices"
+        elif found.type == "cuda" or torch.empty(0, device=found).device.type != "meta":
+            return
+    except (RuntimeError, TypeError, NotImplementedError, AssertionError) as error:
+        reason = f"and torch says: {str(error).splitlines()[0]}"
+    raise InvalidArgumentError(
+        f"`device` must be one that torch has here, such as 'cpu', but got {str(device)!r}, "
+        f"{reason}."
+    )

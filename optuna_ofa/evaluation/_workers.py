@@ -16,9 +16,8 @@ from torch import Tensor
 
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
-from optuna_ofa.evaluation._score import score_subnets
+from optuna_ofa.evaluation._score import Scores, score_subnets
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
-from optuna_ofa.measurements import Reading
 from optuna_ofa.space import Family, Subnet
 from optuna_ofa.supernet import Supernet
 
@@ -32,8 +31,8 @@ def score_groups(
     calibration: Calibration,
     device: torch.device,
     processes: int,
-) -> Iterator[tuple[Group, list[dict[str, Reading]]]]:
-    """Yield groups of subnets of one resolution with their readings, as they are finished.
+) -> Iterator[tuple[Group, Scores]]:
+    """Yield groups of subnets of one resolution with their scores, as they are finished.
 
     Raises:
         InvalidArgumentError: If the loader cannot be sent to other processes.
@@ -53,7 +52,7 @@ def score_groups(
 
 def _score_in_pool(
     groups: Sequence[Group], calibration: Calibration, work: Path, processes: int
-) -> Iterator[tuple[Group, list[dict[str, Reading]]]]:
+) -> Iterator[tuple[Group, Scores]]:
     threads = max(1, torch.get_num_threads() // processes)
     context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
     written = _Written(work.parent)
@@ -71,7 +70,7 @@ def _score_in_pool(
         pool.shutdown(cancel_futures=True)
 
 
-def _result(future: Future[list[dict[str, Reading]]]) -> list[dict[str, Reading]]:
+def _result(future: Future[Scores]) -> Scores:
     try:
         return future.result()
     except BrokenExecutor as error:
@@ -137,7 +136,7 @@ def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
     return work.supernet(), work.loader, torch.device(work.device)
 
 
-def _score_group(work: Path, group: Group, images: Path | None) -> list[dict[str, Reading]]:
+def _score_group(work: Path, group: Group, images: Path | None) -> Scores:
     """Evaluate one group in a process of the pool."""
     supernet, loader, device = _read_work(work)
     calibration = None if images is None else torch.load(images, mmap=True, weights_only=True)

@@ -11,7 +11,11 @@ from optuna_ofa.supernet._checkpoint import (
     write_tensors as write_tensors,
 )
 from optuna_ofa.supernet._elastic import Elastic as Elastic
-from optuna_ofa.supernet._images import check_batch as check_batch, resize_images
+from optuna_ofa.supernet._images import (
+    check_batch as check_batch,
+    check_images as check_images,
+    resize_images,
+)
 from optuna_ofa.supernet._supernet import (
     Supernet,
     build_plain as build_plain,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,14 +25,61 @@ def resize_images(images: Tensor, resolution: int) -> Tensor:
     return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-def check_batch(batch: Any, family: Family, rule: str, which: str) -> tuple[Tensor, Tensor]:
-    """Return a batch as images ``(n, channels, height, width)`` and class indices ``(n,)``.
+def check_images(
+    images: Tensor,
+    rule: str,
+    which: str | None = None,
+    *,
+    channels: int | None = None,
+    weights: torch.dtype = torch.float32,
+) -> None:
+    """Refuse images that say nothing about a network.
+
+    Args:
+        images: The images.
+        rule: Beginning of messages: "`loader` must give".
+        which: Name of the images in messages: "batch 3"; None where they are the argument.
+        channels: Channels that they must have; None is any number.
+        weights: Type of the network's weights, which is allowed beside float32.
+
+    Raises:
+        InvalidArgumentError: If they are not ``(n, channels, size, size)``, n at least 1, of
+            another type, or not finite.
+    """
+    but = "but got" if which is None else f"but {which} has"
+    if images.ndim != 4 or channels not in (None, images.shape[1]):
+        shape = f"(n, {'channels' if channels is None else channels}, size, size)"
+        raise InvalidArgumentError(f"{rule} images of shape {shape}, {but} {_described(images)}.")
+    if images.dtype not in (torch.float32, weights):
+        raise InvalidArgumentError(
+            f"{rule} images of type torch.float32, as `.float()` returns them, {but} "
+            f"{_described(images)}."
+        )
+    if not len(images):
+        raise InvalidArgumentError(f"{rule} at least one image, {but} none.")
+    height, width = images.shape[2:]
+    if height != width:
+        raise InvalidArgumentError(
+            f"{rule} square images, cropped or resized by you, {but} some of {height} "
+            f"x {width} pixels."
+        )
+    if not images.sum().isfinite() and not images.isfinite().all():  # the sum is faster
+        raise InvalidArgumentError(
+            f"{rule} images of finite pixels, {but} some with NaN or infinity."
+        )
+
+
+def check_batch(
+    batch: Any, family: Family, rule: str, which: str, weights: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Return a batch as images ``(n, channels, size, size)`` and class indices ``(n,)``.
 
     Args:
         batch: The batch that the loader gave.
         family: The family that images and labels must fit.
         rule: Beginning of messages: "`loader` must give".
         which: Name of the batch in messages: "batch 3".
+        weights: Type of the network's weights, which is allowed beside float32.
 
     Raises:
         InvalidArgumentError: If it is something else.
@@ -42,18 +90,14 @@ def check_batch(batch: Any, family: Family, rule: str, which: str) -> tuple[Tens
             f"{rule} pairs of tensors, images and labels, but {which} is {_described(batch)}."
         )
     images, labels = pair
-    if images.ndim != 4 or images.shape[1] != family.in_channels or not images.is_floating_point():
-        raise InvalidArgumentError(
-            f"{rule} images of shape (n, {family.in_channels}, height, width) and of a "
-            f"floating-point type for {family.name}, but {which} has {_described(images)}."
-        )
+    check_images(images, rule, which, channels=family.in_channels, weights=weights)
     if labels.shape != images.shape[:1] or labels.is_floating_point():
         raise InvalidArgumentError(
             f"{rule} one class index an image, but {which} has {_described(labels)} for "
             f"{len(images)} images."
         )
     last = family.head.n_classes - 1
-    if len(labels) and not (0 <= int(labels.min()) <= int(labels.max()) <= last):
+    if not (0 <= int(labels.min()) <= int(labels.max()) <= last):
         raise InvalidArgumentError(
             f"{rule} labels from 0 to {last} for {family.name}, but {which} has some from "
             f"{int(labels.min())} to {int(labels.max())}."

@@ -7,6 +7,7 @@ from optuna_ofa.training._history import (
     followed_subnets as followed_subnets,
 )
 from optuna_ofa.training._progressive_shrinking import ProgressiveShrinking
+from optuna_ofa.training._random import seeded as seeded
 from optuna_ofa.training._recipe import Phase, Recipe, Run
 from optuna_ofa.training._sandwich import Sandwich
 from optuna_ofa.training._settings import TrainingSettings

@@ -8,9 +8,10 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa.evaluation import (
     SUBNETS_AT_ONCE,
+    EvaluationData,
     EvaluationSettings,
     Loader,
-    evaluate,
+    evaluate_on,
     weights_hash,
 )
 from optuna_ofa.exceptions import FamilyMismatchError
@@ -29,8 +30,8 @@ class AccuracyMeter(Meter):
     Args:
         supernet: The supernet.
         loader: As in `optuna_ofa.evaluate`.
-        settings: As in `optuna_ofa.evaluate`; ``data`` spares a pass over the loader for every
-            eight subnets where there is a database.
+        settings: As in `optuna_ofa.evaluate`; the calibration images are taken once for all
+            subnets.
         storage: A database that accuracies are looked up in and written to; None is that of the
             verified study, if it is relational.
     """
@@ -43,7 +44,8 @@ class AccuracyMeter(Meter):
         *,
         storage: str | BaseStorage | optuna.Study | None = None,
     ) -> None:
-        self._supernet, self._loader = supernet, loader
+        self._supernet = supernet
+        self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
         self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
         self._known: dict[tuple[str, Subnet], tuple[float, float]] = {}
@@ -60,10 +62,10 @@ class AccuracyMeter(Meter):
         missing = np.array([i for i, key in enumerate(keys) if key not in self._known], dtype=int)
         failures = {}
         if len(missing):
-            found = evaluate(
+            found = evaluate_on(
+                self._data,
                 self._supernet,
                 matrix[missing],
-                self._loader,
                 self._settings,
                 storage=self._storage if self._storage is not None else storage,
                 progress=False,

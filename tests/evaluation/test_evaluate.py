@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,9 @@ from torch.utils.data import DataLoader
 
 import optuna_ofa
 from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate
-from optuna_ofa.evaluation import recalibrate
+from optuna_ofa.evaluation import recalibrate, take_images
 from optuna_ofa.exceptions import (
+    CalibrationWarning,
     FailedMeasurementWarning,
     InvalidArgumentError,
     InvalidSubnetError,
@@ -239,16 +241,109 @@ def test_weights_in_another_table_are_evaluated_anew(
     assert stored.setup["family"] != first.setup["family"]
 
 
-def test_named_data_is_not_looked_at(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+def test_a_label_of_the_data_tells_nothing_apart(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int]
 ) -> None:
     settings = EvaluationSettings(calibration=make_loader(60), data="quadrants")
     first = evaluate(trained, space.smallest(), make_loader(50), settings, storage=url)
-    unseen = replace(settings, calibration=[])
-    second = evaluate(trained, space.smallest(), [], unseen, storage=url)
-    assert second.top1[0] == first.top1[0]
+    passes.clear()
+    for renamed in (replace(settings, data="others"), replace(settings, data=None)):
+        evaluate(trained, space.smallest(), make_loader(50), renamed, storage=url)
+    assert not passes
+    for n in (40, 500):  # other calibration, and other images, of the same label
+        few = replace(settings, calibration=make_loader(n), n_calibration=400)
+        other = evaluate(trained, space.smallest(), make_loader(50), few, storage=url)
+        assert other.setup["calibration"]["n_images"] == min(n, 400)
+    other = evaluate(trained, space.smallest(), make_loader(70), settings, storage=url)
+    assert other.setup["data"]["n_images"] == other.n_images[0] == 70
+    (row,) = optuna_ofa.read_measurements(url, space, metric="top1", setup=first.setup)
+    assert row.details["data"] == "quadrants"
+    assert row.setup["data"]["n_images"] == row.n == 50
+    assert row.setup["calibration"]["n_images"] == 60
+
+
+@pytest.mark.parametrize("n", [4, 31, 32])
+def test_few_calibration_images_are_said(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, n: int
+) -> None:
+    images = make_loader(n).dataset.tensors[0]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for calibration in (images, [(images, torch.zeros(n))]):
+            settings = EvaluationSettings(calibration=calibration)
+            found = evaluate(trained, space.smallest(), make_loader(50), settings)
+            assert found.setup["calibration"]["n_images"] == n
+    said = [str(w.message) for w in caught if w.category is CalibrationWarning]
+    assert len(said) == (2 if n < 32 else 0)
+    assert all(f"there are {n}:" in text for text in said)
+
+
+def shuffled(make_loader: Loaders, n: int = 200) -> DataLoader:
+    return DataLoader(make_loader(n).dataset, batch_size=50, shuffle=True)
+
+
+def test_a_calibration_loader_that_shuffles_is_said_and_taken_alike(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int]
+) -> None:
+    train = shuffled(make_loader)
+    for _ in range(2):
+        settings = EvaluationSettings(calibration=train, n_calibration=60)
+        with pytest.warns(CalibrationWarning, match="take_images"):
+            found = evaluate(trained, space.smallest(), make_loader(50), settings, storage=url)
+        torch.rand(1)
+    assert passes.count(60) == 1
+    taken = EvaluationSettings(calibration=take_images(train, 60))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = evaluate(trained, space.smallest(), make_loader(50), taken, storage=url)
+    assert passes.count(60) == 1
+    assert again.setup == found.setup
+
+
+class Noisy:
+    """A loader that gives other images each time, whatever seeds there are."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader, self.n_read = loader, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.n_read += 1
+        for images, labels in self.loader:
+            yield images + 0.1 * self.n_read, labels
+
+
+def test_calibration_images_are_taken_once_for_all_calls(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    train = Noisy(make_loader(60))
+    settings = EvaluationSettings(calibration=train)
+    subnets = space.from_matrix(space.sample(2, seed=0))
+    with pytest.warns(CalibrationWarning, match="other images each time"):
+        first = evaluate(trained, subnets[0], make_loader(50), settings, storage=url)
+    n_read = train.n_read
+    second = evaluate(trained, subnets[1], make_loader(50), settings, storage=url)
+    assert train.n_read == n_read
     assert second.setup == first.setup
-    assert second.setup["data"] == "quadrants"
+
+
+def test_functions_of_a_resolution_that_differ_are_said(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    train = Noisy(make_loader(60))
+    settings = EvaluationSettings(calibration=lambda resolution: train)
+    with pytest.warns(CalibrationWarning, match="other images each time"):
+        evaluate(trained, space.smallest(), make_loader(50), settings)
+
+
+def test_a_loader_that_gives_other_images_is_said(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+) -> None:
+    settings = EvaluationSettings(calibration=make_loader(60))
+    with pytest.warns(CalibrationWarning, match="`loader` gave other images"):
+        evaluate(trained, space.smallest(), Noisy(make_loader(50)), settings, storage=url)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the order does not count
+        evaluate(trained, space.smallest(), shuffled(make_loader, 50), settings, storage=url)
 
 
 def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
@@ -464,10 +559,17 @@ def test_rows_can_be_fitted_and_read_from_a_study(
         pytest.param({"processes": 0}, "`processes` must be positive", id="processes"),
         pytest.param({"n_calibration": 0}, "`n_calibration` must be positive", id="n"),
         pytest.param({"device": "abacus"}, "`device` must be one that torch has", id="device"),
+        pytest.param({"device": "meta"}, "`device` must be .*keeps no numbers", id="meta"),
+        pytest.param(
+            {"device": "cuda:99"}, "`device` must be .*'cuda:99'.*CUDA devices", id="cuda"
+        ),
         pytest.param({"calibration": []}, "`calibration` must give at least one", id="empty"),
-        pytest.param({"calibration": torch.zeros(0, 3, 8, 8)}, "n at least 1", id="no-images"),
+        pytest.param({"calibration": torch.zeros(0, 3, 8, 8)}, "at least one image", id="none"),
         pytest.param(
             {"calibration": torch.zeros(2, 1, 8, 8)}, "`calibration` must be images", id="channels"
+        ),
+        pytest.param(
+            {"calibration": torch.zeros(2, 3, 8, 8) / 0}, "must be images of finite", id="nan"
         ),
     ],
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
 from optuna_ofa import (
@@ -25,6 +27,7 @@ from optuna_ofa import (
     read_measurements,
 )
 from optuna_ofa.exceptions import (
+    CalibrationWarning,
     EmptyFrontError,
     FailedMeasurementWarning,
     FamilyMismatchError,
@@ -410,16 +413,37 @@ class TestMeters:
         sqlite: str,
         supernet: Supernet,
         loader: DataLoader,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         study = make_study(storage=sqlite)
-        meter = AccuracyMeter(
-            supernet, loader, EvaluationSettings(calibration=loader, data="noise")
-        )
-        study.verify({"top1": meter}, points=2)
+        settings = EvaluationSettings(calibration=loader, data="noise")
+        study.verify({"top1": AccuracyMeter(supernet, loader, settings)}, points=2)
         assert len(read_measurements(sqlite, study.space, metric="top1")) == 2
         # found there by a meter of another process
-        other = AccuracyMeter(supernet, [], EvaluationSettings(calibration=loader, data="noise"))
+        monkeypatch.delattr(Supernet, "extract")
+        other = AccuracyMeter(supernet, loader, replace(settings, data=None))
         assert len(study.verify({"top1": other}, points=2)) == 2
+
+    def test_all_batches_are_calibrated_with_the_same_images(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str, supernet: Supernet
+    ) -> None:
+        n_read = 0
+
+        class Noise:
+            """Other images each time."""
+
+            def __iter__(self) -> Iterator[Any]:
+                nonlocal n_read
+                n_read += 1
+                yield torch.randn(40, 1, 28, 28) + n_read, torch.arange(40) % 10
+
+        study = make_study(storage=sqlite)
+        test = [(torch.randn(10, 1, 28, 28), torch.arange(10))]
+        meter = AccuracyMeter(supernet, test, EvaluationSettings(calibration=Noise()))
+        with pytest.warns(CalibrationWarning, match="other images each time"):
+            found = study.verify({"top1": meter}, points=10)  # more than are evaluated at once
+        assert len(read_measurements(sqlite, study.space, metric="top1")) == len(found) == 10
+        assert n_read == 2
 
     def test_one_meter_evaluates_each_subnet_once(
         self, study: SubnetStudy, supernet: Supernet, loader: DataLoader
