@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def load_supernet(
     Raises:
         InvalidArgumentError: If no family has that name, or it is None and the checkpoint holds
             none.
-        FormatError: If the file is damaged or no checkpoint.
+        FormatError: If the file is missing, damaged or no checkpoint.
         FamilyMismatchError: If the weights belong to another family; says what differs.
     """
     if weights is None and _is_checkpoint(name):
@@ -158,14 +159,23 @@ def read_tensors(path: Path, rule: str) -> Any:
         rule: Beginning of the message: "`weights` must be a checkpoint of tensors".
 
     Raises:
-        FormatError: If it is damaged, or holds objects of other classes.
+        FormatError: If it is missing, damaged, or holds objects of other classes.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
+    except FileNotFoundError:
+        raise FormatError(f"{rule}, but {path} is not there.") from None
+    except IsADirectoryError:
+        raise FormatError(f"{rule}, but {path} is a folder.") from None
+    except OSError as error:
+        raise FormatError(f"{rule}, but {path} cannot be read: {error}.") from error
     except Exception as error:  # damaged files raise errors of many kinds
-        raise FormatError(f"{rule}, but {path} cannot be read: {error}") from error
+        # torch's own words advise to run whatever code the file holds
+        foreign = re.search(r"GLOBAL (\S+)", str(error))
+        what = "is cut off, damaged or of another format"
+        if foreign is not None:
+            what = f"holds objects of the class {foreign[1]}, which are not read"
+        raise FormatError(f"{rule}, but {path} {what}.") from None
 
 
 def _state(content: Any, path: Path) -> Mapping[str, Tensor]:

@@ -34,6 +34,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         family: The family that they have to fit.
         seed: Seed of the run.
         rank: Index of the process.
+        weights: Type of the supernet's weights, which images may have.
         position: The position to begin at. Batches of its epoch before that are read and dropped,
             so that random numbers are used up as they were.
 
@@ -49,6 +50,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         *,
         seed: int,
         rank: int = 0,
+        weights: torch.dtype = torch.float32,
         position: StreamPosition | None = None,
     ) -> None:
         if not isinstance(loader, Iterable) or isinstance(loader, Iterator):
@@ -60,6 +62,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         self._family = family
         self._seed = seed
         self._rank = rank
+        self._weights = weights
         position = position or StreamPosition()
         self.position = StreamPosition(position.epoch)
         self._start()
@@ -73,7 +76,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         """Return images ``(n, channels, height, width)`` and labels ``(n,)``."""
-        return _fitting(self._read(), self._family)
+        return _fitting(self._read(), self._family, self._weights)
 
     def _read(self) -> Any:
         try:
@@ -115,15 +118,15 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
             set_states(outside)
 
 
-def _fitting(batch: Any, family: Family) -> tuple[Tensor, Tensor]:
+def _fitting(batch: Any, family: Family, weights: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return the images and labels of a batch.
 
     Raises:
         InvalidArgumentError: If it is something else, does not fit, or is too small.
     """
-    images, labels = check_batch(batch, family, "`loader` must give", "a batch")
+    images, labels = check_batch(batch, family, "`loader` must give", "a batch", weights)
     least = family.total_stride
-    if not len(labels) or min(images.shape[2:]) < least:
+    if images.shape[-1] < least:
         raise InvalidArgumentError(
             f"`loader` must give images of at least {least} pixels a side, the product of the "
             f"strides of {family.name}, but gave some of shape {tuple(images.shape)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -94,6 +95,7 @@ class TrainingState:
             "scaler": self.scaler.state_dict(),
             "teacher": None if self.teacher is None else self.teacher.state_dict(),
             "taught_by": None if self._taught_by is None else self._taught_by.to_json(),
+            "threads": torch.get_num_threads(),
             "step": self.step,
             "position": tuple(self.position),
             "losses": list(self._losses),
@@ -157,4 +159,11 @@ def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> d
                 f"`{argument}` must be as it was when {path} was written, {written}, but got "
                 f"{value}. Another run needs another `checkpoint`."
             )
+    if data["threads"] != torch.get_num_threads():
+        warnings.warn(
+            f"{path} was written with {data['threads']} threads and training goes on with "
+            f"{torch.get_num_threads()}: weights will differ in their last bits from a run that "
+            f"was not interrupted. `torch.set_num_threads({data['threads']})` avoids it.",
+            stacklevel=4,
+        )
     return data

@@ -28,7 +28,8 @@ class Runner:
         self._supernet = supernet
         self._settings = settings
         self._scaler = scaler
-        self._device = next(supernet.parameters()).device
+        weights = next(supernet.parameters())
+        self._device, self._dtype = weights.device, weights.dtype
 
     def add_gradients(
         self, runs: Sequence[Run], images: Tensor, labels: Tensor, teacher: nn.Module | None
@@ -38,7 +39,9 @@ class Runner:
         Returns:
             The mean loss of the runs, a scalar.
         """
-        images = images.to(self._device, non_blocking=True, memory_format=torch.channels_last)
+        images = images.to(
+            self._device, self._dtype, non_blocking=True, memory_format=torch.channels_last
+        )
         labels = labels.to(self._device, non_blocking=True)
         views = _Views(images)
         frozen: dict[int, Tensor] = {}

@@ -49,9 +49,12 @@ def train(
 ) -> TrainingHistory:
     """Train a supernet in place, on the device where it is.
 
-    Everything random depends on the seed and the number of the step, so a run that is killed and
-    started again gives the same weights as one that is not (bit for bit on a CPU), if the loader
-    gives the same batches in the same epoch. A `torch.utils.data.DataLoader` does, also with
+    Everything random depends on ``settings.seed`` and the number of the step, so a run that is
+    killed and started again gives the same weights as one that is not (bit for bit on a CPU with
+    the same number of threads, `torch.set_num_threads`, and the same version of torch), if the
+    loader gives the same batches in the same epoch. The seed is a part of the checkpoint, as are
+    all settings, and another one is refused; the threads are, and others are warned of. Seeds of
+    your own, of the weights that a run begins with or inside a data set, are not. A `torch.utils.data.DataLoader` does, also with
     random augmentation and with workers, but not with ``persistent_workers``: before each epoch
     its generators are seeded and the epoch of its sampler is set. Batches that a killed run had
     used are loaded again, and dropped.
@@ -87,12 +90,15 @@ def train(
 
     Raises:
         InvalidArgumentError: If an argument breaks a rule, as a checkpoint that could not be
-            written, before any step; if the loader is empty or gives
-            something that does not fit the family, or if the checkpoint is of another run.
+            written, before any step; if the loader is empty or gives something that does not fit
+            the family or is not finite, or if the checkpoint is of another run.
         FormatError: If the checkpoint is damaged.
         FamilyMismatchError: If the checkpoint is of another family.
         DivergedTrainingError: If a loss or a weight is not finite. The checkpoint stays as it
-            was written last.
+            was written last, and the statistics of the supernet are those before the step.
+
+    Warns:
+        UserWarning: A checkpoint was written with another number of threads.
     """
     space = space or SearchSpace(supernet.family)
     settings = settings or TrainingSettings()
@@ -152,6 +158,7 @@ class _Loop:
             self.space.family,
             seed=self.settings.seed,
             rank=_distributed.rank(),
+            weights=next(state.supernet.parameters()).dtype,
             position=state.position,
         )
         runner = Runner(state.supernet, self.settings, state.scaler)
@@ -177,17 +184,19 @@ class _Loop:
         check_runs(runs, self.space, state.teacher is not None)
         state.supernet.train()
         loss = torch.zeros((), device=next(state.supernet.parameters()).device)
-        for i in range(self.settings.n_accumulated):
-            images, labels = next(batches)
-            key = (self.settings.seed, state.step, i, _distributed.rank())
-            with (
-                seeded(derived_seed(*key)),
-                synchronised(state.supernet, state.teacher, wanted=self.settings.sync_batch_norm),
-            ):
-                loss += runner.add_gradients(runs, images, labels, state.teacher)
-        value = float(_distributed.average(loss)) / self.settings.n_accumulated
-        if not math.isfinite(value):
-            raise self._diverged(f"the loss is {value}", table)
+        with _statistics_kept(state.supernet):
+            for i in range(self.settings.n_accumulated):
+                images, labels = next(batches)
+                key = (self.settings.seed, state.step, i, _distributed.rank())
+                wanted = self.settings.sync_batch_norm
+                with (
+                    seeded(derived_seed(*key)),
+                    synchronised(state.supernet, state.teacher, wanted=wanted),
+                ):
+                    loss += runner.add_gradients(runs, images, labels, state.teacher)
+            value = float(_distributed.average(loss)) / self.settings.n_accumulated
+            if not math.isfinite(value):
+                raise self._diverged(f"the loss is {value}", table)
         set_learning_rate(state.optimiser, learning_rate(table, state.step - first))
         self._apply_gradients()
         state.average()
@@ -300,6 +309,18 @@ def _check(
             raise InvalidArgumentError(f"`{name}` must be positive, but got {value}.")
     if n_followed < 0:
         raise InvalidArgumentError(f"`n_followed` must not be negative, but got {n_followed}.")
+
+
+@contextlib.contextmanager
+def _statistics_kept(supernet: Supernet) -> Iterator[None]:
+    """Restore the statistics of the supernet if the block fails."""
+    before = [buffer.clone() for buffer in supernet.buffers()]
+    try:
+        yield
+    except BaseException:
+        for buffer, old in zip(supernet.buffers(), before, strict=True):
+            buffer.copy_(old)
+        raise
 
 
 @contextlib.contextmanager

@@ -414,18 +414,56 @@ def test_a_checkpoint_of_another_run_is_refused(
 def test_a_loss_that_is_nan_stops_and_keeps_the_checkpoint(
     make_supernet: Make, dataset: TensorDataset, tmp_path: Path
 ) -> None:
-    images, labels = dataset.tensors
-    broken = images.clone()
-    broken[80] = float("nan")
-    batches = [(i, y) for i, y in zip(broken.split(16), labels.split(16), strict=True)]
+    batches = spoilt(dataset, 3e38)  # finite, but nothing that is computed from it is
     path = tmp_path / "run.pt"
+    supernet = make_supernet()
     with pytest.raises(
         DivergedTrainingError, match=r"the loss is nan at step 5 \(phase 'sandwich'.*run\.pt is"
     ):
-        run(make_supernet(), batches, checkpoint=path, checkpoint_every=2)
+        run(supernet, batches, checkpoint=path, checkpoint_every=2)
     data = torch.load(path, weights_only=True)
     assert data["step"] == 4
     assert all(tensor.isfinite().all() for tensor in data["state_dict"].values())
+    assert all(buffer.isfinite().all() for buffer in supernet.buffers())
+
+
+def spoilt(dataset: TensorDataset, pixel: float) -> list[tuple[Tensor, Tensor]]:
+    """Batches whose sixth has an image of one value."""
+    images, labels = dataset.tensors
+    broken = images.clone()
+    broken[80] = pixel
+    return list(zip(broken.split(16), labels.split(16), strict=True))
+
+
+def test_images_that_are_not_finite_are_no_divergence(
+    make_supernet: Make, dataset: TensorDataset
+) -> None:
+    supernet = make_supernet()
+    with pytest.raises(InvalidArgumentError, match="must give images of finite pixels"):
+        run(supernet, spoilt(dataset, float("nan")))
+    assert all(tensor.isfinite().all() for tensor in supernet.state_dict().values())
+
+
+@pytest.mark.parametrize("place", ["missing/run.pt", "."], ids=["no-folder", "a-folder"])
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_the_first_step(
+    make_supernet: Make, loader: Any, tmp_path: Path, place: str
+) -> None:
+    supernet = make_supernet()
+    before = [weight.clone() for weight in supernet.parameters()]
+    with pytest.raises(InvalidArgumentError, match="`checkpoint` must be"):
+        run(supernet, loader, checkpoint=tmp_path / place)
+    after = list(supernet.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_another_number_of_threads_is_said(
+    make_supernet: Make, loader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.pt"
+    run(make_supernet(), loader, checkpoint=path)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 17)
+    with pytest.warns(UserWarning, match=r"run.pt was written with \d+ threads .* goes on with 17"):
+        run(make_supernet(), loader, checkpoint=path)
 
 
 class Spoiling(SmallestOnly):
@@ -456,9 +494,12 @@ def batch(n: int = 4, size: int = 12, channels: int = 1, label: int = 0) -> Any:
         ([batch(label=4)], "`loader` must give labels from 0 to 3 for tiny.* from 4 to 4"),
         ([batch(label=-1)], "`loader` must give labels from 0 to 3 for tiny.* from -1 to -1"),
         ([(batch()[0], torch.zeros(4))], "`loader` .* class index .* torch.float32"),
-        ([batch(channels=3)], r"`loader` .* \(n, 1, height, width\).* shape \(4, 3, 12, 12\)"),
+        ([batch(channels=3)], r"`loader` .* \(n, 1, size, size\).* shape \(4, 3, 12, 12\)"),
         ([batch(size=3)], r"`loader` .* at least 4 pixels a side.* shape \(4, 1, 3, 3\)"),
-        ([(batch()[0].byte(), batch()[1])], "`loader` .* floating-point .* torch.uint8"),
+        ([(batch()[0].byte(), batch()[1])], "`loader` .* torch.float32.* torch.uint8"),
+        ([(batch()[0].double(), batch()[1])], "`loader` .* torch.float32.* torch.float64"),
+        ([batch(n=0)], "`loader` must give at least one image, but a batch has none"),
+        ([(batch()[0][..., 4:], batch()[1])], "`loader` must give square .* 12 x 8 pixels"),
     ],
     ids=[
         "empty",
@@ -470,6 +511,9 @@ def batch(n: int = 4, size: int = 12, channels: int = 1, label: int = 0) -> Any:
         "channels",
         "too-small",
         "integers",
+        "double",
+        "empty-batch",
+        "oblong",
     ],
 )
 def test_a_loader_that_does_not_fit_is_refused(
