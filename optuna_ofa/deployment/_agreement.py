@@ -12,6 +12,7 @@ from optuna_ofa.deployment._deployable import Loaded
 from optuna_ofa.deployment._export import load_exported
 from optuna_ofa.deployment._metadata import read_metadata
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.supernet import check_images
 
 
 class Agreement(NamedTuple):
@@ -36,14 +37,16 @@ def compare_exported(path: str | os.PathLike[str], expected: Loaded, images: Ten
         path: The path that `export` wrote to.
         expected: A network on the CPU, in evaluation mode, or any function from images to
             logits, such as a `SubnetSwitcher`.
-        images: ``(n, channels, height, width)`` at the resolution of the subnet; where the
+        images: ``(n, channels, size, size)`` at the resolution of the subnet; where the
             exported network takes a fixed number at once, those left over are not used.
 
     Raises:
-        InvalidArgumentError: If there are not enough images for one batch.
+        InvalidArgumentError: If there are not enough images for one batch, or they are not
+            square, not finite, or not float32.
         FormatError: As `load_exported`.
         MissingDependencyError: If the runtime is not installed; names the extra.
     """
+    check_images(images, "`images` must be")
     run = load_exported(path)
     size = read_metadata(path)["input"]["shape"][0] or len(images)
     n_batches = len(images) // size if size else 0

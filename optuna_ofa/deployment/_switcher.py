@@ -13,7 +13,7 @@ from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stor
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, resize_images
+from optuna_ofa.supernet import Supernet, check_images, resize_images
 
 
 class SubnetSwitcher:
@@ -89,14 +89,22 @@ class SubnetSwitcher:
         """Compute the active subnet.
 
         Args:
-            images: ``(n, in_channels, height, width)``; those of another size than the
-                resolution of the subnet are resized as `evaluate` does it.
+            images: ``(n, in_channels, size, size)``; those of another size than the resolution
+                of the subnet are resized as `evaluate` does it.
 
         Returns:
             Logits, ``(n, n_classes)``.
+
+        Raises:
+            InvalidArgumentError: If there are no images, or they are not square, not finite, or
+                neither float32 nor of the type of the weights.
         """
         mode = self._mode  # read once: another thread may switch
-        logits: Tensor = self._nets[mode](resize_images(images, self._subnets[mode].resolution))
+        net, subnet = self._nets[mode], self._subnets[mode]
+        weights = next(net.parameters()).dtype
+        channels = subnet.family.in_channels
+        check_images(images, "`images` must be", channels=channels, weights=weights)
+        logits: Tensor = net(resize_images(images, subnet.resolution).to(weights))
         return logits
 
     __call__ = forward

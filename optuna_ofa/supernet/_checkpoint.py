@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -83,11 +82,11 @@ def _family(name: str | os.PathLike[str] | Family) -> Family:
 
 
 def _is_checkpoint(name: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Return whether the name of a supernet is a file of tensors; names of families are none."""
+    """Return whether the name of a supernet is a file; names of families are none."""
     if not isinstance(name, str | os.PathLike):
         return False
     known = [known for family in known_families() for known in (family.name, *family.aliases)]
-    return str(name) not in known and zipfile.is_zipfile(name)
+    return str(name) not in known and Path(name).is_file()
 
 
 def _described(content: Any, path: Path) -> tuple[Family | None, float]:

@@ -50,14 +50,16 @@ def train(
     """Train a supernet in place, on the device where it is.
 
     Everything random depends on ``settings.seed`` and the number of the step, so a run that is
-    killed and started again gives the same weights as one that is not (bit for bit on a CPU with
-    the same number of threads, `torch.set_num_threads`, and the same version of torch), if the
-    loader gives the same batches in the same epoch. The seed is a part of the checkpoint, as are
-    all settings, and another one is refused; the threads are, and others are warned of. Seeds of
-    your own, of the weights that a run begins with or inside a data set, are not. A `torch.utils.data.DataLoader` does, also with
-    random augmentation and with workers, but not with ``persistent_workers``: before each epoch
-    its generators are seeded and the epoch of its sampler is set. Batches that a killed run had
-    used are loaded again, and dropped.
+    killed and started again gives the same weights as one that is not, if the loader gives the
+    same batches in the same epoch. A `torch.utils.data.DataLoader` does, also with random
+    augmentation and with workers, but not with ``persistent_workers``: before each epoch its
+    generators are seeded and the epoch of its sampler is set. Batches that a killed run had used
+    are loaded again, and dropped.
+
+    On a CPU the weights are the same bit for bit, with the same version of torch and the same
+    number of threads (`torch.set_num_threads`). Seed, settings, recipe and number of processes are
+    parts of the checkpoint, and others are refused; another number of threads is warned of. A
+    seed of your own, such as that of the first weights or one inside a data set, is no part of it.
 
     Under ``torchrun``, once `torch.distributed.init_process_group` has been called, each process
     trains on the batches of its loader, a share of the batch (of the same size in each; see

@@ -20,6 +20,7 @@ from optuna_ofa.space import (
     resnet_encoding,
     tutorial_encoding,
 )
+from optuna_ofa.supernet import read_tensors
 
 _N_BLOCKS = {"MobileNetV3": 20, "ProxylessNASNets": 21}
 
@@ -54,12 +55,7 @@ def read_state_dict(
 
 
 def _load(path: Path) -> Mapping[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken pickle raises nearly anything
-        raise FormatError(
-            f"`path` must be a PyTorch state dict, but {path} is not: {error}"
-        ) from error
+    state = read_tensors(path, "`path` must be a PyTorch state dict")
     if isinstance(state, dict):
         state = state.get("state_dict", state)
     if not isinstance(state, dict) or not all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -138,3 +139,23 @@ class TestBadInput:
     def test_images_that_do_not_fit(self, supernet: Supernet, subnet: Subnet) -> None:
         with pytest.raises(InvalidArgumentError, match="`calibration` must be images"):
             SubnetSwitcher(supernet, {"low": subnet}, calibration=torch.zeros(4, 1, 16, 16))
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            pytest.param(lambda x: x[:0], "at least one image, but got none", id="none"),
+            pytest.param(lambda x: x.double(), "float32.*got a torch.float64", id="double"),
+            pytest.param(lambda x: x.half(), "float32.*got a torch.float16", id="half"),
+            pytest.param(lambda x: x[..., 1:], "square images", id="oblong"),
+            pytest.param(lambda x: x / 0, "finite pixels", id="nan"),
+            pytest.param(lambda x: x[:, :1], r"of shape \(n, 3, size, size\)", id="channels"),
+        ],
+    )
+    def test_images_to_run_on(
+        self, supernet: Supernet, subnet: Subnet, spoil: Callable[[Tensor], Tensor], message: str
+    ) -> None:
+        switcher = SubnetSwitcher(supernet, {"only": subnet}, calibration=None)
+        images = torch.zeros(2, 3, subnet.resolution, subnet.resolution)
+        assert switcher(images).isfinite().all()
+        with pytest.raises(InvalidArgumentError, match=f"`images` must be.*{message}"):
+            switcher(spoil(images))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa.exceptions import (
@@ -338,7 +338,7 @@ def test_a_truncated_checkpoint_is_refused(
     path = tmp_path / "run.pt"
     run(make_supernet(), loader, checkpoint=path)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(FormatError, match=r"`checkpoint` .*run\.pt cannot be read"):
+    with pytest.raises(FormatError, match=r"`checkpoint` .*run\.pt is cut off"):
         run(make_supernet(), loader, checkpoint=path)
 
 
