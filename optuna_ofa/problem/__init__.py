@@ -26,6 +26,7 @@ from optuna_ofa.problem._told import (
     require_measured as require_measured,
 )
 from optuna_ofa.problem._vocabulary import (
+    ASKED as ASKED,
     DESCRIPTION as DESCRIPTION,
     MEASURED as MEASURED,
     NOT_MEASURED as NOT_MEASURED,

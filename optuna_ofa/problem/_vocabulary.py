@@ -14,6 +14,9 @@ Kind = Literal["predicted", "measured"]
 # Reason of a trial that its caller failed; one whose process died has none.
 NOT_MEASURED = "not measured"
 
+# System attribute of a trial that `SubnetStudy.ask_batch` has started; Optuna's retries inherit it.
+ASKED = "optuna_ofa:asked"
+
 # User attribute of a study that says what it searches for.
 DESCRIPTION = "optuna_ofa"
 

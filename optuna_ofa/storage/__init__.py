@@ -1,5 +1,6 @@
 """The trials of studies: Optuna's tables written and read in bulk, or its public calls."""
 
+from optuna_ofa.storage._encoding import decode_trials as decode_trials
 from optuna_ofa.storage._finish import Ending as Ending, Started as Started
 from optuna_ofa.storage._make import (
     find_study as find_study,
@@ -12,6 +13,6 @@ from optuna_ofa.storage._transactions import (
     relational as relational,
     storage_errors as storage_errors,
 )
-from optuna_ofa.storage._unfinished import Unfinished as Unfinished
+from optuna_ofa.storage._unfinished import Unfinished as Unfinished, is_retry as is_retry
 
 __all__: list[str] = []

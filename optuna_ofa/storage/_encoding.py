@@ -145,7 +145,12 @@ def decode_trials(space: SearchSpace, trials: Sequence[FrozenTrial]) -> Decoded:
     """Rows of subnets of Optuna's trials, and which are of the space."""
     ours = np.array(["subnet" in trial.user_attrs for trial in trials], dtype=bool)
     subnets = [t.user_attrs["subnet"] for t in trials if "subnet" in t.user_attrs]
-    params = [t.params for t in trials if "subnet" not in t.user_attrs]
+    # those of an enqueued trial are fixed until it runs
+    params = [
+        {**t.system_attrs.get("fixed_params", {}), **t.params}
+        for t in trials
+        if "subnet" not in t.user_attrs
+    ]
     matrix = np.zeros((len(trials), len(space.genes)), dtype=np.int16)
     good = np.zeros(len(trials), dtype=bool)
     matrix[ours], good[ours] = _decode_dicts(space, subnets)

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.fronts import Generation, next_key, summaries
 from optuna_ofa.problem import (
+    ASKED,
     LIST_KEY,
     MEASURED,
     PREDICTED,
@@ -83,7 +84,7 @@ class PublicStore(Store):
     def unfinished(self) -> Unfinished:
         """Return the trials without values."""
         trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=UNFINISHED)
-        return Unfinished.of(self._problem.space, trials, last_id=0)
+        return Unfinished.of(self._problem.space, trials, lost=(), last_id=0)
 
     def attributes(self) -> dict[str, Any]:
         """Return the system attributes of the study."""
@@ -113,6 +114,8 @@ class PublicStore(Store):
         now = datetime.datetime.now()
         space = self._problem.space
         trials = templates(space, matrix, TrialState.RUNNING, attributes, now)
+        for trial in trials:
+            trial.system_attrs = {ASKED: True}
         make = self.storage.create_new_trial
         return {i: make(self.study_id, trial) for i, trial in enumerate(trials)}
 

@@ -18,7 +18,7 @@ from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import Problem
+from optuna_ofa.problem import ASKED, Problem
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._encoding import subnet_texts
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
@@ -68,6 +68,8 @@ def _insert_running(
             )
         ]
         inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, written)
+        marks = [(trial_id, ASKED, json.dumps(True)) for trial_id in ids]
+        inserter.insert(models.TrialSystemAttributeModel.__table__, ATTRIBUTE_COLUMNS, marks)
         if is_heartbeat_enabled(tables) and ids:
             beats = [{"trial_id": trial_id} for trial_id in ids]
             connection.execute(sa.insert(models.TrialHeartbeatModel.__table__), beats)

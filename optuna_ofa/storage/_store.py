@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -154,6 +154,16 @@ class Store(ABC):
     @abstractmethod
     def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
         """Start trials as `start`."""
+
+    def resume(self, trial_id: int) -> bool:
+        """Run a waiting trial, whose heartbeat is recorded from then on; False if it is taken."""
+        try:
+            is_ours = self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        except UpdateFinishedTrialError:
+            return False
+        if is_ours:
+            self._heartbeat.watch([trial_id])
+        return is_ours
 
     def finish(self, endings: Sequence[Ending], check: Check) -> None:
         """Finish running trials, in a database all or none.

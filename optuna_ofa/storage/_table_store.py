@@ -16,12 +16,13 @@ from optuna_ofa.fronts import Generation, next_key, summaries
 from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Problem
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._finish import Check, Ending, finish_trials
+from optuna_ofa.storage._lost import lost_trials
 from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
 from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
 from optuna_ofa.storage._transactions import locked, retrying, storage_errors
-from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
+from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished, may_be_lost
 from optuna_ofa.storage._write import Inserter, insert_trials
 
 _attributes = models.StudySystemAttributeModel.__table__
@@ -71,7 +72,8 @@ class TableStore(Store):
         """Return the trials without values; finished ones are not read."""
         last_id = last_trial_id(self._tables.engine, self.study_id)
         trials = self._tables.get_all_trials(self.study_id, deepcopy=False, states=UNFINISHED)
-        return Unfinished.of(self._problem.space, trials, last_id)
+        lost = lost_trials(self._tables, may_be_lost(trials))
+        return Unfinished.of(self._problem.space, trials, lost, last_id)
 
     def attributes(self) -> dict[str, Any]:
         """Return the system attributes of the study."""

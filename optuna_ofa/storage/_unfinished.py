@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from optuna_ofa.problem import ASKED
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.storage._encoding import decode_trials
 
@@ -24,7 +25,9 @@ class Unfinished(NamedTuple):
         running: ``(n,)`` whether they run; the others have failed.
         asked: ``(n,)`` whether `SubnetStudy.ask_batch` has started them, on predictions.
         abandoned: ``(n,)`` whether they have failed because their process died.
-        n_waiting: Number of trials that are enqueued and not started.
+        waiting: ``(m, n_genes)`` the subnets of trials that wait to be run.
+        retries: Waiting trials that Optuna has made anew of those of `SubnetStudy.ask_batch`.
+        n_enqueued: Number of waiting trials that are no retries of others.
         last_id: The newest trial that was there before; 0 if there was none.
     """
 
@@ -33,7 +36,9 @@ class Unfinished(NamedTuple):
     running: NDArray[np.bool_]
     asked: NDArray[np.bool_]
     abandoned: NDArray[np.bool_]
-    n_waiting: int
+    waiting: Matrix
+    retries: Sequence[FrozenTrial]
+    n_enqueued: int
     last_id: int
 
     @property
@@ -42,21 +47,51 @@ class Unfinished(NamedTuple):
         return self.running | self.asked
 
     @staticmethod
-    def of(space: SearchSpace, trials: Sequence[FrozenTrial], last_id: int) -> Unfinished:
-        """Return the trials of the space among those in a state of `UNFINISHED`."""
-        n_waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+    def of(
+        space: SearchSpace, trials: Sequence[FrozenTrial], lost: Collection[int], last_id: int
+    ) -> Unfinished:
+        """Return the trials of the space among those in a state of `UNFINISHED`.
+
+        Args:
+            space: The space.
+            trials: The trials.
+            lost: Ids of those that have failed because their process died.
+            last_id: As above.
+        """
+        waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
         trials = [trial for trial in trials if trial.state != TrialState.WAITING]
         matrix, good = decode_trials(space, trials)  # those without parameters yet are none
         trials = [trials[i] for i in np.flatnonzero(good)]
         running = np.array([trial.state == TrialState.RUNNING for trial in trials], dtype=bool)
         asked = np.array(["predicted" in trial.user_attrs for trial in trials], dtype=bool)
-        failed = np.array(["error" in trial.user_attrs for trial in trials], dtype=bool)
+        is_lost = np.array([trial._trial_id in lost for trial in trials], dtype=bool)
+        rows, is_ours = decode_trials(space, waiting)
         return Unfinished(
             matrix=matrix[good],
             numbers=np.array([trial.number for trial in trials], dtype=np.int64),
             running=running,
             asked=asked,
-            abandoned=asked & ~failed & ~running,
-            n_waiting=n_waiting,
+            abandoned=asked & is_lost,
+            waiting=rows[is_ours],
+            retries=[
+                trial
+                for trial, ours in zip(waiting, is_ours.tolist(), strict=True)
+                if ours and is_retry(trial) and ASKED in trial.system_attrs
+            ],
+            n_enqueued=sum(not is_retry(trial) for trial in waiting),
             last_id=last_id,
         )
+
+
+def is_retry(trial: FrozenTrial) -> bool:
+    """Return whether Optuna's callback has made a trial anew of one whose process died."""
+    return "failed_trial" in trial.system_attrs
+
+
+def may_be_lost(trials: Sequence[FrozenTrial]) -> list[int]:
+    """Return the ids of trials that have failed and say no reason."""
+    return [
+        trial._trial_id
+        for trial in trials
+        if trial.state == TrialState.FAIL and "error" not in trial.user_attrs
+    ]

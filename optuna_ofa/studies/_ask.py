@@ -77,6 +77,7 @@ def choose_learned(
     if not sampler.is_started(len(measured.matrix), len(pending)):
         return None
     failed = unfinished.matrix[~unfinished.running & ~unfinished.abandoned]
+    failed = np.concatenate([failed, unfinished.waiting])  # nobody else measures them either
     names = tuple(problem.constraints)
     if not np.isnan(measured.others).all():  # a model learns the constraints that trials set too
         measured = measured._replace(excess=np.c_[measured.excess, measured.others])
@@ -110,7 +111,8 @@ def choose_predicted(
         n: How many.
     """
     measured = known.matrix[known.measured]
-    taken = np.concatenate([measured, unfinished.matrix[~unfinished.abandoned]])
+    others = unfinished.matrix[~unfinished.abandoned]
+    taken = np.concatenate([measured, others, unfinished.waiting])
     wanted = unfinished.matrix[unfinished.running | unfinished.abandoned]
     wanted = np.concatenate([measured, wanted])
     unknown = wanted[absent(wanted, candidates.matrix)]

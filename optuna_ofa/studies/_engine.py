@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from optuna_ofa.exceptions import PredictionError, SearchSpaceExhaustedError
 from optuna_ofa.problem import (
@@ -23,7 +25,7 @@ from optuna_ofa.problem import (
 )
 from optuna_ofa.samplers import Evolution
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage import Store, Unfinished
+from optuna_ofa.storage import Store, Unfinished, decode_trials
 from optuna_ofa.studies._ask import (
     Asked,
     choose_learned,
@@ -197,6 +199,7 @@ class Engine:
         self._evolution.forbid(matrix[~attempt.done])
         if unfinished is not None:
             self._evolution.forbid(unfinished.matrix[~unfinished.predictable])
+            self._evolution.forbid(unfinished.waiting)  # others run them
             self._early.update(unfinished.numbers[unfinished.predictable].tolist())
         predicted = attempt.predicted.numbered(numbers[attempt.done].tolist())
         joined = Evaluated.join([known, predicted])
@@ -234,6 +237,9 @@ class Engine:
         with contextlib.suppress(SearchSpaceExhaustedError):
             while len(asked) < n:  # again where others have started some in the meantime
                 unfinished, left = self.refresh(), n - len(asked)
+                if unfinished.retries:
+                    asked += self._resume(unfinished.retries, left)
+                    continue
                 known = self._archive.all()
                 chosen = choose_learned(self.problem, sampler, known, unfinished, left)
                 if chosen is None:
@@ -251,6 +257,23 @@ class Engine:
                 f"evaluated, have failed, or are being evaluated."
             )
         return asked
+
+    def _resume(self, retries: Sequence[FrozenTrial], n: int) -> list[Asked]:
+        """Run at most ``n`` trials again whose process died, and that nobody else has taken."""
+        taken = itertools.islice((t for t in retries if self.store.resume(t._trial_id)), n)
+        trials = list(taken)
+        matrix, _ = decode_trials(self.problem.space, trials)
+        subnets = self.problem.space.from_matrix(matrix)
+        return [
+            Asked(
+                subnet,
+                self.store.open_trial(trial._trial_id),
+                trial.number,
+                trial.user_attrs.get(PREDICTION, {}),
+                trial.user_attrs.get(PREDICTION_STD, {}),
+            )
+            for subnet, trial in zip(subnets, trials, strict=True)
+        ]
 
     def _start(self, chosen: Evaluated, last_id: int) -> list[Asked]:
         named = self.problem.named(chosen)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
@@ -21,7 +22,7 @@ from optuna_ofa.fronts import Front, FrontPoint, Generation, Snapshot, find_fron
 from optuna_ofa.problem import Evaluated, Keep, Kind, Problem
 from optuna_ofa.samplers import Evolution, NSGAIISampler, SubnetSampler
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.storage import Store, make_study, open_shared, open_store
+from optuna_ofa.storage import Store, is_retry, make_study, open_shared, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import Engine, ProposeGuests
 from optuna_ofa.studies._own import Objective, checked, require_own, require_trial
@@ -73,6 +74,7 @@ class SubnetStudy(optuna.Study):
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
+        self._leaves_retries = False  # to those who measure
         self.engine = Engine(
             problem, open_store(self._storage, study_name, problem, keep), evolution
         )
@@ -103,10 +105,11 @@ class SubnetStudy(optuna.Study):
     ) -> None:
         """Search on the predictors, a generation at a time.
 
-        Trials that were enqueued are run first. Ends early, without an error, when every
-        subnet of the space has been evaluated or a predictor called `stop`, which lets the
-        generation be finished. Values are predictions; each trial says so in its user attribute
-        ``kind``.
+        Trials that were enqueued are run first, but not those that wait because the process that
+        measured them died (`ask_batch`, `optimize`): these are measured again. Ends early,
+        without an error, when every subnet of the space has been evaluated or a predictor called
+        `stop`, which lets the generation be finished. Values are predictions; each trial says so
+        in its user attribute ``kind``.
 
         Several processes may search one study in a database at the same time. Each learns with
         every generation what the others have found, and subnets that another has finished in the
@@ -156,9 +159,13 @@ class SubnetStudy(optuna.Study):
         """
         self.problem.require_reachable()
         self._stop_flag = False
-        done = min(self.engine.refresh().n_waiting, n_evaluations)
+        done = min(self.engine.refresh().n_enqueued, n_evaluations)
         if done:
-            self.optimize(self.problem, n_trials=done)
+            self._leaves_retries = True
+            try:
+                self.optimize(self.problem, n_trials=done)
+            finally:
+                self._leaves_retries = False
             yield done
             self.engine.refresh()
         steps = self.engine.generations(n_evaluations - done, guests)
@@ -168,6 +175,17 @@ class SubnetStudy(optuna.Study):
             if added is None:
                 break
             yield added
+
+    def _pop_waiting_trial_id(self) -> int | None:
+        """Run the first waiting trial; Optuna's `ask` calls this."""
+        waiting = (TrialState.WAITING,)
+        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False, states=waiting):
+            if self._leaves_retries and is_retry(trial):
+                continue
+            with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
+                if self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                    return trial._trial_id
+        return None
 
     @contextlib.contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -245,7 +263,10 @@ class SubnetStudy(optuna.Study):
 
         Where the storage has a heartbeat interval, the heartbeat of the trials is recorded until
         they are told, and trials of callers that died are failed by the next call, here or
-        elsewhere; their subnets may be given again. Without one they run until they are told.
+        elsewhere; their subnets may be given again. With Optuna's
+        ``RetryHeartbeatStaleTrialCallback`` they wait to be tried anew: such trials come first
+        here, as often as it allows, and `search` leaves them alone. Without a heartbeat trials
+        run until they are told; one that was told to have failed is not given again.
 
         Args:
             n: How many subnets.

@@ -13,7 +13,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages._rdb import models
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -503,3 +503,86 @@ class TestHeartbeat:
         assert set(subnets(asked[:2])) <= set(subnets(again))
         with pytest.raises(InvalidArgumentError, match="told once, but trial 0 is FAIL"):
             study.tell_batch(asked, measure(asked))
+
+    def test_what_was_told_to_have_failed_is_not_given_again(
+        self, make_study: Make, storage: RDBStorage, names: Callable[[], str]
+    ) -> None:
+        study = make_study(storage=storage, study_name=names())
+        asked = study.ask_batch(2)
+        plain = optuna.load_study(study_name=study.study_name, storage=storage)
+        plain.tell(asked[0].number, state=TrialState.FAIL)
+        self._die(storage, asked[1:])
+        again = subnets(study.ask_batch(3))
+        assert asked[0].subnet not in again
+        assert asked[1].subnet in again
+
+
+class TestRetries(TestHeartbeat):
+    """Optuna's callback makes trials of the dead anew, which wait to be measured."""
+
+    @pytest.fixture
+    def storage(self, url: str) -> RDBStorage:
+        with pytest.warns(optuna.exceptions.ExperimentalWarning, match="Retry"):
+            retry = RetryHeartbeatStaleTrialCallback(max_retry=1)
+        with pytest.warns(optuna.exceptions.ExperimentalWarning, match="heartbeat"):
+            return RDBStorage(url, heartbeat_interval=60, heartbeat_stale_trial_callback=retry)
+
+    def test_trials_of_the_dead_are_failed_and_their_subnets_given_again(
+        self, make_study: Make, storage: RDBStorage, names: Callable[[], str]
+    ) -> None:
+        study = make_study(storage=storage, study_name=names())
+        asked = study.ask_batch(3)
+        self._die(storage, asked[:2])
+        again = study.ask_batch(3)
+        assert subnets(again[:2]) == subnets(asked[:2])
+        assert again[0].predicted == asked[0].predicted
+        assert states(study) == [TrialState.FAIL] * 2 + [TrialState.RUNNING] * 4
+        study.tell_batch(again, measure(again))
+        assert {t.user_attrs["kind"] for t in study.trials[3:]} == {"measured"}
+        assert TrialState.WAITING not in states(study)
+
+    def test_what_was_told_to_have_failed_is_not_given_again(
+        self, make_study: Make, storage: RDBStorage, names: Callable[[], str]
+    ) -> None:
+        study = make_study(storage=storage, study_name=names())
+        asked = study.ask_batch(1)
+        self._die(storage, asked)
+        (again,) = study.ask_batch(1)
+        assert again.subnet == asked[0].subnet
+        self._die(storage, [again])  # for the last time
+        assert asked[0].subnet not in subnets(study.ask_batch(3))
+
+    def test_search_leaves_them_to_those_who_measure(
+        self, make_study: Make, storage: RDBStorage, names: Callable[[], str]
+    ) -> None:
+        study = make_study(storage=storage, study_name=names())
+        study.search(20)
+        asked = study.ask_batch(2)
+        self._die(storage, asked)
+        study.store.fail_stale()
+        enqueued = study.space.to_params(study.space.sample(1, seed=5))[0]
+        study.enqueue_trial(enqueued)
+        study.search(10)
+        predicted = [t.params for t in study.trials[22:] if t.user_attrs.get("kind") == "predicted"]
+        assert enqueued in predicted
+        assert len(predicted) == 10
+        lost = [study.trials[one.number].params for one in asked]
+        assert not any(params in predicted for params in lost)
+        assert states(study).count(TrialState.WAITING) == 2
+        assert subnets(study.ask_batch(2)) == subnets(asked)
+
+    def test_optimize_measures_them(
+        self, make_study: Make, storage: RDBStorage, names: Callable[[], str]
+    ) -> None:
+        study = make_study(storage=storage, study_name=names())
+        asked = study.ask_batch(1)
+        self._die(storage, asked)
+        found: list[Subnet] = []
+
+        def objective(trial: optuna.Trial) -> tuple[float, float]:
+            found.append(study.space.suggest(trial))
+            return 75.0, 20.0
+
+        study.optimize(objective, n_trials=1)
+        assert found == subnets(asked)
+        assert [p.subnet for p in study.front()] == found
