@@ -37,7 +37,7 @@ def run(study: SubnetStudy, n: int, seed: int) -> None:
                 trial.set_constraint(name, rng.normal())
         if rng.random() < 0.3:
             trial.set_constraint("latency_ms", rng.normal())
-        return [float(rng.uniform(10, 90)) for _ in study.problem.objectives]
+        return [float(rng.uniform(65, 80)), float(rng.uniform(10, 40))]
 
     study.optimize(objective, n_trials=n)
 
@@ -46,7 +46,7 @@ def numbers(study: SubnetStudy) -> set[int]:
     return {point.trial_number for point in study.front()}
 
 
-@pytest.mark.parametrize("constraints", [None, {"latency_ms": 60.0, "n_params": 6e6}])
+@pytest.mark.parametrize("constraints", [None, {"latency_ms": 25.0, "n_params": 6e6}])
 def test_the_front_is_optunas_best_trials(
     make_study: Make, storage: str | BaseStorage | None, constraints: dict[str, float] | None
 ) -> None:
@@ -155,13 +155,13 @@ def test_values_that_are_not_finite_are_on_no_front(
     make_study: Make, storage: str | BaseStorage | None, values: tuple[float, float]
 ) -> None:
     study = make_study(storage=storage)
+    plain = optuna.load_study(study_name=study.study_name, storage=study._storage)
     rows = study.space.sample(3, seed=0)
-    trial = study.ask(dict(study.space.distributions))
-    study.tell(trial, values)
+    plain.tell(study.ask(dict(study.space.distributions)).number, values)
     with pytest.raises(EmptyFrontError, match="None of 1 trials has finite values"):
         study.front()
     for row, added in zip(rows[:2], [values, (71.0, 8.0)], strict=True):
-        study.add_trial(
+        plain.add_trial(
             optuna.create_trial(
                 params=study.space.to_params(row[None])[0],
                 distributions=dict(study.space.distributions),
