@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -39,7 +40,14 @@ def read_text(path: str | PathLike[str], argument: str = "path") -> str:
     except IsADirectoryError as error:
         raise FormatError(f"`{argument}` must be a file, but {path} is a folder.") from error
     except (OSError, ValueError) as error:
-        raise FormatError(f"`{argument}` must be a file, but {path!r}: {error}.") from error
+        raise FormatError(
+            f"`{argument}` must be a file, but it cannot be read: {error}."
+        ) from error
+
+
+def in_a_line(error: Exception) -> str:
+    """Return the message of an error in one line."""
+    return " ".join(str(error).split())
 
 
 def read_json(path: str | PathLike[str], argument: str = "path") -> Any:
@@ -111,7 +119,7 @@ class JsonFormat:
         Raises:
             FormatError: With its size.
         """
-        size = path.stat().st_size if path.is_file() else 0
+        size = path.stat().st_size if os.path.isfile(path) else 0  # of any name, however long
         if size > self.max_mib << 20:
             raise FormatError(
                 f"`{self.argument}` must be at most {self.max_mib} MiB, but {path} has "

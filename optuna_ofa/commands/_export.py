@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+import zipfile
 from typing import TYPE_CHECKING
 
 from optuna_ofa.commands._arguments import Arguments, Command, Output, add_study, add_within, limits
@@ -86,7 +85,7 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
             "`subnet` or `storage` must be given, and not both, to say which subnet is meant."
         )
     if arguments["subnet"] is not None:
-        return _subnet(Path(arguments["subnet"])), ()
+        return _subnet(arguments["subnet"]), ()
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
     point = front.best(**limits(arguments["within"])) if arguments["within"] else front.knee()
@@ -94,15 +93,13 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
     return point.subnet, figures_of(point, device=device)
 
 
-def _subnet(path: Path) -> Subnet:
+def _subnet(path: str) -> Subnet:
     """Read the subnet of a file: its JSON, or the metadata of an export."""
+    from optuna_ofa._files import read_json
     from optuna_ofa.exceptions import FormatError
     from optuna_ofa.space import Subnet
 
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"`subnet` must be a JSON file, but {path} is not: {error}") from error
+    data = read_json(path, "subnet")
     if not isinstance(data, dict):
         raise FormatError(f"`subnet` must be a JSON object, but {path} has {data!r:.100}.")
     return Subnet.from_dict(data.get("subnet", data))
@@ -123,7 +120,7 @@ def _images(file: str) -> Tensor | None:
         return None
     try:
         array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise InvalidArgumentError(f"`calibration` must be a .npy file, but got {file}.") from error
     if not isinstance(array, np.ndarray) or array.ndim != 4:
         shape = getattr(array, "shape", "no array")

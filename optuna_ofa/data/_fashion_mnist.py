@@ -80,8 +80,7 @@ def fashion_mnist(
         Training and test data.
 
     Raises:
-        FileNotFoundError: If ``root`` lacks a file.
-        FormatError: If a file is damaged, or is not the one that was published.
+        FormatError: If ``root`` lacks a file, or one is damaged or not the one that was published.
         DownloadError: If the files are needed from the network and cannot be had.
     """
     folder = _folder(progress) if root is None else Path(root)
@@ -109,10 +108,10 @@ def _read(folder: Path, part: str) -> TensorDataset:
 
 def _array(folder: Path, name: str, n_dimensions: int) -> Tensor:
     compressed = folder / f"{name}.gz"
-    path = compressed if compressed.is_file() else folder / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`root` must have the file {name} or {name}.gz, but {folder} has neither"
+    path = compressed if os.path.isfile(compressed) else folder / name
+    if not os.path.isfile(path):
+        raise FormatError(
+            f"`root` must have the file {name} or {name}.gz, but {folder} has neither."
         )
     content = read_bytes(path)
     array = parse_idx(content, path, n_dimensions)

@@ -31,7 +31,7 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable:
         InvalidArgumentError: If it is none of these.
         DownloadError: If a published table cannot be fetched.
     """
-    if Path(hardware).exists():
+    if os.path.exists(Path(hardware)):
         return LatencyTable.load(hardware)
     names = _published("table")
     if str(hardware) in names:
@@ -99,7 +99,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
                 f"`accuracy` must be given, because no predictor for {family.name} is packaged "
                 f"or published: a file, an AccuracyPredictor, or objectives without top1."
             )
-    if Path(accuracy).exists():
+    if os.path.exists(Path(accuracy)):
         return AccuracyPredictor.load(accuracy)
     if str(accuracy) in _published("accuracy"):
         return AccuracyPredictor.load(fetch(str(accuracy)))

@@ -107,8 +107,8 @@ def load_exported(path: str | os.PathLike[str]) -> Loaded:
         ``"pytorch"`` and ``"ofa"`` it is the plain `torch.nn.Module` that `Supernet.extract` gives.
 
     Raises:
-        FormatError: If a file is not the one that was exported, or the metadata is damaged.
-        FileNotFoundError: If a file is missing.
+        FormatError: If a file is missing or not the one that was exported, or the metadata is
+            damaged.
         MissingDependencyError: If the runtime is not installed; names the extra.
     """
     path = Path(path)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from optuna_ofa._files import read_json
 from optuna_ofa._writing import write_whole
 from optuna_ofa.deployment._deployable import Contents, Deployable, Metadata
 from optuna_ofa.deployment._figures import KnownValue
@@ -89,14 +90,10 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
         path: Path of the export, not of its metadata.
 
     Raises:
-        FormatError: If it is no metadata of an export.
-        FileNotFoundError: If there is none.
+        FormatError: If there is none, or it is no metadata of an export.
     """
     place = metadata_path(path)
-    try:
-        content = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(f"{place} must be JSON, but: {error}.") from error
+    content = read_json(place)
     if not isinstance(content, dict) or content.get("optuna_ofa_export") != VERSION:
         raise FormatError(f"{place} must be written by `export` of version {VERSION}, but is not.")
     return content
@@ -106,11 +103,13 @@ def check_files(path: Path, metadata: Metadata) -> None:
     """Raise an error if the files are not those that were exported.
 
     Raises:
-        FormatError: If one has other content.
-        FileNotFoundError: If one is missing.
+        FormatError: If one has other content, or cannot be read.
     """
     for name, known in metadata["files"].items():
-        found = _hash(path.parent / name)
+        try:
+            found = _hash(path.parent / name)
+        except OSError as error:
+            raise FormatError(f"`path` must have its files, but: {error}.") from error
         if found != known["sha256"]:
             raise FormatError(
                 f"{path.parent / name} must have the SHA-256 {known['sha256']} that "

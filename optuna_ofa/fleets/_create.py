@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -145,7 +146,8 @@ def _name(hardware: HardwareSource) -> str:
             f"{type(hardware).__name__}."
         )
     path = Path(hardware)
-    return path.stem if path.is_file() else path.name if path.is_dir() else str(hardware)
+    is_file, is_folder = os.path.isfile(path), os.path.isdir(path)
+    return path.stem if is_file else path.name if is_folder else str(hardware)
 
 
 def _bounds(

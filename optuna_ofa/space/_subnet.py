@@ -129,10 +129,10 @@ class Subnet:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
-            raise FormatError(f"`text` must be JSON, but got {text!r}.") from error
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"`text` must be JSON, but got {text!r:.200}.") from error
         if not isinstance(data, dict):
-            raise FormatError(f"`text` must be a JSON object, but got {text!r}.")
+            raise FormatError(f"`text` must be a JSON object, but got {text!r:.200}.")
         return cls.from_dict(data, family)
 
     def __str__(self) -> str:

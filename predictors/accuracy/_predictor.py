@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class AccuracyPredictor(Predictor):
         path = Path(path)
         if isinstance(family, str):
             family = get_family(family)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise FormatError(
                 f"`path` must be a file with an accuracy predictor, but {path} is not there."
             )

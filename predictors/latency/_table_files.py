@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import reprlib
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from optuna_ofa._files import JsonFormat, read_text
+from optuna_ofa._files import JsonFormat, in_a_line, read_text
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
 from optuna_ofa.space import Family, family_differences, family_from_json
@@ -73,7 +74,7 @@ def read_table(path: Path) -> TableContent:
         FormatError: If a file is missing, too large, no table, or of another dialect than the
             rest of its folder.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise FormatError(
             f"`path` must be a file or folder with a latency table, but {path} does not exist."
         )
@@ -120,7 +121,7 @@ def _read_file(path: Path) -> TableContent:
         raise
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise FormatError(
-            f"`path` must be a YAML or JSON table, but {path} is not: {error}"
+            f"`path` must be a YAML or JSON table, but {path} is not: {in_a_line(error)}"
         ) from error
     if not isinstance(data, dict) or not data:
         raise FormatError(

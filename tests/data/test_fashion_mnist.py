@@ -84,7 +84,7 @@ def test_offline_names_the_file_the_address_and_the_package(no_debian: Path) -> 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="`root` must have the file train-images-idx3"):
+    with pytest.raises(FormatError, match="`root` must have the file train-images-idx3"):
         fashion_mnist(tmp_path)
 
 

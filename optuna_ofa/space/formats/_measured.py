@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -72,7 +73,7 @@ def read_measured_subnets(path: str | PathLike[str], family: Family | str) -> Me
 
 
 def _rows(path: Path, family: Family) -> Iterator[MeasuredRow]:
-    if path.is_dir():
+    if os.path.isdir(path):
         for file in dict_files(path):
             yield from dict_rows(read_text(file), file, family)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -96,7 +97,7 @@ def read_net_config(source: ConfigSource) -> Config:
 
 def _file(path: Path) -> Path:
     """Return the file of a config, which may be given by its folder."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return path
     if not (path / NET_CONFIG).is_file():
         below = sorted(file.parent.name for file in path.glob(f"*/{NET_CONFIG}"))

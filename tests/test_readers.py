@@ -1,0 +1,109 @@
+"""Files of another kind: every reader says so in one sentence, with an error of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optuna_ofa
+from optuna_ofa import deployment, profiling
+from optuna_ofa.commands import main
+from optuna_ofa.data import fashion_mnist
+from optuna_ofa.exceptions import OptunaOFAError
+from optuna_ofa.space import (
+    SearchSpace,
+    layers_from_net_config,
+    read_measured_subnets,
+    read_net_config,
+    subnet_from_net_config,
+)
+
+SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=224)
+CONTENTS: dict[str, bytes] = {
+    "empty": b"",
+    "binary": bytes(range(256)),
+    "text": b"no such file\nat all\n",
+    "list": b"[1, 2]",
+    "null": b"null",
+    "number": b"7",
+    "object": b'{"a": 1, "name": [1], "blocks": 3}',
+    "cut": b'{"a": [1, 2',
+    "deep": b"[" * 100_000,
+    "pickle": b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00\x8c\x01x\x94.",
+    "archive": b"PK\x03\x04" + bytes(100),
+}
+READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "net.config": (".config", read_net_config),
+    "layers": (".config", lambda path: layers_from_net_config(path, 224)),
+    "subnet": (".config", subnet_from_net_config),
+    "measured csv": (".csv", lambda path: read_measured_subnets(path, SPACE.family)),
+    "measured dict": (".dict", lambda path: read_measured_subnets(path, SPACE.family)),
+    "table json": (".json", optuna_ofa.LatencyTable.load),
+    "table yaml": (".yaml", optuna_ofa.LatencyTable.load),
+    "latency": (".json", optuna_ofa.NetworkLatencyPredictor.load),
+    "accuracy json": (".json", optuna_ofa.AccuracyPredictor.load),
+    "accuracy pth": (".pth", optuna_ofa.AccuracyPredictor.load),
+    "hardware": (".yaml", lambda path: optuna_ofa.study(SPACE, hardware=path)),
+    "accuracy": (".pth", lambda path: optuna_ofa.study(SPACE, accuracy=path)),
+    "metadata": (".pt2", deployment.read_metadata),
+    "export": (".pt2", deployment.load_exported),
+    "graphs": (".json", lambda path: profiling.table_from_folder(path, SPACE)),
+    "images": (".gz", fashion_mnist),
+}
+
+
+@pytest.fixture(params=[*CONTENTS, "folder", "missing", "in a file", "long name", "no name"])
+def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Path]:
+    """A function that makes a file of that kind with an ending."""
+    kind = request.param
+
+    def make(ending: str) -> Path:
+        path = tmp_path / f"a{ending}"
+        if kind in CONTENTS:
+            path.write_bytes(CONTENTS[kind])
+            Path(f"{path}.json").write_bytes(CONTENTS[kind])  # where metadata would be
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "in a file":
+            path.touch()
+            return path / f"b{ending}"
+        return {"long name": tmp_path / ("x" * 300), "no name": Path("a\0b")}.get(kind, path)
+
+    return make
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_other_files_are_refused(write: Callable[[str], Path], reader: str) -> None:
+    ending, read = READERS[reader]
+    with pytest.raises(OptunaOFAError) as caught:
+        read(write(ending))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize("option", ["--subnet", "--calibration"])
+def test_a_command_says_it_in_a_line(
+    write: Callable[[str], Path],
+    option: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    weights: str,
+) -> None:
+    options = {"--weights": weights, "--calibration": "none", "--subnet": str(tmp_path / "s.json")}
+    Path(options["--subnet"]).write_text(SearchSpace("ofa_mbv3_fashion").smallest().to_json())
+    options[option] = str(write(".npy"))
+    words = [word for pair in options.items() for word in pair]
+    assert main(["export", str(tmp_path / "net"), "--format", "ofa", *words]) == 1
+    assert capsys.readouterr().err.startswith("error: `")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A checkpoint of the packaged supernet."""
+    path = tmp_path_factory.mktemp("weights") / "fashion.pth"
+    optuna_ofa.save_supernet(optuna_ofa.data.packaged_supernet(), path)
+    return str(path)
