@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -61,7 +62,9 @@ def export(
         opset: Version of ONNX's operators, for ``"onnx"`` and ``"onnx_int8"``, from 13 on. None
             takes that of the graphs that `measure` measures, 17 with IR version 8: what runs the
             ones runs the other.
-        figures: Values of the subnet; `figures_of` takes them from a point of a front.
+        figures: Values of the subnet; `figures_of` takes them from a point of a front. Those of
+            another precision, runtime, resolution or batch than the file's are no ``figures`` in
+            the metadata, but ``figures_of_others``, with what differs.
 
     Returns:
         The metadata.
@@ -83,6 +86,7 @@ def export(
         need.check()
     if opset is not None:
         _check_opset(format, opset)
+    figures = _checked_figures(figures, subnet)
     path = require_place(path, folder=form.is_folder)
     require_place(metadata_path(path))
     images = Calibration(calibration, subnet.family, n_calibration)
@@ -92,7 +96,7 @@ def export(
         shown = resize_images(shown, subnet.resolution).float()
     number = None if form.batch == "any" else batch
     deployable = Deployable(plain, subnet, number, shown, opset or OPSET)
-    content = build_metadata(format, form, deployable, tuple(figures), images.setup)
+    content = build_metadata(format, form, deployable, figures, images.setup)
     return write_export(path, content, form.make(deployable))
 
 
@@ -115,6 +119,21 @@ def load_exported(path: str | os.PathLike[str]) -> Loaded:
     metadata = read_metadata(path)
     check_files(path, metadata)
     return FORMATS[metadata["format"]].load(path, metadata)
+
+
+def _checked_figures(figures: Iterable[KnownValue], subnet: Subnet) -> tuple[KnownValue, ...]:
+    given = tuple(figures)
+    for figure in given:
+        if figure.subnet is not None and not _same_but_size(figure.subnet, subnet):
+            raise InvalidArgumentError(
+                f"`figures` must be of the exported subnet, {subnet}, but {figure.metric} is of "
+                f"{figure.subnet}."
+            )
+    return given
+
+
+def _same_but_size(a: Subnet, b: Subnet) -> bool:
+    return a.family == b.family and replace(a, resolution=b.resolution) == b
 
 
 def _check_opset(format: str, opset: int) -> None:

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.problem import MEASURED, METRICS, PREDICTED
+from optuna_ofa.space import Subnet
+
+# which of the conditions of a file a value depends on; None, where it is not known, fits any
+_DEPENDS = {
+    "top1": ("precision", "resolution"),
+    "latency_ms": ("precision", "runtime", "resolution", "batch"),
+    "n_macs": ("resolution",),
+    "n_params": (),
+    "moved_mb": ("precision", "resolution"),
+    "peak_memory_mb": ("precision", "resolution"),
+}
 
 
 @dataclass(frozen=True)
 class KnownValue:
     """A predicted or measured value of a subnet, for the file beside an export.
 
+    It is bound to what it was measured or predicted for; `export` lists what fits the file apart
+    from what does not.
+
     Args:
         metric: The metric, such as ``"top1"`` (percent) or ``"latency_ms"``.
         value: The value, in the unit of the metric.
         kind: ``"predicted"`` or ``"measured"``.
-        device: The device and runtime that it is for; None where it does not depend on one.
+        device: The device that it is for; None where it does not depend on one.
         std: Its standard deviation, in the same unit, if known.
+        precision: Numbers that the network computed with: ``"float32"``, ``"int8"`` and so on.
+        runtime: The runtime, such as ``"onnxruntime"``; None where it is not known.
+        resolution: Size of the images in pixels; None where it is not known.
+        batch: Images at once, for a latency; None where it is not known.
+        subnet: The subnet; None stands for the exported one.
 
     Raises:
         InvalidArgumentError: If the metric or the kind is unknown, or the value is not finite.
@@ -30,6 +51,11 @@ class KnownValue:
     kind: str
     device: str | None = None
     std: float | None = None
+    precision: str = "float32"
+    runtime: str | None = None
+    resolution: int | None = None
+    batch: int | None = None
+    subnet: Subnet | None = None
 
     def __post_init__(self) -> None:
         for argument, known in (("metric", tuple(METRICS)), ("kind", (PREDICTED, MEASURED))):
@@ -41,17 +67,80 @@ class KnownValue:
         if not math.isfinite(self.value):
             raise InvalidArgumentError(f"`value` must be finite, but got {self.value!r}.")
 
+    def differences(self, file: Mapping[str, Any]) -> list[str]:
+        """Return in what way the value is not of a file: ``["precision"]``; empty if it fits.
 
-def figures_of(point: FrontPoint, *, device: str | None = None) -> tuple[KnownValue, ...]:
-    """Return the values of a point of a front.
+        Args:
+            file: ``precision``, ``runtimes``, ``resolution`` and ``batch`` of the file; a batch
+                of None takes any number.
+        """
+        found = []
+        for condition in _DEPENDS[self.metric]:
+            mine = getattr(self, condition)
+            if condition == "runtime":
+                fits = mine is None or mine in file["runtimes"]
+            else:
+                fits = mine is None or file[condition] in (None, mine)
+            if not fits:
+                found.append(condition)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the metadata of an export says of it, without the subnet."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "subnet"}
+
+
+def figures_of(
+    point: FrontPoint,
+    *,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+) -> tuple[KnownValue, ...]:
+    """Return the values of a point of a front, with what they were measured or predicted for.
 
     Args:
         point: The point.
-        device: The device and runtime that its latency is for.
+        device: The device that its latency is for; None takes what the point knows.
+        runtime: The runtime that its latency is for; None takes what the point knows.
+        precision: The numbers that the network computed with; None takes what the point knows,
+            or else ``"float32"``.
     """
     return tuple(
-        KnownValue(
-            name, value, point.kind, device if name == "latency_ms" else None, point.std.get(name)
-        )
-        for name, value in point.values.items()
+        _known_value(point, name, device=device, runtime=runtime, precision=precision)
+        for name in point.values
     )
+
+
+def _known_value(
+    point: FrontPoint,
+    metric: str,
+    *,
+    device: str | None,
+    runtime: str | None,
+    precision: str | None,
+) -> KnownValue:
+    origin = point.origin.get(metric, {})
+    settings = origin.get("settings")
+    known = {**origin, **(settings if isinstance(settings, Mapping) else {})}
+    is_latency = metric == "latency_ms"
+    return KnownValue(
+        metric,
+        point.values[metric],
+        point.kind,
+        device=(device or _device_of(known)) if is_latency else None,
+        std=point.std.get(metric),
+        precision=precision or known.get("precision") or "float32",
+        runtime=(runtime or known.get("runtime")) if is_latency else known.get("runtime"),
+        resolution=point.subnet.resolution,
+        batch=known.get("batch") if is_latency else None,
+        subnet=point.subnet,
+    )
+
+
+def _device_of(known: Mapping[str, Any]) -> str | None:
+    """Return the device of a setup: its processor, and the kind where it is no processor."""
+    device, processor = known.get("device"), known.get("processor")
+    parts = [str(device)] if device not in (None, "cpu") else []
+    parts += [str(processor)] if processor else []
+    return ", ".join(parts) or device

@@ -23,6 +23,8 @@ class Format(NamedTuple):
         needs: The modules that write it, besides torch.
         needs_images: Whether it cannot be written without calibration images.
         is_folder: Whether it is a folder of files.
+        precision: Numbers that the network in it computes with.
+        runtimes: The runtimes that run it.
     """
 
     make: Callable[[Deployable], Contents]
@@ -31,15 +33,26 @@ class Format(NamedTuple):
     needs: tuple[OptionalImport, ...] = ()
     needs_images: bool = False
     is_folder: bool = False
+    precision: str = "float32"
+    runtimes: tuple[str, ...] = ("torch",)
 
 
+_OF_ONNX = ("onnxruntime", "openvino")
 FORMATS = {
     "pytorch": Format(plain.make_safetensors, plain.load_safetensors, "any", plain.SAFETENSORS),
     "torch_export": Format(graph.make_torch_export, graph.load_torch_export, "both"),
-    "onnx": Format(graph.make_onnx, graph.load_onnx, "both", graph.ONNX),
+    "onnx": Format(graph.make_onnx, graph.load_onnx, "both", graph.ONNX, runtimes=_OF_ONNX),
     "onnx_int8": Format(
-        graph.make_onnx_int8, graph.load_onnx, "both", graph.ONNX_INT8, needs_images=True
+        graph.make_onnx_int8,
+        graph.load_onnx,
+        "both",
+        graph.ONNX_INT8,
+        needs_images=True,
+        precision="int8",
+        runtimes=_OF_ONNX,
     ),
-    "executorch": Format(graph.make_executorch, graph.load_executorch, "fixed", EXECUTORCH),
+    "executorch": Format(
+        graph.make_executorch, graph.load_executorch, "fixed", EXECUTORCH, runtimes=("executorch",)
+    ),
     "ofa": Format(plain.make_ofa, plain.load_ofa, "any", is_folder=True),
 }

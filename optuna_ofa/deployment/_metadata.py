@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,13 @@ def build_metadata(
 ) -> dict[str, Any]:
     """Return all of the metadata but the files."""
     subnet = deployable.subnet
+    file = {
+        "precision": form.precision,
+        "runtimes": form.runtimes,
+        "resolution": subnet.resolution,
+        "batch": deployable.batch,
+    }
+    fitting, others = _divided(figures, file)
     needed = [need.module.split(".")[0] for need in form.needs]
     return {
         "optuna_ofa_export": VERSION,
@@ -46,7 +52,10 @@ def build_metadata(
         "family": subnet.family.to_dict(),
         "subnet": subnet.to_dict(),
         "input": {"shape": deployable.shape, "dtype": "float32"},
-        "figures": [asdict(figure) for figure in figures],
+        "precision": form.precision,
+        "runtimes": form.runtimes,
+        "figures": fitting,
+        "figures_of_others": others,
         "calibration": calibration,
         "net_config": net_config(subnet),
         "versions": {
@@ -54,6 +63,20 @@ def build_metadata(
             **{package: packages.version(package) for package in ("optuna-ofa", *needed)},
         },
     }
+
+
+def _divided(
+    figures: Sequence[KnownValue], file: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the values that are of a file, and those that are not, with what is different."""
+    fitting, others = [], []
+    for figure in figures:
+        differs = figure.differences(file)
+        if differs:
+            others.append({**figure.to_dict(), "differs_in": differs})
+        else:
+            fitting.append(figure.to_dict())
+    return fitting, others
 
 
 def write_export(path: Path, content: dict[str, Any], made: Contents) -> dict[str, Any]:

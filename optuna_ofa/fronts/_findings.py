@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,12 @@ from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words
 from optuna_ofa.fronts._generation import Generation
 from optuna_ofa.fronts._pareto import cost_metric, nondominated
-from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated, Kind, Problem
+from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTED, Evaluated, Kind, Problem
 from optuna_ofa.space import SearchSpace
 
 KINDS: tuple[Kind, Kind] = (PREDICTED, MEASURED)
 Seconds = NDArray[np.float64]
+ReadNotes = Callable[[Sequence[int]], list[dict[str, Any]]]
 
 
 def of_kind(evaluated: Evaluated, kind: Kind | None) -> Evaluated:
@@ -38,13 +39,16 @@ def of_kind(evaluated: Evaluated, kind: Kind | None) -> Evaluated:
     return evaluated.select(measured == (kind == MEASURED))
 
 
-def find_front(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> Front:
+def find_front(
+    problem: Problem, evaluated: Evaluated, kind: Kind | None, notes: ReadNotes
+) -> Front:
     """Return the front: the feasible subnets that no other one dominates, each once.
 
     Args:
         problem: The problem.
         evaluated: Subnets of one kind.
         kind: That kind if it was asked for, for the message of the error.
+        notes: Returns the user attributes of trials, given their numbers.
 
     Raises:
         EmptyFrontError: If none is feasible; with the one that violates least.
@@ -57,29 +61,39 @@ def find_front(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> Fro
     names = problem.objectives
     by = names.index(cost_metric(names) or names[0])
     best = best.select(np.argsort(best.values[:, by], kind="stable"))
-    return Front(_points(problem, best), names)
+    return Front(_points(problem, best, notes), names)
 
 
-def _points(problem: Problem, evaluated: Evaluated) -> list[FrontPoint]:
+def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[FrontPoint]:
     names = problem.objectives
-    kinds = evaluated.kind.tolist()
-    stds = problem.predict_std(evaluated.matrix) if PREDICTED in kinds else {}
-    caution = {m: k for m, k in problem.caution.items() if m in names}
+    is_predicted = not evaluated.measured.all()  # all are of one kind
+    if is_predicted:
+        stds = {m: std for m, std in problem.predict_std(evaluated.matrix).items() if m in names}
+        caution = {m: k for m, k in problem.caution.items() if m in names}
+        facts: dict[str, Mapping[str, Any]] = {m: problem.facts(m) for m in names}
+        origins = [facts] * len(evaluated.matrix)
+    else:
+        stds, caution = dict(zip(names, evaluated.std.T, strict=True)), {}
+        origins = [_measured_by(note) for note in notes(evaluated.numbers.tolist())]
     return [
         FrontPoint(
             subnet=subnet,
             values=dict(zip(names, evaluated.values[i].tolist(), strict=True)),
-            std={
-                m: float(s[i])
-                for m, s in stds.items()
-                if m in names and kinds[i] == PREDICTED and np.isfinite(s[i])
-            },
-            kind=kinds[i],
+            std={m: float(s[i]) for m, s in stds.items() if np.isfinite(s[i])},
+            kind=PREDICTED if is_predicted else MEASURED,
             trial_number=int(evaluated.numbers[i]),
-            caution=caution if kinds[i] == PREDICTED else {},
+            caution=caution,
+            origin=origins[i],
         )
         for i, subnet in enumerate(problem.space.from_matrix(evaluated.matrix))
     ]
+
+
+def _measured_by(note: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the setups of a measured trial by metric, as far as they are known."""
+    given = note.get(MEASURED_BY)
+    known = given.items() if isinstance(given, Mapping) else ()
+    return {metric: setup for metric, setup in known if isinstance(setup, Mapping)}
 
 
 def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFrontError:
@@ -135,6 +149,9 @@ class Findings(Protocol):
     def seconds(self, numbers: Sequence[int]) -> Seconds:
         """Return when trials finished, ``(n,)`` seconds since the first of them was started."""
 
+    def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the user attributes of trials, in the order of their numbers."""
+
     def snapshot(self) -> Snapshot:
         """Return the findings of this moment, which do not change."""
 
@@ -149,6 +166,7 @@ class Snapshot:
         evaluated: All finished trials, of both kinds.
         generations: The summaries of generations that were not kept whole.
         seconds: Returns when trials finished, given their numbers.
+        notes: Returns the user attributes of trials, given their numbers.
     """
 
     def __init__(
@@ -160,10 +178,11 @@ class Snapshot:
         evaluated: Evaluated,
         generations: Sequence[Generation],
         seconds: Callable[[Sequence[int]], Seconds],
+        notes: ReadNotes,
     ) -> None:
         self.study_name, self.problem, self.seed = study_name, problem, seed
         self._evaluated, self._generations = evaluated, list(generations)
-        self._read_seconds = seconds
+        self._read_seconds, self.notes = seconds, notes
         self._results: dict[Kind, Evaluated] = {}
         self._fronts: dict[Kind, Front] = {}
         self._seconds: dict[tuple[int, ...], Seconds] = {}
@@ -189,9 +208,9 @@ class Snapshot:
     def front(self, *, kind: Kind | None = None) -> Front:
         """Return the Pareto front of a kind; see `SubnetStudy.front`."""
         if kind not in KINDS:
-            return find_front(self.problem, self.results(kind=kind), kind)
+            return find_front(self.problem, self.results(kind=kind), kind, self.notes)
         if kind not in self._fronts:
-            self._fronts[kind] = find_front(self.problem, self.results(kind=kind), kind)
+            self._fronts[kind] = find_front(self.problem, self.results(kind=kind), kind, self.notes)
         return self._fronts[kind]
 
     def generations(self) -> list[Generation]:

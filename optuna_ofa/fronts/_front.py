@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -29,6 +29,9 @@ class FrontPoint:
         trial_number: Number of the trial in the study.
         caution: By how many standard deviations predicted values are worse than the prediction,
             for those that are (`ConfidenceBound`).
+        origin: All that is known of where each value comes from, by metric: the setup of a
+            measurement (images, weights, calibration, runtime, device), or the metadata of a
+            predictor.
     """
 
     subnet: Subnet
@@ -37,6 +40,7 @@ class FrontPoint:
     kind: str
     trial_number: int
     caution: Mapping[str, float] = field(default_factory=dict)
+    origin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
         return points_in_words([self])[0]

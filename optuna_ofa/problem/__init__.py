@@ -10,7 +10,7 @@ from optuna_ofa.problem._constraints import (
     violation_of as violation_of,
     violations as violations,
 )
-from optuna_ofa.problem._evaluated import Evaluated
+from optuna_ofa.problem._evaluated import Evaluated, std_row as std_row
 from optuna_ofa.problem._metric import METRICS, Metric
 from optuna_ofa.problem._numbers import significant as significant
 from optuna_ofa.problem._orientation import Orientation as Orientation
@@ -29,6 +29,8 @@ from optuna_ofa.problem._vocabulary import (
     ASKED as ASKED,
     DESCRIPTION as DESCRIPTION,
     MEASURED as MEASURED,
+    MEASURED_BY as MEASURED_BY,
+    MEASURED_STD as MEASURED_STD,
     NOT_MEASURED as NOT_MEASURED,
     PREDICTED as PREDICTED,
     PREDICTION as PREDICTION,

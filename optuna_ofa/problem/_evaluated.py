@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ class Evaluated(NamedTuple):
         others: ``(n,)`` the largest of a trial's constraints that are not of the problem, such as
             those that an objective sets: above 0 where one is violated, NaN where it has none.
         std: ``(n, n_objectives)`` standard deviations of the values; NaN where they are not known.
+            Those of measured values are what `verify` or `tell_batch` was given, or the user
+            attribute ``measured_std`` of a trial, by metric.
         kind: ``(n,)`` the origin of the values: ``"predicted"`` by predictors, ``"measured"`` by an
             objective of the user's own.
         numbers: ``(n,)`` trial numbers; -1 without a trial.
@@ -105,3 +107,15 @@ class Evaluated(NamedTuple):
     def finite(self) -> NDArray[np.bool_]:
         """``(n,)`` whether all values of a row are finite."""
         return np.asarray(np.isfinite(self.values).all(axis=1))
+
+
+def std_row(given: object, objectives: Sequence[str]) -> list[float]:
+    """Return the standard deviations of a trial's objectives; NaN where they are not known.
+
+    Args:
+        given: The attribute of the trial, standard deviations by metric, which anybody may set.
+        objectives: The objectives.
+    """
+    by_metric = given if isinstance(given, Mapping) else {}
+    row = [by_metric.get(name) for name in objectives]
+    return [float(std) if isinstance(std, int | float) and std >= 0 else np.nan for std in row]

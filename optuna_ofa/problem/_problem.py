@@ -159,6 +159,17 @@ class Problem:
         n = len(evaluated.matrix)
         return [(_finite(values, i), _finite(std, i)) for i in range(n)]
 
+    def facts(self, metric: str) -> dict[str, Any]:
+        """Return what is known of a metric's predictor and of the table that it has (JSON)."""
+        predictor = self.predictors[metric]
+        if isinstance(predictor, ConfidenceBound):
+            predictor = predictor.predictor
+        table = getattr(predictor, "table", None)
+        facts = dict(getattr(table, "metadata", None) or {})
+        facts.update(getattr(predictor, "metadata", None) or {})
+        errors = getattr(predictor, "heldout_mape", None)
+        return {**facts, "heldout_mape": errors} if errors else facts
+
     def predict_std(self, matrix: Matrix) -> dict[str, NDArray[np.float64]]:
         """Return ``(n,)`` standard deviations of the metrics whose predictors know them."""
         found = {m: self.predictors[m].predict_std(matrix) for m in self.metrics}

@@ -26,3 +26,5 @@ SUMMARY_KEY = "optuna_ofa:generation:"
 
 # user attributes of a trial
 PREDICTION, PREDICTION_STD = "predicted", "predicted_std"
+# of measured ones, by metric: standard deviations, and all that is known of how it was measured
+MEASURED_STD, MEASURED_BY = "measured_std", "measured_by"

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from optuna_ofa.fronts import KINDS, Findings, limit_words
-from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.problem import METRICS, significant
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.problem import METRICS, Problem, significant
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
 _SHORT = 160  # characters of a text that is not known by its name
@@ -43,7 +43,7 @@ def find_sources(study: Findings) -> list[Source]:
         Source("Searched for", f"{', '.join(problem.objectives)}"),
         Source("Limits", limit_words(problem.constraints) or "none"),
         Source("Trials", _trials(found)),
-        *(s for m in problem.metrics for s in _of_predictor(m, problem.predictors[m])),
+        *(s for m in problem.metrics for s in _of_predictor(problem, m)),
         Source("Seed", f"{found.seed} (of the process that wrote this)"),
         Source("Software", ", ".join(_versions())),
     ]
@@ -69,27 +69,18 @@ def _versions() -> Iterator[str]:
         yield f"{package} {packages.version(package)}"
 
 
-def _of_predictor(metric: str, predictor: Predictor) -> Iterator[Source]:
-    title = METRICS[metric].title
+def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
+    title, predictor = METRICS[metric].title, problem.predictors[metric]
     if isinstance(predictor, CostPredictor):
         yield Source(title, "counted exactly from the layers")
         return
-    facts = _facts(predictor)
+    facts = problem.facts(metric)
     error = _error(facts)
     yield Source(f"{title}: predictor", type(predictor).__name__)
     yield Source(f"{title}: error", error or "not known; measure what you choose")
     for name, value in facts.items():
         if name != "held_out" and value not in ({}, [], None, ""):
             yield Source(f"{title}: {name.replace('_', ' ')}", _text(value))
-
-
-def _facts(predictor: Predictor) -> dict[str, Any]:
-    """Return the metadata of a predictor and of the table that it has."""
-    table = getattr(predictor, "table", None)
-    facts = dict(getattr(table, "metadata", None) or {})
-    facts.update(getattr(predictor, "metadata", None) or {})
-    errors = getattr(predictor, "heldout_mape", None)
-    return {**facts, "heldout_mape": errors} if errors else facts
 
 
 def _error(facts: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from optuna_ofa.problem import (
     ASKED,
     LIST_KEY,
     MEASURED,
+    MEASURED_STD,
     PREDICTED,
     PREFIX,
     Evaluated,
@@ -24,6 +25,7 @@ from optuna_ofa.problem import (
     Problem,
     listed,
     split_constraints,
+    std_row,
     violation_of,
 )
 from optuna_ofa.space import Matrix
@@ -77,6 +79,9 @@ class PublicStore(Store):
             np.array([excess for excess, _ in split], float).reshape(n, len(names)),
             others=np.array([others for _, others in split], dtype=float),
             kind=np.where(predicted, PREDICTED, MEASURED),
+            std=np.array(
+                [std_row(_std_of(trial), problem.objectives) for trial in trials], float
+            ).reshape(n, len(problem.objectives)),
             numbers=[trial.number for trial in trials],
         )
         return with_own_excess(problem, read).select(good)
@@ -153,6 +158,12 @@ class PublicStore(Store):
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
         if not append_trials(self.storage, self.study_id, trials):
             super()._add(trials)
+
+
+def _std_of(trial: FrozenTrial) -> object:
+    """Return the standard deviations of a measured trial as they were given."""
+    is_predicted = trial.user_attrs.get("kind") == PREDICTED
+    return None if is_predicted else trial.user_attrs.get(MEASURED_STD)
 
 
 def append_trials(storage: BaseStorage, study_id: int, trials: Sequence[FrozenTrial]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,13 @@ from optuna.trial import TrialState
 from optuna_ofa.problem import (
     LIST_KEY,
     MEASURED,
+    MEASURED_STD,
     PREDICTED,
     PREFIX,
     Evaluated,
     Problem,
     split_constraints,
+    std_row,
 )
 from optuna_ofa.storage._encoding import decode_params, decode_texts
 from optuna_ofa.storage._store import with_own_excess
@@ -125,7 +127,8 @@ def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -
         matrix[~ours], good[~ours] = decode_params(problem.space, params)
     values = _values(connection, ids, len(problem.objectives))
     excess, others = _constraints(connection, ids, list(problem.constraints))
-    read = Evaluated.of(matrix, values, excess, others=others, kind=kind, numbers=numbers)
+    std = _measured_std(connection, ids, kind == MEASURED, problem.objectives)
+    read = Evaluated.of(matrix, values, excess, others=others, std=std, kind=kind, numbers=numbers)
     return with_own_excess(problem, read).select(good)
 
 
@@ -158,6 +161,20 @@ def _user_attributes(
     )
     texts[at] = found
     return np.where(measured, MEASURED, PREDICTED), texts
+
+
+def _measured_std(
+    connection: sa.Connection, ids: Ids, measured: NDArray[np.bool_], objectives: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return ``(len(ids), n_objectives)``; NaN of predictions, and where they are not known."""
+    std = np.full((len(ids), len(objectives)), np.nan)
+    if measured.any():
+        table, mine = models.TrialUserAttributeModel.__table__, np.flatnonzero(measured)
+        own = table.c.key == MEASURED_STD
+        at, (texts,) = _select(connection, ids[mine], table, table.c.value_json, where=own)
+        for i, text in zip(mine[at].tolist(), texts.tolist(), strict=True):
+            std[i] = std_row(json.loads(text), objectives)
+    return std
 
 
 def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:

@@ -86,6 +86,10 @@ class Store(ABC):
         """Return a trial by its number."""
         return self.storage.get_trial(self.trial_id(number))
 
+    def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the user attributes of trials, in the order of their numbers."""
+        return [dict(self.trial(number).user_attrs) for number in numbers]
+
     def trial_id(self, number: int) -> int:
         """Return the id that a trial has in the storage."""
         return int(self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number))

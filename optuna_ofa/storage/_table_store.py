@@ -79,6 +79,10 @@ class TableStore(Store):
         """Return the system attributes of the study."""
         return _read_attributes(self._tables.engine, self.study_id)
 
+    def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the user attributes of trials, in the order of their numbers."""
+        return _read_notes(self._tables.engine, self.study_id, numbers)
+
     def generations(self) -> list[Generation]:
         """Return the summaries of generations that were not kept whole, of all workers."""
         return summaries(_read_attributes(self._tables.engine, self.study_id, SUMMARY_KEY))
@@ -175,3 +179,21 @@ def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, Moment, Mom
     query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
     with storage_errors(str(engine.url)), engine.connect() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+_AT_ONCE = 500  # databases limit the parameters of a statement
+
+
+def _read_notes(engine: sa.Engine, study_id: int, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the user attributes of trials, in the order of their numbers."""
+    table = models.TrialUserAttributeModel.__table__
+    query = sa.select(_trials.c.number, table.c.key, table.c.value_json)
+    query = query.join(table, table.c.trial_id == _trials.c.trial_id)
+    query = query.where(_trials.c.study_id == study_id)
+    found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
+    with storage_errors(str(engine.url)), engine.connect() as connection:
+        for start in range(0, len(numbers), _AT_ONCE):
+            part = numbers[start : start + _AT_ONCE]
+            for number, key, text in connection.execute(query.where(_trials.c.number.in_(part))):
+                found[number][key] = json.loads(text)
+    return [found[number] for number in numbers]

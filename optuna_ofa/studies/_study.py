@@ -380,7 +380,7 @@ class SubnetStudy(optuna.Study):
             EmptyFrontError: If there is no feasible trial; with the one that violates least.
             InvalidArgumentError: If ``kind`` is unknown.
         """
-        return find_front(self.problem, self.results(kind=kind), kind)
+        return find_front(self.problem, self.results(kind=kind), kind, self.notes)
 
     def plot_front(self, *, kind: Kind | None = None) -> go.Figure:
         """Draw the Pareto front over the other feasible trials, with the constraints.
@@ -509,6 +509,10 @@ class SubnetStudy(optuna.Study):
         """
         return self.store.seconds(numbers)
 
+    def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the user attributes of trials, in the order of their numbers."""
+        return self.store.notes(numbers)
+
     def snapshot(self) -> Snapshot:
         """Return the findings of this moment: the trials are read once, and do not change."""
         return Snapshot(
@@ -518,6 +522,7 @@ class SubnetStudy(optuna.Study):
             evaluated=self.engine.results(),
             generations=self.generations(),
             seconds=self.seconds,
+            notes=self.notes,
         )
 
     def copy(self, storage: str | BaseStorage | None, numbers: Sequence[int]) -> SubnetStudy:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage
@@ -34,6 +37,9 @@ class AccuracyMeter(Meter):
             subnets.
         storage: A database that accuracies are looked up in and written to; None is that of the
             verified study, if it is relational.
+        fitted_on: The images that the accuracy predictor was fitted on, where they are others:
+            every subnet is evaluated on both, and the verification tells the predictor's bias
+            from the change of images. A loader, like ``loader``.
     """
 
     def __init__(
@@ -43,12 +49,17 @@ class AccuracyMeter(Meter):
         settings: EvaluationSettings,
         *,
         storage: str | BaseStorage | optuna.Study | None = None,
+        fitted_on: Loader | None = None,
     ) -> None:
         self._supernet = supernet
         self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
         self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
         self._known: dict[tuple[str, Subnet], tuple[float, float]] = {}
+        self._setup: Mapping[str, Any] = {}
+        self._other: AccuracyMeter | None = None
+        if fitted_on is not None:
+            self._other = AccuracyMeter(supernet, fitted_on, settings, storage=storage)
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Evaluate those subnets that were not evaluated yet."""
@@ -70,10 +81,15 @@ class AccuracyMeter(Meter):
                 storage=self._storage if self._storage is not None else storage,
                 progress=False,
             )
+            label = {} if self._settings.data is None else {"label": self._settings.data}
+            self._setup = {**found.setup, "data": self._data.identity, **label}
             failures = {int(missing[i]): reason for i, reason in found.failures.items()}
             rows = zip(found.top1.tolist(), found.top1_std.tolist(), strict=True)
             new = {keys[i]: row for i, row in zip(missing, rows, strict=True)}
             self._known |= {key: row for key, row in new.items() if row[0] == row[0]}
         nothing = (np.nan, np.nan)
         values, std = np.array([self._known.get(key, nothing) for key in keys]).T
-        return Readings(values, std, failures)
+        other = None
+        if self._other is not None:
+            other = self._other.measure(space, matrix, storage).values
+        return Readings(values, std, failures, setup=self._setup, on_fitted=other)

@@ -52,4 +52,5 @@ class LatencyMeter(Meter):
         )
         if found.measured.any():
             self._anchor_ms = found.anchor_ms
-        return Readings(found.latency_ms, found.std_ms, dict(found.failures))
+        setup = {**found.setup, "anchor_ms": found.anchor_ms}
+        return Readings(found.latency_ms, found.std_ms, dict(found.failures), setup=setup)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,12 +27,18 @@ class Readings(NamedTuple):
         std: ``(n,)`` standard deviations; NaN where they are not known.
         failures: Reasons why a subnet has no value, by row.
         stopped: The error that ended the measuring before all subnets had their turn, if any.
+        setup: All that the values depend on but the subnet (JSON): images, weights, calibration,
+            runtime, precision, device and so on, as far as it is known.
+        on_fitted: ``(n,)`` the same on the images that the predictor was fitted on; None where
+            that was not measured.
     """
 
     values: NDArray[np.float64]
     std: NDArray[np.float64]
     failures: Mapping[int, str]
     stopped: Exception | None = None
+    setup: Mapping[str, Any] = MappingProxyType({})
+    on_fitted: NDArray[np.float64] | None = None
 
     @staticmethod
     def nothing(n: int, stopped: Exception) -> Readings:
@@ -134,7 +141,8 @@ class FunctionMeter(Meter):
             if np.isnan(values[i]):  # and asked for again by the next call
                 failures[i] = NOT_MEASURED
                 del known[subnet]
-        return Readings(values, std, failures)
+        by = {"measured_by": getattr(self._function, "__qualname__", repr(self._function))}
+        return Readings(values, std, failures, setup=by)
 
     def _checked(self, returned: Any) -> tuple[float, float]:
         """Return a number and its standard deviation, NaN where there is none."""

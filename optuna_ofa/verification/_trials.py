@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from optuna_ofa.fronts import Findings
-from optuna_ofa.problem import MEASURED, PREDICTION, PREDICTION_STD, Evaluated, Problem
+from optuna_ofa.problem import (
+    MEASURED,
+    MEASURED_BY,
+    MEASURED_STD,
+    PREDICTION,
+    PREDICTION_STD,
+    Evaluated,
+    Problem,
+)
 from optuna_ofa.space import Matrix, keys_of
 from optuna_ofa.storage import Store
 
-_MEASURED_STD = "measured_std"  # user attribute of a trial
+_ON_FITTED = "measured_on_fitted"  # user attribute of a trial
 Numbers = Mapping[str, float]
 
 
@@ -25,18 +33,31 @@ class Known(NamedTuple):
         predicted_std: Their standard deviations, of those that have one.
         measured: Measurements and exact costs by metric.
         measured_std: Standard deviations, of those that have one.
+        measured_by: All that a measurement depends on but the subnet, by metric.
+        on_fitted: Measurements on the images that a predictor was fitted on, by metric.
     """
 
     predicted: Numbers
     predicted_std: Numbers
     measured: Numbers
     measured_std: Numbers
+    measured_by: Mapping[str, Mapping[str, Any]]
+    on_fitted: Numbers
 
 
-def write(problem: Problem, store: Store, matrix: Matrix, rows: Sequence[Known]) -> None:
+def write(
+    problem: Problem, store: Store, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime
+) -> None:
     """Add finished trials of subnets whose objectives are all measured or exact.
 
     Of constrained metrics that are not measured the predictions count.
+
+    Args:
+        problem: The problem.
+        store: The trials of the study.
+        matrix: ``(n, n_genes)`` the subnets.
+        rows: The numbers of each.
+        began: When measuring them began, in local time.
     """
     metrics = [{**row.predicted, **row.measured} for row in rows]
     excess = [
@@ -52,12 +73,13 @@ def write(problem: Problem, store: Store, matrix: Matrix, rows: Sequence[Known])
         {
             PREDICTION: row.predicted,
             PREDICTION_STD: row.predicted_std,
-            _MEASURED_STD: row.measured_std,
+            MEASURED_STD: row.measured_std,
+            MEASURED_BY: {metric: dict(setup) for metric, setup in row.measured_by.items()},
+            **({_ON_FITTED: row.on_fitted} if row.on_fitted else {}),
         }
         for row in rows
     ]
-    now = datetime.datetime.now()
-    store.add_complete(measured, attributes, (now, now))
+    store.add_complete(measured, attributes, (began, datetime.datetime.now()))
 
 
 def numbers_of_measured(found: Findings) -> dict[int, int]:
@@ -86,7 +108,9 @@ def read(problem: Problem, store: Store, number: int, exact: Sequence[str]) -> K
         {**now, **(then or {})},
         std,
         {**{m: now[m] for m in exact}, **measured},
-        trial.user_attrs.get(_MEASURED_STD, {}),
+        trial.user_attrs.get(MEASURED_STD, {}),
+        trial.user_attrs.get(MEASURED_BY, {}),
+        trial.user_attrs.get(_ON_FITTED, {}),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import PredictionErrors, prediction_errors
 from optuna_ofa.problem import METRICS, significant
 from optuna_ofa.space import Subnet
+from optuna_ofa.verification._images import Images, images_of
 
 _WORDS = {True: "exploited", False: "", None: "unknown"}
 
@@ -26,12 +29,14 @@ class Verification:
         front: The front of all measured subnets of the study; empty where none has all
             objectives and satisfies the constraints.
         failures: Why a subnet could not be measured.
+        fitted_on: The images that the predictor of a metric was fitted on, where they are known.
     """
 
     metrics: tuple[str, ...]
     points: tuple[VerifiedPoint, ...]
     front: Front
     failures: Mapping[Subnet, str] = field(default_factory=dict)
+    fitted_on: Mapping[str, Images | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -44,11 +49,48 @@ class Verification:
         """The errors of each metric over the points where it was measured."""
         return {metric: self._errors_of(metric) for metric in self.metrics}
 
+    @cached_property
+    def errors_on_fitted(self) -> dict[str, PredictionErrors]:
+        """The errors on the images that a predictor was fitted on, where those were measured."""
+        pairs = {
+            metric: [(p.predicted[metric], p.on_fitted[metric]) for p in self.points]
+            for metric in self.metrics
+            if self.points and all(metric in p.on_fitted for p in self.points)
+        }
+        return {m: prediction_errors(m, *np.array(of, float).T) for m, of in pairs.items()}
+
     def _errors_of(self, metric: str) -> PredictionErrors:
         points = [p for p in self.points if metric in p.measured]
         predicted = np.array([p.predicted[metric] for p in points])
         measured = np.array([p.measured[metric] for p in points])
         return prediction_errors(metric, predicted, measured)
+
+    def measured_on(self, metric: str) -> Images | None:
+        """Return the images that a metric was measured on; None where they are not known."""
+        found = {images_of(p.measured_by[metric]) for p in self.points if metric in p.measured_by}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the errors hold beside those of the predictors, in sentences."""
+        return tuple(note for m in self.metrics for note in self._notes_of(m))
+
+    def _notes_of(self, metric: str) -> Iterator[str]:
+        fitted, measured = self.fitted_on.get(metric), self.measured_on(metric)
+        unit = METRICS[metric].difference_unit
+        both = self.errors_on_fitted.get(metric)
+        if both is not None:
+            change = self.errors[metric].bias - both.bias
+            yield (
+                f"{metric}: bias {significant(both.bias, sign='+')} {unit} on the images that the "
+                f"predictor was fitted on, and {significant(change, sign='+')} {unit} more by the "
+                f"change of images"
+            )
+        elif fitted is not None and measured is not None and fitted.name != measured.name:
+            yield (
+                f"{metric}: fitted on {fitted}, measured on {measured}, so the bias is that of the "
+                f"predictor and of the change of images; AccuracyMeter(fitted_on=...) measures both"
+            )
 
     def n_known(self, metric: str) -> int:
         """Return how many measured points have a standard deviation of their prediction."""
@@ -73,7 +115,7 @@ class Verification:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         n = len(self.points)
         head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured (error)"
-        lines = [head, *self._rows(), "", *self._figures()]
+        lines = [head, *self._rows(), "", *self._figures(), *self.notes]
         return "\n".join(line.rstrip() for line in lines)
 
     def _rows(self) -> Iterator[str]:
@@ -129,6 +171,9 @@ class VerifiedPoint:
         measured_std: Standard deviation of those measurements that have one.
         trial_number: Number of its trial of kind ``"measured"``; None where not all objectives
             are measured.
+        measured_by: All that a measurement depends on but the subnet, by metric, where known.
+        on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
+            that were measured there too.
     """
 
     subnet: Subnet
@@ -137,6 +182,8 @@ class VerifiedPoint:
     measured: Mapping[str, float]
     measured_std: Mapping[str, float]
     trial_number: int | None
+    measured_by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    on_fitted: Mapping[str, float] = field(default_factory=dict)
 
     def error(self, metric: str) -> float:
         """Prediction minus measurement: positive where it was too high."""
@@ -145,9 +192,11 @@ class VerifiedPoint:
     def exploited(self, metric: str) -> bool | None:
         """Return whether the measurement is worse than the 90 % interval of the prediction.
 
-        None where the prediction has no standard deviation.
+        The interval has the standard deviation of the prediction and, where it is known, that of
+        the measurement. None where the prediction has none.
         """
         if metric not in self.predicted_std:
             return None
         too_good = self.error(metric) if METRICS[metric].maximize else -self.error(metric)
-        return too_good > Z90 * self.predicted_std[metric]
+        std = math.hypot(self.predicted_std[metric], self.measured_std.get(metric, 0.0))
+        return too_good > Z90 * std

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words, require_in_order
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
 from optuna_ofa.storage import Store
+from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification, VerifiedPoint
@@ -87,8 +89,8 @@ class _Work:
 
     def run(self, matrix: Matrix) -> None:
         """Measure some subnets and write those that are complete."""
-        problem = self._problem
-        rows = [Known(*p, {}, {}) for p in problem.named(problem.evaluate(matrix))]
+        problem, began = self._problem, datetime.datetime.now()
+        rows = [Known(*p, {}, {}, {}, {}) for p in problem.named(problem.evaluate(matrix))]
         exact = exact_metrics(problem, self._meters)
         rows = [row._replace(measured={m: row.predicted[m] for m in exact}) for row in rows]
         good = np.arange(len(matrix))
@@ -97,9 +99,9 @@ class _Work:
                 break
             readings = self._readings(metric, matrix[good])
             self._note(readings, matrix[good])
-            for i, value, std in zip(good, readings.values, readings.std, strict=True):
-                if np.isfinite(value):
-                    rows[i] = _with(rows[i], metric, float(value), float(std))
+            for i, row in zip(good.tolist(), _by_subnet(readings), strict=True):
+                if np.isfinite(row[0]):
+                    rows[i] = _with(rows[i], metric, *row, readings.setup)
             good = good[np.isfinite(readings.values)]
             if readings.stopped is not None:
                 self.stopped, self.stopped_at = readings.stopped, metric
@@ -108,7 +110,7 @@ class _Work:
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         if complete:
-            write(problem, self._store, matrix[complete], [rows[i] for i in complete])
+            write(problem, self._store, matrix[complete], [rows[i] for i in complete], began)
 
     def _check(self, rows: Sequence[Known]) -> None:
         """Refuse metrics in each other's places, and warn of fractions."""
@@ -185,10 +187,22 @@ def _in_a_row(failures: Mapping[int, str]) -> int | None:
     return next(ends, None)
 
 
-def _with(row: Known, metric: str, value: float, std: float) -> Known:
-    spread = {metric: std} if np.isfinite(std) else {}
+def _by_subnet(readings: Readings) -> list[tuple[float, float, float]]:
+    """Return the value of each subnet, its standard deviation, and that on fitted images."""
+    nothing = np.full(len(readings.values), np.nan)
+    other = nothing if readings.on_fitted is None else readings.on_fitted
+    columns = (column.tolist() for column in (readings.values, readings.std, other))
+    return list(zip(*columns, strict=True))
+
+
+def _with(
+    row: Known, metric: str, value: float, std: float, other: float, setup: Mapping[str, Any]
+) -> Known:
     return row._replace(
-        measured={**row.measured, metric: value}, measured_std={**row.measured_std, **spread}
+        measured={**row.measured, metric: value},
+        measured_std={**row.measured_std, **({metric: std} if np.isfinite(std) else {})},
+        measured_by={**row.measured_by, **({metric: setup} if setup else {})},
+        on_fitted={**row.on_fitted, **({metric: other} if np.isfinite(other) else {})},
     )
 
 
@@ -227,14 +241,15 @@ def _collected(
         if known is None and number is not None:
             known = read(problem, store, number, exact)
         if known is not None:
-            points.append(VerifiedPoint(subnet, *known, number))
+            points.append(VerifiedPoint(subnet, **known._asdict(), trial_number=number))
     metrics = [
         m for m in problem.metrics if m not in exact and any(m in p.measured for p in points)
     ]
     none = Front([], problem.objectives)
     is_there = after.results(kind=MEASURED).feasible.any()
     front = after.front(kind=MEASURED) if is_there else none
-    return Verification(tuple(metrics or meters), tuple(points), front, dict(work.failures))
+    fitted = {m: images_of(problem.facts(m)) for m in metrics}
+    return Verification(tuple(metrics or meters), tuple(points), front, dict(work.failures), fitted)
 
 
 Points = int | Iterable[FrontPoint | Subnet] | None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
-from optuna_ofa.problem import METRICS, Kind
-from optuna_ofa.visualization._pareto_front import across_and_up, hover_words
+from optuna_ofa.problem import MEASURED, METRICS, Kind
+from optuna_ofa.visualization._pareto_front import across_and_up, along_line, bars, hover_words
 from optuna_ofa.visualization._style import BELOW, colour, finish, hovering, symbol
 
 
@@ -51,6 +52,8 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
 def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> go.Figure:
     """Draw the fronts of several devices or studies over one another.
 
+    Bars show the standard deviations of measured values.
+
     Args:
         fronts: Fronts, or studies whose fronts are drawn, by name. They need the same two
             objectives, in any order.
@@ -77,6 +80,9 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
 def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
     points = sorted(info.fronts[name], key=lambda p: p.values[info.across])
     n = len(points)
+    # of measured values alone: the many bars of predicted fronts hide one another
+    is_measured = info.kinds[name] == MEASURED
+    barred = along_line(points, info.across, info.up) if is_measured else np.arange(0)
     of_kind = f", {info.kinds[name]}" if len(set(info.kinds.values())) > 1 else ""
     return go.Scatter(
         x=[p.values[info.across] for p in points],
@@ -85,5 +91,7 @@ def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
         name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
         line={"color": colour(i), "width": 1, "shape": "hv"},
         marker={"color": colour(i), "size": 6 if n <= 100 else 3, "symbol": symbol(i)},
+        error_x=bars(points, info.across, barred),
+        error_y=bars(points, info.up, barred),
         **hovering([f"{name}<br>{hover_words(p)}" for p in points]),
     )

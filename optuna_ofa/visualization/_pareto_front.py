@@ -24,8 +24,8 @@ def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
     """Draw the Pareto front of a study with two or three objectives.
 
     With two, the cost is on the horizontal axis. Bars show the standard deviation where the
-    predictors know it, at 40 points spread along the front if it has more; hovering shows the
-    subnet in words.
+    predictors know it or it was measured, at 40 points spread along the front if it has more;
+    hovering shows the subnet in words.
 
     Args:
         study: The study.
@@ -100,7 +100,7 @@ def _others(info: FrontInfo, x: str, y: str) -> go.Scatter:
 
 def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
     points = sorted(info.front, key=lambda p: p.values[x])  # the line goes from left to right
-    barred = _along_line(points, x, y)
+    barred = along_line(points, x, y)
     has_bars = any(metric in p.std for p in points for metric in (x, y))
     thinned = f"; bars at {len(barred)}" if has_bars and len(barred) < len(points) else ""
     colour, size = _COLOURS[info.kind], 6 if len(points) <= 100 else 4
@@ -111,13 +111,13 @@ def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
         name=f"Pareto front ({info.kind}{thinned})",
         line={"color": colour, "width": 1, "shape": "hv"},
         marker={"color": colour, "size": size, "symbol": _SYMBOLS[info.kind]},
-        error_x=_bars(points, x, barred),
-        error_y=_bars(points, y, barred),
+        error_x=bars(points, x, barred),
+        error_y=bars(points, y, barred),
         **hovering([hover_words(p) for p in points]),
     )
 
 
-def _along_line(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
+def along_line(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:
     """Return at most 40 points at similar distances along the line, its ends included."""
     if len(points) <= _MAX_BARS:
         return np.arange(len(points))
@@ -135,12 +135,12 @@ def _axis(infos: Sequence[FrontInfo], metric: str) -> str:
     return f"{METRICS[metric].axis}{kind}{bound}"
 
 
-def _bars(
+def bars(
     points: Sequence[FrontPoint], metric: str, barred: NDArray[np.intp]
 ) -> dict[str, object] | None:
+    """Return the bars of a metric at some of the points."""
     std = np.full(len(points), np.nan)  # no bar
-    if all(metric in p.std for p in points):
-        std[barred] = [points[i].std[metric] for i in barred]
+    std[barred] = [points[i].std.get(metric, np.nan) for i in barred]
     return error_bars(std)
 
 

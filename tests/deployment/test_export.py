@@ -175,7 +175,7 @@ class TestMetadata:
         path = tmp_path / "net.pt2"
         figures = [
             KnownValue("top1", 76.5, "measured", std=0.4),
-            KnownValue("latency_ms", 12.25, "predicted", device="phone"),
+            KnownValue("latency_ms", 12.25, "predicted", device="phone", runtime="torch"),
         ]
         made = export(
             supernet, subnet, path, format="torch_export", calibration=calibration, figures=figures
@@ -185,16 +185,20 @@ class TestMetadata:
         assert made["format"] == "torch_export"
         assert made["family"]["name"] == "tiny"
         assert Subnet.from_dict(made["subnet"], supernet.family) == subnet
-        assert made["figures"] == [
-            {"metric": "top1", "value": 76.5, "kind": "measured", "device": None, "std": 0.4},
-            {
-                "metric": "latency_ms",
-                "value": 12.25,
-                "kind": "predicted",
-                "device": "phone",
-                "std": None,
-            },
-        ]
+        assert made["figures"] == [figure.to_dict() for figure in figures]
+        assert made["figures"][1] == {
+            "metric": "latency_ms",
+            "value": 12.25,
+            "kind": "predicted",
+            "device": "phone",
+            "std": None,
+            "precision": "float32",
+            "runtime": "torch",
+            "resolution": None,
+            "batch": None,
+        }
+        assert made["figures_of_others"] == []
+        assert (made["precision"], made["runtimes"]) == ("float32", ["torch"])
         assert made["calibration"]["n_images"] == 40
         assert {"torch", "optuna-ofa"} <= set(made["versions"])
         content = path.read_bytes()
@@ -202,6 +206,45 @@ class TestMetadata:
             "net.pt2": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         }
         assert sorted(p.name for p in tmp_path.iterdir()) == ["net.pt2", "net.pt2.json"]
+
+    @pytest.mark.parametrize("format", ["onnx_int8", "ofa"])
+    def test_float_values_are_none_of_an_int8_file(
+        self, supernet: Supernet, subnet: Subnet, calibration: Tensor, tmp_path: Path, format: str
+    ) -> None:
+        if format == "onnx_int8":
+            pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        figures = [
+            KnownValue("top1", 81.0, "measured", std=0.8),
+            KnownValue("latency_ms", 0.33, "measured", runtime="onnxruntime"),
+            KnownValue("n_macs", 12345, "predicted"),
+        ]
+        made = export(
+            supernet,
+            subnet,
+            tmp_path / "net",
+            format=format,
+            calibration=calibration,
+            figures=figures,
+        )
+        differs = {f["metric"]: f["differs_in"] for f in made["figures_of_others"]}
+        of_file = [f["metric"] for f in made["figures"]]
+        if format == "onnx_int8":
+            assert of_file == ["n_macs"]
+            assert differs == {"top1": ["precision"], "latency_ms": ["precision"]}
+        else:
+            assert of_file == ["top1", "n_macs"]
+            assert differs == {"latency_ms": ["runtime"]}
+
+    def test_figures_of_another_subnet_are_refused(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path
+    ) -> None:
+        other = SearchSpace(supernet.family).largest()
+        figures = [KnownValue("top1", 81.0, "measured", subnet=other)]
+        with pytest.raises(InvalidArgumentError, match="`figures` must be of the exported subnet"):
+            export(
+                supernet, subnet, tmp_path / "a", format="ofa", calibration=None, figures=figures
+            )
+        assert contents(tmp_path) == {}
 
     def test_another_file_is_not_taken_for_the_exported_one(
         self, supernet: Supernet, subnet: Subnet, tmp_path: Path

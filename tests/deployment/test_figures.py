@@ -10,19 +10,67 @@ from optuna_ofa import FrontPoint, SearchSpace
 from optuna_ofa.deployment import KnownValue, figures_of
 from optuna_ofa.exceptions import InvalidArgumentError
 
+SUBNET = SearchSpace("ofa_mbv3_fashion").smallest()
+MEASURED_WITH = {
+    "top1": {"data": {"images": "ab", "n_images": 500}, "runtime": "torch", "precision": "float32"},
+    "latency_ms": {
+        "runtime": "onnxruntime",
+        "processor": "a processor",
+        "settings": {"precision": "int8", "device": "cpu", "batch": 1},
+    },
+}
+
+
+def point(**changes: Any) -> FrontPoint:
+    values = {"top1": 80.0, "latency_ms": 2.5}
+    return FrontPoint(SUBNET, values, {"latency_ms": 0.1}, "measured", 3, **changes)
+
 
 def test_figures_of_a_point_name_the_device_of_its_latency() -> None:
-    point = FrontPoint(
-        SearchSpace("ofa_mbv3_fashion").smallest(),
-        {"top1": 80.0, "latency_ms": 2.5},
-        {"latency_ms": 0.1},
-        "predicted",
-        3,
+    assert figures_of(point(), device="phone", runtime="onnxruntime") == (
+        KnownValue("top1", 80.0, "measured", resolution=20, subnet=SUBNET),
+        KnownValue(
+            "latency_ms",
+            2.5,
+            "measured",
+            device="phone",
+            std=0.1,
+            runtime="onnxruntime",
+            resolution=20,
+            subnet=SUBNET,
+        ),
     )
-    assert figures_of(point, device="phone, onnxruntime") == (
-        KnownValue("top1", 80.0, "predicted"),
-        KnownValue("latency_ms", 2.5, "predicted", device="phone, onnxruntime", std=0.1),
-    )
+
+
+def test_a_point_knows_what_it_was_measured_with() -> None:
+    top1, latency = figures_of(point(origin=MEASURED_WITH))
+    assert (top1.precision, top1.runtime, top1.device) == ("float32", "torch", None)
+    assert (latency.precision, latency.runtime, latency.batch) == ("int8", "onnxruntime", 1)
+    assert latency.device == "a processor"
+    assert latency.std == 0.1
+
+
+FILE = {"precision": "float32", "runtimes": ("onnxruntime",), "resolution": 28, "batch": 1}
+
+
+@pytest.mark.parametrize(
+    ("metric", "conditions", "differs"),
+    [
+        ("top1", {}, []),
+        ("top1", {"precision": "int8"}, ["precision"]),
+        ("top1", {"resolution": 24}, ["resolution"]),
+        ("top1", {"runtime": "torch"}, []),  # runtimes agree to the last digit of a logit
+        ("latency_ms", {"runtime": "onnxruntime", "batch": 1}, []),
+        ("latency_ms", {"runtime": "torch"}, ["runtime"]),
+        ("latency_ms", {"batch": 8, "resolution": 24}, ["resolution", "batch"]),
+        ("n_params", {"precision": "int8", "resolution": 24}, []),
+    ],
+    ids=str,
+)
+def test_a_value_is_of_a_file_or_differs_in_something(
+    metric: str, conditions: dict[str, Any], differs: list[str]
+) -> None:
+    assert KnownValue(metric, 1.0, "measured", **conditions).differences(FILE) == differs
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ class TestFronts:
         fronts = fleet.fronts()
         assert list(fronts) == list(fleet)
         for device, study in fleet.items():
-            expected = find_front(study.problem, study.results(), None)
+            expected = find_front(study.problem, study.results(), None, study.notes)
             assert list(fronts[device]) == list(expected)
         names = [trace.name for trace in fleet.plot_fronts().data]
         assert [name.split(" (")[0] for name in names] == ["wide", "narrow"]

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.fronts import Front
 from optuna_ofa.verification import Verification, VerifiedPoint
+from optuna_ofa.verification._images import Images, images_of
 
 OBJECTIVES = ("top1", "latency_ms")
 
 
 def point(
-    predicted: tuple[float, float], measured: tuple[float, float], **std: float
+    predicted: tuple[float, float],
+    measured: tuple[float, float],
+    measured_std: dict[str, float] | None = None,
+    on_fitted: dict[str, float] | None = None,
+    data: str = "here",
+    **std: float,
 ) -> VerifiedPoint:
     subnet = SearchSpace("ofa_mbv3_fashion").smallest()
     return VerifiedPoint(
@@ -23,8 +30,10 @@ def point(
         dict(zip(OBJECTIVES, predicted, strict=True)),
         std,
         dict(zip(OBJECTIVES, measured, strict=True)),
-        {},
+        measured_std or {},
         0,
+        {"top1": {"data": {"images": data, "n_images": 500}}},
+        on_fitted or {},
     )
 
 
@@ -47,6 +56,57 @@ def test_exploited_is_worse_than_the_interval(
     metric: str, measured: tuple[float, float], expected: bool
 ) -> None:
     assert point((80.0, 10.0), measured, top1=1.0, latency_ms=0.2).exploited(metric) is expected
+
+
+def test_the_deviation_of_the_measurement_widens_the_interval() -> None:
+    exact = point((80.0, 10.0), (78.0, 10.0), top1=1.0)
+    noisy = point((80.0, 10.0), (78.0, 10.0), {"top1": 0.8}, top1=1.0)
+    assert exact.exploited("top1") is True
+    assert noisy.exploited("top1") is False  # 2.0 points are 1.56 of 1.28
+    assert point((80.0, 10.0), (77.8, 10.0), {"top1": 0.8}, top1=1.0).exploited("top1") is True
+
+
+FITTED = Images("there", 2000)
+
+
+def test_other_images_than_the_predictor_was_fitted_on_are_named() -> None:
+    points = (point((80.0, 10.0), (78.0, 10.0)),)
+    found = Verification(OBJECTIVES, points, Front([], OBJECTIVES), {}, {"top1": FITTED})
+    assert found.measured_on("top1") == Images("here", 500)
+    assert "fitted on 2,000 images (there), measured on 500 images (here)" in str(found)
+    same = Verification(
+        OBJECTIVES, points, Front([], OBJECTIVES), {}, {"top1": Images("here", 500)}
+    )
+    assert same.notes == ()
+
+
+def test_the_bias_on_both_is_told_apart_where_both_were_measured() -> None:
+    points = (
+        point((80.0, 10.0), (78.0, 10.0), on_fitted={"top1": 79.5}),
+        point((82.0, 10.0), (79.5, 10.0), on_fitted={"top1": 81.0}),
+    )
+    found = Verification(OBJECTIVES, points, Front([], OBJECTIVES), {}, {"top1": FITTED})
+    assert found.errors["top1"].bias == pytest.approx(2.25)
+    assert found.errors_on_fitted["top1"].bias == pytest.approx(0.75)
+    assert "bias +0.750 points on the images that the predictor was fitted on" in str(found)
+    assert "+1.50 points more by the change of images" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("setup", "images"),
+    [
+        ({"data": {"images": "ab", "n_images": 5}}, Images("ab", 5)),
+        ({"data": "ab", "n_images": 5}, Images("ab", 5)),
+        ({"data": "ab"}, Images("ab", None)),
+        ({"data": None}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_images_are_read_from_setups_and_metadata(
+    setup: dict[str, Any], images: Images | None
+) -> None:
+    assert images_of(setup) == images
 
 
 def test_without_a_standard_deviation_it_is_unknown() -> None:

@@ -77,6 +77,10 @@ def devices(study: SubnetStudy, **arguments: Any) -> dict[str, Device]:
     }
 
 
+def on_a_device(subnet: Subnet) -> tuple[float, float]:
+    return float(subnet.resolution + sum(subnet.stage_depths)), 0.25
+
+
 class TestWhatIsMeasured:
     def test_the_whole_front_becomes_measured_trials(self, study: SubnetStudy) -> None:
         front = study.front(kind="predicted")
@@ -114,6 +118,35 @@ class TestWhatIsMeasured:
         assert trial.user_attrs["predicted_std"] == {"top1": 1.0}
         assert trial.user_attrs["measured_std"] == {"top1": 0.25}
         assert trial.params == study.trials[study.front(kind="predicted")[0].trial_number].params
+
+    @pytest.mark.parametrize("stored", [False, True], ids=["memory", "sqlite"])
+    def test_a_measured_point_has_its_deviation_and_says_what_measured_it(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str, stored: bool
+    ) -> None:
+        arguments = {"storage": sqlite, "study_name": "a", "load_if_exists": True} if stored else {}
+        study = make_study(**arguments)
+        subnets = [p.subnet for p in study.front(kind="predicted")[:3]]
+        found = study.verify(
+            {"top1": lambda _: (50.0, 0.8), "latency_ms": on_a_device}, points=subnets
+        )
+        again = make_study(**arguments) if stored else study
+        for point in (*study.front(kind="measured"), *again.front(kind="measured")):
+            assert point.std == {"top1": 0.8, "latency_ms": 0.25}
+            assert point.origin["latency_ms"] == {"measured_by": "on_a_device"}
+            assert "50.00 ± 0.80 %" in str(point)
+        assert again.results(kind="measured").std.tolist() == [[0.8, 0.25]] * 3
+        assert np.isnan(again.results(kind="predicted").std).all()
+        assert found.points[0].measured_by["latency_ms"] == {"measured_by": "on_a_device"}
+        read_back = again.verify({"top1": lambda _: 0.0}, points=subnets)
+        assert read_back.points == found.points
+
+    def test_a_deviation_that_is_none_is_passed_over(self, study: SubnetStudy) -> None:
+        for std in (None, "much", {"top1": "much"}, {"top1": float("nan")}, {"top1": -1.0}):
+            asked = study.ask_batch(1)
+            asked[0].trial.set_user_attr("measured_std", std)
+            study.tell_batch(asked, [(50.0, 3.0)])
+        assert np.isnan(study.results(kind="measured").std).all()
+        assert all(point.std == {} for point in study.front(kind="measured"))
 
     def test_exact_costs_need_no_measuring(self, make_study: Callable[..., SubnetStudy]) -> None:
         study = make_study(objectives=("top1", "n_macs"))
