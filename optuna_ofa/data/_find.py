@@ -16,7 +16,13 @@ from optuna_ofa.data._packaged import (
     table_names,
 )
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Predictor
+from optuna_ofa.predictors import (
+    AccuracyPredictor,
+    LatencyPredictor,
+    LatencyTable,
+    NetworkLatencyPredictor,
+    Predictor,
+)
 from optuna_ofa.space import Family, SearchSpace, get_family
 
 _logger = logging.getLogger(__name__)
@@ -24,15 +30,19 @@ HardwareSource = str | Path | LatencyTable | Predictor
 AccuracySource = str | Path | Predictor
 
 
-def find_table(hardware: str | Path, family: Family) -> LatencyTable:
-    """Return a table by path, by a published name, or by the name of a packaged one.
+def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLatencyPredictor:
+    """Return a table, or a predictor of whole subnets, by path, or by the name of a table.
+
+    Names are those of published tables, and of the family's packaged ones.
+
 
     Raises:
         InvalidArgumentError: If it is none of these.
         DownloadError: If a published table cannot be fetched.
     """
     if os.path.exists(Path(hardware)):
-        return LatencyTable.load(hardware)
+        fitted = NetworkLatencyPredictor.is_file(hardware)
+        return (NetworkLatencyPredictor if fitted else LatencyTable).load(hardware)
     names = _published("table")
     if str(hardware) in names:
         return LatencyTable.load(fetch(str(hardware)))
@@ -46,7 +56,7 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable:
     )
 
 
-def default_table(family: Family) -> LatencyTable:
+def default_table(family: Family) -> LatencyTable | NetworkLatencyPredictor:
     """Return the packaged table of a family.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space import Family, SearchSpace
+from optuna_ofa.space import Family, SearchSpace, known_families
 from optuna_ofa.supernet import Supernet, load_supernet
 
 _FOLDER = Path(__file__).parent
@@ -23,7 +23,7 @@ _DEFAULT = "cpu-torch"
 def packaged_accuracy(family: Family) -> Path | None:
     """Return the packaged accuracy predictor of a family, if there is one."""
     path = _FOLDER / f"{family.name}.accuracy.json"
-    return path if path.is_file() else None
+    return path if family in known_families() and path.is_file() else None
 
 
 def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
@@ -89,5 +89,7 @@ def default_table_name(family: Family) -> str | None:
 
 def table_names(family: Family) -> list[str]:
     """Names of the devices that a family has packaged tables of."""
+    if family not in known_families():  # whose name may have any characters
+        return []
     files = sorted(_FOLDER.glob(f"{family.name}.*.latency.json"))
     return [f.name.removeprefix(f"{family.name}.").removesuffix(".latency.json") for f in files]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, PredictionErrors, Predictor, prediction_errors
 from optuna_ofa.profiling._latencies import Latencies
+from optuna_ofa.space import other_family
 
 MACS = "MACs"
 RETEST = "measured again"
@@ -99,7 +100,8 @@ def latency_report(
 def _require_same(first: Latencies, second: Latencies) -> None:
     if first.space.family != second.space.family:
         raise FamilyMismatchError(
-            f"`retest` must be of {first.space.family.name}, but is of {second.space.family.name}."
+            f"`retest` must be of {first.space.family.name}, but is of "
+            f"{other_family(second.space.family, first.space.family)}."
         )
     if first.matrix.shape != second.matrix.shape or (first.matrix != second.matrix).any():
         raise InvalidArgumentError(

@@ -9,6 +9,7 @@ from optuna_ofa.space._family import Family, Gene as Gene, GeneKind as GeneKind
 from optuna_ofa.space._family_table import (
     family_differences as family_differences,
     family_from_json as family_from_json,
+    other_family as other_family,
     require_family as require_family,
 )
 from optuna_ofa.space._find_family import get_family

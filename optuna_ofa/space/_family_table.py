@@ -84,6 +84,14 @@ def require_family(
         )
 
 
+def other_family(found: Family, wanted: Family) -> str:
+    """Return the name of a family for a message, and what differs where both have one name."""
+    if found.name != wanted.name:
+        return found.name
+    text = family_differences(found, wanted, "there", f"in the {wanted.name} that is wanted")
+    return f"another {found.name}: {text}"
+
+
 def family_differences(
     theirs: Family, ours: Family, there: str = "in the file", here: str = "in the family"
 ) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from optuna_ofa.space._choices import (
 )
 from optuna_ofa.space._drawing import all_rows, draw_choices, draw_of_sizes, stratified_sizes
 from optuna_ofa.space._family import Family, Gene
+from optuna_ofa.space._family_table import other_family
 from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._matrix import MAX_LISTED, Matrix
@@ -51,9 +53,12 @@ class SearchSpace:
     """
 
     def __init__(
-        self, family: Family | str, *, resolution: Iterable[int] | int | None = None
+        self,
+        family: Family | str | os.PathLike[str],
+        *,
+        resolution: Iterable[int] | int | None = None,
     ) -> None:
-        self.family = get_family(family) if isinstance(family, str) else family
+        self.family = family if isinstance(family, Family) else get_family(family)
         self._choices = {gene.name: gene.choices for gene in self.family.genes}
         if resolution is not None:
             values = as_list(resolution)
@@ -205,7 +210,8 @@ class SearchSpace:
         for subnet in subnets:
             if subnet.family != self.family:
                 raise InvalidSubnetError(
-                    f"`subnets` must be of {self.family.name}, but got one of {subnet.family.name}."
+                    f"`subnets` must be of {self.family.name}, but got one of "
+                    f"{other_family(subnet.family, self.family)}."
                 )
         rows = [genotype_of(subnet) for subnet in subnets]
         return self.check(np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes)))

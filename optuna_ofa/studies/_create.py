@@ -55,9 +55,9 @@ def study(
             None opens the study ``study_name`` of the storage as it is there: space, objectives,
             constraints, caution, and the predictors that were given by name or file. Predictors
             that the storage does not know are needed only where something is predicted.
-        hardware: The device: a latency table, its file or folder, the name of a published
-            (``"note10"``, ``"i7-8700k"``) or packaged one, or a `Predictor` of your own. None
-            takes the family's packaged table.
+        hardware: The device: a latency table, its file or folder, the file of a
+            `NetworkLatencyPredictor`, the name of a published (``"note10"``, ``"i7-8700k"``) or
+            packaged table, or a `Predictor` of your own. None takes the family's packaged table.
         accuracy: An accuracy predictor, its file, or the name of a published one. None takes the
             family's packaged or published one.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent, up),

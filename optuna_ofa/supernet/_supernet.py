@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from torch import Tensor, nn
 
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.space import Family, Layer, SearchSpace, Subnet, slot_layers, slots, subnet_layers
+from optuna_ofa.space import (
+    Family,
+    Layer,
+    SearchSpace,
+    Subnet,
+    other_family,
+    slot_layers,
+    slots,
+    subnet_layers,
+)
 from optuna_ofa.supernet import _blocks
 
 # children that hold several layers
@@ -106,7 +115,8 @@ class Supernet(nn.Module):
     def _checked_layers(self, subnet: Subnet) -> list[Layer | None]:
         if subnet.family != self.family:
             raise InvalidSubnetError(
-                f"`subnet` must be of {self.family.name}, but got one of {subnet.family.name}."
+                f"`subnet` must be of {self.family.name}, but got one of "
+                f"{other_family(subnet.family, self.family)}."
             )
         return slot_layers(subnet)
 

@@ -18,7 +18,7 @@ from torch import nn
 from optuna_ofa._progress import progress_bar
 from optuna_ofa._writing import require_place
 from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
-from optuna_ofa.space import SearchSpace, Subnet
+from optuna_ofa.space import SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import Batches
@@ -298,7 +298,8 @@ def _check(
     family = supernet.family
     if space.family != family:
         raise InvalidArgumentError(
-            f"`space` must be of {family.name}, but got one of {space.family.name}."
+            f"`space` must be of {family.name}, but got one of "
+            f"{other_family(space.family, family)}."
         )
     least = family.total_stride
     if space.resolutions[0] < least:

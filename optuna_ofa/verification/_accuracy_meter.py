@@ -18,7 +18,7 @@ from optuna_ofa.evaluation import (
     weights_hash,
 )
 from optuna_ofa.exceptions import FamilyMismatchError
-from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.verification._meter import Meter, Readings
 
@@ -66,7 +66,7 @@ class AccuracyMeter(Meter):
         if space.family != self._supernet.family:
             raise FamilyMismatchError(
                 f"`measure['top1']` must have a supernet of {space.family.name}, but it is of "
-                f"{self._supernet.family.name}."
+                f"{other_family(self._supernet.family, space.family)}."
             )
         weights = weights_hash(self._supernet)
         keys = [(weights, subnet) for subnet in space.from_matrix(matrix)]

@@ -160,6 +160,14 @@ class NetworkLatencyPredictor(Predictor):
         }
         FORMAT.write(Path(path), content)
 
+    @staticmethod
+    def is_file(path: str | Path) -> bool:
+        """Return whether a file is one that `save` wrote; its beginning says so."""
+        if not Path(path).is_file():
+            return False
+        with open(path, "rb") as file:
+            return f'"{FORMAT.name}"'.encode() in file.read(100)
+
     @classmethod
     def load(cls, path: str | Path) -> NetworkLatencyPredictor:
         """Read what `save` wrote.

@@ -13,7 +13,7 @@ from optuna_ofa import AccuracyPredictor, LatencyPredictor, LatencyTable, Search
 from optuna_ofa.costs import placements
 from optuna_ofa.data import default_table_name, packaged_accuracy, packaged_table, table_names
 from optuna_ofa.predictors import Predictor, kendall_tau
-from optuna_ofa.space import Family, families, get_family
+from optuna_ofa.space import Family, families, get_family, mobilenet_v3_small_images
 
 FAMILY = get_family("ofa_mbv3_w1.0")
 TABLE = "cpu-torch"
@@ -198,3 +198,10 @@ def test_kendall_tau_of_the_script_counts_ties(example: ModuleType) -> None:
     a, b = np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0, 3.0])
     # 4 pairs agree, one is tied in each vector: 4 / sqrt(5 * 5)
     assert example.kendall_tau(a, b) == pytest.approx(0.8)
+
+
+def test_a_family_of_ones_own_has_nothing_packaged() -> None:
+    own = mobilenet_v3_small_images("*")
+    assert table_names(own) == []
+    assert default_table_name(own) is None
+    assert packaged_accuracy(own) is None

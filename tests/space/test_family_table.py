@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+)
 from optuna_ofa.space import (
     Family,
     SearchSpace,
+    Subnet,
     family_differences,
     family_from_json,
     get_family,
@@ -20,6 +26,7 @@ from optuna_ofa.space import (
     mobilenet_v3_small_images,
     require_family,
 )
+from optuna_ofa.supernet import Supernet
 
 OWN = mobilenet_v3_small_images("own")
 
@@ -128,3 +135,23 @@ def test_a_file_without_a_family_is_refused(tmp_path: Path, content: str, messag
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(FormatError, match=message):
         get_family(tmp_path / "x.json")
+
+
+def test_a_subnet_of_another_table_is_refused_with_the_difference() -> None:
+    subnet = SearchSpace(OWN).smallest()
+    message = "one of another own: stride of stage 2: 2 there, 1 in the own that is wanted"
+    with pytest.raises(InvalidSubnetError, match=message):
+        SearchSpace(changed_stage(stride=1)).to_matrix([subnet])
+    with pytest.raises(InvalidSubnetError, match=message):
+        Supernet(changed_stage(stride=1)).activate(subnet)
+    with pytest.raises(FamilyMismatchError, match="stride of stage 2: 2 in the subnet, 1 in the"):
+        Subnet.from_json(subnet.to_json(), changed_stage(stride=1))
+
+
+def test_a_subnet_of_ones_own_family_is_read_from_its_json() -> None:
+    subnet = SearchSpace(OWN).largest()
+    assert Subnet.from_json(subnet.to_json()) == subnet
+    assert subnet.to_dict(by_name=True)["family"] == "own"
+    assert Subnet.from_dict(subnet.to_dict(by_name=True), OWN) == subnet
+    with pytest.raises(InvalidArgumentError, match="or a file that holds a family, but got 'own'"):
+        Subnet.from_dict(subnet.to_dict(by_name=True))

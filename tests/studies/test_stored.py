@@ -13,7 +13,13 @@ import optuna_ofa
 from optuna_ofa import SearchSpace
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError, StudyMismatchError
-from optuna_ofa.predictors import AccuracyPredictor, CostPredictor, Entry, LatencyTable
+from optuna_ofa.predictors import (
+    AccuracyPredictor,
+    CostPredictor,
+    Entry,
+    LatencyTable,
+    NetworkLatencyPredictor,
+)
 from optuna_ofa.space import Layer, mobilenet_v3_small_images
 
 OWN = mobilenet_v3_small_images("mine", width=0.5)
@@ -126,3 +132,19 @@ def test_a_study_of_optuna_is_refused(url: str) -> None:
     optuna.create_study(storage=url, study_name="plain")
     with pytest.raises(StudyMismatchError, match="optuna_ofa made, but 'plain' was not"):
         optuna_ofa.study(storage=url, study_name="plain")
+
+
+def test_a_predictor_of_measured_subnets_is_hardware_by_its_file(url: str, tmp_path: Path) -> None:
+    matrix = SPACE.sample(12, seed=0)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, np.linspace(1, 2, 12))
+    fitted.save(tmp_path / "latency.json")
+    first = optuna_ofa.study(
+        OWN,
+        hardware=tmp_path / "latency.json",
+        objectives=("latency_ms", "n_macs"),
+        storage=url,
+        study_name="mine",
+    )
+    first.search(20)
+    again = optuna_ofa.study(storage=url, study_name="mine")
+    assert isinstance(again.problem.predictors["latency_ms"], NetworkLatencyPredictor)
