@@ -6,13 +6,17 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from optuna_ofa._plausible import require_plausible
+from optuna_ofa._plausible import PERCENT, require_plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 
-# Two numbers are of each other's columns if exchanged they are that many times nearer to their
-# predictions, by ratio, and as they are they differ by more than a factor of two in all.
-_NEARER = 4
-_FAR = math.log(2)
+# An accuracy and a cost are exchanged where the cost is within the first of the accuracy that is
+# predicted, in points, and the accuracy is nearer to the predicted cost; two costs where that
+# brings them so many times nearer to their predictions, by ratio. In a batch it is so in all rows,
+# and in one of them the numbers are not near each other anyway.
+_NEAR_POINTS, _FAR_POINTS = 10, 20
+_NEARER, _FAR = 4, math.log(2)
+
+Numbers = Mapping[str, float]
 
 
 def require_measured(metrics: Sequence[str], values: Sequence[float], where: str) -> None:
@@ -30,29 +34,49 @@ def require_measured(metrics: Sequence[str], values: Sequence[float], where: str
         require_plausible(metric, value, where)
 
 
-def require_in_order(
-    measured: Mapping[str, float], predicted: Mapping[str, float], where: str
-) -> None:
-    """Refuse two values that fit what was predicted only if they are exchanged.
+def require_in_order(measured: Sequence[Numbers], predicted: Sequence[Numbers], where: str) -> None:
+    """Refuse a batch in which two metrics fit what was predicted only if they are exchanged.
 
     Args:
-        measured: Values of one subnet by metric.
-        predicted: Its predictions by metric.
-        where: The argument in backticks, and what of it.
+        measured: Values of ``n`` subnets by metric.
+        predicted: Their predictions by metric.
+        where: The argument in backticks.
 
     Raises:
-        InvalidArgumentError: With both metrics and all four numbers.
+        InvalidArgumentError: If it is so in all of them; with both metrics and all four numbers.
     """
-    known = [m for m in measured if m in predicted and measured[m] == measured[m]]
+    pairs = list(zip(measured, predicted, strict=True))
+    if not pairs:
+        return
+    known = [m for m in measured[0] if all(m in told and m in expected for told, expected in pairs)]
     for a, b in itertools.combinations(known, 2):
-        there = _distance(measured[a], predicted[a]) + _distance(measured[b], predicted[b])
-        exchanged = _distance(measured[b], predicted[a]) + _distance(measured[a], predicted[b])
-        if there > _FAR and exchanged * _NEARER < there:
+        fit = [_fit_exchanged(a, b, told, expected) for told, expected in pairs]
+        if all(fit) and any(_are_far(a, b, told, expected) for told, expected in pairs):
+            told, expected = pairs[0]
             raise InvalidArgumentError(
-                f"{where} must have {a} and {b} in their places, but got {a} {measured[a]:g} and "
-                f"{b} {measured[b]:g} where {predicted[a]:.4g} and {predicted[b]:.4g} are "
-                f"predicted; they are probably exchanged."
+                f"{where} must have {a} and {b} in their places, but got {a} {told[a]:g} and {b} "
+                f"{told[b]:g} where {expected[a]:.4g} and {expected[b]:.4g} are predicted; they "
+                f"are probably exchanged."
             )
+
+
+def _fit_exchanged(a: str, b: str, told: Numbers, expected: Numbers) -> bool:
+    """Return whether two values fit what is predicted better if they are exchanged."""
+    if b in PERCENT:
+        a, b = b, a
+    if a in PERCENT:
+        is_nearer = _distance(told[a], expected[b]) < _distance(told[b], expected[b])
+        return is_nearer and abs(told[b] - expected[a]) < _NEAR_POINTS
+    exchanged = _distance(told[b], expected[a]) + _distance(told[a], expected[b])
+    return exchanged * _NEARER < _distance(told[a], expected[a]) + _distance(told[b], expected[b])
+
+
+def _are_far(a: str, b: str, told: Numbers, expected: Numbers) -> bool:
+    """Return whether two values are far from what is predicted as they are."""
+    for metric in (a, b):
+        if metric in PERCENT:
+            return abs(told[metric] - expected[metric]) > _FAR_POINTS
+    return _distance(told[a], expected[a]) + _distance(told[b], expected[b]) > _FAR
 
 
 def _distance(value: float, expected: float) -> float:

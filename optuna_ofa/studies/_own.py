@@ -56,7 +56,7 @@ def require_own(problem: Problem, values: Any, params: dict[str, Any], where: st
         return
     require_measured(problem.objectives, row, where)
     told = dict(zip(problem.objectives, row, strict=True))
-    require_in_order(told, _predicted(problem, params), where)
+    require_in_order([told], [_predicted(problem, params)], where)
     for metric, value in told.items():
         warn_fractions(metric, value, where, stacklevel=4)
 

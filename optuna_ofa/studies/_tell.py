@@ -40,10 +40,13 @@ def endings_of(
     endings = []
     for i, (one, row) in enumerate(zip(asked, rows, strict=True)):
         measured = {name: column[i] for name, column in others.items() if column[i] == column[i]}
-        if row is not None:
-            told = {**measured, **dict(zip(problem.objectives, row, strict=True))}
-            require_in_order(told, one.predicted, f"`values[{i}]`")
         endings.append(_ending(problem, one, row, measured))
+    known = [(one, row) for one, row in zip(asked, rows, strict=True) if row is not None]
+    require_in_order(
+        [dict(zip(problem.objectives, row, strict=True)) for _, row in known],
+        [one.predicted for one, _ in known],
+        "`values`",
+    )
     _warn_fractions(problem, rows, others)
     return endings
 

@@ -115,9 +115,11 @@ class _Work:
     def _check(self, rows: Sequence[Known]) -> None:
         """Refuse metrics in each other's places, and warn of fractions."""
         try:
-            for row in rows:
-                measured = {metric: row.measured[metric] for metric in self._meters}
-                require_in_order(measured, row.predicted, "`measure`")
+            require_in_order(
+                [{metric: row.measured[metric] for metric in self._meters} for row in rows],
+                [row.predicted for row in rows],
+                "`measure`",
+            )
         except InvalidArgumentError:
             for meter in self._meters.values():
                 if isinstance(meter, FunctionMeter):

@@ -13,7 +13,7 @@ import pytest
 
 import optuna_ofa
 from optuna_ofa import Front, FrontPoint, SearchSpace, SubnetStudy
-from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.exceptions import EmptyFrontError, ImplausibleValueWarning, InvalidArgumentError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space import Matrix
 
@@ -250,6 +250,10 @@ def front(point: FrontPoint) -> Front:
 
 
 class TestBest:
+    def test_an_accuracy_that_is_a_fraction_is_warned_of(self, front: Front) -> None:
+        with pytest.warns(ImplausibleValueWarning, match="`top1` is probably a fraction"):
+            front.best(top1=0.75)
+
     @pytest.mark.parametrize(
         ("limits", "number"),
         [

@@ -412,7 +412,7 @@ class TestWrongTelling:
         asked = study.ask_batch(2)
         before = study.trials
         rows = [row[::-1] for row in measure(asked)]
-        with pytest.raises(InvalidArgumentError, match=r"`values\[1\]` must have top1 and latency"):
+        with pytest.raises(InvalidArgumentError, match="`values` must have top1 and latency_ms in"):
             study.tell_batch(asked, rows)
         assert study.trials == before
 
