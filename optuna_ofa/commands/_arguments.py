@@ -40,10 +40,10 @@ def family_from(arguments: Arguments, *files: str) -> Family:
         FormatError: If the file holds no family.
     """
     from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.space import get_family
+    from optuna_ofa.space import find_family
 
     if arguments["supernet"]:
-        return get_family(arguments["supernet"])
+        return find_family(arguments["supernet"], "supernet")
     found = [arguments[name] for name in files if arguments[name]]
     path = next((path for path in found if Path(path).is_file()), None)
     if path is None:
@@ -51,7 +51,7 @@ def family_from(arguments: Arguments, *files: str) -> Family:
             f"`supernet` must be a family where {' and '.join(f'`{f}`' for f in files)} are no "
             f"files that hold one, but got None."
         )
-    return get_family(path)
+    return find_family(path, "supernet")
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:

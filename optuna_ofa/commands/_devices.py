@@ -89,7 +89,7 @@ def _run_profile(arguments: Arguments) -> Output:
 
     out = arguments["out"]
     table = profile(
-        arguments["supernet"],
+        family_from(arguments),
         measurement_settings(arguments),
         out=out,
         resolutions=arguments["resolutions"],
@@ -175,7 +175,7 @@ def _run_graphs(arguments: Arguments) -> Output:
 
     folder = arguments["folder"]
     export_profile(
-        arguments["supernet"],
+        family_from(arguments),
         folder,
         runtime=arguments["runtime"],
         resolutions=arguments["resolutions"],

@@ -23,7 +23,7 @@ from optuna_ofa.predictors import (
     NetworkLatencyPredictor,
     Predictor,
 )
-from optuna_ofa.space import Family, SearchSpace, get_family
+from optuna_ofa.space import Family, SearchSpace, find_family
 
 _logger = logging.getLogger(__name__)
 HardwareSource = str | Path | LatencyTable | Predictor
@@ -86,7 +86,7 @@ def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
     """Return the family of a space, a family, a name or a file."""
     if isinstance(space, SearchSpace):
         return space.family
-    return space if isinstance(space, Family) else get_family(space)
+    return find_family(space, "space")
 
 
 def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:

@@ -12,7 +12,7 @@ from optuna_ofa.space._family_table import (
     other_family as other_family,
     require_family as require_family,
 )
-from optuna_ofa.space._find_family import get_family
+from optuna_ofa.space._find_family import find_family as find_family, get_family
 from optuna_ofa.space._genotype import (
     full_depth as full_depth,
     genotype_of as genotype_of,

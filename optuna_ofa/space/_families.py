@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space import _rules as rules
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._parts import Head, Stage, Stem, make_divisible
 
@@ -123,22 +123,15 @@ def mobilenet_v3_small_images(
         InvalidArgumentError: If a number is not positive, or a resolution is below 4 pixels, the
             product of the strides.
     """
-    sizes = tuple(sorted(set(resolutions)))
-    numbers = {"width": width, "n_classes": n_classes, "in_channels": in_channels}
-    for argument, value in numbers.items():
-        if not value > 0:
-            raise InvalidArgumentError(f"`{argument}` must be positive, but got {value!r}.")
-    if not sizes or sizes[0] < 4:
-        raise InvalidArgumentError(
-            f"`resolutions` must be at least one, each of 4 pixels or more, but got {sizes}."
-        )
+    width = rules.number("width", width)
+    sizes = rules.integers("resolutions", resolutions, least=4)
     stem, *stages, expand, mix = (make_divisible(c * width) for c in (16, 24, 32, 48, 192, 256))
     return Family(
         name=name,
         aliases=(),
         architecture="MobileNetV3",
         block="mbconv",
-        resolutions=sizes,
+        resolutions=tuple(set(sizes)),
         kernels=(3, 5, 7),
         expands=(3, 4, 6),
         width_mults=(width,),

@@ -59,7 +59,7 @@ def _check_entries(family: Any) -> None:
         kernels=rules.choices("kernels", rules.integers("kernels", family.kernels)),
         expands=_numbers("expands", family.expands),
         width_mults=_numbers("width_mults", family.width_mults),
-        bn_eps=rules.number("bn_eps", family.bn_eps),
+        bn_eps=rules.number("bn_eps", family.bn_eps, below=1),
         in_channels=rules.integer("in_channels", family.in_channels),
     )
     if any(kernel % 2 == 0 for kernel in family.kernels):
@@ -72,7 +72,9 @@ def _check_entries(family: Any) -> None:
 
 def _numbers(field: str, values: Any) -> tuple[float, ...]:
     found = rules.entries(field, values)
-    return rules.choices(field, [rules.number(f"{field}[{i}]", v) for i, v in enumerate(found)])
+    return rules.choices(
+        field, [rules.number(f"{field}[{i}]", v, below=300) for i, v in enumerate(found)]
+    )
 
 
 def _check_widths(family: Any) -> None:

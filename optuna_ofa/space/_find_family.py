@@ -32,14 +32,26 @@ def get_family(name: str | os.PathLike[str]) -> Family:
         FormatError: If the file holds no family.
         FamilyMismatchError: If it has the name of a published family on another table.
     """
-    for family in known_families():
-        if name == family.name or name in family.aliases:
-            return family
-    if isinstance(name, str | os.PathLike) and os.path.isfile(name):
-        return _read(Path(name))
+    return find_family(name, "name")
+
+
+def find_family(source: Any, argument: str) -> Family:
+    """Return what `get_family` does, or the family itself; ``argument`` is for the message."""
+    if isinstance(source, Family):
+        return source
+    if isinstance(source, str):
+        for family in known_families():
+            if source in (family.name, *family.aliases):
+                return family
+    if isinstance(source, str | os.PathLike) and os.path.isfile(source):
+        return _read(Path(source))
     known = ", ".join(family.name for family in known_families())
     raise InvalidArgumentError(
-        f"`family` must be one of {known}, or a file that holds a family, but got {name!r}."
+        f"`{argument}` must be one of {known}, or a file that holds a family, but got "
+        f"{source!r:.200}."
+        if isinstance(source, str)
+        else f"`{argument}` must be a family, the name of one ({known}) or a file that holds one, "
+        f"but got {source!r}."
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
 
+# blocks of a stage
+MAX_BLOCKS = 100
 ACTIVATIONS = ("relu", "relu6", "h_swish")
 
 
@@ -52,8 +54,11 @@ class Stage:
             base_depth=rules.integer("base_depth", self.base_depth, least=0),
             depths=depths,
         )
-        if self.max_blocks < 1:
-            raise InvalidArgumentError(f"`depths` must have one above 0, but got {depths}.")
+        if not 1 <= self.max_blocks <= MAX_BLOCKS:
+            raise InvalidArgumentError(
+                f"`depths` must have one above 0, and {MAX_BLOCKS} at most with `base_depth`, but "
+                f"got {depths} with {self.base_depth}."
+            )
 
     @property
     def max_blocks(self) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,36 +10,35 @@ from optuna_ofa.exceptions import InvalidArgumentError
 
 # the largest integer of a genotype matrix, which has 16 bits
 LARGEST = 2**15 - 1
+# no channel or class of a network is above this
+MOST = 10**6
 
 
 def integer(field: str, value: Any, least: int = 1) -> int:
-    """Return a Python integer of at least ``least``.
+    """Return a Python integer from ``least`` to `MOST`.
 
     Raises:
         InvalidArgumentError: If it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InvalidArgumentError(
-            f"`{field}` must be an integer of {least} or more, but got {value!r}."
-        )
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= MOST:
+        large = whole and value > MOST
+        rule = f"at most {MOST:,}" if large else f"an integer of {least} or more"
+        raise InvalidArgumentError(f"`{field}` must be {rule}, but got {_short(value)}.")
     return int(value)
 
 
-def number(field: str, value: Any) -> int | float:
-    """Return a positive, finite Python number, an integer where it is a whole one.
+def number(field: str, value: Any, below: float = MOST) -> int | float:
+    """Return a positive Python number below a limit, an integer where it is a whole one.
 
     Raises:
         InvalidArgumentError: If it is none.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, Real)
-        or not math.isfinite(value)
-        or value <= 0
-    ):
-        raise InvalidArgumentError(
-            f"`{field}` must be a positive, finite number, but got {value!r}."
-        )
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not 0 < value < below:
+        large = real and value >= below
+        rule = f"below {below:,}" if large else "a positive, finite number"
+        raise InvalidArgumentError(f"`{field}` must be {rule}, but got {_short(value)}.")
     whole = float(value)
     return int(whole) if whole.is_integer() else whole
 
@@ -51,15 +49,15 @@ def text(field: str, value: Any, known: Sequence[str] = ()) -> str:
     Raises:
         InvalidArgumentError: If it is none.
     """
-    if known and value not in known:
+    if known and not (isinstance(value, str) and value in known):
         raise InvalidArgumentError(
-            f"`{field}` must be one of {', '.join(known)}, but got {value!r}."
+            f"`{field}` must be one of {', '.join(known)}, but got {_short(value)}."
         )
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise InvalidArgumentError(f"`{field}` must be a text of one line, but got {value!r}.")
-    if len(value) > 128:
+    fits = isinstance(value, str) and 0 < len(value) <= 128
+    if not fits or not value.isprintable() or value != value.strip():
         raise InvalidArgumentError(
-            f"`{field}` must have at most 128 characters, but has {len(value)}: {value!r:.60}."
+            f"`{field}` must be a text of one line, at most 128 characters, but got "
+            f"{_short(value)}."
         )
     return str(value)
 
@@ -70,14 +68,22 @@ def entries(field: str, values: Any, least: int = 1) -> tuple[Any, ...]:
     Raises:
         InvalidArgumentError: If it is no sequence, or a shorter one.
     """
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InvalidArgumentError(f"`{field}` must be a sequence, but got {values!r}.")
-    found = tuple(values)
-    if len(found) < least:
+    try:
+        found = None if isinstance(values, str | bytes | Mapping) else tuple(values)
+    except TypeError:
+        found = None
+    if found is None or len(found) < least:
         raise InvalidArgumentError(
-            f"`{field}` must have {least} or more entries, but got {found!r}."
+            f"`{field}` must be a sequence of {least} or more entries, but got {_short(values)}."
         )
     return found
+
+
+def _short(value: Any) -> str:
+    """Return a representation of bounded length; that of a huge integer would be an error."""
+    if isinstance(value, int) and abs(value) > 10**18:
+        return "a huge integer"
+    return f"{value!r:.100}" if isinstance(value, str) else f"{value!r}"[:100]
 
 
 def integers(field: str, values: Any, least: int = 1) -> tuple[int, ...]:

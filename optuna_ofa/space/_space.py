@@ -23,7 +23,7 @@ from optuna_ofa.space._choices import (
 from optuna_ofa.space._drawing import all_rows, draw_choices, draw_of_sizes, stratified_sizes
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._family_table import other_family
-from optuna_ofa.space._find_family import get_family
+from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._genotype import genotype_of, subnet_of
 from optuna_ofa.space._matrix import MAX_LISTED, Matrix
 from optuna_ofa.space._parameters import params_of, rows_of
@@ -58,7 +58,7 @@ class SearchSpace:
         *,
         resolution: Iterable[int] | int | None = None,
     ) -> None:
-        self.family = family if isinstance(family, Family) else get_family(family)
+        self.family = find_family(family, "family")
         self._choices = {gene.name: gene.choices for gene in self.family.genes}
         if resolution is not None:
             values = as_list(resolution)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from optuna_ofa._writing import require_place, write_whole
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.space import Family, family_from_json, get_family, known_families, require_family
+from optuna_ofa.space import Family, family_from_json, find_family, known_families, require_family
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._supernet import Supernet
@@ -57,12 +57,12 @@ def load_supernet(
     if weights is None:
         if name is None:
             raise InvalidArgumentError("`name` must be a family where `weights` is None.")
-        return Supernet(_family(name), dropout=dropout or 0.0)
+        return Supernet(find_family(name, "name"), dropout=dropout or 0.0)
     path = Path(weights)
     content = read_tensors(path, "`weights` must be a checkpoint of tensors")
     family, stored_dropout = _described(content, path)
     if name is not None:
-        wanted = _family(name)
+        wanted = find_family(name, "name")
         if family is not None:
             require_family(family, wanted, "weights", str(path))
         family = wanted
@@ -75,10 +75,6 @@ def load_supernet(
     check_weights(supernet, state, path)
     supernet.load_state_dict(state)
     return supernet
-
-
-def _family(name: str | os.PathLike[str] | Family) -> Family:
-    return name if isinstance(name, Family) else get_family(name)
 
 
 def _is_checkpoint(name: object) -> TypeGuard[str | os.PathLike[str]]:

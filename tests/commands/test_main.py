@@ -46,7 +46,7 @@ def test_help_names_every_command_without_importing_torch() -> None:
 def test_a_wrong_family_is_one_line_without_a_traceback() -> None:
     done = _python("-m optuna_ofa search --supernet resnet18")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: `family` must be one of")
+    assert done.stderr.startswith("error: `supernet` must be one of")
     assert done.stderr.count("\n") == 1
 
 

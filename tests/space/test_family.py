@@ -194,10 +194,10 @@ def test_options_of_the_small_family() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"width": 0}, "`width` must be positive, but got 0"),
-        ({"n_classes": -1}, "`n_classes` must be positive, but got -1"),
-        ({"resolutions": (2, 28)}, r"`resolutions` .* 4 pixels or more, but got \(2, 28\)"),
-        ({"resolutions": ()}, r"`resolutions` must be at least one"),
+        ({"width": 0}, "`width` must be a positive, finite number, but got 0"),
+        ({"n_classes": -1}, "`n_classes` must be an integer of 1 or more, but got -1"),
+        ({"resolutions": (2, 28)}, r"`resolutions\[0\]` must be an integer of 4 or more"),
+        ({"resolutions": ()}, "`resolutions` must be a sequence of 1 or more"),
     ],
     ids=["width", "classes", "too-small", "none"],
 )
