@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
 from optuna_ofa._plausible import numbers, warn_fractions
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import PREDICTED, Problem, require_in_order, require_measured
 
 Objective = Callable[[optuna.Trial], float | Sequence[float]]
@@ -62,9 +65,25 @@ def require_own(problem: Problem, values: Any, params: dict[str, Any], where: st
 
 
 def require_trial(problem: Problem, trial: FrozenTrial) -> None:
-    """Refuse a finished trial with values that the objectives cannot have."""
+    """Refuse a trial with values that the objectives cannot have, or parameters of no subnet.
+
+    Raises:
+        InvalidArgumentError: If it is finished and a value breaks a rule, or waits and one of its
+            parameters is none of the space's choices.
+    """
+    for name, value in trial.system_attrs.get("fixed_params", {}).items():  # an enqueued one
+        known = problem.space.distributions.get(name)
+        if known is not None and not _is_choice(value, known.choices):
+            raise InvalidArgumentError(
+                f"`params[{name!r}]` must be one of {known.choices}, but got {value!r}."
+            )
     if trial.values is not None and trial.user_attrs.get("kind") != PREDICTED:
         require_own(problem, trial.values, trial.params, "`trial`")
+
+
+def _is_choice(value: Any, choices: Sequence[Any]) -> bool:
+    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return is_number and value in choices
 
 
 def _predicted(problem: Problem, params: dict[str, Any]) -> dict[str, float]:

@@ -239,6 +239,8 @@ class SubnetStudy(optuna.Study):
     def add_trial(self, trial: FrozenTrial) -> None:
         """Add a trial, as `optuna.Study.add_trial` does; values of your own are checked.
 
+        So are the parameters that `enqueue_trial` adds.
+
         Raises:
             InvalidArgumentError: As `optimize`; nothing is added.
         """

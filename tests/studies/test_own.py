@@ -101,3 +101,17 @@ def test_a_trial_that_is_added_is_checked(make_study: Make) -> None:
     assert study.trials == []
     study.add_trial(create_trial(values=(75.0, 3.0)))
     assert len(study.trials) == 1
+
+
+@pytest.mark.parametrize("value", [True, "224", 225, None, float("nan"), [224]], ids=repr)
+def test_an_enqueued_parameter_is_one_of_the_choices(make_study: Make, value: Any) -> None:
+    study = make_study()
+    with pytest.raises(InvalidArgumentError, match=r"`params\['resolution'\]` must be one of "):
+        study.enqueue_trial({"resolution": value})
+    assert study.trials == []
+
+
+def test_other_parameters_may_be_enqueued_beside_some_of_the_space(make_study: Make) -> None:
+    study = make_study()
+    study.enqueue_trial({"resolution": study.space.resolutions[0], "rate": 0.1})
+    assert [t.state for t in study.trials] == [TrialState.WAITING]
