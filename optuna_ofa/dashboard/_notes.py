@@ -36,12 +36,7 @@ def study_note(
         for row in table.rows
     ]
     sources = [f"- **{name}**: {text}" for name, text in find_sources(found)]
-    best = (
-        "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
-        "others.\n\n"
-        if found.problem.constraints
-        else ""
-    )
+    best = "".join(f"{warning}\n\n" for warning in _warnings(found))
     return "\n".join(
         [
             "## The best subnets",
@@ -60,6 +55,24 @@ def study_note(
             f"*Written by optuna_ofa, {moment:%Y-%m-%d %H:%M %Z}.*",
         ]
     )
+
+
+def _warnings(found: Snapshot) -> list[str]:
+    """Return what to mind about the pictures and lists of Optuna Dashboard's own."""
+    warnings = []
+    if found.problem.constraints:
+        warnings.append(
+            "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
+            "others."
+        )
+    if len(found.kinds) > 1:
+        warnings.append(
+            "**This study has predicted and measured trials, and Optuna Dashboard's own Pareto "
+            "plot, history and list of best trials mix them**: a prediction that is too good hides "
+            "measured subnets there. The picture of the front below them draws the two kinds "
+            "apart, and the user attribute `kind` of a trial says which it is."
+        )
+    return warnings
 
 
 def trial_note(point: FrontPoint, names: Sequence[str]) -> str:

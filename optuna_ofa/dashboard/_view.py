@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa.dashboard._publish import put, require_artifact_store
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Findings, FrontPoint, Limits, evenly, find_picks, kind_of
+from optuna_ofa.fronts import Findings, FrontPoint, Limits, Snapshot, evenly, find_picks, kind_of
 from optuna_ofa.problem import Kind
 from optuna_ofa.storage import Store, open_shared, storage_errors
 
@@ -46,9 +46,10 @@ def publish_view(
     """Publish a large study as a small one: a few of its trials, and pictures of all of them.
 
     Optuna Dashboard needs some milliseconds for each trial, so a study of tens of thousands takes
-    minutes to open. The copy has all picks, half of ``n_trials`` spread along the front, and
-    others spread over the rest, infeasible ones among them. Their numbers are new; all are of one
-    kind, predicted or measured. It is for looking only: search on in the study itself.
+    minutes to open. The copy has all picks, half of ``n_trials`` spread along the fronts, and
+    others spread over the rest, infeasible ones among them. Where the study has measured trials,
+    half of all are measured, as far as there are so many. Their numbers are new. It is for looking
+    only: search on in the study itself.
 
     Args:
         study: The study.
@@ -56,15 +57,16 @@ def publish_view(
             A copy that is there is replaced.
         n_trials: How many trials it has at most, beside the picks.
         limits: As in `SubnetStudy.publish`, like ``picks`` and ``kind``.
-        picks: As in `SubnetStudy.publish`; trials of the kind that is copied.
-        kind: Also which trials are copied.
+        picks: As in `SubnetStudy.publish`; trials of a kind that is copied.
+        kind: As there, and then the copy has trials of this kind alone, so that the dashboard's
+            own pictures mix no kinds. None copies both.
         **files: The other arguments of `SubnetStudy.publish`.
 
     Returns:
         The copy, of the same name.
 
     Raises:
-        InvalidArgumentError: If ``n_trials`` is below 2, a pick is no trial of the kind, or
+        InvalidArgumentError: If ``n_trials`` is below 2, a pick is no trial that is copied, or
             ``storage`` has a study of that name that is no copy.
         EmptyFrontError, MissingDependencyError, StorageError: As `SubnetStudy.publish`.
     """
@@ -72,17 +74,18 @@ def publish_view(
         raise InvalidArgumentError(f"`n_trials` must be at least 2, but got {n_trials}.")
     require_artifact_store(**files)
     found = study.snapshot()
+    copied: list[Kind] = found.kinds if kind is None else [kind]
     kind = kind or kind_of([found])
-    front, numbers = found.front(kind=kind), found.results(kind=kind).numbers
-    chosen = find_picks(front, limits=limits, picks=picks)
+    chosen = find_picks(found.front(kind=kind), limits=limits, picks=picks)
+    numbers = np.concatenate([found.results(kind=k).numbers for k in copied])
     wanted = {name: point.trial_number for name, point in chosen.items() if point is not None}
     for name, number in wanted.items():
         if number not in numbers:
             raise InvalidArgumentError(
-                f"`picks` must be {kind} trials of the study, but {name!r} is number {number}."
+                f"`picks` must be {' or '.join(copied)} trials of the study, but {name!r} is "
+                f"number {number}."
             )
-    along = [front[i].trial_number for i in evenly(len(front), n_trials // 2)]
-    kept = _chosen(numbers, [*wanted.values(), *along], n_trials)
+    kept = _kept(found, copied, list(wanted.values()), n_trials)
     target = open_shared(storage)
     with storage_errors(storage):
         _delete_view(target, found.study_name)
@@ -94,6 +97,21 @@ def publish_view(
     }
     put(found, copy.store, placed, kind=kind, **files)
     return copy
+
+
+def _kept(
+    found: Snapshot, kinds: Sequence[Kind], wanted: Sequence[int], n: int
+) -> NDArray[np.int64]:
+    """Return the numbers of the trials that are copied, ascending: of each kind a fair share."""
+    kept, left = np.array(wanted, dtype=np.int64), n
+    for i, kind in enumerate(reversed(kinds)):  # measured ones first; what they leave is predicted
+        share = left // (len(kinds) - i)
+        front, numbers = found.front(kind=kind), found.results(kind=kind).numbers
+        along = [front[j].trial_number for j in evenly(len(front), share // 2)]
+        mine = np.intersect1d(wanted, numbers)
+        part = _chosen(numbers, [*mine, *along], share)
+        kept, left = np.union1d(kept, part), left - len(part)
+    return kept
 
 
 def _chosen(numbers: NDArray[np.int64], wanted: Sequence[int], n: int) -> NDArray[np.int64]:

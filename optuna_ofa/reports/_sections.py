@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly
@@ -21,6 +22,7 @@ from optuna_ofa.visualization import (
 )
 
 Shown = Mapping[str, tuple[Snapshot, Picks]]
+_MIN_SECONDS = 0.02  # a shorter search has no course in time
 _MAX_ARCHITECTURES = 6  # more make a picture that fits on no screen
 
 
@@ -163,6 +165,12 @@ def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
         )
 
 
+def _took_time(found: Snapshot, kind: Kind) -> bool:
+    """Return whether trials finished at different times, which is not so where all were added."""
+    seconds = found.seconds(found.results(kind=kind).numbers.tolist())
+    return bool(np.isfinite(seconds).any() and np.ptp(seconds[np.isfinite(seconds)]) > _MIN_SECONDS)
+
+
 def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
     if len(_objectives(shown)) < 2:
         return
@@ -173,5 +181,7 @@ def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
     snapshots = _snapshots(shown)
     went, took = "How the search went", "How long the search took"
     yield Section("hypervolume", went, what, plot_hypervolume(snapshots, kind=kind))
+    if not all(_took_time(found, kind) for found in snapshots.values()):
+        return
     timed = plot_hypervolume(snapshots, by="time", kind=kind)
     yield Section("hypervolume-time", took, what, timed)

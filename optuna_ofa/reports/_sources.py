@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata as packages
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from optuna_ofa.fronts import KINDS, Findings, limit_words
-from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import METRICS, Problem, significant
+from optuna_ofa.fronts import KINDS, Findings, Snapshot, limit_words
+from optuna_ofa.predictors import CostPredictor, prediction_errors
+from optuna_ofa.problem import MEASURED, MEASURED_BY, METRICS, PREDICTION, Problem, significant
+from optuna_ofa.reports._setups import setup_words
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
 _SHORT = 160  # characters of a text that is not known by its name
@@ -43,6 +45,7 @@ def find_sources(study: Findings) -> list[Source]:
         Source("Searched for", f"{', '.join(problem.objectives)}"),
         Source("Limits", limit_words(problem.constraints) or "none"),
         Source("Trials", _trials(found)),
+        *_of_measurements(found),
         *(s for m in problem.metrics for s in _of_predictor(problem, m)),
         Source("Seed", f"{found.seed} (of the process that wrote this)"),
         Source("Software", ", ".join(_versions())),
@@ -77,10 +80,52 @@ def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
     facts = problem.facts(metric)
     error = _error(facts)
     yield Source(f"{title}: predictor", type(predictor).__name__)
-    yield Source(f"{title}: error", error or "not known; measure what you choose")
+    yield Source(f"{title} predictor: error", error or "not known; measure what you choose")
     for name, value in facts.items():
         if name != "held_out" and value not in ({}, [], None, ""):
-            yield Source(f"{title}: {name.replace('_', ' ')}", _text(value))
+            yield Source(f"{title} predictor: {name.replace('_', ' ')}", _text(value))
+
+
+def _of_measurements(found: Snapshot) -> Iterator[Source]:
+    """Yield what measured the values, and how far predictions of the same subnets are off."""
+    measured = found.results(kind=MEASURED)
+    if not len(measured.numbers):
+        return
+    notes = found.notes(measured.numbers.tolist())
+    for j, metric in enumerate(found.problem.objectives):
+        title = METRICS[metric].title
+        setups = [_setup_of(note, metric) for note in notes]
+        if isinstance(found.problem.predictors[metric], CostPredictor) and not any(setups):
+            continue
+        for words, n in Counter(map(setup_words, setups)).items():
+            yield Source(f"{title}: measured", f"{n:,} subnet{'s' * (n > 1)} {words}")
+        pairs = [
+            (note[PREDICTION][metric], value)
+            for note, value in zip(notes, measured.values[:, j].tolist(), strict=True)
+            if isinstance(note.get(PREDICTION), Mapping) and metric in note[PREDICTION]
+        ]
+        if pairs:
+            yield Source(f"{title}: predicted against measured", _errors_of(metric, pairs))
+
+
+def _setup_of(note: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
+    by_metric = note.get(MEASURED_BY)
+    setup = by_metric.get(metric) if isinstance(by_metric, Mapping) else None
+    return setup if isinstance(setup, Mapping) else {}
+
+
+def _errors_of(metric: str, pairs: Sequence[tuple[float, float]]) -> str:
+    """Return the errors of predictions of measured subnets in words."""
+    predicted, measured = np.array(pairs, dtype=float).T
+    errors, unit = prediction_errors(metric, predicted, measured), METRICS[metric].difference_unit
+    words = [
+        f"root mean square {significant(errors.rmse)} {unit}",
+        f"bias {significant(errors.bias, sign='+')} {unit} (+: predicted too high)",
+        f"mean absolute error {significant(errors.mape)} %",
+    ]
+    if np.isfinite(errors.kendall):
+        words.append(f"Kendall's tau {errors.kendall:.3f}")
+    return f"{', '.join(words)}, over {errors.n:,} measured subnet{'s' * (errors.n > 1)}"
 
 
 def _error(facts: Mapping[str, Any]) -> str:

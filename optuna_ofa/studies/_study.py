@@ -535,7 +535,7 @@ class SubnetStudy(optuna.Study):
 
         Args:
             storage: Where the copy goes; None keeps it in memory.
-            numbers: The numbers of the trials, all of them predicted or all measured.
+            numbers: The numbers of the trials.
 
         Returns:
             The copy, for looking at; search on in this study.
@@ -549,12 +549,15 @@ class SubnetStudy(optuna.Study):
         target = open_store(shared, self.study_name, self.problem, "all")
         known = self.engine.results()
         chosen = known.select(np.isin(known.numbers, numbers))
-        if chosen.measured.any():
-            self.store.copy_to(target, sorted(numbers))
-        else:
-            chosen = chosen.select(np.argsort(chosen.numbers, kind="stable"))
-            now = datetime.datetime.now()
-            target.write(chosen, (now, now))
+        chosen = chosen.select(np.argsort(chosen.numbers, kind="stable"))
+        now = datetime.datetime.now()
+        changes = np.flatnonzero(np.diff(chosen.measured.astype(int))) + 1
+        for part in np.split(np.arange(len(chosen.numbers)), changes):  # runs of one kind
+            rows = chosen.select(part)
+            if rows.measured.any():
+                self.store.copy_to(target, rows.numbers.tolist())
+            elif len(part):
+                target.write(rows, (now, now))
         sampler = NSGAIISampler(self.space)
         return SubnetStudy(
             study_name=self.study_name,

@@ -1,6 +1,7 @@
 """Predictions against what is measured of the same subnets."""
 
 from optuna_ofa.verification._accuracy_meter import AccuracyMeter
+from optuna_ofa.verification._images import images_of as images_of
 from optuna_ofa.verification._latency_meter import LatencyMeter
 from optuna_ofa.verification._meter import FunctionMeter as FunctionMeter, Meter, Readings
 from optuna_ofa.verification._verification import Verification, VerifiedPoint

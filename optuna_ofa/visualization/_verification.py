@@ -87,7 +87,7 @@ def plot_verification(
     """Draw what was predicted and what was measured of each subnet, joined by a line.
 
     Crosses are measurements that are worse than the 90 % interval of the prediction, bars their
-    own standard deviations.
+    own standard deviations, which count in that interval.
 
     Args:
         verification: The result of `SubnetStudy.verify`.
@@ -115,7 +115,8 @@ def plot_verification(
         f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
         f"{n_worse} measured worse than the 90 % interval of a prediction",
         "; ".join(errors),
-        margin={"t": 110},
+        *verification.notes,
+        margin={"t": 110 + 20 * len(verification.notes)},
         legend={"orientation": "h", "y": -0.18},
     )
 

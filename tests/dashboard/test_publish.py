@@ -108,7 +108,7 @@ class TestPublishing:
             assert f"&nbsp;{name}&nbsp;" in note
             if point is not None:
                 assert f"/dashboard/studies/{study._study_id}/trials?numbers=" in note
-        assert "**Latency: runtime**: torch" in note
+        assert "**Latency predictor: runtime**: torch" in note
 
     def test_what_others_wrote_stays(self, searched: Make) -> None:
         study = searched()

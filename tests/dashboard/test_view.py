@@ -92,10 +92,36 @@ def test_measured_trials_stay_measured(searched: Make) -> None:
     study = searched()
     study.tell_batch(study.ask_batch(4), [(70.0 + i, 10.0 + i) for i in range(4)])
     view = publish_view(study, None, limits=[11.5])
-    assert view.results().measured.all()
     assert rows(view) == {(70.0 + i, 10.0 + i) for i in range(4)}
+    measured = publish_view(study, None, kind="measured")
+    assert len(measured.trials) == 4
     predicted = publish_view(study, None, kind="predicted")
     assert not predicted.results().measured.any()
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/view.db"], ids=["memory", "sqlite"])
+def test_a_view_of_a_verified_study_has_predicted_trials_beside_the_measured_ones(
+    searched: Make, storage: str | None, tmp_path: Path
+) -> None:
+    from optuna_dashboard._note import get_note_from_system_attrs
+
+    study = searched(200)
+    measure = {"top1": lambda _: (70.0, 0.8), "latency_ms": lambda s: sum(s.stage_depths)}
+    study.verify(measure, points=8)
+    study.search(40)
+    view = publish_view(study, storage and storage.format(tmp_path), n_trials=40)
+    kinds = {kind: view.results(kind=kind) for kind in ("predicted", "measured")}
+    assert len(kinds["measured"].numbers) == 8
+    assert 32 <= len(kinds["predicted"].numbers) <= 40
+    for kind, found in kinds.items():
+        there = {tuple(v) for v in study.results(kind=kind).values.tolist()}
+        assert {tuple(v) for v in found.values.tolist()} <= there
+    assert {p.kind for p in view.front()} == {"measured"}
+    assert all(p.std == {"top1": 0.8} for p in view.front())
+    attributes = view._storage.get_study_system_attrs(view._study_id)
+    assert "mix them" in get_note_from_system_attrs(attributes, None)["body"]
+    numbers = attributes["optuna_ofa:published"]
+    assert {view.trials[n].user_attrs["kind"] for n in numbers} == {"measured"}
 
 
 def test_picks_are_of_the_kind_that_is_copied(searched: Make) -> None:
@@ -103,7 +129,7 @@ def test_picks_are_of_the_kind_that_is_copied(searched: Make) -> None:
     study.tell_batch(study.ask_batch(2), [(70.0, 10.0), (71.0, 11.0)])
     picks = {"knee": study.front(kind="predicted").knee()}
     with pytest.raises(InvalidArgumentError, match=r"`picks` must be measured trials .* 'knee' is"):
-        publish_view(study, None, picks=picks)
+        publish_view(study, None, picks=picks, kind="measured")
 
 
 def test_trials_are_read_once_and_once_more_for_the_copy(

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -22,7 +24,9 @@ from optuna_ofa.reports import (
     report,
     study_sections,
 )
+from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.verification import Meter, Readings
 
 Make = Callable[..., SubnetStudy]
 ALL = [
@@ -184,9 +188,9 @@ class TestContents:
         found = dict(find_sources(searched()))
         assert found["Limits"] == "latency_ms ≤ 20 ms"
         assert found["Trials"].startswith("60 predicted, 0 measured, ")
-        assert found["Latency: runtime"] == "torch"
-        assert "threads 1" in found["Latency: settings"]
-        assert "tau 0.956" in found["Top-1 accuracy: error"]
+        assert found["Latency predictor: runtime"] == "torch"
+        assert "threads 1" in found["Latency predictor: settings"]
+        assert "tau 0.956" in found["Top-1 accuracy predictor: error"]
         assert found["Seed"].startswith("7 ")
         assert "optuna 5" in found["Software"]
 
@@ -209,3 +213,59 @@ def test_tables_escape_what_would_break_them() -> None:
         "| &nbsp;x \\| y&nbsp; | &nbsp;<1>&nbsp; |",
     ]
     assert '<td>x | y</td><td class="number">&lt;1&gt;</td>' in table.to_html()
+
+
+class TestAfterVerifying:
+    @pytest.fixture
+    def verified(self, searched: Make) -> SubnetStudy:
+        study = searched()
+        values, images = iter(range(100)), {"images": "abcdef0123", "n_images": 500}
+        measure = {
+            "top1": Exact(study, {"data": images, "runtime": "torch"}),
+            "latency_ms": lambda _: (10.0 + next(values), 0.25),
+        }
+        study.verify(measure, points=4)
+        return study
+
+    def test_it_says_what_measured_the_values_and_how_far_predictions_are_off(
+        self, verified: SubnetStudy
+    ) -> None:
+        sources = {source.name: source.text for source in find_sources(verified)}
+        measured = sources["Top-1 accuracy: measured"]
+        assert measured == "4 subnets on 500 images (abcdef01), in torch"
+        assert "by the function `" in sources["Latency: measured"]
+        errors = sources["Top-1 accuracy: predicted against measured"]
+        assert errors.startswith("root mean square 2.00 points, bias +2.00 points")
+        assert errors.endswith("over 4 measured subnets")
+
+    def test_values_have_their_deviations(self, verified: SubnetStudy, tmp_path: Path) -> None:
+        verified.report(tmp_path / "a.html")
+        text = text_of(tmp_path / "a.html")
+        assert "10.00 ± 0.25" in text
+        assert "± 0.80" in text
+
+    def test_trials_that_were_added_at_once_have_no_course_in_time(self, searched: Make) -> None:
+        study = searched()
+        study.tell_batch(study.ask_batch(3), [(70.0 + i, 10.0 + i) for i in range(3)])
+        found = study.snapshot()
+        picks = find_picks(found.front(kind="measured"))
+        ids = [s.id for s in study_sections({"a": (found, picks)}, kind="measured")]
+        assert "hypervolume" in ids
+        assert "hypervolume-time" not in ids
+
+    def test_values_that_were_told_say_so(self, searched: Make) -> None:
+        study = searched()
+        study.tell_batch(study.ask_batch(1), [(70.0, 10.0)])
+        sources = {source.name: source.text for source in find_sources(study)}
+        assert sources["Latency: measured"].startswith("1 subnet by an objective, or told")
+
+
+class Exact(Meter):
+    """Measures 2 points less than what is predicted, with this setup."""
+
+    def __init__(self, study: SubnetStudy, setup: dict[str, Any]) -> None:
+        self._predictor, self._setup = study.problem.predictors["top1"], setup
+
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: object) -> Readings:
+        values = self._predictor.predict(matrix) - 2.0
+        return Readings(values, np.full(len(matrix), 0.8), {}, setup=self._setup)
