@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+)
 from optuna_ofa.space._families import known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._family_table import family_from_json, require_family
-from optuna_ofa.space._find_family import get_family
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,13 @@ def _family(found: Any, wanted: Family | None) -> Family:
             require_family(family, wanted, "data", "the subnet", "in the subnet")
         return family
     if wanted is None:
-        return get_family(found)
+        known = next((f for f in known_families() if found in (f.name, *f.aliases)), None)
+        if known is None:
+            raise InvalidArgumentError(
+                f"`family` must be given for a subnet of {found!r:.100}, which is the name of no "
+                f"published family, but got None."
+            )
+        return known
     if found not in (wanted.name, *wanted.aliases):
         raise FamilyMismatchError(f"`data` must be of {wanted.name}, but got a subnet of {found}.")
     return wanted

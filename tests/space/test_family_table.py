@@ -153,5 +153,5 @@ def test_a_subnet_of_ones_own_family_is_read_from_its_json() -> None:
     assert Subnet.from_json(subnet.to_json()) == subnet
     assert subnet.to_dict(by_name=True)["family"] == "own"
     assert Subnet.from_dict(subnet.to_dict(by_name=True), OWN) == subnet
-    with pytest.raises(InvalidArgumentError, match="or a file that holds a family, but got 'own'"):
+    with pytest.raises(InvalidArgumentError, match="`family` must be given for a subnet of 'own'"):
         Subnet.from_dict(subnet.to_dict(by_name=True))

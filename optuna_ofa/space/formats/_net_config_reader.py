@@ -11,7 +11,7 @@ from optuna_ofa.space._families import families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import get_family
 from optuna_ofa.space._layer import Layer
-from optuna_ofa.space._parts import make_divisible
+from optuna_ofa.space._parts import Stage, make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._net_config import Config
@@ -196,6 +196,25 @@ def subnet_from_net_config(
     )
 
 
+def _split(stages: Sequence[Stage], blocks: Sequence[Layer]) -> list[list[Layer]] | None:
+    """Return blocks divided among stages of fixed widths; None if they do not fit."""
+    if not stages:
+        return None if blocks else []
+    first, *others = stages
+    for depth in first.depths:
+        n = first.base_depth + depth
+        run = list(blocks[:n])
+        wanted = [
+            (first.out_channels[0], first.stride if i == 0 else 1, first.act, first.use_se)
+            for i in range(n)
+        ]
+        if [(b.out_channels, b.stride, b.act, b.use_se) for b in run] == wanted:
+            rest = _split(others, blocks[n:])
+            if rest is not None:
+                return [run, *rest]
+    return None
+
+
 def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
     """Return the only subnet of a family that could have these layers."""
     blocks = [layer for layer in layers if layer.role == "block"]
@@ -206,6 +225,8 @@ def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
         if not block.shortcut or not stages:
             stages.append([])
         stages[-1].append(block)
+    if len(stages) != len(family.stages):  # some begin with a shortcut, or have no block
+        stages = _split(family.stages, blocks) or stages
     if len(stages) != len(family.stages):
         raise FamilyMismatchError(f"it has {len(stages)} stages, not {len(family.stages)}.")
     depth = [len(run) - s.base_depth for run, s in zip(stages, family.stages, strict=True)]

@@ -16,6 +16,7 @@ from optuna_ofa.space import (
     families,
     get_family,
     layers_from_net_config,
+    mobilenet_v3_small_images,
     net_config,
     read_net_config,
     read_specialized,
@@ -94,6 +95,16 @@ def test_a_family_of_ones_own() -> None:
     own = replace(get_family("ofa_mbv3_w1.0"), name="own", kernels=(3, 9))
     subnet = SearchSpace(own).largest()
     assert subnet_from_net_config(net_config(subnet), subnet.resolution, own) == subnet
+
+
+def test_stages_that_begin_with_a_shortcut_or_have_no_block() -> None:
+    own = mobilenet_v3_small_images("own", width=0.5)
+    first = replace(own.stages[0], out_channels=own.stem.out_channels, stride=1, depths=(0, 1))
+    last = replace(own.stages[2], out_channels=own.stages[1].out_channels)
+    space = SearchSpace(replace(own, stages=(first, own.stages[1], last)))
+    for subnet in space.from_matrix(space.sample(20, seed=0)):
+        found = subnet_from_net_config(net_config(subnet), subnet.resolution, space.family)
+        assert net_config(found) == net_config(subnet)
 
 
 def changed(block: int, **changes: Any) -> dict[str, Any]:
