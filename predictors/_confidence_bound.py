@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import NonNegativeFloat, checked
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.space import Matrix
@@ -26,7 +27,8 @@ class ConfidenceBound(Predictor):
             standard deviations.
     """
 
-    def __init__(self, predictor: Predictor, k: float = 1.0) -> None:
+    @checked
+    def __init__(self, predictor: Predictor, k: NonNegativeFloat = 1.0) -> None:
         if not (np.isfinite(k) and k >= 0):
             raise InvalidArgumentError(f"`k` must be finite and not negative, but got {k}.")
         space = predictor.space
@@ -38,6 +40,7 @@ class ConfidenceBound(Predictor):
         self.metric, self.space = predictor.metric, space
         self.predictor, self.k = predictor, float(k)
 
+    @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return the bounds, ``(n,)``.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.costs import (
     LayerMax,
     LayerSum,
@@ -42,6 +43,7 @@ class CostPredictor(Predictor):
         InvalidArgumentError: If the metric is none of these.
     """
 
+    @checked
     def __init__(self, metric: str, space: SearchSpace) -> None:
         if metric not in _PRICES:
             raise InvalidArgumentError(
@@ -53,6 +55,7 @@ class CostPredictor(Predictor):
         total = LayerMax if metric == "peak_memory_mb" else LayerSum
         self._sum = total(space, lambda layer, _: price(layer))
 
+    @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return the exact costs; counts as floats (integers up to 2^53)."""
         return self._sum(matrix)

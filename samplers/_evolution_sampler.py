@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from optuna.trial import TrialState
 
+from optuna_ofa._arguments import LARGEST, Count, Seed, checked
+from optuna_ofa._rules import Rule
 from optuna_ofa.problem import Orientation, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 DEFAULT_RESTARTS = Restarts()
+
+PopulationSize = Annotated[int, Rule("a whole number of at least 2", lambda n: 2 <= n <= LARGEST)]
 
 
 class NSGAIISampler(SubnetSampler):
@@ -53,18 +57,19 @@ class NSGAIISampler(SubnetSampler):
         InvalidArgumentError: If ``population_size`` is below 2 or ``n_candidates`` negative.
     """
 
+    @checked
     def __init__(
         self,
         space: SearchSpace,
         *,
-        population_size: int = 200,
+        population_size: PopulationSize = 200,
         generation_size: GenerationSize | None = None,
         breeding: Breeding | None = None,
         survival: Survival | None = None,
         estimator: Estimator | None = None,
-        n_candidates: int = 10_000,
+        n_candidates: Count = 10_000,
         restarts: Restarts | None = DEFAULT_RESTARTS,
-        seed: int | None = None,
+        seed: Seed | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         self.evolution = Evolution(
@@ -85,8 +90,9 @@ class NSGAIISampler(SubnetSampler):
         )
 
     @classmethod
+    @checked
     def plain(
-        cls, space: SearchSpace, *, population_size: int = 100, seed: int | None = None
+        cls, space: SearchSpace, *, population_size: PopulationSize = 100, seed: Seed | None = None
     ) -> NSGAIISampler:
         """NSGA-II as published: tournaments, ranks and crowding, every child evaluated."""
         return cls(

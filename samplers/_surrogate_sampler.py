@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
+from optuna_ofa._arguments import Count, NonNegativeFloat, Positive, Seed, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
@@ -76,18 +77,19 @@ class SurrogateSampler(SubnetSampler):
         FamilyMismatchError: If a prior is for another family.
     """
 
+    @checked
     def __init__(
         self,
         space: SearchSpace,
         *,
-        n_startup_trials: int = N_STARTUP_TRIALS,
-        batch_size: int | None = None,
-        optimism: float = 2.0,
-        n_searched: int = 6_000,
+        n_startup_trials: Count = N_STARTUP_TRIALS,
+        batch_size: Positive | None = None,
+        optimism: NonNegativeFloat = 2.0,
+        n_searched: Positive = 6_000,
         priors: Sequence[Predictor | None] | None = None,
         pool: Matrix | None = None,
         problem: Problem | None = None,
-        seed: int | None = None,
+        seed: Seed | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         self.problem = problem

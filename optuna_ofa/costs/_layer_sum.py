@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import MissingEntryError
 from optuna_ofa.space import Layer, Matrix, SearchSpace, Slot, Subnet, slots
 
@@ -74,6 +75,7 @@ class LayerSum:
         MissingEntryError: If ``price`` raised it; a subnet that has the layer is added to it.
     """
 
+    @checked
     def __init__(self, space: SearchSpace, price: Callable[[Layer, int], float]) -> None:
         self.space = space
         self._index = _build_index(space)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.space import Layer, make_divisible
 
 _SE_REDUCTION = 4
 
 
+@checked
 def layer_macs(layer: Layer) -> int:
     """Multiply-adds of one layer; one multiply-add counts once.
 
@@ -29,6 +31,7 @@ def layer_macs(layer: Layer) -> int:
     return 0
 
 
+@checked
 def layer_params(layer: Layer) -> int:
     """Return the number of trainable parameters of one layer of an extracted subnet.
 

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.dashboard._artifacts import Artifacts, Exports
 from optuna_ofa.dashboard._notes import study_note, trial_note
 from optuna_ofa.dashboard._pending import Pending
@@ -41,6 +42,7 @@ class Published(NamedTuple):
     picks: Mapping[str, FrontPoint | None]
 
 
+@checked
 def publish(
     found: Findings,
     store: Store,
@@ -148,7 +150,8 @@ class PublishEvery:
         InvalidArgumentError: If ``n_generations`` is below 1.
     """
 
-    def __init__(self, n_generations: int, **options: Any) -> None:
+    @checked
+    def __init__(self, n_generations: Positive, **options: Any) -> None:
         if n_generations < 1:
             raise InvalidArgumentError(
                 f"`n_generations` must be at least 1, but got {n_generations}."

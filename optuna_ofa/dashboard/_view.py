@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import Positive, StorageUrl, checked
 from optuna_ofa.dashboard._publish import put, require_artifact_store
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, FrontPoint, Limits, Snapshot, evenly, find_picks, kind_of
@@ -27,17 +28,20 @@ class _Copyable(Findings, Protocol):
     @property
     def store(self) -> Store: ...
 
-    def copy(self: Study, storage: str | BaseStorage | None, numbers: Sequence[int]) -> Study: ...
+    def copy(
+        self: Study, storage: StorageUrl | BaseStorage | None, numbers: Sequence[int]
+    ) -> Study: ...
 
 
 Study = TypeVar("Study", bound=_Copyable)
 
 
+@checked
 def publish_view(
     study: Study,
-    storage: str | BaseStorage | None,
+    storage: StorageUrl | BaseStorage | None,
     *,
-    n_trials: int = N_TRIALS,
+    n_trials: Positive = N_TRIALS,
     limits: Limits | None = None,
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from optuna_ofa._arguments import Positive, checked
 from optuna_ofa._downloads import fetch
 from optuna_ofa.exceptions import DownloadError, FormatError
 
@@ -45,7 +46,10 @@ class ImageData(NamedTuple):
     test: TensorDataset
 
 
-def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[ImageBatch], list[ImageBatch]]:
+@checked
+def halves(
+    data: TensorDataset, batch_size: Positive = 100
+) -> tuple[list[ImageBatch], list[ImageBatch]]:
     """Return every other image, in batches: one half to search with, one to measure the results.
 
     Accuracies of subnets that were chosen on some images are too high on those images.
@@ -65,6 +69,7 @@ def halves(data: TensorDataset, batch_size: int = 100) -> tuple[list[ImageBatch]
     return first, second
 
 
+@checked
 def fashion_mnist(
     root: str | os.PathLike[str] | None = None, *, progress: bool | None = None
 ) -> ImageData:

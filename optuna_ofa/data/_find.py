@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from optuna_ofa._arguments import argument_called
 from optuna_ofa._downloads import fetch
 from optuna_ofa._published import PUBLISHED
 from optuna_ofa.data._packaged import (
@@ -79,7 +80,10 @@ def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTab
     """
     if hardware is None:
         return default_table(family)
-    return find_table(hardware, family) if isinstance(hardware, str | Path) else hardware
+    if not isinstance(hardware, str | Path):
+        return hardware
+    with argument_called("hardware", "path"):
+        return find_table(hardware, family)
 
 
 def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
@@ -110,7 +114,8 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
                 f"or published: a file, an AccuracyPredictor, or objectives without top1."
             )
     if os.path.exists(Path(accuracy)):
-        return AccuracyPredictor.load(accuracy)
+        with argument_called("accuracy", "path"):
+            return AccuracyPredictor.load(accuracy)
     if str(accuracy) in _published("accuracy"):
         return AccuracyPredictor.load(fetch(str(accuracy)))
     raise InvalidArgumentError(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace, known_families
 from optuna_ofa.supernet import Supernet, load_supernet
@@ -26,6 +27,7 @@ def packaged_accuracy(family: Family) -> Path | None:
     return path if family in known_families() and path.is_file() else None
 
 
+@checked
 def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
     """Return a trained supernet that comes with the package.
 
@@ -43,6 +45,7 @@ def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
     return load_supernet(name, weights=_own(name, ".pth")).eval()
 
 
+@checked
 def packaged_accuracies(
     name: str = "ofa_mbv3_fashion",
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
@@ -75,6 +78,7 @@ def _own(name: str, ending: str) -> Path:
     return files[name]
 
 
+@checked
 def packaged_table(name: str, family: Family) -> Path | None:
     """Return the packaged latency table of a device for a family, if there is one."""
     path = _FOLDER / f"{family.name}.{name}.latency.json"
@@ -87,6 +91,7 @@ def default_table_name(family: Family) -> str | None:
     return _DEFAULT if _DEFAULT in names else next(iter(names), None)
 
 
+@checked
 def table_names(family: Family) -> list[str]:
     """Names of the devices that a family has packaged tables of."""
     if family not in known_families():  # whose name may have any characters

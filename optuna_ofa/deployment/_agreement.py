@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa.deployment._deployable import Loaded
 from optuna_ofa.deployment._export import load_exported
 from optuna_ofa.deployment._metadata import read_metadata
@@ -30,7 +30,8 @@ class Agreement(NamedTuple):
 
 
 @torch.inference_mode()
-def compare_exported(path: str | os.PathLike[str], expected: Loaded, images: Tensor) -> Agreement:
+@checked
+def compare_exported(path: AnyPath, expected: Loaded, images: Tensor) -> Agreement:
     """Run an exported network in its runtime beside the one that it should equal.
 
     Args:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from optuna_ofa._arguments import AnyPath, Positive, checked
 from optuna_ofa._writing import require_place
 from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata, calibrated_net
 from optuna_ofa.deployment._figures import KnownValue
@@ -27,15 +27,16 @@ from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, resize_images
 
 
+@checked
 def export(
     net: Supernet | nn.Module,
     subnet: Subnet,
-    path: str | os.PathLike[str],
+    path: AnyPath,
     *,
     format: str,
     calibration: Loader | Tensor | None,
-    n_calibration: int = 2000,
-    batch: int | None = 1,
+    n_calibration: Positive = 2000,
+    batch: Positive | None = 1,
     opset: int | None = None,
     figures: Iterable[KnownValue] = (),
 ) -> Metadata:
@@ -100,7 +101,8 @@ def export(
     return write_export(path, content, form.make(deployable))
 
 
-def load_exported(path: str | os.PathLike[str]) -> Loaded:
+@checked
+def load_exported(path: AnyPath) -> Loaded:
     """Read back what `export` wrote, in the runtime that it is for, on the CPU.
 
     Args:

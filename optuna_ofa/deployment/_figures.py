@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from optuna_ofa._arguments import Text, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.problem import MEASURED, METRICS, PREDICTED
@@ -90,12 +91,13 @@ class KnownValue:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "subnet"}
 
 
+@checked
 def figures_of(
     point: FrontPoint,
     *,
-    device: str | None = None,
-    runtime: str | None = None,
-    precision: str | None = None,
+    device: Text | None = None,
+    runtime: Text | None = None,
+    precision: Text | None = None,
 ) -> tuple[KnownValue, ...]:
     """Return the values of a point of a front, with what they were measured or predicted for.
 

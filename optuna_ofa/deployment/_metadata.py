@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa._files import read_json
 from optuna_ofa._writing import write_whole
 from optuna_ofa.deployment._deployable import Contents, Deployable, Metadata
@@ -106,7 +107,8 @@ def write_export(path: Path, content: dict[str, Any], made: Contents) -> dict[st
     return dict(json.loads(text))  # as `read_metadata` reads it
 
 
-def read_metadata(path: str | os.PathLike[str]) -> Metadata:
+@checked
+def read_metadata(path: AnyPath) -> Metadata:
     """Read the metadata that `export` wrote beside a network.
 
     Args:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from optuna_ofa._arguments import Positive, checked, not_empty
 from optuna_ofa.deployment._deployable import calibrated_net
 from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stored_bytes
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, check_images, resize_images
+
+Modes = Annotated[Mapping[str, Subnet], not_empty("a mapping of at least one mode to its subnet")]
 
 
 class SubnetSwitcher:
@@ -39,13 +43,16 @@ class SubnetSwitcher:
         InvalidSubnetError: If a subnet is of another family.
     """
 
+    @checked
     def __init__(
         self,
         supernet: Supernet,
-        modes: Mapping[str, Subnet],
+        modes: Annotated[
+            Mapping[str, Subnet], not_empty("a mapping of at least one mode to its subnet")
+        ],
         *,
         calibration: Loader | Tensor | None,
-        n_calibration: int = 2000,
+        n_calibration: Positive = 2000,
     ) -> None:
         if not modes:
             raise InvalidArgumentError("`modes` must have at least one mode, but is empty.")
@@ -72,6 +79,7 @@ class SubnetSwitcher:
         """The subnet of the active mode."""
         return self._subnets[self._mode]
 
+    @checked
     def switch(self, mode: str) -> None:
         """Make another mode the active one; a forward pass that is under way ends in its own.
 

@@ -11,6 +11,7 @@ import optuna
 import torch
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import StorageUrl, checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies
 from optuna_ofa.evaluation._calibration import Calibration
@@ -29,13 +30,14 @@ from optuna_ofa.supernet import Supernet
 SUBNETS_AT_ONCE = 8
 
 
+@checked
 def evaluate(
     supernet: Supernet,
     subnets: Subnet | Iterable[Subnet] | Matrix,
     loader: Loader,
     settings: EvaluationSettings,
     *,
-    storage: str | BaseStorage | optuna.Study | None = None,
+    storage: StorageUrl | BaseStorage | optuna.Study | None = None,
     again: bool = False,
     progress: bool | None = None,
 ) -> Accuracies:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from optuna_ofa._rules import Instead
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import check_batch, check_images
 from optuna_ofa.training import seeded
 
-# batches of (images, labels), or a function that makes them for a resolution
-Loader = Iterable[Any] | Callable[[int], Iterable[Any]]
+
+def _gives_batches(loader: Any) -> bool:
+    if isinstance(loader, Iterable):
+        return not isinstance(loader, str | bytes | Mapping | Set | Tensor | np.ndarray | range)
+    inspect.signature(loader).bind(224)
+    return not isinstance(loader, type)
+
+
+Loader = Annotated[
+    Iterable[Any] | Callable[[int], Iterable[Any]],
+    Instead(
+        "batches of images and labels, such as a torch DataLoader, or a function of a resolution "
+        "that returns them",
+        _gives_batches,
+    ),
+]
 
 
 def take_images(loader: Iterable[Any], n: int = 2_000, *, seed: int = 0) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.exceptions import CalibrationWarning, InvalidArgumentError
 from optuna_ofa.supernet import Elastic, check_images
 
@@ -20,7 +21,8 @@ BATCH_SIZE = 100
 FEW = 32
 
 
-def recalibrate(net: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE) -> None:
+@checked
+def recalibrate(net: nn.Module, images: Tensor, *, batch_size: Positive = BATCH_SIZE) -> None:
     """Set the statistics of every batch normalisation to those of the images, in place.
 
     The images pass once, in batches that are normalised by themselves as in training. Mean and

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from optuna_ofa._arguments import Positive, Text, check_fields
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.exceptions import InvalidArgumentError
@@ -37,18 +38,14 @@ class EvaluationSettings:
     """
 
     calibration: Loader | Tensor | None
-    n_calibration: int = 2000
-    data: str | None = None
+    n_calibration: Positive = 2000
+    data: Text | None = None
     device: str | torch.device = "cpu"
-    processes: int = 1
+    processes: Positive = 1
     _taken: dict[Family, Calibration] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("n_calibration", "processes"):
-            if getattr(self, name) < 1:
-                raise InvalidArgumentError(
-                    f"`{name}` must be positive, but got {getattr(self, name)!r}."
-                )
+        check_fields(self)
         _check_device(self.device)
 
     def images_of(self, family: Family) -> Calibration:

@@ -11,6 +11,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import AnyPath, Seed, StorageUrl, Text, checked
 from optuna_ofa.data import (
     AccuracySource,
     HardwareSource,
@@ -31,17 +32,18 @@ from optuna_ofa.supernet import Supernet
 Bound = float | Mapping[str, float]
 
 
+@checked
 def fleet(
-    space: str | Family | SearchSpace | Supernet,
+    space: AnyPath | Family | SearchSpace | Supernet,
     *,
     hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource],
     accuracy: AccuracySource | None = None,
     objectives: Sequence[str] = ("top1", "latency_ms"),
     constraints: Mapping[str, Bound] | None = None,
-    storage: str | BaseStorage | None = None,
-    name: str | None = None,
+    storage: StorageUrl | BaseStorage | None = None,
+    name: Text | None = None,
     load_if_exists: bool = False,
-    seed: int | None = None,
+    seed: Seed | None = None,
     keep: Keep = "all",
 ) -> Fleet:
     """Create or continue one study for each of several devices, of one supernet.

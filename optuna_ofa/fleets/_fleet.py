@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optuna_ofa._arguments import Count, OutputFile, Positive, PositiveFloat, Text, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
-from optuna_ofa.fronts import Front, TransferMatrix, transfer_matrix
+from optuna_ofa.fronts import Front, Limits, TransferMatrix, transfer_matrix
 from optuna_ofa.problem import Kind
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.studies import SubnetStudy
-from optuna_ofa.verification import FunctionMeter, Meter
+from optuna_ofa.verification import FunctionMeter, Measure, Meter
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_ofa.fronts import Limits
-    from optuna_ofa.verification import Measure, Verification
+    from optuna_ofa.verification import Verification
 
 
 class Fleet(Mapping[str, SubnetStudy]):
@@ -30,7 +29,8 @@ class Fleet(Mapping[str, SubnetStudy]):
         studies: The studies, all of one space and the same objectives.
     """
 
-    def __init__(self, *, name: str, studies: Mapping[str, SubnetStudy]) -> None:
+    @checked
+    def __init__(self, *, name: Text, studies: Mapping[str, SubnetStudy]) -> None:
         self.name = name
         self._studies = dict(studies)
 
@@ -51,7 +51,8 @@ class Fleet(Mapping[str, SubnetStudy]):
         """The space of all studies."""
         return next(iter(self.values())).space
 
-    def search(self, n_evaluations: int, *, progress: bool | None = None) -> None:
+    @checked
+    def search(self, n_evaluations: Count, *, progress: bool | None = None) -> None:
         """Search for all devices together, a generation each in turns.
 
         What the studies have tried since the last turn is priced on each device, and the last
@@ -70,6 +71,7 @@ class Fleet(Mapping[str, SubnetStudy]):
         """
         search(self, n_evaluations, progress=progress)
 
+    @checked
     def fronts(self, *, kind: Kind | None = None) -> dict[str, Front]:
         """Return the front of each device.
 
@@ -82,14 +84,16 @@ class Fleet(Mapping[str, SubnetStudy]):
         """
         return {device: study.front(kind=kind) for device, study in self.items()}
 
+    @checked
     def plot_fronts(self, *, kind: Kind | None = None) -> go.Figure:
         """Draw the fronts of all devices over one another; see `visualization.plot_fronts`."""
         from optuna_ofa.visualization import plot_fronts
 
         return plot_fronts(self, kind=kind)
 
+    @checked
     def transfer_matrix(
-        self, latency_ms: float | Mapping[str, float] | None = None
+        self, latency_ms: PositiveFloat | Mapping[str, PositiveFloat] | None = None
     ) -> TransferMatrix:
         """Price the best subnet of each device on every other one, on predictions.
 
@@ -104,11 +108,12 @@ class Fleet(Mapping[str, SubnetStudy]):
         """
         return transfer_matrix(self, latency_ms)
 
+    @checked
     def report(
         self,
-        path: str | os.PathLike[str],
+        path: OutputFile,
         *,
-        latency_ms: float | Mapping[str, float] | None = None,
+        latency_ms: PositiveFloat | Mapping[str, PositiveFloat] | None = None,
         limits: Limits | None = None,
         kind: Kind | None = None,
         title: str | None = None,
@@ -142,11 +147,12 @@ class Fleet(Mapping[str, SubnetStudy]):
         title = title or f"Subnets of the fleet {self.name}"
         return report(snapshots, path, limits=limits, kind=kind, title=title, sections=[transfer])
 
+    @checked
     def verify(
         self,
         measure: Mapping[str, Measure | Mapping[str, Measure]],
         *,
-        points: int | None = None,
+        points: Positive | None = None,
         progress: bool | None = None,
     ) -> dict[str, Verification]:
         """Verify the fronts of the devices, see `SubnetStudy.verify`.

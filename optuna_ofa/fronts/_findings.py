@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,7 @@ def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFr
     )
 
 
+@runtime_checkable
 class Findings(Protocol):
     """The findings of one study: a `SubnetStudy`, or a `Snapshot` of one.
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from optuna_ofa._arguments import Percent, PositiveFloat, checked
 from optuna_ofa._plausible import warn_fractions
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.problem import METRICS, Orientation
@@ -86,6 +87,7 @@ class Front(Sequence[FrontPoint]):
         objectives: Names of the objectives.
     """
 
+    @checked
     def __init__(self, points: Sequence[FrontPoint], objectives: Sequence[str]) -> None:
         self._points = tuple(points)
         self.objectives = tuple(objectives)
@@ -112,15 +114,16 @@ class Front(Sequence[FrontPoint]):
         """The kind of the points, ``"predicted"`` or ``"measured"``; empty without points."""
         return " and ".join(dict.fromkeys(point.kind for point in self))
 
+    @checked
     def best(
         self,
         *,
-        latency_ms: float | None = None,
-        n_macs: float | None = None,
-        n_params: float | None = None,
-        moved_mb: float | None = None,
-        peak_memory_mb: float | None = None,
-        top1: float | None = None,
+        latency_ms: PositiveFloat | None = None,
+        n_macs: PositiveFloat | None = None,
+        n_params: PositiveFloat | None = None,
+        moved_mb: PositiveFloat | None = None,
+        peak_memory_mb: PositiveFloat | None = None,
+        top1: Percent | None = None,
     ) -> FrontPoint:
         """Return the best point within limits: the most accurate, whatever the order of objectives.
 
@@ -185,7 +188,8 @@ class Front(Sequence[FrontPoint]):
         """
         return find_knee(self, self.objectives)
 
-    def modes(self, limits: Mapping[str, float]) -> dict[str, FrontPoint]:
+    @checked
+    def modes(self, limits: Mapping[str, PositiveFloat]) -> dict[str, FrontPoint]:
         """Return the best point for each of several latency limits, such as states of a battery.
 
         ``front.modes({"full": 40, "saver": 20, "low": 12})`` gives subnets of one supernet, which

@@ -8,6 +8,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 
@@ -44,6 +45,7 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
     return np.asarray(moocore.pareto_rank(unique), dtype=np.intp)[which.ravel()]
 
 
+@checked
 def nondominated(values: Values) -> NDArray[np.bool_]:
     """Return whether no other point dominates a point, ``(n,)``; of equal points all."""
     if len(values) == 0:

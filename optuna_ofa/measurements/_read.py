@@ -11,6 +11,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import AnyPath, StorageUrl, checked
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.measurements._table import TABLE, Database, to_text
 from optuna_ofa.space import Family, SearchSpace, Subnet, family_differences, require_family
@@ -44,9 +45,10 @@ class Measurement:
     measured_at: str
 
 
+@checked
 def read_measurements(
-    storage: str | BaseStorage | optuna.Study,
-    space: str | Family | SearchSpace,
+    storage: StorageUrl | BaseStorage | optuna.Study,
+    space: AnyPath | Family | SearchSpace,
     *,
     metric: str,
     setup: Mapping[str, Any] | None = None,
@@ -123,7 +125,7 @@ def read_measurements(
 _COLUMNS = ("subnet", "metric", "value", "std", "n", "details", "error", "measured_at")
 
 
-def _space(database: Database, space: str | Family | SearchSpace) -> SearchSpace:
+def _space(database: Database, space: AnyPath | Family | SearchSpace) -> SearchSpace:
     """Return the space; a name that is not a published one is looked up in the database."""
     if not isinstance(space, str):
         return space if isinstance(space, SearchSpace) else SearchSpace(space)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._plausible import numbers, require_plausible, warn_fractions
+from optuna_ofa._arguments import checked
+from optuna_ofa._plausible import require_plausible, warn_fractions
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
 from optuna_ofa.problem._constraints import violations
@@ -60,6 +61,7 @@ class Problem:
         FamilyMismatchError: If a predictor is for another family.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -304,8 +306,5 @@ def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) ->
         )
     for metric, bound in constraints.items():
         where = f"`constraints[{metric!r}]`"
-        given = numbers(bound, where)
-        if given.shape != (1,) or not np.isfinite(given).all():
-            raise InvalidArgumentError(f"{where} must be finite, but got {bound!r}.")
-        require_plausible(metric, given, where)
-        warn_fractions(metric, given, where, stacklevel=6)
+        require_plausible(metric, float(bound), where)
+        warn_fractions(metric, float(bound), where, stacklevel=7)

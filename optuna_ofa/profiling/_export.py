@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from optuna_ofa._arguments import AnyPath, OutputFolder, Positive, PositiveFloat, Text, checked
 from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
@@ -22,15 +23,16 @@ Method = Literal["networks", "layers"]
 PLAN = "profile.json"
 
 
+@checked
 def export_profile(
-    space: str | Family | SearchSpace,
-    folder: str | Path,
+    space: AnyPath | Family | SearchSpace,
+    folder: OutputFolder,
     *,
     runtime: str | Runtime = MeasurementSettings.runtime,
-    resolutions: Sequence[int] | None = None,
+    resolutions: Sequence[Positive] | None = None,
     method: Method | None = None,
-    batch: int = MeasurementSettings.batch,
-    precision: str = MeasurementSettings.precision,
+    batch: Positive = MeasurementSettings.batch,
+    precision: Text = MeasurementSettings.precision,
     progress: bool | None = None,
 ) -> None:
     """Write the graphs that `profile` measures, and the script that measures them.
@@ -70,11 +72,12 @@ def export_profile(
     (folder / PLAN).write_text(json.dumps({"resolutions": sizes, "method": method}))
 
 
+@checked
 def table_from_folder(
-    folder: str | Path,
-    space: str | Family | SearchSpace | None = None,
+    folder: AnyPath,
+    space: AnyPath | Family | SearchSpace | None = None,
     *,
-    max_spread: float = MeasurementSettings.max_spread,
+    max_spread: PositiveFloat = MeasurementSettings.max_spread,
 ) -> LatencyTable:
     """Return the table of a folder of `export_profile` with its ``results.json``.
 
@@ -102,7 +105,7 @@ def table_from_folder(
     return build_table(space, graphs, read_results(folder), max_spread=max_spread, extra=extra)
 
 
-def as_space(space: str | Family | SearchSpace) -> SearchSpace:
+def as_space(space: AnyPath | Family | SearchSpace) -> SearchSpace:
     """Return the space, or the whole space of a family."""
     return space if isinstance(space, SearchSpace) else SearchSpace(space)
 

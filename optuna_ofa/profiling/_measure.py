@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import AnyPath, OutputFolder, PositiveFloat, StorageUrl, checked
 from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
 from optuna_ofa.measurements import Failures, MeasurementTable, Reading
@@ -37,15 +38,16 @@ METRIC = "latency_ms"
 _BUSY = 1.2
 
 
+@checked
 def measure(
-    space: str | Family | SearchSpace,
+    space: AnyPath | Family | SearchSpace,
     matrix: Matrix,
     settings: MeasurementSettings | None = None,
     *,
-    storage: str | BaseStorage | optuna.Study | None = None,
+    storage: StorageUrl | BaseStorage | optuna.Study | None = None,
     again: bool = False,
-    anchor_ms: float | None = None,
-    folder: str | Path | None = None,
+    anchor_ms: PositiveFloat | None = None,
+    folder: OutputFolder | None = None,
     progress: bool | None = None,
 ) -> Latencies:
     """Measure the latency of subnets on this device.
@@ -136,7 +138,7 @@ def _reference(table: MeasurementTable) -> float | None:
 
 
 @contextlib.contextmanager
-def _graphs(folder: str | Path | None) -> Iterator[Path]:
+def _graphs(folder: AnyPath | None) -> Iterator[Path]:
     """Yield the folder that is given, or one that is removed at the end."""
     if folder is not None:
         yield Path(folder)

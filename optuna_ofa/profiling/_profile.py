@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optuna_ofa._arguments import AnyPath, OutputFile, OutputFolder, Positive, checked
 from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
@@ -18,14 +19,15 @@ from optuna_ofa.profiling.on_device import DeviceError, measure_folder
 from optuna_ofa.space import Family, SearchSpace
 
 
+@checked
 def profile(
-    space: str | Family | SearchSpace,
+    space: AnyPath | Family | SearchSpace,
     settings: MeasurementSettings | None = None,
     *,
-    out: str | Path | None = None,
-    resolutions: Sequence[int] | None = None,
+    out: OutputFile | None = None,
+    resolutions: Sequence[Positive] | None = None,
     method: Method | None = None,
-    folder: str | Path | None = None,
+    folder: OutputFolder | None = None,
     progress: bool | None = None,
 ) -> LatencyTable:
     """Measure the latency table of this device.
@@ -102,7 +104,7 @@ def _require_some(graphs: Mapping[str, Any], settings: MeasurementSettings) -> N
 
 
 @contextlib.contextmanager
-def _work_folder(folder: str | Path | None, out: str | Path | None) -> Iterator[Path]:
+def _work_folder(folder: AnyPath | None, out: AnyPath | None) -> Iterator[Path]:
     """Yield the folder that is given, or one that is removed once all went well."""
     if folder is not None:
         yield Path(folder)

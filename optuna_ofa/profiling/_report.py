@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, PredictionErrors, Predictor, prediction_errors
 from optuna_ofa.profiling._latencies import Latencies
@@ -54,6 +55,7 @@ class LatencyReport:
         return {"setup": dict(self.measurements.setup), "rows": [r._asdict() for r in self.rows]}
 
 
+@checked
 def latency_report(
     predictors: Predictor | Mapping[str, Predictor],
     measurements: Latencies,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optuna_ofa._arguments import Count, Positive, PositiveFloat, Text, check_fields
 from optuna_ofa._imports import try_import
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.profiling._runtimes import RUNTIMES
@@ -32,23 +33,20 @@ class MeasurementSettings(RuntimeSettings):
     """
 
     runtime: str | Runtime = "onnxruntime"
-    n_rounds: int = 20
-    max_spread: float = 0.1
+    threads: Positive = 1
+    batch: Positive = 1
+    precision: Text = "float32"
+    device: Text = "cpu"
+    pin: tuple[Count, ...] = ()
+    n_rounds: Positive = 20
+    max_spread: PositiveFloat = 0.1
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if isinstance(self.runtime, str) and self.runtime not in RUNTIMES:
             raise InvalidArgumentError(
                 f"`runtime` must be one of {', '.join(RUNTIMES)}, or an object that loads and runs "
                 f"graphs, but got {self.runtime!r}."
-            )
-        for name in ("threads", "batch", "n_rounds"):
-            if getattr(self, name) < 1:
-                raise InvalidArgumentError(
-                    f"`{name}` must be 1 or more, but got {getattr(self, name)!r}."
-                )
-        if not self.max_spread > 0:
-            raise InvalidArgumentError(
-                f"`max_spread` must be positive, but got {self.max_spread!r}."
             )
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from optuna_ofa._writing import require_place, write_whole
+from optuna_ofa._arguments import OutputFile, checked
+from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, FrontPoint, Limits, find_picks, kind_of, named_findings
 from optuna_ofa.problem import Kind
@@ -17,9 +17,10 @@ from optuna_ofa.reports._sources import find_sources
 from optuna_ofa.reports._table import Table, pick_table
 
 
+@checked
 def report(
     studies: Findings | Mapping[str, Findings],
-    path: str | os.PathLike[str],
+    path: OutputFile,
     *,
     limits: Limits | None = None,
     picks: Mapping[str, FrontPoint] | None = None,
@@ -51,7 +52,7 @@ def report(
         InvalidArgumentError: If the objectives differ, ``picks`` are given for several studies, or
             nothing can be written to the path.
     """
-    place = require_place(path)
+    place = Path(path)
     by_name = studies if isinstance(studies, Mapping) else {studies.study_name: studies}
     snapshots = {name: found.snapshot() for name, found in by_name.items()}
     kind = kind or kind_of([*snapshots.values()])

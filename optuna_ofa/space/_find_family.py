@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from optuna_ofa._arguments import AnyPath
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._families import known_families
 from optuna_ofa.space._family import Family
@@ -16,14 +17,14 @@ from optuna_ofa.space._family_table import family_from_json
 _MAX_MIB = 256
 
 
-def get_family(name: str | os.PathLike[str]) -> Family:
+def get_family(family: AnyPath) -> Family:
     """Look a family up by its short or its published name, or read it from a file.
 
     Besides the published ones (`families`) there is ``ofa_mbv3_fashion``, a
     `mobilenet_v3_small_images` for the gray 28x28 images and 10 classes of Fashion-MNIST.
 
     Args:
-        name: The name; or the path of what `Family.save` wrote, or of another file that holds
+        family: The name; or the path of what `Family.save` wrote, or of another file that holds
             the table of its family: a checkpoint of a supernet or of training, a predictor, a
             latency table, the metadata of an export, a manifest of graphs.
 
@@ -32,7 +33,7 @@ def get_family(name: str | os.PathLike[str]) -> Family:
         FormatError: If the file holds no family.
         FamilyMismatchError: If it has the name of a published family on another table.
     """
-    return find_family(name, "name")
+    return find_family(family, "family")
 
 
 def find_family(source: Any, argument: str) -> Family:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.int16]
+from optuna_ofa._rules import Rule
+
+Matrix = Annotated[
+    NDArray[np.int16],
+    Rule("a matrix of whole numbers, a subnet a row", lambda matrix: matrix.ndim == 2),
+]
 # `SearchSpace.enumerate` lists spaces of up to so many subnets.
 MAX_LISTED = 1_000_000
 

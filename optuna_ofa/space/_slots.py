@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._genotype import genotype_of
 from optuna_ofa.space._layer import Layer
@@ -246,6 +247,7 @@ def slot_layers(subnet: Subnet) -> list[Layer | None]:
     return [slot.build(*(genotype[j] for j in slot.columns)) for slot in slots(subnet.family)]
 
 
+@checked
 def subnet_layers(subnet: Subnet) -> tuple[Layer, ...]:
     """Return the layers of one subnet, from the input to the output."""
     return tuple(layer for layer in slot_layers(subnet) if layer is not None)

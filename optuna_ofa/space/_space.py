@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import CategoricalDistribution
 
+from optuna_ofa._arguments import AnyPath, Count, Positive, PositiveFloat, Seed, checked
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space._choices import (
     RowRules,
@@ -52,11 +52,9 @@ class SearchSpace:
         InvalidArgumentError: If the family is unknown or a resolution is not a positive integer.
     """
 
+    @checked
     def __init__(
-        self,
-        family: Family | str | os.PathLike[str],
-        *,
-        resolution: Iterable[int] | int | None = None,
+        self, family: Family | AnyPath, *, resolution: Iterable[Positive] | Positive | None = None
     ) -> None:
         self.family = find_family(family, "family")
         self._choices = {gene.name: gene.choices for gene in self.family.genes}
@@ -98,7 +96,8 @@ class SearchSpace:
         """The exact number of different subnets."""
         return n_subnets(self.family, self._choices)
 
-    def depths_of(self, stage: int) -> tuple[int, ...]:
+    @checked
+    def depths_of(self, stage: Count) -> tuple[int, ...]:
         """Return the depths that a stage (from 0) may have."""
         return depths_of(self.family, self._choices, stage)
 
@@ -128,14 +127,15 @@ class SearchSpace:
 
     # ------------------------------------------------------------------ restriction
 
+    @checked
     def restrict(
         self,
         *,
-        resolution: Iterable[int] | int | None = None,
-        depth: Iterable[int] | int | None = None,
-        kernel: Iterable[int] | int | None = None,
-        expand: Iterable[float] | float | None = None,
-        width: Iterable[int] | int | None = None,
+        resolution: Iterable[Positive] | Positive | None = None,
+        depth: Iterable[Count] | Count | None = None,
+        kernel: Iterable[Positive] | Positive | None = None,
+        expand: Iterable[PositiveFloat] | PositiveFloat | None = None,
+        width: Iterable[Count] | Count | None = None,
         parameters: Mapping[str, Iterable[float] | float] | None = None,
     ) -> SearchSpace:
         """Return the same space with fewer choices.
@@ -167,10 +167,11 @@ class SearchSpace:
 
     # ------------------------------------------------------------------ subnets and matrices
 
+    @checked
     def subnet(
         self,
         *,
-        resolution: int | None = None,
+        resolution: Positive | None = None,
         depth: Sequence[int] | int | None = None,
         kernel: Sequence[int] | int | None = None,
         expand: Sequence[float] | float | None = None,
@@ -189,7 +190,7 @@ class SearchSpace:
             name: _filled(name, value, getattr(largest, name)) for name, value in given.items()
         }
         # one number for all: a stage whose depth is fixed keeps it
-        if depth is not None and not isinstance(depth, Sequence):
+        if depth is not None and not isinstance(depth, Sequence | np.ndarray):
             entries["depth"] = tuple(
                 depth if len(choices) > 1 else choices[0] for choices in self.family.depth_choices
             )
@@ -197,6 +198,7 @@ class SearchSpace:
             self.family, largest.resolution if resolution is None else resolution, **entries
         )
 
+    @checked
     def to_matrix(self, subnets: Iterable[Subnet]) -> Matrix:
         """Encode subnets as a canonical genotype matrix.
 
@@ -216,6 +218,7 @@ class SearchSpace:
         rows = [genotype_of(subnet) for subnet in subnets]
         return self.check(np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes)))
 
+    @checked
     def from_matrix(self, matrix: ArrayLike) -> list[Subnet]:
         """Decode a genotype matrix.
 
@@ -225,6 +228,7 @@ class SearchSpace:
         checked = self.canonicalize(self.check(matrix))
         return [subnet_of(self.family, row) for row in checked.tolist()]
 
+    @checked
     def check(self, matrix: ArrayLike) -> Matrix:
         """Return the matrix as ``int16``, if every row belongs to the space.
 
@@ -264,6 +268,7 @@ class SearchSpace:
         """Return which genes of each row decide something: all but those of absent blocks."""
         return self._rules.active_genes(matrix)
 
+    @checked
     def canonicalize(self, matrix: Matrix) -> Matrix:
         """Set the genes of absent blocks to 0, so that equal subnets are equal rows.
 
@@ -281,7 +286,8 @@ class SearchSpace:
         """Return the subnet with the most of everything."""
         return self._extreme(-1)
 
-    def stratified(self, n: int, rng: np.random.Generator) -> Matrix:
+    @checked
+    def stratified(self, n: Positive, rng: np.random.Generator) -> Matrix:
         """Return the smallest subnet, the largest one, and random ones of every size between them.
 
         In a small space some are alike.
@@ -301,11 +307,12 @@ class SearchSpace:
     def _extreme(self, index: int) -> Subnet:
         return subnet_of(self.family, [choices[index] for choices in self._choices_by_gene])
 
+    @checked
     def sample(
         self,
-        n: int,
+        n: Count,
         *,
-        seed: int | np.random.Generator | None = None,
+        seed: Seed | np.random.Generator | None = None,
         uniform_over: Literal["choices", "subnets", "sizes"] = "choices",
     ) -> Matrix:
         """Draw random subnets, with replacement.
@@ -358,6 +365,7 @@ class SearchSpace:
 
     # ------------------------------------------------------------------ Optuna
 
+    @checked
     def suggest(self, trial: BaseTrial) -> Subnet:
         """Suggest every parameter of the space from a trial, and build the subnet.
 
@@ -370,11 +378,13 @@ class SearchSpace:
             row.append(gene.integer(value))
         return subnet_of(self.family, row)
 
+    @checked
     def to_params(self, matrix: Matrix) -> list[dict[str, int | float]]:
         """Return the Optuna parameters of each row; absent blocks take their first choice."""
         first = np.array([choices[0] for choices in self._choices_by_gene], dtype=np.int16)
         return params_of(self.genes, np.where(self.active_genes(matrix), matrix, first))
 
+    @checked
     def from_params(self, params: Iterable[Mapping[str, Any]]) -> Matrix:
         """Return the canonical matrix of trials' parameters, the inverse of `to_params`.
 
@@ -389,7 +399,7 @@ def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ..
     """Return one entry for every stage or block."""
     if given is None:
         return default
-    if isinstance(given, Sequence):
+    if isinstance(given, Sequence | np.ndarray):
         return tuple(given)
     if not default:
         raise InvalidSubnetError(

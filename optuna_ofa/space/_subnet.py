@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
+from optuna_ofa._arguments import check_argument
+from optuna_ofa._rules import shown
 from optuna_ofa.exceptions import (
     FamilyMismatchError,
     FormatError,
@@ -51,6 +55,8 @@ class Subnet:
 
     def __post_init__(self) -> None:
         family = self.family
+        if not isinstance(family, Family):
+            check_argument("family", family, Family)
         object.__setattr__(self, "resolution", _resolution(self.resolution))
         n_widths = len(family.stages) + 2 if len(family.width_mults) > 1 else 0
         widths = (tuple(range(len(family.width_mults))),) * n_widths
@@ -194,6 +200,8 @@ def checked_entries(
     Raises:
         InvalidSubnetError: If an active entry is none of its choices, or one is missing.
     """
+    if not isinstance(entries, Sequence | np.ndarray) or isinstance(entries, str | bytes):
+        raise InvalidSubnetError(f"`{name}` must be a sequence, but got {shown(entries)}.")
     if len(entries) != len(allowed):
         raise InvalidSubnetError(
             f"`{name}` must have {len(allowed)} entries, but got {len(entries)}: {entries!r}."
@@ -205,7 +213,9 @@ def checked_entries(
             continue
         match = _nearest(entry, choices)
         if match is None:
-            raise InvalidSubnetError(f"`{name}[{i}]` must be one of {choices}, but got {entry!r}.")
+            raise InvalidSubnetError(
+                f"`{name}[{i}]` must be one of {choices}, but got {shown(entry)}."
+            )
         checked.append(match)
     return tuple(checked)
 

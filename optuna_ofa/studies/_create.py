@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import AnyPath, NonNegativeFloat, Seed, StorageUrl, Text, checked
 from optuna_ofa.data import (
     AccuracySource,
     HardwareSource,
@@ -31,20 +31,21 @@ _N_STARTUP_TRIALS = 10
 _OBJECTIVES = ("top1", "latency_ms")
 
 
+@checked
 def study(
-    space: str | os.PathLike[str] | Family | SearchSpace | None = None,
+    space: AnyPath | Family | SearchSpace | None = None,
     *,
     hardware: HardwareSource | None = None,
     accuracy: AccuracySource | None = None,
     objectives: Sequence[str] | None = None,
     constraints: Mapping[str, float] | None = None,
-    storage: str | BaseStorage | None = None,
-    study_name: str | None = None,
+    storage: StorageUrl | BaseStorage | None = None,
+    study_name: Text | None = None,
     load_if_exists: bool = False,
     sampler: SubnetSampler | None = None,
-    seed: int | None = None,
+    seed: Seed | None = None,
     learn: bool = False,
-    caution: float = 0.0,
+    caution: NonNegativeFloat = 0.0,
     keep: Keep = "all",
 ) -> SubnetStudy:
     """Create or continue a study that searches a supernet for Pareto-optimal subnets.

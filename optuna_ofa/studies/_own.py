@@ -17,7 +17,7 @@ from optuna_ofa.problem import PREDICTED, Problem, require_in_order, require_mea
 Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
 
-def checked(problem: Problem, objective: Objective) -> Objective:
+def checked_objective(problem: Problem, objective: Objective) -> Objective:
     """Return an objective whose values are refused where their metrics cannot have them.
 
     Args:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import optuna
@@ -15,31 +15,52 @@ from numpy.typing import NDArray
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from optuna_ofa._arguments import Count, OutputFile, Positive, StorageUrl, checked
+from optuna_ofa._rules import Instead, Rule
+from optuna_ofa.evaluation import Loader
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Front, FrontPoint, Generation, Snapshot, find_front, of_kind
+from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
 from optuna_ofa.problem import Evaluated, Keep, Kind, Problem
 from optuna_ofa.samplers import Evolution, NSGAIISampler, SubnetSampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import Store, is_retry, make_study, open_shared, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import Engine, ProposeGuests
-from optuna_ofa.studies._own import Objective, checked, require_own, require_trial
+from optuna_ofa.studies._own import Objective, checked_objective, require_own, require_trial
 from optuna_ofa.studies._tell import Measured
+from optuna_ofa.supernet import Supernet
+from optuna_ofa.verification import Measure, Points, Verification, verify
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from optuna.artifacts._protocol import ArtifactStore
-    from torch import Tensor, nn
 
     from optuna_ofa.dashboard import Published
-    from optuna_ofa.evaluation import Loader
-    from optuna_ofa.fronts import Limits
-    from optuna_ofa.supernet import Supernet
-    from optuna_ofa.verification import Measure, Points, Verification
 
-Callback = Callable[["SubnetStudy"], None]
+
+def _takes_study(callback: Callable[..., Any]) -> bool:
+    inspect.signature(callback).bind("a study")
+    return True
+
+
+def _are_rows(values: Any) -> bool:
+    return iter(values) is not None and not isinstance(values, str | bytes | Mapping)
+
+
+def _stores_artifacts(value: Any) -> bool:
+    return all(callable(getattr(value, name)) for name in ("open_reader", "write", "remove"))
+
+
+Artifacts = Annotated[
+    "ArtifactStore", Instead("an artifact store of optuna.artifacts", _stores_artifacts)
+]
+Callback = Annotated[
+    Callable[["SubnetStudy"], None],
+    Rule("a function of the study alone (callbacks of `optimize` take a trial too)", _takes_study),
+]
 
 
 class SubnetStudy(optuna.Study):
@@ -62,6 +83,7 @@ class SubnetStudy(optuna.Study):
         engine: The search, and all that is known of its trials.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -96,9 +118,10 @@ class SubnetStudy(optuna.Study):
 
     # ------------------------------------------------------------------ search
 
+    @checked
     def search(
         self,
-        n_evaluations: int,
+        n_evaluations: Count,
         *,
         progress: bool | None = None,
         callbacks: Iterable[Callback] = (),
@@ -216,7 +239,7 @@ class SubnetStudy(optuna.Study):
         Warns:
             ImplausibleValueWarning: An accuracy is probably a fraction.
         """
-        super().optimize(checked(self.problem, func), *args, **kwargs)
+        super().optimize(checked_objective(self.problem, func), *args, **kwargs)
 
     def tell(
         self,
@@ -249,7 +272,8 @@ class SubnetStudy(optuna.Study):
 
     # ------------------------------------------------------------------ measuring
 
-    def ask_batch(self, n: int) -> list[Asked]:
+    @checked
+    def ask_batch(self, n: Positive) -> list[Asked]:
         """Promising subnets to measure, each with a trial that runs until `tell_batch`.
 
         They are spread along the front of the predicted trials, its ends included and away from
@@ -287,12 +311,14 @@ class SubnetStudy(optuna.Study):
             one.trial.study = self
         return asked
 
+    @checked
     def tell_batch(
         self,
         asked: Iterable[Asked],
-        values: Iterable[Measured],
+        values: Annotated[Iterable[Measured], Instead("rows of numbers", _are_rows)],
         *,
-        constraints: Mapping[str, Iterable[float]] | None = None,
+        constraints: Mapping[str, Annotated[Iterable[float], Instead("numbers", _are_rows)]]
+        | None = None,
     ) -> None:
         """Finish trials with what was measured, of all or some that were asked, in any order.
 
@@ -320,6 +346,7 @@ class SubnetStudy(optuna.Study):
         """
         self.engine.tell(asked, values, constraints)
 
+    @checked
     def verify(
         self, measure: Mapping[str, Measure], *, points: Points = None, progress: bool | None = None
     ) -> Verification:
@@ -356,12 +383,12 @@ class SubnetStudy(optuna.Study):
             FailedMeasurementWarning: Some subnets could not be measured; the rest go on.
             ImplausibleValueWarning: Accuracies are probably fractions.
         """
-        from optuna_ofa.verification import verify
 
         return verify(self, self.store, measure, points=points, progress=progress)
 
     # ------------------------------------------------------------------ results
 
+    @checked
     def front(self, *, kind: Kind | None = None) -> Front:
         """Return the Pareto front of the feasible trials.
 
@@ -384,6 +411,7 @@ class SubnetStudy(optuna.Study):
         """
         return find_front(self.problem, self.results(kind=kind), kind, self.notes)
 
+    @checked
     def plot_front(self, *, kind: Kind | None = None) -> go.Figure:
         """Draw the Pareto front over the other feasible trials, with the constraints.
 
@@ -401,13 +429,14 @@ class SubnetStudy(optuna.Study):
 
         return plot_front(self, kind=kind)
 
+    @checked
     def publish(
         self,
         *,
         limits: Limits | None = None,
         picks: Mapping[str, FrontPoint] | None = None,
         kind: Kind | None = None,
-        artifact_store: ArtifactStore | None = None,
+        artifact_store: Artifacts | None = None,
         supernet: Supernet | nn.Module | None = None,
         format: str = "torch_export",
         calibration: Loader | Tensor | None = None,
@@ -455,9 +484,10 @@ class SubnetStudy(optuna.Study):
             calibration=calibration,
         )
 
+    @checked
     def report(
         self,
-        path: str | os.PathLike[str],
+        path: OutputFile,
         *,
         limits: Limits | None = None,
         picks: Mapping[str, FrontPoint] | None = None,
@@ -482,6 +512,7 @@ class SubnetStudy(optuna.Study):
 
         return report(self, path, limits=limits, picks=picks, kind=kind, title=title)
 
+    @checked
     def results(self, *, kind: Kind | None = None) -> Evaluated:
         """Return all finished trials of a kind as arrays, infeasible ones included.
 
@@ -500,7 +531,8 @@ class SubnetStudy(optuna.Study):
         """
         return self.store.generations()
 
-    def seconds(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+    @checked
+    def seconds(self, numbers: Sequence[Count]) -> NDArray[np.float64]:
         """Return when trials finished, in seconds since the first of them was started.
 
         Args:
@@ -527,7 +559,10 @@ class SubnetStudy(optuna.Study):
             notes=self.notes,
         )
 
-    def copy(self, storage: str | BaseStorage | None, numbers: Sequence[int]) -> SubnetStudy:
+    @checked
+    def copy(
+        self, storage: StorageUrl | BaseStorage | None, numbers: Sequence[Count]
+    ) -> SubnetStudy:
         """Copy some finished trials into a study of the same name in another storage.
 
         Predicted trials are written anew, as of now; measured ones as they are. Their new numbers

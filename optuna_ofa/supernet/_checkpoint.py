@@ -12,7 +12,8 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
-from optuna_ofa._writing import require_place, write_whole
+from optuna_ofa._arguments import AnyPath, OutputFile, Share, checked
+from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.space import Family, family_from_json, find_family, known_families, require_family
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
@@ -23,11 +24,12 @@ from optuna_ofa.supernet._supernet import Supernet
 WRAPPED = (ElasticConv2d, ElasticDepthwiseConv2d, ElasticBatchNorm2d, ElasticLinear)
 
 
+@checked
 def load_supernet(
-    name: str | os.PathLike[str] | Family | None = None,
+    family: AnyPath | Family | None = None,
     *,
-    weights: str | os.PathLike[str] | None = None,
-    dropout: float | None = None,
+    weights: AnyPath | None = None,
+    dropout: Share | None = None,
 ) -> Supernet:
     """Build a supernet, and fill it from a checkpoint.
 
@@ -36,7 +38,7 @@ def load_supernet(
     this package writes holds the family, so that ``load_supernet("mine.pth")`` is enough.
 
     Args:
-        name: A family of your own, the name of a published one, or a file that holds a family
+        family: A family of your own, the name of a published one, or a file that holds a family
             (`get_family`); of a checkpoint the weights are taken too, unless others are given.
             None is the family that the checkpoint holds.
         weights: Path of the checkpoint; None leaves the weights random.
@@ -52,25 +54,24 @@ def load_supernet(
         FormatError: If the file is missing, damaged or no checkpoint.
         FamilyMismatchError: If the weights belong to another family; says what differs.
     """
-    if weights is None and _is_checkpoint(name):
-        name, weights = None, name
+    if weights is None and _is_checkpoint(family):
+        family, weights = None, family
     if weights is None:
-        if name is None:
-            raise InvalidArgumentError("`name` must be a family where `weights` is None.")
-        return Supernet(find_family(name, "name"), dropout=dropout or 0.0)
+        if family is None:
+            raise InvalidArgumentError("`family` must be a family where `weights` is None.")
+        return Supernet(find_family(family, "family"), dropout=dropout or 0.0)
     path = Path(weights)
     content = read_tensors(path, "`weights` must be a checkpoint of tensors")
-    family, stored_dropout = _described(content, path)
-    if name is not None:
-        wanted = find_family(name, "name")
-        if family is not None:
-            require_family(family, wanted, "weights", str(path))
-        family = wanted
-    if family is None:
+    stored, stored_dropout = _described(content, path)
+    wanted = None if family is None else find_family(family, "family")
+    if stored is not None and wanted is not None:
+        require_family(stored, wanted, "weights", str(path))
+    found = wanted or stored
+    if found is None:
         raise InvalidArgumentError(
-            f"`name` must be a family where the checkpoint holds none, as {path}, but got None."
+            f"`family` must be a family where the checkpoint holds none, as {path}, but got None."
         )
-    supernet = Supernet(family, dropout=stored_dropout if dropout is None else dropout)
+    supernet = Supernet(found, dropout=stored_dropout if dropout is None else dropout)
     state = _own_keys(supernet, _state(content, path))
     check_weights(supernet, state, path)
     supernet.load_state_dict(state)
@@ -92,7 +93,8 @@ def _described(content: Any, path: Path) -> tuple[Family | None, float]:
     return family_from_json(content["family"], str(path)), float(content.get("dropout", 0.0))
 
 
-def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
+@checked
+def save_supernet(supernet: Supernet, path: OutputFile) -> None:
     """Write a checkpoint that `load_supernet` and the ``ofa`` package read.
 
     It holds the table of the family and the dropout too, so that `load_supernet` needs no other
@@ -106,7 +108,7 @@ def save_supernet(supernet: Supernet, path: str | os.PathLike[str]) -> None:
     Raises:
         InvalidArgumentError: If nothing can be written there.
     """
-    place = require_place(path)
+    place = Path(path)
     own = supernet.state_dict()
     state = {published: own[key] for published, key in _published_keys(supernet).items()}
     write_tensors(place, {**described(supernet), "state_dict": state})

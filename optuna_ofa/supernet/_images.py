@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
 
-def resize_images(images: Tensor, resolution: int) -> Tensor:
+@checked
+def resize_images(images: Tensor, resolution: Positive) -> Tensor:
     """Return the images at a resolution: as they are, or resized bilinearly with antialiasing.
 
     Args:

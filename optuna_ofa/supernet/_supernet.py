@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor, nn
 
-from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa._arguments import AnyPath, Share, checked
+from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.space import (
     Family,
     Layer,
     SearchSpace,
     Subnet,
+    find_family,
     other_family,
     slot_layers,
     slots,
@@ -35,17 +37,17 @@ class Supernet(nn.Module):
     their first channels.
 
     Args:
-        family: The family.
+        family: The family, or the name of a published one.
         dropout: Probability of dropping a feature before the classifier, in training mode.
 
     Raises:
         InvalidArgumentError: If ``dropout`` is no probability.
     """
 
-    def __init__(self, family: Family, *, dropout: float = 0.0) -> None:
+    @checked
+    def __init__(self, family: Family | AnyPath, *, dropout: Share = 0.0) -> None:
         super().__init__()
-        if not 0 <= dropout <= 1:
-            raise InvalidArgumentError(f"`dropout` must be from 0 to 1, but got {dropout!r}.")
+        family = find_family(family, "family")
         self.family = family
         self.dropout = dropout
         largest = SearchSpace(family).largest()
@@ -69,6 +71,7 @@ class Supernet(nn.Module):
         """The subnet that `forward` computes."""
         return self._active
 
+    @checked
     def activate(self, subnet: Subnet) -> None:
         """Choose the subnet that `forward` computes, and whose weights get gradients.
 
@@ -97,6 +100,7 @@ class Supernet(nn.Module):
                 x = module(x)
         return x
 
+    @checked
     def extract(self, subnet: Subnet) -> nn.Sequential:
         """Return a plain network of one subnet, in the same mode, on the same device.
 

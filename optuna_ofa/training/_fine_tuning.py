@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optuna_ofa._arguments import Count, Positive, PositiveFloat, check_fields
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.training._recipe import Phase, Recipe, Run
 
@@ -30,11 +31,12 @@ class FineTuning(Recipe):
     """
 
     subnet: Subnet
-    n_steps: int
-    learning_rate: float = 0.005
-    n_warmup_steps: int = 0
+    n_steps: Positive
+    learning_rate: PositiveFloat = 0.005
+    n_warmup_steps: Count = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         self.phases(None)
 
     def phases(self, space: SearchSpace | None) -> Sequence[Phase]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from optuna_ofa._arguments import NonNegativeFloat, Positive, PositiveFloat, Share, check_fields
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Gene, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet
@@ -85,30 +86,26 @@ class ProgressiveShrinking(Recipe):
         InvalidArgumentError: If a number is out of its range, or a name is unknown.
     """
 
-    n_steps: int
-    learning_rate: float = 0.05
-    shares: Mapping[str, float] = field(default_factory=dict)
-    rates: Mapping[str, float] = field(default_factory=dict)
-    n_subnets: Mapping[str, int] = field(default_factory=dict)
-    soft_ratio: float = 1.0
-    warmup: float = 0.05
+    n_steps: Positive
+    learning_rate: PositiveFloat = 0.05
+    shares: Mapping[str, NonNegativeFloat] = field(default_factory=dict)
+    rates: Mapping[str, NonNegativeFloat] = field(default_factory=dict)
+    n_subnets: Mapping[str, Positive] = field(default_factory=dict)
+    soft_ratio: NonNegativeFloat = 1.0
+    warmup: Share = 0.05
 
     def __post_init__(self) -> None:
-        for argument, values, known, least in (
-            ("shares", self.shares, EPOCHS, 0),
-            ("rates", self.rates, RATES, 0),
-            ("n_subnets", self.n_subnets, N_SUBNETS, 1),
+        check_fields(self)
+        for argument, values, known in (
+            ("shares", self.shares, EPOCHS),
+            ("rates", self.rates, RATES),
+            ("n_subnets", self.n_subnets, N_SUBNETS),
         ):
-            for name, value in values.items():
-                if name not in known or not value >= least:
-                    raise InvalidArgumentError(
-                        f"`{argument}` must have numbers of at least {least} for some of "
-                        f"{', '.join(known)}, but got {value!r} for {name!r}."
-                    )
-        if not 0 <= self.warmup < 1:
-            raise InvalidArgumentError(
-                f"`warmup` must be from 0 to less than 1, but got {self.warmup!r}."
-            )
+            unknown = [name for name in values if name not in known]
+            if unknown:
+                raise InvalidArgumentError(
+                    f"`{argument}` must be of {', '.join(known)}, but got {unknown[0]!r}."
+                )
 
     def phases(self, space: SearchSpace) -> Sequence[Phase]:
         """Return the phases that the space needs.

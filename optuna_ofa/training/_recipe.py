@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from optuna_ofa._arguments import Count, NonNegativeFloat, Positive, PositiveFloat, check_fields
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet, subnet_of
 from optuna_ofa.supernet import Supernet
@@ -29,20 +30,12 @@ class Phase:
     """
 
     name: str
-    n_steps: int
-    learning_rate: float
-    n_warmup_steps: int = 0
+    n_steps: Positive
+    learning_rate: PositiveFloat
+    n_warmup_steps: Count = 0
 
     def __post_init__(self) -> None:
-        if self.n_steps < 1:
-            raise InvalidArgumentError(
-                f"`n_steps` must be positive, but got {self.n_steps} for phase {self.name!r}."
-            )
-        if not self.learning_rate > 0:
-            raise InvalidArgumentError(
-                f"`learning_rate` must be positive, but got {self.learning_rate} for phase "
-                f"{self.name!r}."
-            )
+        check_fields(self)
         if not 0 <= self.n_warmup_steps < self.n_steps:
             raise InvalidArgumentError(
                 f"`n_warmup_steps` must be from 0 to less than the {self.n_steps} steps of phase "
@@ -63,9 +56,12 @@ class Run:
     """
 
     subnet: Subnet
-    label_ratio: float = 1.0
-    soft_ratio: float = 0.0
+    label_ratio: NonNegativeFloat = 1.0
+    soft_ratio: NonNegativeFloat = 0.0
     teacher: Literal["first", "frozen"] | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class Recipe(ABC):

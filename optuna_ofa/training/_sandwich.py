@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa._arguments import Count, NonNegativeFloat, Positive, PositiveFloat, check_fields
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.training._recipe import (
     Phase,
@@ -40,17 +40,16 @@ class Sandwich(Recipe):
         InvalidArgumentError: If a number is out of its range.
     """
 
-    n_steps: int
-    learning_rate: float = 0.05
-    n_warmup_steps: int | None = None
-    n_random: int = 2
-    label_ratio: float = 0.0
-    soft_ratio: float = 1.0
+    n_steps: Positive
+    learning_rate: PositiveFloat = 0.05
+    n_warmup_steps: Count | None = None
+    n_random: Count = 2
+    label_ratio: NonNegativeFloat = 0.0
+    soft_ratio: NonNegativeFloat = 1.0
     shared_resolution: bool = True
 
     def __post_init__(self) -> None:
-        if self.n_random < 0:
-            raise InvalidArgumentError(f"`n_random` must not be negative, but got {self.n_random}.")
+        check_fields(self)
         self.phases(None)
 
     def phases(self, space: SearchSpace | None) -> Sequence[Phase]:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa._arguments import (
+    NonNegativeFloat,
+    Positive,
+    PositiveFloat,
+    Seed,
+    Share,
+    check_fields,
+)
+from optuna_ofa._rules import Rule
 from optuna_ofa.training._recipe import Phase
+
+Momentum = Annotated[float, Rule("a positive number of less than 1", lambda value: 0 < value < 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,43 +47,18 @@ class TrainingSettings:
         InvalidArgumentError: If a number is out of its range.
     """
 
-    seed: int = 0
-    momentum: float = 0.9
-    weight_decay: float = 3e-5
-    label_smoothing: float = 0.1
-    max_gradient_norm: float | None = None
-    n_accumulated: int = 1
-    average_decay: float | None = None
+    seed: Seed = 0
+    momentum: Momentum = 0.9
+    weight_decay: NonNegativeFloat = 3e-5
+    label_smoothing: Share = 0.1
+    max_gradient_norm: PositiveFloat | None = None
+    n_accumulated: Positive = 1
+    average_decay: Share | None = None
     mixed_precision: bool = True
     sync_batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        shares = {
-            "label_smoothing": self.label_smoothing,
-            "momentum": self.momentum,
-            "average_decay": self.average_decay,
-        }
-        for name, share in shares.items():
-            if share is not None and not 0 <= share < 1:
-                raise InvalidArgumentError(
-                    f"`{name}` must be from 0 to less than 1, but got {share!r}."
-                )
-        if self.seed < 0:
-            raise InvalidArgumentError(f"`seed` must not be negative, but got {self.seed!r}.")
-        if self.momentum == 0:
-            raise InvalidArgumentError("`momentum` must be positive, but got 0.")
-        if not self.weight_decay >= 0:
-            raise InvalidArgumentError(
-                f"`weight_decay` must not be negative, but got {self.weight_decay!r}."
-            )
-        if self.max_gradient_norm is not None and not self.max_gradient_norm > 0:
-            raise InvalidArgumentError(
-                f"`max_gradient_norm` must be positive, but got {self.max_gradient_norm!r}."
-            )
-        if self.n_accumulated < 1:
-            raise InvalidArgumentError(
-                f"`n_accumulated` must be positive, but got {self.n_accumulated!r}."
-            )
+        check_fields(self)
 
 
 def make_optimiser(net: nn.Module, settings: TrainingSettings) -> torch.optim.SGD:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
+from optuna_ofa._arguments import OutputFile, Positive, checked
 from optuna_ofa._progress import progress_bar
-from optuna_ofa._writing import require_place
 from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
@@ -33,6 +32,7 @@ from optuna_ofa.training._sync_batch_norm import synchronised
 Evaluate = Callable[[Supernet, Sequence[Subnet]], ArrayLike]
 
 
+@checked
 def train(
     supernet: Supernet,
     loader: Iterable[Any],
@@ -40,11 +40,11 @@ def train(
     recipe: Recipe,
     space: SearchSpace | None = None,
     settings: TrainingSettings | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: int = 1000,
+    checkpoint: OutputFile | None = None,
+    checkpoint_every: Positive = 1000,
     evaluate: Evaluate | None = None,
-    evaluate_every: int | None = None,
-    n_followed: int = 10,
+    evaluate_every: Positive | None = None,
+    n_followed: Positive = 10,
     progress: bool | None = None,
 ) -> TrainingHistory:
     """Train a supernet in place, on the device where it is.
@@ -106,7 +106,7 @@ def train(
     settings = settings or TrainingSettings()
     _check(supernet, space, checkpoint_every, evaluate_every, n_followed)
     loop = _Loop(supernet, recipe, space, settings, n_followed)
-    loop.path = None if checkpoint is None else require_place(checkpoint, "checkpoint")
+    loop.path = None if checkpoint is None else Path(checkpoint)
     loop.evaluate, loop.evaluate_every = evaluate, evaluate_every
     loop.checkpoint_every, loop.progress = checkpoint_every, progress
     with _as_before(supernet):

@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import StorageUrl, checked
 from optuna_ofa.evaluation import (
     SUBNETS_AT_ONCE,
     EvaluationData,
@@ -42,13 +43,14 @@ class AccuracyMeter(Meter):
             from the change of images. A loader, like ``loader``.
     """
 
+    @checked
     def __init__(
         self,
         supernet: Supernet,
         loader: Loader,
         settings: EvaluationSettings,
         *,
-        storage: str | BaseStorage | optuna.Study | None = None,
+        storage: StorageUrl | BaseStorage | optuna.Study | None = None,
         fitted_on: Loader | None = None,
     ) -> None:
         self._supernet = supernet

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import optuna
 from optuna.storages import BaseStorage
 
+from optuna_ofa._arguments import OutputFolder, PositiveFloat, StorageUrl, checked
 from optuna_ofa.profiling import GRAPHS_AT_ONCE, MeasurementSettings, measure
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.verification._meter import Meter, Readings
@@ -28,13 +27,14 @@ class LatencyMeter(Meter):
 
     n_together = GRAPHS_AT_ONCE
 
+    @checked
     def __init__(
         self,
         settings: MeasurementSettings | None = None,
         *,
-        anchor_ms: float | None = None,
-        folder: str | Path | None = None,
-        storage: str | BaseStorage | optuna.Study | None = None,
+        anchor_ms: PositiveFloat | None = None,
+        folder: OutputFolder | None = None,
+        storage: StorageUrl | BaseStorage | optuna.Study | None = None,
     ) -> None:
         self._settings, self._storage = settings, storage
         self._anchor_ms, self._folder = anchor_ms, folder

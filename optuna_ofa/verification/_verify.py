@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from optuna_ofa._arguments import Positive
 from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
@@ -254,7 +255,7 @@ def _collected(
     return Verification(tuple(metrics or meters), tuple(points), front, dict(work.failures), fitted)
 
 
-Points = int | Iterable[FrontPoint | Subnet] | None
+Points = Positive | Iterable[FrontPoint | Subnet] | None
 
 
 def chosen(findings: Findings, points: Points) -> Matrix:

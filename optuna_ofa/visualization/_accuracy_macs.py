@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Snapshot, evenly, kind_of, named_findings, nondominated
 from optuna_ofa.predictors import CostPredictor
@@ -69,6 +70,7 @@ def _info(found: Snapshot, kind: Kind | None) -> AccuracyMacsInfo:
     )
 
 
+@checked
 def plot_accuracy_macs(
     studies: Findings | Mapping[str, Findings], *, kind: Kind | None = None
 ) -> go.Figure:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, Subnet, subnet_layers
 from optuna_ofa.visualization._style import GREY, finish, hovering, kernel_colour
@@ -131,6 +132,7 @@ def layer_words(layer: Layer) -> str:
 _ROW_HEIGHT = 0.68  # of the highest box, where rows are 1 apart
 
 
+@checked
 def plot_architecture(networks: Mapping[str, NetworkLayers]) -> go.Figure:
     """Draw networks one under another, one box a layer from input to output.
 

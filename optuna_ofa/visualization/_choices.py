@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, cost_metric
 from optuna_ofa.problem import METRICS
@@ -76,7 +77,8 @@ def _chosen(subnet: Subnet, gene: str) -> list[float]:
     return [x for x in getattr(subnet, gene) if x]
 
 
-def plot_choices(front: Front, *, n_bins: int = _MAX_BINS) -> go.Figure:
+@checked
+def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
     """Draw the share of each kernel, depth and expand ratio along a front.
 
     Args:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, METRICS, Kind
@@ -49,6 +50,7 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     return FrontsInfo(found, across, up, {name: f[0].kind for name, f in found.items()})
 
 
+@checked
 def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> go.Figure:
     """Draw the fronts of several devices or studies over one another.
 

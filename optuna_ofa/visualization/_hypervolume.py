@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import (
     Findings,
@@ -108,6 +109,7 @@ def _progress(
     return HypervolumeProgress(counts, np.array(volumes), seconds[counts - 1])
 
 
+@checked
 def plot_hypervolume(
     studies: Findings | Mapping[str, Findings],
     *,

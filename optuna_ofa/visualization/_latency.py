@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.profiling import MACS, LatencyReport
@@ -41,6 +42,7 @@ def macs_info(report: LatencyReport) -> MacsInfo:
     return MacsInfo(macs, measured.latency_ms, mean)
 
 
+@checked
 def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) -> go.Figure:
     """Draw predicted against measured latencies, with the identity and a band of 5 percent.
 
@@ -92,6 +94,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     )
 
 
+@checked
 def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go.Figure:
     """Draw measured latency over multiply-adds.
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
@@ -50,6 +51,7 @@ def layer_latency_info(table: LatencyTable, subnet: Subnet) -> LayerLatencyInfo:
     return LayerLatencyInfo(layers, mean, std, float(mean.sum()), float(np.linalg.norm(std)))
 
 
+@checked
 def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     """Draw the latency of each layer of a subnet, coloured by kernel.
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import KINDS, Findings, FrontPoint, limit_words, reference_words, unit
 from optuna_ofa.problem import METRICS, Kind
@@ -20,6 +21,7 @@ _OTHERS = {"predicted": GREY, "measured": "#E9A97C"}
 _SYMBOLS = {"predicted": "circle-open", "measured": "circle"}
 
 
+@checked
 def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
     """Draw the Pareto front of a study with two or three objectives.
 

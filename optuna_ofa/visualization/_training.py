@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.training import TrainingHistory
 from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, finish, hovering
@@ -60,6 +61,7 @@ def training_info(history: TrainingHistory) -> TrainingInfo:
     )
 
 
+@checked
 def plot_training(history: TrainingHistory) -> go.Figure:
     """Draw the accuracy of the smallest, the largest and random subnets, and the loss, by phase.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.fronts import TransferMatrix
 from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._style import finish
@@ -12,6 +13,7 @@ from optuna_ofa.visualization._style import finish
 _SCALE = "Cividis_r"
 
 
+@checked
 def plot_transfer(matrix: TransferMatrix) -> go.Figure:
     """Draw the loss of the best subnet of each device on every other one.
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS, significant
 from optuna_ofa.verification import Verification, VerifiedPoint
@@ -81,6 +82,7 @@ def _words(point: VerifiedPoint, metrics: tuple[str, ...]) -> str:
     return "<br>".join([*lines, *str(point.subnet).split(" | ")])
 
 
+@checked
 def plot_verification(
     verification: Verification, *, metrics: tuple[str, str] | None = None
 ) -> go.Figure:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optuna_ofa._arguments import AnyPath
 from optuna_ofa._files import JsonFormat
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.accuracy._kinds import read_model
@@ -17,7 +18,7 @@ _KEYS = ("family", "choices", "metadata", "model")
 
 
 def write_fitted(
-    path: str | Path, space: SearchSpace, model: Mapping[str, Any], metadata: Mapping[str, Any]
+    path: AnyPath, space: SearchSpace, model: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> None:
     """Write a model's numbers as JSON; an existing file is replaced as a whole."""
     content = {

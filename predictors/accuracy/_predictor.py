@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Seed, checked
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._rows import measured_rows
@@ -31,6 +32,7 @@ class AccuracyPredictor(Predictor):
 
     metric = "top1"
 
+    @checked
     def __init__(
         self, *, space: SearchSpace, model: AccuracyModel, metadata: Mapping[str, Any] | None = None
     ) -> None:
@@ -39,12 +41,13 @@ class AccuracyPredictor(Predictor):
         self.metadata = dict(metadata or {})
 
     @classmethod
+    @checked
     def load(
         cls,
-        path: str | Path,
+        path: AnyPath,
         *,
-        family: Family | str | None = None,
-        resolutions: Sequence[int] | None = None,
+        family: Family | AnyPath | None = None,
+        resolutions: Sequence[Positive] | None = None,
     ) -> AccuracyPredictor:
         """Read one of the three published encodings, or what `save` wrote.
 
@@ -64,7 +67,7 @@ class AccuracyPredictor(Predictor):
             InvalidArgumentError: If ``family`` or ``resolutions`` is needed and missing.
         """
         path = Path(path)
-        if isinstance(family, str):
+        if isinstance(family, str | os.PathLike):
             family = get_family(family)
         if not os.path.isfile(path):
             raise FormatError(
@@ -78,6 +81,7 @@ class AccuracyPredictor(Predictor):
         return cls(space=space, model=network, metadata=metadata)
 
     @classmethod
+    @checked
     def fit(
         cls,
         space: SearchSpace,
@@ -85,8 +89,8 @@ class AccuracyPredictor(Predictor):
         top1: ArrayLike,
         *,
         model: ModelKind = "gaussian_process",
-        penalty: float | None = None,
-        seed: int = 0,
+        penalty: PositiveFloat | None = None,
+        seed: Seed = 0,
         metadata: Mapping[str, Any] | None = None,
     ) -> AccuracyPredictor:
         """Fit a model to measured subnets.
@@ -115,10 +119,12 @@ class AccuracyPredictor(Predictor):
         fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
         return cls(space=space, model=fitted, metadata=metadata)
 
+    @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return the top-1 accuracies in percent, ``(n,)``."""
         return self.model.predict(np.asarray(matrix))
 
+    @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Return standard deviations in points, ``(n,)``; None for a published network."""
         return self.model.predict_std(np.asarray(matrix))
@@ -127,7 +133,8 @@ class AccuracyPredictor(Predictor):
         """Return tangents, or the model itself where it is linear."""
         return self.model.local_model(anchors)
 
-    def save(self, path: str | Path) -> None:
+    @checked
+    def save(self, path: OutputFile) -> None:
         """Write a fitted predictor as JSON; an existing file is replaced as a whole.
 
         A Gaussian process needs the subnets that it was fitted to, so they are in the file.

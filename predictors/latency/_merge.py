@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import Entry, TableContent, TableSection
 from optuna_ofa.space import require_family
 
 
+@checked
 def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
     """Return one table with the entries of two, measured on the same device.
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optuna_ofa._arguments import AnyPath, OutputFile, PositiveFloat, Seed, checked
 from optuna_ofa._files import JsonFormat
 from optuna_ofa._plausible import numbers, require_plausible
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
@@ -51,6 +52,7 @@ class NetworkLatencyPredictor(Predictor):
 
     metric = "latency_ms"
 
+    @checked
     def __init__(
         self,
         *,
@@ -70,6 +72,7 @@ class NetworkLatencyPredictor(Predictor):
         self._inputs = Inputs(space, features, table)
 
     @classmethod
+    @checked
     def fit(
         cls,
         space: SearchSpace,
@@ -78,9 +81,9 @@ class NetworkLatencyPredictor(Predictor):
         *,
         table: LatencyTable | None = None,
         features: FeatureKind | None = None,
-        penalty: float | None = None,
+        penalty: PositiveFloat | None = None,
         metadata: Mapping[str, Any] | None = None,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> NetworkLatencyPredictor:
         """Fit to measured subnets.
 
@@ -135,10 +138,12 @@ class NetworkLatencyPredictor(Predictor):
         """``"table + affine"``, ``"table + physical"``, ``"physical"`` or ``"onehot"``."""
         return model_name(self.features, self.table)
 
+    @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return milliseconds, ``(n,)``."""
         return self.model.predict(self._inputs(matrix))
 
+    @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return standard deviations of a measurement in milliseconds, ``(n,)``."""
         return self.model.predict_std(self._inputs(matrix))
@@ -147,7 +152,8 @@ class NetworkLatencyPredictor(Predictor):
         """Return the predictions themselves, which are sums over layers."""
         return lambda matrix, _: self.predict(matrix)
 
-    def save(self, path: str | Path) -> None:
+    @checked
+    def save(self, path: OutputFile) -> None:
         """Write JSON, with the table in it; an existing file is replaced as a whole."""
         content = {
             "family": self.space.family.to_dict(),
@@ -169,7 +175,8 @@ class NetworkLatencyPredictor(Predictor):
             return f'"{FORMAT.name}"'.encode() in file.read(100)
 
     @classmethod
-    def load(cls, path: str | Path) -> NetworkLatencyPredictor:
+    @checked
+    def load(cls, path: AnyPath) -> NetworkLatencyPredictor:
         """Read what `save` wrote.
 
         Raises:

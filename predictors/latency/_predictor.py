@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors.latency._table import LatencyTable
@@ -30,6 +31,7 @@ class LatencyPredictor(Predictor):
 
     metric = "latency_ms"
 
+    @checked
     def __init__(self, *, table: LatencyTable, space: SearchSpace) -> None:
         table.require(space)
         self.space = space
@@ -40,6 +42,7 @@ class LatencyPredictor(Predictor):
             LayerSum(space, partial(_variance, table, n_classes)) if table.has_spread else None
         )
 
+    @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return milliseconds, ``(n,)``: the sum of the means."""
         return self._mean(matrix)
@@ -48,6 +51,7 @@ class LatencyPredictor(Predictor):
         """Return the sums themselves, which cost next to nothing."""
         return lambda matrix, _: self.predict(matrix)
 
+    @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Return standard deviations of a single run in milliseconds, layers in quadrature.
 

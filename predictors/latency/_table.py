@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from optuna_ofa._arguments import AnyPath, OutputFile, Positive, checked
 from optuna_ofa._plausible import numbers
 from optuna_ofa.exceptions import (
     ExtrapolationWarning,
@@ -40,11 +41,13 @@ class LatencyTable:
         content: The content of a file; use `load` or `from_measurements`.
     """
 
+    @checked
     def __init__(self, content: TableContent) -> None:
         self._content = content
 
     @classmethod
-    def load(cls, path: str | Path) -> LatencyTable:
+    @checked
+    def load(cls, path: AnyPath) -> LatencyTable:
         """Read a table from a file, or from a folder with one file a resolution.
 
         Raises:
@@ -53,11 +56,12 @@ class LatencyTable:
         return cls(read_table(Path(path)))
 
     @classmethod
+    @checked
     def from_measurements(
         cls,
         *,
         family: Family,
-        resolutions: Sequence[int],
+        resolutions: Sequence[Positive],
         latencies: Mapping[Layer, Entry],
         metadata: Mapping[str, Any] | None = None,
     ) -> LatencyTable:
@@ -84,7 +88,8 @@ class LatencyTable:
         section = TableSection(tuple(resolutions), entries)
         return cls(TableContent(LAYERS, (section,), dict(metadata or {}), family))
 
-    def save(self, path: str | Path) -> None:
+    @checked
+    def save(self, path: OutputFile) -> None:
         """Write the table as JSON in our own format; an existing file is replaced as a whole."""
         write_table(self._content, Path(path))
 
@@ -118,7 +123,8 @@ class LatencyTable:
             and len(self.resolutions) > 1
         )
 
-    def covered(self, resolutions: Iterable[int]) -> tuple[int, ...]:
+    @checked
+    def covered(self, resolutions: Iterable[Positive]) -> tuple[int, ...]:
         """Return those of some resolutions that the table can price."""
         known = self.resolutions
         between = range(known[0], known[-1] + 1) if self.interpolates else ()
@@ -144,7 +150,8 @@ class LatencyTable:
 
     # ------------------------------------------------------------------ single layers
 
-    def layer(self, layer: Layer, resolution: int, n_classes: int = 1000) -> Entry:
+    @checked
+    def layer(self, layer: Layer, resolution: Positive, n_classes: Positive = 1000) -> Entry:
         """Return the entry of one layer of a network.
 
         Args:
@@ -166,7 +173,10 @@ class LatencyTable:
             raise _missing(key, section)
         return section.entries[key]
 
-    def layers(self, layers: Iterable[Layer], resolution: int, n_classes: int = 1000) -> Entry:
+    @checked
+    def layers(
+        self, layers: Iterable[Layer], resolution: Positive, n_classes: Positive = 1000
+    ) -> Entry:
         """Return the latency of any network that is given by its layers, as a sum.
 
         Returns:
@@ -190,6 +200,7 @@ class LatencyTable:
 
     # ------------------------------------------------------------------ whole search spaces
 
+    @checked
     def fill(self, space: SearchSpace) -> LatencyTable:
         """Return the table with an entry for every layer at every resolution of a space.
 
@@ -228,6 +239,7 @@ class LatencyTable:
         entries = {key: found[layer] for layer, key in keys.items() if key is not None}
         return TableSection(space.resolutions, entries)
 
+    @checked
     def require(self, space: SearchSpace) -> None:
         """Refuse a space that the table was not measured for.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa._arguments import Fraction, NonNegativeFloat, check_fields
 from optuna_ofa.fronts import Values
 from optuna_ofa.samplers.evolution._variation import (
     Crossover,
@@ -22,6 +22,7 @@ from optuna_ofa.space import Matrix, SearchSpace
 Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
+@runtime_checkable
 class Mating(Protocol):
     """Picks pairs of parents. Called by `Evolution` once a generation."""
 
@@ -57,15 +58,11 @@ class NeighbourMating:
         InvalidArgumentError: If ``width`` is negative or ``far`` outside of 0..1.
     """
 
-    width: float = 0.03
-    far: float = 0.1
+    width: NonNegativeFloat = 0.03
+    far: Fraction = 0.1
 
     def __post_init__(self) -> None:
-        if self.width < 0 or not 0 <= self.far <= 1:
-            raise InvalidArgumentError(
-                f"`width` must not be negative and `far` between 0 and 1, but got {self.width} "
-                f"and {self.far}."
-            )
+        check_fields(self)
 
     def __call__(self, costs: Values, n: int, rng: np.random.Generator) -> Pair:
         """Pick pairs of parents."""
@@ -91,6 +88,9 @@ class Breeding:
     mating: Mating = field(default_factory=NeighbourMating)
     crossover: Crossover = field(default_factory=UniformCrossover)
     mutation: Mutation = field(default_factory=ResetMutation)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(
         self,

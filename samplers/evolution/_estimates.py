@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Scored(NamedTuple):
         return Scored(np.concatenate(matrices), np.concatenate(costs), np.concatenate(violations))
 
 
+@runtime_checkable
 class Estimator(Protocol):
     """Estimates children at a small part of the cost. Called by `Evolution` once a generation."""
 

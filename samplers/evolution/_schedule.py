@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from optuna_ofa._arguments import NonNegativeFloat, Positive, check_fields
 from optuna_ofa.exceptions import InvalidArgumentError
 
 
+@runtime_checkable
 class GenerationSize(Protocol):
     """Called by `Evolution` at the start of each generation."""
 
@@ -32,18 +34,16 @@ class Growing:
         InvalidArgumentError: If ``share`` is negative or not ``1 <= smallest <= largest``.
     """
 
-    share: float = 0.02
-    smallest: int = 25
-    largest: int = 5000
-    first: int = 50
+    share: NonNegativeFloat = 0.02
+    smallest: Positive = 25
+    largest: Positive = 5000
+    first: Positive = 50
 
     def __post_init__(self) -> None:
-        if self.share < 0:
-            raise InvalidArgumentError(f"`share` must not be negative, but got {self.share}.")
-        if not 1 <= self.smallest <= self.largest or self.first < 1:
+        check_fields(self)
+        if self.smallest > self.largest:
             raise InvalidArgumentError(
-                f"`smallest` must be between 1 and `largest`, and `first` at least 1, but got "
-                f"{self.smallest}, {self.largest} and {self.first}."
+                f"`smallest` must be at most `largest`, but got {self.smallest} and {self.largest}."
             )
 
     def __call__(self, n_told: int) -> int:
@@ -64,11 +64,10 @@ class Constant:
         InvalidArgumentError: If it is below 1.
     """
 
-    size: int = 100
+    size: Positive = 100
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise InvalidArgumentError(f"`size` must be at least 1, but got {self.size}.")
+        check_fields(self)
 
     def __call__(self, n_told: int) -> int:
         """Return the size after ``n_told`` results."""
@@ -120,17 +119,13 @@ class Restarts:
         InvalidArgumentError: If a number is below 1, or ``share`` negative.
     """
 
-    first: int = 1000
-    shortest: int = 1000
-    share: float = 0.25
-    n_generations: int = 30
+    first: Positive = 1000
+    shortest: Positive = 1000
+    share: NonNegativeFloat = 0.25
+    n_generations: Positive = 30
 
     def __post_init__(self) -> None:
-        if min(self.first, self.shortest, self.n_generations) < 1 or self.share < 0:
-            raise InvalidArgumentError(
-                f"`first`, `shortest` and `n_generations` must be at least 1 and `share` not "
-                f"negative, but got {self}."
-            )
+        check_fields(self)
 
     def next_island(self, n_told: int, last: Island | None) -> Island | None:
         """Return the island that starts after ``n_told`` results, if any.

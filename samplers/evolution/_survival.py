@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa._arguments import Positive, check_fields
 from optuna_ofa.fronts import Values, crowding_distance, ranks
 
 
+@runtime_checkable
 class Survival(Protocol):
     """Picks survivors. Called by `Evolution` after each generation."""
 
@@ -54,11 +55,10 @@ class CostBins:
         InvalidArgumentError: If there is no bin.
     """
 
-    n_bins: int | None = None
+    n_bins: Positive | None = None
 
     def __post_init__(self) -> None:
-        if self.n_bins is not None and self.n_bins < 1:
-            raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {self.n_bins}.")
+        check_fields(self)
 
     def __call__(self, costs: Values, violations: Values, n: int) -> NDArray[np.intp]:
         """Pick survivors, the best first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from optuna_ofa.space import Matrix, SearchSpace
 Places = tuple[NDArray[np.intp], ...]
 
 
+@runtime_checkable
 class Crossover(Protocol):
     """Mixes two parents. Called by `Breeding` once a generation."""
 
@@ -23,6 +24,7 @@ class Crossover(Protocol):
         """Take two ``(n, n_genes)`` matrices of parents and return ``(n, n_genes)`` children."""
 
 
+@runtime_checkable
 class Mutation(Protocol):
     """Changes children at random. Called by `Breeding` once a generation, after crossover."""
 

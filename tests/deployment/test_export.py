@@ -271,7 +271,9 @@ class TestBadInput:
     def test_no_number_of_images(
         self, supernet: Supernet, subnet: Subnet, tmp_path: Path, batch: Any
     ) -> None:
-        with pytest.raises(InvalidArgumentError, match="`batch` must be a positive number"):
+        with pytest.raises(
+            InvalidArgumentError, match="`batch` must be a whole number of at least 1"
+        ):
             export(supernet, subnet, tmp_path / "a", format="ofa", calibration=None, batch=batch)
 
     def test_any_number_where_it_must_be_fixed(
@@ -344,7 +346,7 @@ class TestBadInput:
     @pytest.mark.parametrize("format", ["onnx", "ofa"])
     @pytest.mark.parametrize("place", ["missing/net", "file/net", "net"], ids=str)
     def test_a_place_that_cannot_be_written_is_refused_before_any_work(
-        self, subnet: Subnet, tmp_path: Path, format: str, place: str
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str, place: str
     ) -> None:
         skip_without(format)
         (tmp_path / "file").write_text("")
@@ -353,9 +355,15 @@ class TestBadInput:
         else:
             (tmp_path / "net").mkdir()
         before = contents(tmp_path)
-        no_net: Any = None
+        read: list[int] = []
+
+        def calibration(resolution: int) -> list[Any]:
+            read.append(resolution)
+            return []
+
         with pytest.raises(InvalidArgumentError, match="`path` must be"):
-            export(no_net, subnet, tmp_path / place, format=format, calibration=None)
+            export(supernet, subnet, tmp_path / place, format=format, calibration=calibration)
+        assert not read
         assert contents(tmp_path) == before
 
     def test_too_few_images_to_compare(

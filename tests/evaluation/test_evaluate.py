@@ -556,8 +556,8 @@ def test_rows_can_be_fitted_and_read_from_a_study(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param({"processes": 0}, "`processes` must be positive", id="processes"),
-        pytest.param({"n_calibration": 0}, "`n_calibration` must be positive", id="n"),
+        pytest.param({"processes": 0}, "`processes` must be a whole number", id="processes"),
+        pytest.param({"n_calibration": 0}, "`n_calibration` must be a whole number", id="n"),
         pytest.param({"device": "abacus"}, "`device` must be one that torch has", id="device"),
         pytest.param({"device": "meta"}, "`device` must be .*keeps no numbers", id="meta"),
         pytest.param(

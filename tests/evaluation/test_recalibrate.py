@@ -124,7 +124,7 @@ def test_a_supernet_is_refused(supernet: Supernet, images: Tensor) -> None:
         pytest.param((3, 12, 12), 10, r"`images` must be .*\(n, channels", id="one-image"),
         pytest.param((0, 3, 12, 12), 10, "at least one image, but got none", id="none"),
         pytest.param((4, 3, 12, 10), 10, "square images.*got some of 12 x 10", id="oblong"),
-        pytest.param((4, 3, 12, 12), 0, "`batch_size` must be positive", id="batch"),
+        pytest.param((4, 3, 12, 12), 0, "`batch_size` must be a whole", id="batch"),
     ],
 )
 def test_bad_input(shape: tuple[int, ...], batch_size: int, message: str) -> None:

@@ -74,7 +74,7 @@ def test_there_is_no_local_model_where_the_predictor_has_none(space: SearchSpace
 
 @pytest.mark.parametrize("k", [-1.0, np.nan, np.inf])
 def test_k_is_no_negative_or_infinite_number(space: SearchSpace, k: float) -> None:
-    with pytest.raises(InvalidArgumentError, match="`k` must be finite and not negative"):
+    with pytest.raises(InvalidArgumentError, match="`k` must be a number of at least 0"):
         ConfidenceBound(Cost(space), k)
 
 

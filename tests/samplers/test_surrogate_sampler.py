@@ -357,12 +357,12 @@ def test_a_pool_is_not_left(space: SearchSpace) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"batch_size": 0}, {"n_startup_trials": 0}, {"n_searched": 0}, {"optimism": -0.1}],
+    [{"batch_size": 0}, {"n_startup_trials": -1}, {"n_searched": 0}, {"optimism": -0.1}],
     ids=lambda o: next(iter(o)),
 )
 def test_numbers_that_are_too_small_are_refused(
     space: SearchSpace, options: dict[str, float]
 ) -> None:
     (name,) = options
-    with pytest.raises(InvalidArgumentError, match=f"`{name}` must be at least"):
+    with pytest.raises(InvalidArgumentError, match=f"`{name}` must be a .*number of at"):
         make(space, **options)

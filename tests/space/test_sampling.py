@@ -98,7 +98,7 @@ def test_none() -> None:
 
 
 def test_a_negative_number_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="`n` must not be negative, but got -1"):
+    with pytest.raises(InvalidArgumentError, match="`n` must be a whole number of at least 0, but"):
         SearchSpace("ofa_mbv3_w1.0").sample(-1)
 
 

@@ -230,7 +230,7 @@ class TestAsking:
 
     @pytest.mark.parametrize("n", [0, -1, 2.5, "3"], ids=str)
     def test_how_many_must_be_a_whole_number(self, make_study: Make, n: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"`n` must be a whole number, at least 1"):
+        with pytest.raises(InvalidArgumentError, match=r"`n` must be a whole number of at least 1"):
             make_study().ask_batch(n)
 
 

@@ -34,7 +34,9 @@ class TestUrls:
 
     @pytest.mark.parametrize("storage", [3, Path("a.db"), ["sqlite:///a.db"]], ids=str)
     def test_what_is_no_text_is_refused(self, make_study: Make, storage: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match="`storage` must be an Optuna storage or"):
+        with pytest.raises(
+            InvalidArgumentError, match=r"`storage` must be a URL .*, an Optuna storage"
+        ):
             make_study(storage=storage)
 
     def test_a_wrong_port_is_refused(self) -> None:

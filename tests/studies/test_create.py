@@ -129,7 +129,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("bound", [float("nan"), float("inf"), None])
     def test_bounds_must_be_finite(self, make_study: Make, bound: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"`constraints\['top1'\]` must be finite"):
+        with pytest.raises(InvalidArgumentError, match=r"`constraints\['top1'\]` must be a fin"):
             make_study(constraints={"top1": bound})
 
     @pytest.mark.parametrize(

@@ -254,10 +254,10 @@ class TestFamilyOfOnesOwn:
 
     def test_a_file_without_a_family_needs_one(self, saved: Callable[[Any], Path]) -> None:
         path = saved(Supernet(self.OWN).state_dict())
-        with pytest.raises(InvalidArgumentError, match="`name` must be a family where"):
+        with pytest.raises(InvalidArgumentError, match="`family` must be a family where"):
             load_supernet(weights=path)
         assert load_supernet(self.OWN, weights=path).family == self.OWN
 
     def test_a_family_needs_a_name_or_weights(self) -> None:
-        with pytest.raises(InvalidArgumentError, match="`name` must be a family where `weights`"):
+        with pytest.raises(InvalidArgumentError, match="`family` must be a family where `weights`"):
             load_supernet()

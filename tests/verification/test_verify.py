@@ -403,12 +403,12 @@ class TestArguments:
 
     @pytest.mark.parametrize("points", [0, -1, True], ids=repr)
     def test_at_least_one_point(self, study: SubnetStudy, points: int) -> None:
-        with pytest.raises(InvalidArgumentError, match=f"at least 1, but got {points}"):
+        with pytest.raises(InvalidArgumentError, match=f"at least 1.* but got {points}"):
             study.verify(devices(study), points=points)
 
     @pytest.mark.parametrize("points", [[], ["a"]], ids=repr)
     def test_points_are_points(self, study: SubnetStudy, points: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match="`points` must be a number of points, or"):
+        with pytest.raises(InvalidArgumentError, match=r"`points(\[0\])?` must be "):
             study.verify(devices(study), points=points)
 
     def test_subnets_of_the_space(self, study: SubnetStudy) -> None:

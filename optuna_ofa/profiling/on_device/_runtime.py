@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 INT8 = "int8"  # the precision that needs graphs of its own
 
@@ -66,6 +66,7 @@ class LoadedGraph(Protocol):
         """
 
 
+@runtime_checkable
 class Runtime(Protocol):
     """A runtime of graphs. Its constructor takes `RuntimeSettings`.
 

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import get_family
@@ -21,7 +22,8 @@ from optuna_ofa.space._subnet import Subnet, checked_entries
 Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
 
 
-def subnet_from_dialect(spec: Mapping[str, Any] | str, family: Family | str) -> Subnet:
+@checked
+def subnet_from_dialect(spec: Mapping[Any, Any] | str, family: Family | AnyPath) -> Subnet:
     """Read a subnet in any of the dialects, recognised by its keys and lengths.
 
     Args:
@@ -33,7 +35,7 @@ def subnet_from_dialect(spec: Mapping[str, Any] | str, family: Family | str) -> 
         FormatError: If ``spec`` is in none of the dialects.
         InvalidSubnetError: If an entry is not a choice of the family.
     """
-    family = get_family(family) if isinstance(family, str) else family
+    family = family if isinstance(family, Family) else get_family(family)
     spec = _mapping(spec)
     has_kernel, has_width = family.block == "mbconv", len(family.width_mults) > 1
     lists = ["ks"] * has_kernel + ["e", "d"] + ["w"] * has_width
@@ -51,6 +53,7 @@ def subnet_from_dialect(spec: Mapping[str, Any] | str, family: Family | str) -> 
     )
 
 
+@checked
 def subnet_to_dialect(subnet: Subnet, dialect: Dialect) -> dict[str, Any]:
     """Write a subnet for another program; the result is JSON-ready.
 

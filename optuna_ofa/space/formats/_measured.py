@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa._files import read_text
 from optuna_ofa._plausible import warn_fractions
 from optuna_ofa.space._family import Family
@@ -42,7 +43,8 @@ class MeasuredSubnets:
         return len(self.subnets)
 
 
-def read_measured_subnets(path: str | PathLike[str], family: Family | str) -> MeasuredSubnets:
+@checked
+def read_measured_subnets(path: str | PathLike[str], family: Family | AnyPath) -> MeasuredSubnets:
     """Read a CSV file of DyNAS-T, or what ``AccuracyDataset`` of the ``ofa`` package wrote.
 
     Args:
@@ -58,7 +60,7 @@ def read_measured_subnets(path: str | PathLike[str], family: Family | str) -> Me
     Warns:
         ImplausibleValueWarning: No accuracy is above 1, so that they are probably fractions.
     """
-    family = get_family(family) if isinstance(family, str) else family
+    family = family if isinstance(family, Family) else get_family(family)
     rows = list(_rows(Path(path), family))
     numbers = np.array([row[1:] for row in rows], dtype=float).reshape(len(rows), 4)
     top1, n_macs, n_params, latency_ms = numbers.T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from optuna_ofa._arguments import checked
 from optuna_ofa.space._layer import Layer
 from optuna_ofa.space._slots import subnet_layers
 from optuna_ofa.space._subnet import Subnet
@@ -11,6 +12,7 @@ from optuna_ofa.space._subnet import Subnet
 Config = dict[str, Any]
 
 
+@checked
 def net_config(subnet: Subnet) -> Config:
     """Return the subnet's ``net.config``, JSON-ready.
 

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from optuna_ofa._arguments import checked
 from optuna_ofa._files import read_json
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space.formats._net_config import Config
@@ -60,37 +61,38 @@ _ARCHITECTURES = {
 }
 
 
-def read_net_config(source: ConfigSource) -> Config:
+@checked
+def read_net_config(config: ConfigSource) -> Config:
     """Read a ``net.config`` with today's names and every key that ``ofa`` would fill in.
 
     Args:
-        source: The config, the path of its file, or that of a folder with a ``net.config``, such
+        config: The config, the path of its file, or that of a folder with a ``net.config``, such
             as those of ``ofa_specialized``; a given config is not changed.
 
     Raises:
         FormatError: If there is no such file, or it is no config of a MobileNetV3,
             ProxylessNASNets or ResNets.
     """
-    config = source if isinstance(source, Mapping) else _read_object(_file(Path(source)))
+    config = config if isinstance(config, Mapping) else _read_object(_file(Path(config)))
     name = config.get("name")
     if not isinstance(name, str) or name not in _ARCHITECTURES:
         raise FormatError(
-            f"`source` must be a net.config whose name is one of {', '.join(_ARCHITECTURES)}, "
+            f"`config` must be a net.config whose name is one of {', '.join(_ARCHITECTURES)}, "
             f"but got {name!r}."
         )
     single, eps = _ARCHITECTURES[name]
     several = ("input_stem", "blocks") if name == "ResNets" else ("blocks",)
     missing = [key for key in (*several, *single) if key not in config]
     if missing:
-        raise FormatError(f"`source` must have all keys of {name}, but {missing} are missing.")
+        raise FormatError(f"`config` must have all keys of {name}, but {missing} are missing.")
     normal: Config = {key: _layer(config[key]) for key in single}
     for key in several:
         if not isinstance(config[key], list):
-            raise FormatError(f"`source` must have a list of {key}, but got {config[key]!r:.100}.")
+            raise FormatError(f"`config` must have a list of {key}, but got {config[key]!r:.100}.")
         normal[key] = [_layer(layer) for layer in config[key]]
     bn = config.get("bn") or {}
     if not isinstance(bn, Mapping):
-        raise FormatError(f"`source` must have an object as bn, but got {bn!r:.100}.")
+        raise FormatError(f"`config` must have an object as bn, but got {bn!r:.100}.")
     given = {"momentum": 0.1, "eps": eps, "ws_eps": None} | dict(bn)
     return dict(config) | normal | {"bn": given}
 
@@ -103,7 +105,7 @@ def _file(path: Path) -> Path:
         below = sorted(file.parent.name for file in path.glob(f"*/{NET_CONFIG}"))
         which = f"; name one of its folders that have, such as {below[0]!r}" if below else ""
         raise FormatError(
-            f"`source` must be a {NET_CONFIG} or a folder with one, but {path} has none{which}."
+            f"`config` must be a {NET_CONFIG} or a folder with one, but {path} has none{which}."
         )
     return path / NET_CONFIG
 
@@ -126,7 +128,7 @@ def image_size(source: ConfigSource) -> int:
     size = _read_object(path).get("image_size")
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         raise FormatError(
-            f"`source` must have a {RUN_CONFIG} with an image_size in pixels, but got {size!r} in "
+            f"`config` must have a {RUN_CONFIG} with an image_size in pixels, but got {size!r} in "
             f"{path}."
         )
     return size
@@ -145,10 +147,10 @@ def read_specialized(folder: str | PathLike[str]) -> tuple[Config, int]:
 
 
 def _read_object(path: Path) -> Mapping[str, Any]:
-    data = read_json(path, "source")
+    data = read_json(path, "config")
     if not isinstance(data, Mapping):
         raise FormatError(
-            f"`source` must hold a JSON object, but {path} holds {type(data).__name__}."
+            f"`config` must hold a JSON object, but {path} holds {type(data).__name__}."
         )
     return data
 
@@ -158,7 +160,7 @@ def _layer(layer: Mapping[str, Any] | None) -> Config | None:
     if layer is None:
         return None
     if not isinstance(layer, Mapping) or not isinstance(layer.get("name"), str):
-        raise FormatError(f"`source` must have layers with names, but got {layer!r:.100}.")
+        raise FormatError(f"`config` must have layers with names, but got {layer!r:.100}.")
     name = _RENAMED.get(layer["name"], layer["name"])
     if name == "ZeroLayer":  # the stride that old files give it means nothing
         return {"name": name}
@@ -167,7 +169,7 @@ def _layer(layer: Mapping[str, Any] | None) -> Config | None:
         return {"name": name, "conv": _layer(conv), "shortcut": _layer(layer.get("shortcut"))}
     if name not in _DEFAULTS:
         known = ", ".join([*_DEFAULTS, "ResidualBlock", "ZeroLayer"])
-        raise FormatError(f"`source` must have layers among {known}, but got {name!r}.")
+        raise FormatError(f"`config` must have layers among {known}, but got {name!r}.")
     return _DEFAULTS[name] | dict(layer) | {"name": name} | _channels(layer)
 
 
@@ -184,6 +186,6 @@ def _channels(layer: Mapping[str, Any]) -> Config:
         channels[key] = value[0] if isinstance(value, list) and len(value) == 1 else value
         if not isinstance(channels[key], int) or isinstance(channels[key], bool):
             raise FormatError(
-                f"`source` must have a number as {key} of {layer['name']}, but got {value!r}."
+                f"`config` must have a number as {key} of {layer['name']}, but got {value!r}."
             )
     return channels

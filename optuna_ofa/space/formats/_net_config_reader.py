@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
+from optuna_ofa._arguments import AnyPath, Positive, checked
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space._families import families
 from optuna_ofa.space._family import Family
@@ -18,8 +19,9 @@ from optuna_ofa.space.formats._net_config import Config
 from optuna_ofa.space.formats._net_config_files import ConfigSource, image_size, read_net_config
 
 
+@checked
 def layers_from_net_config(
-    config: ConfigSource, resolution: int | None = None
+    config: ConfigSource, resolution: Positive | None = None
 ) -> tuple[Layer, ...]:
     """Return the layers of a network, of a published family or not; zero blocks are left out.
 
@@ -154,8 +156,9 @@ def _block(
     )
 
 
+@checked
 def subnet_from_net_config(
-    config: ConfigSource, resolution: int | None = None, family: Family | str | None = None
+    config: ConfigSource, resolution: Positive | None = None, family: Family | AnyPath | None = None
 ) -> Subnet:
     """Return the subnet that a config describes. The number of classes may differ.
 
@@ -176,7 +179,7 @@ def subnet_from_net_config(
     resolution = image_size(source) if resolution is None else resolution
     layers = layers_from_net_config(config, resolution)
     if family is not None:
-        candidates = [get_family(family) if isinstance(family, str) else family]
+        candidates = [family if isinstance(family, Family) else get_family(family)]
     else:
         candidates = [f for f in families() if f.architecture == config["name"]]
     reasons = []

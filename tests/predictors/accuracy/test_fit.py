@@ -114,7 +114,7 @@ def test_bad_measurements_are_refused(arguments: tuple[Any, Any], match: str) ->
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"model": "boosting"}, "`model` must be one of gaussian_process, .* got 'boosting'"),
+        ({"model": "boosting"}, "`model` must be one of 'gaussian_process', .* got 'boosting'"),
         ({"model": []}, r"`model` must be one of .* got \[\]"),
         ({"penalty": 1.0}, "`penalty` must be None unless model='ridge', but got 1.0 with 'gauss"),
     ],

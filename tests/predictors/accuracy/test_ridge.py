@@ -50,7 +50,7 @@ def test_standard_deviation_grows_away_from_the_data() -> None:
 
 @pytest.mark.parametrize("penalty", [0.0, -1.0, float("nan")])
 def test_penalty_must_be_positive(penalty: float) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"`penalty` must be positive.* got {penalty}"):
+    with pytest.raises(InvalidArgumentError, match=f"`penalty` must be a pos.* got {penalty}"):
         fit(MATRIX, top1_of(MATRIX), penalty=penalty)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from optuna_ofa import InvalidArgumentError
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors import Entry, LatencyTable
 
@@ -183,7 +184,7 @@ def test_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"`path` must be a file or folder.*none.yaml does not"):
+    with pytest.raises(InvalidArgumentError, match=r"`path` must be a file or folder.*none.yaml"):
         LatencyTable.load(tmp_path / "none.yaml")
 
 

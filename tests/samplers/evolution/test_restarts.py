@@ -31,7 +31,7 @@ def test_an_island_starts_with_a_spread_and_ends_with_its_length() -> None:
 
 @pytest.mark.parametrize("wrong", [{"first": 0}, {"shortest": 0}, {"share": -0.1}])
 def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(InvalidArgumentError, match="`share` not negative, but got Restarts"):
+    with pytest.raises(InvalidArgumentError, match=f"`{next(iter(wrong))}` must be a .*number of"):
         Restarts(**wrong)  # type: ignore[arg-type]
 
 
@@ -60,11 +60,13 @@ def _values(rows: Matrix) -> NDArray[np.float64]:
     return np.stack([-rows[:, 6:].sum(axis=1), rows[:, :6].sum(axis=1)], axis=1).astype(float)
 
 
-class _Spy:
+class _Spy(Breeding):
     """Breeding that remembers the populations."""
 
+    populations: list[set[bytes]]
+
     def __init__(self) -> None:
-        self.populations: list[set[bytes]] = []
+        object.__setattr__(self, "populations", [])
 
     def __call__(
         self, space: SearchSpace, population: Matrix, *arguments: Any

@@ -91,7 +91,7 @@ def without(key: str) -> dict[str, Any]:
         ({"name": "VGG"}, "name is one of MobileNetV3, ProxylessNASNets, ResNets, but got 'VGG'"),
         ({}, "but got None"),
         ({"name": ["ResNets"]}, r"but got \['ResNets'\]"),
-        (net_config(SUBNET) | {"blocks": 3}, "`source` must have a list of blocks, but got 3"),
+        (net_config(SUBNET) | {"blocks": 3}, "`config` must have a list of blocks, but got 3"),
         (net_config(SUBNET) | {"blocks": [3]}, "layers with names, but got 3"),
         (net_config(SUBNET) | {"bn": 3}, "an object as bn, but got 3"),
         (without("classifier"), r"all keys of ProxylessNASNets, but \['classifier'\] are missing"),
@@ -111,8 +111,8 @@ def test_other_configs_are_refused(config: dict[str, Any], match: str) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (b"name: MobileNetV3", "`source` must be JSON, but .*net.config is not"),
-        (b"[1]", "`source` must hold a JSON object, but .*net.config holds list"),
+        (b"name: MobileNetV3", "`config` must be JSON, but .*net.config is not"),
+        (b"[1]", "`config` must hold a JSON object, but .*net.config holds list"),
         (b"", "must be JSON"),
         (b"\x80\x04\x95\xff", "must be a text file in UTF-8"),
         (b"[" * 100_000, "must be JSON"),
@@ -151,7 +151,7 @@ def test_a_folder_is_its_net_config(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_config_names_one_that_has_it(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"`source` must be a net.config .* has none\.$"):
+    with pytest.raises(FormatError, match=r"`config` must be a net.config .* has none\.$"):
         read_net_config(tmp_path)
     for name in ("cpu_lat-10ms", "note10_lat-11ms"):
         (tmp_path / name).mkdir()

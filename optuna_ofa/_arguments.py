@@ -1,0 +1,213 @@
+"""The check of arguments: rules that stand in signatures, and the decorator that applies them.
+
+A rule is a type, or ``Annotated[type, rule]`` where a type says too little::
+
+    @checked
+    def search(self, n_evaluations: Count, *, progress: bool | None = None) -> None: ...
+
+`checked` reads the signature when the function is first called, and refuses a value that breaks a
+rule before the function begins. It converts nothing, except that the elements of an iterator,
+which cannot be looked at twice, are given to the function as a list.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast
+
+from optuna_ofa._hints import rule_of
+from optuna_ofa._rules import Rule
+from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# ---------------------------------------------------------------------- numbers and texts
+
+LARGEST = 2**31 - 1  # of a count: what C libraries take
+
+
+def at_least(least: float) -> Rule:
+    """Return the rule of numbers from ``least`` on."""
+    return Rule(f"a number of at least {least}", lambda value: value >= least)
+
+
+def between(least: float, most: float) -> Rule:
+    """Return the rule of numbers from ``least`` to ``most``, both included."""
+    return Rule(f"a number from {least} to {most}", lambda value: least <= value <= most)
+
+
+def not_empty(text: str) -> Rule:
+    """Return the rule of containers and texts that are not empty."""
+    return Rule(text, lambda value: len(value) > 0)
+
+
+Count = Annotated[int, Rule("a whole number of at least 0", lambda n: 0 <= n <= LARGEST)]
+Positive = Annotated[int, Rule("a whole number of at least 1", lambda n: 1 <= n <= LARGEST)]
+Seed = Annotated[int, Rule("a whole number from 0 to 2^64 - 1", lambda n: 0 <= n < 2**64)]
+PositiveFloat = Annotated[float, Rule("a positive number", lambda value: value > 0)]
+NonNegativeFloat = Annotated[float, at_least(0)]
+Fraction = Annotated[float, between(0, 1)]
+Share = Annotated[float, Rule("a number from 0 to less than 1", lambda value: 0 <= value < 1)]
+Percent = Annotated[float, between(0, 100)]
+StorageUrl = Annotated[str, Rule("a URL such as 'sqlite:///study.db'", lambda u: "://" in u)]
+Text = Annotated[str, not_empty("a text that is not empty")]
+
+# ---------------------------------------------------------------------- paths
+
+
+def _can_be_file(path: Any) -> bool:
+    place = Path(path)
+    return not place.is_dir() and place.parent.is_dir() and os.access(place.parent, os.W_OK)
+
+
+def _can_be_folder(path: Any) -> bool:
+    place = Path(path)
+    if str(path) == "":
+        return False
+    where = place if place.exists() else place.parent
+    return where.is_dir() and os.access(where, os.W_OK)
+
+
+AnyPath = str | os.PathLike[str]
+OutputFile = Annotated[
+    AnyPath, Rule("a file in a folder that exists and can be written to", _can_be_file)
+]
+OutputFolder = Annotated[
+    AnyPath, Rule("a folder that is there or in one that is, and can be written to", _can_be_folder)
+]
+
+# ---------------------------------------------------------------------- the check
+
+
+def checked(function: F) -> F:
+    """Check the arguments of a function by the annotations of its parameters.
+
+    Defaults are taken to be right. A missing or unknown keyword is a TypeError, as always.
+
+    Raises:
+        InvalidArgumentError: By the function, with the argument, its rule and the value.
+    """
+    signature = inspect.signature(function)
+
+    @functools.cache
+    def rules() -> dict[str, Rule]:
+        return _rules(signature.parameters, vars(sys.modules[function.__module__]))
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # which raises the same, and names the function
+        for name, value in bound.arguments.items():
+            rule = rules().get(name)
+            if rule is not None and value is not signature.parameters[name].default:
+                bound.arguments[name] = _checked(name, rule, value)
+        return function(*bound.args, **bound.kwargs)
+
+    return cast(F, wrapper)
+
+
+def check_fields(instance: Any) -> None:
+    """Check the fields of a frozen or other dataclass, first thing in its ``__post_init__``.
+
+    Raises:
+        InvalidArgumentError: With the field, its rule and the value.
+    """
+    cls: type = type(instance)
+    rules = _field_rules(cls)
+    for field in fields(instance):
+        value = getattr(instance, field.name)
+        if value is not field.default:
+            object.__setattr__(instance, field.name, _checked(field.name, rules[field.name], value))
+
+
+def check_argument(name: str, value: Any, hint: Any) -> None:
+    """Check one value whose rule is known only when the function runs.
+
+    Raises:
+        InvalidArgumentError: With the argument, its rule and the value.
+    """
+    _checked(name, rule_of(hint), value)
+
+
+@contextlib.contextmanager
+def argument_called(outer: str, inner: str) -> Iterator[None]:
+    """Let errors name the argument of the caller, by which it is known to the user.
+
+    Args:
+        outer: The caller's name of the argument.
+        inner: Its name in the functions that are called.
+    """
+    try:
+        yield
+    except OptunaOFAError as error:
+        text = str(error)
+        if f"`{inner}`" not in text:
+            raise
+        raise type(error)(text.replace(f"`{inner}`", f"`{outer}`")) from error
+
+
+def _checked(name: str, rule: Rule, value: Any) -> Any:
+    """Return the value, an iterator as a list, if it follows the rule."""
+    if rule.reads_elements and isinstance(value, Iterator):
+        value = list(value)
+    failure = rule.failure(name, value)
+    if failure is not None:
+        raise InvalidArgumentError(failure.message())
+    return value
+
+
+@functools.cache
+def _field_rules(cls: type) -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    for base in reversed(cls.__mro__):
+        space = _Namespace(vars(sys.modules[base.__module__]))
+        for name, hint in inspect.get_annotations(base).items():
+            rules[name] = rule_of(space.evaluate(hint))
+    return rules
+
+
+def _rules(
+    parameters: Mapping[str, inspect.Parameter], module: Mapping[str, Any]
+) -> dict[str, Rule]:
+    space = _Namespace(module)
+    empty = inspect.Parameter.empty
+    return {
+        name: rule_of(space.evaluate(parameter.annotation))
+        for name, parameter in parameters.items()
+        if parameter.annotation is not empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
+class _Namespace(dict[str, Any]):
+    """Names of a module; one that it imports for type checkers alone is a class by that name."""
+
+    def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        return _NotImported(name, (), {})
+
+    def evaluate(self, hint: Any) -> Any:
+        return eval(hint, {}, self) if isinstance(hint, str) else hint  # noqa: S307 - our source
+
+
+class _NotImported(type):
+    """A class known by name: importing its module just to check an argument would cost seconds."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return any(base.__name__ == cls.__name__ for base in type(instance).__mro__)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _NotImported(name, (), {})
