@@ -333,7 +333,7 @@ class TestBadInput:
     def test_names_are_texts(
         self, space: SearchSpace, hardware: dict[str, Predictor], name: Any
     ) -> None:
-        with pytest.raises(InvalidArgumentError, match=f"names that are texts.* got {name!r}"):
+        with pytest.raises(InvalidArgumentError, match=f"text.* but got {name!r}"):
             optuna_ofa.fleet(space, hardware={name: hardware["wide"]})
         with pytest.raises(InvalidArgumentError, match=f"`name` must be a text.* got {name!r}"):
             optuna_ofa.fleet(space, hardware=hardware, name=name)

@@ -215,7 +215,7 @@ def test_file_without_a_state_dict_is_refused(
 
 
 def test_unknown_family_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"`name` must be one of .* got 'ofa_vit'"):
+    with pytest.raises(InvalidArgumentError, match=r"`family` must be one of .* got 'ofa_vit'"):
         load_supernet("ofa_vit")
 
 
