@@ -153,7 +153,8 @@ def test_files_are_those_of_functions_that_run(import_path: Callable[[Path], Mod
     from optuna_ofa.samplers import Constant
 
     entered = import_path(FOLDER / "_entered.py").entered
-    files = [Path(file) for file in entered(lambda: Constant(3)(0))]
+    size = Constant(3)
+    files = [Path(file) for file in entered(lambda: size(0))]
     assert [(file.parent.name, file.name) for file in files] == [("evolution", "_schedule.py")]
 
 
