@@ -147,7 +147,7 @@ def main() -> None:
         images = torch.randn(100, 1, point.subnet.resolution, point.subnet.resolution)
         for format in arguments.formats:
             path, start = arguments.folder / f"{name}{FORMATS[format]}", time.perf_counter()
-            figures = figures_of(point, device=f"this CPU, {RUNTIME}")
+            figures = figures_of(point, device="this CPU", runtime=RUNTIME)
             try:
                 made = export(
                     supernet,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import zipfile
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import Arguments, Command, Output, add_study, add_within, limits
 
@@ -49,7 +50,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: Arguments) -> Output:
     from optuna_ofa.deployment import export
-    from optuna_ofa.problem import METRICS
     from optuna_ofa.supernet import load_supernet
 
     subnet, figures = _chosen(arguments)
@@ -65,12 +65,25 @@ def _run(arguments: Arguments) -> Output:
         figures=figures,
     )
     known = "".join(
-        f"\n  {f.metric} {METRICS[f.metric].text(f.value, f.std)}, {f.kind}"
-        + (f" on {f.device}" if f.device else "")
-        for f in figures
+        f"\n  {_words(figure)}" for figure in (*metadata["figures"], *metadata["figures_of_others"])
     )
     text = f"{subnet}\nwritten to {arguments['out']}, and what it is to {arguments['out']}.json"
     return Output(text + known, {"out": str(arguments["out"]), "metadata": dict(metadata)})
+
+
+def _words(figure: Mapping[str, Any]) -> str:
+    """Return a value of the metadata, and what it is not of this file in."""
+    from optuna_ofa.problem import METRICS
+
+    text = METRICS[figure["metric"]].text(figure["value"], figure["std"])
+    words = f"{figure['metric']} {text}, {figure['kind']}"
+    if figure["device"]:
+        words += f" on {figure['device']}"
+    differs = figure.get("differs_in", ())
+    if differs:
+        shown = ", ".join(f"{name} {figure[name]}" for name in differs)
+        words += f"; not of this file, but of {shown}"
+    return words
 
 
 def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:

@@ -181,6 +181,7 @@ def _run_verify(arguments: Arguments) -> Output:
             }
             for metric, of in found.errors.items()
         },
+        "notes": list(found.notes),
         "points": [
             {
                 "predicted": dict(point.predicted),

@@ -25,8 +25,8 @@ class Evaluated(NamedTuple):
         others: ``(n,)`` the largest of a trial's constraints that are not of the problem, such as
             those that an objective sets: above 0 where one is violated, NaN where it has none.
         std: ``(n, n_objectives)`` standard deviations of the values; NaN where they are not known.
-            Those of measured values are what `verify` or `tell_batch` was given, or the user
-            attribute ``measured_std`` of a trial, by metric.
+            Those of measured values are the user attribute ``measured_std`` of a trial, by
+            metric, which `verify` sets.
         kind: ``(n,)`` the origin of the values: ``"predicted"`` by predictors, ``"measured"`` by an
             objective of the user's own.
         numbers: ``(n,)`` trial numbers; -1 without a trial.

@@ -183,10 +183,14 @@ def test_export_of_a_study_says_what_is_predicted(
     metadata = read_metadata(out)
     assert metadata["subnet"] == best["subnet"]
     assert metadata["calibration"]["n_images"] == 8
-    assert {f["metric"]: (f["kind"], f["device"]) for f in metadata["figures"]} == {
-        "top1": ("predicted", None),
-        "latency_ms": ("predicted", "cpu-openvino"),
-    }
+    assert [(f["metric"], f["kind"], f["device"]) for f in metadata["figures"]] == [
+        ("top1", "predicted", None)
+    ]
+    (latency,) = metadata["figures_of_others"]  # of OpenVINO, and the file is PyTorch's
+    assert (latency["kind"], latency["device"]) == ("predicted", "cpu-openvino")
+    assert latency["differs_in"] == ["runtime"]
+    assert main(["export", out, *arguments, *study]) == 0
+    assert "; not of this file, but of runtime openvino" in capsys.readouterr().out
     assert data["metadata"]["subnet"] == best["subnet"]
     size = best["subnet"]["resolution"]
     assert load_exported(out)(torch.zeros(1, 3, size, size)).shape == (1, 1000)
