@@ -128,12 +128,13 @@ class _Written:
 def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
     try:
         work: _Work = pickle.loads(path.read_bytes())  # noqa: S301, written by the parent process
+        supernet = work.supernet()
     except Exception as error:
         raise MeasurementError(
             f"Evaluating stopped, because a process of `processes` cannot read the `loader`: "
             f"{type(error).__name__}: {error}. What it is made of must be importable there."
         ) from error
-    return work.supernet(), work.loader, torch.device(work.device)
+    return supernet, work.loader, torch.device(work.device)
 
 
 def _score_group(work: Path, group: Group, images: Path | None) -> Scores:

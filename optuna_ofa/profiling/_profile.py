@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna_ofa._arguments import AnyPath, OutputFile, OutputFolder, Positive, checked
 from optuna_ofa._progress import graph_progress
+from optuna_ofa._writing import require_place
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
@@ -58,6 +59,8 @@ def profile(
     """
     space, settings = as_space(space), settings or MeasurementSettings()
     runtime = settings.open_runtime()
+    if out is not None and Path(out).exists():
+        require_place(out, "out")
     with _work_folder(folder, out) as place:
         export_profile(
             space,

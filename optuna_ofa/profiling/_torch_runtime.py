@@ -36,11 +36,18 @@ class TorchEager:
 
     def __init__(self, settings: RuntimeSettings) -> None:
         require_float32(self.name, settings, "float16", "bfloat16")
-        self._device = torch.device(settings.device)
-        if self._device.type == "cuda" and not torch.cuda.is_available():
+        try:
+            self._device = torch.device(settings.device)
+        except RuntimeError as error:
             raise ValueError(
-                f"`device` must be 'cpu', because torch {torch.__version__} finds no "
-                f"CUDA device, but got {settings.device!r}."
+                f"`device` must be one that torch has, such as 'cpu' or 'cuda', but got "
+                f"{settings.device!r}."
+            ) from error
+        n_devices = torch.cuda.device_count()
+        if self._device.type == "cuda" and (self._device.index or 0) >= n_devices:
+            raise ValueError(
+                f"`device` must be 'cpu' or a CUDA device that is here, of which torch "
+                f"{torch.__version__} finds {n_devices}, but got {settings.device!r}."
             )
         self._dtype: torch.dtype = getattr(torch, settings.precision)
         torch.set_num_threads(settings.threads)

@@ -445,18 +445,30 @@ class Killer:
         return iter(self.loader)
 
 
-def test_a_worker_that_dies_is_an_error_of_ours(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+class Broken(Killer):
+    """A loader that no other process can read."""
+
+    def __setstate__(self, state: Any) -> None:
+        raise AttributeError("no such transform")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [(Killer, "a process of `processes` ended"), (Broken, "cannot read the `loader`.*no such")],
+    ids=["dies", "broken"],
+)
+def test_a_worker_that_fails_is_an_error_of_ours(
+    trained: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    url: str,
+    kind: type[Killer],
+    message: str,
 ) -> None:
     settings = EvaluationSettings(calibration=make_loader(60), processes=2)
-    with pytest.raises(MeasurementError, match="a process of `processes` ended"):
-        evaluate(
-            trained,
-            space.sample(2, seed=0),
-            Killer(os.getpid(), make_loader(50)),
-            settings,
-            storage=url,
-        )
+    loader = kind(os.getpid(), make_loader(50))
+    with pytest.raises(MeasurementError, match=message):
+        evaluate(trained, space.sample(2, seed=0), loader, settings, storage=url)
     assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
 
 

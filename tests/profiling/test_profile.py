@@ -189,6 +189,14 @@ def test_a_device_that_was_unplugged_is_gone_on_with(
     assert table.metadata["failures"] == {}
 
 
+def test_a_table_that_cannot_be_written_is_refused_first(
+    device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidArgumentError, match="`out` must be a file"):
+        profile(space, MeasurementSettings(runtime=device), out=tmp_path)
+    assert not device.loaded
+
+
 def test_a_graph_that_failed_is_tried_again(make_device: Any, tmp_path: Path) -> None:
     space = SearchSpace("ofa_mbv3_w1.0", resolution=64).restrict(depth=2, kernel=[3, 7])
     settings = MeasurementSettings(runtime=make_device(profiles=False, breaks_on=7), n_rounds=3)
@@ -210,6 +218,8 @@ def test_a_graph_that_failed_is_tried_again(make_device: Any, tmp_path: Path) ->
         ({"precision": "int4"}, "`precision` must be one of float32.* but got 'int4'"),
         ({"device": "cuda:7"}, "`device` must be 'cpu' for onnxruntime, but got 'cuda:7'"),
         ({"runtime": "torch", "precision": "int8"}, "`precision` must be one of .* for torch"),
+        ({"runtime": "torch", "device": "cuda:99"}, "`device` must be .* here.* got 'cuda:99'"),
+        ({"runtime": "torch", "device": "abacus"}, "`device` must be .* torch has.* 'abacus'"),
     ],
 )
 def test_bad_settings_are_refused(settings: Any, message: str, space: SearchSpace) -> None:
