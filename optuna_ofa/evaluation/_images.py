@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optuna_ofa._arguments import Positive, Seed, checked
 from optuna_ofa._rules import Instead
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
@@ -18,9 +19,15 @@ from optuna_ofa.supernet import check_batch, check_images
 from optuna_ofa.training import seeded
 
 
+def _has_batches(loader: Any) -> bool:
+    return isinstance(loader, Iterable) and not isinstance(
+        loader, str | bytes | Mapping | Set | Tensor | np.ndarray | range
+    )
+
+
 def _gives_batches(loader: Any) -> bool:
     if isinstance(loader, Iterable):
-        return not isinstance(loader, str | bytes | Mapping | Set | Tensor | np.ndarray | range)
+        return _has_batches(loader)
     inspect.signature(loader).bind(224)
     return not isinstance(loader, type)
 
@@ -35,7 +42,14 @@ Loader = Annotated[
 ]
 
 
-def take_images(loader: Iterable[Any], n: int = 2_000, *, seed: int = 0) -> Tensor:
+Batches = Annotated[
+    Iterable[Any],
+    Instead("batches of images, alone or with labels, such as a torch DataLoader", _has_batches),
+]
+
+
+@checked
+def take_images(loader: Batches, n: Positive = 2_000, *, seed: Seed = 0) -> Tensor:
     """Return the first images of a loader, to recalibrate all subnets with the same ones.
 
     The statistics of a subnet depend on the images, so take them once, from training images
@@ -61,8 +75,6 @@ def take_images(loader: Iterable[Any], n: int = 2_000, *, seed: int = 0) -> Tens
         InvalidArgumentError: If ``n`` is not positive, or the loader is empty or gives something
             else, or images of several sizes.
     """
-    if n < 1:
-        raise InvalidArgumentError(f"`n` must be positive, but got {n}.")
     found = first_batches(loader, n, "loader", seed)
     sizes = {tuple(images.shape[1:]) for images in found}
     if len(sizes) > 1:
@@ -111,7 +123,7 @@ def _seeded_loader(loader: object, seed: int) -> Iterator[None]:
     generators = [g for g in found if isinstance(g, torch.Generator)]
     states = [g.get_state() for g in generators]
     try:
-        with seeded(seed):
+        with seeded(seed % 2**32):  # numpy takes no larger one
             for generator in generators:
                 generator.manual_seed(seed)
             yield

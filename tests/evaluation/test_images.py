@@ -124,7 +124,9 @@ class TestTakeImages:
     @pytest.mark.parametrize(
         ("loader", "n", "message"),
         [
-            pytest.param([IMAGES], 0, "`n` must be positive, but got 0", id="n"),
+            pytest.param([IMAGES], 0, "`n` must be .* at least 1, but got 0", id="n"),
+            pytest.param(IMAGES, 5, "`loader` must be batches of images", id="tensor"),
+            pytest.param(7, 5, "`loader` must be batches of images", id="number"),
             pytest.param([], 5, "`loader` must give at least one image", id="empty"),
             pytest.param(["a"], 5, "tensors of images, .* batch 0 has a str", id="text"),
             pytest.param([IMAGES.double()], 5, "float32.*batch 0 has a torch.float64", id="double"),
