@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
@@ -38,7 +39,8 @@ def checked_objective(problem: Problem, objective: Objective) -> Objective:
 def require_own(problem: Problem, values: Any, params: dict[str, Any], where: str) -> None:
     """Refuse values that the objectives cannot have, or that are in each other's places.
 
-    What is no row of numbers for the objectives is left to Optuna, which fails such trials.
+    What is no row of numbers for the objectives is left to Optuna, which fails such trials, and
+    infinite values are, with which they enter no front.
 
     Args:
         problem: The problem.
@@ -54,7 +56,7 @@ def require_own(problem: Problem, values: Any, params: dict[str, Any], where: st
     """
     if values is None:
         return
-    row = numbers(values, where).tolist()
+    row = [v if math.isfinite(v) else math.nan for v in numbers(values, where).tolist()]
     if len(row) != len(problem.objectives):
         return
     require_measured(problem.objectives, row, where)

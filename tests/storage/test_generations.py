@@ -117,7 +117,7 @@ def test_nothing_is_summed_up_where_all_is_kept(make_study: Make, sqlite: str) -
 
 @pytest.mark.parametrize("keep", ["best", None, True], ids=str)
 def test_other_values_are_refused(make_study: Make, sqlite: str, keep: Any) -> None:
-    rule = f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}"
+    rule = f"`keep` must be one of 'all', 'front', 'sample', but got {keep!r}"
     with pytest.raises(InvalidArgumentError, match=rule):
         make_study(storage=sqlite, study_name="a", keep=keep)
     assert not Path(sqlite.removeprefix("sqlite:///")).exists()

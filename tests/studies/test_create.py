@@ -137,8 +137,8 @@ class TestArguments:
         [
             ("top1", 7500, "in percent, from 0 to 100"),
             ("top1", -1, "in percent, from 0 to 100"),
-            ("top1", True, "numbers"),
-            ("top1", "75", "numbers"),
+            ("top1", True, "number"),
+            ("top1", "75", "number"),
             ("latency_ms", 0, "positive"),
             ("n_macs", -3e8, "positive"),
         ],

@@ -115,3 +115,9 @@ def test_other_parameters_may_be_enqueued_beside_some_of_the_space(make_study: M
     study = make_study()
     study.enqueue_trial({"resolution": study.space.resolutions[0], "rate": 0.1})
     assert [t.state for t in study.trials] == [TrialState.WAITING]
+
+
+def test_infinite_values_are_left_to_optuna(make_study: Make) -> None:
+    study = make_study()
+    study.add_trial(create_trial(values=(float("-inf"), float("inf"))))
+    assert [t.state for t in study.trials] == [TrialState.COMPLETE]
