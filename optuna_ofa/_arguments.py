@@ -76,7 +76,7 @@ def _can_be_folder(path: Any) -> bool:
     return where.is_dir() and os.access(where, os.W_OK)
 
 
-AnyPath = str | os.PathLike[str]
+AnyPath = Annotated[str | os.PathLike[str], Rule("a path", lambda path: str(path) != "")]
 OutputFile = Annotated[
     AnyPath, Rule("a file in a folder that exists and can be written to", _can_be_file)
 ]

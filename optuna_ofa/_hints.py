@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import types
@@ -56,6 +57,8 @@ def rule_of(hint: Any) -> Rule:
         return Rule("numbers, as an array or nested sequences", _is_numeric)
     if isinstance(hint, Hashable) and hint in _TYPES:
         return _TYPES[hint]
+    if isinstance(hint, typing.TypeVar):
+        return rule_of(hint.__bound__ or Any)
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         instead = [a for a in args[1:] if isinstance(a, Instead)]
@@ -94,7 +97,7 @@ def _generic_rule(origin: Any, args: tuple[Any, ...]) -> Rule:
     if origin is os.PathLike:
         return _TYPES[Path]
     if origin is Callable:
-        return Rule("a function", callable)
+        return _function_rule(args[0])
     if origin is np.ndarray:
         return _array_rule(args)
     if origin is tuple and args[-1] is not Ellipsis:
@@ -104,6 +107,25 @@ def _generic_rule(origin: Any, args: tuple[Any, ...]) -> Rule:
     if issubclass(origin, Iterable):
         return _container_rule(origin, rule_of(args[0]))
     return _class_rule(origin)
+
+
+def _function_rule(parameters: Any) -> Rule:
+    """Return the rule of functions that take as many arguments as are named."""
+    if not isinstance(parameters, list):
+        return Rule("a function", callable)
+    n = len(parameters)
+
+    def accepts(value: Any) -> bool:
+        if isinstance(value, type):
+            return False
+        try:
+            signature = inspect.signature(value)
+        except ValueError:  # of a builtin, which does not tell
+            return callable(value)
+        signature.bind(*parameters)
+        return True
+
+    return Rule(f"a function of {n} argument{'s' * (n != 1)}", accepts)
 
 
 def _array_rule(args: tuple[Any, ...]) -> Rule:
@@ -134,7 +156,7 @@ def _container_rule(origin: Any, element: Rule) -> Rule:
         if isinstance(value, str | bytes):
             return False
         if isinstance(value, np.ndarray):
-            return value.ndim > 0 and element is not _TYPES[str]
+            return value.ndim > 0 and element.failure("", 1) is None
         if origin is Iterable:
             return iter(value) is not None
         return isinstance(value, Sequence)

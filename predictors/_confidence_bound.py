@@ -29,8 +29,6 @@ class ConfidenceBound(Predictor):
 
     @checked
     def __init__(self, predictor: Predictor, k: NonNegativeFloat = 1.0) -> None:
-        if not (np.isfinite(k) and k >= 0):
-            raise InvalidArgumentError(f"`k` must be finite and not negative, but got {k}.")
         space = predictor.space
         if predictor.predict_std(space.to_matrix([space.smallest()])) is None:
             raise InvalidArgumentError(

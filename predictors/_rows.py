@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optuna_ofa._arguments import argument_called
 from optuna_ofa._plausible import numbers, require_plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, first_of_each, keys_of
@@ -43,11 +44,12 @@ def measured_rows(
         InvalidArgumentError: If the lengths differ, a value is no percentage, fewer than five
             subnets are different, or all have one accuracy.
     """
-    matrix = (
-        space.canonicalize(space.check(subnets))
-        if isinstance(subnets, np.ndarray)
-        else space.to_matrix(subnets)
-    )
+    with argument_called("subnets", "matrix"):
+        matrix = (
+            space.canonicalize(space.check(subnets))
+            if isinstance(subnets, np.ndarray)
+            else space.to_matrix(subnets)
+        )
     values = _percentages(top1, len(matrix))
     n_different = len(first_of_each(keys_of(matrix)))
     if n_different < LEAST_SUBNETS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ N_TRIALS = 200
 _VIEW = "optuna_ofa:view_of"  # attribute of a copy: the name of the study that it shows
 
 
+@runtime_checkable
 class _Copyable(Findings, Protocol):
     """A study that can be copied, as `SubnetStudy`."""
 

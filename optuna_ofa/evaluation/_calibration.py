@@ -64,7 +64,7 @@ class Calibration:
 
     def _take(self, source: Loader | Tensor, resolution: int) -> Tensor:
         if isinstance(source, Tensor):
-            images = source[: self._n]
+            images = source[: self._n] if source.ndim else source
         else:
             loader = opened(source, resolution, "calibration")
             found = first_batches(loader, self._n, "calibration", _SEED)

@@ -11,7 +11,7 @@ import optuna
 import torch
 from optuna.storages import BaseStorage
 
-from optuna_ofa._arguments import StorageUrl, checked
+from optuna_ofa._arguments import StorageUrl, argument_called, checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies
 from optuna_ofa.evaluation._calibration import Calibration
@@ -153,7 +153,8 @@ def _asked(
     if isinstance(subnets, np.ndarray):
         resolutions = subnets[:, 0].tolist() if subnets.ndim == 2 else []
         space = SearchSpace(family, resolution={*family.resolutions, *resolutions})
-        return space, space.from_matrix(subnets)
+        with argument_called("subnets", "matrix"):
+            return space, space.from_matrix(subnets)
     listed = [subnets] if isinstance(subnets, Subnet) else list(subnets)
     space = SearchSpace(family, resolution={*family.resolutions, *(s.resolution for s in listed)})
     return space, space.from_matrix(space.to_matrix(listed))

@@ -119,7 +119,7 @@ def _named(
     hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource],
 ) -> dict[str, HardwareSource]:
     """Return the devices by name."""
-    if isinstance(hardware, str | Path | LatencyTable | Predictor) or not hardware:
+    if isinstance(hardware, str | Path | LatencyTable | Predictor) or not len(hardware):
         raise InvalidArgumentError(
             f"`hardware` must be a sequence or mapping of devices, at least one, but got "
             f"{hardware!r}."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
+from optuna_ofa._rules import Rule
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import METRICS
 
@@ -46,7 +48,9 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
 
 
 @checked
-def nondominated(values: Values) -> NDArray[np.bool_]:
+def nondominated(
+    values: Annotated[Values, Rule("points, one a row", lambda values: values.ndim == 2)],
+) -> NDArray[np.bool_]:
     """Return whether no other point dominates a point, ``(n,)``; of equal points all."""
     if len(values) == 0:
         return np.zeros(0, dtype=bool)

@@ -17,7 +17,7 @@ from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling._table import build_table
 from optuna_ofa.profiling.on_device import MANIFEST, Runtime
-from optuna_ofa.space import Family, SearchSpace, require_family
+from optuna_ofa.space import Family, SearchSpace, find_family, require_family
 
 Method = Literal["networks", "layers"]
 PLAN = "profile.json"
@@ -107,7 +107,7 @@ def table_from_folder(
 
 def as_space(space: AnyPath | Family | SearchSpace) -> SearchSpace:
     """Return the space, or the whole space of a family."""
-    return space if isinstance(space, SearchSpace) else SearchSpace(space)
+    return space if isinstance(space, SearchSpace) else SearchSpace(find_family(space, "space"))
 
 
 def _sizes(space: SearchSpace, resolutions: Sequence[int] | None) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from optuna_ofa._arguments import check_argument
+from optuna_ofa._arguments import check_argument, checked
 from optuna_ofa._rules import shown
 from optuna_ofa.exceptions import (
     FamilyMismatchError,
@@ -100,6 +100,7 @@ class Subnet:
         return data
 
     @classmethod
+    @checked
     def from_dict(cls, data: Mapping[str, Any], family: Family | None = None) -> Subnet:
         """Read what `to_dict` wrote.
 
@@ -131,6 +132,7 @@ class Subnet:
         return json.dumps(self.to_dict())
 
     @classmethod
+    @checked
     def from_json(cls, text: str, family: Family | None = None) -> Subnet:
         """Read what `to_json` wrote; see `from_dict`.
 
@@ -200,7 +202,9 @@ def checked_entries(
     Raises:
         InvalidSubnetError: If an active entry is none of its choices, or one is missing.
     """
-    if not isinstance(entries, Sequence | np.ndarray) or isinstance(entries, str | bytes):
+    if isinstance(entries, np.ndarray):
+        entries = entries.tolist()
+    if not isinstance(entries, Sequence) or isinstance(entries, str | bytes):
         raise InvalidSubnetError(f"`{name}` must be a sequence, but got {shown(entries)}.")
     if len(entries) != len(allowed):
         raise InvalidSubnetError(

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from optuna_ofa._arguments import Positive, checked
+from optuna_ofa._rules import Rule
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
+ImageTensor = Annotated[
+    Tensor,
+    Rule(
+        "a tensor of images, (n, channels, height, width)",
+        lambda images: images.ndim == 4 and images.is_floating_point() and len(images) > 0,
+    ),
+]
+
 
 @checked
-def resize_images(images: Tensor, resolution: Positive) -> Tensor:
+def resize_images(images: ImageTensor, resolution: Positive) -> Tensor:
     """Return the images at a resolution: as they are, or resized bilinearly with antialiasing.
 
     Args:

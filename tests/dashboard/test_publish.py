@@ -251,7 +251,7 @@ class TestWhileSearching:
         assert "none was found" in note_of(study)
 
     def test_numbers_below_one_are_refused(self) -> None:
-        with pytest.raises(InvalidArgumentError, match="`n_generations` must be at least 1"):
+        with pytest.raises(InvalidArgumentError, match="`n_generations` must be a whole number"):
             PublishEvery(0)
 
 
