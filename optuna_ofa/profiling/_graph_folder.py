@@ -84,6 +84,7 @@ def write_folder(
         InvalidArgumentError: If the folder has other graphs, or nothing writes graphs for the
             runtime in that precision.
         FamilyMismatchError: If the folder has graphs of another family; says what differs.
+        FormatError: If what the folder says of its graphs is damaged.
     """
     suffix, batch, precision = settings.graph_suffix, settings.batch, settings.precision
     write = find_writer(suffix, precision)
@@ -99,11 +100,10 @@ def write_folder(
     }
     path = folder / MANIFEST
     wrapped = json.loads(json.dumps(FORMAT.wrap(manifest)))
-    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else wrapped
-    if there != wrapped:
-        require_family(
-            family_from_json(there.get("family"), str(path)), family, "folder", str(path)
-        )
+    there = FORMAT.read(path) if path.is_file() else wrapped
+    theirs = family_from_json(there.get("family"), str(path))
+    require_family(theirs, family, "folder", str(path))
+    if {**there, "family": None} != {**wrapped, "family": None}:
         raise InvalidArgumentError(
             f"`folder` must be new, or have the same graphs, but {folder} has others."
         )

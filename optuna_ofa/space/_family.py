@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from optuna_ofa._files import JsonFormat
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family_checks import check_table
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
@@ -111,6 +113,22 @@ class Family:
     def to_dict(self) -> dict[str, Any]:
         """Return the table, JSON-ready."""
         return to_table(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Family:
+        """Read what `to_dict` returned.
+
+        Raises:
+            InvalidArgumentError: If it is no table of a family, or breaks a rule.
+        """
+        try:
+            stages = tuple(Stage(**stage) for stage in data["stages"])
+            parts = {"stem": Stem(**data["stem"]), "stages": stages, "head": Head(**data["head"])}
+            return cls(**{**data, **parts})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidArgumentError(
+                f"`data` must be the table of a family, but: {error!r:.200}."
+            ) from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table as JSON, which `get_family` reads, whole or not at all."""

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.space._families import known_families
 from optuna_ofa.space._family import Family
-from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import differences
 
 
@@ -33,25 +32,24 @@ def family_from_json(table: Any, where: str = "the table") -> Family:
             )
         return known
     try:
-        parts = {
-            "stem": Stem(**table["stem"]),
-            "stages": tuple(Stage(**stage) for stage in table["stages"]),
-            "head": Head(**table["head"]),
-        }
         _require_published(table, where)
-        return Family(**{**table, **parts})
-    except FamilyMismatchError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Family.from_dict(table)
+    except (InvalidArgumentError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(
             f"`family` of {where} must be the table of a family, but: {error}"
         ) from error
 
 
-def _require_published(table: Mapping[str, Any], where: str) -> None:
+def _is_table(table: Any) -> bool:
+    names = {field.name for field in fields(Family)}
+    return isinstance(table, Mapping) and table.keys() == names and isinstance(table["name"], str)
+
+
+def _require_published(table: Any, where: str) -> None:
     """Refuse a table that only has the name of a published family."""
-    published = next((f for f in known_families() if f.name == table["name"]), None)
-    if published is None or table.keys() != {field.name for field in fields(Family)}:
+    known = {family.name: family for family in known_families()}
+    published = known.get(table["name"]) if _is_table(table) else None
+    if published is None:
         return
     found = differences(table, published.to_dict(), f"in {where}", "in the published family")
     if found:

@@ -105,10 +105,10 @@ def study(
         raise InvalidArgumentError(
             f"`study_name` must be a text that is not empty, or None, but got {study_name!r}."
         )
-    store = open_shared(storage)
-    stored = None
+    store = stored = None
     if space is None:
         _require_unset(objectives=objectives, constraints=constraints, caution=caution or None)
+        store = open_shared(storage)
         with storage_errors(storage):
             stored = read_stored(store, study_name)
         space, caution, load_if_exists = stored.space, stored.caution, True
@@ -152,6 +152,7 @@ def study(
     sampler.problem = problem
     if keep not in get_args(Keep):
         raise InvalidArgumentError(f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}.")
+    store = store or open_shared(storage)  # only now, for nothing is made for a wrong argument
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)
         made = SubnetStudy(
@@ -241,8 +242,8 @@ def _require_same(
             f"`study_name` must be of a study that optuna_ofa made, but {name!r} was not made by "
             f"it."
         )
-    if stored["family"] != description["family"]:
-        theirs, ours = (family_from_json(d["family"]) for d in (stored, description))
+    theirs, ours = (family_from_json(d["family"], name) for d in (stored, description))
+    if theirs != ours:
         raise StudyMismatchError(
             f"`study_name` must be of a study of the family {ours.name} as it is, but {name!r} is "
             f"of {'another' if theirs.name == ours.name else theirs.name}: "
@@ -250,7 +251,7 @@ def _require_same(
         )
     predictions = {m: stored["predictions"].get(m) for m in description["predictions"]}
     stored = {**stored, "predictions": predictions}
-    different = [k for k, value in description.items() if stored.get(k) != value]
+    different = [k for k, v in description.items() if k != "family" and stored.get(k) != v]
     if different:
         key = different[0]
         raise StudyMismatchError(

@@ -38,8 +38,9 @@ def changed_stage(**changes: Any) -> Family:
 
 @pytest.mark.parametrize("family", [*known_families(), OWN], ids=lambda family: family.name)
 def test_a_table_is_read_back_from_json(family: Family) -> None:
-    read = family_from_json(json.loads(json.dumps(family.to_dict())))
-    assert read == family
+    table = json.loads(json.dumps(family.to_dict()))
+    read = family_from_json(table)
+    assert read == family == Family.from_dict(table)
     assert read.fingerprint == family.fingerprint
 
 
@@ -108,7 +109,11 @@ def test_a_damaged_table_is_refused(change: dict[str, Any], message: str) -> Non
         family_from_json({**OWN.to_dict(), **change}, "x.json")
 
 
-@pytest.mark.parametrize("table", ["own", None, [], {}], ids=repr)
+@pytest.mark.parametrize(
+    "table",
+    ["own", None, [], {}, 7, dict.fromkeys(get_family("ofa_resnet50").to_dict(), "ofa_resnet50")],
+    ids=lambda table: repr(table)[:20],
+)
 def test_no_table_is_refused(table: Any) -> None:
     with pytest.raises(FormatError, match="`family` of the table must be the table of a family"):
         family_from_json(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,10 @@ def test_a_predictor_of_measured_subnets_is_hardware_by_its_file(url: str, tmp_p
     first.search(20)
     again = optuna_ofa.study(storage=url, study_name="mine")
     assert isinstance(again.problem.predictors["latency_ms"], NetworkLatencyPredictor)
+
+
+def test_other_aliases_are_the_same_family(url: str) -> None:
+    costs = {"objectives": ("n_macs", "n_params"), "storage": url, "study_name": "mine"}
+    optuna_ofa.study(OWN, **costs)
+    other = replace(OWN, aliases=("yours",))
+    assert optuna_ofa.study(other, **costs, load_if_exists=True).space.family == OWN
