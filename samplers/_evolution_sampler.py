@@ -116,6 +116,14 @@ class NSGAIISampler(SubnetSampler):
         self.sync(study)
         return self.evolution.ask(1)
 
+    def is_known(self, row: Matrix) -> bool:
+        """Return whether a subnet, ``(1, n_genes)``, was evaluated or is, as far as was read."""
+        return bool(self.evolution.knows(row)[0])
+
+    def release(self, row: Matrix) -> None:
+        """Take back a subnet that was proposed, ``(1, n_genes)``, and is not evaluated."""
+        self.evolution.release(row)
+
     def sync(self, study: Study) -> None:
         """Take in the trials that have finished since the last call, whoever ran them."""
         finished = self._finished.new(study._get_trials(deepcopy=False, use_cache=True))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import abc
+import contextlib
+import itertools
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optuna.exceptions import TrialPruned
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
-from optuna_ofa.exceptions import InvalidSubnetError
+from optuna_ofa.exceptions import InvalidSubnetError, SearchSpaceExhaustedError
 from optuna_ofa.problem import Orientation, Problem, constraints_of, system_attributes
+from optuna_ofa.samplers._claims import Claims, claimed, row_of
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -18,6 +23,12 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+_N_ATTEMPTS = 20  # to complete parameters that are fixed in part to a new subnet
+
+
+class NothingLeftError(SearchSpaceExhaustedError, TrialPruned):
+    """Every subnet is taken; to `optuna.Study.optimize` the trial is pruned."""
 
 
 class SubnetSampler(BaseSampler, abc.ABC):
@@ -41,10 +52,49 @@ class SubnetSampler(BaseSampler, abc.ABC):
         self.problem: Problem | None = None
         self._random = RandomSampler(seed=seed)
         self._finished = FinishedTrials()
+        self._claims = Claims(space, self.counts)
+        self._lock = threading.Lock()  # of the threads of one process
+
+    def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     @abc.abstractmethod
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
-        """Return the subnet of a trial, ``(1, n_genes)``. Called once for each new trial."""
+        """Return a subnet for a trial, ``(1, n_genes)``, which differs with every call.
+
+        Called for each new trial until a subnet is found that no other trial has claimed.
+
+        Raises:
+            SearchSpaceExhaustedError: If none is left.
+        """
+
+    @abc.abstractmethod
+    def is_known(self, row: Matrix) -> bool:
+        """Return whether a subnet, ``(1, n_genes)``, was evaluated or is, as far as was read."""
+
+    def release(self, row: Matrix) -> None:
+        """Take back a subnet that was proposed, ``(1, n_genes)``, and is not evaluated."""
+
+    def counts(self, trial: FrozenTrial) -> bool:
+        """Return whether a finished trial stands for an evaluation of its subnet."""
+        return True
+
+    def n_left(self, keys: set[int]) -> int:
+        """Return how many subnets may be proposed beside those with these keys."""
+        return self.space.n_subnets - len(keys)
+
+    def is_exhausted(self, study: Study) -> bool:
+        """Return whether no subnet is left for a new trial, and none waits to be run."""
+        with self._lock:
+            return self._claims.all_taken(study, self.n_left, self._n_proposable)
+
+    @property
+    def _n_proposable(self) -> int:
+        return self.space.n_subnets
 
     @property
     def scales(self) -> Mapping[str, float]:
@@ -66,9 +116,57 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return the parameters of a new subnet."""
-        (params,) = self.space.to_params(self.propose(study, trial))
+        """Return the parameters of a subnet that no other trial of the study evaluates.
+
+        Where none is left, `optuna.Study.optimize` stops, as with Optuna's `GridSampler`.
+
+        Raises:
+            SearchSpaceExhaustedError: If none is left; it prunes a trial of `optimize`, which was
+                made while others took the last subnets.
+        """
+        row = claimed(self.space, trial)  # a retry goes on with the subnet that it had
+        if row is None:
+            try:
+                with self._lock:
+                    row = self._claim(study, trial)
+            except SearchSpaceExhaustedError as error:
+                _stop(study)
+                raise NothingLeftError(str(error)) from error
+            self._stop_at_end(study)
+        (params,) = self.space.to_params(row)
         return {name: params[name] for name in search_space}
+
+    def _claim(self, study: Study, trial: FrozenTrial) -> Matrix:
+        """Return the first proposal that this trial may evaluate."""
+        fixed = trial.system_attrs.get("fixed_params", {})
+        for attempt in itertools.count():
+            self._claims.see(study._get_trials(deepcopy=False, use_cache=True))
+            row = proposed = self.propose(study, trial)
+            if fixed:
+                row = self._with(proposed, {**fixed, **trial.params})
+                if (row != proposed).any():
+                    self.release(proposed)
+                    if self.is_known(row) and attempt < _N_ATTEMPTS:
+                        continue
+            is_ours = self._claims.make(study, trial, row)
+            if is_ours or (fixed and attempt >= _N_ATTEMPTS):
+                return row
+            if is_ours is None:
+                self.release(row)
+        raise AssertionError  # unreachable
+
+    def _with(self, row: Matrix, fixed: Mapping[str, Any]) -> Matrix:
+        """Return a subnet with some fixed parameters; as it is if they are not of the space."""
+        own = {name: value for name, value in fixed.items() if name in self.space.distributions}
+        try:
+            return self.space.from_params([{**self.space.to_params(row)[0], **own}])
+        except InvalidSubnetError:
+            return row
+
+    def _stop_at_end(self, study: Study) -> None:
+        """Stop `optuna.Study.optimize` where every subnet was evaluated or is."""
+        if self.is_exhausted(study):
+            _stop(study)
 
     def sample_independent(
         self,
@@ -88,6 +186,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Note the constraints of the problem in a trial, and what Optuna Dashboard reads."""
+        self._stop_at_end(study)
         if state not in (TrialState.COMPLETE, TrialState.PRUNED):
             return
         excess = dict(constraints_of(trial))
@@ -134,7 +233,10 @@ class SubnetSampler(BaseSampler, abc.ABC):
 
     def genotype(self, trial: FrozenTrial) -> Matrix | None:
         """Return the canonical row of a trial, ``(1, n_genes)``; None if it is not of the space."""
-        try:
-            return self.space.from_params([trial.params])
-        except InvalidSubnetError:  # of another objective, or from before a restriction
-            return None
+        return row_of(self.space, trial)
+
+
+def _stop(study: Study) -> None:
+    """Start no more trials; nothing happens outside of `optuna.Study.optimize`."""
+    with contextlib.suppress(RuntimeError):
+        study.stop()

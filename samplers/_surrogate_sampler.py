@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import (
     NOT_MEASURED,
+    PREDICTED,
     PREDICTION,
     PREDICTION_STD,
     Evaluated,
@@ -27,7 +27,7 @@ from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers._trials import MeasuredTrials
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.samplers.models._search import LEAST_MEASURED, SurrogateSearch
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.space import Matrix, SearchSpace, keys_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -114,6 +114,9 @@ class SurrogateSampler(SubnetSampler):
         }
         one = Orientation((1.0,), (0,))
         SurrogateSearch(space, orientation=one, objectives=[None], **self._options)  # checks them
+        self._pool = (
+            None if pool is None else set(keys_of(space.canonicalize(space.check(pool))).tolist())
+        )
         self._problem = problem
         self._entropy = secrets.randbits(128) if seed is None else seed
         self._n_rounds = 0
@@ -121,14 +124,6 @@ class SurrogateSampler(SubnetSampler):
         self._search: SurrogateSearch | None = None
         self._searched_for: tuple[Any, ...] = ()
         self._queue: Evaluated | None = None
-        self._lock = threading.Lock()
-
-    def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
-        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
@@ -202,12 +197,27 @@ class SurrogateSampler(SubnetSampler):
 
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
         """Return the next subnet of the batch, or the first one of a new batch."""
-        with self._lock:
-            self._trials.read(study._get_trials(deepcopy=False, use_cache=True))
-            one = self._next(study)
-            self._trials.assign(trial.number, one.matrix)
+        self._trials.read(study._get_trials(deepcopy=False, use_cache=True))
+        one = self._next(study)
+        self._trials.assign(trial.number, one.matrix)
         self._note(study, trial, one)
         return one.matrix
+
+    def is_known(self, row: Matrix) -> bool:
+        """Return whether a subnet, ``(1, n_genes)``, was measured, has failed or runs."""
+        return self._trials.is_taken(row)
+
+    def counts(self, trial: FrozenTrial) -> bool:
+        """Return whether a finished trial is no prediction."""
+        return trial.user_attrs.get("kind") != PREDICTED
+
+    def n_left(self, keys: set[int]) -> int:
+        """Return how many subnets may be proposed beside those with these keys."""
+        return super().n_left(keys) if self._pool is None else len(self._pool - keys)
+
+    @property
+    def _n_proposable(self) -> int:
+        return self.space.n_subnets if self._pool is None else len(self._pool)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None

@@ -87,8 +87,8 @@ class MeasuredTrials:
             else:
                 self._failed.append(row)
         for trial in self._finished.unfinished(trials):
-            if trial.state == TrialState.RUNNING and trial.number not in self._running:
-                row = self._genotype(trial)  # None until its parameters are suggested
+            if trial.state == TrialState.RUNNING:
+                row = self._genotype(trial)  # None until it has claimed one
                 if row is not None:
                     self._running[trial.number] = row
 

@@ -27,6 +27,7 @@ from optuna_ofa.problem._told import (
 )
 from optuna_ofa.problem._vocabulary import (
     ASKED as ASKED,
+    CLAIM as CLAIM,
     DESCRIPTION as DESCRIPTION,
     MEASURED as MEASURED,
     MEASURED_BY as MEASURED_BY,

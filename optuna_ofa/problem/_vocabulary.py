@@ -17,6 +17,9 @@ NOT_MEASURED = "not measured"
 # System attribute of a trial that `SubnetStudy.ask_batch` has started; Optuna's retries inherit it.
 ASKED = "optuna_ofa:asked"
 
+# System attribute of a trial: the genes of the subnet that it is going to evaluate.
+CLAIM = "optuna_ofa:claim"
+
 # User attribute of a study that says what it searches for.
 DESCRIPTION = "optuna_ofa"
 

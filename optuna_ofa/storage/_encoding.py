@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from optuna_ofa.exceptions import InvalidSubnetError
-from optuna_ofa.problem import Items, in_parts
+from optuna_ofa.problem import CLAIM, Items, in_parts
 from optuna_ofa.space import Family, GeneKind, Matrix, SearchSpace, full_depth, genotype_row
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
@@ -145,17 +145,21 @@ def decode_trials(space: SearchSpace, trials: Sequence[FrozenTrial]) -> Decoded:
     """Rows of subnets of Optuna's trials, and which are of the space."""
     ours = np.array(["subnet" in trial.user_attrs for trial in trials], dtype=bool)
     subnets = [t.user_attrs["subnet"] for t in trials if "subnet" in t.user_attrs]
-    # those of an enqueued trial are fixed until it runs
-    params = [
-        {**t.system_attrs.get("fixed_params", {}), **t.params}
-        for t in trials
-        if "subnet" not in t.user_attrs
-    ]
+    params = [_known_params(space, t) for t in trials if "subnet" not in t.user_attrs]
     matrix = np.zeros((len(trials), len(space.genes)), dtype=np.int16)
     good = np.zeros(len(trials), dtype=bool)
     matrix[ours], good[ours] = _decode_dicts(space, subnets)
     matrix[~ours], good[~ours] = decode_params(space, params)
     return matrix, good
+
+
+def _known_params(space: SearchSpace, trial: FrozenTrial) -> Mapping[str, Any]:
+    """Return the parameters of a trial; before it has all of them, fixed ones or its claim."""
+    known = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    claim = trial.system_attrs.get(CLAIM, ())
+    if trial.state.is_finished() or len(claim) != len(space.genes):
+        return known
+    return {**space.to_params(np.array([claim], dtype=np.int16))[0], **known}
 
 
 def _decode(space: SearchSpace, items: Items, convert: Callable[[Items], Matrix]) -> Decoded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -24,12 +26,13 @@ from optuna_ofa.evaluation import Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
 from optuna_ofa.problem import Evaluated, Keep, Kind, Problem
-from optuna_ofa.samplers import Evolution, NSGAIISampler, SubnetSampler
+from optuna_ofa.samplers import Evolution, NothingLeftError, NSGAIISampler, SubnetSampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import Store, is_retry, make_study, open_shared, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import Engine, ProposeGuests
 from optuna_ofa.studies._own import Objective, checked_objective, require_own, require_trial
+from optuna_ofa.studies._single import choose_subnet, has_subnet, is_queued, require_left
 from optuna_ofa.studies._tell import Measured
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.verification import Measure, Points, Verification, verify
@@ -97,6 +100,7 @@ class SubnetStudy(optuna.Study):
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
         self._leaves_retries = False  # to those who measure
+        self._asking = threading.Lock()
         self.engine = Engine(
             problem, open_store(self._storage, study_name, problem, keep), evolution
         )
@@ -225,6 +229,11 @@ class SubnetStudy(optuna.Study):
     def optimize(self, func: Objective, *args: Any, **kwargs: Any) -> None:
         """Run an objective of your own; everything else is as in `optuna.Study.optimize`.
 
+        No subnet is evaluated twice, whatever other threads and processes do at the same time:
+        each trial claims the one that it evaluates. Ends early, without an error, when no subnet
+        is left. Trials that wait, because they were enqueued or because the process that measured
+        them died, are run first.
+
         Args:
             func: Takes a trial, calls ``study.space.suggest(trial)`` and returns the objectives'
                 values in their order and units.
@@ -239,7 +248,64 @@ class SubnetStudy(optuna.Study):
         Warns:
             ImplausibleValueWarning: An accuracy is probably a fraction.
         """
-        super().optimize(checked_objective(self.problem, func), *args, **kwargs)
+        with contextlib.suppress(NothingLeftError):
+            super().optimize(checked_objective(self.problem, func), *args, **kwargs)
+
+    def ask(
+        self, fixed_distributions: Mapping[str, BaseDistribution] | None = None
+    ) -> optuna.Trial:
+        """Start a trial, as `optuna.Study.ask` does; its subnet is chosen at once.
+
+        Args:
+            fixed_distributions: Parameters that are suggested at once.
+
+        Raises:
+            SearchSpaceExhaustedError: If no subnet is left; there is no new trial then.
+        """
+        self._thread_local.cached_all_trials = None  # as Optuna does
+        with self._asking:  # threads, so that no trial is made for which no subnet is left
+            trial_id = self._pop_waiting_trial_id()
+            if trial_id is None:
+                require_left(self, self.space)
+                trial_id = self._storage.create_new_trial(self._study_id)
+            trial = optuna.Trial(self, trial_id)
+            choose_subnet(self, trial)
+        for name, distribution in (fixed_distributions or {}).items():
+            trial._suggest(name, distribution)
+        return trial
+
+    def enqueue_trial(
+        self,
+        params: dict[str, Any],
+        user_attrs: dict[str, Any] | None = None,
+        skip_if_exists: bool = False,
+    ) -> None:
+        """Enqueue a trial, as `optuna.Study.enqueue_trial` does.
+
+        Parameters of blocks that a subnet does not have make no difference. A subnet that waits
+        already is not enqueued again; one that was evaluated is, to evaluate it once more.
+
+        Args:
+            params: Parameters of a subnet, or some of them.
+            user_attrs: User attributes of the trial.
+            skip_if_exists: Whether not to enqueue a subnet of which there is any trial, a
+                predicted one too.
+        """
+        if not is_queued(self.space, self.store, params):
+            super().enqueue_trial(params, user_attrs, skip_if_exists)
+
+    def _should_skip_enqueue(self, params: Mapping[str, Any]) -> bool:
+        evaluated = self.engine.results().matrix
+        return has_subnet(self.space, self.store, evaluated, params) or (
+            super()._should_skip_enqueue(params)
+        )
+
+    def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
+        return {key: value for key, value in super().__getstate__().items() if key != "_asking"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._asking = threading.Lock()
 
     def tell(
         self,

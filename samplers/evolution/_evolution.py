@@ -171,6 +171,10 @@ class Evolution:
         """Never propose these subnets: failed, or running elsewhere."""
         self._blocked.update(keys_of(matrix).tolist())
 
+    def release(self, matrix: Matrix) -> None:
+        """Take back subnets that were proposed and are not evaluated; they may come again."""
+        self._blocked.difference_update(keys_of(matrix).tolist())
+
     def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
         """Return which subnets have results, are proposed or forbidden, ``(n,)``."""
         return self._is_known(keys_of(matrix))
