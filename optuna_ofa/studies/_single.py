@@ -72,6 +72,8 @@ def has_subnet(
 
 def _row(space: SearchSpace, params: Mapping[str, Any]) -> Matrix | None:
     """Return the canonical row of parameters; None where they are not of one subnet."""
+    if not isinstance(params, Mapping):  # Optuna refuses it
+        return None
     try:
         return space.from_params([params])
     except InvalidSubnetError:
