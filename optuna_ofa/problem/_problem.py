@@ -253,10 +253,11 @@ class Problem:
             if best == worst:  # the predictor fails for all that was tried; the search will say so
                 continue
             if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
+                digits = metric.decimals([bound, best])  # as many as tell the two apart
                 sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
                 raise InfeasibleConstraintError(
                     f"`constraints` must be reachable, but {name} {sign} {metric.amount(bound)} is "
-                    f"not: the {end} reachable value is {metric.amount(round(best, 3))}."
+                    f"not: the {end} reachable value is {metric.text(best, n=digits)}."
                 )
 
     def describe(self) -> dict[str, Any]:
