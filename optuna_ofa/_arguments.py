@@ -34,6 +34,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 LARGEST = 2**31 - 1  # of a count: what C libraries take
 
 
+def whole(least: int) -> Rule:
+    """Return the rule of counts from ``least`` on."""
+    return Rule(f"a whole number of at least {least}", lambda n: least <= n <= LARGEST)
+
+
 def at_least(least: float) -> Rule:
     """Return the rule of numbers from ``least`` on."""
     return Rule(f"a number of at least {least}", lambda value: value >= least)
@@ -49,8 +54,8 @@ def not_empty(text: str) -> Rule:
     return Rule(text, lambda value: len(value) > 0)
 
 
-Count = Annotated[int, Rule("a whole number of at least 0", lambda n: 0 <= n <= LARGEST)]
-Positive = Annotated[int, Rule("a whole number of at least 1", lambda n: 1 <= n <= LARGEST)]
+Count = Annotated[int, whole(0)]
+Positive = Annotated[int, whole(1)]
 Seed = Annotated[int, Rule("a whole number from 0 to 2^64 - 1", lambda n: 0 <= n < 2**64)]
 PositiveFloat = Annotated[float, Rule("a positive number", lambda value: value > 0)]
 NonNegativeFloat = Annotated[float, at_least(0)]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa._arguments import LARGEST, Count, Seed, checked
-from optuna_ofa._rules import Rule
+from optuna_ofa._arguments import Count, Seed, checked, whole
 from optuna_ofa.problem import Orientation, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RESTARTS = Restarts()
 
-PopulationSize = Annotated[int, Rule("a whole number of at least 2", lambda n: 2 <= n <= LARGEST)]
+PopulationSize = Annotated[int, whole(2)]
 
 
 class NSGAIISampler(SubnetSampler):

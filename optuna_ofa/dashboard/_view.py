@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
-from optuna_ofa._arguments import Positive, StorageUrl, checked
+from optuna_ofa._arguments import StorageUrl, checked, whole
 from optuna_ofa.dashboard._publish import put, require_artifact_store
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, FrontPoint, Limits, Snapshot, evenly, find_picks, kind_of
@@ -42,7 +42,7 @@ def publish_view(
     study: Study,
     storage: StorageUrl | BaseStorage | None,
     *,
-    n_trials: Positive = N_TRIALS,
+    n_trials: Annotated[int, whole(2)] = N_TRIALS,
     limits: Limits | None = None,
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,
@@ -75,8 +75,6 @@ def publish_view(
             ``storage`` has a study of that name that is no copy.
         EmptyFrontError, MissingDependencyError, StorageError: As `SubnetStudy.publish`.
     """
-    if n_trials < 2:
-        raise InvalidArgumentError(f"`n_trials` must be at least 2, but got {n_trials}.")
     require_artifact_store(**files)
     found = study.snapshot()
     copied: list[Kind] = found.kinds if kind is None else [kind]

@@ -143,7 +143,7 @@ def test_trials_are_read_once_and_once_more_for_the_copy(
 
 @pytest.mark.parametrize("n", [1, 0])
 def test_one_trial_is_too_few(searched: Make, n: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"`n_trials` must be at least 2, but got {n}"):
+    with pytest.raises(InvalidArgumentError, match=f"`n_trials` must be .* 2, but got {n}"):
         publish_view(searched(), None, n_trials=n)
 
 
