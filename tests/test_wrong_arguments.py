@@ -1,0 +1,251 @@
+"""One valid argument at a time is replaced by wrong ones: accepted, or refused by its name."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+import torch
+
+import optuna_ofa
+from optuna_ofa import (
+    AccuracyPredictor,
+    EvaluationSettings,
+    FrontPoint,
+    LatencyMeter,
+    LatencyPredictor,
+    LatencyTable,
+    MeasurementSettings,
+    NetworkLatencyPredictor,
+    OptunaOFAError,
+    SearchSpace,
+    Subnet,
+    Supernet,
+)
+from optuna_ofa.data import packaged_supernet, packaged_table, table_names
+from optuna_ofa.deployment import SubnetSwitcher, figures_of
+from optuna_ofa.fronts import Front, nondominated
+from optuna_ofa.predictors import ConfidenceBound, CostPredictor, Entry, merge_tables
+from optuna_ofa.samplers import Breeding, Constant, Growing, NSGAIISampler, SurrogateSampler
+from optuna_ofa.space import (
+    layers_from_net_config,
+    mobilenet_v3_small_images,
+    net_config,
+    read_net_config,
+    subnet_from_dialect,
+    subnet_from_net_config,
+    subnet_layers,
+    subnet_to_dialect,
+)
+from optuna_ofa.supernet import resize_images
+from optuna_ofa.training import (
+    FineTuning,
+    Phase,
+    ProgressiveShrinking,
+    Run,
+    Sandwich,
+    TrainingSettings,
+)
+
+NET = packaged_supernet()
+FAMILY = NET.family
+SPACE = SearchSpace(FAMILY)
+SUBNET = SPACE.smallest()
+MATRIX = SPACE.sample(30, seed=0)
+TABLE = LatencyTable.load(packaged_table(table_names(FAMILY)[0], FAMILY) or "")
+LATENCY = LatencyPredictor(table=TABLE, space=SPACE)
+ACCURACY = AccuracyPredictor.fit(SPACE, MATRIX, np.linspace(60, 70, 30))
+IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+POINT = FrontPoint(SUBNET, {"top1": 70.0, "latency_ms": 1.0}, {}, "predicted", 0)
+FRONT = Front([POINT], ["top1", "latency_ms"])
+CONFIG = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
+TRIAL = optuna.trial.FixedTrial(SPACE.to_params(MATRIX[:1])[0])
+
+
+def wrong(folder: Path) -> list[Any]:
+    """Values that are right for few arguments; an iterator is made anew for each call."""
+    return [
+        None, True, False, "", "text", "100", b"x", math.nan, math.inf, -math.inf, -1, 0, 0.5, 1.5,
+        10**30, -(10**30), 1e300, 1j, [], [None], ["a"], [math.nan], [-1], (), {}, {"a": 1},
+        {1: "x"}, set(), object(), lambda: None, int, folder, str(folder), folder / "absent" / "x",
+        np.array([]), np.zeros((2, 3)), np.array([None]), np.array(math.nan), np.array(["a"]),
+        torch.zeros(3), torch.full((4, 1, 28, 28), math.nan), torch.tensor(math.nan),
+        pd.DataFrame({"a": [1, 2]}), pd.Series([1.0, 2.0]), iter(range(3)), range(3),
+        datetime.date(2020, 1, 1), ValueError("x"),
+    ]  # fmt: skip
+
+
+# A call of each callable with valid arguments only.
+CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "AccuracyPredictor.load": (AccuracyPredictor.load, {"path": "accuracy.json", "family": FAMILY}),
+    "AccuracyPredictor.predict": (ACCURACY.predict, {"matrix": MATRIX}),
+    "AccuracyPredictor.save": (ACCURACY.save, {"path": "a.json"}),
+    "Breeding": (Breeding, {"mating": lambda costs, n, rng: None}),
+    "ConfidenceBound": (ConfidenceBound, {"predictor": ACCURACY, "k": 1.0}),
+    "Constant": (Constant, {"size": 3}),
+    "CostPredictor": (CostPredictor, {"metric": "n_macs", "space": SPACE}),
+    "EvaluationSettings": (
+        EvaluationSettings,
+        {"calibration": IMAGES, "n_calibration": 9, "data": "x", "device": "cpu", "processes": 1},
+    ),
+    "FineTuning": (
+        FineTuning,
+        {"subnet": SUBNET, "n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 1},
+    ),
+    "Front.best": (FRONT.best, {"latency_ms": 5.0, "top1": 1.0}),
+    "Front.modes": (FRONT.modes, {"limits": {"low": 5.0}}),
+    "Growing": (Growing, {"share": 0.1, "smallest": 3, "largest": 30, "first": 3}),
+    "LatencyMeter": (
+        LatencyMeter,
+        {"settings": None, "anchor_ms": 1.0, "folder": None, "storage": None},
+    ),
+    "LatencyPredictor": (LatencyPredictor, {"table": TABLE, "space": SPACE}),
+    "LatencyPredictor.predict": (LATENCY.predict, {"matrix": MATRIX}),
+    "LatencyTable.covered": (TABLE.covered, {"resolutions": [28]}),
+    "LatencyTable.from_measurements": (
+        LatencyTable.from_measurements,
+        {
+            "family": FAMILY,
+            "resolutions": [28],
+            "latencies": {subnet_layers(SUBNET)[0]: Entry(1.0)},
+            "metadata": {},
+        },
+    ),
+    "LatencyTable.layer": (
+        TABLE.layer,
+        {"layer": subnet_layers(SUBNET)[0], "resolution": SUBNET.resolution, "n_classes": 10},
+    ),
+    "LatencyTable.load": (LatencyTable.load, {"path": "table.json"}),
+    "LatencyTable.save": (TABLE.save, {"path": "a.json"}),
+    "MeasurementSettings": (
+        MeasurementSettings,
+        {
+            "threads": 1, "batch": 1, "precision": "float32", "device": "cpu", "pin": (),
+            "runtime": "torch", "n_rounds": 1, "max_spread": 0.1,
+        },
+    ),
+    "NSGAIISampler": (
+        NSGAIISampler,
+        {"space": SPACE, "population_size": 9, "n_candidates": 9, "restarts": None, "seed": 0},
+    ),
+    "NetworkLatencyPredictor.load": (NetworkLatencyPredictor.load, {"path": "a.json"}),
+    "Phase": (Phase, {"name": "a", "n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 1}),
+    "ProgressiveShrinking": (
+        ProgressiveShrinking,
+        {"n_steps": 9, "learning_rate": 0.1, "shares": {}, "rates": {}, "warmup": 0.1},
+    ),
+    "Run": (Run, {"subnet": SUBNET, "label_ratio": 1.0, "soft_ratio": 0.0, "teacher": None}),
+    "Sandwich": (
+        Sandwich,
+        {"n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 0, "n_random": 2},
+    ),
+    "SearchSpace": (SearchSpace, {"family": FAMILY, "resolution": [28]}),
+    "SearchSpace.canonicalize": (SPACE.canonicalize, {"matrix": MATRIX}),
+    "SearchSpace.check": (SPACE.check, {"matrix": MATRIX}),
+    "SearchSpace.from_matrix": (SPACE.from_matrix, {"matrix": MATRIX}),
+    "SearchSpace.from_params": (SPACE.from_params, {"params": SPACE.to_params(MATRIX)}),
+    "SearchSpace.restrict": (
+        SPACE.restrict,
+        {"resolution": [28], "depth": 2, "kernel": 3, "expand": [3], "parameters": {}},
+    ),
+    "SearchSpace.sample": (SPACE.sample, {"n": 3, "seed": 0, "uniform_over": "choices"}),
+    "SearchSpace.subnet": (SPACE.subnet, {"resolution": 28, "depth": 2, "kernel": 3}),
+    "SearchSpace.suggest": (SPACE.suggest, {"trial": TRIAL}),
+    "SearchSpace.to_matrix": (SPACE.to_matrix, {"subnets": [SUBNET]}),
+    "SearchSpace.to_params": (SPACE.to_params, {"matrix": MATRIX}),
+    "Subnet": (
+        Subnet,
+        {
+            "family": FAMILY, "resolution": 28, "depth": SUBNET.depth, "kernel": SUBNET.kernel,
+            "expand": SUBNET.expand,
+        },
+    ),
+    "Subnet.from_dict": (Subnet.from_dict, {"data": SUBNET.to_dict(), "family": FAMILY}),
+    "Subnet.from_json": (Subnet.from_json, {"text": SUBNET.to_json(), "family": FAMILY}),
+    "SubnetSwitcher": (
+        SubnetSwitcher,
+        {"supernet": NET, "modes": {"a": SUBNET}, "calibration": IMAGES, "n_calibration": 32},
+    ),
+    "Supernet": (Supernet, {"family": FAMILY, "dropout": 0.1}),
+    "Supernet.extract": (NET.extract, {"subnet": SUBNET}),
+    "SurrogateSampler": (
+        SurrogateSampler,
+        {"space": SPACE, "n_startup_trials": 3, "batch_size": 2, "optimism": 1.0, "priors": None},
+    ),
+    "TrainingSettings": (
+        TrainingSettings,
+        {
+            "seed": 0, "momentum": 0.9, "weight_decay": 0.0, "label_smoothing": 0.1,
+            "max_gradient_norm": None, "n_accumulated": 1, "average_decay": None,
+            "mixed_precision": False, "sync_batch_norm": False,
+        },
+    ),
+    "figures_of": (figures_of, {"point": POINT, "device": "phone"}),
+    "get_family": (optuna_ofa.get_family, {"family": "ofa_mbv3_w1.0"}),
+    "layers_from_net_config": (layers_from_net_config, {"config": CONFIG, "resolution": 28}),
+    "load_supernet": (optuna_ofa.load_supernet, {"weights": "net.pth", "dropout": 0.0}),
+    "merge_tables": (merge_tables, {"first": TABLE, "second": TABLE}),
+    "mobilenet_v3_small_images": (
+        mobilenet_v3_small_images,
+        {"name": "mine", "width": 1.0, "n_classes": 9, "in_channels": 3, "resolutions": (28,)},
+    ),
+    "nondominated": (nondominated, {"values": np.zeros((3, 2))}),
+    "read_net_config": (read_net_config, {"config": CONFIG}),
+    "resize_images": (resize_images, {"images": IMAGES, "resolution": 20}),
+    "save_supernet": (optuna_ofa.save_supernet, {"supernet": NET, "path": "a.pth"}),
+    "study": (
+        optuna_ofa.study,
+        {
+            "space": SPACE, "hardware": TABLE, "accuracy": ACCURACY, "constraints": {},
+            "objectives": ("top1", "latency_ms"), "storage": None, "study_name": "x",
+            "load_if_exists": False, "sampler": None, "seed": 0, "learn": False, "caution": 0.0,
+            "keep": "all",
+        },
+    ),
+    "subnet_from_dialect": (
+        subnet_from_dialect,
+        {"spec": subnet_to_dialect(SUBNET, "ofa"), "family": FAMILY},
+    ),
+    "subnet_from_net_config": (
+        subnet_from_net_config,
+        {"config": CONFIG, "resolution": 128, "family": "ofa_mbv3_w1.0"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CALLS)
+def test_wrong_arguments_are_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, arguments = CALLS[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    ACCURACY.save("accuracy.json")
+    TABLE.save("table.json")
+    optuna_ofa.save_supernet(NET, "net.pth")
+    bad = []
+    for argument in arguments:
+        for value in wrong(tmp_path / "folder"):
+            try:
+                function(**{**arguments, argument: value})
+            except OptunaOFAError as error:
+                if argument not in str(error):
+                    bad.append(f"{argument}={value!r:.40} is not named: {error}")
+            except Exception as error:  # a builtin one, from inside
+                bad.append(f"{argument}={value!r:.40}: {error!r}")
+    assert bad == []
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_names_are_those_of_the_signatures(name: str) -> None:
+    function, arguments = CALLS[name]
+    assert set(arguments) <= set(inspect.signature(function).parameters)
