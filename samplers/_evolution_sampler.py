@@ -31,7 +31,7 @@ PopulationSize = Annotated[int, whole(2)]
 class NSGAIISampler(SubnetSampler):
     """NSGA-II (Deb et al. 2002) on the canonical subnets of a search space.
 
-    What differs from Optuna's own: a subnet is never proposed twice in a study, genes of absent
+    What differs from Optuna's own: a subnet is never evaluated twice in a study, genes of absent
     blocks take no part, the search starts from the smallest, the largest and a spread of
     subnets and at times starts anew, of many children only those with the best estimates are
     proposed, and the static search space makes a trial cheap. Works in any Optuna study whose
