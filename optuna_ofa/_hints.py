@@ -158,7 +158,9 @@ def _container_rule(origin: Any, element: Rule) -> Rule:
         if isinstance(value, np.ndarray):
             return value.ndim > 0 and element.failure("", 1) is None
         if origin is Iterable:
-            return iter(value) is not None
+            # not `iter(value)`: a DataLoader draws a random number, and starts its workers
+            iterable = isinstance(value, Iterable) or hasattr(type(value), "__getitem__")
+            return iterable and getattr(value, "ndim", 1) > 0
         return isinstance(value, Sequence)
 
     return Rule(name, accepts) if element is _TYPES[Any] else Elements(name, accepts, element)

@@ -73,6 +73,7 @@ WRONG = {
     "optional": (int | None, ["", 1.5]),
     "sequence": (Sequence[int], ["12", {1}, {1: 2}, [1.5], [True], 5, np.array(1), [None]]),
     "iterable": (Iterable[int], ["12", [1, "a"], 5, np.array([1.5]), torch.zeros(2)]),
+    "anything iterable": (Iterable[Any], ["12", 5, np.array(1), torch.tensor(1), list]),
     "tuple": (tuple[str, str], [("a",), ("a", 1), "ab", {"a": 1, "b": 2}]),
     "mapping": (Mapping[str, float], [[("a", 1)], {1: 1.0}, {"a": "1"}, {"a": math.nan}]),
     "function": (Callable[[int], int], [5, "len", None]),

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from optuna_ofa._arguments import OutputFile, Positive, checked
+from optuna_ofa._arguments import Count, OutputFile, Positive, checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet, other_family
@@ -44,7 +44,7 @@ def train(
     checkpoint_every: Positive = 1000,
     evaluate: Evaluate | None = None,
     evaluate_every: Positive | None = None,
-    n_followed: Positive = 10,
+    n_followed: Count = 10,
     progress: bool | None = None,
 ) -> TrainingHistory:
     """Train a supernet in place, on the device where it is.
