@@ -72,7 +72,7 @@ def test_fine_tuning_trains_one_subnet_on_the_labels() -> None:
 
 
 def test_fine_tuning_without_steps_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="`n_steps` must be .* at least 1, but got 0"):
+    with pytest.raises(InvalidArgumentError, match=r"`n_steps` must be .* at least 1, but got 0"):
         FineTuning(subnet=SPACE.smallest(), n_steps=0)
 
 
