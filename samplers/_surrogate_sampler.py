@@ -64,7 +64,9 @@ class SurrogateSampler(SubnetSampler):
             0 trusts the models, more than 2 or 3 explores for its own sake.
         n_searched: How many subnets are estimated in a round.
         priors: A predictor of each objective in their order, or None; the model then learns what
-            a straight line of its predictions leaves over, and so corrects it.
+            a straight line of its predictions leaves over, and so corrects it. Where each has
+            one, up to 40 measurements are spread along the front of corrected predictions, and
+            half of those that follow.
         pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those that are
             exported already; None is the whole space.
         problem: The problem whose predictors are corrected, those of its constraints too; not

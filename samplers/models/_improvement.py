@@ -1,4 +1,4 @@
-"""The choice of subnets that promise the most beyond the known front."""
+"""The choice of subnets among those that models find good."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.fronts import Values, beyond, nondominated
+from optuna_ofa.fronts import Values, beyond, nondominated, promising
 
 
 def pick_improving(
@@ -50,6 +50,21 @@ def pick_improving(
         fresh[picked] = True
         fresh |= promise == 0
     return np.array(picked, dtype=np.intp)
+
+
+def pick_along(values: Values, others: Values, n: int) -> NDArray[np.intp]:
+    """Pick points along the front of estimates, its ends first, far from each other and others.
+
+    Args:
+        values: ``(m, n_objectives)`` estimates, smaller is better.
+        others: ``(k, n_objectives)`` estimates of what was measured or is being measured.
+        n: How many to pick, at most ``m``.
+
+    Returns:
+        ``(n,)`` different indices.
+    """
+    everyone = np.concatenate([values, others])
+    return promising(everyone, np.zeros(len(everyone)), np.arange(len(everyone)) < len(values), n)
 
 
 def _added(front: Values, point: Values, reference: Values) -> float:

@@ -16,13 +16,18 @@ from optuna_ofa.samplers.models._candidates import (
     ListedCandidates,
     SearchedCandidates,
 )
-from optuna_ofa.samplers.models._improvement import pick_improving
+from optuna_ofa.samplers.models._improvement import pick_along, pick_improving
 from optuna_ofa.samplers.models._models import LearnedModels, ModelsLearner, Targets
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
 
 # A model of fewer says nothing.
 LEAST_MEASURED = 5
+# Deviations of a model of fewer are a poor guide to where hypervolume is to be gained.
+_TRUSTED = 40
+# By how many of them estimates are taken to be better, so that a front of noisy estimates keeps
+# the ends of which little is known.
+_HOPE = 1.0
 
 
 class SurrogateSearch:
@@ -30,7 +35,9 @@ class SurrogateSearch:
 
     First subnets of all sizes. Then a Gaussian process is fitted to each objective, NSGA-II
     searches on them, and of what it finds those are proposed that may add the most hypervolume
-    to the measured front (`pick_improving`).
+    to the measured front (`pick_improving`). With a prior of each, which knows where the front is,
+    the first 40 are spread along the front of corrected estimates, one standard deviation better,
+    its ends included (`pick_along`), and so is every other one of those that follow.
 
     Args:
         space: What is searched.
@@ -81,6 +88,7 @@ class SurrogateSearch:
         self._orientation = orientation
         self._scales = np.ones(len(constraints)) if scales is None else scales
         priors = [objectives[i] for i in orientation.order]
+        self._has_priors = all(prior is not None for prior in priors)
         self._learner = ModelsLearner(space, objectives=priors, constraints=constraints)
         self._source = _source(space, pool, n_searched)
 
@@ -116,7 +124,7 @@ class SurrogateSearch:
         violated = violations(excess)
         picked = np.flatnonzero(violated == 0)
         if len(picked):
-            best = self._improving(models, targets, pending, costs[picked], std[picked], n)
+            best = self._best(models, targets, pending, costs[picked], std[picked], n)
             picked = picked[best]
         nearest = np.flatnonzero(violated > 0)
         nearest = nearest[np.argsort(violated[nearest], kind="stable")]
@@ -132,7 +140,7 @@ class SurrogateSearch:
         """Return whether enough is measured or being measured to go by models."""
         return n_known >= LEAST_MEASURED and n_known + n_pending >= self.n_startup_trials
 
-    def _improving(
+    def _best(
         self,
         models: LearnedModels,
         known: Targets,
@@ -141,17 +149,26 @@ class SurrogateSearch:
         std: Values,
         n: int,
     ) -> NDArray[np.intp]:
-        feasible = known.violations == 0
-        pending = pending[violations(models.excess(pending)) == 0]
-        return pick_improving(
-            costs,
-            std,
-            # without a feasible one the scale of all
-            known.costs[feasible] if feasible.any() else known.costs,
-            models.costs(pending),
-            min(n, len(costs)),
-            optimism=self._optimism,
+        n = min(n, len(costs))
+        n_along = self._n_along(len(known.matrix), n)
+        if (known.violations == 0).any():  # without a feasible one the scale of all
+            known = known.select(np.flatnonzero(known.violations == 0))
+        believed = models.costs(pending[violations(models.excess(pending)) == 0])
+        # estimates, not measurements, of what is known: a lucky one would hide all beside it
+        others = np.concatenate([models.costs(known.matrix), believed])
+        along = pick_along(costs - _HOPE * std, others, n_along)
+        left = np.setdiff1d(np.arange(len(costs)), along)
+        believed = np.concatenate([believed, costs[along]])
+        improving = pick_improving(
+            costs[left], std[left], known.costs, believed, n - len(along), optimism=self._optimism
         )
+        return np.concatenate([along, left[improving]])
+
+    def _n_along(self, n_known: int, n: int) -> int:
+        """Return how many of ``n`` are spread along the front."""
+        if not self._has_priors:
+            return 0
+        return n if n_known < _TRUSTED else (n + n_known % 2) // 2
 
     def _start(self, taken: Matrix, n_done: int, n: int, rng: np.random.Generator) -> Evaluated:
         rows = self._source.start(max(self.n_startup_trials - n_done, n), rng)

@@ -65,6 +65,27 @@ class TestBatches:
         assert trial.user_attrs["predicted_std"] == last[-1].std
         assert trial.user_attrs["kind"] == "measured"
 
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    @pytest.mark.parametrize("size", [3, 6, 12])
+    def test_both_ends_of_the_front_are_asked_for(
+        self, make_study: Make, size: int, seed: int
+    ) -> None:
+        study = make_learning(make_study, seed=seed)
+        study.search(300)
+        asked, known = [], []
+        while len(asked) < 12 + 2 * size:
+            batch = study.ask_batch(size)
+            rows = study.space.to_matrix([a.subnet for a in batch])
+            values = study.problem.evaluate(rows).values
+            values[:, 0] += np.random.default_rng([seed, len(asked)]).normal(0, 1.0, size)
+            study.tell_batch(batch, values.tolist())
+            asked += batch
+            known += values.tolist()
+        front = study.front(kind="predicted")
+        fastest, slowest = front[0].values["latency_ms"], front[-1].values["latency_ms"]
+        learnt = [a.predicted["latency_ms"] for a in asked[12:]]
+        assert max(learnt) - min(learnt) > 0.6 * (slowest - fastest)
+
     def test_the_start_is_the_predicted_front(self, make_study: Make) -> None:
         plain, learning = make_study(seed=0), make_learning(make_study)
         for study in (plain, learning):

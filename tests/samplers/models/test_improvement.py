@@ -6,7 +6,7 @@ import moocore
 import numpy as np
 import pytest
 
-from optuna_ofa.samplers.models._improvement import pick_improving
+from optuna_ofa.samplers.models._improvement import pick_along, pick_improving
 
 NONE = np.empty((0, 2))
 
@@ -16,6 +16,19 @@ def pick(values: object, known: object, n: int, std: object = None, **options: o
     std = np.zeros_like(values) if std is None else np.array(std, dtype=float)
     options = {"believed": known[:0], "optimism": 1.0} | options
     return pick_improving(values, std, known, options.pop("believed"), n, **options).tolist()
+
+
+def test_a_front_is_picked_from_its_ends_inwards() -> None:
+    values = np.array([[0.0, 10], [1, 9], [5, 5], [9, 1], [10, 0], [10, 10]])
+    assert pick_along(values, NONE, 3).tolist() == [0, 4, 2]
+    assert pick_along(values, np.array([[0.0, 10], [5.1, 5]]), 2).tolist() == [0, 4]
+    assert sorted(pick_along(values, NONE, 6).tolist()) == list(range(6))
+
+
+def test_what_others_have_is_kept_away_from() -> None:
+    values = np.array([[1.0, 9], [2, 8], [6, 4], [8, 2]])
+    others = np.array([[0.0, 10], [10, 0], [8.1, 1.9]])
+    assert pick_along(values, others, 2).tolist() == [2, 1]
 
 
 def test_the_largest_gain_comes_first() -> None:
