@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,8 @@ from optuna_ofa.exceptions import ImplausibleValueWarning, InvalidArgumentError
 
 # every other metric is a cost, and those are positive
 PERCENT = frozenset({"top1"})
+# warnings are of the line that called one of these
+_INSIDE = ("optuna_ofa", "optuna")
 
 
 def rule_of(metric: str) -> str:
@@ -61,14 +64,13 @@ def require_std(values: ArrayLike, where: str) -> None:
         )
 
 
-def warn_fractions(metric: str, values: ArrayLike, where: str, stacklevel: int = 3) -> None:
+def warn_fractions(metric: str, values: ArrayLike, where: str) -> None:
     """Warn where percentages are probably fractions: none of them is above 1, and one above 0.
 
     Args:
         metric: Name of the metric.
         values: A number or an array of them.
         where: The argument in backticks, and what of it.
-        stacklevel: As in `warnings.warn`, counted from here.
 
     Warns:
         ImplausibleValueWarning: With the largest.
@@ -80,8 +82,16 @@ def warn_fractions(metric: str, values: ArrayLike, where: str, stacklevel: int =
             f"{where} is probably a fraction: {metric} is in percent, from 0 to 100, but none is "
             f"above {known.max():g}; multiply by 100.",
             ImplausibleValueWarning,
-            stacklevel=stacklevel,
+            stacklevel=_level_of_caller(),
         )
+
+
+def _level_of_caller() -> int:
+    """Return the level, as in `warnings.warn`, of the first caller that is not Optuna or ours."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def numbers(items: Any, where: str) -> NDArray[np.float64]:

@@ -53,8 +53,9 @@ def test_standard_deviations_are_not_negative() -> None:
 
 @pytest.mark.parametrize("values", [0.76, [0.2, 1.0, np.nan]])
 def test_fractions_are_warned_of(values: Any) -> None:
-    with pytest.warns(ImplausibleValueWarning, match=r"`a` is probably a fraction: .* by 100"):
+    with pytest.warns(ImplausibleValueWarning, match=r"`a` is probably a fraction: .* by 100") as w:
         warn_fractions("top1", values, "`a`")
+    assert w[0].filename == __file__
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ class Front(Sequence[FrontPoint]):
                     f"`{name}` must be None, because the objectives are "
                     f"{', '.join(self.objectives)}, but got {limit}."
                 )
-            warn_fractions(name, limit, f"`{name}`", stacklevel=3)
+            warn_fractions(name, limit, f"`{name}`")
         inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
         if not inside:
             nearest = min(

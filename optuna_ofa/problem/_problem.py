@@ -308,4 +308,4 @@ def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) ->
     for metric, bound in constraints.items():
         where = f"`constraints[{metric!r}]`"
         require_plausible(metric, float(bound), where)
-        warn_fractions(metric, float(bound), where, stacklevel=7)
+        warn_fractions(metric, float(bound), where)

@@ -63,7 +63,7 @@ def require_own(problem: Problem, values: Any, params: dict[str, Any], where: st
     told = dict(zip(problem.objectives, row, strict=True))
     require_in_order([told], [_predicted(problem, params)], where)
     for metric, value in told.items():
-        warn_fractions(metric, value, where, stacklevel=4)
+        warn_fractions(metric, value, where)
 
 
 def require_trial(problem: Problem, trial: FrozenTrial) -> None:

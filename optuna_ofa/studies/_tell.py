@@ -57,9 +57,9 @@ def _warn_fractions(
     """Warn of columns that are probably fractions."""
     for j, metric in enumerate(problem.objectives):
         column = [row[j] for row in rows if row is not None]
-        warn_fractions(metric, column, f"`values[:, {j}]`", stacklevel=6)
+        warn_fractions(metric, column, f"`values[:, {j}]`")
     for metric, column in others.items():
-        warn_fractions(metric, column, f"`constraints[{metric!r}]`", stacklevel=6)
+        warn_fractions(metric, column, f"`constraints[{metric!r}]`")
 
 
 def _ending(

@@ -128,7 +128,7 @@ class _Work:
             raise
         for metric in self._meters:
             column = [row.measured[metric] for row in rows]
-            warn_fractions(metric, column, f"`measure[{metric!r}]`", stacklevel=6)
+            warn_fractions(metric, column, f"`measure[{metric!r}]`")
 
     def _readings(self, metric: str, matrix: Matrix) -> Readings:
         try:

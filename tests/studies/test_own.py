@@ -70,8 +70,9 @@ def test_a_fraction_is_warned_of(make_study: Make) -> None:
         study.space.suggest(trial)
         return 0.75, 20.0
 
-    with pytest.warns(ImplausibleValueWarning, match="top1 is in percent"):
+    with pytest.warns(ImplausibleValueWarning, match="top1 is in percent") as found:
         study.optimize(objective, n_trials=1)
+    assert found[0].filename == __file__
 
 
 @WRONG
