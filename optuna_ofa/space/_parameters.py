@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def rows_of(genes: Sequence[Gene], choices: Choices, params: Iterable[Mapping[st
     for i, row in enumerate(params):
         for j, gene in enumerate(genes):
             value = row.get(gene.name)
-            if value not in integers[gene.name]:
+            if not isinstance(value, Real) or value not in integers[gene.name]:
                 raise InvalidSubnetError(
                     f"`params[{i}]` must have {gene.name!r} among "
                     f"{list(integers[gene.name])}, but got {value!r}."
