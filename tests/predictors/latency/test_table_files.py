@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa import InvalidArgumentError
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors import Entry, LatencyTable
 
@@ -184,7 +183,7 @@ def test_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"`path` must be a file or folder.*none.yaml"):
+    with pytest.raises(FormatError, match=r"`path` must be a file or folder.*none.yaml"):
         LatencyTable.load(tmp_path / "none.yaml")
 
 
