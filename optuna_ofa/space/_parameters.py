@@ -40,7 +40,8 @@ def rows_of(genes: Sequence[Gene], choices: Choices, params: Iterable[Mapping[st
     for i, row in enumerate(params):
         for j, gene in enumerate(genes):
             value = row.get(gene.name)
-            if not isinstance(value, Real) or value not in integers[gene.name]:
+            is_number = isinstance(value, Real)  # a list has no hash
+            if not is_number or value not in integers[gene.name]:
                 raise InvalidSubnetError(
                     f"`params[{i}]` must have {gene.name!r} among "
                     f"{list(integers[gene.name])}, but got {value!r}."
