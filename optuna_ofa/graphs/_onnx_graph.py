@@ -57,16 +57,15 @@ def onnx_of_net(
     return _model(layers, NetWeights(net), "images", "logits", batch, opset)
 
 
-def require_opset(opset: object) -> None:
+def require_opset(opset: int) -> None:
     """Refuse an opset that cannot be written.
 
     Raises:
-        InvalidArgumentError: If it is no whole number, too old, or newer than ``onnx`` knows.
+        InvalidArgumentError: If it is too old, or newer than ``onnx`` knows.
         MissingDependencyError: If ``onnx`` is not installed.
     """
     newest = _onnx.check().defs.onnx_opset_version()
-    is_number = isinstance(opset, int) and not isinstance(opset, bool)
-    if not is_number or not OLDEST_OPSET <= opset <= newest:  # type: ignore[operator]
+    if not OLDEST_OPSET <= opset <= newest:
         raise InvalidArgumentError(
             f"`opset` must be a whole number from {OLDEST_OPSET} to {newest}, but got {opset!r}."
         )

@@ -94,7 +94,7 @@ def test_every_block_computes_what_torch_computes(
 def test_an_opset_that_cannot_be_written_is_refused(
     supernet: Supernet, subnet: Subnet, tmp_path: Path, opset: Any
 ) -> None:
-    with pytest.raises(InvalidArgumentError, match="`opset` must be a whole number from 13 to"):
+    with pytest.raises(InvalidArgumentError, match="`opset` must be a whole number"):
         export(supernet, subnet, tmp_path / "a", format="onnx", calibration=None, opset=opset)
 
 
