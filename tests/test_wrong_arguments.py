@@ -67,6 +67,8 @@ IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 POINT = FrontPoint(SUBNET, {"top1": 70.0, "latency_ms": 1.0}, {}, "predicted", 0)
 FRONT = Front([POINT], ["top1", "latency_ms"])
 CONFIG = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
+STUDY = optuna_ofa.study(SPACE, hardware=TABLE, accuracy=ACCURACY, seed=0)
+STUDY.search(20)
 TRIAL = optuna.trial.FixedTrial(SPACE.to_params(MATRIX[:1])[0])
 
 
@@ -170,6 +172,17 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "Subnet.from_dict": (Subnet.from_dict, {"data": SUBNET.to_dict(), "family": FAMILY}),
     "Subnet.from_json": (Subnet.from_json, {"text": SUBNET.to_json(), "family": FAMILY}),
+    "SubnetStudy.enqueue_trial": (STUDY.enqueue_trial, {"params": TRIAL.params}),
+    "SubnetStudy.front": (STUDY.front, {"kind": "predicted"}),
+    "SubnetStudy.optimize": (
+        STUDY.optimize,
+        {
+            "func": lambda trial: (70.0, 1.0), "n_trials": 0, "timeout": 0.0, "n_jobs": 1,
+            "catch": (), "callbacks": [], "gc_after_trial": False, "show_progress_bar": False,
+        },
+    ),
+    "SubnetStudy.results": (STUDY.results, {"kind": "predicted"}),
+    "SubnetStudy.seconds": (STUDY.seconds, {"numbers": [0]}),
     "SubnetSwitcher": (
         SubnetSwitcher,
         {"supernet": NET, "modes": {"a": SUBNET}, "calibration": IMAGES, "n_calibration": 32},

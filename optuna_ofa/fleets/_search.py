@@ -10,14 +10,13 @@ from tqdm import tqdm
 
 from optuna_ofa.fronts import KnownFront
 from optuna_ofa.space import Matrix, first_of_each, keys_of
-from optuna_ofa.studies import Engine, SubnetStudy, require_number
+from optuna_ofa.studies import Engine, SubnetStudy
 
 
 def search(
     studies: Mapping[str, SubnetStudy], n_evaluations: int, *, progress: bool | None
 ) -> None:
     """Let the studies take turns, a generation each; see `Fleet.search`."""
-    require_number(n_evaluations)
     hidden = None if progress is None else not progress
     width = max(map(len, studies))
     with contextlib.ExitStack() as stack:

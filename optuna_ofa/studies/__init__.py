@@ -4,6 +4,6 @@ from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._create import study
 from optuna_ofa.studies._engine import Engine as Engine
 from optuna_ofa.studies._stored import PREDICTORS as PREDICTORS
-from optuna_ofa.studies._study import SubnetStudy, require_number as require_number
+from optuna_ofa.studies._study import SubnetStudy
 
 __all__ = ["Asked", "SubnetStudy", "study"]

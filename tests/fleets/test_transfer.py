@@ -90,7 +90,7 @@ def test_a_limit_that_is_too_low_names_device_and_nearest(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")], ids=repr)
 def test_limits_are_positive(fleet: Fleet, limit: float) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"must be positive, but got {limit} for 'wide'"):
+    with pytest.raises(InvalidArgumentError, match=f"must be a positive.* got {limit}"):
         fleet.transfer_matrix(limit)
 
 

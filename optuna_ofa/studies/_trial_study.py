@@ -1,0 +1,229 @@
+"""The trials of a study one by one, as Optuna runs them, with objectives of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from optuna_ofa._arguments import Count, NonNegativeFloat, checked
+from optuna_ofa._rules import Instead, Rule
+from optuna_ofa.problem import Keep, Problem
+from optuna_ofa.samplers import Evolution, NothingLeftError, SubnetSampler
+from optuna_ofa.space import SearchSpace
+from optuna_ofa.storage import Store, is_retry, open_store
+from optuna_ofa.studies._engine import Engine
+from optuna_ofa.studies._own import Objective, checked_objective, require_own, require_trial
+from optuna_ofa.studies._single import choose_subnet, has_subnet, is_queued, require_left
+
+TrialCallback = Callable[[optuna.Study, FrozenTrial], None]
+unchecked = Instead("anything", lambda _: True)  # the objectives say what values may be
+NumberOfJobs = Annotated[
+    int, Rule("a whole number of at least 1, or -1", lambda n: n == -1 or 1 <= n < 2**15)
+]
+
+
+class TrialStudy(optuna.Study):
+    """An Optuna study whose trials are subnets: each is evaluated once, and its values are checked.
+
+    Args:
+        study_name: Name of a study that exists in the storage.
+        storage: The storage.
+        sampler: The sampler of `optimize`; one that learns from measurements chooses those of
+            `SubnetStudy.ask_batch` too.
+        evolution: What `SubnetStudy.search` starts from.
+        problem: Space, objectives, constraints and predictors.
+        keep: What `SubnetStudy.search` writes of a generation: ``"all"``, ``"front"`` or
+            ``"sample"``.
+    """
+
+    @checked
+    def __init__(
+        self,
+        *,
+        study_name: str,
+        storage: BaseStorage,
+        sampler: SubnetSampler,
+        evolution: Evolution,
+        problem: Problem,
+        keep: Keep = "all",
+    ) -> None:
+        super().__init__(study_name, storage, sampler=sampler)
+        self.problem = problem
+        self._leaves_retries = False  # to those who measure
+        self._asking = threading.Lock()
+        self.engine = Engine(
+            problem, open_store(self._storage, study_name, problem, keep), evolution
+        )
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space; an objective of your own calls ``study.space.suggest(trial)``."""
+        return self.problem.space
+
+    @property
+    def seed(self) -> int:
+        """The seed of the search, also where none was given."""
+        return self.engine.seed
+
+    @property
+    def store(self) -> Store:
+        """The trials and attributes of the study in its storage."""
+        return self.engine.store
+
+    def _pop_waiting_trial_id(self) -> int | None:
+        """Run the first waiting trial; Optuna's `ask` calls this."""
+        waiting = (TrialState.WAITING,)
+        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False, states=waiting):
+            if self._leaves_retries and is_retry(trial):
+                continue
+            with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
+                if self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                    return trial._trial_id
+        return None
+
+    @checked
+    def optimize(
+        self,
+        func: Objective,
+        n_trials: Count | None = None,
+        timeout: NonNegativeFloat | None = None,
+        n_jobs: NumberOfJobs = 1,
+        catch: type[Exception] | Iterable[type[Exception]] = (),
+        callbacks: Iterable[TrialCallback] | None = None,
+        gc_after_trial: bool = False,
+        show_progress_bar: bool = False,
+    ) -> None:
+        """Run an objective of your own; everything else is as in `optuna.Study.optimize`.
+
+        No subnet is evaluated twice, whatever other threads and processes do at the same time:
+        each trial claims the one that it evaluates. Ends early, without an error, when no subnet
+        is left. Trials that wait, because they were enqueued or because the process that measured
+        them died, are run first.
+
+        Args:
+            func: Takes a trial, calls ``study.space.suggest(trial)`` and returns the objectives'
+                values in their order and units.
+            n_trials: As in `optuna.Study.optimize`, like all that follow.
+            timeout: In seconds.
+            n_jobs: Number of threads, -1 for one a processor.
+            catch: Errors of the objective that only fail their trial.
+            callbacks: Called with the study and each finished trial.
+            gc_after_trial: Whether to collect garbage after each trial.
+            show_progress_bar: Whether to show a progress bar.
+
+        Raises:
+            InvalidArgumentError: If a value is none that its metric can have (top-1 is from 0 to
+                100, costs are positive), or two fit what was predicted only if they are exchanged;
+                the trial has failed, and ``catch`` lets others go on.
+
+        Warns:
+            ImplausibleValueWarning: An accuracy is probably a fraction.
+        """
+        with contextlib.suppress(NothingLeftError):
+            super().optimize(
+                checked_objective(self.problem, func),
+                n_trials=n_trials,
+                timeout=timeout,
+                n_jobs=n_jobs,
+                catch=catch,
+                callbacks=None if callbacks is None else list(callbacks),
+                gc_after_trial=gc_after_trial,
+                show_progress_bar=show_progress_bar,
+            )
+
+    @checked
+    def ask(
+        self, fixed_distributions: Mapping[str, BaseDistribution] | None = None
+    ) -> optuna.Trial:
+        """Start a trial, as `optuna.Study.ask` does; its subnet is chosen at once.
+
+        Args:
+            fixed_distributions: Parameters that are suggested at once.
+
+        Raises:
+            SearchSpaceExhaustedError: If no subnet is left; there is no new trial then.
+        """
+        self._thread_local.cached_all_trials = None  # as Optuna does
+        with self._asking:  # threads, so that no trial is made for which no subnet is left
+            trial_id = self._pop_waiting_trial_id()
+            if trial_id is None:
+                require_left(self, self.space)
+                trial_id = self._storage.create_new_trial(self._study_id)
+            trial = optuna.Trial(self, trial_id)
+            choose_subnet(self, trial)
+        for name, distribution in (fixed_distributions or {}).items():
+            trial._suggest(name, distribution)
+        return trial
+
+    @checked
+    def enqueue_trial(
+        self,
+        params: dict[str, Any],
+        user_attrs: dict[str, Any] | None = None,
+        skip_if_exists: bool = False,
+    ) -> None:
+        """Enqueue a trial, as `optuna.Study.enqueue_trial` does.
+
+        Parameters of blocks that a subnet does not have make no difference. A subnet that waits
+        already is not enqueued again; one that was evaluated is, to evaluate it once more.
+
+        Args:
+            params: Parameters of a subnet, or some of them.
+            user_attrs: User attributes of the trial.
+            skip_if_exists: Whether not to enqueue a subnet of which there is any trial, a
+                predicted one too.
+        """
+        if not is_queued(self.space, self.store, params):
+            super().enqueue_trial(params, user_attrs, skip_if_exists)
+
+    def _should_skip_enqueue(self, params: Mapping[str, Any]) -> bool:
+        evaluated = self.engine.results().matrix
+        return has_subnet(self.space, self.store, evaluated, params) or (
+            super()._should_skip_enqueue(params)
+        )
+
+    def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
+        return {key: value for key, value in super().__getstate__().items() if key != "_asking"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._asking = threading.Lock()
+
+    @checked
+    def tell(
+        self,
+        trial: optuna.Trial | int,
+        values: Annotated[float | Sequence[float] | None, unchecked] = None,
+        state: TrialState | None = None,
+        skip_if_finished: bool = False,
+    ) -> FrozenTrial:
+        """Finish a trial, as `optuna.Study.tell` does, whose values are checked as in `optimize`.
+
+        Raises:
+            InvalidArgumentError: As `optimize`; the trial still runs.
+        """
+        if values is not None:
+            number = trial if isinstance(trial, int) else trial.number
+            own = self.trials[number].params if isinstance(trial, int) else trial.params
+            require_own(self.problem, values, own, f"`values` of trial {number}")
+        return super().tell(trial, values, state, skip_if_finished)
+
+    @checked
+    def add_trial(self, trial: FrozenTrial) -> None:
+        """Add a trial, as `optuna.Study.add_trial` does; values of your own are checked.
+
+        So are the parameters that `enqueue_trial` adds.
+
+        Raises:
+            InvalidArgumentError: As `optimize`; nothing is added.
+        """
+        require_trial(self.problem, trial)
+        super().add_trial(trial)
