@@ -10,7 +10,7 @@ from pathlib import Path
 import pooch
 from platformdirs import user_cache_dir
 
-from optuna_ofa._arguments import Text, checked
+from optuna_ofa._arguments import checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa._published import PUBLISHED, PublishedFile
 from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
@@ -18,7 +18,7 @@ from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
 
 @checked
 def fetch(
-    name: Text, *, progress: bool | None = None, registry: Sequence[PublishedFile] = PUBLISHED
+    name: str, *, progress: bool | None = None, registry: Sequence[PublishedFile] = PUBLISHED
 ) -> Path:
     """Return the path of published tables, a predictor or data, downloading what is not cached.
 

@@ -64,7 +64,7 @@ def test_picking_by_memory(study: SubnetStudy) -> None:
 
 def test_nothing_within_a_limit_names_the_nearest(study: SubnetStudy) -> None:
     least = min(p.values["peak_memory_mb"] for p in study.front())
-    expected = rf"the nearest has .*peak_memory_mb {least:.2f} MB"
+    expected = rf"the nearest has .*peak_memory_mb {least:.4g} MB"
     with pytest.raises(EmptyFrontError, match=expected):
         study.front().best(peak_memory_mb=least / 2)
 

@@ -164,7 +164,7 @@ class TestHypervolume:
         assert progress.seconds.tolist() == [trial.duration.total_seconds()]
 
     def test_another_axis_is_refused(self, studies: dict[str, SubnetStudy]) -> None:
-        with pytest.raises(InvalidArgumentError, match="`by` must be 'evaluations' or 'time'"):
+        with pytest.raises(InvalidArgumentError, match="`by` must be one of 'evaluations', 'time'"):
             plot_hypervolume(studies, by="money")  # type: ignore[arg-type]
 
     def test_one_study_has_its_own_name(self, studies: dict[str, SubnetStudy]) -> None:
