@@ -99,7 +99,7 @@ def test_numbers(items: Any, expected: list[float]) -> None:
         {}.keys,
         [10**400],
     ],
-    ids=str,
+    ids=lambda items: type(items).__name__,
 )
 def test_other_things_are_no_numbers(items: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="`a` must be numbers, but got"):
