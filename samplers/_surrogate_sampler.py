@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa._arguments import Count, NonNegativeFloat, Positive, Seed, checked
+from optuna_ofa._arguments import NonNegativeFloat, Positive, Seed, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import Predictor
@@ -84,7 +84,7 @@ class SurrogateSampler(SubnetSampler):
         self,
         space: SearchSpace,
         *,
-        n_startup_trials: Count = N_STARTUP_TRIALS,
+        n_startup_trials: Positive = N_STARTUP_TRIALS,
         batch_size: Positive | None = None,
         optimism: NonNegativeFloat = 2.0,
         n_searched: Positive = 6_000,
@@ -95,8 +95,6 @@ class SurrogateSampler(SubnetSampler):
     ) -> None:
         super().__init__(space, seed=seed)
         self.problem = problem
-        if batch_size is not None and batch_size < 1:
-            raise InvalidArgumentError(f"`batch_size` must be at least 1, but got {batch_size}.")
         if problem is not None:
             if priors is not None:
                 raise InvalidArgumentError(

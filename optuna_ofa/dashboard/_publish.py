@@ -152,10 +152,6 @@ class PublishEvery:
 
     @checked
     def __init__(self, n_generations: Positive, **options: Any) -> None:
-        if n_generations < 1:
-            raise InvalidArgumentError(
-                f"`n_generations` must be at least 1, but got {n_generations}."
-            )
         self._n_generations, self._options = n_generations, options
         self._n_seen = 0
 

@@ -147,7 +147,3 @@ def _check_opset(format: str, opset: int) -> None:
 def _check_batch(format: str, batch: int | None) -> None:
     if batch is None and FORMATS[format].batch == "fixed":
         raise InvalidArgumentError(f"`batch` must be a number for {format!r}, but got None.")
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
-        raise InvalidArgumentError(
-            f"`batch` must be a positive number of images or None, but got {batch!r}."
-        )

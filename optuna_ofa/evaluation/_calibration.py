@@ -13,7 +13,7 @@ from torch import Tensor
 from optuna_ofa.evaluation._identity import images_hash
 from optuna_ofa.evaluation._images import Loader, first_batches, is_function, opened
 from optuna_ofa.evaluation._recalibrate import BATCH_SIZE, warn_few
-from optuna_ofa.exceptions import CalibrationWarning, InvalidArgumentError
+from optuna_ofa.exceptions import CalibrationWarning
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import check_images, resize_images
 
@@ -37,8 +37,6 @@ class Calibration:
     """
 
     def __init__(self, source: Loader | Tensor | None, family: Family, n: int) -> None:
-        if n < 1:
-            raise InvalidArgumentError(f"`n_calibration` must be positive, but got {n}.")
         self._source = source
         self._family = family
         self._n = n

@@ -54,8 +54,6 @@ def recalibrate(net: nn.Module, images: Tensor, *, batch_size: Positive = BATCH_
             "elastic layers, whose statistics all subnets share."
         )
     check_images(images, "`images` must be", weights=type_of(net))
-    if batch_size < 1:
-        raise InvalidArgumentError(f"`batch_size` must be positive, but got {batch_size}.")
     warn_few("images", len(images))
     set_statistics(net, images, batch_size)
 

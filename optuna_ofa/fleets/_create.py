@@ -76,10 +76,6 @@ def fleet(
         FamilyMismatchError, MissingEntryError, MissingDependencyError, StorageError,
         StudyMismatchError: As `optuna_ofa.study`.
     """
-    if name is not None and (not isinstance(name, str) or not name):
-        raise InvalidArgumentError(
-            f"`name` must be a text that is not empty, or None, but got {name!r}."
-        )
     space = space.family if isinstance(space, Supernet) else space
     family = family_of(space)
     metrics = {*objectives, *(constraints or {})}

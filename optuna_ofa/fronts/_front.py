@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, overload
 
 import numpy as np
@@ -233,13 +232,6 @@ def find_modes(front: Front, limits: Mapping[str, float]) -> dict[str, FrontPoin
     """See `Front.modes`."""
     if not limits:
         raise InvalidArgumentError("`limits` must have at least one mode, but is empty.")
-    for mode, limit in limits.items():
-        is_number = isinstance(limit, Real) and not isinstance(limit, bool)
-        if not is_number or not limit > 0:
-            raise InvalidArgumentError(
-                "`limits` must have positive latencies in milliseconds, but got "
-                f"{limit!r} for {mode!r}."
-            )
     modes = {}
     for mode, limit in limits.items():
         try:

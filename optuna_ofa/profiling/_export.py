@@ -116,10 +116,8 @@ def _sizes(space: SearchSpace, resolutions: Sequence[int] | None) -> list[int]:
         if resolutions is None
         else {int(r) for r in resolutions}
     )
-    if not sizes or sizes[0] < 1:
-        raise InvalidArgumentError(
-            f"`resolutions` must be positive integers, at least one, but got {resolutions}."
-        )
+    if not sizes:
+        raise InvalidArgumentError("`resolutions` must be at least one, but got none.")
     return sizes
 
 

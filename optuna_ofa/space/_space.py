@@ -60,10 +60,8 @@ class SearchSpace:
         self._choices = {gene.name: gene.choices for gene in self.family.genes}
         if resolution is not None:
             values = as_list(resolution)
-            if not values or any(int(r) != r or r < 1 for r in values):
-                raise InvalidArgumentError(
-                    f"`resolution` must be positive integers, at least one, but got {values}."
-                )
+            if not values:
+                raise InvalidArgumentError("`resolution` must be at least one, but got [].")
             self._choices["resolution"] = tuple(sorted({int(r) for r in values}))
 
     # ------------------------------------------------------------------ description
@@ -332,12 +330,6 @@ class SearchSpace:
         Raises:
             InvalidArgumentError: If ``n`` is negative or ``uniform_over`` unknown.
         """
-        if n < 0:
-            raise InvalidArgumentError(f"`n` must not be negative, but got {n}.")
-        if uniform_over not in ("choices", "subnets", "sizes"):
-            raise InvalidArgumentError(
-                f"`uniform_over` must be 'choices', 'subnets' or 'sizes', but got {uniform_over!r}."
-            )
         rng = np.random.default_rng(seed)
         if uniform_over == "sizes":
             return self._of_sizes(rng.random(n), rng)

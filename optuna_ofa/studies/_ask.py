@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
 
-from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
+from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import nondominated, promising
 from optuna_ofa.problem import Evaluated, Problem, warn_failed
 from optuna_ofa.samplers import Evolution, SurrogateSampler
@@ -39,16 +39,6 @@ class Asked(NamedTuple):
     number: int
     predicted: Mapping[str, float]
     std: Mapping[str, float]
-
-
-def require_count(n: int) -> None:
-    """Refuse a number of subnets below 1.
-
-    Raises:
-        InvalidArgumentError: If ``n`` is no whole number or below 1.
-    """
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise InvalidArgumentError(f"`n` must be a whole number, at least 1, but got {n!r}.")
 
 
 def choose_learned(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from optuna.storages import BaseStorage
 
@@ -101,10 +101,6 @@ def study(
         raise InvalidArgumentError(
             f"`seed` must be None with a `sampler`, which has its own, but got {seed}."
         )
-    if study_name is not None and (not isinstance(study_name, str) or not study_name):
-        raise InvalidArgumentError(
-            f"`study_name` must be a text that is not empty, or None, but got {study_name!r}."
-        )
     store = stored = None
     if space is None:
         _require_unset(objectives=objectives, constraints=constraints, caution=caution or None)
@@ -150,8 +146,6 @@ def study(
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     sampler.problem = problem
-    if keep not in get_args(Keep):
-        raise InvalidArgumentError(f"`keep` must be 'all', 'front' or 'sample', but got {keep!r}.")
     store = store or open_shared(storage)  # only now, for nothing is made for a wrong argument
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)

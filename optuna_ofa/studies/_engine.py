@@ -31,7 +31,6 @@ from optuna_ofa.studies._ask import (
     choose_learned,
     choose_predicted,
     predicted,
-    require_count,
     tell_evolution,
 )
 from optuna_ofa.studies._tell import Measured, check_endings, endings_of
@@ -229,7 +228,6 @@ class Engine:
             n: How many subnets.
             sampler: The sampler of the study; one that learns from measurements chooses.
         """
-        require_count(n)
         self.problem.require_reachable()
         self.store.fail_stale()
         asked: list[Asked] = []

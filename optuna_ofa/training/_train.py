@@ -104,7 +104,7 @@ def train(
     """
     space = space or SearchSpace(supernet.family)
     settings = settings or TrainingSettings()
-    _check(supernet, space, checkpoint_every, evaluate_every, n_followed)
+    _check(supernet, space)
     loop = _Loop(supernet, recipe, space, settings, n_followed)
     loop.path = None if checkpoint is None else Path(checkpoint)
     loop.evaluate, loop.evaluate_every = evaluate, evaluate_every
@@ -288,13 +288,7 @@ class _Loop:
         )
 
 
-def _check(
-    supernet: Supernet,
-    space: SearchSpace,
-    checkpoint_every: int,
-    evaluate_every: int | None,
-    n_followed: int,
-) -> None:
+def _check(supernet: Supernet, space: SearchSpace) -> None:
     family = supernet.family
     if space.family != family:
         raise InvalidArgumentError(
@@ -307,11 +301,6 @@ def _check(
             f"`space` must have resolutions of at least {least} pixels, the product of the "
             f"strides of {family.name}, but got {space.resolutions[0]}."
         )
-    for name, value in (("checkpoint_every", checkpoint_every), ("evaluate_every", evaluate_every)):
-        if value is not None and value < 1:
-            raise InvalidArgumentError(f"`{name}` must be positive, but got {value}.")
-    if n_followed < 0:
-        raise InvalidArgumentError(f"`n_followed` must not be negative, but got {n_followed}.")
 
 
 @contextlib.contextmanager

@@ -283,8 +283,6 @@ def chosen(findings: Findings, points: Points) -> Matrix:
 
 def _of_front(findings: Findings, n: int | None) -> list[FrontPoint]:
     """Return the predicted front, or ``n`` points of it far from each other."""
-    if n is not None and (isinstance(n, bool) or n < 1):
-        raise InvalidArgumentError(f"`points` must be at least 1, but got {n!r}.")
     front = findings.front(kind=PREDICTED)
     if n is None or n >= len(front):
         return list(front)

@@ -39,10 +39,9 @@ class ChoicesInfo(NamedTuple):
     shares: dict[str, dict[float, NDArray[np.float64]]]
 
 
-def choices_info(front: Front, *, n_bins: int = _MAX_BINS) -> ChoicesInfo:
+@checked
+def choices_info(front: Front, *, n_bins: Positive = _MAX_BINS) -> ChoicesInfo:
     """Collect the data of `plot_choices`."""
-    if n_bins < 1:
-        raise InvalidArgumentError(f"`n_bins` must be at least 1, but got {n_bins}.")
     if not len(front):
         raise InvalidArgumentError("`front` must have at least one point, but it has none.")
     metric = cost_metric(front.objectives) or front.objectives[0]

@@ -23,16 +23,10 @@ def fit_model(
     Raises:
         InvalidArgumentError: If there is none, or ``penalty`` is not positive or not for it.
     """
-    if kind not in get_args(ModelKind):
-        raise InvalidArgumentError(
-            f"`model` must be one of {', '.join(get_args(ModelKind))}, but got {kind!r}."
-        )
     if penalty is not None and kind != "ridge":
         raise InvalidArgumentError(
             f"`penalty` must be None unless model='ridge', but got {penalty} with {kind!r}."
         )
-    if penalty is not None and not penalty > 0:
-        raise InvalidArgumentError(f"`penalty` must be positive, but got {penalty}.")
     if kind == "ridge":
         return RidgeModel.fit(space, rows, penalty)
     return GaussianProcess.fit(space, rows, seed=seed)

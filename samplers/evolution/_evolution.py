@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import Count, Seed, checked, whole
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.samplers.evolution._breeding import Breeding
@@ -50,27 +52,20 @@ class Evolution:
             negative.
     """
 
+    @checked
     def __init__(
         self,
         *,
         space: SearchSpace,
-        population_size: int,
+        population_size: Annotated[int, whole(2)],
         generation_size: GenerationSize,
         breeding: Breeding,
         survival: Survival,
         estimator: Estimator,
-        n_candidates: int,
+        n_candidates: Count,
         restarts: Restarts | None,
-        seed: int | None,
+        seed: Seed | None,
     ) -> None:
-        if population_size < 2:
-            raise InvalidArgumentError(
-                f"`population_size` must be at least 2, but got {population_size}."
-            )
-        if n_candidates < 0:
-            raise InvalidArgumentError(
-                f"`n_candidates` must not be negative, but got {n_candidates}."
-            )
         self.space = space
         self._population_size, self._generation_size = population_size, generation_size
         self._breeding, self._survival = breeding, survival

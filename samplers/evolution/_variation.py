@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._arguments import NonNegativeFloat, check_fields
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -73,11 +74,12 @@ class ResetMutation:
         InvalidArgumentError: If there is no number, or one is negative.
     """
 
-    genes: float | Sequence[float] = 1.0
+    genes: NonNegativeFloat | Sequence[NonNegativeFloat] = 1.0
 
     def __post_init__(self) -> None:
-        if min(np.atleast_1d(self.genes), default=-1) < 0:
-            raise InvalidArgumentError(f"`genes` must not be negative, but got {self.genes}.")
+        check_fields(self)
+        if not np.size(self.genes):
+            raise InvalidArgumentError("`genes` must be at least one number, but got none.")
 
     def __call__(self, space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
         """Draw some genes anew."""

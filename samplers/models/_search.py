@@ -69,14 +69,6 @@ class SurrogateSearch:
         n_searched: int,
         pool: Matrix | None = None,
     ) -> None:
-        numbers = {
-            "n_startup_trials": (n_startup_trials, 1),
-            "n_searched": (n_searched, 1),
-            "optimism": (optimism, 0),
-        }
-        for name, (value, least) in numbers.items():
-            if not value >= least:
-                raise InvalidArgumentError(f"`{name}` must be at least {least}, but got {value}.")
         if pool is not None:
             pool = space.canonicalize(space.check(pool))
             if len(pool) == 0:

@@ -81,7 +81,9 @@ class TestInfo:
         assert info.metric == "n_macs"
 
     def test_bad_arguments_are_refused(self) -> None:
-        with pytest.raises(InvalidArgumentError, match="`n_bins` must be at least 1, but got 0"):
+        with pytest.raises(
+            InvalidArgumentError, match="`n_bins` must be a whole number of at least 1, but got 0"
+        ):
             choices_info(front_of(SPACE, 5), n_bins=0)
         with pytest.raises(InvalidArgumentError, match="`front` must have at least one point"):
             choices_info(Front([], ("top1", "latency_ms")))

@@ -80,7 +80,7 @@ def test_mutation_leaves_its_argument_alone() -> None:
 
 
 def test_a_negative_number_of_genes_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="`genes` must not be negative, but got -1"):
+    with pytest.raises(InvalidArgumentError, match="`genes` must be a number of at least 0"):
         ResetMutation(-1.0)
 
 
