@@ -38,6 +38,8 @@ python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 
+_ANNOTATED = re.compile(r"~?(?:\w+\.)*Annotated\[")
+_ALIAS = re.compile(r"~?(?:\w+\.)*TypeAliasForwardRef\('(\w+)'\)")
 _NO_RUN = re.compile(r"^```python no-run$", re.MULTILINE)
 
 
@@ -63,8 +65,32 @@ def _bases(app: Any, name: str, item: Any, options: Any, bases: list[Any]) -> No
     bases[:] = [base for base in bases if base is not object]
 
 
+def _signature(
+    app: Any, what: str, name: str, item: Any, options: Any, signature: str | None, returned: str
+) -> tuple[str | None, str]:
+    """Show the types of arguments, without the rules that stand beside them."""
+    if signature:
+        while found := _ANNOTATED.search(signature):
+            signature = _without_rule(signature, found)
+        signature = _ALIAS.sub(r"\1", signature)
+    return signature, returned
+
+
+def _without_rule(text: str, found: re.Match[str]) -> str:
+    """Return the text with ``Annotated[type, rule]`` replaced by the type."""
+    depth, comma = 0, None
+    for i, letter in enumerate(text[found.end() :], found.end()):
+        if letter == "," and not depth and comma is None:
+            comma = i
+        if letter == "]" and not depth:
+            return text[: found.start()] + text[found.end() : comma] + text[i + 1 :]
+        depth += {"[": 1, "]": -1}.get(letter, 0)
+    raise ValueError(f"no end of an annotation in {text}")
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _source)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-process-bases", _bases)
