@@ -12,11 +12,17 @@ from typing import Any
 from optuna_ofa._arguments import AnyPath, OutputFile, OutputFolder, Positive, checked
 from optuna_ofa._progress import graph_progress
 from optuna_ofa._writing import require_place
-from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError, OptunaOFAError
+from optuna_ofa.exceptions import (
+    FormatError,
+    InvalidArgumentError,
+    MeasurementError,
+    OptunaOFAError,
+)
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
+from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
-from optuna_ofa.profiling.on_device import DeviceError, measure_folder
+from optuna_ofa.profiling.on_device import RESULTS, DeviceError, measure_folder
 from optuna_ofa.space import Family, SearchSpace
 
 
@@ -53,7 +59,7 @@ def profile(
     Raises:
         InvalidArgumentError: If an argument breaks a rule.
         MissingDependencyError: If the runtime is not installed.
-        NoisyDeviceError: If repeated runs differ too much.
+        NoisyDeviceError: If repeated runs differ too much; the next call measures again.
         MeasurementError: If the device does not answer any more, or the runtime fails on every
             graph. What was measured before is kept in the folder, and another call goes on.
     """
@@ -72,6 +78,7 @@ def profile(
             precision=settings.precision,
             progress=progress,
         )
+        _forget_noise(place, settings.max_spread)
         with graph_progress("measuring", progress) as tick, script_errors():
             results = measure_folder(
                 place, runtime, settings, n_rounds=settings.n_rounds, progress=tick
@@ -96,6 +103,13 @@ def script_errors() -> Iterator[None]:
         ) from error
     except ValueError as error:
         raise InvalidArgumentError(str(error)) from error
+
+
+def _forget_noise(folder: Path, max_spread: float) -> None:
+    """Remove results that are too noisy for a table; noise passes, and they would not."""
+    with contextlib.suppress(FormatError):  # there are none
+        if read_results(folder).relative_std > max_spread:
+            (folder / RESULTS).unlink()
 
 
 def _require_some(graphs: Mapping[str, Any], settings: MeasurementSettings) -> None:

@@ -162,6 +162,17 @@ def test_a_noisy_device_is_refused(make_device: Any, space: SearchSpace) -> None
         profile(space, MeasurementSettings(runtime=make_device(noise=0.3), n_rounds=5))
 
 
+def test_noise_that_has_passed_is_measured_again(
+    make_device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    out = tmp_path / "table.json"
+    with pytest.raises(NoisyDeviceError):
+        profile(space, MeasurementSettings(runtime=make_device(noise=0.3), n_rounds=5), out=out)
+    quiet = profile(space, MeasurementSettings(runtime=make_device(), n_rounds=5), out=out)
+    assert quiet.metadata["noise_percent"] < 10
+    assert out.exists()
+
+
 def test_a_layer_that_fails_is_named_and_the_rest_goes_on(make_device: Any, tmp_path: Path) -> None:
     space = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 128]).restrict(depth=2, kernel=[3, 7])
     device = make_device(profiles=False, breaks_on=7)
