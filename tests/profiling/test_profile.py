@@ -242,7 +242,7 @@ def test_bad_settings_are_refused(settings: Any, message: str, space: SearchSpac
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"resolutions": []}, "`resolutions` must be positive integers, at least one"),
+        ({"resolutions": []}, "`resolutions` must be at least one"),
         ({"method": "blocks"}, "`method` must be one of .*'layers'.*, but got 'blocks'"),
     ],
 )
