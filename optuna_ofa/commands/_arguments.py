@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,38 +64,56 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add all of `MeasurementSettings` but the largest spread."""
-    add_runtime(parser)
+def add_settings(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
+    """Add all of `MeasurementSettings` but the largest spread.
+
+    Args:
+        parser: The parser.
+        of_table: Whether the runtime is that of a latency table, which is known later.
+    """
+    add_runtime(parser, of_table=of_table)
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
     parser.add_argument("--device", default="cpu", help="cpu (default), or cuda with torch")
     parser.add_argument("--pin", type=int, nargs="+", default=(), help="processors to keep to")
     parser.add_argument("--n-rounds", type=int, default=20, help="default: 20")
 
 
-def add_runtime(parser: argparse.ArgumentParser) -> None:
+def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
     """Add those of `MeasurementSettings` that graphs depend on."""
     parser.add_argument(
-        "--runtime", default="onnxruntime", choices=RUNTIME_NAMES, help="default: onnxruntime"
+        "--runtime",
+        default=None if of_table else "onnxruntime",
+        choices=RUNTIME_NAMES,
+        help=f"default: {'that of the latency table' if of_table else 'onnxruntime'}",
     )
     parser.add_argument("--batch", type=int, default=1, help="images at once (default: 1)")
     parser.add_argument("--precision", default="float32", help="float32 (default), int8, ...")
 
 
-def measurement_settings(arguments: Arguments) -> MeasurementSettings:
-    """Return the settings that `add_settings` added."""
+def measurement_settings(
+    arguments: Arguments, table: Mapping[str, Any] | None = None
+) -> MeasurementSettings:
+    """Return the settings that `add_settings` added.
+
+    Args:
+        arguments: The arguments.
+        table: Metadata of a latency table, whose runtime is taken where none is given.
+    """
     from optuna_ofa.profiling import MeasurementSettings
 
+    of_table = (table or {}).get("runtime")
+    default = of_table if of_table in RUNTIME_NAMES else "onnxruntime"
+    arguments = {**arguments, "runtime": arguments["runtime"] or default}
     names = {field.name for field in dataclasses.fields(MeasurementSettings)}
     return MeasurementSettings(**{n: value for n, value in arguments.items() if n in names})
 
 
-def add_sample(parser: argparse.ArgumentParser) -> None:
+def add_sample(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
     """Add the random subnets that are measured, and where to."""
     parser.add_argument("--n", type=int, default=50, help="how many random subnets (default: 50)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--storage", help="database of measurements, such as sqlite:///phone.db")
-    add_settings(parser)
+    add_settings(parser, of_table=of_table)
 
 
 def add_study(parser: argparse.ArgumentParser, *, required: bool) -> None:

@@ -119,7 +119,7 @@ PROFILE = Command(
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     add_supernet(parser, default="the table")
     parser.add_argument("--table", required=True, help="latency table of this device")
-    add_sample(parser)
+    add_sample(parser, of_table=True)
 
 
 def _run_compare(arguments: Arguments) -> Output:
@@ -129,18 +129,18 @@ def _run_compare(arguments: Arguments) -> Output:
 
     space, matrix = _sample(arguments, "table")
     table = LatencyTable.load(arguments["table"])
-    runtime = arguments["runtime"]
-    if table.metadata.get("runtime", runtime) != runtime:
+    settings = measurement_settings(arguments, table.metadata)
+    if table.metadata.get("runtime", settings.runtime) != settings.runtime:
         raise InvalidArgumentError(
             f"`runtime` must be that of the table, {table.metadata['runtime']!r}, but got "
-            f"{runtime!r}."
+            f"{settings.runtime!r}."
         )
     predictor = LatencyPredictor(table=table, space=space)
     first, second = (
         measure(
             space,
             matrix,
-            measurement_settings(arguments),
+            settings,
             storage=arguments["storage"],
             anchor_ms=table.metadata.get("anchor_ms"),
             again=again,

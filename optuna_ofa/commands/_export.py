@@ -91,6 +91,7 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
     from optuna_ofa.commands import _studies
     from optuna_ofa.deployment import figures_of
     from optuna_ofa.exceptions import InvalidArgumentError
+    from optuna_ofa.problem import PREDICTED
     from optuna_ofa.studies import PREDICTORS
 
     if (arguments["subnet"] is None) == (arguments["storage"] is None):
@@ -102,7 +103,8 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
     point = front.best(**limits(arguments["within"])) if arguments["within"] else front.knee()
-    device = found.user_attrs.get(PREDICTORS, {}).get("hardware")
+    named = found.user_attrs.get(PREDICTORS, {}).get("hardware")
+    device = named if point.kind == PREDICTED else None  # a measured point knows its own
     return point.subnet, figures_of(point, device=device)
 
 

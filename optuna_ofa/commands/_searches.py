@@ -157,7 +157,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--points", type=int, default=12, help="subnets, far from each other (default: 12)"
     )
-    add_settings(parser)
+    add_settings(parser, of_table=True)
     parser.add_argument("--plot", help="draw both: a file that ends in .html, .png or .svg")
 
 
@@ -166,8 +166,10 @@ def _run_verify(arguments: Arguments) -> Output:
     from optuna_ofa.verification import LatencyMeter
 
     _studies.require_picture(arguments["plot"])
-    meter = LatencyMeter(measurement_settings(arguments))
-    found = _studies.open_study(arguments).verify({"latency_ms": meter}, points=arguments["points"])
+    study = _studies.open_study(arguments)
+    known = "latency_ms" in study.problem.metrics
+    settings = measurement_settings(arguments, study.problem.facts("latency_ms") if known else {})
+    found = study.verify({"latency_ms": LatencyMeter(settings)}, points=arguments["points"])
     if arguments["plot"]:
         from optuna_ofa.visualization import plot_verification
 

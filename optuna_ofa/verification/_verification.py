@@ -18,6 +18,8 @@ from optuna_ofa.verification._images import Images, images_of
 
 _WORDS = {True: "exploited", False: "", None: "unknown"}
 
+_CONDITIONS = ("processor", "runtime", "device", "precision", "threads", "batch")
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -30,6 +32,7 @@ class Verification:
             objectives and satisfies the constraints.
         failures: Why a subnet could not be measured.
         fitted_on: The images that the predictor of a metric was fitted on, where they are known.
+        predicted_for: What the predictor of a metric says of itself: runtime, settings, processor.
     """
 
     metrics: tuple[str, ...]
@@ -37,6 +40,7 @@ class Verification:
     front: Front
     failures: Mapping[Subnet, str] = field(default_factory=dict)
     fitted_on: Mapping[str, Images | None] = field(default_factory=dict)
+    predicted_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -78,6 +82,11 @@ class Verification:
     def _notes_of(self, metric: str) -> Iterator[str]:
         fitted, measured = self.fitted_on.get(metric), self.measured_on(metric)
         unit = METRICS[metric].difference_unit
+        for difference in self._elsewhere(metric):
+            yield (
+                f"{metric}: predicted for {difference}, so the errors are not those of the "
+                f"predictor alone"
+            )
         both = self.errors_on_fitted.get(metric)
         if both is not None:
             change = self.errors[metric].bias - both.bias
@@ -91,6 +100,17 @@ class Verification:
                 f"{metric}: fitted on {fitted}, measured on {measured}, so the bias is that of the "
                 f"predictor and of the change of images; AccuracyMeter(fitted_on=...) measures both"
             )
+
+    def _elsewhere(self, metric: str) -> Iterator[str]:
+        """Yield in what the conditions of predictions and measurements differ."""
+        predicted = _conditions(self.predicted_for.get(metric, {}))
+        measured = [
+            _conditions(p.measured_by[metric]) for p in self.points if metric in p.measured_by
+        ]
+        for name, value in predicted.items():
+            found = {str(of[name]) for of in measured if of.get(name, value) != value}
+            if found:
+                yield f"{name} {value}, measured with {', '.join(sorted(found))}"
 
     def n_known(self, metric: str) -> int:
         """Return how many measured points have a standard deviation of their prediction."""
@@ -200,3 +220,10 @@ class VerifiedPoint:
         too_good = self.error(metric) if METRICS[metric].maximize else -self.error(metric)
         std = math.hypot(self.predicted_std[metric], self.measured_std.get(metric, 0.0))
         return too_good > Z90 * std
+
+
+def _conditions(setup: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a latency depends on, of the setup of a table or of a measurement."""
+    settings = setup.get("settings")
+    flat = {**setup, **(settings if isinstance(settings, Mapping) else {})}
+    return {name: flat[name] for name in _CONDITIONS if flat.get(name) is not None}

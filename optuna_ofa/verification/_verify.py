@@ -252,7 +252,14 @@ def _collected(
     is_there = after.results(kind=MEASURED).feasible.any()
     front = after.front(kind=MEASURED) if is_there else none
     fitted = {m: images_of(problem.facts(m)) for m in metrics}
-    return Verification(tuple(metrics or meters), tuple(points), front, dict(work.failures), fitted)
+    return Verification(
+        tuple(metrics or meters),
+        tuple(points),
+        front,
+        dict(work.failures),
+        fitted,
+        {m: problem.facts(m) for m in metrics},
+    )
 
 
 Points = Positive | Iterable[FrontPoint | Subnet] | None

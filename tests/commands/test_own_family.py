@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def table(folder: Path) -> Path:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     out = folder / "table.json"
-    settings = ["--n-rounds", "2", "--max-spread", "10"]
+    settings = ["--runtime", "torch", "--n-rounds", "2", "--max-spread", "10"]
     assert main(["profile", "--supernet", f"{folder}/mine.pth", "--out", str(out), *settings]) == 0
     return out
 
@@ -81,6 +81,7 @@ def test_report_verify_and_export(
     assert main(["report", str(tmp_path / "r.html"), "--storage", storage]) == 0
     data = _json(capsys, "verify", "--storage", storage, "--points", "2", "--n-rounds", "2")
     assert len(data["points"]) == 2
+    assert data["notes"] == []  # in the runtime of the table
     out = str(tmp_path / "subnet.pt2")
     given = ["--weights", f"{folder}/mine.pth", "--calibration", f"{folder}/images.npy"]
     form = ["--format", "torch_export"]
@@ -90,6 +91,14 @@ def test_report_verify_and_export(
     again = ["--subnet", f"{out}.json"]
     assert main(["export", str(tmp_path / "again.pt2"), *form, *given, *again]) == 0
     assert read_metadata(tmp_path / "again.pt2")["subnet"] == read_metadata(out)["subnet"]
+
+
+def test_another_runtime_than_that_of_the_table_is_told(
+    storage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--points", "2", "--n-rounds", "2", "--runtime", "onnxruntime"]
+    (note,) = _json(capsys, "verify", "--storage", storage, *few)["notes"]
+    assert note.startswith("latency_ms: predicted for runtime torch, measured with onnxruntime")
 
 
 def test_measure_compare_graphs_and_collect(

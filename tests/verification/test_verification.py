@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,17 @@ def test_other_images_than_the_predictor_was_fitted_on_are_named() -> None:
         OBJECTIVES, points, Front([], OBJECTIVES), {}, {"top1": Images("here", 500)}
     )
     assert same.notes == ()
+
+
+def test_other_conditions_than_the_predictions_are_for_are_named() -> None:
+    measured = point((80.0, 10.0), (78.0, 4.0))
+    setup = {"runtime": "openvino", "processor": "a", "settings": {"threads": 1, "batch": 1}}
+    measured = replace(measured, measured_by={"latency_ms": setup})
+    table = {"runtime": "torch", "settings": {"threads": 1, "pin": []}, "n_rounds": 20}
+    made = (OBJECTIVES, (measured,), Front([], OBJECTIVES), {}, {})
+    (note,) = Verification(*made, {"latency_ms": table}).notes
+    assert note.startswith("latency_ms: predicted for runtime torch, measured with openvino, so")
+    assert Verification(*made, {"latency_ms": {"n_rounds": 20, **setup}}).notes == ()
 
 
 def test_the_bias_on_both_is_told_apart_where_both_were_measured() -> None:
