@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ImplausibleValueWarning, InvalidArgumentError
 
 # every other metric is a cost, and those are positive
 PERCENT = frozenset({"top1"})
 # warnings are of the line that called one of these
-_INSIDE = ("optuna_ofa", "optuna")
 
 
 def rule_of(metric: str) -> str:
@@ -78,20 +76,11 @@ def warn_fractions(metric: str, values: ArrayLike, where: str) -> None:
     array = np.atleast_1d(np.asarray(values, dtype=float))
     known = array[np.isfinite(array)]
     if metric in PERCENT and len(known) and 0 < known.max() <= 1:
-        warnings.warn(
+        warn(
             f"{where} is probably a fraction: {metric} is in percent, from 0 to 100, but none is "
             f"above {known.max():g}; multiply by 100.",
             ImplausibleValueWarning,
-            stacklevel=_level_of_caller(),
         )
-
-
-def _level_of_caller() -> int:
-    """Return the level, as in `warnings.warn`, of the first caller that is not Optuna or ours."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def numbers(items: Any, where: str) -> NDArray[np.float64]:

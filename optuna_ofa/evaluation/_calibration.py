@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._identity import images_hash
 from optuna_ofa.evaluation._images import Loader, first_batches, is_function, opened
 from optuna_ofa.evaluation._recalibrate import BATCH_SIZE, warn_few
@@ -93,10 +93,9 @@ def _compare(loader: Iterable[Any], first: Tensor) -> None:
 
 
 def _warn_differs() -> None:
-    warnings.warn(
+    warn(
         "`calibration` gives other images each time it is read, because it shuffles or augments, "
         "and a subnet has another accuracy with each. Take them once and pass the tensor on: "
         "`calibration=optuna_ofa.evaluation.take_images(loader)`.",
         CalibrationWarning,
-        stacklevel=2,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._identity import checksum, data_hash
 from optuna_ofa.evaluation._images import Loader, batches, is_function
 from optuna_ofa.exceptions import CalibrationWarning
@@ -59,9 +59,8 @@ class EvaluationData:
         key = resolution if is_function(self.loader) else 0
         if self._checksums.setdefault(key, total) != total:
             self._checksums[key] = total
-            warnings.warn(
+            warn(
                 "`loader` gave other images than the time before: accuracies of subnets are not "
                 "of the same images. Give images without augmentation, such as a list of batches.",
                 CalibrationWarning,
-                stacklevel=2,
             )

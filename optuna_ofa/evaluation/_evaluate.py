@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import StorageUrl, argument_called, checked
 from optuna_ofa._progress import progress_bar
+from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._data import EvaluationData
@@ -198,11 +198,10 @@ def _collect(
     failures = {i: reading.error for i, reading in enumerate(top1) if reading.error is not None}
     if failures:
         i, reason = next(iter(failures.items()))
-        warnings.warn(
+        warn(
             f"{len(failures)} of {len(asked)} subnets could not be evaluated, the first of them "
             f"{asked[i]}: {reason}. The next call tries them again.",
             FailedMeasurementWarning,
-            stacklevel=4,
         )
     return Accuracies(
         space=space,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_ofa._arguments import Positive, checked
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import CalibrationWarning, InvalidArgumentError
 from optuna_ofa.supernet import Elastic, check_images
 
@@ -61,11 +61,10 @@ def recalibrate(net: nn.Module, images: Tensor, *, batch_size: Positive = BATCH_
 def warn_few(argument: str, n: int) -> None:
     """Warn if images are too few to recalibrate with."""
     if n < FEW:
-        warnings.warn(
+        warn(
             f"`{argument}` should be {FEW} images or more, better some hundreds, but there are "
             f"{n}: accuracies will be off by several points.",
             CalibrationWarning,
-            stacklevel=3,
         )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedPredictionWarning, PredictionError
 
 T = TypeVar("T")
@@ -50,11 +50,10 @@ def in_parts(
 
 def warn_failed(errors: Sequence[Exception], n_all: int) -> None:
     """Warn that predictions have failed: how many, and the error of the first."""
-    warnings.warn(
+    warn(
         f"A predictor failed for {len(errors)} of {n_all} subnets, which are not proposed again; "
         f"the first error is {error_in_words(errors[0])}",
         FailedPredictionWarning,
-        stacklevel=2,
     )
 
 

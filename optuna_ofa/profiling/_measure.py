@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, PositiveFloat, StorageUrl, checked
 from optuna_ofa._progress import graph_progress
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
 from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
@@ -204,29 +204,26 @@ def _median(readings: Sequence[Reading]) -> Reading:
 
 def _warn_failed(reasons: Mapping[Subnet, str], n: int, runtime: str) -> None:
     subnet, reason = next(iter(reasons.items()))
-    warnings.warn(
+    warn(
         f"{runtime} failed on {len(reasons)} of {n} subnets, the first of them {subnet}: {reason}. "
         f"The next call tries them again.",
         FailedMeasurementWarning,
-        stacklevel=3,
     )
 
 
 def _warn_noise(results: Results, max_spread: float) -> None:
     if results.clock == "cpu" and results.busy > _BUSY:
-        warnings.warn(
+        warn(
             f"Other programs used the processor: networks took {results.busy:.2f} times as long "
             f"by the wall clock as they computed for.",
             NoisyDeviceWarning,
-            stacklevel=3,
         )
     if results.relative_std > max_spread:
-        warnings.warn(
+        warn(
             f"Repeated runs differ by {results.relative_std:.1%} (standard deviation), and "
             f"`max_spread` is {max_spread:.1%}; end other programs, use `pin`, or "
             f"raise `n_rounds`.",
             NoisyDeviceWarning,
-            stacklevel=3,
         )
 
 

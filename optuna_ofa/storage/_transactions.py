@@ -24,7 +24,6 @@ import contextlib
 import random
 import re
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -35,6 +34,7 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
 from sqlalchemy.exc import DBAPIError
 
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import StorageError
 
 KNOWN_SCHEMAS = ("v3.2.0.a",)
@@ -57,10 +57,9 @@ def known_tables(storage: BaseStorage) -> RDBStorage | None:
         return None
     version = backend.get_current_version()
     if version not in KNOWN_SCHEMAS:
-        warnings.warn(
+        warn(
             f"Optuna's schema {version} is not known to optuna_ofa ({', '.join(KNOWN_SCHEMAS)}), "
-            f"so trials are written and read one by one, which is far slower.",
-            stacklevel=2,
+            f"so trials are written and read one by one, which is far slower."
         )
         return None
     return backend

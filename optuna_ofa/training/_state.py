@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space import Subnet, family_from_json, require_family
 from optuna_ofa.supernet import Supernet, check_weights, described, read_tensors, write_tensors
@@ -160,10 +160,9 @@ def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> d
                 f"{value}. Another run needs another `checkpoint`."
             )
     if data["threads"] != torch.get_num_threads():
-        warnings.warn(
+        warn(
             f"{path} was written with {data['threads']} threads and training goes on with "
             f"{torch.get_num_threads()}: weights will differ in their last bits from a run that "
-            f"was not interrupted. `torch.set_num_threads({data['threads']})` avoids it.",
-            stacklevel=4,
+            f"was not interrupted. `torch.set_num_threads({data['threads']})` avoids it."
         )
     return data

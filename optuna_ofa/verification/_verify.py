@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from optuna_ofa._arguments import Positive
 from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
     InvalidArgumentError,
@@ -223,11 +224,10 @@ def _stopped(work: _Work, n: int) -> Exception:
 
 def _warn(failures: Mapping[Subnet, str], n: int) -> None:
     subnet, reason = next(iter(failures.items()))
-    warnings.warn(
+    warn(
         f"{len(failures)} of {n} subnets could not be measured, the first of them {subnet}: "
         f"{reason}. They are no trials; the next call tries them again.",
         FailedMeasurementWarning,
-        stacklevel=4,
     )
 
 

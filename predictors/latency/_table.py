@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from optuna_ofa._arguments import AnyPath, OutputFile, Positive, checked
 from optuna_ofa._plausible import numbers
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
     ExtrapolationWarning,
     FamilyMismatchError,
@@ -223,11 +223,10 @@ class LatencyTable:
             )
         outside = [r for r in missing if not known[0] < r < known[-1]]
         if outside:
-            warnings.warn(
+            warn(
                 f"Latencies at {outside} pixels are extrapolated: the table was measured at "
                 f"{list(known)}.",
                 ExtrapolationWarning,
-                stacklevel=2,
             )
         sections = tuple(self._interpolated(space.restrict(resolution=r)) for r in missing)
         return LatencyTable(self._content._replace(sections=(*self._content.sections, *sections)))
