@@ -14,7 +14,14 @@ from optuna.storages import BaseStorage
 from optuna_ofa._arguments import AnyPath, StorageUrl, checked
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.measurements._table import TABLE, Database, to_text
-from optuna_ofa.space import Family, SearchSpace, Subnet, family_differences, require_family
+from optuna_ofa.space import (
+    Family,
+    SearchSpace,
+    Subnet,
+    family_differences,
+    find_family,
+    require_family,
+)
 
 
 @dataclass(frozen=True)
@@ -128,10 +135,10 @@ _COLUMNS = ("subnet", "metric", "value", "std", "n", "details", "error", "measur
 def _space(database: Database, space: AnyPath | Family | SearchSpace) -> SearchSpace:
     """Return the space; a name that is not a published one is looked up in the database."""
     if not isinstance(space, str):
-        return space if isinstance(space, SearchSpace) else SearchSpace(space)
+        return space if isinstance(space, SearchSpace) else SearchSpace(find_family(space, "space"))
     found = database.families(space)
     if not found:
-        return SearchSpace(space)
+        return SearchSpace(find_family(space, "space"))
     if len(found) > 1:
         raise FamilyMismatchError(
             f"`space` must be a family itself where the database has {len(found)} of the name "

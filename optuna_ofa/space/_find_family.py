@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from optuna_ofa._arguments import AnyPath
+from optuna_ofa._arguments import AnyPath, argument_called
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._families import known_families
 from optuna_ofa.space._family import Family
@@ -45,7 +45,8 @@ def find_family(source: Any, argument: str) -> Family:
             if source in (family.name, *family.aliases):
                 return family
     if isinstance(source, str | os.PathLike) and os.path.isfile(source):
-        return _read(Path(source))
+        with argument_called(argument, "family"):
+            return _read(Path(source))
     known = ", ".join(family.name for family in known_families())
     raise InvalidArgumentError(
         f"`{argument}` must be one of {known}, or a file that holds a family, but got "
