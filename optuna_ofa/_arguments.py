@@ -75,8 +75,6 @@ def _can_be_file(path: Any) -> bool:
 
 def _can_be_folder(path: Any) -> bool:
     place = Path(path)
-    if str(path) == "":
-        return False
     where = place if place.exists() else place.parent
     return where.is_dir() and os.access(where, os.W_OK)
 
@@ -112,8 +110,9 @@ def checked(function: F) -> F:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             return function(*args, **kwargs)  # which raises the same, and names the function
+        known = rules()
         for name, value in bound.arguments.items():
-            rule = rules().get(name)
+            rule = known.get(name)
             if rule is not None and value is not signature.parameters[name].default:
                 bound.arguments[name] = _checked(name, rule, value)
         return function(*bound.args, **bound.kwargs)

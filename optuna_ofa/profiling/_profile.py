@@ -11,7 +11,6 @@ from typing import Any
 
 from optuna_ofa._arguments import AnyPath, OutputFile, OutputFolder, Positive, checked
 from optuna_ofa._progress import graph_progress
-from optuna_ofa._writing import require_place
 from optuna_ofa.exceptions import (
     FormatError,
     InvalidArgumentError,
@@ -65,8 +64,6 @@ def profile(
     """
     space, settings = as_space(space), settings or MeasurementSettings()
     runtime = settings.open_runtime()
-    if out is not None and Path(out).exists():
-        require_place(out, "out")
     with _work_folder(folder, out) as place:
         export_profile(
             space,

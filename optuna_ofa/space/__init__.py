@@ -2,6 +2,7 @@
 
 from optuna_ofa.space._families import (
     families,
+    family_named as family_named,
     known_families as known_families,
     mobilenet_v3_small_images,
 )

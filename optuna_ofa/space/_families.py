@@ -169,3 +169,9 @@ def families() -> tuple[Family, ...]:
 def known_families() -> tuple[Family, ...]:
     """Return the published families, and those that only this package has."""
     return (*families(), mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1))
+
+
+def family_named(name: str) -> Family | None:
+    """Return the known family of a name or an alias, if there is one."""
+    known = known_families()
+    return next((family for family in known if name in (family.name, *family.aliases)), None)

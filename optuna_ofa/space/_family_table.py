@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.space._families import known_families
+from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._table import differences
 
@@ -24,7 +24,7 @@ def family_from_json(table: Any, where: str = "the table") -> Family:
         FamilyMismatchError: If it has the name of a published family and is another one.
     """
     if isinstance(table, str):
-        known = next((f for f in known_families() if table in (f.name, *f.aliases)), None)
+        known = family_named(table)
         if known is None:
             raise FormatError(
                 f"`family` of {where} must be the table of a family, or the name of a published "

@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna_ofa._arguments import AnyPath, argument_called
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
-from optuna_ofa.space._families import known_families
+from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._family_table import family_from_json
 
@@ -40,10 +40,9 @@ def find_family(source: Any, argument: str) -> Family:
     """Return what `get_family` does, or the family itself; ``argument`` is for the message."""
     if isinstance(source, Family):
         return source
-    if isinstance(source, str):
-        for family in known_families():
-            if source in (family.name, *family.aliases):
-                return family
+    named = family_named(source) if isinstance(source, str) else None
+    if named is not None:
+        return named
     if isinstance(source, str | os.PathLike) and os.path.isfile(source):
         with argument_called(argument, "family"):
             return _read(Path(source))

@@ -18,7 +18,7 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
     InvalidSubnetError,
 )
-from optuna_ofa.space._families import known_families
+from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._family_table import family_from_json, require_family
 
@@ -172,7 +172,7 @@ def _family(found: Any, wanted: Family | None) -> Family:
             require_family(family, wanted, "data", "the subnet", "in the subnet")
         return family
     if wanted is None:
-        known = next((f for f in known_families() if found in (f.name, *f.aliases)), None)
+        known = family_named(found)
         if known is None:
             raise InvalidArgumentError(
                 f"`family` must be given for a subnet of {found!r:.100}, which is the name of no "

@@ -15,7 +15,14 @@ from torch import Tensor
 from optuna_ofa._arguments import AnyPath, OutputFile, Share, checked
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
-from optuna_ofa.space import Family, family_from_json, find_family, known_families, require_family
+from optuna_ofa.space import (
+    Family,
+    family_from_json,
+    family_named,
+    find_family,
+    known_families,
+    require_family,
+)
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._supernet import Supernet
@@ -82,8 +89,7 @@ def _is_checkpoint(name: object) -> TypeGuard[str | os.PathLike[str]]:
     """Return whether the name of a supernet is a file; names of families are none."""
     if not isinstance(name, str | os.PathLike):
         return False
-    known = [known for family in known_families() for known in (family.name, *family.aliases)]
-    return str(name) not in known and Path(name).is_file()
+    return family_named(str(name)) is None and Path(name).is_file()
 
 
 def _described(content: Any, path: Path) -> tuple[Family | None, float]:

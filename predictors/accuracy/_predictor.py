@@ -18,7 +18,7 @@ from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.accuracy._published import read_state_dict
-from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, get_family
+from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, find_family
 
 
 class AccuracyPredictor(Predictor):
@@ -67,8 +67,8 @@ class AccuracyPredictor(Predictor):
             InvalidArgumentError: If ``family`` or ``resolutions`` is needed and missing.
         """
         path = Path(path)
-        if isinstance(family, str | os.PathLike):
-            family = get_family(family)
+        if family is not None:
+            family = find_family(family, "family")
         if not os.path.isfile(path):
             raise FormatError(
                 f"`path` must be a file with an accuracy predictor, but {path} is not there."

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 import torch
 
@@ -20,13 +18,6 @@ from optuna_ofa.space import SearchSpace, mobilenet_v3_small_images
 
 OWN = mobilenet_v3_small_images("mine", width=0.5, resolutions=(16, 20))
 pytestmark = [pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")]
-
-
-@pytest.fixture(autouse=True)
-def _verbosity() -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
-    yield
-    optuna.logging.set_verbosity(verbosity)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,6 @@ from optuna_ofa.commands import main
 from optuna_ofa.deployment import load_exported, read_metadata
 
 FAMILY = ("--supernet", "ofa_mbv3_w1.0")
-
-
-@pytest.fixture(autouse=True)
-def _verbosity() -> Iterator[None]:
-    """The commands make Optuna quiet; other tests have it as it was."""
-    verbosity = optuna.logging.get_verbosity()
-    yield
-    optuna.logging.set_verbosity(verbosity)
 
 
 @pytest.fixture(scope="module")

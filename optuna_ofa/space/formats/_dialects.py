@@ -16,7 +16,7 @@ from typing import Any, Literal
 from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._family import Family
-from optuna_ofa.space._find_family import get_family
+from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._subnet import Subnet, checked_entries
 
 Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
@@ -35,7 +35,7 @@ def subnet_from_dialect(spec: Mapping[Any, Any] | str, family: Family | AnyPath)
         FormatError: If ``spec`` is in none of the dialects.
         InvalidSubnetError: If an entry is not a choice of the family.
     """
-    family = family if isinstance(family, Family) else get_family(family)
+    family = find_family(family, "family")
     spec = _mapping(spec)
     has_kernel, has_width = family.block == "mbconv", len(family.width_mults) > 1
     lists = ["ks"] * has_kernel + ["e", "d"] + ["w"] * has_width

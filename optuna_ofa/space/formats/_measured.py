@@ -15,7 +15,7 @@ from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa._files import read_text
 from optuna_ofa._plausible import warn_fractions
 from optuna_ofa.space._family import Family
-from optuna_ofa.space._find_family import get_family
+from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._measured_csv import MeasuredRow, csv_rows
 from optuna_ofa.space.formats._measured_dict import SUFFIX, dict_files, dict_rows
@@ -60,7 +60,7 @@ def read_measured_subnets(path: str | PathLike[str], family: Family | AnyPath) -
     Warns:
         ImplausibleValueWarning: No accuracy is above 1, so that they are probably fractions.
     """
-    family = family if isinstance(family, Family) else get_family(family)
+    family = find_family(family, "family")
     rows = list(_rows(Path(path), family))
     numbers = np.array([row[1:] for row in rows], dtype=float).reshape(len(rows), 4)
     top1, n_macs, n_params, latency_ms = numbers.T

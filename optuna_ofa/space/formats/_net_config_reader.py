@@ -10,7 +10,7 @@ from optuna_ofa._arguments import AnyPath, Positive, checked
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space._families import families
 from optuna_ofa.space._family import Family
-from optuna_ofa.space._find_family import get_family
+from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._layer import Layer
 from optuna_ofa.space._parts import Stage, make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers
@@ -179,7 +179,7 @@ def subnet_from_net_config(
     resolution = image_size(source) if resolution is None else resolution
     layers = layers_from_net_config(config, resolution)
     if family is not None:
-        candidates = [family if isinstance(family, Family) else get_family(family)]
+        candidates = [find_family(family, "family")]
     else:
         candidates = [f for f in families() if f.architecture == config["name"]]
     reasons = []
