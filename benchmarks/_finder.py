@@ -37,11 +37,11 @@ class Finder:
         self._specs += specs
         return self._accuracy.predict_accuracy(specs)
 
-    def search(self, n_evaluations: int, seed: int) -> None:
+    def search(self, n_trials: int, seed: int) -> None:
         """Run it once for each limit with an equal share; a bit less than that is evaluated."""
         random.seed(seed)
         np.random.seed(seed)
-        share = n_evaluations // len(LIMITS_MS)
+        share = n_trials // len(LIMITS_MS)
         size = min(100, share // 2)  # its own population, or what leaves it a generation
         for limit in LIMITS_MS:
             finder = self._finder(

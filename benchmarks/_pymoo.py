@@ -25,7 +25,7 @@ POPULATION_SIZE = 100
 
 
 def search(
-    space: SearchSpace, evaluate: Callable[[Matrix], Values], n_evaluations: int, seed: int
+    space: SearchSpace, evaluate: Callable[[Matrix], Values], n_trials: int, seed: int
 ) -> None:
     """Search until at least so many subnets were evaluated."""
     problem = _Subnets(space, evaluate)
@@ -36,7 +36,7 @@ def search(
         mutation=_Reset(),
         eliminate_duplicates=True,
     )
-    minimize(problem, algorithm, ("n_eval", n_evaluations), seed=seed)
+    minimize(problem, algorithm, ("n_eval", n_trials), seed=seed)
 
 
 class _Subnets(Problem):  # type: ignore[misc]

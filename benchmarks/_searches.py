@@ -69,7 +69,7 @@ def ours_without_gradient(task: Task) -> Run:
 def ours_plain(task: Task) -> Run:
     """The same with the survivors and parents of NSGA-II as published."""
     space = study(task.data, task.device).space
-    sampler = NSGAIISampler.plain(space, seed=task.seed)
+    sampler = NSGAIISampler(space, seed=task.seed)
     return ours(task, sampler=sampler, seed=None)
 
 

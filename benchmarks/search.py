@@ -50,9 +50,9 @@ def main() -> None:
             _row(f"ofa's finder, seed {seed}", *finder(arguments.data, limits, seed))
 
 
-def _row(name: str, top1: list[float], n_evaluations: int, seconds: float) -> None:
+def _row(name: str, top1: list[float], n_trials: int, seconds: float) -> None:
     values = "  ".join(f"{x:5.2f}" for x in top1)
-    print(f"  {name:22} {values}   {n_evaluations:7,} evaluations  {seconds:6.1f} s", flush=True)
+    print(f"  {name:22} {values}   {n_trials:7,} evaluations  {seconds:6.1f} s", flush=True)
 
 
 def _study(arguments: argparse.Namespace, device: str, limit: float, seed: int) -> Any:
@@ -71,7 +71,7 @@ def ours(
     """One search for all limits."""
     start = time.perf_counter()
     study = _study(arguments, device, max(limits), seed)
-    study.search(n_evaluations=arguments.evaluations)
+    study.search(n_trials=arguments.evaluations)
     front = study.front()
     seconds = time.perf_counter() - start
     best = [front.best(latency_ms=limit).values["top1"] for limit in limits]

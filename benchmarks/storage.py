@@ -2,7 +2,7 @@
 
     python benchmarks/storage.py --data ../shared/data
 
-Writing: NSGA-II as published (`NSGAIISampler.plain`) and the default search, which also estimates
+Writing: NSGA-II as published (`NSGAIISampler`) and the default search, which also estimates
 ten thousand children a generation, beside `optuna.Study.optimize` with Optuna's NSGA-II, on the
 same problem (published accuracy predictor of MobileNetV3 w1.2, Note10) and storage, every trial
 kept. Optuna's cost a trial grows with their number, so that few of them favour it. Reading:
@@ -64,7 +64,7 @@ def main() -> None:
 def _line(opener: Opener, arguments: argparse.Namespace) -> str:
     data, n_ours = arguments.data, arguments.trials
     peer = _peer_rate(opener, data, arguments.optuna_trials)
-    sampler = NSGAIISampler.plain(study(data, DEVICE).space, seed=0)
+    sampler = NSGAIISampler(study(data, DEVICE).space, seed=0)
     ours = _our_rate(opener, data, n_ours, study_name="ours", sampler=sampler)
     full = _our_rate(opener, data, arguments.search_trials, study_name="search", seed=0)
     words = f"{ours:,.0f} | {full:,.0f} | {peer:,.1f} | {ours / peer:,.0f}, {full / peer:,.0f}"

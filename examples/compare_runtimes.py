@@ -43,7 +43,7 @@ def main() -> None:
         path = packaged_table(name, FAMILY)
         assert path is not None
         study = optuna_ofa.study(FAMILY, hardware=path, seed=0)
-        study.search(n_evaluations=arguments.evaluations)
+        study.search(n_trials=arguments.evaluations)
         space = study.space
         predictors[name] = LatencyPredictor(table=LatencyTable.load(path), space=space)
         ends = predictors[name].predict(space.to_matrix([space.smallest(), space.largest()]))

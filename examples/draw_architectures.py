@@ -45,7 +45,7 @@ def main() -> None:
         assert path is not None
         table = LatencyTable.load(path)
         study = studies[name] = optuna_ofa.study(FAMILY, hardware=path, study_name=name, seed=0)
-        study.search(n_evaluations=arguments.evaluations)
+        study.search(n_trials=arguments.evaluations)
         space = study.space
         predictor = LatencyPredictor(table=table, space=space)
         low, high = predictor.predict(space.to_matrix([space.smallest(), space.largest()]))

@@ -26,7 +26,7 @@ import optuna_ofa
 from optuna_ofa import SearchSpace
 from optuna_ofa.data import fashion_mnist
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.space import mobilenet_v3_small_images
 
 FAMILY = mobilenet_v3_small_images("fashion", n_classes=10, in_channels=1, width=0.5)
@@ -85,7 +85,7 @@ def work(number: int, arguments: argparse.Namespace) -> None:
     n_gpus = torch.cuda.device_count()
     device = f"cuda:{number % n_gpus}" if n_gpus else "cpu"
     objective = Evaluation(arguments.storage, arguments.weights, device, arguments.images)
-    sampler = NSGAIISampler(objective.space, seed=number)
+    sampler = EvolutionarySampler(objective.space, seed=number)
     study = optuna.load_study(study_name=STUDY, storage=arguments.storage, sampler=sampler)
     study.optimize(objective, n_trials=arguments.trials, catch=RuntimeError)
 

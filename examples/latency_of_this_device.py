@@ -58,7 +58,7 @@ def main() -> None:
     plot_macs_latency(report).write_html(folder / "macs.html")
 
     study = optuna_ofa.study(space.restrict(resolution=224), hardware=latency, seed=0)
-    study.search(n_evaluations=arguments.evaluations)
+    study.search(n_trials=arguments.evaluations)
     largest = latency.predict(space.to_matrix([space.largest()]))[0]
     print(study.front().best(latency_ms=0.8 * largest))
 

@@ -44,7 +44,7 @@ def predict() -> None:
         FAMILY, storage=storage, study_name="quickstart", load_if_exists=True, seed=0
     )
     print(f"Searching {study.space} on packaged predictors ...")
-    study.search(n_evaluations=N_EVALUATIONS)
+    study.search(n_trials=N_EVALUATIONS)
 
     front = study.front()
     print(f"\n{len(front)} subnets on the Pareto front of {len(study.results().numbers):,} trials.")
@@ -73,7 +73,7 @@ def measure() -> None:
         SMALL, storage=storage, study_name="quickstart", load_if_exists=True, seed=0
     )
     print(f"\nSearching {study.space} ...")
-    study.search(n_evaluations=N_EVALUATIONS)
+    study.search(n_trials=N_EVALUATIONS)
     print(f"Measuring {N_MEASURED} subnets of its front ...")
     verification = study.verify(meters(), points=N_MEASURED)
     print(verification)

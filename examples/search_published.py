@@ -41,7 +41,7 @@ def main() -> None:
             load_if_exists=True,
             seed=0,
         )
-        study.search(n_evaluations=arguments.evaluations)
+        study.search(n_trials=arguments.evaluations)
         studies[device] = study
         print(f"{device}: best under {limit_ms:g} ms\n  {study.front().best(latency_ms=limit_ms)}")
 

@@ -3,7 +3,7 @@
 A rule is a type, or ``Annotated[type, rule]`` where a type says too little::
 
     @checked
-    def search(self, n_evaluations: Count, *, progress: bool | None = None) -> None: ...
+    def search(self, n_trials: Count, *, progress: bool | None = None) -> None: ...
 
 `checked` reads the signature when the function is first called, and refuses a value that breaks a
 rule before the function begins. It converts nothing, except that the elements of an iterator,

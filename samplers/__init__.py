@@ -1,6 +1,7 @@
 """The search for Pareto fronts: Optuna samplers, and the strategies that they are made of."""
 
-from optuna_ofa.samplers._evolution_sampler import NSGAIISampler
+from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler
+from optuna_ofa.samplers._nsgaii_sampler import NSGAIISampler
 from optuna_ofa.samplers._predictor_estimates import PredictorEstimator as PredictorEstimator
 from optuna_ofa.samplers._subnet_sampler import NothingLeftError as NothingLeftError, SubnetSampler
 from optuna_ofa.samplers._surrogate_sampler import SurrogateSampler
@@ -28,8 +29,8 @@ from optuna_ofa.samplers.evolution._survival import (
     rank_and_crowding as rank_and_crowding,
 )
 from optuna_ofa.samplers.evolution._variation import (
-    Crossover,
-    Mutation,
+    Crossover as Crossover,
+    Mutation as Mutation,
     ResetMutation as ResetMutation,
     UniformCrossover as UniformCrossover,
 )
@@ -38,10 +39,9 @@ __all__ = [
     "Breeding",
     "Constant",
     "CostBins",
-    "Crossover",
     "Evolution",
+    "EvolutionarySampler",
     "Growing",
-    "Mutation",
     "NSGAIISampler",
     "Restarts",
     "SubnetSampler",

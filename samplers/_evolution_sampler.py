@@ -1,4 +1,4 @@
-"""NSGA-II for subnets as an Optuna sampler."""
+"""The search for Pareto fronts as an Optuna sampler."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from optuna.trial import TrialState
 from optuna_ofa._arguments import Count, Seed, checked, whole
 from optuna_ofa.problem import Orientation, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
-from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating, tournament
+from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating
 from optuna_ofa.samplers.evolution._estimates import Estimator, RidgeEstimator
 from optuna_ofa.samplers.evolution._evolution import Evolution
-from optuna_ofa.samplers.evolution._schedule import Constant, GenerationSize, Growing, Restarts
-from optuna_ofa.samplers.evolution._survival import CostBins, Survival, rank_and_crowding
+from optuna_ofa.samplers.evolution._schedule import GenerationSize, Growing, Restarts
+from optuna_ofa.samplers.evolution._survival import CostBins, Survival
 from optuna_ofa.samplers.evolution._variation import ResetMutation, UniformCrossover
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -28,16 +28,17 @@ DEFAULT_RESTARTS = Restarts()
 PopulationSize = Annotated[int, whole(2)]
 
 
-class NSGAIISampler(SubnetSampler):
-    """NSGA-II (Deb et al. 2002) on the canonical subnets of a search space.
+class EvolutionarySampler(SubnetSampler):
+    """An evolutionary search over the canonical subnets of a space; the default of a study.
 
-    What differs from Optuna's own: a subnet is never evaluated twice in a study, genes of absent
-    blocks take no part, the search starts from the smallest, the largest and a spread of
-    subnets and at times starts anew, of many children only those with the best estimates are
-    proposed, and the static search space makes a trial cheap. Works in any Optuna study whose
-    objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in batches. Parameters
-    that are not of the space are drawn at random. Constraints are those that trials set with
-    ``trial.set_constraint``. `NSGAIISampler.plain` is NSGA-II without the rest.
+    It descends from NSGA-II (Deb et al. 2002), which `NSGAIISampler` is without the rest: of many
+    children only those with the best estimates are proposed, survivors are the best of each bin of
+    cost, and the search starts from the smallest, the largest and a spread of subnets and at times
+    starts anew. As with every `SubnetSampler`, a subnet is never evaluated twice in a study, genes
+    of absent blocks take no part, and the static search space makes a trial cheap. Works in any
+    Optuna study whose objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in
+    batches. Parameters that are not of the space are drawn at random. Constraints are those that
+    trials set with ``trial.set_constraint``.
 
     Args:
         space: What is searched.
@@ -85,23 +86,6 @@ class NSGAIISampler(SubnetSampler):
             estimator=estimator or RidgeEstimator(space),
             n_candidates=n_candidates,
             restarts=restarts,
-            seed=seed,
-        )
-
-    @classmethod
-    @checked
-    def plain(
-        cls, space: SearchSpace, *, population_size: PopulationSize = 100, seed: Seed | None = None
-    ) -> NSGAIISampler:
-        """NSGA-II as published: tournaments, ranks and crowding, every child evaluated."""
-        return cls(
-            space,
-            population_size=population_size,
-            generation_size=Constant(population_size),
-            breeding=Breeding(mating=tournament),
-            survival=rank_and_crowding,
-            n_candidates=0,
-            restarts=None,
             seed=seed,
         )
 

@@ -12,7 +12,7 @@ from optuna_ofa.space import Matrix
 
 
 class PredictorEstimator:
-    """Estimates by the predictors' local models; a `Estimator` of `NSGAIISampler`.
+    """Estimates by the predictors' local models; a `Estimator` of `EvolutionarySampler`.
 
     An objective whose predictor has none is estimated from results (`RidgeEstimator`), a
     constraint on another such metric is taken to be satisfied.

@@ -53,7 +53,8 @@ class SurrogateSampler(SubnetSampler):
     user attributes ``predicted`` and ``predicted_std``. A subnet is never proposed twice in a
     study, nor one that has failed. Trials of kind ``"predicted"`` are passed over.
 
-    A proposal costs some tenths of a second; `NSGAIISampler` is for objectives that take less.
+    A proposal takes some tenths of a second; where an objective takes less, use
+    `EvolutionarySampler`.
 
     Args:
         space: What is searched.

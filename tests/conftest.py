@@ -32,7 +32,7 @@ import optuna_ofa
 from optuna_ofa import SearchSpace, fronts, studies
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.samplers import Constant, NSGAIISampler
+from optuna_ofa.samplers import Constant, EvolutionarySampler
 from optuna_ofa.space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
@@ -280,7 +280,7 @@ def make_study(
         arguments.setdefault("accuracy", predictor("top1", over))
         arguments.setdefault("hardware", predictor("latency_ms", over))
         if "sampler" not in arguments:
-            arguments["sampler"] = NSGAIISampler(
+            arguments["sampler"] = EvolutionarySampler(
                 over,
                 population_size=100,
                 generation_size=Constant(100),

@@ -29,7 +29,7 @@ def test_front_on_sqlite_is_sorted_feasible_and_predicted(
 ) -> None:
     storage = f"sqlite:///{tmp_path / 'nas.db'}"
     study = _study(shared_data, storage=storage, study_name="phone")
-    study.search(n_evaluations=1_000)
+    study.search(n_trials=1_000)
     front = study.front()
     latencies = [point.values["latency_ms"] for point in front]
     assert latencies == sorted(latencies)
@@ -43,7 +43,7 @@ def test_front_on_sqlite_is_sorted_feasible_and_predicted(
 
 def test_one_run_beats_the_finder_under_every_limit(shared_data: Path) -> None:
     study = _study(shared_data)
-    study.search(n_evaluations=20_000)
+    study.search(n_trials=20_000)
     front = study.front()
     found = {limit: front.best(latency_ms=limit).values["top1"] for limit in FINDER_TOP1}
     assert {limit: value > FINDER_TOP1[limit] for limit, value in found.items()} == dict.fromkeys(
@@ -65,13 +65,13 @@ def test_impossible_limit_ends_at_once_with_what_can_be_reached(shared_data: Pat
     with pytest.raises(
         optuna_ofa.exceptions.InfeasibleConstraintError, match=r"smallest reachable .* 9\.89"
     ):
-        study.search(n_evaluations=10_000)
+        study.search(n_trials=10_000)
     assert study.trials == []
 
 
 def test_constraint_on_accuracy_is_a_lower_bound(shared_data: Path) -> None:
     study = _study(shared_data, constraints={"top1": 80.0})
-    study.search(n_evaluations=1_000)
+    study.search(n_trials=1_000)
     assert min(point.values["top1"] for point in study.front()) >= 80.0
     bounds = [t.constraints["top1"] - (80.0 - t.values[0]) for t in study.trials]
     assert max(map(math.fabs, bounds)) < 1e-9
@@ -80,7 +80,7 @@ def test_constraint_on_accuracy_is_a_lower_bound(shared_data: Path) -> None:
 def test_packaged_predictors_need_no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
     study = optuna_ofa.study("ofa_mbv3_w1.0", seed=0)
-    study.search(n_evaluations=300)
+    study.search(n_trials=300)
     front = study.front()
     assert study.space.resolutions == (224,)
     assert all({"top1", "latency_ms"} == set(point.std) for point in front)

@@ -13,7 +13,7 @@ import yaml
 
 import optuna_ofa
 from optuna_ofa.problem import constraints_of
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 
 optunahub = pytest.importorskip("optunahub", reason="optunahub is not installed")
 
@@ -79,13 +79,13 @@ def test_the_example_runs(package: str, where: str, capsys: pytest.CaptureFixtur
 
 
 def test_the_sampler_is_ours() -> None:
-    assert _load("samplers/ofa_nsgaii").NSGAIISampler is NSGAIISampler
+    assert _load("samplers/ofa_nsgaii").EvolutionarySampler is EvolutionarySampler
 
 
 def test_the_problem_has_the_values_of_a_study() -> None:
     problem = _load("benchmarks/ofa_subnets").Problem(constraints={"latency_ms": 12.0})
     study = optuna_ofa.study("ofa_mbv3_w1.0", constraints={"latency_ms": 12.0}, seed=0)
-    study.search(n_evaluations=20)
+    study.search(n_trials=20)
     assert problem.directions == study.directions
     assert problem.metric_names == ["top1", "latency_ms"]
     assert set(problem.search_space) == set(study.space.distributions)
@@ -110,7 +110,7 @@ def test_our_sampler_searches_the_problem() -> None:
     hub = _load("samplers/ofa_nsgaii")
     space = hub.SearchSpace("ofa_mbv3_w1.0", resolution=224)
     study = optuna.create_study(
-        directions=problem.directions, sampler=hub.NSGAIISampler(space, seed=0)
+        directions=problem.directions, sampler=hub.EvolutionarySampler(space, seed=0)
     )
     study.optimize(problem, n_trials=60)
     rows = space.from_params([t.params for t in study.trials])

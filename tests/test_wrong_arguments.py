@@ -34,7 +34,14 @@ from optuna_ofa.data import packaged_supernet, packaged_table, table_names
 from optuna_ofa.deployment import SubnetSwitcher, figures_of
 from optuna_ofa.fronts import Front, nondominated
 from optuna_ofa.predictors import ConfidenceBound, CostPredictor, Entry, merge_tables
-from optuna_ofa.samplers import Breeding, Constant, Growing, NSGAIISampler, SurrogateSampler
+from optuna_ofa.samplers import (
+    Breeding,
+    Constant,
+    EvolutionarySampler,
+    Growing,
+    NSGAIISampler,
+    SurrogateSampler,
+)
 from optuna_ofa.space import (
     layers_from_net_config,
     mobilenet_v3_small_images,
@@ -134,10 +141,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "runtime": "torch", "n_rounds": 1, "max_spread": 0.1,
         },
     ),
-    "NSGAIISampler": (
-        NSGAIISampler,
+    "EvolutionarySampler": (
+        EvolutionarySampler,
         {"space": SPACE, "population_size": 9, "n_candidates": 9, "restarts": None, "seed": 0},
     ),
+    "NSGAIISampler": (NSGAIISampler, {"space": SPACE, "population_size": 9, "seed": 0}),
     "NetworkLatencyPredictor.load": (NetworkLatencyPredictor.load, {"path": "a.json"}),
     "Phase": (Phase, {"name": "a", "n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 1}),
     "ProgressiveShrinking": (

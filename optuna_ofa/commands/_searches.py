@@ -67,7 +67,7 @@ def _run_search(arguments: Arguments) -> Output:
         seed=arguments["seed"],
         keep=arguments["keep"],
     )
-    found.search(n_evaluations=arguments["n"])
+    found.search(n_trials=arguments["n"])
     if arguments["plot"]:
         _studies.save(found.plot_front(), arguments["plot"])
     front = found.front(kind="predicted")
@@ -179,7 +179,7 @@ def _run_verify(arguments: Arguments) -> Output:
             metric: {
                 **of._asdict(),
                 "n_known": found.n_known(metric),
-                "n_exploited": found.n_exploited(metric),
+                "n_overestimated": found.n_overestimated(metric),
             }
             for metric, of in found.errors.items()
         },

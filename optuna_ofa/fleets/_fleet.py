@@ -52,7 +52,7 @@ class Fleet(Mapping[str, SubnetStudy]):
         return next(iter(self.values())).space
 
     @checked
-    def search(self, n_evaluations: Count, *, progress: bool | None = None) -> None:
+    def search(self, n_trials: Count, *, progress: bool | None = None) -> None:
         """Search for all devices together, a generation each in turns.
 
         What the studies have tried since the last turn is priced on each device, and the last
@@ -60,16 +60,16 @@ class Fleet(Mapping[str, SubnetStudy]):
         `SubnetStudy.search`.
 
         Args:
-            n_evaluations: Trials to add to each study.
+            n_trials: Trials to add to each study.
             progress: Whether to show a progress bar for each device; None shows them on a
                 terminal only.
 
         Raises:
-            InvalidArgumentError: If ``n_evaluations`` is negative.
+            InvalidArgumentError: If ``n_trials`` is negative.
             InfeasibleConstraintError, PredictionError, StorageError: As `SubnetStudy.search`;
                 what was written before stays.
         """
-        search(self, n_evaluations, progress=progress)
+        search(self, n_trials, progress=progress)
 
     @checked
     def fronts(self, *, kind: Kind | None = None) -> dict[str, Front]:

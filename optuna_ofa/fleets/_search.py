@@ -13,9 +13,7 @@ from optuna_ofa.space import Matrix, first_of_each, keys_of
 from optuna_ofa.studies import Engine, SubnetStudy
 
 
-def search(
-    studies: Mapping[str, SubnetStudy], n_evaluations: int, *, progress: bool | None
-) -> None:
+def search(studies: Mapping[str, SubnetStudy], n_trials: int, *, progress: bool | None) -> None:
     """Let the studies take turns, a generation each; see `Fleet.search`."""
     hidden = None if progress is None else not progress
     width = max(map(len, studies))
@@ -23,7 +21,7 @@ def search(
         bars = {
             name: stack.enter_context(
                 tqdm(
-                    total=n_evaluations,
+                    total=n_trials,
                     disable=hidden,
                     unit="subnet",
                     desc=f"{name:{width}}",
@@ -34,7 +32,7 @@ def search(
         }
         running = {
             name: study.search_steps(
-                n_evaluations,
+                n_trials,
                 Guests(study.engine, [s.engine for s in studies.values() if s is not study]),
             )
             for name, study in studies.items()

@@ -20,7 +20,12 @@ from optuna_ofa.data import (
 from optuna_ofa.exceptions import DownloadError, InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
 from optuna_ofa.problem import METRICS, Keep, Problem
-from optuna_ofa.samplers import NSGAIISampler, PredictorEstimator, SubnetSampler, SurrogateSampler
+from optuna_ofa.samplers import (
+    EvolutionarySampler,
+    PredictorEstimator,
+    SubnetSampler,
+    SurrogateSampler,
+)
 from optuna_ofa.space import Family, SearchSpace, family_differences, family_from_json
 from optuna_ofa.storage import find_study, make_study, open_shared, storage_errors
 from optuna_ofa.studies._stored import Stored, UnknownPredictor, read_stored, remember_predictors
@@ -69,7 +74,7 @@ def study(
         storage: An Optuna storage or its URL; None keeps the study in memory.
         study_name: Name of the study in its storage.
         load_if_exists: Continue a study of that name instead of refusing it.
-        sampler: The sampler of `optimize`; None is an `NSGAIISampler` with ``seed``. A
+        sampler: The sampler of `optimize`; None is an `EvolutionarySampler` with ``seed``. A
             `SurrogateSampler` also chooses what `SubnetStudy.ask_batch` gives.
         seed: Seed of the search; not together with ``sampler``.
         learn: Whether `optimize` and `SubnetStudy.ask_batch` choose by what was measured: by
@@ -136,7 +141,7 @@ def study(
             f"`learn` must be False with a `sampler`, which learns if it is a SurrogateSampler, "
             f"but got {learn} with {type(sampler).__name__}."
         )
-    default = NSGAIISampler(space, estimator=PredictorEstimator(problem), seed=seed)
+    default = EvolutionarySampler(space, estimator=PredictorEstimator(problem), seed=seed)
     if sampler is None:
         sampler = default
         if learn:
@@ -153,7 +158,7 @@ def study(
             study_name=name,
             storage=store,
             sampler=sampler,
-            evolution=(sampler if isinstance(sampler, NSGAIISampler) else default).evolution,
+            evolution=(sampler if isinstance(sampler, EvolutionarySampler) else default).evolution,
             problem=problem,
             keep=keep,
         )

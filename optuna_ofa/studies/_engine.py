@@ -124,11 +124,11 @@ class Engine:
 
     # ------------------------------------------------------------------ searching
 
-    def generations(self, n_evaluations: int, guests: ProposeGuests | None = None) -> Iterator[int]:
+    def generations(self, n_trials: int, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time; `refresh` comes first.
 
         Args:
-            n_evaluations: How many evaluations, those of guests included.
+            n_trials: How many evaluations, those of guests included.
             guests: Takes how many evaluations are left, and returns the canonical genotypes of at
                 most so many subnets to evaluate before the next generation.
 
@@ -137,11 +137,11 @@ class Engine:
         """
         done = 0
         with contextlib.suppress(SearchSpaceExhaustedError):
-            while done < n_evaluations:
+            while done < n_trials:
                 added = 0
-                if guests is not None and len(matrix := guests(n_evaluations - done)):
+                if guests is not None and len(matrix := guests(n_trials - done)):
                     added += self._run(matrix, datetime.datetime.now())
-                if n := min(self._evolution.n_due, n_evaluations - done - added):
+                if n := min(self._evolution.n_due, n_trials - done - added):
                     started = datetime.datetime.now()
                     added += self._run(self._evolution.ask(n), started)
                 done += added

@@ -20,7 +20,7 @@ from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.evaluation import Loader
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
 from optuna_ofa.problem import Evaluated, Kind
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.storage import make_study, open_shared, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import ProposeGuests
@@ -82,11 +82,7 @@ class SubnetStudy(TrialStudy):
 
     @checked
     def search(
-        self,
-        n_evaluations: Count,
-        *,
-        progress: bool | None = None,
-        callbacks: Iterable[Callback] = (),
+        self, n_trials: Count, *, progress: bool | None = None, callbacks: Iterable[Callback] = ()
     ) -> None:
         """Search on the predictors, a generation at a time.
 
@@ -106,13 +102,13 @@ class SubnetStudy(TrialStudy):
         the sampler there.
 
         Args:
-            n_evaluations: Trials to add to those that the study has.
+            n_trials: Trials to add to those that the study has.
             progress: Whether to show a progress bar; None shows it on a terminal only.
             callbacks: Called with the study after each generation, such as
                 `optuna_ofa.dashboard.PublishEvery`.
 
         Raises:
-            InvalidArgumentError: If ``n_evaluations`` is negative.
+            InvalidArgumentError: If ``n_trials`` is negative.
             InfeasibleConstraintError: If no subnet can satisfy a constraint; with the best value
                 that can be reached.
             PredictionError: If a predictor returns something that is no number; trials that
@@ -122,20 +118,18 @@ class SubnetStudy(TrialStudy):
             StorageError: If the database refuses a generation, of which nothing is written then.
         """
         hidden = None if progress is None else not progress
-        with tqdm(total=n_evaluations, disable=hidden, unit="subnet", desc="search") as bar:
-            for added in self.search_steps(n_evaluations):
+        with tqdm(total=n_trials, disable=hidden, unit="subnet", desc="search") as bar:
+            for added in self.search_steps(n_trials):
                 bar.update(added)
                 with self._stoppable():
                     for callback in callbacks:
                         callback(self)
 
-    def search_steps(
-        self, n_evaluations: int, guests: ProposeGuests | None = None
-    ) -> Iterator[int]:
+    def search_steps(self, n_trials: int, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time, for callers that do something else in between.
 
         Args:
-            n_evaluations: How many evaluations, those of guests included.
+            n_trials: How many evaluations, those of guests included.
             guests: As in `Engine.generations`.
 
         Yields:
@@ -143,7 +137,7 @@ class SubnetStudy(TrialStudy):
         """
         self.problem.require_reachable()
         self._stop_flag = False
-        done = min(self.engine.refresh().n_enqueued, n_evaluations)
+        done = min(self.engine.refresh().n_enqueued, n_trials)
         if done:
             self._leaves_retries = True
             try:
@@ -152,7 +146,7 @@ class SubnetStudy(TrialStudy):
                 self._leaves_retries = False
             yield done
             self.engine.refresh()
-        steps = self.engine.generations(n_evaluations - done, guests)
+        steps = self.engine.generations(n_trials - done, guests)
         while not self._stop_flag:
             with self._stoppable():
                 added = next(steps, None)
@@ -494,7 +488,7 @@ class SubnetStudy(TrialStudy):
                 self.store.copy_to(target, rows.numbers.tolist())
             elif len(part):
                 target.write(rows, (now, now))
-        sampler = NSGAIISampler(self.space)
+        sampler = EvolutionarySampler(self.space)
         return SubnetStudy(
             study_name=self.study_name,
             storage=shared,

@@ -16,7 +16,7 @@ from optuna_ofa.problem import METRICS, significant
 from optuna_ofa.space import Subnet
 from optuna_ofa.verification._images import Images, images_of
 
-_WORDS = {True: "exploited", False: "", None: "unknown"}
+_WORDS = {True: "overestimated", False: "", None: "unknown"}
 
 _CONDITIONS = ("processor", "runtime", "device", "precision", "threads", "batch")
 
@@ -114,21 +114,23 @@ class Verification:
 
     def n_known(self, metric: str) -> int:
         """Return how many measured points have a standard deviation of their prediction."""
-        return len(self._exploited_of(metric))
+        return len(self._overestimated_of(metric))
 
-    def n_exploited(self, metric: str) -> int:
+    def n_overestimated(self, metric: str) -> int:
         """Return how many of those are worse than their 90 % interval; by chance it is 5 %."""
-        return sum(self._exploited_of(metric))
+        return sum(self._overestimated_of(metric))
 
-    def _exploited_of(self, metric: str) -> list[bool]:
-        flags = (p.exploited(metric) for p in self.points if metric in p.measured)
+    def _overestimated_of(self, metric: str) -> list[bool]:
+        flags = (p.overestimated(metric) for p in self.points if metric in p.measured)
         return [flag for flag in flags if flag is not None]
 
     @property
-    def exploited(self) -> tuple[VerifiedPoint, ...]:
+    def overestimated(self) -> tuple[VerifiedPoint, ...]:
         """The points of which some metric is worse than the 90 % interval of its prediction."""
         return tuple(
-            p for p in self.points if any(m in p.measured and p.exploited(m) for m in self.metrics)
+            p
+            for p in self.points
+            if any(m in p.measured and p.overestimated(m) for m in self.metrics)
         )
 
     def __str__(self) -> str:
@@ -154,11 +156,11 @@ class Verification:
         return [_cell(point, metric, n) for point in self.points]
 
     def _figures(self) -> Iterator[str]:
-        head = ("n", "MAPE %", "RMSE", "bias", "Kendall", "exploited")
+        head = ("n", "MAPE %", "RMSE", "bias", "Kendall", "overestimated")
         yield f"{'':16}" + "".join(f"{h:>11}" for h in head)
         for metric, of in self.errors.items():
             n_known = self.n_known(metric)
-            known = f"{self.n_exploited(metric)} of {n_known}" if n_known else "unknown"
+            known = f"{self.n_overestimated(metric)} of {n_known}" if n_known else "unknown"
             numbers = significant(of.mape), significant(of.rmse), significant(of.bias, sign="+")
             figures = "".join(f"{x:>11}" for x in (*numbers, f"{of.kendall:.3f}"))
             yield f"{metric:16}{of.n:11}{figures}{known:>11}"
@@ -171,7 +173,7 @@ def _cell(point: VerifiedPoint, metric: str, n: int) -> str:
     predicted = number(point.predicted[metric], point.predicted_std.get(metric), n=n)
     measured = number(point.measured[metric], point.measured_std.get(metric), n=n)
     error = number(point.error(metric), n=n, sign="+")
-    word = _WORDS[point.exploited(metric)]
+    word = _WORDS[point.overestimated(metric)]
     return f"{metric} {predicted} -> {measured} ({error}) {word}".rstrip()
 
 
@@ -209,7 +211,7 @@ class VerifiedPoint:
         """Prediction minus measurement: positive where it was too high."""
         return self.predicted[metric] - self.measured[metric]
 
-    def exploited(self, metric: str) -> bool | None:
+    def overestimated(self, metric: str) -> bool | None:
         """Return whether the measurement is worse than the 90 % interval of the prediction.
 
         The interval has the standard deviation of the prediction and, where it is known, that of

@@ -36,13 +36,13 @@ class HypervolumeProgress(NamedTuple):
     """The progress of a search.
 
     Args:
-        n_evaluations: ``(n,)`` numbers of finished trials, infeasible ones included.
+        n_trials: ``(n,)`` numbers of finished trials, infeasible ones included.
         hypervolume: ``(n,)`` of the feasible ones among them.
         seconds: ``(n,)`` when the last of them had finished, since the first one was started;
             pauses between searches count. NaN where that is not known.
     """
 
-    n_evaluations: NDArray[np.int64]
+    n_trials: NDArray[np.int64]
     hypervolume: NDArray[np.float64]
     seconds: NDArray[np.float64]
 
@@ -143,7 +143,7 @@ def plot_hypervolume(
     for i, (name, progress) in enumerate(info.progress.items()):
         dash = _DASHES[i // len(PALETTE) % len(_DASHES)]
         figure.add_scatter(
-            x=progress.seconds if is_time else progress.n_evaluations,
+            x=progress.seconds if is_time else progress.n_trials,
             y=progress.hypervolume,
             name=name,
             mode="lines",

@@ -28,7 +28,7 @@ class VerificationInfo(NamedTuple):
         predicted: ``(n, 2)`` predictions, across and up.
         measured: ``(n, 2)`` measurements.
         std: ``(n, 2)`` their standard deviations, NaN where they are not known.
-        exploited: ``(n,)`` which are worse than the 90 % interval of a prediction.
+        overestimated: ``(n,)`` which are worse than the 90 % interval of a prediction.
         front: ``(m, 2)`` the front of all measured subnets of the study, ascending.
         words: Of each subnet, for hovering.
     """
@@ -39,7 +39,7 @@ class VerificationInfo(NamedTuple):
     predicted: NDArray[np.float64]
     measured: NDArray[np.float64]
     std: NDArray[np.float64]
-    exploited: NDArray[np.bool_]
+    overestimated: NDArray[np.bool_]
     front: NDArray[np.float64]
     words: tuple[str, ...]
 
@@ -66,7 +66,7 @@ def verification_info(
         np.array([[p.predicted[m] for m in axes] for p in points]),
         np.array([[p.measured.get(m, p.predicted[m]) for m in axes] for p in points]),
         np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
-        np.array([p in verification.exploited for p in points], dtype=bool),
+        np.array([p in verification.overestimated for p in points], dtype=bool),
         np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
         tuple(_words(p, verification.metrics) for p in points),
     )
@@ -105,7 +105,7 @@ def plot_verification(
         (figure.update_yaxes, info.up, info.is_measured[1]),
     ):
         axis(title=METRICS[metric].axis + ("" if is_measured else ", predicted"))
-    n, n_worse = len(info.predicted), int(info.exploited.sum())
+    n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
         f"{m}: MAPE {significant(e.mape)} %, bias {significant(e.bias, sign='+')} "
@@ -160,8 +160,8 @@ def _predicted(info: VerificationInfo) -> go.Scatter:
 
 def _measured(info: VerificationInfo) -> list[go.Scatter]:
     kinds = (
-        (~info.exploited, "measured", "circle"),
-        (info.exploited, "measured, worse than its interval", "x"),
+        (~info.overestimated, "measured", "circle"),
+        (info.overestimated, "measured, worse than its interval", "x"),
     )
     return [
         go.Scatter(

@@ -9,7 +9,7 @@ import numpy as np
 from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values, nondominated
 from optuna_ofa.problem import violations
-from optuna_ofa.samplers._evolution_sampler import NSGAIISampler
+from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler
 from optuna_ofa.samplers.evolution._schedule import Constant
 from optuna_ofa.samplers.evolution._survival import CostBins
 from optuna_ofa.samplers.models._models import LearnedModels
@@ -100,7 +100,7 @@ class SearchedCandidates:
         matrix = np.concatenate([known, self._front, self._space.stratified(_POPULATION, rng)])
         matrix = matrix[first_of_each(keys_of(matrix))]
         costs, excess = models.costs(matrix), violations(models.excess(matrix))
-        evolution = NSGAIISampler(
+        evolution = EvolutionarySampler(
             self._space,
             population_size=_POPULATION,
             generation_size=Constant(_POPULATION),

@@ -116,6 +116,6 @@ def test_memory_can_be_constrained() -> None:
     study = optuna_ofa.study(
         "ofa_mbv3_w1.0", objectives=["top1", "peak_memory_mb"], constraints={"moved_mb": 60}, seed=0
     )
-    study.search(n_evaluations=400)
+    study.search(n_trials=400)
     best = study.front().best(peak_memory_mb=6)
     assert best.values["peak_memory_mb"] <= 6

@@ -15,8 +15,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "dashboard.md"
 def test_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = PAGE.read_text(encoding="utf-8")
-    assert text.count("n_evaluations=1_000") == 2
-    text = text.replace("n_evaluations=1_000", "n_evaluations=500")
+    assert text.count("n_trials=1_000") == 2
+    text = text.replace("n_trials=1_000", "n_trials=500")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 4
     namespace: dict[str, object] = {}

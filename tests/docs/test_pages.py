@@ -55,11 +55,11 @@ WRITTEN = {
 # What a page does at length, done in short.
 SHORTER = {
     "docs/search-measured.md": {"n_trials=300": "n_trials=30", "range(20)": "range(2)"},
-    "docs/start.md": {"n_evaluations=2_000": "n_evaluations=500"},
-    "docs/walks/data.md": {"n_steps=30": "n_steps=6", "n_evaluations=1_000": "n_evaluations=300"},
-    "docs/walks/device.md": {"n_evaluations=1_000": "n_evaluations=300"},
-    "docs/walks/phone.md": {"n_evaluations=4_000": "n_evaluations=1_000"},
-    "docs/walks/team.md": {"n_evaluations=500": "n_evaluations=200"},
+    "docs/start.md": {"n_trials=2_000": "n_trials=500"},
+    "docs/walks/data.md": {"n_steps=30": "n_steps=6", "n_trials=1_000": "n_trials=300"},
+    "docs/walks/device.md": {"n_trials=1_000": "n_trials=300"},
+    "docs/walks/phone.md": {"n_trials=4_000": "n_trials=1_000"},
+    "docs/walks/team.md": {"n_trials=500": "n_trials=200"},
 }
 DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
 
@@ -97,7 +97,7 @@ def _own_supernet() -> Names:
 def _published_supernet() -> Names:
     """A supernet of random weights with the study of the start page."""
     study = optuna_ofa.study("ofa_mbv3_w1.0", seed=0)
-    study.search(n_evaluations=200)
+    study.search(n_trials=200)
     torch.manual_seed(0)
     return {
         "optuna_ofa": optuna_ofa,

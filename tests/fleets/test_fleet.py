@@ -257,7 +257,7 @@ class TestSearch:
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any
     ) -> None:
         fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy)
-        with pytest.raises(InvalidArgumentError, match="`n_evaluations` must be a whole number"):
+        with pytest.raises(InvalidArgumentError, match="`n_trials` must be a whole number"):
             fleet.search(-1)
 
 
@@ -372,7 +372,7 @@ def test_a_report_has_all_devices_and_what_transfers(
     space: SearchSpace, hardware: dict[str, Predictor], accuracy: Predictor, tmp_path: Path
 ) -> None:
     devices = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy, name="desk", seed=0)
-    devices.search(n_evaluations=60, progress=False)
+    devices.search(n_trials=60, progress=False)
     page = devices.report(tmp_path / "fleet.html", limits=[60.0]).read_text(encoding="utf-8")
     assert "Subnets of the fleet desk" in page
     assert "What transfers" in page

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.studies import SubnetStudy
 
 Make = Callable[..., SubnetStudy]
@@ -79,7 +79,7 @@ def test_optimize_with_an_objective_of_ones_own(make_study: Make) -> None:
 def test_a_plain_study_and_its_failures(make_study: Make) -> None:
     space = make_study().space
     study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=NSGAIISampler(space, seed=0)
+        directions=["maximize", "minimize"], sampler=EvolutionarySampler(space, seed=0)
     )
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from optuna_ofa.samplers import Constant, Evolution, NSGAIISampler
+from optuna_ofa.samplers import Constant, Evolution, EvolutionarySampler
 from optuna_ofa.space import SearchSpace
 
 FAMILIES = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "ofa_proxyless_w1.3", "ofa_resnet50")
@@ -31,7 +31,7 @@ def make_evolution() -> Callable[..., Evolution]:
     def make(
         space: SearchSpace, *, population_size: int = 20, n_candidates: int = 500, seed: int = 0
     ) -> Evolution:
-        return NSGAIISampler(
+        return EvolutionarySampler(
             space,
             population_size=population_size,
             generation_size=Constant(max(population_size, 1)),

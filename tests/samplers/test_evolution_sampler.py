@@ -12,7 +12,7 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveS
 from optuna.trial import TrialState
 
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
-from optuna_ofa.samplers import Constant, NSGAIISampler
+from optuna_ofa.samplers import Constant, EvolutionarySampler
 from optuna_ofa.space import SearchSpace
 
 
@@ -20,12 +20,12 @@ def _space() -> SearchSpace:
     return SearchSpace("ofa_mbv3_w1.0").restrict(resolution=[224])
 
 
-class TestNSGAIISampler(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
+class TestEvolutionarySampler(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     """Optuna's public suite; its relative cases need a sampler of arbitrary spaces."""
 
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: NSGAIISampler(_space(), population_size=4, seed=0)
+        return lambda: EvolutionarySampler(_space(), population_size=4, seed=0)
 
 
 def _objective(space: SearchSpace) -> Callable[[optuna.Trial], tuple[float, float]]:
@@ -42,7 +42,7 @@ def _objective(space: SearchSpace) -> Callable[[optuna.Trial], tuple[float, floa
 
 def test_plain_study_never_repeats_a_subnet() -> None:
     space = _space()
-    sampler = NSGAIISampler(space, population_size=10, seed=1)
+    sampler = EvolutionarySampler(space, population_size=10, seed=1)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     study.optimize(_objective(space), n_trials=60)
     rows = space.from_params([t.params for t in study.trials])
@@ -52,7 +52,8 @@ def test_plain_study_never_repeats_a_subnet() -> None:
 def test_plain_study_starts_with_the_smallest_and_the_largest() -> None:
     space = _space()
     study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=NSGAIISampler(space, population_size=4, seed=1)
+        directions=["maximize", "minimize"],
+        sampler=EvolutionarySampler(space, population_size=4, seed=1),
     )
     study.optimize(_objective(space), n_trials=2)
     first, second = space.from_matrix(space.from_params([t.params for t in study.trials]))
@@ -65,7 +66,7 @@ def test_same_seed_gives_the_same_trials() -> None:
     def params(seed: int) -> list[dict[str, object]]:
         study = optuna.create_study(
             directions=["maximize", "minimize"],
-            sampler=NSGAIISampler(space, population_size=5, seed=seed),
+            sampler=EvolutionarySampler(space, population_size=5, seed=seed),
         )
         study.optimize(_objective(space), n_trials=25)
         return [t.params for t in study.trials]
@@ -77,7 +78,8 @@ def test_same_seed_gives_the_same_trials() -> None:
 def test_enqueued_trial_is_run_and_not_repeated() -> None:
     space = _space()
     study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=NSGAIISampler(space, population_size=5, seed=0)
+        directions=["maximize", "minimize"],
+        sampler=EvolutionarySampler(space, population_size=5, seed=0),
     )
     largest = space.to_params(space.to_matrix([space.largest()]))[0]
     study.enqueue_trial(largest)
@@ -89,7 +91,8 @@ def test_enqueued_trial_is_run_and_not_repeated() -> None:
 def test_failed_trials_are_not_repeated() -> None:
     space = _space()
     study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=NSGAIISampler(space, population_size=5, seed=0)
+        directions=["maximize", "minimize"],
+        sampler=EvolutionarySampler(space, population_size=5, seed=0),
     )
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
@@ -102,7 +105,7 @@ def test_failed_trials_are_not_repeated() -> None:
 
 
 def test_trials_that_failed_elsewhere_are_not_repeated(small_space: SearchSpace) -> None:
-    sampler = NSGAIISampler(small_space, population_size=5, seed=0)
+    sampler = EvolutionarySampler(small_space, population_size=5, seed=0)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     failed = small_space.enumerate()[::3]
     distributions = dict(small_space.distributions)
@@ -121,7 +124,7 @@ def test_constraints_lead_to_feasible_subnets() -> None:
     space = _space()
     study = optuna.create_study(
         directions=["maximize", "minimize"],
-        sampler=NSGAIISampler(space, population_size=20, seed=0),
+        sampler=EvolutionarySampler(space, population_size=20, seed=0),
     )
     study.optimize(_objective(space), n_trials=120)
     feasible = [all(c <= 0 for c in t.constraints.values()) for t in study.trials]
@@ -131,7 +134,7 @@ def test_constraints_lead_to_feasible_subnets() -> None:
 def test_continued_search_does_not_start_again() -> None:
     space = _space()
     known = space.sample(20, seed=0)
-    evolution = NSGAIISampler(space, generation_size=Constant(10), seed=1).evolution
+    evolution = EvolutionarySampler(space, generation_size=Constant(10), seed=1).evolution
     start = {row.tobytes() for row in evolution.fork().ask(10)}
     costs = LayerSum(space, lambda layer, _: layer_macs(layer))(known)
     evolution.tell(known, np.stack([-costs, costs], axis=1), np.zeros(len(known)))

@@ -15,10 +15,10 @@ from optuna.trial import TrialState
 
 from optuna_ofa import SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.exceptions import SearchSpaceExhaustedError
-from optuna_ofa.samplers import NSGAIISampler, SubnetSampler, SurrogateSampler
+from optuna_ofa.samplers import EvolutionarySampler, SubnetSampler, SurrogateSampler
 
 Make = Callable[..., SubnetStudy]
-Samplers = {"evolution": NSGAIISampler, "surrogate": SurrogateSampler}
+Samplers = {"evolution": EvolutionarySampler, "surrogate": SurrogateSampler}
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ class TestTheEndOfTheSpace:
         assert study.space.suggest(asked) not in {one.subnet for one in others}
 
     def test_a_surplus_trial_of_a_plain_study_is_pruned(self, small: SearchSpace) -> None:
-        study = plain(NSGAIISampler(small, seed=0))
+        study = plain(EvolutionarySampler(small, seed=0))
         study.optimize(depths(small))
         study.optimize(depths(small), n_trials=3)
         assert [t.state for t in study.trials[32:]] == [TrialState.PRUNED]
@@ -156,7 +156,7 @@ class TestWorkers:
 
     def test_the_later_of_two_claims_gives_way(self, space: SearchSpace) -> None:
         storage = InMemoryStorage()
-        first, second = (plain(NSGAIISampler(space, seed=0), storage, "w") for _ in range(2))
+        first, second = (plain(EvolutionarySampler(space, seed=0), storage, "w") for _ in range(2))
         early, late = first.ask(), second.ask()
         row = space.to_matrix([space.smallest()])
         claims = [study.sampler._claims for study in (first, second)]  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import Problem
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.storage import _make
 
 Make = Callable[..., SubnetStudy]
@@ -105,10 +105,10 @@ class TestContinuing:
 class TestArguments:
     def test_seed_with_a_sampler_is_refused(self, make_study: Make, space: SearchSpace) -> None:
         with pytest.raises(InvalidArgumentError, match=r"`seed` must be None with a `sampler`.*3"):
-            make_study(sampler=NSGAIISampler(space), seed=3)
+            make_study(sampler=EvolutionarySampler(space), seed=3)
 
     def test_a_sampler_of_another_space_is_refused(self, make_study: Make) -> None:
-        sampler = NSGAIISampler(SearchSpace("ofa_resnet50"))
+        sampler = EvolutionarySampler(SearchSpace("ofa_resnet50"))
         with pytest.raises(InvalidArgumentError, match="`sampler` must be of SearchSpace"):
             make_study(sampler=sampler)
 

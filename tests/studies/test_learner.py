@@ -16,7 +16,7 @@ from optuna.trial import Trial, TrialState
 
 from optuna_ofa import Subnet, SubnetStudy
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.samplers import Constant, NSGAIISampler
+from optuna_ofa.samplers import Constant, EvolutionarySampler
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.studies import Asked
 
@@ -85,9 +85,9 @@ def test_a_continued_study_goes_on_as_one_that_was_not_interrupted(
     course: list[Step],
     storage: str,
 ) -> None:
-    def sampler() -> NSGAIISampler:
+    def sampler() -> EvolutionarySampler:
         sizes = {"population_size": N, "generation_size": Constant(N), "n_candidates": 400}
-        return NSGAIISampler(space, seed=0, **sizes)
+        return EvolutionarySampler(space, seed=0, **sizes)
 
     def backend() -> str | BaseStorage:
         if storage == "sqlite":

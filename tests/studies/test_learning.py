@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers import NSGAIISampler, SurrogateSampler
+from optuna_ofa.samplers import EvolutionarySampler, SurrogateSampler
 from optuna_ofa.space import Matrix
 from optuna_ofa.studies import Asked
 
@@ -206,7 +206,7 @@ class TestArguments:
 
     def test_learn_goes_without_a_sampler(self, make_study: Make, space: SearchSpace) -> None:
         with pytest.raises(InvalidArgumentError, match="`learn` must be False with a `sampler`"):
-            make_study(sampler=NSGAIISampler(space), learn=True)
+            make_study(sampler=EvolutionarySampler(space), learn=True)
 
 
 class WithStd(Predictor):

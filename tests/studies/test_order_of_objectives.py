@@ -14,7 +14,7 @@ from optuna.trial import Trial
 import optuna_ofa
 from optuna_ofa import SubnetStudy
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.space import SearchSpace
 
 Make = Callable[..., SubnetStudy]
@@ -118,7 +118,7 @@ def test_directions_alone_tell_the_cost_in_a_plain_study(space: SearchSpace) -> 
 
         study = optuna.create_study(
             directions=["maximize" if name == "n_params" else "minimize" for name in names],
-            sampler=NSGAIISampler(space, seed=0),
+            sampler=EvolutionarySampler(space, seed=0),
         )
         study.optimize(objective, n_trials=150)
         courses.append([trial.params for trial in study.trials])

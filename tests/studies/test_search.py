@@ -13,7 +13,7 @@ import optuna_ofa
 from optuna_ofa import SearchSpace, Subnet
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers import NSGAIISampler
+from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.space import Matrix
 from optuna_ofa.studies import SubnetStudy
 
@@ -296,7 +296,7 @@ def test_stop_is_refused_after_a_search(make_study: Make) -> None:
 @pytest.mark.parametrize("n", [-1, -100])
 def test_a_negative_number_of_evaluations_is_refused(make_study: Make, n: int) -> None:
     with pytest.raises(
-        InvalidArgumentError, match=f"`n_evaluations` must be a whole number of .*0, but got {n}"
+        InvalidArgumentError, match=f"`n_trials` must be a whole number of .*0, but got {n}"
     ):
         make_study().search(n)
 
@@ -317,7 +317,7 @@ def test_progress_bar_off_a_terminal(
 
 
 def test_a_sampler_of_ones_own(make_study: Make, space: SearchSpace) -> None:
-    study = make_study(sampler=NSGAIISampler(space, population_size=10, seed=3))
+    study = make_study(sampler=EvolutionarySampler(space, population_size=10, seed=3))
     study.search(35)
     assert len(set(subnets(study))) == 35
 

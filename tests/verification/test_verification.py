@@ -47,24 +47,24 @@ def verification(*points: VerifiedPoint) -> Verification:
     [
         ("top1", (78.3, 10.0), True),  # 1.7 standard deviations below
         ("top1", (78.4, 10.0), False),
-        ("top1", (99.0, 10.0), False),  # better is no exploit
+        ("top1", (99.0, 10.0), False),  # better is no overestimate
         ("latency_ms", (80.0, 10.34), True),
         ("latency_ms", (80.0, 10.32), False),
         ("latency_ms", (80.0, 5.0), False),
     ],
 )
-def test_exploited_is_worse_than_the_interval(
+def test_overestimated_is_worse_than_the_interval(
     metric: str, measured: tuple[float, float], expected: bool
 ) -> None:
-    assert point((80.0, 10.0), measured, top1=1.0, latency_ms=0.2).exploited(metric) is expected
+    assert point((80.0, 10.0), measured, top1=1.0, latency_ms=0.2).overestimated(metric) is expected
 
 
 def test_the_deviation_of_the_measurement_widens_the_interval() -> None:
     exact = point((80.0, 10.0), (78.0, 10.0), top1=1.0)
     noisy = point((80.0, 10.0), (78.0, 10.0), {"top1": 0.8}, top1=1.0)
-    assert exact.exploited("top1") is True
-    assert noisy.exploited("top1") is False  # 2.0 points are 1.56 of 1.28
-    assert point((80.0, 10.0), (77.8, 10.0), {"top1": 0.8}, top1=1.0).exploited("top1") is True
+    assert exact.overestimated("top1") is True
+    assert noisy.overestimated("top1") is False  # 2.0 points are 1.56 of 1.28
+    assert point((80.0, 10.0), (77.8, 10.0), {"top1": 0.8}, top1=1.0).overestimated("top1") is True
 
 
 FITTED = Images("there", 2000)
@@ -123,9 +123,9 @@ def test_images_are_read_from_setups_and_metadata(
 
 def test_without_a_standard_deviation_it_is_unknown() -> None:
     one = point((80.0, 10.0), (10.0, 10.0), latency_ms=0.2)
-    assert one.exploited("top1") is None
+    assert one.overestimated("top1") is None
     found = verification(one)
-    assert found.exploited == ()
+    assert found.overestimated == ()
     assert found.n_known("top1") == 0
     assert "unknown" in str(found)
 
@@ -139,15 +139,15 @@ def test_figures() -> None:
     assert latency.rmse == pytest.approx(math.sqrt((4 + 25) / 2))
     assert latency.bias == pytest.approx(-1.5)
     assert latency.kendall == 1.0
-    assert (top1.n, found.n_known("top1"), found.n_exploited("top1")) == (2, 2, 1)
-    assert found.exploited == found.points[:1]
+    assert (top1.n, found.n_known("top1"), found.n_overestimated("top1")) == (2, 2, 1)
+    assert found.overestimated == found.points[:1]
 
 
 def test_the_table_has_a_row_for_each_subnet() -> None:
     text = str(verification(point((80.0, 10.0), (78.0, 8.0), top1=1.0)))
     head, row, _, _, top1, latency = text.split("\n")
     assert head.startswith("1 subnet measured;")
-    assert "top1 80.00 ± 1.00 -> 78.00 (+2.00) exploited" in row
+    assert "top1 80.00 ± 1.00 -> 78.00 (+2.00) overestimated" in row
     assert "latency_ms 10.00 -> 8.00 (+2.00) unknown" in row
     assert top1.split()[-3:] == ["1", "of", "1"]
     assert latency.split()[-1] == "unknown"

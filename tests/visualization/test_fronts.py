@@ -96,11 +96,11 @@ class TestHypervolume:
             x = [study.problem.objectives.index(m) for m in REFERENCE]
             values = np.array([trial.values for trial in study.trials])[:, x]
             found = info.progress[name]
-            assert found.n_evaluations[0] == 1
-            assert found.n_evaluations[-1] == len(values) == 150
+            assert found.n_trials[0] == 1
+            assert found.n_trials[-1] == len(values) == 150
             expected = [
                 moocore.hypervolume(values[:n], ref=[70.0, 30.0], maximise=[True, False])
-                for n in found.n_evaluations
+                for n in found.n_trials
             ]
             np.testing.assert_allclose(found.hypervolume, expected, rtol=1e-12)
             assert 0 < expected[0] < expected[-1]
@@ -110,7 +110,7 @@ class TestHypervolume:
         (progress,) = hypervolume_info(study, reference=REFERENCE).progress.values()
         values = np.array([t.values for t in study.trials if t.values[1] <= 12])
         assert len(values) < 100
-        assert progress.n_evaluations[-1] == 100
+        assert progress.n_trials[-1] == 100
         expected = moocore.hypervolume(values, ref=[70.0, 30.0], maximise=[True, False])
         assert progress.hypervolume[-1] == pytest.approx(expected)
 
@@ -140,7 +140,7 @@ class TestHypervolume:
         trials = study.trials
         begin = min(t.datetime_start for t in trials)
         (progress,) = hypervolume_info(study).progress.values()
-        at = [trials[n - 1].datetime_complete for n in progress.n_evaluations]
+        at = [trials[n - 1].datetime_complete for n in progress.n_trials]
         expected = [(moment - begin).total_seconds() for moment in at]
         np.testing.assert_allclose(progress.seconds, expected)
         assert 0 < expected[0] < expected[-1]

@@ -51,8 +51,8 @@ def test_info_is_what_was_predicted_and_measured(verified: Verification) -> None
     for i, point in enumerate(verified):
         assert info.predicted[i].tolist() == [point.predicted[m] for m in ("latency_ms", "top1")]
         assert info.measured[i].tolist() == [point.measured[m] for m in ("latency_ms", "top1")]
-        assert info.exploited[i] == (point in verified.exploited)
-    assert info.exploited.sum() == 2
+        assert info.overestimated[i] == (point in verified.overestimated)
+    assert info.overestimated.sum() == 2
     assert np.isnan(info.std[:, 0]).all()
     assert set(info.std[:, 1]) == {0.3}
     assert len(info.front) == len(verified.front) < len(verified)
@@ -68,12 +68,12 @@ def test_each_subnet_has_a_line_from_predicted_to_measured(verified: Verificatio
     assert np.isnan(x[:, 2]).all()
 
 
-def test_exploited_ones_have_another_symbol(verified: Verification) -> None:
+def test_overestimated_ones_have_another_symbol(verified: Verification) -> None:
     info = verification_info(verified)
     *_, good, bad = plot_verification(verified).data
     assert good.marker.symbol != bad.marker.symbol
     assert len(bad.x) == 2
-    np.testing.assert_array_equal(np.array(bad.y), info.measured[info.exploited, 1])
+    np.testing.assert_array_equal(np.array(bad.y), info.measured[info.overestimated, 1])
     assert set(good.error_y.array) == {0.3}
     assert good.error_x.array is None
 

@@ -215,7 +215,7 @@ def test_an_outlier_leaves_the_others(outlier: float) -> None:
 
 def test_a_search_runs_on_it(fitted: AccuracyPredictor) -> None:
     study = optuna_ofa.study(SPACE, accuracy=fitted, seed=0)
-    study.search(n_evaluations=400)
+    study.search(n_trials=400)
     front = study.front()
     matrix = SPACE.to_matrix([point.subnet for point in front])
     std = fitted.predict_std(matrix)

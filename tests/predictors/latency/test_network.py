@@ -143,7 +143,7 @@ def test_it_is_an_objective(table: LatencyTable) -> None:
     matrix = space.sample(20, seed=0)
     hardware = NetworkLatencyPredictor.fit(space, matrix, 2 * truth(matrix), table=table)
     study = optuna_ofa.study(space, hardware=hardware, seed=0)
-    study.search(n_evaluations=300)
+    study.search(n_trials=300)
     point = study.front()[0]
     expected = 2 * truth(space.to_matrix([point.subnet]))[0]
     assert point.values["latency_ms"] == pytest.approx(expected, rel=1e-4)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.samplers import Breeding, Constant, Evolution, NSGAIISampler, Restarts
+from optuna_ofa.samplers import Breeding, Constant, Evolution, EvolutionarySampler, Restarts
 from optuna_ofa.samplers.evolution._schedule import Island
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -36,7 +36,7 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 
 
 def _evolution(space: SearchSpace, restarts: Restarts | None, **options: Any) -> Evolution:
-    return NSGAIISampler(
+    return EvolutionarySampler(
         space,
         population_size=20,
         generation_size=Constant(50),

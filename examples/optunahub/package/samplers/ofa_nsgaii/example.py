@@ -14,7 +14,7 @@ def objective(trial: optuna.Trial) -> tuple[float, float]:
 
 
 study = optuna.create_study(
-    directions=["maximize", "minimize"], sampler=module.NSGAIISampler(space, seed=0)
+    directions=["maximize", "minimize"], sampler=module.EvolutionarySampler(space, seed=0)
 )
 study.optimize(objective, n_trials=100)
 print(len(study.best_trials), "trials on the front")
