@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pooch
@@ -24,7 +24,8 @@ def fetch(
 
     Files live under the user's cache folder, or under ``OPTUNA_OFA_CACHE`` where that is set.
     With ``OPTUNA_OFA_OFFLINE=1`` only cached files are used. A cached file is checked again
-    on every call; one that does not have the pinned SHA-256 is deleted and fetched anew.
+    on every call. Whatever is in the cache stays there: a file that does not have the pinned
+    SHA-256 is an error and is neither deleted nor replaced, because it may be yours.
 
     Supernet checkpoints are not offered, since no SHA-256 is known for them: download
     one yourself and pass its path to whatever reads it.
@@ -40,8 +41,9 @@ def fetch(
     Raises:
         InvalidArgumentError: No published file has that name, or ``OPTUNA_OFA_OFFLINE`` is
             neither 0 nor 1.
-        DownloadError: A file could not be fetched, is not the one that was published, or is
-            needed while ``OPTUNA_OFA_OFFLINE`` is set.
+        DownloadError: A file could not be fetched, is not the one that was published (in the
+            cache or at its address; the message has both SHA-256), or is needed while
+            ``OPTUNA_OFA_OFFLINE`` is set.
     """
     folder = cache_folder() / name
     wanted = {folder / file.file_name: file for file in registry if file.name == name}
@@ -51,7 +53,8 @@ def fetch(
             f"`name` must be one of {names}, got {name!r}; "
             "any other file, supernet checkpoints included, is given by its path instead"
         )
-    missing = {path: file for path, file in wanted.items() if not _is_cached(path, file)}
+    _require_genuine({path: file for path, file in wanted.items() if os.path.lexists(path)})
+    missing = {path: file for path, file in wanted.items() if not os.path.lexists(path)}
     shown = progress if missing else False
     files = missing.items()
     for path, file in progress_bar(name, shown, leave=True, iterable=files, unit="file"):
@@ -71,13 +74,27 @@ def _is_offline() -> bool:
     return switch == "1"
 
 
-def _is_cached(path: Path, file: PublishedFile) -> bool:
-    if not path.is_file():
-        return False
-    if pooch.file_hash(path, alg="sha256") == file.sha256:
-        return True
-    path.unlink()
-    return False
+def _require_genuine(cached: Mapping[Path, PublishedFile]) -> None:
+    """Refuse files in the cache that are not the published ones."""
+    found = {path: _digest(path) for path in cached}
+    wrong = [path for path, file in cached.items() if found[path] != file.sha256]
+    if not wrong:
+        return
+    path = wrong[0]
+    others = f" It is the first of {len(wrong)} such files." if len(wrong) > 1 else ""
+    raise DownloadError(
+        f"{path} is not the file that was published: expected SHA-256 {cached[path].sha256}, got "
+        f"{found[path]}. It is left as it is: move it away and call again to fetch "
+        f"{cached[path].url}, or pass the path of your file instead of a name.{others}"
+    )
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or why it cannot be read."""
+    try:
+        return str(pooch.file_hash(path, alg="sha256"))
+    except OSError as error:  # a folder, a link to nothing, a file of another user
+        return error.strerror or str(error)
 
 
 def _download(path: Path, file: PublishedFile) -> None:
@@ -105,7 +122,9 @@ def _download_if_genuine(path: Path, file: PublishedFile) -> str:
     with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent.parent) as scratch:
         part = Path(scratch) / path.name
         pooch.HTTPDownloader()(file.url, part, None)
-        got: str = pooch.file_hash(part, alg="sha256")
-        if got == file.sha256:
+        got = _digest(part)
+        if os.path.lexists(path):  # put there in the meantime
+            _require_genuine({path: file})
+        elif got == file.sha256:
             os.replace(part, path)
     return got

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pooch
 import pytest
 
 from optuna_ofa._downloads import cache_folder, fetch
@@ -117,21 +118,94 @@ def test_only_what_is_missing_of_a_folder_is_fetched(registry: Registry, server:
     assert server.requests == ["/160.yaml"]
 
 
-def test_a_corrupt_cached_file_is_replaced(registry: Registry) -> None:
-    path = fetch("table", registry=registry)
-    path.write_bytes(b"corrupt")
+def _put(path: Path, content: bytes = b"my own") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["table", "altered", "absent", "nowhere"])
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_cached_file_that_is_another_is_named_and_left(
+    registry: Registry,
+    server: Server,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    offline: str,
+) -> None:
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", offline)
+    (file,) = (file for file in registry if file.name == name)
+    path = _put(cache / name / file.file_name)
+    got = hashlib.sha256(b"my own").hexdigest()
+    with pytest.raises(
+        DownloadError, match=f"{path} is not the .* expected SHA-256 {file.sha256}, got {got}"
+    ) as caught:
+        fetch(name, registry=registry)
+    assert path.read_bytes() == b"my own"
+    assert "could not fetch" not in str(caught.value)
+    assert "OPTUNA_OFA_OFFLINE" not in str(caught.value)
+    assert server.requests == []
+
+
+def test_a_file_that_is_moved_away_is_fetched(registry: Registry, cache: Path) -> None:
+    path = _put(cache / "table" / "table.yaml")
+    path.rename(path.with_name("mine.yaml"))
     assert fetch("table", registry=registry).read_bytes() == CONTENT["table.yaml"]
+    assert path.with_name("mine.yaml").read_bytes() == b"my own"
 
 
-def test_a_corrupt_cached_file_does_not_survive_a_failed_download(
+def test_all_of_several_that_are_others_are_counted_and_left(
     registry: Registry, cache: Path
 ) -> None:
-    corrupt = cache / "nowhere" / "nowhere.yaml"
-    corrupt.parent.mkdir(parents=True)
-    corrupt.write_bytes(b"corrupt")
-    with pytest.raises(DownloadError, match="could not fetch"):
-        fetch("nowhere", registry=registry)
-    assert not corrupt.exists()
+    paths = [_put(cache / "several" / name) for name in ("160.yaml", "224.yaml")]
+    with pytest.raises(DownloadError, match=r"160.yaml is not .* the first of 2 such files"):
+        fetch("several", registry=registry)
+    assert all(path.read_bytes() == b"my own" for path in paths)
+
+
+def test_nothing_is_fetched_beside_a_file_that_is_another(
+    registry: Registry, server: Server, cache: Path
+) -> None:
+    _put(cache / "several" / "224.yaml")
+    with pytest.raises(DownloadError, match=r"224\.yaml is not the file"):
+        fetch("several", registry=registry)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to nothing"])
+def test_what_is_no_file_is_named_and_left(registry: Registry, cache: Path, kind: str) -> None:
+    path = cache / "table" / "table.yaml"
+    path.parent.mkdir(parents=True)
+    if kind == "folder":
+        _put(path / "mine")
+        reason = "Is a directory"
+    else:
+        path.symlink_to("nowhere")
+        reason = "No such file or directory"
+    with pytest.raises(DownloadError, match=f"{path} is not the file .*, got {reason}"):
+        fetch("table", registry=registry)
+    assert (path / "mine").read_bytes() == b"my own" if kind == "folder" else path.is_symlink()
+
+
+@pytest.mark.parametrize("content", [b"my own", CONTENT["table.yaml"]], ids=["other", "genuine"])
+def test_a_file_that_appears_during_a_download_is_left(
+    registry: Registry, cache: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    path = cache / "table" / "table.yaml"
+    download = pooch.HTTPDownloader.__call__
+
+    def meanwhile(self: object, *arguments: object) -> None:
+        download(self, *arguments)
+        _put(path, content)
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", meanwhile)
+    if content == CONTENT["table.yaml"]:
+        assert fetch("table", registry=registry) == path
+    else:
+        with pytest.raises(DownloadError, match=f"{path} is not the file that was published"):
+            fetch("table", registry=registry)
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(
@@ -190,15 +264,6 @@ def test_offline_refuses_what_is_not_cached(
     with pytest.raises(DownloadError, match="OPTUNA_OFA_OFFLINE is set"):
         fetch("table", registry=registry)
     assert server.requests == []
-
-
-def test_offline_refuses_a_corrupt_cached_file(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetch("table", registry=registry).write_bytes(b"corrupt")
-    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
-    with pytest.raises(DownloadError, match="OPTUNA_OFA_OFFLINE is set"):
-        fetch("table", registry=registry)
 
 
 def test_offline_switch_of_0_is_online(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
