@@ -14,16 +14,19 @@ Array = NDArray[np.float64]
 class PredictionErrors(NamedTuple):
     """The errors of predictions against measurements.
 
+    An error is the measurement minus the prediction, so it is negative where less was measured
+    than predicted: ``8.45 -> 2.27`` is -6.18.
+
     Args:
         name: The predictor, or the metric.
         n: Number of subnets.
         mape: Mean absolute error relative to the measurement, in percent.
         within_5: Share of subnets with a relative error of at most 5 percent, in percent.
         within_10: The same for 10 percent.
-        mpe: Mean error relative to the measurement, in percent; positive where predictions are
+        mpe: Mean error relative to the measurement, in percent; negative where predictions are
             too high.
         rmse: Root mean square error in the metric's unit.
-        bias: Mean error in the metric's unit; positive where predictions are too high.
+        mean_error: Mean error in the metric's unit; negative where predictions are too high.
         kendall: Kendall's tau-b; NaN for fewer than two different values.
         spearman: Spearman's rank correlation; NaN for fewer than two different values.
     """
@@ -35,7 +38,7 @@ class PredictionErrors(NamedTuple):
     within_10: float
     mpe: float
     rmse: float
-    bias: float
+    mean_error: float
     kendall: float
     spearman: float
 
@@ -45,7 +48,7 @@ def prediction_errors(name: str, predicted: Array, measured: Array) -> Predictio
     n = len(measured)
     if not n:
         return PredictionErrors(name, 0, *[math.nan] * 8)
-    errors = predicted - measured
+    errors = measured - predicted
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = errors / measured * 100
     size = np.abs(relative)
@@ -57,7 +60,7 @@ def prediction_errors(name: str, predicted: Array, measured: Array) -> Predictio
         within_10=float(np.mean(size <= 10) * 100),
         mpe=float(relative.mean()),
         rmse=float(np.sqrt(np.mean(errors**2))),
-        bias=float(errors.mean()),
+        mean_error=float(errors.mean()),
         kendall=kendall_tau(predicted, measured),
         spearman=spearman(predicted, measured),
     )

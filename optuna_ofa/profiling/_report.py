@@ -17,7 +17,7 @@ from optuna_ofa.space import other_family
 
 MACS = "MACs"
 RETEST = "measured again"
-_HEAD = ("", "n", "MAPE %", "within 5 %", "within 10 %", "bias %", "Kendall", "Spearman")
+_HEAD = ("", "n", "MAPE %", "within 5 %", "within 10 %", "mean error %", "Kendall", "Spearman")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,12 @@ class LatencyReport:
     def __str__(self) -> str:
         setup = self.measurements.setup
         title = f"{setup.get('runtime')} on {setup.get('processor')}, {setup.get('clock')} clock"
+        title += "; errors are measured minus predicted"
         width = max(len(row.name) for row in self.rows)
         lines = [title, f"{_HEAD[0]:{width}}" + "".join(f"{h:>13}" for h in _HEAD[1:])]
         lines += [
             f"{row.name:{width}}{row.n:13}{row.mape:13.2f}{row.within_5:13.1f}"
-            f"{row.within_10:13.1f}{row.mpe:13.2f}{row.kendall:13.3f}{row.spearman:13.3f}"
+            f"{row.within_10:13.1f}{row.mpe:+13.2f}{row.kendall:13.3f}{row.spearman:13.3f}"
             for row in self.rows
         ]
         return "\n".join(lines)

@@ -120,7 +120,7 @@ def _errors_of(metric: str, pairs: Sequence[tuple[float, float]]) -> str:
     errors, unit = prediction_errors(metric, predicted, measured), METRICS[metric].difference_unit
     words = [
         f"root mean square {significant(errors.rmse)} {unit}",
-        f"bias {significant(errors.bias, sign='+')} {unit} (+: predicted too high)",
+        f"mean error {significant(errors.mean_error, sign='+')} {unit} (measured minus predicted)",
         f"mean absolute error {significant(errors.mape)} %",
     ]
     if np.isfinite(errors.kendall):

@@ -39,8 +39,8 @@ class AccuracyMeter(Meter):
         storage: A database that accuracies are looked up in and written to; None is that of the
             verified study, if it is relational.
         fitted_on: The images that the accuracy predictor was fitted on, where they are others:
-            every subnet is evaluated on both, and the verification tells the predictor's bias
-            from the change of images. A loader, like ``loader``.
+            every subnet is evaluated on both, and the verification tells the predictor's mean
+            error from the change of images. A loader, like ``loader``.
     """
 
     @checked

@@ -89,16 +89,16 @@ class Verification:
             )
         both = self.errors_on_fitted.get(metric)
         if both is not None:
-            change = self.errors[metric].bias - both.bias
+            change = self.errors[metric].mean_error - both.mean_error
             yield (
-                f"{metric}: bias {significant(both.bias, sign='+')} {unit} on the images that the "
-                f"predictor was fitted on, and {significant(change, sign='+')} {unit} more by the "
-                f"change of images"
+                f"{metric}: mean error {significant(both.mean_error, sign='+')} {unit} on the "
+                f"images that the predictor was fitted on; the change of images adds "
+                f"{significant(change, sign='+')} {unit}"
             )
         elif fitted is not None and measured is not None and fitted.name != measured.name:
             yield (
-                f"{metric}: fitted on {fitted}, measured on {measured}, so the bias is that of the "
-                f"predictor and of the change of images; AccuracyMeter(fitted_on=...) measures both"
+                f"{metric}: fitted on {fitted}, measured on {measured}, so the mean error is "
+                f"that of the predictor and of the change of images; AccuracyMeter(fitted_on=...) measures both"
             )
 
     def _elsewhere(self, metric: str) -> Iterator[str]:
@@ -136,7 +136,8 @@ class Verification:
     def __str__(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         n = len(self.points)
-        head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured (error)"
+        head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured "
+        head += "(measured minus predicted)"
         lines = [head, *self._rows(), "", *self._figures(), *self.notes]
         return "\n".join(line.rstrip() for line in lines)
 
@@ -156,12 +157,16 @@ class Verification:
         return [_cell(point, metric, n) for point in self.points]
 
     def _figures(self) -> Iterator[str]:
-        head = ("n", "MAPE %", "RMSE", "bias", "Kendall", "overestimated")
+        head = ("n", "MAPE %", "RMSE", "mean error", "Kendall", "overestimated")
         yield f"{'':16}" + "".join(f"{h:>11}" for h in head)
         for metric, of in self.errors.items():
             n_known = self.n_known(metric)
             known = f"{self.n_overestimated(metric)} of {n_known}" if n_known else "unknown"
-            numbers = significant(of.mape), significant(of.rmse), significant(of.bias, sign="+")
+            numbers = (
+                significant(of.mape),
+                significant(of.rmse),
+                significant(of.mean_error, sign="+"),
+            )
             figures = "".join(f"{x:>11}" for x in (*numbers, f"{of.kendall:.3f}"))
             yield f"{metric:16}{of.n:11}{figures}{known:>11}"
 
@@ -208,8 +213,8 @@ class VerifiedPoint:
     on_fitted: Mapping[str, float] = field(default_factory=dict)
 
     def error(self, metric: str) -> float:
-        """Prediction minus measurement: positive where it was too high."""
-        return self.predicted[metric] - self.measured[metric]
+        """Measured minus predicted: negative where less was measured than predicted."""
+        return self.measured[metric] - self.predicted[metric]
 
     def overestimated(self, metric: str) -> bool | None:
         """Return whether the measurement is worse than the 90 % interval of the prediction.
@@ -219,9 +224,9 @@ class VerifiedPoint:
         """
         if metric not in self.predicted_std:
             return None
-        too_good = self.error(metric) if METRICS[metric].maximize else -self.error(metric)
+        worse_by = -self.error(metric) if METRICS[metric].maximize else self.error(metric)
         std = math.hypot(self.predicted_std[metric], self.measured_std.get(metric, 0.0))
-        return too_good > Z90 * std
+        return worse_by > Z90 * std
 
 
 def _conditions(setup: Mapping[str, Any]) -> dict[str, Any]:

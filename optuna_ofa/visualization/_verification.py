@@ -108,8 +108,8 @@ def plot_verification(
     n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
-        f"{m}: MAPE {significant(e.mape)} %, bias {significant(e.bias, sign='+')} "
-        f"{METRICS[m].difference_unit}".rstrip()
+        f"{m}: MAPE {significant(e.mape)} %, mean error "
+        f"{significant(e.mean_error, sign='+')} {METRICS[m].difference_unit}".rstrip()
         for m, e in verification.errors.items()
     ]
     return finish(

@@ -235,7 +235,9 @@ class TestAfterVerifying:
         assert measured == "4 subnets on 500 images (abcdef01), in torch"
         assert "by the function `" in sources["Latency: measured"]
         errors = sources["Top-1 accuracy: predicted against measured"]
-        assert errors.startswith("root mean square 2.00 points, bias +2.00 points")
+        assert errors.startswith(
+            "root mean square 2.00 points, mean error -2.00 points (measured minus predicted)"
+        )
         assert errors.endswith("over 4 measured subnets")
 
     def test_values_have_their_deviations(self, verified: SubnetStudy, tmp_path: Path) -> None:

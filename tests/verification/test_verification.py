@@ -92,16 +92,16 @@ def test_other_conditions_than_the_predictions_are_for_are_named() -> None:
     assert Verification(*made, {"latency_ms": {"n_rounds": 20, **setup}}).notes == ()
 
 
-def test_the_bias_on_both_is_told_apart_where_both_were_measured() -> None:
+def test_the_mean_errors_on_both_are_told_apart_where_both_were_measured() -> None:
     points = (
         point((80.0, 10.0), (78.0, 10.0), on_fitted={"top1": 79.5}),
         point((82.0, 10.0), (79.5, 10.0), on_fitted={"top1": 81.0}),
     )
     found = Verification(OBJECTIVES, points, Front([], OBJECTIVES), {}, {"top1": FITTED})
-    assert found.errors["top1"].bias == pytest.approx(2.25)
-    assert found.errors_on_fitted["top1"].bias == pytest.approx(0.75)
-    assert "bias +0.750 points on the images that the predictor was fitted on" in str(found)
-    assert "+1.50 points more by the change of images" in str(found)
+    assert found.errors["top1"].mean_error == pytest.approx(-2.25)
+    assert found.errors_on_fitted["top1"].mean_error == pytest.approx(-0.75)
+    assert "mean error -0.750 points on the images that the predictor was fitted on" in str(found)
+    assert "the change of images adds -1.50 points" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_figures() -> None:
     top1, latency = found.errors["top1"], found.errors["latency_ms"]
     assert latency.mape == pytest.approx((25 + 20) / 2)
     assert latency.rmse == pytest.approx(math.sqrt((4 + 25) / 2))
-    assert latency.bias == pytest.approx(-1.5)
+    assert latency.mean_error == pytest.approx(1.5)
     assert latency.kendall == 1.0
     assert (top1.n, found.n_known("top1"), found.n_overestimated("top1")) == (2, 2, 1)
     assert found.overestimated == found.points[:1]
@@ -146,11 +146,17 @@ def test_figures() -> None:
 def test_the_table_has_a_row_for_each_subnet() -> None:
     text = str(verification(point((80.0, 10.0), (78.0, 8.0), top1=1.0)))
     head, row, _, _, top1, latency = text.split("\n")
-    assert head.startswith("1 subnet measured;")
-    assert "top1 80.00 ± 1.00 -> 78.00 (+2.00) overestimated" in row
-    assert "latency_ms 10.00 -> 8.00 (+2.00) unknown" in row
+    assert head == "1 subnet measured; predicted -> measured (measured minus predicted)"
+    assert "top1 80.00 ± 1.00 -> 78.00 (-2.00) overestimated" in row
+    assert "latency_ms 10.00 -> 8.00 (-2.00) unknown" in row
     assert top1.split()[-3:] == ["1", "of", "1"]
     assert latency.split()[-1] == "unknown"
+
+
+def test_a_latency_below_its_prediction_has_a_negative_error() -> None:
+    one = point((80.0, 8.45), (80.0, 2.27))
+    assert one.error("latency_ms") == pytest.approx(-6.18)
+    assert "latency_ms 8.450 -> 2.270 (-6.180)" in str(verification(one))
 
 
 def test_the_front_is_of_measured_values_only(make_study: Callable[..., SubnetStudy]) -> None:
