@@ -98,7 +98,8 @@ class Verification:
         elif fitted is not None and measured is not None and fitted.name != measured.name:
             yield (
                 f"{metric}: fitted on {fitted}, measured on {measured}, so the mean error is "
-                f"that of the predictor and of the change of images; AccuracyMeter(fitted_on=...) measures both"
+                f"that of the predictor and of the change of images; AccuracyMeter(fitted_on=...) "
+                f"measures both"
             )
 
     def _elsewhere(self, metric: str) -> Iterator[str]:
