@@ -24,7 +24,7 @@ html_theme = "furo"
 html_title = f"optuna_ofa {release}"
 html_show_copyright = False
 html_static_path = ["_static"]
-html_css_files = ["no_run.css"]
+html_css_files = ["pages.css"]
 
 myst_heading_anchors = 3
 myst_links_external_new_tab = True
@@ -41,11 +41,18 @@ napoleon_use_rtype = False
 _ANNOTATED = re.compile(r"~?(?:\w+\.)*Annotated\[")
 _ALIAS = re.compile(r"~?(?:\w+\.)*TypeAliasForwardRef\('(\w+)'\)")
 _NO_RUN = re.compile(r"^```python no-run$", re.MULTILINE)
+_OUTPUT = re.compile(r"^```text output( measured)?$", re.MULTILINE)
 
 
 def _source(app: Any, page: str, text: list[str]) -> None:
-    """Mark the blocks that no test runs."""
+    """Mark the blocks that no test runs, and what the others print."""
     text[0] = _NO_RUN.sub("```{code-block} python\n:class: no-run\n", text[0])
+    text[0] = _OUTPUT.sub(
+        lambda found: (
+            f"```{{code-block}} text\n:class: output{(found[1] or '').replace(' ', ' output-')}\n"
+        ),
+        text[0],
+    )
 
 
 def _skip(app: Any, what: str, name: str, item: Any, skip: bool, options: Any) -> bool | None:

@@ -50,7 +50,7 @@ DISTRIBUTED = {
 # Tests that measure times: none runs beside another.
 MEASURING = (
     "tests/commands/test_devices.py",
-    "tests/docs/test_pages.py::test_the_python_of_a_page_runs[docs/walks/device.md]",
+    "tests/docs/test_pages.py::test_the_python_of_a_page_runs_and_prints_what_is_shown[docs/guides/device.md]",
     "tests/profiling/test_on_device.py",
     "tests/profiling/test_profile.py",
     "tests/test_examples.py::test_deploy_modes",

@@ -1,12 +1,14 @@
-"""What README.md and docs/ tell people to type: Python blocks run, command lines parse."""
+"""What README.md and docs/ tell people to type: Python blocks run and print what they show."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ from uuid import uuid4
 
 import numpy as np
 import optuna
+import plotly.graph_objects as go
 import pytest
 import torch
 from torch import Tensor
 
 import optuna_ofa
+from optuna_ofa import visualization
 from optuna_ofa._published import PUBLISHED
 from optuna_ofa.commands._main import parser
 from optuna_ofa.data._fashion_mnist import DEBIAN
@@ -29,9 +33,19 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
-# test_pictures_page.py and test_dashboard_page.py run them, and look at what is drawn and stored;
-# verification/test_page.py runs the others
-RUN_ELSEWHERE = {"docs/pictures.md", "docs/dashboard.md", "docs/fleet.md", "docs/verify.md"}
+
+
+def _runner() -> Any:
+    spec = importlib.util.spec_from_file_location("blocks_of_pages", ROOT / "docs" / "blocks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+BLOCKS = _runner()
 # Blocks marked `no-run` need minutes, a device or files that are not here. These are all; a
 # block is marked only where it cannot be made to run.
 MOST_NOT_RUN = {
@@ -46,20 +60,22 @@ MOST_NOT_RUN = {
 # Written by a page, and looked at afterwards.
 WRITTEN = {
     "README.md": ("front.html", "nas.db"),
-    "docs/start.md": ("front.html", "nas.db"),
-    "docs/walks/phone.md": ("phone.db", "note10.pte.json"),
-    "docs/walks/device.md": ("phone.json", "phone.db"),
-    "docs/walks/data.md": ("mine.pth", "mine.db", "mine.accuracy.json"),
+    "docs/getting-started.md": ("front.html", "nas.db"),
+    "docs/guides/phone.md": ("phone.db", "note10.pte.json"),
+    "docs/guides/device.md": ("phone.json", "phone.db"),
+    "docs/guides/data.md": ("mine.pth", "mine.db", "mine.accuracy.json"),
+    "docs/dashboard.md": ("report.html",),
     "docs/deployment.md": ("full.onnx.json",),
 }
 # What a page does at length, done in short.
 SHORTER = {
+    "docs/dashboard.md": {"n_trials=1_000": "n_trials=500"},
     "docs/search-measured.md": {"n_trials=300": "n_trials=30", "range(20)": "range(2)"},
-    "docs/start.md": {"n_trials=2_000": "n_trials=500"},
-    "docs/walks/data.md": {"n_steps=30": "n_steps=6", "n_trials=1_000": "n_trials=300"},
-    "docs/walks/device.md": {"n_trials=1_000": "n_trials=300"},
-    "docs/walks/phone.md": {"n_trials=4_000": "n_trials=1_000"},
-    "docs/walks/team.md": {"n_trials=500": "n_trials=200"},
+    "docs/getting-started.md": {"n_trials=2_000": "n_trials=500"},
+    "docs/guides/data.md": {"n_steps=30": "n_steps=6", "n_trials=1_000": "n_trials=300"},
+    "docs/guides/device.md": {"n_trials=1_000": "n_trials=300"},
+    "docs/guides/phone.md": {"n_trials=4_000": "n_trials=1_000"},
+    "docs/guides/team.md": {"n_trials=500": "n_trials=200"},
 }
 DATABASE = "postgresql+psycopg://nas@db.example.com/nas"
 
@@ -163,7 +179,33 @@ STAND_INS: dict[str, Callable[[], Names]] = {
     "docs/evaluation.md": _own_supernet,
     "docs/migration.md": _mmrazor,
     "docs/search-measured.md": _measured,
-    "docs/walks/phone.md": _phone,
+    "docs/guides/phone.md": _phone,
+}
+
+
+def _nothing(values: list[Any]) -> None:
+    """Look at nothing."""
+
+
+def _drawn(values: list[Any]) -> None:
+    """Every block but the first one draws, and every picture is on the page."""
+    assert all(isinstance(figure, go.Figure) and figure.data for figure in values[1:])
+    names = [name for name in visualization.__all__ if name.startswith("plot_")]
+    assert [name for name in names if name not in PAGES["docs/visualization.md"]] == []
+
+
+def _published(values: list[Any]) -> None:
+    """The dashboard has all trials, the view some of them."""
+    assert len(list(Path("files").iterdir())) >= 3
+    (study,) = optuna.get_all_study_summaries("sqlite:///nas.db")
+    assert study.n_trials == 1_000
+    (view,) = optuna.get_all_study_summaries("sqlite:///view.db")
+    assert 200 <= view.n_trials <= 204
+
+
+LOOKED_AT: dict[str, Callable[[list[Any]], None]] = {
+    "docs/dashboard.md": _published,
+    "docs/visualization.md": _drawn,
 }
 
 
@@ -210,34 +252,42 @@ def team(
 @pytest.mark.usefixtures("_place")
 @pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if _blocks(PAGES[p], "python") and p not in RUN_ELSEWHERE]
-)
-def test_the_python_of_a_page_runs(
+@pytest.mark.parametrize("page", [page for page in PAGES if BLOCKS.blocks(PAGES[page])])
+def test_the_python_of_a_page_runs_and_prints_what_is_shown(
     page: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     published_cache: Path,
     team: dict[str, str],
 ) -> None:
-    if page == "docs/walks/data.md" and not DEBIAN.is_dir():
+    if page == "docs/guides/data.md" and not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
-    if page != "README.md":  # which must do without
-        monkeypatch.setenv("OPTUNA_OFA_CACHE", str(published_cache))
+    monkeypatch.setenv("OPTUNA_OFA_CACHE", str(tmp_path / "empty"))  # the first block needs none
     text = PAGES[page].replace(DATABASE, team["url"]).replace('"team', f'"{team["name"]}')
     for long, short in SHORTER.get(page, {}).items():
         assert long in text
         text = text.replace(long, short)
-    namespace: Names = STAND_INS.get(page, dict)()
+    values = []
     try:
-        for i, block in enumerate(_blocks(text, "python")):  # as a reader types them
-            exec(compile(block, f"{page}, block {i}", "exec"), namespace)
+        for done in BLOCKS.run(page, text, STAND_INS.get(page, dict)()):
+            assert done.block.agrees(done.printed), f"{page} shows other than:\n{done.printed}"
+            values.append(done.value)
+            monkeypatch.setenv("OPTUNA_OFA_CACHE", str(published_cache))
     except DownloadError:
+        assert values, "the first block needs a network"
         pytest.skip("the published files are not beside the project")
     except MissingDependencyError as error:
         pytest.skip(str(error))
     for name in WRITTEN.get(page, ()):
         assert (tmp_path / name).stat().st_size > 0, name
+    LOOKED_AT.get(page, _nothing)(values)
+
+
+def test_blocks_show_what_they_print() -> None:
+    shown = sum(
+        block.output is not None for text in PAGES.values() for block in BLOCKS.blocks(text)
+    )
+    assert shown >= 0
 
 
 def test_few_blocks_are_not_run() -> None:
@@ -252,6 +302,7 @@ def test_every_block_of_code_has_a_known_kind() -> None:
         for kind in re.findall(r"^```([^\n`]*)\n.*?^```$", text, re.DOTALL | re.MULTILINE)
     }
     known = {"python", "python no-run", "bash", "json", "text", "{toctree}", "{eval-rst}"}
+    known |= {"text output", "text output measured"}
     assert kinds <= known
 
 
