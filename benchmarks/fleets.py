@@ -37,7 +37,11 @@ def make_fleet(data: Path, seed: int) -> Fleet:
 def volumes(fleet: Fleet) -> list[float]:
     """The hypervolume of each device."""
     return [
-        hypervolume(study.results().values, {"top1": LEAST_TOP1, "latency_ms": SLOWEST_MS[device]})
+        hypervolume(
+            study.results().values,
+            {"top1": LEAST_TOP1, "latency_ms": SLOWEST_MS[device]},
+            study.problem.objective_metrics,
+        )
         for device, study in fleet.items()
     ]
 

@@ -11,21 +11,28 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ImplausibleValueWarning, InvalidArgumentError
 
-# every other metric is a cost, and those are positive
 PERCENT = frozenset({"top1"})
+# costs; a metric of the user's own may be any finite number
+POSITIVE = frozenset({"latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb"})
 # warnings are of the line that called one of these
 
 
 def rule_of(metric: str) -> str:
     """Return the range of a metric in words."""
-    return "in percent, from 0 to 100" if metric in PERCENT else "positive"
+    if metric in PERCENT:
+        return "in percent, from 0 to 100"
+    return "positive" if metric in POSITIVE else "finite"
 
 
 def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
     """Return which values a metric can have; of NaN, which says nothing, it can."""
     array = np.asarray(values, dtype=float)
-    inside = (array >= 0) & (array <= 100) if metric in PERCENT else (array > 0)
-    return np.asarray((inside & np.isfinite(array)) | np.isnan(array))
+    inside = np.isfinite(array)
+    if metric in PERCENT:
+        inside &= (array >= 0) & (array <= 100)
+    elif metric in POSITIVE:
+        inside &= array > 0
+    return np.asarray(inside | np.isnan(array))
 
 
 def require_plausible(metric: str, values: ArrayLike, where: str) -> None:

@@ -8,6 +8,13 @@ from optuna_ofa.predictors._errors import (
     kendall_tau as kendall_tau,
     prediction_errors as prediction_errors,
 )
+from optuna_ofa.predictors._function import (
+    Function as Function,
+    FunctionPredictor as FunctionPredictor,
+    PredictorSource as PredictorSource,
+    as_predictor as as_predictor,
+)
+from optuna_ofa.predictors._missing import MissingPredictor as MissingPredictor
 from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
 from optuna_ofa.predictors._rows import averaged as averaged
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor

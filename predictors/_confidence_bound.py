@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import NonNegativeFloat, checked
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
-from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._base import Direction, LocalModel, Predictor
 from optuna_ofa.space import Matrix
 
 
@@ -37,6 +37,11 @@ class ConfidenceBound(Predictor):
             )
         self.metric, self.space = predictor.metric, space
         self.predictor, self.k = predictor, float(k)
+
+    @property
+    def direction(self) -> Direction:
+        """That of the predictor."""
+        return self.predictor.direction
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:

@@ -73,10 +73,9 @@ def _run(arguments: Arguments) -> Output:
 
 def _words(figure: Mapping[str, Any]) -> str:
     """Return a value of the metadata, and what it is not of this file in."""
-    from optuna_ofa.problem import METRICS
+    from optuna_ofa.deployment import value_in_words
 
-    text = METRICS[figure["metric"]].text(figure["value"], figure["std"])
-    words = f"{figure['metric']} {text}, {figure['kind']}"
+    words = f"{figure['metric']} {value_in_words(figure)}, {figure['kind']}"
     if figure["device"]:
         words += f" on {figure['device']}"
     differs = figure.get("differs_in", ())

@@ -86,7 +86,7 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
         [
             f"## {', '.join(names)}",
             "",
-            f"{values_in_words(point.values, point.std)} ({point.kind})",
+            f"{values_in_words(point.values, point.std, point.metrics)} ({point.kind})",
             "",
             f"`{point.subnet}`",
             "",

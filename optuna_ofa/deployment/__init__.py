@@ -2,7 +2,11 @@
 
 from optuna_ofa.deployment._agreement import Agreement as Agreement, compare_exported
 from optuna_ofa.deployment._export import export, load_exported
-from optuna_ofa.deployment._figures import KnownValue as KnownValue, figures_of
+from optuna_ofa.deployment._figures import (
+    KnownValue as KnownValue,
+    figures_of,
+    value_in_words as value_in_words,
+)
 from optuna_ofa.deployment._formats import FORMATS as FORMATS
 from optuna_ofa.deployment._metadata import read_metadata
 from optuna_ofa.deployment._switcher import SubnetSwitcher

@@ -10,7 +10,7 @@ from typing import Any
 from optuna_ofa._arguments import Text, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint
-from optuna_ofa.problem import MEASURED, METRICS, PREDICTED
+from optuna_ofa.problem import MEASURED, METRICS, PREDICTED, Metric
 from optuna_ofa.space import Subnet
 
 # which of the conditions of a file a value depends on; None, where it is not known, fits any
@@ -22,6 +22,7 @@ _DEPENDS = {
     "moved_mb": ("precision", "resolution"),
     "peak_memory_mb": ("precision", "resolution"),
 }
+_OWN_DEPENDS = ("precision", "runtime", "resolution", "batch")  # of any other metric
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ class KnownValue:
         resolution: Size of the images in pixels; None where it is not known.
         batch: Images at once, for a latency; None where it is not known.
         subnet: The subnet; None stands for the exported one.
+        unit: The unit of the metric; None takes that of a built-in one, else there is none.
 
     Raises:
-        InvalidArgumentError: If the metric or the kind is unknown, or the value is not finite.
+        InvalidArgumentError: If the metric is not built in and has no unit, the kind is unknown,
+            or the value is not finite.
     """
 
     metric: str
@@ -57,9 +60,13 @@ class KnownValue:
     resolution: int | None = None
     batch: int | None = None
     subnet: Subnet | None = None
+    unit: str | None = None
 
     def __post_init__(self) -> None:
-        for argument, known in (("metric", tuple(METRICS)), ("kind", (PREDICTED, MEASURED))):
+        if self.unit is None and self.metric in METRICS:
+            object.__setattr__(self, "unit", METRICS[self.metric].unit)
+        metrics = (*METRICS, *([] if self.unit is None else [self.metric]))
+        for argument, known in (("metric", metrics), ("kind", (PREDICTED, MEASURED))):
             given = getattr(self, argument)
             if given not in known:
                 raise InvalidArgumentError(
@@ -76,7 +83,7 @@ class KnownValue:
                 of None takes any number.
         """
         found = []
-        for condition in _DEPENDS[self.metric]:
+        for condition in _DEPENDS.get(self.metric, _OWN_DEPENDS):
             mine = getattr(self, condition)
             if condition == "runtime":
                 fits = mine is None or mine in file["runtimes"]
@@ -89,6 +96,13 @@ class KnownValue:
     def to_dict(self) -> dict[str, Any]:
         """Return what the metadata of an export says of it, without the subnet."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "subnet"}
+
+
+def value_in_words(figure: Mapping[str, Any]) -> str:
+    """Return the value of `KnownValue.to_dict` with its standard deviation and unit."""
+    name, unit = figure["metric"], figure.get("unit") or ""
+    metric = METRICS.get(name) or Metric(name, unit=unit, direction="minimize")
+    return metric.text(figure["value"], figure["std"])
 
 
 @checked
@@ -125,7 +139,7 @@ def _known_value(
     origin = point.origin.get(metric, {})
     settings = origin.get("settings")
     known = {**origin, **(settings if isinstance(settings, Mapping) else {})}
-    is_latency = metric == "latency_ms"
+    is_latency = metric == "latency_ms" or not point.metrics[metric].is_built_in
     return KnownValue(
         metric,
         point.values[metric],
@@ -137,6 +151,7 @@ def _known_value(
         resolution=point.subnet.resolution,
         batch=known.get("batch") if is_latency else None,
         subnet=point.subnet,
+        unit=point.metrics[metric].unit,
     )
 
 

@@ -59,9 +59,11 @@ def find_front(
     best = best.select(nondominated(best.values * problem.signs))
     best = best.select(np.unique(best.matrix, axis=0, return_index=True)[1])
     names = problem.objectives
-    by = names.index(cost_metric(names) or names[0])
-    best = best.select(np.argsort(best.values[:, by], kind="stable"))
-    return Front(_points(problem, best, notes), names)
+    metrics = problem.objective_metrics
+    by = cost_metric(metrics) or names[0]
+    costs = best.values[:, names.index(by)] * metrics[by].sign
+    best = best.select(np.argsort(costs, kind="stable"))
+    return Front(_points(problem, best, notes), list(metrics.values()))
 
 
 def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[FrontPoint]:
@@ -84,6 +86,7 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
             trial_number=int(evaluated.numbers[i]),
             caution=caution,
             origin=origins[i],
+            metrics=problem.objective_metrics,
         )
         for i, subnet in enumerate(problem.space.from_matrix(evaluated.matrix))
     ]
@@ -110,7 +113,7 @@ def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFr
         limits.append("the constraints that trials have set themselves")
     return EmptyFrontError(
         f"None of {n} trials satisfies {' and '.join(limits)}; the one that violates them least, "
-        f"trial {finite.numbers[i]}, has {values_in_words(nearest, {})}."
+        f"trial {finite.numbers[i]}, has {values_in_words(nearest, {}, problem.metrics)}."
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from optuna_ofa._arguments import Percent, PositiveFloat, checked
 from optuna_ofa._plausible import warn_fractions
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.problem import METRICS, Orientation
+from optuna_ofa.problem import METRICS, Metric, Orientation, preferred
 from optuna_ofa.space import Subnet
 
 
@@ -32,6 +32,7 @@ class FrontPoint:
         origin: All that is known of where each value comes from, by metric: the setup of a
             measurement (images, weights, calibration, runtime, device), or the metadata of a
             predictor.
+        metrics: The metrics by name, with their units and directions.
     """
 
     subnet: Subnet
@@ -41,6 +42,9 @@ class FrontPoint:
     trial_number: int
     caution: Mapping[str, float] = field(default_factory=dict)
     origin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    metrics: Mapping[str, Metric] = field(
+        default_factory=lambda: METRICS, repr=False, compare=False
+    )
 
     def __str__(self) -> str:
         return points_in_words([self])[0]
@@ -49,31 +53,35 @@ class FrontPoint:
 def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
     """Return points in words, with as many digits as it takes to tell them apart."""
     digits = {
-        name: METRICS[name].decimals(
-            [p.values[name] for p in points], [p.std[name] for p in points if name in p.std]
-        )
+        name: points[0]
+        .metrics[name]
+        .decimals([p.values[name] for p in points], [p.std[name] for p in points if name in p.std])
         for name in (points[0].values if points else ())
     }
     words = []
     for p in points:
         bounds = "".join(f", {name} {k:g} std worse" for name, k in p.caution.items())
-        numbers = values_in_words(p.values, p.std, digits)
+        numbers = values_in_words(p.values, p.std, p.metrics, digits)
         words.append(f"{numbers} ({p.kind}{bounds}): {p.subnet}")
     return words
 
 
 def values_in_words(
-    values: Mapping[str, float], std: Mapping[str, float], digits: Mapping[str, int] | None = None
+    values: Mapping[str, float],
+    std: Mapping[str, float],
+    metrics: Mapping[str, Metric],
+    digits: Mapping[str, int] | None = None,
 ) -> str:
     """Values in words: ``top1 76.12 ± 0.08 %, latency_ms 14.90 ± 0.20 ms``.
 
     Args:
         values: Values by metric.
         std: Standard deviations, of those that have one.
+        metrics: The metrics by name.
         digits: Number of decimals by metric; None takes those that each value needs.
     """
     return ", ".join(
-        f"{name} {METRICS[name].text(value, std.get(name), n=(digits or {}).get(name))}"
+        f"{name} {metrics[name].text(value, std.get(name), n=(digits or {}).get(name))}"
         for name, value in values.items()
     )
 
@@ -83,13 +91,22 @@ class Front(Sequence[FrontPoint]):
 
     Args:
         points: The points in their order.
-        objectives: Names of the objectives.
+        objectives: The objectives, or their names: of built-in metrics and those of the points.
+
+    Attributes:
+        objectives: The names of the objectives.
+        metrics: The objectives by name, with their units and directions.
+
+    Raises:
+        InvalidArgumentError: If an objective is the name of no metric.
     """
 
     @checked
-    def __init__(self, points: Sequence[FrontPoint], objectives: Sequence[str]) -> None:
+    def __init__(self, points: Sequence[FrontPoint], objectives: Sequence[str | Metric]) -> None:
         self._points = tuple(points)
-        self.objectives = tuple(objectives)
+        known = {**METRICS, **(points[0].metrics if points else {})}
+        self.metrics = dict(_named(of, known) for of in objectives)
+        self.objectives = tuple(self.metrics)
 
     @overload
     def __getitem__(self, index: int) -> FrontPoint: ...
@@ -160,18 +177,24 @@ class Front(Sequence[FrontPoint]):
                     f"{', '.join(self.objectives)}, but got {limit}."
                 )
             warn_fractions(name, limit, f"`{name}`")
-        inside = [p for p in self if all(_excess(p, n, v) <= 0 for n, v in limits.items())]
+        inside = [p for p in self if all(self._excess(p, n, v) <= 0 for n, v in limits.items())]
         if not inside:
             nearest = min(
-                self, key=lambda p: max(_excess(p, n, v) for n, v in limits.items()), default=None
+                self,
+                key=lambda p: max(self._excess(p, n, v) for n, v in limits.items()),
+                default=None,
+            )
+            words = (
+                values_in_words(nearest.values, nearest.std, self.metrics)
+                if nearest
+                else "no values"
             )
             raise EmptyFrontError(
-                f"No point of the front is within {limits}; the nearest has "
-                f"{values_in_words(nearest.values, nearest.std) if nearest else 'no values'}."
+                f"No point of the front is within {limits}; the nearest has {words}."
             )
-        aims = [name for name in METRICS if name in self.objectives]
+        aims = preferred(self.metrics)
         aim = aims[1] if list(limits) == aims[:1] and len(aims) > 1 else aims[0]
-        return min(inside, key=lambda p: -p.values[aim] if METRICS[aim].maximize else p.values[aim])
+        return min(inside, key=lambda p: self.metrics[aim].sign * p.values[aim])
 
     def knee(self) -> FrontPoint:
         """Return the point from which a little more of one objective costs the most of another.
@@ -185,7 +208,7 @@ class Front(Sequence[FrontPoint]):
         Raises:
             EmptyFrontError: If no point is left.
         """
-        return find_knee(self, self.objectives)
+        return find_knee(self, self.metrics)
 
     @checked
     def modes(self, limits: Mapping[str, PositiveFloat]) -> dict[str, FrontPoint]:
@@ -207,20 +230,29 @@ class Front(Sequence[FrontPoint]):
         """
         return find_modes(self, limits)
 
-
-def _excess(point: FrontPoint, name: str, limit: float) -> float:
-    """Return the excess of a point over a limit, relative to it; at most 0 inside."""
-    difference = point.values[name] - limit
-    return (-difference if METRICS[name].maximize else difference) / (abs(limit) or 1.0)
+    def _excess(self, point: FrontPoint, name: str, limit: float) -> float:
+        """Return the excess of a point over a limit, relative to it; at most 0 inside."""
+        return self.metrics[name].sign * (point.values[name] - limit) / (abs(limit) or 1.0)
 
 
-def find_knee(points: Sequence[FrontPoint], objectives: Sequence[str]) -> FrontPoint:
+def _named(objective: str | Metric, known: Mapping[str, Metric]) -> tuple[str, Metric]:
+    """Return an objective with its name."""
+    if isinstance(objective, Metric):
+        return objective.name, objective.described()
+    if objective not in known:
+        raise InvalidArgumentError(
+            f"`objectives` must be metrics or among {', '.join(known)}, but got {objective!r}."
+        )
+    return objective, known[objective]
+
+
+def find_knee(points: Sequence[FrontPoint], metrics: Mapping[str, Metric]) -> FrontPoint:
     """See `Front.knee`."""
-    points = [p for p in points if all(math.isfinite(p.values[name]) for name in objectives)]
+    points = [p for p in points if all(math.isfinite(p.values[name]) for name in metrics)]
     if not points:
         raise EmptyFrontError("The front has no point with finite values, so it has no knee.")
-    values = np.array([[p.values[name] for name in objectives] for p in points])
-    costs = Orientation.of_metrics(objectives).costs(values)
+    values = np.array([[p.values[name] for name in metrics] for p in points])
+    costs = Orientation.of_metrics(metrics).costs(values)
     costs -= costs.min(axis=0)
     ranges = costs.max(axis=0)
     # the chord of normalised costs is where their sum is 1, and the ideal where it is 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import moocore
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa._rules import Rule
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import Metric, preferred
 
 Values = NDArray[np.float64]
 _MARGIN = 0.1  # of the range, by which a reference point is worse than a front
@@ -87,27 +87,28 @@ def beyond(front: Values, ranges: Values) -> Values:
     return np.asarray(front.max(axis=0) + _MARGIN * ranges)
 
 
-def reference_of(values: Sequence[Values], objectives: Sequence[str]) -> dict[str, float]:
+def reference_of(values: Sequence[Values], metrics: Mapping[str, Metric]) -> dict[str, float]:
     """Return one reference point by objective for the fronts of several sets of points.
 
     Args:
         values: ``(n, n_objectives)`` of each set.
-        objectives: Names of the objectives.
+        metrics: The objectives by name, in their order.
     """
-    signs = signs_of(objectives)
+    signs = signs_of(metrics)
     front = np.concatenate([v[nondominated(v * signs)] for v in values]) * signs
     point = beyond(front, np.ptp(front, axis=0)) * signs
-    return dict(zip(objectives, point.tolist(), strict=True))
+    return dict(zip(metrics, point.tolist(), strict=True))
 
 
 def checked_reference(
-    reference: Mapping[str, float], objectives: Sequence[str]
+    reference: Mapping[str, float], objectives: Iterable[str]
 ) -> dict[str, float]:
     """Return a reference point in the order of the objectives.
 
     Raises:
         InvalidArgumentError: If it is not exactly of the objectives.
     """
+    objectives = list(objectives)
     if set(reference) != set(objectives):
         raise InvalidArgumentError(
             f"`reference` must have a value for each of {', '.join(objectives)}, but got "
@@ -116,45 +117,50 @@ def checked_reference(
     return {m: float(reference[m]) for m in objectives}
 
 
-def signs_of(objectives: Sequence[str]) -> Values:
+def signs_of(metrics: Mapping[str, Metric]) -> Values:
     """Return factors that make smaller better everywhere, ``(n_objectives,)``."""
-    return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in objectives])
+    return np.array([metric.sign for metric in metrics.values()])
 
 
-def hypervolume(values: Values, reference: Mapping[str, float]) -> float:
+def hypervolume(
+    values: Values, reference: Mapping[str, float], metrics: Mapping[str, Metric]
+) -> float:
     """Return the hypervolume in the product of the objectives' units, 0 without points.
 
     Args:
         values: ``(n, n_objectives)``, in the order of ``reference``.
         reference: The reference point; points that are not better everywhere count nothing.
+        metrics: The objectives by name.
     """
     if len(values) == 0:
         return 0.0
-    maximise = [METRICS[m].maximize for m in reference]
+    maximise = [metrics[m].maximize for m in reference]
     return float(moocore.hypervolume(values, ref=[*reference.values()], maximise=maximise))
 
 
-def cost_metric(objectives: Sequence[str]) -> str | None:
-    """Return the cost that limits are of: latency, or else the first in the order of `METRICS`.
+def cost_metric(metrics: Mapping[str, Metric]) -> str | None:
+    """Return the objective that limits are of and that a front is sorted by.
 
-    None where no objective is a cost.
+    It is the first cost in the order of `preferred`: latency, where it is one. Without a cost it
+    is the last of several objectives, whose limits are lower ones; None for one alone.
     """
-    return next((m for m in METRICS if m in objectives and not METRICS[m].maximize), None)
+    names = preferred(metrics)
+    cost = next((m for m in names if not metrics[m].maximize), None)
+    return names[-1] if cost is None and len(names) > 1 else cost
 
 
-def unit(objectives: Sequence[str]) -> str:
+def unit(metrics: Mapping[str, Metric]) -> str:
     """Return the unit of a hypervolume: ``% x ms``."""
-    return " x ".join(METRICS[m].unit or METRICS[m].title.lower() for m in objectives)
+    return " x ".join(metric.unit or metric.title.lower() for metric in metrics.values())
 
 
-def limit_words(constraints: Mapping[str, float]) -> str:
+def limit_words(constraints: Mapping[str, float], metrics: Mapping[str, Metric]) -> str:
     """Return constraints in words: ``latency_ms ≤ 20 ms``; empty without any."""
     return ", ".join(
-        f"{m} {'≥' if METRICS[m].maximize else '≤'} {METRICS[m].amount(bound)}"
-        for m, bound in constraints.items()
+        f"{m} {metrics[m].relation} {metrics[m].amount(bound)}" for m, bound in constraints.items()
     )
 
 
-def reference_words(reference: Mapping[str, float]) -> str:
+def reference_words(reference: Mapping[str, float], metrics: Mapping[str, Metric]) -> str:
     """Return a reference point in words: ``top1 70 %, latency_ms 30 ms``."""
-    return ", ".join(f"{m} {METRICS[m].amount(float(f'{v:.4g}'))}" for m, v in reference.items())
+    return ", ".join(f"{m} {metrics[m].amount(float(f'{v:.4g}'))}" for m, v in reference.items())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._front import Front, FrontPoint
 from optuna_ofa.fronts._pareto import cost_metric, nondominated
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import Metric
 
 # Upper limits of the cost, with or without names of their own.
 Limits = Sequence[float] | Mapping[str, float]
@@ -39,7 +39,7 @@ def find_picks(
     Raises:
         InvalidArgumentError: If a limit is not a positive number, or there are limits and no cost.
     """
-    metric = cost_metric(front.objectives)
+    metric = cost_metric(front.metrics)
     if metric is None:
         if limits:
             raise InvalidArgumentError(
@@ -48,42 +48,45 @@ def find_picks(
         return {"best": front[0], **(picks or {})}
     if limits is None:
         limits = _even_limits(front, metric)
-    named = limits if isinstance(limits, Mapping) else {_words(metric, x): x for x in limits}
+    of = front.metrics[metric]
+    named = limits if isinstance(limits, Mapping) else {_words(of, x): x for x in limits}
     found = {name: _best(front, metric, limit) for name, limit in named.items()}
     return {**found, **(picks or {})}
 
 
 def _even_limits(front: Front, metric: str) -> list[float]:
-    """Return limits with three digits, rounded up so that the last one holds the whole front."""
-    costs = [point.values[metric] for point in front]
+    """Return limits with three digits, so that the last one holds the whole front."""
+    sign = front.metrics[metric].sign
+    costs = [sign * point.values[metric] for point in front]
     limits = np.linspace(min(costs), max(costs), N_LIMITS + 1)[1:].tolist()
-    return list(dict.fromkeys(_rounded_up(limit) for limit in limits))
+    return list(dict.fromkeys(sign * _rounded_up(limit) for limit in limits))
 
 
 def _rounded_up(value: float) -> float:
-    if value <= 0:
+    if value == 0:
         return value
-    digits = 2 - math.floor(math.log10(value))
+    digits = 2 - math.floor(math.log10(abs(value)))
     return float(round(math.ceil(round(value * 10.0**digits, 6)) / 10.0**digits, max(digits, 0)))
 
 
-def _words(metric: str, limit: float) -> str:
-    _check(limit)
-    return f"under {METRICS[metric].amount(limit)}"
+def _words(metric: Metric, limit: float) -> str:
+    _check(metric, limit)
+    return f"{'at least' if metric.maximize else 'under'} {metric.amount(limit)}"
 
 
 def _best(front: Front, metric: str, limit: float) -> FrontPoint | None:
-    _check(limit)
+    _check(front.metrics[metric], limit)
     try:
         return front.best(**{metric: float(limit)})
     except EmptyFrontError:
         return None
 
 
-def _check(limit: float) -> None:
+def _check(metric: Metric, limit: float) -> None:
     is_number = isinstance(limit, Real) and not isinstance(limit, bool)
-    if not is_number or not 0 < limit < math.inf:
-        raise InvalidArgumentError(f"`limits` must be positive numbers, but got {limit!r}.")
+    if not is_number or not math.isfinite(limit) or (metric.is_built_in and limit <= 0):
+        kind = "positive" if metric.is_built_in else "finite"
+        raise InvalidArgumentError(f"`limits` must be {kind} numbers, but got {limit!r}.")
 
 
 def promising(

@@ -11,7 +11,7 @@ from optuna_ofa.problem._constraints import (
     violations as violations,
 )
 from optuna_ofa.problem._evaluated import Evaluated, std_row as std_row
-from optuna_ofa.problem._metric import METRICS, Metric
+from optuna_ofa.problem._metric import METRICS, Metric, preferred as preferred
 from optuna_ofa.problem._numbers import significant as significant
 from optuna_ofa.problem._orientation import Orientation as Orientation
 from optuna_ofa.problem._partial import (

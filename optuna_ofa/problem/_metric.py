@@ -1,28 +1,106 @@
-"""The quantities that can be objectives and constraints."""
+"""The quantities that can be objectives and constraints: six built-in ones, and those of users."""
 
 from __future__ import annotations
 
+import keyword
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from optuna_ofa.problem._numbers import decimals, scaled
+from optuna_ofa._arguments import check_fields
+from optuna_ofa._rules import Rule
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.predictors import Direction, PredictorSource
+from optuna_ofa.problem._numbers import decimals, scaled, significant
+
+_BUILT_IN: dict[str, tuple[str, str, Direction]] = {
+    "top1": ("Top-1 accuracy", "%", "maximize"),
+    "latency_ms": ("Latency", "ms", "minimize"),
+    "n_macs": ("Multiply-adds", "", "minimize"),
+    "n_params": ("Parameters", "", "minimize"),
+    "moved_mb": ("Memory traffic", "MB", "minimize"),
+    "peak_memory_mb": ("Peak activation memory", "MB", "minimize"),
+}
+
+Identifier = Annotated[
+    str,
+    Rule(
+        "an identifier such as 'energy_mj'",
+        lambda name: name.isidentifier() and not keyword.iskeyword(name),
+    ),
+]
 
 
-class Metric(NamedTuple):
-    """One quantity.
+@dataclass(frozen=True)
+class Metric:
+    """A quantity that can be an objective or constrained; also one of the user's own.
+
+    Built in are ``top1``, ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb`` and
+    ``peak_memory_mb``. An own metric is given to `optuna_ofa.study` in ``predictors``, and its
+    name to ``objectives`` and ``constraints``::
+
+        energy = Metric("energy_mj", unit="mJ", direction="minimize", predictor=energy_of)
+        study(space, predictors=[energy], objectives=["top1", "energy_mj"])
 
     Args:
-        name: Its name in objectives and constraints.
-        title: How it is written on an axis.
-        unit: Unit, empty for counts.
-        maximize: Whether larger is better; a constraint is then a lower bound.
+        name: Its name in objectives, constraints and ``front.best(energy_mj=5)``.
+        unit: Unit, such as ``"mJ"`` or ``"images/s"``; empty for counts and ratios.
+        direction: ``"maximize"`` where larger is better, and a constraint is a lower bound;
+            ``"minimize"`` where smaller is.
+        title: How it is written on an axis; empty makes one from the name.
+        predictor: A `Predictor`, or a function of a subnet or of a matrix of genotypes; see
+            `FunctionPredictor`. None leaves the metric to be measured: by `SubnetStudy.optimize`,
+            `SubnetStudy.ask_batch` and `SubnetStudy.verify`.
+
+    Raises:
+        InvalidArgumentError: If the name is that of a built-in metric or no identifier, or another
+            argument breaks a rule.
     """
 
-    name: str
-    title: str
-    unit: str
-    maximize: bool
+    name: Identifier
+    unit: str = field(default="", kw_only=True)
+    direction: Direction = field(kw_only=True)
+    title: str = field(default="", kw_only=True)
+    predictor: PredictorSource | None = field(default=None, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        object.__setattr__(self, "title", self.title or _title(self.name, self.unit))
+        row = (self.title, self.unit, self.direction)
+        if self.is_built_in and (self.predictor is not None or row != _BUILT_IN[self.name]):
+            raise InvalidArgumentError(
+                f"`name` must be none of the built-in metrics {', '.join(_BUILT_IN)}, but got "
+                f"{self.name!r}."
+            )
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of the six."""
+        return self.name in _BUILT_IN
+
+    @property
+    def maximize(self) -> bool:
+        """Whether larger is better; a constraint is then a lower bound."""
+        return self.direction == "maximize"
+
+    @property
+    def sign(self) -> float:
+        """The factor that makes smaller better."""
+        return -1.0 if self.maximize else 1.0
+
+    @property
+    def relation(self) -> str:
+        """The sign between the metric and its bound: ``≥`` or ``≤``."""
+        return "≥" if self.maximize else "≤"
+
+    def described(self) -> Metric:
+        """Return the metric without its predictor, for values that are stored or sent."""
+        return replace(self, predictor=None)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what a study says of a metric of the user's own (JSON), without its name."""
+        return {"unit": self.unit, "direction": self.direction, "title": self.title}
 
     @property
     def axis(self) -> str:
@@ -36,11 +114,18 @@ class Metric(NamedTuple):
 
     def amount(self, value: float) -> str:
         """Return a number that somebody gave, with its unit: ``20 ms``, ``3,410,792``."""
-        return f"{value:g} {self.unit}" if self.unit else f"{value:,.0f}"
+        if not self.unit and self._counts([value]):
+            return f"{value:,.0f}"
+        text = f"{value:g}"
+        if "e" in text:  # no exponents
+            text = significant(value, 6)
+            text = text.rstrip("0").rstrip(".") if "." in text else text
+        return f"{text} {self.unit}".rstrip()
 
     def decimals(self, values: Iterable[float], std: Iterable[float] = ()) -> int:
         """Return how many decimals values of one column need, with their standard deviations."""
-        if not self.unit:
+        values = list(values)
+        if not self.unit and self._counts(values):
             return 0
         return decimals(values, std, usual=2 if self.unit == "%" else None)
 
@@ -77,21 +162,40 @@ class Metric(NamedTuple):
             values: The values.
             std: Standard deviations, None or NaN where they are not known.
         """
-        if not self.unit:
+        if not self.unit and self._counts(values):
             return scaled(values)
         spreads = [None] * len(values) if std is None else list(std)
         n = self.decimals(values, [one for one in spreads if one is not None])
         return [self.number(v, one, n=n) for v, one in zip(values, spreads, strict=True)]
 
+    def _counts(self, values: Iterable[float]) -> bool:
+        """Return whether values without a unit are counts, and not ratios."""
+        finite = [float(value) for value in values if math.isfinite(value)]
+        return self.is_built_in or all(value.is_integer() for value in finite)
+
 
 METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("top1", "Top-1 accuracy", "%", True),
-        Metric("latency_ms", "Latency", "ms", False),
-        Metric("n_macs", "Multiply-adds", "", False),
-        Metric("n_params", "Parameters", "", False),
-        Metric("moved_mb", "Memory traffic", "MB", False),
-        Metric("peak_memory_mb", "Peak activation memory", "MB", False),
-    )
+    name: Metric(name, unit=unit, direction=direction, title=title)
+    for name, (title, unit, direction) in _BUILT_IN.items()
 }
+
+
+def preferred(metrics: Mapping[str, Metric]) -> list[str]:
+    """Return the names of metrics in an order that does not depend on how they are named first.
+
+    What is maximised comes first, and among equal ones the built-in metrics in the order of
+    `METRICS`, then own ones by name.
+    """
+    ranks = {name: i for i, name in enumerate(METRICS)}
+    return sorted(metrics, key=lambda m: (not metrics[m].maximize, ranks.get(m, len(ranks)), m))
+
+
+def _title(name: str, unit: str) -> str:
+    """Return a title: ``Energy`` of ``energy_mj``, ``Number of layers`` of ``n_layers``."""
+    words = [word for word in name.split("_") if word]
+    if len(words) > 1 and words[-1].lower() == unit.lower():
+        words.pop()
+    if len(words) > 1 and words[0] == "n":
+        words[:1] = ["number", "of"]
+    text = " ".join(words) or name
+    return text[:1].upper() + text[1:]

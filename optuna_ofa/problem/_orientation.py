@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.study import StudyDirection
 
-from optuna_ofa.problem._metric import METRICS
+from optuna_ofa.problem._metric import Metric, preferred
 
 Array = NDArray[np.float64]
 
@@ -28,11 +28,11 @@ class Orientation(NamedTuple):
     order: tuple[int, ...]
 
     @staticmethod
-    def of_metrics(names: Sequence[str]) -> Orientation:
-        """Return the orientation of objectives that are metrics: the order of `METRICS`."""
-        signs = tuple(-1.0 if METRICS[name].maximize else 1.0 for name in names)
-        ranks = [[*METRICS].index(name) for name in names]
-        return Orientation(signs, tuple(np.argsort(ranks).tolist()))
+    def of_metrics(metrics: Mapping[str, Metric]) -> Orientation:
+        """Return the orientation of objectives, given in their order: see `preferred`."""
+        names = list(metrics)
+        signs = tuple(metric.sign for metric in metrics.values())
+        return Orientation(signs, tuple(names.index(name) for name in preferred(metrics)))
 
     @staticmethod
     def of_directions(directions: Sequence[StudyDirection]) -> Orientation:

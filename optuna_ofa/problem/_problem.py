@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa._plausible import require_plausible, warn_fractions
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
-from optuna_ofa.predictors import ConfidenceBound, Direction, Predictor
+from optuna_ofa.predictors import (
+    ConfidenceBound,
+    Direction,
+    MissingPredictor,
+    Predictor,
+    PredictorSource,
+    as_predictor,
+)
 from optuna_ofa.problem._constraints import violations
 from optuna_ofa.problem._evaluated import Evaluated
-from optuna_ofa.problem._metric import METRICS
+from optuna_ofa.problem._metric import METRICS, Metric
 from optuna_ofa.problem._orientation import Orientation
 from optuna_ofa.problem._partial import in_parts
 from optuna_ofa.problem._reachable import best_reachable
@@ -51,9 +58,13 @@ class Problem:
 
     Args:
         space: The subnets.
-        objectives: Names of the metrics, in the order of a trial's values.
-        constraints: Bound of each constrained metric; a lower one for ``top1``, else an upper.
-        predictors: A predictor for each metric that is an objective or constrained.
+        objectives: The metrics or their names, in the order of a trial's values.
+        constraints: Bound of each constrained metric; a lower one for what is maximised, such as
+            ``top1``, else an upper.
+        predictors: A predictor, or a function as in `FunctionPredictor`, for each metric that is
+            an objective or constrained. A metric of the user's own may bring its predictor, or
+            have none.
+        own: Metrics of the user's own that are named in ``objectives`` or ``constraints``.
 
     Raises:
         InvalidArgumentError: If a name is unknown, an objective is there twice, a bound is none
@@ -66,37 +77,62 @@ class Problem:
         self,
         *,
         space: SearchSpace,
-        objectives: Sequence[str],
+        objectives: Sequence[str | Metric],
         constraints: Mapping[str, float],
-        predictors: Mapping[str, Predictor],
+        predictors: Mapping[str, PredictorSource],
+        own: Iterable[Metric] = (),
     ) -> None:
-        _check_names(objectives, constraints)
-        for metric in (*objectives, *constraints):
-            _check_predictor(metric, predictors.get(metric), space)
+        known = known_metrics(objectives, own)
+        names = [of.name if isinstance(of, Metric) else of for of in objectives]
+        _check_names(names, constraints, known)
+        used = dict.fromkeys((*names, *constraints))
+        given = {m: known[m].predictor for m in used if known[m].predictor is not None}
+        sources = {**predictors, **given}
         self.space = space
-        self.objectives = tuple(objectives)
+        self.objectives = tuple(names)
         self.constraints = {name: float(bound) for name, bound in constraints.items()}
-        self.predictors = dict(predictors)
+        self.metrics: dict[str, Metric] = {m: known[m].described() for m in used}
+        self.predictors: dict[str, Predictor] = {
+            m: as_predictor(m, source, space) for m, source in sources.items()
+        }
+        for name, metric in self.metrics.items():
+            if name not in self.predictors and not metric.is_built_in:
+                self.predictors[name] = MissingPredictor(name, space, _measured_only(name))
+            _check_predictor(metric, self.predictors.get(name), space)
 
     @property
     def directions(self) -> list[Direction]:
         """Optuna's direction of each objective."""
-        return ["maximize" if METRICS[m].maximize else "minimize" for m in self.objectives]
+        return [metric.direction for metric in self.objective_metrics.values()]
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """The names of the objectives and of the constrained metrics, each once."""
-        return tuple(dict.fromkeys((*self.objectives, *self.constraints)))
+    def objective_metrics(self) -> dict[str, Metric]:
+        """The metrics of the objectives by name, in their order."""
+        return {name: self.metrics[name] for name in self.objectives}
+
+    @property
+    def unpredicted(self) -> tuple[str, ...]:
+        """The names of the metrics that nothing predicts."""
+        return tuple(m for m in self.metrics if isinstance(self.predictors[m], MissingPredictor))
+
+    def require_predictors(self) -> None:
+        """Refuse to go on without a predictor for each metric.
+
+        Raises:
+            InvalidArgumentError: With the first metric that has none, and why.
+        """
+        for name in self.unpredicted:
+            self.predictors[name].predict(self.space.to_matrix([self.space.smallest()]))
 
     @property
     def signs(self) -> NDArray[np.float64]:
         """``(n_objectives,)`` factors that make smaller better everywhere."""
-        return np.array([-1.0 if METRICS[m].maximize else 1.0 for m in self.objectives])
+        return np.array([metric.sign for metric in self.objective_metrics.values()])
 
     @property
     def orientation(self) -> Orientation:
         """How values become the costs that searches work on."""
-        return Orientation.of_metrics(self.objectives)
+        return Orientation.of_metrics(self.objective_metrics)
 
     @property
     def caution(self) -> dict[str, float]:
@@ -180,7 +216,7 @@ class Problem:
     def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the excess of values over the bound of a metric, ``(n,)``; <= 0 where it holds."""
         difference = values - self.constraints[metric]
-        return -difference if METRICS[metric].maximize else difference
+        return -difference if self.metrics[metric].maximize else difference
 
     def excess_of(self, values: Sequence[float]) -> dict[str, float]:
         """Return the excess of a trial over each bound of an objective, by its values."""
@@ -191,7 +227,7 @@ class Problem:
 
     def from_excess(self, metric: str, excess: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values of a constrained metric with this excess, ``(n,)``."""
-        return self.constraints[metric] + (-excess if METRICS[metric].maximize else excess)
+        return self.constraints[metric] + (-excess if self.metrics[metric].maximize else excess)
 
     def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
         values = np.asarray(self.predictors[metric].predict(matrix), dtype=float)
@@ -246,7 +282,7 @@ class Problem:
             PredictionError: As `evaluate`.
         """
         for name, bound in self.constraints.items():
-            metric = METRICS[name]
+            metric = self.metrics[name]
             worst = -np.inf if metric.maximize else np.inf
             predict = partial(self._predict_or, name, default=worst)
             best = best_reachable(self.space, predict, maximize=metric.maximize)
@@ -267,11 +303,13 @@ class Problem:
         None is where they fail.
         """
         ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
+        own = {name: of.to_dict() for name, of in self.metrics.items() if not of.is_built_in}
         return {
             "family": self.space.family.to_dict(),
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,
+            **({"metrics": own} if own else {}),
             **({"caution": self.caution} if self.caution else {}),
             "predictions": {m: self._ends(m, ends) for m in self.metrics},
         }
@@ -286,20 +324,57 @@ def _finite(columns: Mapping[str, NDArray[np.float64]], i: int) -> dict[str, flo
     return {m: float(column[i]) for m, column in columns.items() if np.isfinite(column[i])}
 
 
-def _check_predictor(metric: str, predictor: Predictor | None, space: SearchSpace) -> None:
-    if predictor is None or predictor.metric != metric:
+def known_metrics(
+    objectives: Iterable[str | Metric], own: Iterable[Metric] = ()
+) -> dict[str, Metric]:
+    """Return the built-in metrics and those of the user's own, by name.
+
+    Raises:
+        InvalidArgumentError: If two different ones have one name.
+    """
+    known = dict(METRICS)
+    for metric in (*own, *(of for of in objectives if isinstance(of, Metric))):
+        other = known.setdefault(metric.name, metric)
+        if other != metric:
+            raise InvalidArgumentError(
+                f"`objectives` and `predictors` must have one metric of a name, but got {other} "
+                f"and {metric}."
+            )
+        if other.predictor is None:
+            known[metric.name] = metric
+    return known
+
+
+def _measured_only(name: str) -> str:
+    return (
+        f"`predictor` of the metric {name!r} must be given to predict it, but is None, so that it "
+        f"is only measured: by `optimize`, `ask_batch` and `tell_batch`, or `verify` with points."
+    )
+
+
+def _check_predictor(metric: Metric, predictor: Predictor | None, space: SearchSpace) -> None:
+    name = metric.name
+    if predictor is None or predictor.metric != name:
         got = f"one of {predictor.metric!r}" if predictor else "none"
         raise InvalidArgumentError(
-            f"`predictors[{metric!r}]` must be a predictor of {metric!r}, but got {got}."
+            f"`predictors[{name!r}]` must be a predictor of {name!r}, but got {got}."
+        )
+    if isinstance(predictor, ConfidenceBound) and predictor.direction != metric.direction:
+        raise InvalidArgumentError(
+            f"`predictors[{name!r}]` must be a bound of a metric to {metric.direction}, but its "
+            f"`direction` is {predictor.direction!r}."
         )
     predictor.require(space)
 
 
-def _check_names(objectives: Sequence[str], constraints: Mapping[str, float]) -> None:
-    unknown = [m for m in (*objectives, *constraints) if m not in METRICS]
+def _check_names(
+    objectives: Sequence[str], constraints: Mapping[str, float], known: Mapping[str, Metric]
+) -> None:
+    unknown = [m for m in (*objectives, *constraints) if m not in known]
     if unknown:
         raise InvalidArgumentError(
-            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got {unknown}."
+            f"`objectives` and `constraints` must be among {', '.join(known)}, but got {unknown}; "
+            f"others are given as a `Metric`."
         )
     if len(set(objectives)) < len(objectives) or not objectives:
         raise InvalidArgumentError(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly
 from optuna_ofa.predictors import LatencyTable
-from optuna_ofa.problem import METRICS, Kind
+from optuna_ofa.problem import Kind
 from optuna_ofa.visualization import (
     plot_accuracy_macs,
     plot_architecture,
@@ -125,7 +125,7 @@ def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
 
 def _first(point: FrontPoint) -> str:
     name, value = next(iter(point.values.items()))
-    return METRICS[name].text(value)
+    return point.metrics[name].text(value)
 
 
 def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
@@ -154,8 +154,8 @@ def _layers(shown: Shown) -> Iterator[Section]:
 
 
 def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
-    objectives = _objectives(shown)
-    if "top1" in objectives and cost_metric(objectives) not in (None, "n_macs"):
+    metrics = next(iter(_snapshots(shown).values())).problem.objective_metrics
+    if "top1" in metrics and cost_metric(metrics) not in (None, "n_macs"):
         yield Section(
             "accuracy-macs",
             "Why not count multiply-adds",

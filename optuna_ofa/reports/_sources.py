@@ -12,7 +12,7 @@ import numpy as np
 
 from optuna_ofa.fronts import KINDS, Findings, Snapshot, limit_words
 from optuna_ofa.predictors import CostPredictor, prediction_errors
-from optuna_ofa.problem import MEASURED, MEASURED_BY, METRICS, PREDICTION, Problem, significant
+from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTION, Metric, Problem, significant
 from optuna_ofa.reports._setups import setup_words
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
@@ -43,7 +43,7 @@ def find_sources(study: Findings) -> list[Source]:
         Source("Study", found.study_name),
         Source("Supernet", f"{space.family.name}, input {sizes} px, {space.n_subnets:.3g} subnets"),
         Source("Searched for", f"{', '.join(problem.objectives)}"),
-        Source("Limits", limit_words(problem.constraints) or "none"),
+        Source("Limits", limit_words(problem.constraints, problem.metrics) or "none"),
         Source("Trials", _trials(found)),
         *_of_measurements(found),
         *(s for m in problem.metrics for s in _of_predictor(problem, m)),
@@ -73,7 +73,7 @@ def _versions() -> Iterator[str]:
 
 
 def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
-    title, predictor = METRICS[metric].title, problem.predictors[metric]
+    title, predictor = problem.metrics[metric].title, problem.predictors[metric]
     if isinstance(predictor, CostPredictor):
         yield Source(title, "counted exactly from the layers")
         return
@@ -92,8 +92,8 @@ def _of_measurements(found: Snapshot) -> Iterator[Source]:
     if not len(measured.numbers):
         return
     notes = found.notes(measured.numbers.tolist())
-    for j, metric in enumerate(found.problem.objectives):
-        title = METRICS[metric].title
+    for j, (metric, of) in enumerate(found.problem.objective_metrics.items()):
+        title = of.title
         setups = [_setup_of(note, metric) for note in notes]
         if isinstance(found.problem.predictors[metric], CostPredictor) and not any(setups):
             continue
@@ -105,7 +105,7 @@ def _of_measurements(found: Snapshot) -> Iterator[Source]:
             if isinstance(note.get(PREDICTION), Mapping) and metric in note[PREDICTION]
         ]
         if pairs:
-            yield Source(f"{title}: predicted against measured", _errors_of(metric, pairs))
+            yield Source(f"{title}: predicted against measured", _errors_of(of, pairs))
 
 
 def _setup_of(note: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
@@ -114,10 +114,10 @@ def _setup_of(note: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
     return setup if isinstance(setup, Mapping) else {}
 
 
-def _errors_of(metric: str, pairs: Sequence[tuple[float, float]]) -> str:
+def _errors_of(metric: Metric, pairs: Sequence[tuple[float, float]]) -> str:
     """Return the errors of predictions of measured subnets in words."""
     predicted, measured = np.array(pairs, dtype=float).T
-    errors, unit = prediction_errors(metric, predicted, measured), METRICS[metric].difference_unit
+    errors, unit = prediction_errors(metric.name, predicted, measured), metric.difference_unit
     words = [
         f"root mean square {significant(errors.rmse)} {unit}",
         f"mean error {significant(errors.mean_error, sign='+')} {unit} (measured minus predicted)",

@@ -65,7 +65,8 @@ def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
     (found, _), *_ = shown.values()
     objectives, many = found.problem.objectives, len(shown) > 1
     counts = [name for name in _COUNTS if name not in objectives]
-    titles = [METRICS[name].axis for name in objectives] + [_COUNTS[name] for name in counts]
+    titles = [of.axis for of in found.problem.objective_metrics.values()]
+    titles += [_COUNTS[name] for name in counts]
     head = [*(["Study"] if many else []), "Pick", *titles, "Values are", "Input", "Blocks", "Trial"]
     words = len(head) - len(titles) - 4
     numeric = [False] * words + [True] * len(titles) + [False, True, True, True]
@@ -94,7 +95,7 @@ def _column(shown: Mapping[str, tuple[Snapshot, Picks]], metric: str) -> list[st
                 )[0]
             values.append(float(value))
             std.append(None if point is None else point.std.get(metric))
-    texts = METRICS[metric].column(values, std)
+    texts = {**METRICS, **found.problem.metrics}[metric].column(values, std)
     return ["-" if math.isnan(v) else text for v, text in zip(values, texts, strict=True)]
 
 

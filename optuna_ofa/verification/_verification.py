@@ -12,7 +12,7 @@ import numpy as np
 
 from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import PredictionErrors, prediction_errors
-from optuna_ofa.problem import METRICS, significant
+from optuna_ofa.problem import METRICS, Metric, significant
 from optuna_ofa.space import Subnet
 from optuna_ofa.verification._images import Images, images_of
 
@@ -33,6 +33,7 @@ class Verification:
         failures: Why a subnet could not be measured.
         fitted_on: The images that the predictor of a metric was fitted on, where they are known.
         predicted_for: What the predictor of a metric says of itself: runtime, settings, processor.
+        units: The metrics by name, with their units and directions.
     """
 
     metrics: tuple[str, ...]
@@ -41,6 +42,7 @@ class Verification:
     failures: Mapping[Subnet, str] = field(default_factory=dict)
     fitted_on: Mapping[str, Images | None] = field(default_factory=dict)
     predicted_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -81,7 +83,7 @@ class Verification:
 
     def _notes_of(self, metric: str) -> Iterator[str]:
         fitted, measured = self.fitted_on.get(metric), self.measured_on(metric)
-        unit = METRICS[metric].difference_unit
+        unit = self.units[metric].difference_unit
         for difference in self._elsewhere(metric):
             yield (
                 f"{metric}: predicted for {difference}, so the errors are not those of the "
@@ -154,8 +156,8 @@ class Verification:
         known = [p for p in self.points if metric in p.measured]
         values = [x for p in known for x in (p.predicted[metric], p.measured[metric])]
         std = [s[metric] for p in known for s in (p.predicted_std, p.measured_std) if metric in s]
-        n = METRICS[metric].decimals(values, std)
-        return [_cell(point, metric, n) for point in self.points]
+        n = self.units[metric].decimals(values, std)
+        return [_cell(point, self.units[metric], n) for point in self.points]
 
     def _figures(self) -> Iterator[str]:
         head = ("n", "MAPE %", "RMSE", "mean error", "Kendall", "overestimated")
@@ -172,10 +174,10 @@ class Verification:
             yield f"{metric:16}{of.n:11}{figures}{known:>11}"
 
 
-def _cell(point: VerifiedPoint, metric: str, n: int) -> str:
+def _cell(point: VerifiedPoint, of: Metric, n: int) -> str:
+    metric, number = of.name, of.number
     if metric not in point.measured:
         return f"{metric} not measured"
-    number = METRICS[metric].number
     predicted = number(point.predicted[metric], point.predicted_std.get(metric), n=n)
     measured = number(point.measured[metric], point.measured_std.get(metric), n=n)
     error = number(point.error(metric), n=n, sign="+")
@@ -202,6 +204,7 @@ class VerifiedPoint:
         measured_by: All that a measurement depends on but the subnet, by metric, where known.
         on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
             that were measured there too.
+        units: The metrics by name, with their units and directions.
     """
 
     subnet: Subnet
@@ -212,6 +215,7 @@ class VerifiedPoint:
     trial_number: int | None
     measured_by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     on_fitted: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False, compare=False)
 
     def error(self, metric: str) -> float:
         """Measured minus predicted: negative where less was measured than predicted."""
@@ -225,7 +229,7 @@ class VerifiedPoint:
         """
         if metric not in self.predicted_std:
             return None
-        worse_by = -self.error(metric) if METRICS[metric].maximize else self.error(metric)
+        worse_by = self.units[metric].sign * self.error(metric)
         std = math.hypot(self.predicted_std[metric], self.measured_std.get(metric, 0.0))
         return worse_by > Z90 * std
 

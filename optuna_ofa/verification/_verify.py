@@ -244,11 +244,13 @@ def _collected(
         if known is None and number is not None:
             known = read(problem, store, number, exact)
         if known is not None:
-            points.append(VerifiedPoint(subnet, **known._asdict(), trial_number=number))
+            points.append(
+                VerifiedPoint(subnet, **known._asdict(), trial_number=number, units=problem.metrics)
+            )
     metrics = [
         m for m in problem.metrics if m not in exact and any(m in p.measured for p in points)
     ]
-    none = Front([], problem.objectives)
+    none = Front([], list(problem.objective_metrics.values()))
     is_there = after.results(kind=MEASURED).feasible.any()
     front = after.front(kind=MEASURED) if is_there else none
     fitted = {m: images_of(problem.facts(m)) for m in metrics}
@@ -259,6 +261,7 @@ def _collected(
         dict(work.failures),
         fitted,
         {m: problem.facts(m) for m in metrics},
+        problem.metrics,
     )
 
 

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, cost_metric
-from optuna_ofa.problem import METRICS
+from optuna_ofa.problem import Metric
 from optuna_ofa.space import Subnet
 from optuna_ofa.visualization._style import finish, hovering, kernel_colour, shades
 
@@ -33,7 +33,7 @@ class ChoicesInfo(NamedTuple):
             that are there, depths over stages.
     """
 
-    metric: str
+    metric: Metric
     cost: NDArray[np.float64]
     n_subnets: NDArray[np.intp]
     shares: dict[str, dict[float, NDArray[np.float64]]]
@@ -44,7 +44,7 @@ def choices_info(front: Front, *, n_bins: Positive = _MAX_BINS) -> ChoicesInfo:
     """Collect the data of `plot_choices`."""
     if not len(front):
         raise InvalidArgumentError("`front` must have at least one point, but it has none.")
-    metric = cost_metric(front.objectives) or front.objectives[0]
+    metric = cost_metric(front.metrics) or front.objectives[0]
     points = sorted(front, key=lambda p: p.values[metric])
     bins = np.array_split(np.arange(len(points)), min(n_bins, len(points)))
     shares = {}
@@ -57,7 +57,7 @@ def choices_info(front: Front, *, n_bins: Positive = _MAX_BINS) -> ChoicesInfo:
                 for choice in choices
             }
     cost = np.array([np.mean([points[i].values[metric] for i in one]) for one in bins])
-    return ChoicesInfo(metric, cost, np.array([len(one) for one in bins]), shares)
+    return ChoicesInfo(front.metrics[metric], cost, np.array([len(one) for one in bins]), shares)
 
 
 def _choices(subnet: Subnet, gene: str) -> tuple[float, ...]:
@@ -98,8 +98,7 @@ def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
             if gene == "kernel":
                 colour = kernel_colour(int(choice))
             figure.add_trace(_area(info, gene, choice, colour), row=1, col=column)
-    metric = METRICS[info.metric]
-    figure.update_xaxes(title=metric.axis)
+    figure.update_xaxes(title=info.metric.axis)
     figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
     n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
     finish(figure, "What the front prefers", n, margin={"t": 100})
@@ -112,7 +111,7 @@ def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
 
 
 def _area(info: ChoicesInfo, gene: str, choice: float, colour: str) -> go.Scatter:
-    share, metric = info.shares[gene][choice], METRICS[info.metric]
+    share, metric = info.shares[gene][choice], info.metric
     label = {"kernel": f"{choice:g}x{choice:g}", "depth": f"depth {choice:g}"}
     name = label.get(gene, f"ratio {choice:g}")
     short = name if gene == "kernel" else f"{choice:g}"  # the title above says the rest

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.fronts import KINDS, Findings, Front, evenly, hypervolume, reference_of
-from optuna_ofa.problem import Kind
+from optuna_ofa.problem import Kind, Metric
 
 # More points make a file of many megabytes, in which single ones cannot be told apart.
 MAX_OTHERS = 4000
@@ -22,6 +22,7 @@ class FrontInfo(NamedTuple):
         others: ``(n, n_objectives)`` values of the other feasible trials, at most 4,000 of them.
         n_others: How many there are in all.
         constraints: Bound of each constrained metric.
+        metrics: The objectives and constrained metrics by name.
         kind: Whether the values are predicted or measured.
         title: Name of the study.
         hypervolume: Of the front, in the product of the objectives' units.
@@ -33,6 +34,7 @@ class FrontInfo(NamedTuple):
     others: NDArray[np.float64]
     n_others: int
     constraints: dict[str, float]
+    metrics: dict[str, Metric]
     kind: Kind
     title: str
     hypervolume: float
@@ -50,14 +52,15 @@ def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
     on_front = set(map(tuple, points.tolist()))
     others = feasible[kind]
     others = others[[tuple(row) not in on_front for row in others.tolist()]]
-    reference = reference_of([*feasible.values()], front.objectives)
+    reference = reference_of([*feasible.values()], front.metrics)
     return FrontInfo(
         front,
         others[evenly(len(others), MAX_OTHERS)],
         len(others),
         dict(found.problem.constraints),
+        dict(found.problem.metrics),
         kind,
         found.study_name,
-        hypervolume(points, reference),
+        hypervolume(points, reference, front.metrics),
         reference,
     )

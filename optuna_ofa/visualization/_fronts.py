@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
-from optuna_ofa.problem import MEASURED, METRICS, Kind
+from optuna_ofa.problem import MEASURED, Kind, Metric
 from optuna_ofa.visualization._pareto_front import across_and_up, along_line, bars, hover_words
 from optuna_ofa.visualization._style import BELOW, colour, finish, hovering, symbol
 
@@ -23,12 +23,14 @@ class FrontsInfo(NamedTuple):
         fronts: The fronts by name.
         across: The metric of the horizontal axis, the cost.
         up: The metric of the vertical axis.
+        metrics: Both by name.
         kinds: Whether the values of each front are predicted or measured.
     """
 
     fronts: dict[str, Front]
     across: str
     up: str
+    metrics: dict[str, Metric]
     kinds: dict[str, str]
 
 
@@ -46,8 +48,9 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     empty = [name for name, front in found.items() if not len(front)]
     if empty:
         raise InvalidArgumentError(f"`fronts` must have points, but {empty[0]!r} has none.")
-    across, up = across_and_up(objectives)
-    return FrontsInfo(found, across, up, {name: f[0].kind for name, f in found.items()})
+    metrics = next(iter(found.values())).metrics
+    across, up = across_and_up(metrics)
+    return FrontsInfo(found, across, up, metrics, {name: f[0].kind for name, f in found.items()})
 
 
 @checked
@@ -72,8 +75,8 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     return finish(
         go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)]),
         f"{n} Pareto front{'s' * (n > 1)}",
-        xaxis_title=f"{METRICS[info.across].axis}{of_kind}",
-        yaxis_title=f"{METRICS[info.up].axis}{of_kind}",
+        xaxis_title=f"{info.metrics[info.across].axis}{of_kind}",
+        yaxis_title=f"{info.metrics[info.up].axis}{of_kind}",
         showlegend=True,
         legend=BELOW,
     )

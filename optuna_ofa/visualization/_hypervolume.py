@@ -24,7 +24,7 @@ from optuna_ofa.fronts import (
     signs_of,
     unit,
 )
-from optuna_ofa.problem import Kind
+from optuna_ofa.problem import Kind, Metric
 from optuna_ofa.visualization._style import BELOW, PALETTE, colour, finish
 
 _N_POINTS = 100
@@ -53,10 +53,12 @@ class HypervolumeInfo(NamedTuple):
     Args:
         progress: Of each study by name.
         reference: The reference point, by objective.
+        metrics: The objectives by name.
     """
 
     progress: dict[str, HypervolumeProgress]
     reference: dict[str, float]
+    metrics: dict[str, Metric]
 
 
 def hypervolume_info(
@@ -67,6 +69,7 @@ def hypervolume_info(
 ) -> HypervolumeInfo:
     """Collect the data of `plot_hypervolume`."""
     snapshots, objectives = named_findings(studies, kind)
+    metrics = next(iter(snapshots.values())).problem.objective_metrics
     if len(objectives) < 2:
         raise InvalidArgumentError(
             f"`studies` must have 2 or more objectives, but have {objectives[0]} alone."
@@ -78,7 +81,7 @@ def hypervolume_info(
         for name, r in results.items()
     }
     if reference is None:
-        point = reference_of([values[n][r.feasible] for n, r in results.items()], objectives)
+        point = reference_of([values[n][r.feasible] for n, r in results.items()], metrics)
     else:
         point = checked_reference(reference, objectives)
     progress = {}
@@ -86,8 +89,8 @@ def hypervolume_info(
         seconds = snapshots[name].seconds(r.numbers.tolist())
         known = np.nan_to_num(seconds, nan=np.inf)  # several workers may finish out of turn
         order = np.lexsort((r.numbers, known))
-        progress[name] = _progress(values[name], r.feasible, order, point, seconds[order])
-    return HypervolumeInfo(progress, point)
+        progress[name] = _progress(values[name], r.feasible, order, point, metrics, seconds[order])
+    return HypervolumeInfo(progress, point, metrics)
 
 
 def _progress(
@@ -95,16 +98,17 @@ def _progress(
     feasible: NDArray[np.bool_],
     order: NDArray[np.intp],
     reference: Mapping[str, float],
+    metrics: Mapping[str, Metric],
     seconds: NDArray[np.float64],
 ) -> HypervolumeProgress:
     counts = np.unique(np.geomspace(1, len(order), _N_POINTS).round().astype(np.int64))
-    signs = signs_of([*reference])
+    signs = signs_of(metrics)
     front, volumes, before = np.empty((0, len(signs))), [], 0
     for count in counts.tolist():
         part = order[before:count]
         front = np.concatenate([front, values[part[feasible[part]]]])
         front = front[nondominated(front * signs)]
-        volumes.append(hypervolume(front, reference))
+        volumes.append(hypervolume(front, reference, metrics))
         before = count
     return HypervolumeProgress(counts, np.array(volumes), seconds[counts - 1])
 
@@ -154,6 +158,6 @@ def plot_hypervolume(
         figure.update_xaxes(title="Seconds since the first trial was started", rangemode="tozero")
     else:
         figure.update_xaxes(title="Finished trials", type="log", dtick=1)
-    figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit([*info.reference])})")
-    note = f"over {reference_words(info.reference)}"
+    figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit(info.metrics)})")
+    note = f"over {reference_words(info.reference, info.metrics)}"
     return finish(figure, f"Hypervolume by {by}", note, showlegend=True, legend=BELOW)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import KINDS, Findings, FrontPoint, limit_words, reference_words, unit
-from optuna_ofa.problem import METRICS, Kind
+from optuna_ofa.problem import Kind, Metric, preferred
 from optuna_ofa.visualization._front_info import FrontInfo, front_info
 from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, error_bars, finish, hovering
 
@@ -54,25 +54,25 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
     plural = "s" * (many or len(first.front) > 1)
     n_others, n_drawn = sum(i.n_others for i in infos), sum(len(i.others) for i in infos)
     shown = f", {n_drawn:,} of them drawn" if n_drawn < n_others else ""
-    limits = limit_words(first.constraints)
+    limits = limit_words(first.constraints, first.metrics)
     within = f"; limits: {limits}" if limits else ""
     volumes = [f"{i.hypervolume:,.4g}" + f" ({i.kind})" * many for i in infos]
     return (
         f"{first.title}: {subnets} subnet{plural} on the Pareto front{'s' * many}",
         f"over {n_others:,} others{shown}{within}",
-        f"hypervolume {', '.join(volumes)} {unit(first.front.objectives)} over "
-        f"{reference_words(first.reference)}",
+        f"hypervolume {', '.join(volumes)} {unit(first.front.metrics)} over "
+        f"{reference_words(first.reference, first.front.metrics)}",
     )
 
 
-def across_and_up(objectives: Sequence[str]) -> tuple[str, str]:
+def across_and_up(metrics: Mapping[str, Metric]) -> tuple[str, str]:
     """Return the metrics of the two axes: the cost across, what is gained upwards."""
-    x, y = sorted(objectives, key=lambda m: METRICS[m].maximize)
-    return x, y
+    x, y = sorted(metrics, key=lambda m: metrics[m].maximize)
+    return (preferred(metrics)[-1], preferred(metrics)[0]) if metrics[x].maximize else (x, y)
 
 
 def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
-    x, y = across_and_up(infos[0].front.objectives)
+    x, y = across_and_up(infos[0].front.metrics)
     figure = go.Figure([*(_others(i, x, y) for i in infos), *(_front(i, x, y) for i in infos)])
     figure.update_layout(xaxis_title=_axis(infos, x), yaxis_title=_axis(infos, y))
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
@@ -81,7 +81,7 @@ def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
             add_line(
                 bound,
                 line={"dash": "dash", "color": "#000000", "width": 1},
-                annotation_text=f"limit {METRICS[metric].amount(bound)}",
+                annotation_text=f"limit {infos[0].metrics[metric].amount(bound)}",
             )
     return figure
 
@@ -134,7 +134,7 @@ def _axis(infos: Sequence[FrontInfo], metric: str) -> str:
     kind = f", {infos[0].kind}" if len(infos) == 1 else ""
     cautions = [i.front[0].caution[metric] for i in infos if metric in i.front[0].caution]
     bound = f", predictions {cautions[0]:g} std worse" if cautions else ""
-    return f"{METRICS[metric].axis}{kind}{bound}"
+    return f"{infos[0].metrics[metric].axis}{kind}{bound}"
 
 
 def bars(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import METRICS, significant
+from optuna_ofa.problem import Metric, significant
 from optuna_ofa.verification import Verification, VerifiedPoint
 from optuna_ofa.visualization._pareto_front import across_and_up
 from optuna_ofa.visualization._style import GREY, PALETTE, error_bars, finish, hovering
@@ -57,7 +58,7 @@ def verification_info(
             f"`metrics` must be two of the objectives {', '.join(objectives)}, but got "
             f"{', '.join(chosen)}."
         )
-    axes = across_and_up(chosen)
+    axes = across_and_up({m: verification.front.metrics[m] for m in chosen})
     points = verification.points
     complete = tuple(all(m in p.measured for p in points) for m in axes)
     return VerificationInfo(
@@ -68,14 +69,14 @@ def verification_info(
         np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
         np.array([p in verification.overestimated for p in points], dtype=bool),
         np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
-        tuple(_words(p, verification.metrics) for p in points),
+        tuple(_words(p, verification.metrics, verification.units) for p in points),
     )
 
 
-def _words(point: VerifiedPoint, metrics: tuple[str, ...]) -> str:
+def _words(point: VerifiedPoint, metrics: tuple[str, ...], units: Mapping[str, Metric]) -> str:
     lines = [
-        f"{m} {METRICS[m].number(point.predicted[m], point.predicted_std.get(m))} predicted, "
-        f"{METRICS[m].number(point.measured[m], point.measured_std.get(m))} measured"
+        f"{m} {units[m].number(point.predicted[m], point.predicted_std.get(m))} predicted, "
+        f"{units[m].number(point.measured[m], point.measured_std.get(m))} measured"
         for m in metrics
         if m in point.measured
     ]
@@ -104,12 +105,12 @@ def plot_verification(
         (figure.update_xaxes, info.across, info.is_measured[0]),
         (figure.update_yaxes, info.up, info.is_measured[1]),
     ):
-        axis(title=METRICS[metric].axis + ("" if is_measured else ", predicted"))
+        axis(title=verification.units[metric].axis + ("" if is_measured else ", predicted"))
     n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
         f"{m}: MAPE {significant(e.mape)} %, mean error "
-        f"{significant(e.mean_error, sign='+')} {METRICS[m].difference_unit}".rstrip()
+        f"{significant(e.mean_error, sign='+')} {verification.units[m].difference_unit}".rstrip()
         for m, e in verification.errors.items()
     ]
     return finish(

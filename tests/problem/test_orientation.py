@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optuna.study import StudyDirection
 
-from optuna_ofa.problem import Orientation
+from optuna_ofa.problem import METRICS, Orientation
 
 MAX, MIN = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
 
@@ -18,7 +18,7 @@ def test_columns_of_costs_do_not_depend_on_the_order_of_metrics() -> None:
         (("latency_ms", "n_macs", "top1"), [12.0, 3e8, 76.0]),
         (("n_macs", "top1", "latency_ms"), [3e8, 76.0, 12.0]),
     ):
-        orientation = Orientation.of_metrics(names)
+        orientation = Orientation.of_metrics({name: METRICS[name] for name in names})
         assert orientation.costs(np.array([values])).tolist() == costs
         assert orientation.values(np.array(costs)).tolist() == [values]
         assert orientation.unsorted(np.array([[1.0, 2.0, 3.0]]))[0].tolist() == [

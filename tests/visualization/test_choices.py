@@ -42,7 +42,7 @@ class TestInfo:
             front = Front(
                 [replace(p, values=v) for p, v in zip(points, values, strict=True)], objectives
             )
-            assert choices_info(front).metric == "n_macs"
+            assert choices_info(front).metric.name == "n_macs"
 
     def test_ends_are_the_smallest_and_the_largest(self) -> None:
         info = choices_info(front_of(SPACE, 12), n_bins=12)
@@ -78,7 +78,7 @@ class TestInfo:
 
     def test_without_latency_the_last_objective_is_the_cost(self) -> None:
         info = choices_info(front_of(SPACE, 5, ("top1", "n_macs")))
-        assert info.metric == "n_macs"
+        assert info.metric.name == "n_macs"
 
     def test_bad_arguments_are_refused(self) -> None:
         with pytest.raises(

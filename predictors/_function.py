@@ -1,0 +1,149 @@
+"""Plain functions as predictors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._arguments import Text, checked
+from optuna_ofa._plausible import numbers
+from optuna_ofa._rules import Instead
+from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
+from optuna_ofa.predictors._base import Predictor
+from optuna_ofa.space import Matrix, SearchSpace, Subnet
+
+Takes = Literal["subnet", "matrix"]
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type | Predictor)
+
+
+def _is_source(value: Any) -> bool:
+    return isinstance(value, Predictor) or _is_function(value)
+
+
+Function = Annotated[Callable[[Any], Any], Instead("a function", _is_function)]
+PredictorSource = Annotated[
+    Predictor | Callable[[Any], Any], Instead("a Predictor or a function", _is_source)
+]
+
+
+class FunctionPredictor(Predictor):
+    """A predictor made of a function, which every argument that takes a predictor makes itself.
+
+    The function takes one `Subnet` and returns a number, or takes ``(n, n_genes)`` genotypes and
+    returns ``n`` numbers. Which of the two is found out in this order:
+
+    1. The annotation of its first parameter: `Subnet`, or a numpy array.
+    2. A call with a matrix of two rows, the smallest and the largest subnet: a function that
+       returns two numbers takes a matrix.
+    3. Otherwise it takes a subnet.
+
+    Args:
+        metric: Name of the predicted quantity.
+        function: The function. One that is defined at the top level of a module can be pickled,
+            and so can the predictor.
+        space: The subnets that can be predicted.
+        takes: What the function takes; None finds out.
+
+    Raises:
+        InvalidArgumentError: If the function returns numbers neither for a matrix nor for a subnet;
+            with the errors of both.
+    """
+
+    @checked
+    def __init__(
+        self, metric: Text, function: Function, space: SearchSpace, *, takes: Takes | None = None
+    ) -> None:
+        self.metric, self.function, self.space = metric, function, space
+        self.takes: Takes = takes or _annotated(function) or self._tried()
+
+    @checked
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return what the function returns, ``(n,)``.
+
+        Raises:
+            PredictionError: If it does not return a finite number for each subnet.
+        """
+        if self.takes == "matrix":
+            return self._numbers(self.function(matrix), len(matrix))
+        values = np.empty(len(matrix))
+        for i, subnet in enumerate(self.space.from_matrix(matrix)):
+            values[i] = self._numbers(self.function(subnet), 1, f" for {subnet}")[0]
+        return values
+
+    def _numbers(self, returned: Any, n: int, of: str = "") -> NDArray[np.float64]:
+        name = f"The function `{_name(self.function)}`, which predicts {self.metric},"
+        what = "a finite number" if of else f"{n} finite numbers"
+        try:
+            values = numbers(returned, "it")
+        except InvalidArgumentError:
+            values = np.empty(0)
+        if values.shape != (n,) or not np.isfinite(values).all():
+            raise PredictionError(
+                f"{name} must return {what}{of}, but returned {_shown(returned, values)}."
+            )
+        return values
+
+    def _tried(self) -> Takes:
+        """Return what the function takes by calling it."""
+        ends = [self.space.smallest(), self.space.largest()]
+        matrix = self.space.to_matrix(ends)
+        try:
+            self._numbers(self.function(matrix), 2)
+            return "matrix"
+        except Exception as error:
+            of_matrix = error
+        try:
+            self._numbers(self.function(ends[0]), 1, " for the smallest subnet")
+            return "subnet"
+        except Exception as error:
+            raise InvalidArgumentError(
+                f"`{_name(self.function)}` must be a function that predicts {self.metric} of a "
+                f"subnet or of a matrix, but raised {_words(of_matrix)} for a matrix and "
+                f"{_words(error)} for a subnet; annotate its first parameter with Subnet or "
+                f"np.ndarray to say which it takes."
+            ) from error
+
+
+def as_predictor(metric: str, source: Any, space: SearchSpace) -> Any:
+    """Return the predictor of a function; everything else as it is."""
+    return FunctionPredictor(metric, source, space) if _is_function(source) else source
+
+
+def _annotated(function: Callable[[Any], Any]) -> Takes | None:
+    """Return what the annotation of the first parameter says, if there is one."""
+    try:
+        first = next(iter(inspect.signature(function).parameters.values()))
+    except (TypeError, ValueError, StopIteration):
+        return None
+    called = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        hint = get_type_hints(called).get(first.name, first.annotation)
+    except Exception:  # names that are imported for type checkers alone
+        hint = first.annotation
+    text = hint.__name__ if isinstance(hint, type) else str(hint)
+    if hint is Subnet or text.rpartition(".")[2] == "Subnet":
+        return "subnet"
+    is_array = any(word in text for word in ("ndarray", "NDArray", "Matrix"))
+    return "matrix" if is_array else None
+
+
+def _name(function: Callable[[Any], Any]) -> str:
+    return str(getattr(function, "__qualname__", None) or repr(function))
+
+
+def _shown(returned: Any, values: NDArray[np.float64]) -> str:
+    if values.size:
+        bad = values[~np.isfinite(values)]
+        return f"{bad[0]} among {len(values)}" if len(bad) else f"{len(values)} numbers"
+    return f"{returned!r:.200}"
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__} ({error})".replace("\n", " ")

@@ -1,0 +1,31 @@
+"""The predictor of a metric that has none."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.predictors._base import Predictor
+from optuna_ofa.space import Matrix, SearchSpace
+
+
+class MissingPredictor(Predictor):
+    """Stands for a predictor that is not there: trials can be read, but nothing is predicted.
+
+    Args:
+        metric: What it would predict.
+        space: The study's space.
+        reason: The message of the error: what is missing, and how to give it.
+    """
+
+    def __init__(self, metric: str, space: SearchSpace, reason: str) -> None:
+        self.metric, self.space, self.reason = metric, space, reason
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Refuse to predict.
+
+        Raises:
+            InvalidArgumentError: Always, with the reason.
+        """
+        raise InvalidArgumentError(self.reason)
