@@ -25,6 +25,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from optuna_ofa._hints import rule_of
 from optuna_ofa._rules import Rule
+from optuna_ofa._urls import shown_storage
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,7 +63,9 @@ NonNegativeFloat = Annotated[float, at_least(0)]
 Fraction = Annotated[float, between(0, 1)]
 Share = Annotated[float, Rule("a number from 0 to less than 1", lambda value: 0 <= value < 1)]
 Percent = Annotated[float, between(0, 100)]
-StorageUrl = Annotated[str, Rule("a URL such as 'sqlite:///study.db'", lambda u: "://" in u)]
+StorageUrl = Annotated[
+    str, Rule("a URL such as 'sqlite:///study.db'", lambda u: "://" in u, show=shown_storage)
+]
 Text = Annotated[str, not_empty("a text that is not empty")]
 
 # ---------------------------------------------------------------------- paths
@@ -166,7 +169,7 @@ def _checked(name: str, rule: Rule, value: Any) -> Any:
         value = list(value)
     failure = rule.failure(name, value)
     if failure is not None:
-        raise InvalidArgumentError(failure.message())
+        raise InvalidArgumentError(failure.message(rule.show))
     return value
 
 

@@ -7,6 +7,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from optuna_ofa._urls import shown_url
+
 
 class Failure(NamedTuple):
     """A value that breaks a rule; ``inner`` if it is a part of the argument, not all of it."""
@@ -16,9 +18,9 @@ class Failure(NamedTuple):
     value: Any
     inner: bool = False
 
-    def message(self) -> str:
-        """Return the text of the error."""
-        return f"`{self.name}` must be {self.text}, but got {shown(self.value)}."
+    def message(self, show: Callable[[Any], str] | None = None) -> str:
+        """Return the text of the error, with the value as ``show`` or `shown` gives it."""
+        return f"`{self.name}` must be {self.text}, but got {(show or shown)(self.value)}."
 
 
 class Rule:
@@ -27,12 +29,16 @@ class Rule:
     Args:
         text: Completes "must be".
         accepts: Whether a value follows the rule; an exception means no.
+        show: How messages show a value that does not, which may hold secrets; None is `shown`.
     """
 
     reads_elements = False
 
-    def __init__(self, text: str, accepts: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, text: str, accepts: Callable[[Any], Any], *, show: Callable[[Any], str] | None = None
+    ) -> None:
         self.text = text
+        self.show = show
         self._accepts = accepts
 
     def __repr__(self) -> str:
@@ -98,7 +104,10 @@ class Either(Rule):
         self._rules = rules
         self.reads_elements = any(rule.reads_elements for rule in rules)
         *first, last = _texts(rules)
-        super().__init__(f"{', '.join(first)} or {last}" if first else last, lambda _: True)
+        show = _first_show(rules)
+        super().__init__(
+            f"{', '.join(first)} or {last}" if first else last, lambda _: True, show=show
+        )
 
     def failure(self, name: str, value: Any) -> Failure | None:
         failures = [rule.failure(name, value) for rule in self._rules]
@@ -106,6 +115,10 @@ class Either(Rule):
             return None
         inner = [f for f in failures if f is not None and f.inner]
         return inner[0] if inner else Failure(name, self.text, value)
+
+
+def _first_show(rules: Sequence[Rule]) -> Callable[[Any], str] | None:
+    return next((rule.show for rule in rules if rule.show), None)
 
 
 def _texts(rules: Sequence[Rule]) -> list[str]:
@@ -120,7 +133,7 @@ class All(Rule):
     """Several rules at a time; the last says it best."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        super().__init__(rules[-1].text, lambda _: True)
+        super().__init__(rules[-1].text, lambda _: True, show=_first_show(rules))
         self._rules = rules
         self.reads_elements = any(rule.reads_elements for rule in rules)
 
@@ -134,6 +147,8 @@ class All(Rule):
 
 def shown(value: Any, most: int = 120) -> str:
     """Return a value for a message: short, on one line, and an array by its shape."""
+    if isinstance(value, str) and "://" in value:  # a storage in another argument's place
+        return repr(shown_url(value))
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"{type(value).__name__} of shape {tuple(shape)}"

@@ -48,6 +48,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_search(arguments: Arguments) -> Output:
+    from optuna_ofa._urls import shown_url
     from optuna_ofa.commands import _studies
     from optuna_ofa.space import SearchSpace
     from optuna_ofa.studies import study
@@ -79,7 +80,7 @@ def _run_search(arguments: Arguments) -> Output:
     )
     data = {
         "study": found.study_name,
-        "storage": arguments["storage"],
+        "storage": arguments["storage"] and shown_url(arguments["storage"]),
         "n_trials": n_trials,
         "front": [_studies.point_data(point) for point in front],
     }

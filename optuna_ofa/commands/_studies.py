@@ -25,11 +25,11 @@ def open_study(arguments: Arguments) -> SubnetStudy:
     import optuna
 
     from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.storage import open_shared, storage_errors
+    from optuna_ofa.storage import open_storage, storage_errors
     from optuna_ofa.studies import study
 
     quiet_optuna()
-    name, store = arguments["study"], open_shared(arguments["storage"])
+    name, store = arguments["study"], open_storage(arguments["storage"])
     with storage_errors(arguments["storage"]):
         names = optuna.get_all_study_names(store)
     if name not in names:

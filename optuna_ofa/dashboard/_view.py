@@ -16,7 +16,7 @@ from optuna_ofa.dashboard._publish import put, require_artifact_store
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, FrontPoint, Limits, Snapshot, evenly, find_picks, kind_of
 from optuna_ofa.problem import Kind
-from optuna_ofa.storage import Store, open_shared, storage_errors
+from optuna_ofa.storage import Store, open_storage, storage_errors
 
 N_TRIALS = 200
 _VIEW = "optuna_ofa:view_of"  # attribute of a copy: the name of the study that it shows
@@ -89,7 +89,7 @@ def publish_view(
                 f"number {number}."
             )
     kept = _kept(found, copied, list(wanted.values()), n_trials)
-    target = open_shared(storage)
+    target = open_storage(storage)
     with storage_errors(storage):
         _delete_view(target, found.study_name)
         copy = study.copy(target, kept.tolist())

@@ -10,6 +10,7 @@ from pathlib import Path
 from optuna_ofa._arguments import argument_called
 from optuna_ofa._downloads import fetch
 from optuna_ofa._published import PUBLISHED
+from optuna_ofa._rules import shown
 from optuna_ofa.data._packaged import (
     default_table_name,
     packaged_accuracy,
@@ -53,7 +54,7 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLa
     known = ", ".join([*table_names(family), *names])
     raise InvalidArgumentError(
         f"`hardware` must be a latency table, a file or folder that exists, or one of {known}, "
-        f"but got {str(hardware)!r}."
+        f"but got {shown(str(hardware))}."
     )
 
 
@@ -120,7 +121,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
         return AccuracyPredictor.load(fetch(str(accuracy)))
     raise InvalidArgumentError(
         f"`accuracy` must be a predictor, a file that exists, or one of "
-        f"{', '.join(_published('accuracy'))}, but got {str(accuracy)!r}."
+        f"{', '.join(_published('accuracy'))}, but got {shown(str(accuracy))}."
     )
 
 

@@ -25,7 +25,7 @@ from optuna_ofa.fleets._fleet import Fleet
 from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
 from optuna_ofa.problem import Keep
 from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.storage import open_shared, storage_errors
+from optuna_ofa.storage import open_storage, storage_errors
 from optuna_ofa.studies import study
 from optuna_ofa.supernet import Supernet
 
@@ -89,7 +89,7 @@ def fleet(
         sources = [of for of in devices.values() if isinstance(of, LatencyTable | Predictor)]
         space = covered_space(family, [*sources, *([] if shared is None else [shared])])
     name = f"no-name-{uuid.uuid4()}" if name is None else name
-    store = open_shared(storage)
+    store = open_storage(storage)
     if not load_if_exists:
         with storage_errors(storage):
             _require_new(store, [f"{name}/{device}" for device in devices])

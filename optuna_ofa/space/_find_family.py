@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa._arguments import AnyPath, argument_called
+from optuna_ofa._rules import shown
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
@@ -49,10 +50,10 @@ def find_family(source: Any, argument: str) -> Family:
     known = ", ".join(family.name for family in known_families())
     raise InvalidArgumentError(
         f"`{argument}` must be one of {known}, or a file that holds a family, but got "
-        f"{source!r:.200}."
+        f"{shown(source)}."
         if isinstance(source, str)
         else f"`{argument}` must be a family, the name of one ({known}) or a file that holds one, "
-        f"but got {source!r}."
+        f"but got {shown(source)}."
     )
 
 

@@ -7,7 +7,7 @@ from optuna_ofa.storage._make import (
     make_study as make_study,
     open_store as open_store,
 )
-from optuna_ofa.storage._open import open_shared as open_shared, open_storage as open_storage
+from optuna_ofa.storage._open import open_storage as open_storage
 from optuna_ofa.storage._store import Store as Store
 from optuna_ofa.storage._transactions import (
     relational as relational,

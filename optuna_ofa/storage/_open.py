@@ -13,10 +13,16 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages._rdb import models
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import DBAPIError
 
-from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError, StorageError
-from optuna_ofa.storage._transactions import masked, relational, storage_errors
+from optuna_ofa._urls import raise_about, shown_storage, shown_url, without_secrets
+from optuna_ofa.exceptions import (
+    InvalidArgumentError,
+    MissingDependencyError,
+    OptunaOFAError,
+    StorageError,
+)
+from optuna_ofa.storage._transactions import relational, storage_errors
 
 _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
@@ -33,6 +39,8 @@ _PACKAGES = {
 def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
     """Return a storage by its URL, or as it is; None is a new one in memory.
 
+    Secrets of the URL are in no message, and in no cause of an error either.
+
     Raises:
         InvalidArgumentError: If it is neither, no database has such a URL, or the path of an
             SQLite file is a folder or in one that does not exist.
@@ -47,50 +55,60 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
     if not isinstance(storage, str):
         raise InvalidArgumentError(
             f"`storage` must be an Optuna storage or a URL such as {_EXAMPLES}, but got "
-            f"{storage!r}."
+            f"{shown_storage(storage)}."
         )
     try:
         _check_path(storage)
         with storage_errors(storage):
-            opened = _opened(storage)
-            _require_own_tables(opened, storage)
-            return opened
-    except (ArgumentError, ValueError) as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
-        raise InvalidArgumentError(
-            f"`storage` must be a URL such as {_EXAMPLES}, but got {masked(storage)!r} ({error})."
-        ) from error
-    except ImportError as error:
+            return _patiently(lambda: _opened(storage))
+    except OptunaOFAError:
+        raise
+    except Exception as error:  # drivers raise errors of many kinds for what they do not know
+        raise_about(_unusable(storage, error), error, storage)
+
+
+def _unusable(storage: str, error: Exception) -> OptunaOFAError:
+    """Return what to say of a URL that nothing can be opened by."""
+    shown = shown_url(storage)
+    if isinstance(error, ImportError):
         module = getattr(error.__cause__, "name", None) or "the driver"
-        raise MissingDependencyError(
-            f"`storage` {masked(storage)!r} needs `{module}`, which is not installed; install it "
+        return MissingDependencyError(
+            f"`storage` {shown!r} needs `{module}`, which is not installed; install it "
             f'with: pip install "{_PACKAGES.get(module, module)}", or name another driver, as in '
             f"{_EXAMPLES}."
-        ) from error
+        )
+    said = without_secrets(" ".join(str(error).split()), storage)
+    return InvalidArgumentError(
+        f"`storage` must be a URL such as {_EXAMPLES}, but got {shown!r} "
+        f"({type(error).__name__}: {said})."
+    )
 
 
 def _opened(storage: str) -> BaseStorage:
     """Open a URL.
 
     Raises:
-        StorageError: If its tables are of another version of Optuna.
+        StorageError: If its tables are of another version of Optuna, or of something else.
     """
     try:
-        return get_storage(storage)
+        opened = get_storage(storage)
     except RuntimeError as error:
         other = RDBStorage(storage, skip_compatibility_check=True)
-        here, shown = f"Optuna {optuna.__version__}", masked(storage)
+        here, shown = f"Optuna {optuna.__version__}", shown_url(storage)
         if other.get_current_version() in other.get_all_versions():
-            raise StorageError(
+            failure = StorageError(
                 f"`storage` must be upgraded (optuna storage upgrade --storage {shown!r}), because "
                 f"its tables are of an older version than {here}."
-            ) from error
-        raise StorageError(
-            f"`storage` must have tables that {here} knows, but those of {shown!r} are of a newer "
-            f"version, for which Optuna has to be updated (pip install -U optuna), or of another "
-            f"application that uses Alembic."
-        ) from error
+            )
+        else:
+            failure = StorageError(
+                f"`storage` must have tables that {here} knows, but those of {shown!r} are of a "
+                f"newer version, for which Optuna has to be updated (pip install -U optuna), or "
+                f"of another application that uses Alembic."
+            )
+        raise_about(failure, error, storage)
+    _require_own_tables(opened, storage)
+    return opened
 
 
 def _require_own_tables(opened: BaseStorage, storage: str) -> None:
@@ -102,11 +120,12 @@ def _require_own_tables(opened: BaseStorage, storage: str) -> None:
         with backend.engine.connect() as connection:
             for table in (models.StudyModel.__table__, models.TrialModel.__table__):
                 connection.execute(sa.select(table).limit(0))
-    except sa.exc.DBAPIError as error:
-        raise StorageError(
+    except DBAPIError as error:
+        failure = StorageError(
             f"`storage` must be a database of Optuna or a new one, but the tables of "
-            f"{masked(storage)!r} are others: {error.orig}."
-        ) from error
+            f"{shown_url(storage)!r} are others: {without_secrets(str(error.orig), storage)}."
+        )
+        raise_about(failure, error, storage)
 
 
 def _require_journal(storage: JournalStorage) -> None:
@@ -127,12 +146,12 @@ def _check_path(storage: str) -> None:
         return
     if "uri" in url.query:  # the path is a URI of its own
         return
+    shown = shown_url(storage)
     if path.is_dir():
-        raise InvalidArgumentError(f"`storage` must be a file, but {str(path)!r} is a folder.")
+        raise InvalidArgumentError(f"`storage` must be a file, but {shown!r} is a folder.")
     if not path.parent.is_dir():
         raise InvalidArgumentError(
-            f"`storage` must be in a folder that exists, but there is no {str(path.parent)!r} "
-            f"for {path.name!r}."
+            f"`storage` must be in a folder that exists, but that of {shown!r} does not."
         )
 
 
@@ -142,21 +161,12 @@ _AT_ONCE = ("already exists", "duplicate", "unique constraint", "is locked", "de
 _ATTEMPTS, _PAUSE_S = 40, 0.05
 
 
-def open_shared(storage: str | BaseStorage | None) -> BaseStorage:
-    """`open_storage`, again where another process is making the tables.
-
-    Raises:
-        InvalidArgumentError, MissingDependencyError, StorageError: As `open_storage`.
-    """
-    return _patiently(lambda: open_storage(storage))
-
-
 def _patiently(call: Callable[[], T]) -> T:
     """Call again where another process does the same at the same moment."""
     for _ in range(_ATTEMPTS):
         try:
             return call()
-        except (StorageError, StorageInternalError) as error:
+        except (DBAPIError, StorageInternalError, StorageError) as error:
             if not any(text in f"{error} {error.__cause__}".lower() for text in _AT_ONCE):
                 raise
         time.sleep(_PAUSE_S)

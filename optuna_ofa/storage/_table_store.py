@@ -61,7 +61,7 @@ class TableStore(Store):
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, whoever ran them."""
         engine = self._tables.engine
-        with storage_errors(str(engine.url)), engine.connect() as connection:
+        with storage_errors(engine), engine.connect() as connection:
             news, self._position = read_new(
                 connection, self.study_id, self._problem, self._position
             )
@@ -136,7 +136,7 @@ def _read_attributes(engine: sa.Engine, study_id: int, prefix: str = "") -> dict
     query = sa.select(_attributes.c.key, _attributes.c.value_json).where(
         _attributes.c.study_id == study_id, _attributes.c.key.startswith(prefix)
     )
-    with storage_errors(str(engine.url)), engine.connect() as connection:
+    with storage_errors(engine), engine.connect() as connection:
         return {key: json.loads(text) for key, text in connection.execute(query)}
 
 
@@ -177,7 +177,7 @@ def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, Moment, Mom
     """Return the number, the start and the end of each complete trial."""
     query = sa.select(_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
     query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
-    with storage_errors(str(engine.url)), engine.connect() as connection:
+    with storage_errors(engine), engine.connect() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
@@ -191,7 +191,7 @@ def _read_notes(engine: sa.Engine, study_id: int, numbers: Sequence[int]) -> lis
     query = query.join(table, table.c.trial_id == _trials.c.trial_id)
     query = query.where(_trials.c.study_id == study_id)
     found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
-    with storage_errors(str(engine.url)), engine.connect() as connection:
+    with storage_errors(engine), engine.connect() as connection:
         for start in range(0, len(numbers), _AT_ONCE):
             part = numbers[start : start + _AT_ONCE]
             for number, key, text in connection.execute(query.where(_trials.c.number.in_(part))):

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -34,6 +33,7 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
 from sqlalchemy.exc import DBAPIError
 
+from optuna_ofa._urls import raise_about, shown_url, without_secrets
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import StorageError
 
@@ -132,11 +132,13 @@ def retrying(
             return attempt()
         except errors as error:
             if time.monotonic() > end or not is_transient(error):
-                cause = getattr(error, "orig", None) or error
-                raise StorageError(
-                    f"{n} {what} were not written to {engine.url!r}, because the database "
-                    f"says: {cause}"
-                ) from error
+                url = url_of(engine)
+                said = without_secrets(str(getattr(error, "orig", None) or error), url)
+                shown = shown_url(url or "")
+                failure = StorageError(
+                    f"{n} {what} were not written to {shown!r}, because the database says: {said}"
+                )
+                raise_about(failure, error, url)
         time.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(2 * pause, 5)
 
@@ -157,7 +159,7 @@ def storage_errors(storage: object) -> Iterator[None]:
     """Turn what a database says into an error of ours.
 
     Args:
-        storage: The argument, for the message; passwords are not shown.
+        storage: The argument, or the engine, for the message; secrets of its URL are not shown.
 
     Raises:
         StorageError: Instead of SQLAlchemy's and Optuna's own errors.
@@ -167,14 +169,20 @@ def storage_errors(storage: object) -> Iterator[None]:
     except (DBAPIError, StorageInternalError) as error:
         cause = error if isinstance(error, DBAPIError) else error.__cause__
         said = str(getattr(cause, "orig", None) or cause or error).strip().split("\n")[0]
-        shown = repr(masked(storage)) if isinstance(storage, str) else type(storage).__name__
-        raise StorageError(
+        url = url_of(storage)
+        shown = type(storage).__name__ if url is None else repr(shown_url(url))
+        failure = StorageError(
             f"`storage` must be a database that can be reached and written, but {shown} says: "
-            f"{said}"
-        ) from error
+            f"{without_secrets(said, url)}"
+        )
+        raise_about(failure, error, url)
 
 
-def masked(storage: str) -> str:
-    """Return a URL without its password."""
-    hidden = re.sub(r"(//[^:/@]*:).*@", r"\1***@", storage)
-    return re.sub(r"(?i)([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", hidden)
+def url_of(storage: object) -> str | None:
+    """Return the URL of a storage or an engine, with its secrets; None where there is none."""
+    if isinstance(storage, BaseStorage):
+        backend = relational(storage)
+        return None if backend is None else str(backend.url)
+    if isinstance(storage, sa.Engine):
+        return storage.url.render_as_string(hide_password=False)
+    return storage if isinstance(storage, str) else None

@@ -27,7 +27,7 @@ from optuna_ofa.samplers import (
     SurrogateSampler,
 )
 from optuna_ofa.space import Family, SearchSpace, family_differences, family_from_json
-from optuna_ofa.storage import find_study, make_study, open_shared, storage_errors
+from optuna_ofa.storage import find_study, make_study, open_storage, storage_errors
 from optuna_ofa.studies._stored import Stored, UnknownPredictor, read_stored, remember_predictors
 from optuna_ofa.studies._study import SubnetStudy
 
@@ -109,7 +109,7 @@ def study(
     store = stored = None
     if space is None:
         _require_unset(objectives=objectives, constraints=constraints, caution=caution or None)
-        store = open_shared(storage)
+        store = open_storage(storage)
         with storage_errors(storage):
             stored = read_stored(store, study_name)
         space, caution, load_if_exists = stored.space, stored.caution, True
@@ -151,7 +151,7 @@ def study(
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     sampler.problem = problem
-    store = store or open_shared(storage)  # only now, for nothing is made for a wrong argument
+    store = store or open_storage(storage)  # only now, for nothing is made for a wrong argument
     with storage_errors(storage):
         name = _open(problem, store, study_name, load_if_exists)
         made = SubnetStudy(

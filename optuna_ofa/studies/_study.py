@@ -21,7 +21,7 @@ from optuna_ofa.evaluation import Loader
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
 from optuna_ofa.problem import Evaluated, Kind
 from optuna_ofa.samplers import EvolutionarySampler
-from optuna_ofa.storage import make_study, open_shared, open_store
+from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import ProposeGuests
 from optuna_ofa.studies._tell import Measured
@@ -474,7 +474,7 @@ class SubnetStudy(TrialStudy):
             optuna.exceptions.DuplicatedStudyError: If the storage has a study of that name.
             StorageError: If the database refuses.
         """
-        shared = open_shared(storage)
+        shared = open_storage(storage)
         make_study(shared, self.study_name, self.problem)
         target = open_store(shared, self.study_name, self.problem, "all")
         known = self.engine.results()

@@ -17,7 +17,6 @@ from optuna_ofa.commands import main
 from optuna_ofa.exceptions import StorageError
 from optuna_ofa.measurements import MeasurementTable, read_measurements
 from optuna_ofa.storage import open_storage
-from optuna_ofa.storage._transactions import masked
 
 
 @pytest.fixture
@@ -106,16 +105,3 @@ def test_a_journal_that_cannot_be_read_is_refused(tmp_path: Path, entry: bytes) 
     path.write_bytes(path.read_bytes() + entry)
     with pytest.raises(StorageError, match="`storage` must be a journal that Optuna can read"):
         optuna_ofa.study(SPACE, storage=storage)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgresql+psycopg://me:secret@host/a", "postgresql+psycopg://me:***@host/a"),
-        ("postgresql://host/a?user=me&password=secret", "postgresql://host/a?user=me&password=***"),
-        ("mysql://host/a?passwd=secret&x=1", "mysql://host/a?passwd=***&x=1"),
-        ("sqlite:///a.db", "sqlite:///a.db"),
-    ],
-)
-def test_passwords_are_not_shown(url: str, shown: str) -> None:
-    assert masked(url) == shown

@@ -82,7 +82,7 @@ def test_the_end_says_how_many_were_not_written(
     def attempt() -> None:
         raise error
 
-    with pytest.raises(StorageError, match=f"5 trials were not written to sqlite://.* {error}"):
+    with pytest.raises(StorageError, match=f"5 trials were not written to 'sqlite://', .* {error}"):
         retrying(attempt, engine, 5)
     assert len(pauses) == n_pauses
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sqlite3
 import subprocess
@@ -25,11 +26,20 @@ Make = Callable[..., SubnetStudy]
 
 class TestUrls:
     @pytest.mark.parametrize(
-        "storage", ["", "journal.log", "foo://a/b", "redis://a", "mysql+no://a"]
+        ("storage", "shown"),
+        [
+            ("", ""),
+            ("journal.log", "journal.log"),
+            ("foo://a/b", "***"),
+            ("redis://a", "redis://a"),
+            ("mysql+no://a", "mysql://***"),
+        ],
     )
-    def test_what_is_no_url_of_a_database_is_refused(self, storage: str) -> None:
-        expected = r"`storage` must be a URL such as 'sqlite:///runs.*but got " + repr(storage)
-        with pytest.raises(InvalidArgumentError, match=expected.replace("+", r"\+")):
+    def test_what_is_no_url_of_a_database_is_refused(self, storage: str, shown: str) -> None:
+        expected = r"`storage` must be a URL such as 'sqlite:///runs.*but got " + re.escape(
+            repr(shown)
+        )
+        with pytest.raises(InvalidArgumentError, match=expected):
             open_storage(storage)
 
     @pytest.mark.parametrize("storage", [3, Path("a.db"), ["sqlite:///a.db"]], ids=str)
@@ -60,7 +70,7 @@ class TestUrls:
             open_storage(f"{driver}://user@host/database")
 
     def test_a_password_is_not_shown(self) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"//me:\*\*\*@host/a") as info:
+        with pytest.raises(InvalidArgumentError, match=r"but got '\*\*\*'") as info:
             open_storage("nosuch://me:secret@word@host/a")
         assert "secret" not in str(info.value)
         assert "word" not in str(info.value)
@@ -93,7 +103,7 @@ class TestServers:
     @pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
     def test_that_cannot_be_reached(self, make_study: Make, closed_port: int, driver: str) -> None:
         url = f"{driver}://me:secret@127.0.0.1:{closed_port}/optuna"
-        with pytest.raises(StorageError, match=r"can be reached .*me:\*\*\*@127.*refused"):
+        with pytest.raises(StorageError, match=r"can be reached .*//\*\*\*@127.*refused"):
             make_study(storage=url)
 
     def test_without_that_database(self, url: str, make_study: Make) -> None:
@@ -106,7 +116,7 @@ class TestServers:
 
 class TestFiles:
     def test_in_a_folder_that_does_not_exist(self, make_study: Make, tmp_path: Path) -> None:
-        expected = rf"in a folder that exists, but there is no '{tmp_path}/no' for 'a.db'"
+        expected = rf"in a folder that exists, but that of 'sqlite:///{tmp_path}/no/a.db' does not"
         with pytest.raises(InvalidArgumentError, match=expected):
             make_study(storage=f"sqlite:///{tmp_path}/no/a.db")
         assert list(tmp_path.iterdir()) == []
