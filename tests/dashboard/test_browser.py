@@ -8,9 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any, NamedTuple
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import numpy as np
 import optuna
@@ -19,12 +17,12 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage
 
 import optuna_ofa
-from optuna_ofa.dashboard import Published
+from optuna_ofa.dashboard import Published, dashboard_app, dashboard_server
 from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.space import net_config
 from optuna_ofa.studies import SubnetStudy
 
-dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -50,15 +48,6 @@ class Shown(NamedTuple):
         return point
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Silent(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     verbosity = optuna.logging.get_verbosity()
@@ -76,8 +65,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     (folder / "files").mkdir()
     store = FileSystemArtifactStore(folder / "files")
     published = study.publish(limits=LIMITS, artifact_store=store)
-    app = dashboard.wsgi(RDBStorage(address), artifact_store=store)
-    server = make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Silent)
+    app = dashboard_app(RDBStorage(address), artifact_store=store)
+    server = dashboard_server(app, host="127.0.0.1", port=0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Shown(study, published, f"http://127.0.0.1:{server.server_port}")
     server.shutdown()
@@ -167,6 +156,30 @@ def test_our_figures_are_in_place(study_page: Any, shown: Shown) -> None:
     assert sum("Hypervolume by time" in title for title in titles) == 1
     front = page.evaluate("document.getElementById('user-defined-plot:front').data[1].x.length")
     assert front == len(shown.study.front())
+
+
+def test_our_figures_come_first_and_in_order(study_page: Any, shown: Shown) -> None:
+    boxes = {
+        name: study_page.locator(f'[id="user-defined-plot:{name}"]').bounding_box()
+        for name in shown.published.figures
+    }
+    inside = sorted(boxes, key=lambda name: (boxes[name]["y"], boxes[name]["x"]))
+    assert inside == list(shown.published.figures)
+    assert inside[0] == "front"
+    own = study_page.locator("#graph-pareto-front").bounding_box()
+    assert own["y"] > max(box["y"] for box in boxes.values())
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize(
+    "place", ["", "/note", "/trials?numbers={}"], ids=["study", "note", "trial"]
+)
+def test_no_page_is_wider_than_the_window(page: Any, shown: Shown, place: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{shown.page}{place.format(shown.pick.trial_number)}")
+    last = {"/note": "text=Written by optuna_ofa", "": ".js-plotly-plot .main-svg"}
+    page.locator(last.get(place, "text=User Attributes")).first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_note_has_a_table_that_leads_to_the_trials(page: Any, shown: Shown) -> None:
