@@ -19,10 +19,21 @@ from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
 from optuna_ofa.predictors._rows import averaged as averaged
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess as GaussianProcess
+from optuna_ofa.predictors.latency._conditions import (
+    Conditions as Conditions,
+    differences as differences,
+)
+from optuna_ofa.predictors.latency._correction import fit_correction as fit_correction
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA as LINEAR_IN_AREA
 from optuna_ofa.predictors.latency._merge import merge_tables
 from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
+from optuna_ofa.predictors.latency._recalibrated import (
+    LEAST_MEASURED as LEAST_MEASURED,
+    facts_of as facts_of,
+    lowest_of as lowest_of,
+    recalibrated as recalibrated,
+)
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import Entry
 

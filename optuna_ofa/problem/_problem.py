@@ -19,6 +19,7 @@ from optuna_ofa.predictors import (
     Predictor,
     PredictorSource,
     as_predictor,
+    facts_of,
 )
 from optuna_ofa.problem._constraints import violations
 from optuna_ofa.problem._evaluated import Evaluated
@@ -202,11 +203,7 @@ class Problem:
         predictor = self.predictors[metric]
         if isinstance(predictor, ConfidenceBound):
             predictor = predictor.predictor
-        table = getattr(predictor, "table", None)
-        facts = dict(getattr(table, "metadata", None) or {})
-        facts.update(getattr(predictor, "metadata", None) or {})
-        errors = getattr(predictor, "heldout_mape", None)
-        return {**facts, "heldout_mape": errors} if errors else facts
+        return facts_of(predictor)
 
     def predict_std(self, matrix: Matrix) -> dict[str, NDArray[np.float64]]:
         """Return ``(n,)`` standard deviations of the metrics whose predictors know them."""

@@ -1,5 +1,10 @@
 """Measuring latencies on devices: runtimes, latency tables, subnets, and errors of predictions."""
 
+from optuna_ofa.profiling._elsewhere import (
+    Elsewhere as Elsewhere,
+    elsewhere as elsewhere,
+    is_of_table as is_of_table,
+)
 from optuna_ofa.profiling._export import export_profile, table_from_folder
 from optuna_ofa.profiling._graph_folder import anchor as anchor
 from optuna_ofa.profiling._latencies import Latencies as Latencies

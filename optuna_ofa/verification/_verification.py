@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.fronts import Front
-from optuna_ofa.predictors import PredictionErrors, prediction_errors
+from optuna_ofa.predictors import (
+    Conditions,
+    PredictionErrors,
+    Predictor,
+    differences,
+    lowest_of,
+    prediction_errors,
+    recalibrated,
+)
 from optuna_ofa.problem import METRICS, Metric, significant
+from optuna_ofa.profiling import Elsewhere, elsewhere, is_of_table
 from optuna_ofa.space import Subnet
 from optuna_ofa.verification._images import Images, images_of
+from optuna_ofa.verification._verified_point import VerifiedPoint
 
+Array = NDArray[np.float64]
+LATENCY = "latency_ms"
 _WORDS = {True: "overestimated", False: "", None: "unknown"}
-
-_CONDITIONS = ("processor", "runtime", "device", "precision", "threads", "batch")
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Verification:
         fitted_on: The images that the predictor of a metric was fitted on, where they are known.
         predicted_for: What the predictor of a metric says of itself: runtime, settings, processor.
         units: The metrics by name, with their units and directions.
+        latency: The predictor of latencies, which `recalibrate` corrects.
     """
 
     metrics: tuple[str, ...]
@@ -43,6 +55,7 @@ class Verification:
     fitted_on: Mapping[str, Images | None] = field(default_factory=dict)
     predicted_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False)
+    latency: Predictor | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -81,14 +94,19 @@ class Verification:
         """What the errors hold beside those of the predictors, in sentences."""
         return tuple(note for m in self.metrics for note in self._notes_of(m))
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What mends latencies that were predicted for another device than measured them."""
+        found = self._elsewhere
+        return () if found is None else found.remedies
+
     def _notes_of(self, metric: str) -> Iterator[str]:
         fitted, measured = self.fitted_on.get(metric), self.measured_on(metric)
         unit = self.units[metric].difference_unit
-        for difference in self._elsewhere(metric):
-            yield (
-                f"{metric}: predicted for {difference}, so the errors are not those of the "
-                f"predictor alone"
-            )
+        if metric == LATENCY and self._elsewhere is not None:
+            yield f"{metric}: {self._elsewhere.finding}"
+        if metric != LATENCY and (words := self._differences(metric)):
+            yield f"{metric}: predictor {words}, so the errors are not those of the predictor alone"
         both = self.errors_on_fitted.get(metric)
         if both is not None:
             change = self.errors[metric].mean_error - both.mean_error
@@ -104,16 +122,84 @@ class Verification:
                 f"measures both"
             )
 
-    def _elsewhere(self, metric: str) -> Iterator[str]:
-        """Yield in what the conditions of predictions and measurements differ."""
-        predicted = _conditions(self.predicted_for.get(metric, {}))
-        measured = [
-            _conditions(p.measured_by[metric]) for p in self.points if metric in p.measured_by
-        ]
-        for name, value in predicted.items():
-            found = {str(of[name]) for of in measured if of.get(name, value) != value}
-            if found:
-                yield f"{name} {value}, measured with {', '.join(sorted(found))}"
+    def _differences(self, metric: str) -> str:
+        """Return in what the conditions of predictions and measurements differ, where known."""
+        setups = [p.measured_by.get(metric) for p in self.points if metric in p.measured]
+        known = [Conditions.of(setup) for setup in setups if setup]
+        facts = self.predicted_for.get(metric)
+        return " and ".join(differences(Conditions.of(facts), known)) if facts else ""
+
+    @cached_property
+    def _elsewhere(self) -> Elsewhere | None:
+        """Latencies that were predicted for other conditions than they were measured under."""
+        points = [p for p in self.points if LATENCY in p.measured]
+        if not points:
+            return None
+        predicted, measured = self._latencies(points)
+        return elsewhere(
+            self.predicted_for.get(LATENCY, {}),
+            [p.measured_by.get(LATENCY, {}) for p in points],
+            predicted,
+            measured,
+            of_table=is_of_table(self.latency),
+            family=points[0].subnet.family,
+            lowest=self._lowest(predicted),
+        )
+
+    def _lowest(self, predicted: Array) -> float:
+        """Return the lowest prediction of the space; of the subnets where nothing predicts."""
+        try:
+            return float(predicted.min()) if self.latency is None else lowest_of(self.latency)
+        except OptunaOFAError:  # a study is opened without its predictor
+            return float(predicted.min())
+
+    def _latencies(self, points: Sequence[VerifiedPoint]) -> tuple[Array, Array]:
+        pairs = [(p.predicted[LATENCY], p.measured[LATENCY]) for p in points]
+        predicted, measured = np.array(pairs, dtype=float).T
+        return predicted, measured
+
+    def recalibrate(self) -> Predictor:
+        """Return the study's latency predictor, corrected by the latencies that were measured.
+
+        A scale, or from 6 measurements on a scale and an offset where that predicts left-out
+        measurements better. Where measurements are of another device than the table is, that
+        makes it one of theirs::
+
+            latency = study.verify({"latency_ms": LatencyMeter()}, points=12).recalibrate()
+            latency.save("here.json")
+            study = optuna_ofa.study(space, hardware=latency)  # or hardware="here.json"
+
+        Returns:
+            A `NetworkLatencyPredictor`, or one around a predictor of your own, which has no
+            ``save``. Its metadata name the processor, runtime and settings of the measurements;
+            ``metadata["recalibrated"]`` says what was corrected: what the predictor was of, how
+            many subnets, scale, offset, and the error in percent with each of them left out once.
+
+        Raises:
+            InvalidArgumentError: If fewer than three latencies were measured, or not all under
+                the same conditions, or latency was not predicted.
+        """
+        points = [p for p in self.points if LATENCY in p.measured]
+        if self.latency is None or LATENCY not in self.metrics:
+            raise InvalidArgumentError(
+                f"`verify` must measure latency_ms to recalibrate its predictor, but measured "
+                f"{', '.join(self.metrics)}."
+            )
+        setups = [p.measured_by.get(LATENCY, {}) for p in points]
+        conditions = list(dict.fromkeys(map(Conditions.of, setups)))
+        if len(conditions) > 1:
+            raise InvalidArgumentError(
+                f"`points` must be measured under one set of conditions to recalibrate, but were "
+                f"under {len(conditions)}: {'; '.join(map(str, conditions))}. Call `verify` with "
+                f"the subnets of one of them."
+            )
+        space = self.latency.space
+        return recalibrated(
+            self.latency,
+            space.to_matrix([p.subnet for p in points]),
+            self._latencies(points)[1] if points else np.empty(0),
+            setup=setups[0] if setups else {},
+        )
 
     def n_known(self, metric: str) -> int:
         """Return how many measured points have a standard deviation of their prediction."""
@@ -142,6 +228,7 @@ class Verification:
         head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured "
         head += "(measured minus predicted)"
         lines = [head, *self._rows(), "", *self._figures(), *self.notes]
+        lines += [f"  {remedy}" for remedy in self.remedies]
         return "\n".join(line.rstrip() for line in lines)
 
     def _rows(self) -> Iterator[str]:
@@ -161,7 +248,7 @@ class Verification:
 
     def _figures(self) -> Iterator[str]:
         head = ("n", "MAPE %", "RMSE", "mean error", "Kendall", "overestimated")
-        yield f"{'':16}" + "".join(f"{h:>11}" for h in head)
+        yield f"{'':16}" + "".join(f"{h:>12}" for h in head[:-1]) + f"{head[-1]:>15}"
         for metric, of in self.errors.items():
             n_known = self.n_known(metric)
             known = f"{self.n_overestimated(metric)} of {n_known}" if n_known else "unknown"
@@ -170,8 +257,8 @@ class Verification:
                 significant(of.rmse),
                 significant(of.mean_error, sign="+"),
             )
-            figures = "".join(f"{x:>11}" for x in (*numbers, f"{of.kendall:.3f}"))
-            yield f"{metric:16}{of.n:11}{figures}{known:>11}"
+            figures = "".join(f"{x:>12}" for x in (*numbers, f"{of.kendall:.3f}"))
+            yield f"{metric:16}{of.n:12}{figures}{known:>15}"
 
 
 def _cell(point: VerifiedPoint, of: Metric, n: int) -> str:
@@ -183,59 +270,3 @@ def _cell(point: VerifiedPoint, of: Metric, n: int) -> str:
     error = number(point.error(metric), n=n, sign="+")
     word = _WORDS[point.overestimated(metric)]
     return f"{metric} {predicted} -> {measured} ({error}) {word}".rstrip()
-
-
-# 90 % of a normal distribution lie within so many standard deviations of its mean
-Z90 = 1.6448536269514722
-
-
-@dataclass(frozen=True)
-class VerifiedPoint:
-    """The predictions and the measurements of one subnet.
-
-    Args:
-        subnet: The subnet.
-        predicted: What was predicted of each metric, in its unit, when the subnet was measured.
-        predicted_std: Standard deviation of those predictions that have one.
-        measured: What was measured, and exact costs.
-        measured_std: Standard deviation of those measurements that have one.
-        trial_number: Number of its trial of kind ``"measured"``; None where not all objectives
-            are measured.
-        measured_by: All that a measurement depends on but the subnet, by metric, where known.
-        on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
-            that were measured there too.
-        units: The metrics by name, with their units and directions.
-    """
-
-    subnet: Subnet
-    predicted: Mapping[str, float]
-    predicted_std: Mapping[str, float]
-    measured: Mapping[str, float]
-    measured_std: Mapping[str, float]
-    trial_number: int | None
-    measured_by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    on_fitted: Mapping[str, float] = field(default_factory=dict)
-    units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False, compare=False)
-
-    def error(self, metric: str) -> float:
-        """Measured minus predicted: negative where less was measured than predicted."""
-        return self.measured[metric] - self.predicted[metric]
-
-    def overestimated(self, metric: str) -> bool | None:
-        """Return whether the measurement is worse than the 90 % interval of the prediction.
-
-        The interval has the standard deviation of the prediction and, where it is known, that of
-        the measurement. None where the prediction has none.
-        """
-        if metric not in self.predicted_std:
-            return None
-        worse_by = self.units[metric].sign * self.error(metric)
-        std = math.hypot(self.predicted_std[metric], self.measured_std.get(metric, 0.0))
-        return worse_by > Z90 * std
-
-
-def _conditions(setup: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a latency depends on, of the setup of a table or of a measurement."""
-    settings = setup.get("settings")
-    flat = {**setup, **(settings if isinstance(settings, Mapping) else {})}
-    return {name: flat[name] for name in _CONDITIONS if flat.get(name) is not None}

@@ -28,7 +28,8 @@ from optuna_ofa.storage import Store
 from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
-from optuna_ofa.verification._verification import Verification, VerifiedPoint
+from optuna_ofa.verification._verification import Verification
+from optuna_ofa.verification._verified_point import VerifiedPoint
 
 Measure = Meter | Callable[[Subnet], Any]
 
@@ -262,6 +263,7 @@ def _collected(
         fitted,
         {m: problem.facts(m) for m in metrics},
         problem.metrics,
+        problem.predictors.get("latency_ms"),
     )
 
 

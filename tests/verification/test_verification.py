@@ -81,15 +81,18 @@ def test_other_images_than_the_predictor_was_fitted_on_are_named() -> None:
     assert same.notes == ()
 
 
-def test_other_conditions_than_the_predictions_are_for_are_named() -> None:
-    measured = point((80.0, 10.0), (78.0, 4.0))
-    setup = {"runtime": "openvino", "processor": "a", "settings": {"threads": 1, "batch": 1}}
-    measured = replace(measured, measured_by={"latency_ms": setup})
-    table = {"runtime": "torch", "settings": {"threads": 1, "pin": []}, "n_rounds": 20}
+def test_other_conditions_of_accuracies_are_named() -> None:
+    measured = replace(
+        point((80.0, 10.0), (78.0, 4.0)), measured_by={"top1": {"precision": "int8"}}
+    )
     made = (OBJECTIVES, (measured,), Front([], OBJECTIVES), {}, {})
-    (note,) = Verification(*made, {"latency_ms": table}).notes
-    assert note.startswith("latency_ms: predicted for runtime torch, measured with openvino, so")
-    assert Verification(*made, {"latency_ms": {"n_rounds": 20, **setup}}).notes == ()
+    (note,) = Verification(*made, {"top1": {"precision": "float32"}}).notes
+    assert note == (
+        "top1: predictor with another precision (float32, measured with int8), so the errors are "
+        "not those of the predictor alone"
+    )
+    assert Verification(*made, {"top1": {"precision": "int8"}}).notes == ()
+    assert Verification(*made, {}).notes == ()
 
 
 def test_the_mean_errors_on_both_are_told_apart_where_both_were_measured() -> None:
