@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -137,10 +139,6 @@ class Findings(Protocol):
     def space(self) -> SearchSpace:
         """The search space."""
 
-    @property
-    def seed(self) -> int:
-        """The seed of the search of this process."""
-
     def results(self, *, kind: Kind | None = None) -> Evaluated:
         """Return all finished trials of a kind; see `SubnetStudy.results`."""
 
@@ -166,11 +164,12 @@ class Snapshot:
     Args:
         study_name: The name of the study.
         problem: The problem that was searched.
-        seed: The seed of the search of this process.
+        seeds: The seeds that were given to the study, by all processes that searched it.
         evaluated: All finished trials, of both kinds.
         generations: The summaries of generations that were not kept whole.
         seconds: Returns when trials finished, given their numbers.
         notes: Returns the user attributes of trials, given their numbers.
+        finished: Returns when the last trial finished, None where there is none.
     """
 
     def __init__(
@@ -178,15 +177,17 @@ class Snapshot:
         *,
         study_name: str,
         problem: Problem,
-        seed: int,
+        seeds: Sequence[int],
         evaluated: Evaluated,
         generations: Sequence[Generation],
         seconds: Callable[[Sequence[int]], Seconds],
         notes: ReadNotes,
+        finished: Callable[[], datetime.datetime | None],
     ) -> None:
-        self.study_name, self.problem, self.seed = study_name, problem, seed
+        self.study_name, self.problem, self.seeds = study_name, problem, tuple(seeds)
         self._evaluated, self._generations = evaluated, list(generations)
         self._read_seconds, self.notes = seconds, notes
+        self._read_finished = finished
         self._results: dict[Kind, Evaluated] = {}
         self._fronts: dict[Kind, Front] = {}
         self._seconds: dict[tuple[int, ...], Seconds] = {}
@@ -200,6 +201,11 @@ class Snapshot:
     def kinds(self) -> list[Kind]:
         """The kinds of which there is a feasible trial."""
         return [kind for kind in KINDS if self.results(kind=kind).feasible.any()]
+
+    @functools.cached_property
+    def finished(self) -> datetime.datetime | None:
+        """The moment at which the last trial finished, in the time of the process that ran it."""
+        return self._read_finished()
 
     def results(self, *, kind: Kind | None = None) -> Evaluated:
         """Return all finished trials of a kind; see `SubnetStudy.results`."""

@@ -47,9 +47,15 @@ def find_sources(study: Findings) -> list[Source]:
         Source("Trials", _trials(found)),
         *_of_measurements(found),
         *(s for m in problem.metrics for s in _of_predictor(problem, m)),
-        Source("Seed", f"{found.seed} (of the process that wrote this)"),
+        Source("Seed", _seeds(found.seeds)),
         Source("Software", ", ".join(_versions())),
     ]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if not seeds:
+        return "none was given to the study"
+    return ", ".join(map(str, seeds)) + " (of several processes)" * (len(seeds) > 1)
 
 
 def _trials(found: Findings) -> str:

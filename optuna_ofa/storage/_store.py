@@ -106,6 +106,10 @@ class Store(ABC):
     def generations(self) -> list[Generation]:
         """Return the summaries of generations that were not kept whole, of all workers."""
 
+    def finished(self) -> datetime.datetime | None:
+        """Return when the last trial finished; None where none has a time."""
+        return max((end for _, _, end in self._times() if end), default=None)
+
     def seconds(self, numbers: Sequence[int]) -> NDArray[np.float64]:
         """Return when trials finished, in seconds since the first of them was started.
 

@@ -28,6 +28,7 @@ from optuna_ofa.samplers import (
 )
 from optuna_ofa.space import Family, SearchSpace, family_differences, family_from_json
 from optuna_ofa.storage import find_study, make_study, open_storage, storage_errors
+from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._stored import Stored, UnknownPredictor, read_stored, remember_predictors
 from optuna_ofa.studies._study import SubnetStudy
 
@@ -163,6 +164,8 @@ def study(
             keep=keep,
         )
         remember_predictors(made, hardware=hardware, accuracy=accuracy)
+        if seed is not None and seed not in given_seeds(made.store):
+            made.store.set_attributes(seed_attributes([seed]))
         return made
 
 

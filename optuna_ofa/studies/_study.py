@@ -24,6 +24,7 @@ from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._engine import ProposeGuests
+from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._tell import Measured
 from optuna_ofa.studies._trial_study import TrialStudy
 from optuna_ofa.supernet import Supernet
@@ -447,11 +448,12 @@ class SubnetStudy(TrialStudy):
         return Snapshot(
             study_name=self.study_name,
             problem=self.problem,
-            seed=self.seed,
+            seeds=given_seeds(self.store),
             evaluated=self.engine.results(),
             generations=self.generations(),
             seconds=self.seconds,
             notes=self.notes,
+            finished=self.store.finished,
         )
 
     @checked
@@ -477,6 +479,7 @@ class SubnetStudy(TrialStudy):
         shared = open_storage(storage)
         make_study(shared, self.study_name, self.problem)
         target = open_store(shared, self.study_name, self.problem, "all")
+        target.set_attributes(seed_attributes(given_seeds(self.store)))
         known = self.engine.results()
         chosen = known.select(np.isin(known.numbers, numbers))
         chosen = chosen.select(np.argsort(chosen.numbers, kind="stable"))

@@ -1,0 +1,21 @@
+"""The seeds that a study was given, for those who read of it in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from optuna_ofa.storage import Store
+
+# A system attribute of the study for each seed, since several processes may write theirs at once.
+_PREFIX = "optuna_ofa:seed:"
+
+
+def given_seeds(store: Store) -> list[int]:
+    """Return the seeds that `optuna_ofa.study` was given for a study, ascending."""
+    keys = (key for key in store.attributes() if key.startswith(_PREFIX))
+    return sorted(int(key.removeprefix(_PREFIX)) for key in keys)
+
+
+def seed_attributes(seeds: Iterable[int]) -> dict[str, bool]:
+    """Return the system attributes that say the seeds of a study."""
+    return {f"{_PREFIX}{seed}": True for seed in seeds}
