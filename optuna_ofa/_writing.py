@@ -56,9 +56,10 @@ def require_place(
     place = Path(path)
     parent = place.parent
     if not parent.is_dir():
-        rule = f"must be in a folder that exists, but {str(parent)!r} is none"
+        rule = f"must be in a folder that exists, but there is no folder {str(parent)!r}"
     elif place.exists() and place.is_dir() != folder:
-        rule = f"must be a {'folder' if folder else 'file'}, but {str(place)!r} is none"
+        wanted, found = ("folder", "file") if folder else ("file", "folder")
+        rule = f"must be a {wanted}, but {str(place)!r} is a {found}"
     elif not os.access(place if place.is_dir() else parent, os.W_OK):
         rule = f"must be in a folder that can be written to, but {str(parent)!r} cannot"
     else:

@@ -1,12 +1,15 @@
-"""Arguments that several commands have, and the protocol of a command."""
+"""Arguments that several commands have."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from optuna_ofa.commands._command import Arguments
+from optuna_ofa.commands._parser import limit, storage, whole
 
 if TYPE_CHECKING:
     from optuna_ofa.profiling import MeasurementSettings
@@ -16,9 +19,7 @@ if TYPE_CHECKING:
 # a test compares them.
 RUNTIME_NAMES = ("onnxruntime", "openvino", "executorch", "torch")
 METRIC_NAMES = ("top1", "latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb")
-
-
-Arguments = dict[str, Any]
+DEFAULT_STORAGE, DEFAULT_STUDY = "sqlite:///optuna_ofa.db", "optuna-ofa"
 
 
 def add_supernet(parser: argparse.ArgumentParser, default: str | None = None) -> None:
@@ -42,21 +43,25 @@ def family_from(arguments: Arguments, *files: str) -> Family:
     from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.space import find_family
 
-    if arguments["supernet"]:
-        return find_family(arguments["supernet"], "supernet")
-    found = [arguments[name] for name in files if arguments[name]]
-    path = next((path for path in found if Path(path).is_file()), None)
-    if path is None:
+    source = family_source(arguments, *files)
+    if source is None:
+        flags = " and ".join(f"`{name}`" for name in files)
         raise InvalidArgumentError(
-            f"`supernet` must be a family where {' and '.join(f'`{f}`' for f in files)} are no "
-            f"files that hold one, but got None."
+            f"`supernet` must be given where {flags} are no files that hold a family."
         )
-    return find_family(path, "supernet")
+    return find_family(arguments[source], source)
+
+
+def family_source(arguments: Arguments, *files: str) -> str | None:
+    """Return the argument that holds the family: ``supernet``, or the first that is a file."""
+    if arguments["supernet"]:
+        return "supernet"
+    return next((name for name in files if Path(arguments[name] or "").is_file()), None)
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
     """Add the resolutions of a table and the method that measures it."""
-    parser.add_argument("--resolutions", type=int, nargs="+", help="input sizes to measure")
+    parser.add_argument("--resolutions", type=whole, nargs="+", help="input sizes to measure")
     parser.add_argument(
         "--method",
         choices=("networks", "layers"),
@@ -72,10 +77,10 @@ def add_settings(parser: argparse.ArgumentParser, *, of_table: bool = False) -> 
         of_table: Whether the runtime is that of a latency table, which is known later.
     """
     add_runtime(parser, of_table=of_table)
-    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+    parser.add_argument("--threads", type=whole, default=1, help="default: 1")
     parser.add_argument("--device", default="cpu", help="cpu (default), or cuda with torch")
-    parser.add_argument("--pin", type=int, nargs="+", default=(), help="processors to keep to")
-    parser.add_argument("--n-rounds", type=int, default=20, help="default: 20")
+    parser.add_argument("--pin", type=whole, nargs="+", default=(), help="processors to keep to")
+    parser.add_argument("--n-rounds", type=whole, default=20, help="default: 20")
 
 
 def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
@@ -86,7 +91,7 @@ def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> N
         choices=RUNTIME_NAMES,
         help=f"default: {'that of the latency table' if of_table else 'onnxruntime'}",
     )
-    parser.add_argument("--batch", type=int, default=1, help="images at once (default: 1)")
+    parser.add_argument("--batch", type=whole, default=1, help="images at once (default: 1)")
     parser.add_argument("--precision", default="float32", help="float32 (default), int8, ...")
 
 
@@ -110,20 +115,37 @@ def measurement_settings(
 
 def add_sample(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
     """Add the random subnets that are measured, and where to."""
-    parser.add_argument("--n", type=int, default=50, help="how many random subnets (default: 50)")
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--storage", help="database of measurements, such as sqlite:///phone.db")
+    parser.add_argument("--n", type=whole, default=50, help="how many random subnets (default: 50)")
+    parser.add_argument("--seed", type=whole, default=0, help="default: 0")
+    parser.add_argument(
+        "--storage", type=storage, help="database of measurements, such as sqlite:///phone.db"
+    )
     add_settings(parser, of_table=of_table)
 
 
-def add_study(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def add_study(parser: argparse.ArgumentParser) -> None:
     """Add the storage and the name of a study, and its predictors."""
     parser.add_argument(
-        "--storage", required=required, help="database of studies, such as sqlite:///nas.db"
+        "--storage",
+        type=storage,
+        default=DEFAULT_STORAGE,
+        help=f"database of studies, such as sqlite:///nas.db (default: {DEFAULT_STORAGE})",
     )
-    parser.add_argument("--study", default="optuna-ofa", help="its name (default: optuna-ofa)")
+    parser.add_argument("--study", help="its name (default: the only one of the storage)")
     parser.add_argument("--hardware", help="latency table: a name, a file or a folder")
     parser.add_argument("--accuracy", help="accuracy predictor: a name or a file")
+
+
+def add_kind(parser: argparse.ArgumentParser) -> None:
+    """Add the kind of trials."""
+    parser.add_argument(
+        "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
+    )
+
+
+def add_plot(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the file of a picture."""
+    parser.add_argument("--plot", help=f"draw {what}: a file that ends in .html, .png or .svg")
 
 
 def add_within(parser: argparse.ArgumentParser, help: str) -> None:
@@ -131,57 +153,3 @@ def add_within(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument(
         "--within", type=limit, action="append", default=[], metavar="METRIC=VALUE", help=help
     )
-
-
-def limit(text: str) -> tuple[str, float]:
-    """Parse ``latency_ms=20``.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is no limit of a metric.
-    """
-    name, _, value = text.partition("=")
-    try:
-        if name not in METRIC_NAMES:
-            raise ValueError(name)
-        return name, float(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"must be METRIC=VALUE, such as latency_ms=20, with a metric out of "
-            f"{', '.join(METRIC_NAMES)}, but got {text!r}"
-        ) from error
-
-
-def limits(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Return limits by metric; of two for one metric the last."""
-    return dict(pairs)
-
-
-class Output(NamedTuple):
-    """The output of a command.
-
-    Args:
-        text: For people.
-        data: The same for machines (JSON), printed instead with ``--json``.
-    """
-
-    text: str
-    data: dict[str, Any]
-
-
-class Command(NamedTuple):
-    """A command.
-
-    Args:
-        name: Its name.
-        summary: One line that describes it, without a full stop.
-        examples: Command lines with their purposes, shown below the help.
-        add_arguments: Adds the command's own arguments to its parser.
-        run: Runs the command with the parsed arguments by name. It has imports of its own,
-            because the module is imported to show the help of any command.
-    """
-
-    name: str
-    summary: str
-    examples: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[Arguments], Output]

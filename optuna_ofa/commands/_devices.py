@@ -6,9 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from optuna_ofa.commands._arguments import (
-    Arguments,
-    Command,
-    Output,
     add_runtime,
     add_sample,
     add_settings,
@@ -17,9 +14,14 @@ from optuna_ofa.commands._arguments import (
     family_from,
     measurement_settings,
 )
+from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._parser import number
 
 if TYPE_CHECKING:
     from optuna_ofa.space import Matrix, SearchSpace
+
+
+_TABLES = (".json",)
 
 
 def _add_measure(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +47,15 @@ def _run_measure(arguments: Arguments) -> Output:
     )
 
 
+def _kept_measurements(arguments: Arguments) -> str:
+    from optuna_ofa._urls import shown_url
+
+    if arguments["storage"] is None:
+        return "nothing is kept without --storage"
+    place = shown_url(arguments["storage"])
+    return f"what was measured is in {place}; the same command measures the rest"
+
+
 def _sample(arguments: Arguments, *files: str) -> tuple[SearchSpace, Matrix]:
     """Return the space and random subnets of it; ``files`` are arguments that hold the family."""
     from optuna_ofa.space import SearchSpace
@@ -62,6 +73,7 @@ MEASURE = Command(
 """,
     _add_measure,
     _run_measure,
+    _kept_measurements,
 )
 
 
@@ -78,16 +90,19 @@ def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="file of the table")
     parser.add_argument(
         "--max-spread",
-        type=float,
+        type=number,
         default=0.1,
         help="refuse rounds that differ by more than this share (default: 0.1)",
     )
 
 
 def _run_profile(arguments: Arguments) -> Output:
+    from optuna_ofa.commands import _places
     from optuna_ofa.profiling import profile
 
     out = arguments["out"]
+    _places.require_file(out, "out", _TABLES)
+    _places.require_folder(arguments["folder"], "folder")
     table = profile(
         family_from(arguments),
         measurement_settings(arguments),
@@ -99,6 +114,11 @@ def _run_profile(arguments: Arguments) -> Output:
     noise = table.metadata["noise_percent"]
     text = f"{table}, noise of a round {noise} %, saved to {out}"
     return Output(text, {"table": out, "metadata": dict(table.metadata)})
+
+
+def _kept_graphs(arguments: Arguments) -> str:
+    folder = arguments["folder"] or f"{arguments['out']}.graphs"
+    return f"graphs and measurements are in {folder}; the same command does the rest"
 
 
 PROFILE = Command(
@@ -113,6 +133,7 @@ PROFILE = Command(
 """,
     _add_profile,
     _run_profile,
+    _kept_graphs,
 )
 
 
@@ -123,12 +144,14 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_compare(arguments: Arguments) -> Output:
+    from optuna_ofa._arguments import argument_called
     from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.predictors import LatencyPredictor, LatencyTable
     from optuna_ofa.profiling import latency_report, measure
 
     space, matrix = _sample(arguments, "table")
-    table = LatencyTable.load(arguments["table"])
+    with argument_called("table", "path"):
+        table = LatencyTable.load(arguments["table"])
     settings = measurement_settings(arguments, table.metadata)
     if table.metadata.get("runtime", settings.runtime) != settings.runtime:
         raise InvalidArgumentError(
@@ -171,8 +194,10 @@ def _add_graphs(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_graphs(arguments: Arguments) -> Output:
+    from optuna_ofa.commands import _places
     from optuna_ofa.profiling import export_profile
 
+    _places.require_folder(arguments["folder"], "folder")
     folder = arguments["folder"]
     export_profile(
         family_from(arguments),
@@ -202,6 +227,7 @@ GRAPHS = Command(
 """,
     _add_graphs,
     _run_graphs,
+    lambda arguments: f"the same command writes the rest of the graphs to {arguments['folder']}",
 )
 
 
@@ -212,8 +238,10 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_collect(arguments: Arguments) -> Output:
+    from optuna_ofa.commands import _places
     from optuna_ofa.profiling import table_from_folder
 
+    _places.require_file(arguments["out"], "out", _TABLES)
     table = table_from_folder(
         arguments["folder"], arguments["supernet"], max_spread=arguments["max_spread"]
     )

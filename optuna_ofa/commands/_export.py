@@ -7,7 +7,9 @@ import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna_ofa.commands._arguments import Arguments, Command, Output, add_study, add_within, limits
+from optuna_ofa.commands._arguments import DEFAULT_STORAGE, add_kind, add_study, add_within
+from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._parser import limits, whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,27 +33,28 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="training images as an array (n, channels, height, width), normalised, in a .npy "
         "file; `none` keeps the statistics of the checkpoint, which are right for no subnet",
     )
-    parser.add_argument("--batch", type=int, default=1, help="images at once, 0 for any number")
+    parser.add_argument("--batch", type=whole, default=1, help="images at once, 0 for any number")
     parser.add_argument(
         "--opset",
-        type=int,
+        type=whole,
         metavar="N",
         help="opset of ONNX, for onnx and onnx_int8 (default: that of measured graphs, 17)",
     )
     parser.add_argument(
         "--subnet", metavar="FILE", help="the subnet as JSON, or the metadata of an export"
     )
-    add_study(parser, required=False)
+    add_study(parser)
     add_within(parser, "the best subnet of the study within this limit; may be repeated")
-    parser.add_argument(
-        "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
-    )
+    add_kind(parser)
+    parser.set_defaults(storage=None)
 
 
 def _run(arguments: Arguments) -> Output:
+    from optuna_ofa.commands import _places
     from optuna_ofa.deployment import export
     from optuna_ofa.supernet import load_supernet
 
+    _places.require_export(arguments["out"], arguments["format"])
     subnet, figures = _chosen(arguments)
     supernet = load_supernet(subnet.family, weights=arguments["weights"])
     metadata = export(
@@ -93,15 +96,19 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
     from optuna_ofa.problem import PREDICTED
     from optuna_ofa.studies import PREDICTORS
 
-    if (arguments["subnet"] is None) == (arguments["storage"] is None):
-        raise InvalidArgumentError(
-            "`subnet` or `storage` must be given, and not both, to say which subnet is meant."
-        )
     if arguments["subnet"] is not None:
+        for flag in ("storage", "study"):
+            if arguments[flag] is not None:
+                raise InvalidArgumentError(
+                    f"`{flag}` must be left out with `subnet`, which says which subnet is meant, "
+                    f"but got {arguments[flag]!r}."
+                )
         return _subnet(arguments["subnet"]), ()
+    arguments["storage"] = arguments["storage"] or DEFAULT_STORAGE
     found = _studies.open_study(arguments)
     front = found.front(kind=arguments["kind"])
-    point = front.best(**limits(arguments["within"])) if arguments["within"] else front.knee()
+    within = limits(arguments["within"], front.objectives)
+    point = front.best(**within) if within else front.knee()
     named = found.user_attrs.get(PREDICTORS, {}).get("hardware")
     device = named if point.kind == PREDICTED else None  # a measured point knows its own
     return point.subnet, figures_of(point, device=device)

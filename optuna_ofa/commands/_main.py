@@ -8,11 +8,16 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
-from optuna_ofa.commands._arguments import Command, Output
+from optuna_ofa.commands._command import Command, Output
 from optuna_ofa.commands._devices import COLLECT, COMPARE, GRAPHS, MEASURE, PROFILE
 from optuna_ofa.commands._export import EXPORT
-from optuna_ofa.commands._searches import FRONT, REPORT, SEARCH, VERIFY
+from optuna_ofa.commands._flags import Flags
+from optuna_ofa.commands._parser import USAGE, Parser
+from optuna_ofa.commands._results import FRONT, REPORT
+from optuna_ofa.commands._search import SEARCH
+from optuna_ofa.commands._verify import VERIFY
 from optuna_ofa.exceptions import OptunaOFAError
 
 COMMANDS = (SEARCH, FRONT, VERIFY, REPORT, EXPORT, PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT)
@@ -23,8 +28,8 @@ exit codes: 0 done, 1 refused or failed (one line on standard error says why),
 2 wrong arguments, 130 interrupted
 
 examples:
-  optuna-ofa search --supernet ofa_mbv3_w1.0 --storage sqlite:///nas.db
-  optuna-ofa front --storage sqlite:///nas.db --within latency_ms=15
+  optuna-ofa search --supernet ofa_mbv3_w1.0
+  optuna-ofa front --within latency_ms=15
   optuna-ofa search --help
 """
 
@@ -37,34 +42,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 1 where an error of this package, of Optuna or of the system was
-        printed, 130 where the user interrupted.
+        printed, 2 where there is no command, 130 where the user interrupted.
     """
-    arguments = vars(parser().parse_args(argv))
-    command, as_json = arguments.pop("command"), arguments.pop("json")
+    top = parser()
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not given:
+        top.print_help(sys.stderr)
+        return USAGE
+    arguments = vars(top.parse_args(given))
+    command, own, as_json = (arguments.pop(name) for name in ("command", "parser", "json"))
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
             output = command.run(arguments)
         except KeyboardInterrupt:
-            sys.stderr.write("interrupted; the same command goes on where it stopped\n")
+            kept = command.kept(arguments)
+            sys.stderr.write(f"interrupted{f'; {kept}' if kept else ''}\n")
             return INTERRUPTED
         except Exception as error:
             if not _is_expected(error):
                 raise
-            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            sys.stderr.write(f"error: {Flags(own, arguments).message(_text(error))}\n")
             return FAILED
     sys.stdout.write(f"{_printed(output, as_json=as_json)}\n")
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of all commands."""
-    top = argparse.ArgumentParser(
-        prog="optuna-ofa",
-        description=_ABOUT,
-        epilog=_END,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    top = Parser(prog="optuna-ofa", description=_ABOUT, epilog=_END)
     top.add_argument("--version", action="version", version=version("optuna-ofa"))
     commands = top.add_subparsers(required=True, metavar="command")
     for command in COMMANDS:
@@ -72,17 +78,16 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: Command) -> None:
+def _add(commands: argparse._SubParsersAction[Any], command: Command) -> None:
     own = commands.add_parser(
         command.name,
         help=command.summary,
         description=f"{command.summary[0].upper()}{command.summary[1:]}.",
         epilog=f"examples:\n{command.examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_arguments(own)
     own.add_argument("--json", action="store_true", help="print JSON, for machines")
-    own.set_defaults(command=command)
+    own.set_defaults(command=command, parser=own)
 
 
 def _is_expected(error: Exception) -> bool:
@@ -90,6 +95,13 @@ def _is_expected(error: Exception) -> bool:
     from optuna.exceptions import OptunaError
 
     return isinstance(error, OptunaOFAError | OSError | OptunaError)
+
+
+def _text(error: Exception) -> str:
+    """Return the message of an error; of the system's the file and the reason."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _printed(output: Output, *, as_json: bool) -> str:

@@ -1,46 +1,81 @@
-"""Opening studies by name, and printing their points."""
+"""Opening studies by name, or the only one of a storage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from optuna_ofa.commands._arguments import Arguments
+from optuna_ofa.commands._arguments import DEFAULT_STUDY
+from optuna_ofa.commands._command import Arguments
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from optuna.storages import BaseStorage
 
-    from optuna_ofa.fronts import Front, FrontPoint
     from optuna_ofa.studies import SubnetStudy
 
 
 def open_study(arguments: Arguments) -> SubnetStudy:
-    """Open a study that another command or a script made.
+    """Open a study that another command or a script made; nothing is made where there is none.
 
     Raises:
-        InvalidArgumentError: If there is none of that name.
+        InvalidArgumentError: If there is no such storage or study, or it has several and none is
+            named.
         StudyMismatchError: If it is no study of this package, or has other predictors.
     """
-    import optuna
-
-    from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.storage import open_storage, storage_errors
+    from optuna_ofa.storage import open_existing
     from optuna_ofa.studies import study
 
     quiet_optuna()
-    name, store = arguments["study"], open_storage(arguments["storage"])
-    with storage_errors(arguments["storage"]):
-        names = optuna.get_all_study_names(store)
-    if name not in names:
-        known = ", ".join(names) or "nothing, because the storage is empty"
-        raise InvalidArgumentError(f"`study` must be one of {known}, but got {name!r}.")
+    store = open_existing(arguments["storage"])
     return study(
         hardware=arguments["hardware"],
         accuracy=arguments["accuracy"],
         storage=store,
-        study_name=name,
+        study_name=_existing_name(store, arguments),
     )
+
+
+def find_name(arguments: Arguments) -> tuple[str, bool]:
+    """Return the name of the study to search, and whether it exists.
+
+    Raises:
+        InvalidArgumentError: If the storage has several and none is named.
+    """
+    from optuna_ofa.exceptions import InvalidArgumentError
+    from optuna_ofa.storage import open_existing, study_names
+
+    quiet_optuna()
+    try:
+        store = open_existing(arguments["storage"])
+    except InvalidArgumentError:  # a new one; what cannot be made is refused when it is
+        return arguments["study"] or DEFAULT_STUDY, False
+    if arguments["study"] or not study_names(store):
+        name = arguments["study"] or DEFAULT_STUDY
+        return name, name in study_names(store)
+    return _existing_name(store, arguments), True
+
+
+def _existing_name(store: BaseStorage, arguments: Arguments) -> str:
+    """Return the name of a study that exists: the one that is given, or the only one."""
+    from optuna_ofa._suggestions import did_you_mean
+    from optuna_ofa._urls import shown_url
+    from optuna_ofa.exceptions import InvalidArgumentError
+    from optuna_ofa.storage import storage_errors, study_names
+
+    given, shown = arguments["study"], shown_url(arguments["storage"])
+    with storage_errors(arguments["storage"]):
+        names = study_names(store)
+    if not names:
+        raise InvalidArgumentError(f"`storage` must have a study, but {shown!r} is empty.")
+    if given is None and len(names) > 1:
+        raise InvalidArgumentError(
+            f"`study` must be given, because {shown} has several: {', '.join(names)}."
+        )
+    if given is not None and given not in names:
+        raise InvalidArgumentError(
+            f"`study` must be one of {', '.join(names)}, but got {given!r}"
+            f"{did_you_mean(given, names)}"
+        )
+    return given or names[0]
 
 
 def quiet_optuna() -> None:
@@ -48,63 +83,3 @@ def quiet_optuna() -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def evenly_spaced(front: Front, n: int) -> list[FrontPoint]:
-    """Return at most ``n`` points from one end of a front to the other; 0 gives all."""
-    from optuna_ofa.fronts import evenly
-
-    return [front[i] for i in evenly(len(front), n if n > 0 else len(front))]
-
-
-def point_data(point: FrontPoint) -> dict[str, Any]:
-    """Return a point for machines."""
-    return {
-        "values": dict(point.values),
-        "std": dict(point.std),
-        "kind": point.kind,
-        "trial_number": point.trial_number,
-        "subnet": point.subnet.to_dict(),
-    }
-
-
-def lines(points: Sequence[FrontPoint]) -> str:
-    """Return points for people, one a line."""
-    from optuna_ofa.fronts import points_in_words
-
-    return "\n".join(f"  {words}" for words in points_in_words(points))
-
-
-def require_picture(path: str | None) -> None:
-    """Refuse a file that no picture can be saved to, before the work whose result it shows.
-
-    Raises:
-        InvalidArgumentError: If the path ends in something else, or nothing can be written there.
-        MissingDependencyError: If an image is asked for and kaleido is not installed.
-    """
-    from optuna_ofa._imports import try_import
-    from optuna_ofa._writing import require_place
-    from optuna_ofa.exceptions import InvalidArgumentError
-
-    if path is None:
-        return
-    ending = Path(path).suffix
-    if ending not in (".html", ".png", ".svg", ".pdf"):
-        raise InvalidArgumentError(
-            f"`plot` must end in .html, .png, .svg or .pdf, but got {path!r}."
-        )
-    if ending != ".html":
-        try_import("kaleido", extra="image").check()
-    require_place(path, "plot")
-
-
-def save(figure: go.Figure, path: str) -> None:
-    """Save a picture as a page or an image, at a path that `require_picture` has passed."""
-    from optuna_ofa._writing import write_whole
-
-    place = Path(path)
-    if place.suffix == ".html":
-        content = figure.to_html().encode()
-    else:
-        content = figure.to_image(place.suffix[1:], width=1000, height=650, scale=2)
-    write_whole({place: content})

@@ -11,6 +11,7 @@ from optuna_ofa._arguments import argument_called
 from optuna_ofa._downloads import fetch
 from optuna_ofa._published import PUBLISHED
 from optuna_ofa._rules import shown
+from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.data._packaged import (
     default_table_name,
     packaged_accuracy,
@@ -51,10 +52,10 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLa
     packaged = packaged_table(str(hardware), family)
     if packaged is not None:
         return LatencyTable.load(packaged)
-    known = ", ".join([*table_names(family), *names])
+    known = [*table_names(family), *names]
     raise InvalidArgumentError(
-        f"`hardware` must be a latency table, a file or folder that exists, or one of {known}, "
-        f"but got {shown(str(hardware))}."
+        f"`hardware` must be a latency table, a file or folder that exists, or one of "
+        f"{', '.join(known)}, but got {shown(str(hardware))}{did_you_mean(hardware, known)}"
     )
 
 
@@ -117,11 +118,12 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
     if os.path.exists(Path(accuracy)):
         with argument_called("accuracy", "path"):
             return AccuracyPredictor.load(accuracy)
-    if str(accuracy) in _published("accuracy"):
+    known = _published("accuracy")
+    if str(accuracy) in known:
         return AccuracyPredictor.load(fetch(str(accuracy)))
     raise InvalidArgumentError(
-        f"`accuracy` must be a predictor, a file that exists, or one of "
-        f"{', '.join(_published('accuracy'))}, but got {shown(str(accuracy))}."
+        f"`accuracy` must be a predictor, a file that exists, or one of {', '.join(known)}, but "
+        f"got {shown(str(accuracy))}{did_you_mean(accuracy, known)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna_ofa._arguments import AnyPath, argument_called
 from optuna_ofa._rules import shown
+from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
@@ -47,10 +48,11 @@ def find_family(source: Any, argument: str) -> Family:
     if isinstance(source, str | os.PathLike) and os.path.isfile(source):
         with argument_called(argument, "family"):
             return _read(Path(source))
-    known = ", ".join(family.name for family in known_families())
+    names = [family.name for family in known_families()]
+    known = ", ".join(names)
     raise InvalidArgumentError(
         f"`{argument}` must be one of {known}, or a file that holds a family, but got "
-        f"{shown(source)}."
+        f"{shown(source)}{did_you_mean(source, names)}"
         if isinstance(source, str)
         else f"`{argument}` must be a family, the name of one ({known}) or a file that holds one, "
         f"but got {shown(source)}."

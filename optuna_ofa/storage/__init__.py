@@ -1,6 +1,11 @@
 """The trials of studies: Optuna's tables written and read in bulk, or its public calls."""
 
 from optuna_ofa.storage._encoding import decode_trials as decode_trials
+from optuna_ofa.storage._existing import (
+    open_existing as open_existing,
+    sqlite_file as sqlite_file,
+    study_names as study_names,
+)
 from optuna_ofa.storage._finish import Ending as Ending, Started as Started
 from optuna_ofa.storage._make import (
     find_study as find_study,

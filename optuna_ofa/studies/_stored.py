@@ -11,6 +11,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
+from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem import DESCRIPTION
@@ -76,7 +77,8 @@ def read_stored(store: BaseStorage, study_name: str | None) -> Stored:
     if study_name not in names:
         known = ", ".join(names) or "nothing, because the storage is empty"
         raise InvalidArgumentError(
-            f"`study_name` must be one of {known} where `space` is None, but got {study_name!r}."
+            f"`study_name` must be one of {known} where `space` is None, but got {study_name!r}"
+            f"{did_you_mean(study_name, names)}"
         )
     attributes = optuna.load_study(study_name=study_name, storage=store).user_attrs
     if DESCRIPTION not in attributes:

@@ -1,8 +1,9 @@
-"""Optuna stays as loud as it was."""
+"""Optuna stays as loud as it was, and the default storage is in a folder of the test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import optuna
 import pytest
@@ -14,3 +15,9 @@ def _verbosity() -> Iterator[None]:
     verbosity = optuna.logging.get_verbosity()
     yield
     optuna.logging.set_verbosity(verbosity)
+
+
+@pytest.fixture(autouse=True)
+def _folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The commands run in an empty folder."""
+    monkeypatch.chdir(tmp_path)

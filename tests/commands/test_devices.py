@@ -50,7 +50,7 @@ def test_compare_measures_fresh_subnets_twice(
 
 def test_compare_refuses_another_runtime(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *FAMILY, "--table", str(table), "--runtime", "torch"]) == 1
-    assert "`runtime` must be that of the table" in capsys.readouterr().err
+    assert "--runtime torch: must be that of the table" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
@@ -73,4 +73,4 @@ def test_graphs_and_collect_need_a_device_between(
     assert main(["graphs", str(tmp_path), *FAMILY, "--resolutions", "64", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path)
     assert main(["collect", str(tmp_path), *FAMILY, "--out", str(tmp_path / "t.json")]) == 1
-    assert capsys.readouterr().err.startswith("error: `folder` must have a results.json")
+    assert capsys.readouterr().err.startswith(f"error: FOLDER {tmp_path}: must have a results.json")

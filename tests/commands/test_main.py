@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from optuna_ofa.commands import _arguments as names, main
-from optuna_ofa.commands._arguments import Command, Output
+from optuna_ofa.commands._command import Command, Output
 from optuna_ofa.commands._export import FORMAT_NAMES
 from optuna_ofa.commands._main import COMMANDS, parser
 from optuna_ofa.deployment import FORMATS
@@ -46,7 +46,7 @@ def test_help_names_every_command_without_importing_torch() -> None:
 def test_a_wrong_family_is_one_line_without_a_traceback() -> None:
     done = _python("-m optuna_ofa search --supernet resnet18")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: `supernet` must be one of")
+    assert done.stderr.startswith("error: --supernet resnet18: must be one of")
     assert done.stderr.count("\n") == 1
 
 
@@ -88,9 +88,9 @@ def test_json_is_printed_instead_of_text(
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (InvalidArgumentError("`n` must be 1,\nbut got 2."), 1, "error: `n` must be 1, but got 2."),
-        (FileNotFoundError(2, "No such file", "a.json"), 1, "error: [Errno 2] No such file"),
-        (KeyboardInterrupt(), 130, "interrupted; "),
+        (InvalidArgumentError("`n` must be 1,\nbut got 2."), 1, "error: n must be 1, but got 2."),
+        (FileNotFoundError(2, "No such file", "a.json"), 1, "error: a.json: No such file"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
     ids=["ours", "system", "interrupted"],
 )

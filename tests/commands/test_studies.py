@@ -49,11 +49,15 @@ def test_search_writes_what_a_script_would(storage: str) -> None:
 def test_search_goes_on_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["search", *FAMILY, "--storage", f"sqlite:///{tmp_path}/nas.db", "--n", "100"]
     assert main([*command, "--plot", f"{tmp_path}/front.html"]) == 0
-    assert "front of 100 trials; 5 of them:\n  top1 " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.startswith(f"study optuna-ofa in sqlite:///{tmp_path}/nas.db: 100 trials\n")
+    assert "predicted front; 5 of them:\n  top1 " in out
     assert (tmp_path / "front.html").stat().st_size > 0
     data = _json(capsys, *command)
     assert data["n_trials"] == 200
-    assert set(data["front"][0]) == {"values", "std", "kind", "trial_number", "subnet"}
+    front = _json(capsys, "front", "--storage", f"sqlite:///{tmp_path}/nas.db")
+    assert data == front
+    assert list(front["points"][0]) == ["values", "std", "kind", "trial_number", "subnet"]
 
 
 def test_front_needs_the_name_alone(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,8 +75,9 @@ def test_front_prints_both_ends(storage: str, capsys: pytest.CaptureFixture[str]
     assert both == [every[0], every[-1]]
     assert main(["front", "--storage", storage, "--n", "3"]) == 0
     out = capsys.readouterr().out.split("\n")
-    assert out[0].endswith("subnets on the predicted front of optuna-ofa; 3 of them:")
-    assert out[1].startswith("  top1 ")
+    assert out[0] == f"study optuna-ofa in {storage}: 300 trials"
+    assert out[1].endswith("subnets on the predicted front; 3 of them:")
+    assert out[2].startswith("  top1 ")
 
 
 def test_front_within_limits_is_the_best_point(
@@ -87,10 +92,10 @@ def test_front_within_limits_is_the_best_point(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--study", "other"], "`study` must be one of optuna-ofa, but got 'other'."),
+        (["--study", "other"], "error: --study other: must be one of optuna-ofa."),
         (["--hardware", "cpu-torch"], "has predictions"),
         (["--within", "latency_ms=1"], "No point of the front is within"),
-        (["--plot", "front.gif"], "`plot` must end in .html"),
+        (["--plot", "front.gif"], "--plot front.gif: must end in .html"),
     ],
     ids=["study", "hardware", "limit", "ending"],
 )
@@ -110,7 +115,7 @@ def test_front_refuses_a_study_of_optuna(
     assert "of a study that optuna_ofa made, but 'plain' was not" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["latency=1", "latency_ms=fast", "latency_ms"])
+@pytest.mark.parametrize("text", ["latency-ms=1", "latency_ms=fast", "latency_ms"])
 def test_limits_that_are_none_are_wrong_arguments(
     capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
@@ -218,10 +223,13 @@ def test_export_refuses_what_are_no_images(
     (tmp_path / "s.json").write_text(optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest().to_json())
     arguments = ["--format", "ofa", "--weights", weights, "--calibration", str(path)]
     assert main(["export", "out", *arguments, "--subnet", str(tmp_path / "s.json")]) == 1
-    assert f"`calibration` {message}" in capsys.readouterr().err
+    assert f"--calibration {path}: {message}" in capsys.readouterr().err
 
 
 def test_export_needs_a_subnet(weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--format", "ofa", "--weights", weights, "--calibration", "none"]
     assert main(["export", "out", *arguments]) == 1
-    assert "`subnet` or `storage` must be given" in capsys.readouterr().err
+    assert (
+        "--storage sqlite:///optuna_ofa.db: must be a database that exists"
+        in capsys.readouterr().err
+    )

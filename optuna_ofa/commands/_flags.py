@@ -1,0 +1,110 @@
+"""Messages of the library in the words of the command line: flags instead of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from optuna_ofa._rules import shown
+from optuna_ofa.commands._command import Arguments
+
+# Flags by the names that arguments have in Python, where a command has none of that name; the first
+# is taken that was given, else the first that the command has.
+_FLAGS = {
+    "constraints": ("within",),
+    "family": ("supernet", "table", "folder", "weights", "accuracy", "hardware"),
+    "limits": ("within",),
+    "n": ("points",),
+    "n_trials": ("n",),
+    "path": ("out", "table", "folder"),
+    "points": ("n",),
+    "resolution": ("resolutions",),
+    "space": ("supernet", "table", "folder", "accuracy", "hardware"),
+    "study_name": ("study",),
+    "subnet": ("study",),
+    "supernet": ("weights", "table"),
+}
+_NAME = re.compile(r"`([a-z_][a-z0-9_]*)(?:\[([^\]`]*)\])?`")
+
+
+class Flags:
+    """The flags of one command line, by which its errors name arguments.
+
+    Args:
+        parser: The parser of the command.
+        arguments: What was parsed.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, arguments: Arguments) -> None:
+        self._arguments = arguments
+        self._names = {
+            action.dest: max(action.option_strings, key=len, default=action.dest.upper())
+            for action in parser._actions
+        }
+
+    def message(self, text: str) -> str:
+        """Return a message on one line, with the flag that carried the value it speaks of.
+
+        What begins with an argument, ```hardware` must be ..., but got 'x'.``, becomes
+        ``--hardware x: must be ...``. Arguments without a flag lose their backticks.
+        """
+        text = " ".join(text.split())
+        head = re.match(rf"{_NAME.pattern} (?=must |needs )", text)
+        key = self._key(head[1]) if head else None
+        if head is None or key is None:
+            return self._with_flags(text)
+        shown = self._shown(key, head[2])
+        rest = re.sub(r",? or None\b", "", text[head.end() :])
+        if not shown:
+            return f"{self._names[key]} {self._with_flags(rest)}"
+        rest = self._with_flags(_without(rest, self._values(key, head[2])))
+        return f"{self._names[key]}{shown}: {rest}"
+
+    def _with_flags(self, text: str) -> str:
+        def replaced(found: re.Match[str]) -> str:
+            key = self._key(found[1])
+            if key is None:
+                return found[0].strip("`")
+            return f"{self._names[key]}{self._shown(key, found[2]) if found[2] else ''}"
+
+        return _NAME.sub(replaced, text)
+
+    def _key(self, name: str) -> str | None:
+        if name in self._names:
+            return name
+        keys = [key for key in _FLAGS.get(name, ()) if key in self._names]
+        given = [key for key in keys if self._arguments.get(key) not in (None, [], ())]
+        return next(iter([*given, *keys]), None)
+
+    def _values(self, key: str, index: str | None) -> list[str]:
+        """Return the texts that a message may have of the value of a flag."""
+        value = self._arguments.get(key)
+        if key == "within":
+            value = dict(value or ()).get((index or "").strip("'\""))
+        elif index is not None and index.isdigit() and isinstance(value, list):
+            value = value[int(index)]
+        return [] if value is None else [shown(value), str(value)]
+
+    def _shown(self, key: str, index: str | None) -> str:
+        """Return the value of a flag as it was written, after a space."""
+        value = self._arguments.get(key)
+        if value is None or value is False or value == []:
+            return ""
+        if key == "within":
+            name = (index or "").strip("'\"")
+            pairs = [(m, v) for m, v in value if not name or m == name]
+            return "".join(f" {metric}={number:g}" for metric, number in pairs)
+        if key == "storage":
+            from optuna_ofa._urls import shown_url
+
+            value = shown_url(value)
+        return f" {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+
+
+def _without(text: str, values: list[str]) -> str:
+    """Return the rest of a message without the value, which stands in front of it."""
+    for value in values:
+        shortened = re.sub(rf",? but got {re.escape(value)}(?=[.;,]|$)", "", text, count=1)
+        if shortened != text:
+            return shortened
+    return text

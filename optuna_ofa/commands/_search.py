@@ -1,0 +1,123 @@
+"""The command that searches."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import TYPE_CHECKING
+
+from optuna_ofa.commands._arguments import (
+    METRIC_NAMES,
+    add_plot,
+    add_study,
+    add_supernet,
+    add_within,
+    family_from,
+    family_source,
+)
+from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._parser import limits, whole
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies import SubnetStudy
+
+_N_PICKS, _N_TRIALS = 5, 20_000
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    add_supernet(parser, default="the study, or the file of --accuracy or --hardware")
+    add_study(parser)
+    parser.add_argument(
+        "--n",
+        type=whole,
+        default=_N_TRIALS,
+        help=f"subnets to evaluate, in addition to those of the study (default: {_N_TRIALS})",
+    )
+    parser.add_argument(
+        "--objectives",
+        nargs="+",
+        choices=METRIC_NAMES,
+        metavar="METRIC",
+        help=f"default: top1 latency_ms; out of {', '.join(METRIC_NAMES)}",
+    )
+    add_within(parser, "only subnets within this bound, a lower one for top1; may be repeated")
+    parser.add_argument("--resolutions", type=whole, nargs="+", help="input sizes to search")
+    parser.add_argument("--seed", type=whole, default=0, help="default: 0")
+    parser.add_argument(
+        "--keep",
+        choices=("all", "front"),
+        default="all",
+        help="make a trial of every subnet (default), or of what extends the front",
+    )
+    add_plot(parser, "the front")
+
+
+def _run_search(arguments: Arguments) -> Output:
+    from optuna_ofa.commands import _places, _points
+
+    _places.require_picture(arguments["plot"])
+    found = _open(arguments)
+    found.search(n_trials=arguments["n"])
+    if arguments["plot"]:
+        _places.save(found.plot_front(), arguments["plot"])
+    front = found.front(kind="predicted")
+    picks = _points.evenly_spaced(front, _N_PICKS)
+    text = (
+        f"{_points.where(found, arguments['storage'])}\n{len(front)} subnets on the predicted "
+        f"front; {len(picks)} of them:\n{_points.lines(picks)}"
+    )
+    return Output(text, _points.front_data(found, front, front, arguments["storage"]))
+
+
+def _open(arguments: Arguments) -> SubnetStudy:
+    """Open the study to search, or make it."""
+    from optuna_ofa.commands import _studies
+    from optuna_ofa.space import SearchSpace
+    from optuna_ofa.studies import study
+
+    constraints = limits(arguments["within"], METRIC_NAMES)
+    name, exists = _studies.find_name(arguments)
+    source = family_source(arguments, "accuracy", "hardware")
+    as_it_is = exists and source is None
+    family = None if as_it_is else family_from(arguments, "accuracy", "hardware")
+    sizes = arguments["resolutions"]
+    open_in = partial(
+        study,
+        SearchSpace(family, resolution=sizes) if sizes and family is not None else family,
+        hardware=arguments["hardware"],
+        accuracy=arguments["accuracy"],
+        objectives=arguments["objectives"],
+        constraints=constraints or None,
+        seed=arguments["seed"],
+        keep=arguments["keep"],
+    )
+    if constraints and not exists:  # nothing is made for limits that nothing satisfies
+        open_in().problem.require_reachable()
+    return open_in(storage=arguments["storage"], study_name=name, load_if_exists=not as_it_is)
+
+
+def _kept(arguments: Arguments) -> str:
+    from optuna_ofa._urls import shown_url
+
+    place = shown_url(arguments["storage"])
+    return f"finished trials are in {place}; the same command adds {arguments['n']:,} to them"
+
+
+SEARCH = Command(
+    "search",
+    "search a supernet for its Pareto front on a device, on predictions",
+    """\
+  on the predictors that come with the package, ten seconds:
+    optuna-ofa search --supernet ofa_mbv3_w1.0
+  for a phone, with a published table and predictor, no slower than 30 ms:
+    optuna-ofa search --supernet ofa_mbv3_w1.2 --hardware note10 --within latency_ms=30 \\
+        --study note10 --plot note10.html
+  for a table that `profile` has measured, in a database of its own:
+    optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware phone.json --storage sqlite:///nas.db
+  once more, which adds 50,000 evaluations; the supernet and the limits are those of the study:
+    optuna-ofa search --storage sqlite:///nas.db --n 50000
+""",
+    _add_search,
+    _run_search,
+    _kept,
+)

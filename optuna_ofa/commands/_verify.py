@@ -1,0 +1,89 @@
+"""The command that verifies a predicted front."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from optuna_ofa.commands._arguments import add_plot, add_settings, add_study, measurement_settings
+from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._parser import whole
+
+if TYPE_CHECKING:
+    from optuna_ofa.verification import Verification
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument(
+        "--points", type=whole, default=12, help="subnets, far from each other (default: 12)"
+    )
+    add_settings(parser, of_table=True)
+    add_plot(parser, "predicted and measured latencies")
+
+
+def _run_verify(arguments: Arguments) -> Output:
+    from optuna_ofa.commands import _places, _studies
+    from optuna_ofa.verification import LatencyMeter
+
+    _places.require_picture(arguments["plot"])
+    study = _studies.open_study(arguments)
+    known = "latency_ms" in study.problem.metrics
+    settings = measurement_settings(arguments, study.problem.facts("latency_ms") if known else {})
+    found = study.verify({"latency_ms": LatencyMeter(settings)}, points=arguments["points"])
+    if arguments["plot"]:
+        from optuna_ofa.visualization import plot_verification
+
+        _places.save(plot_verification(found), arguments["plot"])
+    return Output(str(found), _data(found))
+
+
+def _data(found: Verification) -> dict[str, Any]:
+    """Return a verification for machines."""
+    return {
+        "errors": {
+            metric: {
+                **of._asdict(),
+                "n_known": found.n_known(metric),
+                "n_overestimated": found.n_overestimated(metric),
+            }
+            for metric, of in found.errors.items()
+        },
+        "notes": list(found.notes),
+        "points": [
+            {
+                "predicted": dict(point.predicted),
+                "predicted_std": dict(point.predicted_std),
+                "measured": dict(point.measured),
+                "measured_std": dict(point.measured_std),
+                "trial_number": point.trial_number,
+                "subnet": point.subnet.to_dict(),
+            }
+            for point in found
+        ],
+        "failures": [
+            {"subnet": subnet.to_dict(), "reason": why} for subnet, why in found.failures.items()
+        ],
+    }
+
+
+def _kept(arguments: Arguments) -> str:
+    from optuna_ofa._urls import shown_url
+
+    place = shown_url(arguments["storage"])
+    return f"what was measured is in {place}; the same command measures the rest"
+
+
+VERIFY = Command(
+    "verify",
+    "measure the latency of subnets of a predicted front on this device",
+    """\
+  twelve subnets along the front, predicted beside measured:
+    optuna-ofa verify --storage sqlite:///nas.db --runtime onnxruntime
+  accuracies need the weights and images: `study.verify` in a script measures both, and then the
+  subnets become measured trials
+""",
+    _add_verify,
+    _run_verify,
+    _kept,
+)
