@@ -61,7 +61,7 @@ def _require_file(storage: str) -> None:
     if file is not None and not file.is_file():
         _check_path(storage)
         raise InvalidArgumentError(
-            f"`storage` must be a database that exists, but there is no file {str(file)!r}."
+            f"`storage` must be a database that exists, but got {shown_storage(storage)}."
         )
     if file is None and storage.startswith("sqlite"):
         raise InvalidArgumentError(

@@ -106,7 +106,7 @@ def test_a_password_is_not_shown() -> None:
     url = "postgresql://me:secret@host/nas"
     own = parser().parse_args(["front", "--storage", url])
     message = Flags(own.parser, vars(own)).message("`storage` must be there, but got 'x'.")
-    assert message.startswith("--storage postgresql://me:***@host/nas: must be there")
+    assert message.startswith("--storage postgresql://***@host/nas: must be there")
 
 
 PLACES = [

@@ -26,31 +26,26 @@ READERS = {
 
 @pytest.mark.parametrize("command", READERS.values(), ids=READERS)
 @pytest.mark.parametrize(
-    ("url", "file"),
+    "url",
     [
-        (None, "optuna_ofa.db"),
-        ("sqlite:///a.db", "a.db"),
-        ("sqlite:///{folder}/a.db", "{folder}/a.db"),
-        ("sqlite+pysqlite:///a.db", "a.db"),
-        ("sqlite:///file:a.db?uri=true", "a.db"),
-        ("sqlite:///file:a.db?mode=rwc&uri=true", "a.db"),
-        ("sqlite:///file:{folder}/a.db?uri=true", "{folder}/a.db"),
+        None,
+        "sqlite:///a.db",
+        "sqlite:///{folder}/a.db",
+        "sqlite+pysqlite:///a.db",
+        "sqlite:///file:a.db?uri=true",
+        "sqlite:///file:a.db?mode=rwc&uri=true",
+        "sqlite:///file:{folder}/a.db?uri=true",
     ],
     ids=["default", "relative", "absolute", "driver", "uri", "uri mode", "absolute uri"],
 )
 def test_reading_makes_no_database(
-    command: list[str],
-    url: str | None,
-    file: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    command: list[str], url: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = url and url.format(folder=tmp_path)
     assert main([*command, *(["--storage", url] if url else [])]) == 1
-    assert capsys.readouterr().err == (
-        f"error: --storage {url or 'sqlite:///optuna_ofa.db'}: must be a database that exists, but "
-        f"there is no file '{file.format(folder=tmp_path)}'.\n"
-    )
+    shown = url or "sqlite:///optuna_ofa.db"
+    expected = f"error: --storage {shown}: must be a database that exists.\n"
+    assert capsys.readouterr().err == expected
     assert os.listdir() == []
 
 
@@ -72,10 +67,10 @@ def test_reading_makes_no_tables(
     ("url", "message"),
     [
         ("sqlite:///a.txt", "must be a database that can be reached and written, but"),
-        ("sqlite:///folder", "must be a file, but 'folder' is a folder."),
+        ("sqlite:///folder", "must be a file, but 'sqlite:///folder' is a"),
         ("sqlite://", "must be a file or the URL of a server, because a database in memory"),
         ("sqlite:///:memory:", "must be a file or the URL of a server, because a database in"),
-        ("nosuch://host/nas", "must be a URL such as"),
+        ("postgres://host/nas", "must be a URL such as"),
     ],
     ids=["no database", "folder", "memory", "memory by name", "dialect"],
 )
