@@ -86,8 +86,7 @@ def main() -> None:
         load_if_exists=True,
         seed=0,
     )
-    n_there = min(len(study.results(kind="predicted").numbers) for study in fleet.values())
-    fleet.search(max(0, arguments.evaluations - n_there))
+    fleet.search(until=arguments.evaluations)
 
     for device, front in fleet.fronts(kind="predicted").items():
         print(f"{device}: {len(front)} subnets on the front, the knee is {front.knee()}")

@@ -76,7 +76,7 @@ def main() -> None:
     study = optuna_ofa.study(
         FAMILY, storage=arguments.storage, study_name="measured", load_if_exists=True, seed=0
     )
-    study.search(max(0, N_PREDICTED - len(study.results(kind="predicted").numbers)))
+    study.search(until=N_PREDICTED)
     device = Device(study.space.family, seed=0)
     for i in range(arguments.batches):
         asked = study.ask_batch(arguments.size)

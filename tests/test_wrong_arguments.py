@@ -190,6 +190,9 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         },
     ),
     "SubnetStudy.results": (STUDY.results, {"kind": "predicted"}),
+    "SubnetStudy.search": (
+        STUDY.search, {"until": 20, "timeout": 0.0, "progress": False, "callbacks": []},
+    ),
     "SubnetStudy.seconds": (STUDY.seconds, {"numbers": [0]}),
     "SubnetSwitcher": (
         SubnetSwitcher,

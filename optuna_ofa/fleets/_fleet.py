@@ -6,13 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna_ofa._arguments import Count, OutputFile, Positive, PositiveFloat, Text, checked
+from optuna_ofa._arguments import (
+    Count,
+    NonNegativeFloat,
+    OutputFile,
+    Positive,
+    PositiveFloat,
+    Text,
+    checked,
+)
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
 from optuna_ofa.fronts import Front, Limits, TransferMatrix, transfer_matrix
 from optuna_ofa.problem import Kind
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.studies import Budget, SubnetStudy
 from optuna_ofa.verification import FunctionMeter, Measure, Meter
 
 if TYPE_CHECKING:
@@ -52,7 +60,14 @@ class Fleet(Mapping[str, SubnetStudy]):
         return next(iter(self.values())).space
 
     @checked
-    def search(self, n_trials: Count, *, progress: bool | None = None) -> None:
+    def search(
+        self,
+        n_trials: Count | None = None,
+        *,
+        until: Count | None = None,
+        timeout: NonNegativeFloat | None = None,
+        progress: bool | None = None,
+    ) -> None:
         """Search for all devices together, a generation each in turns.
 
         What the studies have tried since the last turn is priced on each device, and the last
@@ -60,16 +75,21 @@ class Fleet(Mapping[str, SubnetStudy]):
         `SubnetStudy.search`.
 
         Args:
-            n_trials: Trials to add to each study.
+            n_trials: Evaluations to add to each study.
+            until: Evaluations that each study is to have in total, as in `SubnetStudy.search`.
+            timeout: Seconds for all devices together, after which no generation is begun.
             progress: Whether to show a progress bar for each device; None shows them on a
                 terminal only.
 
         Raises:
-            InvalidArgumentError: If ``n_trials`` is negative.
+            InvalidArgumentError: As `SubnetStudy.search`.
             InfeasibleConstraintError, PredictionError, StorageError: As `SubnetStudy.search`;
                 what was written before stays.
         """
-        search(self, n_trials, progress=progress)
+        budgets = {
+            device: Budget(n_trials=n_trials, until=until, timeout=timeout) for device in self
+        }
+        search(self, budgets, progress=progress)
 
     @checked
     def fronts(self, *, kind: Kind | None = None) -> dict[str, Front]:

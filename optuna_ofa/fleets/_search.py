@@ -6,33 +6,28 @@ import contextlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from optuna_ofa.fronts import KnownFront
 from optuna_ofa.space import Matrix, first_of_each, keys_of
-from optuna_ofa.studies import Engine, SubnetStudy
+from optuna_ofa.studies import Budget, Engine, SubnetStudy
 
 
-def search(studies: Mapping[str, SubnetStudy], n_trials: int, *, progress: bool | None) -> None:
+def search(
+    studies: Mapping[str, SubnetStudy], budgets: Mapping[str, Budget], *, progress: bool | None
+) -> None:
     """Let the studies take turns, a generation each; see `Fleet.search`."""
     hidden = None if progress is None else not progress
     width = max(map(len, studies))
     with contextlib.ExitStack() as stack:
         bars = {
             name: stack.enter_context(
-                tqdm(
-                    total=n_trials,
-                    disable=hidden,
-                    unit="subnet",
-                    desc=f"{name:{width}}",
-                    position=i,
-                )
+                study.search_bar(budgets[name], disable=hidden, desc=f"{name:{width}}", position=i)
             )
-            for i, name in enumerate(studies)
+            for i, (name, study) in enumerate(studies.items())
         }
         running = {
             name: study.search_steps(
-                n_trials,
+                budgets[name],
                 Guests(study.engine, [s.engine for s in studies.values() if s is not study]),
             )
             for name, study in studies.items()

@@ -104,16 +104,17 @@ class PublicStore(Store):
         trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=complete)
         return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
 
-    def write(self, predicted: Evaluated, times: Period) -> Written:
+    def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
         """Add a generation, trial by trial where the storage is no journal."""
         nothing = self._problem.nothing()
+        predicted = predicted.select(slice(room))
         kept = self._kept(predicted, nothing)
         self._add(finished_trials(self._problem, kept, [{}] * len(kept.matrix), times))
         self._note(kept)
         if self._front is not None:
             summary = Generation.of(self._problem, predicted, times[1], len(kept.matrix))
             self.set_attributes({next_key(self.attributes()): summary.to_dict()})
-        return Written(len(predicted.matrix), nothing, nothing)
+        return Written(len(predicted.matrix), nothing, nothing, len(kept.matrix))
 
     def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
         now = datetime.datetime.now()

@@ -34,14 +34,16 @@ class Written(NamedTuple):
     """The outcome of writing a generation.
 
     Args:
-        n_evaluated: How many of its subnets nobody else had finished by then.
+        n_evaluated: How many of its subnets there was room for and nobody else had finished.
         own: The trials that were written, as far as their numbers are known already.
         news: The trials that others have finished since the last call.
+        n_unread: How many were written whose numbers are not known; the next `Store.read` has them.
     """
 
     n_evaluated: int
     own: Evaluated
     news: Evaluated
+    n_unread: int = 0
 
 
 class Store(ABC):
@@ -110,6 +112,10 @@ class Store(ABC):
         """Return when the last trial finished; None where none has a time."""
         return max((end for _, _, end in self._times() if end), default=None)
 
+    def n_unwritten(self) -> int:
+        """Return how many evaluations did not become trials, of all workers."""
+        return sum(g.n_evaluated - g.n_written for g in self.generations())
+
     def seconds(self, numbers: Sequence[int]) -> NDArray[np.float64]:
         """Return when trials finished, in seconds since the first of them was started.
 
@@ -132,8 +138,14 @@ class Store(ABC):
     # ------------------------------------------------------------------ writing
 
     @abstractmethod
-    def write(self, predicted: Evaluated, times: Period) -> Written:
+    def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
         """Add the trials of a generation.
+
+        Args:
+            predicted: Its subnets.
+            times: When it was started and finished.
+            room: At most so many, less what others have finished since the last call where the
+                storage tells; None is all of them.
 
         Raises:
             StorageError: If the database refuses; nothing of the generation is in it then.

@@ -90,18 +90,22 @@ class TableStore(Store):
     def _times(self) -> list[tuple[int, Moment, Moment]]:
         return _read_times(self._tables.engine, self.study_id)
 
-    def write(self, predicted: Evaluated, times: Period) -> Written:
+    def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
         """Add a generation in one transaction, less the subnets that others have finished."""
         written, self._position = retrying(
-            lambda: self._write(predicted, times), self._tables.engine, len(predicted.matrix)
+            lambda: self._write(predicted, times, room), self._tables.engine, len(predicted.matrix)
         )
         self._note(written.news, written.own)
         return written
 
-    def _write(self, predicted: Evaluated, times: Period) -> tuple[Written, Position]:
+    def _write(
+        self, predicted: Evaluated, times: Period, room: int | None
+    ) -> tuple[Written, Position]:
         with locked(self._tables.engine, self.study_id) as connection:
             news, seen = read_new(connection, self.study_id, self._problem, self._position)
             predicted = predicted.without(news.matrix)
+            if room is not None:
+                predicted = predicted.select(slice(max(0, room - len(news.numbers))))
             kept = self._kept(predicted, news)
             ids = insert_trials(
                 connection,

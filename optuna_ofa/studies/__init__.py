@@ -1,6 +1,7 @@
 """Studies: the search of one supernet for one device."""
 
 from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies._budget import Budget as Budget
 from optuna_ofa.studies._create import study
 from optuna_ofa.studies._engine import Engine as Engine
 from optuna_ofa.studies._stored import PREDICTORS as PREDICTORS

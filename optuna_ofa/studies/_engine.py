@@ -33,6 +33,7 @@ from optuna_ofa.studies._ask import (
     predicted,
     tell_evolution,
 )
+from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._tell import Measured, check_endings, endings_of
 
 ProposeGuests = Callable[[int], Matrix]
@@ -48,6 +49,9 @@ class Archive:
     def __init__(self, problem: Problem) -> None:
         self._parts = [problem.nothing()]
         self._unlearnt = [problem.nothing()]
+
+    def __len__(self) -> int:
+        return sum(len(part.numbers) for part in self._parts)
 
     def all(self) -> Evaluated:
         """Return all trials."""
@@ -95,6 +99,7 @@ class Engine:
         # a fork, because in `optimize` Optuna tells the sampler itself what was measured
         self._evolution = evolution.fork()
         self._archive = Archive(problem)
+        self._n_unread = 0  # trials of our own that are read later
         self._early: set[int] = set()  # trials that were learnt before they had finished
 
     @property
@@ -104,12 +109,19 @@ class Engine:
 
     def results(self) -> Evaluated:
         """Return all finished trials, those of other processes too."""
-        self._archive.add(self.store.read())
+        self._read()
         return self._archive.all()
 
     def known(self) -> Evaluated:
         """Return the finished trials that were read already."""
         return self._archive.all()
+
+    def n_evaluated(self) -> int:
+        """Return how many evaluations the study has, as far as this process has heard of them.
+
+        Its complete trials and those that it does not keep; trials that have failed are none.
+        """
+        return len(self._archive) + self._n_unread + self.store.n_unwritten()
 
     def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
         """Return which subnets were evaluated, have failed or are being evaluated, ``(n,)``."""
@@ -118,42 +130,47 @@ class Engine:
     def refresh(self) -> Unfinished:
         """Learn what other processes, or an earlier one, have written."""
         unfinished = self.store.unfinished()
-        self._archive.add(self.store.read())
+        self._read()
         self._learn(unfinished)
         return unfinished
 
+    def _read(self) -> None:
+        self._archive.add(self.store.read())
+        self._n_unread = 0
+
     # ------------------------------------------------------------------ searching
 
-    def generations(self, n_trials: int, guests: ProposeGuests | None = None) -> Iterator[int]:
+    def generations(self, budget: Budget, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time; `refresh` comes first.
 
         Args:
-            n_trials: How many evaluations, those of guests included.
+            budget: How many evaluations, those of guests included, or how long.
             guests: Takes how many evaluations are left, and returns the canonical genotypes of at
                 most so many subnets to evaluate before the next generation.
 
         Yields:
             How many subnets were evaluated since the last time.
         """
-        done = 0
         with contextlib.suppress(SearchSpaceExhaustedError):
-            while done < n_trials:
+            while left := budget.left(self.n_evaluated):
                 added = 0
-                if guests is not None and len(matrix := guests(n_trials - done)):
-                    added += self._run(matrix, datetime.datetime.now())
-                if n := min(self._evolution.n_due, n_trials - done - added):
+                if guests is not None and len(matrix := guests(left)):
+                    added += self._run(matrix, datetime.datetime.now(), budget)
+                if n := min(self._evolution.n_due, left - added):
                     started = datetime.datetime.now()
-                    added += self._run(self._evolution.ask(n), started)
-                done += added
+                    added += self._run(self._evolution.ask(n), started, budget)
+                budget.spend(added)
                 yield added
 
-    def _run(self, matrix: Matrix, started: datetime.datetime) -> int:
+    def _run(self, matrix: Matrix, started: datetime.datetime, budget: Budget) -> int:
         """Predict, write and learn; return how many nobody else had evaluated by then."""
         attempt = self.problem.try_evaluate(matrix)
         self._add_failed(matrix, attempt, started)
-        written = self.store.write(attempt.predicted, (started, datetime.datetime.now()))
+        times = (started, datetime.datetime.now())
+        written = self.store.write(attempt.predicted, times, budget.room(self.n_evaluated))
         self._archive.add(written.news)
         self._archive.add(written.own, learnt=True)
+        self._n_unread += written.n_unread
         self._learn()
         self._tell(attempt.predicted)
         if written.n_evaluated == 0:  # another worker makes the same choices at the same time

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from optuna_ofa._arguments import Count, OutputFile, Positive, StorageUrl, checked
+from optuna_ofa._arguments import Count, NonNegativeFloat, OutputFile, Positive, StorageUrl, checked
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.evaluation import Loader
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
@@ -23,6 +23,7 @@ from optuna_ofa.problem import Evaluated, Kind
 from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._engine import ProposeGuests
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._tell import Measured
@@ -83,9 +84,18 @@ class SubnetStudy(TrialStudy):
 
     @checked
     def search(
-        self, n_trials: Count, *, progress: bool | None = None, callbacks: Iterable[Callback] = ()
+        self,
+        n_trials: Count | None = None,
+        *,
+        until: Count | None = None,
+        timeout: NonNegativeFloat | None = None,
+        progress: bool | None = None,
+        callbacks: Iterable[Callback] = (),
     ) -> None:
         """Search on the predictors, a generation at a time.
+
+        ``n_trials`` adds to the trials that the study has; ``until`` fills it up to a total, so
+        that the same script, run again, adds nothing. One of them or ``timeout`` is required.
 
         Trials that were enqueued are run first, but not those that wait because the process that
         measured them died (`ask_batch`, `optimize`): these are measured again. Ends early,
@@ -103,13 +113,22 @@ class SubnetStudy(TrialStudy):
         the sampler there.
 
         Args:
-            n_trials: Trials to add to those that the study has.
+            n_trials: Evaluations to add, by this process alone; every one is a trial unless the
+                study was made with ``keep``.
+            until: Evaluations that the study is to have in total, whoever made them: its complete
+                trials, predicted and measured, and with ``keep`` also those that were not written.
+                Failed trials are not counted. Not together with ``n_trials``. Several processes
+                end at the same total: exactly in a relational database, elsewhere and with
+                ``keep`` each further process may add a generation more.
+            timeout: Seconds after which no generation is begun any more; the one that runs is
+                finished.
             progress: Whether to show a progress bar; None shows it on a terminal only.
             callbacks: Called with the study after each generation, such as
                 `optuna_ofa.dashboard.PublishEvery`.
 
         Raises:
-            InvalidArgumentError: If ``n_trials`` is negative.
+            InvalidArgumentError: If a number is negative, none of the three is given, or
+                ``n_trials`` and ``until`` are.
             InfeasibleConstraintError: If no subnet can satisfy a constraint; with the best value
                 that can be reached.
             PredictionError: If a predictor returns something that is no number; trials that
@@ -119,18 +138,28 @@ class SubnetStudy(TrialStudy):
             StorageError: If the database refuses a generation, of which nothing is written then.
         """
         hidden = None if progress is None else not progress
-        with tqdm(total=n_trials, disable=hidden, unit="subnet", desc="search") as bar:
-            for added in self.search_steps(n_trials):
+        budget = Budget(n_trials=n_trials, until=until, timeout=timeout)
+        with self.search_bar(budget, disable=hidden, desc="search") as bar:
+            for added in self.search_steps(budget):
                 bar.update(added)
                 with self._stoppable():
                     for callback in callbacks:
                         callback(self)
 
-    def search_steps(self, n_trials: int, guests: ProposeGuests | None = None) -> Iterator[int]:
+    def search_bar(self, budget: Budget, **options: Any) -> tqdm[Any]:
+        """Return a progress bar of `search_steps`, with options of tqdm."""
+
+        def n_evaluated() -> int:
+            self.engine.results()  # reads what is new
+            return self.engine.n_evaluated()
+
+        return tqdm(**budget.bar(n_evaluated), unit="subnet", **options)
+
+    def search_steps(self, budget: Budget, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time, for callers that do something else in between.
 
         Args:
-            n_trials: How many evaluations, those of guests included.
+            budget: How many evaluations, those of guests included, or how long.
             guests: As in `Engine.generations`.
 
         Yields:
@@ -138,16 +167,17 @@ class SubnetStudy(TrialStudy):
         """
         self.problem.require_reachable()
         self._stop_flag = False
-        done = min(self.engine.refresh().n_enqueued, n_trials)
-        if done:
+        n_enqueued = self.engine.refresh().n_enqueued
+        if done := min(n_enqueued, budget.left(self.engine.n_evaluated)):
             self._leaves_retries = True
             try:
-                self.optimize(self.problem, n_trials=done)
+                self.optimize(self.problem, n_trials=done, timeout=budget.seconds_left())
             finally:
                 self._leaves_retries = False
+            budget.spend(done)
             yield done
             self.engine.refresh()
-        steps = self.engine.generations(n_trials - done, guests)
+        steps = self.engine.generations(budget, guests)
         while not self._stop_flag:
             with self._stoppable():
                 added = next(steps, None)

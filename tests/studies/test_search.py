@@ -296,7 +296,7 @@ def test_stop_is_refused_after_a_search(make_study: Make) -> None:
 @pytest.mark.parametrize("n", [-1, -100])
 def test_a_negative_number_of_evaluations_is_refused(make_study: Make, n: int) -> None:
     with pytest.raises(
-        InvalidArgumentError, match=f"`n_trials` must be a whole number of .*0, but got {n}"
+        InvalidArgumentError, match=f"`n_trials` must be a whole number of .*0 or None, but got {n}"
     ):
         make_study().search(n)
 
