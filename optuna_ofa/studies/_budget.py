@@ -63,8 +63,8 @@ class Budget:
         """Note evaluations that this call has added."""
         self._n_added += n_added
 
-    def bar(self, n_evaluated: Callable[[], int]) -> dict[str, int | None]:
+    def bar(self, n_evaluated: Callable[[], int]) -> tuple[int | None, int]:
         """Return total and start of a progress bar, which runs to ``until`` where that is given."""
         if self._until is None:
-            return {"total": self._n_trials, "initial": 0}
-        return {"total": self._until, "initial": min(self._until, n_evaluated())}
+            return self._n_trials, 0
+        return self._until, min(self._until, n_evaluated())

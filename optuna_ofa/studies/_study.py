@@ -153,7 +153,8 @@ class SubnetStudy(TrialStudy):
             self.engine.results()  # reads what is new
             return self.engine.n_evaluated()
 
-        return tqdm(**budget.bar(n_evaluated), unit="subnet", **options)
+        total, initial = budget.bar(n_evaluated)
+        return tqdm(total=total, initial=initial, unit="subnet", **options)
 
     def search_steps(self, budget: Budget, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time, for callers that do something else in between.
