@@ -27,6 +27,7 @@ class PublishedFile:
         licence: SPDX identifier of the repository's licence, or ``"none stated"``.
         description: One line about the file.
         kind: Its use.
+        device: The device that a table was measured on, as its authors call it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PublishedFile:
     licence: str
     description: str
     kind: Literal["table", "accuracy", "images"] = "table"
+    device: str = ""
 
     @property
     def file_name(self) -> str:
@@ -81,6 +83,7 @@ PUBLISHED = (
             sha256=sha256,
             licence="MIT",
             description=f"Samsung Note10 block latencies, MobileNetV3 w1.2 at resolution {r}",
+            device="Samsung Note10",
         )
         for r, sha256 in _NOTE10_SHA256.items()
     ),
@@ -90,6 +93,7 @@ PUBLISHED = (
         sha256="4cd187ee5466802099f502a4d496cbee270a0b21862351722a527dc3a43f85e6",
         licence="Apache-2.0",
         description="Desktop CPU block latencies, MobileNetV3 w1.0 and w1.2, resolutions 96..256",
+        device="Intel Core i7-8700K",
     ),
     PublishedFile(
         name="mobile_trim",
@@ -97,6 +101,7 @@ PUBLISHED = (
         sha256="087e855ea77f9b257e72f3637333a3e0938f6df77f579520f16d057ac45380aa",
         licence="none stated",
         description="Phone block latencies of ProxylessNAS at resolution 224",
+        device="the phone of ProxylessNAS",
     ),
     PublishedFile(
         name="ofa_mbv3_w1.2_accuracy",

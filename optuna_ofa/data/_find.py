@@ -48,7 +48,7 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLa
         return (NetworkLatencyPredictor if fitted else LatencyTable).load(hardware)
     names = _published("table")
     if str(hardware) in names:
-        return LatencyTable.load(fetch(str(hardware)))
+        return _of_device(LatencyTable.load(fetch(str(hardware))), str(hardware))
     packaged = packaged_table(str(hardware), family)
     if packaged is not None:
         return LatencyTable.load(packaged)
@@ -57,6 +57,12 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLa
         f"`hardware` must be a latency table, a file or folder that exists, or one of "
         f"{', '.join(known)}, but got {shown(str(hardware))}{did_you_mean(hardware, known)}"
     )
+
+
+def _of_device(table: LatencyTable, name: str) -> LatencyTable:
+    """Return a published table with the device that it is of, which its file does not name."""
+    device = next(file.device for file in PUBLISHED if file.name == name)
+    return LatencyTable(table.content._replace(metadata={"processor": device}))
 
 
 def default_table(family: Family) -> LatencyTable | NetworkLatencyPredictor:

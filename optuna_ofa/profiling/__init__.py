@@ -3,6 +3,7 @@
 from optuna_ofa.profiling._elsewhere import (
     Elsewhere as Elsewhere,
     elsewhere as elsewhere,
+    is_of_device as is_of_device,
     is_of_table as is_of_table,
 )
 from optuna_ofa.profiling._export import export_profile, table_from_folder

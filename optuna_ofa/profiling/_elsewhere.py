@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from optuna_ofa.predictors import LEAST_MEASURED, Conditions, Predictor, differences, fit_correction
 from optuna_ofa.problem import significant
 from optuna_ofa.profiling._runtimes import RUNTIMES
+from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling.on_device import describe_setup
 from optuna_ofa.space import Family, known_families
 
 Array = NDArray[np.float64]
@@ -93,6 +95,17 @@ def profile_command(conditions: Conditions, setup: Mapping[str, Any], family: Fa
 
 def _unless(flag: str, value: str, default: str) -> list[str]:
     return [flag, value] if value not in ("", default) else []
+
+
+def is_of_device(facts: Mapping[str, Any], settings: MeasurementSettings) -> bool:
+    """Return whether a predictor is for this device, its runtime and these settings.
+
+    Args:
+        facts: What the predictor says of itself.
+        settings: The runtime and its settings.
+    """
+    here = Conditions.of(describe_setup(settings.open_runtime(), settings))
+    return not any(differences(Conditions.of(facts), [here]))
 
 
 def is_of_table(predictor: Predictor | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,17 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.predictors import CostPredictor, PredictionErrors, Predictor, prediction_errors
+from optuna_ofa.predictors import (
+    Conditions,
+    CostPredictor,
+    PredictionErrors,
+    Predictor,
+    facts_of,
+    lowest_of,
+    prediction_errors,
+    recalibrated,
+)
+from optuna_ofa.profiling._elsewhere import Elsewhere, elsewhere, is_of_table
 from optuna_ofa.profiling._latencies import Latencies
 from optuna_ofa.space import other_family
 
@@ -28,11 +39,13 @@ class LatencyReport:
         measurements: The measured latencies.
         predicted_ms: ``(n,)`` predictions by name, multiply-adds among them.
         rows: Figures of each predictor, of multiply-adds, and of measuring again.
+        predictors: The predictors by name.
     """
 
     measurements: Latencies
     predicted_ms: Mapping[str, NDArray[np.float64]]
     rows: tuple[PredictionErrors, ...]
+    predictors: Mapping[str, Predictor]
 
     def __getitem__(self, name: str) -> PredictionErrors:
         """Return the figures of one predictor, of ``"MACs"`` or of ``"measured again"``."""
@@ -40,7 +53,7 @@ class LatencyReport:
 
     def __str__(self) -> str:
         setup = self.measurements.setup
-        title = f"{setup.get('runtime')} on {setup.get('processor')}, {setup.get('clock')} clock"
+        title = f"{Conditions.of(setup)}, {setup.get('clock')} clock"
         title += "; errors are measured minus predicted"
         width = max(len(row.name) for row in self.rows)
         lines = [title, f"{_HEAD[0]:{width}}" + "".join(f"{h:>13}" for h in _HEAD[1:])]
@@ -49,11 +62,61 @@ class LatencyReport:
             f"{row.within_10:13.1f}{row.mpe:+13.2f}{row.kendall:13.3f}{row.spearman:13.3f}"
             for row in self.rows
         ]
+        lines += [*self.notes, *(f"  {remedy}" for remedy in self.remedies)]
         return "\n".join(lines)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The predictors that are for another device than was measured, in sentences."""
+        return tuple(f"{name}: {found.finding}" for name, found in self._elsewhere.items())
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What mends such predictors."""
+        return tuple(dict.fromkeys(r for f in self._elsewhere.values() for r in f.remedies))
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, Elsewhere]:
+        found = {name: self._compared(name, p) for name, p in self.predictors.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def _compared(self, name: str, predictor: Predictor) -> Elsewhere | None:
+        return elsewhere(
+            facts_of(predictor),
+            [self.measurements.setup],
+            self.predicted_ms[name],
+            self.measurements.latency_ms,
+            of_table=is_of_table(predictor),
+            family=self.measurements.space.family,
+            lowest=lowest_of(predictor),
+        )
+
+    def recalibrate(self, name: str | None = None) -> Predictor:
+        """Return a predictor, corrected by what was measured, as `Verification.recalibrate` does.
+
+        Args:
+            name: The predictor; None is the first one.
+
+        Raises:
+            InvalidArgumentError: If there is no predictor of that name.
+        """
+        if name is not None and name not in self.predictors:
+            raise InvalidArgumentError(
+                f"`name` must be one of {', '.join(self.predictors)}, but got {name!r}."
+            )
+        of = self.measurements
+        predictor = next(iter(self.predictors.values())) if name is None else self.predictors[name]
+        setup = {**of.setup, "anchor_ms": of.anchor_ms}
+        return recalibrated(predictor, of.matrix, of.latency_ms, setup=setup)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures, ready for JSON."""
-        return {"setup": dict(self.measurements.setup), "rows": [r._asdict() for r in self.rows]}
+        return {
+            "setup": dict(self.measurements.setup),
+            "rows": [r._asdict() for r in self.rows],
+            "notes": list(self.notes),
+            "remedies": list(self.remedies),
+        }
 
 
 @checked
@@ -97,7 +160,7 @@ def latency_report(
     rows = [prediction_errors(name, values, kept.latency_ms) for name, values in predicted.items()]
     if retest is not None:
         rows.append(prediction_errors(RETEST, retest.latency_ms, kept.latency_ms))
-    return LatencyReport(kept, predicted, tuple(rows))
+    return LatencyReport(kept, predicted, tuple(rows), named)
 
 
 def _require_same(first: Latencies, second: Latencies) -> None:

@@ -19,6 +19,7 @@ from optuna_ofa._arguments import Count, NonNegativeFloat, OutputFile, Positive,
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.evaluation import Loader
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
+from optuna_ofa.predictors import Conditions
 from optuna_ofa.problem import Evaluated, Kind
 from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.storage import make_study, open_storage, open_store
@@ -79,6 +80,12 @@ class SubnetStudy(TrialStudy):
         problem: The problem.
         engine: The search, and all that is known of its trials.
     """
+
+    def __repr__(self) -> str:
+        words = [repr(self.study_name), self.space.family.name, " / ".join(self.problem.objectives)]
+        if "latency_ms" in self.problem.metrics:
+            words.append(f"latency predicted for {Conditions.of(self.problem.facts('latency_ms'))}")
+        return f"SubnetStudy({', '.join(words)})"
 
     # ------------------------------------------------------------------ search
 

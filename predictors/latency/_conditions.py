@@ -10,6 +10,8 @@ UNKNOWN = "unknown processor"
 # the fields of a processor's name, as `processor_name` of the profiling script writes them
 _FIELDS = ("model name", "cpu family", "model", "Model", "Hardware", "CPU implementer", "CPU part")
 _FIELD = re.compile(rf"({'|'.join(_FIELDS)}) (.*?)(?=, (?:{'|'.join(_FIELDS)}) |$)")
+# what runtimes call a device; another word is the name of one, in metadata of users
+_KIND = re.compile(r"(cpu|gpu|cuda|mps|xpu|npu)(:\d+)?", re.IGNORECASE)
 _NAMES = ("model name", "Model", "Hardware")
 _NOISE = re.compile(r"\((?:R|TM|tm)\)|\bCPU\b|@.*$")
 
@@ -42,12 +44,13 @@ class Conditions(NamedTuple):
         """Return those that the metadata of a table or the setup of a measurement name."""
         settings, versions = _mapping(facts.get("settings")), _mapping(facts.get("versions"))
         known = {**facts, **settings}
-        runtime = _text(facts.get("runtime"))
+        runtime, device = _text(facts.get("runtime")), _text(facts.get("device"))
+        named = _text(facts.get("processor")) or ("" if _kind(device) else device)
         return cls(
-            processor=_text(versions.get("gpu")) or _processor(_text(facts.get("processor"))),
+            processor=_text(versions.get("gpu")) or _processor(named),
             runtime=runtime,
             version=_text(versions.get(runtime)),
-            device=_text(known.get("device")),
+            device=_kind(known.get("device")),
             precision=_text(known.get("precision")),
             threads=_count(known.get("threads")),
             batch=_count(known.get("batch")),
@@ -141,6 +144,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _kind(device: object) -> str:
+    return _text(device) if _KIND.fullmatch(_text(device)) else ""
 
 
 def _count(value: object) -> int:

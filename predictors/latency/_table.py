@@ -19,6 +19,7 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
     MissingEntryError,
 )
+from optuna_ofa.predictors.latency._conditions import Conditions
 from optuna_ofa.predictors.latency._dialects import LAYERS
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA, interpolate
 from optuna_ofa.predictors.latency._table_files import (
@@ -71,7 +72,8 @@ class LatencyTable:
             family: The family that the layers belong to.
             resolutions: Input sizes of the networks in pixels.
             latencies: Mean, standard deviation (ms) and number of runs of each layer.
-            metadata: Device, runtime, date and other facts about the measurement (JSON).
+            metadata: Facts about the measurement (JSON): ``processor``, ``runtime``, ``versions``,
+                ``settings``, ``date`` and others. Verifications compare them with what measures.
 
         Raises:
             InvalidArgumentError: If a mean is no finite number that is 0 or positive.
@@ -132,7 +134,7 @@ class LatencyTable:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Facts about the measurement; empty for published tables."""
+        """Facts about the measurement; of a published table the device, where it has a name."""
         return dict(self._content.metadata)
 
     @property
@@ -146,7 +148,8 @@ class LatencyTable:
 
     def __repr__(self) -> str:
         r = self.resolutions
-        return f"LatencyTable({self.dialect}, {len(self)} entries, {r[0]}..{r[-1]} px)"
+        of = Conditions.of(self.metadata)
+        return f"LatencyTable({self.dialect}, {len(self)} entries, {r[0]}..{r[-1]} px, {of})"
 
     # ------------------------------------------------------------------ single layers
 

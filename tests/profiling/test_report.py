@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,66 @@ def test_kernels_that_cannot_vary_are_not_coloured() -> None:
     report = latency_report(Biased(space), measured(truth(space.sample(9, seed=0), space), space))
     assert np.isnan(macs_info(report).kernel).all()
     assert isinstance(plot_macs_latency(report).data[0].marker.color, str)
+
+
+TURIN = {
+    "runtime": "torch",
+    "processor": "cpu family 26, model 2, model name AMD EPYC",
+    "clock": "cpu",
+    "versions": {"torch": "2.14.0"},
+    "settings": {"threads": 1},
+}
+
+
+class OfAnotherDevice(Biased):
+    """Latencies of another processor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metadata = {**TURIN, "processor": "cpu family 25, model 17, model name AMD EPYC"}
+
+
+def report_of(predictor: Predictor, factor: float = 0.5, n: int = 12) -> LatencyReport:
+    of = measured(factor * truth(SPACE.sample(n, seed=0)))
+    return latency_report({"ours": predictor}, dataclasses.replace(of, setup=TURIN))
+
+
+def test_a_report_says_that_predictions_are_of_another_processor() -> None:
+    report = report_of(OfAnotherDevice())
+    (note,) = report.notes
+    assert note.startswith(
+        "ours: predictor of another processor (AMD EPYC family 25 model 17, measured on AMD EPYC "
+        "family 26 model 2): measured times are 0.48 of predicted, after correction MAPE"
+    )
+    assert str(report).splitlines()[0] == (
+        "AMD EPYC family 26 model 2, torch 2.14.0, cpu clock; errors are measured minus predicted"
+    )
+    assert str(report).endswith("\n  ".join([note, *report.remedies]))
+    assert report.remedies[-1].endswith(
+        "`optuna-ofa profile --supernet ofa_mbv3_w1.0 --runtime torch --out here.json`"
+    )
+    assert report.to_dict()["notes"] == [note]
+
+
+def test_a_report_of_the_same_device_has_no_notes() -> None:
+    same = OfAnotherDevice()
+    same.metadata = TURIN
+    report = report_of(same)
+    assert (report.notes, report.remedies) == ((), ())
+
+
+def test_a_report_of_a_predictor_without_metadata_has_an_unknown_processor() -> None:
+    (note,) = report_of(Biased()).notes
+    assert "predictor of an unknown processor (measured on AMD EPYC family 26 model 2)" in note
+
+
+def test_a_report_corrects_its_predictor() -> None:
+    report = report_of(OfAnotherDevice())
+    corrected = report.recalibrate()
+    again = latency_report({"ours": corrected}, report.measurements)
+    assert again.notes == ()
+    others = again.predicted_ms["ours"][1:] / report.measurements.latency_ms[1:]
+    assert others == pytest.approx(1.0, abs=0.02)  # the first one is far too low
+    assert corrected.metadata["recalibrated"]["n_subnets"] == 12  # type: ignore[attr-defined]
+    with pytest.raises(InvalidArgumentError, match="`name` must be one of ours, but got 'x'"):
+        report.recalibrate("x")

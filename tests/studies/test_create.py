@@ -259,7 +259,9 @@ class TestFinding:
             "accuracy": shared_data / ACCURACY,
             argument: name,
         }
-        optuna_ofa.study("ofa_mbv3_w1.2", **arguments)
+        study = optuna_ofa.study("ofa_mbv3_w1.2", **arguments)
+        of = "Samsung Note10" if argument == "hardware" else "unknown processor"
+        assert f"latency predicted for {of})" in repr(study)
         assert fetched == [name]
 
     def test_the_published_predictor_is_the_default(

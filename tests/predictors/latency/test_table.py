@@ -59,7 +59,7 @@ def test_describes_itself(table: LatencyTable) -> None:
     assert (table.dialect, table.resolutions) == ("layers", (128, 224))
     assert table.metadata == {"device": "this one"}
     assert table.family == get_family("ofa_resnet50")
-    assert repr(table) == f"LatencyTable(layers, {len(table)} entries, 128..224 px)"
+    assert repr(table) == f"LatencyTable(layers, {len(table)} entries, 128..224 px, this one)"
 
 
 def test_predicts_the_sum_of_the_means(table: LatencyTable) -> None:
