@@ -2,12 +2,13 @@
 
     python examples/train_supernet.py --steps 6000 --out runs/fashion.pth
     python examples/package_fashion.py runs/fashion.pth optuna_ofa/data
+    python examples/package_images.py optuna_ofa/data
     python -m optuna_ofa profile --supernet ofa_mbv3_fashion --runtime torch \
         --out optuna_ofa/data/ofa_mbv3_fashion.cpu-torch.latency.json
 
 Subnets of every size are evaluated on one half of the test images, and an accuracy predictor is
-fitted to them; the other half is for those who measure what a search finds. Prints what
-`optuna_ofa/data/README.md` says of them.
+fitted to them; the other half is for those who measure what a search finds, and 2,000 images of it
+come with the package. Prints what `optuna_ofa/data/README.md` says of them.
 """
 
 from __future__ import annotations
@@ -94,7 +95,12 @@ def main() -> None:
     print(f"subnets that were held out: {scores}")
 
     stem = arguments.folder / FAMILY
-    metadata = {"n_images": int(found.n_images[0]), "held_out": {"splits": [scores]}, **found.setup}
+    metadata = {
+        "n_images": int(found.n_images[0]),
+        "fitted_on": "test images 0, 2, 4, ...",
+        "held_out": {"splits": [scores]},
+        **found.setup,
+    }
     predictor = AccuracyPredictor.fit(space, found.matrix, found.top1, metadata=metadata)
     predictor.save(f"{stem}.accuracy.json")
     save_supernet(supernet, f"{stem}.pth")

@@ -15,6 +15,7 @@ import optuna
 import pytest
 import torch
 
+import optuna_ofa
 from optuna_ofa import (
     AccuracyPredictor,
     SearchSpace,
@@ -29,6 +30,7 @@ from optuna_ofa.deployment import load_exported, read_metadata
 from optuna_ofa.space import mobilenet_v3_small_images
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+IMAGES = "ofa_mbv3_fashion.images.npz"
 
 
 Run = Callable[..., str]
@@ -309,6 +311,19 @@ def test_package_fashion_writes_what_the_package_reads(run: Run, tmp_path: Path)
     assert {path.name for path in folder.iterdir()} == names
     space = SearchSpace("ofa_mbv3_fashion")
     assert AccuracyPredictor.load(folder / "ofa_mbv3_fashion.accuracy.json").space == space
+
+
+def test_package_images_makes_the_packaged_images(run: Run, tmp_path: Path) -> None:
+    if not DEBIAN.is_dir():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    assert "500 training and 2,000 test images" in run("package_images.py", tmp_path)
+    with (
+        np.load(tmp_path / IMAGES) as made,
+        np.load(Path(optuna_ofa.data.__file__).with_name(IMAGES)) as packaged,
+    ):
+        assert made.files == packaged.files
+        for name in made.files:
+            np.testing.assert_array_equal(made[name], packaged[name])
 
 
 def test_every_example_is_run_here() -> None:

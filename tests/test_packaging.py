@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = (".json", ".csv", ".pth")
+DATA = (".json", ".csv", ".npz", ".pth")
 VERSIONS = ROOT / "docs" / "versions.md"
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # What the extras install, by the names under which it is imported.

@@ -38,8 +38,8 @@ class ImageData(NamedTuple):
     """Images and class indices to train on, and others to test on.
 
     Args:
-        train: 60,000 pairs of an image, ``(1, 28, 28)`` float32, and its class, int64.
-        test: 10,000 such pairs.
+        train: Pairs of an image, ``(1, 28, 28)`` float32, and its class, int64.
+        test: Such pairs.
     """
 
     train: TensorDataset
@@ -82,7 +82,8 @@ def fashion_mnist(
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Returns:
-        Training and test data.
+        60,000 images to train on and 10,000 to test on. `packaged_images` has some of them without
+        any file.
 
     Raises:
         FormatError: If ``root`` lacks a file, or one is damaged or not the one that was published.
@@ -107,6 +108,11 @@ def _folder(progress: bool | None) -> Path:
 def _read(folder: Path, part: str) -> TensorDataset:
     images = _array(folder, f"{part}-images-idx3-ubyte", 3)
     labels = _array(folder, f"{part}-labels-idx1-ubyte", 1)
+    return normalized(images, labels)
+
+
+def normalized(images: Tensor, labels: Tensor) -> TensorDataset:
+    """Return ``(n, size, size)`` and ``(n,)`` unsigned bytes as images and class indices."""
     pixels = images[:, None].float().div_(255).sub_(MEAN).div_(STD)
     return TensorDataset(pixels, labels.long())
 

@@ -1,7 +1,7 @@
 """Files that come with the package.
 
-Their names are ``FAMILY.accuracy.json``, ``FAMILY.DEVICE.latency.json`` and, for
-a supernet that the package trained itself, ``FAMILY.pth`` and ``FAMILY.measured.csv``.
+Their names are ``FAMILY.accuracy.json``, ``FAMILY.DEVICE.latency.json`` and, for a supernet that
+the package trained itself, ``FAMILY.pth``, ``FAMILY.measured.csv`` and ``FAMILY.images.npz``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
+from optuna_ofa.data._fashion_mnist import ImageData, normalized
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace, known_families
 from optuna_ofa.supernet import Supernet, load_supernet
@@ -66,6 +68,31 @@ def packaged_accuracies(
     genes = [gene.name for gene in SearchSpace(name).genes]
     matrix = np.array([[row[gene] for gene in genes] for row in rows], dtype=np.int16)
     return matrix, np.array([row["top1"] for row in rows], dtype=float)
+
+
+@checked
+def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
+    """Return images for a supernet that comes with the package, without a download.
+
+    They measure what a search has found: neither the weights nor the accuracy predictor of the
+    package were fitted to the test images.
+
+    Args:
+        name: Name of the family.
+
+    Returns:
+        500 training images, with which batch normalisation is recalibrated, and 2,000 test images
+        of Fashion-MNIST, normalised as `fashion_mnist` does, the same number of each class.
+
+    Raises:
+        InvalidArgumentError: If none of that name comes with the package.
+    """
+    with np.load(_own(name, ".images.npz")) as file:
+        train, test = (
+            normalized(*(torch.from_numpy(file[f"{part}_{kind}"]) for kind in ("images", "labels")))
+            for part in ("train", "test")
+        )
+    return ImageData(train, test)
 
 
 def _own(name: str, ending: str) -> Path:
