@@ -15,7 +15,7 @@ import numpy as np
 import optuna
 
 import optuna_ofa
-from optuna_ofa import Fleet
+from optuna_ofa.fleets import Fleet
 from optuna_ofa.fronts._pareto import hypervolume
 
 FAMILY = "ofa_mbv3_w1.2"

@@ -19,10 +19,11 @@ from ._downloads import fetch
 from ._published import published
 from .evaluation import EvaluationSettings, evaluate
 from .exceptions import InvalidArgumentError, OptunaOFAError
-from .fleets import Fleet, fleet
+from .fleets import fleet
 from .fronts import Front, FrontPoint
 from .measurements import read_measurements
 from .predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
+from .problem import Metric
 from .profiling import MeasurementSettings, export_profile, latency_report, measure, profile
 from .space import SearchSpace, Subnet, families, get_family
 from .studies import SubnetStudy, study
@@ -35,7 +36,6 @@ __all__ = [
     "AccuracyMeter",
     "AccuracyPredictor",
     "EvaluationSettings",
-    "Fleet",
     "Front",
     "FrontPoint",
     "InvalidArgumentError",
@@ -43,6 +43,7 @@ __all__ = [
     "LatencyPredictor",
     "LatencyTable",
     "MeasurementSettings",
+    "Metric",
     "NetworkLatencyPredictor",
     "OptunaOFAError",
     "SearchSpace",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._arguments import Text, checked
+from optuna_ofa._arguments import Text, argument_called, checked
 from optuna_ofa._plausible import numbers
 from optuna_ofa._rules import Instead
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
@@ -104,16 +104,28 @@ class FunctionPredictor(Predictor):
             return "subnet"
         except Exception as error:
             raise InvalidArgumentError(
-                f"`{_name(self.function)}` must be a function that predicts {self.metric} of a "
-                f"subnet or of a matrix, but raised {_words(of_matrix)} for a matrix and "
+                f"`function` must predict {self.metric} of a subnet or of a matrix, but "
+                f"{_name(self.function)} raised {_words(of_matrix)} for a matrix and "
                 f"{_words(error)} for a subnet; annotate its first parameter with Subnet or "
                 f"np.ndarray to say which it takes."
             ) from error
 
 
-def as_predictor(metric: str, source: Any, space: SearchSpace) -> Any:
-    """Return the predictor of a function; everything else as it is."""
-    return FunctionPredictor(metric, source, space) if _is_function(source) else source
+def as_predictor(
+    metric: str, source: PredictorSource, space: SearchSpace, argument: str
+) -> Predictor:
+    """Return the predictor of a function on a space, and a predictor as it is.
+
+    Args:
+        metric: Name of the predicted quantity.
+        source: The function or predictor.
+        space: The space.
+        argument: The argument that it was given as, for the message of an error.
+    """
+    if isinstance(source, Predictor):
+        return source
+    with argument_called(argument, "function"):
+        return FunctionPredictor(metric, source, space)
 
 
 def _annotated(function: Callable[[Any], Any]) -> Takes | None:
@@ -139,7 +151,7 @@ def _name(function: Callable[[Any], Any]) -> str:
 
 
 def _shown(returned: Any, values: NDArray[np.float64]) -> str:
-    if values.size:
+    if values.size > 1:
         bad = values[~np.isfinite(values)]
         return f"{bad[0]} among {len(values)}" if len(bad) else f"{len(values)} numbers"
     return f"{returned!r:.200}"

@@ -17,10 +17,14 @@ class MissingPredictor(Predictor):
         metric: What it would predict.
         space: The study's space.
         reason: The message of the error: what is missing, and how to give it.
+        is_measured: Whether the metric is only measured, so that it has no predictor anywhere.
     """
 
-    def __init__(self, metric: str, space: SearchSpace, reason: str) -> None:
-        self.metric, self.space, self.reason = metric, space, reason
+    def __init__(
+        self, metric: str, space: SearchSpace, reason: str, *, is_measured: bool = False
+    ) -> None:
+        self.metric, self.space = metric, space
+        self.reason, self.is_measured = reason, is_measured
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Refuse to predict.

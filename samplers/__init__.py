@@ -4,7 +4,10 @@ from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler
 from optuna_ofa.samplers._nsgaii_sampler import NSGAIISampler
 from optuna_ofa.samplers._predictor_estimates import PredictorEstimator as PredictorEstimator
 from optuna_ofa.samplers._subnet_sampler import NothingLeftError as NothingLeftError, SubnetSampler
-from optuna_ofa.samplers._surrogate_sampler import SurrogateSampler
+from optuna_ofa.samplers._surrogate_sampler import (
+    N_STARTUP_TRIALS as N_STARTUP_TRIALS,
+    SurrogateSampler,
+)
 from optuna_ofa.samplers.evolution._breeding import (
     Breeding,
     Mating as Mating,

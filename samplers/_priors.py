@@ -56,4 +56,5 @@ class ExcessPrior:
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n,)`` predictions."""
         problem, at = self.problem, [*self.problem.constraints].index(self.name)
-        return np.asarray(problem.evaluate(matrix).excess[:, at] / problem.scales[at])
+        excess = problem.excess(self.name, problem.predict(self.name, matrix))
+        return np.asarray(excess / problem.scales[at])

@@ -221,8 +221,9 @@ class SubnetSampler(BaseSampler, abc.ABC):
         own = problem.excess_of(values)
         row = self.genotype(trial)
         if row is not None and not problem.constraints.keys() <= own.keys() | excess.keys():
-            predicted = problem.try_evaluate(row).predicted.excess
-            own = {**dict(zip(problem.constraints, *predicted.tolist(), strict=True)), **own}
+            for predicted in problem.try_evaluate(row).predicted.excess.tolist():
+                known = dict(zip(problem.constraints, predicted, strict=True))
+                own = {**{name: x for name, x in known.items() if x == x}, **own}
         return {name: x for name, x in own.items() if name not in excess}
 
     def orientation_in(self, study: Study) -> Orientation:

@@ -70,8 +70,9 @@ class SurrogateSampler(SubnetSampler):
             half of those that follow.
         pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those that are
             exported already; None is the whole space.
-        problem: The problem whose predictors are corrected, those of its constraints too; not
-            together with ``priors``. `optuna_ofa.study` gives its own with ``learn=True``.
+        problem: The problem whose predictors are corrected, those of its constraints too; what is
+            only measured is learnt from measurements alone. Not together with ``priors``.
+            `optuna_ofa.study` gives its own with ``learn=True``.
         seed: Seed of all random choices; workers of one study need different ones or None.
 
     Raises:
@@ -101,7 +102,10 @@ class SurrogateSampler(SubnetSampler):
                 raise InvalidArgumentError(
                     f"`priors` must be None with a `problem`, but got {priors}."
                 )
-            priors = [problem.predictors[metric] for metric in problem.objectives]
+            priors = [
+                None if metric in problem.measured_only else problem.predictors[metric]
+                for metric in problem.objectives
+            ]
         for prior in priors or ():
             if prior is not None:
                 prior.require(space)
@@ -192,7 +196,7 @@ class SurrogateSampler(SubnetSampler):
 
     def _constraint_prior(self, name: str) -> Prior | None:
         problem = self._problem
-        if problem is None or name not in problem.constraints:
+        if problem is None or name not in problem.constraints or name in problem.measured_only:
             return None
         return ExcessPrior(problem, name)
 

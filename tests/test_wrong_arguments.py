@@ -33,7 +33,13 @@ from optuna_ofa import (
 from optuna_ofa.data import packaged_supernet, packaged_table, table_names
 from optuna_ofa.deployment import SubnetSwitcher, figures_of
 from optuna_ofa.fronts import Front, nondominated
-from optuna_ofa.predictors import ConfidenceBound, CostPredictor, Entry, merge_tables
+from optuna_ofa.predictors import (
+    ConfidenceBound,
+    CostPredictor,
+    Entry,
+    FunctionPredictor,
+    merge_tables,
+)
 from optuna_ofa.samplers import (
     Breeding,
     Constant,
@@ -70,6 +76,7 @@ MATRIX = SPACE.sample(30, seed=0)
 TABLE = LatencyTable.load(packaged_table(table_names(FAMILY)[0], FAMILY) or "")
 LATENCY = LatencyPredictor(table=TABLE, space=SPACE)
 ACCURACY = AccuracyPredictor.fit(SPACE, MATRIX, np.linspace(60, 70, 30))
+MACS = CostPredictor("n_macs", SPACE).predict
 IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 POINT = FrontPoint(SUBNET, {"top1": 70.0, "latency_ms": 1.0}, {}, "predicted", 0)
 FRONT = Front([POINT], ["top1", "latency_ms"])
@@ -110,7 +117,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"subnet": SUBNET, "n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 1},
     ),
     "Front.best": (FRONT.best, {"latency_ms": 5.0, "top1": 1.0}),
-    "Front.modes": (FRONT.modes, {"limits": {"low": 5.0}}),
+    "Front.modes": (FRONT.modes, {"limits": {"low": 5.0}, "metric": "latency_ms"}),
+    "FunctionPredictor": (
+        FunctionPredictor,
+        {"metric": "energy_mj", "function": MACS, "space": SPACE, "takes": None},
+    ),
     "Growing": (Growing, {"share": 0.1, "smallest": 3, "largest": 30, "first": 3}),
     "LatencyMeter": (
         LatencyMeter,
@@ -146,6 +157,13 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"space": SPACE, "population_size": 9, "n_candidates": 9, "restarts": None, "seed": 0},
     ),
     "NSGAIISampler": (NSGAIISampler, {"space": SPACE, "population_size": 9, "seed": 0}),
+    "Metric": (
+        optuna_ofa.Metric,
+        {
+            "name": "energy_mj", "unit": "mJ", "direction": "minimize", "title": "Energy",
+            "predictor": None,
+        },
+    ),
     "NetworkLatencyPredictor.load": (NetworkLatencyPredictor.load, {"path": "a.json"}),
     "Phase": (Phase, {"name": "a", "n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 1}),
     "ProgressiveShrinking": (
@@ -229,6 +247,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         optuna_ofa.study,
         {
             "space": SPACE, "hardware": TABLE, "accuracy": ACCURACY, "constraints": {},
+            "predictors": (),
             "objectives": ("top1", "latency_ms"), "storage": None, "study_name": "x",
             "load_if_exists": False, "sampler": None, "seed": 0, "learn": False, "caution": 0.0,
             "keep": "all",

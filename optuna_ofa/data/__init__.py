@@ -3,12 +3,13 @@
 from optuna_ofa.data._fashion_mnist import ImageData as ImageData, fashion_mnist, halves
 from optuna_ofa.data._find import (
     AccuracySource as AccuracySource,
+    Found as Found,
     HardwareSource as HardwareSource,
     covered_space as covered_space,
     family_of as family_of,
     find_accuracy as find_accuracy,
     find_hardware as find_hardware,
-    latency_predictor as latency_predictor,
+    predictor_on as predictor_on,
 )
 from optuna_ofa.data._packaged import (
     default_table_name as default_table_name,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from optuna_ofa._arguments import argument_called
 from optuna_ofa._downloads import fetch
@@ -25,12 +26,15 @@ from optuna_ofa.predictors import (
     LatencyTable,
     NetworkLatencyPredictor,
     Predictor,
+    PredictorSource,
+    as_predictor,
 )
 from optuna_ofa.space import Family, SearchSpace, find_family
 
 _logger = logging.getLogger(__name__)
-HardwareSource = str | Path | LatencyTable | Predictor
-AccuracySource = str | Path | Predictor
+HardwareSource = str | Path | LatencyTable | PredictorSource
+AccuracySource = str | Path | PredictorSource
+Found = LatencyTable | Predictor | Callable[[Any], Any]  # functions wait for the space
 
 
 def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLatencyPredictor:
@@ -80,8 +84,8 @@ def default_table(family: Family) -> LatencyTable | NetworkLatencyPredictor:
     return find_table(name, family)
 
 
-def find_hardware(hardware: HardwareSource | None, family: Family) -> LatencyTable | Predictor:
-    """Return the table or predictor of a device; None is the packaged table of the family.
+def find_hardware(hardware: HardwareSource | None, family: Family) -> Found:
+    """Return what predicts for a device; None is the packaged table of the family.
 
     Raises:
         InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
@@ -101,15 +105,15 @@ def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
     return find_family(space, "space")
 
 
-def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
-    """Return an accuracy predictor by path or name; None is the family's default.
+def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
+    """Return what predicts accuracy by path or name; None is the family's default.
 
     Raises:
         InvalidArgumentError: If there is none of that name, or no default.
         DownloadError: If a published one cannot be fetched.
         FamilyMismatchError: If it is for another family.
     """
-    if isinstance(accuracy, Predictor):
+    if accuracy is not None and not isinstance(accuracy, str | Path):
         return accuracy
     if accuracy is None:
         packaged = packaged_accuracy(family)
@@ -133,7 +137,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Predictor:
     )
 
 
-def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> SearchSpace:
+def covered_space(family: Family, found: Iterable[Found]) -> SearchSpace:
     """Return the space of a family with the resolutions that everything covers.
 
     Raises:
@@ -143,7 +147,8 @@ def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> 
     for source in found:
         if isinstance(source, LatencyTable):
             covered &= set(source.covered(family.resolutions))
-        elif source.space.family == family:  # others are refused when the problem is made
+        elif isinstance(source, Predictor) and source.space.family == family:
+            # others are refused when the problem is made, and functions cover everything
             covered &= set(source.space.resolutions)
     if not covered:
         raise InvalidArgumentError(
@@ -155,11 +160,16 @@ def covered_space(family: Family, found: Iterable[LatencyTable | Predictor]) -> 
     return SearchSpace(family, resolution=covered)
 
 
-def latency_predictor(hardware: LatencyTable | Predictor, space: SearchSpace) -> Predictor:
-    """Return the predictor of a table on a space, or the user's own."""
-    if isinstance(hardware, LatencyTable):
-        return LatencyPredictor(table=hardware, space=space)
-    return hardware
+def predictor_on(space: SearchSpace, metric: str, found: Found) -> Predictor:
+    """Return the predictor of a table or function on a space, or the user's own.
+
+    Raises:
+        InvalidArgumentError: If a function takes neither a subnet nor a matrix.
+    """
+    if isinstance(found, LatencyTable):
+        return LatencyPredictor(table=found, space=space)
+    argument = "accuracy" if metric == "top1" else "hardware"
+    return as_predictor(metric, found, space, argument)
 
 
 def _published(kind: str) -> list[str]:

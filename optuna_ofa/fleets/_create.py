@@ -19,11 +19,12 @@ from optuna_ofa.data import (
     family_of,
     find_accuracy,
     find_hardware,
+    predictor_on,
 )
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._fleet import Fleet
 from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
-from optuna_ofa.problem import Keep
+from optuna_ofa.problem import Keep, Metric, known_metrics
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import open_storage, storage_errors
 from optuna_ofa.studies import study
@@ -38,7 +39,8 @@ def fleet(
     *,
     hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource],
     accuracy: AccuracySource | None = None,
-    objectives: Sequence[str] = ("top1", "latency_ms"),
+    predictors: Sequence[Metric] | Mapping[str, Sequence[Metric]] = (),
+    objectives: Sequence[str | Metric] = ("top1", "latency_ms"),
     constraints: Mapping[str, Bound] | None = None,
     storage: StorageUrl | BaseStorage | None = None,
     name: Text | None = None,
@@ -56,6 +58,8 @@ def fleet(
         hardware: The devices by name, each as in `optuna_ofa.study`; or a sequence of names and
             paths, which are then called what they are, files without their ending.
         accuracy: As in `optuna_ofa.study`.
+        predictors: Metrics of your own as in `optuna_ofa.study`, the same for all devices, or by
+            device: the same metrics with other predictors.
         objectives: As in `optuna_ofa.study`.
         constraints: As in `optuna_ofa.study`; instead of a number a bound may be a mapping with
             numbers for some devices: ``{"latency_ms": {"note10": 30, "laptop": 12}}``.
@@ -78,16 +82,21 @@ def fleet(
     """
     space = space.family if isinstance(space, Supernet) else space
     family = family_of(space)
-    metrics = {*objectives, *(constraints or {})}
+    metrics = {*(of.name if isinstance(of, Metric) else of for of in objectives)}
+    metrics |= {*(constraints or {})}
     devices = {
         device: find_hardware(of, family) if "latency_ms" in metrics else of
         for device, of in _named(hardware).items()
     }
     bounds = _bounds(list(devices), constraints or {})
-    shared = SharedPredictor(find_accuracy(accuracy, family)) if "top1" in metrics else None
+    own = _of_devices(list(devices), predictors)
+    found = find_accuracy(accuracy, family) if "top1" in metrics else None
     if not isinstance(space, SearchSpace):
-        sources = [of for of in devices.values() if isinstance(of, LatencyTable | Predictor)]
-        space = covered_space(family, [*sources, *([] if shared is None else [shared])])
+        sources = [of for of in devices.values() if not isinstance(of, str | Path)]
+        sources += [] if found is None else [found]
+        sources += [of.predictor for some in own.values() for of in some if of.predictor]
+        space = covered_space(family, sources)
+    shared = None if found is None else SharedPredictor(predictor_on(space, "top1", found))
     name = f"no-name-{uuid.uuid4()}" if name is None else name
     store = open_storage(storage)
     if not load_if_exists:
@@ -98,6 +107,7 @@ def fleet(
             space,
             hardware=of,
             accuracy=shared,
+            predictors=own[device],
             objectives=objectives,
             constraints=bounds[device],
             storage=store,
@@ -146,6 +156,26 @@ def _name(hardware: HardwareSource) -> str:
     path = Path(hardware)
     is_file, is_folder = os.path.isfile(path), os.path.isdir(path)
     return path.stem if is_file else path.name if is_folder else str(hardware)
+
+
+def _of_devices(
+    devices: Sequence[str], predictors: Sequence[Metric] | Mapping[str, Sequence[Metric]]
+) -> dict[str, list[Metric]]:
+    """Return the user's own metrics of each device.
+
+    Raises:
+        InvalidArgumentError: If they are not given for exactly the devices, or differ.
+    """
+    if not isinstance(predictors, Mapping):
+        return {device: list(predictors) for device in devices}
+    if set(predictors) != set(devices):
+        raise InvalidArgumentError(
+            f"`predictors` must be of the devices {', '.join(devices)}, but got "
+            f"{', '.join(predictors) or 'none'}."
+        )
+    own = {device: list(predictors[device]) for device in devices}
+    known_metrics([metric for some in own.values() for metric in some])
+    return own
 
 
 def _bounds(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Annotated, Any, overload
 
 import numpy as np
 
-from optuna_ofa._arguments import Percent, PositiveFloat, checked
+from optuna_ofa._arguments import Percent, PositiveFloat, Text, check_argument, checked
 from optuna_ofa._plausible import warn_fractions
+from optuna_ofa._rules import Instead
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.problem import METRICS, Metric, Orientation, preferred
 from optuna_ofa.space import Subnet
+
+_LIMITS = {"top1": Percent}  # of other built-in metrics they are positive
+_ANY = Instead("anything", lambda _: True)  # until it is known of which metric
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class Front(Sequence[FrontPoint]):
     @checked
     def best(
         self,
+        /,
         *,
         latency_ms: PositiveFloat | None = None,
         n_macs: PositiveFloat | None = None,
@@ -140,11 +145,13 @@ class Front(Sequence[FrontPoint]):
         moved_mb: PositiveFloat | None = None,
         peak_memory_mb: PositiveFloat | None = None,
         top1: Percent | None = None,
+        **own: float | None,
     ) -> FrontPoint:
         """Return the best point within limits: the most accurate, whatever the order of objectives.
 
         Where accuracy is no objective, or alone is limited, it is the fastest; without latency the
-        one with the lowest cost, in the order of these arguments.
+        one with the lowest cost, in the order of these arguments. Metrics of your own come after
+        these, but those that are maximised come before all costs.
 
         Args:
             latency_ms: Upper limit in milliseconds.
@@ -153,10 +160,12 @@ class Front(Sequence[FrontPoint]):
             moved_mb: Upper limit of memory traffic in 10^6 bytes.
             peak_memory_mb: Upper limit of activations at once in 10^6 bytes.
             top1: Lower limit in percent.
+            own: Limits of metrics of your own, by their names: upper ones, and lower ones of
+                those that are maximised.
 
         Raises:
             EmptyFrontError: If no point is within the limits; names the nearest one.
-            InvalidArgumentError: If a limit is of a metric that is no objective.
+            InvalidArgumentError: If a limit is of a metric that is no objective, or no number.
 
         Warns:
             ImplausibleValueWarning: ``top1`` is probably a fraction.
@@ -168,14 +177,21 @@ class Front(Sequence[FrontPoint]):
             "moved_mb": moved_mb,
             "peak_memory_mb": peak_memory_mb,
             "top1": top1,
+            **own,
         }
         limits = {name: limit for name, limit in given.items() if limit is not None}
         for name, limit in limits.items():
+            if name not in self.objectives and name in own:
+                raise InvalidArgumentError(
+                    f"`{name}` must be one of the objectives {', '.join(self.objectives)}, but "
+                    f"got {name}={limit}."
+                )
             if name not in self.objectives:
                 raise InvalidArgumentError(
                     f"`{name}` must be None, because the objectives are "
                     f"{', '.join(self.objectives)}, but got {limit}."
                 )
+            check_argument(name, limit, float)
             warn_fractions(name, limit, f"`{name}`")
         inside = [p for p in self if all(self._excess(p, n, v) <= 0 for n, v in limits.items())]
         if not inside:
@@ -211,24 +227,29 @@ class Front(Sequence[FrontPoint]):
         return find_knee(self, self.metrics)
 
     @checked
-    def modes(self, limits: Mapping[str, PositiveFloat]) -> dict[str, FrontPoint]:
-        """Return the best point for each of several latency limits, such as states of a battery.
+    def modes(
+        self, limits: Mapping[str, Annotated[float, _ANY]], *, metric: Text = "latency_ms"
+    ) -> dict[str, FrontPoint]:
+        """Return the best point for each of several limits, such as states of a battery.
 
         ``front.modes({"full": 40, "saver": 20, "low": 12})`` gives subnets of one supernet, which
         a `SubnetSwitcher` holds together. Several modes may get the same subnet.
 
         Args:
-            limits: Upper limit in milliseconds of each mode, by its name.
+            limits: Limit of each mode, by its name: an upper one, such as milliseconds, or a
+                lower one of a metric that is maximised.
+            metric: The objective that is limited.
 
         Returns:
-            A point for each mode, in the order of ``limits``; each is ``best(latency_ms=limit)``.
+            A point for each mode, in the order of ``limits``; each is ``best(latency_ms=limit)``,
+            or that of the other metric.
 
         Raises:
             EmptyFrontError: If no point is within a limit; names the mode and the nearest point.
-            InvalidArgumentError: If there is no mode, a limit is not positive, or latency is no
-                objective.
+            InvalidArgumentError: If there is no mode, a limit is none that the metric can have, or
+                the metric is no objective.
         """
-        return find_modes(self, limits)
+        return find_modes(self, limits, metric)
 
     def _excess(self, point: FrontPoint, name: str, limit: float) -> float:
         """Return the excess of a point over a limit, relative to it; at most 0 inside."""
@@ -260,14 +281,21 @@ def find_knee(points: Sequence[FrontPoint], metrics: Mapping[str, Metric]) -> Fr
     return points[int(sums.argmin())]
 
 
-def find_modes(front: Front, limits: Mapping[str, float]) -> dict[str, FrontPoint]:
+def find_modes(front: Front, limits: Mapping[str, float], metric: str) -> dict[str, FrontPoint]:
     """See `Front.modes`."""
     if not limits:
         raise InvalidArgumentError("`limits` must have at least one mode, but is empty.")
+    if metric not in front.objectives and metric not in METRICS:
+        raise InvalidArgumentError(
+            f"`metric` must be one of the objectives {', '.join(front.objectives)}, but got "
+            f"{metric!r}."
+        )
     modes = {}
+    rule = _LIMITS.get(metric, PositiveFloat) if metric in METRICS else float
     for mode, limit in limits.items():
+        check_argument(f"limits[{mode!r}]", limit, rule)
         try:
-            modes[mode] = front.best(latency_ms=limit)
+            modes[mode] = front.best(**{metric: limit})
         except EmptyFrontError as error:
             raise EmptyFrontError(f"There is no subnet for mode {mode!r}: {error}") from error
     return modes

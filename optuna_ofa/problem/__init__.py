@@ -20,7 +20,7 @@ from optuna_ofa.problem._partial import (
     in_parts as in_parts,
     warn_failed as warn_failed,
 )
-from optuna_ofa.problem._problem import Attempt as Attempt, Problem
+from optuna_ofa.problem._problem import Attempt as Attempt, Problem, known_metrics as known_metrics
 from optuna_ofa.problem._told import (
     require_in_order as require_in_order,
     require_measured as require_measured,

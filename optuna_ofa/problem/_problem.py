@@ -87,18 +87,20 @@ class Problem:
         names = [of.name if isinstance(of, Metric) else of for of in objectives]
         _check_names(names, constraints, known)
         used = dict.fromkeys((*names, *constraints))
-        given = {m: known[m].predictor for m in used if known[m].predictor is not None}
+        given = {m: of for m in used if (of := known[m].predictor) is not None}
         sources = {**predictors, **given}
         self.space = space
         self.objectives = tuple(names)
         self.constraints = {name: float(bound) for name, bound in constraints.items()}
         self.metrics: dict[str, Metric] = {m: known[m].described() for m in used}
         self.predictors: dict[str, Predictor] = {
-            m: as_predictor(m, source, space) for m, source in sources.items()
+            m: as_predictor(m, source, space, "predictors") for m, source in sources.items()
         }
         for name, metric in self.metrics.items():
             if name not in self.predictors and not metric.is_built_in:
-                self.predictors[name] = MissingPredictor(name, space, _measured_only(name))
+                self.predictors[name] = MissingPredictor(
+                    name, space, _measured_only(name), is_measured=True
+                )
             _check_predictor(metric, self.predictors.get(name), space)
 
     @property
@@ -112,18 +114,28 @@ class Problem:
         return {name: self.metrics[name] for name in self.objectives}
 
     @property
-    def unpredicted(self) -> tuple[str, ...]:
-        """The names of the metrics that nothing predicts."""
-        return tuple(m for m in self.metrics if isinstance(self.predictors[m], MissingPredictor))
+    def measured_only(self) -> tuple[str, ...]:
+        """The names of the metrics that are measured, and never predicted."""
+        missing = self._missing.items()
+        return tuple(name for name, predictor in missing if predictor.is_measured)
 
-    def require_predictors(self) -> None:
+    @property
+    def _missing(self) -> dict[str, MissingPredictor]:
+        found = {name: self.predictors[name] for name in self.metrics}
+        return {name: p for name, p in found.items() if isinstance(p, MissingPredictor)}
+
+    def require_predictors(self, *, but_measured: bool = False) -> None:
         """Refuse to go on without a predictor for each metric.
+
+        Args:
+            but_measured: Whether metrics that are only measured need none.
 
         Raises:
             InvalidArgumentError: With the first metric that has none, and why.
         """
-        for name in self.unpredicted:
-            self.predictors[name].predict(self.space.to_matrix([self.space.smallest()]))
+        for predictor in self._missing.values():
+            if not (but_measured and predictor.is_measured):
+                raise InvalidArgumentError(predictor.reason)
 
     @property
     def signs(self) -> NDArray[np.float64]:
@@ -148,11 +160,12 @@ class Problem:
         """Predict a batch of genotypes.
 
         Standard deviations are left out, because few of many subnets need them; see `named`.
+        Of metrics that are only measured the values are NaN.
 
         Raises:
             PredictionError: If a prediction is not a finite number; says whose and of what.
         """
-        columns = {m: self._predict(m, matrix) for m in self.metrics}
+        columns = {m: self.predict(m, matrix) for m in self.metrics}
         excess = np.empty((len(matrix), len(self.constraints)))
         for j, metric in enumerate(self.constraints):
             excess[:, j] = self.excess(metric, columns[metric])
@@ -218,13 +231,26 @@ class Problem:
     def excess_of(self, values: Sequence[float]) -> dict[str, float]:
         """Return the excess of a trial over each bound of an objective, by its values."""
         named = dict(zip(self.objectives, values, strict=True))
-        return {
-            m: float(self.excess(m, np.array(named[m]))) for m in self.constraints if m in named
-        }
+        return self.excess_by_name(named)
+
+    def excess_by_name(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the excess over each bound, of those metrics whose values are known."""
+        known = [m for m in self.constraints if m in values]
+        return {m: float(self.excess(m, np.array(values[m]))) for m in known}
 
     def from_excess(self, metric: str, excess: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values of a constrained metric with this excess, ``(n,)``."""
         return self.constraints[metric] + (-excess if self.metrics[metric].maximize else excess)
+
+    def predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
+        """Predict one metric, ``(n,)``; NaN of one that is only measured.
+
+        Raises:
+            PredictionError: As `evaluate`.
+        """
+        if metric in self.measured_only:
+            return np.full(len(matrix), np.nan)
+        return self._predict(metric, matrix)
 
     def _predict(self, metric: str, matrix: Matrix) -> NDArray[np.float64]:
         values = np.asarray(self.predictors[metric].predict(matrix), dtype=float)
@@ -248,7 +274,13 @@ class Problem:
         return np.concatenate([[default] if isinstance(p, Exception) else p for _, p in parts])
 
     def __call__(self, trial: BaseTrial) -> tuple[float, ...]:
-        """Suggest a subnet from a trial, predict it, and return the objectives' values."""
+        """Suggest a subnet from a trial, predict it, and return the objectives' values.
+
+        Raises:
+            InvalidArgumentError: If a metric has no predictor.
+            PredictionError: As `evaluate`.
+        """
+        self.require_predictors()
         subnet = self.space.suggest(trial)
         trial.set_user_attr(
             "subnet", subnet.to_dict(by_name=True)
@@ -279,6 +311,8 @@ class Problem:
             PredictionError: As `evaluate`.
         """
         for name, bound in self.constraints.items():
+            if name in self._missing:
+                continue
             metric = self.metrics[name]
             worst = -np.inf if metric.maximize else np.inf
             predict = partial(self._predict_or, name, default=worst)
@@ -370,8 +404,8 @@ def _check_names(
     unknown = [m for m in (*objectives, *constraints) if m not in known]
     if unknown:
         raise InvalidArgumentError(
-            f"`objectives` and `constraints` must be among {', '.join(known)}, but got {unknown}; "
-            f"others are given as a `Metric`."
+            f"`objectives` and `constraints` must be among {', '.join(known)}, but got "
+            f"{unknown[0]!r}; give a metric of your own as a `Metric`."
         )
     if len(set(objectives)) < len(objectives) or not objectives:
         raise InvalidArgumentError(

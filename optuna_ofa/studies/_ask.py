@@ -119,6 +119,27 @@ def choose_predicted(
     return candidates.select(picked), candidates
 
 
+def choose_unpredicted(
+    problem: Problem, evolution: Evolution, known: Evaluated, unfinished: Unfinished, n: int
+) -> Evaluated:
+    """Return at most ``n`` subnets that a search on what was measured proposes.
+
+    Args:
+        problem: A problem with metrics that are only measured.
+        evolution: The search as it starts; a copy learns what was measured.
+        known: All finished trials.
+        unfinished: The trials that run or have failed.
+        n: How many.
+
+    Raises:
+        SearchSpaceExhaustedError: If no subnet is left.
+    """
+    evolution = evolution.fork()
+    evolution.forbid(np.concatenate([unfinished.matrix[~unfinished.abandoned], unfinished.waiting]))
+    tell_evolution(problem, evolution, known.select(known.measured))
+    return predicted(problem, evolution.ask(n))
+
+
 def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
     """Return the subnets that no predictor fails for; the others are left out with a warning."""
     attempt = problem.try_evaluate(matrix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from optuna.storages import BaseStorage
@@ -10,17 +11,19 @@ from optuna.storages import BaseStorage
 from optuna_ofa._arguments import AnyPath, NonNegativeFloat, Seed, StorageUrl, Text, checked
 from optuna_ofa.data import (
     AccuracySource,
+    Found,
     HardwareSource,
     covered_space,
     family_of,
     find_accuracy,
     find_hardware,
-    latency_predictor,
+    predictor_on,
 )
 from optuna_ofa.exceptions import DownloadError, InvalidArgumentError, StudyMismatchError
-from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, LatencyTable, Predictor
-from optuna_ofa.problem import METRICS, Keep, Problem
+from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, MissingPredictor, Predictor
+from optuna_ofa.problem import Keep, Metric, Problem, known_metrics
 from optuna_ofa.samplers import (
+    N_STARTUP_TRIALS,
     EvolutionarySampler,
     PredictorEstimator,
     SubnetSampler,
@@ -29,7 +32,13 @@ from optuna_ofa.samplers import (
 from optuna_ofa.space import Family, SearchSpace, family_differences, family_from_json
 from optuna_ofa.storage import find_study, make_study, open_storage, storage_errors
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
-from optuna_ofa.studies._stored import Stored, UnknownPredictor, read_stored, remember_predictors
+from optuna_ofa.studies._stored import (
+    Stored,
+    read_stored,
+    remember_predictors,
+    unknown_predictor,
+    unpredicted,
+)
 from optuna_ofa.studies._study import SubnetStudy
 
 # The predictors know the sizes already, so the start serves to correct them.
@@ -43,7 +52,8 @@ def study(
     *,
     hardware: HardwareSource | None = None,
     accuracy: AccuracySource | None = None,
-    objectives: Sequence[str] | None = None,
+    predictors: Sequence[Metric] = (),
+    objectives: Sequence[str | Metric] | None = None,
     constraints: Mapping[str, float] | None = None,
     storage: StorageUrl | BaseStorage | None = None,
     study_name: Text | None = None,
@@ -64,14 +74,17 @@ def study(
             that the storage does not know are needed only where something is predicted.
         hardware: The device: a latency table, its file or folder, the file of a
             `NetworkLatencyPredictor`, the name of a published (``"note10"``, ``"i7-8700k"``) or
-            packaged table, or a `Predictor` of your own. None takes the family's packaged table.
-        accuracy: An accuracy predictor, its file, or the name of a published one. None takes the
-            family's packaged or published one.
+            packaged table, or a `Predictor` or function of your own (`FunctionPredictor`). None
+            takes the family's packaged table.
+        accuracy: An accuracy predictor, its file, the name of a published one, or a function of
+            your own. None takes the family's packaged or published one.
+        predictors: Metrics of your own that ``objectives`` or ``constraints`` name, each with its
+            predictor; one without is only measured.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent, up),
-            ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb`` (all down).
-            None is ``("top1", "latency_ms")``.
-        constraints: Bounds by metric, also of metrics that are no objectives: upper ones, and a
-            lower one for ``top1``.
+            ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb`` (all down),
+            or your own, by name or as a `Metric`. None is ``("top1", "latency_ms")``.
+        constraints: Bounds by metric, also of metrics that are no objectives: upper ones, and
+            lower ones for what is maximised, such as ``top1``.
         storage: An Optuna storage or its URL; None keeps the study in memory.
         study_name: Name of the study in its storage.
         load_if_exists: Continue a study of that name instead of refusing it.
@@ -115,14 +128,15 @@ def study(
             stored = read_stored(store, study_name)
         space, caution, load_if_exists = stored.space, stored.caution, True
         objectives, constraints = stored.objectives, stored.constraints
+        predictors = _with_stored(predictors, stored)
     objectives = _OBJECTIVES if objectives is None else objectives
     family = family_of(space)
-    metrics = dict.fromkeys((*objectives, *(constraints or {})))
-    found: dict[str, LatencyTable | Predictor] = {}
+    known = known_metrics(objectives, predictors)
+    names = [of.name if isinstance(of, Metric) else of for of in objectives]
+    metrics = dict.fromkeys((*names, *(constraints or {})))
+    found: dict[str, Found] = {}
     if "top1" in metrics:
-        source = _source("accuracy", accuracy, family, stored)
-        unknown = isinstance(source, UnknownPredictor)
-        found["top1"] = source if unknown else _cautious(source, caution)
+        found["top1"] = _source("accuracy", accuracy, family, stored)
     elif caution:
         raise InvalidArgumentError(
             f"`caution` must be 0 where top1 is neither an objective nor constrained, but got "
@@ -130,12 +144,20 @@ def study(
         )
     if "latency_ms" in metrics:
         found["latency_ms"] = _source("hardware", hardware, family, stored)
-    space = space if isinstance(space, SearchSpace) else covered_space(family, found.values())
+    if not isinstance(space, SearchSpace):
+        own = [known[m].predictor for m in metrics if m in known]
+        sources = [*found.values(), *(of for of in own if of is not None)]
+        space = covered_space(family, sources)
+    on_space = {m: predictor_on(space, m, of) for m, of in found.items()}
+    on_space |= {m: CostPredictor(m, space) for m in metrics if m in COSTS}
+    if "top1" in on_space and not isinstance(on_space["top1"], MissingPredictor):
+        on_space["top1"] = _cautious(on_space["top1"], caution)
     problem = Problem(
         space=space,
         objectives=objectives,
         constraints=constraints or {},
-        predictors={m: _predictor(m, found, space) for m in metrics},
+        predictors=on_space,
+        own=predictors,
     )
     if sampler is not None and learn:
         raise InvalidArgumentError(
@@ -146,9 +168,8 @@ def study(
     if sampler is None:
         sampler = default
         if learn:
-            sampler = SurrogateSampler(
-                space, n_startup_trials=_N_STARTUP_TRIALS, problem=problem, seed=seed
-            )
+            n = N_STARTUP_TRIALS if problem.measured_only else _N_STARTUP_TRIALS
+            sampler = SurrogateSampler(space, n_startup_trials=n, problem=problem, seed=seed)
     if sampler.space != space:
         raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
     sampler.problem = problem
@@ -191,7 +212,7 @@ def _source(argument: str, given: Any, family: Family, stored: Stored | None) ->
         return find(stored.predictors.get(argument), family)
     except (InvalidArgumentError, DownloadError):
         metric = "top1" if argument == "accuracy" else "latency_ms"
-        return UnknownPredictor(metric, stored.space)
+        return unknown_predictor(metric, stored.space)
 
 
 def _cautious(predictor: Predictor, caution: float) -> Predictor:
@@ -209,17 +230,25 @@ def _cautious(predictor: Predictor, caution: float) -> Predictor:
         ) from error
 
 
-def _predictor(
-    metric: str, found: Mapping[str, LatencyTable | Predictor], space: SearchSpace
-) -> Predictor:
-    if metric in COSTS:
-        return CostPredictor(metric, space)
-    if metric not in found:
-        raise InvalidArgumentError(
-            f"`objectives` and `constraints` must be among {', '.join(METRICS)}, but got "
-            f"{metric!r}."
-        )
-    return latency_predictor(found[metric], space)
+def _with_stored(given: Sequence[Metric], stored: Stored) -> list[Metric]:
+    """Return the own metrics of a stored study, with the predictors that are given.
+
+    Raises:
+        InvalidArgumentError: If one is not of the study.
+    """
+    by_name = {metric.name: metric for metric in given}
+    own = {metric.name: metric for metric in stored.own}
+    for name, metric in by_name.items():
+        if metric != own.get(name):
+            raise InvalidArgumentError(
+                f"`predictors` must be metrics of the study, {[*own.values()]}, but got {metric}."
+            )
+    missing = own.keys() - by_name.keys() - stored.measured_only
+    space = stored.space
+    return [
+        replace(of, predictor=unknown_predictor(m, space)) if m in missing else by_name.get(m, of)
+        for m, of in own.items()
+    ]
 
 
 def _open(
@@ -230,8 +259,11 @@ def _open(
         return make_study(store, study_name, problem).study_name
     existing, stored = find_study(store, study_name, problem)
     description = problem.describe()
-    known = [m for m, p in problem.predictors.items() if not isinstance(p, UnknownPredictor)]
-    description["predictions"] = {m: description["predictions"][m] for m in known}
+    theirs = unpredicted(stored) if stored else frozenset()
+    known = description["predictions"].keys() - unpredicted(description) - theirs
+    description["predictions"] = {
+        m: ends for m, ends in description["predictions"].items() if m in known
+    }
     _require_same(existing.study_name, stored, description)
     return existing.study_name
 

@@ -30,6 +30,7 @@ from optuna_ofa.studies._ask import (
     Asked,
     choose_learned,
     choose_predicted,
+    choose_unpredicted,
     predicted,
     tell_evolution,
 )
@@ -208,6 +209,9 @@ class Engine:
             PredictionError: If a predictor returns something that is no number. Nothing was
                 learnt then.
         """
+        if self.problem.measured_only:  # there is no search on predictions
+            self._archive.mark_learnt()
+            return
         new = self._archive.unlearnt()
         known = new.select(~new.measured)
         numbers, matrix = self._unpredicted(new.select(new.measured), unfinished)
@@ -245,6 +249,7 @@ class Engine:
             n: How many subnets.
             sampler: The sampler of the study; one that learns from measurements chooses.
         """
+        self.problem.require_predictors(but_measured=True)
         self.problem.require_reachable()
         self.store.fail_stale()
         asked: list[Asked] = []
@@ -257,6 +262,10 @@ class Engine:
                     continue
                 known = self._archive.all()
                 chosen = choose_learned(self.problem, sampler, known, unfinished, left)
+                if chosen is None and self.problem.measured_only:
+                    chosen = choose_unpredicted(
+                        self.problem, self._evolution, known, unfinished, left
+                    )
                 if chosen is None:
                     if candidates is None:
                         candidates = known.select(~known.measured).once()
@@ -295,7 +304,8 @@ class Engine:
         attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
         ids = self.store.start(chosen.matrix, attributes, last_id)
         # the predictions, so that the search goes on from these subnets and does not repeat them
-        self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))
+        if not self.problem.measured_only:
+            self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))
         subnets = self.problem.space.from_matrix(chosen.matrix)
         trials = {i: self.store.open_trial(trial_id) for i, trial_id in ids.items()}
         return [Asked(subnets[i], t, t.number, *named[i]) for i, t in trials.items()]

@@ -94,7 +94,7 @@ def _predicted(problem: Problem, params: dict[str, Any]) -> dict[str, float]:
         return {}
     try:
         matrix = problem.space.from_params([params])
-        found = problem.evaluate(matrix)
+        found = problem.named(problem.evaluate(matrix))[0][0]
     except Exception:  # whatever a predictor raises: nothing is known then
         return {}
-    return dict(zip(problem.objectives, found.values[0].tolist(), strict=True))
+    return {m: found[m] for m in problem.objectives if m in found}

@@ -6,46 +6,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
-from optuna_ofa.predictors import Predictor
-from optuna_ofa.problem import DESCRIPTION
-from optuna_ofa.space import Matrix, SearchSpace, family_from_json, space_of_choices
+from optuna_ofa.predictors import MissingPredictor
+from optuna_ofa.problem import DESCRIPTION, Metric
+from optuna_ofa.space import SearchSpace, family_from_json, space_of_choices
 
 # User attribute of a study: the names or files of its predictors, for the next process.
 PREDICTORS = "optuna_ofa:predictors"
-_ARGUMENTS = {"top1": "accuracy", "latency_ms": "hardware"}
+_ARGUMENTS = {"top1": ("accuracy", ""), "latency_ms": ("hardware", "")}
 
 
-class UnknownPredictor(Predictor):
-    """The predictor of a study whose database does not say which file it was read from.
+def unknown_predictor(metric: str, space: SearchSpace) -> MissingPredictor:
+    """Return the predictor of a study whose database does not say where it came from.
 
-    The study's trials can be read; to search on, somebody has to give the predictor.
+    The study's trials can be read; to search on, the predictor has to be given. It is told by its
+    error which argument of `optuna_ofa.study` to give.
 
     Args:
         metric: What it would predict.
         space: The study's space.
     """
-
-    def __init__(self, metric: str, space: SearchSpace) -> None:
-        self.metric, self.space = metric, space
-
-    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Refuse to predict.
-
-        Raises:
-            InvalidArgumentError: Always; names the argument of `optuna_ofa.study` to give.
-        """
-        argument = _ARGUMENTS[self.metric]
-        raise InvalidArgumentError(
-            f"`{argument}` must be given to predict {self.metric}, because the database does not "
-            f"say where its predictor is, but got None."
-        )
+    argument, what = _ARGUMENTS.get(metric, ("predictors", f"with a Metric {metric!r}, "))
+    return MissingPredictor(
+        metric,
+        space,
+        f"`{argument}` must be given {what}to predict {metric}, because the database does not say "
+        f"where its predictor is, but got None.",
+    )
 
 
 class Stored(NamedTuple):
@@ -55,6 +46,8 @@ class Stored(NamedTuple):
         space: Its space.
         objectives: Its objectives.
         constraints: Its constraints.
+        own: The metrics of the user's own, without predictors.
+        measured_only: The names of those that are only measured.
         caution: The standard deviations that predicted accuracies were lowered by.
         predictors: Names or paths of predictors, by ``"hardware"`` and ``"accuracy"``.
     """
@@ -62,6 +55,8 @@ class Stored(NamedTuple):
     space: SearchSpace
     objectives: list[str]
     constraints: dict[str, float]
+    own: list[Metric]
+    measured_only: frozenset[str]
     caution: float
     predictors: Mapping[str, str]
 
@@ -92,9 +87,17 @@ def read_stored(store: BaseStorage, study_name: str | None) -> Stored:
         space=space_of_choices(family, described["choices"]),
         objectives=list(described["objectives"]),
         constraints=dict(described["constraints"]),
+        own=[Metric(name, **of) for name, of in described.get("metrics", {}).items()],
+        measured_only=unpredicted(described) & set(described.get("metrics", ())),
         caution=float(described.get("caution", {}).get("top1", 0.0)),
         predictors=attributes.get(PREDICTORS, {}),
     )
+
+
+def unpredicted(described: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the metrics that a study was described without predictions of."""
+    predictions = described["predictions"].items()
+    return frozenset(name for name, ends in predictions if all(end is None for end in ends))
 
 
 def remember_predictors(study: optuna.Study, **sources: object) -> None:

@@ -134,8 +134,8 @@ class SubnetStudy(TrialStudy):
                 `optuna_ofa.dashboard.PublishEvery`.
 
         Raises:
-            InvalidArgumentError: If a number is negative, none of the three is given, or
-                ``n_trials`` and ``until`` are.
+            InvalidArgumentError: If a number is negative, none of the three is given,
+                ``n_trials`` and ``until`` are, or a metric has no predictor.
             InfeasibleConstraintError: If no subnet can satisfy a constraint; with the best value
                 that can be reached.
             PredictionError: If a predictor returns something that is no number; trials that
@@ -173,6 +173,7 @@ class SubnetStudy(TrialStudy):
         Yields:
             How many subnets were evaluated since the last time.
         """
+        self.problem.require_predictors()
         self.problem.require_reachable()
         self._stop_flag = False
         n_enqueued = self.engine.refresh().n_enqueued

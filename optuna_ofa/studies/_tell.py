@@ -68,10 +68,7 @@ def _ending(
     if row is None:
         return Ending(one.trial._trial_id, None, {"kind": MEASURED, "error": NOT_MEASURED}, {})
     objectives = zip(problem.objectives, row, strict=True)
-    metrics = {**one.predicted, **measured, **dict(objectives)}
-    excess = {
-        name: float(problem.excess(name, np.array(metrics[name]))) for name in problem.constraints
-    }
+    excess = problem.excess_by_name({**one.predicted, **measured, **dict(objectives)})
     return Ending(one.trial._trial_id, row, {"kind": MEASURED}, excess)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import optuna_ofa
-from optuna_ofa import Fleet, SearchSpace
+from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.fleets import Fleet
 from optuna_ofa.fronts import TransferMatrix
 from optuna_ofa.predictors import Predictor
 

@@ -13,7 +13,7 @@ import pytest
 import optuna_ofa
 from optuna_ofa import SearchSpace
 from optuna_ofa.costs import LayerSum
-from optuna_ofa.exceptions import InvalidArgumentError, PredictionError, StudyMismatchError
+from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import (
     AccuracyPredictor,
     CostPredictor,
@@ -83,7 +83,7 @@ def test_a_study_is_read_without_predictors_but_not_searched(
     again = optuna_ofa.study(storage=url, study_name="mine")
     assert [p.values for p in again.front()] == [p.values for p in first.front()]
     assert again.report(tmp_path / "report.html").is_file()
-    with pytest.raises(PredictionError, match="`accuracy` must be given to predict top1"):
+    with pytest.raises(InvalidArgumentError, match="`accuracy` must be given to predict top1"):
         again.search(10)
     optuna_ofa.study(storage=url, study_name="mine", **given).search(10)
 
