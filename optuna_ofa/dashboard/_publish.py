@@ -12,7 +12,16 @@ from optuna_ofa.dashboard._artifacts import Artifacts, Exports
 from optuna_ofa.dashboard._notes import study_note, trial_note
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.fronts import Findings, FrontPoint, Limits, Picks, Snapshot, find_picks, kind_of
+from optuna_ofa.fronts import (
+    Findings,
+    FrontPoint,
+    Limits,
+    Picks,
+    Snapshot,
+    find_picks,
+    kind_of,
+    require_reached,
+)
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports import study_sections
 from optuna_ofa.storage import Store
@@ -62,9 +71,25 @@ def publish(
         kind: As there.
         **files: The other arguments of `SubnetStudy.publish`, which raises the same errors.
     """
+    return _publish(found, store, limits=limits, picks=picks, kind=kind, **files)
+
+
+def _publish(
+    found: Findings,
+    store: Store,
+    *,
+    limits: Limits | None = None,
+    picks: Mapping[str, FrontPoint] | None = None,
+    kind: Kind | None = None,
+    is_final: bool = True,
+    **files: Any,
+) -> Published:
+    """See `publish`; in the midst of a search there may be no subnet within a limit yet."""
     require_artifact_store(**files)
     snapshot = found.snapshot()
     kind = kind or kind_of([snapshot])
+    if is_final:
+        require_reached(limits, [snapshot.front(kind=kind)])
     chosen = find_picks(snapshot.front(kind=kind), limits=limits, picks=picks)
     return put(snapshot, store, chosen, kind=kind, **files)
 
@@ -131,16 +156,18 @@ def _put_trials(pending: Pending, picks: Picks, artifacts: Artifacts) -> None:
     pending.set(_PUBLISHED, sorted([*points, *left]))
 
 
-class _Publishing(Protocol):
+class _Publishing(Findings, Protocol):
     """A study that can be published, as `SubnetStudy`."""
 
-    def publish(self, *args: Any, **options: Any) -> Published: ...
+    @property
+    def store(self) -> Store: ...
 
 
 class PublishEvery:
     """Publishes a study after each few generations: ``study.search(n, callbacks=[...])``.
 
-    A study without a feasible trial is passed over. One worker of several is enough.
+    A study without a feasible trial is passed over, and a limit that nothing satisfies yet has a
+    line that says so. One worker of several is enough.
 
     Args:
         n_generations: The number of generations from one time to the next.
@@ -160,4 +187,4 @@ class PublishEvery:
         self._n_seen += 1
         if self._n_seen % self._n_generations == 0:
             with contextlib.suppress(EmptyFrontError):
-                study.publish(**self._options)
+                _publish(study, study.store, is_final=False, **self._options)

@@ -14,7 +14,16 @@ from optuna.storages import BaseStorage
 from optuna_ofa._arguments import StorageUrl, checked, whole
 from optuna_ofa.dashboard._publish import put, require_artifact_store
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Findings, FrontPoint, Limits, Snapshot, evenly, find_picks, kind_of
+from optuna_ofa.fronts import (
+    Findings,
+    FrontPoint,
+    Limits,
+    Snapshot,
+    evenly,
+    find_picks,
+    kind_of,
+    require_reached,
+)
 from optuna_ofa.problem import Kind
 from optuna_ofa.storage import Store, open_storage, storage_errors
 
@@ -71,7 +80,8 @@ def publish_view(
         The copy, of the same name.
 
     Raises:
-        InvalidArgumentError: If ``n_trials`` is below 2, a pick is no trial that is copied, or
+        InvalidArgumentError: If ``n_trials`` is below 2, no subnet is within a limit, a pick is no
+            trial that is copied, or
             ``storage`` has a study of that name that is no copy.
         EmptyFrontError, MissingDependencyError, StorageError: As `SubnetStudy.publish`.
     """
@@ -79,6 +89,7 @@ def publish_view(
     found = study.snapshot()
     copied: list[Kind] = found.kinds if kind is None else [kind]
     kind = kind or kind_of([found])
+    require_reached(limits, [found.front(kind=kind)])
     chosen = find_picks(found.front(kind=kind), limits=limits, picks=picks)
     numbers = np.concatenate([found.results(kind=k).numbers for k in copied])
     wanted = {name: point.trial_number for name, point in chosen.items() if point is not None}

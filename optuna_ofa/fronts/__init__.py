@@ -44,6 +44,7 @@ from optuna_ofa.fronts._picks import (
     far_apart as far_apart,
     find_picks as find_picks,
     promising as promising,
+    require_reached as require_reached,
 )
 from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
 

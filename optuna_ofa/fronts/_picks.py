@@ -54,6 +54,32 @@ def find_picks(
     return {**found, **(picks or {})}
 
 
+def require_reached(limits: Limits | None, fronts: Sequence[Front]) -> None:
+    """Refuse a limit that no point of any front is within, before anything is drawn or written.
+
+    Args:
+        limits: As in `find_picks`.
+        fronts: Fronts of the same objectives, none of them empty.
+
+    Raises:
+        InvalidArgumentError: If there is such a limit; with the values that there are.
+    """
+    metrics = fronts[0].metrics
+    name = cost_metric(metrics)
+    if name is None or not limits:
+        return
+    metric = metrics[name]
+    costs = [metric.sign * point.values[name] for front in fronts for point in front]
+    ends = [metric.amount(metric.sign * _rounded_up(x)) for x in (min(costs), max(costs))]
+    for limit in limits.values() if isinstance(limits, Mapping) else limits:
+        _check(metric, limit)
+        if metric.sign * limit < min(costs):
+            raise InvalidArgumentError(
+                f"`limits` must be reached by a subnet that was found: {metric.title.lower()} is "
+                f"from {' to '.join(ends)} on the front, but got {metric.amount(limit)}."
+            )
+
+
 def _even_limits(front: Front, metric: str) -> list[float]:
     """Return limits with three digits, so that the last one holds the whole front."""
     sign = front.metrics[metric].sign

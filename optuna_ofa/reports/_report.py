@@ -9,7 +9,15 @@ from pathlib import Path
 from optuna_ofa._arguments import OutputFile, checked
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Findings, FrontPoint, Limits, find_picks, kind_of, named_findings
+from optuna_ofa.fronts import (
+    Findings,
+    FrontPoint,
+    Limits,
+    find_picks,
+    kind_of,
+    named_findings,
+    require_reached,
+)
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports._page import page
 from optuna_ofa.reports._sections import Section, study_sections
@@ -49,8 +57,8 @@ def report(
 
     Raises:
         EmptyFrontError: If a study has no feasible trial of the kind.
-        InvalidArgumentError: If the objectives differ, ``picks`` are given for several studies, or
-            nothing can be written to the path.
+        InvalidArgumentError: If the objectives differ, ``picks`` are given for several studies, no
+            subnet of any study is within one of the limits, or nothing can be written to the path.
     """
     place = Path(path)
     by_name = studies if isinstance(studies, Mapping) else {studies.study_name: studies}
@@ -61,6 +69,7 @@ def report(
         raise InvalidArgumentError(
             f"`picks` must be None for several studies, but got {', '.join(picks)}."
         )
+    require_reached(limits, [found.front(kind=kind) for found in snapshots.values()])
     shown = {
         name: (found, find_picks(found.front(kind=kind), limits=limits, picks=picks))
         for name, found in snapshots.items()

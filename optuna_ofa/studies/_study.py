@@ -401,8 +401,8 @@ class SubnetStudy(TrialStudy):
             MissingDependencyError: If optuna-dashboard, or what writes ``format``, is not
                 installed.
             EmptyFrontError: As `front`.
-            InvalidArgumentError: If a limit is not a positive number, or there is a ``supernet``
-                and no ``artifact_store``.
+            InvalidArgumentError: If a limit is not a positive number or no subnet is within it, or
+                there is a ``supernet`` and no ``artifact_store``.
             StorageError: If the database refuses, and then nothing was written to it.
         """
         from optuna_ofa.dashboard import publish
@@ -440,8 +440,8 @@ class SubnetStudy(TrialStudy):
 
         Raises:
             EmptyFrontError: As `front`.
-            InvalidArgumentError: If a limit is not a positive number, or nothing can be written
-                to the path.
+            InvalidArgumentError: If a limit is not a positive number or no subnet is within it, or
+                nothing can be written to the path.
         """
         from optuna_ofa.reports import report
 

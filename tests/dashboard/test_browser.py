@@ -26,7 +26,7 @@ pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installe
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-LIMITS = [5, 12, 15]
+LIMITS = [10, 12, 15]
 TIMEOUT_MS = 180_000  # for machines that do other things as well
 
 
@@ -187,7 +187,6 @@ def test_the_note_has_a_table_that_leads_to_the_trials(page: Any, shown: Shown) 
     row = page.get_by_role("row", name="under 15 ms")
     row.wait_for()
     assert f"{shown.pick.values['top1']:.2f} ± " in row.inner_text()
-    assert "none was found" in page.get_by_role("row", name="under 5 ms").inner_text()
     assert "optuna_ofa begin" not in page.inner_text("body")
     row.get_by_role("link").click()
     page.get_by_text(f"Trial {shown.pick.trial_number} ").first.wait_for()

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from optuna_ofa import load_supernet
-from optuna_ofa.dashboard import PublishEvery
+from optuna_ofa.dashboard import PublishEvery, _publish
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError
 from optuna_ofa.space import net_config
 from optuna_ofa.studies import SubnetStudy
@@ -101,14 +101,21 @@ class TestPublishing:
 
     def test_the_note_has_a_line_a_pick_and_its_sources(self, searched: Make) -> None:
         study = searched()
-        picks = study.publish(limits=[5, 15], picks={"knee": study.front().knee()}).picks
-        assert list(picks) == ["under 5 ms", "under 15 ms", "knee"]
+        picks = study.publish(limits=[12, 15], picks={"knee": study.front().knee()}).picks
+        assert list(picks) == ["under 12 ms", "under 15 ms", "knee"]
         note = note_of(study)
         for name, point in picks.items():
             assert f"&nbsp;{name}&nbsp;" in note
             if point is not None:
                 assert f"/dashboard/studies/{study._study_id}/trials?numbers=" in note
         assert "**Latency predictor: runtime**: torch" in note
+
+    def test_a_limit_that_nothing_satisfies_is_refused(self, searched: Make) -> None:
+        study = searched()
+        with pytest.raises(InvalidArgumentError, match=r"`limits` must be reached .* but got 5 ms"):
+            study.publish(limits=[5, 15])
+        assert note_of(study) == ""
+        assert drawn(study) == {}
 
     def test_what_others_wrote_stays(self, searched: Make) -> None:
         study = searched()
@@ -236,7 +243,7 @@ class TestWhileSearching:
         study = searched(0)
         published: list[int] = []
         monkeypatch.setattr(
-            SubnetStudy, "publish", lambda self, **options: published.append(options["limits"][0])
+            _publish, "_publish", lambda *_, **options: published.append(options["limits"][0])
         )
         every = PublishEvery(2, limits=[12])
         for _ in range(5):

@@ -156,6 +156,15 @@ def test_spread_over_the_whole_search(searched: Make) -> None:
     assert np.histogram(numbers, bins=4, range=(0, 200))[0].min() >= 5
 
 
+def test_a_limit_that_nothing_satisfies_is_refused_before_there_is_a_copy(
+    searched: Make, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path}/view.db"
+    with pytest.raises(InvalidArgumentError, match=r"`limits` must be reached .* but got 1 ms"):
+        publish_view(searched(40), storage, limits={"saver": 1})
+    assert not (tmp_path / "view.db").exists()
+
+
 def test_a_supernet_without_a_store_is_refused_before_there_is_a_copy(
     searched: Make, tmp_path: Path
 ) -> None:

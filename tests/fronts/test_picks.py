@@ -10,7 +10,7 @@ import pytest
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, FrontPoint, cost_metric, find_picks
-from optuna_ofa.fronts._picks import _rounded_up
+from optuna_ofa.fronts._picks import _rounded_up, require_reached
 from optuna_ofa.problem import METRICS, Metric
 
 SUBNET = SearchSpace("ofa_mbv3_w1.0").smallest()
@@ -41,6 +41,39 @@ def test_limits_with_names_and_other_picks() -> None:
 
 def test_a_limit_that_nothing_reaches_has_no_pick() -> None:
     assert find_picks(front(10, 12), limits=[5]) == {"under 5 ms": None}
+
+
+class TestRequireReached:
+    @pytest.mark.parametrize("limits", [[5], {"saver": 5, "full": 20}], ids=["plain", "named"])
+    def test_the_range_that_can_be_reached_is_named(self, limits: Any) -> None:
+        match = r"`limits` must be .*: latency is from 8\.46 ms to 12 ms on the front, but got 5 ms"
+        with pytest.raises(InvalidArgumentError, match=match):
+            require_reached(limits, [front(8.4507, 12), front(9, 10)])
+
+    def test_what_is_named_is_reached(self) -> None:
+        require_reached([8.46], [front(8.4507, 12)])
+        require_reached(None, [front(10)])
+
+    def test_one_of_several_fronts_is_enough(self) -> None:
+        require_reached([5], [front(10, 12), front(4, 20)])
+
+    def test_counts_are_written_out(self) -> None:
+        counts = front(4e8, 5e8, objectives=("top1", "n_macs"))
+        with pytest.raises(InvalidArgumentError, match="from 400,000,000 to 500,000,000 on the"):
+            require_reached([1e8], [counts])
+
+    def test_metrics_of_the_users_own_may_grow(self) -> None:
+        metrics = {
+            "top1": METRICS["top1"],
+            "rate": Metric("rate", unit="1/s", direction="maximize"),
+        }
+        fps = Front(
+            [FrontPoint(SUBNET, {"top1": 70.0, "rate": 30.0}, {}, "predicted", 0, metrics=metrics)],
+            metrics,
+        )
+        require_reached([30], [fps])
+        with pytest.raises(InvalidArgumentError, match=r"from 30 1/s to 30 1/s .* got 31 1/s"):
+            require_reached([31], [fps])
 
 
 def test_by_default_five_limits_cover_the_front() -> None:

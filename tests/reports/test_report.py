@@ -87,6 +87,13 @@ class TestPage:
         with pytest.raises(EmptyFrontError, match="has no feasible trial"):
             searched(0).report(tmp_path / "a.html")
 
+    def test_limits_that_nothing_satisfies_are_refused(
+        self, searched: Make, tmp_path: Path
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"`limits` must be reached .* got 0.001 ms"):
+            searched().report(tmp_path / "a.html", limits=[15, 0.001])
+        assert not (tmp_path / "a.html").exists()
+
     def test_several_devices(self, searched: Make, tmp_path: Path) -> None:
         studies = {
             name: searched(hardware=packaged_table(f"cpu-{name}", searched(0).space.family))
