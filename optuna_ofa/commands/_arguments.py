@@ -74,11 +74,11 @@ def add_settings(parser: argparse.ArgumentParser, *, of_table: bool = False) -> 
 
     Args:
         parser: The parser.
-        of_table: Whether the runtime is that of a latency table, which is known later.
+        of_table: Whether the settings are those of a latency table, which is known later.
     """
     add_runtime(parser, of_table=of_table)
-    parser.add_argument("--threads", type=whole, default=1, help="default: 1")
-    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda with torch")
+    parser.add_argument("--threads", **_setting(1, of_table, type=whole))
+    parser.add_argument("--device", **_setting("cpu", of_table, "cpu, or cuda with torch"))
     parser.add_argument("--pin", type=whole, nargs="+", default=(), help="processors to keep to")
     parser.add_argument("--n-rounds", type=whole, default=20, help="default: 20")
 
@@ -91,8 +91,15 @@ def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> N
         choices=RUNTIME_NAMES,
         help=f"default: {'that of the latency table' if of_table else 'onnxruntime'}",
     )
-    parser.add_argument("--batch", type=whole, default=1, help="images at once (default: 1)")
-    parser.add_argument("--precision", default="float32", help="float32 (default), int8, ...")
+    parser.add_argument("--batch", **_setting(1, of_table, "images at once", type=whole))
+    parser.add_argument("--precision", **_setting("float32", of_table, "float32, int8, ..."))
+
+
+def _setting(default: object, of_table: bool, help: str = "", **arguments: Any) -> dict[str, Any]:
+    """Return arguments of a setting whose default is that of a latency table, if there is one."""
+    usual = "that of the latency table" if of_table else default
+    words = f"{help} (default: {usual})" if help else f"default: {usual}"
+    return {"default": None if of_table else default, "help": words, **arguments}
 
 
 def measurement_settings(
@@ -102,15 +109,18 @@ def measurement_settings(
 
     Args:
         arguments: The arguments.
-        table: Metadata of a latency table, whose runtime is taken where none is given.
+        table: Metadata of a latency table, whose runtime and settings are taken where none are
+            given.
     """
+    from optuna_ofa.predictors import Conditions
     from optuna_ofa.profiling import MeasurementSettings
 
-    of_table = (table or {}).get("runtime")
-    default = of_table if of_table in RUNTIME_NAMES else "onnxruntime"
-    arguments = {**arguments, "runtime": arguments["runtime"] or default}
     names = {field.name for field in dataclasses.fields(MeasurementSettings)}
-    return MeasurementSettings(**{n: value for n, value in arguments.items() if n in names})
+    of_table = {n: v for n, v in Conditions.of(table or {})._asdict().items() if v and n in names}
+    if of_table.get("runtime") not in RUNTIME_NAMES:
+        of_table = {}  # of another kind of runtime, whose settings are its own
+    given = {n: arguments[n] for n in names & arguments.keys() if arguments[n] is not None}
+    return MeasurementSettings(**of_table | given)
 
 
 def add_sample(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:

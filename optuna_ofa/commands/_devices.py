@@ -16,12 +16,14 @@ from optuna_ofa.commands._arguments import (
 )
 from optuna_ofa.commands._command import Arguments, Command, Output
 from optuna_ofa.commands._parser import number
+from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
 if TYPE_CHECKING:
     from optuna_ofa.space import Matrix, SearchSpace
 
 
 _TABLES = (".json",)
+_LEAST = 3  # subnets that a table can be compared with
 
 
 def _add_measure(parser: argparse.ArgumentParser) -> None:
@@ -139,39 +141,42 @@ PROFILE = Command(
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     add_supernet(parser, default="the table")
-    parser.add_argument("--table", required=True, help="latency table of this device")
+    parser.add_argument("--table", required=True, help="latency table: a name, a file or a folder")
     add_sample(parser, of_table=True)
+    add_recalibrate(parser)
 
 
 def _run_compare(arguments: Arguments) -> Output:
     from optuna_ofa._arguments import argument_called
+    from optuna_ofa.data import find_hardware, latency_predictor
     from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.predictors import LatencyPredictor, LatencyTable
-    from optuna_ofa.profiling import latency_report, measure
+    from optuna_ofa.predictors import facts_of
+    from optuna_ofa.profiling import is_of_device, latency_report, measure
 
+    require_recalibrate(arguments, "n")
+    if arguments["n"] < _LEAST:
+        raise InvalidArgumentError(f"`n` must be {_LEAST} or more, but got {arguments['n']!r}.")
     space, matrix = _sample(arguments, "table")
-    with argument_called("table", "path"):
-        table = LatencyTable.load(arguments["table"])
-    settings = measurement_settings(arguments, table.metadata)
-    if table.metadata.get("runtime", settings.runtime) != settings.runtime:
+    with argument_called("table", "hardware"):
+        predictor = latency_predictor(find_hardware(arguments["table"], space.family), space)
+    facts = facts_of(predictor)
+    settings = measurement_settings(arguments, facts)
+    if (facts.get("runtime") or settings.runtime) != settings.runtime:
         raise InvalidArgumentError(
-            f"`runtime` must be that of the table, {table.metadata['runtime']!r}, but got "
+            f"`runtime` must be that of the table, {facts['runtime']!r}, but got "
             f"{settings.runtime!r}."
         )
-    predictor = LatencyPredictor(table=table, space=space)
-    first, second = (
-        measure(
-            space,
-            matrix,
-            settings,
-            storage=arguments["storage"],
-            anchor_ms=table.metadata.get("anchor_ms"),
-            again=again,
-        )
-        for again in (False, True)
+    # the level of the day on which the table was made, if it was made here
+    anchor_ms = facts.get("anchor_ms") if is_of_device(facts, settings) else None
+    storage = arguments["storage"]
+    first = measure(space, matrix, settings, storage=storage, anchor_ms=anchor_ms)
+    second = measure(
+        space, matrix, settings, storage=storage, anchor_ms=first.anchor_ms, again=True
     )
     report = latency_report({"table": predictor}, first, retest=second)
-    return Output(str(report), report.to_dict())
+    saved = save_recalibrated(arguments, report)
+    data = {**report.to_dict(), "recalibrated": arguments["recalibrate"]}
+    return Output(f"{report}{saved}", data)
 
 
 COMPARE = Command(
@@ -180,6 +185,8 @@ COMPARE = Command(
     """\
   how far predictions are off, beside how far a second measurement is off:
     optuna-ofa compare --supernet ofa_mbv3_w1.0 --table phone.json --n 20
+  a packaged table, corrected by what this device takes:
+    optuna-ofa compare --supernet ofa_mbv3_w1.0 --table cpu-torch --n 12 --recalibrate here.json
 """,
     _add_compare,
     _run_compare,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from optuna_ofa.commands._arguments import add_plot, add_settings, add_study, measurement_settings
 from optuna_ofa.commands._command import Arguments, Command, Output
 from optuna_ofa.commands._parser import whole
+from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
 if TYPE_CHECKING:
     from optuna_ofa.verification import Verification
@@ -19,6 +20,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         "--points", type=whole, default=12, help="subnets, far from each other (default: 12)"
     )
     add_settings(parser, of_table=True)
+    add_recalibrate(parser)
     add_plot(parser, "predicted and measured latencies")
 
 
@@ -27,6 +29,7 @@ def _run_verify(arguments: Arguments) -> Output:
     from optuna_ofa.verification import LatencyMeter
 
     _places.require_picture(arguments["plot"])
+    require_recalibrate(arguments, "points")
     study = _studies.open_study(arguments)
     known = "latency_ms" in study.problem.metrics
     settings = measurement_settings(arguments, study.problem.facts("latency_ms") if known else {})
@@ -35,7 +38,8 @@ def _run_verify(arguments: Arguments) -> Output:
         from optuna_ofa.visualization import plot_verification
 
         _places.save(plot_verification(found), arguments["plot"])
-    return Output(str(found), _data(found))
+    saved = save_recalibrated(arguments, found)
+    return Output(f"{found}{saved}", {**_data(found), "recalibrated": arguments["recalibrate"]})
 
 
 def _data(found: Verification) -> dict[str, Any]:
@@ -50,6 +54,7 @@ def _data(found: Verification) -> dict[str, Any]:
             for metric, of in found.errors.items()
         },
         "notes": list(found.notes),
+        "remedies": list(found.remedies),
         "points": [
             {
                 "predicted": dict(point.predicted),
@@ -80,6 +85,10 @@ VERIFY = Command(
     """\
   twelve subnets along the front, predicted beside measured:
     optuna-ofa verify --storage sqlite:///nas.db --runtime onnxruntime
+  a predictor that is corrected by what was measured, and a search on it:
+    optuna-ofa verify --storage sqlite:///nas.db --recalibrate here.json
+    optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware here.json --study here \\
+        --storage sqlite:///nas.db
   accuracies need the weights and images: `study.verify` in a script measures both, and then the
   subnets become measured trials
 """,
