@@ -148,7 +148,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 def _run_compare(arguments: Arguments) -> Output:
     from optuna_ofa._arguments import argument_called
-    from optuna_ofa.data import find_hardware, latency_predictor
+    from optuna_ofa.data import find_hardware, predictor_on
     from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.predictors import facts_of
     from optuna_ofa.profiling import is_of_device, latency_report, measure
@@ -158,7 +158,8 @@ def _run_compare(arguments: Arguments) -> Output:
         raise InvalidArgumentError(f"`n` must be {_LEAST} or more, but got {arguments['n']!r}.")
     space, matrix = _sample(arguments, "table")
     with argument_called("table", "hardware"):
-        predictor = latency_predictor(find_hardware(arguments["table"], space.family), space)
+        found = find_hardware(arguments["table"], space.family)
+        predictor = predictor_on(space, "latency_ms", found)
     facts = facts_of(predictor)
     settings = measurement_settings(arguments, facts)
     if (facts.get("runtime") or settings.runtime) != settings.runtime:

@@ -132,7 +132,7 @@ class Verification:
     @cached_property
     def _elsewhere(self) -> Elsewhere | None:
         """Latencies that were predicted for other conditions than they were measured under."""
-        points = [p for p in self.points if LATENCY in p.measured]
+        points = [p for p in self.points if LATENCY in p.measured and LATENCY in p.predicted]
         if not points:
             return None
         predicted, measured = self._latencies(points)
@@ -179,7 +179,7 @@ class Verification:
             InvalidArgumentError: If fewer than three latencies were measured, or not all under
                 the same conditions, or latency was not predicted.
         """
-        points = [p for p in self.points if LATENCY in p.measured]
+        points = [p for p in self.points if LATENCY in p.measured and LATENCY in p.predicted]
         if self.latency is None or LATENCY not in self.metrics:
             raise InvalidArgumentError(
                 f"`verify` must measure latency_ms to recalibrate its predictor, but measured "
