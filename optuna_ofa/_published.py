@@ -28,6 +28,8 @@ class PublishedFile:
         description: One line about the file.
         kind: Its use.
         device: The device that a table was measured on, as its authors call it.
+        supernets: Of a table, the families whose layers it has.
+        resolutions: Of a table, the input sizes that the file has, or their smallest and largest.
     """
 
     name: str
@@ -37,6 +39,8 @@ class PublishedFile:
     description: str
     kind: Literal["table", "accuracy", "images"] = "table"
     device: str = ""
+    supernets: tuple[str, ...] = ()
+    resolutions: tuple[int, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -84,6 +88,8 @@ PUBLISHED = (
             licence="MIT",
             description=f"Samsung Note10 block latencies, MobileNetV3 w1.2 at resolution {r}",
             device="Samsung Note10",
+            supernets=("ofa_mbv3_w1.2",),
+            resolutions=(r,),
         )
         for r, sha256 in _NOTE10_SHA256.items()
     ),
@@ -94,6 +100,8 @@ PUBLISHED = (
         licence="Apache-2.0",
         description="Desktop CPU block latencies, MobileNetV3 w1.0 and w1.2, resolutions 96..256",
         device="Intel Core i7-8700K",
+        supernets=("ofa_mbv3_w1.0", "ofa_mbv3_w1.2"),
+        resolutions=(96, 256),
     ),
     PublishedFile(
         name="mobile_trim",
@@ -102,6 +110,7 @@ PUBLISHED = (
         licence="none stated",
         description="Phone block latencies of ProxylessNAS at resolution 224",
         device="the phone of ProxylessNAS",
+        resolutions=(224,),
     ),
     PublishedFile(
         name="ofa_mbv3_w1.2_accuracy",

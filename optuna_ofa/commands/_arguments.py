@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._command import Arguments
-from optuna_ofa.commands._parser import limit, storage, whole
+from optuna_ofa.commands._parser import limit, number, storage, whole
 
 if TYPE_CHECKING:
     from optuna_ofa.profiling import MeasurementSettings
@@ -133,14 +133,19 @@ def add_sample(parser: argparse.ArgumentParser, *, of_table: bool = False) -> No
     add_settings(parser, of_table=of_table)
 
 
-def add_study(parser: argparse.ArgumentParser) -> None:
-    """Add the storage and the name of a study, and its predictors."""
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """Add the storage of studies."""
     parser.add_argument(
         "--storage",
         type=storage,
         default=DEFAULT_STORAGE,
         help=f"database of studies, such as sqlite:///nas.db (default: {DEFAULT_STORAGE})",
     )
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Add the storage and the name of a study, and its predictors."""
+    add_storage(parser)
     parser.add_argument("--study", help="its name (default: the only one of the storage)")
     parser.add_argument("--hardware", help="latency table: a name, a file or a folder")
     parser.add_argument("--accuracy", help="accuracy predictor: a name or a file")
@@ -151,6 +156,18 @@ def add_kind(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
     )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the limits whose best subnets are shown, and the kind of trials."""
+    parser.add_argument(
+        "--limits",
+        type=number,
+        nargs="+",
+        metavar="MS",
+        help="latencies whose best subnets are shown (default: five along the front)",
+    )
+    add_kind(parser)
 
 
 def add_plot(parser: argparse.ArgumentParser, what: str) -> None:

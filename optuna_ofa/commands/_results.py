@@ -1,12 +1,12 @@
-"""The commands that show a study: front, report and publish."""
+"""The commands that show a study: front and report."""
 
 from __future__ import annotations
 
 import argparse
 
-from optuna_ofa.commands._arguments import add_kind, add_plot, add_study, add_within
+from optuna_ofa.commands._arguments import add_kind, add_limits, add_plot, add_study, add_within
 from optuna_ofa.commands._command import Arguments, Command, Output
-from optuna_ofa.commands._parser import limits, number, whole
+from optuna_ofa.commands._parser import limits, whole
 
 _N_POINTS = 10
 
@@ -60,22 +60,10 @@ FRONT = Command(
 )
 
 
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add the limits whose best subnets are shown."""
-    parser.add_argument(
-        "--limits",
-        type=number,
-        nargs="+",
-        metavar="MS",
-        help="latencies whose best subnets are shown (default: five along the front)",
-    )
-    add_kind(parser)
-
-
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", help="the page, such as report.html")
     add_study(parser)
-    _add_limits(parser)
+    add_limits(parser)
     parser.add_argument("--title", help="default: the name of the study")
 
 

@@ -16,7 +16,7 @@ from optuna_ofa.commands._arguments import (
     family_source,
 )
 from optuna_ofa.commands._command import Arguments, Command, Output
-from optuna_ofa.commands._parser import limits, whole
+from optuna_ofa.commands._parser import limits, number, whole
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -30,8 +30,14 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n",
         type=whole,
-        default=_N_TRIALS,
-        help=f"subnets to evaluate, in addition to those of the study (default: {_N_TRIALS})",
+        help="subnets to evaluate in addition to those that the study has (default: "
+        f"{_N_TRIALS}, without --until and --timeout)",
+    )
+    parser.add_argument(
+        "--until", type=whole, metavar="N", help="subnets that the study is to have in total"
+    )
+    parser.add_argument(
+        "--timeout", type=number, metavar="SECONDS", help="when the search ends at the latest"
     )
     parser.add_argument(
         "--objectives",
@@ -57,7 +63,8 @@ def _run_search(arguments: Arguments) -> Output:
 
     _places.require_picture(arguments["plot"])
     found = _open(arguments)
-    found.search(n_trials=arguments["n"])
+    given = {name: arguments[name] for name in ("until", "timeout")}
+    found.search(_N_TRIALS if _goes_on(arguments) else arguments["n"], **given)
     if arguments["plot"]:
         _places.save(found.plot_front(), arguments["plot"])
     front = found.front(kind="predicted")
@@ -67,6 +74,11 @@ def _run_search(arguments: Arguments) -> Output:
         f"front; {len(picks)} of them:\n{_points.lines(picks)}"
     )
     return Output(text, _points.front_data(found, front, front, arguments["storage"]))
+
+
+def _goes_on(arguments: Arguments) -> bool:
+    """Whether nothing says how long, so that the default counts."""
+    return all(arguments[name] is None for name in ("n", "until", "timeout"))
 
 
 def _open(arguments: Arguments) -> SubnetStudy:
@@ -99,8 +111,12 @@ def _open(arguments: Arguments) -> SubnetStudy:
 def _kept(arguments: Arguments) -> str:
     from optuna_ofa._urls import shown_url
 
-    place = shown_url(arguments["storage"])
-    return f"finished trials are in {place}; the same command adds {arguments['n']:,} to them"
+    again = "adds as many"
+    if arguments["until"] is not None:
+        again = f"goes on to {arguments['until']:,} in total"
+    elif arguments["n"] is None and arguments["timeout"] is not None:
+        again = "searches on for as long"
+    return f"finished trials are in {shown_url(arguments['storage'])}; the same command {again}"
 
 
 SEARCH = Command(
@@ -114,8 +130,9 @@ SEARCH = Command(
         --study note10 --plot note10.html
   for a table that `profile` has measured, in a database of its own:
     optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware phone.json --storage sqlite:///nas.db
-  once more, which adds 50,000 evaluations; the supernet and the limits are those of the study:
-    optuna-ofa search --storage sqlite:///nas.db --n 50000
+  on with a study, whose supernet and limits it keeps: --n adds evaluations, --until fills up to
+  a total, so that the same command, run again, adds nothing:
+    optuna-ofa search --storage sqlite:///nas.db --until 50000
 """,
     _add_search,
     _run_search,

@@ -24,11 +24,10 @@ from optuna_ofa.fronts import (
     kind_of,
     require_reached,
 )
-from optuna_ofa.problem import Kind
+from optuna_ofa.problem import VIEW, Kind
 from optuna_ofa.storage import Store, open_storage, storage_errors
 
 N_TRIALS = 200
-_VIEW = "optuna_ofa:view_of"  # attribute of a copy: the name of the study that it shows
 
 
 @runtime_checkable
@@ -104,7 +103,7 @@ def publish_view(
     with storage_errors(storage):
         _delete_view(target, found.study_name)
         copy = study.copy(target, kept.tolist())
-        copy.store.set_attributes({_VIEW: found.study_name})
+        copy.store.set_attributes({VIEW: found.study_name})
     placed = {
         name: point and replace(point, trial_number=int(np.searchsorted(kept, point.trial_number)))
         for name, point in chosen.items()
@@ -139,7 +138,7 @@ def _delete_view(storage: BaseStorage, name: str) -> None:
     """Delete a copy of that name, if there is one."""
     with contextlib.suppress(KeyError):
         study_id = storage.get_study_id_from_name(name)
-        if _VIEW not in storage.get_study_system_attrs(study_id):
+        if VIEW not in storage.get_study_system_attrs(study_id):
             raise InvalidArgumentError(
                 f"`storage` must have no study {name!r} but a copy that `publish_view` made; give "
                 f"the copy a storage of its own."

@@ -23,6 +23,9 @@ CLAIM = "optuna_ofa:claim"
 # User attribute of a study that says what it searches for.
 DESCRIPTION = "optuna_ofa"
 
+# System attribute of a copy that is for looking at: the name of the study that it shows.
+VIEW = "optuna_ofa:view_of"
+
 Keep = Literal["all", "front", "sample"]
 # Each generation has an attribute of the study: this and eight digits, which count from 0.
 SUMMARY_KEY = "optuna_ofa:generation:"

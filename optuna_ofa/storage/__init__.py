@@ -14,6 +14,7 @@ from optuna_ofa.storage._make import (
 )
 from optuna_ofa.storage._open import open_storage as open_storage
 from optuna_ofa.storage._store import Store as Store
+from optuna_ofa.storage._summary import StudySummary as StudySummary, summaries as summaries
 from optuna_ofa.storage._transactions import (
     relational as relational,
     storage_errors as storage_errors,

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from optuna_ofa._urls import shown_storage
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.problem import DESCRIPTION, VIEW
 from optuna_ofa.storage._open import _check_path, open_storage
 
 _MEMORY = ("", ":memory:")
@@ -35,8 +36,13 @@ def open_existing(storage: str) -> BaseStorage:
 
 
 def study_names(storage: BaseStorage) -> list[str]:
-    """Return the names of all studies of a storage, in the order in which they were made."""
-    return [study.study_name for study in storage.get_all_studies()]
+    """Return the names of the studies of a storage, in the order in which they were made.
+
+    Copies that are for looking at are left out, and studies of others where there are our own.
+    """
+    studies = [s for s in storage.get_all_studies() if VIEW not in s.system_attrs]
+    own = [s.study_name for s in studies if DESCRIPTION in s.user_attrs]
+    return own or [s.study_name for s in studies]
 
 
 def sqlite_file(storage: str) -> Path | None:

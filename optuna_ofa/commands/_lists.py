@@ -1,0 +1,252 @@
+"""The commands that list what there is: studies, families and devices."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optuna_ofa.commands._arguments import add_storage
+from optuna_ofa.commands._command import Arguments, Command, Output
+
+if TYPE_CHECKING:
+    from optuna_ofa.space import Family
+
+_LICENCE = "MIT"  # of what comes with the package
+
+
+def _run_studies(arguments: Arguments) -> Output:
+    from optuna_ofa._urls import shown_url
+    from optuna_ofa.commands._studies import quiet_optuna
+    from optuna_ofa.storage import open_existing, storage_errors, summaries
+
+    quiet_optuna()
+    with storage_errors(arguments["storage"]):
+        found = summaries(open_existing(arguments["storage"]))
+    rows = [
+        {
+            "study": one.name,
+            "supernet": one.family,
+            "objectives": list(one.objectives),
+            "constraints": one.constraints,
+            "n_predicted": one.n_predicted,
+            "n_measured": one.n_measured,
+            "n_others": one.n_others,
+            "is_view": one.is_view,
+        }
+        for one in found
+    ]
+    head = ("study", "supernet", "objectives", "limits", "predicted", "measured", "others")
+    texts = [
+        (
+            f"{one.name}{' (view)' if one.is_view else ''}",
+            one.family or "of another program",
+            " ".join(one.objectives) or "-",
+            " ".join(f"{metric}={bound:g}" for metric, bound in one.constraints.items()) or "-",
+            *(f"{n:,}" for n in (one.n_predicted, one.n_measured, one.n_others)),
+        )
+        for one in found
+    ]
+    shown = shown_url(arguments["storage"])
+    text = f"studies in {shown}, with their trials:\n{table(head, texts, n_numbers=3)}"
+    return Output(text, {"storage": shown, "studies": rows})
+
+
+STUDIES = Command(
+    "studies",
+    "list the studies of a storage",
+    """\
+  supernet, objectives, limits, and how many trials are predicted and measured:
+    optuna-ofa studies --storage sqlite:///nas.db
+""",
+    add_storage,
+    _run_studies,
+)
+
+
+def _run_families(arguments: Arguments) -> Output:
+    from optuna_ofa.space import SearchSpace, known_families
+
+    rows = [
+        {
+            "supernet": family.name,
+            "architecture": family.architecture,
+            "resolutions": list(family.resolutions),
+            "n_subnets": SearchSpace(family).n_subnets,
+            "accuracy": _accuracy(family),
+            "hardware": _tables(family),
+        }
+        for family in known_families()
+    ]
+    head = ("supernet", "architecture", "pixels", "subnets", "accuracy predictor", "tables")
+    texts = [
+        (
+            row["supernet"],
+            row["architecture"],
+            _range(row["resolutions"]),
+            f"{row['n_subnets']:.1e}",
+            row["accuracy"] or "-",
+            " ".join(row["hardware"]) or "-",
+        )
+        for row in rows
+    ]
+    return Output(f"{table(head, texts)}\n{_OWN_FAMILY}", {"families": rows})
+
+
+_OWN_FAMILY = "--supernet also takes a file that holds a family of your own."
+
+
+def _accuracy(family: Family) -> str | None:
+    """Return where the accuracy predictor of a family is from, if there is one."""
+    from optuna_ofa._published import PUBLISHED
+    from optuna_ofa.data import packaged_accuracy
+
+    if packaged_accuracy(family) is not None:
+        return "packaged"
+    name = f"{family.name}_accuracy"
+    return "published" if any(file.name == name for file in PUBLISHED) else None
+
+
+def _tables(family: Family) -> list[str]:
+    """Return the names of the packaged tables of a family."""
+    from optuna_ofa.data import table_names
+
+    return table_names(family)
+
+
+FAMILIES = Command(
+    "families",
+    "list the supernets that are known by name",
+    """\
+  resolutions, size, and what is there to predict with:
+    optuna-ofa families
+""",
+    lambda parser: None,
+    _run_families,
+)
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--supernet", help="tables of this family only")
+
+
+def _run_devices(arguments: Arguments) -> Output:
+    from optuna_ofa.space import find_family, known_families
+
+    given = arguments["supernet"]
+    families = known_families() if given is None else (find_family(given, "supernet"),)
+    names = [family.name for family in families]
+    rows = [row for family in families for row in _packaged(family)]
+    rows += [row for row in _published() if given is None or set(row["supernets"]) & {*names}]
+    head = ("table", "supernet", "processor", "runtime", "pixels", "licence")
+    texts = [
+        (
+            row["hardware"],
+            " ".join(row["supernets"]) or "-",
+            row["processor"],
+            row["runtime"] or "-",
+            _range(row["resolutions"]),
+            f"{row['licence']}, {row['source']}",
+        )
+        for row in rows
+    ]
+    return Output(f"{table(head, texts)}\n{_OWN_DEVICE}", {"devices": rows})
+
+
+_OWN_DEVICE = (
+    "--hardware takes these names, and files: `optuna-ofa profile` measures a table of this "
+    "device.\nPublished tables are fetched when they are first used."
+)
+
+
+def _packaged(family: Family) -> list[dict[str, Any]]:
+    """Return the packaged tables of a family."""
+    from optuna_ofa._files import read_json
+    from optuna_ofa.data import packaged_table, table_names
+
+    rows = []
+    for name in table_names(family):
+        path = packaged_table(name, family)
+        metadata: Mapping[str, Any] = {} if path is None else read_json(path)["metadata"]
+        rows.append(
+            {
+                "hardware": name,
+                "source": "packaged",
+                "supernets": [family.name],
+                "runtime": _runtime(metadata),
+                "processor": _processor(metadata.get("processor", "")),
+                "resolutions": list(metadata.get("resolutions", ())),
+                "licence": _LICENCE,
+            }
+        )
+    return rows
+
+
+def _published() -> list[dict[str, Any]]:
+    """Return the published tables, a row for each name, whatever files it has."""
+    from optuna_ofa._published import PUBLISHED
+
+    rows: dict[str, dict[str, Any]] = {}
+    for file in PUBLISHED:
+        if file.kind == "table":
+            row = {
+                "hardware": file.name,
+                "source": "published",
+                "supernets": list(file.supernets),
+                "runtime": None,
+                "processor": file.device,
+                "resolutions": [],
+                "licence": file.licence,
+            }
+            rows.setdefault(file.name, row)["resolutions"].extend(file.resolutions)
+    return list(rows.values())
+
+
+def _runtime(metadata: Mapping[str, Any]) -> str:
+    name = str(metadata.get("runtime", ""))
+    version = dict(metadata.get("versions", {})).get(name, "")
+    return f"{name} {version}".strip()
+
+
+def _processor(text: str) -> str:
+    """Return the model name out of what the system reports of its processor."""
+    found = re.search(r"model name ([^,]+)", text)
+    return found[1] if found else text
+
+
+def _range(sizes: Sequence[int]) -> str:
+    """Return input sizes as they are searched: those between two are interpolated."""
+    ends = sorted({min(sizes), max(sizes)}) if sizes else []
+    return "-".join(map(str, ends))
+
+
+DEVICES = Command(
+    "devices",
+    "list the latency tables that are known by name",
+    """\
+  those for one supernet:
+    optuna-ofa devices --supernet ofa_mbv3_w1.0
+""",
+    _add_devices,
+    _run_devices,
+)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, n_numbers: int = 0) -> str:
+    """Return a table for people: columns apart by two spaces, the last ones to the right.
+
+    Args:
+        head: Titles of the columns.
+        rows: A text for each column.
+        n_numbers: How many columns at the end have numbers.
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    first = len(head) - n_numbers
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if i < first else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, *rows)
+    )

@@ -1,0 +1,109 @@
+"""The commands that show studies in Optuna Dashboard: publish and dashboard."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+
+from optuna_ofa.commands._arguments import add_limits, add_storage, add_study
+from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._parser import storage, whole
+
+_VIEW = "sqlite:///optuna_ofa.view.db"
+_HOST, _PORT = "127.0.0.1", 8080
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    add_limits(parser)
+    parser.add_argument(
+        "--into",
+        type=storage,
+        default=_VIEW,
+        help="database that gets a copy with few trials, which the dashboard opens at once, "
+        f"or that of --storage, which gets the pictures then (default: {_VIEW})",
+    )
+
+
+def _run_publish(arguments: Arguments) -> Output:
+    from optuna_ofa._urls import shown_url
+    from optuna_ofa.commands import _studies
+    from optuna_ofa.dashboard import publish_view
+
+    study = _studies.open_study(arguments)
+    into = arguments["into"]
+    options = {"limits": arguments["limits"], "kind": arguments["kind"]}
+    if into == arguments["storage"]:
+        study.publish(**options)
+        shown = study
+    else:
+        shown = publish_view(study, into, **options)
+    command = f"optuna-ofa dashboard --storage {shown_url(into)}"
+    url = address(shown.store.study_id)
+    n = len(shown.get_trials(deepcopy=False))
+    text = (
+        f"{study.study_name} is published in {shown_url(into)}, with {n:,} trials; to see it:\n"
+        f"  {command}\n  {url}"
+    )
+    data = {"study": study.study_name, "storage": shown_url(into), "command": command, "url": url}
+    return Output(text, data)
+
+
+def address(study_id: int | None, host: str = _HOST, port: int = _PORT) -> str:
+    """Return the address of a study in the dashboard, or of the list of all."""
+    page = "" if study_id is None else f"/studies/{study_id}"
+    return f"http://{host}:{port}/dashboard{page}"
+
+
+PUBLISH = Command(
+    "publish",
+    "put pictures and the best subnets of a study into Optuna Dashboard",
+    """\
+  a copy of few trials and pictures of all of them, which opens at once:
+    optuna-ofa publish --storage sqlite:///nas.db
+    optuna-ofa dashboard --storage sqlite:///optuna_ofa.view.db
+  into the study itself, which is better for a few thousand trials or less:
+    optuna-ofa publish --storage sqlite:///nas.db --into sqlite:///nas.db --limits 10 15
+""",
+    _add_publish,
+    _run_publish,
+)
+
+
+def _add_dashboard(parser: argparse.ArgumentParser) -> None:
+    add_storage(parser)
+    parser.add_argument("--host", default=_HOST, help=f"address to listen at (default: {_HOST})")
+    parser.add_argument(
+        "--port", type=whole, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+    )
+
+
+def _run_dashboard(arguments: Arguments) -> Output:
+    from optuna_ofa.commands._studies import quiet_optuna
+    from optuna_ofa.dashboard import dashboard_app, dashboard_server
+    from optuna_ofa.storage import open_existing
+
+    quiet_optuna()
+    store = open_existing(arguments["storage"])
+    studies = store.get_all_studies()
+    app = dashboard_app(store)
+    with dashboard_server(app, host=arguments["host"], port=arguments["port"]) as server:
+        only = studies[0]._study_id if len(studies) == 1 else None
+        url = address(only, arguments["host"], server.server_port)
+        sys.stderr.write(f"{url}  (Ctrl-C ends)\n")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return Output("ended", {"url": url})
+
+
+DASHBOARD = Command(
+    "dashboard",
+    "serve Optuna Dashboard with the pictures of `publish` first",
+    """\
+  what `publish` wrote:
+    optuna-ofa dashboard --storage sqlite:///optuna_ofa.view.db
+""",
+    _add_dashboard,
+    _run_dashboard,
+)

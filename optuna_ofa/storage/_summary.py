@@ -1,0 +1,93 @@
+"""What a storage has of each study, without its trials being read."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb import models
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import TrialState
+
+from optuna_ofa.problem import DESCRIPTION, PREDICTED, VIEW
+from optuna_ofa.storage._transactions import relational
+
+_trials, _attributes = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
+
+
+class StudySummary(NamedTuple):
+    """A study of a storage.
+
+    Args:
+        name: Its name.
+        study_id: Its number in the storage, which Optuna Dashboard has in its addresses.
+        family: Name of its family; None for a study that `optuna_ofa.study` did not make.
+        objectives: Its objectives; empty for such a study.
+        constraints: Its constraints.
+        n_predicted: Finished trials whose values are predicted.
+        n_measured: Other finished trials.
+        n_others: Trials that run, wait or have failed.
+        is_view: Whether it is a copy that `optuna_ofa.dashboard.publish_view` made.
+    """
+
+    name: str
+    study_id: int
+    family: str | None
+    objectives: tuple[str, ...]
+    constraints: dict[str, float]
+    n_predicted: int
+    n_measured: int
+    n_others: int
+    is_view: bool
+
+
+def summaries(storage: BaseStorage) -> list[StudySummary]:
+    """Return a summary of each study, in the order in which they were made."""
+    tables = relational(storage)
+    return [_summary(storage, tables, study) for study in storage.get_all_studies()]
+
+
+def _summary(storage: BaseStorage, tables: RDBStorage | None, study: FrozenStudy) -> StudySummary:
+    described = study.user_attrs.get(DESCRIPTION, {})
+    count = _counted(storage, study._study_id) if tables is None else _selected(tables, study)
+    n_complete, n_predicted, n_all = count
+    return StudySummary(
+        name=study.study_name,
+        study_id=study._study_id,
+        family=described.get("family", {}).get("name"),
+        objectives=tuple(described.get("objectives", ())),
+        constraints=dict(described.get("constraints", {})),
+        n_predicted=n_predicted,
+        n_measured=n_complete - n_predicted,
+        n_others=n_all - n_complete,
+        is_view=VIEW in study.system_attrs,
+    )
+
+
+def _selected(tables: RDBStorage, study: FrozenStudy) -> tuple[int, int, int]:
+    """Return how many trials are complete, complete and predicted, and there, from the tables."""
+    own = _trials.c.study_id == study._study_id
+    complete = sa.and_(own, _trials.c.state == TrialState.COMPLETE)
+    is_predicted = sa.and_(
+        _attributes.c.key == "kind", _attributes.c.value_json == json.dumps(PREDICTED)
+    )
+    joined = _trials.join(_attributes, _attributes.c.trial_id == _trials.c.trial_id)
+    count = sa.select(sa.func.count())
+    queries = (
+        count.select_from(_trials).where(complete),
+        count.select_from(joined).where(complete, is_predicted),
+        count.select_from(_trials).where(own),
+    )
+    with tables.engine.connect() as connection:
+        n_complete, n_predicted, n_all = (connection.execute(q).scalar_one() for q in queries)
+    return n_complete, n_predicted, n_all
+
+
+def _counted(storage: BaseStorage, study_id: int) -> tuple[int, int, int]:
+    """Return the same from the trials of a storage without tables."""
+    trials = storage.get_all_trials(study_id, deepcopy=False)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    predicted = [trial for trial in complete if trial.user_attrs.get("kind") == PREDICTED]
+    return len(complete), len(predicted), len(trials)
