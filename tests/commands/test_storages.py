@@ -129,10 +129,7 @@ def test_an_empty_storage_has_no_study(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [
-        (
-            SEARCH,
-            "finished trials are in sqlite:///optuna_ofa.db; the same command adds 40 to them",
-        ),
+        (SEARCH, "finished trials are in sqlite:///optuna_ofa.db; the same command adds as many"),
         (["front"], ""),
         (["report", "r.html"], ""),
         (["verify"], "what was measured is in sqlite:///optuna_ofa.db; the same command measures"),
@@ -164,3 +161,15 @@ def test_an_interruption_promises_what_is_true(
         monkeypatch.setattr(f"optuna_ofa.profiling.{name}", interrupt)
     assert main(arguments) == 130
     assert capsys.readouterr().err.startswith(f"interrupted{f'; {kept}' if kept else ''}")
+
+
+def test_until_is_a_total_and_timeout_an_end(capsys: pytest.CaptureFixture[str]) -> None:
+    command = [*SEARCH[:3], "--until", "60"]
+    where = "study optuna-ofa in sqlite:///optuna_ofa.db: 60 trials"
+    for _ in range(2):
+        assert main(command) == 0
+        assert _front(capsys) == where
+    assert main(["search", "--timeout", "0"]) == 0
+    assert _front(capsys) == where
+    assert main([*command, "--n", "10"]) == 1
+    assert capsys.readouterr().err.startswith("error: --until 60: must be None with --n")
