@@ -127,7 +127,7 @@ def test_publish_into_the_study_itself(
     assert data["command"] == f"optuna-ofa dashboard --storage {URL}"
     (found,) = optuna.storages.get_storage(URL).get_all_studies()
     attributes = found.system_attrs
-    assert any("plotly" in key or "graph" in key for key in attributes)
+    assert any(key.startswith("dashboard:plot_data:front:") for key in attributes)
 
 
 def test_a_view_beside_its_study_is_not_a_second_study(
