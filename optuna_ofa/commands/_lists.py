@@ -68,7 +68,7 @@ STUDIES = Command(
 def _run_families(arguments: Arguments) -> Output:
     from optuna_ofa.space import SearchSpace, known_families
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "supernet": family.name,
             "architecture": family.architecture,
