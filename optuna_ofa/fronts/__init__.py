@@ -28,6 +28,7 @@ from optuna_ofa.fronts._pareto import (
     checked_reference as checked_reference,
     cost_metric as cost_metric,
     crowding_distance as crowding_distance,
+    evenly as evenly,
     hypervolume as hypervolume,
     limit_words as limit_words,
     nondominated,
@@ -40,7 +41,6 @@ from optuna_ofa.fronts._pareto import (
 from optuna_ofa.fronts._picks import (
     Limits as Limits,
     Picks as Picks,
-    evenly as evenly,
     far_apart as far_apart,
     find_picks as find_picks,
     promising as promising,

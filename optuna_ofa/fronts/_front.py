@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 
-from optuna_ofa._arguments import Percent, PositiveFloat, Text, check_argument, checked
+from optuna_ofa._arguments import OutputFile, Percent, PositiveFloat, Text, check_argument, checked
 from optuna_ofa._plausible import warn_fractions
 from optuna_ofa._rules import Instead
+from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
+from optuna_ofa.fronts._pareto import checked_reference, hypervolume
+from optuna_ofa.fronts._rows import frame_of, html_of_front, html_of_point, write_csv
 from optuna_ofa.problem import METRICS, Metric, Orientation, preferred
 from optuna_ofa.space import Subnet
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _LIMITS = {"top1": Percent}  # of other built-in metrics they are positive
 _ANY = Instead("anything", lambda _: True)  # until it is known of which metric
@@ -52,6 +59,30 @@ class FrontPoint:
 
     def __str__(self) -> str:
         return points_in_words([self])[0]
+
+    def __getattr__(self, name: str) -> float:
+        """Return the value of an objective: ``point.latency_ms`` is ``point.values["latency_ms"]``.
+
+        Python calls this for names that are no fields of the point.
+
+        Raises:
+            AttributeError: If it is no objective; names those that are.
+        """
+        values = self.__dict__.get("values", {})  # not there yet while a copy is made
+        if name in values:
+            return float(values[name])
+        raise AttributeError(
+            f"{type(self).__name__!r} has no attribute {name!r}; its values are "
+            f"{', '.join(values) or 'none'}{did_you_mean(name, [*values, *self.__dict__])}",
+            name=name,
+            obj=self,
+        )
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self.__dict__.get("values", {})]
+
+    def _repr_html_(self) -> str:
+        return html_of_point(self)
 
 
 def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
@@ -128,6 +159,9 @@ class Front(Sequence[FrontPoint]):
     def __repr__(self) -> str:
         words = f"{len(self)} {self.kind} point{'s' * (len(self) != 1)}"
         return f"Front({' '.join(words.split())}, {' / '.join(self.objectives)})"
+
+    def _repr_html_(self) -> str:
+        return html_of_front(self, self.metrics, self.kind)
 
     @property
     def kind(self) -> str:
@@ -250,6 +284,58 @@ class Front(Sequence[FrontPoint]):
                 the metric is no objective.
         """
         return find_modes(self, limits, metric)
+
+    @checked
+    def hypervolume(self, reference: Mapping[str, float]) -> float:
+        """Return the hypervolume between the front and a reference point.
+
+        It is in the product of the objectives' units. The values are taken as they are: a predicted
+        front has a predicted hypervolume.
+
+        Args:
+            reference: A value for each objective by name, in its unit, worse than the points that
+                are to count; a point that is not better in every objective contributes nothing.
+
+        Raises:
+            InvalidArgumentError: If there is a name too many or too few, or a number is not
+                finite.
+        """
+        ordered = checked_reference(reference, self.objectives)
+        values = np.array([[p.values[m] for m in self.objectives] for p in self], dtype=float)
+        return hypervolume(values, ordered, self.metrics)
+
+    def to_dataframe(self) -> DataFrame:
+        """Return the points as a table of pandas, in the order of the front.
+
+        Returns:
+            Columns ``trial`` (its number) and ``kind``, then one for each objective in its unit
+            and ``NAME_std`` for each that has standard deviations, then ``subnet`` in words and
+            ``subnet_json``, which `Subnet.from_json` reads. ``attrs["units"]`` has the units.
+
+        Raises:
+            MissingDependencyError: If pandas is not installed; `to_csv` does without.
+        """
+        return frame_of(self, self.metrics)
+
+    @checked
+    def to_csv(self, path: OutputFile) -> Path:
+        """Write the points as CSV (UTF-8, a line of names first), without pandas.
+
+        The columns are those of `to_dataframe`. Numbers are written whole, so that they are read
+        back bit for bit; a standard deviation that is not known is empty.
+
+        Args:
+            path: The file; its folder must exist.
+
+        Returns:
+            The path.
+
+        Raises:
+            InvalidArgumentError: If nothing can be written to the path.
+        """
+        place = Path(path)
+        write_csv(self, self.objectives, place)
+        return place
 
     def _excess(self, point: FrontPoint, name: str, limit: float) -> float:
         """Return the excess of a point over a limit, relative to it; at most 0 inside."""

@@ -75,6 +75,11 @@ def crowding_distance(values: Values) -> Values:
     return distance
 
 
+def evenly(n: int, at_most: int) -> NDArray[np.intp]:
+    """Return indices of ``n`` things, the ends included, at most so many and evenly apart."""
+    return np.linspace(0, n - 1, min(n, at_most)).astype(np.intp)
+
+
 def beyond(front: Values, ranges: Values) -> Values:
     """Return a reference point for a front: its worst values and a tenth of the range beyond.
 

@@ -175,10 +175,5 @@ def far_apart(
     return front[np.array(picked, dtype=np.intp)]
 
 
-def evenly(n: int, at_most: int) -> Indices:
-    """Return indices of ``n`` things, the ends included, at most so many and evenly apart."""
-    return np.linspace(0, n - 1, min(n, at_most)).astype(np.intp)
-
-
 def _distances(points: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(points - point, axis=1))

@@ -26,6 +26,7 @@ from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._engine import ProposeGuests
+from optuna_ofa.studies._notebook import html_of_study
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._tell import Measured
 from optuna_ofa.studies._trial_study import TrialStudy
@@ -86,6 +87,9 @@ class SubnetStudy(TrialStudy):
         if "latency_ms" in self.problem.metrics:
             words.append(f"latency predicted for {Conditions.of(self.problem.facts('latency_ms'))}")
         return f"SubnetStudy({', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        return html_of_study(self)
 
     # ------------------------------------------------------------------ search
 

@@ -212,3 +212,34 @@ def test_a_study_is_announced_by_optuna_only(
         make_study()
     assert caplog.records == []
     assert capfd.readouterr().out == ""
+
+
+class TestNotebook:
+    """The table that a notebook shows of a study."""
+
+    def test_both_kinds_are_apart(self, make_study: Make) -> None:
+        study = make_study(study_name="<mine>", constraints={"latency_ms": 90.0})
+        study.search(50)
+        study.tell_batch(study.ask_batch(1), [(75.0, 20.0)])
+        text = study._repr_html_()
+        assert "Study &lt;mine&gt;" in text
+        assert "latency_ms ≤ 90 ms" in text
+        assert "Top-1 accuracy (%), maximize; Latency (ms), minimize" in text
+        assert "50 predicted trials, " in text
+        assert (
+            "1 measured trial, 1 on the Pareto front; its knee: top1 75.00 %, latency_ms 20" in text
+        )
+
+    def test_a_study_without_trials(self, make_study: Make) -> None:
+        assert "0 predicted trials<" in make_study()._repr_html_()
+
+    def test_nothing_is_feasible(self, make_study: Make) -> None:
+        study = make_study()
+        study.add_trial(
+            optuna.create_trial(
+                params=study.space.to_params(study.space.sample(1, seed=0))[0],
+                distributions=dict(study.space.distributions),
+                values=(float("inf"), 9.0),
+            )
+        )
+        assert "1 measured trial, none within the constraints" in study._repr_html_()

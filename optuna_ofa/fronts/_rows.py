@@ -1,0 +1,106 @@
+"""The points of a front as rows: for pandas, as CSV, and for notebooks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna_ofa._imports import try_import
+from optuna_ofa._notebook import html_table
+from optuna_ofa._writing import write_whole
+from optuna_ofa.fronts._pareto import evenly
+from optuna_ofa.problem import Metric
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from optuna_ofa.fronts._front import FrontPoint
+
+_pandas = try_import("pandas", extra="pandas")
+_MOST_SHOWN = 10  # lines of a front in a notebook
+
+
+def rows_of(points: Sequence[FrontPoint], objectives: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row for each point, all with the same keys in the same order.
+
+    Standard deviations stand behind the objectives, of those that any point has one of; None
+    where a point has none.
+    """
+    known = [m for m in objectives if any(m in point.std for point in points)]
+    return [
+        {
+            "trial": point.trial_number,
+            "kind": point.kind,
+            **{m: float(point.values[m]) for m in objectives},
+            **{f"{m}_std": float(point.std[m]) if m in point.std else None for m in known},
+            "subnet": str(point.subnet),
+            "subnet_json": point.subnet.to_json(),
+        }
+        for point in points
+    ]
+
+
+def columns_of(objectives: Sequence[str]) -> list[str]:
+    """Return the keys of rows without standard deviations: those of a front without points."""
+    return ["trial", "kind", *objectives, "subnet", "subnet_json"]
+
+
+def frame_of(points: Sequence[FrontPoint], metrics: Mapping[str, Metric]) -> DataFrame:
+    """Return the rows as a table of pandas; see `Front.to_dataframe`."""
+    pandas = _pandas.check()
+    rows = rows_of(points, list(metrics))
+    frame: DataFrame = pandas.DataFrame(
+        rows, columns=[*rows[0]] if rows else columns_of([*metrics])
+    )
+    for name in frame.columns:
+        if name.endswith("_std"):  # of None alone pandas would make objects
+            frame[name] = frame[name].astype(float)
+    frame.attrs["units"] = {name: metric.unit for name, metric in metrics.items()}
+    return frame
+
+
+def write_csv(points: Sequence[FrontPoint], objectives: Sequence[str], path: Path) -> None:
+    """Write the rows as CSV; see `Front.to_csv`."""
+    rows = rows_of(points, objectives)
+    text = io.StringIO(newline="")
+    names = [*rows[0]] if rows else columns_of(objectives)
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole({path: text.getvalue().encode("utf-8")})
+
+
+def html_of_front(points: Sequence[FrontPoint], metrics: Mapping[str, Metric], kind: str) -> str:
+    """Return a front for notebooks: at most ten points, evenly along it, the ends included."""
+    shown = [points[i] for i in evenly(len(points), _MOST_SHOWN)]
+    columns = [
+        metric.column([p.values[m] for p in shown], [p.std.get(m) for p in shown])
+        for m, metric in metrics.items()
+    ]
+    rows = [
+        [*(c[i] for c in columns), p.kind, str(p.trial_number), str(p.subnet)]
+        for i, p in enumerate(shown)
+    ]
+    plural = "s" * (len(points) != 1)
+    part = f", {len(shown)} of them shown" if len(shown) < len(points) else ""
+    caption = f"Pareto front: {len(points)} {kind} point{plural}{part}".replace("  ", " ")
+    head = [*(metric.axis for metric in metrics.values()), "Values are", "Trial", "Subnet"]
+    numeric = [*([True] * len(metrics)), False, True, False]
+    note = (
+        "" if len(shown) == len(points) else "All points: front.to_dataframe(), front.to_csv(path)"
+    )
+    return html_table(caption, head, rows, numeric, note)
+
+
+def html_of_point(point: FrontPoint) -> str:
+    """Return one point for notebooks: a line for each value, and the subnet."""
+    rows = []
+    for name, value in point.values.items():
+        metric, worse = point.metrics[name], point.caution.get(name)
+        bound = f", {worse:g} std worse" if worse else ""
+        rows.append([metric.title, metric.text(value, point.std.get(name)), point.kind + bound])
+    caption = f"{point.kind.capitalize()} point, trial {point.trial_number}"
+    return html_table(caption, (), rows, (False, False, False), note=str(point.subnet))
