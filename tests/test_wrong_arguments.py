@@ -124,7 +124,6 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "Front.hypervolume": (FRONT.hypervolume, {"reference": {"top1": 60.0, "latency_ms": 9.0}}),
     "Front.to_csv": (FRONT.to_csv, {"path": "a.csv"}),
-    "Front.modes": (FRONT.modes, {"limits": {"low": 5.0}}),
     "Growing": (Growing, {"share": 0.1, "smallest": 3, "largest": 30, "first": 3}),
     "LatencyMeter": (
         LatencyMeter,
