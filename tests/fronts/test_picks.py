@@ -69,7 +69,7 @@ class TestRequireReached:
         }
         fps = Front(
             [FrontPoint(SUBNET, {"top1": 70.0, "rate": 30.0}, {}, "predicted", 0, metrics=metrics)],
-            metrics,
+            [*metrics.values()],
         )
         require_reached([30], [fps])
         with pytest.raises(InvalidArgumentError, match=r"from 30 1/s to 30 1/s .* got 31 1/s"):
