@@ -1,4 +1,5 @@
-# Every target sets up what it needs: a virtual environment in VENV with the tested versions.
+# Every target sets up what it needs, in a virtual environment in VENV with the tested versions: the
+# quickstart the package with two extras, all others what tests and documentation need as well.
 PYTHON ?= python3
 VENV ?= .venv
 # processes that run tests at the same time
@@ -6,12 +7,14 @@ JOBS ?= 2
 
 PIP := $(VENV)/bin/python -m pip
 PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS)
+TORCH_READY := $(VENV)/.torch
+QUICKSTART_READY := $(VENV)/.quickstart
 READY := $(VENV)/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .PHONY: quickstart test lint types coverage docs clean
 
-quickstart: $(READY)
+quickstart: $(QUICKSTART_READY)
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(READY)
@@ -38,11 +41,18 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch goes first, so that a build of that version which is already there is kept.
-$(READY): pyproject.toml constraints.txt
+$(TORCH_READY): constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Python 3.11 or newer is needed; name one with: make PYTHON=python3.12' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade pip
 	$(PIP) install --quiet $(TORCH)
+	@touch $@
+
+$(QUICKSTART_READY): $(TORCH_READY) pyproject.toml
+	$(PIP) install --quiet -c constraints.txt -e ".[image,dashboard]"
+	@touch $@
+
+$(READY): $(TORCH_READY) pyproject.toml
 	$(PIP) install --quiet -c constraints.txt -e ".[dev,docs]"
 	@touch $@

@@ -1,101 +1,163 @@
-"""The main job, offline: the Pareto front of a supernet on one device, on packaged defaults.
+"""The main job, offline: a Pareto front that is predicted, then one that is measured.
 
 Run with ``make quickstart``. First everything is predicted: the accuracies by a model fitted to
 about 1,300 subnets that were measured on ImageNet, the latencies by a table of layers that was
-measured on a CPU; ``optuna_ofa/data/README.md`` says how good they are. Then a small supernet that
-comes with the package is searched, and what was found is measured: its latency on this machine,
-and its accuracy where the images of Fashion-MNIST are here.
+measured on a CPU; ``optuna_ofa/data/README.md`` says how good they are. Then this machine is
+profiled, a small supernet that comes with the package is searched for it, and what was found is
+measured: its latency here, and its accuracy on packaged images. A second run measures nothing.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
+import warnings
 from pathlib import Path
 
+import numpy as np
 import optuna
+import torch
 
 import optuna_ofa
-from optuna_ofa import AccuracyMeter, EvaluationSettings, LatencyMeter, MeasurementSettings
-from optuna_ofa.data import fashion_mnist, halves, packaged_supernet
-from optuna_ofa.verification import Meter
+from optuna_ofa import (
+    AccuracyMeter,
+    EvaluationSettings,
+    LatencyMeter,
+    LatencyTable,
+    MeasurementSettings,
+    SubnetStudy,
+)
+from optuna_ofa.dashboard import publish_view
+from optuna_ofa.data import packaged_images, packaged_supernet
+from optuna_ofa.exceptions import NoisyDeviceWarning
 from optuna_ofa.visualization import plot_verification
 
 FOLDER = Path("runs")
 FAMILY, SMALL = "ofa_mbv3_w1.0", "ofa_mbv3_fashion"
-N_EVALUATIONS = 5_000
-N_PICKS, N_MEASURED = 5, 12
-N_CALIBRATION = 1_000
+SETTINGS = MeasurementSettings(runtime="torch", max_spread=1)  # a busy machine is told of below
+BUSY_PERCENT = 10  # standard deviation of a round on a machine that does other things too
+N_TRIALS, N_LIMITS = 5_000, 5
+N_MEASURED, N_AT_ONCE = 12, 2
+PROGRAM = os.path.relpath(Path(sys.executable).with_name("optuna-ofa"))
 
 
 def main() -> None:
-    """Predict a front, then measure one."""
+    """Predict a front, measure one, and say how to go on."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    os.environ.setdefault("OPTUNA_OFA_OFFLINE", "1")
+    torch.set_num_threads(1)  # several wait for each other where other programs run
     FOLDER.mkdir(exist_ok=True)
     predict()
-    measure()
+    measure(profile())
+    print("\nNext, a table of this machine for the large supernet, its front, and a report:")
+    table, storage = FOLDER / f"{FAMILY}.json", f"--storage sqlite:///{FOLDER / 'mine.db'}"
+    print(f"  {PROGRAM} profile --supernet {FAMILY} --runtime {SETTINGS.runtime} --out {table}")
+    print(f"  {PROGRAM} search --supernet {FAMILY} --hardware {table} {storage}")
+    print(f"  {PROGRAM} report {FOLDER / 'report.html'} {storage}")
+
+
+def search(family: str, file: str, name: str, table: LatencyTable | None = None) -> SubnetStudy:
+    """A study with all its trials, searched where some are missing."""
+    study = optuna_ofa.study(
+        family,
+        hardware=table,
+        storage=f"sqlite:///{FOLDER / file}",
+        study_name=name,
+        load_if_exists=True,
+        seed=0,
+    )
+    n_before = len(study.results(kind="predicted").numbers)
+    print(f"Searching {study.space}: {n_before:,} of {N_TRIALS:,} trials are there ...")
+    study.search(until=N_TRIALS)
+    return study
 
 
 def predict() -> None:
-    """Search, draw, and say what to do next."""
-    storage = f"sqlite:///{FOLDER / 'quickstart.db'}"
-    study = optuna_ofa.study(
-        FAMILY, storage=storage, study_name="quickstart", load_if_exists=True, seed=0
-    )
-    print(f"Searching {study.space} on packaged predictors ...")
-    study.search(n_trials=N_EVALUATIONS)
-
-    front = study.front()
-    print(f"\n{len(front)} subnets on the Pareto front of {len(study.results().numbers):,} trials.")
-    print(f"\nThe best predicted subnet under each of {N_PICKS} latencies:")
-    fastest, slowest = front[0].values["latency_ms"], front[-1].values["latency_ms"]
-    for i in range(1, N_PICKS + 1):
-        limit = fastest + (slowest - fastest) * i / N_PICKS
-        print(f"  under {limit:5.1f} ms: {front.best(latency_ms=limit)}")
-
+    """Search on packaged predictors, and show the front."""
+    study = search(FAMILY, "quickstart.db", "quickstart")
+    front = study.front(kind="predicted")
+    fastest, slowest = (front[i].values["latency_ms"] for i in (0, -1))
+    limits = np.linspace(fastest, slowest, N_LIMITS + 1)[1:].round(1).tolist()
+    print(f"{len(front)} subnets are on the predicted front; the best up to each latency:\n")
+    print(f"{'limit (ms)':>12}{'top-1 (%)':>16}{'latency (ms)':>17}")
+    for limit in limits:
+        of = front.best(latency_ms=limit)
+        cells = (f"{of.values[m]:.2f} ± {of.std[m]:.2f}" for m in ("top1", "latency_ms"))
+        print("{:12.1f}{:>16}{:>17}".format(limit, *cells))
+    rows = [{**point.values, "subnet": str(point.subnet)} for point in front]
+    (FOLDER / "front.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    print(f"\nAll of the front, with the subnets: {FOLDER / 'front.jsonl'}")
     figure = study.plot_front()
     figure.write_html(FOLDER / "front.html")
-    print(f"\nThe front as a page:    {FOLDER / 'front.html'}")
+    print(f"A page to open in a browser:        {FOLDER / 'front.html'}")
     try:
         figure.write_image(FOLDER / "front.png", width=1000, height=650, scale=2)
-        print(f"The front as a picture: {FOLDER / 'front.png'}")
-    except (RuntimeError, ValueError) as error:  # what kaleido raises without a browser
-        print(f"No picture, because plotly needs Chrome or Chromium for it: {error}".split("\n")[0])
-    dashboard = Path(sys.executable).parent / "optuna-dashboard"
-    print(f"\nAll trials in Optuna Dashboard:\n  {dashboard} {storage}")
+        print(f"The same as a picture:              {FOLDER / 'front.png'}")
+    except (ImportError, RuntimeError, ValueError):  # what plotly raises without kaleido or Chrome
+        print("There is no picture of it beside the page: that takes Chrome or Chromium.")
+    publish(study, limits)
 
 
-def measure() -> None:
-    """Search the small supernet, and measure what was found."""
-    storage = f"sqlite:///{FOLDER / 'measured.db'}"
-    study = optuna_ofa.study(
-        SMALL, storage=storage, study_name="quickstart", load_if_exists=True, seed=0
+def publish(study: SubnetStudy, limits: list[float]) -> None:
+    """Put pictures and a few of the trials into a database for Optuna Dashboard."""
+    file = FOLDER / "dashboard.db"
+    storage = f"sqlite:///{file}"
+    if not file.exists():
+        print("Writing a copy for Optuna Dashboard ...")
+        publish_view(study, storage, limits=limits)
+    number = optuna.load_study(study_name=study.study_name, storage=storage)._study_id
+    print(f"\nIn Optuna Dashboard:\n  {PROGRAM} dashboard --storage {storage}")
+    print(f"  http://127.0.0.1:8080/dashboard/studies/{number}\n")
+
+
+def profile() -> LatencyTable:
+    """The latency table of this machine for the small supernet, measured once."""
+    path = FOLDER / f"{SMALL}.json"
+    if path.exists():
+        print(f"The profile of this machine is {path}; delete it to measure again.")
+        table = LatencyTable.load(path)
+    else:
+        print(f"Profiling this machine for {SMALL}, some seconds ...")
+        table = optuna_ofa.profile(SMALL, SETTINGS, out=path)
+        print(f"The profile is {path}.")
+    if table.metadata["noise_percent"] > BUSY_PERCENT:
+        print(
+            f"This machine was busy: repeated runs differed by {table.metadata['noise_percent']} %."
+        )
+    return table
+
+
+def measure(table: LatencyTable) -> None:
+    """Search the small supernet for this machine, and measure what was found."""
+    # another profile is another study
+    study = search(SMALL, "measured.db", f"profile of {table.metadata['date']}", table)
+    front = study.front(kind="predicted")
+    points = [front[i] for i in sorted(set(np.linspace(0, len(front) - 1, N_MEASURED, dtype=int)))]
+    images = packaged_images()
+    batches = list(zip(*(tensor.split(100) for tensor in images.test.tensors), strict=True))
+    settings = EvaluationSettings(calibration=images.train[:][0])
+    meters = {
+        "top1": AccuracyMeter(packaged_supernet(), batches, settings),
+        "latency_ms": LatencyMeter(SETTINGS, anchor_ms=table.metadata["anchor_ms"]),
+    }
+    n_before = len(study.results(kind="measured").numbers)
+    print(
+        f"Measuring {len(points)} subnets here and on {len(images.test):,} images: {n_before} are "
+        f"there ..."
     )
-    print(f"\nSearching {study.space} ...")
-    study.search(n_trials=N_EVALUATIONS)
-    print(f"Measuring {N_MEASURED} subnets of its front ...")
-    verification = study.verify(meters(), points=N_MEASURED)
-    print(verification)
-    figure = plot_verification(verification)
-    figure.write_html(FOLDER / "measured.html")
+    begin = time.monotonic()
+    with warnings.catch_warnings(record=True) as caught:
+        for i in range(0, len(points), N_AT_ONCE):
+            part = points[i : i + N_AT_ONCE]
+            study.verify(meters, points=part, progress=False)
+            print(f"  {i + len(part)} of {len(points)}, {time.monotonic() - begin:.0f} s")
+        verification = study.verify(meters, points=points, progress=False)
+    for text in {str(of.message) for of in caught if of.category is NoisyDeviceWarning}:
+        print(f"This machine was busy: {text}")
+    print(f"\n{verification}")
+    plot_verification(verification).write_html(FOLDER / "measured.html")
     print(f"\nPredicted beside measured: {FOLDER / 'measured.html'}")
-
-
-def meters() -> dict[str, Meter]:
-    """What measures latencies and, where the images are here, accuracies."""
-    latency = LatencyMeter(MeasurementSettings(runtime="torch"))
-    try:
-        data = fashion_mnist()
-    except optuna_ofa.exceptions.DownloadError as error:
-        print(f"Accuracies are not measured: {error}")
-        return {"latency_ms": latency}
-    accuracy = AccuracyMeter(
-        packaged_supernet(),
-        halves(data.test)[1],  # nothing was fitted to these
-        EvaluationSettings(calibration=data.train[:N_CALIBRATION][0]),
-    )
-    return {"top1": accuracy, "latency_ms": latency}
 
 
 if __name__ == "__main__":
