@@ -36,7 +36,8 @@ from optuna_ofa.visualization import plot_verification
 
 FOLDER = Path("runs")
 FAMILY, SMALL = "ofa_mbv3_w1.0", "ofa_mbv3_fashion"
-SETTINGS = MeasurementSettings(runtime="torch", max_spread=1)  # a busy machine is told of below
+# a noisy table is told of, and not refused
+SETTINGS = MeasurementSettings(runtime="torch", max_spread=1)
 BUSY_PERCENT = 10  # standard deviation of a round on a machine that does other things too
 N_TRIALS, N_LIMITS = 5_000, 5
 N_MEASURED, N_AT_ONCE = 12, 2
@@ -49,11 +50,18 @@ def main() -> None:
     torch.set_num_threads(1)  # several wait for each other where other programs run
     FOLDER.mkdir(exist_ok=True)
     predict()
-    measure(profile())
-    print("\nNext, a table of this machine for the large supernet, its front, and a report:")
-    table, storage = FOLDER / f"{FAMILY}.json", f"--storage sqlite:///{FOLDER / 'mine.db'}"
-    print(f"  {PROGRAM} profile --supernet {FAMILY} --runtime {SETTINGS.runtime} --out {table}")
-    print(f"  {PROGRAM} search --supernet {FAMILY} --hardware {table} {storage}")
+    table = profile()
+    measure(table)
+    say_how_to_go_on(table)
+
+
+def say_how_to_go_on(table: LatencyTable) -> None:
+    """Print commands that do for the large supernet what was done for the small one."""
+    file, storage = FOLDER / f"{FAMILY}.json", f"--storage sqlite:///{FOLDER / 'mine.db'}"
+    noise = " --max-spread 1" * (table.metadata["noise_percent"] > BUSY_PERCENT)
+    print("\nTo go on, a profile of this machine for the large supernet, its front, and a report:")
+    print(f"  {PROGRAM} profile --supernet {FAMILY} --runtime torch{noise} --out {file}")
+    print(f"  {PROGRAM} search --supernet {FAMILY} --hardware {file} --n {N_TRIALS} {storage}")
     print(f"  {PROGRAM} report {FOLDER / 'report.html'} {storage}")
 
 
@@ -101,13 +109,14 @@ def predict() -> None:
 
 def publish(study: SubnetStudy, limits: list[float]) -> None:
     """Put pictures and a few of the trials into a database for Optuna Dashboard."""
-    file = FOLDER / "dashboard.db"
-    storage = f"sqlite:///{file}"
+    file, part = FOLDER / "dashboard.db", FOLDER / "dashboard.part.db"
     if not file.exists():
         print("Writing a copy for Optuna Dashboard ...")
-        publish_view(study, storage, limits=limits)
-    number = optuna.load_study(study_name=study.study_name, storage=storage)._study_id
-    print(f"\nIn Optuna Dashboard:\n  {PROGRAM} dashboard --storage {storage}")
+        publish_view(study, f"sqlite:///{part}", limits=limits)
+        part.rename(file)  # is there when it is whole
+    number = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{file}")._study_id
+    print("\nIn Optuna Dashboard, a command and the page that it serves:")
+    print(f"  {PROGRAM} dashboard --storage sqlite:///{file}")
     print(f"  http://127.0.0.1:8080/dashboard/studies/{number}\n")
 
 
@@ -121,10 +130,8 @@ def profile() -> LatencyTable:
         print(f"Profiling this machine for {SMALL}, some seconds ...")
         table = optuna_ofa.profile(SMALL, SETTINGS, out=path)
         print(f"The profile is {path}.")
-    if table.metadata["noise_percent"] > BUSY_PERCENT:
-        print(
-            f"This machine was busy: repeated runs differed by {table.metadata['noise_percent']} %."
-        )
+    if (noise := table.metadata["noise_percent"]) > BUSY_PERCENT:
+        print(f"This machine was busy: repeated runs had a standard deviation of {noise:.0f} %.")
     return table
 
 
@@ -153,8 +160,8 @@ def measure(table: LatencyTable) -> None:
             study.verify(meters, points=part, progress=False)
             print(f"  {i + len(part)} of {len(points)}, {time.monotonic() - begin:.0f} s")
         verification = study.verify(meters, points=points, progress=False)
-    for text in {str(of.message) for of in caught if of.category is NoisyDeviceWarning}:
-        print(f"This machine was busy: {text}")
+    if noise := [str(of.message) for of in caught if of.category is NoisyDeviceWarning]:
+        print(f"This machine was busy during {len(noise)} measurements; the last: {noise[-1]}")
     print(f"\n{verification}")
     plot_verification(verification).write_html(FOLDER / "measured.html")
     print(f"\nPredicted beside measured: {FOLDER / 'measured.html'}")
