@@ -57,6 +57,7 @@ MEASURING = (
     "tests/test_examples.py::test_latency_of_this_device",
     "tests/test_examples.py::test_measure_batches",
     "tests/test_examples.py::test_own_runtime",
+    "tests/test_examples.py::test_quickstart",
     "tests/test_examples.py::test_search_measured",
     "tests/test_notebooks.py",
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import runpy
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,19 +14,23 @@ from types import ModuleType
 
 import numpy as np
 import optuna
+import plotly.graph_objects as go
 import pytest
 import torch
 
 import optuna_ofa
 from optuna_ofa import (
     AccuracyPredictor,
+    LatencyTable,
+    MeasurementSettings,
     SearchSpace,
     get_family,
     load_supernet,
     read_measurements,
     save_supernet,
 )
-from optuna_ofa.data import packaged_accuracy, packaged_supernet, table_names
+from optuna_ofa.commands import main
+from optuna_ofa.data import packaged_accuracy, packaged_supernet, packaged_table, table_names
 from optuna_ofa.data._fashion_mnist import DEBIAN
 from optuna_ofa.deployment import load_exported, read_metadata
 from optuna_ofa.space import mobilenet_v3_small_images
@@ -326,7 +332,99 @@ def test_package_images_makes_the_packaged_images(run: Run, tmp_path: Path) -> N
             np.testing.assert_array_equal(made[name], packaged[name])
 
 
+@pytest.fixture
+def quickstart(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    import_path: Callable[[Path], ModuleType],
+    _state: None,
+) -> ModuleType:
+    """The quickstart, shorter, where there is no browser to draw a picture."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    module = import_path(EXAMPLES / "quickstart.py")
+    settings = MeasurementSettings(runtime="torch", n_rounds=3, max_spread=100)
+    for name, value in {"N_TRIALS": 300, "N_MEASURED": 3, "SETTINGS": settings}.items():
+        monkeypatch.setattr(module, name, value)
+
+    def no_browser(*_: object, **__: object) -> None:
+        raise RuntimeError("Kaleido requires Google Chrome to be installed.")
+
+    monkeypatch.setattr(go.Figure, "write_image", no_browser)
+    return module
+
+
+def test_quickstart_changes_nothing_the_second_time(
+    quickstart: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    quickstart.main()
+    first, trials = capsys.readouterr().out, _trials(tmp_path)
+    assert trials["quickstart.db"] == 300
+    assert trials["measured.db"] == 300 + 3
+    assert 200 <= trials["dashboard.db"] <= 205
+    quickstart.main()
+    second = capsys.readouterr().out
+    assert _trials(tmp_path) == trials
+    assert _table(second) == _table(first)
+    assert "300 of 300 trials are there" in second
+    assert "3 are there" in second
+    assert "Profiling" not in second
+    # what was measured is the same, to the last digit
+    assert second.split("subnets measured;")[1] == first.split("subnets measured;")[1]
+
+
+def _trials(folder: Path) -> dict[str, int]:
+    """Number of trials by database."""
+    files = (folder / "runs").glob("*.db")
+    return {
+        file.name: len(optuna.load_study(study_name=None, storage=f"sqlite:///{file}").trials)
+        for file in files
+    }
+
+
+def _table(out: str) -> list[tuple[float, float]]:
+    """Limits and latencies as they are printed."""
+    rows = re.findall(r"^ +([\d.]+) +[\d.]+ ± [\d.]+ +([\d.]+) ± [\d.]+$", out, re.MULTILINE)
+    return [(float(limit), float(ms)) for limit, ms in rows]
+
+
+def test_quickstart_prints_limits_that_hold_and_no_subnets(
+    quickstart: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quickstart.predict()
+    out = capsys.readouterr().out
+    assert len(_table(out)) == quickstart.N_LIMITS
+    assert all(ms <= limit for limit, ms in _table(out))
+    assert "takes Chrome or Chromium" in out
+    assert not (tmp_path / "runs" / "front.png").exists()
+    lines = (tmp_path / "runs" / "front.jsonl").read_text(encoding="utf-8").splitlines()
+    assert f"{len(lines)} subnets are on the predicted front" in out
+    subnets = [json.loads(line)["subnet"] for line in lines]
+    assert not any(subnet in out for subnet in subnets)
+    assert all(subnet.startswith("ofa_mbv3_w1.0@224 | k") for subnet in subnets)
+
+
+def test_quickstart_ends_with_commands_that_run(
+    quickstart: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(quickstart, "FAMILY", "ofa_mbv3_fashion")  # has fewer layers to measure
+    path = packaged_table("cpu-torch", get_family("ofa_mbv3_fashion"))
+    assert path is not None
+    quickstart.say_how_to_go_on(LatencyTable.load(path))
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    shorter = {"profile": ["--n-rounds", "2", "--max-spread", "100"]}
+    for line in lines:
+        program, command, *arguments = shlex.split(line)
+        assert Path(program).name == "optuna-ofa"
+        assert main([command, *arguments, *shorter.get(command, [])]) == 0, line
+    assert (tmp_path / "runs" / "report.html").is_file()
+
+
 def test_every_example_is_run_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
-    scripts = {path.name for path in EXAMPLES.glob("*.py")} - {"quickstart.py"}
+    scripts = {path.name for path in EXAMPLES.glob("*.py")}
     assert {name for name in scripts if f'"{name}"' not in text} == set()
