@@ -13,6 +13,7 @@ from optuna_ofa.predictors._function import (
     FunctionPredictor as FunctionPredictor,
     PredictorSource as PredictorSource,
     as_predictor as as_predictor,
+    name_of as name_of,
 )
 from optuna_ofa.predictors._missing import MissingPredictor as MissingPredictor
 from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor

@@ -63,6 +63,11 @@ class FunctionPredictor(Predictor):
         self.metric, self.function, self.space = metric, function, space
         self.takes: Takes = takes or _annotated(function) or self._tried()
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The name of the function, for reports."""
+        return {"function": name_of(self.function)}
+
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return what the function returns, ``(n,)``.
@@ -78,7 +83,7 @@ class FunctionPredictor(Predictor):
         return values
 
     def _numbers(self, returned: Any, n: int, of: str = "") -> NDArray[np.float64]:
-        name = f"The function `{_name(self.function)}`, which predicts {self.metric},"
+        name = f"The function `{name_of(self.function)}`, which predicts {self.metric},"
         what = "a finite number" if of else f"{n} finite numbers"
         try:
             values = numbers(returned, "it")
@@ -105,10 +110,15 @@ class FunctionPredictor(Predictor):
         except Exception as error:
             raise InvalidArgumentError(
                 f"`function` must predict {self.metric} of a subnet or of a matrix, but "
-                f"{_name(self.function)} raised {_words(of_matrix)} for a matrix and "
+                f"{name_of(self.function)} raised {_words(of_matrix)} for a matrix and "
                 f"{_words(error)} for a subnet; annotate its first parameter with Subnet or "
                 f"np.ndarray to say which it takes."
             ) from error
+
+
+def name_of(function: Callable[[Any], Any]) -> str:
+    """Return the name of a function, for messages and reports."""
+    return str(getattr(function, "__qualname__", None) or repr(function))
 
 
 def as_predictor(
@@ -144,10 +154,6 @@ def _annotated(function: Callable[[Any], Any]) -> Takes | None:
         return "subnet"
     is_array = any(word in text for word in ("ndarray", "NDArray", "Matrix"))
     return "matrix" if is_array else None
-
-
-def _name(function: Callable[[Any], Any]) -> str:
-    return str(getattr(function, "__qualname__", None) or repr(function))
 
 
 def _shown(returned: Any, values: NDArray[np.float64]) -> str:

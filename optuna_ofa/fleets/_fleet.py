@@ -17,7 +17,7 @@ from optuna_ofa._arguments import (
 )
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
-from optuna_ofa.fronts import Front, Limits, TransferMatrix, transfer_matrix
+from optuna_ofa.fronts import Front, Limits, TransferMatrix, can_transfer, transfer_matrix
 from optuna_ofa.problem import Kind
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.studies import Budget, SubnetStudy
@@ -140,6 +140,8 @@ class Fleet(Mapping[str, SubnetStudy]):
     ) -> Path:
         """Write a page of all devices for readers without Python, with what transfers first.
 
+        The transfer is left out where top-1 and latency are not among the objectives.
+
         Args:
             path: The file; its folder must exist.
             latency_ms: As in `transfer_matrix`.
@@ -155,17 +157,19 @@ class Fleet(Mapping[str, SubnetStudy]):
         from optuna_ofa.visualization import plot_transfer
 
         snapshots = {device: study.snapshot() for device, study in self.items()}
-        matrix = transfer_matrix(snapshots, latency_ms)
-        transfer = Section(
-            "transfer",
-            "What transfers",
-            "A row is the best subnet of one device within its limit, a column where it runs: "
-            "points of top-1 that the device's own best has more, within the same latency. All "
-            "of it is predicted.",
-            plot_transfer(matrix),
-        )
+        sections = []
+        if latency_ms is not None or all(can_transfer(of) for of in snapshots.values()):
+            transfer = Section(
+                "transfer",
+                "What transfers",
+                "A row is the best subnet of one device within its limit, a column where it runs: "
+                "points of top-1 that the device's own best has more, within the same latency. All "
+                "of it is predicted.",
+                plot_transfer(transfer_matrix(snapshots, latency_ms)),
+            )
+            sections.append(transfer)
         title = title or f"Subnets of the fleet {self.name}"
-        return report(snapshots, path, limits=limits, kind=kind, title=title, sections=[transfer])
+        return report(snapshots, path, limits=limits, kind=kind, title=title, sections=sections)
 
     @checked
     def verify(

@@ -46,6 +46,10 @@ from optuna_ofa.fronts._picks import (
     promising as promising,
     require_reached as require_reached,
 )
-from optuna_ofa.fronts._transfer import TransferMatrix, transfer_matrix as transfer_matrix
+from optuna_ofa.fronts._transfer import (
+    TransferMatrix,
+    can_transfer as can_transfer,
+    transfer_matrix as transfer_matrix,
+)
 
 __all__ = ["Findings", "Front", "FrontPoint", "TransferMatrix", "nondominated"]

@@ -67,13 +67,20 @@ class TransferMatrix:
         return "\n".join(lines)
 
 
+_NEEDED = {"top1", "latency_ms"}
+
+
+def can_transfer(found: Findings) -> bool:
+    """Return whether a study has the objectives of a transfer matrix."""
+    return set(found.problem.objectives) >= _NEEDED
+
+
 def transfer_matrix(
     studies: Mapping[str, Findings], latency_ms: float | Mapping[str, float] | None
 ) -> TransferMatrix:
     """Return the matrix of some studies by device; see `Fleet.transfer_matrix`."""
     for name, found in studies.items():
-        missing = {"top1", "latency_ms"} - set(found.problem.objectives)
-        if missing:
+        if not can_transfer(found):
             raise InvalidArgumentError(
                 f"`objectives` must have top1 and latency_ms to compare devices, but {name!r} has "
                 f"{', '.join(found.problem.objectives)}."

@@ -87,14 +87,15 @@ class Problem:
         names = [of.name if isinstance(of, Metric) else of for of in objectives]
         _check_names(names, constraints, known)
         used = dict.fromkeys((*names, *constraints))
-        given = {m: of for m in used if (of := known[m].predictor) is not None}
-        sources = {**predictors, **given}
+        own_sources = {m: of for m in used if (of := known[m].predictor) is not None}
         self.space = space
         self.objectives = tuple(names)
         self.constraints = {name: float(bound) for name, bound in constraints.items()}
         self.metrics: dict[str, Metric] = {m: known[m].described() for m in used}
         self.predictors: dict[str, Predictor] = {
-            m: as_predictor(m, source, space, "predictors") for m, source in sources.items()
+            m: as_predictor(m, source, space, argument)
+            for argument, sources in (("predictors", predictors), ("predictor", own_sources))
+            for m, source in sources.items()
         }
         for name, metric in self.metrics.items():
             if name not in self.predictors and not metric.is_built_in:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from optuna_ofa.fronts import KINDS, Findings, Snapshot, limit_words
-from optuna_ofa.predictors import CostPredictor, prediction_errors
+from optuna_ofa.predictors import CostPredictor, MissingPredictor, prediction_errors
 from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTION, Metric, Problem, significant
 from optuna_ofa.reports._setups import setup_words
 
@@ -82,6 +82,10 @@ def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
     title, predictor = problem.metrics[metric].title, problem.predictors[metric]
     if isinstance(predictor, CostPredictor):
         yield Source(title, "counted exactly from the layers")
+        return
+    if isinstance(predictor, MissingPredictor):
+        what = "none, it is only measured" if predictor.is_measured else "not in the database"
+        yield Source(f"{title}: predictor", what)
         return
     facts = problem.facts(metric)
     error = _error(facts)

@@ -17,25 +17,29 @@ from optuna_ofa.space import SearchSpace, family_from_json, space_of_choices
 
 # User attribute of a study: the names or files of its predictors, for the next process.
 PREDICTORS = "optuna_ofa:predictors"
-_ARGUMENTS = {"top1": ("accuracy", ""), "latency_ms": ("hardware", "")}
+_ARGUMENTS = {"top1": "accuracy", "latency_ms": "hardware"}
 
 
 def unknown_predictor(metric: str, space: SearchSpace) -> MissingPredictor:
     """Return the predictor of a study whose database does not say where it came from.
 
-    The study's trials can be read; to search on, the predictor has to be given. It is told by its
-    error which argument of `optuna_ofa.study` to give.
+    The study's trials can be read; to search on, the predictor has to be given. Its error names
+    the argument of `optuna_ofa.study`.
 
     Args:
         metric: What it would predict.
         space: The study's space.
     """
-    argument, what = _ARGUMENTS.get(metric, ("predictors", f"with a Metric {metric!r}, "))
+    argument = _ARGUMENTS.get(metric)
+    if argument is None:
+        must = f"`predictors` must have the Metric {metric!r} with its predictor"
+    else:
+        must = f"`{argument}` must be given"
     return MissingPredictor(
         metric,
         space,
-        f"`{argument}` must be given {what}to predict {metric}, because the database does not say "
-        f"where its predictor is, but got None.",
+        f"{must} to predict {metric}, because the database does not say where its predictor is, "
+        f"but got None.",
     )
 
 

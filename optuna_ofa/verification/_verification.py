@@ -65,8 +65,8 @@ class Verification:
 
     @cached_property
     def errors(self) -> dict[str, PredictionErrors]:
-        """The errors of each metric over the points where it was measured."""
-        return {metric: self._errors_of(metric) for metric in self.metrics}
+        """The errors of each metric that is predicted, over the points where it was measured."""
+        return {metric: self._errors_of(metric) for metric in self.metrics if self._has(metric)}
 
     @cached_property
     def errors_on_fitted(self) -> dict[str, PredictionErrors]:
@@ -78,8 +78,12 @@ class Verification:
         }
         return {m: prediction_errors(m, *np.array(of, float).T) for m, of in pairs.items()}
 
+    def _has(self, metric: str) -> bool:
+        """Return whether a metric is predicted, as far as is known."""
+        return not self.points or any(metric in point.predicted for point in self.points)
+
     def _errors_of(self, metric: str) -> PredictionErrors:
-        points = [p for p in self.points if metric in p.measured]
+        points = [p for p in self.points if metric in p.measured and metric in p.predicted]
         predicted = np.array([p.predicted[metric] for p in points])
         measured = np.array([p.measured[metric] for p in points])
         return prediction_errors(metric, predicted, measured)
@@ -241,7 +245,7 @@ class Verification:
     def _column(self, metric: str) -> list[str]:
         """Return a cell for each point, all with as many digits."""
         known = [p for p in self.points if metric in p.measured]
-        values = [x for p in known for x in (p.predicted[metric], p.measured[metric])]
+        values = [x[metric] for p in known for x in (p.predicted, p.measured) if metric in x]
         std = [s[metric] for p in known for s in (p.predicted_std, p.measured_std) if metric in s]
         n = self.units[metric].decimals(values, std)
         return [_cell(point, self.units[metric], n) for point in self.points]
@@ -265,8 +269,10 @@ def _cell(point: VerifiedPoint, of: Metric, n: int) -> str:
     metric, number = of.name, of.number
     if metric not in point.measured:
         return f"{metric} not measured"
-    predicted = number(point.predicted[metric], point.predicted_std.get(metric), n=n)
     measured = number(point.measured[metric], point.measured_std.get(metric), n=n)
+    if metric not in point.predicted:
+        return f"{metric} {measured}, not predicted"
+    predicted = number(point.predicted[metric], point.predicted_std.get(metric), n=n)
     error = number(point.error(metric), n=n, sign="+")
     word = _WORDS[point.overestimated(metric)]
     return f"{metric} {predicted} -> {measured} ({error}) {word}".rstrip()

@@ -295,6 +295,12 @@ def chosen(findings: Findings, points: Points) -> Matrix:
 
 def _of_front(findings: Findings, n: int | None) -> list[FrontPoint]:
     """Return the predicted front, or ``n`` points of it far from each other."""
+    if findings.problem.measured_only:
+        raise InvalidArgumentError(
+            f"`points` must be subnets where nothing predicts "
+            f"{' and '.join(findings.problem.measured_only)}, so that there is no predicted front, "
+            f"but got {n}."
+        )
     front = findings.front(kind=PREDICTED)
     if n is None or n >= len(front):
         return list(front)

@@ -26,7 +26,7 @@ class VerificationInfo(NamedTuple):
         across: The metric of the horizontal axis, the cost.
         up: The metric of the vertical axis.
         is_measured: Whether each of the two was measured; if not, predictions stand for it.
-        predicted: ``(n, 2)`` predictions, across and up.
+        predicted: ``(n, 2)`` predictions, across and up; NaN where nothing predicts.
         measured: ``(n, 2)`` measurements.
         std: ``(n, 2)`` their standard deviations, NaN where they are not known.
         overestimated: ``(n,)`` which are worse than the 90 % interval of a prediction.
@@ -64,8 +64,8 @@ def verification_info(
     return VerificationInfo(
         *axes,
         (complete[0], complete[1]),
-        np.array([[p.predicted[m] for m in axes] for p in points]),
-        np.array([[p.measured.get(m, p.predicted[m]) for m in axes] for p in points]),
+        np.array([[p.predicted.get(m, np.nan) for m in axes] for p in points]),
+        np.array([[{**p.predicted, **p.measured}[m] for m in axes] for p in points]),
         np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
         np.array([p in verification.overestimated for p in points], dtype=bool),
         np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
@@ -74,12 +74,15 @@ def verification_info(
 
 
 def _words(point: VerifiedPoint, metrics: tuple[str, ...], units: Mapping[str, Metric]) -> str:
-    lines = [
-        f"{m} {units[m].number(point.predicted[m], point.predicted_std.get(m))} predicted, "
-        f"{units[m].number(point.measured[m], point.measured_std.get(m))} measured"
-        for m in metrics
-        if m in point.measured
-    ]
+    lines = []
+    for m in (m for m in metrics if m in point.measured):
+        number = units[m].number
+        predicted = "not predicted"
+        if m in point.predicted:
+            text = number(point.predicted[m], point.predicted_std.get(m))
+            predicted = f"{text} predicted"
+        measured = number(point.measured[m], point.measured_std.get(m))
+        lines.append(f"{m} {predicted}, {measured} measured")
     return "<br>".join([*lines, *str(point.subnet).split(" | ")])
 
 

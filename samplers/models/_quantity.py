@@ -99,7 +99,10 @@ class QuantityLearner:
             return np.array([targets.mean(), 0.0])
         known = _transformed(self._prior(matrix), logarithmic)
         spread = known.std()
-        slope = ((known - known.mean()) * targets).mean() / spread**2 if spread > 0 else 0.0
+        if spread > _EXACT * float(np.abs(known).max()):
+            slope = ((known - known.mean()) * targets).mean() / spread**2
+        else:  # one value says nothing of the slope
+            slope = 1.0
         return np.array([targets.mean() - slope * known.mean(), slope])
 
     def _fit_model(
