@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # The best reachable accuracy is found by climbing, which may stop short of the top.
 _CLIMBING_ERROR = {"top1": 1.0}
+_N_RANDOM = 256  # subnets that are tried too where nothing is known of how a metric varies
 
 
 class Attempt(NamedTuple):
@@ -317,15 +318,22 @@ class Problem:
             metric = self.metrics[name]
             worst = -np.inf if metric.maximize else np.inf
             predict = partial(self._predict_or, name, default=worst)
-            best = best_reachable(self.space, predict, maximize=metric.maximize)
+            best = best_reachable(
+                self.space,
+                predict,
+                maximize=metric.maximize,
+                enough=bound,
+                n_random=0 if metric.is_built_in else _N_RANDOM,
+            )
             if best == worst:  # the predictor fails for all that was tried; the search will say so
                 continue
             if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
                 digits = metric.decimals([bound, best])  # as many as tell the two apart
                 sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
+                end += " reachable value" if metric.is_built_in else " value that was found"
                 raise InfeasibleConstraintError(
                     f"`constraints` must be reachable, but {name} {sign} {metric.amount(bound)} is "
-                    f"not: the {end} reachable value is {metric.text(best, n=digits)}."
+                    f"not: the {end} is {metric.text(best, n=digits)}."
                 )
 
     def describe(self) -> dict[str, Any]:

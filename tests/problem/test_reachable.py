@@ -42,3 +42,33 @@ def test_costs_that_do_not_grow_with_size(
 def test_a_constant_is_reached(space: SearchSpace, predictor: Callable[..., Predictor]) -> None:
     predict = predictor("top1", space, lambda m: np.full(len(m), 70.0)).predict
     assert best_reachable(space, predict, maximize=True) == 70.0
+
+
+def test_climbing_ends_where_it_is_enough(small_space: SearchSpace) -> None:
+    n_predicted = []
+
+    def predict(matrix: np.ndarray) -> np.ndarray:
+        n_predicted.append(len(matrix))
+        return np.asarray(matrix.sum(axis=1), dtype=float)
+
+    least = best_reachable(small_space, predict, maximize=False)
+    everything = sum(n_predicted)
+    n_predicted.clear()
+    assert best_reachable(small_space, predict, maximize=False, enough=1e9) >= least
+    assert sum(n_predicted) < everything / 2
+
+
+def test_random_subnets_find_what_climbing_misses(space: SearchSpace) -> None:
+    middle = np.median(space.sample(500, seed=1), axis=0)
+
+    def distance(matrix: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(matrix - middle)[:, 1:].sum(axis=1))
+
+    near = np.quantile(distance(space.sample(500, seed=2)), 0.05)
+
+    def predict(matrix: np.ndarray) -> np.ndarray:  # ever worse towards a valley, then good
+        away = distance(matrix)
+        return np.asarray(np.where(away < near, away, 1000 - away), dtype=float)
+
+    assert best_reachable(space, predict, maximize=False) > 100
+    assert best_reachable(space, predict, maximize=False, n_random=256) < near
