@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import torch
 
+from optuna_ofa._torch import torch
 from optuna_ofa.space import Matrix, keys_of
 
 BLOCK = 128

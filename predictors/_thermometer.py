@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from optuna_ofa._torch import torch
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.space import Matrix, SearchSpace
 

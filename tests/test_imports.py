@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +32,60 @@ def test_the_error_is_an_import_error_with_its_cause(monkeypatch: pytest.MonkeyP
     with pytest.raises(ImportError, match="kaleido") as info:
         try_import("kaleido", extra="image").check()
     assert isinstance(info.value.__cause__, ImportError)
+
+
+WITHOUT_TORCH = (
+    "AccuracyPredictor",
+    "Fleet",
+    "Front",
+    "FrontPoint",
+    "LatencyPredictor",
+    "LatencyTable",
+    "NetworkLatencyPredictor",
+    "SearchSpace",
+    "Subnet",
+    "SubnetStudy",
+    "data",
+    "exceptions",
+    "families",
+    "fetch",
+    "fleet",
+    "fronts",
+    "get_family",
+    "predictors",
+    "published",
+    "read_measurements",
+    "samplers",
+    "space",
+    "study",
+    "visualization",
+)
+
+
+def _modules_after(code: str, *names: str) -> str:
+    """Return which of some modules a process has imported after some code."""
+    code = f"import sys\n{code}\nprint([m for m in {names!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip().split("\n")[-1]
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_names_that_need_no_torch_do_not_import_it(name: str) -> None:
+    assert _modules_after(f"import optuna_ofa\noptuna_ofa.{name}", "torch") == "[]"
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    assert _modules_after("import optuna_ofa", "torch", "optuna", "numpy", "plotly") == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["families"], ["devices"], ["search", "--supernet", "ofa_mbv3_w1.0", "--n", "30"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_need_no_torch_do_not_import_it(tmp_path: Path, arguments: list[str]) -> None:
+    """A search, and what reads its study, among them."""
+    follow = [["front", "--plot", "front.html"], ["studies"]] if arguments[0] == "search" else []
+    calls = "\n".join(f"assert main({line!r}) == 0" for line in [arguments, *follow])
+    code = f"import os\nos.chdir({str(tmp_path)!r})\nfrom optuna_ofa.commands import main\n{calls}"
+    assert _modules_after(code, "torch") == "[]"

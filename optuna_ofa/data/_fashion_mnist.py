@@ -9,17 +9,21 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from optuna_ofa._arguments import Positive, checked
 from optuna_ofa._downloads import fetch
+from optuna_ofa._torch import torch
 from optuna_ofa.exceptions import DownloadError, FormatError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.utils.data import TensorDataset
+
+    ImageBatch = tuple[Tensor, Tensor]
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 # of the decompressed files, which are compressed differently by Debian and by their authors
@@ -31,7 +35,6 @@ _SHA256 = {
 }
 # of all pixels of the training images, from 0 to 1
 MEAN, STD = 0.2860, 0.3530
-ImageBatch = tuple[Tensor, Tensor]
 
 
 class ImageData(NamedTuple):
@@ -114,7 +117,7 @@ def _read(folder: Path, part: str) -> TensorDataset:
 def normalized(images: Tensor, labels: Tensor) -> TensorDataset:
     """Return ``(n, size, size)`` and ``(n,)`` unsigned bytes as images and class indices."""
     pixels = images[:, None].float().div_(255).sub_(MEAN).div_(STD)
-    return TensorDataset(pixels, labels.long())
+    return torch.utils.data.TensorDataset(pixels, labels.long())
 
 
 def _array(folder: Path, name: str, n_dimensions: int) -> Tensor:

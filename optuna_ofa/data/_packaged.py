@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
+from optuna_ofa._torch import torch
 from optuna_ofa.data._fashion_mnist import ImageData, normalized
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family, SearchSpace, known_families
-from optuna_ofa.supernet import Supernet, load_supernet
+
+if TYPE_CHECKING:
+    from optuna_ofa.supernet import Supernet
 
 _FOLDER = Path(__file__).parent
 _DEFAULT = "cpu-torch"
@@ -44,6 +47,8 @@ def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
     Raises:
         InvalidArgumentError: If none of that name comes with the package.
     """
+    from optuna_ofa.supernet import load_supernet  # needs torch
+
     return load_supernet(name, weights=_own(name, ".pth")).eval()
 
 

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from optuna_ofa._arguments import Positive, Seed, checked
+from optuna_ofa._loaders import Loader as Loader, has_batches
 from optuna_ofa._rules import Instead
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import check_batch, check_images
 from optuna_ofa.training import seeded
 
-
-def _has_batches(loader: Any) -> bool:
-    return isinstance(loader, Iterable) and not isinstance(
-        loader, str | bytes | Mapping | Set | Tensor | np.ndarray | range
-    )
-
-
-def _gives_batches(loader: Any) -> bool:
-    if isinstance(loader, Iterable):
-        return _has_batches(loader)
-    inspect.signature(loader).bind(224)
-    return not isinstance(loader, type)
-
-
-Loader = Annotated[
-    Iterable[Any] | Callable[[int], Iterable[Any]],
-    Instead(
-        "batches of images and labels, such as a torch DataLoader, or a function of a resolution "
-        "that returns them",
-        _gives_batches,
-    ),
-]
-
-
 Batches = Annotated[
     Iterable[Any],
-    Instead("batches of images, alone or with labels, such as a torch DataLoader", _has_batches),
+    Instead("batches of images, alone or with labels, such as a torch DataLoader", has_batches),
 ]
 
 

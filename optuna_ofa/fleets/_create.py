@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError
@@ -28,7 +29,9 @@ from optuna_ofa.problem import Keep, Metric, known_metrics
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import open_storage, storage_errors
 from optuna_ofa.studies import study
-from optuna_ofa.supernet import Supernet
+
+if TYPE_CHECKING:
+    from optuna_ofa.supernet import Supernet
 
 Bound = float | Mapping[str, float]
 
@@ -80,7 +83,8 @@ def fleet(
         FamilyMismatchError, MissingEntryError, MissingDependencyError, StorageError,
         StudyMismatchError: As `optuna_ofa.study`.
     """
-    space = space.family if isinstance(space, Supernet) else space
+    if not isinstance(space, str | os.PathLike | Family | SearchSpace):
+        space = space.family
     family = family_of(space)
     metrics = {*(of.name if isinstance(of, Metric) else of for of in objectives)}
     metrics |= {*(constraints or {})}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna_ofa._arguments import (
     Count,
@@ -19,14 +19,13 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
 from optuna_ofa.fronts import Front, Limits, TransferMatrix, can_transfer, transfer_matrix
 from optuna_ofa.problem import Kind
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.studies import Budget, SubnetStudy
-from optuna_ofa.verification import FunctionMeter, Measure, Meter
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_ofa.verification import Verification
+    from optuna_ofa.verification import Meter, Verification
 
 
 class Fleet(Mapping[str, SubnetStudy]):
@@ -174,7 +173,9 @@ class Fleet(Mapping[str, SubnetStudy]):
     @checked
     def verify(
         self,
-        measure: Mapping[str, Measure | Mapping[str, Measure]],
+        measure: Mapping[
+            str, Meter | Callable[[Subnet], Any] | Mapping[str, Meter | Callable[[Subnet], Any]]
+        ],
         *,
         points: Positive | None = None,
         progress: bool | None = None,
@@ -196,6 +197,8 @@ class Fleet(Mapping[str, SubnetStudy]):
             InvalidArgumentError: If ``measure`` names an unknown device; and all that
                 `SubnetStudy.verify` raises.
         """
+        from optuna_ofa.verification import FunctionMeter, Measure, Meter  # needs torch
+
         of_device: dict[str, dict[str, Measure]] = {device: {} for device in self}
         for metric, how in measure.items():
             if isinstance(how, Mapping):

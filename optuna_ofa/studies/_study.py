@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
-from torch import Tensor, nn
 from tqdm import tqdm
 
 from optuna_ofa._arguments import Count, NonNegativeFloat, OutputFile, Positive, StorageUrl, checked
+from optuna_ofa._loaders import Loader
 from optuna_ofa._rules import Instead, Rule
-from optuna_ofa.evaluation import Loader
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
 from optuna_ofa.predictors import Conditions
 from optuna_ofa.problem import Evaluated, Kind
 from optuna_ofa.samplers import EvolutionarySampler
+from optuna_ofa.space import Subnet
 from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
@@ -30,14 +30,15 @@ from optuna_ofa.studies._notebook import html_of_study
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._tell import Measured
 from optuna_ofa.studies._trial_study import TrialStudy
-from optuna_ofa.supernet import Supernet
-from optuna_ofa.verification import Measure, Points, Verification, verify
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from optuna.artifacts._protocol import ArtifactStore
+    from torch import Tensor, nn
 
     from optuna_ofa.dashboard import Published
+    from optuna_ofa.supernet import Supernet
+    from optuna_ofa.verification import Meter, Verification
 
 
 def _takes_study(callback: Callable[..., Any]) -> bool:
@@ -287,7 +288,11 @@ class SubnetStudy(TrialStudy):
 
     @checked
     def verify(
-        self, measure: Mapping[str, Measure], *, points: Points = None, progress: bool | None = None
+        self,
+        measure: Mapping[str, Meter | Callable[[Subnet], Any]],
+        *,
+        points: Positive | Iterable[FrontPoint | Subnet] | None = None,
+        progress: bool | None = None,
     ) -> Verification:
         """Measure subnets of the predicted front and compare with what was predicted.
 
@@ -322,6 +327,7 @@ class SubnetStudy(TrialStudy):
             FailedMeasurementWarning: Some subnets could not be measured; the rest go on.
             ImplausibleValueWarning: Accuracies are probably fractions.
         """
+        from optuna_ofa.verification import verify  # needs torch
 
         return verify(self, self.store, measure, points=points, progress=progress)
 

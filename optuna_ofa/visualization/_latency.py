@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.profiling import MACS, LatencyReport
 from optuna_ofa.visualization._style import BELOW, PALETTE, colour, finish, hovering, symbol
+
+if TYPE_CHECKING:
+    from optuna_ofa.profiling import LatencyReport
 
 
 class MacsInfo(NamedTuple):
@@ -53,6 +55,8 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     Raises:
         InvalidArgumentError: If there is no predictor of that name.
     """
+    from optuna_ofa.profiling import MACS  # needs torch
+
     names = [n for n in report.predicted_ms if n != MACS] if name is None else [name]
     unknown = [n for n in names if n not in report.predicted_ms]
     if unknown:
@@ -106,7 +110,7 @@ def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go
         InvalidArgumentError: If there is no report.
     """
     figure = go.Figure()
-    if isinstance(report, LatencyReport):
+    if not isinstance(report, Mapping):
         title, note = _device(report), f"predicted from multiply-adds: {_errors(report)}"
         info = macs_info(report)
         _add_points(figure, info, _by_kernel(info.kernel), showlegend=False)
@@ -141,6 +145,8 @@ def _add_points(
 
 
 def _errors(report: LatencyReport) -> str:
+    from optuna_ofa.profiling import MACS
+
     row = report[MACS]
     return f"MAPE {row.mape:.1f} %, tau {row.kendall:.3f}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,8 +12,10 @@ from plotly.subplots import make_subplots
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.training import TrainingHistory
 from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, finish, hovering
+
+if TYPE_CHECKING:
+    from optuna_ofa.training import TrainingHistory
 
 Curve = NDArray[np.float64]
 

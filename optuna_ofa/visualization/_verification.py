@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import Metric, significant
-from optuna_ofa.verification import Verification, VerifiedPoint
 from optuna_ofa.visualization._pareto_front import across_and_up
 from optuna_ofa.visualization._style import GREY, PALETTE, error_bars, finish, hovering
+
+if TYPE_CHECKING:
+    from optuna_ofa.verification import Verification, VerifiedPoint
 
 _PREDICTED, _MEASURED = PALETTE[:2]
 

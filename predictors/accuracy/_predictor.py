@@ -17,7 +17,6 @@ from optuna_ofa.predictors._rows import measured_rows
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.predictors.accuracy._published import read_state_dict
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, find_family
 
 
@@ -76,6 +75,8 @@ class AccuracyPredictor(Predictor):
         if path.suffix == ".json":
             space, fitted, read = read_fitted(path, family)
             return cls(space=space, model=fitted, metadata=read)
+        from optuna_ofa.predictors.accuracy._published import read_state_dict  # needs torch
+
         space, network = read_state_dict(path, family, resolutions)
         metadata = {"file": path.name, "encoding": network.encoding.name}
         return cls(space=space, model=network, metadata=metadata)

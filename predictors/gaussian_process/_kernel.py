@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+from optuna_ofa._torch import torch
 
 # Starting values of hyper-parameters, in standard deviations of the accuracies.
 _START_LENGTH = 5.0  # two subnets differ in some 25 choices

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import torch
-
+from optuna_ofa._torch import torch
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel
 
 

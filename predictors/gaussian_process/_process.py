@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa._torch import torch
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks

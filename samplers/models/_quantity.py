@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from optuna_ofa._torch import torch
 from optuna_ofa.predictors import GaussianProcess, averaged
 from optuna_ofa.space import Matrix, SearchSpace
 
