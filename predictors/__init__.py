@@ -25,6 +25,7 @@ from optuna_ofa.predictors.latency._conditions import (
     differences as differences,
 )
 from optuna_ofa.predictors.latency._correction import fit_correction as fit_correction
+from optuna_ofa.predictors.latency._dialects import LAYERS as LAYERS
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA as LINEAR_IN_AREA
 from optuna_ofa.predictors.latency._merge import merge_tables
 from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor

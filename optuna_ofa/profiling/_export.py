@@ -13,6 +13,7 @@ from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
 from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, write_folder
+from optuna_ofa.profiling._noisy import warn_noisy
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling._table import build_table
@@ -90,6 +91,9 @@ def table_from_folder(
         FormatError: If a file is missing or damaged.
         FamilyMismatchError: If the graphs are of another family; says what differs.
         NoisyDeviceError: If repeated runs differ too much.
+
+    Warns:
+        NoisyDeviceWarning: Some layers vary more from run to run than they take.
     """
     folder = Path(folder)
     try:
@@ -102,7 +106,9 @@ def table_from_folder(
     family, graphs = read_manifest(folder)
     space = as_space(family if space is None else space)
     require_family(family, space.family, "folder", str(folder / MANIFEST))
-    return build_table(space, graphs, read_results(folder), max_spread=max_spread, extra=extra)
+    table = build_table(space, graphs, read_results(folder), max_spread=max_spread, extra=extra)
+    warn_noisy(table.metadata["noisy_layers"], len(table))
+    return table
 
 
 def as_space(space: AnyPath | Family | SearchSpace) -> SearchSpace:

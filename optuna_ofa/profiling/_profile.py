@@ -19,6 +19,8 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
+from optuna_ofa.profiling._graph_folder import read_manifest
+from optuna_ofa.profiling._noisy import measure_noisy_again
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling.on_device import RESULTS, DeviceError, measure_folder
@@ -61,6 +63,10 @@ def profile(
         NoisyDeviceError: If repeated runs differ too much; the next call measures again.
         MeasurementError: If the device does not answer any more, or the runtime fails on every
             graph. What was measured before is kept in the folder, and another call goes on.
+
+    Warns:
+        NoisyDeviceWarning: Some layers vary more from run to run than they take, after two more
+            measurements of the networks that they are in; it names them.
     """
     space, settings = as_space(space), settings or MeasurementSettings()
     runtime = settings.open_runtime()
@@ -76,11 +82,16 @@ def profile(
             progress=progress,
         )
         _forget_noise(place, settings.max_spread)
-        with graph_progress("measuring", progress) as tick, script_errors():
-            results = measure_folder(
-                place, runtime, settings, n_rounds=settings.n_rounds, progress=tick
-            )
-        _require_some(results["graphs"], settings)
+
+        def measure_missing() -> dict[str, Any]:
+            with graph_progress("measuring", progress) as tick, script_errors():
+                return measure_folder(
+                    place, runtime, settings, n_rounds=settings.n_rounds, progress=tick
+                )
+
+        _require_some(measure_missing()["graphs"], settings)
+        if read_results(place).relative_std <= settings.max_spread:
+            measure_noisy_again(place, read_manifest(place)[1], measure_missing)
         table = table_from_folder(place, space, max_spread=settings.max_spread)
         if out is not None:
             table.save(out)

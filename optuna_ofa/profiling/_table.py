@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import NoisyDeviceError
-from optuna_ofa.predictors import LINEAR_IN_AREA, Entry, LatencyTable
+from optuna_ofa.predictors import LAYERS, LINEAR_IN_AREA, Entry, LatencyTable
 from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling._results import IQR_TO_STD, Results, Timing
 from optuna_ofa.space import Layer, SearchSpace
@@ -48,6 +48,27 @@ def build_table(
         NoisyDeviceError: If the runs differ more than that.
     """
     require_quiet(results, max_spread)
+    entries = layer_entries(graphs, results)
+    noisy = [layer for layer, entry in entries.items() if entry.std_ms > entry.mean_ms]
+    keys = [LAYERS.key(layer, space.family.head.n_classes) for layer in noisy]
+    metadata = {
+        **results.setup,
+        "date": results.date,
+        "anchor_ms": round(results.anchor_ms, 4),
+        "n_rounds": int(np.median([t.n_rounds for t in results.timings.values()])),
+        "noise_percent": round(results.relative_std * 100, 2),
+        "interpolation": LINEAR_IN_AREA,
+        "noisy_layers": sorted(key for key in keys if key is not None),
+        "failures": dict(results.failures),
+        **extra,
+    }
+    return LatencyTable.from_measurements(
+        family=space.family, resolutions=extra["resolutions"], latencies=entries, metadata=metadata
+    )
+
+
+def layer_entries(graphs: Mapping[str, Graph], results: Results) -> dict[Layer, Entry]:
+    """Return the latency of each layer that was measured in a network or alone."""
     found = [(graphs[file], timing) for file, timing in results.timings.items()]
     alone: dict[Layer, Entry] = {}
     runs: dict[Layer, list[_Runs]] = defaultdict(list)
@@ -59,20 +80,7 @@ def build_table(
             alone[graph.layers[0]] = _alone(timing)
     wholes = [(g.layers, t.latency_ms) for g, t in found if g.subnet and not g.profiled]
     entries = _scaled(alone, wholes)
-    entries |= {layer: _in_networks(times) for layer, times in runs.items()}
-    metadata = {
-        **results.setup,
-        "date": results.date,
-        "anchor_ms": round(results.anchor_ms, 4),
-        "n_rounds": int(np.median([t.n_rounds for t in results.timings.values()])),
-        "noise_percent": round(results.relative_std * 100, 2),
-        "interpolation": LINEAR_IN_AREA,
-        "failures": dict(results.failures),
-        **extra,
-    }
-    return LatencyTable.from_measurements(
-        family=space.family, resolutions=extra["resolutions"], latencies=entries, metadata=metadata
-    )
+    return entries | {layer: _in_networks(times) for layer, times in runs.items()}
 
 
 def require_quiet(results: Results, max_spread: float) -> None:
@@ -119,7 +127,14 @@ def _scaled(
         if all(layer in alone for layer in layers)
     ]
     scale = float(np.median(ratios)) if ratios else 1.0
-    return {layer: e._replace(mean_ms=round(e.mean_ms * scale, 7)) for layer, e in alone.items()}
+    return {
+        layer: _entry(
+            *(scale * ms for ms in (e.mean_ms, e.std_ms)),
+            e.n_runs,
+            *(scale * ms for ms in (e.median_ms, e.min_ms)),
+        )
+        for layer, e in alone.items()
+    }
 
 
 def _in_networks(runs: list[_Runs]) -> Entry:

@@ -49,6 +49,8 @@ class Device:
         drift: How much slower it gets as it heats up.
         call_ms: What a run takes beyond its layers.
         cold_ms: What a run of several layers takes beyond that.
+        spikes_on: A layer whose runs take twenty times as long, four of twelve.
+        spikes_until: Loads after which there are no more spikes.
     """
 
     profiles: bool = True
@@ -61,6 +63,8 @@ class Device:
     drift: float = 0.5
     call_ms: float = 0.0
     cold_ms: float = 0.0
+    spikes_on: Layer | None = None
+    spikes_until: int = 10**9
     name: str = "fake"
     suffix: str = SUFFIX
     loaded: list[str] = field(default_factory=list)
@@ -91,6 +95,12 @@ class Device:
             self.noise * self.rng.standard_normal()
         )
 
+    def spike(self, layer: Layer, run: int) -> float:
+        """How many times as long a run of a layer takes."""
+        if layer != self.spikes_on or len(self.loaded) > self.spikes_until:
+            return 1.0
+        return 20.0 if run // 4 % 3 == 1 else 1.0
+
 
 @dataclass
 class _Network:
@@ -101,7 +111,7 @@ class _Network:
 
     def run(self) -> float:
         factor = self.device.now()
-        times = [true_ms(layer) for layer in self.layers]
+        times = [true_ms(layer) * self.device.spike(layer, len(self.runs)) for layer in self.layers]
         self.runs.append([NodeTime(f"{i:02d}/op", ms * 1.5 * factor) for i, ms in enumerate(times)])
         return factor * (sum(times) + self.beyond_ms)
 
