@@ -114,7 +114,12 @@ def _run_profile(arguments: Arguments) -> Output:
         folder=arguments["folder"],
     )
     noise = table.metadata["noise_percent"]
-    text = f"{table}, noise of a round {noise} %, saved to {out}"
+    noisy, n = len(table.metadata["noisy_layers"]), len(table)
+    flagged = f"; {noisy} of {n} layers vary more than they take" if noisy else ""
+    text = (
+        f"{table}, saved to {out}\nrepeated runs of a network differ by {noise} % (standard "
+        f"deviation){flagged}"
+    )
     return Output(text, {"table": out, "metadata": dict(table.metadata)})
 
 

@@ -129,9 +129,7 @@ def _scaled(
     scale = float(np.median(ratios)) if ratios else 1.0
     return {
         layer: _entry(
-            *(scale * ms for ms in (e.mean_ms, e.std_ms)),
-            e.n_runs,
-            *(scale * ms for ms in (e.median_ms, e.min_ms)),
+            scale * e.mean_ms, scale * e.std_ms, e.n_runs, scale * e.median_ms, scale * e.min_ms
         )
         for layer, e in alone.items()
     }

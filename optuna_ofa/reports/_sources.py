@@ -13,6 +13,7 @@ import numpy as np
 from optuna_ofa.fronts import KINDS, Findings, Snapshot, limit_words
 from optuna_ofa.predictors import CostPredictor, MissingPredictor, prediction_errors
 from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTION, Metric, Problem, significant
+from optuna_ofa.profiling import elsewhere, is_of_table
 from optuna_ofa.reports._setups import setup_words
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
@@ -116,6 +117,30 @@ def _of_measurements(found: Snapshot) -> Iterator[Source]:
         ]
         if pairs:
             yield Source(f"{title}: predicted against measured", _errors_of(of, pairs))
+        if pairs and metric == "latency_ms":
+            yield from _of_another_device(found, title, setups, pairs)
+
+
+def _of_another_device(
+    found: Snapshot,
+    title: str,
+    setups: Sequence[Mapping[str, Any]],
+    pairs: Sequence[tuple[float, float]],
+) -> Iterator[Source]:
+    """Yield that latencies were predicted for another device than measured them, if they were."""
+    predictor = found.problem.predictors["latency_ms"]
+    predicted, measured = np.array(pairs, dtype=float).T
+    difference = elsewhere(
+        found.problem.facts("latency_ms"),
+        setups,
+        predicted,
+        measured,
+        of_table=is_of_table(predictor),
+        family=found.space.family,
+        lowest=float(predicted.min()),
+    )
+    if difference is not None:
+        yield Source(f"{title}: predicted for another device", difference.finding)
 
 
 def _setup_of(note: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
@@ -157,7 +182,8 @@ def _error(facts: Mapping[str, Any]) -> str:
         if not words:
             words.append("of whole subnets not known")
         words.append(
-            f"one round of measurements scatters by {significant(facts['noise_percent'], 2)} %"
+            f"repeated runs of a network differ by {significant(facts['noise_percent'], 2)} % "
+            f"(standard deviation)"
         )
     return "; ".join(words)
 

@@ -13,7 +13,14 @@ from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
 from optuna_ofa.visualization._architecture import layer_words
-from optuna_ofa.visualization._style import GREY, error_bars, finish, hovering, kernel_colour
+from optuna_ofa.visualization._style import (
+    GREY,
+    error_bars,
+    finish,
+    hovering,
+    kernel_colour,
+    value_range,
+)
 
 _MS = METRICS["latency_ms"]
 
@@ -55,7 +62,8 @@ def layer_latency_info(table: LatencyTable, subnet: Subnet) -> LayerLatencyInfo:
 def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     """Draw the latency of each layer of a subnet, coloured by kernel.
 
-    Bars show the standard deviation of single runs where the table has it.
+    Bars show the standard deviation of single runs where the table has it; the axis is that of
+    the latencies, whatever the longest bar.
 
     Args:
         table: The table; one that interpolates is filled up to the subnet's resolution.
@@ -72,6 +80,9 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     ticks = [_tick(x) for x in info.layers]
     figure.update_xaxes(title="Layer", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=-60)
     figure.update_yaxes(title="Latency (ms)", rangemode="tozero")
+    kept = value_range(np.append(info.mean_ms, 0.0), np.append(info.std_ms, 0.0))
+    if kept is not None:
+        figure.update_yaxes(range=[0, kept[1]])
     runtime = table.metadata.get("runtime")
     on = f" on {runtime}" if runtime else ""
     return finish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,35 @@ def error_bars(std: NDArray[np.float64], **style: object) -> dict[str, object] |
     if not np.isfinite(std).any():
         return None
     return {"type": "data", "array": std, "thickness": 1, "width": 3, **style}
+
+
+def value_range(
+    values: NDArray[np.float64], std: NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """Return the range of an axis whose error bars are so long that they would press it together.
+
+    Args:
+        values: ``(n,)`` values.
+        std: ``(n,)`` lengths of their bars, NaN for none.
+
+    Returns:
+        The range of the values with half as much again on both sides; None where the bars widen
+        the axis to twice the range of the values at most, and it may be as it comes.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    values, std = values[known], np.nan_to_num(std[known])
+    low, high = float(values.min()), float(values.max())
+    span = high - low or abs(high) or 1.0
+    if (values + std).max() - (values - std).min() <= 2 * span:
+        return None
+    return low - span / 2, high + span / 2
+
+
+def wrapped(text: str, width: int = 110) -> str:
+    """Return a note in lines that a drawing has room for."""
+    return "<br>".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
 def finish(figure: go.Figure, title: str, *notes: str, **layout: Any) -> go.Figure:

@@ -13,7 +13,15 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import Metric, significant
 from optuna_ofa.visualization._pareto_front import across_and_up
-from optuna_ofa.visualization._style import GREY, PALETTE, error_bars, finish, hovering
+from optuna_ofa.visualization._style import (
+    GREY,
+    PALETTE,
+    error_bars,
+    finish,
+    hovering,
+    value_range,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from optuna_ofa.verification import Verification, VerifiedPoint
@@ -111,6 +119,7 @@ def plot_verification(
         (figure.update_yaxes, info.up, info.is_measured[1]),
     ):
         axis(title=verification.units[metric].axis + ("" if is_measured else ", predicted"))
+    _keep_long_bars_out(figure, info)
     n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
@@ -118,15 +127,27 @@ def plot_verification(
         f"{significant(e.mean_error, sign='+')} {verification.units[m].difference_unit}".rstrip()
         for m, e in verification.errors.items()
     ]
+    notes = [wrapped(note) for note in verification.notes]
     return finish(
         figure,
         f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
         f"{n_worse} measured worse than the 90 % interval of a prediction",
         "; ".join(errors),
-        *verification.notes,
-        margin={"t": 110 + 20 * len(verification.notes)},
+        *notes,
+        margin={"t": 110 + 20 * sum(note.count("<br>") + 1 for note in notes)},
         legend={"orientation": "h", "y": -0.18},
     )
+
+
+def _keep_long_bars_out(figure: go.Figure, info: VerificationInfo) -> None:
+    """Keep the axes at the values where an error bar would press them together."""
+    nothing = np.full_like(info.predicted, np.nan)
+    values = np.concatenate([info.predicted, info.measured, info.front])
+    std = np.concatenate([nothing, info.std, np.full_like(info.front, np.nan)])
+    for j, axis in enumerate((figure.update_xaxes, figure.update_yaxes)):
+        kept = value_range(values[:, j], std[:, j])
+        if kept is not None:
+            axis(range=kept)
 
 
 def _joints(info: VerificationInfo) -> go.Scatter:

@@ -247,6 +247,21 @@ class TestAfterVerifying:
         )
         assert errors.endswith("over 4 measured subnets")
 
+    @pytest.mark.parametrize("here", [False, True], ids=["elsewhere", "here"])
+    def test_it_says_that_latencies_are_of_another_device(self, searched: Make, here: bool) -> None:
+        study = searched()
+        facts = study.problem.facts("latency_ms")
+        setup = facts if here else {**facts, "processor": "Samsung Note10"}
+        study.verify(
+            {"top1": Exact(study, {}), "latency_ms": Exact(study, setup, "latency_ms")}, points=4
+        )
+        sources = {source.name: source.text for source in find_sources(study)}
+        name = "Latency: predicted for another device"
+        assert (name in sources) == (not here)
+        if not here:
+            assert "of another processor (" in sources[name]
+            assert "measured on Samsung Note10): measured times are " in sources[name]
+
     def test_values_have_their_deviations(self, verified: SubnetStudy, tmp_path: Path) -> None:
         verified.report(tmp_path / "a.html")
         text = text_of(tmp_path / "a.html")
@@ -272,8 +287,8 @@ class TestAfterVerifying:
 class Exact(Meter):
     """Measures 2 points less than what is predicted, with this setup."""
 
-    def __init__(self, study: SubnetStudy, setup: dict[str, Any]) -> None:
-        self._predictor, self._setup = study.problem.predictors["top1"], setup
+    def __init__(self, study: SubnetStudy, setup: dict[str, Any], metric: str = "top1") -> None:
+        self._predictor, self._setup = study.problem.predictors[metric], setup
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: object) -> Readings:
         values = self._predictor.predict(matrix) - 2.0

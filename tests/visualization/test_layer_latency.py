@@ -117,3 +117,16 @@ class TestDrawing:
         assert figure.layout.xaxis.ticktext[:3] == ("stem", "k3e1 16@80", "k3e3 24@40")
         assert figure.data[1].hovertext[1].startswith("3.000 ms, ")
         assert "<br>3x3 block, expand ratio 3<br>16 → 48 → 24 chan" in figure.data[1].hovertext[1]
+
+
+class TestLongBars:
+    def test_the_axis_is_that_of_the_latencies(self) -> None:
+        subnet = SPACE.smallest()
+        figure = plot_layer_latency(made_table(subnet, 500.0), subnet)
+        largest = layer_latency_info(made_table(subnet, 0.5), subnet).mean_ms.max()
+        low, high = figure.layout.yaxis.range
+        assert low == 0
+        assert largest < high <= 1.5 * largest
+
+    def test_usual_bars_leave_it_as_it_comes(self, table: LatencyTable, subnet: Subnet) -> None:
+        assert plot_layer_latency(table, subnet).layout.yaxis.range is None
