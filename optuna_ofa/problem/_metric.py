@@ -11,7 +11,7 @@ from typing import Annotated
 from optuna_ofa._arguments import check_fields
 from optuna_ofa._rules import Rule
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.predictors import Direction, PredictorSource
+from optuna_ofa.predictors import COSTS, Direction, PredictorSource
 from optuna_ofa.problem._numbers import decimals, scaled, significant
 
 _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
@@ -78,6 +78,15 @@ class Metric:
     def is_built_in(self) -> bool:
         """Whether it is one of the six."""
         return self.name in _BUILT_IN
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it follows from the layers, so that its values are computed, not predicted."""
+        return self.name in COSTS
+
+    def source(self, kind: str) -> str:
+        """Return what a value is, beside others of a kind: ``exact``, or that kind."""
+        return "exact" if self.is_exact else kind
 
     @property
     def maximize(self) -> bool:

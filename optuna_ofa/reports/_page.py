@@ -127,9 +127,15 @@ h3 { font-size: 1.05rem; margin: 1.4rem 0 0.3rem; }
 p { max-width: 46rem; margin: 0.4rem 0 0.8rem; }
 nav ul { columns: 2; padding-left: 1.2rem; }
 a { color: #0b5c8c; }
-figure { margin: 0; }
-.wide { overflow-x: auto; }
+figure { margin: 0; overflow-x: auto; }
+.wide { overflow-x: auto; max-width: 100%; }
 .wide td:first-child { white-space: nowrap; }
+.subnet { font: 0.8rem/1.4 ui-monospace, Menlo, Consolas, monospace; user-select: all;
+          overflow-wrap: anywhere; }
+.picked { border-bottom: 1px solid #d8dee6; padding: 0.4rem 0; }
+.picked summary { cursor: pointer; }
+.picked button { font: inherit; font-size: 0.85rem; padding: 0.2rem 0.7rem; }
+.picked pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.4rem 0; }
 table { border-collapse: collapse; font-size: 0.92rem; }
 th, td { padding: 0.35rem 0.7rem; border-bottom: 1px solid #d8dee6; text-align: left;
          vertical-align: top; }
@@ -140,6 +146,19 @@ thead th { border-bottom: 2px solid #0b3d5c; }
 .sources thead { display: none; }
 dt { font-weight: 600; }
 dd { margin: 0 0 0.6rem 1.2rem; max-width: 44rem; }
+@media (max-width: 640px) {
+  body { font-size: 15px; }
+  header { padding: 1.2rem 1rem; }
+  h1 { font-size: 1.35rem; overflow-wrap: anywhere; }
+  main { padding: 0 1rem 2rem; }
+  nav ul { columns: 1; }
+  .sources table, .sources tbody, .sources tr, .sources td { display: block; }
+  .sources tr { padding: 0.35rem 0; border-bottom: 1px solid #d8dee6; }
+  .sources td { padding: 0; border: 0; }
+  .sources td:first-child { white-space: normal; }
+  .wide th, .wide td { padding: 0.35rem 0.45rem; font-size: 0.85rem; }
+  dd { margin-left: 0; }
+}
 @media print {
   @page { size: A4; margin: 14mm; }
   body { font-size: 10.5pt; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,10 +12,19 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Findings, Snapshot, evenly, kind_of, named_findings, nondominated
+from optuna_ofa.fronts import (
+    Findings,
+    Front,
+    Snapshot,
+    evenly,
+    kind_of,
+    named_findings,
+    nondominated,
+)
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS, Kind
 from optuna_ofa.visualization._front_info import MAX_OTHERS
+from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._pareto_front import hover_words
 from optuna_ofa.visualization._style import BELOW, GREY, colour, finish, hovering, symbol
 
@@ -30,6 +40,8 @@ class AccuracyMacsInfo(NamedTuple):
             with at most as many multiply-adds.
         others: ``(m, 2)`` multiply-adds and accuracies of the other feasible subnets, at most
             4,000 of them.
+        kind: Whether the accuracies are predicted or measured.
+        origin: The front, which knows its devices, and when the study's last trial finished.
     """
 
     n_macs: NDArray[np.float64]
@@ -37,6 +49,8 @@ class AccuracyMacsInfo(NamedTuple):
     words: list[str]
     on_macs_front: NDArray[np.bool_]
     others: NDArray[np.float64]
+    kind: str
+    origin: tuple[Front, datetime.datetime | None]
 
 
 def accuracy_macs_info(
@@ -67,6 +81,8 @@ def _info(found: Snapshot, kind: Kind | None) -> AccuracyMacsInfo:
         [hover_words(p) for p in front],
         best[rows],
         others[evenly(len(others), MAX_OTHERS)],
+        front[0].kind,
+        (front, found.finished),
     )
 
 
@@ -114,8 +130,12 @@ def plot_accuracy_macs(
         figure,
         "Accuracy by multiply-adds",
         "filled: no found subnet is better with as many multiply-adds or fewer",
-        xaxis_title="Multiply-adds (millions)",
-        yaxis_title=METRICS["top1"].axis,
+        origin_words(
+            devices_of(point for info in infos.values() for point in info.origin[0]),
+            (info.origin[1] for info in infos.values()),
+        ),
+        xaxis_title="Multiply-adds (millions), exact",
+        yaxis_title=axis_title(METRICS["top1"], {info.kind for info in infos.values()}),
         showlegend=True,
         legend=BELOW,
     )

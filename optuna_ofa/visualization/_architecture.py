@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, Subnet, subnet_layers
-from optuna_ofa.visualization._style import GREY, finish, hovering, kernel_colour
+from optuna_ofa.visualization._style import BELOW, GREY, finish, hovering, kernel_colour
 
 NetworkLayers = Subnet | Sequence[Layer]
 _OTHER_WIDTH = 4.0  # of layers that are no blocks; a block with 100 channels has 10
@@ -129,7 +129,7 @@ def layer_words(layer: Layer) -> str:
     return "<br>".join(line for line in lines if line)
 
 
-_ROW_HEIGHT = 0.68  # of the highest box, where rows are 1 apart
+_ROW_HEIGHT = 0.6  # of the highest box, where rows are 1 apart
 
 
 @checked
@@ -165,17 +165,17 @@ def plot_architecture(networks: Mapping[str, NetworkLayers]) -> go.Figure:
         showgrid=False,
         zeroline=False,
         ticktext=[f"<b>{r.name}</b><br>{r.resolution} px, {r.n_blocks} blocks" for r in rows],
-        range=[-0.32, n - 0.2],
+        range=[-0.36, n - 0.3],
     )
     return finish(
         figure,
         "Layers from input to output",
-        "height: expand ratio; width: square root of channels;<br>under each stage: its output "
-        "size in pixels and its channels",
+        "height: expand ratio; width: square root of channels; under each stage: its output size "
+        "in pixels and its channels",
         barmode="overlay",
-        height=190 + 150 * n,
-        margin={"t": 100, "b": 60},
-        legend={"orientation": "h", "yref": "container", "y": 0.02},
+        height=150 + 130 * n,
+        margin={"t": 84, "b": 36},
+        legend=BELOW,
     )
 
 
@@ -207,7 +207,7 @@ def _borders(rows: Sequence[ArchitectureRow]) -> go.Scatter:
         base = len(rows) - 1 - i
         for border in row.borders:
             x += [border, border, None]
-            y += [base - 0.22, base + _ROW_HEIGHT, None]
+            y += [base - 0.3, base + _ROW_HEIGHT, None]
     return go.Scatter(
         x=x,
         y=y,
@@ -225,7 +225,7 @@ def _stage_labels(rows: Sequence[ArchitectureRow]) -> go.Scatter:
             boxes = [b for b in row.boxes if b.stage == stage and b.layer.role == "block"]
             if boxes:
                 x.append((boxes[0].left + boxes[-1].left + boxes[-1].width) / 2)
-                y.append(len(rows) - 1 - i - 0.12)
+                y.append(len(rows) - 1 - i - 0.18)
                 last = boxes[-1].layer
                 text.append(f"{last.out_size}<br>{last.out_channels}")
                 hover.append(row.words or row.name)

@@ -14,10 +14,11 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, cost_metric
 from optuna_ofa.problem import Metric
 from optuna_ofa.space import Subnet
-from optuna_ofa.visualization._style import finish, hovering, kernel_colour, shades
+from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
+from optuna_ofa.visualization._style import BELOW, finish, hovering, kernel_colour, shades
 
 _MAX_BINS = 20
-_TITLES = {"kernel": "Kernels of blocks", "depth": "Depths of stages", "expand": "Expand ratios"}
+_TITLES = {"kernel": "Kernels", "depth": "Depths", "expand": "Expand ratios"}
 
 
 class ChoicesInfo(NamedTuple):
@@ -98,14 +99,20 @@ def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
             if gene == "kernel":
                 colour = kernel_colour(int(choice))
             figure.add_trace(_area(info, gene, choice, colour), row=1, col=column)
-    figure.update_xaxes(title=info.metric.axis)
+    figure.update_xaxes(nticks=5)
+    title = axis_title(info.metric, [front[0].kind])
+    figure.update_xaxes(title=title, col=(len(titles) + 1) // 2)  # they are the same
+    figure.update_annotations(font={"size": 13})
     figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
     n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
-    finish(figure, "What the front prefers", n, margin={"t": 100})
-    below = {"orientation": "h", "xanchor": "center", "y": -0.2, "traceorder": "normal"}
+    finish(figure, "What the front prefers", n, origin_words(devices_of(front)))
+    figure.update_layout(margin={"t": figure.layout.margin.t + 22, "b": 96, "l": 60, "r": 16})
+    below = {**BELOW, "xanchor": "center", "traceorder": "normal", "font": {"size": 11}}
     for i, gene in enumerate(info.shares):  # a legend under each
         name = "legend" if i == 0 else f"legend{i + 1}"
-        figure.update_layout({name: {**below, "x": (i + 0.5) / len(titles)}})
+        width = 24 if gene == "kernel" else 10
+        place = {"x": (i + 0.5) / len(titles), "entrywidth": width}
+        figure.update_layout({name: {**below, **place}})
         figure.update_traces(legend=name, selector={"legendgroup": gene})
     return figure
 

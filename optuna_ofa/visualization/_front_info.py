@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -28,6 +29,7 @@ class FrontInfo(NamedTuple):
         hypervolume: Of the front, in the product of the objectives' units.
         reference: Its reference point by objective: the worst values on the fronts of both
             kinds, and a tenth of the range beyond.
+        moment: When the last trial of the study finished.
     """
 
     front: Front
@@ -39,6 +41,7 @@ class FrontInfo(NamedTuple):
     title: str
     hypervolume: float
     reference: dict[str, float]
+    moment: datetime.datetime | None
 
 
 def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
@@ -63,4 +66,5 @@ def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
         found.study_name,
         hypervolume(points, reference, front.metrics),
         reference,
+        found.finished,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, Kind, Metric
+from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._pareto_front import across_and_up, along_line, bars, hover_words
 from optuna_ofa.visualization._style import BELOW, colour, finish, hovering, symbol
 
@@ -25,6 +27,7 @@ class FrontsInfo(NamedTuple):
         up: The metric of the vertical axis.
         metrics: Both by name.
         kinds: Whether the values of each front are predicted or measured.
+        moments: When the last trial of each study finished, of studies alone.
     """
 
     fronts: dict[str, Front]
@@ -32,12 +35,14 @@ class FrontsInfo(NamedTuple):
     up: str
     metrics: dict[str, Metric]
     kinds: dict[str, str]
+    moments: dict[str, datetime.datetime | None]
 
 
 def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> FrontsInfo:
     """Collect the data of `plot_fronts`."""
+    snapshots = {n: of.snapshot() for n, of in fronts.items() if not isinstance(of, Front)}
     found = {
-        name: front if isinstance(front, Front) else front.front(kind=kind)
+        name: front if isinstance(front, Front) else snapshots[name].front(kind=kind)
         for name, front in fronts.items()
     }
     objectives = same_objectives("fronts", {name: f.objectives for name, f in found.items()})
@@ -50,7 +55,9 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
         raise InvalidArgumentError(f"`fronts` must have points, but {empty[0]!r} has none.")
     metrics = next(iter(found.values())).metrics
     across, up = across_and_up(metrics)
-    return FrontsInfo(found, across, up, metrics, {name: f[0].kind for name, f in found.items()})
+    kinds = {name: front[0].kind for name, front in found.items()}
+    moments = {name: of.finished for name, of in snapshots.items()}
+    return FrontsInfo(found, across, up, metrics, kinds, moments)
 
 
 @checked
@@ -70,13 +77,15 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     """
     info = fronts_info(fronts, kind=kind)
     kinds = sorted(set(info.kinds.values()))
-    of_kind = f", {kinds[0]}" if len(kinds) == 1 else ""
     n = len(info.fronts)
     return finish(
         go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)]),
         f"{n} Pareto front{'s' * (n > 1)}",
-        xaxis_title=f"{info.metrics[info.across].axis}{of_kind}",
-        yaxis_title=f"{info.metrics[info.up].axis}{of_kind}",
+        origin_words(
+            devices_of(p for front in info.fronts.values() for p in front), info.moments.values()
+        ),
+        xaxis_title=axis_title(info.metrics[info.across], kinds),
+        yaxis_title=axis_title(info.metrics[info.up], kinds),
         showlegend=True,
         legend=BELOW,
     )

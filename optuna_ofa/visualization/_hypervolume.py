@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -13,6 +13,7 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import (
     Findings,
+    Snapshot,
     Values,
     checked_reference,
     hypervolume,
@@ -24,7 +25,9 @@ from optuna_ofa.fronts import (
     signs_of,
     unit,
 )
-from optuna_ofa.problem import Kind, Metric
+from optuna_ofa.predictors import Conditions
+from optuna_ofa.problem import MEASURED_BY, PREDICTED, Kind, Metric
+from optuna_ofa.visualization._origin import LATENCY, Known, origin_words
 from optuna_ofa.visualization._style import BELOW, PALETTE, colour, finish
 
 _N_POINTS = 100
@@ -54,11 +57,15 @@ class HypervolumeInfo(NamedTuple):
         progress: Of each study by name.
         reference: The reference point, by objective.
         metrics: The objectives by name.
+        kind: Whether the values are predicted or measured.
+        origin: The devices and the date.
     """
 
     progress: dict[str, HypervolumeProgress]
     reference: dict[str, float]
     metrics: dict[str, Metric]
+    kind: str
+    origin: str
 
 
 def hypervolume_info(
@@ -90,7 +97,21 @@ def hypervolume_info(
         known = np.nan_to_num(seconds, nan=np.inf)  # several workers may finish out of turn
         order = np.lexsort((r.numbers, known))
         progress[name] = _progress(values[name], r.feasible, order, point, metrics, seconds[order])
-    return HypervolumeInfo(progress, point, metrics)
+    devices = [known for found in snapshots.values() for known in _devices(found, kind)]
+    origin = origin_words(devices, (found.finished for found in snapshots.values()))
+    return HypervolumeInfo(progress, point, metrics, kind, origin)
+
+
+def _devices(found: Snapshot, kind: Kind) -> Iterator[Known]:
+    """Yield the devices of a study's latencies."""
+    if LATENCY not in found.problem.objectives:
+        return
+    if kind == PREDICTED:
+        yield kind, Conditions.of(found.problem.facts(LATENCY))
+        return
+    for note in found.notes(found.results(kind=kind).numbers.tolist()):
+        setups = note.get(MEASURED_BY)
+        yield kind, Conditions.of(setups.get(LATENCY, {}) if isinstance(setups, Mapping) else {})
 
 
 def _progress(
@@ -159,5 +180,6 @@ def plot_hypervolume(
     else:
         figure.update_xaxes(title="Finished trials", type="log", dtick=1)
     figure.update_yaxes(rangemode="tozero", title=f"Hypervolume ({unit(info.metrics)})")
-    note = f"over {reference_words(info.reference, info.metrics)}"
-    return finish(figure, f"Hypervolume by {by}", note, showlegend=True, legend=BELOW)
+    note = f"of {info.kind} values, over {reference_words(info.reference, info.metrics)}"
+    title = f"Hypervolume by {by}"
+    return finish(figure, title, note, info.origin, showlegend=True, legend=BELOW)

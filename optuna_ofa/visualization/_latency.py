@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.predictors import Conditions, CostPredictor
 from optuna_ofa.visualization._style import BELOW, PALETTE, colour, finish, hovering, symbol
 
 if TYPE_CHECKING:
@@ -153,4 +153,4 @@ def _errors(report: LatencyReport) -> str:
 
 def _device(report: LatencyReport) -> str:
     measured = report.measurements
-    return f"{measured.space.family.name} on {measured.setup.get('runtime')}"
+    return f"{measured.space.family.name} on {Conditions.of(measured.setup)}"

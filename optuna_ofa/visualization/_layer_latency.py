@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,13 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
-from optuna_ofa.predictors import LatencyTable
+from optuna_ofa.predictors import Conditions, LatencyTable
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Layer, SearchSpace, Subnet, subnet_layers
 from optuna_ofa.visualization._architecture import layer_words
+from optuna_ofa.visualization._origin import last_date
 from optuna_ofa.visualization._style import (
+    BELOW,
     GREY,
     error_bars,
     finish,
@@ -83,16 +86,24 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
     kept = value_range(np.append(info.mean_ms, 0.0), np.append(info.std_ms, 0.0))
     if kept is not None:
         figure.update_yaxes(range=[0, kept[1]])
-    runtime = table.metadata.get("runtime")
-    on = f" on {runtime}" if runtime else ""
+    device, date = Conditions.of(table.metadata), _date(table.metadata.get("date"))
     return finish(
         figure,
-        f"{_MS.text(info.total_ms, info.total_std_ms)} in {len(info.layers)} layers{on}",
-        _wrapped(str(subnet)),
+        f"Latency by layer: {_MS.text(info.total_ms, info.total_std_ms)} in {len(ticks)} layers",
+        str(subnet),
+        f"table of {device}" + f", {date}" * bool(date),
         bargap=0.15,
-        margin={"t": 130},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        legend=BELOW,
+        margin={"b": 150},
     )
+
+
+def _date(text: object) -> str:
+    """Return the date of a table in words; empty where it has none."""
+    try:
+        return last_date([datetime.datetime.fromisoformat(str(text))])
+    except ValueError:
+        return ""
 
 
 def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.Bar:
@@ -119,11 +130,3 @@ def _tick(layer: Layer) -> str:
     if layer.role != "block":
         return layer.role.replace("_", " ")
     return f"k{layer.kernel}e{layer.expand:g} {layer.out_channels}@{layer.out_size}"
-
-
-def _wrapped(words: str) -> str:
-    """Return a subnet in two lines, or it is cut off where a drawing is narrow."""
-    parts = words.split(" | ")
-    half = (len(parts) + 1) // 2
-    lines = [" | ".join(parts[:half]), " | ".join(parts[half:])]
-    return "<br>".join(line for line in lines if line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,8 +14,10 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import KINDS, Findings, FrontPoint, limit_words, reference_words, unit
 from optuna_ofa.problem import Kind, Metric, preferred
 from optuna_ofa.visualization._front_info import FrontInfo, front_info
+from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, error_bars, finish, hovering
 
+_AROUND_3D = {"l": 0, "r": 0, "b": 40}
 _MAX_BARS = 40  # more of them hide the points
 _COLOURS = dict(zip(KINDS, PALETTE, strict=False))
 _OTHERS = {"predicted": GREY, "measured": "#E9A97C"}
@@ -44,11 +47,14 @@ def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
     found = study.snapshot()
     kinds = found.kinds if kind is None else []
     infos = [front_info(found, kind=k) for k in kinds or (kind,)]
-    figure = _draw_2d(infos) if n == 2 else _draw_3d(infos)
-    return finish(figure, *_titles(infos), legend=BELOW if n == 2 else {**BELOW, "y": 0})
+    if n == 2:
+        return finish(_draw_2d(infos), *_titles(infos), legend=BELOW)
+    first, *notes = _titles(infos)
+    axes = "; ".join(_axis(infos, m) for m in infos[0].front.objectives)
+    return finish(_draw_3d(infos), first, axes, *notes, legend=BELOW, margin=_AROUND_3D)
 
 
-def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
+def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str, str]:
     first, many = infos[0], len(infos) > 1
     subnets = " and ".join(f"{len(i.front):,} {i.kind}" for i in infos)
     plural = "s" * (many or len(first.front) > 1)
@@ -62,6 +68,7 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
         f"over {n_others:,} others{shown}{within}",
         f"hypervolume {', '.join(volumes)} {unit(first.front.metrics)} over "
         f"{reference_words(first.reference, first.front.metrics)}",
+        origin_words(devices_of(p for i in infos for p in i.front), [first.moment]),
     )
 
 
@@ -82,6 +89,8 @@ def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
                 bound,
                 line={"dash": "dash", "color": "#000000", "width": 1},
                 annotation_text=f"limit {infos[0].metrics[metric].amount(bound)}",
+                annotation_position="bottom left" if metric == x else "top right",
+                annotation_bgcolor="rgba(255,255,255,0.7)",
             )
     return figure
 
@@ -131,10 +140,9 @@ def along_line(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]
 
 
 def _axis(infos: Sequence[FrontInfo], metric: str) -> str:
-    kind = f", {infos[0].kind}" if len(infos) == 1 else ""
     cautions = [i.front[0].caution[metric] for i in infos if metric in i.front[0].caution]
     bound = f", predictions {cautions[0]:g} std worse" if cautions else ""
-    return f"{infos[0].metrics[metric].axis}{kind}{bound}"
+    return f"{axis_title(infos[0].metrics[metric], [i.kind for i in infos])}{bound}"
 
 
 def bars(
@@ -163,13 +171,19 @@ def _draw_3d(infos: Sequence[FrontInfo]) -> go.Figure:
         front = cloud(points, f"Pareto front ({info.kind})", _COLOURS[info.kind], 3)
         fronts.append(front.update(**hovering([hover_words(p) for p in info.front])))
     scene: dict[str, object] = {
-        f"{a}axis": {"title": {"text": _axis(infos, m), "font": {"size": 11}}, "nticks": 6}
+        f"{a}axis": {"title": {"text": _short(infos[0].metrics[m])}, "nticks": 5}
         for a, m in zip("xyz", names, strict=True)
     }
     # further away than plotly's own camera, or the titles of the axes are cut off
-    scene.update(aspectmode="cube", camera={"eye": {"x": 1.7, "y": 1.7, "z": 1.0}})
-    margin = {"l": 0, "r": 0, "b": 0, "t": 80}
-    return go.Figure([*others, *fronts]).update_layout(scene=scene, margin=margin)
+    scene.update(aspectmode="cube", camera={"eye": {"x": 2.1, "y": 2.1, "z": 1.2}})
+    scene.update(domain={"x": [0.04, 0.96], "y": [0, 1]})
+    figure = go.Figure([*others, *fronts])
+    return figure.update_layout(scene=scene, font={"size": 11})
+
+
+def _short(metric: Metric) -> str:
+    """Return the title of an axis that is drawn askew, where long ones are cut off."""
+    return "<br>".join(textwrap.wrap(metric.axis, 18))
 
 
 def hover_words(point: FrontPoint) -> str:

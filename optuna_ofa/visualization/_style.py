@@ -17,8 +17,8 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 # As in the ProxylessNAS paper: red, orange and blue. The blue is darker than Okabe and Ito's, so
 # that the three differ in lightness as well.
 _KERNELS = {3: "#005085", 5: "#E69F00", 7: "#D55E00"}
-# Its top is fixed: one of several lines would grow over the title of the axis otherwise.
-BELOW = {"orientation": "h", "y": -0.18, "yanchor": "top"}
+# At the bottom of the whole picture: the distance from the axis would change with the height.
+BELOW = {"orientation": "h", "yref": "container", "y": 0.01, "yanchor": "bottom", "x": 0}
 
 
 def colour(i: int) -> str:
@@ -80,12 +80,59 @@ def value_range(
     return low - span / 2, high + span / 2
 
 
-def wrapped(text: str, width: int = 110) -> str:
-    """Return a note in lines that a drawing has room for."""
-    return "<br>".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
-
-
 def finish(figure: go.Figure, title: str, *notes: str, **layout: Any) -> go.Figure:
-    """Give a figure its title, smaller lines below it, and the rest of its layout."""
-    lines = [title, *(f"<sup>{note}</sup>" for note in notes)]
-    return figure.update_layout(title="<br>".join(lines), template="plotly_white", **layout)
+    """Give a figure its title, smaller lines below it, and the rest of its layout.
+
+    Lines are broken so that they fit a drawing of 560 pixels, and the drawing begins below them;
+    a legend `BELOW` is at the bottom, under the title of the axis.
+
+    Args:
+        figure: The figure.
+        title: Its title.
+        notes: What is below the title, a line or more each; empty ones are left out.
+        layout: More of the layout.
+    """
+    head = _broken(title, _TITLE_WIDTH)
+    small = [line for note in notes if note for line in _broken(note, _NOTE_WIDTH)]
+    lines = [*head, *(f"<sup>{line}</sup>" for line in small)]
+    margin = {"t": 50 + _LINE * (len(lines) - 1), "r": 30, **layout.pop("margin", {})}
+    if layout.get("legend") == BELOW:
+        n_rows = _legend_rows(figure)
+        margin = {"b": 50 + 19 * n_rows, **margin}
+    return figure.update_layout(
+        title={
+            "text": "<br>".join(lines),
+            "font": {"size": 16},
+            "x": 0.02,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "yref": "container",
+            "pad": {"t": 24},
+        },
+        template="plotly_white",
+        margin=margin,
+        **layout,
+    )
+
+
+_TITLE_WIDTH, _NOTE_WIDTH = 64, 98  # characters
+_LINE = 21  # pixels from one line of the title to the next
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Return a text in lines; those that it has stay."""
+    parts = (textwrap.wrap(part, width, break_on_hyphens=False) for part in text.split("<br>"))
+    return [line for lines in parts for line in lines]
+
+
+def _legend_rows(figure: go.Figure) -> int:
+    """Return how many rows a legend below a drawing of 560 pixels has."""
+    shown = [t for t in figure.data if t.name and t.showlegend is not False]
+    if len(shown) < 2 and not figure.layout.showlegend:
+        return 0
+    width = max(len(str(t.name)) for t in shown) * 7 + 50  # all entries are as wide as the widest
+    return -(-len(shown) // max(_LEGEND_WIDTH // width, 1))
+
+
+_LEGEND_WIDTH = 460  # pixels

@@ -101,7 +101,7 @@ def plot_training(history: TrainingHistory) -> go.Figure:
         "Training of the supernet",
         f"{info.steps[-1]:,} steps, {len(info.phases)} phases; {n} random subnets are followed",
         legend=BELOW,
-        margin={"t": 110},
+        margin={"t": 96},
     )
 
 

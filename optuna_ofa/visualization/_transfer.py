@@ -61,4 +61,4 @@ def plot_transfer(matrix: TransferMatrix) -> go.Figure:
         showgrid=False,
     )
     title = "What the best subnet of one device loses on another, predicted"
-    return finish(figure, title, height=220 + 90 * n, margin={"t": 130, "l": 150})
+    return finish(figure, title, height=220 + 90 * n, margin={"t": 110, "l": 150})

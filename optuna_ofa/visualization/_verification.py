@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import Metric, significant
+from optuna_ofa.problem import MEASURED, PREDICTED, Metric, significant
+from optuna_ofa.visualization._origin import devices_of, origin_words
 from optuna_ofa.visualization._pareto_front import across_and_up
 from optuna_ofa.visualization._style import (
+    BELOW,
     GREY,
     PALETTE,
     error_bars,
     finish,
     hovering,
     value_range,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class VerificationInfo(NamedTuple):
     Args:
         across: The metric of the horizontal axis, the cost.
         up: The metric of the vertical axis.
-        is_measured: Whether each of the two was measured; if not, predictions stand for it.
+        sources: Of each subnet, what the two values of ``measured`` are: ``measured``, ``exact``,
+            or ``predicted`` where one was not measured.
         predicted: ``(n, 2)`` predictions, across and up; NaN where nothing predicts.
-        measured: ``(n, 2)`` measurements.
+        measured: ``(n, 2)`` measurements, or what stands for them.
         std: ``(n, 2)`` their standard deviations, NaN where they are not known.
         overestimated: ``(n,)`` which are worse than the 90 % interval of a prediction.
         front: ``(m, 2)`` the front of all measured subnets of the study, ascending.
@@ -46,7 +48,7 @@ class VerificationInfo(NamedTuple):
 
     across: str
     up: str
-    is_measured: tuple[bool, bool]
+    sources: tuple[tuple[str, str], ...]
     predicted: NDArray[np.float64]
     measured: NDArray[np.float64]
     std: NDArray[np.float64]
@@ -68,31 +70,39 @@ def verification_info(
             f"`metrics` must be two of the objectives {', '.join(objectives)}, but got "
             f"{', '.join(chosen)}."
         )
-    axes = across_and_up({m: verification.front.metrics[m] for m in chosen})
-    points = verification.points
-    complete = tuple(all(m in p.measured for p in points) for m in axes)
+    axes = x, y = across_and_up({m: verification.front.metrics[m] for m in chosen})
+    points, units = verification.points, verification.units
+    named = dict.fromkeys((*verification.metrics, *(m for m in axes if not units[m].is_exact)))
     return VerificationInfo(
         *axes,
-        (complete[0], complete[1]),
+        tuple((_source(p, x, verification), _source(p, y, verification)) for p in points),
         np.array([[p.predicted.get(m, np.nan) for m in axes] for p in points]),
         np.array([[{**p.predicted, **p.measured}[m] for m in axes] for p in points]),
         np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
         np.array([p in verification.overestimated for p in points], dtype=bool),
         np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
-        tuple(_words(p, verification.metrics, verification.units) for p in points),
+        tuple(_words(p, named, verification.units) for p in points),
     )
 
 
-def _words(point: VerifiedPoint, metrics: tuple[str, ...], units: Mapping[str, Metric]) -> str:
+def _source(point: VerifiedPoint, metric: str, verification: Verification) -> str:
+    """Return what the value is that stands for a measurement."""
+    if metric in verification.metrics and metric in point.measured:
+        return MEASURED
+    return verification.units[metric].source(PREDICTED)
+
+
+def _words(point: VerifiedPoint, metrics: Iterable[str], units: Mapping[str, Metric]) -> str:
     lines = []
-    for m in (m for m in metrics if m in point.measured):
-        number = units[m].number
-        predicted = "not predicted"
-        if m in point.predicted:
-            text = number(point.predicted[m], point.predicted_std.get(m))
-            predicted = f"{text} predicted"
-        measured = number(point.measured[m], point.measured_std.get(m))
-        lines.append(f"{m} {predicted}, {measured} measured")
+    for m in metrics:
+        texts = [
+            f"{units[m].number(values[m], std.get(m))} {kind}" if m in values else f"not {kind}"
+            for kind, values, std in (
+                (PREDICTED, point.predicted, point.predicted_std),
+                (MEASURED, point.measured, point.measured_std),
+            )
+        ]
+        lines.append(f"{m} {', '.join(texts)}")
     return "<br>".join([*lines, *str(point.subnet).split(" | ")])
 
 
@@ -113,12 +123,12 @@ def plot_verification(
         InvalidArgumentError: If there is no point, or not two objectives.
     """
     info = verification_info(verification, metrics=metrics)
-    figure = go.Figure([_joints(info), _front(info), _predicted(info), *_measured(info)])
-    for axis, metric, is_measured in (
-        (figure.update_xaxes, info.across, info.is_measured[0]),
-        (figure.update_yaxes, info.up, info.is_measured[1]),
-    ):
-        axis(title=verification.units[metric].axis + ("" if is_measured else ", predicted"))
+    across, up = (verification.units[m] for m in (info.across, info.up))
+    figure = go.Figure(
+        [_joints(info), _front(info), _predicted(info), *_measured(info, (across.title, up.title))]
+    )
+    figure.update_xaxes(title=_axis(across, [x for x, _ in info.sources]))
+    figure.update_yaxes(title=_axis(up, [y for _, y in info.sources]))
     _keep_long_bars_out(figure, info)
     n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
@@ -127,15 +137,14 @@ def plot_verification(
         f"{significant(e.mean_error, sign='+')} {verification.units[m].difference_unit}".rstrip()
         for m, e in verification.errors.items()
     ]
-    notes = [wrapped(note) for note in verification.notes]
     return finish(
         figure,
         f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
         f"{n_worse} measured worse than the 90 % interval of a prediction",
         "; ".join(errors),
-        *notes,
-        margin={"t": 110 + 20 * sum(note.count("<br>") + 1 for note in notes)},
-        legend={"orientation": "h", "y": -0.18},
+        *verification.notes,
+        origin_words(devices_of(verification.front)),
+        legend=BELOW,
     )
 
 
@@ -185,11 +194,25 @@ def _predicted(info: VerificationInfo) -> go.Scatter:
     )
 
 
-def _measured(info: VerificationInfo) -> list[go.Scatter]:
-    kinds = (
-        (~info.overestimated, "measured", "circle"),
-        (info.overestimated, "measured, worse than its interval", "x"),
-    )
+def _axis(metric: Metric, sources: Collection[str]) -> str:
+    """Return the title of an axis, which says so where no value on it was measured."""
+    of = ", ".join(sorted(set(sources)))
+    return metric.axis if of == MEASURED else f"{metric.axis}, {of}"
+
+
+def _measured(info: VerificationInfo, titles: tuple[str, str]) -> list[go.Scatter]:
+    kinds = []
+    for sources in dict.fromkeys(info.sources):
+        if MEASURED not in sources:
+            continue
+        of = np.array([s == sources for s in info.sources])
+        named = zip(titles, sources, strict=True)
+        name = MEASURED
+        if PREDICTED in sources:  # one of two was measured
+            name = ", ".join(f"{title.lower()} {source}" for title, source in named)
+        symbol = "diamond" if PREDICTED in sources else "circle"
+        kinds.append((of & ~info.overestimated, name, symbol))
+        kinds.append((of & info.overestimated, f"{name}; worse than its interval", "x"))
     return [
         go.Scatter(
             x=info.measured[which, 0],

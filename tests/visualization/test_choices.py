@@ -94,11 +94,7 @@ class TestDrawing:
         figure = plot_choices(front_of(SPACE, 50))
         names = [trace.name for trace in figure.data]
         assert names == ["3x3", "5x5", "7x7", "2", "3", "4", "3", "4", "6"]
-        assert [a.text for a in figure.layout.annotations] == [
-            "Kernels of blocks",
-            "Depths of stages",
-            "Expand ratios",
-        ]
+        assert [a.text for a in figure.layout.annotations] == ["Kernels", "Depths", "Expand ratios"]
         assert [t.stackgroup for t in figure.data[::3]] == ["kernel", "depth", "expand"]
 
     def test_each_legend_has_its_own_choices(self) -> None:
@@ -107,5 +103,5 @@ class TestDrawing:
 
     def test_axes_and_hovering_name_the_cost(self) -> None:
         figure = plot_choices(front_of(SPACE, 3))
-        assert figure.layout.xaxis.title.text == "Latency (ms)"
+        assert figure.layout.xaxis2.title.text == f"Latency (ms), {front_of(SPACE, 3)[0].kind}"
         assert figure.data[0].hovertext[0] == "3x3: 100 %<br>1 subnet around 5.000 ms"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ def studies() -> dict[str, SubnetStudy]:
 class TestFronts:
     def test_studies_and_fronts_are_drawn_alike(self, studies: dict[str, SubnetStudy]) -> None:
         fronts = {name: study.front() for name, study in studies.items()}
-        assert plot_fronts(fronts).to_dict() == plot_fronts(studies).to_dict()
+        of_fronts, of_studies = plot_fronts(fronts).to_dict(), plot_fronts(studies).to_dict()
+        assert of_fronts["data"] == of_studies["data"]
+        assert plot_fronts(fronts).layout.title.text.endswith("<sup>latency of 2 devices</sup>")
+        assert re.search(r"2 devices; \d+ \w+ 20\d\d</sup>$", of_studies["layout"]["title"]["text"])
 
     def test_the_cost_is_across_whatever_the_order(self, studies: dict[str, SubnetStudy]) -> None:
         info = fronts_info(studies)
@@ -130,7 +134,9 @@ class TestHypervolume:
         figure = plot_hypervolume(studies, reference=REFERENCE)
         assert [line.name for line in figure.data] == ["torch", "onnx"]
         assert figure.layout.yaxis.title.text == "Hypervolume (% x ms)"
-        assert figure.layout.title.text.endswith("<sup>over top1 70 %, latency_ms 30 ms</sup>")
+        lines = figure.layout.title.text.split("<br>")
+        assert lines[1] == "<sup>of predicted values, over top1 70 %, latency_ms 30 ms</sup>"
+        assert lines[2].startswith("<sup>latency of 2 devices; ")
 
     @pytest.mark.parametrize("storage", [None, "sqlite:///{}/times.db"], ids=["memory", "sqlite"])
     def test_by_time(self, storage: str | None, tmp_path: Path) -> None:

@@ -106,10 +106,12 @@ class TestDrawing:
         info = layer_latency_info(table, subnet)
         title = plot_layer_latency(table, subnet).layout.title.text
         total = METRICS["latency_ms"].text(info.total_ms, info.total_std_ms)
-        head, words = title.removesuffix("</sup>").split("<br><sup>")
-        assert head == f"{total} in {len(info.layers)} layers on onnxruntime"
-        assert words.replace("<br>", " | ") == str(subnet)
-        assert words.count("<br>") == 1  # or it is cut off where a drawing is narrow
+        head, *words, device = title.replace("</sup>", "").split("<br><sup>")
+        assert head == f"Latency by layer: {total} in {len(info.layers)} layers"
+        assert " ".join(words) == str(subnet)
+        assert max(map(len, words)) < 100  # or it is cut off where a drawing is narrow
+        assert device.startswith("table of ")
+        assert "onnxruntime" in device
 
     def test_ticks_and_hovering_say_what_the_layer_is(self) -> None:
         subnet = SPACE.smallest()

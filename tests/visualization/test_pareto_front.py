@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -223,10 +224,9 @@ class TestBothKinds:
     def test_title_and_axes_do_not_mix_them(self, study: SubnetStudy) -> None:
         layout = plot_front(study).layout
         n = len(study.front(kind="predicted"))
-        first, _, third = layout.title.text.split("<br>")
-        assert first == f"phone: {n} predicted and 1 measured subnets on the Pareto fronts"
-        assert " (predicted), " in third
-        assert " (measured) % x ms over" in third
+        text = layout.title.text.replace("</sup><br><sup>", " ").replace("<br>", " ")
+        assert text.startswith(f"phone: {n} predicted and 1 measured subnets on the Pareto fronts")
+        assert re.search(r"hypervolume [\d.]+ \(predicted\), [\d.]+ \(measured\) % x ms over", text)
         assert layout.xaxis.title.text == "Latency (ms)"
 
     def test_a_kind_without_feasible_subnets_is_left_out(self) -> None:
@@ -263,18 +263,24 @@ class TestThreeObjectives:
     def test_axes_have_title_unit_and_kind(self) -> None:
         scene = plot_front(make_study(objectives=self.OBJECTIVES)).layout.scene
         titles = [axis.title.text for axis in (scene.xaxis, scene.yaxis, scene.zaxis)]
-        assert titles == [
-            "Top-1 accuracy (%), predicted",
-            "Latency (ms), predicted",
-            "Parameters, predicted",
-        ]
+        assert titles == ["Top-1 accuracy (%)", "Latency (ms)", "Parameters"]
+
+    def test_exact_costs_are_not_called_predicted(self) -> None:
+        text = plot_front(make_study(objectives=self.OBJECTIVES)).layout.title.text
+        words = "Top-1 accuracy (%), predicted; Latency (ms), predicted; Parameters, exact"
+        assert text.split("<br>")[1] == f"<sup>{words}</sup>"
+
+    def test_long_titles_of_axes_are_broken(self) -> None:
+        study = make_study(objectives=["top1", "latency_ms", "peak_memory_mb"])
+        title = plot_front(study).layout.scene.zaxis.title.text
+        assert title == "Peak activation<br>memory (MB)"
 
 
 class TestTitle:
     def test_counts_the_subnets(self) -> None:
         study = make_study()
         n = len(study.front())
-        first, second, _ = plot_front(study).layout.title.text.split("<br>")
+        first, second, *_ = plot_front(study).layout.title.text.split("<br>")
         assert first == f"phone: {n} predicted subnets on the Pareto front"
         assert second == f"<sup>over {200 - n} others</sup>"
 
@@ -300,7 +306,14 @@ class TestTitle:
             objectives=objectives, constraints={"latency_ms": 40.0, "top1": 71.5, "n_params": 6e6}
         )
         expected = "; limits: latency_ms ≤ 40 ms, top1 ≥ 71.5 %, n_params ≤ 6,000,000</sup>"
-        assert plot_front(study).layout.title.text.split("<br>")[1].endswith(expected)
+        assert expected in plot_front(study).layout.title.text
+
+    def test_has_the_device_and_the_date(self) -> None:
+        study = optuna_ofa.study("ofa_mbv3_w1.0", study_name="a", seed=0)
+        study.search(40)
+        last = max(t.datetime_complete for t in study.trials if t.datetime_complete)
+        words = f"latency of AMD EPYC family 25 model 17, torch 2.13.0+cpu; {last:%-d %B %Y}"
+        assert plot_front(study).layout.title.text.endswith(f"<br><sup>{words}</sup>")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa.visualization._style import value_range, wrapped
+from optuna_ofa.visualization._style import value_range
 
 VALUES = np.array([2.0, 4.0, 6.0])
 
@@ -30,7 +30,3 @@ def test_one_value_has_room_of_its_own_size() -> None:
     assert value_range(np.array([2.0]), np.array([0.2])) is None
     assert value_range(np.array([2.0]), np.array([50.0])) == (1.0, 3.0)
     assert value_range(np.array([np.nan]), np.array([1.0])) is None
-
-
-def test_a_long_note_is_wrapped() -> None:
-    assert wrapped("aa bb cc", 5) == "aa bb<br>cc"

@@ -47,7 +47,8 @@ def verified() -> Verification:
 
 def test_info_is_what_was_predicted_and_measured(verified: Verification) -> None:
     info = verification_info(verified)
-    assert (info.across, info.up, info.is_measured) == ("latency_ms", "top1", (True, True))
+    assert (info.across, info.up) == ("latency_ms", "top1")
+    assert set(info.sources) == {("measured", "measured")}
     for i, point in enumerate(verified):
         assert info.predicted[i].tolist() == [point.predicted[m] for m in ("latency_ms", "top1")]
         assert info.measured[i].tolist() == [point.measured[m] for m in ("latency_ms", "top1")]
@@ -93,11 +94,14 @@ def test_what_is_not_measured_is_said_to_be_predicted() -> None:
     study = make_study()
     found = study.verify({"latency_ms": lambda _: 9.0}, points=3)
     info = verification_info(found)
-    assert info.is_measured == (True, False)
+    assert set(info.sources) == {("measured", "predicted")}
+    assert all("top1" in words and "not measured" in words for words in info.words)
     np.testing.assert_array_equal(info.measured[:, 1], info.predicted[:, 1])
     figure = plot_verification(found)
     assert figure.layout.yaxis.title.text == "Top-1 accuracy (%), predicted"
     assert figure.layout.xaxis.title.text == "Latency (ms)"
+    assert figure.data[-1].name.startswith("latency measured, top-1 accuracy predicted")
+    assert "measured" not in {trace.name for trace in figure.data}
 
 
 def test_of_three_objectives_two_are_chosen() -> None:
@@ -107,7 +111,10 @@ def test_of_three_objectives_two_are_chosen() -> None:
         plot_verification(found)
     info = verification_info(found, metrics=("top1", "peak_memory_mb"))
     assert (info.across, info.up) == ("peak_memory_mb", "top1")
-    np.testing.assert_array_equal(info.predicted[:, 0], info.measured[:, 0])  # exact
+    np.testing.assert_array_equal(info.predicted[:, 0], info.measured[:, 0])
+    assert {x for x, _ in info.sources} == {"exact"}
+    figure = plot_verification(found, metrics=("top1", "peak_memory_mb"))
+    assert figure.layout.xaxis.title.text == "Peak activation memory (MB), exact"
 
 
 def test_no_points_are_refused() -> None:
