@@ -71,9 +71,18 @@ def _run_search(arguments: Arguments) -> Output:
     picks = _points.evenly_spaced(front, _N_PICKS)
     text = (
         f"{_points.where(found, arguments['storage'])}\n{len(front)} subnets on the predicted "
-        f"front; {len(picks)} of them:\n{_points.lines(picks)}"
+        f"front; {len(picks)} of them:\n{_points.lines(picks)}{_device(found)}"
     )
     return Output(text, _points.front_data(found, front, front, arguments["storage"]))
+
+
+def _device(found: SubnetStudy) -> str:
+    """Return what latencies are predicted for, in words."""
+    from optuna_ofa.predictors import Conditions
+
+    if "latency_ms" not in found.problem.metrics:
+        return ""
+    return f"\nlatencies are predicted for {Conditions.of(found.problem.facts('latency_ms'))}"
 
 
 def _goes_on(arguments: Arguments) -> bool:

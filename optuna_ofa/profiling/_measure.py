@@ -218,6 +218,14 @@ def _warn_noise(results: Results, max_spread: float) -> None:
             f"by the wall clock as they computed for.",
             NoisyDeviceWarning,
         )
+    noisy = sum(t.std_ms > t.latency_ms for t in results.timings.values())
+    if noisy:
+        warn(
+            f"{noisy} of {len(results.timings)} networks vary more from run to run (standard "
+            f"deviation) than they take; measure them with `again=True` when the device is "
+            f"quieter.",
+            NoisyDeviceWarning,
+        )
     if results.relative_std > max_spread:
         warn(
             f"Repeated runs differ by {results.relative_std:.1%} (standard deviation), and "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optuna_ofa import LatencyTable, MeasurementSettings, SearchSpace, profile
+from optuna_ofa import LatencyTable, MeasurementSettings, SearchSpace, measure, profile
 from optuna_ofa.exceptions import NoisyDeviceWarning
 from optuna_ofa.profiling import export_profile, table_from_folder
 from optuna_ofa.profiling._cover import signatures
@@ -116,3 +116,11 @@ def test_an_interruption_of_the_second_measurement_loses_nothing(
     results = json.loads((tmp_path / "second" / "results.json").read_text())
     assert len(results["graphs"]) == n
     assert all(np.isfinite(graph["clock_ms"]).all() for graph in results["graphs"].values())
+
+
+def test_networks_that_vary_more_than_they_take_are_counted(
+    make_device: Any, small: SearchSpace
+) -> None:
+    settings = MeasurementSettings(runtime=make_device(noise=3.0), n_rounds=7, max_spread=1e9)
+    with pytest.warns(NoisyDeviceWarning, match=r"of 3 networks vary more from run to run"):
+        measure(small, small.sample(3, seed=0), settings)

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,33 @@ def processor_name() -> str:
     """Return the name of the processor as the system reports it."""
     path = Path("/proc/cpuinfo")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    fields = re.findall(r"^(model name|cpu family|model|Hardware)\s*: (.*)$", text, re.MULTILINE)
-    return ", ".join(f"{k} {v}" for k, v in dict(fields).items()) or platform.machine()
+    fields = re.findall(rf"^({'|'.join(_PROCESSOR)})\s*: (.*)$", text, re.MULTILINE)
+    name = ", ".join(f"{k} {v}" for k, v in dict(fields).items())
+    return name or _apple_name() or platform.machine()
+
+
+# the fields of /proc/cpuinfo that tell processors apart; those of ARM have no name of the model
+_PROCESSOR = (
+    "model name",
+    "cpu family",
+    "model",
+    "Model",
+    "Hardware",
+    "CPU implementer",
+    "CPU part",
+)
+
+
+def _apple_name() -> str:
+    """Return what macOS calls the processor, such as ``Apple M2``; empty elsewhere."""
+    if platform.system() != "Darwin":
+        return ""
+    command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603, constant
+        return done.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _resumed(path: Path, header: dict[str, Any]) -> dict[str, Any]:
