@@ -157,7 +157,7 @@ def main() -> None:
                     calibration=calibration,
                     figures=figures,
                 )
-                found = compare_exported(path, switcher, images)
+                found = compare_exported(path, switcher, images, trust=True)
             except MissingDependencyError as error:
                 print(f"  {format} is left out: {error}")
                 continue

@@ -71,13 +71,29 @@ Text = Annotated[str, not_empty("a text that is not empty")]
 # ---------------------------------------------------------------------- paths
 
 
+LONGEST_NAME = 240  # bytes; file systems have 255, and what is written beside it has a longer one
+
+
+def can_be_written(path: Path) -> bool:
+    """Return whether a path ends in a name that files can have."""
+    name = os.fsencode(path.name)
+    return 0 < len(name) <= LONGEST_NAME and name != b".." and b"\0" not in name
+
+
 def _can_be_file(path: Any) -> bool:
     place = Path(path)
-    return not place.is_dir() and place.parent.is_dir() and os.access(place.parent, os.W_OK)
+    return (
+        can_be_written(place)
+        and not place.is_dir()
+        and place.parent.is_dir()
+        and os.access(place.parent, os.W_OK)
+    )
 
 
 def _can_be_folder(path: Any) -> bool:
     place = Path(path)
+    if not place.is_dir() and not can_be_written(place):
+        return False
     where = place if place.exists() else place.parent
     return where.is_dir() and os.access(where, os.W_OK)
 

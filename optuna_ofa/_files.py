@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -18,30 +19,60 @@ from numpy.typing import DTypeLike, NDArray
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FormatError
 
+MAX_MIB = 256  # of a file of text
+
+
+def read_bytes(
+    path: str | PathLike[str], argument: str = "path", *, max_bytes: int = MAX_MIB << 20
+) -> bytes:
+    """Return the content of a regular file; nothing else is opened, such as a pipe or a device.
+
+    Args:
+        path: The file.
+        argument: Name of the caller's argument that error messages begin with.
+        max_bytes: Its largest size.
+
+    Raises:
+        FormatError: If it is missing, no regular file, too large, or cannot be read.
+    """
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise FormatError(f"`{argument}` must be a file, but {path} is a folder.")
+        if not stat.S_ISREG(status.st_mode):
+            raise FormatError(f"`{argument}` must be a file, but {path} is a pipe or a device.")
+        if status.st_size > max_bytes:
+            raise FormatError(
+                f"`{argument}` must be at most {max_bytes / 2**20:g} MiB, but {path} has "
+                f"{status.st_size / 2**20:.3g} MiB."
+            )
+        return Path(path).read_bytes()
+    except FormatError:
+        raise
+    except FileNotFoundError as error:
+        raise FormatError(f"`{argument}` must be a file, but {path} is not there.") from error
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"`{argument}` must be a file, but it cannot be read: {in_a_line(error)}."
+        ) from error
+
 
 def read_text(path: str | PathLike[str], argument: str = "path") -> str:
     """Return the text of a file in UTF-8, with or without a byte order mark.
 
     Args:
         path: The file.
-        argument: Name of the caller's argument that error messages begin with.
+        argument: As in `read_bytes`.
 
     Raises:
-        FormatError: If it is missing, a folder, cannot be read, or is no text.
+        FormatError: As `read_bytes`, or if it is no text.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        text = read_bytes(path, argument).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise FormatError(
             f"`{argument}` must be a text file in UTF-8, but {path} is not: {error}."
-        ) from error
-    except FileNotFoundError as error:
-        raise FormatError(f"`{argument}` must be a file, but {path} is not there.") from error
-    except IsADirectoryError as error:
-        raise FormatError(f"`{argument}` must be a file, but {path} is a folder.") from error
-    except (OSError, ValueError) as error:
-        raise FormatError(
-            f"`{argument}` must be a file, but it cannot be read: {error}."
         ) from error
 
 
@@ -178,7 +209,7 @@ def decode_array(
         content = base64.b64decode(entry["base64"], validate=True)
         same_type = entry["dtype"] == dtype.name
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise FormatError(f"`{name}` must be an array, but: {error!r}.") from error
+        raise FormatError(f"`{name}` must be an array, but: {error!r:.300}.") from error
     fits = len(found) == len(shape) and all(
         n >= 0 and m in (None, n) for n, m in zip(found, shape, strict=True)
     )

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from optuna_ofa._arguments import LONGEST_NAME, can_be_written
+from optuna_ofa._rules import shown
 from optuna_ofa.exceptions import InvalidArgumentError
 
 
@@ -50,12 +52,14 @@ def require_place(
         folder: Whether a folder is to be written, not a file.
 
     Raises:
-        InvalidArgumentError: If its parent is no folder that can be written to, or the path is a
-            folder where a file is to be, or the other way round.
+        InvalidArgumentError: If it has no name or too long a one, its parent is no folder that can
+            be written to, or the path is a folder where a file is to be, or the other way round.
     """
     place = Path(path)
     parent = place.parent
-    if not parent.is_dir():
+    if not can_be_written(place):
+        rule = f"must end in a name of 1 to {LONGEST_NAME} bytes, but got {shown(place)}"
+    elif not parent.is_dir():
         rule = f"must be in a folder that exists, but there is no folder {str(parent)!r}"
     elif place.exists() and place.is_dir() != folder:
         wanted, found = ("folder", "file") if folder else ("file", "folder")

@@ -287,7 +287,7 @@ def test_deploy_modes_writes_what_it_picks(run: Run, tmp_path: Path) -> None:
         metadata = read_metadata(tmp_path / mode)
         assert metadata["figures"][1]["kind"] == "measured"
         assert metadata["figures"][1]["runtime"] == "torch"
-        assert load_exported(tmp_path / f"{mode}.pt2") is not None
+        assert load_exported(tmp_path / f"{mode}.pt2", trust=True) is not None
 
 
 def test_fit_default_accuracy_makes_the_packaged_predictor(

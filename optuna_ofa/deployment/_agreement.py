@@ -9,8 +9,7 @@ from torch import Tensor
 
 from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa.deployment._deployable import Loaded
-from optuna_ofa.deployment._export import load_exported
-from optuna_ofa.deployment._metadata import read_metadata
+from optuna_ofa.deployment._read import load_exported, read_metadata
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.supernet import check_images
 
@@ -31,7 +30,9 @@ class Agreement(NamedTuple):
 
 @torch.inference_mode()
 @checked
-def compare_exported(path: AnyPath, expected: Loaded, images: Tensor) -> Agreement:
+def compare_exported(
+    path: AnyPath, expected: Loaded, images: Tensor, *, trust: bool = False
+) -> Agreement:
     """Run an exported network in its runtime beside the one that it should equal.
 
     Args:
@@ -40,21 +41,22 @@ def compare_exported(path: AnyPath, expected: Loaded, images: Tensor) -> Agreeme
             logits, such as a `SubnetSwitcher`.
         images: ``(n, channels, size, size)`` at the resolution of the subnet; where the
             exported network takes a fixed number at once, those left over are not used.
+        trust: As in `load_exported`.
 
     Raises:
-        InvalidArgumentError: If there are not enough images for one batch, or they are not
-            square, not finite, or not float32.
+        InvalidArgumentError: As `load_exported`, or if there are not enough images for one batch,
+            or they are not square, not finite, or not float32.
         FormatError: As `load_exported`.
         MissingDependencyError: If the runtime is not installed; names the extra.
     """
     check_images(images, "`images` must be")
-    run = load_exported(path)
     size = read_metadata(path)["input"]["shape"][0] or len(images)
     n_batches = len(images) // size if size else 0
     if not n_batches:
         raise InvalidArgumentError(
             f"`images` must be at least {size or 1}, one batch, but got {len(images)}."
         )
+    run = load_exported(path, trust=trust)
     parts = torch.split(images[: n_batches * size], size)
     found = torch.cat([run(batch) for batch in parts])
     wanted = torch.cat([expected(batch) for batch in parts])

@@ -14,7 +14,7 @@ from optuna_ofa.evaluation import Calibration, set_statistics
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import OPSET
 from optuna_ofa.space import Subnet, subnet_layers
-from optuna_ofa.supernet import Supernet, build_plain, resize_images
+from optuna_ofa.supernet import Supernet, build_plain, not_finite, resize_images
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def calibrated_net(
 
     Raises:
         InvalidArgumentError: If a plain network is none of that subnet, or the calibration images
-            do not fit.
+            do not fit or give no finite statistics.
         InvalidSubnetError: If the subnet is of another family than the supernet.
     """
     if isinstance(source, Supernet):
@@ -73,6 +73,11 @@ def calibrated_net(
     images = calibration(subnet.resolution)
     if images is not None:
         set_statistics(net, resize_images(images, subnet.resolution))
+        if not_finite(net.state_dict()) is not None:
+            raise InvalidArgumentError(
+                f"`calibration` must be normalised images, but its pixels, up to "
+                f"{images.abs().max():g}, give statistics that are not finite."
+            )
     return net
 
 

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from torch import Tensor, nn
 
 from optuna_ofa._arguments import AnyPath, Positive, checked
 from optuna_ofa._writing import require_place
-from optuna_ofa.deployment._deployable import Deployable, Loaded, Metadata, calibrated_net
+from optuna_ofa.deployment._deployable import Deployable, Metadata, calibrated_net
 from optuna_ofa.deployment._figures import KnownValue
 from optuna_ofa.deployment._formats import FORMATS
-from optuna_ofa.deployment._metadata import (
-    build_metadata,
-    check_files,
-    metadata_path,
-    read_metadata,
-    write_export,
-)
+from optuna_ofa.deployment._metadata import build_metadata, metadata_path, write_export
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import OPSET, require_opset
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, resize_images
+from optuna_ofa.supernet import Supernet, require_finite, resize_images
 
 
 @checked
@@ -50,7 +43,8 @@ def export(
         net: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays as
             it is.
         subnet: The subnet.
-        path: The file to write, or the folder for ``"ofa"``. Its parent must exist.
+        path: The file to write, or the folder for ``"ofa"``. Its parent must exist, and a file
+            must have the ending of the format, or none.
         format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
             ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
             ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
@@ -71,7 +65,8 @@ def export(
         The metadata.
 
     Raises:
-        InvalidArgumentError: If an argument breaks a rule.
+        InvalidArgumentError: If an argument breaks a rule, or weights or calibration images are
+            not finite.
         InvalidSubnetError: If the subnet is of another family than the supernet.
         MissingDependencyError: If a package that writes it is not installed; names the extra.
     """
@@ -90,6 +85,10 @@ def export(
     figures = _checked_figures(figures, subnet)
     path = require_place(path, folder=form.is_folder)
     require_place(metadata_path(path))
+    rule = form.wrong_ending(path)
+    if rule is not None:
+        raise InvalidArgumentError(f"`path` must {rule}, for {format!r}, but got {str(path)!r}.")
+    require_finite(net, "net")
     images = Calibration(calibration, subnet.family, n_calibration)
     plain = calibrated_net(net, subnet, images).cpu().float()
     shown = images(subnet.resolution) if form.needs_images else None
@@ -99,28 +98,6 @@ def export(
     deployable = Deployable(plain, subnet, number, shown, opset or OPSET)
     content = build_metadata(format, form, deployable, figures, images.setup)
     return write_export(path, content, form.make(deployable))
-
-
-@checked
-def load_exported(path: AnyPath) -> Loaded:
-    """Read back what `export` wrote, in the runtime that it is for, on the CPU.
-
-    Args:
-        path: The path of the export, with its metadata beside it.
-
-    Returns:
-        A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``. For
-        ``"pytorch"`` and ``"ofa"`` it is the plain `torch.nn.Module` that `Supernet.extract` gives.
-
-    Raises:
-        FormatError: If a file is missing or not the one that was exported, or the metadata is
-            damaged.
-        MissingDependencyError: If the runtime is not installed; names the extra.
-    """
-    path = Path(path)
-    metadata = read_metadata(path)
-    check_files(path, metadata)
-    return FORMATS[metadata["format"]].load(path, metadata)
 
 
 def _checked_figures(figures: Iterable[KnownValue], subnet: Subnet) -> tuple[KnownValue, ...]:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from optuna_ofa._imports import OptionalImport
 from optuna_ofa.deployment import _graph_format as graph, _torch_format as plain
-from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
+from optuna_ofa.deployment._program_trial import try_program
 from optuna_ofa.graphs import EXECUTORCH
+from optuna_ofa.space import Subnet
 
 
 class Format(NamedTuple):
@@ -18,33 +20,66 @@ class Format(NamedTuple):
     Args:
         make: Makes the files of a network.
         load: Reads the files that ``make`` made.
+        ending: Of the file's name; None for a folder.
         batch: The numbers of images that a file takes: ``"any"`` number, whatever is asked for,
             a ``"fixed"`` one, or ``"both"``, as it is asked for.
         needs: The modules that write it, besides torch.
         needs_images: Whether it cannot be written without calibration images.
-        is_folder: Whether it is a folder of files.
+        parts: The files of a folder; none for a single file.
         precision: Numbers that the network in it computes with.
         runtimes: The runtimes that run it.
+        runs: What loading it runs, which may be any code; None where it only reads numbers.
+        tries: Tries a file, a subnet and images at once in another process, where a damaged file
+            may end the one that loads it.
     """
 
     make: Callable[[Deployable], Contents]
-    load: Callable[[Path, Metadata], Loaded]
+    load: Callable[[Contents, Subnet], Loaded]
+    ending: str | None
     batch: str
     needs: tuple[OptionalImport, ...] = ()
     needs_images: bool = False
-    is_folder: bool = False
+    parts: tuple[str, ...] = ()
     precision: str = "float32"
     runtimes: tuple[str, ...] = ("torch",)
+    runs: str | None = None
+    tries: Callable[[bytes, Subnet, int], None] | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of files."""
+        return bool(self.parts)
+
+    def wrong_ending(self, path: Path) -> str | None:
+        """Return the rule that the ending of a name breaks; a name without an ending breaks none.
+
+        What follows the last dot and begins with a digit is no ending, as in ``w1.2``.
+        """
+        ending = path.suffix.lower()
+        if self.is_folder or not ending[1:2].isalpha() or ending == self.ending:
+            return None
+        return f"end in {self.ending}, or have no ending"
 
 
 _OF_ONNX = ("onnxruntime", "openvino")
 FORMATS = {
-    "pytorch": Format(plain.make_safetensors, plain.load_safetensors, "any", plain.SAFETENSORS),
-    "torch_export": Format(graph.make_torch_export, graph.load_torch_export, "both"),
-    "onnx": Format(graph.make_onnx, graph.load_onnx, "both", graph.ONNX, runtimes=_OF_ONNX),
+    "pytorch": Format(
+        plain.make_safetensors, plain.load_safetensors, ".safetensors", "any", plain.SAFETENSORS
+    ),
+    "torch_export": Format(
+        graph.make_torch_export,
+        graph.load_torch_export,
+        ".pt2",
+        "both",
+        runs="torch.export.load, which runs Python code that a file may hold",
+    ),
+    "onnx": Format(
+        graph.make_onnx, graph.load_onnx, ".onnx", "both", graph.ONNX, runtimes=_OF_ONNX
+    ),
     "onnx_int8": Format(
         graph.make_onnx_int8,
         graph.load_onnx,
+        ".onnx",
         "both",
         graph.ONNX_INT8,
         needs_images=True,
@@ -52,7 +87,13 @@ FORMATS = {
         runtimes=_OF_ONNX,
     ),
     "executorch": Format(
-        graph.make_executorch, graph.load_executorch, "fixed", EXECUTORCH, runtimes=("executorch",)
+        graph.make_executorch,
+        graph.load_executorch,
+        ".pte",
+        "fixed",
+        EXECUTORCH,
+        runtimes=("executorch",),
+        tries=try_program,
     ),
-    "ofa": Format(plain.make_ofa, plain.load_ofa, "any", is_folder=True),
+    "ofa": Format(plain.make_ofa, plain.load_ofa, None, "any", parts=plain.OFA_FILES),
 }

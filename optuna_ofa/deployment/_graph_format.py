@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import quiet
-from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
+from optuna_ofa.deployment._torch_archive import plain_archive
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs import fold_batch_norm, onnx_of_net, program_of, quantize
-from optuna_ofa.space import subnet_layers
+from optuna_ofa.space import Subnet, subnet_layers
 
 _onnxruntime = try_import("onnxruntime", extra="onnxruntime")
 ONNX = (try_import("onnx", extra="onnx"),)
@@ -22,6 +24,8 @@ ONNX_INT8 = (*ONNX, _onnxruntime)
 _executorch = try_import("executorch.runtime", extra="executorch")
 # images that the ranges of activations are taken from
 N_QUANTIZED = 200
+# where ONNX Runtime looks for weights outside of a file: nowhere
+_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def make_torch_export(deployable: Deployable) -> Contents:
@@ -37,9 +41,11 @@ def make_torch_export(deployable: Deployable) -> Contents:
     return {"": content.getvalue()}
 
 
-def load_torch_export(path: Path, metadata: Metadata) -> Loaded:
+def load_torch_export(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the program as a module."""
-    return torch.export.load(path).module()
+    archive = plain_archive(contents[""])
+    with quiet():
+        return torch.export.load(io.BytesIO(archive)).module()
 
 
 def make_onnx(deployable: Deployable) -> Contents:
@@ -68,9 +74,13 @@ def make_onnx_int8(deployable: Deployable) -> Contents:
         return {"": quantized.read_bytes()}
 
 
-def load_onnx(path: Path, metadata: Metadata) -> Loaded:
+def load_onnx(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the graph in ONNX Runtime, on the processor."""
-    session = _onnxruntime.check().InferenceSession(path, providers=["CPUExecutionProvider"])
+    runtime = _onnxruntime.check()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry(_EXTERNAL_FOLDER, f"{os.devnull}/none")
+    session = runtime.InferenceSession(contents[""], options, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> Tensor:
         (logits,) = session.run(["logits"], {"images": images.numpy()})
@@ -85,9 +95,9 @@ def make_executorch(deployable: Deployable) -> Contents:
     return {"": program_of(deployable.net, deployable.example())}
 
 
-def load_executorch(path: Path, metadata: Metadata) -> Loaded:
+def load_executorch(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the program in ExecuTorch's own runtime."""
-    program = _executorch.check().Runtime.get().load_program(path)
+    program = _executorch.check().Runtime.get().load_program(contents[""])
     method = program.load_method("forward")
 
     def run(images: Tensor) -> Tensor:

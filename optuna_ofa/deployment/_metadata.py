@@ -1,4 +1,4 @@
-"""The metadata file beside an export."""
+"""Writing an export, and the metadata file beside it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from typing import Any
 
 import torch
 
-from optuna_ofa._arguments import AnyPath, checked
-from optuna_ofa._files import read_json
 from optuna_ofa._writing import write_whole
-from optuna_ofa.deployment._deployable import Contents, Deployable, Metadata
+from optuna_ofa.deployment._deployable import Contents, Deployable
 from optuna_ofa.deployment._figures import KnownValue
 from optuna_ofa.deployment._formats import Format
-from optuna_ofa.exceptions import FormatError
 from optuna_ofa.space import net_config
 
 VERSION = 1
@@ -27,7 +24,12 @@ VERSION = 1
 def metadata_path(path: str | os.PathLike[str]) -> Path:
     """Return the path of an export's metadata, which is its own with ``.json`` appended."""
     path = Path(path)
-    return path.with_name(f"{path.name}.json")
+    return path.parent / f"{path.name}.json"
+
+
+def file_name(path: Path, part: str) -> str:
+    """Return the name of a file in the metadata: that of the export, and of a part in a folder."""
+    return f"{path.name}/{part}" if part else path.name
 
 
 def build_metadata(
@@ -86,13 +88,10 @@ def write_export(path: Path, content: dict[str, Any], made: Contents) -> dict[st
     Raises:
         OSError: If the disk is full, for one; nothing is written then.
     """
-    files = {path / name if name else path: data for name, data in made.items()}
+    files = {path / part if part else path: data for part, data in made.items()}
     content["files"] = {
-        file.relative_to(path.parent).as_posix(): {
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
-        for file, data in files.items()
+        file_name(path, part): {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for part, data in made.items()
     }
     text = json.dumps(content, indent=1)
     is_new = path not in files and not path.exists()  # a folder
@@ -105,43 +104,3 @@ def write_export(path: Path, content: dict[str, Any], made: Contents) -> dict[st
             path.rmdir()
         raise
     return dict(json.loads(text))  # as `read_metadata` reads it
-
-
-@checked
-def read_metadata(path: AnyPath) -> Metadata:
-    """Read the metadata that `export` wrote beside a network.
-
-    Args:
-        path: Path of the export, not of its metadata.
-
-    Raises:
-        FormatError: If there is none, or it is no metadata of an export.
-    """
-    place = metadata_path(path)
-    content = read_json(place)
-    if not isinstance(content, dict) or content.get("optuna_ofa_export") != VERSION:
-        raise FormatError(f"{place} must be written by `export` of version {VERSION}, but is not.")
-    return content
-
-
-def check_files(path: Path, metadata: Metadata) -> None:
-    """Raise an error if the files are not those that were exported.
-
-    Raises:
-        FormatError: If one has other content, or cannot be read.
-    """
-    for name, known in metadata["files"].items():
-        try:
-            found = _hash(path.parent / name)
-        except OSError as error:
-            raise FormatError(f"`path` must have its files, but: {error}.") from error
-        if found != known["sha256"]:
-            raise FormatError(
-                f"{path.parent / name} must have the SHA-256 {known['sha256']} that "
-                f"{metadata_path(path)} says, but has {found}."
-            )
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

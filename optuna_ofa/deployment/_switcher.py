@@ -15,7 +15,7 @@ from optuna_ofa.deployment._shared_weights import own_bytes, share_weights, stor
 from optuna_ofa.evaluation import Calibration, Loader
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Subnet
-from optuna_ofa.supernet import Supernet, check_images, resize_images
+from optuna_ofa.supernet import Supernet, check_images, require_finite, resize_images
 
 Modes = Annotated[Mapping[str, Subnet], not_empty("a mapping of at least one mode to its subnet")]
 
@@ -39,7 +39,8 @@ class SubnetSwitcher:
         n_calibration: Number of its first images that are used.
 
     Raises:
-        InvalidArgumentError: If there is no mode, or the images do not fit the family.
+        InvalidArgumentError: If there is no mode, the weights are not finite, or the images do not
+            fit the family.
         InvalidSubnetError: If a subnet is of another family.
     """
 
@@ -56,6 +57,7 @@ class SubnetSwitcher:
     ) -> None:
         if not modes:
             raise InvalidArgumentError("`modes` must have at least one mode, but is empty.")
+        require_finite(supernet, "supernet")
         images = Calibration(calibration, supernet.family, n_calibration)
         subnets = sorted(set(modes.values()), key=lambda subnet: subnet.resolution)
         nets = {subnet: calibrated_net(supernet, subnet, images) for subnet in subnets}

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from optuna_ofa._imports import try_import
-from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
-from optuna_ofa.space import layers_from_net_config, net_config
-from optuna_ofa.supernet import build_plain
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
+from optuna_ofa.space import Subnet, net_config, subnet_layers
+from optuna_ofa.supernet import build_plain, not_finite
 
 _safetensors = try_import("safetensors.torch", extra="safetensors")
 SAFETENSORS = (_safetensors,)
 # files that `ofa_specialized` of the ofa package reads
-CONFIG, RUN_CONFIG, WEIGHTS = "net.config", "run.config", "init"
+OFA_FILES = CONFIG, RUN_CONFIG, WEIGHTS = "net.config", "run.config", "init"
 
 
 def make_safetensors(deployable: Deployable) -> Contents:
@@ -25,9 +24,9 @@ def make_safetensors(deployable: Deployable) -> Contents:
     return {"": _safetensors.check().save(_state(deployable.net))}
 
 
-def load_safetensors(path: Path, metadata: Metadata) -> Loaded:
+def load_safetensors(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the network in evaluation mode."""
-    return _filled(metadata, _safetensors.check().load_file(path))
+    return _filled(subnet, _safetensors.check().load(contents[""]))
 
 
 def make_ofa(deployable: Deployable) -> Contents:
@@ -42,19 +41,21 @@ def make_ofa(deployable: Deployable) -> Contents:
     }
 
 
-def load_ofa(path: Path, metadata: Metadata) -> Loaded:
+def load_ofa(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the network in evaluation mode."""
-    return _filled(metadata, torch.load(path / WEIGHTS, weights_only=True)["state_dict"])
+    weights = torch.load(io.BytesIO(contents[WEIGHTS]), map_location="cpu", weights_only=True)
+    return _filled(subnet, weights["state_dict"])
 
 
 def _state(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
 
 
-def _filled(metadata: Metadata, state: dict[str, torch.Tensor]) -> nn.Module:
-    config = metadata["net_config"]
-    layers = layers_from_net_config(config, metadata["subnet"]["resolution"])
+def _filled(subnet: Subnet, state: dict[str, torch.Tensor]) -> nn.Module:
     with torch.device("meta"):
-        net = build_plain(layers, bn_eps=config["bn"]["eps"])
+        net = build_plain(subnet_layers(subnet), bn_eps=subnet.family.bn_eps)
     net.load_state_dict(state, assign=True)
+    broken = not_finite(state)
+    if broken is not None:
+        raise ValueError(f"its `{broken}` has NaN or infinity")
     return net.eval()

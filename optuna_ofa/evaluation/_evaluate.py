@@ -24,7 +24,7 @@ from optuna_ofa.evaluation._workers import score_groups
 from optuna_ofa.exceptions import FailedMeasurementWarning
 from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
-from optuna_ofa.supernet import Supernet
+from optuna_ofa.supernet import Supernet, not_finite, require_finite
 
 # subnets that share a pass over the images, which are then read and resized once for all
 SUBNETS_AT_ONCE = 8
@@ -67,8 +67,8 @@ def evaluate(
         The accuracies in the order of ``subnets``.
 
     Raises:
-        InvalidArgumentError: If an argument breaks a rule, or the loader is empty or gives
-            something that does not fit the family.
+        InvalidArgumentError: If an argument breaks a rule, no subnet has finite weights, or the
+            loader is empty or gives something that does not fit the family.
         InvalidSubnetError: If a subnet is of another family.
         MeasurementError: If an error is that of the device or of a process, three subnets in a
             row fail, or all of several fail alike. What was evaluated before is kept in the
@@ -99,6 +99,7 @@ def evaluate_on(
 ) -> Accuracies:
     """Do what `evaluate` does, on images that may have been read before."""
     space, asked = _asked(supernet.family, subnets)
+    _require_finite(supernet, asked)
     calibration = settings.images_of(supernet.family)
     setup = _setup(supernet, data, calibration, look=storage is not None)
     table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
@@ -130,6 +131,16 @@ def evaluate_on(
     if table is not None:
         _write(table, {s: known[s] for s in failures.reasons})
     return _collect(space, asked, [known[s] for s in asked], setup)
+
+
+def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
+    """Refuse weights that are not finite, unless some subnet has none of those."""
+    weights = dict(supernet.named_parameters())
+    if not_finite(weights) is None:
+        return
+    plain = (dict(supernet.extract(subnet).named_parameters()) for subnet in dict.fromkeys(asked))
+    if all(not_finite(weights) is not None for weights in plain):
+        require_finite(supernet, "supernet")
 
 
 def _labelled(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, Positive, PositiveFloat, Text, checked
+from optuna_ofa._files import read_json
 from optuna_ofa._progress import graph_progress
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
@@ -97,11 +98,13 @@ def table_from_folder(
     """
     folder = Path(folder)
     try:
-        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        plan = read_json(folder / PLAN, "folder")
         extra = {"resolutions": list(plan["resolutions"]), "method": str(plan["method"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except FormatError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"`folder` must be one that `export_profile` wrote, but {folder} is not: {error!r}"
+            f"`folder` must be one that `export_profile` wrote, but {folder} is not: {error!r:.300}"
         ) from error
     family, graphs = read_manifest(folder)
     space = as_space(family if space is None else space)

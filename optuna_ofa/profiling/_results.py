@@ -91,7 +91,7 @@ def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(
             f"`folder` must have a {RESULTS} that a device wrote, but {path} cannot be read: "
-            f"{error!r}"
+            f"{error!r:.300}"
         ) from error
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from optuna_ofa._arguments import AnyPath, argument_called
+from optuna_ofa._files import read_json
 from optuna_ofa._rules import shown
 from optuna_ofa._suggestions import did_you_mean
+from optuna_ofa._tensors import read_tensors
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._family_table import family_from_json
-
-_MAX_MIB = 256
 
 
 def get_family(family: AnyPath) -> Family:
@@ -60,32 +59,11 @@ def find_family(source: Any, argument: str) -> Family:
 
 
 def _read(path: Path) -> Family:
-    content = _torch_content(path) if zipfile.is_zipfile(path) else _json_content(path)
+    rule = "`family` must be a file that holds a family"
+    if zipfile.is_zipfile(path):
+        content = read_tensors(path, rule, mmap=True)
+    else:
+        content = read_json(path, "family")
     if not isinstance(content, dict) or "family" not in content:
-        raise FormatError(f"`family` must be a file that holds a family, but {path} holds none.")
+        raise FormatError(f"{rule}, but {path} holds none.")
     return family_from_json(content["family"], str(path))
-
-
-def _torch_content(path: Path) -> Any:
-    import torch  # takes a second, and most families are given by name
-
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # damaged files raise errors of many kinds
-        raise FormatError(
-            f"`family` must be a file that holds a family, but {path} cannot be read: {error}"
-        ) from error
-
-
-def _json_content(path: Path) -> Any:
-    size = path.stat().st_size >> 20
-    if size > _MAX_MIB:
-        raise FormatError(
-            f"`family` must be a file of at most {_MAX_MIB} MiB, but {path} has {size} MiB."
-        )
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(
-            f"`family` must be a file that holds a family, but {path} is no JSON: {error}"
-        ) from error

@@ -134,7 +134,7 @@ def _require_journal(storage: JournalStorage) -> None:
         storage.get_all_studies()
     except Exception as error:  # of any kind, as what is in the file
         raise StorageError(
-            f"`storage` must be a journal that Optuna can read, but reading it gave {error!r}."
+            f"`storage` must be a journal that Optuna can read, but reading it gave {error!r:.300}."
         ) from error
 
 

@@ -6,11 +6,11 @@ from optuna_ofa.supernet._checkpoint import (
     check_weights as check_weights,
     described as described,
     load_supernet,
-    read_tensors as read_tensors,
     save_supernet,
     write_tensors as write_tensors,
 )
 from optuna_ofa.supernet._elastic import Elastic as Elastic
+from optuna_ofa.supernet._finite import not_finite as not_finite, require_finite as require_finite
 from optuna_ofa.supernet._images import (
     check_batch as check_batch,
     check_images as check_images,

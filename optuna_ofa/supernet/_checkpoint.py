@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from optuna_ofa._arguments import AnyPath, OutputFile, Share, checked
+from optuna_ofa._tensors import read_tensors
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.space import (
@@ -152,33 +152,6 @@ def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tens
     # released MobileNetV3 and ProxylessNAS files have the older name of the branch
     renamed = {key.replace(".mobile_inverted_conv.", ".conv."): t for key, t in state.items()}
     return {published.get(key, key): tensor for key, tensor in renamed.items()}
-
-
-def read_tensors(path: Path, rule: str) -> Any:
-    """Return the content of a file of torch, if that is tensors and plain values.
-
-    Args:
-        path: The file.
-        rule: Beginning of the message: "`weights` must be a checkpoint of tensors".
-
-    Raises:
-        FormatError: If it is missing, damaged, or holds objects of other classes.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise FormatError(f"{rule}, but {path} is not there.") from None
-    except IsADirectoryError:
-        raise FormatError(f"{rule}, but {path} is a folder.") from None
-    except OSError as error:
-        raise FormatError(f"{rule}, but {path} cannot be read: {error}.") from error
-    except Exception as error:  # damaged files raise errors of many kinds
-        # torch's own words advise to run whatever code the file holds
-        foreign = re.search(r"GLOBAL (\S+)", str(error))
-        what = "is cut off, damaged or of another format"
-        if foreign is not None:
-            what = f"holds objects of the class {foreign[1]}, which are not read"
-        raise FormatError(f"{rule}, but {path} {what}.") from None
 
 
 def _state(content: Any, path: Path) -> Mapping[str, Tensor]:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from optuna_ofa._tensors import read_tensors
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space import Subnet, family_from_json, require_family
-from optuna_ofa.supernet import Supernet, check_weights, described, read_tensors, write_tensors
+from optuna_ofa.supernet import Supernet, check_weights, described, write_tensors
 from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
 from optuna_ofa.training._settings import TrainingSettings, make_optimiser

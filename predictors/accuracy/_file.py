@@ -62,4 +62,6 @@ def read_fitted(
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (TypeError, ValueError) as error:
-        raise FormatError(f"`metadata` of {path} must be a mapping, but: {error!r}.") from error
+        raise FormatError(
+            f"`metadata` of {path} must be a mapping, but: {error!r:.300}."
+        ) from error

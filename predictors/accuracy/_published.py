@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from optuna_ofa._tensors import read_tensors
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP
 from optuna_ofa.space import (
@@ -20,7 +21,6 @@ from optuna_ofa.space import (
     resnet_encoding,
     tutorial_encoding,
 )
-from optuna_ofa.supernet import read_tensors
 
 _N_BLOCKS = {"MobileNetV3": 20, "ProxylessNASNets": 21}
 

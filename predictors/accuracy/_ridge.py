@@ -117,7 +117,7 @@ class RidgeModel(AccuracyModel):
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(
-                f"`model` must hold the numbers of a ridge model, but: {error!r}."
+                f"`model` must hold the numbers of a ridge model, but: {error!r:.300}."
             ) from error
         finite = [model._top1, model._noise, *weights, *model._mean, *model._covariance.ravel()]
         if not np.isfinite(finite).all():

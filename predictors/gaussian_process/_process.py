@@ -180,7 +180,9 @@ class GaussianProcess(AccuracyModel):
             logs = torch.tensor(data["logs"], dtype=torch.float64)
             level, scale = float(data["level"]), float(data["scale"])
         except (InvalidSubnetError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise FormatError(f"`model` must hold a Gaussian process, but: {error!r}.") from error
+            raise FormatError(
+                f"`model` must hold a Gaussian process, but: {error!r:.300}."
+            ) from error
         groups = GaussianProcessInputs(space, matrix[:1]).groups
         if data.get("n_features") != len(groups):
             raise FormatError(

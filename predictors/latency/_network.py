@@ -208,7 +208,7 @@ class NetworkLatencyPredictor(Predictor):
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(
                 f"`path` must be a latency predictor that `save` wrote, but {path} is not: "
-                f"{error!r}"
+                f"{error!r:.300}"
             ) from error
 
 

@@ -68,7 +68,7 @@ class RelativeRidge(NamedTuple):
             model = cls(weights, float(data["noise"]), covariance, float(data["penalty"]))
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(
-                f"`model` must hold the numbers of a ridge model, but: {error!r}."
+                f"`model` must hold the numbers of a ridge model, but: {error!r:.300}."
             ) from error
         finite = np.isfinite(weights).all() and np.isfinite(covariance).all()
         if weights.shape != (n_features,) or covariance.shape != (n_features,) * 2 or not finite:

@@ -55,7 +55,7 @@ def test_an_export_equals_the_recalibrated_subnet(
     skip_without(format)
     path = tmp_path / "net"
     export(supernet, subnet, path, format=format, calibration=calibration)
-    found = compare_exported(path, expected, images)
+    found = compare_exported(path, expected, images, trust=format == "torch_export")
     assert found.n_images == 64
     assert found.max_difference < 1e-4
     assert found.same_top1 == 1
@@ -74,11 +74,28 @@ def test_any_number_of_images(
     made = export(supernet, subnet, path, format=format, calibration=calibration, batch=None)
     size = subnet.resolution
     assert made["input"]["shape"] == [None, 3, size, size]
-    run = load_exported(path)
+    run = load_exported(path, trust=True)
     images = torch.randn(5, 3, size, size)
     logits = run(images)
     assert logits.shape == (5, 4)
     torch.testing.assert_close(run(images[:1]), logits[:1], atol=1e-4, rtol=0)
+
+
+def test_a_damaged_program_of_executorch_does_not_end_the_process(
+    supernet: Supernet, subnet: Subnet, tmp_path: Path, images: Tensor
+) -> None:
+    skip_without("executorch")
+    path = tmp_path / "net.pte"
+    made = export(supernet, subnet, path, format="executorch", calibration=None)
+    assert load_exported(path)(images[:1]).shape == (1, 4)
+    content = bytearray(path.read_bytes())
+    content[8:4096:7] = bytes(len(content[8:4096:7]))
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    files = {"net.pte": {"bytes": len(content), "sha256": digest}}
+    Path(f"{path}.json").write_text(json.dumps({**made, "files": files}))
+    with pytest.raises(FormatError, match=r"net\.pte cannot be read: ExecuTorch ended with code"):
+        load_exported(path)
 
 
 @pytest.mark.parametrize("format", ["torch_export", "onnx"])
@@ -89,7 +106,7 @@ def test_a_fixed_number_of_images_is_kept_to(
     path = tmp_path / "net"
     made = export(supernet, subnet, path, format=format, calibration=None, batch=3)
     assert made["input"]["shape"][0] == 3
-    run = load_exported(path)
+    run = load_exported(path, trust=True)
     assert run(torch.zeros(3, 3, 16, 16)).shape == (3, 4)
     with pytest.raises(Exception, match=r"(?i)dimension|expected|guard"):
         run(torch.zeros(2, 3, 16, 16))
@@ -339,7 +356,7 @@ class TestBadInput:
         with pytest.raises(OSError, match="the disk is full"):
             export(supernet, subnet, path, format=format, calibration=torch.rand(32, 3, 16, 16))
         assert contents(tmp_path) == before
-        assert load_exported(path) is not None
+        assert load_exported(path, trust=True) is not None
 
     @pytest.mark.parametrize("format", ["onnx", "ofa"])
     @pytest.mark.parametrize("place", ["missing/net", "file/net", "net"], ids=str)
@@ -363,6 +380,87 @@ class TestBadInput:
             export(supernet, subnet, tmp_path / place, format=format, calibration=calibration)
         assert not read
         assert contents(tmp_path) == before
+
+    @pytest.mark.parametrize("name", ["", "..", "x" * 236, "é" * 118, "a\0b"], ids=repr)
+    @pytest.mark.parametrize("format", ["pytorch", "ofa"])
+    def test_a_name_that_no_file_can_have(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str, name: str
+    ) -> None:
+        place = f"{tmp_path}/{name}" if name else ""
+        with pytest.raises(InvalidArgumentError, match="`path` must"):
+            export(supernet, subnet, place, format=format, calibration=None)
+        assert contents(tmp_path) == {}
+
+    @pytest.mark.parametrize("format", ["pytorch", "ofa"])
+    def test_a_long_name(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str
+    ) -> None:
+        export(supernet, subnet, tmp_path / ("x" * 235), format=format, calibration=None)
+        assert isinstance(load_exported(tmp_path / ("x" * 235)), nn.Module)
+
+    @pytest.mark.parametrize(
+        ("format", "name"),
+        [
+            ("pytorch", "net.pt2"),
+            ("pytorch", "net.pth"),
+            ("torch_export", "net.safetensors"),
+            ("onnx", "net.pt2"),
+            ("executorch", "net.onnx"),
+        ],
+    )
+    def test_the_ending_of_another_format(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, format: str, name: str
+    ) -> None:
+        skip_without(format)
+        with pytest.raises(InvalidArgumentError, match=r"`path` must end in \.\w+, or have no"):
+            export(supernet, subnet, tmp_path / name, format=format, calibration=None)
+        assert contents(tmp_path) == {}
+
+    @pytest.mark.parametrize("name", ["net", "net.PT2", "w1.2", "net_12.5ms"])
+    def test_names_that_are_no_endings(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, name: str
+    ) -> None:
+        export(supernet, subnet, tmp_path / name, format="torch_export", calibration=None)
+        assert load_exported(tmp_path / name, trust=True) is not None
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    @pytest.mark.parametrize("plain", [False, True])
+    def test_weights_that_are_not_finite(
+        self, supernet: Supernet, subnet: Subnet, tmp_path: Path, value: float, plain: bool
+    ) -> None:
+        net = supernet.extract(subnet) if plain else copy.deepcopy(supernet)
+        next(net.parameters()).data.view(-1)[0] = value
+        read: list[int] = []
+        with pytest.raises(InvalidArgumentError, match=r"`net` must have finite .* `\S+` has NaN"):
+            export(net, subnet, tmp_path / "a", format="ofa", calibration=read.append)
+        assert not read
+        assert contents(tmp_path) == {}
+
+    @pytest.mark.parametrize(
+        ("value", "match"),
+        [
+            (float("nan"), "images of finite pixels"),
+            (float("inf"), "images of finite pixels"),
+            (1e38, "statistics that are not finite"),
+        ],
+    )
+    @pytest.mark.parametrize("as_loader", [False, True])
+    def test_calibration_images_that_are_not_finite(
+        self,
+        supernet: Supernet,
+        subnet: Subnet,
+        calibration: Tensor,
+        tmp_path: Path,
+        value: float,
+        match: str,
+        as_loader: bool,
+    ) -> None:
+        images = calibration.clone()
+        images[3] = value
+        source: Any = [(images, torch.zeros(40))] if as_loader else images
+        with pytest.raises(InvalidArgumentError, match=f"`calibration` must .*{match}"):
+            export(supernet, subnet, tmp_path / "a", format="ofa", calibration=source)
+        assert contents(tmp_path) == {}
 
     def test_too_few_images_to_compare(
         self, supernet: Supernet, subnet: Subnet, expected: nn.Module, tmp_path: Path

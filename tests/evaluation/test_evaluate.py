@@ -368,6 +368,19 @@ def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
     assert [row.error is None for row in rows] == [True, False]
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_refused(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, value: float
+) -> None:
+    next(trained.parameters()).data.view(-1)[0] = value
+    settings = EvaluationSettings(calibration=make_loader(60))
+    expected = r"`supernet` must have finite weights .* `first_conv\.\S+` has NaN or infinity"
+    for subnets in (space.smallest(), [space.smallest(), space.largest()]):
+        with pytest.raises(InvalidArgumentError, match=expected):
+            evaluate(trained, subnets, make_loader(50), settings, storage=url)
+    assert optuna_ofa.read_measurements(url, space, metric="top1", failed=True) == []
+
+
 def fail_with(
     error: Exception,
     supernet: Supernet,

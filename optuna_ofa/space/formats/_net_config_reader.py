@@ -42,7 +42,7 @@ def layers_from_net_config(
     except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
         raise FormatError(
             f"`config` must be a net.config whose layers are whole, but reading them gave "
-            f"{error!r}."
+            f"{error!r:.300}."
         ) from error
 
 

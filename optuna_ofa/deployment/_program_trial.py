@@ -1,0 +1,43 @@
+"""Trying a program of ExecuTorch in a process of its own, because a damaged one may end it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from optuna_ofa.space import Subnet
+
+_TIMEOUT_S = 120
+_SCRIPT = """\
+import sys
+import torch
+from executorch.runtime import Runtime
+program = Runtime.get().load_program(sys.stdin.buffer.read())
+batch, *shape = (int(n) for n in sys.argv[1:])
+program.load_method("forward").execute([torch.zeros(batch, *shape)])
+"""
+
+
+def try_program(content: bytes, subnet: Subnet, batch: int) -> None:
+    """Load and run a program once in another process.
+
+    Args:
+        content: The program.
+        subnet: The subnet that it is of.
+        batch: Images at once.
+
+    Raises:
+        ValueError: If that process fails, dies or does not end.
+    """
+    size = subnet.resolution
+    shape = (batch, subnet.family.in_channels, size, size)
+    command = [sys.executable, "-c", _SCRIPT, *map(str, shape)]
+    try:
+        tried = subprocess.run(  # noqa: S603, this interpreter
+            command, input=content, capture_output=True, timeout=_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"it did not end within {_TIMEOUT_S} s") from error
+    if tried.returncode:
+        said = tried.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ValueError(f"ExecuTorch ended with code {tried.returncode}: {said[:100]}")

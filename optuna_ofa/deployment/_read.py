@@ -1,0 +1,149 @@
+"""Reading an export back: its metadata is checked before a file is opened, and each file's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna_ofa._arguments import AnyPath, checked
+from optuna_ofa._files import in_a_line, read_bytes, read_json
+from optuna_ofa.deployment._deployable import Contents, Loaded, Metadata
+from optuna_ofa.deployment._formats import FORMATS, Format
+from optuna_ofa.deployment._metadata import VERSION, file_name, metadata_path
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError, OptunaOFAError
+from optuna_ofa.space import Subnet, family_from_json
+
+MAX_MIB = 4096
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@checked
+def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
+    """Read back what `export` wrote, in the runtime that it is for, on the CPU.
+
+    Nothing but the file beside the metadata is opened, and it is opened only if its size and
+    SHA-256 are those that the metadata says. That finds damage, not malice: who can write the file
+    can write the metadata too. Files of ``"torch_export"`` may hold Python code, so they need
+    ``trust``. Those of ``"executorch"`` are tried in another process first, which takes some
+    seconds, because a damaged one may end the process. ONNX and weights are read as numbers.
+
+    Args:
+        path: The path of the export, with its metadata beside it.
+        trust: Whether the author of the file may run programs on this machine, as you may. It is
+            needed for ``"torch_export"``, and saves the trial of ``"executorch"``.
+
+    Returns:
+        A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``. For
+        ``"pytorch"`` and ``"ofa"`` it is the plain `torch.nn.Module` that `Supernet.extract` gives.
+
+    Raises:
+        InvalidArgumentError: If the file may hold code, and ``trust`` is False.
+        FormatError: If a file is missing, damaged or not the one that was exported, its ending is
+            that of another format, or the metadata is damaged.
+        MissingDependencyError: If the runtime is not installed; names the extra.
+    """
+    path = Path(path)
+    metadata = read_metadata(path)
+    name, form = metadata["format"], FORMATS[metadata["format"]]
+    rule = form.wrong_ending(path)
+    if rule is not None:
+        raise FormatError(f"`path` must {rule}, as its metadata says {name!r}, but got {path}.")
+    if form.runs is not None and not trust:
+        raise InvalidArgumentError(
+            f"`trust` must be True for {path}, a {name!r} file, because it is loaded by "
+            f"{form.runs}; its author must be trusted as that of any program. But got False."
+        )
+    contents = _read_contents(path, form, metadata["files"])
+    subnet = _subnet(metadata, path)
+    try:
+        if form.tries is not None and not trust:
+            form.tries(contents[""], subnet, metadata["input"]["shape"][0] or 1)
+        return form.load(contents, subnet)
+    except OptunaOFAError:
+        raise
+    except Exception as error:  # readers of damaged files raise errors of many kinds
+        raise FormatError(
+            f"`path` must be {name!r} that `export` wrote, but {path} cannot be read: "
+            f"{in_a_line(error)[:200]} ({type(error).__name__})."
+        ) from error
+
+
+@checked
+def read_metadata(path: AnyPath) -> Metadata:
+    """Read the metadata that `export` wrote beside a network.
+
+    Args:
+        path: Path of the export, not of its metadata.
+
+    Raises:
+        FormatError: If there is none, or it is no metadata of an export.
+    """
+    place = metadata_path(path)
+    content = read_json(place)
+    if not isinstance(content, dict) or content.get("optuna_ofa_export") != VERSION:
+        raise FormatError(f"{place} must be written by `export` of version {VERSION}, but is not.")
+    try:
+        _check(content, Path(path))
+    except FormatError:
+        raise
+    except (OptunaOFAError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{place} must be written by `export`, but is damaged: {in_a_line(error)[:200]}"
+        ) from error
+    return content
+
+
+def _check(content: Mapping[str, Any], path: Path) -> None:
+    form = FORMATS[content["format"]]
+    subnet = _subnet(content, path)
+    batch, *shape = content["input"]["shape"]
+    size = subnet.resolution
+    if shape != [subnet.family.in_channels, size, size] or not (
+        batch is None or (type(batch) is int and batch > 0)
+    ):
+        raise FormatError(
+            f"`input` of {metadata_path(path)} must be images of its subnet, but is "
+            f"{content['input']!r:.100}."
+        )
+    files = content["files"]
+    wanted = {file_name(path, part) for part in form.parts or ("",)}
+    if not isinstance(files, dict) or files.keys() != wanted:
+        raise FormatError(
+            f"`files` of {metadata_path(path)} must be {', '.join(sorted(wanted))}, but is "
+            f"{', '.join(map(str, files)) or 'none':.200}."
+        )
+    for name, known in files.items():
+        n_bytes, digest = known["bytes"], known["sha256"]
+        if type(n_bytes) is not int or n_bytes < 0 or not _SHA256.fullmatch(digest):
+            raise FormatError(
+                f"`files` of {metadata_path(path)} must have the bytes and the SHA-256 of {name}, "
+                f"but has {known!r:.200}."
+            )
+
+
+def _subnet(content: Mapping[str, Any], path: Path) -> Subnet:
+    family = family_from_json(content["family"], str(metadata_path(path)))
+    return Subnet.from_dict(content["subnet"], family)
+
+
+def _read_contents(path: Path, form: Format, files: Mapping[str, Any]) -> Contents:
+    """Return the content of each file that is to be there.
+
+    Raises:
+        FormatError: If one is missing, no regular file, or another one.
+    """
+    contents = {}
+    for part in form.parts or ("",):
+        file, known = path / part if part else path, files[file_name(path, part)]
+        content = read_bytes(file, max_bytes=MAX_MIB << 20)
+        found = hashlib.sha256(content).hexdigest()
+        if len(content) != known["bytes"] or found != known["sha256"]:
+            raise FormatError(
+                f"{file} must have the SHA-256 {known['sha256']} that {metadata_path(path)} says, "
+                f"but has {found}."
+            )
+        contents[part] = content
+    return contents

@@ -1,0 +1,73 @@
+"""Archives of ``torch.export``, looked through before torch reads them."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pickle import UnpicklingError
+
+import torch
+
+# all that `torch.export.save` writes of a network of ours: no compiled libraries, no objects
+_MEMBERS = re.compile(
+    r"(?P<top>[^/]+)/(?:data/weights/weight_\d+|data/constants/tensor_\d+|"
+    r"(?P<config>data/(?:weights/model_weights|constants/model_constants)_config\.json)|"
+    r"(?P<pickle>data/sample_inputs/model\.pt)|models/model\.json|archive_format|"
+    r"archive_version|byteorder|\.format_version|\.storage_alignment|"
+    r"\.data/(?:version|serialization_id))"
+)
+
+
+def plain_archive(content: bytes) -> bytes:
+    """Return an archive with the same members, none of which is a pickle of objects.
+
+    `torch.export.load` reads pickles of any kind. So weights and constants must be plain numbers,
+    and the example's pickle one that `torch.load` reads with ``weights_only=True``. What torch
+    reads is written anew, because two readers may find other members in one archive.
+
+    Raises:
+        ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError: If it is another archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > len(content):
+            raise ValueError("it is larger unpacked than packed")
+        members = {name: archive.read(name) for name in archive.namelist()}
+        if len(members) != len(archive.namelist()):
+            raise ValueError("it has two members of one name")
+    _require_plain(members)
+    plain = io.BytesIO()
+    with zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return plain.getvalue()
+
+
+def _require_plain(members: Mapping[str, bytes]) -> None:
+    tops = set()
+    for name, member in members.items():
+        found = _MEMBERS.fullmatch(name)
+        if found is None:
+            raise ValueError(f"it has a member {name!r:.100}")
+        tops.add(found["top"])
+        if found["config"]:
+            _require_numbers(member)
+        if found["pickle"]:
+            _require_tensors(member)
+    if len(tops) != 1:
+        raise ValueError(f"it has {len(tops)} folders")
+
+
+def _require_numbers(config: bytes) -> None:
+    for name, entry in json.loads(config)["config"].items():
+        if entry["use_pickle"] is not False:
+            raise ValueError(f"its {name!r:.100} is a pickle")
+
+
+def _require_tensors(member: bytes) -> None:
+    try:
+        torch.load(io.BytesIO(member), map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise ValueError("its example is a pickle of objects") from error
