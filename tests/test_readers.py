@@ -99,7 +99,9 @@ def test_a_command_says_it_in_a_line(
     options[option] = str(write(".npy"))
     words = [word for pair in options.items() for word in pair]
     assert main(["export", str(tmp_path / "net"), "--format", "ofa", *words]) == 1
-    assert capsys.readouterr().err.startswith("error: `")
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import math
 import os
 import struct
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import Positive, checked
 from optuna_ofa._downloads import fetch
+from optuna_ofa._files import read_bytes
 from optuna_ofa._torch import torch
 from optuna_ofa.exceptions import DownloadError, FormatError
 
@@ -127,7 +129,7 @@ def _array(folder: Path, name: str, n_dimensions: int) -> Tensor:
         raise FormatError(
             f"`root` must have the file {name} or {name}.gz, but {folder} has neither."
         )
-    content = read_bytes(path)
+    content = unpacked(path)
     array = parse_idx(content, path, n_dimensions)
     if hashlib.sha256(content).hexdigest() != _SHA256[name]:
         raise FormatError(
@@ -138,23 +140,29 @@ def _array(folder: Path, name: str, n_dimensions: int) -> Tensor:
 
 
 _UNSIGNED_BYTE = 0x08
+_LARGEST = 64 << 20  # bytes; the training images are 45 MiB
 
 
-def read_bytes(path: Path) -> bytes:
+def unpacked(path: Path) -> bytes:
     """Return the content of a file, decompressed where it is gzip.
 
     Raises:
-        FormatError: If the compressed file is cut off or damaged.
+        FormatError: If it is no regular file or too large, or the compressed file is cut off or
+            damaged.
     """
-    content = path.read_bytes()
+    content = read_bytes(path, "root")
     if not content.startswith(b"\x1f\x8b"):
         return content
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            found = file.read(_LARGEST + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FormatError(
             f"`root` must hold whole files, but {path} is damaged: {error}"
         ) from error
+    if len(found) > _LARGEST:
+        raise FormatError(f"`root` must hold Fashion-MNIST, but {path} has too many numbers.")
+    return found
 
 
 def parse_idx(content: bytes, path: Path, n_dimensions: int) -> NDArray[np.uint8]:

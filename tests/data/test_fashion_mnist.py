@@ -14,7 +14,7 @@ import torch
 import optuna_ofa
 from optuna_ofa import published
 from optuna_ofa.data import _fashion_mnist, fashion_mnist
-from optuna_ofa.data._fashion_mnist import parse_idx, read_bytes
+from optuna_ofa.data._fashion_mnist import parse_idx, unpacked
 from optuna_ofa.exceptions import DownloadError, FormatError, InvalidArgumentError
 
 FILES = {file.file_name: file for file in published() if file.name == "fashion_mnist"}
@@ -100,7 +100,7 @@ def test_idx_is_read_as_it_is_written(tmp_path: Path) -> None:
     content = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 3, 4) + array.tobytes()
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(content))
-    np.testing.assert_array_equal(parse_idx(read_bytes(path), path, 3), array)
+    np.testing.assert_array_equal(parse_idx(unpacked(path), path, 3), array)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_compressed_file_that_is_cut_off(keep: int, tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(np.random.default_rng(0).bytes(1000))[:keep])
     with pytest.raises(FormatError, match=r"whole files, but .*a.gz is damaged"):
-        read_bytes(path)
+        unpacked(path)
 
 
 def test_a_compressed_file_with_a_flipped_bit(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_compressed_file_with_a_flipped_bit(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(content)
     with pytest.raises(FormatError, match="is damaged"):
-        read_bytes(path)
+        unpacked(path)
 
 
 def test_it_is_no_latency_table() -> None:

@@ -133,7 +133,7 @@ def test_a_saved_family_is_found_by_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{}", "holds none"), ("[", "is no JSON"), ('{"family": "own"}', "is 'own'")],
+    [("{}", "holds none"), ("[", "must be JSON, but"), ('{"family": "own"}', "is 'own'")],
     ids=["empty", "damaged", "name"],
 )
 def test_a_file_without_a_family_is_refused(tmp_path: Path, content: str, message: str) -> None:
