@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from optuna_ofa._imports import try_import
+from optuna_ofa._quiet import quiet
 from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
 from optuna_ofa.space import Subnet, net_config, subnet_layers
 from optuna_ofa.supernet import build_plain, not_finite
@@ -43,7 +44,8 @@ def make_ofa(deployable: Deployable) -> Contents:
 
 def load_ofa(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the network in evaluation mode."""
-    weights = torch.load(io.BytesIO(contents[WEIGHTS]), map_location="cpu", weights_only=True)
+    with quiet():
+        weights = torch.load(io.BytesIO(contents[WEIGHTS]), map_location="cpu", weights_only=True)
     return _filled(subnet, weights["state_dict"])
 
 

@@ -209,6 +209,7 @@ class TestMetadata:
             "kind": "predicted",
             "device": "phone",
             "std": None,
+            "unit": "ms",
             "precision": "float32",
             "runtime": "torch",
             "resolution": None,
