@@ -82,7 +82,7 @@ def main() -> None:
         },
         accuracy=data / ACCURACY[1] if data else ACCURACY[0],
         storage=arguments.storage,
-        name="three",
+        study_name="three",
         load_if_exists=True,
         seed=0,
     )

@@ -18,7 +18,7 @@ from . import (
 from ._downloads import fetch
 from ._published import published
 from .evaluation import EvaluationSettings, evaluate
-from .exceptions import InvalidArgumentError, OptunaOFAError
+from .exceptions import OptunaOFAError
 from .fleets import fleet
 from .fronts import Front, FrontPoint
 from .measurements import read_measurements
@@ -26,7 +26,7 @@ from .predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, Netwo
 from .problem import Metric
 from .profiling import MeasurementSettings, export_profile, latency_report, measure, profile
 from .space import SearchSpace, Subnet, families, get_family
-from .studies import SubnetStudy, study
+from .studies import SubnetStudy, load_study, study
 from .supernet import Supernet, load_supernet, save_supernet
 from .verification import AccuracyMeter, LatencyMeter
 
@@ -38,7 +38,6 @@ __all__ = [
     "EvaluationSettings",
     "Front",
     "FrontPoint",
-    "InvalidArgumentError",
     "LatencyMeter",
     "LatencyPredictor",
     "LatencyTable",
@@ -64,6 +63,7 @@ __all__ = [
     "fronts",
     "get_family",
     "latency_report",
+    "load_study",
     "load_supernet",
     "measure",
     "predictors",

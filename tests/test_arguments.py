@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import optuna_ofa
-from optuna_ofa import InvalidArgumentError, Subnet
+from optuna_ofa import Subnet
 from optuna_ofa._arguments import (
     Count,
     OutputFile,
@@ -33,6 +33,7 @@ from optuna_ofa._arguments import (
 )
 from optuna_ofa._hints import rule_of
 from optuna_ofa._rules import Rule
+from optuna_ofa.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -235,6 +235,14 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "figures_of": (figures_of, {"point": POINT, "device": "phone"}),
     "get_family": (optuna_ofa.get_family, {"family": "ofa_mbv3_w1.0"}),
     "layers_from_net_config": (layers_from_net_config, {"config": CONFIG, "resolution": 28}),
+    "load_study": (
+        optuna_ofa.load_study,
+        {
+            "study_name": STUDY.study_name, "storage": STUDY._storage, "hardware": TABLE,
+            "accuracy": ACCURACY, "predictors": [], "sampler": None, "seed": 0, "learn": False,
+            "keep": "all",
+        },
+    ),
     "load_supernet": (optuna_ofa.load_supernet, {"weights": "net.pth", "dropout": 0.0}),
     "merge_tables": (merge_tables, {"first": TABLE, "second": TABLE}),
     "mobilenet_v3_small_images": (

@@ -8,8 +8,6 @@ from optuna_ofa.commands._arguments import DEFAULT_STUDY
 from optuna_ofa.commands._command import Arguments
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
-
     from optuna_ofa.studies import SubnetStudy
 
 
@@ -21,17 +19,17 @@ def open_study(arguments: Arguments) -> SubnetStudy:
             named.
         StudyMismatchError: If it is no study of this package, or has other predictors.
     """
-    from optuna_ofa.storage import open_existing
-    from optuna_ofa.studies import study
+    from optuna_ofa._arguments import argument_called
+    from optuna_ofa.studies import load_study
 
     quiet_optuna()
-    store = open_existing(arguments["storage"])
-    return study(
-        hardware=arguments["hardware"],
-        accuracy=arguments["accuracy"],
-        storage=store,
-        study_name=_existing_name(store, arguments),
-    )
+    with argument_called("study", "study_name"):
+        return load_study(
+            arguments["study"],
+            arguments["storage"],
+            hardware=arguments["hardware"],
+            accuracy=arguments["accuracy"],
+        )
 
 
 def find_name(arguments: Arguments) -> tuple[str, bool]:
@@ -40,8 +38,11 @@ def find_name(arguments: Arguments) -> tuple[str, bool]:
     Raises:
         InvalidArgumentError: If the storage has several and none is named.
     """
+    from optuna_ofa._arguments import argument_called
+    from optuna_ofa._urls import shown_storage
     from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.storage import open_existing, study_names
+    from optuna_ofa.studies import existing_name
 
     quiet_optuna()
     try:
@@ -51,31 +52,8 @@ def find_name(arguments: Arguments) -> tuple[str, bool]:
     if arguments["study"] or not study_names(store):
         name = arguments["study"] or DEFAULT_STUDY
         return name, name in study_names(store)
-    return _existing_name(store, arguments), True
-
-
-def _existing_name(store: BaseStorage, arguments: Arguments) -> str:
-    """Return the name of a study that exists: the one that is given, or the only one."""
-    from optuna_ofa._suggestions import did_you_mean
-    from optuna_ofa._urls import shown_url
-    from optuna_ofa.exceptions import InvalidArgumentError
-    from optuna_ofa.storage import storage_errors, study_names
-
-    given, shown = arguments["study"], shown_url(arguments["storage"])
-    with storage_errors(arguments["storage"]):
-        names = study_names(store)
-    if not names:
-        raise InvalidArgumentError(f"`storage` must have a study, but {shown!r} is empty.")
-    if given is None and len(names) > 1:
-        raise InvalidArgumentError(
-            f"`study` must be given, because {shown} has several: {', '.join(names)}."
-        )
-    if given is not None and given not in names:
-        raise InvalidArgumentError(
-            f"`study` must be one of {', '.join(names)}, but got {given!r}"
-            f"{did_you_mean(given, names)}"
-        )
-    return given or names[0]
+    with argument_called("study", "study_name"):
+        return existing_name(store, None, shown_storage(arguments["storage"])), True
 
 
 def quiet_optuna() -> None:

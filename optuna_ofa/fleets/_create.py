@@ -28,7 +28,7 @@ from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
 from optuna_ofa.problem import Keep, Metric, known_metrics
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import open_storage, storage_errors
-from optuna_ofa.studies import study
+from optuna_ofa.studies import remember_predictors, study
 
 if TYPE_CHECKING:
     from optuna_ofa.supernet import Supernet
@@ -46,7 +46,7 @@ def fleet(
     objectives: Sequence[str | Metric] = ("top1", "latency_ms"),
     constraints: Mapping[str, Bound] | None = None,
     storage: StorageUrl | BaseStorage | None = None,
-    name: Text | None = None,
+    study_name: Text | None = None,
     load_if_exists: bool = False,
     seed: Seed | None = None,
     keep: Keep = "all",
@@ -67,7 +67,8 @@ def fleet(
         constraints: As in `optuna_ofa.study`; instead of a number a bound may be a mapping with
             numbers for some devices: ``{"latency_ms": {"note10": 30, "laptop": 12}}``.
         storage: As in `optuna_ofa.study`.
-        name: Name of the fleet; None makes one up. Studies are called ``name/device``.
+        study_name: Name of the fleet; None makes one up. Its studies are called
+            ``study_name/device``.
         load_if_exists: Continue the studies that exist. Devices may be added to a fleet, unless
             they reduce the resolutions that all cover.
         seed: Seed of the search.
@@ -101,7 +102,7 @@ def fleet(
         sources += [of.predictor for some in own.values() for of in some if of.predictor]
         space = covered_space(family, sources)
     shared = None if found is None else SharedPredictor(predictor_on(space, "top1", found))
-    name = f"no-name-{uuid.uuid4()}" if name is None else name
+    name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
     store = open_storage(storage)
     if not load_if_exists:
         with storage_errors(storage):
@@ -122,7 +123,9 @@ def fleet(
         )
         for i, (device, of) in enumerate(devices.items())
     }
-    return Fleet(name=name, studies=studies)
+    for device, of in _named(hardware).items():  # as given, not as found
+        remember_predictors(studies[device], hardware=of, accuracy=accuracy)
+    return Fleet(study_name=name, studies=studies)
 
 
 def _named(

@@ -6,21 +6,29 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna.storages import BaseStorage
+
 from optuna_ofa._arguments import (
     Count,
     NonNegativeFloat,
     OutputFile,
     Positive,
     PositiveFloat,
+    Seed,
+    StorageUrl,
     Text,
     checked,
 )
+from optuna_ofa._suggestions import did_you_mean
+from optuna_ofa.data import AccuracySource, HardwareSource
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
 from optuna_ofa.fronts import Front, Limits, TransferMatrix, can_transfer, transfer_matrix
-from optuna_ofa.problem import Kind
+from optuna_ofa.predictors import MissingPredictor, SharedPredictor
+from optuna_ofa.problem import Keep, Kind
 from optuna_ofa.space import SearchSpace, Subnet
-from optuna_ofa.studies import Budget, SubnetStudy
+from optuna_ofa.storage import open_existing, open_storage, study_names
+from optuna_ofa.studies import Budget, SubnetStudy, load_study
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,14 +40,66 @@ class Fleet(Mapping[str, SubnetStudy]):
     """One study for each device, by the device's name; made by `optuna_ofa.fleet`.
 
     Args:
-        name: Name of the fleet; the study of a device is called ``name/device``.
+        study_name: Name of the fleet; the study of a device is called ``study_name/device``.
         studies: The studies, all of one space and the same objectives.
     """
 
     @checked
-    def __init__(self, *, name: Text, studies: Mapping[str, SubnetStudy]) -> None:
-        self.name = name
+    def __init__(self, *, study_name: Text, studies: Mapping[str, SubnetStudy]) -> None:
+        self.study_name = study_name
         self._studies = dict(studies)
+
+    @classmethod
+    @checked
+    def load(
+        cls,
+        study_name: Text,
+        storage: StorageUrl | BaseStorage,
+        *,
+        hardware: Mapping[str, HardwareSource] | None = None,
+        accuracy: AccuracySource | None = None,
+        seed: Seed | None = None,
+        keep: Keep = "all",
+    ) -> Fleet:
+        """Open a fleet that `optuna_ofa.fleet` made, by its name alone.
+
+        Args:
+            study_name: Its name.
+            storage: An Optuna storage that exists, or its URL.
+            hardware: The devices that were not given by name or file, each as in
+                `optuna_ofa.load_study`.
+            accuracy: As in `optuna_ofa.load_study`.
+            seed: Seed of the search, as in `optuna_ofa.fleet`.
+            keep: As in `optuna_ofa.study`.
+
+        Raises:
+            InvalidArgumentError: If there is no such storage or fleet, or no such device.
+            StorageError, StudyMismatchError: As `optuna_ofa.load_study`.
+        """
+        given = hardware or {}
+        store = open_existing(storage) if isinstance(storage, str) else open_storage(storage)
+        devices = _devices_of(store, study_name)
+        for device in given:
+            if device not in devices:
+                raise InvalidArgumentError(
+                    f"`hardware` must be of the devices {', '.join(devices)}, but got {device!r}."
+                )
+        first = load_study(f"{study_name}/{devices[0]}", store, accuracy=accuracy)
+        top1 = first.problem.predictors.get("top1")
+        if top1 is not None and not isinstance(top1, MissingPredictor):
+            accuracy = SharedPredictor(top1)  # predicted once, whichever device asks
+        studies = {
+            device: load_study(
+                f"{study_name}/{device}",
+                store,
+                hardware=given.get(device),
+                accuracy=accuracy,
+                seed=None if seed is None else seed + i,
+                keep=keep,
+            )
+            for i, device in enumerate(devices)
+        }
+        return cls(study_name=study_name, studies=studies)
 
     def __getitem__(self, device: str) -> SubnetStudy:
         return self._studies[device]
@@ -51,7 +111,7 @@ class Fleet(Mapping[str, SubnetStudy]):
         return len(self._studies)
 
     def __repr__(self) -> str:
-        return f"Fleet({self.name!r}: {', '.join(self)})"
+        return f"Fleet({self.study_name!r}: {', '.join(self)})"
 
     @property
     def space(self) -> SearchSpace:
@@ -167,7 +227,7 @@ class Fleet(Mapping[str, SubnetStudy]):
                 plot_transfer(transfer_matrix(snapshots, latency_ms)),
             )
             sections.append(transfer)
-        title = title or f"Subnets of the fleet {self.name}"
+        title = title or f"Subnets of the fleet {self.study_name}"
         return report(snapshots, path, limits=limits, kind=kind, title=title, sections=sections)
 
     @checked
@@ -219,3 +279,20 @@ class Fleet(Mapping[str, SubnetStudy]):
             for device, ways in of_device.items()
             if ways
         }
+
+
+def _devices_of(store: BaseStorage, study_name: str) -> list[str]:
+    """Return the names of the devices of a fleet.
+
+    Raises:
+        InvalidArgumentError: If there is no fleet of that name.
+    """
+    names = study_names(store)
+    devices = [n.removeprefix(f"{study_name}/") for n in names if n.startswith(f"{study_name}/")]
+    if not devices:
+        fleets = list(dict.fromkeys(n.rpartition("/")[0] for n in names if "/" in n))
+        raise InvalidArgumentError(
+            f"`study_name` must be the name of a fleet ({', '.join(fleets) or 'there is none'}), "
+            f"but got {study_name!r}{did_you_mean(study_name, fleets)}"
+        )
+    return devices

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa._arguments import Count, NonNegativeFloat, checked
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.problem import Keep, Problem
-from optuna_ofa.samplers import Evolution, NothingLeftError, SubnetSampler
+from optuna_ofa.samplers import Evolution, NothingLeftError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import Store, is_retry, open_store
 from optuna_ofa.studies._engine import Engine
@@ -50,7 +51,7 @@ class TrialStudy(optuna.Study):
         *,
         study_name: str,
         storage: BaseStorage,
-        sampler: SubnetSampler,
+        sampler: BaseSampler,
         evolution: Evolution,
         problem: Problem,
         keep: Keep = "all",

@@ -20,6 +20,7 @@ from optuna_ofa.exceptions import (
     PredictionError,
     StudyMismatchError,
 )
+from optuna_ofa.fleets import Fleet
 from optuna_ofa.fleets._search import Guests
 from optuna_ofa.fronts import find_front
 from optuna_ofa.predictors import LatencyTable, Predictor
@@ -33,7 +34,7 @@ class TestMapping:
     def test_a_study_for_each_device(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Predictor
     ) -> None:
-        fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy, name="mine")
+        fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy, study_name="mine")
         assert isinstance(fleet, Mapping)
         assert list(fleet) == ["wide", "narrow"]
         assert len(fleet) == 2
@@ -205,7 +206,7 @@ class TestSearch:
             "hardware": hardware,
             "accuracy": accuracy,
             "storage": sqlite,
-            "name": "a",
+            "study_name": "a",
             "seed": 0,
             "load_if_exists": True,
         }
@@ -220,7 +221,7 @@ class TestSearch:
     def test_a_device_can_be_added(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any, sqlite: str
     ) -> None:
-        arguments: dict[str, Any] = {"accuracy": accuracy, "storage": sqlite, "name": "a"}
+        arguments: dict[str, Any] = {"accuracy": accuracy, "storage": sqlite, "study_name": "a"}
         first = {"wide": hardware["wide"]}
         optuna_ofa.fleet(space, hardware=first, **arguments).search(50)
         both = optuna_ofa.fleet(space, hardware=hardware, load_if_exists=True, **arguments)
@@ -335,8 +336,10 @@ class TestBadInput:
     ) -> None:
         with pytest.raises(InvalidArgumentError, match=f"text.* but got {name!r}"):
             optuna_ofa.fleet(space, hardware={name: hardware["wide"]})
-        with pytest.raises(InvalidArgumentError, match=f"`name` must be a text.* got {name!r}"):
-            optuna_ofa.fleet(space, hardware=hardware, name=name)
+        with pytest.raises(
+            InvalidArgumentError, match=f"`study_name` must be a text.* got {name!r}"
+        ):
+            optuna_ofa.fleet(space, hardware=hardware, study_name=name)
 
     def test_constraints_are_of_devices(
         self, space: SearchSpace, hardware: dict[str, Predictor]
@@ -348,7 +351,7 @@ class TestBadInput:
     def test_an_existing_study_is_refused_before_any_is_made(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any, sqlite: str
     ) -> None:
-        arguments: dict[str, Any] = {"accuracy": accuracy, "storage": sqlite, "name": "a"}
+        arguments: dict[str, Any] = {"accuracy": accuracy, "storage": sqlite, "study_name": "a"}
         optuna_ofa.fleet(space, hardware={"narrow": hardware["narrow"]}, **arguments)
         with pytest.raises(DuplicatedStudyError, match="'a/narrow' exists already"):
             optuna_ofa.fleet(space, hardware=hardware, **arguments)
@@ -360,7 +363,7 @@ class TestBadInput:
         arguments: dict[str, Any] = {
             "accuracy": accuracy,
             "storage": sqlite,
-            "name": "a",
+            "study_name": "a",
             "load_if_exists": True,
         }
         optuna_ofa.fleet(space, hardware={"phone": hardware["narrow"]}, **arguments)
@@ -371,7 +374,9 @@ class TestBadInput:
 def test_a_report_has_all_devices_and_what_transfers(
     space: SearchSpace, hardware: dict[str, Predictor], accuracy: Predictor, tmp_path: Path
 ) -> None:
-    devices = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy, name="desk", seed=0)
+    devices = optuna_ofa.fleet(
+        space, hardware=hardware, accuracy=accuracy, study_name="desk", seed=0
+    )
     devices.search(n_trials=60, progress=False)
     page = devices.report(tmp_path / "fleet.html", limits=[60.0]).read_text(encoding="utf-8")
     assert "Subnets of the fleet desk" in page
@@ -380,3 +385,64 @@ def test_a_report_has_all_devices_and_what_transfers(
     assert "https://cdn" not in page.split("<script")[0]
     with pytest.raises(InvalidArgumentError, match="`path` must be a file in a folder that exists"):
         devices.report(tmp_path / "absent" / "fleet.html")
+
+
+class TestLoad:
+    """Fleets that are opened by their name alone."""
+
+    @pytest.fixture
+    def made(self, sqlite: str, tmp_path: Path) -> Fleet:
+        """A fleet on a packaged table and a file."""
+        family = get_family("ofa_mbv3_w1.0")
+        path = packaged_table("cpu-openvino", family)
+        assert path is not None
+        LatencyTable.load(path).save(tmp_path / "phone.json")
+        fleet = optuna_ofa.fleet(
+            family,
+            hardware=["cpu-torch", tmp_path / "phone.json"],
+            constraints={"latency_ms": {"phone": 20}},
+            storage=sqlite,
+            study_name="mine",
+            seed=0,
+        )
+        fleet.search(until=40)
+        return fleet
+
+    def test_devices_are_those_of_the_storage(self, made: Fleet, sqlite: str) -> None:
+        optuna_ofa.study("ofa_mbv3_w1.0", storage=sqlite, study_name="mine-too")
+        fleet = Fleet.load("mine", sqlite)
+        assert list(fleet) == ["cpu-torch", "phone"]
+        for device, study in made.items():
+            assert fleet[device].problem.describe() == study.problem.describe()
+        fleet.search(until=60)
+        assert [len(study.trials) for study in fleet.values()] == [60, 60]
+
+    def test_accuracy_is_shared(self, made: Fleet, sqlite: str) -> None:
+        first, second = Fleet.load("mine", sqlite).values()
+        assert first.problem.predictors["top1"] is second.problem.predictors["top1"]
+
+    def test_what_is_not_stored_can_be_given(
+        self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Predictor, sqlite: str
+    ) -> None:
+        given = {"hardware": hardware, "accuracy": accuracy}
+        optuna_ofa.fleet(space, **given, storage=sqlite, study_name="own").search(20)
+        fleet = Fleet.load("own", sqlite)
+        assert len(fleet.fronts()) == 2
+        with pytest.raises(InvalidArgumentError, match="`accuracy` must be given to predict top1"):
+            fleet.search(10)
+        Fleet.load("own", sqlite, **given).search(10)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"study_name": "mne"}, r"a fleet \(mine\), but got 'mne'; did you mean 'mine'"),
+            ({"study_name": ""}, "`study_name` must be a text that is not empty"),
+            ({"hardware": {"tv": "cpu-torch"}}, "`hardware` must be of the devices cpu-torch, ph"),
+        ],
+        ids=["unknown", "empty", "device"],
+    )
+    def test_wrong_arguments(
+        self, made: Fleet, sqlite: str, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match=message):
+            Fleet.load(**{"study_name": "mine", "storage": sqlite, **arguments})

@@ -12,8 +12,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 import optuna_ofa
-from optuna_ofa import Fleet, SearchSpace
+from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fleets import Fleet
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.space import Matrix
 from optuna_ofa.studies import Budget, SubnetStudy
@@ -123,7 +124,7 @@ optuna_ofa.study(
 ).search(until=610)
 """
         processes.finish(*(processes.start(worker, url=sqlite, seed=seed) for seed in (1, 2)))
-        found = optuna_ofa.study(study_name="shared", storage=sqlite)
+        found = optuna_ofa.load_study("shared", sqlite)
         assert len(found.trials) == 610
 
     def test_each_device_of_a_fleet(

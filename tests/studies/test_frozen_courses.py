@@ -119,7 +119,7 @@ def _fleet(storage: Any = None, **arguments: Any) -> list[SubnetStudy]:
         hardware=hardware,
         accuracy=Formula("top1", space, 1e-4),
         seed=2,
-        name="frozen",
+        study_name="frozen",
         storage=storage,
         **arguments,
     )

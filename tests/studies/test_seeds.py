@@ -19,7 +19,7 @@ def seed_of(study: SubnetStudy) -> str:
 
 def test_another_process_knows_the_seed_that_was_given(searched: Make, url: str) -> None:
     searched(storage=url)
-    again = optuna_ofa.study(storage=url, study_name="laptop")
+    again = optuna_ofa.load_study("laptop", url)
     assert again.snapshot().seeds == (7,)
     assert seed_of(again) == "7"
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import SearchSpace
+from optuna_ofa import SearchSpace, SubnetStudy
+from optuna_ofa.commands import main
 from optuna_ofa.costs import LayerSum
-from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
+from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError, StudyMismatchError
 from optuna_ofa.predictors import (
     AccuracyPredictor,
     CostPredictor,
@@ -66,7 +68,7 @@ def test_the_name_is_enough(url: str, files: dict[str, Path]) -> None:
         study_name="mine",
     )
     first.search(60)
-    again = optuna_ofa.study(storage=url, study_name="mine")
+    again = optuna_ofa.load_study("mine", url)
     assert again.space == first.space
     assert again.problem.describe() == first.problem.describe()
     assert [p.values for p in again.front()] == [p.values for p in first.front()]
@@ -80,22 +82,26 @@ def test_a_study_is_read_without_predictors_but_not_searched(
     given = {"accuracy": accuracy, "hardware": table}
     first = optuna_ofa.study(OWN, **given, storage=url, study_name="mine")
     first.search(60)
-    again = optuna_ofa.study(storage=url, study_name="mine")
+    again = optuna_ofa.load_study("mine", url)
     assert [p.values for p in again.front()] == [p.values for p in first.front()]
     assert again.report(tmp_path / "report.html").is_file()
     with pytest.raises(InvalidArgumentError, match="`accuracy` must be given to predict top1"):
         again.search(10)
-    optuna_ofa.study(storage=url, study_name="mine", **given).search(10)
+    optuna_ofa.load_study("mine", url, **given).search(10)
 
 
-def test_a_file_that_is_another_now_is_refused(url: str, files: dict[str, Path]) -> None:
-    optuna_ofa.study(OWN, **files, storage=url, study_name="mine")
+def test_a_file_that_is_another_now_predicts_nothing(url: str, files: dict[str, Path]) -> None:
+    optuna_ofa.study(OWN, **files, storage=url, study_name="mine").search(20)
     matrix = SPACE.sample(40, seed=0)
     AccuracyPredictor.fit(SPACE, matrix, np.linspace(10, 90, 40), model="ridge").save(
         files["accuracy"]
     )
-    with pytest.raises(StudyMismatchError, match="has predictions"):
-        optuna_ofa.study(storage=url, study_name="mine")
+    again = optuna_ofa.load_study("mine", url)
+    assert len(again.front()) > 0
+    with pytest.raises(InvalidArgumentError, match=r"`accuracy` must .*accuracy.json' is another"):
+        again.search(10)
+    with pytest.raises(StudyMismatchError, match="`accuracy` must be what the study was searched"):
+        optuna_ofa.load_study("mine", url, accuracy=files["accuracy"])
 
 
 def test_another_table_of_the_family_is_refused(url: str) -> None:
@@ -111,28 +117,169 @@ def test_a_file_of_a_family_is_a_space(tmp_path: Path) -> None:
     assert study.space == SPACE
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"study_name": "other"}, "`study_name` must be one of mine where .* got 'other'"),
-        ({}, "`study_name` must be one of mine where .* got None"),
-        ({"study_name": "mine", "objectives": ["top1"]}, "`objectives` must be left out where"),
-        ({"study_name": "mine", "caution": 1.0}, "`caution` must be left out where"),
-    ],
-    ids=["name", "no-name", "objectives", "caution"],
-)
-def test_what_does_not_go_with_a_stored_study(
-    url: str, arguments: dict[str, object], message: str
-) -> None:
-    optuna_ofa.study(OWN, objectives=("n_macs", "n_params"), storage=url, study_name="mine")
-    with pytest.raises(InvalidArgumentError, match=message):
-        optuna_ofa.study(storage=url, **arguments)
+class TestName:
+    """Which study of a storage is opened."""
+
+    COSTS = ("n_macs", "n_params")
+
+    def test_the_only_one_needs_no_name(self, url: str) -> None:
+        optuna_ofa.study(OWN, objectives=self.COSTS, storage=url, study_name="mine")
+        assert optuna_ofa.load_study(storage=url).study_name == "mine"
+        store = optuna.storages.RDBStorage(url)
+        assert optuna_ofa.load_study(None, store).study_name == "mine"
+
+    def test_studies_of_others_do_not_count(self, url: str) -> None:
+        optuna.create_study(storage=url, study_name="plain")
+        optuna_ofa.study(OWN, objectives=self.COSTS, storage=url, study_name="mine")
+        assert optuna_ofa.load_study(storage=url).study_name == "mine"
+
+    def test_of_several_one_has_to_be_named(self, url: str) -> None:
+        for name in "ab":
+            optuna_ofa.study(OWN, objectives=self.COSTS, storage=url, study_name=name)
+        with pytest.raises(
+            InvalidArgumentError, match=r"`study_name` must be given.* several: a, b"
+        ):
+            optuna_ofa.load_study(storage=url)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"study_name": "mne"}, "`study_name` must be one of mine, but got 'mne'; did you"),
+            ({"study_name": ""}, "`study_name` must be a text that is not empty"),
+            ({"seed": -1}, "`seed` must be a whole number from 0"),
+            ({"hardware": 3}, "`hardware` must be"),
+            ({"accuracy": 3}, "`accuracy` must be"),
+            ({"keep": "some"}, "`keep` must be"),
+        ],
+        ids=["name", "no-name", "seed", "hardware", "accuracy", "keep"],
+    )
+    def test_wrong_arguments(self, url: str, arguments: dict[str, Any], message: str) -> None:
+        optuna_ofa.study(OWN, objectives=self.COSTS, storage=url, study_name="mine")
+        with pytest.raises(InvalidArgumentError, match=message):
+            optuna_ofa.load_study(storage=url, **arguments)
+
+    def test_nothing_is_made(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidArgumentError, match="`storage` must be"):
+            optuna_ofa.load_study("mine", f"sqlite:///{tmp_path}/none.db")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_storage_is_required(self) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"`storage` must be .* exists.* got None"):
+            optuna_ofa.load_study("mine")
+
+    def test_a_storage_without_studies(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="`storage` must have a study, but"):
+            optuna_ofa.load_study("mine", optuna.storages.InMemoryStorage())
+
+
+class TestWithoutItsPredictors:
+    """A study that was searched with predictors that are in no file."""
+
+    @pytest.fixture
+    def given(self, accuracy: AccuracyPredictor) -> dict[str, Any]:
+        """An accuracy predictor, and latencies fitted to whole networks, in memory."""
+        matrix = SPACE.sample(12, seed=0)
+        latency = NetworkLatencyPredictor.fit(SPACE, matrix, np.linspace(1, 2, 12))
+        return {"accuracy": accuracy, "hardware": latency}
+
+    @pytest.fixture
+    def study(self, url: str, given: dict[str, Any]) -> SubnetStudy:
+        study = optuna_ofa.study(
+            OWN, **given, constraints={"n_macs": 1e9}, storage=url, study_name="mine", seed=0
+        )
+        study.search(60)
+        study.tell_batch(study.ask_batch(2), [(60.0, 1.2), (65.0, 1.8)])
+        return optuna_ofa.load_study("mine", url)
+
+    def test_everything_that_shows_what_was_found(
+        self, study: SubnetStudy, url: str, tmp_path: Path
+    ) -> None:
+        for kind in ("predicted", "measured"):
+            assert len(study.front(kind=kind)) > 0
+            assert len(study.results(kind=kind).numbers) > 0
+        front = study.front(kind="predicted")
+        front.to_csv(tmp_path / "front.csv")
+        assert "60 predicted trials" in study._repr_html_()
+        assert study.plot_front().data
+        assert study.report(tmp_path / "report.html", limits=[5]).is_file()
+        study.publish(limits=[5])
+        assert study.generations() == []
+        assert len(study.seconds([0, 1])) == 2
+
+    @pytest.mark.parametrize("command", ["front", "report"])
+    def test_commands(self, study: SubnetStudy, url: str, tmp_path: Path, command: str) -> None:
+        options = {"front": [], "report": [str(tmp_path / "a.html")]}[command]
+        assert main([command, "--storage", url, *options]) == 0
+
+    @pytest.mark.parametrize(
+        "predict",
+        [
+            lambda study: study.search(10),
+            lambda study: study.search(until=100),
+            lambda study: study.ask_batch(1),
+            lambda study: study.verify({"top1": lambda subnet: 60.0}),
+        ],
+        ids=["search", "until", "ask_batch", "verify"],
+    )
+    def test_what_predicts_says_what_is_missing(
+        self, study: SubnetStudy, predict: Callable[[SubnetStudy], Any]
+    ) -> None:
+        with pytest.raises(OptunaOFAError, match=r"`(accuracy|hardware)` must be given to predict"):
+            predict(study)
+        assert len(study.trials) == 62
+
+    def test_what_is_missing_can_be_given(
+        self, study: SubnetStudy, url: str, given: dict[str, Any]
+    ) -> None:
+        again = optuna_ofa.load_study("mine", url, **given)
+        again.search(until=80)
+        assert len(again.trials) == 80
+        half = optuna_ofa.load_study("mine", url, accuracy=given["accuracy"])
+        with pytest.raises(OptunaOFAError, match="`hardware` must be given to predict latency_ms"):
+            half.search(10)
+
+    def test_another_predictor_is_refused(self, study: SubnetStudy, url: str) -> None:
+        matrix = SPACE.sample(12, seed=0)
+        other = NetworkLatencyPredictor.fit(SPACE, matrix, np.linspace(3, 9, 12))
+        with pytest.raises(StudyMismatchError, match="`hardware` must be what the study was sear"):
+            optuna_ofa.load_study("mine", url, hardware=other)
+
+    def test_files_of_both_are_remembered(
+        self, study: SubnetStudy, url: str, given: dict[str, Any], tmp_path: Path
+    ) -> None:
+        for name, predictor in given.items():
+            predictor.save(tmp_path / f"{name}.json")
+            optuna_ofa.load_study("mine", url, **{name: tmp_path / f"{name}.json"})
+        optuna_ofa.load_study("mine", url).search(until=70)
+
+    def test_a_file_that_is_gone_is_named(
+        self, study: SubnetStudy, url: str, given: dict[str, Any], tmp_path: Path
+    ) -> None:
+        given["hardware"].save(tmp_path / "phone.json")
+        optuna_ofa.load_study("mine", url, hardware=tmp_path / "phone.json")
+        (tmp_path / "phone.json").unlink()
+        again = optuna_ofa.load_study("mine", url, accuracy=given["accuracy"])
+        with pytest.raises(OptunaOFAError, match=r"`hardware` must .*phone.json' cannot be read"):
+            again.search(10)
+
+
+def test_a_family_with_packaged_predictors_is_opened_too(url: str) -> None:
+    family = optuna_ofa.get_family("ofa_mbv3_w1.0")
+    space = SearchSpace(family)
+    matrix = space.sample(30, seed=0)
+    fitted = AccuracyPredictor.fit(space, matrix, np.linspace(60, 70, 30), model="ridge")
+    latency = NetworkLatencyPredictor.fit(space, matrix, np.linspace(5, 9, 30))
+    optuna_ofa.study(space, accuracy=fitted, hardware=latency, storage=url).search(20)
+    again = optuna_ofa.load_study(storage=url)
+    assert len(again.front()) > 0
+    with pytest.raises(OptunaOFAError, match="because the storage does not say where"):
+        again.search(10)
 
 
 def test_a_study_of_optuna_is_refused(url: str) -> None:
     optuna.create_study(storage=url, study_name="plain")
     with pytest.raises(StudyMismatchError, match="optuna_ofa made, but 'plain' was not"):
-        optuna_ofa.study(storage=url, study_name="plain")
+        optuna_ofa.load_study("plain", url)
 
 
 def test_a_predictor_of_measured_subnets_is_hardware_by_its_file(url: str, tmp_path: Path) -> None:
@@ -147,7 +294,7 @@ def test_a_predictor_of_measured_subnets_is_hardware_by_its_file(url: str, tmp_p
         study_name="mine",
     )
     first.search(20)
-    again = optuna_ofa.study(storage=url, study_name="mine")
+    again = optuna_ofa.load_study("mine", url)
     assert isinstance(again.problem.predictors["latency_ms"], NetworkLatencyPredictor)
 
 

@@ -1,0 +1,186 @@
+"""The parts of a study, as `optuna_ofa.study` and `optuna_ofa.load_study` put them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+
+from optuna_ofa.data import Found, predictor_on
+from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
+from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, MissingPredictor, Predictor
+from optuna_ofa.problem import Keep, Metric, Problem
+from optuna_ofa.samplers import (
+    N_STARTUP_TRIALS,
+    Evolution,
+    EvolutionarySampler,
+    PredictorEstimator,
+    SubnetSampler,
+    SurrogateSampler,
+)
+from optuna_ofa.space import SearchSpace, family_differences, family_from_json
+from optuna_ofa.storage import find_study, make_study
+from optuna_ofa.studies._seeds import given_seeds, seed_attributes
+from optuna_ofa.studies._stored import unpredicted
+from optuna_ofa.studies._study import SubnetStudy
+
+# The predictors know the sizes already, so the start serves to correct them.
+_N_STARTUP_TRIALS = 10
+
+
+def problem_of(
+    space: SearchSpace,
+    objectives: Sequence[str | Metric],
+    constraints: Mapping[str, float],
+    found: Mapping[str, Found],
+    own: Sequence[Metric],
+    caution: float,
+) -> Problem:
+    """Return the problem of a study.
+
+    Args:
+        space: The space.
+        objectives: Its objectives.
+        constraints: Its constraints.
+        found: A predictor or table of accuracy and latency, where they are needed.
+        own: The metrics of the user's own.
+        caution: How many standard deviations accuracies are lowered by.
+    """
+    names = [of.name if isinstance(of, Metric) else of for of in objectives]
+    on_space = {m: predictor_on(space, m, of) for m, of in found.items()}
+    on_space |= {m: CostPredictor(m, space) for m in (*names, *constraints) if m in COSTS}
+    if "top1" in on_space and not isinstance(on_space["top1"], MissingPredictor):
+        on_space["top1"] = _cautious(on_space["top1"], caution)
+    return Problem(
+        space=space, objectives=objectives, constraints=constraints, predictors=on_space, own=own
+    )
+
+
+def _cautious(predictor: Predictor, caution: float) -> Predictor:
+    """Return the predictor, or its lower confidence bound.
+
+    Raises:
+        InvalidArgumentError: If ``caution`` is negative, or the predictor has no deviations.
+    """
+    try:
+        return ConfidenceBound(predictor, caution) if caution else predictor
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"`caution` must be 0, or a positive number with an `accuracy` that knows its "
+            f"standard deviations, but got {caution}: {error}"
+        ) from error
+
+
+def require_one_source(sampler: BaseSampler | None, seed: int | None, learn: bool) -> None:
+    """Refuse a sampler beside what would make one."""
+    if sampler is not None and seed is not None:
+        raise InvalidArgumentError(
+            f"`seed` must be None with a `sampler`, which has its own, but got {seed}."
+        )
+    if sampler is not None and learn:
+        raise InvalidArgumentError(
+            f"`learn` must be False with a `sampler`, which learns if it is a SurrogateSampler, "
+            f"but got {learn} with {type(sampler).__name__}."
+        )
+
+
+class Samplers(NamedTuple):
+    """What a study searches with.
+
+    Args:
+        own: The sampler of `optimize`.
+        evolution: What `search` starts from.
+    """
+
+    own: BaseSampler
+    evolution: Evolution
+
+
+def samplers_of(
+    problem: Problem, sampler: BaseSampler | None, seed: int | None, learn: bool = False
+) -> Samplers:
+    """Return the sampler that was given or is made, and the search on predictions.
+
+    Raises:
+        InvalidArgumentError: If the sampler is one of ours, but of another space.
+    """
+    space = problem.space
+    default = EvolutionarySampler(space, estimator=PredictorEstimator(problem), seed=seed)
+    if sampler is None:
+        sampler = default
+        if learn:
+            n = N_STARTUP_TRIALS if problem.measured_only else _N_STARTUP_TRIALS
+            sampler = SurrogateSampler(space, n_startup_trials=n, problem=problem, seed=seed)
+    if isinstance(sampler, SubnetSampler):
+        if sampler.space != space:
+            raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
+        sampler.problem = problem
+    is_evolutionary = isinstance(sampler, EvolutionarySampler)
+    return Samplers(sampler, (sampler if is_evolutionary else default).evolution)
+
+
+def open_study(
+    problem: Problem,
+    store: BaseStorage,
+    name: str,
+    samplers: Samplers,
+    keep: Keep,
+    seed: int | None,
+) -> SubnetStudy:
+    """Return a study that is in the storage; it remembers the seed that was given."""
+    made = SubnetStudy(
+        study_name=name,
+        storage=store,
+        sampler=samplers.own,
+        evolution=samplers.evolution,
+        problem=problem,
+        keep=keep,
+    )
+    if seed is not None and seed not in given_seeds(made.store):
+        made.store.set_attributes(seed_attributes([seed]))
+    return made
+
+
+def make_or_find(
+    problem: Problem, store: BaseStorage, study_name: str | None, load_if_exists: bool
+) -> str:
+    """Make or find the study, and return its name."""
+    if not load_if_exists:
+        return make_study(store, study_name, problem).study_name
+    existing, stored = find_study(store, study_name, problem)
+    description = problem.describe()
+    theirs = unpredicted(stored) if stored else frozenset()
+    known = description["predictions"].keys() - unpredicted(description) - theirs
+    description["predictions"] = {
+        m: ends for m, ends in description["predictions"].items() if m in known
+    }
+    _require_same(existing.study_name, stored, description)
+    return existing.study_name
+
+
+def _require_same(
+    name: str, stored: Mapping[str, Any] | None, description: Mapping[str, Any]
+) -> None:
+    if stored is None:
+        raise StudyMismatchError(
+            f"`study_name` must be of a study that optuna_ofa made, but {name!r} was not made by "
+            f"it."
+        )
+    theirs, ours = (family_from_json(d["family"], name) for d in (stored, description))
+    if theirs != ours:
+        raise StudyMismatchError(
+            f"`study_name` must be of a study of the family {ours.name} as it is, but {name!r} is "
+            f"of {'another' if theirs.name == ours.name else theirs.name}: "
+            f"{family_differences(theirs, ours, 'in the study')}; use another name."
+        )
+    predictions = {m: stored["predictions"].get(m) for m in description["predictions"]}
+    stored = {**stored, "predictions": predictions}
+    different = [k for k, v in description.items() if k != "family" and stored.get(k) != v]
+    if different:
+        key = different[0]
+        raise StudyMismatchError(
+            f"`study_name` must be of a study of the same problem, but {name!r} "
+            f"has {key} {stored.get(key)}, and {description[key]} was asked for; use another name."
+        )
