@@ -94,17 +94,21 @@ def _open(arguments: Arguments) -> SubnetStudy:
     """Open the study to search, or make it."""
     from optuna_ofa.commands import _studies
     from optuna_ofa.space import SearchSpace
-    from optuna_ofa.studies import study
+    from optuna_ofa.studies import load_study, study
 
     constraints = limits(arguments["within"], METRIC_NAMES)
     name, exists = _studies.find_name(arguments)
-    source = family_source(arguments, "accuracy", "hardware")
-    as_it_is = exists and source is None
-    family = None if as_it_is else family_from(arguments, "accuracy", "hardware")
-    sizes = arguments["resolutions"]
+    source, sizes = family_source(arguments, "accuracy", "hardware"), arguments["resolutions"]
+    if exists and source is None:
+        _require_left_out(
+            name, objectives=arguments["objectives"], constraints=constraints, resolutions=sizes
+        )
+        given = ("hardware", "accuracy", "seed", "keep")
+        return load_study(name, arguments["storage"], **{of: arguments[of] for of in given})
+    family = family_from(arguments, "accuracy", "hardware")
     open_in = partial(
         study,
-        SearchSpace(family, resolution=sizes) if sizes and family is not None else family,
+        SearchSpace(family, resolution=sizes) if sizes else family,
         hardware=arguments["hardware"],
         accuracy=arguments["accuracy"],
         objectives=arguments["objectives"],
@@ -114,7 +118,19 @@ def _open(arguments: Arguments) -> SubnetStudy:
     )
     if constraints and not exists:  # nothing is made for limits that nothing satisfies
         open_in().problem.require_reachable()
-    return open_in(storage=arguments["storage"], study_name=name, load_if_exists=not as_it_is)
+    return open_in(storage=arguments["storage"], study_name=name, load_if_exists=True)
+
+
+def _require_left_out(name: str, **arguments: object) -> None:
+    """Refuse what a study that exists has already."""
+    from optuna_ofa.exceptions import InvalidArgumentError
+
+    for argument, value in arguments.items():
+        if value:
+            raise InvalidArgumentError(
+                f"`{argument}` must be left out to go on with the study {name!r}, which has its "
+                f"own, but got {value!r}."
+            )
 
 
 def _kept(arguments: Arguments) -> str:

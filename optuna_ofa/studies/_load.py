@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
@@ -13,6 +14,7 @@ from optuna_ofa._urls import shown_storage
 from optuna_ofa.data import AccuracySource, Found, HardwareSource, find_accuracy, find_hardware
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError, StudyMismatchError
 from optuna_ofa.problem import Keep, Metric
+from optuna_ofa.space import Family
 from optuna_ofa.storage import open_existing, open_storage, storage_errors
 from optuna_ofa.studies._making import (
     make_or_find,
@@ -76,10 +78,10 @@ def load_study(
     with storage_errors(storage):
         name = existing_name(store, study_name, shown_storage(storage))
         stored = read_stored(store, name)
-        given = {"top1": accuracy, "latency_ms": hardware}
+        given = {"top1": (find_accuracy, accuracy), "latency_ms": (find_hardware, hardware)}
         found = {
-            metric: _found(metric, given[metric], stored)
-            for metric in given
+            metric: _found(metric, *of, stored)
+            for metric, of in given.items()
             if metric in (*stored.objectives, *stored.constraints)
         }
         problem = problem_of(
@@ -106,16 +108,17 @@ def _existing(storage: str | BaseStorage | None) -> BaseStorage:
     return open_existing(storage) if isinstance(storage, str) else open_storage(storage)
 
 
-def _found(metric: str, given: HardwareSource | AccuracySource | None, stored: Stored) -> Found:
+def _found(
+    metric: str, find: Callable[[Any, Family], Found], given: object, stored: Stored
+) -> Found:
     """Return a predictor or table: as given, or as the storage says, if it is still the same.
 
     Raises:
         StudyMismatchError: If one that is given predicts something else.
     """
     argument = ARGUMENTS[metric]
-    find = find_accuracy if metric == "top1" else find_hardware
     if given is not None:
-        found: Found = find(given, stored.space.family)  # type: ignore[operator]
+        found = find(given, stored.space.family)
         if not _is_same(metric, found, stored):
             raise StudyMismatchError(
                 f"`{argument}` must be what the study was searched with, whose predictions of "

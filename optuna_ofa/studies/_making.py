@@ -117,8 +117,8 @@ def samplers_of(
         if sampler.space != space:
             raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
         sampler.problem = problem
-    is_evolutionary = isinstance(sampler, EvolutionarySampler)
-    return Samplers(sampler, (sampler if is_evolutionary else default).evolution)
+    source = sampler if isinstance(sampler, EvolutionarySampler) else default
+    return Samplers(sampler, source.evolution)
 
 
 def open_study(

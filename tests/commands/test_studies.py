@@ -93,7 +93,7 @@ def test_front_within_limits_is_the_best_point(
     ("arguments", "message"),
     [
         (["--study", "other"], "error: --study other: must be one of optuna-ofa."),
-        (["--hardware", "cpu-torch"], "has predictions"),
+        (["--hardware", "cpu-torch"], "--hardware cpu-torch: must be what the study was searched"),
         (["--within", "latency_ms=1"], "No point of the front is within"),
         (["--plot", "front.gif"], "--plot front.gif: must end in .html"),
     ],

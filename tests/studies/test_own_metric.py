@@ -180,7 +180,7 @@ class TestStored:
         return url
 
     def test_is_read_everywhere_without_its_predictor(self, url: str, tmp_path: Path) -> None:
-        study = optuna_ofa.study(storage=url, study_name="e")
+        study = optuna_ofa.load_study("e", url)
         assert study.problem.metrics["energy_mj"] == ENERGY
         assert "mJ (predicted)" in str(study.front()[0])
         assert "Energy (mJ)" in study.plot_front().layout.xaxis.title.text
@@ -188,20 +188,20 @@ class TestStored:
 
     @pytest.mark.parametrize("call", ["search", "ask_batch"])
     def test_says_what_it_lacks_to_predict(self, url: str, call: str) -> None:
-        study = optuna_ofa.study(storage=url, study_name="e", accuracy=accuracy_of)
+        study = optuna_ofa.load_study("e", url, accuracy=accuracy_of)
         expected = "`predictors` must have the Metric 'energy_mj' with its predictor to predict"
         with pytest.raises(InvalidArgumentError, match=expected):
             getattr(study, call)(2)
 
     def test_goes_on_with_its_predictor(self, url: str) -> None:
         given = {"accuracy": accuracy_of, "predictors": [ENERGY]}
-        study = optuna_ofa.study(storage=url, study_name="e", **given)
+        study = optuna_ofa.load_study("e", url, **given)
         study.search(20)
         assert len(study.trials) == 80
 
     def test_refuses_another_metric(self, url: str) -> None:
         with pytest.raises(InvalidArgumentError, match="`predictors` must be metrics of the study"):
-            optuna_ofa.study(storage=url, study_name="e", predictors=[THROUGHPUT])
+            optuna_ofa.load_study("e", url, predictors=[THROUGHPUT])
         joule = Metric("energy_mj", unit="J", direction="minimize", predictor=energy_of)
         again = {"storage": url, "study_name": "e", "load_if_exists": True}
         with pytest.raises(StudyMismatchError, match=r"has metrics .*'mJ'.* and .*'J'"):
@@ -272,7 +272,7 @@ class TestMeasuredOnly:
         url = f"sqlite:///{tmp_path}/a.db"
         given = {"storage": url, "study_name": "e", "accuracy": accuracy_of}
         make_study("top1", MEASURED, n=0, predictors=(), **given)
-        study = optuna_ofa.study(**given)
+        study = optuna_ofa.load_study(**given)
         assert study.problem.measured_only == ("energy_mj",)
         assert len(study.ask_batch(3)) == 3
 
