@@ -101,7 +101,7 @@ def test_the_default_storage_and_its_only_study(capsys: pytest.CaptureFixture[st
     assert main(["search", "--n", "10"]) == 0  # the only one, as it is
     assert _front(capsys) == "study phone in sqlite:///optuna_ofa.db: 50 trials"
     assert main([*SEARCH, "--study", "tablet"]) == 0
-    several = "because sqlite:///optuna_ofa.db has several: phone, tablet."
+    several = "because 'sqlite:///optuna_ofa.db' has several: phone, tablet."
     assert _front(capsys) == f"error: --study must be given, {several}"
     assert _front(capsys, "--study", "tablett").endswith("; did you mean 'tablet'?")
     assert main(SEARCH) == 1
