@@ -75,9 +75,12 @@ def search(family: str, file: str, name: str, table: LatencyTable | None = None)
         load_if_exists=True,
         seed=0,
     )
-    n_before = len(study.results(kind="predicted").numbers)
-    print(f"Searching {study.space}: {n_before:,} of {N_TRIALS:,} trials are there ...")
-    study.search(until=N_TRIALS)
+    n_trials = len(study.results(kind="predicted").numbers)
+    if n_trials < N_TRIALS:
+        print(f"Searching {study.space}, {N_TRIALS:,} trials ...")
+        study.search(until=N_TRIALS)
+    else:
+        print(f"{FOLDER / file} has {n_trials:,} trials of {family}; none is added.")
     return study
 
 
@@ -148,20 +151,22 @@ def measure(table: LatencyTable) -> None:
         "top1": AccuracyMeter(packaged_supernet(), batches, settings),
         "latency_ms": LatencyMeter(SETTINGS, anchor_ms=table.metadata["anchor_ms"]),
     }
-    n_before = len(study.results(kind="measured").numbers)
-    print(
-        f"Measuring {len(points)} subnets here and on {len(images.test):,} images: {n_before} are "
-        f"there ..."
-    )
-    begin = time.monotonic()
+    n_measured, begin = len(study.results(kind="measured").numbers), time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
-        for i in range(0, len(points), N_AT_ONCE):
-            part = points[i : i + N_AT_ONCE]
-            study.verify(meters, points=part, progress=False)
-            print(f"  {i + len(part)} of {len(points)}, {time.monotonic() - begin:.0f} s")
+        if n_measured < len(points):
+            print(f"Measuring {len(points)} subnets here and on {len(images.test):,} images ...")
+            for i in range(0, len(points), N_AT_ONCE):
+                study.verify(meters, points=points[i : i + N_AT_ONCE], progress=False)
+                n_measured = min(i + N_AT_ONCE, len(points))
+                print(f"  {n_measured} of {len(points)}, {time.monotonic() - begin:.0f} s")
+        else:
+            print(f"{FOLDER / 'measured.db'} has {n_measured} measured subnets; none is measured.")
         verification = study.verify(meters, points=points, progress=False)
-    if noise := [str(of.message) for of in caught if of.category is NoisyDeviceWarning]:
-        print(f"This machine was busy during {len(noise)} measurements; the last: {noise[-1]}")
+    noise = [of.message for of in caught if of.category is NoisyDeviceWarning]
+    if noise:
+        print(f"This machine was busy, which was noticed {len(noise)} times: {noise[-1]}")
+    for message in {str(of.message) for of in caught if of.category is not NoisyDeviceWarning}:
+        print(f"Warning: {message}")
     print(f"\n{verification}")
     plot_verification(verification).write_html(FOLDER / "measured.html")
     print(f"\nPredicted beside measured: {FOLDER / 'measured.html'}")
