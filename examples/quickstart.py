@@ -47,6 +47,7 @@ PROGRAM = os.path.relpath(Path(sys.executable).with_name("optuna-ofa"))
 def main() -> None:
     """Predict a front, measure one, and say how to go on."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sys.stdout.reconfigure(line_buffering=True)  # so that a pipe shows at once what is done
     torch.set_num_threads(1)  # several wait for each other where other programs run
     FOLDER.mkdir(exist_ok=True)
     predict()

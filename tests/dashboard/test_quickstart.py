@@ -21,11 +21,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart.py"
 TIMEOUT_MS = 180_000  # for machines that do other things as well
-# the pictures from top to bottom, the dashboard's own among them
+# the pictures from top to bottom and left to right, the dashboard's own among them
 PICTURES = """
-[...document.querySelectorAll('.main-svg')]
-  .map(svg => [svg.getBoundingClientRect().top, svg.closest('[id]').id])
-  .sort((a, b) => a[0] - b[0]).map(([top, id]) => id)
+[...document.querySelectorAll('[id^="user-defined-plot:"], [id^="graph-"]')]
+  .map(tile => [tile.getBoundingClientRect(), tile.id])
+  .sort(([a], [b]) => Math.abs(a.top - b.top) > 50 ? a.top - b.top : a.left - b.left)
+  .map(([box, id]) => id)
 """
 
 
