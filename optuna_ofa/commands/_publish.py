@@ -77,9 +77,15 @@ def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=whole, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
     )
+    parser.add_argument(
+        "--artifact-dir",
+        help="folder of the files that `publish` of a script gave to an artifact store",
+    )
 
 
 def _run_dashboard(arguments: Arguments) -> Output:
+    from optuna.artifacts import FileSystemArtifactStore
+
     from optuna_ofa.commands._studies import quiet_optuna
     from optuna_ofa.dashboard import dashboard_app, dashboard_server
     from optuna_ofa.storage import open_existing
@@ -87,7 +93,9 @@ def _run_dashboard(arguments: Arguments) -> Output:
     quiet_optuna()
     store = open_existing(arguments["storage"])
     studies = store.get_all_studies()
-    app = dashboard_app(store)
+    folder = arguments["artifact_dir"]
+    files = None if folder is None else FileSystemArtifactStore(folder)
+    app = dashboard_app(store, artifact_store=files)
     with dashboard_server(app, host=arguments["host"], port=arguments["port"]) as server:
         only = studies[0]._study_id if len(studies) == 1 else None
         url = address(only, arguments["host"], server.server_port)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, values_in_words
+from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, kind_words, values_in_words
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports import Table, find_sources, pick_table
 from optuna_ofa.space import Subnet
@@ -41,7 +41,7 @@ def study_note(
         [
             "## The best subnets",
             "",
-            _ABOUT_VALUES[kind],
+            f"{_ABOUT_VALUES[kind]} What is called exact follows from the layers and is computed.",
             "",
             table._replace(rows=tuple(rows)).to_markdown(),
             "",
@@ -86,7 +86,7 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
         [
             f"## {', '.join(names)}",
             "",
-            f"{values_in_words(point.values, point.std, point.metrics)} ({point.kind})",
+            f"{values_in_words(point.values, point.std, point.metrics)} ({kind_words(point)})",
             "",
             f"`{point.subnet}`",
             "",

@@ -13,6 +13,7 @@ from optuna_ofa.fronts._findings import (
 from optuna_ofa.fronts._front import (
     Front,
     FrontPoint,
+    kind_words as kind_words,
     points_in_words as points_in_words,
     values_in_words as values_in_words,
 )

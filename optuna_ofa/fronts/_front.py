@@ -97,8 +97,16 @@ def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
     for p in points:
         bounds = "".join(f", {name} {k:g} std worse" for name, k in p.caution.items())
         numbers = values_in_words(p.values, p.std, p.metrics, digits)
-        words.append(f"{numbers} ({p.kind}{bounds}): {p.subnet}")
+        words.append(f"{numbers} ({kind_words(p)}{bounds}): {p.subnet}")
     return words
+
+
+def kind_words(point: FrontPoint) -> str:
+    """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``."""
+    exact = [name for name in point.values if point.metrics[name].is_exact]
+    if len(exact) == len(point.values) > 0:
+        return "exact"
+    return ", ".join([point.kind, *(f"{name} exact" for name in exact)])
 
 
 def values_in_words(

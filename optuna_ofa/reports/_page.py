@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import html
+import json
 from collections.abc import Mapping, Sequence
 
+import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from optuna_ofa.reports._sections import Section
 from optuna_ofa.reports._table import Table
+from optuna_ofa.space import Subnet
 
 _ABOUT_VALUES = {
     "predicted": (
@@ -22,6 +25,11 @@ _ABOUT_VALUES = {
         "Where a picture shows predicted values as well, it says so."
     ),
 }
+_ABOUT_EXACT = "What is called exact follows from the layers and is computed."
+_ABOUT_JSON = (
+    "In Python, <code>optuna_ofa.Subnet.from_dict(json.loads(text))</code> is the subnet; saved as "
+    "a file, it is what <code>optuna-ofa export --subnet</code> takes."
+)
 _LAST = {"sources": "Where the values come from", "words": "Words"}
 _WORDS = """<dl>
 <dt>Supernet, subnet</dt><dd>One trained network that holds very many smaller ones, its subnets,
@@ -41,6 +49,7 @@ def page(
     moment: datetime.datetime,
     kind: str,
     picks: Table,
+    subnets: Mapping[str, Subnet],
     sections: Sequence[Section],
     sources: Mapping[str, Table],
 ) -> str:
@@ -51,6 +60,7 @@ def page(
         moment: When it was written.
         kind: Whether the values of the picks are predicted or measured.
         picks: The table of picks.
+        subnets: The picks themselves by name, to be copied.
         sections: The pictures; ids must differ.
         sources: The sources of each study by its name.
     """
@@ -74,8 +84,9 @@ def page(
 <main>
 <section id="picks">
 <h2>The picks</h2>
-<p>{_ABOUT_VALUES[kind]}</p>
+<p>{_ABOUT_VALUES[kind]} {_ABOUT_EXACT}</p>
 <div class="wide">{picks.to_html()}</div>
+{_to_copy(subnets)}
 </section>
 <nav><ul>{contents}</ul></nav>
 {"".join(map(_section, sections))}
@@ -88,14 +99,30 @@ def page(
 {_WORDS}
 </section>
 </main>
-<script>{_PRINTING}</script>
+<script>{_COPYING}{_PRINTING}</script>
 </body>
 </html>
 """
 
 
+def _to_copy(subnets: Mapping[str, Subnet]) -> str:
+    """Return each subnet in words and as JSON, with a button that copies it."""
+    if not subnets:
+        return ""
+    items = "".join(
+        f"""<details class="picked"><summary>{html.escape(name)}</summary>
+<p class="subnet">{html.escape(str(subnet))}</p>
+<pre class="subnet">{html.escape(json.dumps(subnet.to_dict()))}</pre>
+<button type="button">Copy JSON</button></details>
+"""
+        for name, subnet in subnets.items()
+    )
+    return f"<h3>The subnets of the picks, to copy</h3>\n<p>{_ABOUT_JSON}</p>\n{items}"
+
+
 def _section(section: Section) -> str:
-    figure = section.figure.to_html(
+    about, drawn = _without_title(section.figure)
+    figure = drawn.to_html(
         full_html=False,
         include_plotlyjs=False,
         div_id=f"picture-{section.id}",
@@ -104,9 +131,26 @@ def _section(section: Section) -> str:
     return f"""<section id="{section.id}">
 <h2>{html.escape(section.title)}</h2>
 <p>{html.escape(section.caption)}</p>
-<figure>{figure}</figure>
+{about}<figure>{figure}</figure>
 </section>
 """
+
+
+def _without_title(figure: go.Figure) -> tuple[str, go.Figure]:
+    """Return the title of one of our figures as a paragraph, which a narrow window cuts nothing of.
+
+    Titles of other figures stay where they are.
+    """
+    meta = figure.layout.meta
+    if not isinstance(meta, dict) or "title" not in meta:
+        return "", figure
+    lines = [f"<strong>{html.escape(meta['title'])}</strong>", *map(html.escape, meta["notes"])]
+    n_lines = figure.layout.title.text.count("<br>") + 1
+    top = max((figure.layout.margin.t or 100) - 12 - 21 * n_lines, 24)
+    drawn = go.Figure(figure).update_layout(title=None, margin={"t": top})
+    if figure.layout.height:
+        drawn.update_layout(height=figure.layout.height - 21 * n_lines)
+    return f'<p class="about">{"<br>".join(lines)}</p>\n', drawn
 
 
 def _sources(name: str, table: Table, *, alone: bool) -> str:
@@ -130,6 +174,9 @@ a { color: #0b5c8c; }
 figure { margin: 0; overflow-x: auto; }
 .wide { overflow-x: auto; max-width: 100%; }
 .wide td:first-child { white-space: nowrap; }
+code { overflow-wrap: anywhere; }
+.about { font-size: 0.9rem; overflow-wrap: anywhere; }
+#architectures figure > div, [id^="layers"] figure > div { min-width: 34rem; }
 .subnet { font: 0.8rem/1.4 ui-monospace, Menlo, Consolas, monospace; user-select: all;
           overflow-wrap: anywhere; }
 .picked { border-bottom: 1px solid #d8dee6; padding: 0.4rem 0; }
@@ -172,6 +219,23 @@ dd { margin: 0 0 0.6rem 1.2rem; max-width: 44rem; }
   .wide { overflow: visible; }
   .modebar-container { display: none; }
 }
+"""
+# A page that is a file may have no clipboard; then the text is selected and copied the old way.
+_COPYING = """
+document.querySelectorAll('.picked button').forEach(button => { button.onclick = () => {
+  const text = button.parentElement.querySelector('pre');
+  const said = words => { button.textContent = words; };
+  const select = () => {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    said(document.execCommand('copy') ? 'Copied' : 'Selected: press Ctrl+C');
+  };
+  if (navigator.clipboard) {
+    navigator.clipboard.writeText(text.textContent).then(() => said('Copied'), select);
+  } else { select(); }
+}; });
 """
 # Pictures have the width of the window, which is not that of the paper.
 _PRINTING = """

@@ -13,6 +13,8 @@ from optuna_ofa.fronts import (
     Findings,
     FrontPoint,
     Limits,
+    Picks,
+    Snapshot,
     find_picks,
     kind_of,
     named_findings,
@@ -23,6 +25,7 @@ from optuna_ofa.reports._page import page
 from optuna_ofa.reports._sections import Section, study_sections
 from optuna_ofa.reports._sources import find_sources
 from optuna_ofa.reports._table import Table, pick_table
+from optuna_ofa.space import Subnet
 
 
 @checked
@@ -80,6 +83,7 @@ def report(
         moment=datetime.datetime.now().astimezone(),
         kind=kind,
         picks=pick_table(shown),
+        subnets=_subnets(shown),
         sections=[*sections, *study_sections(shown, kind=kind)],
         sources={
             name: Table(("", ""), tuple(find_sources(found)), (False, False))
@@ -88,3 +92,13 @@ def report(
     )
     write_whole({place: text.encode()})
     return place
+
+
+def _subnets(shown: Mapping[str, tuple[Snapshot, Picks]]) -> dict[str, Subnet]:
+    """Return the subnet of each pick, by its name and that of its study where there are several."""
+    return {
+        f"{study}, {name}" if len(shown) > 1 else name: point.subnet
+        for study, (_, picks) in shown.items()
+        for name, point in picks.items()
+        if point is not None
+    }

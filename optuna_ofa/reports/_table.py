@@ -12,7 +12,7 @@ from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import subnet_layers
 
-_COUNTS = {"n_macs": "Multiply-adds", "n_params": "Parameters"}
+_COUNTS = ("n_macs", "n_params")
 
 
 class Table(NamedTuple):
@@ -65,8 +65,8 @@ def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
     (found, _), *_ = shown.values()
     objectives, many = found.problem.objectives, len(shown) > 1
     counts = [name for name in _COUNTS if name not in objectives]
-    titles = [of.axis for of in found.problem.objective_metrics.values()]
-    titles += [_COUNTS[name] for name in counts]
+    shown_metrics = [*found.problem.objective_metrics.values(), *(METRICS[n] for n in counts)]
+    titles = [of.axis + ", exact" * of.is_exact for of in shown_metrics]
     head = [*(["Study"] if many else []), "Pick", *titles, "Values are", "Input", "Blocks", "Trial"]
     words = len(head) - len(titles) - 4
     numeric = [False] * words + [True] * len(titles) + [False, True, True, True]

@@ -111,6 +111,7 @@ def finish(figure: go.Figure, title: str, *notes: str, **layout: Any) -> go.Figu
             "pad": {"t": 24},
         },
         template="plotly_white",
+        meta={"title": title, "notes": [note for note in notes if note]},  # as one line each
         margin=margin,
         **layout,
     )

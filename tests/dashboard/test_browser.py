@@ -233,6 +233,12 @@ def test_a_report_needs_no_network_and_fits_on_paper(
     away = [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
     assert away == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size({"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+    page.locator(".picked summary").first.click()
+    page.locator(".picked button").first.click()
+    page.get_by_text("Copied").wait_for()
+    page.set_viewport_size({"width": 1600, "height": 1200})
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.wait_for_function(
         "[...document.querySelectorAll('.plotly-graph-div')].every(p => p._fullLayout.width == 680)"

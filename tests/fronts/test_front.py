@@ -380,4 +380,11 @@ def test_a_point_in_words(point: FrontPoint) -> None:
 
 def test_counts_in_words(point: FrontPoint) -> None:
     words = str(replace(point, values={"n_params": 3_410_792.0}, std={}))
-    assert words.startswith("n_params 3,410,792 (predicted): ")
+    assert words.startswith("n_params 3,410,792 (exact): ")
+
+
+def test_exact_costs_are_not_called_predicted(point: FrontPoint) -> None:
+    both = replace(point, values={"top1": 70.0, "n_macs": 2e8}, std={"top1": 0.1})
+    assert str(both).startswith("top1 70.00 ± 0.10 %, n_macs 200,000,000 (predicted, n_macs exact)")
+    measured = str(replace(both, kind="measured"))
+    assert "(measured, n_macs exact): " in measured

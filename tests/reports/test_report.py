@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from optuna_ofa.reports import (
     report,
     study_sections,
 )
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.verification import Meter, Readings
 
@@ -59,6 +61,29 @@ class TestPage:
         assert "<td>under 12 ms</td>" in text
         assert "root mean square 0.08" in text
         assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
+
+    def test_picks_can_be_copied(self, searched: Make, tmp_path: Path) -> None:
+        study = searched()
+        study.report(tmp_path / "a.html", limits=[12], picks={"knee": study.front().knee()})
+        text = text_of(tmp_path / "a.html")
+        copied = [html.unescape(x) for x in re.findall(r'<pre class="subnet">(.*?)</pre>', text)]
+        expected = [study.front().best(latency_ms=12).subnet, study.front().knee().subnet]
+        assert [Subnet.from_dict(json.loads(x)) for x in copied] == expected
+        assert f'<p class="subnet">{expected[1]}</p>' in text
+        assert text.count("Copy JSON</button>") == 2
+
+    def test_titles_of_figures_are_words_of_the_page(self, searched: Make, tmp_path: Path) -> None:
+        study = searched(study_name="a <b>bold</b> name " * 6)
+        foreign = Section(
+            "other", "Another one", "Of others.", go.Figure().update_layout(title="T")
+        )
+        report(study, tmp_path / "a.html", sections=[foreign])
+        page = (tmp_path / "a.html").read_text(encoding="utf-8")
+        text = text_of(tmp_path / "a.html")
+        assert "<strong>a &lt;b&gt;bold" in text
+        assert "subnets on the Pareto front</strong><br>over " in text
+        assert page.count('"title":{"text":"T"}') == 1
+        assert '"text":"Hypervolume by time' not in page
 
     def test_names_cannot_break_the_page(self, searched: Make, tmp_path: Path) -> None:
         study = searched(study_name="<script>alert(1)</script>")
@@ -178,8 +203,8 @@ class TestContents:
             "Pick",
             "Top-1 accuracy (%)",
             "Latency (ms)",
-            "Multiply-adds",
-            "Parameters",
+            "Multiply-adds, exact",
+            "Parameters, exact",
             "Values are",
             "Input",
             "Blocks",
