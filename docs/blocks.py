@@ -1,8 +1,9 @@
 """The Python blocks of a page, run as a reader types them: ``python docs/blocks.py PAGE``.
 
 A fence ``python`` is code, and a fence ``text output`` below it is what the code prints. In
-``text output measured`` numbers may differ, because they are times or depend on the machine. The
-command runs pages and writes what they print into the fences; a test compares.
+``text output measured`` numbers may differ, because they are times or depend on the machine, and a
+line ``...`` stands for any lines. A fence ``bash`` runs only if it has an output. The command runs
+pages and writes what they print into the fences; a test compares.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import contextlib
 import io
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,18 +23,20 @@ from pathlib import Path
 from typing import Any
 
 _FENCES = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n"
+    r"^```(?P<language>python|bash)\n(?P<code>.*?)^```\n"
     r"(?:\n*^```text (?P<kind>output(?: measured)?)\n(?P<output>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
 _NUMBER = re.compile(r"[-+±]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+_ANY = re.escape("...")
 _WIDTH = re.compile(r"[ \t─-]+")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of Python, and what a page says that it prints."""
+    """A block of code, and what a page says that it prints."""
 
+    language: str
     code: str
     output: str | None
     measured: bool
@@ -42,7 +47,8 @@ class Block:
         if self.output is None:
             return True
         if self.measured:
-            return _shape(self.output) == _shape(printed)
+            pattern = "\n".join(map(re.escape, _shape(self.output))).replace(_ANY, ".*")
+            return re.fullmatch(pattern, "\n".join(_shape(printed)), re.DOTALL) is not None
         return _lines(self.output) == _lines(printed)
 
 
@@ -58,8 +64,15 @@ class Run:
 def blocks(text: str) -> list[Block]:
     """Return the blocks of a page that run, from top to bottom."""
     return [
-        Block(found["code"], found["output"], found["kind"] == "output measured", found.span())
+        Block(
+            found["language"],
+            found["code"],
+            found["output"],
+            found["kind"] == "output measured",
+            found.span(),
+        )
         for found in _FENCES.finditer(text)
+        if found["language"] == "python" or found["output"] is not None
     ]
 
 
@@ -67,6 +80,9 @@ def run(page: str, text: str, names: dict[str, Any] | None = None) -> Iterator[R
     """Run the blocks of a page one after the other in the current folder."""
     names = {"__name__": "__main__"} if names is None else names
     for i, block in enumerate(blocks(text)):
+        if block.language == "bash":
+            yield Run(block, _shell(block.code), None)
+            continue
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             value = _execute(block.code, f"{page}, block {i}", names)
@@ -83,6 +99,15 @@ def filled(page: str, text: str) -> str:
     return "".join([*parts, text[end:]])
 
 
+def _shell(code: str) -> str:
+    """Run commands, those of this environment first, and return what they print."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "-e", "-c", code]
+    return subprocess.run(
+        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
 def _execute(code: str, name: str, names: dict[str, Any]) -> Any:
     """Run code and return the value of its last statement, if that is an expression."""
     tree = ast.parse(code)
@@ -92,7 +117,7 @@ def _execute(code: str, name: str, names: dict[str, Any]) -> Any:
 
 
 def _written(done: Run) -> str:
-    code = f"```python\n{done.block.code}```\n"
+    code = f"```{done.block.language}\n{done.block.code}```\n"
     if done.block.output is None and not done.printed:
         return code
     kind = "output measured" if done.block.measured else "output"

@@ -1,0 +1,141 @@
+"""The pictures of README.md and the documentation: ``python docs/make_pictures.py``.
+
+Draws the fronts of a phone, a desktop and a CPU side by side, and every picture of the page
+Visualization by running that page. Published tables are downloaded once, or taken from the cache.
+Needs Chrome or Chromium. Two pictures are of times on the machine that draws them; all others are
+the same each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import tempfile
+from pathlib import Path
+
+import blocks
+import optuna
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+import optuna_ofa
+from optuna_ofa.fronts import Front
+
+DOCS = Path(__file__).resolve().parent
+PICTURES = DOCS / "pictures"
+PAGE = DOCS / "visualization.md"
+FAMILY = "ofa_mbv3_w1.2"
+DEVICES = {
+    "note10": ("Phone: Samsung Note10", "#0072B2"),
+    "i7-8700k": ("Desktop: Intel i7-8700K", "#D55E00"),
+    "cpu-onnxruntime": ("One CPU core: ONNX Runtime", "#009E73"),
+}
+N_TRIALS = 20_000
+SAME_TOP1 = 82.0  # percent; what it costs on each device is written into the picture
+GREY = "#c9ced6"
+RANGE = [0.48, 1.85]  # logarithms of 3 and 70 ms
+TICKS = [5, 10, 20, 40]
+
+
+def searched(device: str) -> Front:
+    """Search one device."""
+    study = optuna_ofa.study(FAMILY, hardware=device, seed=0)
+    study.search(n_trials=N_TRIALS)
+    return study.front()
+
+
+def side_by_side(fronts: dict[str, Front]) -> go.Figure:
+    """Draw fronts in panels with the same axes, each over the others in grey."""
+    titles = [title for title, _ in DEVICES.values()]
+    figure = make_subplots(1, len(DEVICES), shared_yaxes=True, subplot_titles=titles)
+    for column, device in enumerate(DEVICES, start=1):
+        for other in fronts:
+            if other != device:
+                figure.add_trace(_line(fronts[other], GREY, 1.5), row=1, col=column)
+        _, colour = DEVICES[device]
+        figure.add_trace(_line(fronts[device], colour, 3.5), row=1, col=column)
+        _mark(figure, fronts[device], colour, column)
+    figure.update_xaxes(type="log", range=RANGE, tickvals=TICKS, title="latency (ms), predicted")
+    figure.update_yaxes(title="ImageNet top-1 (%), predicted", col=1)
+    figure.update_layout(
+        template="plotly_white",
+        showlegend=False,
+        font={"size": 15, "family": "sans-serif"},
+        margin={"l": 70, "r": 20, "t": 40, "b": 60},
+    )
+    return figure
+
+
+def _line(front: Front, colour: str, width: float) -> go.Scatter:
+    return go.Scatter(
+        x=[point.values["latency_ms"] for point in front],
+        y=[point.values["top1"] for point in front],
+        mode="lines",
+        line={"color": colour, "width": width, "shape": "hv"},
+    )
+
+
+def _mark(figure: go.Figure, front: Front, colour: str, column: int) -> None:
+    """Write the fastest subnet of the same accuracy beside the line."""
+    point = front.best(top1=SAME_TOP1)
+    across, up = point.values["latency_ms"], point.values["top1"]
+    marker = go.Scatter(x=[across], y=[up], mode="markers", marker={"size": 12, "color": colour})
+    figure.add_trace(marker, row=1, col=column)
+    figure.add_annotation(
+        text=f"<b>{up:.1f} % in {across:.1f} ms</b>",
+        font={"color": colour},
+        bgcolor="white",
+        x=1.0,
+        y=0.06,
+        xref="x domain",
+        yref="y domain",
+        xanchor="right",
+        showarrow=False,
+        row=1,
+        col=column,
+    )
+
+
+def drawn() -> dict[str, go.Figure]:
+    """Run the page Visualization, and return its figures by the function that drew them."""
+    text, before = PAGE.read_text(encoding="utf-8"), Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            runs = list(blocks.run(PAGE.name, text))
+        finally:
+            os.chdir(before)
+    figures: dict[str, go.Figure] = {}
+    for run in runs:
+        if isinstance(run.value, go.Figure):
+            figures.setdefault(_function(run.block.code), run.value)
+    return figures
+
+
+def _function(code: str) -> str:
+    """Return the name of the function that the last line of a block calls."""
+    last = ast.parse(code).body[-1]
+    assert isinstance(last, ast.Expr)
+    assert isinstance(last.value, ast.Call)
+    return ast.unparse(last.value.func)
+
+
+def main() -> None:
+    """Draw the pictures that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="such as fronts or plot_front")
+    names = parser.parse_args().names
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    PICTURES.mkdir(exist_ok=True)
+    if not names or "fronts" in names:
+        figure = side_by_side({device: searched(device) for device in DEVICES})
+        figure.write_image(PICTURES / "fronts.png", width=1200, height=430, scale=1.5)
+    if names != ["fronts"]:
+        for name, figure in drawn().items():
+            if not names or name in names:
+                figure.write_image(PICTURES / f"{name}.png", width=900, height=560)
+
+
+if __name__ == "__main__":
+    main()
