@@ -15,7 +15,14 @@ from optuna_ofa.fronts import Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, Kind, Metric
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._pareto_front import across_and_up, along_line, bars, hover_words
-from optuna_ofa.visualization._style import BELOW, colour, finish, hovering, symbol
+from optuna_ofa.visualization._style import (
+    BELOW,
+    colour,
+    finish,
+    hovering,
+    keep_long_bars_out,
+    symbol,
+)
 
 
 class FrontsInfo(NamedTuple):
@@ -78,8 +85,10 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     info = fronts_info(fronts, kind=kind)
     kinds = sorted(set(info.kinds.values()))
     n = len(info.fronts)
+    figure = go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)])
+    keep_long_bars_out(figure)
     return finish(
-        go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)]),
+        figure,
         f"{n} Pareto front{'s' * (n > 1)}",
         origin_words(
             devices_of(p for front in info.fronts.values() for p in front), info.moments.values()

@@ -15,7 +15,15 @@ from optuna_ofa.fronts import KINDS, Findings, FrontPoint, limit_words, referenc
 from optuna_ofa.problem import Kind, Metric, preferred
 from optuna_ofa.visualization._front_info import FrontInfo, front_info
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
-from optuna_ofa.visualization._style import BELOW, GREY, PALETTE, error_bars, finish, hovering
+from optuna_ofa.visualization._style import (
+    BELOW,
+    GREY,
+    PALETTE,
+    error_bars,
+    finish,
+    hovering,
+    keep_long_bars_out,
+)
 
 _AROUND_3D = {"l": 0, "r": 0, "b": 40}
 _MAX_BARS = 40  # more of them hide the points
@@ -82,6 +90,7 @@ def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
     x, y = across_and_up(infos[0].front.metrics)
     figure = go.Figure([*(_others(i, x, y) for i in infos), *(_front(i, x, y) for i in infos)])
     figure.update_layout(xaxis_title=_axis(infos, x), yaxis_title=_axis(infos, y))
+    keep_long_bars_out(figure)
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
         if metric in infos[0].constraints:
             bound = infos[0].constraints[metric]

@@ -80,6 +80,20 @@ def value_range(
     return low - span / 2, high + span / 2
 
 
+def keep_long_bars_out(figure: go.Figure) -> None:
+    """Keep the axes of a drawing of points at the values where an error bar is far longer."""
+    for axis, update in (("x", figure.update_xaxes), ("y", figure.update_yaxes)):
+        values, lengths = [], []
+        for trace in figure.data:
+            points = np.asarray(trace[axis], dtype=float)
+            std = trace[f"error_{axis}"].array
+            values.append(points)
+            lengths.append(np.full_like(points, np.nan) if std is None else np.asarray(std, float))
+        kept = value_range(np.concatenate(values), np.concatenate(lengths))
+        if kept is not None:
+            update(range=kept)
+
+
 def finish(figure: go.Figure, title: str, *notes: str, **layout: Any) -> go.Figure:
     """Give a figure its title, smaller lines below it, and the rest of its layout.
 

@@ -21,7 +21,7 @@ from optuna_ofa.visualization._style import (
     error_bars,
     finish,
     hovering,
-    value_range,
+    keep_long_bars_out,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def plot_verification(
     )
     figure.update_xaxes(title=_axis(across, [x for x, _ in info.sources]))
     figure.update_yaxes(title=_axis(up, [y for _, y in info.sources]))
-    _keep_long_bars_out(figure, info)
+    keep_long_bars_out(figure)
     n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
     errors = [
@@ -146,17 +146,6 @@ def plot_verification(
         origin_words(devices_of(verification.front)),
         legend=BELOW,
     )
-
-
-def _keep_long_bars_out(figure: go.Figure, info: VerificationInfo) -> None:
-    """Keep the axes at the values where an error bar would press them together."""
-    nothing = np.full_like(info.predicted, np.nan)
-    values = np.concatenate([info.predicted, info.measured, info.front])
-    std = np.concatenate([nothing, info.std, np.full_like(info.front, np.nan)])
-    for j, axis in enumerate((figure.update_xaxes, figure.update_yaxes)):
-        kept = value_range(values[:, j], std[:, j])
-        if kept is not None:
-            axis(range=kept)
 
 
 def _joints(info: VerificationInfo) -> go.Scatter:

@@ -25,9 +25,10 @@ _OF_THE_DEVICE = ("processor", "platform", "runtime", "versions", "settings", "c
 
 def facts_of(predictor: Predictor) -> dict[str, Any]:
     """Return what a predictor and the table that it has say of themselves (JSON)."""
-    table = getattr(predictor, "table", None)
-    facts = dict(getattr(table, "metadata", None) or {})
-    facts.update(getattr(predictor, "metadata", None) or {})
+    sources = (getattr(predictor, "table", None), predictor)
+    facts: dict[str, Any] = {}
+    for metadata in (getattr(source, "metadata", None) for source in sources):
+        facts |= metadata if isinstance(metadata, Mapping) else {}
     errors = getattr(predictor, "heldout_mape", None)
     return {**facts, "heldout_mape": errors} if errors else facts
 

@@ -18,6 +18,7 @@ from optuna_ofa.predictors import (
     LatencyPredictor,
     NetworkLatencyPredictor,
     Predictor,
+    facts_of,
     fit_correction,
     recalibrated,
 )
@@ -189,3 +190,9 @@ def test_predictions_that_are_no_latencies_are_refused() -> None:
     matrix = SPACE.sample(3, seed=0)
     with pytest.raises(InvalidArgumentError, match="predicts 0 or less"):
         recalibrated(Own(0.0), matrix, np.ones(3), setup=SETUP)
+
+
+def test_metadata_that_are_no_mapping_say_nothing() -> None:
+    own = Own()
+    own.metadata = "of my phone"  # type: ignore[attr-defined]
+    assert facts_of(own) == {}
