@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly
 from optuna_ofa.predictors import LatencyTable
-from optuna_ofa.problem import Kind
+from optuna_ofa.problem import Kind, Metric
 from optuna_ofa.visualization import (
+    across_and_up,
     plot_accuracy_macs,
     plot_architecture,
     plot_choices,
@@ -78,8 +79,7 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
         yield Section(
             "fronts",
             "What each study can reach",
-            "Each line is the front of one study: the best accuracy at every cost. A line further "
-            "up and to the left is better.",
+            _fronts_caption(shown),
             plot_fronts(snapshots, kind=kind),
         )
     if n in (2, 3):
@@ -92,6 +92,20 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
                 "points are the others; bars are standard deviations.",
                 plot_front(found),
             )
+
+
+def _metrics(shown: Shown) -> dict[str, Metric]:
+    return next(iter(_snapshots(shown).values())).problem.objective_metrics
+
+
+def _fronts_caption(shown: Shown) -> str:
+    metrics = _metrics(shown)
+    across, up = (metrics[name] for name in across_and_up(metrics))
+    where = f"{'up' if up.maximize else 'down'} and to the {'right' if across.maximize else 'left'}"
+    return (
+        f"Each line is the front of one study: the best {up.title.lower()} at every "
+        f"{across.title.lower()}. A line further {where} is better."
+    )
 
 
 def _each(shown: Shown) -> Iterator[tuple[str, str, Snapshot, Picks]]:
@@ -129,12 +143,14 @@ def _first(point: FrontPoint) -> str:
 
 
 def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
+    metrics = _metrics(shown)
+    by = metrics[cost_metric(metrics) or next(iter(metrics))].title.lower()
     for suffix, of, found, _ in _each(shown):
         yield Section(
             f"choices{suffix}",
             f"What the best subnets{of} have in common",
-            "From the cheapest subnets of the front on the left to the most expensive on the "
-            "right: how often each kernel, depth and expand ratio is chosen.",
+            f"From the lowest {by} of the front on the left to the highest on the right: how "
+            f"often each kernel, depth and expand ratio is chosen.",
             plot_choices(found.front(kind=kind)),
         )
 
@@ -154,7 +170,7 @@ def _layers(shown: Shown) -> Iterator[Section]:
 
 
 def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
-    metrics = next(iter(_snapshots(shown).values())).problem.objective_metrics
+    metrics = _metrics(shown)
     if "top1" in metrics and cost_metric(metrics) not in (None, "n_macs"):
         yield Section(
             "accuracy-macs",

@@ -14,7 +14,13 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, Kind, Metric
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
-from optuna_ofa.visualization._pareto_front import across_and_up, along_line, bars, hover_words
+from optuna_ofa.visualization._pareto_front import (
+    across_and_up,
+    along_line,
+    bars,
+    hover_words,
+    steps_of,
+)
 from optuna_ofa.visualization._style import (
     BELOW,
     colour,
@@ -112,7 +118,7 @@ def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
         y=[p.values[info.up] for p in points],
         mode="lines+markers",
         name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
-        line={"color": colour(i), "width": 1, "shape": "hv"},
+        line={"color": colour(i), "width": 1, "shape": steps_of(info.metrics[info.across])},
         marker={"color": colour(i), "size": 6 if n <= 100 else 3, "symbol": symbol(i)},
         error_x=bars(points, info.across, barred),
         error_y=bars(points, info.up, barred),

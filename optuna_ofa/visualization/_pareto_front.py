@@ -86,6 +86,11 @@ def across_and_up(metrics: Mapping[str, Metric]) -> tuple[str, str]:
     return (preferred(metrics)[-1], preferred(metrics)[0]) if metrics[x].maximize else (x, y)
 
 
+def steps_of(across: Metric) -> str:
+    """Return plotly's shape of a front's line, which is at the best value within each limit."""
+    return "vh" if across.maximize else "hv"
+
+
 def _draw_2d(infos: Sequence[FrontInfo]) -> go.Figure:
     x, y = across_and_up(infos[0].front.metrics)
     figure = go.Figure([*(_others(i, x, y) for i in infos), *(_front(i, x, y) for i in infos)])
@@ -129,7 +134,7 @@ def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
         y=[p.values[y] for p in points],
         mode="markers+lines",
         name=f"Pareto front ({info.kind}{thinned})",
-        line={"color": colour, "width": 1, "shape": "hv"},
+        line={"color": colour, "width": 1, "shape": steps_of(info.metrics[x])},
         marker={"color": colour, "size": size, "symbol": _SYMBOLS[info.kind]},
         error_x=bars(points, x, barred),
         error_y=bars(points, y, barred),

@@ -13,7 +13,7 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import MEASURED, PREDICTED, Metric, significant
 from optuna_ofa.visualization._origin import devices_of, origin_words
-from optuna_ofa.visualization._pareto_front import across_and_up
+from optuna_ofa.visualization._pareto_front import across_and_up, steps_of
 from optuna_ofa.visualization._style import (
     BELOW,
     GREY,
@@ -42,6 +42,7 @@ class VerificationInfo(NamedTuple):
         measured: ``(n, 2)`` measurements, or what stands for them.
         std: ``(n, 2)`` their standard deviations, NaN where they are not known.
         overestimated: ``(n,)`` which are worse than the 90 % interval of a prediction.
+        steps: Plotly's shape of the line of the front.
         front: ``(m, 2)`` the front of all measured subnets of the study, ascending.
         words: Of each subnet, for hovering.
     """
@@ -53,6 +54,7 @@ class VerificationInfo(NamedTuple):
     measured: NDArray[np.float64]
     std: NDArray[np.float64]
     overestimated: NDArray[np.bool_]
+    steps: str
     front: NDArray[np.float64]
     words: tuple[str, ...]
 
@@ -80,6 +82,7 @@ def verification_info(
         np.array([[{**p.predicted, **p.measured}[m] for m in axes] for p in points]),
         np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
         np.array([p in verification.overestimated for p in points], dtype=bool),
+        steps_of(verification.front.metrics[axes[0]]),
         np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
         tuple(_words(p, named, verification.units) for p in points),
     )
@@ -167,7 +170,7 @@ def _front(info: VerificationInfo) -> go.Scatter:
         y=info.front[:, 1],
         mode="lines",
         name=f"measured front ({len(info.front)} subnets)",
-        line={"color": _MEASURED, "width": 1, "shape": "hv"},
+        line={"color": _MEASURED, "width": 1, "shape": info.steps},
         **hovering(None),
     )
 

@@ -1,0 +1,114 @@
+"""Search for accuracy and energy: a metric of one's own.
+
+Energy is predicted by a simple model of an image's passage: so much for each multiply-add, so much
+for each byte that is read or written, and what the device draws while it computes. The constants
+are those of a 45 nm process (M. Horowitz, "Computing's energy problem", ISSCC 2014, figure 1.1.9)
+and a static power; put those of your device in their place, or a function that reads your own
+table. Two points of the front are then measured where the processor has an energy counter that
+this user may read (Intel and AMD under Linux; often for root only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import optuna
+import torch
+from numpy.typing import NDArray
+
+import optuna_ofa
+from optuna_ofa import Metric, SearchSpace, Subnet, Supernet
+from optuna_ofa.data import packaged_supernet
+from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.space import Matrix
+
+PJ_PER_MAC = 4.6  # float32: a multiplication of 3.7 and an addition of 0.9
+PJ_PER_BYTE = 160.0  # 640 for 32 bits from DRAM
+STATIC_WATTS = 0.5
+LIMIT_MJ = 2.0
+COUNTER = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
+SECONDS = 1.0  # of each measurement
+
+
+class EnergyModel:
+    """Millijoule for an image, of a batch of genotypes.
+
+    Args:
+        space: The subnets.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._macs = CostPredictor("n_macs", space)
+        self._moved_mb = CostPredictor("moved_mb", space)
+        self._latency_ms = optuna_ofa.study(space).problem.predictors["latency_ms"]
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return ``(n,)`` numbers."""
+        picojoule = PJ_PER_MAC * self._macs.predict(matrix)
+        picojoule += PJ_PER_BYTE * 1e6 * self._moved_mb.predict(matrix)
+        return 1e-9 * picojoule + STATIC_WATTS * self._latency_ms.predict(matrix)
+
+
+def energy_meter(supernet: Supernet, counter: Path) -> Callable[[Subnet], float]:
+    """Return a function that measures a subnet: the counter's increase by image, less idle."""
+
+    def passed(call: Callable[[], object]) -> tuple[float, int]:
+        before, start, n = int(counter.read_text()), time.perf_counter(), 0
+        while time.perf_counter() - start < SECONDS:
+            call()
+            n += 1
+        return 1e-3 * (int(counter.read_text()) - before), n
+
+    def measure(subnet: Subnet) -> float:
+        net = supernet.extract(subnet).eval()
+        image = torch.zeros(1, 1, subnet.resolution, subnet.resolution)
+        idle, _ = passed(lambda: time.sleep(0.01))
+        with torch.inference_mode():
+            busy, n = passed(lambda: net(image))
+        return (busy - idle) / n
+
+    return measure
+
+
+def main() -> None:
+    """Search, print the best subnets of some energies, and measure two where that is possible."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--evaluations", type=int, default=2000)
+    parser.add_argument("--counter", type=Path, default=COUNTER, help="file in microjoule")
+    parser.add_argument("--folder", type=Path, default=Path("."), help="of the report")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    supernet = packaged_supernet()
+    space = SearchSpace(supernet.family)
+    energy = Metric("energy_mj", unit="mJ", direction="minimize", predictor=EnergyModel(space))
+    study = optuna_ofa.study(
+        space,
+        predictors=[energy],
+        objectives=["top1", "energy_mj"],
+        constraints={"energy_mj": LIMIT_MJ},
+        seed=0,
+    )
+    study.search(arguments.evaluations)
+    front = study.front()
+    cheapest, largest = front[0].values["energy_mj"], front[-1].values["energy_mj"]
+    for limit in np.linspace(cheapest, largest, 4)[1:]:
+        print(f"within {limit:.2f} mJ: {front.best(energy_mj=limit)}")
+    print(f"knee: {front.knee()}")
+    print(f"report: {study.report(arguments.folder / 'energy.html')}")
+
+    try:
+        arguments.counter.read_text()
+    except OSError as error:
+        print(f"nothing is measured: {error}")
+        return
+    measure = energy_meter(supernet, arguments.counter)
+    print(study.verify({"energy_mj": measure}, points=2))
+
+
+if __name__ == "__main__":
+    main()
