@@ -107,6 +107,20 @@ def test_fleet_prices_each_pick_on_all_and_goes_on(
     assert run("fleet.py", *arguments) == first  # nothing was searched again
 
 
+def test_energy_is_searched_reported_and_measured(run: Run, tmp_path: Path) -> None:
+    counter = tmp_path / "energy_uj"
+    arguments = ("--evaluations", 300, "--folder", tmp_path, "--counter", counter)
+    out = run("energy.py", *arguments)
+    limits = [float(x) for x in re.findall(r"within ([\d.]+) mJ", out)]
+    found = [float(x) for x in re.findall(r"within .* energy_mj ([\d.]+) mJ \(predicted\)", out)]
+    assert len(limits) == 3
+    assert all(value <= limit + 0.005 for value, limit in zip(found, limits, strict=True))
+    assert "Energy (mJ)" in (tmp_path / "energy.html").read_text(encoding="utf-8")
+    assert "nothing is measured" in out
+    counter.write_text("7\n")
+    assert "2 subnets measured" in run("energy.py", *arguments)
+
+
 def test_compare_runtimes_prices_each_pick_on_the_others(run: Run) -> None:
     out = run("compare_runtimes.py", "--evaluations", 400)
     n = len(table_names(get_family("ofa_mbv3_w1.0")))
