@@ -28,17 +28,20 @@ ORDER = (
     "hypervolume-time",
 )
 _PICTURE = '[id^="user-defined-plot:"]'
-_TILES = f".MuiGrid-container:has({_PICTURE})"
+# Child by child: a browser would look for a descendant again with each of the 20,000 elements that
+# the pictures add, which took longer than to draw them.
+_IN_TILE = "> .MuiCard-root > .MuiCardContent-root >"
+_TILES = f".MuiGrid-container:has(> .MuiGrid-root {_IN_TILE} {_PICTURE})"
 _LIST = ".MuiBox-root:has(> .MuiList-root > .MuiListSubheader-root)"
 _STYLE = f"""
 main {{ min-width: 0; }}
 main .MuiBox-root, main .MuiTypography-body1 {{ white-space: normal; }}
 main p, main code, main li {{ overflow-wrap: anywhere; }}
-main {_LIST} * {{ overflow-wrap: normal; }}
+main {_LIST} :is(p, code, li) {{ overflow-wrap: normal; }}
 main table:not(.MuiTable-root) {{
   display: block; overflow-x: auto; overflow-wrap: normal; white-space: nowrap; }}
 {_TILES} {{ order: -1; }}
-{_TILES} > .MuiGrid-root:has({_PICTURE}) {{ order: -1; }}
+{_TILES} > .MuiGrid-root:has({_IN_TILE} {_PICTURE}) {{ order: -1; }}
 @media (max-width: 900px) {{
   {_TILES} > .MuiGrid-root {{ flex-basis: 100%; max-width: 100%; }}
   main {_LIST} {{ display: none; }}
@@ -49,7 +52,7 @@ main table:not(.MuiTable-root) {{
 def style() -> str:
     """Return the style sheet: our pictures first, in order, and pages as wide as the window."""
     tiles = [
-        f'{_TILES} > .MuiGrid-root:has([id="user-defined-plot:{name}"]) '
+        f'{_TILES} > .MuiGrid-root:has({_IN_TILE} [id="user-defined-plot:{name}"]) '
         f"{{ order: {i - len(ORDER) - 1}; }}"
         for i, name in enumerate(ORDER)
     ]
