@@ -38,6 +38,13 @@ def test_costs_are_positive(metric: str) -> None:
     assert plausible(metric, values).tolist() == [False, False, True, True, True, False]
 
 
+def test_metrics_of_the_users_own_are_finite() -> None:
+    values = [-3, 0, 1e12, np.nan, np.inf]
+    assert plausible("energy_mj", values).tolist() == [True, True, True, True, False]
+    with pytest.raises(InvalidArgumentError, match="`a` must be finite, but got energy_mj inf"):
+        require_plausible("energy_mj", [np.inf], "`a`")
+
+
 def test_the_first_wrong_value_is_named() -> None:
     with pytest.raises(
         InvalidArgumentError, match=r"^`a` must be positive, but got latency_ms -3 \(2 of 4\)\.$"

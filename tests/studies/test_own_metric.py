@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import optuna_ofa
 from optuna_ofa import Metric, SearchSpace, Subnet, SubnetStudy
+from optuna_ofa.deployment import KnownValue, figures_of, value_in_words
 from optuna_ofa.exceptions import (
     EmptyFrontError,
     InfeasibleConstraintError,
@@ -295,3 +296,52 @@ def test_batches_are_chosen_on_own_predictors(learn: bool) -> None:
     (one,) = study.ask_batch(1)
     factor = 0.9 if learn else 1.0
     assert one.predicted["throughput"] == pytest.approx(factor * throughput_of(one.subnet))
+
+
+def test_what_a_front_gives_has_own_metrics(tmp_path: Path) -> None:
+    front = make_study("top1", "throughput").front()
+    assert front[0].throughput == front[0].values["throughput"]
+    assert front.hypervolume({"top1": 60, "throughput": 10}) > 0
+    front.to_csv(tmp_path / "front.csv")
+    head, *rows = (tmp_path / "front.csv").read_text(encoding="utf-8").splitlines()
+    assert "throughput" in head.split(",")
+    assert len(rows) == len(front)
+
+
+def test_lines_of_maximised_metrics_step_down_before_they_go_on() -> None:
+    throughput, energy = make_study("top1", "throughput"), make_study("top1", "energy_mj")
+    shapes = [study.plot_front().data[-1].line.shape for study in (throughput, energy)]
+    assert shapes == ["vh", "hv"]
+
+
+def test_values_beside_an_export_have_units() -> None:
+    point = make_study("top1", "energy_mj").front()[0]
+    figures = figures_of(point, device="meter")
+    assert [(of.metric, of.unit, of.device) for of in figures] == [
+        ("top1", "%", None),
+        ("energy_mj", "mJ", "meter"),
+    ]
+    assert value_in_words(figures[1].to_dict()).endswith(" mJ")
+    with pytest.raises(InvalidArgumentError, match="`metric` must be one of top1"):
+        KnownValue("energy_mj", 1.0, "measured")
+
+
+def test_a_fleet_has_own_metrics_by_device(tmp_path: Path) -> None:
+    twice = Metric(
+        "energy_mj", unit="mJ", direction="minimize", predictor=lambda m: 2 * energy_of(m)
+    )
+    given: dict[str, Any] = {
+        "hardware": {"a": "x", "b": "y"},
+        "accuracy": accuracy_of,
+        "objectives": ["top1", "energy_mj"],
+        "seed": 0,
+    }
+    fleet = optuna_ofa.fleet(SPACE, predictors={"a": [ENERGY], "b": [twice]}, **given)
+    fleet.search(40)
+    for device, factor in (("a", 1), ("b", 2)):
+        point = fleet[device].front()[0]
+        expected = factor * energy_of(SPACE.to_matrix([point.subnet]))[0]
+        assert point.values["energy_mj"] == pytest.approx(expected)
+    assert fleet.report(tmp_path / "a.html").is_file()
+    with pytest.raises(InvalidArgumentError, match="`predictors` must be of the devices a, b, but"):
+        optuna_ofa.fleet(SPACE, predictors={"a": [ENERGY]}, **given)

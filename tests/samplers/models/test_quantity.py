@@ -107,3 +107,16 @@ def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace)
     assert learner._logs is first
     learner.fit(rows, depths(rows), seed=0)
     assert learner._logs is not first
+
+
+def test_a_prior_of_one_value_says_nothing_of_its_slope(space: SearchSpace) -> None:
+    matrix = space.sample(400, seed=0)
+    prior = CostPredictor("n_macs", space).predict(matrix) > 2e8
+    alike = matrix[prior][:12]
+
+    def steps(rows: Matrix) -> np.ndarray:  # 1000 / 1.1 twice, up to rounding
+        small = CostPredictor("n_macs", space).predict(rows) <= 2e8
+        return np.where(small, 100.0, 1000 / 1.1)
+
+    model = learnt(space, np.full(len(alike), 0.9 * 1000 / 1.1), alike, prior=steps)
+    assert model.mean(matrix) == pytest.approx(0.9 * steps(matrix))
