@@ -7,12 +7,15 @@ import logging
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
 import optuna_ofa
+from optuna_ofa.commands import main
+from optuna_ofa.dashboard import publish_view
 from optuna_ofa.data import packaged_supernet
 from optuna_ofa.exceptions import OptunaOFAError
 from optuna_ofa.measurements import MeasurementTable, read_measurements
@@ -137,7 +140,10 @@ STUDY.search(5)
 DOORS: dict[str, Callable[[str], object]] = {
     "storage": open_storage,
     "study": study,
-    "fleet": lambda url: optuna_ofa.fleet(SPACE, hardware=["cpu-torch"], storage=url, name="f"),
+    "fleet": lambda url: optuna_ofa.fleet(
+        SPACE, hardware=["cpu-onnxruntime"], storage=url, study_name="f"
+    ),
+    "load_study": lambda url: optuna_ofa.load_study(storage=url, study_name="a"),
     "publish_view": lambda url: publish_view(STUDY, url),
     "measure": lambda url: optuna_ofa.measure(SPACE, SPACE.sample(1, seed=0), storage=url),
     "table": lambda url: MeasurementTable(url, FAMILY, {}),
@@ -187,19 +193,86 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-@pytest.mark.parametrize("url", urls())
+def doors_of(i: int) -> list[str]:
+    """Two doors and a third of the others for each URL, so that each kind of URL tries all."""
+    first, second, *others = DOORS
+    return [first, second, *others[i % 3 :: 3]]
+
+
+@pytest.mark.parametrize(("i", "url"), enumerate(urls()), ids=[repr(url) for url in urls()])
 def test_a_secret_is_in_nothing_that_is_said(
-    url: str, logged: io.StringIO, capfd: pytest.CaptureFixture[str]
+    i: int, url: str, logged: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name, door in DOORS.items():
+    for name in doors_of(i):
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            error = refused(door, url)
+            error = refused(DOORS[name], url)
         said = [str(warning.message) for warning in warned]
         said += [f"{e} {e!r} {vars(e)}" for e in chain(error)]
-        # the first line of each frame may be this file's, which has the places but no secret
         said += traceback.format_exception(error) if error else []
         said += capfd.readouterr()
         for text in said:
             assert hidden(text), (name, text)
     assert hidden(logged.getvalue())
+
+
+OWN = ["--supernet", "ofa_mbv3_fashion"]
+COMMANDS = [
+    ["search", *OWN, "--n", "5"],
+    ["front"],
+    ["verify", "--points", "2"],
+    ["report", "page.html"],
+    ["publish"],
+    ["dashboard", "--port", "0"],
+    ["studies"],
+    ["measure", *OWN, "--n", "1"],
+    ["compare", *OWN, "--table", "cpu-onnxruntime"],
+    ["export", "a.onnx", "--format", "onnx", "--weights", "none", "--calibration", "none"],
+]
+
+
+@pytest.mark.parametrize(("i", "url"), enumerate(urls()), ids=[repr(url) for url in urls()])
+def test_no_command_prints_it(
+    i: int,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: io.StringIO,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = COMMANDS[i % len(COMMANDS)]
+    if url.startswith("sqlite:") and command[0] == "dashboard":
+        command = ["studies"]  # a URL that can be opened would be served
+    ways = [["--storage", url], [f"--storage={url}", "--json"], [url], ["--study", "a", "--", url]]
+    for way in ways[: 2 + 2 * (i % 5 == 0)]:
+        try:
+            code = main([*command, *way])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        assert code in (0, 1, 2)
+        for text in (*capfd.readouterr(), logged.getvalue()):
+            assert hidden(text), (command, text)
+
+
+def test_a_storage_that_works_has_its_secret_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite passes over words of a URI that it does not know."""
+    url = f"sqlite:///file:{tmp_path}/a.db?uri=true&mode=rwc&token={SECRET}"
+    view = f"sqlite:///file:{tmp_path}/view.db?uri=true&mode=rwc&token={SECRET}"
+    named = ["--storage", url, "--json"]
+    page = str(tmp_path / "page.html")
+    subnet_study = optuna_ofa.study(SPACE, storage=url, study_name="own")
+    subnet_study.search(30)
+    published = publish_view(subnet_study, view)
+    commands = (["search", *OWN, "--n", "30"], ["front"], ["report", page], ["studies"])
+    for command in commands:
+        study_name = [] if command == ["studies"] else ["--study", "own"]
+        assert main([*command, *study_name, *named]) == 0
+    said = [*capsys.readouterr(), repr(subnet_study), repr(published), repr(subnet_study.front())]
+    for text in said:
+        assert hidden(text), text
+    for file in tmp_path.iterdir():
+        assert SECRET.encode() not in file.read_bytes(), file
+    assert (tmp_path / "a.db").exists()

@@ -15,6 +15,10 @@ from optuna_ofa.exceptions import InvalidArgumentError
 USAGE = 2  # exit code of wrong arguments
 
 
+# words of a message that may be the URL of a storage, without the punctuation after them
+_URL = re.compile(r"\S*(?:://|@)\S*?(?=[?.,;)'\"]*(?:\s|$))")
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and what may have been meant."""
 
@@ -27,6 +31,8 @@ class Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and not self._is_top:
             flag = unknown[0].split("=")[0]
+            if not flag.startswith("-") and ":" in flag:  # the URL of a storage
+                flag = shown_url(unknown[0])
             self.error(f"{flag}: unknown{_end(flag, self.flags())}")
         return found, unknown
 
@@ -40,7 +46,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line, and end with the exit code of wrong arguments."""
-        sys.stderr.write(f"error: {_reworded(message)} ({self.prog} --help)\n")
+        text = _URL.sub(lambda found: shown_url(found[0]), _reworded(message))
+        sys.stderr.write(f"error: {text} ({self.prog} --help)\n")
         sys.exit(USAGE)
 
 
@@ -92,7 +99,7 @@ def storage(text: str) -> str:
         argparse.ArgumentTypeError: If it is none, such as the path of a file.
     """
     if "://" not in text:
-        meant = shown_url(f"sqlite:///{text or 'nas.db'}")
+        meant = f"sqlite:///{text if text and shown_url(text) == text else 'nas.db'}"
         raise argparse.ArgumentTypeError(
             f"must be a URL, but got {shown_storage(text)}; did you mean {meant}?"
         )
