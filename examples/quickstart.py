@@ -62,7 +62,7 @@ def say_how_to_go_on(table: LatencyTable) -> None:
     noise = " --max-spread 1" * (table.metadata["noise_percent"] > BUSY_PERCENT)
     print("\nTo go on, a profile of this machine for the large supernet, its front, and a report:")
     print(f"  {PROGRAM} profile --supernet {FAMILY} --runtime torch{noise} --out {file}")
-    print(f"  {PROGRAM} search --supernet {FAMILY} --hardware {file} --n {N_TRIALS} {storage}")
+    print(f"  {PROGRAM} search --supernet {FAMILY} --hardware {file} --until {N_TRIALS} {storage}")
     print(f"  {PROGRAM} report {FOLDER / 'report.html'} {storage}")
 
 
