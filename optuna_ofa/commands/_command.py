@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 Arguments = dict[str, Any]
@@ -19,6 +20,15 @@ class Output(NamedTuple):
 
     text: str
     data: dict[str, Any]
+
+
+def load(*rooms: str) -> None:
+    """Import rooms of the package that take seconds, and say so on a terminal."""
+    from optuna_ofa._progress import stage
+
+    with stage("starting"):
+        for room in rooms:
+            import_module(f"optuna_ofa.{room}")
 
 
 def _nothing_kept(arguments: Arguments) -> str:

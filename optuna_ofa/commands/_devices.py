@@ -14,7 +14,7 @@ from optuna_ofa.commands._arguments import (
     family_from,
     measurement_settings,
 )
-from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._command import Arguments, Command, Output, load
 from optuna_ofa.commands._parser import number
 from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
@@ -32,6 +32,7 @@ def _add_measure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_measure(arguments: Arguments) -> Output:
+    load("profiling")
     from optuna_ofa.problem import METRICS
     from optuna_ofa.profiling import measure
 
@@ -100,11 +101,13 @@ def _add_out(parser: argparse.ArgumentParser) -> None:
 
 def _run_profile(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _places
-    from optuna_ofa.profiling import profile
 
     out = arguments["out"]
     _places.require_file(out, "out", _TABLES)
     _places.require_folder(arguments["folder"], "folder")
+    load("profiling")
+    from optuna_ofa.profiling import profile
+
     table = profile(
         family_from(arguments),
         measurement_settings(arguments),
@@ -156,9 +159,11 @@ def _run_compare(arguments: Arguments) -> Output:
     from optuna_ofa.data import find_hardware, predictor_on
     from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.predictors import facts_of
-    from optuna_ofa.profiling import is_of_device, latency_report, measure
 
     require_recalibrate(arguments, "n")
+    load("profiling")
+    from optuna_ofa.profiling import is_of_device, latency_report, measure
+
     if arguments["n"] < _LEAST:
         raise InvalidArgumentError(f"`n` must be {_LEAST} or more, but got {arguments['n']!r}.")
     space, matrix = _sample(arguments, "table")
@@ -208,9 +213,11 @@ def _add_graphs(parser: argparse.ArgumentParser) -> None:
 
 def _run_graphs(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _places
-    from optuna_ofa.profiling import export_profile
 
     _places.require_folder(arguments["folder"], "folder")
+    load("profiling")
+    from optuna_ofa.profiling import export_profile
+
     folder = arguments["folder"]
     export_profile(
         family_from(arguments),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import DEFAULT_STORAGE, add_kind, add_study, add_within
-from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._command import Arguments, Command, Output, load
 from optuna_ofa.commands._parser import limits, whole
 
 if TYPE_CHECKING:
@@ -50,23 +50,28 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: Arguments) -> Output:
+    from optuna_ofa._progress import stage
     from optuna_ofa.commands import _places
+
+    _places.require_export(arguments["out"], arguments["format"])
+    load("deployment")
     from optuna_ofa.deployment import export
     from optuna_ofa.supernet import load_supernet
 
-    _places.require_export(arguments["out"], arguments["format"])
     subnet, figures = _chosen(arguments)
-    supernet = load_supernet(subnet.family, weights=arguments["weights"])
-    metadata = export(
-        supernet,
-        subnet,
-        arguments["out"],
-        format=arguments["format"],
-        calibration=_images(arguments["calibration"]),
-        batch=arguments["batch"] or None,
-        opset=arguments["opset"],
-        figures=figures,
-    )
+    with stage("loading the weights"):
+        supernet = load_supernet(subnet.family, weights=arguments["weights"])
+    with stage(f"writing {arguments['out']}"):
+        metadata = export(
+            supernet,
+            subnet,
+            arguments["out"],
+            format=arguments["format"],
+            calibration=_images(arguments["calibration"]),
+            batch=arguments["batch"] or None,
+            opset=arguments["opset"],
+            figures=figures,
+        )
     known = "".join(
         f"\n  {_words(figure)}" for figure in (*metadata["figures"], *metadata["figures_of_others"])
     )

@@ -113,5 +113,7 @@ def _printed(output: Output, *, as_json: bool) -> str:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Print a warning on one line, without its line of code."""
-    sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
+    """Print a warning on one line, above the progress bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -95,11 +95,13 @@ def _require_browser(ending: str) -> None:
 
 def save(figure: go.Figure, path: str) -> None:
     """Save a picture as a page or an image, at a path that `require_picture` has passed."""
+    from optuna_ofa._progress import stage
     from optuna_ofa._writing import write_whole
 
     place = Path(path)
-    if place.suffix == ".html":
-        content = figure.to_html().encode()
-    else:
-        content = figure.to_image(place.suffix[1:], width=1000, height=650, scale=2)
-    write_whole({place: content})
+    with stage(f"drawing {path}"):
+        if place.suffix == ".html":
+            content = figure.to_html().encode()
+        else:
+            content = figure.to_image(place.suffix[1:], width=1000, height=650, scale=2)
+        write_whole({place: content})

@@ -7,7 +7,7 @@ import contextlib
 import sys
 
 from optuna_ofa.commands._arguments import add_limits, add_storage, add_study
-from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._command import Arguments, Command, Output, load
 from optuna_ofa.commands._parser import storage, whole
 
 _VIEW = "sqlite:///optuna_ofa.view.db"
@@ -27,18 +27,22 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_publish(arguments: Arguments) -> Output:
+    from optuna_ofa._progress import stage
     from optuna_ofa._urls import shown_url
     from optuna_ofa.commands import _studies
-    from optuna_ofa.dashboard import publish_view
 
     study = _studies.open_study(arguments)
+    load("dashboard")
+    from optuna_ofa.dashboard import publish_view
+
     into = arguments["into"]
     options = {"limits": arguments["limits"], "kind": arguments["kind"]}
-    if into == arguments["storage"]:
-        study.publish(**options)
-        shown = study
-    else:
-        shown = publish_view(study, into, **options)
+    with stage("drawing the pictures"):
+        if into == arguments["storage"]:
+            study.publish(**options)
+            shown = study
+        else:
+            shown = publish_view(study, into, **options)
     command = f"optuna-ofa dashboard --storage {shown_url(into)}"
     url = address(shown.store.study_id)
     n = len(shown.get_trials(deepcopy=False))
@@ -87,6 +91,8 @@ def _run_dashboard(arguments: Arguments) -> Output:
     from optuna.artifacts import FileSystemArtifactStore
 
     from optuna_ofa.commands._studies import quiet_optuna
+
+    load("dashboard")
     from optuna_ofa.dashboard import dashboard_app, dashboard_server
     from optuna_ofa.storage import open_existing
 

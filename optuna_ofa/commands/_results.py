@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from optuna_ofa.commands._arguments import add_kind, add_limits, add_plot, add_study, add_within
-from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._command import Arguments, Command, Output, load
 from optuna_ofa.commands._parser import limits, whole
 
 _N_POINTS = 10
@@ -68,15 +68,19 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_report(arguments: Arguments) -> Output:
+    from optuna_ofa._progress import stage
     from optuna_ofa.commands import _places, _studies
 
     _places.require_file(arguments["out"], "out", (".html", ".htm"))
-    path = _studies.open_study(arguments).report(
-        arguments["out"],
-        limits=arguments["limits"],
-        kind=arguments["kind"],
-        title=arguments["title"],
-    )
+    study = _studies.open_study(arguments)
+    load("reports")
+    with stage("drawing the report"):
+        path = study.report(
+            arguments["out"],
+            limits=arguments["limits"],
+            kind=arguments["kind"],
+            title=arguments["title"],
+        )
     return Output(f"written to {path}", {"report": str(path)})
 
 

@@ -59,15 +59,18 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_search(arguments: Arguments) -> Output:
+    from optuna_ofa._progress import stage
     from optuna_ofa.commands import _places, _points
 
     _places.require_picture(arguments["plot"])
-    found = _open(arguments)
+    with stage("opening the study"):
+        found = _open(arguments)
     given = {name: arguments[name] for name in ("until", "timeout")}
     found.search(_N_TRIALS if _goes_on(arguments) else arguments["n"], **given)
+    with stage("finding the front"):
+        front = found.front(kind="predicted")
     if arguments["plot"]:
         _places.save(found.plot_front(), arguments["plot"])
-    front = found.front(kind="predicted")
     picks = _points.evenly_spaced(front, _N_PICKS)
     text = (
         f"{_points.where(found, arguments['storage'])}\n{len(front)} subnets on the predicted "

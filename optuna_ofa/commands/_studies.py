@@ -20,16 +20,20 @@ def open_study(arguments: Arguments) -> SubnetStudy:
         StudyMismatchError: If it is no study of this package, or has other predictors.
     """
     from optuna_ofa._arguments import argument_called
-    from optuna_ofa.studies import load_study
+    from optuna_ofa._progress import stage
 
-    quiet_optuna()
-    with argument_called("study", "study_name"):
-        return load_study(
+    with stage("opening the study"), argument_called("study", "study_name"):
+        from optuna_ofa.studies import load_study
+
+        quiet_optuna()
+        found = load_study(
             arguments["study"],
             arguments["storage"],
             hardware=arguments["hardware"],
             accuracy=arguments["accuracy"],
         )
+        found.results()  # reads the trials
+    return found
 
 
 def find_name(arguments: Arguments) -> tuple[str, bool]:

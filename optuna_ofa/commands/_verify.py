@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import add_plot, add_settings, add_study, measurement_settings
-from optuna_ofa.commands._command import Arguments, Command, Output
+from optuna_ofa.commands._command import Arguments, Command, Output, load
 from optuna_ofa.commands._parser import whole
 from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
@@ -26,10 +26,12 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _run_verify(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _places, _studies
-    from optuna_ofa.verification import LatencyMeter
 
     _places.require_picture(arguments["plot"])
     require_recalibrate(arguments, "points")
+    load("verification")
+    from optuna_ofa.verification import LatencyMeter
+
     study = _studies.open_study(arguments)
     known = "latency_ms" in study.problem.metrics
     settings = measurement_settings(arguments, study.problem.facts("latency_ms") if known else {})

@@ -9,7 +9,7 @@ from typing import Literal
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, Positive, PositiveFloat, Text, checked
 from optuna_ofa._files import read_json
-from optuna_ofa._progress import graph_progress
+from optuna_ofa._progress import graph_progress, stage
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
@@ -68,9 +68,11 @@ def export_profile(
             f"{'' if profiles else 'not'} profile a network, but got {method!r}."
         )
     sizes = _sizes(space, resolutions)
-    graphs = _network_graphs(space, sizes) if method == "networks" else _layer_graphs(space, sizes)
-    with graph_progress("writing graphs", progress) as tick:
-        write_folder(folder, graphs, family=space.family, settings=settings, progress=tick)
+    with stage("choosing what to measure", progress):
+        networks = method == "networks"
+        graphs = (_network_graphs if networks else _layer_graphs)(space, sizes)
+    with graph_progress("writing graphs", progress, total=len(graphs) + 1) as bar:
+        write_folder(folder, graphs, family=space.family, settings=settings, progress=bar)
     (folder / PLAN).write_text(json.dumps({"resolutions": sizes, "method": method}))
 
 

@@ -13,7 +13,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, PositiveFloat, StorageUrl, checked
-from optuna_ofa._progress import graph_progress
+from optuna_ofa._progress import GraphBar, graph_progress
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
 from optuna_ofa.measurements import Failures, MeasurementTable, Reading
@@ -107,12 +107,12 @@ def measure(
     missing = [s for s in dict.fromkeys(subnets) if s not in known]
     failures = Failures(len(missing))
     begin = time.monotonic()
-    with graph_progress("measuring", progress) as tick:
+    with graph_progress("measuring", progress, total=len(missing)) as bar:
         for start in range(0, len(missing), GRAPHS_AT_ONCE):
             part = missing[start : start + GRAPHS_AT_ONCE]
             with _graphs(folder) as place, script_errors():
                 readings, results = _measure_part(
-                    space.family, part, runtime, settings, anchor_ms, place
+                    space.family, part, runtime, settings, anchor_ms, place, bar
                 )
             known |= readings
             if table is not None:
@@ -122,7 +122,7 @@ def measure(
                 anchor_ms = anchor_ms or results.anchor_ms
                 _warn_noise(results, settings.max_spread)
             done = start + len(part)
-            tick(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
+            bar(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
     failures.finish()
     if failures.reasons:
         _warn_failed(failures.reasons, len(missing), runtime.name)
@@ -154,12 +154,26 @@ def _measure_part(
     settings: MeasurementSettings,
     anchor_ms: float | None,
     folder: Path,
+    bar: GraphBar,
 ) -> tuple[dict[Subnet, Reading], Results | None]:
     """Measure subnets that are loaded at once; there are no results where all of them fail."""
     for name in (MANIFEST, RESULTS):  # of the part before
         (folder / name).unlink(missing_ok=True)
-    _, *files = write_folder(folder, graphs_of(subnets), family=family, settings=settings)
-    graphs = measure_folder(folder, runtime, settings, n_rounds=settings.n_rounds)["graphs"]
+    _, *files = write_folder(
+        folder,
+        graphs_of(subnets),
+        family=family,
+        settings=settings,
+        progress=lambda done, total, _: bar.say(f"graph {done} of {total} written"),
+    )
+    bar.say(f"running {len(subnets)} in turns")
+    graphs = measure_folder(
+        folder,
+        runtime,
+        settings,
+        n_rounds=settings.n_rounds,
+        progress=lambda done, total, left: bar.say(f"running {total} in turns, {left:.0f} s left"),
+    )["graphs"]
     reasons = {file: graphs[file]["error"] for file in files if "error" in graphs[file]}
     results = None
     if len(reasons) < len(files):

@@ -84,9 +84,10 @@ def profile(
         _forget_noise(place, settings.max_spread)
 
         def measure_missing() -> dict[str, Any]:
-            with graph_progress("measuring", progress) as tick, script_errors():
+            n_graphs = len(read_manifest(place)[1]) - 1  # without the anchor
+            with graph_progress("measuring", progress, total=n_graphs) as bar, script_errors():
                 return measure_folder(
-                    place, runtime, settings, n_rounds=settings.n_rounds, progress=tick
+                    place, runtime, settings, n_rounds=settings.n_rounds, progress=bar
                 )
 
         _require_some(measure_missing()["graphs"], settings)

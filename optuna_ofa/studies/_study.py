@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
-from tqdm import tqdm
 
 from optuna_ofa._arguments import Count, NonNegativeFloat, OutputFile, Positive, StorageUrl, checked
 from optuna_ofa._loaders import Loader
+from optuna_ofa._progress import Bar
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
 from optuna_ofa.predictors import Conditions
@@ -158,7 +158,7 @@ class SubnetStudy(TrialStudy):
                     for callback in callbacks:
                         callback(self)
 
-    def search_bar(self, budget: Budget, **options: Any) -> tqdm[Any]:
+    def search_bar(self, budget: Budget, **options: Any) -> Bar:
         """Return a progress bar of `search_steps`, with options of tqdm."""
 
         def n_evaluated() -> int:
@@ -166,7 +166,7 @@ class SubnetStudy(TrialStudy):
             return self.engine.n_evaluated()
 
         total, initial = budget.bar(n_evaluated)
-        return tqdm(total=total, initial=initial, unit="subnet", **options)
+        return Bar(total=total, initial=initial, unit="subnet", **options)
 
     def search_steps(self, budget: Budget, guests: ProposeGuests | None = None) -> Iterator[int]:
         """Search a generation at a time, for callers that do something else in between.

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from optuna_ofa._arguments import Positive
 from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
+from optuna_ofa._progress import progress_bar
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
@@ -58,8 +58,9 @@ def verify(
     done = numbers_of_measured(before)
     missing = matrix[[key(row) not in done for row in matrix]]
     work = _Work(problem, store, meters)
-    hidden = None if progress is None else not progress
-    with tqdm(total=len(missing), disable=hidden, unit="subnet", desc="verify") as bar:
+    with progress_bar(
+        f"measuring {' and '.join(meters)}", progress, total=len(missing), unit="subnet"
+    ) as bar:
         size = max(meter.n_together for meter in meters.values())
         for start in range(0, len(missing), size):
             part = missing[start : start + size]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import warnings
 from typing import Any
 
@@ -130,3 +136,21 @@ def test_warnings_are_one_line(
     _does(monkeypatch, run)
     assert main(["do"]) == 0
     assert capsys.readouterr().err == "warning: noisy device\n"
+
+
+def test_a_command_says_on_a_terminal_what_it_does() -> None:
+    """And into a pipe nothing but its output."""
+    command = [sys.executable, "-m", "optuna_ofa", "search", "--supernet", "ofa_mbv3_w1.0"]
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    with subprocess.Popen([*command, "--n", "50"], stderr=terminal, stdout=subprocess.PIPE) as run:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # at the end
+            while part := os.read(master, 65536):
+                shown += part
+        assert run.wait() == 0
+    os.close(master)
+    assert all(text in shown for text in (b"opening the study ... ", b"search: ", b"0/50"))
+    piped = _python("-m optuna_ofa search --n 50")
+    assert (piped.returncode, piped.stderr) == (0, "")

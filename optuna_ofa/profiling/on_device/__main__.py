@@ -28,7 +28,8 @@ def main() -> None:
     )
 
     def progress(done: int, total: int, seconds_left: float) -> None:
-        sys.stderr.write(f"\r{done} of {total} graphs, about {seconds_left:.0f} s left ")
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{done} of {total} graphs, about {seconds_left:.0f} s left ")
 
     runtime = DEVICE_RUNTIMES[arguments.runtime](settings)
     try:
