@@ -77,7 +77,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             "error: --table t.json: must",
         ),
         (("measure", "--supernet", "ofa_mbv3_w1.0", "--n", "-1"), "error: --n: must be"),
-        (("collect", "none", "--out", "t.json"), "error: FOLDER none: must be one that"),
+        (("collect", "none", "--out", "t.json"), "error: FOLDER none: must be"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
