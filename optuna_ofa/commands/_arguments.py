@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._command import Arguments
-from optuna_ofa.commands._parser import limit, number, storage, whole
+from optuna_ofa.commands._parser import limit, number, positive, storage, whole
 
 if TYPE_CHECKING:
     from optuna_ofa.profiling import MeasurementSettings
@@ -77,10 +77,10 @@ def add_settings(parser: argparse.ArgumentParser, *, of_table: bool = False) -> 
         of_table: Whether the settings are those of a latency table, which is known later.
     """
     add_runtime(parser, of_table=of_table)
-    parser.add_argument("--threads", **_setting(1, of_table, type=whole))
+    parser.add_argument("--threads", **_setting(1, of_table, type=positive))
     parser.add_argument("--device", **_setting("cpu", of_table, "cpu, or cuda with torch"))
     parser.add_argument("--pin", type=whole, nargs="+", default=(), help="processors to keep to")
-    parser.add_argument("--n-rounds", type=whole, default=20, help="default: 20")
+    parser.add_argument("--n-rounds", type=positive, default=20, help="default: 20")
 
 
 def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
@@ -91,7 +91,7 @@ def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> N
         choices=RUNTIME_NAMES,
         help=f"default: {'that of the latency table' if of_table else 'onnxruntime'}",
     )
-    parser.add_argument("--batch", **_setting(1, of_table, "images at once", type=whole))
+    parser.add_argument("--batch", **_setting(1, of_table, "images at once", type=positive))
     parser.add_argument("--precision", **_setting("float32", of_table, "float32, int8, ..."))
 
 

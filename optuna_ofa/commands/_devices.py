@@ -231,7 +231,7 @@ def _run_graphs(arguments: Arguments) -> Output:
     on_device = f"python -m on_device --runtime {arguments['runtime']} ."
     text = (
         f"carry {folder} to the device, run `{on_device}` in it, bring results.json back, and "
-        f"run `optuna-ofa collect`"
+        f"run `optuna-ofa collect {folder} --out phone.json`"
     )
     return Output(text, {"folder": folder, "run_on_device": on_device})
 

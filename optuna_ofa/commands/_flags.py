@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import Any
 
 from optuna_ofa._rules import shown
 from optuna_ofa.commands._command import Arguments
@@ -48,13 +49,14 @@ class Flags:
         What begins with an argument, ```hardware` must be ..., but got 'x'.``, becomes
         ``--hardware x: must be ...``. Arguments without a flag lose their backticks.
         """
-        text = " ".join(text.split())
+        text = re.sub(r"; use `[^`]*\([^`]*`", "", " ".join(text.split()))
         head = re.match(rf"{_NAME.pattern} (?=must |needs )", text)
         key = self._key(head[1]) if head else None
         if head is None or key is None:
             return self._with_flags(text)
         shown = self._shown(key, head[2])
         rest = re.sub(r",? or None\b", "", text[head.end() :])
+        rest = re.sub(r"^must be None\b", "must be left out", rest)
         if not shown:
             return f"{self._names[key]} {self._with_flags(rest)}"
         rest = self._with_flags(_without(rest, self._values(key, head[2])))
@@ -83,7 +85,7 @@ class Flags:
             value = dict(value or ()).get((index or "").strip("'\""))
         elif index is not None and index.isdigit() and isinstance(value, list):
             value = value[int(index)]
-        return [] if value is None else [shown(value), str(value)]
+        return [] if value is None else [shown(value), *_texts(value)]
 
     def _shown(self, key: str, index: str | None) -> str:
         """Return the value of a flag as it was written, after a space."""
@@ -98,7 +100,16 @@ class Flags:
             from optuna_ofa._urls import shown_url
 
             value = shown_url(value)
-        return f" {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        return f" {' '.join(_texts(of)[0] for of in _listed(value))}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _texts(value: Any) -> list[str]:
+    """Return a value as it was written, and as messages may have it."""
+    return [f"{value:g}", str(value)] if isinstance(value, float) else [str(value)]
 
 
 def _without(text: str, values: list[str]) -> str:

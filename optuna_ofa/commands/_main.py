@@ -103,8 +103,8 @@ def _is_expected(error: Exception) -> bool:
 
 def _text(error: Exception) -> str:
     """Return the message of an error; of the system's the file and the reason."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 

@@ -80,6 +80,28 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """Parse a whole number above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if not text.strip().isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, but got {text!r}")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Parse the number of a port.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if not text.strip().isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, but got {text!r}")
+    return int(text)
+
+
 def number(text: str) -> float:
     """Parse a number.
 
@@ -90,6 +112,18 @@ def number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be a number, but got {text!r}") from error
+
+
+def seconds(text: str) -> float:
+    """Parse a number that is not negative.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    value = number(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"must be a number, 0 or more, but got {text!r}")
+    return value
 
 
 def storage(text: str) -> str:

@@ -51,6 +51,20 @@ def require_folder(path: str | None, argument: str) -> None:
         require_place(path, argument, folder=True)
 
 
+def require_database(url: str, argument: str) -> None:
+    """Refuse an SQLite database that cannot be made.
+
+    Raises:
+        InvalidArgumentError: With the argument.
+    """
+    from optuna_ofa._writing import require_place
+    from optuna_ofa.storage import sqlite_file
+
+    file = sqlite_file(url)
+    if file is not None:
+        require_place(file, argument)
+
+
 def require_export(path: str, format: str) -> None:
     """Refuse a file that an export cannot be written to, or that ends as another format does.
 

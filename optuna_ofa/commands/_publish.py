@@ -8,7 +8,7 @@ import sys
 
 from optuna_ofa.commands._arguments import add_limits, add_storage, add_study
 from optuna_ofa.commands._command import Arguments, Command, Output, load
-from optuna_ofa.commands._parser import storage, whole
+from optuna_ofa.commands._parser import port, storage
 
 _VIEW = "sqlite:///optuna_ofa.view.db"
 _HOST, _PORT = "127.0.0.1", 8080
@@ -27,17 +27,19 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_publish(arguments: Arguments) -> Output:
+    from optuna_ofa._arguments import argument_called
     from optuna_ofa._progress import stage
     from optuna_ofa._urls import shown_url
-    from optuna_ofa.commands import _studies
+    from optuna_ofa.commands import _places, _studies
 
+    _places.require_database(arguments["into"], "into")
     study = _studies.open_study(arguments)
     load("dashboard")
     from optuna_ofa.dashboard import publish_view
 
     into = arguments["into"]
     options = {"limits": arguments["limits"], "kind": arguments["kind"]}
-    with stage("drawing the pictures"):
+    with stage("drawing the pictures"), argument_called("into", "storage"):
         if into == arguments["storage"]:
             study.publish(**options)
             shown = study
@@ -79,7 +81,7 @@ def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     add_storage(parser)
     parser.add_argument("--host", default=_HOST, help=f"address to listen at (default: {_HOST})")
     parser.add_argument(
-        "--port", type=whole, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
     )
     parser.add_argument(
         "--artifact-dir",
@@ -94,6 +96,7 @@ def _run_dashboard(arguments: Arguments) -> Output:
 
     load("dashboard")
     from optuna_ofa.dashboard import dashboard_app, dashboard_server
+    from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.storage import open_existing
 
     quiet_optuna()
@@ -102,7 +105,13 @@ def _run_dashboard(arguments: Arguments) -> Output:
     folder = arguments["artifact_dir"]
     files = None if folder is None else FileSystemArtifactStore(folder)
     app = dashboard_app(store, artifact_store=files)
-    with dashboard_server(app, host=arguments["host"], port=arguments["port"]) as server:
+    try:
+        server = dashboard_server(app, host=arguments["host"], port=arguments["port"])
+    except OSError as error:
+        raise InvalidArgumentError(
+            f"`port` must be free on {arguments['host']}, but: {error.strerror}."
+        ) from error
+    with server:
         only = studies[0]._study_id if len(studies) == 1 else None
         url = address(only, arguments["host"], server.server_port)
         sys.stderr.write(f"{url}  (Ctrl-C ends)\n")

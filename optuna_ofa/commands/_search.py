@@ -16,7 +16,7 @@ from optuna_ofa.commands._arguments import (
     family_source,
 )
 from optuna_ofa.commands._command import Arguments, Command, Output
-from optuna_ofa.commands._parser import limits, number, whole
+from optuna_ofa.commands._parser import limits, seconds, whole
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -37,7 +37,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         "--until", type=whole, metavar="N", help="subnets that the study is to have in total"
     )
     parser.add_argument(
-        "--timeout", type=number, metavar="SECONDS", help="when the search ends at the latest"
+        "--timeout", type=seconds, metavar="SECONDS", help="when the search ends at the latest"
     )
     parser.add_argument(
         "--objectives",
@@ -63,6 +63,7 @@ def _run_search(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _places, _points
 
     _places.require_picture(arguments["plot"])
+    _require_one_count(arguments)
     with stage("opening the study"):
         found = _open(arguments)
     given = {name: arguments[name] for name in ("until", "timeout")}
@@ -86,6 +87,17 @@ def _device(found: SubnetStudy) -> str:
     if "latency_ms" not in found.problem.metrics:
         return ""
     return f"\nlatencies are predicted for {Conditions.of(found.problem.facts('latency_ms'))}"
+
+
+def _require_one_count(arguments: Arguments) -> None:
+    """Refuse two counts before a study is made."""
+    from optuna_ofa.exceptions import InvalidArgumentError
+
+    if arguments["n"] is not None and arguments["until"] is not None:
+        raise InvalidArgumentError(
+            f"`until` must be left out with `n`, which adds to the trials that are there, but got "
+            f"{arguments['until']}."
+        )
 
 
 def _goes_on(arguments: Arguments) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import add_plot, add_settings, add_study, measurement_settings
 from optuna_ofa.commands._command import Arguments, Command, Output, load
-from optuna_ofa.commands._parser import whole
+from optuna_ofa.commands._parser import positive
 from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument(
-        "--points", type=whole, default=12, help="subnets, far from each other (default: 12)"
+        "--points", type=positive, default=12, help="subnets, far from each other (default: 12)"
     )
     add_settings(parser, of_table=True)
     add_recalibrate(parser)

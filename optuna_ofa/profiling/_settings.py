@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from optuna_ofa._arguments import Count, Positive, PositiveFloat, Text, check_fields
@@ -63,6 +64,16 @@ class MeasurementSettings(RuntimeSettings):
     def _kind(self) -> object:
         return RUNTIMES[self.runtime] if isinstance(self.runtime, str) else self.runtime
 
+    def _require_processors(self) -> None:
+        """Refuse processors that this process may not use."""
+        if self.pin and hasattr(os, "sched_getaffinity"):
+            known = sorted(os.sched_getaffinity(0))
+            if not set(self.pin) <= {*known}:
+                raise InvalidArgumentError(
+                    f"`pin` must be among the processors of this process, {known}, but got "
+                    f"{list(self.pin)}."
+                )
+
     def open_runtime(self) -> Runtime:
         """Return the runtime with these settings.
 
@@ -72,6 +83,7 @@ class MeasurementSettings(RuntimeSettings):
         """
         if not isinstance(self.runtime, str):
             return self.runtime
+        self._require_processors()
         try_import(self.runtime, extra=self.runtime).check()
         try:
             return RUNTIMES[self.runtime](self)

@@ -56,6 +56,16 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             (*SEARCH, "--objectives", "top1", "latency"),
             "error: --objectives latency: must be one of .*; did you mean latency_ms?",
         ),
+        (("verify", "--points", "0"), "error: --points: must be a whole number, 1 or more, but"),
+        ((*SEARCH, "--timeout", "-3"), "error: --timeout: must be a number, 0 or more, but got"),
+        ((*SEARCH, "--n", "5", "--until", "9"), "error: --until 9: must be left out with --n"),
+        ((*SEARCH, "--resolutions", "100"), "error: --resolutions 100: must be"),
+        (("dashboard", "--port", "80000"), "error: --port: must be a port from 0 to 65535, but"),
+        (("publish", "--into", "sqlite:///no/v.db"), "error: --into sqlite:///no/v.db: must be in"),
+        (
+            ("measure", "--supernet", "ofa_mbv3_w1.0", "--pin", "999"),
+            "error: --pin 999: must be among the processors of this process",
+        ),
         ((*SEARCH, "--within", "latency=9"), "error: --within latency=9: .*; did you mean 'laten"),
         ((*SEARCH, "--within", "latency_ms=-9"), "error: --within latency_ms=-9: must be positive"),
         (
@@ -69,7 +79,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             (*EXPORT, "--subnet", "s.json", "--storage", "sqlite:///a.db"),
             "error: --storage sqlite:///a.db: must be left out with --subnet",
         ),
-        ((*PROFILE, "--out", "a.json", "--threads", "0"), "error: --threads 0: must be a whole"),
+        ((*PROFILE, "--out", "a.json", "--threads", "0"), "error: --threads: must be a whole"),
         ((*PROFILE, "--out", "a.json", "--precision", "x"), "error: --precision x: must be one"),
         (("compare", "--table", "t.json"), "error: --supernet must be given where --table"),
         (
