@@ -7,6 +7,8 @@ from importlib.metadata import version as version_of
 from types import ModuleType
 from typing import Any
 
+from docutils import nodes
+
 import optuna_ofa
 
 project = "optuna_ofa"
@@ -56,7 +58,7 @@ def _source(app: Any, page: str, text: list[str]) -> None:
 
 
 def _skip(app: Any, what: str, name: str, item: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out modules, and what is documented at the top of the package already."""
+    """Leave out modules, fields of named tuples, and what the top of the package documents."""
     module = app.env.ref_context.get("py:module") or app.env.temp_data.get("autodoc:module")
     again = (
         what == "module"
@@ -64,12 +66,21 @@ def _skip(app: Any, what: str, name: str, item: Any, skip: bool, options: Any) -
         and name in optuna_ofa.__all__
         and getattr(optuna_ofa, name) is item
     )
-    return True if again or isinstance(item, ModuleType) else None
+    # a field of a NamedTuple, which the class describes among its arguments
+    field = (getattr(item, "__doc__", None) or "").startswith("Alias for field number")
+    return True if again or field or isinstance(item, ModuleType) else None
 
 
 def _bases(app: Any, name: str, item: Any, options: Any, bases: list[Any]) -> None:
     """Do not say that a class is an object."""
     bases[:] = [base for base in bases if base is not object]
+
+
+def _tree(app: Any, tree: Any) -> None:
+    """Remove the line of bases from classes that have none."""
+    for paragraph in list(tree.findall(nodes.paragraph)):
+        if paragraph.astext().strip() == "Bases:":
+            paragraph.parent.remove(paragraph)
 
 
 def _signature(
@@ -101,3 +112,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-process-bases", _bases)
+    app.connect("doctree-read", _tree)
