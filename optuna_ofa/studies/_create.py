@@ -73,8 +73,9 @@ def study(
         storage: An Optuna storage or its URL; None keeps the study in memory.
         study_name: Name of the study in its storage.
         load_if_exists: Continue a study of that name instead of refusing it.
-        sampler: The sampler of `optimize`; None is an `EvolutionarySampler` with ``seed``. A
-            `SurrogateSampler` also chooses what `SubnetStudy.ask_batch` gives.
+        sampler: The sampler of `optimize`, of ours or of Optuna; None is an `EvolutionarySampler`
+            with ``seed``. `SubnetStudy.search` and `SubnetStudy.ask_batch` use our engine with
+            any of them; a `SurrogateSampler` also chooses what `ask_batch` gives.
         seed: Seed of the search; not together with ``sampler``.
         learn: Whether `optimize` and `SubnetStudy.ask_batch` choose by what was measured: by
             `SurrogateSampler`, which corrects the predictors; not together with ``sampler``.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -12,8 +13,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from optuna_ofa._plausible import numbers, warn_fractions
-from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import PREDICTED, Problem, require_in_order, require_measured
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.problem import MEASURED, PREDICTED, Problem, require_in_order, require_measured
 
 Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
@@ -31,9 +32,32 @@ def checked_objective(problem: Problem, objective: Objective) -> Objective:
     def call(trial: optuna.Trial) -> float | Sequence[float]:
         values = objective(trial)
         require_own(problem, values, trial.params, "The objective's values")
+        for key, value in own_attributes(problem, trial.params, trial.user_attrs).items():
+            trial.set_user_attr(key, value)
         return values
 
     return call
+
+
+def own_attributes(
+    problem: Problem, params: dict[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a trial of an objective of the user's own has beside its values.
+
+    Args:
+        problem: The problem.
+        params: Parameters of the trial.
+        known: User attributes that it has already.
+
+    Returns:
+        The user attributes ``kind`` and ``subnet``, as far as they are missing; no subnet where
+        the parameters are of none.
+    """
+    found: dict[str, Any] = {"kind": MEASURED}
+    with contextlib.suppress(InvalidSubnetError):
+        (subnet,) = problem.space.from_matrix(problem.space.from_params([params]))
+        found["subnet"] = subnet.to_dict(by_name=True)
+    return {key: value for key, value in found.items() if key not in known}
 
 
 def require_own(problem: Problem, values: Any, params: dict[str, Any], where: str) -> None:

@@ -21,7 +21,13 @@ from optuna_ofa.samplers import Evolution, NothingLeftError
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import Store, is_retry, open_store
 from optuna_ofa.studies._engine import Engine
-from optuna_ofa.studies._own import Objective, checked_objective, require_own, require_trial
+from optuna_ofa.studies._own import (
+    Objective,
+    checked_objective,
+    own_attributes,
+    require_own,
+    require_trial,
+)
 from optuna_ofa.studies._single import choose_subnet, has_subnet, is_queued, require_left
 
 TrialCallback = Callable[[optuna.Study, FrozenTrial], None]
@@ -104,10 +110,15 @@ class TrialStudy(optuna.Study):
     ) -> None:
         """Run an objective of your own; everything else is as in `optuna.Study.optimize`.
 
-        No subnet is evaluated twice, whatever other threads and processes do at the same time:
-        each trial claims the one that it evaluates. Ends early, without an error, when no subnet
-        is left. Trials that wait, because they were enqueued or because the process that measured
-        them died, are run first.
+        The sampler is that of the study: one of ours, or any of Optuna. Trials have the user
+        attributes ``subnet`` and ``kind``: ``"measured"``, or ``"predicted"`` where the objective
+        is ``study.problem``.
+
+        With a sampler of ours no subnet is evaluated twice, whatever other threads and processes
+        do at the same time: each trial claims the one that it evaluates; and it ends early,
+        without an error, when no subnet is left. Samplers of Optuna may repeat subnets. Trials
+        that wait, because they were enqueued or because the process that measured them died, are
+        run first.
 
         Args:
             func: Takes a trial, calls ``study.space.suggest(trial)`` and returns the objectives'
@@ -213,8 +224,12 @@ class TrialStudy(optuna.Study):
         """
         if values is not None:
             number = trial if isinstance(trial, int) else trial.number
-            own = self.trials[number].params if isinstance(trial, int) else trial.params
-            require_own(self.problem, values, own, f"`values` of trial {number}")
+            found = self.trials[number] if isinstance(trial, int) else trial
+            require_own(self.problem, values, found.params, f"`values` of trial {number}")
+            if isinstance(trial, optuna.Trial):  # a number may be of a trial that has finished
+                own = own_attributes(self.problem, trial.params, trial.user_attrs)
+                for key, value in own.items():
+                    trial.set_user_attr(key, value)
         return super().tell(trial, values, state, skip_if_finished)
 
     @checked

@@ -243,3 +243,69 @@ class TestNotebook:
             )
         )
         assert "1 measured trial, none within the constraints" in study._repr_html_()
+
+
+OWN_SAMPLERS = {
+    "random": lambda: optuna.samplers.RandomSampler(seed=0),
+    "tpe": lambda: optuna.samplers.TPESampler(seed=0, n_startup_trials=5),
+    "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=0, population_size=5),
+    "nsga3": lambda: optuna.samplers.NSGAIIISampler(seed=0, population_size=5),
+    "qmc": lambda: optuna.samplers.QMCSampler(seed=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("name", OWN_SAMPLERS)
+class TestSamplersOfOptuna:
+    """A sampler of Optuna in `optimize`; `search` and `ask_batch` use our engine."""
+
+    def test_it_optimizes_and_the_rest_works(self, make_study: Make, name: str) -> None:
+        study = make_study(sampler=OWN_SAMPLERS[name](), constraints={"latency_ms": 40.0})
+        assert type(study.sampler).__module__.startswith("optuna.")
+        study.optimize(study.problem, n_trials=12)
+        assert {t.user_attrs["kind"] for t in study.trials} == {"predicted"}
+        assert all("latency_ms" in t.constraints for t in study.trials)
+        study.search(20)
+        study.tell_batch(study.ask_batch(2), [(75.0, 20.0), None])
+        assert len(study.trials) == 34
+        assert len(study.front(kind="predicted")) > 0
+        assert len(study.front(kind="measured")) == 1
+
+    def test_it_chooses_the_subnets(self, make_study: Make, name: str) -> None:
+        study = make_study(sampler=OWN_SAMPLERS[name]())
+        plain = optuna.create_study(
+            directions=study.problem.directions, sampler=OWN_SAMPLERS[name]()
+        )
+        for each in (study, plain):
+            each.optimize(study.problem, n_trials=12)
+        assert [t.params for t in study.trials] == [t.params for t in plain.trials]
+
+
+class TestAttributes:
+    """What a trial of an objective of one's own has beside its values."""
+
+    @pytest.mark.parametrize("how", ["optimize", "tell"])
+    def test_kind_and_subnet(self, make_study: Make, sqlite: str, how: str) -> None:
+        study = make_study(storage=sqlite)
+        if how == "optimize":
+            study.optimize(own_objective(study), n_trials=2)
+        else:
+            for _ in range(2):
+                trial = study.ask()
+                study.tell(trial, own_objective(study)(trial))
+        for trial in study.trials:
+            assert trial.user_attrs["kind"] == "measured"
+            row = study.space.from_params([trial.params])
+            assert Subnet.from_dict(trial.user_attrs["subnet"]) == study.space.from_matrix(row)[0]
+        assert len(study.front(kind="measured")) > 0
+
+    def test_those_of_the_objective_stay(self, make_study: Make) -> None:
+        study = make_study()
+        mine = own_objective(study)
+
+        def objective(trial: optuna.Trial) -> tuple[float, ...]:
+            trial.set_user_attr("subnet", "mine")
+            return mine(trial)
+
+        study.optimize(objective, n_trials=1)
+        assert study.trials[0].user_attrs == {"subnet": "mine", "kind": "measured"}
