@@ -86,6 +86,29 @@ def test_other_files_are_refused(write: Callable[[str], Path], reader: str) -> N
     assert len(message) < 1000
 
 
+HEAD = b"Sub-network,Top-1 Acc (%),MACs,Model Parameters,Latency (ms)\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"' + b"x" * 200_000 + b'",1,1,1,1\n',  # longer than a field of Python's csv may be
+        b"a\x00b,1,1,1,1\n",
+        b"{},1\n",
+        b"\"{'d':\"",
+        b"{'ks':1e999},nan,1,1,1\n",
+        b"[" * 5000 + b",1,1,1,1",
+        b"\xff\xfe\x00",
+        b"\r,\r\n,",
+    ],
+    ids=["long", "null", "short", "cut", "numbers", "deep", "encoding", "lines"],
+)
+def test_a_damaged_table_of_measurements_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(HEAD + content)
+    with pytest.raises(OptunaOFAError, match=r"a\.csv"):
+        read_measured_subnets(tmp_path / "a.csv", SPACE.family)
+
+
 @pytest.mark.parametrize("option", ["--subnet", "--calibration"])
 def test_a_command_says_it_in_a_line(
     write: Callable[[str], Path],
