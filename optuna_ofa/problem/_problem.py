@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa._plausible import require_plausible, warn_fractions
+from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import (
     ConfidenceBound,
@@ -414,7 +415,8 @@ def _check_names(
     if unknown:
         raise InvalidArgumentError(
             f"`objectives` and `constraints` must be among {', '.join(known)}, but got "
-            f"{unknown[0]!r}; give a metric of your own as a `Metric`."
+            f"{unknown[0]!r}{did_you_mean(unknown[0], known)} Metrics of your own are given as a "
+            f"`Metric`."
         )
     if len(set(objectives)) < len(objectives) or not objectives:
         raise InvalidArgumentError(

@@ -172,4 +172,4 @@ def test_until_is_a_total_and_timeout_an_end(capsys: pytest.CaptureFixture[str])
     assert main(["search", "--timeout", "0"]) == 0
     assert _front(capsys) == where
     assert main([*command, "--n", "10"]) == 1
-    assert capsys.readouterr().err.startswith("error: --until 60: must be None with --n")
+    assert capsys.readouterr().err.startswith("error: --until 60: must be left out with --n")
