@@ -357,10 +357,18 @@ class SubnetStudy(TrialStudy):
         return find_front(self.problem, self.results(kind=kind), kind, self.notes)
 
     @checked
-    def plot_front(self, *, kind: Kind | None = None) -> go.Figure:
+    def plot_front(
+        self,
+        *,
+        limits: Limits | None = None,
+        picks: Mapping[str, FrontPoint] | None = None,
+        kind: Kind | None = None,
+    ) -> go.Figure:
         """Draw the Pareto front over the other feasible trials, with the constraints.
 
         Args:
+            limits: Upper limits of the cost; the best subnet within each and the knee are marked.
+            picks: More subnets to mark, by name.
             kind: As in `front`, but None draws the fronts of both kinds, apart, where the study
                 has both.
 
@@ -372,7 +380,7 @@ class SubnetStudy(TrialStudy):
         """
         from optuna_ofa.visualization import plot_front
 
-        return plot_front(self, kind=kind)
+        return plot_front(self, limits=limits, picks=picks, kind=kind)
 
     @checked
     def publish(

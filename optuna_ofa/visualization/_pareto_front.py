@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import KINDS, Findings, FrontPoint, limit_words, reference_words, unit
+from optuna_ofa.fronts import (
+    KINDS,
+    Findings,
+    FrontPoint,
+    Limits,
+    find_picks,
+    limit_words,
+    reference_words,
+    require_reached,
+    unit,
+)
 from optuna_ofa.problem import Kind, Metric, preferred
 from optuna_ofa.visualization._front_info import FrontInfo, front_info
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
@@ -23,6 +33,7 @@ from optuna_ofa.visualization._style import (
     finish,
     hovering,
     keep_long_bars_out,
+    symbol,
 )
 
 _AROUND_3D = {"l": 0, "r": 0, "b": 40}
@@ -33,7 +44,13 @@ _SYMBOLS = {"predicted": "circle-open", "measured": "circle"}
 
 
 @checked
-def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
+def plot_front(
+    study: Findings,
+    *,
+    limits: Limits | None = None,
+    picks: Mapping[str, FrontPoint] | None = None,
+    kind: Kind | None = None,
+) -> go.Figure:
     """Draw the Pareto front of a study with two or three objectives.
 
     With two, the cost is on the horizontal axis. Bars show the standard deviation where the
@@ -42,12 +59,16 @@ def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
 
     Args:
         study: The study.
+        limits: Upper limits of the cost; the best subnet within each and the knee are marked, of
+            the measured front where both are drawn. With two objectives only.
+        picks: More subnets to mark, by name.
         kind: As in `SubnetStudy.front`, but None draws the fronts of both kinds, apart, where
             the study has both.
 
     Raises:
         EmptyFrontError: If the study has no feasible trial.
-        InvalidArgumentError: If the study has one objective or more than three.
+        InvalidArgumentError: If the study has one objective or more than three, or there is no
+            subnet within a limit.
     """
     n = len(study.problem.objectives)
     if n not in (2, 3):
@@ -56,7 +77,10 @@ def plot_front(study: Findings, *, kind: Kind | None = None) -> go.Figure:
     kinds = found.kinds if kind is None else []
     infos = [front_info(found, kind=k) for k in kinds or (kind,)]
     if n == 2:
-        return finish(_draw_2d(infos), *_titles(infos), legend=BELOW)
+        figure = _draw_2d(infos)
+        if limits is not None or picks is not None:
+            figure.add_traces(_marks(infos[-1], limits, picks or {}))
+        return finish(figure, *_titles(infos), legend=BELOW)
     first, *notes = _titles(infos)
     axes = "; ".join(_axis(infos, m) for m in infos[0].front.objectives)
     return finish(_draw_3d(infos), first, axes, *notes, legend=BELOW, margin=_AROUND_3D)
@@ -140,6 +164,32 @@ def _front(info: FrontInfo, x: str, y: str) -> go.Scatter:
         error_y=bars(points, y, barred),
         **hovering([hover_words(p) for p in points]),
     )
+
+
+def _marks(
+    info: FrontInfo, limits: Limits | None, picks: Mapping[str, FrontPoint]
+) -> list[go.Scatter]:
+    """Return a trace for each pick and the knee, with a symbol and a line of the legend each."""
+    x, y = across_and_up(info.front.metrics)
+    require_reached(limits, [info.front])
+    found = find_picks(info.front, limits=limits or (), picks=picks)
+    named = {"knee": info.front.knee(), **{n: p for n, p in found.items() if p is not None}}
+    return [
+        go.Scatter(
+            x=[point.values[x]],
+            y=[point.values[y]],
+            mode="markers",
+            name=f"{name} ({point.kind})",
+            marker={
+                "symbol": "star" if name == "knee" else f"{symbol(i)}-open",
+                "size": 13,
+                "color": "#000000",
+                "line": {"width": 2},
+            },
+            **hovering([f"{name}<br>{hover_words(point)}"]),
+        )
+        for i, (name, point) in enumerate(named.items())
+    ]
 
 
 def along_line(points: Sequence[FrontPoint], x: str, y: str) -> NDArray[np.intp]:

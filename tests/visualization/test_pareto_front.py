@@ -331,3 +331,23 @@ def test_it_can_be_written(tmp_path: Path, n_objectives: int) -> None:
     study = make_study(objectives=["top1", "latency_ms", "n_macs"][:n_objectives])
     plot_front(study).write_html(tmp_path / "front.html", include_plotlyjs=False)
     assert "predicted subnets on the Pareto front" in (tmp_path / "front.html").read_text()
+
+
+class TestMarks:
+    """The knee, and the best subnets within limits."""
+
+    def test_each_has_a_symbol_and_a_line_of_the_legend(self) -> None:
+        study = make_study()
+        front = study.front()
+        limit = front[len(front) // 2].values["latency_ms"]
+        figure = study.plot_front(limits={"low": limit}, picks={"first": front[0]})
+        marks = figure.data[-3:]
+        assert [m.name for m in marks] == [f"{n} (predicted)" for n in ("knee", "low", "first")]
+        expected = [front.knee(), front.best(latency_ms=limit), front[0]]
+        assert [m.x[0] for m in marks] == [p.values["latency_ms"] for p in expected]
+        assert [m.y[0] for m in marks] == [p.values["top1"] for p in expected]
+        assert len({m.marker.symbol for m in marks}) == 3
+
+    def test_a_limit_that_nothing_is_within_is_refused(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="`limits` must be reached by a subnet"):
+            make_study().plot_front(limits=[0.001])
