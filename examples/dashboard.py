@@ -42,8 +42,8 @@ def main() -> None:
         keep="sample",
         seed=0,
     )
-    dashboard = Path(sys.executable).parent / "optuna-dashboard"
-    print(f"To watch:\n  {dashboard} {storage} --artifact-dir {files}")
+    dashboard = Path(sys.executable).parent / "optuna-ofa"
+    print(f"To watch:\n  {dashboard} dashboard --storage {storage} --artifact-dir {files}")
     study.search(arguments.evaluations, callbacks=[PublishEvery(5, limits=LIMITS)])
 
     picks = {"knee": study.front().knee()}
