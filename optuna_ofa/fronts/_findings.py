@@ -1,4 +1,4 @@
-"""The findings of studies: the values that every view of a study is made of."""
+"""The findings of studies: the values from which every view of a study is made."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def of_kind(evaluated: Evaluated, kind: Kind | None) -> Evaluated:
 
     Args:
         evaluated: Subnets of both kinds.
-        kind: The kind; None is measured where a measured subnet is feasible, else predicted where
-            any is, so that measured ones count wherever there is a front of them.
+        kind: The kind; None means measured if a measured subnet is feasible, else predicted if any
+            is, so measurements are preferred wherever they form a front.
 
     Raises:
         InvalidArgumentError: If ``kind`` is unknown.
@@ -49,11 +49,11 @@ def find_front(
     Args:
         problem: The problem.
         evaluated: Subnets of one kind.
-        kind: That kind if it was asked for, for the message of the error.
+        kind: That kind if it was requested explicitly, for the error message.
         notes: Returns the user attributes of trials, given their numbers.
 
     Raises:
-        EmptyFrontError: If none is feasible; with the one that violates least.
+        EmptyFrontError: If none is feasible; names the one that violates least.
     """
     if not evaluated.feasible.any():
         raise _empty(problem, evaluated, kind)
@@ -123,8 +123,8 @@ def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFr
 class Findings(Protocol):
     """The findings of one study: a `SubnetStudy`, or a `Snapshot` of one.
 
-    Views take findings and ask nobody else. A view that looks more than once takes the
-    `snapshot` first, so that the trials are read once and are the same everywhere.
+    Views read findings and nothing else. A view that needs more than one of them takes a `snapshot`
+    first, so that the trials are read once and stay consistent.
     """
 
     @property
@@ -155,7 +155,7 @@ class Findings(Protocol):
         """Return the user attributes of trials, in the order of their numbers."""
 
     def snapshot(self) -> Snapshot:
-        """Return the findings of this moment, which do not change."""
+        """Return the current findings, which no longer change."""
 
 
 class Snapshot:
@@ -204,7 +204,7 @@ class Snapshot:
 
     @functools.cached_property
     def finished(self) -> datetime.datetime | None:
-        """The moment at which the last trial finished, in the time of the process that ran it."""
+        """When the last trial finished, in the local time of the process that ran it."""
         return self._read_finished()
 
     def results(self, *, kind: Kind | None = None) -> Evaluated:
@@ -240,7 +240,7 @@ class Snapshot:
 
 
 def same_objectives(name: str, objectives: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the objectives that all have, in the order of the first.
+    """Return the objectives that all share, in the order of the first.
 
     Args:
         name: The argument, for the message.

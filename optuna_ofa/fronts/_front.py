@@ -1,4 +1,4 @@
-"""A Pareto front: subnets, and what is known of each."""
+"""A Pareto front: subnets with their values and where these come from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _LIMITS = {"top1": Percent}  # of other built-in metrics they are positive
-_ANY = Instead("anything", lambda _: True)  # until it is known of which metric
+_ANY = Instead("anything", lambda _: True)  # until the metric is known
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class FrontPoint:
         values: Value of each objective by name, in the name's unit (``top1`` in percent).
         std: Standard deviation of those values that have one, in the same units.
         kind: Where the values come from: ``"predicted"`` by this package's predictors, or
-            ``"measured"``: given to `tell_batch`, or returned by an objective of your own.
+            ``"measured"``: passed to `tell_batch`, or returned by your own objective.
         trial_number: Number of the trial in the study.
         caution: By how many standard deviations predicted values are worse than the prediction,
             for those that are (`ConfidenceBound`).
-        origin: All that is known of where each value comes from, by metric: the setup of a
+        origin: Where each value comes from, as far as it is known, by metric: the setup of a
             measurement (images, weights, calibration, runtime, device), or the metadata of a
             predictor.
         metrics: The metrics by name, with their units and directions.
@@ -63,10 +63,10 @@ class FrontPoint:
     def __getattr__(self, name: str) -> float:
         """Return the value of an objective: ``point.latency_ms`` is ``point.values["latency_ms"]``.
 
-        Python calls this for names that are no fields of the point.
+        Python calls this for names that are not fields of the point.
 
         Raises:
-            AttributeError: If it is no objective; names those that are.
+            AttributeError: If it is not an objective; lists those that are.
         """
         values = self.__dict__.get("values", {})  # not there yet while a copy is made
         if name in values:
@@ -86,7 +86,7 @@ class FrontPoint:
 
 
 def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
-    """Return points in words, with as many digits as it takes to tell them apart."""
+    """Return points in words, with enough digits to tell them apart."""
     digits = {
         name: points[0]
         .metrics[name]
@@ -141,7 +141,7 @@ class Front(Sequence[FrontPoint]):
         metrics: The objectives by name, with their units and directions.
 
     Raises:
-        InvalidArgumentError: If an objective is the name of no metric.
+        InvalidArgumentError: If an objective is not the name of a metric.
     """
 
     @checked
@@ -191,23 +191,23 @@ class Front(Sequence[FrontPoint]):
     ) -> FrontPoint:
         """Return the best point within limits: the most accurate, whatever the order of objectives.
 
-        Where accuracy is no objective, or alone is limited, it is the fastest; without latency the
-        one with the lowest cost, in the order of these arguments. Metrics of your own come after
-        these, but those that are maximised come before all costs.
+        Where accuracy is not an objective, or is the only metric with a limit, it is the fastest
+        point; without latency, the one with the lowest cost, in the order of these arguments.
+        Custom metrics come after these, but maximised ones come before all costs.
 
         Args:
             latency_ms: Upper limit in milliseconds.
             n_macs: Upper limit of multiply-adds.
             n_params: Upper limit of parameters.
             moved_mb: Upper limit of memory traffic in 10^6 bytes.
-            peak_memory_mb: Upper limit of activations at once in 10^6 bytes.
+            peak_memory_mb: Upper limit of peak activation memory in 10^6 bytes.
             top1: Lower limit in percent.
-            own: Limits of metrics of your own, by their names: upper ones, and lower ones of
-                those that are maximised.
+            own: Limits of custom metrics by name: upper limits, or lower ones for maximised
+                metrics.
 
         Raises:
             EmptyFrontError: If no point is within the limits; names the nearest one.
-            InvalidArgumentError: If a limit is of a metric that is no objective, or no number.
+            InvalidArgumentError: If a limit is not a number, or its metric is not an objective.
 
         Warns:
             ImplausibleValueWarning: ``top1`` is probably a fraction.
@@ -259,12 +259,12 @@ class Front(Sequence[FrontPoint]):
 
         Objectives are scaled so that each runs from 0, its best on the front, to 1, its worst.
         With two of them the knee is the point farthest from the chord, the straight line between
-        the two ends, on the side of the ideal; with more the one with the smallest sum. Of equal
-        ones it is the first, so the fastest where no point lies on that side. Points with infinite
+        the two ends, on the side of the ideal; with more the one with the smallest sum. Among equal
+        ones it is the first, so the fastest if no point lies on that side. Points with infinite
         values are left out.
 
         Raises:
-            EmptyFrontError: If no point is left.
+            EmptyFrontError: If no point remains.
         """
         return find_knee(self, self.metrics)
 
@@ -288,8 +288,8 @@ class Front(Sequence[FrontPoint]):
 
         Raises:
             EmptyFrontError: If no point is within a limit; names the mode and the nearest point.
-            InvalidArgumentError: If there is no mode, a limit is none that the metric can have, or
-                the metric is no objective.
+            InvalidArgumentError: If there is no mode, a limit is not a possible value of the
+                metric, or the metric is not an objective.
         """
         return find_modes(self, limits, metric)
 
@@ -297,15 +297,15 @@ class Front(Sequence[FrontPoint]):
     def hypervolume(self, reference: Mapping[str, float]) -> float:
         """Return the hypervolume between the front and a reference point.
 
-        It is in the product of the objectives' units. The values are taken as they are: a predicted
-        front has a predicted hypervolume.
+        Its unit is the product of the objectives' units. The values are used as they are, so the
+        hypervolume of a predicted front is itself a prediction.
 
         Args:
             reference: A value for each objective by name, in its unit, worse than the points that
                 are to count; a point that is not better in every objective contributes nothing.
 
         Raises:
-            InvalidArgumentError: If there is a name too many or too few, or a number is not
+            InvalidArgumentError: If a name is missing or not an objective, or a number is not
                 finite.
         """
         ordered = checked_reference(reference, self.objectives)
@@ -313,7 +313,7 @@ class Front(Sequence[FrontPoint]):
         return hypervolume(values, ordered, self.metrics)
 
     def to_dataframe(self) -> DataFrame:
-        """Return the points as a table of pandas, in the order of the front.
+        """Return the points as a pandas `DataFrame`, in the order of the front.
 
         Returns:
             Columns ``trial`` (its number) and ``kind``, then one for each objective in its unit
@@ -321,16 +321,16 @@ class Front(Sequence[FrontPoint]):
             ``subnet_json``, which `Subnet.from_json` reads. ``attrs["units"]`` has the units.
 
         Raises:
-            MissingDependencyError: If pandas is not installed; `to_csv` does without.
+            MissingDependencyError: If pandas is not installed; `to_csv` does not need it.
         """
         return frame_of(self, self.metrics)
 
     @checked
     def to_csv(self, path: OutputFile) -> Path:
-        """Write the points as CSV (UTF-8, a line of names first), without pandas.
+        """Write the points as CSV (UTF-8, with a header row), without pandas.
 
-        The columns are those of `to_dataframe`. Numbers are written whole, so that they are read
-        back bit for bit; a standard deviation that is not known is empty.
+        The columns are those of `to_dataframe`. Numbers are written in full precision, so they read
+        back bit for bit; an unknown standard deviation is left empty.
 
         Args:
             path: The file; its folder must exist.
@@ -339,14 +339,14 @@ class Front(Sequence[FrontPoint]):
             The path.
 
         Raises:
-            InvalidArgumentError: If nothing can be written to the path.
+            InvalidArgumentError: If the path cannot be written to.
         """
         place = Path(path)
         write_csv(self, self.objectives, place)
         return place
 
     def _excess(self, point: FrontPoint, name: str, limit: float) -> float:
-        """Return the excess of a point over a limit, relative to it; at most 0 inside."""
+        """Return the excess of a point over a limit, relative to it; at most 0 within it."""
         return self.metrics[name].sign * (point.values[name] - limit) / (abs(limit) or 1.0)
 
 

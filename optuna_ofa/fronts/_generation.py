@@ -1,4 +1,4 @@
-"""Summaries of generations that a study does not keep all of."""
+"""Summaries of generations that a study keeps only a part of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Problem
 
 
 class Generation(NamedTuple):
-    """Summary of a generation of a study that does not keep everything.
+    """Summary of a generation of a study that does not keep all evaluations.
 
     Args:
         n_evaluated: How many subnets were predicted.
@@ -43,7 +43,7 @@ class Generation(NamedTuple):
 
     @staticmethod
     def from_dict(stored: Mapping[str, Any]) -> Generation:
-        """Return the generation of `to_dict`."""
+        """Return the generation that `to_dict` has described."""
         completed = datetime.datetime.fromisoformat(stored["completed"])
         return Generation(**{**stored, "completed": completed.astimezone().replace(tzinfo=None)})
 

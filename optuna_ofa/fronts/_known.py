@@ -1,4 +1,4 @@
-"""The front of the trials that are known, and what extends it."""
+"""The front of the known trials, and the new ones that extend it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class KnownFront:
         self._values = np.empty((0, len(problem.objectives)))
 
     def add(self, evaluated: Evaluated) -> None:
-        """Add trials of the study; measured ones are passed over."""
+        """Add trials of the study; measured ones are skipped."""
         self._values = self._extended(evaluated)
 
     def extended_by(self, batch: Evaluated, others: Evaluated) -> NDArray[np.bool_]:
-        """Return which rows of a batch are feasible and dominated by none, known or new.
+        """Return which rows of a batch are feasible and not dominated by any other, known or new.
 
         Args:
             batch: New predictions.

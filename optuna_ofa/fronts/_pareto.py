@@ -42,7 +42,7 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
         return np.empty(0, dtype=np.intp)
     if values.shape[1] == 1:
         return np.unique(values, return_inverse=True)[1].ravel()
-    # of equal points moocore puts each into a front of its own
+    # moocore puts each of several equal points into a separate front
     unique, which = np.unique(values, axis=0, return_inverse=True)
     return np.asarray(moocore.pareto_rank(unique), dtype=np.intp)[which.ravel()]
 
@@ -51,7 +51,7 @@ def _pareto_ranks(values: Values) -> NDArray[np.intp]:
 def nondominated(
     values: Annotated[Values, Rule("points, one a row", lambda values: values.ndim == 2)],
 ) -> NDArray[np.bool_]:
-    """Return whether no other point dominates a point, ``(n,)``; of equal points all."""
+    """Return whether no other point dominates a point, ``(n,)``; of equal points, all."""
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     if values.shape[1] == 1:
@@ -76,14 +76,14 @@ def crowding_distance(values: Values) -> Values:
 
 
 def evenly(n: int, at_most: int) -> NDArray[np.intp]:
-    """Return indices of ``n`` things, the ends included, at most so many and evenly apart."""
+    """Return evenly spaced indices of ``n`` items, ``at_most`` so many, both ends included."""
     return np.linspace(0, n - 1, min(n, at_most)).astype(np.intp)
 
 
 def beyond(front: Values, ranges: Values) -> Values:
     """Return a reference point for a front: its worst values and a tenth of the range beyond.
 
-    So the ends of the front count, and bad subnets that a search tried early have no influence.
+    This way the ends of the front count, and bad subnets tried early in a search do not.
 
     Args:
         front: ``(n, n_objectives)``, smaller is better.
@@ -111,7 +111,7 @@ def checked_reference(
     """Return a reference point in the order of the objectives.
 
     Raises:
-        InvalidArgumentError: If it is not exactly of the objectives.
+        InvalidArgumentError: If its names are not exactly the objectives.
     """
     objectives = list(objectives)
     if set(reference) != set(objectives):
@@ -134,7 +134,7 @@ def hypervolume(
 
     Args:
         values: ``(n, n_objectives)``, in the order of ``reference``.
-        reference: The reference point; points that are not better everywhere count nothing.
+        reference: The reference point; points that are not better everywhere contribute nothing.
         metrics: The objectives by name.
     """
     if len(values) == 0:
@@ -144,10 +144,10 @@ def hypervolume(
 
 
 def cost_metric(metrics: Mapping[str, Metric]) -> str | None:
-    """Return the objective that limits are of and that a front is sorted by.
+    """Return the objective that limits apply to and that a front is sorted by.
 
-    It is the first cost in the order of `preferred`: latency, where it is one. Without a cost it
-    is the last of several objectives, whose limits are lower ones; None for one alone.
+    It is the first cost in the order of `preferred`: latency, if it is an objective. Without a cost
+    it is the last of several objectives, which has lower limits; None for a single objective.
     """
     names = preferred(metrics)
     cost = next((m for m in names if not metrics[m].maximize), None)

@@ -1,4 +1,4 @@
-"""Points that stand for many: the best under a few limits, or good and far apart."""
+"""Representative points: the best under a few limits, or good ones that are far apart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from optuna_ofa.fronts._front import Front, FrontPoint
 from optuna_ofa.fronts._pareto import cost_metric, nondominated
 from optuna_ofa.problem import Metric
 
-# Upper limits of the cost, with or without names of their own.
+# Upper limits of the cost, named or not.
 Limits = Sequence[float] | Mapping[str, float]
 Picks = dict[str, FrontPoint | None]
 Indices = NDArray[np.intp]
@@ -24,17 +24,17 @@ N_LIMITS = 5
 def find_picks(
     front: Front, *, limits: Limits | None = None, picks: Mapping[str, FrontPoint] | None = None
 ) -> Picks:
-    """Return the best points of a front under limits of its cost, and others that were chosen.
+    """Return the best points of a front under limits of its cost, and other chosen points.
 
     Args:
         front: A front that is not empty.
         limits: Upper limits in the cost's unit; those without names are called ``under 12 ms``.
-            None takes five, evenly from the fastest to the slowest point.
+            None takes five, evenly spaced from the fastest to the slowest point.
         picks: Other points by name, such as ``{"knee": front.knee()}``; they come last.
 
     Returns:
         A point for each name, in their order; None where no point is within the limit. A front
-        without a cost has one, ``best``.
+        without a cost has a single one, ``best``.
 
     Raises:
         InvalidArgumentError: If a limit is not a positive number, or there are limits and no cost.
@@ -62,7 +62,7 @@ def require_reached(limits: Limits | None, fronts: Sequence[Front]) -> None:
         fronts: Fronts of the same objectives, none of them empty.
 
     Raises:
-        InvalidArgumentError: If there is such a limit; with the values that there are.
+        InvalidArgumentError: If there is such a limit; names the range of values.
     """
     metrics = fronts[0].metrics
     name = cost_metric(metrics)
@@ -81,7 +81,7 @@ def require_reached(limits: Limits | None, fronts: Sequence[Front]) -> None:
 
 
 def _even_limits(front: Front, metric: str) -> list[float]:
-    """Return limits with three digits, so that the last one holds the whole front."""
+    """Return limits with three digits, the last of which includes the whole front."""
     sign = front.metrics[metric].sign
     costs = [sign * point.values[metric] for point in front]
     limits = np.linspace(min(costs), max(costs), N_LIMITS + 1)[1:].tolist()
@@ -118,7 +118,7 @@ def _check(metric: Metric, limit: float) -> None:
 def promising(
     values: NDArray[np.float64], violations: NDArray[np.float64], free: NDArray[np.bool_], n: int
 ) -> Indices:
-    """Pick points front by front, within a front far from each other and from those not free.
+    """Pick points front by front, far from each other and from points that are not free.
 
     Args:
         values: ``(m, n_objectives)`` predictions, smaller is better.
@@ -145,7 +145,7 @@ def promising(
 def far_apart(
     values: NDArray[np.float64], front: Indices, free: NDArray[np.bool_], near: Indices, n: int
 ) -> Indices:
-    """Pick the free ends of a front, then always the point that is farthest from all others.
+    """Pick the free ends of a front, then repeatedly the point farthest from all others.
 
     Args:
         values: ``(m, n_objectives)`` of all points.

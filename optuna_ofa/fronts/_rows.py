@@ -1,4 +1,4 @@
-"""The points of a front as rows: for pandas, as CSV, and for notebooks."""
+"""The points of a front as rows: for pandas, CSV files and notebooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_SHOWN = 10  # lines of a front in a notebook
 def rows_of(points: Sequence[FrontPoint], objectives: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for each point, all with the same keys in the same order.
 
-    Standard deviations stand behind the objectives, of those that any point has one of; None
+    Standard deviations follow the objectives, for every objective where any point has one; None
     where a point has none.
     """
     known = [m for m in objectives if any(m in point.std for point in points)]
@@ -49,14 +49,14 @@ def columns_of(objectives: Sequence[str]) -> list[str]:
 
 
 def frame_of(points: Sequence[FrontPoint], metrics: Mapping[str, Metric]) -> DataFrame:
-    """Return the rows as a table of pandas; see `Front.to_dataframe`."""
+    """Return the rows as a pandas `DataFrame`; see `Front.to_dataframe`."""
     pandas = _pandas.check()
     rows = rows_of(points, list(metrics))
     frame: DataFrame = pandas.DataFrame(
         rows, columns=[*rows[0]] if rows else columns_of([*metrics])
     )
     for name in frame.columns:
-        if name.endswith("_std"):  # of None alone pandas would make objects
+        if name.endswith("_std"):  # pandas would make an object column of None alone
             frame[name] = frame[name].astype(float)
     frame.attrs["units"] = {name: metric.unit for name, metric in metrics.items()}
     return frame

@@ -17,18 +17,18 @@ from optuna_ofa.space import Subnet
 
 @dataclass(frozen=True, eq=False)
 class TransferMatrix:
-    """The best subnet of each of ``n`` devices, priced on all of them; all numbers are predicted.
+    """The best subnet of each of ``n`` devices, on all of them; all numbers are predicted.
 
     Args:
         devices: Names of the devices.
-        limits_ms: ``(n,)`` latency that each device's best subnet may have there.
+        limits_ms: ``(n,)`` latency limit for each device's best subnet.
         subnets: The best subnet of each.
         top1: ``(n,)`` its accuracy in percent.
         latency_ms: ``(n, n)``; row ``i`` is the best subnet of device ``i``, column ``j`` its
             latency on device ``j``.
-        loss: ``(n, n)`` points of top-1 that the best subnet for device ``j`` of at most that
-            latency has more: the best on the front of ``j`` and among those of the matrix, so at
-            least 0.
+        loss: ``(n, n)`` points of top-1 by which the best subnet for device ``j`` within that
+            latency is more accurate: the best of the front of ``j`` and of the subnets of the
+            matrix, so at least 0.
     """
 
     devices: tuple[str, ...]
@@ -39,7 +39,7 @@ class TransferMatrix:
     loss: NDArray[np.float64]
 
     def cells(self) -> list[list[tuple[str, str]]]:
-        """Return the latency and the points of top-1, of each pair of devices, as texts."""
+        """Return the latency and the loss in points of top-1 of each pair of devices, as text."""
         ms, points = METRICS["latency_ms"], METRICS["top1"]
         of_device = [ms.decimals(column) for column in self.latency_ms.T.tolist()]
         n = points.decimals(self.loss.ravel().tolist())

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-# System attributes of trials. Optuna 5 writes `constraints:<name>`, one each. Before, a list had
-# them all, and Optuna Dashboard (0.21) reads nothing else: without it every trial is feasible
-# there. So trials that violate constraints get a list of one number as well, their total violation.
-# Optuna reads both, and calls it "0"; it compares infeasible trials by sums, whose order stays.
+# System attributes of trials. Optuna 5 writes one `constraints:<name>` per constraint. Earlier
+# versions wrote a single list, and Optuna Dashboard (0.21) reads only that list: without it, every
+# trial is shown as feasible. So infeasible trials also get a list with one number, their total
+# violation. Optuna reads both and names the entry of the list "0"; it compares infeasible trials by
+# sums, whose order is unchanged.
 PREFIX = "constraints:"
 LIST_KEY = "constraints"
 
@@ -21,12 +22,12 @@ LIST_KEY = "constraints"
 def violations(
     excess: NDArray[np.float64], scales: NDArray[np.float64] | float = 1.0
 ) -> NDArray[np.float64]:
-    """Return how much each row violates its constraints in all, ``(n,)``; 0 where feasible.
+    """Return the total violation of each row, ``(n,)``; 0 where feasible.
 
     Args:
         excess: ``(n, n_constraints)``, above 0 where violated; NaN counts as satisfied.
-        scales: ``(n_constraints,)`` what each constraint is measured in: its bound, or 1 where a
-            plain Optuna study has none.
+        scales: ``(n_constraints,)`` the scale of each constraint: its bound, or 1 in a plain Optuna
+            study, which has none.
     """
     return np.asarray(np.maximum(np.nan_to_num(excess) / scales, 0).sum(axis=1))
 
@@ -57,8 +58,9 @@ def constraints_of(trial: FrozenTrial) -> Mapping[str, float]:
 def named_constraints(attributes: Mapping[str, Any]) -> dict[str, float]:
     """Return the constraints among a trial's system attributes, by name.
 
-    Those of the list are ``"0"``, ``"1"``, ... as in Optuna; they are left out where they only
-    repeat that a named one is violated. What is no number, or NaN, is violated as in Optuna.
+    Those of the list are named ``"0"``, ``"1"``, ... as in Optuna; they are left out where they
+    only repeat that a named one is violated. As in Optuna, NaN and anything that is not a number
+    count as violated.
     """
     named = {
         key.removeprefix(PREFIX): _number(value)
@@ -74,7 +76,7 @@ def named_constraints(attributes: Mapping[str, Any]) -> dict[str, float]:
 def split_constraints(
     attributes: Mapping[str, Any], names: Sequence[str]
 ) -> tuple[list[float], float]:
-    """Return a trial's constraints of these names, and the largest of all others.
+    """Return a trial's constraints with these names, and the largest of all others.
 
     Args:
         attributes: System attributes of the trial.
@@ -89,6 +91,6 @@ def split_constraints(
 
 
 def _number(value: Any) -> float:
-    """Return a constraint; infinite where it was set by hand to what Optuna takes as violated."""
+    """Return a constraint; infinite if set by hand to something Optuna counts as violated."""
     is_number = isinstance(value, int | float) and value == value
     return float(value) if is_number else math.inf

@@ -1,4 +1,4 @@
-"""Subnets with the values that are known of them, as arrays."""
+"""Evaluated subnets with their known values, as arrays."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ class Evaluated(NamedTuple):
     Args:
         matrix: ``(n, n_genes)`` canonical genotypes.
         values: ``(n, n_objectives)``.
-        excess: ``(n, n_constraints)`` by how much each constraint is violated, in the unit of its
-            metric: above 0 where it is, NaN where it is not known.
-        others: ``(n,)`` the largest of a trial's constraints that are not of the problem, such as
-            those that an objective sets: above 0 where one is violated, NaN where it has none.
+        excess: ``(n, n_constraints)`` the amount by which each constraint is violated, in the unit
+            of its metric: above 0 where violated, NaN where unknown.
+        others: ``(n,)`` the largest of a trial's constraints that do not belong to the problem,
+            such as those that an objective sets: above 0 where one is violated, NaN where it has
+            none.
         std: ``(n, n_objectives)`` standard deviations of the values; NaN where they are not known.
             Those of measured values are the user attribute ``measured_std`` of a trial, by
             metric, which `verify` sets.
-        kind: ``(n,)`` the origin of the values: ``"predicted"`` by predictors, ``"measured"`` by an
-            objective of the user's own.
+        kind: ``(n,)`` the origin of the values: ``"predicted"`` by predictors, ``"measured"`` by a
+            custom objective.
         numbers: ``(n,)`` trial numbers; -1 without a trial.
     """
 
@@ -51,7 +52,7 @@ class Evaluated(NamedTuple):
         std: Array | None = None,
         numbers: Sequence[int] | NDArray[np.int64] | None = None,
     ) -> Evaluated:
-        """Return subnets with values; what is not given is not known."""
+        """Return subnets with values; whatever is not given is unknown."""
         n = len(matrix)
         return Evaluated(
             matrix,
@@ -65,7 +66,7 @@ class Evaluated(NamedTuple):
 
     @staticmethod
     def join(parts: Sequence[Evaluated]) -> Evaluated:
-        """Return all rows of several, at least one, in their order."""
+        """Concatenate the rows of several, at least one, in order."""
         return Evaluated._make(np.concatenate(field) for field in zip(*parts, strict=True))
 
     def select(self, which: NDArray[Any] | slice) -> Evaluated:
@@ -73,7 +74,7 @@ class Evaluated(NamedTuple):
         return Evaluated._make(field[which] for field in self)
 
     def numbered(self, numbers: Sequence[int]) -> Evaluated:
-        """Return the rows as trials of these numbers."""
+        """Return the rows with these trial numbers."""
         return self._replace(numbers=np.array(numbers, dtype=np.int64))
 
     def without(self, matrix: Matrix) -> Evaluated:
@@ -98,7 +99,7 @@ class Evaluated(NamedTuple):
     def feasible(self) -> NDArray[np.bool_]:
         """``(n,)`` whether all values of a row are finite, and it violates no constraint.
 
-        A constraint that is not known of it counts as satisfied.
+        A constraint whose value is unknown counts as satisfied.
         """
         within = (np.nan_to_num(self.excess) <= 0).all(axis=1) & ~(self.others > 0)
         return np.asarray(within & self.finite)
@@ -113,7 +114,7 @@ def std_row(given: object, objectives: Sequence[str]) -> list[float]:
     """Return the standard deviations of a trial's objectives; NaN where they are not known.
 
     Args:
-        given: The attribute of the trial, standard deviations by metric, which anybody may set.
+        given: The attribute of the trial, standard deviations by metric, which any code may set.
         objectives: The objectives.
     """
     by_metric = given if isinstance(given, Mapping) else {}

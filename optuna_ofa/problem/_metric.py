@@ -1,4 +1,4 @@
-"""The quantities that can be objectives and constraints: six built-in ones, and those of users."""
+"""The quantities that can be objectives and constraints: six built-in ones, and custom ones."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Identifier = Annotated[
 
 @dataclass(frozen=True)
 class Metric:
-    """A quantity that can be an objective or constrained; also one of the user's own.
+    """A quantity that can be an objective or constrained, built-in or custom.
 
     Built in are ``top1``, ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb`` and
-    ``peak_memory_mb``. An own metric is given to `optuna_ofa.study` in ``predictors``, and its
+    ``peak_memory_mb``. A custom metric is passed to `optuna_ofa.study` in ``predictors``, and its
     name to ``objectives`` and ``constraints``::
 
         energy = Metric("energy_mj", unit="mJ", direction="minimize", predictor=energy_of)
@@ -48,14 +48,14 @@ class Metric:
         unit: Unit, such as ``"mJ"`` or ``"images/s"``; empty for counts and ratios.
         direction: ``"maximize"`` where larger is better, and a constraint is a lower bound;
             ``"minimize"`` where smaller is.
-        title: How it is written on an axis; empty makes one from the name.
+        title: Label on an axis; empty derives one from the name.
         predictor: A `Predictor`, or a function of a subnet or of a matrix of genotypes; see
             `FunctionPredictor`. None leaves the metric to be measured: by `SubnetStudy.optimize`,
             `SubnetStudy.ask_batch` and `SubnetStudy.verify`.
 
     Raises:
-        InvalidArgumentError: If the name is that of a built-in metric or no identifier, or another
-            argument breaks a rule.
+        InvalidArgumentError: If the name is that of a built-in metric or is not an identifier, or
+            another argument breaks a rule.
     """
 
     name: Identifier
@@ -70,13 +70,13 @@ class Metric:
         row = (self.title, self.unit, self.direction)
         if self.is_built_in and (self.predictor is not None or row != _BUILT_IN[self.name]):
             raise InvalidArgumentError(
-                f"`name` must be none of the built-in metrics {', '.join(_BUILT_IN)}, but got "
+                f"`name` must not be one of the built-in metrics {', '.join(_BUILT_IN)}, but got "
                 f"{self.name!r}."
             )
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it is one of the six."""
+        """Whether it is one of the six built-in metrics."""
         return self.name in _BUILT_IN
 
     @property
@@ -85,7 +85,7 @@ class Metric:
         return self.name in COSTS
 
     def source(self, kind: str) -> str:
-        """Return what a value is, beside others of a kind: ``exact``, or that kind."""
+        """Return the origin of a value: ``exact`` for an exact metric, else ``kind``."""
         return "exact" if self.is_exact else kind
 
     @property
@@ -108,7 +108,7 @@ class Metric:
         return replace(self, predictor=None)
 
     def to_dict(self) -> dict[str, str]:
-        """Return what a study says of a metric of the user's own (JSON), without its name."""
+        """Return a study's description of a custom metric (JSON), without its name."""
         return {"unit": self.unit, "direction": self.direction, "title": self.title}
 
     @property
@@ -122,7 +122,7 @@ class Metric:
         return "points" if self.unit == "%" else self.unit
 
     def amount(self, value: float) -> str:
-        """Return a number that somebody gave, with its unit: ``20 ms``, ``3,410,792``."""
+        """Return a number as the user gave it, with its unit: ``20 ms``, ``3,410,792``."""
         if not self.unit and self._counts([value]):
             return f"{value:,.0f}"
         text = f"{value:g}"
@@ -132,7 +132,7 @@ class Metric:
         return f"{text} {self.unit}".rstrip()
 
     def decimals(self, values: Iterable[float], std: Iterable[float] = ()) -> int:
-        """Return how many decimals values of one column need, with their standard deviations."""
+        """Return how many decimals the values of a column and their deviations need."""
         values = list(values)
         if not self.unit and self._counts(values):
             return 0
@@ -147,7 +147,7 @@ class Metric:
             value: The value.
             std: Its standard deviation, if known.
             n: Number of decimals; None takes those that the value needs.
-            sign: ``"+"`` marks values that are not negative.
+            sign: ``"+"`` marks non-negative values.
         """
         return f"{self.number(value, std, n=n, sign=sign)} {self.unit}".rstrip()
 
@@ -163,7 +163,7 @@ class Metric:
     def column(
         self, values: Sequence[float], std: Sequence[float | None] | None = None
     ) -> list[str]:
-        """Return the texts of one column of a table, whose head has the unit.
+        """Return the texts of one column of a table, whose header has the unit.
 
         Counts are in thousands or millions, with the letter k or M.
 
@@ -192,8 +192,8 @@ METRICS = {
 def preferred(metrics: Mapping[str, Metric]) -> list[str]:
     """Return the names of metrics in an order that does not depend on how they are named first.
 
-    What is maximised comes first, and among equal ones the built-in metrics in the order of
-    `METRICS`, then own ones by name.
+    Maximised metrics come first, and among equal ones the built-in metrics in the order of
+    `METRICS`, then custom ones by name.
     """
     ranks = {name: i for i, name in enumerate(METRICS)}
     return sorted(metrics, key=lambda m: (not metrics[m].maximize, ranks.get(m, len(ranks)), m))

@@ -1,4 +1,4 @@
-"""Numbers in words: with digits that say something, and that tell those of one column apart."""
+"""Formatted numbers: only meaningful digits, but enough to distinguish those of a column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 _USUAL = 4  # significant digits of the largest number of a column
 _LEAST = 2  # of the smallest one
-_MOST = 6  # of the largest one, to tell numbers apart
+_MOST = 6  # of the largest one, to distinguish numbers
 _SCALES = ((1e6, "M"), (1e3, "k"))
 
 
@@ -17,7 +17,7 @@ def significant(value: float, n: int = 3, *, sign: str = "") -> str:
     Args:
         value: The number.
         n: How many digits.
-        sign: ``"+"`` marks those that are not negative.
+        sign: ``"+"`` marks non-negative numbers.
     """
     if not math.isfinite(value):
         return f"{value:{sign}}"
@@ -33,9 +33,9 @@ def decimals(
     that differ get more, up to six digits of the largest.
 
     Args:
-        values: The numbers; those that are not finite do not count.
+        values: The numbers; those that are not finite are ignored.
         std: Their standard deviations, of those that have one.
-        usual: Decimals that there are in place of those for significant digits.
+        usual: Usual number of decimals, instead of the number that follows from significant digits.
     """
     known = [abs(value) for value in values if math.isfinite(value)]
     sizes = [_exponent(value) for value in known if value > 0]
@@ -61,5 +61,5 @@ def scaled(values: Sequence[float]) -> list[str]:
 
 
 def _exponent(value: float) -> int:
-    """Return the power of ten of the first digit, once rounded; 0 of zero."""
+    """Return the power of ten of the first digit after rounding; 0 for zero."""
     return int(f"{abs(value):.{_USUAL - 1}e}".partition("e")[2]) if value else 0

@@ -36,7 +36,7 @@ class Orientation(NamedTuple):
 
     @staticmethod
     def of_directions(directions: Sequence[StudyDirection]) -> Orientation:
-        """Return the orientation of objectives of which no more than directions are known."""
+        """Return the orientation of objectives of which only the directions are known."""
         signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
         return Orientation(tuple(signs), tuple(np.argsort(signs, kind="stable").tolist()))
 

@@ -24,13 +24,13 @@ Items = TypeVar("Items", bound=Parted)
 def in_parts(
     call: Callable[[Items], T], items: Items, errors: tuple[type[Exception], ...] = (Exception,)
 ) -> list[tuple[int, T | Exception]]:
-    """Call with the whole batch, and with halves of what raises, down to single items.
+    """Call with the whole batch, then with halves of any part that raises, down to single items.
 
     Args:
-        call: Takes a part of the batch. A `PredictionError` is passed on, for a predictor that
-            returns no numbers is wrong as a whole.
+        call: Takes a part of the batch. A `PredictionError` propagates, because a predictor that
+            does not return numbers is wrong as a whole.
         items: The batch, such as ``(n, n_genes)`` genotypes.
-        errors: What is looked for; everything else is passed on.
+        errors: The errors to isolate; all others propagate.
 
     Returns:
         Number of items and result of each part, in their order; an error has one item.

@@ -34,9 +34,9 @@ from optuna_ofa.space import Matrix, SearchSpace
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-# The best reachable accuracy is found by climbing, which may stop short of the top.
+# The best reachable accuracy is found by hill climbing, which may stop at a local optimum.
 _CLIMBING_ERROR = {"top1": 1.0}
-_N_RANDOM = 256  # subnets that are tried too where nothing is known of how a metric varies
+_N_RANDOM = 256  # also tried where it is unknown how a metric varies
 
 
 class Attempt(NamedTuple):
@@ -45,7 +45,7 @@ class Attempt(NamedTuple):
     Args:
         done: ``(n,)`` which rows were predicted.
         predicted: Those rows with their predictions.
-        errors: What the predictor raised for each other row, in their order.
+        errors: The predictor's exception for each other row, in order.
     """
 
     done: NDArray[np.bool_]
@@ -56,22 +56,21 @@ class Attempt(NamedTuple):
 class Problem:
     """A multi-objective problem over subnets.
 
-    It is an Optuna objective too: ``optuna.create_study(directions=problem.directions)
+    It is also an Optuna objective: ``optuna.create_study(directions=problem.directions)
     .optimize(problem)`` lets any Optuna sampler search on the same predictors.
 
     Args:
         space: The subnets.
         objectives: The metrics or their names, in the order of a trial's values.
-        constraints: Bound of each constrained metric; a lower one for what is maximised, such as
-            ``top1``, else an upper.
+        constraints: Bound of each constrained metric; a lower one for maximised metrics, such as
+            ``top1``, else an upper one.
         predictors: A predictor, or a function as in `FunctionPredictor`, for each metric that is
-            an objective or constrained. A metric of the user's own may bring its predictor, or
-            have none.
-        own: Metrics of the user's own that are named in ``objectives`` or ``constraints``.
+            an objective or constrained. A custom metric may bring its predictor, or have none.
+        own: Custom metrics that are named in ``objectives`` or ``constraints``.
 
     Raises:
-        InvalidArgumentError: If a name is unknown, an objective is there twice, a bound is none
-            that the metric can have, or a metric has no predictor or that of another metric.
+        InvalidArgumentError: If a name is unknown, an objective is given twice, a bound is not a
+            possible value of its metric, or a metric has no predictor or that of another metric.
         FamilyMismatchError: If a predictor is for another family.
     """
 
@@ -128,13 +127,13 @@ class Problem:
         return {name: p for name, p in found.items() if isinstance(p, MissingPredictor)}
 
     def require_predictors(self, *, but_measured: bool = False) -> None:
-        """Refuse to go on without a predictor for each metric.
+        """Require a predictor for each metric.
 
         Args:
             but_measured: Whether metrics that are only measured need none.
 
         Raises:
-            InvalidArgumentError: With the first metric that has none, and why.
+            InvalidArgumentError: If a metric has none; names the first, and why.
         """
         for predictor in self._missing.values():
             if not (but_measured and predictor.is_measured):
@@ -152,7 +151,7 @@ class Problem:
 
     @property
     def caution(self) -> dict[str, float]:
-        """The standard deviations by which predictions are worse than the mean, by metric."""
+        """How many standard deviations predictions are worse than the mean, by metric."""
         return {
             metric: predictor.k
             for metric, predictor in self.predictors.items()
@@ -162,11 +161,12 @@ class Problem:
     def evaluate(self, matrix: Matrix) -> Evaluated:
         """Predict a batch of genotypes.
 
-        Standard deviations are left out, because few of many subnets need them; see `named`.
-        Of metrics that are only measured the values are NaN.
+        Standard deviations are left out, because only a few of the subnets need them; see `named`.
+        Values of metrics that are only measured are NaN.
 
         Raises:
-            PredictionError: If a prediction is not a finite number; says whose and of what.
+            PredictionError: If a prediction is not a finite number; names the predictor and the
+                subnet.
         """
         columns = {m: self.predict(m, matrix) for m in self.metrics}
         excess = np.empty((len(matrix), len(self.constraints)))
@@ -185,7 +185,7 @@ class Problem:
     def try_evaluate(self, matrix: Matrix) -> Attempt:
         """Predict a batch in which a predictor may raise for some genotypes.
 
-        These are found by halving the batch, so that a few of them cost a few calls more.
+        These are found by halving the batch, so a few of them cost only a few extra calls.
 
         Raises:
             PredictionError: As `evaluate`; a wrong number is an error of the whole predictor.
@@ -202,8 +202,8 @@ class Problem:
     def named(self, evaluated: Evaluated) -> list[tuple[dict[str, float], dict[str, float]]]:
         """Return the values of each subnet by metric, and their standard deviations.
 
-        Metrics that are only constrained are among them; what is not finite is left out. The
-        predictors are asked for standard deviations that are missing of predictions.
+        Metrics that are only constrained are included; non-finite values are left out. Missing
+        standard deviations of predictions are computed by the predictors.
         """
         values = dict(zip(self.objectives, evaluated.values.T, strict=True))
         for name, excess in zip(self.constraints, evaluated.excess.T, strict=True):
@@ -215,14 +215,14 @@ class Problem:
         return [(_finite(values, i), _finite(std, i)) for i in range(n)]
 
     def facts(self, metric: str) -> dict[str, Any]:
-        """Return what is known of a metric's predictor and of the table that it has (JSON)."""
+        """Return the metadata of a metric's predictor and of its table, if it has one (JSON)."""
         predictor = self.predictors[metric]
         if isinstance(predictor, ConfidenceBound):
             predictor = predictor.predictor
         return facts_of(predictor)
 
     def predict_std(self, matrix: Matrix) -> dict[str, NDArray[np.float64]]:
-        """Return ``(n,)`` standard deviations of the metrics whose predictors know them."""
+        """Return ``(n,)`` standard deviations of the metrics whose predictors provide them."""
         found = {m: self.predictors[m].predict_std(matrix) for m in self.metrics}
         return {m: std for m, std in found.items() if std is not None}
 
@@ -287,7 +287,7 @@ class Problem:
         subnet = self.space.suggest(trial)
         trial.set_user_attr(
             "subnet", subnet.to_dict(by_name=True)
-        )  # first, for a predictor may raise
+        )  # first, because a predictor may raise
         result = self.evaluate(self.space.to_matrix([subnet]))
         for name, value in zip(self.constraints, result.excess[0], strict=True):
             trial.set_constraint(name, float(value))
@@ -295,22 +295,22 @@ class Problem:
         return tuple(float(v) for v in result.values[0])
 
     def violations(self, evaluated: Evaluated) -> NDArray[np.float64]:
-        """Return how much each row violates in all, ``(n,)``; 0 where it satisfies all constraints.
+        """Return the total violation of each row, ``(n,)``; 0 where all constraints are satisfied.
 
-        Each constraint of the problem counts relative to its bound, others as they are.
+        Each constraint of the problem counts relative to its bound; others are not scaled.
         """
         return violations(evaluated.excess, self.scales) + violations(evaluated.others[:, None])
 
     @property
     def scales(self) -> NDArray[np.float64]:
-        """``(n_constraints,)`` what violations are measured in: the bounds."""
+        """``(n_constraints,)`` the scales of violations: the bounds."""
         return np.array([abs(bound) or 1.0 for bound in self.constraints.values()])
 
     def require_reachable(self) -> None:
         """Refuse a constraint that no subnet of the space satisfies on its own.
 
         Raises:
-            InfeasibleConstraintError: With the best value that can be reached.
+            InfeasibleConstraintError: If there is one; names the best reachable value.
             PredictionError: As `evaluate`.
         """
         for name, bound in self.constraints.items():
@@ -326,7 +326,7 @@ class Problem:
                 enough=bound,
                 n_random=0 if metric.is_built_in else _N_RANDOM,
             )
-            if best == worst:  # the predictor fails for all that was tried; the search will say so
+            if best == worst:  # the predictor failed for all; the search reports it
                 continue
             if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
                 digits = metric.decimals([bound, best])  # as many as tell the two apart
@@ -340,8 +340,8 @@ class Problem:
     def describe(self) -> dict[str, Any]:
         """Return the description that must stay the same when a study is continued (JSON).
 
-        The predictors are told apart by what they say of the smallest and the largest subnet;
-        None is where they fail.
+        Predictors are distinguished by their predictions for the smallest and the largest subnet;
+        None where these fail.
         """
         ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
         own = {name: of.to_dict() for name, of in self.metrics.items() if not of.is_built_in}
@@ -361,25 +361,25 @@ class Problem:
 
 
 def _finite(columns: Mapping[str, NDArray[np.float64]], i: int) -> dict[str, float]:
-    """Return row ``i`` of several columns, without what is not finite there."""
+    """Return row ``i`` of several columns, without non-finite values."""
     return {m: float(column[i]) for m, column in columns.items() if np.isfinite(column[i])}
 
 
 def known_metrics(
     objectives: Iterable[str | Metric], own: Iterable[Metric] = ()
 ) -> dict[str, Metric]:
-    """Return the built-in metrics and those of the user's own, by name.
+    """Return the built-in and the custom metrics, by name.
 
     Raises:
-        InvalidArgumentError: If two different ones have one name.
+        InvalidArgumentError: If two different ones share a name.
     """
     known = dict(METRICS)
     for metric in (*own, *(of for of in objectives if isinstance(of, Metric))):
         other = known.setdefault(metric.name, metric)
         if other != metric:
             raise InvalidArgumentError(
-                f"`objectives` and `predictors` must have one metric of a name, but got {other} "
-                f"and {metric}."
+                f"`objectives` and `predictors` must have different names for different metrics, "
+                f"but got {other} and {metric}."
             )
         if other.predictor is None:
             known[metric.name] = metric

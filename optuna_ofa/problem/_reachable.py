@@ -23,9 +23,9 @@ def best_reachable(
 ) -> float:
     """Climb from the smallest and the largest subnet, one block or other gene at a time.
 
-    For costs that add up over layers the kernel and the expand ratio of a block are tried
-    together, and every resolution and depth is, so the result is the exact optimum unless widths
-    are elastic; for other predictors it is a local one.
+    For costs that add up over layers the kernel and the expand ratio of a block are tried together,
+    and every resolution and depth is tried, so the result is the exact optimum unless widths are
+    elastic; for other predictors it is a local one.
 
     Args:
         space: The subnets.
@@ -33,7 +33,7 @@ def best_reachable(
         maximize: Whether larger is better.
         enough: A value that need not be exceeded; climbing stops there.
         n_random: How many random subnets are tried where climbing from the ends is not enough;
-            it goes on from the best of them.
+            climbing then continues from the best of them.
     """
     sign = -1.0 if maximize else 1.0
     goal = -np.inf if enough is None else sign * enough
@@ -62,7 +62,7 @@ def _descend(space: SearchSpace, predict: Predict, row: Matrix, sign: float, goa
 
 
 def _groups(space: SearchSpace) -> list[list[int]]:
-    """Columns that are changed together: the genes of a block, every other gene alone."""
+    """Columns that are changed together: those of a block, every other gene on its own."""
     groups: dict[object, list[int]] = {}
     for j, gene in enumerate(space.genes):
         groups.setdefault(gene.block if gene.block >= 0 else gene.name, []).append(j)

@@ -1,4 +1,4 @@
-"""What was measured, compared with what a metric can be and with what was predicted."""
+"""Checks of measured values against the range of their metric and against predictions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from optuna_ofa._plausible import PERCENT, require_plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 
-# An accuracy and a cost are exchanged where the cost is within the first of the accuracy that is
-# predicted, in points, and the accuracy is nearer to the predicted cost; two costs where that
-# brings them so many times nearer to their predictions, by ratio. In a batch it is so in all rows,
-# and in one of them the numbers are not near each other anyway.
+# An accuracy and a cost count as exchanged if the cost is within `_NEAR_POINTS` of the predicted
+# accuracy and the accuracy is nearer to the predicted cost; two costs, if exchanging them brings
+# them `_NEARER` times nearer to their predictions, by ratio. A batch is refused if this holds for
+# all rows, and in at least one of them the values are also far from their predictions.
 _NEAR_POINTS, _FAR_POINTS = 10, 20
 _NEARER, _FAR = 4, math.log(2)
 
@@ -25,17 +25,17 @@ def require_measured(metrics: Sequence[str], values: Sequence[float], where: str
     Args:
         metrics: Names of ``n`` metrics.
         values: ``n`` values in their units; NaN passes.
-        where: The argument in backticks, and what of it.
+        where: The argument in backticks, and which part of it.
 
     Raises:
-        InvalidArgumentError: With the first of them.
+        InvalidArgumentError: If there are any; names the first.
     """
     for metric, value in zip(metrics, values, strict=True):
         require_plausible(metric, value, where)
 
 
 def require_in_order(measured: Sequence[Numbers], predicted: Sequence[Numbers], where: str) -> None:
-    """Refuse a batch in which two metrics fit what was predicted only if they are exchanged.
+    """Refuse a batch in which two metrics fit their predictions only if they are exchanged.
 
     Args:
         measured: Values of ``n`` subnets by metric.
@@ -43,7 +43,8 @@ def require_in_order(measured: Sequence[Numbers], predicted: Sequence[Numbers], 
         where: The argument in backticks.
 
     Raises:
-        InvalidArgumentError: If it is so in all of them; with both metrics and all four numbers.
+        InvalidArgumentError: If this holds for all subnets; names both metrics and all four
+            numbers.
     """
     pairs = list(zip(measured, predicted, strict=True))
     if not pairs:
@@ -54,14 +55,14 @@ def require_in_order(measured: Sequence[Numbers], predicted: Sequence[Numbers], 
         if all(fit) and any(_are_far(a, b, told, expected) for told, expected in pairs):
             told, expected = pairs[0]
             raise InvalidArgumentError(
-                f"{where} must have {a} and {b} in their places, but got {a} {told[a]:g} and {b} "
-                f"{told[b]:g} where {expected[a]:.4g} and {expected[b]:.4g} are predicted; they "
-                f"are probably exchanged."
+                f"{where} must have {a} and {b} in the right places, but got {a} {told[a]:g} and "
+                f"{b} {told[b]:g} where {expected[a]:.4g} and {expected[b]:.4g} are predicted; "
+                f"they are probably exchanged."
             )
 
 
 def _fit_exchanged(a: str, b: str, told: Numbers, expected: Numbers) -> bool:
-    """Return whether two values fit what is predicted better if they are exchanged."""
+    """Return whether two values fit their predictions better if they are exchanged."""
     if b in PERCENT:
         a, b = b, a
     if a in PERCENT:
@@ -72,7 +73,7 @@ def _fit_exchanged(a: str, b: str, told: Numbers, expected: Numbers) -> bool:
 
 
 def _are_far(a: str, b: str, told: Numbers, expected: Numbers) -> bool:
-    """Return whether two values are far from what is predicted as they are."""
+    """Return whether two values are far from their predictions as they are."""
     for metric in (a, b):
         if metric in PERCENT:
             return abs(told[metric] - expected[metric]) > _FAR_POINTS
@@ -80,7 +81,7 @@ def _are_far(a: str, b: str, told: Numbers, expected: Numbers) -> bool:
 
 
 def _distance(value: float, expected: float) -> float:
-    """Return how far two numbers are apart, as the logarithm of their ratio."""
+    """Return the distance of two numbers, as the logarithm of their ratio."""
     if value <= 0 or expected <= 0:
         return 0.0 if value == expected else math.inf
     return abs(math.log(value / expected))

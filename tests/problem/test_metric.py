@@ -38,8 +38,8 @@ def test_a_title_may_be_given() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"name": "top1"}, "`name` must be none of the built-in metrics top1, .* got 'top1'"),
-        ({"name": "n_macs", "predictor": len}, "`name` must be none of the built-in metrics"),
+        ({"name": "top1"}, "`name` must not be one of the built-in metrics top1, .* got 'top1'"),
+        ({"name": "n_macs", "predictor": len}, "`name` must not be one of the built-in metrics"),
         ({"name": ""}, "`name` must be an identifier .* got ''"),
         ({"name": "energy mJ"}, "`name` must be an identifier .* got 'energy mJ'"),
         ({"name": "lambda"}, "`name` must be an identifier .* got 'lambda'"),

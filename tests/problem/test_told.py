@@ -29,7 +29,7 @@ def test_each_metric_has_its_rule() -> None:
     ids=str,
 )
 def test_exchanged_values_are_refused(measured: dict[str, float]) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"`a` must have \w+ and \w+ in their places"):
+    with pytest.raises(InvalidArgumentError, match=r"`a` must have \w+ and \w+ in the right"):
         require_in_order([measured], [PREDICTED], "`a`")
 
 

@@ -52,7 +52,7 @@ def test_values_in_each_others_place_are_refused(make_study: Make) -> None:
         top1, latency = study.problem.evaluate(row).values[0].tolist()
         return latency, top1
 
-    with pytest.raises(InvalidArgumentError, match="must have top1 and latency_ms in their places"):
+    with pytest.raises(InvalidArgumentError, match="must have top1 and latency_ms in the right"):
         study.optimize(objective, n_trials=1)
 
 

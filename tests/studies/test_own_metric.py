@@ -116,7 +116,7 @@ def test_the_order_of_objectives_plays_no_role() -> None:
     ("arguments", "expected"),
     [
         ({"predictors": [ENERGY, Metric("energy_mj", unit="J", direction="minimize")]},
-         "must have one metric of a name"),
+         "must have different names for different metrics"),
         ({"predictors": ["energy_mj"]}, r"`predictors\[0\]` must be a Metric"),
         ({"constraints": {"energy_mj": float("inf")}}, r"`constraints\['energy_mj'\]`"),
         ({"constraints": {"power": 3.0}}, "must be among top1, .*throughput.* but got 'power'"),

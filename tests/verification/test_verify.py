@@ -360,7 +360,7 @@ class TestFailures:
         study = make_study(storage=sqlite, study_name="a")
         right = devices(study)
         wrong = {"top1": right["latency_ms"], "latency_ms": right["top1"]}
-        with pytest.raises(InvalidArgumentError, match=r"`measure` must have .* in their places"):
+        with pytest.raises(InvalidArgumentError, match=r"`measure` must have .* in the right"):
             study.verify(wrong, points=3)
         n_asked = len(right["top1"].asked)
         assert len(study.verify(right, points=3)) == 3
