@@ -1,4 +1,4 @@
-"""Arguments that several commands have."""
+"""Arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def add_supernet(parser: argparse.ArgumentParser, default: str | None = None) ->
     parser.add_argument(
         "--supernet",
         required=default is None,
-        help="a family, such as ofa_mbv3_w1.2, or a file that holds one of your own: what "
-        "`Family.save` wrote, a checkpoint, a predictor"
+        help="a family, such as ofa_mbv3_w1.2, or a file with a custom one: written by "
+        "`Family.save`, a checkpoint or a predictor"
         + (f" (default: that of {default})" if default else ""),
     )
 
@@ -38,7 +38,7 @@ def family_from(arguments: Arguments, *files: str) -> Family:
 
     Raises:
         InvalidArgumentError: If there is neither.
-        FormatError: If the file holds no family.
+        FormatError: If the file contains no family.
     """
     from optuna_ofa.exceptions import InvalidArgumentError
     from optuna_ofa.space import find_family
@@ -47,13 +47,13 @@ def family_from(arguments: Arguments, *files: str) -> Family:
     if source is None:
         flags = " and ".join(f"`{name}`" for name in files)
         raise InvalidArgumentError(
-            f"`supernet` must be given where {flags} are no files that hold a family."
+            f"`supernet` must be given if {flags} are not files that contain a family."
         )
     return find_family(arguments[source], source)
 
 
 def family_source(arguments: Arguments, *files: str) -> str | None:
-    """Return the argument that holds the family: ``supernet``, or the first that is a file."""
+    """Return the argument with the family: ``supernet``, or the first one that is a file."""
     if arguments["supernet"]:
         return "supernet"
     return next((name for name in files if Path(arguments[name] or "").is_file()), None)
@@ -65,26 +65,26 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("networks", "layers"),
-        help="where layers' times come from (default: whole networks if the runtime has a profile)",
+        help="how layers are timed (default: in whole networks if the runtime has a profiler)",
     )
 
 
 def add_settings(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
-    """Add all of `MeasurementSettings` but the largest spread.
+    """Add all `MeasurementSettings` except the largest spread.
 
     Args:
         parser: The parser.
-        of_table: Whether the settings are those of a latency table, which is known later.
+        of_table: Whether the settings default to those of a latency table, which is read later.
     """
     add_runtime(parser, of_table=of_table)
     parser.add_argument("--threads", **_setting(1, of_table, type=positive))
     parser.add_argument("--device", **_setting("cpu", of_table, "cpu, or cuda with torch"))
-    parser.add_argument("--pin", type=whole, nargs="+", default=(), help="processors to keep to")
+    parser.add_argument("--pin", type=whole, nargs="+", default=(), help="processors to run on")
     parser.add_argument("--n-rounds", type=positive, default=20, help="default: 20")
 
 
 def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
-    """Add those of `MeasurementSettings` that graphs depend on."""
+    """Add the `MeasurementSettings` that graphs depend on."""
     parser.add_argument(
         "--runtime",
         default=None if of_table else "onnxruntime",
@@ -96,7 +96,7 @@ def add_runtime(parser: argparse.ArgumentParser, *, of_table: bool = False) -> N
 
 
 def _setting(default: object, of_table: bool, help: str = "", **arguments: Any) -> dict[str, Any]:
-    """Return arguments of a setting whose default is that of a latency table, if there is one."""
+    """Return the arguments of a setting; its default is that of the latency table, if any."""
     usual = "that of the latency table" if of_table else default
     words = f"{help} (default: {usual})" if help else f"default: {usual}"
     return {"default": None if of_table else default, "help": words, **arguments}
@@ -109,7 +109,7 @@ def measurement_settings(
 
     Args:
         arguments: The arguments.
-        table: Metadata of a latency table, whose runtime and settings are taken where none are
+        table: Metadata of a latency table, whose runtime and settings are used where none are
             given.
     """
     from optuna_ofa.predictors import Conditions
@@ -118,13 +118,13 @@ def measurement_settings(
     names = {field.name for field in dataclasses.fields(MeasurementSettings)}
     of_table = {n: v for n, v in Conditions.of(table or {})._asdict().items() if v and n in names}
     if of_table.get("runtime") not in RUNTIME_NAMES:
-        of_table = {}  # of another kind of runtime, whose settings are its own
+        of_table = {}  # another kind of runtime, with its own settings
     given = {n: arguments[n] for n in names & arguments.keys() if arguments[n] is not None}
     return MeasurementSettings(**of_table | given)
 
 
 def add_sample(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
-    """Add the random subnets that are measured, and where to."""
+    """Add the number of random subnets to measure, and where measurements are kept."""
     parser.add_argument("--n", type=whole, default=50, help="how many random subnets (default: 50)")
     parser.add_argument("--seed", type=whole, default=0, help="default: 0")
     parser.add_argument(
@@ -144,9 +144,9 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """Add the storage and the name of a study, and its predictors."""
+    """Add the storage, the name and the predictors of a study."""
     add_storage(parser)
-    parser.add_argument("--study", help="its name (default: the only one of the storage)")
+    parser.add_argument("--study", help="its name (default: the only study in the storage)")
     parser.add_argument("--hardware", help="latency table: a name, a file or a folder")
     parser.add_argument("--accuracy", help="accuracy predictor: a name or a file")
 
@@ -154,25 +154,27 @@ def add_study(parser: argparse.ArgumentParser) -> None:
 def add_kind(parser: argparse.ArgumentParser) -> None:
     """Add the kind of trials."""
     parser.add_argument(
-        "--kind", choices=("predicted", "measured"), help="default: measured, if there are any"
+        "--kind",
+        choices=("predicted", "measured"),
+        help="kind of trials (default: measured, if there are any)",
     )
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add the limits whose best subnets are shown, and the kind of trials."""
+    """Add the limits within which the best subnets are shown, and the kind of trials."""
     parser.add_argument(
         "--limits",
         type=number,
         nargs="+",
         metavar="MS",
-        help="latencies whose best subnets are shown (default: five along the front)",
+        help="show the best subnet within each latency limit (default: five along the front)",
     )
     add_kind(parser)
 
 
 def add_plot(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the file of a picture."""
-    parser.add_argument("--plot", help=f"draw {what}: a file that ends in .html, .png or .svg")
+    """Add the file of a figure."""
+    parser.add_argument("--plot", help=f"file for a figure of {what}: .html, .png, .svg or .pdf")
 
 
 def add_within(parser: argparse.ArgumentParser, help: str) -> None:

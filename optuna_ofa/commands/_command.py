@@ -23,7 +23,7 @@ class Output(NamedTuple):
 
 
 def load(*rooms: str) -> None:
-    """Import rooms of the package that take seconds, and say so on a terminal."""
+    """Import subpackages that take seconds, and say so on a terminal."""
     from optuna_ofa._progress import stage
 
     with stage("starting"):
@@ -43,10 +43,10 @@ class Command(NamedTuple):
         summary: One line that describes it, without a full stop.
         examples: Command lines with their purposes, shown below the help.
         add_arguments: Adds the command's own arguments to its parser.
-        run: Runs the command with the parsed arguments by name. It has imports of its own,
-            because the module is imported to show the help of any command.
+        run: Runs the command with the parsed arguments by name. It imports what it needs
+            itself, because the module is imported to show the help of any command.
         kept: What to tell a user who interrupts it: what is kept, and what the same command does
-            next. Empty where nothing is.
+            next. Empty if nothing is kept.
     """
 
     name: str

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _TABLES = (".json",)
-_LEAST = 3  # subnets that a table can be compared with
+_LEAST = 3  # smallest number of subnets that a table can be compared with
 
 
 def _add_measure(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def _kept_measurements(arguments: Arguments) -> str:
 
 
 def _sample(arguments: Arguments, *files: str) -> tuple[SearchSpace, Matrix]:
-    """Return the space and random subnets of it; ``files`` are arguments that hold the family."""
+    """Return the space and random subnets; ``files`` are arguments that may contain the family."""
     from optuna_ofa.space import SearchSpace
 
     space = SearchSpace(family_from(arguments, *files))
@@ -71,7 +71,7 @@ MEASURE = Command(
     "measure",
     "measure random subnets on this device",
     """\
-  twenty subnets, kept in a database, so that none is measured twice:
+  twenty subnets, kept in a database so that none is measured twice:
     optuna-ofa measure --supernet ofa_mbv3_w1.0 --n 20 --storage sqlite:///phone.db
 """,
     _add_measure,
@@ -89,13 +89,13 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
-    """Add the file of a table, and when it is refused."""
+    """Add the file of a table, and the noise at which it is refused."""
     parser.add_argument("--out", required=True, help="file of the table")
     parser.add_argument(
         "--max-spread",
         type=number,
         default=0.1,
-        help="refuse rounds that differ by more than this share (default: 0.1)",
+        help="fail if rounds differ by more than this fraction (default: 0.1)",
     )
 
 
@@ -118,7 +118,7 @@ def _run_profile(arguments: Arguments) -> Output:
     )
     noise = table.metadata["noise_percent"]
     noisy, n = len(table.metadata["noisy_layers"]), len(table)
-    flagged = f"; {noisy} of {n} layers vary more than they take" if noisy else ""
+    flagged = f"; {noisy} of {n} layers have a standard deviation above their mean" if noisy else ""
     text = (
         f"{table}, saved to {out}\nrepeated runs of a network differ by {noise} % (standard "
         f"deviation){flagged}"
@@ -128,14 +128,14 @@ def _run_profile(arguments: Arguments) -> Output:
 
 def _kept_graphs(arguments: Arguments) -> str:
     folder = arguments["folder"] or f"{arguments['out']}.graphs"
-    return f"graphs and measurements are in {folder}; the same command does the rest"
+    return f"graphs and measurements are in {folder}; the same command continues"
 
 
 PROFILE = Command(
     "profile",
     "measure a latency table of this device",
     """\
-  half a minute, with ONNX Runtime:
+  with ONNX Runtime, in about half a minute:
     optuna-ofa profile --supernet ofa_mbv3_w1.0 --out phone.json
   with OpenVINO on four threads, at two input sizes:
     optuna-ofa profile --supernet ofa_mbv3_w1.2 --runtime openvino --threads 4 \\
@@ -177,7 +177,7 @@ def _run_compare(arguments: Arguments) -> Output:
             f"`runtime` must be that of the table, {facts['runtime']!r}, but got "
             f"{settings.runtime!r}."
         )
-    # the level of the day on which the table was made, if it was made here
+    # the calibration at the time the table was measured, if it was measured here
     anchor_ms = facts.get("anchor_ms") if is_of_device(facts, settings) else None
     storage = arguments["storage"]
     first = measure(space, matrix, settings, storage=storage, anchor_ms=anchor_ms)
@@ -192,11 +192,11 @@ def _run_compare(arguments: Arguments) -> Output:
 
 COMPARE = Command(
     "compare",
-    "compare a latency table with subnets that it has not seen, each measured twice",
+    "compare predictions of a latency table with new subnets, each measured twice",
     """\
-  how far predictions are off, beside how far a second measurement is off:
+  errors of predictions, beside those of a second measurement:
     optuna-ofa compare --supernet ofa_mbv3_w1.0 --table phone.json --n 20
-  a packaged table, corrected by what this device takes:
+  a packaged table, corrected by measurements on this device:
     optuna-ofa compare --supernet ofa_mbv3_w1.0 --table cpu-torch --n 12 --recalibrate here.json
 """,
     _add_compare,
@@ -205,7 +205,7 @@ COMPARE = Command(
 
 
 def _add_graphs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", help="where the graphs go")
+    parser.add_argument("folder", help="folder for the graphs")
     add_supernet(parser)
     add_runtime(parser)
     add_table(parser)
@@ -230,7 +230,7 @@ def _run_graphs(arguments: Arguments) -> Output:
     )
     on_device = f"python -m on_device --runtime {arguments['runtime']} ."
     text = (
-        f"carry {folder} to the device, run `{on_device}` in it, bring results.json back, and "
+        f"copy {folder} to the device, run `{on_device}` in it, bring results.json back, and "
         f"run `optuna-ofa collect {folder} --out phone.json`"
     )
     return Output(text, {"folder": folder, "run_on_device": on_device})
@@ -238,7 +238,7 @@ def _run_graphs(arguments: Arguments) -> Output:
 
 GRAPHS = Command(
     "graphs",
-    "write graphs for a device without torch, which measures them",
+    "write graphs to be measured on a device without torch",
     """\
   three steps, the middle one on the device:
     optuna-ofa graphs folder --supernet ofa_mbv3_w1.0 --runtime onnxruntime
@@ -252,7 +252,9 @@ GRAPHS = Command(
 
 
 def _add_collect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", help="what `graphs` wrote, with the results.json of the device")
+    parser.add_argument(
+        "folder", help="folder written by `graphs`, with results.json from the device"
+    )
     add_supernet(parser, default="the graphs")
     _add_out(parser)
 
@@ -272,7 +274,7 @@ def _run_collect(arguments: Arguments) -> Output:
 
 COLLECT = Command(
     "collect",
-    "make the latency table of a folder of graphs that a device has measured",
+    "make a latency table from a folder of graphs that a device has measured",
     """\
   optuna-ofa collect folder --out phone.json
 """,

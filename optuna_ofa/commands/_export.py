@@ -31,14 +31,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="FILE",
         help="training images as an array (n, channels, height, width), normalised, in a .npy "
-        "file; `none` keeps the statistics of the checkpoint, which are right for no subnet",
+        "file; `none` keeps the statistics of the checkpoint, which fit no subnet",
     )
-    parser.add_argument("--batch", type=whole, default=1, help="images at once, 0 for any number")
+    parser.add_argument(
+        "--batch", type=whole, default=1, help="images per run, 0 for any number (default: 1)"
+    )
     parser.add_argument(
         "--opset",
         type=whole,
         metavar="N",
-        help="opset of ONNX, for onnx and onnx_int8 (default: that of measured graphs, 17)",
+        help="ONNX opset, for onnx and onnx_int8 (default: that of measured graphs, 17)",
     )
     parser.add_argument(
         "--subnet", metavar="FILE", help="the subnet as JSON, or the metadata of an export"
@@ -75,12 +77,12 @@ def _run(arguments: Arguments) -> Output:
     known = "".join(
         f"\n  {_words(figure)}" for figure in (*metadata["figures"], *metadata["figures_of_others"])
     )
-    text = f"{subnet}\nwritten to {arguments['out']}, and what it is to {arguments['out']}.json"
+    text = f"{subnet}\nwritten to {arguments['out']}, its metadata to {arguments['out']}.json"
     return Output(text + known, {"out": str(arguments["out"]), "metadata": dict(metadata)})
 
 
 def _words(figure: Mapping[str, Any]) -> str:
-    """Return a value of the metadata, and what it is not of this file in."""
+    """Return a value of the metadata as text, and in what it differs from this file."""
     from optuna_ofa.deployment import value_in_words
 
     words = f"{figure['metric']} {value_in_words(figure)}, {figure['kind']}"
@@ -94,7 +96,7 @@ def _words(figure: Mapping[str, Any]) -> str:
 
 
 def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
-    """Return the subnet of a file, or the best one of a study with its figures."""
+    """Return the subnet of a file, or the best one of a study with its known values."""
     from optuna_ofa.commands import _studies
     from optuna_ofa.deployment import figures_of
     from optuna_ofa.exceptions import InvalidArgumentError
@@ -105,8 +107,8 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
         for flag in ("storage", "study"):
             if arguments[flag] is not None:
                 raise InvalidArgumentError(
-                    f"`{flag}` must be left out with `subnet`, which says which subnet is meant, "
-                    f"but got {arguments[flag]!r}."
+                    f"`{flag}` must be left out with `subnet`, which defines the subnet, but got "
+                    f"{arguments[flag]!r}."
                 )
         return _subnet(arguments["subnet"]), ()
     arguments["storage"] = arguments["storage"] or DEFAULT_STORAGE
@@ -115,7 +117,7 @@ def _chosen(arguments: Arguments) -> tuple[Subnet, tuple[KnownValue, ...]]:
     within = limits(arguments["within"], front.objectives)
     point = front.best(**within) if within else front.knee()
     named = found.user_attrs.get(PREDICTORS, {}).get("hardware")
-    device = named if point.kind == PREDICTED else None  # a measured point knows its own
+    device = named if point.kind == PREDICTED else None  # a measured point has its own
     return point.subnet, figures_of(point, device=device)
 
 
@@ -135,7 +137,7 @@ def _images(file: str) -> Tensor | None:
     """Read the images of a file.
 
     Raises:
-        InvalidArgumentError: If the file has no array of images.
+        InvalidArgumentError: If the file does not contain an array of images.
     """
     import numpy as np
     import torch
@@ -158,15 +160,15 @@ def _images(file: str) -> Tensor | None:
 
 EXPORT = Command(
     "export",
-    "write a subnet for the runtime that will run it",
+    "write a subnet to a file that a runtime can load",
     """\
   the best subnet under 15 ms as ONNX:
     optuna-ofa export full.onnx --format onnx --storage sqlite:///nas.db \\
         --within latency_ms=15 --weights ofa_mbv3_d234_e346_k357_w1.0 --calibration images.npy
-  one that is described in a file, in the folder format of the `ofa` package:
+  a subnet given as JSON, in the folder format of the `ofa` package:
     optuna-ofa export specialized --format ofa --subnet subnet.json \\
         --weights ofa_mbv3_d234_e346_k357_w1.0 --calibration images.npy
-  without a limit or a file it is the knee of the study's front
+  without a limit or a file, the knee of the study's front is exported
 """,
     _add_arguments,
     _run,

@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line: flags instead of arguments."""
+"""Messages of the library reworded for the command line: flags instead of arguments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from optuna_ofa._rules import shown
 from optuna_ofa.commands._command import Arguments
 
-# Flags by the names that arguments have in Python, where a command has none of that name; the first
-# is taken that was given, else the first that the command has.
+# Flags by the names of Python arguments, for commands without a flag of that name. The first flag
+# that was given is used, otherwise the first that the command has.
 _FLAGS = {
     "constraints": ("within",),
     "family": ("supernet", "table", "folder", "weights", "accuracy", "hardware"),
@@ -29,11 +29,11 @@ _NAME = re.compile(r"`([a-z_][a-z0-9_]*)(?:\[([^\]`]*)\])?`")
 
 
 class Flags:
-    """The flags of one command line, by which its errors name arguments.
+    """The flags of one command line, which name the arguments in its errors.
 
     Args:
         parser: The parser of the command.
-        arguments: What was parsed.
+        arguments: The parsed arguments.
     """
 
     def __init__(self, parser: argparse.ArgumentParser, arguments: Arguments) -> None:
@@ -44,9 +44,9 @@ class Flags:
         }
 
     def message(self, text: str) -> str:
-        """Return a message on one line, with the flag that carried the value it speaks of.
+        """Return a message on one line, with the flag whose value it is about.
 
-        What begins with an argument, ```hardware` must be ..., but got 'x'.``, becomes
+        A message that begins with an argument, ```hardware` must be ..., but got 'x'.``, becomes
         ``--hardware x: must be ...``. Arguments without a flag lose their backticks.
         """
         text = re.sub(r"; use `[^`]*\([^`]*`", "", " ".join(text.split()))
@@ -79,7 +79,7 @@ class Flags:
         return next(iter([*given, *keys]), None)
 
     def _values(self, key: str, index: str | None) -> list[str]:
-        """Return the texts that a message may have of the value of a flag."""
+        """Return the forms in which a message may contain the value of a flag."""
         value = self._arguments.get(key)
         if key == "within":
             value = dict(value or ()).get((index or "").strip("'\""))
@@ -108,12 +108,12 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _texts(value: Any) -> list[str]:
-    """Return a value as it was written, and as messages may have it."""
+    """Return a value as it was written, and as messages may show it."""
     return [f"{value:g}", str(value)] if isinstance(value, float) else [str(value)]
 
 
 def _without(text: str, values: list[str]) -> str:
-    """Return the rest of a message without the value, which stands in front of it."""
+    """Return the rest of a message without the value, which is already shown before it."""
     for value in values:
         shortened = re.sub(rf",? but got {re.escape(value)}(?=[.;,]|$)", "", text, count=1)
         if shortened != text:

@@ -1,4 +1,4 @@
-"""The commands that list what there is: studies, families and devices."""
+"""The commands that list studies, families and devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optuna_ofa.commands._command import Arguments, Command, Output
 if TYPE_CHECKING:
     from optuna_ofa.space import Family
 
-_LICENCE = "MIT"  # of what comes with the package
+_LICENCE = "MIT"  # of the packaged tables
 
 
 def _run_studies(arguments: Arguments) -> Output:
@@ -94,11 +94,11 @@ def _run_families(arguments: Arguments) -> Output:
     return Output(f"{table(head, texts)}\n{_OWN_FAMILY}", {"families": rows})
 
 
-_OWN_FAMILY = "--supernet also takes a file that holds a family of your own."
+_OWN_FAMILY = "--supernet also takes a file with a custom family."
 
 
 def _accuracy(family: Family) -> str | None:
-    """Return where the accuracy predictor of a family is from, if there is one."""
+    """Return the source of a family's accuracy predictor, if there is one."""
     from optuna_ofa._published import PUBLISHED
     from optuna_ofa.data import packaged_accuracy
 
@@ -117,9 +117,9 @@ def _tables(family: Family) -> list[str]:
 
 FAMILIES = Command(
     "families",
-    "list the supernets that are known by name",
+    "list the supernets known by name",
     """\
-  resolutions, size, and what is there to predict with:
+  resolutions, numbers of subnets, and available predictors:
     optuna-ofa families
 """,
     lambda parser: None,
@@ -156,7 +156,7 @@ def _run_devices(arguments: Arguments) -> Output:
 
 _OWN_DEVICE = (
     "--hardware takes these names, and files: `optuna-ofa profile` measures a table of this "
-    "device.\nPublished tables are fetched when they are first used."
+    "device.\nPublished tables are downloaded when they are first used."
 )
 
 
@@ -184,7 +184,7 @@ def _packaged(family: Family) -> list[dict[str, Any]]:
 
 
 def _published() -> list[dict[str, Any]]:
-    """Return the published tables, a row for each name, whatever files it has."""
+    """Return the published tables, one row for each name, which may have several files."""
     from optuna_ofa._published import PUBLISHED
 
     rows: dict[str, dict[str, Any]] = {}
@@ -210,22 +210,22 @@ def _runtime(metadata: Mapping[str, Any]) -> str:
 
 
 def _processor(text: str) -> str:
-    """Return the model name out of what the system reports of its processor."""
+    """Return the model name from what the system reports about its processor."""
     found = re.search(r"model name ([^,]+)", text)
     return found[1] if found else text
 
 
 def _range(sizes: Sequence[int]) -> str:
-    """Return input sizes as they are searched: those between two are interpolated."""
+    """Return a range of input sizes; sizes in between are interpolated."""
     ends = sorted({min(sizes), max(sizes)}) if sizes else []
     return "-".join(map(str, ends))
 
 
 DEVICES = Command(
     "devices",
-    "list the latency tables that are known by name",
+    "list the latency tables known by name",
     """\
-  those for one supernet:
+  tables for one supernet:
     optuna-ofa devices --supernet ofa_mbv3_w1.0
 """,
     _add_devices,
@@ -234,12 +234,12 @@ DEVICES = Command(
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, n_numbers: int = 0) -> str:
-    """Return a table for people: columns apart by two spaces, the last ones to the right.
+    """Return a table for people: columns two spaces apart, the last ones right-aligned.
 
     Args:
         head: Titles of the columns.
         rows: A text for each column.
-        n_numbers: How many columns at the end have numbers.
+        n_numbers: How many columns at the end are numbers.
     """
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     first = len(head) - n_numbers

@@ -42,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: The arguments; None takes those of the process.
+        argv: The arguments; None uses those of the process.
 
     Returns:
-        The exit code: 0, 1 where an error of this package, of Optuna or of the system was
-        printed, 2 where there is no command, 130 where the user interrupted.
+        The exit code: 0; 1 if an error of this package, of Optuna or of the system was printed; 2
+        if there is no command; 130 if the user interrupted it.
     """
     top = parser()
     given = list(sys.argv[1:] if argv is None else argv)
@@ -102,7 +102,7 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _text(error: Exception) -> str:
-    """Return the message of an error; of the system's the file and the reason."""
+    """Return the message of an error; for system errors, the file and the reason."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
@@ -113,7 +113,7 @@ def _printed(output: Output, *, as_json: bool) -> str:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Print a warning on one line, above the progress bar where there is one."""
+    """Print a warning on one line, above the progress bar if there is one."""
     from tqdm import tqdm
 
     tqdm.write(f"warning: {' '.join(str(message).split())}", file=sys.stderr)

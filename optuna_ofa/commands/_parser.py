@@ -1,4 +1,4 @@
-"""The parser of the command line, whose errors are one line and name the flag."""
+"""The command-line parser, whose errors are one line and name the flag."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _URL = re.compile(r"\S*(?:://|@)\S*?(?=[?.,;)'\"]*(?:\s|$))")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line, and what may have been meant."""
+    """A parser that reports errors on one line, with a suggestion."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse arguments that the command does not have, in its own name."""
+        """Refuse arguments that the command does not have, with the command's own help."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and not self._is_top:
             flag = unknown[0].split("=")[0]
@@ -45,14 +45,14 @@ class Parser(argparse.ArgumentParser):
         return [flag for action in self._actions for flag in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
-        """Print one line, and end with the exit code of wrong arguments."""
+        """Print one line, and exit with the code for wrong arguments."""
         text = _URL.sub(lambda found: shown_url(found[0]), _reworded(message))
         sys.stderr.write(f"error: {text} ({self.prog} --help)\n")
         sys.exit(USAGE)
 
 
 def _reworded(message: str) -> str:
-    """Return a message of argparse in our words."""
+    """Return a message of argparse in the wording of this package."""
     message = re.sub(r"^argument ", "", message)
     missing = re.match(r"the following arguments are required: (.*)$", message)
     if missing:
@@ -73,7 +73,7 @@ def whole(text: str) -> int:
     """Parse a whole number that is not negative.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is anything else.
     """
     if not text.strip().isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, but got {text!r}")
@@ -84,7 +84,7 @@ def positive(text: str) -> int:
     """Parse a whole number above 0.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is anything else.
     """
     if not text.strip().isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, but got {text!r}")
@@ -95,7 +95,7 @@ def port(text: str) -> int:
     """Parse the number of a port.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is anything else.
     """
     if not text.strip().isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, but got {text!r}")
@@ -106,7 +106,7 @@ def number(text: str) -> float:
     """Parse a number.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is anything else.
     """
     try:
         return float(text)
@@ -118,7 +118,7 @@ def seconds(text: str) -> float:
     """Parse a number that is not negative.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is anything else.
     """
     value = number(text)
     if not value >= 0:
@@ -130,7 +130,7 @@ def storage(text: str) -> str:
     """Return the URL of a storage.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none, such as the path of a file.
+        argparse.ArgumentTypeError: If it is not a URL, such as the path of a file.
     """
     if "://" not in text:
         meant = f"sqlite:///{text if text and shown_url(text) == text else 'nas.db'}"
@@ -144,7 +144,7 @@ def limit(text: str) -> tuple[str, float]:
     """Parse ``latency_ms=20``.
 
     Raises:
-        argparse.ArgumentTypeError: If it is no metric with a number.
+        argparse.ArgumentTypeError: If it is not a metric with a number.
     """
     name, _, value = text.partition("=")
     try:
@@ -158,15 +158,15 @@ def limit(text: str) -> tuple[str, float]:
 
 
 def limits(pairs: Sequence[tuple[str, float]], metrics: Sequence[str]) -> dict[str, float]:
-    """Return limits by metric; of two for one metric the last.
+    """Return limits by metric; the last one if a metric has several.
 
     Raises:
-        InvalidArgumentError: If one is of another metric than these.
+        InvalidArgumentError: If a limit is on any other metric.
     """
     for metric, _ in pairs:
         if metric not in metrics:
             raise InvalidArgumentError(
-                f"`constraints[{metric!r}]` must be a limit of one of {', '.join(metrics)}"
+                f"`constraints[{metric!r}]` must be a limit on one of {', '.join(metrics)}"
                 f"{did_you_mean(metric, metrics)}"
             )
     return dict(pairs)

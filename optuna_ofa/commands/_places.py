@@ -1,4 +1,4 @@
-"""Checks of the files that a command will write, made before its work."""
+"""Checks of the files that a command will write, made before any work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 PICTURES = (".html", ".png", ".svg", ".pdf")
-# Endings that say which format a file is in; another format's is a mistake.
+# File extensions by format; the extension of another format is a mistake.
 _FORMATS = {
     "pytorch": ".safetensors",
     "torch_export": ".pt2",
@@ -22,7 +22,7 @@ _FORMATS = {
 
 
 def require_file(path: str | None, argument: str, endings: Sequence[str] = ()) -> None:
-    """Refuse a file that cannot be written, or whose ending is none of those.
+    """Refuse a file that cannot be written, or that has a different extension.
 
     Raises:
         InvalidArgumentError: With the argument.
@@ -40,7 +40,7 @@ def require_file(path: str | None, argument: str, endings: Sequence[str] = ()) -
 
 
 def require_folder(path: str | None, argument: str) -> None:
-    """Refuse a folder that can neither be made nor be written to.
+    """Refuse a folder that cannot be created or written to.
 
     Raises:
         InvalidArgumentError: With the argument.
@@ -52,7 +52,7 @@ def require_folder(path: str | None, argument: str) -> None:
 
 
 def require_database(url: str, argument: str) -> None:
-    """Refuse an SQLite database that cannot be made.
+    """Refuse an SQLite database that cannot be created.
 
     Raises:
         InvalidArgumentError: With the argument.
@@ -66,7 +66,7 @@ def require_database(url: str, argument: str) -> None:
 
 
 def require_export(path: str, format: str) -> None:
-    """Refuse a file that an export cannot be written to, or that ends as another format does.
+    """Refuse a file that cannot be written, or that has the extension of another format.
 
     Raises:
         InvalidArgumentError: With the argument.
@@ -82,11 +82,11 @@ def require_export(path: str, format: str) -> None:
 
 
 def require_picture(path: str | None) -> None:
-    """Refuse a file that no picture can be saved to, before the work whose result it shows.
+    """Refuse a file that no figure can be saved to, before any work.
 
     Raises:
-        InvalidArgumentError: If the path ends in something else, or nothing can be written there.
-        MissingDependencyError: If an image needs kaleido, or the browser that kaleido needs, and
+        InvalidArgumentError: If the path has another extension, or cannot be written to.
+        MissingDependencyError: If the file needs kaleido, or the browser that kaleido needs, and
             it is not installed.
     """
     require_file(path, "plot", PICTURES)
@@ -103,12 +103,12 @@ def _require_browser(ending: str) -> None:
     if browsers.Chromium.find_browser(skip_local=False) is None:
         raise MissingDependencyError(
             f"`plot` needs Chrome or Chromium for {ending} files, and none is installed: "
-            f"`plotly_get_chrome` installs it; .html files need none."
+            f"`plotly_get_chrome` installs it; .html files do not need it."
         )
 
 
 def save(figure: go.Figure, path: str) -> None:
-    """Save a picture as a page or an image, at a path that `require_picture` has passed."""
+    """Save a figure as a page or an image, at a path that `require_picture` accepted."""
     from optuna_ofa._progress import stage
     from optuna_ofa._writing import write_whole
 

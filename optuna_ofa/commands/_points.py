@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def evenly_spaced(front: Front, n: int) -> list[FrontPoint]:
-    """Return at most ``n`` points from one end of a front to the other; 0 gives all."""
+    """Return at most ``n`` points from one end of a front to the other; 0 for all."""
     from optuna_ofa.fronts import evenly
 
     return [front[i] for i in evenly(len(front), n if n > 0 else len(front))]
 
 
 def lines(points: Sequence[FrontPoint]) -> str:
-    """Return points for people, one a line."""
+    """Return points for people, one per line."""
     from optuna_ofa.fronts import points_in_words
 
     return "\n".join(f"  {words}" for words in points_in_words(points))

@@ -21,8 +21,8 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
         "--into",
         type=storage,
         default=_VIEW,
-        help="database that gets a copy with few trials, which the dashboard opens at once, "
-        f"or that of --storage, which gets the pictures then (default: {_VIEW})",
+        help="database for a copy with few trials, which the dashboard opens quickly, or the "
+        f"database of --storage, to which the figures are then added (default: {_VIEW})",
     )
 
 
@@ -39,7 +39,7 @@ def _run_publish(arguments: Arguments) -> Output:
 
     into = arguments["into"]
     options = {"limits": arguments["limits"], "kind": arguments["kind"]}
-    with stage("drawing the pictures"), argument_called("into", "storage"):
+    with stage("drawing the figures"), argument_called("into", "storage"):
         if into == arguments["storage"]:
             study.publish(**options)
             shown = study
@@ -57,19 +57,19 @@ def _run_publish(arguments: Arguments) -> Output:
 
 
 def address(study_id: int | None, host: str = _HOST, port: int = _PORT) -> str:
-    """Return the address of a study in the dashboard, or of the list of all."""
+    """Return the address of a study in the dashboard, or of the list of studies."""
     page = "" if study_id is None else f"/studies/{study_id}"
     return f"http://{host}:{port}/dashboard{page}"
 
 
 PUBLISH = Command(
     "publish",
-    "put pictures and the best subnets of a study into Optuna Dashboard",
+    "show figures and the best subnets of a study in Optuna Dashboard",
     """\
-  a copy of few trials and pictures of all of them, which opens at once:
+  a copy with few trials and with figures of all trials, which opens quickly:
     optuna-ofa publish --storage sqlite:///nas.db
     optuna-ofa dashboard --storage sqlite:///optuna_ofa.view.db
-  into the study itself, which is better for a few thousand trials or less:
+  in the study itself, which is better up to a few thousand trials:
     optuna-ofa publish --storage sqlite:///nas.db --into sqlite:///nas.db --limits 10 15
 """,
     _add_publish,
@@ -79,13 +79,12 @@ PUBLISH = Command(
 
 def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     add_storage(parser)
-    parser.add_argument("--host", default=_HOST, help=f"address to listen at (default: {_HOST})")
+    parser.add_argument("--host", default=_HOST, help=f"address to listen on (default: {_HOST})")
     parser.add_argument(
-        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+        "--port", type=port, default=_PORT, help=f"0 picks a free one (default: {_PORT})"
     )
     parser.add_argument(
-        "--artifact-dir",
-        help="folder of the files that `publish` of a script gave to an artifact store",
+        "--artifact-dir", help="folder of an artifact store to which `study.publish` wrote files"
     )
 
 
@@ -114,7 +113,7 @@ def _run_dashboard(arguments: Arguments) -> Output:
     with server:
         only = studies[0]._study_id if len(studies) == 1 else None
         url = address(only, arguments["host"], server.server_port)
-        sys.stderr.write(f"{url}  (Ctrl-C ends)\n")
+        sys.stderr.write(f"{url}  (Ctrl-C to stop)\n")
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
     return Output("ended", {"url": url})
@@ -122,9 +121,9 @@ def _run_dashboard(arguments: Arguments) -> Output:
 
 DASHBOARD = Command(
     "dashboard",
-    "serve Optuna Dashboard with the pictures of `publish` first",
+    "serve Optuna Dashboard with the figures of `publish` first",
     """\
-  what `publish` wrote:
+  the database that `publish` wrote:
     optuna-ofa dashboard --storage sqlite:///optuna_ofa.view.db
 """,
     _add_dashboard,

@@ -1,4 +1,4 @@
-"""The argument of a file for the latency predictor, corrected by what a command measures."""
+"""The argument for a file with the latency predictor, corrected by a command's measurements."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def add_recalibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recalibrate",
         metavar="FILE",
-        help="write the latency predictor, corrected by what is measured, to a .json file for "
+        help="write the latency predictor, corrected by the measurements, to a .json file for "
         "--hardware",
     )
 
 
 def require_recalibrate(arguments: Arguments, n: str) -> None:
-    """Refuse a file that cannot be written, or too few subnets to correct by.
+    """Refuse a file that cannot be written, or too few subnets for a correction.
 
     Args:
         arguments: The arguments.
-        n: Which of them is the number of subnets.
+        n: The name of the argument with the number of subnets.
 
     Raises:
         InvalidArgumentError: With the argument.
@@ -46,14 +46,14 @@ def require_recalibrate(arguments: Arguments, n: str) -> None:
 
 
 def save_recalibrated(arguments: Arguments, measured: Verification | LatencyReport) -> str:
-    """Write the corrected predictor if there is a file for it; return that in words, on a line."""
+    """Write the corrected predictor if there is a file for it; return a line that says so."""
     path = arguments["recalibrate"]
     if path is None:
         return ""
-    predictor: Any = measured.recalibrate()  # of a table or a file, so it can be saved
+    predictor: Any = measured.recalibrate()  # from a table or a file, so it can be saved
     predictor.save(path)
     done = predictor.metadata["recalibrated"]
     return (
-        f"\ncorrected by {done['n_subnets']} subnets: scale {done['scale']:.3g}, offset "
-        f"{done['offset_ms']:.3g} ms; saved to {path}, which --hardware takes"
+        f"\ncorrected with {done['n_subnets']} measured subnets: scale {done['scale']:.3g}, offset "
+        f"{done['offset_ms']:.3g} ms; saved to {path}, for --hardware"
     )

@@ -50,7 +50,7 @@ FRONT = Command(
     "front",
     "print or draw the Pareto front of a study",
     """\
-  ten points from one end to the other, and a page with all of them:
+  ten points from one end to the other, and a figure of all of them:
     optuna-ofa front --plot front.html
   the best subnet under 15 ms, for a script:
     optuna-ofa front --storage sqlite:///nas.db --within latency_ms=15 --json
@@ -88,7 +88,7 @@ REPORT = Command(
     "report",
     "write a page about a study for readers without Python",
     """\
-  pictures, a table of the best subnets, and where the numbers come from, in one file:
+  figures, a table of the best subnets, and the sources of the numbers, in one file:
     optuna-ofa report report.html --storage sqlite:///nas.db --limits 10 14 20
 """,
     _add_report,

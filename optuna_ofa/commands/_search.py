@@ -30,30 +30,30 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n",
         type=whole,
-        help="subnets to evaluate in addition to those that the study has (default: "
+        help="subnets to evaluate in addition to those in the study (default: "
         f"{_N_TRIALS}, without --until and --timeout)",
     )
     parser.add_argument(
-        "--until", type=whole, metavar="N", help="subnets that the study is to have in total"
+        "--until", type=whole, metavar="N", help="total number of subnets that the study shall have"
     )
     parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="when the search ends at the latest"
+        "--timeout", type=seconds, metavar="SECONDS", help="end the search after this time"
     )
     parser.add_argument(
         "--objectives",
         nargs="+",
         choices=METRIC_NAMES,
         metavar="METRIC",
-        help=f"default: top1 latency_ms; out of {', '.join(METRIC_NAMES)}",
+        help=f"any of {', '.join(METRIC_NAMES)} (default: top1 latency_ms)",
     )
-    add_within(parser, "only subnets within this bound, a lower one for top1; may be repeated")
+    add_within(parser, "only subnets within this bound (a lower bound for top1); may be repeated")
     parser.add_argument("--resolutions", type=whole, nargs="+", help="input sizes to search")
     parser.add_argument("--seed", type=whole, default=0, help="default: 0")
     parser.add_argument(
         "--keep",
         choices=("all", "front"),
         default="all",
-        help="make a trial of every subnet (default), or of what extends the front",
+        help="make a trial of every subnet (default), or only of those that extend the front",
     )
     add_plot(parser, "the front")
 
@@ -81,7 +81,7 @@ def _run_search(arguments: Arguments) -> Output:
 
 
 def _device(found: SubnetStudy) -> str:
-    """Return what latencies are predicted for, in words."""
+    """Return a line that says what latencies are predicted for."""
     from optuna_ofa.predictors import Conditions
 
     if "latency_ms" not in found.problem.metrics:
@@ -95,13 +95,13 @@ def _require_one_count(arguments: Arguments) -> None:
 
     if arguments["n"] is not None and arguments["until"] is not None:
         raise InvalidArgumentError(
-            f"`until` must be left out with `n`, which adds to the trials that are there, but got "
+            f"`until` must be left out with `n`, which adds to the existing trials, but got "
             f"{arguments['until']}."
         )
 
 
 def _goes_on(arguments: Arguments) -> bool:
-    """Whether nothing says how long, so that the default counts."""
+    """Return whether no length is given, so that the default is used."""
     return all(arguments[name] is None for name in ("n", "until", "timeout"))
 
 
@@ -131,20 +131,20 @@ def _open(arguments: Arguments) -> SubnetStudy:
         seed=arguments["seed"],
         keep=arguments["keep"],
     )
-    if constraints and not exists:  # nothing is made for limits that nothing satisfies
+    if constraints and not exists:  # no study is created for limits that no subnet satisfies
         open_in().problem.require_reachable()
     return open_in(storage=arguments["storage"], study_name=name, load_if_exists=True)
 
 
 def _require_left_out(name: str, **arguments: object) -> None:
-    """Refuse what a study that exists has already."""
+    """Refuse arguments whose values an existing study already has."""
     from optuna_ofa.exceptions import InvalidArgumentError
 
     for argument, value in arguments.items():
         if value:
             raise InvalidArgumentError(
-                f"`{argument}` must be left out to go on with the study {name!r}, which has its "
-                f"own, but got {value!r}."
+                f"`{argument}` must be left out to continue the study {name!r}, which has its own, "
+                f"but got {value!r}."
             )
 
 
@@ -153,9 +153,9 @@ def _kept(arguments: Arguments) -> str:
 
     again = "adds as many"
     if arguments["until"] is not None:
-        again = f"goes on to {arguments['until']:,} in total"
+        again = f"continues to {arguments['until']:,} in total"
     elif arguments["n"] is None and arguments["timeout"] is not None:
-        again = "searches on for as long"
+        again = "continues for the same time"
     return f"finished trials are in {shown_url(arguments['storage'])}; the same command {again}"
 
 
@@ -163,15 +163,15 @@ SEARCH = Command(
     "search",
     "search a supernet for its Pareto front on a device, on predictions",
     """\
-  on the predictors that come with the package, ten seconds:
+  with the packaged predictors, in about ten seconds:
     optuna-ofa search --supernet ofa_mbv3_w1.0
   for a phone, with a published table and predictor, no slower than 30 ms:
     optuna-ofa search --supernet ofa_mbv3_w1.2 --hardware note10 --within latency_ms=30 \\
         --study note10 --plot note10.html
-  for a table that `profile` has measured, in a database of its own:
+  for a table measured by `profile`, in a separate database:
     optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware phone.json --storage sqlite:///nas.db
-  on with a study, whose supernet and limits it keeps: --n adds evaluations, --until fills up to
-  a total, so that the same command, run again, adds nothing:
+  to continue a study with its supernet and limits: --n adds evaluations, --until fills up to a
+  total, so that running the same command again adds nothing:
     optuna-ofa search --storage sqlite:///nas.db --until 50000
 """,
     _add_search,

@@ -1,4 +1,4 @@
-"""Opening studies by name, or the only one of a storage."""
+"""Opening studies by name, or the only one in a storage."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def open_study(arguments: Arguments) -> SubnetStudy:
-    """Open a study that another command or a script made; nothing is made where there is none.
+    """Open a study that another command or a script created; none is created.
 
     Raises:
-        InvalidArgumentError: If there is no such storage or study, or it has several and none is
-            named.
-        StudyMismatchError: If it is no study of this package, or has other predictors.
+        InvalidArgumentError: If there is no such storage or study, or there are several studies
+            and none is named.
+        StudyMismatchError: If it is not a study of this package, or has other predictors.
     """
     from optuna_ofa._arguments import argument_called
     from optuna_ofa._progress import stage
@@ -40,7 +40,7 @@ def find_name(arguments: Arguments) -> tuple[str, bool]:
     """Return the name of the study to search, and whether it exists.
 
     Raises:
-        InvalidArgumentError: If the storage has several and none is named.
+        InvalidArgumentError: If the storage has several studies and none is named.
     """
     from optuna_ofa._arguments import argument_called
     from optuna_ofa._urls import shown_storage
@@ -51,7 +51,7 @@ def find_name(arguments: Arguments) -> tuple[str, bool]:
     quiet_optuna()
     try:
         store = open_existing(arguments["storage"])
-    except InvalidArgumentError:  # a new one; what cannot be made is refused when it is
+    except InvalidArgumentError:  # a new one; if it cannot be created, that is refused later
         return arguments["study"] or DEFAULT_STUDY, False
     if arguments["study"] or not study_names(store):
         name = arguments["study"] or DEFAULT_STUDY
@@ -61,7 +61,7 @@ def find_name(arguments: Arguments) -> tuple[str, bool]:
 
 
 def quiet_optuna() -> None:
-    """Turn Optuna's log off but for warnings."""
+    """Silence Optuna's log, except for warnings."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

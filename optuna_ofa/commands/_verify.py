@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument(
-        "--points", type=positive, default=12, help="subnets, far from each other (default: 12)"
+        "--points", type=positive, default=12, help="subnets along the front (default: 12)"
     )
     add_settings(parser, of_table=True)
     add_recalibrate(parser)
@@ -45,7 +45,7 @@ def _run_verify(arguments: Arguments) -> Output:
 
 
 def _data(found: Verification) -> dict[str, Any]:
-    """Return a verification for machines."""
+    """Return a verification for machines (JSON)."""
     return {
         "errors": {
             metric: {
@@ -87,7 +87,7 @@ VERIFY = Command(
     """\
   twelve subnets along the front, predicted beside measured:
     optuna-ofa verify --storage sqlite:///nas.db --runtime onnxruntime
-  a predictor that is corrected by what was measured, and a search on it:
+  a predictor corrected by the measurements, and a search with it:
     optuna-ofa verify --storage sqlite:///nas.db --recalibrate here.json
     optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware here.json --study here \\
         --storage sqlite:///nas.db

@@ -1,4 +1,4 @@
-"""Fleets: one study a device, searched together, and what transfers between devices."""
+"""Fleets: one study per device, searched together, and how subnets transfer between devices."""
 
 from optuna_ofa.fleets._create import fleet
 from optuna_ofa.fleets._fleet import Fleet

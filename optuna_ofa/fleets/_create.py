@@ -51,26 +51,26 @@ def fleet(
     seed: Seed | None = None,
     keep: Keep = "all",
 ) -> Fleet:
-    """Create or continue one study for each of several devices, of one supernet.
+    """Create or continue one study for each of several devices, all of one supernet.
 
-    Accuracy is predicted once for each subnet, whichever device asks; latency by device.
+    The accuracy of a subnet is predicted once for all devices, its latency for each device.
 
     Args:
         space: As in `optuna_ofa.study`, or a supernet. The resolutions of a family are cut down to
             those that the accuracy predictor and all devices cover.
         hardware: The devices by name, each as in `optuna_ofa.study`; or a sequence of names and
-            paths, which are then called what they are, files without their ending.
+            paths, which then also serve as the names of the devices (files without extension).
         accuracy: As in `optuna_ofa.study`.
-        predictors: Metrics of your own as in `optuna_ofa.study`, the same for all devices, or by
-            device: the same metrics with other predictors.
+        predictors: Custom metrics as in `optuna_ofa.study`, the same for all devices, or by device:
+            the same metrics with different predictors.
         objectives: As in `optuna_ofa.study`.
-        constraints: As in `optuna_ofa.study`; instead of a number a bound may be a mapping with
+        constraints: As in `optuna_ofa.study`; instead of a number, a bound may be a mapping with
             numbers for some devices: ``{"latency_ms": {"note10": 30, "laptop": 12}}``.
         storage: As in `optuna_ofa.study`.
-        study_name: Name of the fleet; None makes one up. Its studies are called
+        study_name: Name of the fleet; None generates one. Its studies are named
             ``study_name/device``.
         load_if_exists: Continue the studies that exist. Devices may be added to a fleet, unless
-            they reduce the resolutions that all cover.
+            they reduce the resolutions that all devices cover.
         seed: Seed of the search.
         keep: As in `optuna_ofa.study`.
 
@@ -80,7 +80,7 @@ def fleet(
     Raises:
         InvalidArgumentError: If an argument breaks a rule.
         optuna.exceptions.DuplicatedStudyError: If a study exists and ``load_if_exists`` is False;
-            none is made then.
+            no study is created then.
         FamilyMismatchError, MissingEntryError, MissingDependencyError, StorageError,
         StudyMismatchError: As `optuna_ofa.study`.
     """
@@ -149,7 +149,7 @@ def _named(
     bad = [name for name in named if not isinstance(name, str) or not name]
     if bad:
         raise InvalidArgumentError(
-            f"`hardware` must have names that are texts and not empty, but got {bad[0]!r}."
+            f"`hardware` must have non-empty text as names, but got {bad[0]!r}."
         )
     return named
 
@@ -157,7 +157,7 @@ def _named(
 def _name(hardware: HardwareSource) -> str:
     if not isinstance(hardware, str | Path):
         raise InvalidArgumentError(
-            f"`hardware` must be a mapping with names where a device is given by "
+            f"`hardware` must be a mapping from names to devices if one of them is a "
             f"{type(hardware).__name__}."
         )
     path = Path(hardware)
@@ -168,7 +168,7 @@ def _name(hardware: HardwareSource) -> str:
 def _of_devices(
     devices: Sequence[str], predictors: Sequence[Metric] | Mapping[str, Sequence[Metric]]
 ) -> dict[str, list[Metric]]:
-    """Return the user's own metrics of each device.
+    """Return the custom metrics of each device.
 
     Raises:
         InvalidArgumentError: If they are not given for exactly the devices, or differ.
@@ -177,7 +177,7 @@ def _of_devices(
         return {device: list(predictors) for device in devices}
     if set(predictors) != set(devices):
         raise InvalidArgumentError(
-            f"`predictors` must be of the devices {', '.join(devices)}, but got "
+            f"`predictors` must be given for the devices {', '.join(devices)}, but got "
             f"{', '.join(predictors) or 'none'}."
         )
     own = {device: list(predictors[device]) for device in devices}
@@ -195,8 +195,8 @@ def _bounds(
         for device, number in of_device.items():
             if device not in bounds:
                 raise InvalidArgumentError(
-                    f"`constraints[{metric!r}]` must be of the devices {', '.join(devices)}, but "
-                    f"got {device!r}."
+                    f"`constraints[{metric!r}]` must name only the devices {', '.join(devices)}, "
+                    f"but got {device!r}."
                 )
             bounds[device][metric] = number
     return bounds
@@ -207,6 +207,6 @@ def _require_new(store: BaseStorage, names: Sequence[str]) -> None:
     there = [name for name in names if name in existing]
     if there:
         raise DuplicatedStudyError(
-            f"A study {there[0]!r} exists already; use `load_if_exists=True` to continue it, or "
+            f"A study {there[0]!r} already exists; use `load_if_exists=True` to continue it, or "
             f"another name."
         )

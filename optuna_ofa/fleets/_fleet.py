@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 
 class Fleet(Mapping[str, SubnetStudy]):
-    """One study for each device, by the device's name; made by `optuna_ofa.fleet`.
+    """A mapping from device names to studies; created by `optuna_ofa.fleet`.
 
     Args:
-        study_name: Name of the fleet; the study of a device is called ``study_name/device``.
-        studies: The studies, all of one space and the same objectives.
+        study_name: Name of the fleet; the study of a device is named ``study_name/device``.
+        studies: The studies, all with the same space and objectives.
     """
 
     @checked
@@ -61,11 +61,11 @@ class Fleet(Mapping[str, SubnetStudy]):
         seed: Seed | None = None,
         keep: Keep = "all",
     ) -> Fleet:
-        """Open a fleet that `optuna_ofa.fleet` made, by its name alone.
+        """Open a fleet that `optuna_ofa.fleet` created; its name is enough.
 
         Args:
             study_name: Its name.
-            storage: An Optuna storage that exists, or its URL.
+            storage: An existing Optuna storage, or its URL.
             hardware: The devices that were not given by name or file, each as in
                 `optuna_ofa.load_study`.
             accuracy: As in `optuna_ofa.load_study`.
@@ -82,12 +82,13 @@ class Fleet(Mapping[str, SubnetStudy]):
         for device in given:
             if device not in devices:
                 raise InvalidArgumentError(
-                    f"`hardware` must be of the devices {', '.join(devices)}, but got {device!r}."
+                    f"`hardware` must name only the devices {', '.join(devices)}, but got "
+                    f"{device!r}."
                 )
         first = load_study(f"{study_name}/{devices[0]}", store, accuracy=accuracy)
         top1 = first.problem.predictors.get("top1")
         if top1 is not None and not isinstance(top1, MissingPredictor):
-            accuracy = SharedPredictor(top1)  # predicted once, whichever device asks
+            accuracy = SharedPredictor(top1)  # predicted once for all devices
         studies = {
             device: load_study(
                 f"{study_name}/{device}",
@@ -127,23 +128,23 @@ class Fleet(Mapping[str, SubnetStudy]):
         timeout: NonNegativeFloat | None = None,
         progress: bool | None = None,
     ) -> None:
-        """Search for all devices together, a generation each in turns.
+        """Search for all devices together: they take turns, one generation each.
 
-        What the studies have tried since the last turn is priced on each device, and the last
-        three that extend its front become trials there. Everything else is as in
+        Subnets that the other studies have tried since the last turn are evaluated on each device,
+        and the latest three that extend its front become trials there. Everything else is as in
         `SubnetStudy.search`.
 
         Args:
             n_trials: Evaluations to add to each study.
-            until: Evaluations that each study is to have in total, as in `SubnetStudy.search`.
-            timeout: Seconds for all devices together, after which no generation is begun.
+            until: Total number of evaluations of each study, as in `SubnetStudy.search`.
+            timeout: Seconds for all devices together, after which no new generation starts.
             progress: Whether to show a progress bar for each device; None shows them on a
                 terminal only.
 
         Raises:
             InvalidArgumentError: As `SubnetStudy.search`.
             InfeasibleConstraintError, PredictionError, StorageError: As `SubnetStudy.search`;
-                what was written before stays.
+                what was written before is kept.
         """
         budgets = {
             device: Budget(n_trials=n_trials, until=until, timeout=timeout) for device in self
@@ -165,7 +166,7 @@ class Fleet(Mapping[str, SubnetStudy]):
 
     @checked
     def plot_fronts(self, *, kind: Kind | None = None) -> go.Figure:
-        """Draw the fronts of all devices over one another; see `visualization.plot_fronts`."""
+        """Draw the fronts of all devices in one figure; see `visualization.plot_fronts`."""
         from optuna_ofa.visualization import plot_fronts
 
         return plot_fronts(self, kind=kind)
@@ -174,16 +175,16 @@ class Fleet(Mapping[str, SubnetStudy]):
     def transfer_matrix(
         self, latency_ms: PositiveFloat | Mapping[str, PositiveFloat] | None = None
     ) -> TransferMatrix:
-        """Price the best subnet of each device on every other one, on predictions.
+        """Evaluate the best subnet of each device on every other device, by predictions.
 
         Args:
             latency_ms: Upper limit in milliseconds, one for all or by device; None, or a device
-                that is not there, takes the knee of the device's front.
+                without a limit, uses the knee of the device's front.
 
         Raises:
-            EmptyFrontError: If a device has no point within its limit; names the nearest.
-            InvalidArgumentError: If a limit is not positive or of no device, or top-1 and
-                latency are not among the objectives.
+            EmptyFrontError: If a device has no point within its limit; the message has the nearest.
+            InvalidArgumentError: If a limit is not positive or its device is unknown, or top-1
+                and latency are not among the objectives.
         """
         return transfer_matrix(self, latency_ms)
 
@@ -197,9 +198,9 @@ class Fleet(Mapping[str, SubnetStudy]):
         kind: Kind | None = None,
         title: str | None = None,
     ) -> Path:
-        """Write a page of all devices for readers without Python, with what transfers first.
+        """Write a page about all devices for readers without Python; the transfer comes first.
 
-        The transfer is left out where top-1 and latency are not among the objectives.
+        The transfer is left out if top-1 and latency are not among the objectives.
 
         Args:
             path: The file; its folder must exist.
@@ -221,9 +222,9 @@ class Fleet(Mapping[str, SubnetStudy]):
             transfer = Section(
                 "transfer",
                 "What transfers",
-                "A row is the best subnet of one device within its limit, a column where it runs: "
-                "points of top-1 that the device's own best has more, within the same latency. All "
-                "of it is predicted.",
+                "Each row is the best subnet of one device within its limit, each column the "
+                "device that runs it. A cell says by how many points of top-1 the device's own "
+                "best subnet is better at the same latency. All values are predicted.",
                 plot_transfer(transfer_matrix(snapshots, latency_ms)),
             )
             sections.append(transfer)
@@ -243,19 +244,19 @@ class Fleet(Mapping[str, SubnetStudy]):
         """Verify the fronts of the devices, see `SubnetStudy.verify`.
 
         Args:
-            measure: By metric how it is measured: one way for all devices, which measures each
-                subnet once, or a mapping with one for each of some devices::
+            measure: How each metric is measured: one meter for all devices, which measures each
+                subnet once, or a mapping with a meter for some of the devices::
 
                     {"top1": AccuracyMeter(...), "latency_ms": {"laptop": LatencyMeter()}}
             points: As in `SubnetStudy.verify`, for each device.
             progress: As in `SubnetStudy.verify`.
 
         Returns:
-            The verifications of those devices that have something to measure with.
+            The verifications of those devices that have a meter.
 
         Raises:
-            InvalidArgumentError: If ``measure`` names an unknown device; and all that
-                `SubnetStudy.verify` raises.
+            InvalidArgumentError: If ``measure`` names an unknown device.
+            Exception: Whatever `SubnetStudy.verify` raises.
         """
         from optuna_ofa.verification import FunctionMeter, Measure, Meter  # needs torch
 
@@ -265,8 +266,8 @@ class Fleet(Mapping[str, SubnetStudy]):
                 unknown = [device for device in how if device not in of_device]
                 if unknown:
                     raise InvalidArgumentError(
-                        f"`measure[{metric!r}]` must be of the devices {', '.join(self)}, but got "
-                        f"{unknown[0]!r}."
+                        f"`measure[{metric!r}]` must name only the devices {', '.join(self)}, "
+                        f"but got {unknown[0]!r}."
                     )
                 for device, own in how.items():
                     of_device[device][metric] = own
@@ -285,7 +286,7 @@ def _devices_of(store: BaseStorage, study_name: str) -> list[str]:
     """Return the names of the devices of a fleet.
 
     Raises:
-        InvalidArgumentError: If there is no fleet of that name.
+        InvalidArgumentError: If there is no fleet with that name.
     """
     names = study_names(store)
     devices = [n.removeprefix(f"{study_name}/") for n in names if n.startswith(f"{study_name}/")]

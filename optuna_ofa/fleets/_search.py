@@ -15,7 +15,7 @@ from optuna_ofa.studies import Budget, Engine, SubnetStudy
 def search(
     studies: Mapping[str, SubnetStudy], budgets: Mapping[str, Budget], *, progress: bool | None
 ) -> None:
-    """Let the studies take turns, a generation each; see `Fleet.search`."""
+    """Let the studies take turns, one generation each; see `Fleet.search`."""
     hidden = None if progress is None else not progress
     width = max(map(len, studies))
     with contextlib.ExitStack() as stack:
@@ -39,24 +39,24 @@ def search(
                     del running[name]
                 else:
                     bars[name].update(added)
-                    studies[name].engine.results()  # reads what the guests are looked for in
+                    studies[name].engine.results()  # reads the trials that guests are chosen from
 
 
-# More of them take the place of the search's own proposals: with 3 the hypervolumes of three
-# devices were 1 to 3 % higher than alone, with all that extend the front 1 % lower.
+# More guests displace the search's own proposals: with 3, the hypervolumes of three devices were 1
+# to 3 % higher than in separate searches; with all that extend the front they were 1 % lower.
 _PER_GENERATION = 3
 
 
 class Guests:
-    """Finds, among what other studies have tried since the last call, what is good in one study.
+    """Finds subnets that other studies have tried since the last call and that suit this one.
 
-    What they have tried is what their engines know. Accuracies are known already, and latencies
-    from a table cost next to nothing, so all of it is priced, and only what would be on the front
-    becomes a trial.
+    The engines of the others know what they have tried. Accuracies are known already and latencies
+    from a table are cheap, so all these subnets are evaluated, and only those that would be on the
+    front become trials.
 
     Args:
         engine: The engine of the study.
-        others: Those of the other studies, of the same space.
+        others: The engines of the other studies, of the same space.
     """
 
     def __init__(self, engine: Engine, others: Sequence[Engine]) -> None:
@@ -66,7 +66,7 @@ class Guests:
         self._n_seen = [0] * len(others)
 
     def __call__(self, n: int) -> Matrix:
-        """Return genotypes that the study has not tried, the latest; at most ``n`` and 3."""
+        """Return the latest genotypes that the study has not tried, at most ``n`` and at most 3."""
         engine, problem = self._engine, self._engine.problem
         own = engine.known().select(slice(self._n_own, None))
         self._n_own += len(own.numbers)

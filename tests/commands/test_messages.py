@@ -41,7 +41,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("front", "--storage", "a.db"), ".*'a.db'; did you mean sqlite:///a.db?"),
         ((*PROFILE, "--runtime", "torh"), "error: --runtime torh: .*; did you mean torch?"),
         (("profile", "--out", "a.json"), "error: --supernet must be given"),
-        (("search",), "error: --supernet must be given where --accuracy and --hardware are no"),
+        (("search",), "error: --supernet must be given if --accuracy and --hardware are not"),
         (
             ("search", "--supernet", "ofa_mbv3_w1"),
             "error: --supernet ofa_mbv3_w1: must be .*; did you mean 'ofa_mbv3_w1.0'?",
@@ -81,7 +81,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         ((*PROFILE, "--out", "a.json", "--threads", "0"), "error: --threads: must be a whole"),
         ((*PROFILE, "--out", "a.json", "--precision", "x"), "error: --precision x: must be one"),
-        (("compare", "--table", "t.json"), "error: --supernet must be given where --table"),
+        (("compare", "--table", "t.json"), "error: --supernet must be given if --table"),
         (
             ("compare", "--supernet", "ofa_mbv3_w1.0", "--table", "t.json"),
             "error: --table t.json: must",

@@ -119,4 +119,4 @@ def test_a_supernet_of_another_table_is_refused(
 
 def test_a_family_is_needed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "--hardware", "cpu-torch", "--n", "10"]) == 1
-    assert "--supernet must be given where --accuracy and --hardware" in capsys.readouterr().err
+    assert "--supernet must be given if --accuracy and --hardware" in capsys.readouterr().err

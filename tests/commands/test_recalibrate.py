@@ -42,7 +42,7 @@ def test_compare_says_that_the_table_is_of_another_processor(
     out = capsys.readouterr().out
     assert "table: table of another processor (Samsung Note10, measured on " in out
     assert "optuna-ofa profile --supernet ofa_mbv3_fashion --runtime torch" in out
-    assert "corrected by 4 subnets: scale " in out
+    assert "corrected with 4 measured subnets: scale " in out
     assert NetworkLatencyPredictor.load(here).metadata["recalibrated"]["n_subnets"] == 4
     assert main(["compare", "--table", here, "--n", "3", *QUICK, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)

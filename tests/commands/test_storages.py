@@ -113,7 +113,7 @@ def test_a_study_of_its_own_problem_is_searched_as_it_is(
 ) -> None:
     assert main([*SEARCH, "--within", "latency_ms=40"]) == 0
     assert main(["search", "--n", "10", "--within", "latency_ms=30"]) == 1
-    expected = "error: --within latency_ms=30: must be left out to go on with the study"
+    expected = "error: --within latency_ms=30: must be left out to continue the study"
     assert capsys.readouterr().err.startswith(expected)
     assert main([*SEARCH, "--within", "latency_ms=30"]) == 1
     assert capsys.readouterr().err.startswith("error: --study must be of a study of the same")

@@ -309,7 +309,9 @@ class TestVerify:
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any
     ) -> None:
         fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy)
-        expected = r"`measure\['latency_ms'\]` must be of the devices wide, narrow, but got 'tv'"
+        expected = (
+            r"`measure\['latency_ms'\]` must name only the devices wide, narrow, but got 'tv'"
+        )
         with pytest.raises(InvalidArgumentError, match=expected):
             fleet.verify({"latency_ms": {"tv": lambda _: 9.0}})
 
@@ -327,7 +329,7 @@ class TestBadInput:
     def test_predictors_need_names(
         self, space: SearchSpace, hardware: dict[str, Predictor]
     ) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"a mapping with names.*ByKernels"):
+        with pytest.raises(InvalidArgumentError, match=r"a mapping from names.*ByKernels"):
             optuna_ofa.fleet(space, hardware=list(hardware.values()))
 
     @pytest.mark.parametrize("name", ["", 3], ids=repr)
@@ -344,7 +346,7 @@ class TestBadInput:
     def test_constraints_are_of_devices(
         self, space: SearchSpace, hardware: dict[str, Predictor]
     ) -> None:
-        expected = r"`constraints\['latency_ms'\]` must be of the devices wide, narrow, but got"
+        expected = r"`constraints\['latency_ms'\]` must name only the devices wide, narrow, but"
         with pytest.raises(InvalidArgumentError, match=expected):
             optuna_ofa.fleet(space, hardware=hardware, constraints={"latency_ms": {"tv": 3.0}})
 
@@ -353,7 +355,7 @@ class TestBadInput:
     ) -> None:
         arguments: dict[str, Any] = {"accuracy": accuracy, "storage": sqlite, "study_name": "a"}
         optuna_ofa.fleet(space, hardware={"narrow": hardware["narrow"]}, **arguments)
-        with pytest.raises(DuplicatedStudyError, match="'a/narrow' exists already"):
+        with pytest.raises(DuplicatedStudyError, match="'a/narrow' already exists"):
             optuna_ofa.fleet(space, hardware=hardware, **arguments)
         assert optuna.get_all_study_names(sqlite) == ["a/narrow"]
 
@@ -437,7 +439,7 @@ class TestLoad:
         [
             ({"study_name": "mne"}, r"a fleet \(mine\), but got 'mne'; did you mean 'mine'"),
             ({"study_name": ""}, "`study_name` must be a text that is not empty"),
-            ({"hardware": {"tv": "cpu-torch"}}, "`hardware` must be of the devices cpu-torch, ph"),
+            ({"hardware": {"tv": "cpu-torch"}}, "`hardware` must name only the devices cpu-tor"),
         ],
         ids=["unknown", "empty", "device"],
     )

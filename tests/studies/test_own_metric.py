@@ -343,5 +343,7 @@ def test_a_fleet_has_own_metrics_by_device(tmp_path: Path) -> None:
         expected = factor * energy_of(SPACE.to_matrix([point.subnet]))[0]
         assert point.values["energy_mj"] == pytest.approx(expected)
     assert fleet.report(tmp_path / "a.html").is_file()
-    with pytest.raises(InvalidArgumentError, match="`predictors` must be of the devices a, b, but"):
+    with pytest.raises(
+        InvalidArgumentError, match="`predictors` must be given for the devices a, b"
+    ):
         optuna_ofa.fleet(SPACE, predictors={"a": [ENERGY]}, **given)
