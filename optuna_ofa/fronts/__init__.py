@@ -5,10 +5,12 @@ from optuna_ofa.fronts._findings import (
     Findings,
     Snapshot as Snapshot,
     find_front as find_front,
+    is_unnamed as is_unnamed,
     kind_of as kind_of,
     named_findings as named_findings,
     of_kind as of_kind,
     same_objectives as same_objectives,
+    shown_name as shown_name,
 )
 from optuna_ofa.fronts._front import (
     Front,

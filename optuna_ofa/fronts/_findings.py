@@ -17,6 +17,7 @@ from optuna_ofa.fronts._pareto import cost_metric, nondominated
 from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTED, Evaluated, Kind, Problem
 from optuna_ofa.space import SearchSpace
 
+_MADE_UP = "no-name-"  # the beginning of names that Optuna makes up
 KINDS: tuple[Kind, Kind] = (PREDICTED, MEASURED)
 Seconds = NDArray[np.float64]
 ReadNotes = Callable[[Sequence[int]], list[dict[str, Any]]]
@@ -239,6 +240,22 @@ class Snapshot:
         return self
 
 
+def is_unnamed(study: Findings) -> bool:
+    """Return whether a study has no name but the one that Optuna makes up."""
+    return study.study_name.startswith(_MADE_UP)
+
+
+def shown_name(study: Findings) -> str:
+    """Return the name of a study for titles: of one without a name that of its family.
+
+    The study of a device in a fleet without a name is called ``ofa_mbv3_w1.0/phone``.
+    """
+    if not is_unnamed(study):
+        return study.study_name
+    device = study.study_name.partition("/")[2]
+    return "/".join(filter(None, (study.space.family.name, device)))
+
+
 def same_objectives(name: str, objectives: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return the objectives that all share, in the order of the first.
 
@@ -270,7 +287,7 @@ def named_findings(
         EmptyFrontError: If one has no feasible trial.
         InvalidArgumentError: If the objectives differ.
     """
-    by_name = dict(studies) if isinstance(studies, Mapping) else {studies.study_name: studies}
+    by_name = dict(studies) if isinstance(studies, Mapping) else {shown_name(studies): studies}
     all_objectives = {name: found.problem.objectives for name, found in by_name.items()}
     objectives = same_objectives("studies", all_objectives)
     snapshots = {name: found.snapshot() for name, found in by_name.items()}

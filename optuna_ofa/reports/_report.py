@@ -19,6 +19,7 @@ from optuna_ofa.fronts import (
     kind_of,
     named_findings,
     require_reached,
+    shown_name,
 )
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports._page import page
@@ -64,7 +65,7 @@ def report(
             subnet of any study is within one of the limits, or nothing can be written to the path.
     """
     place = Path(path)
-    by_name = studies if isinstance(studies, Mapping) else {studies.study_name: studies}
+    by_name = studies if isinstance(studies, Mapping) else {shown_name(studies): studies}
     snapshots = {name: found.snapshot() for name, found in by_name.items()}
     kind = kind or kind_of([*snapshots.values()])
     named_findings(snapshots, kind)

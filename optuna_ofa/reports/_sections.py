@@ -75,7 +75,7 @@ def _objectives(shown: Shown) -> tuple[str, ...]:
 
 def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
     snapshots, n = _snapshots(shown), len(_objectives(shown))
-    if len(snapshots) > 1 and n == 2:
+    if len(snapshots) > 1 and n in (2, 3):
         yield Section(
             "fronts",
             "What each study can reach",
@@ -83,14 +83,16 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
             plot_fronts(snapshots, kind=kind),
         )
     if n in (2, 3):
-        for suffix, of, found, _ in _each(shown):
+        where = "on the line" if n == 2 else "in colour"
+        for suffix, of, found, picks in _each(shown):
             yield Section(
                 f"front{suffix}",
                 f"The best subnets{of}",
-                "Each point is a network of its own. Those on the line are the front: no network "
+                f"Each point is a network of its own. Those {where} are the front: no network "
                 "that was found is better in one respect without being worse in another. Grey "
-                "points are the others; bars are standard deviations.",
-                plot_front(found),
+                "points are the others; bars are standard deviations. The star is the knee, and "
+                "black symbols are the picks.",
+                plot_front(found, picks={k: p for k, p in picks.items() if p is not None}),
             )
 
 
@@ -101,6 +103,11 @@ def _metrics(shown: Shown) -> dict[str, Metric]:
 def _fronts_caption(shown: Shown) -> str:
     metrics = _metrics(shown)
     across, up = (metrics[name] for name in across_and_up(metrics))
+    if len(metrics) > 2:
+        return (
+            "The points of one symbol are the front of one study: no network that was found is "
+            "better in one respect without being worse in another."
+        )
     where = f"{'up' if up.maximize else 'down'} and to the {'right' if across.maximize else 'left'}"
     return (
         f"Each line is the front of one study: the best {up.title.lower()} at every "

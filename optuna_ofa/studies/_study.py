@@ -364,10 +364,12 @@ class SubnetStudy(TrialStudy):
         picks: Mapping[str, FrontPoint] | None = None,
         kind: Kind | None = None,
     ) -> go.Figure:
-        """Draw the Pareto front over the other feasible trials, with the constraints.
+        """Draw the Pareto front over the other feasible trials, with its knee and the constraints.
+
+        The first cost is across, accuracy upwards, and a third objective the colour.
 
         Args:
-            limits: Upper limits of the cost; the best subnet within each and the knee are marked.
+            limits: Upper limits of the cost; the best subnet within each is marked.
             picks: More subnets to mark, by name.
             kind: As in `front`, but None draws the fronts of both kinds, apart, where the study
                 has both.

@@ -23,9 +23,9 @@ from optuna_ofa.fronts import (
 )
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS, Kind
+from optuna_ofa.visualization._front_axes import hover_words
 from optuna_ofa.visualization._front_info import MAX_OTHERS
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
-from optuna_ofa.visualization._pareto_front import hover_words
 from optuna_ofa.visualization._style import BELOW, GREY, colour, finish, hovering, symbol
 
 

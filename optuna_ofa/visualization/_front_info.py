@@ -8,7 +8,17 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.fronts import KINDS, Findings, Front, evenly, hypervolume, reference_of
+from optuna_ofa.fronts import (
+    KINDS,
+    Findings,
+    Front,
+    FrontPoint,
+    evenly,
+    hypervolume,
+    is_unnamed,
+    reference_of,
+    shown_name,
+)
 from optuna_ofa.problem import Kind, Metric
 
 # More points make a file of many megabytes, in which single ones cannot be told apart.
@@ -25,11 +35,14 @@ class FrontInfo(NamedTuple):
         constraints: Bound of each constrained metric.
         metrics: The objectives and constrained metrics by name.
         kind: Whether the values are predicted or measured.
-        title: Name of the study.
+        title: Name of the study, or of its family where the study has no name of its own.
+        is_unnamed: Whether it has none.
         hypervolume: Of the front, in the product of the objectives' units.
         reference: Its reference point by objective: the worst values on the fronts of both
             kinds, and a tenth of the range beyond.
         moment: When the last trial of the study finished.
+        knee: The knee; None of a front of fewer than three points, or with two objectives of one
+            that bends the other way, whose knee would be one of its ends.
     """
 
     front: Front
@@ -39,9 +52,11 @@ class FrontInfo(NamedTuple):
     metrics: dict[str, Metric]
     kind: Kind
     title: str
+    is_unnamed: bool
     hypervolume: float
     reference: dict[str, float]
     moment: datetime.datetime | None
+    knee: FrontPoint | None
 
 
 def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
@@ -63,8 +78,21 @@ def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
         dict(found.problem.constraints),
         dict(found.problem.metrics),
         kind,
-        found.study_name,
+        shown_name(found),
+        is_unnamed(found),
         hypervolume(points, reference, front.metrics),
         reference,
         found.finished,
+        _knee(front),
     )
+
+
+def _knee(front: Front) -> FrontPoint | None:
+    if len(front) < 3:
+        return None
+    knee = front.knee()
+    at_end = any(
+        knee.values[name] == (max if metric.maximize else min)(p.values[name] for p in front)
+        for name, metric in front.metrics.items()
+    )
+    return None if len(front.metrics) == 2 and at_end else knee

@@ -13,14 +13,17 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, Kind, Metric
-from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
-from optuna_ofa.visualization._pareto_front import (
+from optuna_ofa.visualization._front_axes import (
     across_and_up,
     along_line,
     bars,
+    colour_axis,
+    coloured,
     hover_words,
     steps_of,
+    third_of,
 )
+from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._style import (
     BELOW,
     colour,
@@ -38,7 +41,8 @@ class FrontsInfo(NamedTuple):
         fronts: The fronts by name.
         across: The metric of the horizontal axis, the cost.
         up: The metric of the vertical axis.
-        metrics: Both by name.
+        third: The metric that is the colour; None of two objectives.
+        metrics: All of them by name.
         kinds: Whether the values of each front are predicted or measured.
         moments: When the last trial of each study finished, of studies alone.
     """
@@ -46,6 +50,7 @@ class FrontsInfo(NamedTuple):
     fronts: dict[str, Front]
     across: str
     up: str
+    third: str | None
     metrics: dict[str, Metric]
     kinds: dict[str, str]
     moments: dict[str, datetime.datetime | None]
@@ -59,9 +64,9 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
         for name, front in fronts.items()
     }
     objectives = same_objectives("fronts", {name: f.objectives for name, f in found.items()})
-    if len(objectives) != 2:
+    if len(objectives) not in (2, 3):
         raise InvalidArgumentError(
-            f"`fronts` must have 2 objectives to be drawn, but have {', '.join(objectives)}."
+            f"`fronts` must have 2 or 3 objectives to be drawn, but have {', '.join(objectives)}."
         )
     empty = [name for name, front in found.items() if not len(front)]
     if empty:
@@ -70,29 +75,34 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     across, up = across_and_up(metrics)
     kinds = {name: front[0].kind for name, front in found.items()}
     moments = {name: of.finished for name, of in snapshots.items()}
-    return FrontsInfo(found, across, up, metrics, kinds, moments)
+    return FrontsInfo(found, across, up, third_of(metrics), metrics, kinds, moments)
 
 
 @checked
 def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> go.Figure:
     """Draw the fronts of several devices or studies over one another.
 
-    Bars show the standard deviations of measured values.
+    Bars show the standard deviations of measured values. Of three objectives the third is the
+    colour, and the fronts differ in their symbols.
 
     Args:
         fronts: Fronts, or studies whose fronts are drawn, by name. They need the same two
-            objectives, in any order.
+            or three objectives, in any order.
         kind: As in `SubnetStudy.front`, for studies.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If the objectives are not the same two, or a front is empty.
+        InvalidArgumentError: If the objectives are not the same two or three, or a front is
+            empty.
     """
     info = fronts_info(fronts, kind=kind)
     kinds = sorted(set(info.kinds.values()))
     n = len(info.fronts)
     figure = go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)])
     keep_long_bars_out(figure)
+    if info.third is not None:
+        title = axis_title(info.metrics[info.third], kinds)
+        figure.update_layout(coloraxis=colour_axis(title))
     return finish(
         figure,
         f"{n} Pareto front{'s' * (n > 1)}",
@@ -111,15 +121,22 @@ def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
     n = len(points)
     # of measured values alone: the many bars of predicted fronts hide one another
     is_measured = info.kinds[name] == MEASURED
-    barred = along_line(points, info.across, info.up) if is_measured else np.arange(0)
+    barred = along_line(points, info.across, info.up, info.third) if is_measured else np.arange(0)
     of_kind = f", {info.kinds[name]}" if len(set(info.kinds.values())) > 1 else ""
+    marker: dict[str, object] = {
+        "color": colour(i),
+        "size": 6 if n <= 100 else 3,
+        "symbol": symbol(i),
+    }
+    if info.third is not None:
+        marker = coloured(points, info.third, symbol(i))
     return go.Scatter(
         x=[p.values[info.across] for p in points],
         y=[p.values[info.up] for p in points],
-        mode="lines+markers",
+        mode="lines+markers" if info.third is None else "markers",
         name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
         line={"color": colour(i), "width": 1, "shape": steps_of(info.metrics[info.across])},
-        marker={"color": colour(i), "size": 6 if n <= 100 else 3, "symbol": symbol(i)},
+        marker=marker,
         error_x=bars(points, info.across, barred),
         error_y=bars(points, info.up, barred),
         **hovering([f"{name}<br>{hover_words(p)}" for p in points]),

@@ -111,8 +111,7 @@ def finish(figure: go.Figure, title: str, *notes: str, **layout: Any) -> go.Figu
     lines = [*head, *(f"<sup>{line}</sup>" for line in small)]
     margin = {"t": 50 + _LINE * (len(lines) - 1), "r": 30, **layout.pop("margin", {})}
     if layout.get("legend") == BELOW:
-        n_rows = _legend_rows(figure)
-        margin = {"b": 50 + 19 * n_rows, **margin}
+        margin = {"b": 10, **margin}  # plotly makes room for the axis and the legend by itself
     return figure.update_layout(
         title={
             "text": "<br>".join(lines),
@@ -139,15 +138,3 @@ def _broken(text: str, width: int) -> list[str]:
     """Return a text in lines; those that it has stay."""
     parts = (textwrap.wrap(part, width, break_on_hyphens=False) for part in text.split("<br>"))
     return [line for lines in parts for line in lines]
-
-
-def _legend_rows(figure: go.Figure) -> int:
-    """Return how many rows a legend below a drawing of 560 pixels has."""
-    shown = [t for t in figure.data if t.name and t.showlegend is not False]
-    if len(shown) < 2 and not figure.layout.showlegend:
-        return 0
-    width = max(len(str(t.name)) for t in shown) * 7 + 50  # all entries are as wide as the widest
-    return -(-len(shown) // max(_LEGEND_WIDTH // width, 1))
-
-
-_LEGEND_WIDTH = 460  # pixels

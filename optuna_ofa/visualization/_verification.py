@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import MEASURED, PREDICTED, Metric, significant
+from optuna_ofa.visualization._front_axes import across_and_up, steps_of
 from optuna_ofa.visualization._origin import devices_of, origin_words
-from optuna_ofa.visualization._pareto_front import across_and_up, steps_of
 from optuna_ofa.visualization._style import (
     BELOW,
     GREY,

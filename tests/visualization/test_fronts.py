@@ -81,9 +81,19 @@ class TestFronts:
         with pytest.raises(InvalidArgumentError, match=expected):
             plot_fronts({"a": studies["torch"], "b": other})
 
-    def test_three_objectives_are_refused(self) -> None:
-        study = make_study("torch", 5, objectives=("top1", "latency_ms", "n_macs"))
-        with pytest.raises(InvalidArgumentError, match="must have 2 objectives to be drawn"):
+    def test_of_three_objectives_the_third_is_the_colour(self) -> None:
+        study = make_study("torch", 60, objectives=("n_macs", "top1", "latency_ms"))
+        figure = plot_fronts({"a": study, "b": study})
+        a, b = figure.data
+        for name, values in (("latency_ms", a.x), ("top1", a.y), ("n_macs", a.marker.color)):
+            assert list(values) == [p.values[name] for p in study.front()]
+        assert a.marker.symbol != b.marker.symbol
+        assert a.mode == "markers"
+        assert figure.layout.coloraxis.colorbar.title.text == "Multiply-adds, exact"
+
+    def test_four_objectives_are_refused(self) -> None:
+        study = make_study("torch", 5, objectives=("top1", "latency_ms", "n_macs", "n_params"))
+        with pytest.raises(InvalidArgumentError, match="must have 2 or 3 objectives to be drawn"):
             plot_fronts({"a": study})
 
     def test_no_fronts_and_empty_ones_are_refused(self) -> None:

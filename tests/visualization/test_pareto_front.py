@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 import optuna_ofa
-from optuna_ofa import SearchSpace, SubnetStudy
+from optuna_ofa import Metric, SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, Subnet
 from optuna_ofa.visualization import _front_info, plot_front
 from optuna_ofa.visualization._front_info import front_info
 
@@ -66,8 +66,8 @@ def make_study(n: int = 200, **arguments: Any) -> SubnetStudy:
     return study
 
 
-def add_trial(study: SubnetStudy, values: list[float], kind: str) -> None:
-    row = study.space.sample(1, seed=1)
+def add_trial(study: SubnetStudy, values: list[float], kind: str, seed: int = 1) -> None:
+    row = study.space.sample(1, seed=seed)
     trial = optuna.create_trial(
         params=study.space.to_params(row)[0],
         distributions=dict(study.space.distributions),
@@ -78,7 +78,7 @@ def add_trial(study: SubnetStudy, values: list[float], kind: str) -> None:
 
 
 def add_measured(study: SubnetStudy, values: list[float]) -> None:
-    add_trial(study, values, "measured")
+    add_trial(study, values, "measured", seed=int(values[1]))
 
 
 class TestInfo:
@@ -137,13 +137,13 @@ class TestTwoObjectives:
     )
     def test_the_cost_is_across(self, objectives: tuple[str, str]) -> None:
         study = make_study(objectives=objectives)
-        others, front = plot_front(study).data
+        others, front, *_ = plot_front(study).data
         assert list(front.x) == [p.values["latency_ms"] for p in study.front()]
         assert list(front.y) == [p.values["top1"] for p in study.front()]
         assert len(others.x) == 200 - len(front.x)
 
     def test_the_line_goes_from_left_to_right(self) -> None:
-        _, front = plot_front(make_study(objectives=["n_params", "n_macs"])).data
+        _, front, *_ = plot_front(make_study(objectives=["n_params", "n_macs"])).data
         assert list(front.x) == sorted(front.x)
 
     def test_axes_have_title_unit_and_kind(self) -> None:
@@ -167,7 +167,7 @@ class TestTwoObjectives:
         assert [a.text for a in layout.annotations] == ["limit 30 ms", "limit 72 %"]
 
     def test_bars_show_the_standard_deviation_where_it_is_known(self) -> None:
-        _, front = plot_front(make_study(50)).data
+        _, front, *_ = plot_front(make_study(50)).data
         assert len(front.x) <= 40
         assert set(front.error_y.array) == {0.1}
         assert front.error_x.array is None
@@ -175,14 +175,14 @@ class TestTwoObjectives:
 
     def test_many_bars_are_thinned_out_and_no_points(self) -> None:
         study = make_study(1000)
-        _, front = plot_front(study).data
+        _, front, *_ = plot_front(study).data
         has_bar = ~np.isnan(front.error_y.array)
         assert len(front.x) == len(study.front()) > 40
         assert 25 <= has_bar.sum() <= 40
         assert front.name == f"Pareto front (predicted; bars at {has_bar.sum()})"
 
     def test_bars_are_spread_along_the_front(self) -> None:
-        _, front = plot_front(make_study(1000)).data
+        _, front, *_ = plot_front(make_study(1000)).data
         has_bar = ~np.isnan(front.error_y.array)
         assert has_bar[[0, -1]].all()
         span = front.y[-1] - front.y[0]
@@ -191,12 +191,12 @@ class TestTwoObjectives:
         assert gaps.max() < widest + span / 10
 
     def test_points_are_drawn_over_the_others(self) -> None:
-        others, front = plot_front(make_study()).data
+        others, front, *_ = plot_front(make_study()).data
         assert others.type == front.type == "scatter"  # plotly draws scattergl on top
 
     def test_hovering_shows_the_subnet(self) -> None:
         study = make_study()
-        _, front = plot_front(study).data
+        _, front, *_ = plot_front(study).data
         assert len(front.hovertext) == len(study.front())
         assert front.hovertext[0].startswith("top1 70.4")
         assert "latency_ms 12.13 ms (predicted)<br>ofa_mbv3_w1.0@224<br>k3e3" in front.hovertext[0]
@@ -214,7 +214,7 @@ class TestBothKinds:
         return study
 
     def test_they_are_drawn_apart(self, study: SubnetStudy) -> None:
-        *others, predicted, measured = plot_front(study).data
+        *others, predicted, measured, _ = plot_front(study).data
         assert [len(o.x) for o in others] == [200 - len(predicted.x), 0]
         assert (list(measured.x), list(measured.y)) == ([20.0], [75.0])
         assert list(predicted.y) == [p.values["top1"] for p in study.front(kind="predicted")]
@@ -246,34 +246,72 @@ class TestBothKinds:
     def test_with_three_objectives(self) -> None:
         study = make_study(objectives=TestThreeObjectives.OBJECTIVES)
         add_measured(study, [75.0, 20.0, 5e6])
-        *_, measured = plot_front(study).data
-        assert (list(measured.x), list(measured.z)) == ([75.0], [5e6])
+        *_, predicted, measured, _ = plot_front(study).data
+        assert (measured.x, measured.y, measured.marker.color) == ((20.0,), (75.0,), (5e6,))
+        assert predicted.marker.symbol != measured.marker.symbol
+        assert {predicted.marker.coloraxis, measured.marker.coloraxis} == {"coloraxis"}
+
+    def test_the_knee_is_of_the_measured_front_that_has_one(self, study: SubnetStudy) -> None:
+        assert plot_front(study).data[-1].name == "knee (predicted)"  # of one point there is none
+        for values in ([74.0, 15.0], [70.0, 14.0]):
+            add_measured(study, values)
+        knee = plot_front(study).data[-1]
+        assert (knee.name, knee.x, knee.y) == ("knee (measured)", (15.0,), (74.0,))
 
 
 class TestThreeObjectives:
     OBJECTIVES = ("top1", "latency_ms", "n_params")
 
-    def test_all_three_are_shown(self) -> None:
-        study = make_study(objectives=self.OBJECTIVES)
-        others, front = plot_front(study).data
-        shown = list(zip(front.x, front.y, front.z, strict=True))
-        assert shown == [tuple(p.values[m] for m in self.OBJECTIVES) for p in study.front()]
+    @pytest.mark.parametrize("objectives", [OBJECTIVES, OBJECTIVES[::-1]], ids="-".join)
+    def test_the_third_is_the_colour(self, objectives: tuple[str, ...]) -> None:
+        study = make_study(objectives=objectives)
+        others, front, _ = plot_front(study).data
+        shown = list(zip(front.x, front.y, front.marker.color, strict=True))
+        points = study.front()
+        expected = [tuple(p.values[m] for m in ("latency_ms", "top1", "n_params")) for p in points]
+        assert sorted(shown) == sorted(expected)
         assert len(others.x) == 200 - len(shown)
+        assert others.marker.color == "#BBBBBB"
+        assert front.mode == "markers"  # a surface, which no line joins
 
-    def test_axes_have_title_unit_and_kind(self) -> None:
-        scene = plot_front(make_study(objectives=self.OBJECTIVES)).layout.scene
-        titles = [axis.title.text for axis in (scene.xaxis, scene.yaxis, scene.zaxis)]
-        assert titles == ["Top-1 accuracy (%)", "Latency (ms)", "Parameters"]
+    def test_hovering_shows_all_three(self) -> None:
+        _, front, _ = plot_front(make_study(objectives=self.OBJECTIVES)).data
+        assert all(
+            name in words for words in front.hovertext for name in ("top1 ", "latency_ms ", "n_par")
+        )
 
-    def test_exact_costs_are_not_called_predicted(self) -> None:
-        text = plot_front(make_study(objectives=self.OBJECTIVES)).layout.title.text
-        words = "Top-1 accuracy (%), predicted; Latency (ms), predicted; Parameters, exact"
-        assert text.split("<br>")[1] == f"<sup>{words}</sup>"
+    def test_axes_and_colours_have_title_unit_and_kind(self) -> None:
+        layout = plot_front(make_study(objectives=("top1", "latency_ms", "n_params"))).layout
+        assert layout.xaxis.title.text == "Latency (ms), predicted"
+        assert layout.yaxis.title.text == "Top-1 accuracy (%), predicted"
+        assert layout.coloraxis.colorbar.title.text == "Parameters, exact"
 
-    def test_long_titles_of_axes_are_broken(self) -> None:
-        study = make_study(objectives=["top1", "latency_ms", "peak_memory_mb"])
-        title = plot_front(study).layout.scene.zaxis.title.text
-        assert title == "Peak activation<br>memory (MB)"
+    def test_own_metrics(self) -> None:
+        energy = Metric("energy_mj", unit="mJ", direction="minimize", predictor=_energy)
+        figure = plot_front(make_study(objectives=["top1", energy, "latency_ms"]))
+        assert figure.layout.xaxis.title.text == "Latency (ms), predicted"
+        assert figure.layout.coloraxis.colorbar.title.text == "Energy (mJ), predicted"
+
+    def test_bars_only_where_they_do_not_hide_the_colours(self) -> None:
+        study = make_study(8, objectives=self.OBJECTIVES)
+        assert set(plot_front(study).data[1].error_y.array) == {0.1}
+        study.search(192)
+        front = plot_front(study).data[1]
+        assert len(front.x) > 40
+        assert front.error_y.array is None
+        assert front.name == "Pareto front (predicted)"
+
+    def test_limits_and_the_knee_are_marked(self) -> None:
+        study = make_study(objectives=self.OBJECTIVES)
+        front = study.front()
+        limit = front[len(front) // 2].values["latency_ms"]
+        *_, knee, low = study.plot_front(limits={"low": limit}).data
+        for mark, point in ((knee, front.knee()), (low, front.best(latency_ms=limit))):
+            assert (mark.x[0], mark.y[0]) == (point.values["latency_ms"], point.values["top1"])
+
+
+def _energy(subnet: Subnet) -> float:
+    return sum(subnet.depth) + subnet.kernel[0] / 10
 
 
 class TestTitle:
@@ -282,15 +320,15 @@ class TestTitle:
         n = len(study.front())
         first, second, *_ = plot_front(study).layout.title.text.split("<br>")
         assert first == f"phone: {n} predicted subnets on the Pareto front"
-        assert second == f"<sup>over {200 - n} others</sup>"
+        assert second.startswith(f"<sup>over {200 - n} others; hypervolume ")
 
     def test_has_the_hypervolume_and_its_reference(self) -> None:
         study = make_study()
-        third = plot_front(study).layout.title.text.split("<br>")[2]
+        line = plot_front(study).layout.meta["notes"][0]
         info = front_info(study)
         top1, ms = info.reference.values()
         amounts = f"top1 {top1:.4g} %, latency_ms {ms:.4g} ms"
-        assert third == f"<sup>hypervolume {info.hypervolume:,.4g} % x ms over {amounts}</sup>"
+        assert line.endswith(f"; hypervolume {info.hypervolume:,.4g} % x ms over {amounts}")
 
     def test_of_one_subnet(self) -> None:
         title = plot_front(make_study(1)).layout.title.text
@@ -305,8 +343,20 @@ class TestTitle:
         study = make_study(
             objectives=objectives, constraints={"latency_ms": 40.0, "top1": 71.5, "n_params": 6e6}
         )
-        expected = "; limits: latency_ms ≤ 40 ms, top1 ≥ 71.5 %, n_params ≤ 6,000,000</sup>"
-        assert expected in plot_front(study).layout.title.text
+        expected = "; limits: latency_ms ≤ 40 ms, top1 ≥ 71.5 %, n_params ≤ 6,000,000; hyper"
+        assert expected in plot_front(study).layout.meta["notes"][0]
+
+    def test_a_study_without_a_name_has_those_of_its_family_and_device(self) -> None:
+        study = optuna_ofa.study("ofa_mbv3_w1.0", seed=0)
+        study.search(40)
+        title = plot_front(study).layout.meta["title"]
+        expected = f"ofa_mbv3_w1.0 on AMD EPYC family 25 model 17: {len(study.front())} predicted"
+        assert title == f"{expected} subnets on the Pareto front"
+
+    def test_a_study_without_a_name_and_a_device_has_that_of_its_family(self) -> None:
+        study = optuna_ofa.study("ofa_mbv3_w1.0", objectives=("top1", "n_macs"), seed=0)
+        study.search(40)
+        assert plot_front(study).layout.meta["title"].startswith("ofa_mbv3_w1.0: ")
 
     def test_has_the_device_and_the_date(self) -> None:
         study = optuna_ofa.study("ofa_mbv3_w1.0", study_name="a", seed=0)
@@ -348,6 +398,50 @@ class TestMarks:
         assert [m.y[0] for m in marks] == [p.values["top1"] for p in expected]
         assert len({m.marker.symbol for m in marks}) == 3
 
+    def test_the_knee_is_always_marked(self) -> None:
+        study = make_study()
+        knee = study.plot_front().data[-1]
+        assert (knee.name, knee.marker.symbol) == ("knee (predicted)", "star")
+        assert (knee.x[0], knee.y[0]) == tuple(
+            study.front().knee().values[m] for m in ("latency_ms", "top1")
+        )
+
+    def test_a_knee_among_the_picks_is_marked_once(self) -> None:
+        study = make_study()
+        names = [t.name for t in study.plot_front(picks={"knee": study.front().knee()}).data]
+        assert names.count("knee (predicted)") == 1
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([[75.0, 20.0]], None),
+            ([[75.0, 20.0], [70.0, 10.0]], None),
+            ([[75.0, 20.0], [70.0, 10.0], [71.0, 19.0]], None),  # bent the other way
+            ([[75.0, 20.0], [70.0, 10.0], [74.0, 11.0]], 11.0),
+        ],
+    )
+    def test_a_front_without_a_bend_has_no_knee(
+        self, values: list[list[float]], expected: float | None
+    ) -> None:
+        study = make_study(0)
+        for seed, pair in enumerate(values):
+            add_trial(study, pair, "measured", seed)
+        knee = front_info(study).knee
+        assert (knee.values["latency_ms"] if knee else None) == expected
+        n_marks = len(plot_front(study).data) - 2
+        assert n_marks == (expected is not None)
+
+    def test_without_a_cost_nothing_but_picks_and_the_knee_is_marked(self) -> None:
+        study = make_study(objectives=["n_params", "n_macs"])
+        names = [t.name for t in study.plot_front(picks={"a": study.front()[0]}).data[2:]]
+        assert names[-1] == "a (predicted)"
+        assert not any(name.startswith("best") for name in names)
+
     def test_a_limit_that_nothing_is_within_is_refused(self) -> None:
         with pytest.raises(InvalidArgumentError, match="`limits` must be reached by a subnet"):
             make_study().plot_front(limits=[0.001])
+
+    def test_a_pick_of_other_objectives_is_refused(self) -> None:
+        other = make_study(objectives=["top1", "n_macs"]).front()[0]
+        with pytest.raises(InvalidArgumentError, match="but 'a' has no latency_ms"):
+            make_study().plot_front(picks={"a": other})
