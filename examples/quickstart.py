@@ -9,7 +9,6 @@ measured: its latency here, and its accuracy on packaged images. A second run me
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -36,7 +35,7 @@ from optuna_ofa.visualization import plot_verification
 
 FOLDER = Path("runs")
 FAMILY, SMALL = "ofa_mbv3_w1.0", "ofa_mbv3_fashion"
-# a noisy table is told of, and not refused
+# a noisy profile is reported, not refused
 SETTINGS = MeasurementSettings(runtime="torch", max_spread=1)
 BUSY_PERCENT = 10  # standard deviation of a round on a machine that does other things too
 N_TRIALS, N_LIMITS = 5_000, 5
@@ -48,7 +47,7 @@ def main() -> None:
     """Predict a front, measure one, and say how to go on."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sys.stdout.reconfigure(line_buffering=True)  # so that a pipe shows at once what is done
-    torch.set_num_threads(1)  # several wait for each other where other programs run
+    torch.set_num_threads(1)  # threads wait for each other on a busy machine
     FOLDER.mkdir(exist_ok=True)
     predict()
     table = profile()
@@ -60,7 +59,7 @@ def say_how_to_go_on(table: LatencyTable) -> None:
     """Print commands that do for the large supernet what was done for the small one."""
     file, storage = FOLDER / f"{FAMILY}.json", f"--storage sqlite:///{FOLDER / 'mine.db'}"
     noise = " --max-spread 1" * (table.metadata["noise_percent"] > BUSY_PERCENT)
-    print("\nTo go on, a profile of this machine for the large supernet, its front, and a report:")
+    print("\nNext: profile this machine for the large supernet, search it, write a report:")
     print(f"  {PROGRAM} profile --supernet {FAMILY} --runtime torch{noise} --out {file}")
     print(f"  {PROGRAM} search --supernet {FAMILY} --hardware {file} --until {N_TRIALS} {storage}")
     print(f"  {PROGRAM} report {FOLDER / 'report.html'} {storage}")
@@ -78,7 +77,7 @@ def search(family: str, file: str, name: str, table: LatencyTable | None = None)
     )
     n_trials = len(study.results(kind="predicted").numbers)
     if n_trials < N_TRIALS:
-        print(f"Searching {study.space}, {N_TRIALS:,} trials ...")
+        print(f"Searching {family} ({study.space.n_subnets:.2g} subnets), {N_TRIALS:,} trials ...")
         study.search(until=N_TRIALS)
     else:
         print(f"{FOLDER / file} has {n_trials:,} trials of {family}; none is added.")
@@ -97,17 +96,16 @@ def predict() -> None:
         of = front.best(latency_ms=limit)
         cells = (f"{of.values[m]:.2f} ± {of.std[m]:.2f}" for m in ("top1", "latency_ms"))
         print("{:12.1f}{:>16}{:>17}".format(limit, *cells))
-    rows = [{**point.values, "subnet": str(point.subnet)} for point in front]
-    (FOLDER / "front.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    print(f"\nAll of the front, with the subnets: {FOLDER / 'front.jsonl'}")
+    front.to_csv(FOLDER / "front.csv")
+    print(f"\nThe whole front, with its subnets: {FOLDER / 'front.csv'}")
     figure = study.plot_front()
     figure.write_html(FOLDER / "front.html")
-    print(f"A page to open in a browser:        {FOLDER / 'front.html'}")
+    print(f"A page to open in a browser:       {FOLDER / 'front.html'}")
     try:
         figure.write_image(FOLDER / "front.png", width=1000, height=650, scale=2)
-        print(f"The same as a picture:              {FOLDER / 'front.png'}")
+        print(f"The same as a picture:             {FOLDER / 'front.png'}")
     except (ImportError, RuntimeError, ValueError):  # what plotly raises without kaleido or Chrome
-        print("There is no picture of it beside the page: that takes Chrome or Chromium.")
+        print("No PNG beside the page, because that requires Chrome or Chromium.")
     publish(study, limits)
 
 
@@ -131,7 +129,7 @@ def profile() -> LatencyTable:
         print(f"The profile of this machine is {path}; delete it to measure again.")
         table = LatencyTable.load(path)
     else:
-        print(f"Profiling this machine for {SMALL}, some seconds ...")
+        print(f"Profiling this machine for {SMALL} (a few seconds) ...")
         table = optuna_ofa.profile(SMALL, SETTINGS, out=path)
         print(f"The profile is {path}.")
     if (noise := table.metadata["noise_percent"]) > BUSY_PERCENT:
@@ -165,7 +163,7 @@ def measure(table: LatencyTable) -> None:
         verification = study.verify(meters, points=points, progress=False)
     noise = [of.message for of in caught if of.category is NoisyDeviceWarning]
     if noise:
-        print(f"This machine was busy, which was noticed {len(noise)} times: {noise[-1]}")
+        print(f"This machine was busy ({len(noise)} warnings; the last): {noise[-1]}")
     for message in {str(of.message) for of in caught if of.category is not NoisyDeviceWarning}:
         print(f"Warning: {message}")
     print(f"\n{verification}")

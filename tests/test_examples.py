@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
-import json
 import re
 import runpy
 import shlex
@@ -410,11 +410,11 @@ def test_quickstart_prints_limits_that_hold_and_no_subnets(
     out = capsys.readouterr().out
     assert len(_table(out)) == quickstart.N_LIMITS
     assert all(ms <= limit for limit, ms in _table(out))
-    assert "takes Chrome or Chromium" in out
+    assert "requires Chrome or Chromium" in out
     assert not (tmp_path / "runs" / "front.png").exists()
-    lines = (tmp_path / "runs" / "front.jsonl").read_text(encoding="utf-8").splitlines()
-    assert f"{len(lines)} subnets are on the predicted front" in out
-    subnets = [json.loads(line)["subnet"] for line in lines]
+    with (tmp_path / "runs" / "front.csv").open(encoding="utf-8", newline="") as file:
+        subnets = [row["subnet"] for row in csv.DictReader(file)]
+    assert f"{len(subnets)} subnets are on the predicted front" in out
     assert not any(subnet in out for subnet in subnets)
     assert all(subnet.startswith("ofa_mbv3_w1.0@224 | k") for subnet in subnets)
 

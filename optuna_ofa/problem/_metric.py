@@ -131,12 +131,20 @@ class Metric:
             text = text.rstrip("0").rstrip(".") if "." in text else text
         return f"{text} {self.unit}".rstrip()
 
-    def decimals(self, values: Iterable[float], std: Iterable[float] = ()) -> int:
-        """Return how many decimals the values of a column and their deviations need."""
+    def decimals(
+        self, values: Iterable[float], std: Iterable[float] = (), *, apart: bool = True
+    ) -> int:
+        """Return how many decimals the values of one column need, with their standard deviations.
+
+        Args:
+            values: The values.
+            std: The standard deviations of those that have one.
+            apart: Whether values that differ get more decimals until they differ in print.
+        """
         values = list(values)
         if not self.unit and self._counts(values):
             return 0
-        return decimals(values, std, usual=2 if self.unit == "%" else None)
+        return decimals(values, std, usual=2 if self.unit == "%" else None, apart=apart)
 
     def text(
         self, value: float, std: float | None = None, *, n: int | None = None, sign: str = ""

@@ -25,7 +25,11 @@ def significant(value: float, n: int = 3, *, sign: str = "") -> str:
 
 
 def decimals(
-    values: Iterable[float], std: Iterable[float] = (), *, usual: int | None = None
+    values: Iterable[float],
+    std: Iterable[float] = (),
+    *,
+    usual: int | None = None,
+    apart: bool = True,
 ) -> int:
     """Return the number of decimals that the numbers of one column need.
 
@@ -36,6 +40,7 @@ def decimals(
         values: The numbers; those that are not finite are ignored.
         std: Their standard deviations, of those that have one.
         usual: Usual number of decimals, instead of the number that follows from significant digits.
+        apart: Whether numbers that differ get more decimals until they differ in print.
     """
     known = [abs(value) for value in values if math.isfinite(value)]
     sizes = [_exponent(value) for value in known if value > 0]
@@ -45,6 +50,8 @@ def decimals(
     spreads = [-_exponent(one) for one in std if math.isfinite(one) and one > 0]
     digits = (_USUAL - 1 - max(sizes), _LEAST - 1 - min(sizes)) if usual is None else (usual,)
     n = min(max(*digits, *spreads, 0), most)
+    if not apart:
+        return n
     n_different = len({round(value, most) for value in known})
     while n < most and len({round(value, n) for value in known}) < n_different:
         n += 1

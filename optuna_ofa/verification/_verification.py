@@ -243,11 +243,11 @@ class Verification:
             yield f"{i:3}  " + "  ".join(texts)
 
     def _column(self, metric: str) -> list[str]:
-        """Return a cell for each point, all with as many digits."""
+        """Return a cell for each point, all with the same number of decimals."""
         known = [p for p in self.points if metric in p.measured]
         values = [x[metric] for p in known for x in (p.predicted, p.measured) if metric in x]
         std = [s[metric] for p in known for s in (p.predicted_std, p.measured_std) if metric in s]
-        n = self.units[metric].decimals(values, std)
+        n = self.units[metric].decimals(values, std, apart=False)
         return [_cell(point, self.units[metric], n) for point in self.points]
 
     def _figures(self) -> Iterator[str]:

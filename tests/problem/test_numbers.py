@@ -7,6 +7,7 @@ import math
 import pytest
 
 from optuna_ofa.problem import METRICS, significant
+from optuna_ofa.problem._numbers import decimals
 
 MS, TOP1, MACS = METRICS["latency_ms"], METRICS["top1"], METRICS["n_macs"]
 
@@ -75,3 +76,9 @@ def test_equal_numbers_need_no_more_digits() -> None:
 )
 def test_errors_have_three_significant_digits(value: float, text: str) -> None:
     assert significant(value, sign="+") == text
+
+
+def test_numbers_that_need_not_differ_in_print_get_the_usual_decimals() -> None:
+    assert decimals([91.2839, 91.2841], [0.15], usual=2) == 4
+    assert decimals([91.2839, 91.2841], [0.15], usual=2, apart=False) == 2
+    assert decimals([9.81, 12.3], [0.004], apart=False) == 3
