@@ -1,5 +1,6 @@
 """The search for Pareto fronts: Optuna samplers, and the strategies that they are made of."""
 
+from optuna_ofa.samplers._claims import row_of as row_of
 from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler
 from optuna_ofa.samplers._nsgaii_sampler import NSGAIISampler
 from optuna_ofa.samplers._predictor_estimates import PredictorEstimator as PredictorEstimator

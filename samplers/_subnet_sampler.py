@@ -191,7 +191,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
             return
         excess = dict(constraints_of(trial))
         if values is not None and self.problem is not None:
-            excess |= self._unset(self.problem, trial, values, excess)
+            excess = self.problem.all_excess(self.genotype(trial), values, excess)
         attributes: dict[str, Any] = system_attributes(excess)
         for key, value in attributes.items():
             if key not in trial.system_attrs:
@@ -206,25 +206,6 @@ class SubnetSampler(BaseSampler, abc.ABC):
         if self.problem is not None and trial.values is not None:
             excess = {**self.problem.excess_of(trial.values), **excess}
         return excess
-
-    def _unset(
-        self,
-        problem: Problem,
-        trial: FrozenTrial,
-        values: Sequence[float],
-        excess: Mapping[str, float],
-    ) -> dict[str, float]:
-        """Return the constraints of the problem that an objective has not set.
-
-        Those on objectives are of its values, others of predictions as in `tell_batch`.
-        """
-        own = problem.excess_of(values)
-        row = self.genotype(trial)
-        if row is not None and not problem.constraints.keys() <= own.keys() | excess.keys():
-            for predicted in problem.try_evaluate(row).predicted.excess.tolist():
-                known = dict(zip(problem.constraints, predicted, strict=True))
-                own = {**{name: x for name, x in known.items() if x == x}, **own}
-        return {name: x for name, x in own.items() if name not in excess}
 
     def orientation_in(self, study: Study) -> Orientation:
         """Return how values of a study's trials become costs."""

@@ -12,9 +12,10 @@ from optuna.trial import FrozenTrial
 
 # System attributes of trials. Optuna 5 writes one `constraints:<name>` per constraint. Earlier
 # versions wrote a single list, and Optuna Dashboard (0.21) reads only that list: without it, every
-# trial is shown as feasible. So infeasible trials also get a list with one number, their total
+# trial is shown as feasible. So trials with constraints also get a list with one number, their total
 # violation. Optuna reads both and names the entry of the list "0"; it compares infeasible trials by
-# sums, whose order is unchanged.
+# sums, whose order is unchanged. Feasible trials get the list too, because `GPSampler` requires the
+# same number of constraints in all trials.
 PREFIX = "constraints:"
 LIST_KEY = "constraints"
 
@@ -38,16 +39,15 @@ def violation_of(excess: Mapping[str, float], scales: Mapping[str, float] | None
     return sum(x / scales.get(name, 1.0) for name, x in excess.items() if x > 0)
 
 
-def listed(total: float) -> list[float] | None:
-    """Return the list of a trial with this total violation; None where it needs none."""
-    return [total] if total > 0 else None
+def listed(excess: Mapping[str, float]) -> list[float]:
+    """Return the list of a trial with these constraints."""
+    return [float(violation_of(excess))]
 
 
 def system_attributes(excess: Mapping[str, float]) -> dict[str, float | list[float]]:
     """Return the attributes of a trial's constraints, by name and above 0 where violated."""
     named: dict[str, float | list[float]] = {f"{PREFIX}{name}": x for name, x in excess.items()}
-    noted = listed(violation_of(excess))
-    return named if noted is None else {**named, LIST_KEY: noted}
+    return {**named, LIST_KEY: listed(excess)} if named else {}
 
 
 def constraints_of(trial: FrozenTrial) -> Mapping[str, float]:

@@ -236,6 +236,27 @@ class Problem:
         named = dict(zip(self.objectives, values, strict=True))
         return self.excess_by_name(named)
 
+    def all_excess(
+        self, row: Matrix | None, values: Sequence[float], known: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Return the excess of a trial over each bound, of which its objective may set some.
+
+        Args:
+            row: Its genotype, ``(1, n_genes)``; None where it has no subnet.
+            values: Its values, of which those of constraints on objectives are.
+            known: The constraints that its objective has set, by name; they come first.
+
+        Returns:
+            Other constraints are those of predictions, as in `SubnetStudy.tell_batch`; those that
+            are not known are left out.
+        """
+        own = self.excess_of(values)
+        if row is not None and not self.constraints.keys() <= own.keys() | known.keys():
+            for predicted in self.try_evaluate(row).predicted.excess.tolist():
+                found = dict(zip(self.constraints, predicted, strict=True))
+                own = {**{name: x for name, x in found.items() if x == x}, **own}
+        return {**known, **{name: x for name, x in own.items() if name not in known}}
+
     def excess_by_name(self, values: Mapping[str, float]) -> dict[str, float]:
         """Return the excess over each bound, of those metrics whose values are known."""
         known = [m for m in self.constraints if m in values]

@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import LIST_KEY, PREFIX, listed, violation_of
+from optuna_ofa.problem import LIST_KEY, PREFIX, listed
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, VALUE_COLUMNS
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
@@ -88,7 +88,7 @@ def _finish(engine: sa.Engine, study_id: int, endings: Sequence[Ending], check: 
         _set(connection, _user, {e.trial_id: e.user_attributes for e in endings}, replace=True)
         _set(connection, _system, {e.trial_id: e.system_attributes for e in endings}, replace=False)
         done = [ending.trial_id for ending in endings if ending.values is not None]
-        _set(connection, _system, _violated(connection, done), replace=False)
+        _set(connection, _system, _lists(connection, done), replace=False)
         inserter = Inserter(connection)
         value_type = inserter.stored(_values.c.value_type, _FINITE)
         rows = [
@@ -121,15 +121,14 @@ def _started(connection: sa.Connection, study_id: int, ids: Sequence[int]) -> di
     }
 
 
-def _violated(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, list[float]]]:
-    """Return what else violating trials get; see ``problem/_constraints.py``."""
+def _lists(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, list[float]]]:
+    """Return what else trials with constraints get; see ``problem/_constraints.py``."""
     excess: dict[int, dict[str, float]] = {trial_id: {} for trial_id in ids}
     own = _system.c.trial_id.in_(ids), _system.c.key.startswith(PREFIX)
     query = sa.select(_system.c.trial_id, _system.c.key, _system.c.value_json).where(*own)
     for trial_id, key, text in connection.execute(query):
         excess[trial_id][key] = float(json.loads(text))
-    noted = {trial_id: listed(violation_of(found)) for trial_id, found in excess.items()}
-    return {trial_id: {LIST_KEY: total} for trial_id, total in noted.items() if total is not None}
+    return {trial_id: {LIST_KEY: listed(found)} for trial_id, found in excess.items() if found}
 
 
 def _set(

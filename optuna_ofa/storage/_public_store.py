@@ -26,7 +26,6 @@ from optuna_ofa.problem import (
     listed,
     split_constraints,
     std_row,
-    violation_of,
 )
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._encoding import decode_trials
@@ -144,8 +143,7 @@ class PublicStore(Store):
         attributes: dict[str, Any] = {**ending.system_attributes, **trial.system_attrs}
         if ending.values is not None and LIST_KEY not in attributes:
             named = {k: x for k, x in attributes.items() if k.startswith(PREFIX)}
-            noted = listed(violation_of(named))
-            attributes |= {} if noted is None else {LIST_KEY: noted}
+            attributes |= {LIST_KEY: listed(named)} if named else {}
         for key, attribute in attributes.items():
             if key not in trial.system_attrs:
                 self.storage.set_trial_system_attr(ending.trial_id, key, attribute)

@@ -21,6 +21,7 @@ from optuna_ofa.problem import (
     PREFIX,
     Evaluated,
     Problem,
+    listed,
     split_constraints,
     std_row,
 )
@@ -31,6 +32,7 @@ from optuna_ofa.storage._transactions import fetch_rows
 Ids = NDArray[np.int64]
 _COMPLETE, _OPEN = 0, 1
 _MANY, _FEW = 20_000, 500
+_FEASIBLE = json.dumps(listed({}))
 _trials = models.TrialModel.__table__
 _STATES = sa.select(
     _trials.c.trial_id,
@@ -219,9 +221,11 @@ def _constraints(
         found = np.array([_number(text) for text in texts[rows].tolist()], dtype=float)
         excess[at[rows], j] = np.nan_to_num(found, nan=np.inf, posinf=np.inf, neginf=-np.inf)
         rest &= ~rows
-    # a list that only repeats what is violated, as nearly all do, need not be looked at
+    # a list that only repeats the named constraints, as nearly all do, need not be looked at
     violated = np.asarray((excess > 0).any(axis=1))
-    rest &= ~(violated[at] & np.asarray(keys == LIST_KEY, dtype=bool))
+    known = np.asarray(~np.isnan(excess).all(axis=1))
+    repeats = violated[at] | (known[at] & np.asarray(texts == _FEASIBLE, dtype=bool))
+    rest &= ~(repeats & np.asarray(keys == LIST_KEY, dtype=bool))
     attributes: dict[int, dict[str, Any]] = {}
     for i, key, text in zip(at[rest].tolist(), keys[rest], texts[rest], strict=True):
         attributes.setdefault(i, {})[key] = json.loads(text)

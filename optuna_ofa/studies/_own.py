@@ -10,11 +10,21 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from optuna_ofa._plausible import numbers, warn_fractions
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.problem import MEASURED, PREDICTED, Problem, require_in_order, require_measured
+from optuna_ofa.problem import (
+    MEASURED,
+    PREDICTED,
+    Problem,
+    constraints_of,
+    require_in_order,
+    require_measured,
+    system_attributes,
+)
+from optuna_ofa.samplers import row_of
 
 Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
@@ -22,42 +32,75 @@ Objective = Callable[[optuna.Trial], float | Sequence[float]]
 def checked_objective(problem: Problem, objective: Objective) -> Objective:
     """Return an objective whose values are refused where their metrics cannot have them.
 
+    Its trials get the attributes of `note_own`, whatever the sampler.
+
     Args:
-        problem: The problem of the study, which is not checked itself.
-        objective: An objective of the user's own.
+        problem: The problem of the study, whose own values are not checked.
+        objective: An objective of the user's own, or a problem.
     """
-    if isinstance(objective, Problem):
-        return objective
 
     def call(trial: optuna.Trial) -> float | Sequence[float]:
         values = objective(trial)
-        require_own(problem, values, trial.params, "The objective's values")
-        for key, value in own_attributes(problem, trial.params, trial.user_attrs).items():
-            trial.set_user_attr(key, value)
+        if not isinstance(objective, Problem):
+            require_own(problem, values, trial.params, "The objective's values")
+        note_own(problem, trial.storage, trial._trial_id, values)
         return values
 
     return call
 
 
+def note_own(problem: Problem, storage: BaseStorage, trial_id: int, values: Any) -> None:
+    """Set what `own_attributes` returns in a running trial, before Optuna finishes it.
+
+    Args:
+        problem: The problem of the study.
+        storage: The storage of the study.
+        trial_id: The trial.
+        values: Its values, as its objective has returned them.
+    """
+    user, system = own_attributes(problem, storage.get_trial(trial_id), values)
+    for key, value in user.items():
+        storage.set_trial_user_attr(trial_id, key, value)
+    for key, value in system.items():
+        storage.set_trial_system_attr(trial_id, key, value)
+
+
 def own_attributes(
-    problem: Problem, params: dict[str, Any], known: Mapping[str, Any]
-) -> dict[str, Any]:
+    problem: Problem, trial: FrozenTrial, values: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a trial of an objective of the user's own has beside its values.
 
     Args:
-        problem: The problem.
-        params: Parameters of the trial.
-        known: User attributes that it has already.
+        problem: The problem of the study.
+        trial: The trial, with what its objective has set.
+        values: Its values.
 
     Returns:
-        The user attributes ``kind`` and ``subnet``, as far as they are missing; no subnet where
-        the parameters are of none.
+        The user attributes ``kind`` and ``subnet``, and the system attributes of the constraints
+        of the problem, as far as they are missing: no subnet where the parameters are of none, no
+        constraints where Optuna fails the trial because of its values.
     """
-    found: dict[str, Any] = {"kind": MEASURED}
+    user: dict[str, Any] = {"kind": MEASURED}
     with contextlib.suppress(InvalidSubnetError):
-        (subnet,) = problem.space.from_matrix(problem.space.from_params([params]))
-        found["subnet"] = subnet.to_dict(by_name=True)
-    return {key: value for key, value in found.items() if key not in known}
+        (subnet,) = problem.space.from_matrix(problem.space.from_params([trial.params]))
+        user["subnet"] = subnet.to_dict(by_name=True)
+    system: dict[str, Any] = {}
+    row = _row_of_values(problem, values)
+    if row is not None:
+        genotype = row_of(problem.space, trial)
+        system = system_attributes(problem.all_excess(genotype, row, constraints_of(trial)))
+    return _missing(user, trial.user_attrs), _missing(system, trial.system_attrs)
+
+
+def _missing(attributes: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if key not in known}
+
+
+def _row_of_values(problem: Problem, values: Any) -> list[float] | None:
+    """Return a number for each objective; None where Optuna takes the values for none."""
+    row = [] if values is None else numbers(values, "`values`").tolist()
+    is_complete = len(row) == len(problem.objectives) and not any(map(math.isnan, row))
+    return row if is_complete else None
 
 
 def require_own(problem: Problem, values: Any, params: dict[str, Any], where: str) -> None:

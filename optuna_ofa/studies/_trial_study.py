@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from optuna_ofa.studies._engine import Engine
 from optuna_ofa.studies._own import (
     Objective,
     checked_objective,
+    note_own,
     own_attributes,
     require_own,
     require_trial,
@@ -224,22 +226,37 @@ class TrialStudy(optuna.Study):
         """
         if values is not None:
             number = trial if isinstance(trial, int) else trial.number
-            found = self.trials[number] if isinstance(trial, int) else trial
-            require_own(self.problem, values, found.params, f"`values` of trial {number}")
-            if isinstance(trial, optuna.Trial):  # a number may be of a trial that has finished
-                own = own_attributes(self.problem, trial.params, trial.user_attrs)
-                for key, value in own.items():
-                    trial.set_user_attr(key, value)
+            found = self._found(trial)
+            params = {} if found is None else found.params
+            require_own(self.problem, values, params, f"`values` of trial {number}")
+            if found is not None and found.state == TrialState.RUNNING:
+                note_own(self.problem, self._storage, found._trial_id, values)
         return super().tell(trial, values, state, skip_if_finished)
+
+    def _found(self, trial: optuna.Trial | int) -> FrozenTrial | None:
+        """Return a trial, or that with a number; None where there is none, which Optuna refuses."""
+        if isinstance(trial, optuna.Trial):
+            return self._storage.get_trial(trial._trial_id)
+        try:
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial)
+        except KeyError:
+            return None
+        return self._storage.get_trial(trial_id)
 
     @checked
     def add_trial(self, trial: FrozenTrial) -> None:
         """Add a trial, as `optuna.Study.add_trial` does; values of your own are checked.
 
-        So are the parameters that `enqueue_trial` adds.
+        A complete trial gets the user attributes and constraints that it lacks, as in `optimize`.
+        The parameters that `enqueue_trial` adds are checked too.
 
         Raises:
             InvalidArgumentError: As `optimize`; nothing is added.
         """
         require_trial(self.problem, trial)
+        if trial.state == TrialState.COMPLETE:
+            user, system = own_attributes(self.problem, trial, trial.values)
+            trial = copy.copy(trial)
+            trial.user_attrs = {**trial.user_attrs, **user}
+            trial.system_attrs = {**trial.system_attrs, **system}
         super().add_trial(trial)

@@ -36,7 +36,8 @@ def check(trials: list[FrozenTrial]) -> None:
         assert set(constraints) == set(LIMITS)
         total = sum(max(c, 0.0) for c in constraints.values())
         listed = trial.system_attrs.get("constraints")
-        assert listed == ([pytest.approx(total)] if is_violated else None)
+        assert listed == [pytest.approx(total)]
+        assert (listed[0] > 0) == is_violated
 
 
 def test_search_notes_violations_in_every_storage(
@@ -45,7 +46,7 @@ def test_search_notes_violations_in_every_storage(
     study = make_study(constraints=LIMITS, storage=storage)
     study.search(200)
     check(study.trials)
-    feasible = [t.number for t in study.trials if not t.system_attrs.get("constraints")]
+    feasible = [t.number for t in study.trials if t.system_attrs["constraints"] == [0.0]]
     assert feasible == np.flatnonzero(study.results().feasible).tolist()
     best = {t.number for t in study.best_trials}
     assert best == {p.trial_number for p in study.front()}
@@ -57,7 +58,7 @@ def test_a_batch_that_was_told(make_study: Make, storage: str | BaseStorage | No
     n_params = [4e6, 6e6]
     study.tell_batch(asked, [(75.0, 20.0), (75.0, 25.0)], constraints={"n_params": n_params})
     check(study.trials)
-    assert [t.system_attrs.get("constraints") for t in study.trials] == [None, [1e6 + 3.0]]
+    assert [t.system_attrs["constraints"] for t in study.trials] == [[0.0], [1e6 + 3.0]]
 
 
 def test_optimize_with_an_objective_of_ones_own(make_study: Make) -> None:
