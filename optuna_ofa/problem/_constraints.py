@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial
 
 # System attributes of trials. Optuna 5 writes one `constraints:<name>` per constraint. Earlier
 # versions wrote a single list, and Optuna Dashboard (0.21) reads only that list: without it, every
-# trial is shown as feasible. So trials with constraints also get a list with one number, their total
-# violation. Optuna reads both and names the entry of the list "0"; it compares infeasible trials by
-# sums, whose order is unchanged. Feasible trials get the list too, because `GPSampler` requires the
-# same number of constraints in all trials.
+# trial is shown as feasible. So trials with constraints also get a list with one number, their
+# total violation. Optuna reads both and names the entry of the list "0"; it compares infeasible
+# trials by sums, whose order is unchanged. Feasible trials get the list too, because `GPSampler`
+# requires the same number of constraints in all trials.
 PREFIX = "constraints:"
 LIST_KEY = "constraints"
 

@@ -23,6 +23,12 @@ _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
     "peak_memory_mb": ("Peak activation memory", "MB", "minimize"),
 }
 
+# What points of a front and tables of them call something else.
+RESERVED = (
+    *("subnet", "subnet_json", "values", "std", "kind", "trial", "trial_number"),
+    *("caution", "origin", "metrics"),
+)
+
 Identifier = Annotated[
     str,
     Rule(
@@ -54,8 +60,8 @@ class Metric:
             `SubnetStudy.ask_batch` and `SubnetStudy.verify`.
 
     Raises:
-        InvalidArgumentError: If the name is that of a built-in metric or is not an identifier, or
-            another argument breaks a rule.
+        InvalidArgumentError: If the name is that of a built-in metric, is not an identifier or is
+            an attribute of points of a front, or another argument breaks a rule.
     """
 
     name: Identifier
@@ -66,6 +72,11 @@ class Metric:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.name in RESERVED or self.name.endswith("_std") or self.name.startswith("__"):
+            raise InvalidArgumentError(
+                f"`name` must not be one of {', '.join(RESERVED)}, end in _std or begin with __, "
+                f"but got {self.name!r}."
+            )
         object.__setattr__(self, "title", self.title or _title(self.name, self.unit))
         row = (self.title, self.unit, self.direction)
         if self.is_built_in and (self.predictor is not None or row != _BUILT_IN[self.name]):

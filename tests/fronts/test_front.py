@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import pytest
 import optuna_ofa
 from optuna_ofa import Front, FrontPoint, SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import EmptyFrontError, ImplausibleValueWarning, InvalidArgumentError
+from optuna_ofa.fronts._rows import columns_of
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.problem._metric import RESERVED
 from optuna_ofa.space import Matrix
 
 Make = Callable[..., SubnetStudy]
@@ -105,6 +107,11 @@ def test_kinds_are_never_mixed(make_study: Make, kind: Any) -> None:
         add(study, row, (99.0, 1.0))
     assert {p.kind for p in study.front(kind=kind)} == {kind}
     assert set(study.results(kind=kind).kind.tolist()) == {kind}
+
+
+def test_no_metric_is_named_like_a_field_of_a_point() -> None:
+    assert {field.name for field in fields(FrontPoint)} <= set(RESERVED)
+    assert set(columns_of([])) <= set(RESERVED)
 
 
 def test_an_unknown_kind_is_refused(make_study: Make) -> None:
