@@ -1,7 +1,7 @@
 """Hardware-aware architecture search over Once-for-All supernets, as an Optuna plugin.
 
-A module is imported when one of its names is first used, so that the command line can show its help
-without importing torch.
+A module is imported when one of its names is first used, so that the command line can show its
+help without importing torch.
 """
 
 from importlib.metadata import version

@@ -1,13 +1,13 @@
-"""The check of arguments: rules that stand in signatures, and the decorator that applies them.
+"""Checks of arguments: rules written in signatures, and the decorator that applies them.
 
-A rule is a type, or ``Annotated[type, rule]`` where a type says too little::
+A rule is a type, or ``Annotated[type, rule]`` where the type alone is too permissive::
 
     @checked
     def search(self, n_trials: Count, *, progress: bool | None = None) -> None: ...
 
 `checked` reads the signature when the function is first called, and refuses a value that breaks a
-rule before the function begins. It converts nothing, except that the elements of an iterator,
-which cannot be looked at twice, are given to the function as a list.
+rule before the function runs. It converts nothing, with one exception: an iterator, which can be
+consumed only once, is passed to the function as a list.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# ---------------------------------------------------------------------- numbers and texts
+# ---------------------------------------------------------------------- numbers and strings
 
-LARGEST = 2**31 - 1  # of a count: what C libraries take
+LARGEST = 2**31 - 1  # the largest count that C libraries accept
 
 
 def whole(least: int) -> Rule:
-    """Return the rule of counts from ``least`` on."""
+    """Return the rule of whole numbers of at least ``least``."""
     return Rule(f"a whole number of at least {least}", lambda n: least <= n <= LARGEST)
 
 
 def at_least(least: float) -> Rule:
-    """Return the rule of numbers from ``least`` on."""
+    """Return the rule of numbers of at least ``least``."""
     return Rule(f"a number of at least {least}", lambda value: value >= least)
 
 
@@ -51,7 +51,7 @@ def between(least: float, most: float) -> Rule:
 
 
 def not_empty(text: str) -> Rule:
-    """Return the rule of containers and texts that are not empty."""
+    """Return the rule of containers and strings that are not empty."""
     return Rule(text, lambda value: len(value) > 0)
 
 
@@ -66,16 +66,16 @@ Percent = Annotated[float, between(0, 100)]
 StorageUrl = Annotated[
     str, Rule("a URL such as 'sqlite:///study.db'", lambda u: "://" in u, show=shown_storage)
 ]
-Text = Annotated[str, not_empty("a text that is not empty")]
+Text = Annotated[str, not_empty("a non-empty string")]
 
 # ---------------------------------------------------------------------- paths
 
 
-LONGEST_NAME = 240  # bytes; file systems have 255, and what is written beside it has a longer one
+LONGEST_NAME = 240  # bytes; file systems allow 255, and temporary files need longer names
 
 
 def can_be_written(path: Path) -> bool:
-    """Return whether a path ends in a name that files can have."""
+    """Return whether a path ends in a valid file name."""
     name = os.fsencode(path.name)
     return 0 < len(name) <= LONGEST_NAME and name != b".." and b"\0" not in name
 
@@ -103,7 +103,8 @@ OutputFile = Annotated[
     AnyPath, Rule("a file in a folder that exists and can be written to", _can_be_file)
 ]
 OutputFolder = Annotated[
-    AnyPath, Rule("a folder that is there or in one that is, and can be written to", _can_be_folder)
+    AnyPath,
+    Rule("a folder that exists or whose parent does, and that can be written to", _can_be_folder),
 ]
 
 # ---------------------------------------------------------------------- the check
@@ -112,10 +113,11 @@ OutputFolder = Annotated[
 def checked(function: F) -> F:
     """Check the arguments of a function by the annotations of its parameters.
 
-    Defaults are taken to be right. A missing or unknown keyword is a TypeError, as always.
+    Defaults are assumed to be valid. A missing or unknown keyword is a TypeError, as usual.
 
     Raises:
-        InvalidArgumentError: By the function, with the argument, its rule and the value.
+        InvalidArgumentError: When the function is called with a value that breaks a rule; names
+            the argument, the rule and the value.
     """
     signature = inspect.signature(function)
 
@@ -128,7 +130,7 @@ def checked(function: F) -> F:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            return function(*args, **kwargs)  # which raises the same, and names the function
+            return function(*args, **kwargs)  # raises the same error, with the name of the function
         known = rules()
         for name, value in bound.arguments.items():
             rule = known.get(name)
@@ -140,7 +142,7 @@ def checked(function: F) -> F:
 
 
 def check_fields(instance: Any) -> None:
-    """Check the fields of a frozen or other dataclass, first thing in its ``__post_init__``.
+    """Check the fields of a dataclass, frozen or not, at the start of its ``__post_init__``.
 
     Raises:
         InvalidArgumentError: With the field, its rule and the value.
@@ -164,7 +166,7 @@ def check_argument(name: str, value: Any, hint: Any) -> None:
 
 @contextlib.contextmanager
 def argument_called(outer: str, inner: str) -> Iterator[None]:
-    """Let errors name the argument of the caller, by which it is known to the user.
+    """Make errors use the caller's name for the argument, which is the one the user knows.
 
     Args:
         outer: The caller's name of the argument.
@@ -213,7 +215,7 @@ def _rules(
 
 
 class _Namespace(dict[str, Any]):
-    """Names of a module; one that it imports for type checkers alone is a class by that name."""
+    """Names of a module; one imported only for type checkers is a class of that name."""
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
@@ -225,7 +227,7 @@ class _Namespace(dict[str, Any]):
 
 
 class _NotImported(type):
-    """A class known by name: importing its module just to check an argument would cost seconds."""
+    """A class known by name: importing its module only to check an argument would take seconds."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return any(base.__name__ == cls.__name__ for base in type(instance).__mro__)

@@ -20,20 +20,20 @@ from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
 def fetch(
     name: str, *, progress: bool | None = None, registry: Sequence[PublishedFile] = PUBLISHED
 ) -> Path:
-    """Return the path of published tables, a predictor or data, downloading what is not cached.
+    """Return the path of published tables, predictors or data; download what is not cached.
 
     Files live under the user's cache folder, or under ``OPTUNA_OFA_CACHE`` where that is set.
     With ``OPTUNA_OFA_OFFLINE=1`` only cached files are used. A cached file is checked again
-    on every call. Whatever is in the cache stays there: a file that does not have the pinned
-    SHA-256 is an error and is neither deleted nor replaced, because it may be yours.
+    on every call. Nothing in the cache is deleted or replaced: a file that does not have the
+    pinned SHA-256 is an error and is left in place, because it may be yours.
 
     Supernet checkpoints are not offered, since no SHA-256 is known for them: download
-    one yourself and pass its path to whatever reads it.
+    one yourself and pass its path instead.
 
     Args:
         name: A ``name`` of :func:`published`, for example ``"note10"``.
         progress: Whether to show a progress bar; None shows it on a terminal only.
-        registry: The files on offer; another table serves a mirror or a test.
+        registry: The files on offer; pass another table for a mirror or a test.
 
     Returns:
         The file, or the folder that holds all files of that name where there are several.
@@ -42,7 +42,7 @@ def fetch(
         InvalidArgumentError: No published file has that name, or ``OPTUNA_OFA_OFFLINE`` is
             neither 0 nor 1.
         DownloadError: A file could not be fetched, is not the one that was published (in the
-            cache or at its address; the message has both SHA-256), or is needed while
+            cache or at its URL; the message has both SHA-256 values), or is needed while
             ``OPTUNA_OFA_OFFLINE`` is set.
     """
     folder = cache_folder() / name
@@ -51,7 +51,7 @@ def fetch(
         names = ", ".join(dict.fromkeys(repr(file.name) for file in registry))
         raise InvalidArgumentError(
             f"`name` must be one of {names}, got {name!r}; "
-            "any other file, supernet checkpoints included, is given by its path instead"
+            "pass any other file, supernet checkpoints included, by its path"
         )
     _require_genuine({path: file for path, file in wanted.items() if os.path.lexists(path)})
     missing = {path: file for path, file in wanted.items() if not os.path.lexists(path)}
@@ -63,7 +63,7 @@ def fetch(
 
 
 def cache_folder() -> Path:
-    """Return the folder of fetched files, ``OPTUNA_OFA_CACHE`` or the user's cache folder."""
+    """Return the cache folder: ``OPTUNA_OFA_CACHE``, or one in the user's cache folder."""
     return Path(os.environ.get("OPTUNA_OFA_CACHE") or user_cache_dir("optuna_ofa")).expanduser()
 
 
@@ -90,18 +90,18 @@ def _require_genuine(cached: Mapping[Path, PublishedFile]) -> None:
 
 
 def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or why it cannot be read."""
+    """Return the SHA-256 of a file, or the reason why it cannot be read."""
     try:
         return str(pooch.file_hash(path, alg="sha256"))
-    except OSError as error:  # a folder, a link to nothing, a file of another user
+    except OSError as error:  # a folder, a broken link, a file of another user
         return error.strerror or str(error)
 
 
 def _download(path: Path, file: PublishedFile) -> None:
-    remedy = f"get it in another way and pass its path instead of a name, or put it at {path}"
+    remedy = f"download it by other means and pass its path instead of a name, or put it at {path}"
     if _is_offline():
         raise DownloadError(
-            f"{file.url} is needed, is not at {path}, and OPTUNA_OFA_OFFLINE is set; {remedy}"
+            f"{file.url} is needed but not at {path}, and OPTUNA_OFA_OFFLINE is set; {remedy}"
         )
     try:
         got = _download_if_genuine(path, file)
@@ -117,13 +117,13 @@ def _download(path: Path, file: PublishedFile) -> None:
 def _download_if_genuine(path: Path, file: PublishedFile) -> str:
     """Download the file, keep it if it is the published one, and return its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Only a whole and checked file gets its final name: a download that is cut off leaves
-    # nothing there, and two processes that fetch the same file do not disturb each other.
+    # Only a complete, checked file gets its final name: an interrupted download leaves nothing
+    # behind, and two processes that fetch the same file do not interfere with each other.
     with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent.parent) as scratch:
         part = Path(scratch) / path.name
         pooch.HTTPDownloader()(file.url, part, None)
         got = _digest(part)
-        if os.path.lexists(path):  # put there in the meantime
+        if os.path.lexists(path):  # created in the meantime
             _require_genuine({path: file})
         elif got == file.sha256:
             os.replace(part, path)

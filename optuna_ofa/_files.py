@@ -19,21 +19,21 @@ from numpy.typing import DTypeLike, NDArray
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FormatError
 
-MAX_MIB = 256  # of a file of text
+MAX_MIB = 256  # of a text file
 
 
 def read_bytes(
     path: str | PathLike[str], argument: str = "path", *, max_bytes: int = MAX_MIB << 20
 ) -> bytes:
-    """Return the content of a regular file; nothing else is opened, such as a pipe or a device.
+    """Return the content of a regular file; pipes, devices and so on are not opened.
 
     Args:
         path: The file.
         argument: Name of the caller's argument that error messages begin with.
-        max_bytes: Its largest size.
+        max_bytes: The largest size to accept.
 
     Raises:
-        FormatError: If it is missing, no regular file, too large, or cannot be read.
+        FormatError: If it is missing, not a regular file, too large, or cannot be read.
     """
     try:
         status = os.stat(path)
@@ -50,7 +50,7 @@ def read_bytes(
     except FormatError:
         raise
     except FileNotFoundError as error:
-        raise FormatError(f"`{argument}` must be a file, but {path} is not there.") from error
+        raise FormatError(f"`{argument}` must be a file, but {path} does not exist.") from error
     except (OSError, ValueError) as error:
         raise FormatError(
             f"`{argument}` must be a file, but it cannot be read: {in_a_line(error)}."
@@ -58,14 +58,14 @@ def read_bytes(
 
 
 def read_text(path: str | PathLike[str], argument: str = "path") -> str:
-    """Return the text of a file in UTF-8, with or without a byte order mark.
+    """Return the text of a UTF-8 file, with or without a byte order mark.
 
     Args:
         path: The file.
         argument: As in `read_bytes`.
 
     Raises:
-        FormatError: As `read_bytes`, or if it is no text.
+        FormatError: As `read_bytes`, or if it is not text.
     """
     try:
         text = read_bytes(path, argument).decode("utf-8-sig")
@@ -77,7 +77,7 @@ def read_text(path: str | PathLike[str], argument: str = "path") -> str:
 
 
 def in_a_line(error: Exception) -> str:
-    """Return the message of an error in one line."""
+    """Return the message of an error on one line."""
     return " ".join(str(error).split())
 
 
@@ -89,7 +89,7 @@ def read_json(path: str | PathLike[str], argument: str = "path") -> Any:
         argument: As in `read_text`.
 
     Raises:
-        FormatError: As `read_text`, or if it is no JSON.
+        FormatError: As `read_text`, or if it is not JSON.
     """
     try:
         return json.loads(read_text(path, argument))
@@ -123,8 +123,8 @@ class JsonFormat:
         """Write a file; an existing one is replaced as a whole.
 
         Raises:
-            FormatError: If ``content`` is not JSON, as a number that is not finite; nothing is
-                written.
+            FormatError: If ``content`` is not JSON, for example has a number that is not finite;
+                nothing is written.
         """
         try:
             text = json.dumps(self.wrap(content), indent=indent, allow_nan=False)
@@ -138,7 +138,7 @@ class JsonFormat:
         """Return the object of a file.
 
         Raises:
-            FormatError: If the file is missing, too large, no JSON, or of another format or
+            FormatError: If the file is missing, too large, not JSON, or of another format or
                 version.
         """
         self.check_size(path)
@@ -150,7 +150,7 @@ class JsonFormat:
         Raises:
             FormatError: With its size.
         """
-        size = path.stat().st_size if os.path.isfile(path) else 0  # of any name, however long
+        size = path.stat().st_size if os.path.isfile(path) else 0
         if size > self.max_mib << 20:
             raise FormatError(
                 f"`{self.argument}` must be at most {self.max_mib} MiB, but {path} has "
@@ -195,12 +195,12 @@ def decode_array(
 
     Args:
         data: The mapping with the array.
-        name: Its key there.
+        name: Its key in the mapping.
         dtype: The type that it must have.
-        shape: The shape that it must have; None is any length.
+        shape: The shape that it must have; None means any length.
 
     Raises:
-        FormatError: If it is missing, has another type or shape, or numbers that are not finite.
+        FormatError: If it is missing, has another type or shape, or has non-finite numbers.
     """
     dtype = np.dtype(dtype)
     try:

@@ -1,4 +1,4 @@
-"""The rules that types stand for."""
+"""The rules that type hints imply."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ _TYPES: dict[Any, Rule] = {
     bool: Rule("True or False", lambda value: isinstance(value, bool | np.bool_)),
     int: Rule("a whole number", _is_whole),
     float: Rule("a finite number", _is_number),
-    str: Rule("a text", lambda value: isinstance(value, str)),
+    str: Rule("a string", lambda value: isinstance(value, str)),
     Path: Rule("a path", lambda value: isinstance(value, str | os.PathLike)),
 }
 
-# Classes that a message calls by what they are.
+# Names of classes in messages.
 _NAMES = {"BaseStorage": "Optuna storage", "Study": "Optuna study", "Generator": "numpy Generator"}
 
 
 def rule_of(hint: Any) -> Rule:
     """Return the rule of a type hint.
 
-    Whole and finite numbers may be numpy's, and True is none; a text is no sequence; a protocol
-    has to be `typing.runtime_checkable`.
+    Numbers may be numpy scalars; True is not a number, and a string is not a sequence. A protocol
+    must be `typing.runtime_checkable`.
     """
     if hint == ArrayLike:
         return Rule("numbers, as an array or nested sequences", _is_numeric)
@@ -78,7 +78,7 @@ def rule_of(hint: Any) -> Rule:
 
 
 def _distinct(rules: list[Rule]) -> list[Rule]:
-    """Return rules with different texts, None last."""
+    """Return the rules without duplicate texts, None last."""
     by_text = {rule.text: rule for rule in rules}
     none = by_text.pop("None", None)
     return [*by_text.values(), *([none] if none else [])]
@@ -110,7 +110,7 @@ def _generic_rule(origin: Any, args: tuple[Any, ...]) -> Rule:
 
 
 def _function_rule(parameters: Any) -> Rule:
-    """Return the rule of functions that take as many arguments as are named."""
+    """Return the rule of functions that take the given number of arguments."""
     if not isinstance(parameters, list):
         return Rule("a function", callable)
     n = len(parameters)
@@ -120,7 +120,7 @@ def _function_rule(parameters: Any) -> Rule:
             return False
         try:
             signature = inspect.signature(value)
-        except ValueError:  # of a builtin, which does not tell
+        except ValueError:  # a builtin without a signature
             return callable(value)
         signature.bind(*parameters)
         return True
@@ -129,7 +129,7 @@ def _function_rule(parameters: Any) -> Rule:
 
 
 def _array_rule(args: tuple[Any, ...]) -> Rule:
-    """Return the rule of arrays with numbers like those of a type, of any size."""
+    """Return the rule of arrays of any shape with numbers of a kind."""
     kind = np.dtype(get_args(args[1])[0]).kind
     kinds, of = {"i": ("iu", " of whole numbers"), "f": ("iuf", " of numbers")}.get(
         kind, (kind, "")
@@ -149,7 +149,7 @@ def _tuple_rule(rules: list[Rule]) -> Rule:
 
 
 def _container_rule(origin: Any, element: Rule) -> Rule:
-    """Return the rule of a sequence or other iterable; an array is any of them, a text none."""
+    """Return the rule of a sequence or other iterable; arrays are accepted, strings are not."""
     name = "an iterable" if origin is Iterable else "a sequence"
 
     def accepts(value: Any) -> bool:
@@ -158,7 +158,7 @@ def _container_rule(origin: Any, element: Rule) -> Rule:
         if isinstance(value, np.ndarray):
             return value.ndim > 0 and element.failure("", 1) is None
         if origin is Iterable:
-            # not `iter(value)`: a DataLoader draws a random number, and starts its workers
+            # not `iter(value)`: a DataLoader would draw a random number and start its workers
             iterable = isinstance(value, Iterable) or hasattr(type(value), "__getitem__")
             return iterable and getattr(value, "ndim", 1) > 0
         return isinstance(value, Sequence)

@@ -1,4 +1,4 @@
-"""What is accepted as a loader of images; torch is imported only to look at one."""
+"""What is accepted as a loader of images; torch is imported only to check one."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ def html_table(
     numeric: Sequence[bool],
     note: str = "",
 ) -> str:
-    """Return a table as HTML, every text escaped.
+    """Return a table as HTML, with every text escaped.
 
     Args:
-        caption: What it is, in a sentence above it.
-        head: The titles of its columns; none leaves the line out.
+        caption: A sentence above the table that says what it is.
+        head: The titles of its columns; if empty, there is no header row.
         rows: Its rows, with a text for each column.
         numeric: Whether each column has numbers, to be aligned to the right.
-        note: A sentence below it; empty leaves it out.
+        note: A sentence below the table; if empty, it is left out.
     """
 
     def line(tag: str, texts: Sequence[str]) -> str:

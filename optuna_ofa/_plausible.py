@@ -1,4 +1,4 @@
-"""What a measured value can be: the range of each metric, in one place."""
+"""The plausible range of each measured metric, in one place."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ImplausibleValueWarning, InvalidArgumentError
 
 PERCENT = frozenset({"top1"})
-# costs; a metric of the user's own may be any finite number
+# costs; a custom metric may be any finite number
 POSITIVE = frozenset({"latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb"})
-# warnings are of the line that called one of these
+# warnings point at the line that called one of these
 
 
 def rule_of(metric: str) -> str:
@@ -25,7 +25,7 @@ def rule_of(metric: str) -> str:
 
 
 def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
-    """Return which values a metric can have; of NaN, which says nothing, it can."""
+    """Return which values are possible for a metric; NaN, a missing value, is."""
     array = np.asarray(values, dtype=float)
     inside = np.isfinite(array)
     if metric in PERCENT:
@@ -41,7 +41,7 @@ def require_plausible(metric: str, values: ArrayLike, where: str) -> None:
     Args:
         metric: Name of the metric.
         values: A number or an array of them; NaN passes.
-        where: The argument in backticks, and what of it.
+        where: The argument in backticks, and the part of it.
 
     Raises:
         InvalidArgumentError: With the first such value.
@@ -56,7 +56,7 @@ def require_plausible(metric: str, values: ArrayLike, where: str) -> None:
 
 
 def require_std(values: ArrayLike, where: str) -> None:
-    """Refuse standard deviations that are negative or infinite; NaN, which is unknown, passes.
+    """Refuse standard deviations that are negative or infinite; NaN (unknown) passes.
 
     Raises:
         InvalidArgumentError: With the first such value.
@@ -70,15 +70,15 @@ def require_std(values: ArrayLike, where: str) -> None:
 
 
 def warn_fractions(metric: str, values: ArrayLike, where: str) -> None:
-    """Warn where percentages are probably fractions: none of them is above 1, and one above 0.
+    """Warn if percentages are probably fractions: none is above 1, and at least one is above 0.
 
     Args:
         metric: Name of the metric.
         values: A number or an array of them.
-        where: The argument in backticks, and what of it.
+        where: The argument in backticks, and the part of it.
 
     Warns:
-        ImplausibleValueWarning: With the largest.
+        ImplausibleValueWarning: With the largest value.
     """
     array = np.atleast_1d(np.asarray(values, dtype=float))
     known = array[np.isfinite(array)]
@@ -91,7 +91,7 @@ def warn_fractions(metric: str, values: ArrayLike, where: str) -> None:
 
 
 def numbers(items: Any, where: str) -> NDArray[np.float64]:
-    """Return numbers as an array of one dimension; None becomes NaN.
+    """Return numbers as a one-dimensional array; None becomes NaN.
 
     Args:
         items: A number, or an iterable of them.

@@ -1,4 +1,4 @@
-"""Progress bars, whose time goes on while nothing is counted."""
+"""Progress bars whose clock keeps running during long steps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-# Seconds between two looks at a bar. Drawing it takes a fraction of a millisecond, and the runs
-# that are measured meanwhile are medians.
+# Seconds between two updates of a bar. Drawing it takes a fraction of a millisecond, and latencies
+# measured meanwhile are medians of many runs.
 _INTERVAL = 1.0
 
 
@@ -21,7 +21,7 @@ else:
 
 
 class Bar(_Tqdm):
-    """A bar that is drawn every second, so that a long step is seen to go on.
+    """A bar that is redrawn every second, so that a long step does not look stuck.
 
     Args:
         args: As of `tqdm.tqdm`.
@@ -59,13 +59,13 @@ def progress_bar(title: str, progress: bool | None, *, leave: bool = False, **op
 
 @contextlib.contextmanager
 def stage(title: str, progress: bool | None = None) -> Iterator[None]:
-    """Say what is done, and for how long, where nothing can be counted; nothing stays of it."""
+    """Show a step that cannot be counted and its elapsed time; the line is removed at the end."""
     with progress_bar(title, progress, bar_format="{desc} ... {elapsed}"):
         yield
 
 
 class GraphBar:
-    """A bar of graphs, with words on what is done and the seconds that are left.
+    """A bar of graphs, with the current step and the estimated seconds left.
 
     Args:
         bar: The bar.
@@ -75,18 +75,18 @@ class GraphBar:
         self._bar = bar
 
     def __call__(self, done: int, total: int, seconds_left: float) -> None:
-        """Set graphs done, graphs in all, and seconds left."""
+        """Set the graphs done, the graphs in total, and the seconds left."""
         self._bar.total = total
         self._bar.set_postfix_str(f"{seconds_left:.0f} s left", refresh=False)
         self._bar.update(done - self._bar.n)
 
     def say(self, words: str) -> None:
-        """Set what is done at the moment."""
+        """Set the current step."""
         self._bar.set_postfix_str(words)
 
 
 @contextlib.contextmanager
 def graph_progress(title: str, progress: bool | None, *, total: int) -> Iterator[GraphBar]:
-    """Show a bar of so many graphs, and yield it."""
+    """Show a bar for a number of graphs, and yield it."""
     with progress_bar(title, progress, unit="graph", total=total) as bar:
         yield GraphBar(bar)

@@ -1,4 +1,4 @@
-"""The published files that are offered by name: their addresses and their SHA-256."""
+"""The published files that are offered by name: their URLs and SHA-256 digests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class PublishedFile:
 
     Args:
         name: Name for :func:`optuna_ofa.fetch`; the files of one table share it.
-        url: Address, pinned to one commit where the host has commits.
+        url: URL, pinned to one commit where the host has commits.
         sha256: Digest of the whole file, 64 lower-case hexadecimal digits.
         licence: SPDX identifier of the repository's licence, or ``"none stated"``.
         description: One line about the file.
-        kind: Its use.
+        kind: What it is used for.
         device: The device that a table was measured on, as its authors call it.
-        supernets: Of a table, the families whose layers it has.
-        resolutions: Of a table, the input sizes that the file has, or their smallest and largest.
+        supernets: For a table, the families whose layers it has.
+        resolutions: For a table, the input sizes in the file, or the smallest and the largest.
     """
 
     name: str
@@ -44,13 +44,13 @@ class PublishedFile:
 
     @property
     def file_name(self) -> str:
-        """The last part of the address, which is what the file is called in the cache."""
+        """The last part of the URL, which is the name of the file in the cache."""
         return PurePosixPath(urlsplit(self.url).path).name
 
 
-# The digests were taken from copies of the files made at the commits above, not from a list
-# that the authors publish: there is none. A mismatch therefore means "not the file this
-# package was tested with". The supernet checkpoints are missing because no copy was at hand.
+# The digests were computed from copies of the files at the commits above, because their authors
+# publish no list of digests. A mismatch therefore means "not the file this package was tested
+# with". Supernet checkpoints are not listed because no copy was available.
 _NOTE10_SHA256 = {
     160: "a2671a45e9400542679ed03de946b45d6a35010f9ab21834af3e7ba8341d36d1",
     164: "146c34f116ea2dd6b0a421e3b9b3b1a106ba2817c928e7c66a0b58703946f7ea",
@@ -134,7 +134,7 @@ PUBLISHED = (
             url=f"{_FASHION_MNIST}/{part}-ubyte.gz",
             sha256=sha256,
             licence="MIT",
-            description=f"Fashion-MNIST, {part}: 28x28 grey images of clothes, ten classes",
+            description=f"Fashion-MNIST, {part}: 28x28 greyscale images of clothes, ten classes",
             kind="images",
         )
         for part, sha256 in _FASHION_MNIST_SHA256.items()

@@ -1,4 +1,4 @@
-"""Silence for exporters, which warn and log about their own insides."""
+"""Silence for exporters, whose warnings and logs concern their own internals."""
 
 from __future__ import annotations
 

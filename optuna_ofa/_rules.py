@@ -1,4 +1,4 @@
-"""Rules: what a value must be, and what to say of one that is not."""
+"""Rules: what a value must be, and the message if it is not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optuna_ofa._urls import shown_url
 
 
 class Failure(NamedTuple):
-    """A value that breaks a rule; ``inner`` if it is a part of the argument, not all of it."""
+    """A value that breaks a rule; ``inner`` if it is only a part of the argument."""
 
     name: str
     text: str
@@ -27,9 +27,9 @@ class Rule:
     """What a value must be.
 
     Args:
-        text: Completes "must be".
+        text: Completes the sentence "... must be".
         accepts: Whether a value follows the rule; an exception means no.
-        show: How messages show a value that does not, which may hold secrets; None is `shown`.
+        show: Formats an offending value, which may hold secrets, for messages; None is `shown`.
     """
 
     reads_elements = False
@@ -48,13 +48,13 @@ class Rule:
         """Return what is wrong with the value of an argument, if anything is."""
         try:
             right = bool(self._accepts(value))
-        except Exception:  # of a class that is not ours: it is no such value
+        except Exception:  # raised by a foreign class: the value does not qualify
             right = False
         return None if right else Failure(name, self.text, value)
 
 
 class Instead(Rule):
-    """A rule that replaces that of the type beside it, which says too much or too little."""
+    """A rule that replaces that of the type beside it, which is too strict or too loose."""
 
 
 class Elements(Rule):
@@ -98,7 +98,7 @@ class Items(Rule):
 
 
 class Either(Rule):
-    """One of several rules; where one is broken by an element alone, that is the failure."""
+    """One of several rules; if only an element breaks one of them, that is the failure reported."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
@@ -122,7 +122,7 @@ def _first_show(rules: Sequence[Rule]) -> Callable[[Any], str] | None:
 
 
 def _texts(rules: Sequence[Rule]) -> list[str]:
-    """Return the texts of alternatives; a container of one of them is "several such"."""
+    """Return the texts of alternatives; a container of one of them becomes "several such"."""
     texts = [rule.text for rule in rules]
     several = [r.text for r in rules if isinstance(r, Elements) and r.element.text in texts]
     kept = [text for text in texts if text not in several]
@@ -130,7 +130,7 @@ def _texts(rules: Sequence[Rule]) -> list[str]:
 
 
 class All(Rule):
-    """Several rules at a time; the last says it best."""
+    """Several rules that must all hold; the last one has the best text."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         super().__init__(rules[-1].text, lambda _: True, show=_first_show(rules))
@@ -147,14 +147,14 @@ class All(Rule):
 
 def shown(value: Any, most: int = 120) -> str:
     """Return a value for a message: short, on one line, and an array by its shape."""
-    if isinstance(value, str) and "://" in value:  # a storage in another argument's place
+    if isinstance(value, str) and "://" in value:  # a storage URL passed as another argument
         return repr(shown_url(value))
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"{type(value).__name__} of shape {tuple(shape)}"
     try:
         text = " ".join(repr(str(value) if isinstance(value, PurePath) else value).split())
-    except Exception:  # of a class that is not ours
+    except Exception:  # raised by a foreign class
         text = f"a {type(value).__name__}"
     text = text if len(text) <= most else f"{text[: most - 3]}..."
     names = {field.name for field in fields(value)} if is_dataclass(value) else set()

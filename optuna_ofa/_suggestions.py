@@ -1,11 +1,11 @@
-"""The known name that a misspelt one is closest to."""
+"""The known name that is closest to a misspelt one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-_LEAST = 0.6  # likeness of two names that are taken for each other, as in `difflib`
+_LEAST = 0.6  # least similarity for a suggestion, the default of `difflib`
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -13,7 +13,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
     Args:
         word: What was given.
-        known: The names that there are; of several that are equally close the first is taken.
+        known: The valid names; the first of several equally close ones is taken.
 
     Returns:
         Words that begin with a semicolon, or a full stop where no name is close.

@@ -1,4 +1,4 @@
-"""Reading files of torch: tensors and plain values, never objects that could run code."""
+"""Reading torch files: tensors and plain values, never objects that could run code."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from optuna_ofa.exceptions import FormatError
 
 
 def read_tensors(path: Path, rule: str, *, mmap: bool | None = None) -> Any:
-    """Return the content of a file of torch, if that is tensors and plain values.
+    """Return the content of a torch file that holds only tensors and plain values.
 
     Args:
         path: The file.
         rule: Beginning of the message: "`weights` must be a checkpoint of tensors".
-        mmap: Whether tensors stay in the file until they are used.
+        mmap: Whether to memory-map the tensors instead of reading them at once.
 
     Raises:
         FormatError: If it is missing, damaged, or holds objects of other classes.
     """
-    import torch  # takes a second, and most families are given by name
+    import torch  # slow to import, and most families are given by name
 
     try:
         if os.path.exists(path) and not (path.is_file() or path.is_dir()):
@@ -30,13 +30,13 @@ def read_tensors(path: Path, rule: str, *, mmap: bool | None = None) -> Any:
         with quiet():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except FileNotFoundError:
-        raise FormatError(f"{rule}, but {path} is not there.") from None
+        raise FormatError(f"{rule}, but {path} does not exist.") from None
     except IsADirectoryError:
         raise FormatError(f"{rule}, but {path} is a folder.") from None
     except OSError as error:
         raise FormatError(f"{rule}, but {path} cannot be read: {error}.") from error
-    except Exception as error:  # damaged files raise errors of many kinds
-        # torch's own words advise to run whatever code the file holds
+    except Exception as error:  # damaged files raise many kinds of errors
+        # torch's own message suggests running any code that the file holds
         foreign = re.search(r"GLOBAL (\S+)", str(error))
         what = "is cut off, damaged or of another format"
         if foreign is not None:

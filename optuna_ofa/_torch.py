@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 else:
 
     class _Torch:
-        """Stands for the module; what was looked up once is kept."""
+        """A stand-in for the module, which caches the attributes looked up."""
 
         def __getattr__(self, name: str) -> Any:
             value = getattr(import_module("torch"), name)

@@ -1,4 +1,4 @@
-"""URLs of storages as people may see them: without passwords, tokens and what may be one."""
+"""Storage URLs that are safe to show: without passwords, tokens and possible secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DRIVER = (
     "psycopg|psycopg2|asyncpg|pg8000|pymysql|mysqldb|mysqlconnector|mariadbconnector|aiomysql|"
     "asyncmy|pyodbc|pymssql|oracledb|cx_oracle|pysqlite|aiosqlite|pysqlcipher|libsql"
 )
-# what drivers call their arguments, which is no secret in their messages
+# names of drivers' arguments, which are not secret in their messages
 _NAMES = re.compile(
     "user|username|password|passwd|pwd|host|hostname|port|dbname|database|db|options?|passfile|"
     "sslmode|sslpassword|auth_token|charset|timeout|driver|server|uid|dsn|name"
@@ -42,11 +42,11 @@ _FILE_NAME = re.compile(r"[\w ./\\-]+\.(?:db|sqlite3?|log)")
 
 
 def shown_url(url: str) -> str:
-    """Return a URL as people may see it: what is not known to be harmless is ``***``.
+    """Return a URL that is safe to show: what is not known to be harmless becomes ``***``.
 
     The scheme, the host, the name or path of the database and a few options are shown; the user,
-    the password and the rest of the query are not. Of what is not a URL beyond doubt, such as one
-    with ``@`` in the password, the scheme alone is shown; of a text without a known one, nothing.
+    the password and the rest of the query are not. If a text is not clearly a URL, for example has
+    ``@`` in the password, only the scheme is shown; without a known scheme, nothing is.
     """
     if not url or _FILE_NAME.fullmatch(url):
         return url
@@ -70,7 +70,7 @@ def _shown_query(query: str) -> str:
 
 
 def shown_storage(value: object) -> str:
-    """Return any value that was given for a storage: a URL as above, else a number or a type."""
+    """Return a value given as a storage, safe to show: a URL as above, else a number or a type."""
     if isinstance(value, str):
         return repr(shown_url(value))
     plain = value is None or isinstance(value, bool | int | float)
@@ -78,7 +78,7 @@ def shown_storage(value: object) -> str:
 
 
 def without_secrets(text: str, url: str | None) -> str:
-    """Return what a database or its driver says, without the parts of its URL that are hidden."""
+    """Return a message of a database or its driver, without the hidden parts of its URL."""
     if url is None:
         return text
     known = {word.lower() for word in _words(shown_url(url))}
@@ -90,7 +90,7 @@ def without_secrets(text: str, url: str | None) -> str:
 
 
 def _words(url: str) -> Iterator[str]:
-    """Yield the words of a URL, decoded as often as a driver may do it."""
+    """Yield the words of a URL, decoded as many times as a driver may decode them."""
     for decode in (unquote, unquote_plus):
         text, decoded = "", url
         while decoded != text:
@@ -99,9 +99,9 @@ def _words(url: str) -> Iterator[str]:
 
 
 def raise_about(error: Exception, cause: BaseException, url: str | None) -> NoReturn:
-    """Raise an error from its cause, or without one, if a part of the URL is hidden.
+    """Raise an error from its cause, or without it if a part of the URL is hidden.
 
-    The messages of causes are those of drivers, which repeat any part of a URL.
+    The messages of causes come from drivers, which may repeat any part of a URL.
     """
     if url is None or shown_url(url) == url:
         raise error from cause

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user."""
+"""Warnings that point at the user's line of code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _INSIDE = ("optuna_ofa", "optuna", "functools", "contextlib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of a line of the user: of the first caller that is neither Optuna nor this package."""
+    """Warn at the user's line: the first caller that is neither in Optuna nor in this package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, at places that were checked before the work."""
+"""Files that are written whole or not at all, at paths that were checked before the work."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(files: Mapping[Path, bytes]) -> None:
-    """Write files, which appear whole: all of them, the last one last, or none.
+    """Write files atomically: all of them, the last one last, or none.
 
     Args:
-        files: The content of each file, made before: a library that writes to a full disk itself
+        files: The content of each file, in memory: a library that writes to a full disk itself
             may abort the process.
 
     Raises:
-        OSError: If one cannot be written; all are as they were then.
+        OSError: If one cannot be written; all files are then left as they were.
     """
     with contextlib.ExitStack() as stack:
         for path, content in reversed(list(files.items())):
@@ -44,16 +44,16 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
 def require_place(
     path: str | os.PathLike[str], argument: str = "path", *, folder: bool = False
 ) -> Path:
-    """Return a path that can be written to; called before the work whose result goes there.
+    """Return a path after checking that it can be written to; call it before the work begins.
 
     Args:
         path: The path.
         argument: Name of the caller's argument.
-        folder: Whether a folder is to be written, not a file.
+        folder: Whether a folder will be written instead of a file.
 
     Raises:
-        InvalidArgumentError: If it has no name or too long a one, its parent is no folder that can
-            be written to, or the path is a folder where a file is to be, or the other way round.
+        InvalidArgumentError: If its name is missing or too long, its parent is not a writable
+            folder, or the path is a folder where a file is expected, or the other way round.
     """
     place = Path(path)
     parent = place.parent

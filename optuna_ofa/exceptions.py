@@ -1,4 +1,4 @@
-"""Every error that the package raises on purpose, under one root."""
+"""All errors and warnings that the package raises on purpose, under one root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class InvalidSubnetError(OptunaOFAError, ValueError):
 
 
 class FormatError(OptunaOFAError, ValueError):
-    """A file or mapping is in none of the formats that are read."""
+    """A file or mapping is not in any supported format."""
 
 
 class FamilyMismatchError(OptunaOFAError, ValueError):
@@ -31,27 +31,27 @@ class MissingEntryError(OptunaOFAError, KeyError):
 
 
 class ImplausibleValueWarning(UserWarning):
-    """A value is probably in another unit, such as an accuracy as a fraction."""
+    """A value is probably in the wrong unit, such as an accuracy given as a fraction."""
 
 
 class ExtrapolationWarning(UserWarning):
-    """A latency lies outside of what was measured."""
+    """A latency is extrapolated beyond the measured range."""
 
 
 class NoisyDeviceError(OptunaOFAError, RuntimeError):
-    """Repeated runs differ so much that a latency means nothing."""
+    """Repeated runs differ so much that a latency is meaningless."""
 
 
 class NoisyDeviceWarning(UserWarning):
-    """Repeated runs differ much, or others used the machine; the latencies are less certain."""
+    """Repeated runs differ a lot, or the machine was busy; the latencies are less certain."""
 
 
 class FailedMeasurementWarning(UserWarning):
-    """A runtime failed on some graphs; the others go on."""
+    """A runtime failed on some graphs; the others are still measured."""
 
 
 class CalibrationWarning(UserWarning):
-    """Images that subnets are recalibrated with or judged on are few, or others each time."""
+    """Images for recalibration or evaluation are too few, or differ each time they are read."""
 
 
 class MeasurementError(OptunaOFAError, RuntimeError):
@@ -59,7 +59,7 @@ class MeasurementError(OptunaOFAError, RuntimeError):
 
 
 class DivergedTrainingError(OptunaOFAError, RuntimeError):
-    """Training gave a loss or weights that are not finite; the message says at which step."""
+    """Training produced a non-finite loss or weights; the message says at which step."""
 
 
 class InfeasibleConstraintError(OptunaOFAError, ValueError):
@@ -67,15 +67,15 @@ class InfeasibleConstraintError(OptunaOFAError, ValueError):
 
 
 class PredictionError(OptunaOFAError, ValueError):
-    """A predictor returned something that is no prediction."""
+    """A predictor returned something that is not a valid prediction."""
 
 
 class FailedPredictionWarning(UserWarning):
-    """A predictor raised for some subnets, whose trials have failed; the others go on."""
+    """A predictor raised for some subnets, whose trials have failed; the search continues."""
 
 
 class StudyMismatchError(OptunaOFAError, ValueError):
-    """A study of that name exists, but for something else."""
+    """A study of that name exists, but with another space, objectives or settings."""
 
 
 class StorageError(OptunaOFAError, RuntimeError):

@@ -119,12 +119,12 @@ def _draw(
 MESSAGES = {
     "number": ({"n": 0}, "`n` must be a whole number of at least 1, but got 0."),
     "bool": ({"n": True}, "`n` must be a whole number of at least 1, but got True."),
-    "element": ({"n": 1, "names": ["a", 2]}, r"`names\[1\]` must be a text, but got 2."),
+    "element": ({"n": 1, "names": ["a", 2]}, r"`names\[1\]` must be a string, but got 2."),
     "item": (
         {"n": 1, "bounds": {"latency_ms": "20"}},
         r"`bounds\['latency_ms'\]` must be a finite number, but got '20'.",
     ),
-    "key": ({"n": 1, "bounds": {1: 2.0}}, "`bounds` must be a mapping with each key a text, but"),
+    "key": ({"n": 1, "bounds": {1: 2.0}}, "`bounds` must be a mapping with each key a string, but"),
     "union": ({"n": 1, "progress": 1}, "`progress` must be True or False or None, but got 1."),
     "array": (
         {"n": np.zeros((2, 3))},
@@ -194,7 +194,7 @@ def test_fields_are_checked_by_the_annotation_of_the_class_itself() -> None:
     assert _Settings(n=2, names=("a",)).n == 2
     with pytest.raises(InvalidArgumentError, match="`n` must be a whole number of at least 1"):
         _Settings(n=0)
-    with pytest.raises(InvalidArgumentError, match=r"`names\[0\]` must be a text, but got 1"):
+    with pytest.raises(InvalidArgumentError, match=r"`names\[0\]` must be a string, but got 1"):
         _Settings(names=(1,))  # type: ignore[arg-type]
 
 

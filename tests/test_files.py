@@ -98,5 +98,5 @@ def test_other_files_are_refused(text: str, match: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"`folder` must be a file, .*none\.json is not there"):
+    with pytest.raises(FormatError, match=r"`folder` must be a file, .*none\.json does not exist"):
         FORMAT.read(tmp_path / "none.json")

@@ -56,7 +56,7 @@ def text(field: str, value: Any, known: Sequence[str] = ()) -> str:
     fits = isinstance(value, str) and 0 < len(value) <= 128
     if not fits or not value.isprintable() or value != value.strip():
         raise InvalidArgumentError(
-            f"`{field}` must be a text of one line, at most 128 characters, but got "
+            f"`{field}` must be a string of one line, at most 128 characters, but got "
             f"{_short(value)}."
         )
     return str(value)

@@ -70,7 +70,7 @@ class AccuracyPredictor(Predictor):
             family = find_family(family, "family")
         if not os.path.isfile(path):
             raise FormatError(
-                f"`path` must be a file with an accuracy predictor, but {path} is not there."
+                f"`path` must be a file with an accuracy predictor, but {path} does not exist."
             )
         if path.suffix == ".json":
             space, fitted, read = read_fitted(path, family)

@@ -339,7 +339,7 @@ class TestBadInput:
         with pytest.raises(InvalidArgumentError, match=f"text.* but got {name!r}"):
             optuna_ofa.fleet(space, hardware={name: hardware["wide"]})
         with pytest.raises(
-            InvalidArgumentError, match=f"`study_name` must be a text.* got {name!r}"
+            InvalidArgumentError, match=f"`study_name` must be a .*string.* got {name!r}"
         ):
             optuna_ofa.fleet(space, hardware=hardware, study_name=name)
 
@@ -438,7 +438,7 @@ class TestLoad:
         ("arguments", "message"),
         [
             ({"study_name": "mne"}, r"a fleet \(mine\), but got 'mne'; did you mean 'mine'"),
-            ({"study_name": ""}, "`study_name` must be a text that is not empty"),
+            ({"study_name": ""}, "`study_name` must be a non-empty string"),
             ({"hardware": {"tv": "cpu-torch"}}, "`hardware` must name only the devices cpu-tor"),
         ],
         ids=["unknown", "empty", "device"],

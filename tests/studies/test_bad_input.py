@@ -89,7 +89,7 @@ class TestUrls:
 class TestNames:
     @pytest.mark.parametrize("name", ["", 3, b"a"], ids=repr)
     def test_must_be_a_text(self, make_study: Make, sqlite: str, name: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match="`study_name` must be a text that is not"):
+        with pytest.raises(InvalidArgumentError, match="`study_name` must be a non-empty string"):
             make_study(storage=sqlite, study_name=name)
 
 

@@ -145,7 +145,7 @@ class TestName:
         ("arguments", "message"),
         [
             ({"study_name": "mne"}, "`study_name` must be one of mine, but got 'mne'; did you"),
-            ({"study_name": ""}, "`study_name` must be a text that is not empty"),
+            ({"study_name": ""}, "`study_name` must be a non-empty string"),
             ({"seed": -1}, "`seed` must be a whole number from 0"),
             ({"hardware": 3}, "`hardware` must be"),
             ({"accuracy": 3}, "`accuracy` must be"),

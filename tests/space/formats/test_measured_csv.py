@@ -81,7 +81,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (None, "`path` must be a file, but .*measured.csv is not there"),
+        (None, "`path` must be a file, but .*measured.csv does not exist"),
         (b"", "`path` must have columns"),
         (b"\x80\x04\x95\xff", "`path` must be a text file in UTF-8"),
         (b'"' + b"x" * 200_000 + b'"', "`path` must be CSV, but .* field larger than"),

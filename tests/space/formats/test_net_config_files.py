@@ -141,7 +141,7 @@ def test_specialized_folder_without_image_size(tmp_path: Path) -> None:
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "net.config").write_text(json.dumps(net_config(SUBNET)), encoding="utf-8")
-    with pytest.raises(FormatError, match=r"run\.config is not there"):
+    with pytest.raises(FormatError, match=r"run\.config does not exist"):
         read_specialized(tmp_path)
 
 

@@ -133,7 +133,7 @@ def test_the_size_is_that_of_the_run_config_beside_the_file(tmp_path: Path) -> N
     (tmp_path / "net.config").write_text(json.dumps(config), encoding="utf-8")
     for place in (tmp_path, tmp_path / "net.config"):
         assert subnet_from_net_config(place, 192).resolution == 192
-        with pytest.raises(FormatError, match=r"run\.config is not there"):
+        with pytest.raises(FormatError, match=r"run\.config does not exist"):
             subnet_from_net_config(place)
     (tmp_path / "run.config").write_text('{"image_size": 220}', encoding="utf-8")
     assert subnet_from_net_config(tmp_path / "net.config").resolution == 220
