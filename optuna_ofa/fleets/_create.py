@@ -149,7 +149,7 @@ def _named(
     bad = [name for name in named if not isinstance(name, str) or not name]
     if bad:
         raise InvalidArgumentError(
-            f"`hardware` must have non-empty text as names, but got {bad[0]!r}."
+            f"`hardware` must have non-empty strings as names, but got {bad[0]!r}."
         )
     return named
 

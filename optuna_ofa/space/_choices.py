@@ -1,4 +1,4 @@
-"""The choices of a search space: restrictions, the rules of rows, and the number of subnets."""
+"""The choices of a search space: restrictions, checks of rows, and the number of subnets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Wanted = Iterable[float] | float
 
 
 def as_list(values: Iterable[Any] | Any) -> list[Any]:
-    """Return the values as a list; a single one is a list of one."""
+    """Return the values as a list; a single value becomes a list of one."""
     return list(values) if isinstance(values, Iterable) else [values]
 
 
@@ -28,7 +28,7 @@ def restricted_choices(
     by_kind: Mapping[str, Wanted | None],
     by_name: Mapping[str, Wanted],
 ) -> dict[str, tuple[int, ...]]:
-    """Return the choices that are left when some are kept by kind of gene, others by gene.
+    """Return the choices left by restrictions for kinds of genes and for single genes.
 
     Args:
         choices: The integers that each gene may take, by its name.
@@ -107,7 +107,7 @@ def n_of_depth(family: Family, choices: Choices, stage: int, depth: int) -> int:
 
 
 def depths_of(family: Family, choices: Choices, stage: int) -> tuple[int, ...]:
-    """Return the depths that a stage (from 0) may have."""
+    """Return the depths that a stage (counted from 0) may have."""
     return choices.get(f"stage{stage + 1}.depth", family.stages[stage].depths)
 
 
@@ -122,7 +122,7 @@ class RowRules:
     def __init__(self, family: Family, choices: Choices) -> None:
         genes = family.genes
         depth_columns = {g.stage: j for j, g in enumerate(genes) if g.kind == "depth"}
-        # of genes that a depth can switch off: column, column of the depth, least depth
+        # for genes that a depth can switch off: column, column of the depth, least depth
         rows = [
             (j, depth_columns[g.stage], g.position + 1 - family.stages[g.stage].base_depth)
             for j, g in enumerate(genes)
@@ -132,19 +132,19 @@ class RowRules:
         self._least = least.astype(np.int16)
         smallest = [choices[genes[j].name][0] for j in self._columns]
         self._smallest = np.array(smallest, dtype=np.int16)
-        # whether each integer is a choice of each gene; the last column, -1, is none
+        # whether each integer is a choice of each gene; the last column, -1, is False
         self._known = np.zeros((len(genes), max(map(max, choices.values())) + 3), dtype=bool)
         for known, gene in zip(self._known, genes, strict=True):
             known[list(choices[gene.name])] = True
 
     def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
-        """Return which genes of each row decide something: all but those of absent blocks."""
+        """Return which genes of each row have an effect: all except those of absent blocks."""
         active = np.ones(matrix.shape, dtype=bool)
         active[:, self._columns] = matrix[:, self._depths] >= self._least
         return active
 
     def canonicalize(self, matrix: Matrix) -> Matrix:
-        """Return the rows with 0 in genes of absent blocks, and choices in those of others."""
+        """Return the rows with 0 in genes of absent blocks, and valid choices in the others."""
         rows = np.array(matrix, dtype=np.int16)
         genes = rows[:, self._columns]
         filled = np.where(genes == 0, self._smallest, genes)
@@ -152,7 +152,7 @@ class RowRules:
         return rows
 
     def first_invalid(self, rows: Matrix) -> tuple[int, int] | None:
-        """Return the row and column of the first active gene that is no choice, if any."""
+        """Return the row and column of the first active gene that is not a choice, if any."""
         places = np.clip(rows, -1, self._known.shape[1] - 2)
         wrong = self.active_genes(rows) & ~self._known[np.arange(rows.shape[1]), places]
         if not wrong.any():

@@ -1,4 +1,4 @@
-"""Random genotypes of a space, and all of a small one."""
+"""Random genotypes of a space, and the enumeration of a small one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def draw_choices(
     n: int,
     rng: np.random.Generator,
 ) -> Matrix:
-    """Draw each gene of ``n`` genotypes on its own.
+    """Draw each gene of ``n`` genotypes independently.
 
     Args:
         choices: The choices of each gene.
-        weights: Probabilities of the choices of each gene; None is uniform.
+        weights: Probabilities of the choices of each gene; None means uniform.
         n: Number of genotypes.
         rng: Draws the genes.
     """
@@ -38,7 +38,7 @@ def draw_of_sizes(
     """Draw one random genotype of each size between the smallest (0) and the largest (1).
 
     A subnet of size t takes each gene from the binomial distribution with probability t over its
-    choices, so that its cost lies about t of the way.
+    choices, so that its cost lies at about a fraction t of the range.
 
     Args:
         choices: The ascending choices of each gene.
@@ -52,7 +52,7 @@ def draw_of_sizes(
 
 
 def stratified_sizes(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return ``(n,)`` sizes spread from 0 to 1, both ends first and the others in random order."""
+    """Return ``(n,)`` sizes spread from 0 to 1, both ends first, the others in random order."""
     sizes = np.linspace(0, 1, max(n, 2))
     return np.concatenate([sizes[[0, -1]], rng.permutation(sizes[1:-1])])[:n]
 
@@ -62,12 +62,12 @@ def all_rows(choices: GeneChoices, active_genes: Callable[[Matrix], NDArray[np.b
 
     Args:
         choices: The choices of each gene.
-        active_genes: Returns which genes of each row are not those of absent blocks.
+        active_genes: Returns which genes of each row do not belong to absent blocks.
     """
     rows = np.zeros((1, len(choices)), dtype=np.int16)
     for j, of_gene in enumerate(choices):
         rows = np.repeat(rows, len(of_gene), axis=0)
         rows[:, j] = np.tile(np.array(of_gene, dtype=np.int16), len(rows) // len(of_gene))
-        # equal subnets are merged as soon as a gene is set, so that no more are ever held
+        # equal subnets are merged as soon as a gene is set, which bounds the memory
         rows = np.unique(np.where(active_genes(rows), rows, 0), axis=0)
     return rows

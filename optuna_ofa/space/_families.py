@@ -1,4 +1,4 @@
-"""The tables of the published families and of a small one, and their names."""
+"""The tables and names of the published families and of a small one."""
 
 from __future__ import annotations
 
@@ -105,15 +105,15 @@ def mobilenet_v3_small_images(
     in_channels: int = 3,
     resolutions: Iterable[int] = (20, 24, 28),
 ) -> Family:
-    """Return a MobileNetV3-like family for images of 20 to 64 pixels, which a CPU can train.
+    """Return a MobileNetV3-like family for images of 20 to 64 pixels that a CPU can train.
 
     The stem keeps the image size; stages of 24, 32 and 48 channels of 2, 3 or 4 blocks each, the
-    last two with squeeze-and-excitation, work at a half and a quarter of it. At width 1 and 28
+    last two with squeeze-and-excitation, work at a half and a quarter of it. With width 1 and 28
     pixels the largest subnet has 24 million multiply-adds and 0.56 million parameters, the
     smallest (at 20 pixels) 2.4 and 0.13.
 
     Args:
-        name: Name of the family, which its files will have to agree with.
+        name: Name of the family, which is stored in its files.
         width: Multiplier of all numbers of channels, which stay multiples of 8.
         n_classes: Outputs of the classifier.
         in_channels: Channels of the images.
@@ -149,7 +149,7 @@ def mobilenet_v3_small_images(
 
 @cache
 def families() -> tuple[Family, ...]:
-    """Return all published families, in the order in which they are listed to users."""
+    """Return all published families, in the order in which users see them."""
     every_fourth = range(128, 225, 4)
     return (
         mobilenet_v3("ofa_mbv3_w1.0", ("ofa_mbv3_d234_e346_k357_w1.0",), 1.0, every_fourth),
@@ -167,7 +167,7 @@ def families() -> tuple[Family, ...]:
 
 @cache
 def known_families() -> tuple[Family, ...]:
-    """Return the published families, and those that only this package has."""
+    """Return the published families and those defined by this package."""
     return (*families(), mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1))
 
 

@@ -31,12 +31,12 @@ class Gene:
     Args:
         name: The parameter's readable name, ``"stage2.block1.kernel"``.
         kind: Kind of the choice.
-        choices: All integers that the family allows, ascending.
+        choices: All integers that the family allows, in ascending order.
         stage: Index of the stage (from 0), or -1 where the gene belongs to no stage.
         block: Index of the elastic block in the whole network (from 0), or -1.
         position: Position of the block in its stage (from 0), or -1.
-        scale: Factor of an integer of the column that gives the published value.
-            Expand ratios of ResNet50D are in percent (0.01), everything else is 1.
+        scale: Factor that turns an integer of the column into the published value: 0.01 for the
+            expand ratios of ResNet50D (in percent), otherwise 1.
     """
 
     name: str
@@ -60,20 +60,21 @@ class Gene:
 class Family:
     """One supernet family.
 
-    A family is its table: two are equal where all but the aliases is. Of choices, the order does
-    not matter.
+    A family is its table: two families are equal if everything except the aliases is. The order of
+    choices does not matter.
 
     Args:
-        name: The short name that users write, ``"ofa_mbv3_w1.2"``; a family of your own needs one
+        name: The short name that users write, ``"ofa_mbv3_w1.2"``; a custom family needs one
             that no published family has.
-        aliases: Other names of the same table; those of a published one are left out of another.
+        aliases: Other names of the same table; aliases of a published family are dropped from
+            any other.
         architecture: ``name`` in ``net.config``: ``MobileNetV3``, ``ProxylessNASNets`` or
             ``ResNets``.
         block: The elastic block: ``"mbconv"`` (inverted residual; expand ratio relative to the
             input) or ``"bottleneck"`` (expand ratio relative to the output).
-        resolutions: Input sizes in pixels that the supernet was trained for.
+        resolutions: Input sizes that the supernet was trained for, in pixels.
         kernels: Kernel sizes; one choice means that kernels are not elastic.
-        expands: Expand ratios, as published; whole percents.
+        expands: Expand ratios as published, in whole percents (0.35).
         width_mults: Width multipliers that the width genes choose from; one means fixed.
         stem: The stem.
         stages: The elastic stages.
@@ -83,8 +84,8 @@ class Family:
 
     Raises:
         InvalidArgumentError: If an entry breaks a rule, which the message names: an even kernel,
-            choices that are not distinct, a stage that may have no block where its shapes need
-            one, an unknown activation, a published name on another table, and so on.
+            duplicate choices, a stage that may be empty although its shapes need a block, an
+            unknown activation, a published name with another table, and so on.
     """
 
     name: str
@@ -119,7 +120,7 @@ class Family:
         """Read what `to_dict` returned.
 
         Raises:
-            InvalidArgumentError: If it is no table of a family, or breaks a rule.
+            InvalidArgumentError: If it is not the table of a family, or breaks a rule.
         """
         try:
             stages = tuple(Stage(**stage) for stage in data["stages"])
@@ -131,7 +132,7 @@ class Family:
             ) from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table as JSON, which `get_family` reads, whole or not at all."""
+        """Write the table as JSON for `get_family`; the file is written whole or not at all."""
         FORMAT.write(Path(path), {"family": self.to_dict()}, indent=1)
 
     @cached_property
@@ -141,7 +142,7 @@ class Family:
 
     @property
     def total_stride(self) -> int:
-        """Number of pixels of an image, along a side, for one pixel of the last map."""
+        """Number of input pixels, along a side, per pixel of the last feature map."""
         pooled = 2 if self.block == "bottleneck" else 1  # the stem pools
         return self.stem.stride * pooled * math.prod(stage.stride for stage in self.stages)
 
@@ -174,7 +175,7 @@ class Family:
     def genes(self) -> tuple[Gene, ...]:
         """The columns of a genotype: resolution, depths, kernels, expand ratios, widths.
 
-        A depth that cannot vary has no gene, nor has a width.
+        Depths and widths that cannot vary have no gene.
         """
         genes = [Gene("resolution", "resolution", self.resolutions)]
         if self.stem.depths:

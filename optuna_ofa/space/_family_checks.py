@@ -1,4 +1,4 @@
-"""The rules that a whole table must keep, so that every subnet of it is a network."""
+"""The rules that a table must satisfy as a whole, so that every subnet is a valid network."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
 ARCHITECTURES = {"MobileNetV3": "mbconv", "ProxylessNASNets": "mbconv", "ResNets": "bottleneck"}
-# The names that only one table may have: the published ones and the package's own, with the
-# beginning of the table's fingerprint. A test compares them with `known_families`.
+# Reserved names, of the published families and the package's own, each with the beginning of its
+# table's fingerprint. A test compares them with `known_families`.
 RESERVED = {
     **dict.fromkeys(("ofa_mbv3_w1.0", "ofa_mbv3_d234_e346_k357_w1.0"), "0fd606036f996efb"),
     **dict.fromkeys(("ofa_mbv3_w1.2", "ofa_mbv3_d234_e346_k357_w1.2"), "ac4c75ac26fe7367"),
@@ -27,7 +27,7 @@ RESERVED = {
 
 
 def check_table(family: Any) -> None:
-    """Bring the entries of a new family into their form.
+    """Normalise the entries of a new family.
 
     Raises:
         InvalidArgumentError: If one breaks a rule; with the field, the rule and the value.
@@ -117,7 +117,7 @@ def _check_mbconv(family: Any) -> None:
         )
     if 1 in family.expands and len(family.expands) > 1:
         raise InvalidArgumentError(
-            "`expands` must not have 1, which stands for a block without expansion, beside other "
+            "`expands` must not mix 1, which means a block without expansion, with other "
             f"ratios, but got {family.expands}."
         )
     if not family.head.feature_mix_channels:
@@ -182,7 +182,7 @@ def _check_names(family: Any) -> None:
     own = fingerprint(to_table(family))
     if not own.startswith(RESERVED.get(family.name, "")):
         raise InvalidArgumentError(
-            f"`name` must be another than that of a published family, which has another table, "
+            f"`name` must not be that of a published family, which has another table, "
             f"but got {family.name!r}."
         )
     kept = tuple(a for a in family.aliases if own.startswith(RESERVED.get(a, "")))

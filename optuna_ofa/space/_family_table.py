@@ -1,4 +1,4 @@
-"""Reading the table of a family back from a file, and comparing it with the one that is wanted."""
+"""Reading the table of a family from a file, and comparing it with the expected one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def family_from_json(table: Any, where: str = "the table") -> Family:
 
     Args:
         table: The table, or the name of a published family.
-        where: What holds it, for the messages: ``"family.json"``.
+        where: What holds it, for messages: ``"family.json"``.
 
     Raises:
-        FormatError: If it is no table of a family; with the reason.
-        FamilyMismatchError: If it has the name of a published family and is another one.
+        FormatError: If it is not the table of a family; with the reason.
+        FamilyMismatchError: If it has the name of a published family but another table.
     """
     if isinstance(table, str):
         known = family_named(table)
@@ -55,24 +55,24 @@ def _require_published(table: Any, where: str) -> None:
     if found:
         raise FamilyMismatchError(
             f"`family` of {where} must be the published {published.name}, whose name it has, but "
-            f"differs: {found}."
+            f"it differs: {found}."
         )
 
 
 def require_family(
     found: Family, wanted: Family, argument: str, where: str, there: str = "in the file"
 ) -> None:
-    """Refuse what was made for another table than the one that is wanted.
+    """Refuse what was made for another family than the expected one.
 
     Args:
         found: The family that it was made for.
         wanted: The family that is needed.
         argument: Name of the caller's argument in the message.
-        where: What was made: the path of a file, ``"the predictor"``.
-        there: Where each different value of ``found`` is.
+        where: What was made for ``found``: the path of a file, or ``"the predictor"``.
+        there: Where the values of ``found`` are, for the message.
 
     Raises:
-        FamilyMismatchError: With what differs.
+        FamilyMismatchError: With the differences.
     """
     if found != wanted:
         raise FamilyMismatchError(
@@ -83,10 +83,10 @@ def require_family(
 
 
 def other_family(found: Family, wanted: Family) -> str:
-    """Return the name of a family for a message, and what differs where both have one name."""
+    """Return the name of a family for a message, with the differences if both names are equal."""
     if found.name != wanted.name:
         return found.name
-    text = family_differences(found, wanted, "there", f"in the {wanted.name} that is wanted")
+    text = family_differences(found, wanted, "there", f"in the expected {wanted.name}")
     return f"another {found.name}: {text}"
 
 

@@ -1,4 +1,4 @@
-"""A family by its name, or by a file that holds its table."""
+"""Looking up a family by its name, or by a file that holds its table."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from optuna_ofa.space._family_table import family_from_json
 
 
 def get_family(family: AnyPath) -> Family:
-    """Look a family up by its short or its published name, or read it from a file.
+    """Look up a family by its short or published name, or read it from a file.
 
-    Besides the published ones (`families`) there is ``ofa_mbv3_fashion``, a
-    `mobilenet_v3_small_images` for the gray 28x28 images and 10 classes of Fashion-MNIST.
+    Besides the published families (`families`) there is ``ofa_mbv3_fashion``, a
+    `mobilenet_v3_small_images` for the 28x28 greyscale images and 10 classes of Fashion-MNIST.
 
     Args:
-        family: The name; or the path of what `Family.save` wrote, or of another file that holds
-            the table of its family: a checkpoint of a supernet or of training, a predictor, a
-            latency table, the metadata of an export, a manifest of graphs.
+        family: The name; or the path of a file written by `Family.save`, or of any other file that
+            holds the table of its family: a checkpoint of a supernet or of training, a predictor,
+            a latency table, the metadata of an export, a manifest of graphs.
 
     Raises:
         InvalidArgumentError: If there is no such family and no such file.
         FormatError: If the file holds no family.
-        FamilyMismatchError: If it has the name of a published family on another table.
+        FamilyMismatchError: If it has the name of a published family but another table.
     """
     return find_family(family, "family")
 
 
 def find_family(source: Any, argument: str) -> Family:
-    """Return what `get_family` does, or the family itself; ``argument`` is for the message."""
+    """Return a family as it is, or what `get_family` returns; ``argument`` is for messages."""
     if isinstance(source, Family):
         return source
     named = family_named(source) if isinstance(source, str) else None

@@ -23,7 +23,7 @@ def genotype_row(
     expand: Sequence[float],
     width: Sequence[int],
 ) -> tuple[int, ...]:
-    """Return the row of a subnet's entries as `Subnet` has them; not checked."""
+    """Return the row of the entries of a `Subnet`, without checks."""
     depths = zip(depth, family.depth_choices, strict=True)
     free = [d for d, choices in depths if len(choices) > 1]
     if family.expand_scale != 1:
@@ -48,6 +48,6 @@ def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
 
 
 def full_depth(family: Family, genes: Iterable[int]) -> tuple[int, ...]:
-    """Return `Subnet.depth` from the depths that have a gene; a fixed one has none."""
+    """Return `Subnet.depth` from the depths that have a gene; fixed depths have none."""
     free = iter(genes)
     return tuple(next(free) if len(c) > 1 else c[0] for c in family.depth_choices)

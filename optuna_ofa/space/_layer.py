@@ -10,20 +10,20 @@ LayerKind = Literal["conv", "mbconv", "bottleneck", "max_pool", "avg_pool", "lin
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer or block with everything that its cost can depend on.
+    """One layer or block with everything that can affect its cost.
 
     Args:
         role: Its place in the network: ``stem``, ``stem_skip``, ``stem_out``, ``block``,
             ``final_expand``, ``pool``, ``feature_mix`` or ``classifier``.
         kind: Type of the layer.
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
+        in_channels: Input channels.
+        out_channels: Output channels.
         mid_channels: Channels between the first and the last convolution of a block, else 0.
         kernel: Kernel size.
         stride: Stride.
         in_size: Height and width of the input in pixels.
         out_size: Height and width of the output in pixels.
-        expand: Expand ratio as published; 0 where the layer is no block.
+        expand: Expand ratio as published; 0 if the layer is not a block.
         act: Activation; empty for none.
         use_se: Whether there is squeeze-and-excitation.
         shortcut: Whether the input is added to the output unchanged.

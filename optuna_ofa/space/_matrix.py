@@ -12,9 +12,9 @@ from optuna_ofa._rules import Rule
 
 Matrix = Annotated[
     NDArray[np.int16],
-    Rule("a matrix of whole numbers, a subnet a row", lambda matrix: matrix.ndim == 2),
+    Rule("a matrix of whole numbers, one subnet per row", lambda matrix: matrix.ndim == 2),
 ]
-# `SearchSpace.enumerate` lists spaces of up to so many subnets.
+# `SearchSpace.enumerate` lists spaces of up to this many subnets.
 MAX_LISTED = 1_000_000
 
 Keys = NDArray[np.uint64]
@@ -23,14 +23,14 @@ Keys = NDArray[np.uint64]
 def keys_of(matrix: Matrix) -> Keys:
     """Return a 64-bit key for each row, ``(n,)``: equal for equal rows.
 
-    Different rows have the same one with a probability of about 2^-64, 10^-6 for any of a million
-    subnets and ten million candidates; one subnet would then not be proposed.
+    Two different rows have the same key with a probability of about 2^-64, which is 10^-6 in total
+    for a million subnets and ten million candidates; one subnet would then not be proposed.
     """
     return np.asarray(matrix.astype(np.uint64) @ _factors(matrix.shape[1]))
 
 
 def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
-    """Return which rows are not among others, ``(n,)``; by their keys."""
+    """Return which rows are not among others, ``(n,)``, by comparing keys."""
     return ~np.isin(keys_of(matrix), keys_of(others))
 
 
@@ -42,5 +42,5 @@ def _factors(n_genes: int) -> Keys:
 
 
 def first_of_each(keys: Keys) -> NDArray[np.intp]:
-    """Return the index at which each key comes first, ascending."""
+    """Return the index of the first occurrence of each key, ascending."""
     return np.sort(np.unique(keys, return_index=True)[1])

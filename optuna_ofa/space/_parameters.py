@@ -15,7 +15,7 @@ from optuna_ofa.space._matrix import Matrix
 
 
 def params_of(genes: Sequence[Gene], matrix: Matrix) -> list[dict[str, int | float]]:
-    """Return the parameters of each row, whose genes must all be choices."""
+    """Return the parameters of each row; all its genes must be valid choices."""
     columns = [
         column if gene.scale == 1 else [gene.value(v) for v in column]
         for gene, column in zip(genes, matrix.T.tolist(), strict=True)
@@ -28,8 +28,8 @@ def rows_of(genes: Sequence[Gene], choices: Choices, params: Iterable[Mapping[st
     """Return the rows of trials' parameters, the inverse of `params_of`.
 
     Raises:
-        InvalidSubnetError: If a parameter is missing or neither among the choices of the space
-            nor of the family.
+        InvalidSubnetError: If a parameter is missing, or is a choice of neither the space nor
+            the family.
     """
     params = list(params)
     integers = {
@@ -40,7 +40,7 @@ def rows_of(genes: Sequence[Gene], choices: Choices, params: Iterable[Mapping[st
     for i, row in enumerate(params):
         for j, gene in enumerate(genes):
             value = row.get(gene.name)
-            is_number = isinstance(value, Real)  # a list has no hash
+            is_number = isinstance(value, Real)  # lists are not hashable
             if not is_number or value not in integers[gene.name]:
                 raise InvalidSubnetError(
                     f"`params[{i}]` must have {gene.name!r} among "

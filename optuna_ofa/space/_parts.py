@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
 
-# blocks of a stage
+# largest number of blocks in a stage
 MAX_BLOCKS = 100
 ACTIVATIONS = ("relu", "relu6", "h_swish")
 
@@ -20,19 +20,19 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of blocks with one output width; the first one has the stride.
+    """A run of blocks with one output width; the first one applies the stride.
 
     Args:
         out_channels: One number of channels for each choice of the width gene (one if fixed).
         stride: Stride of the first block.
         act: Activation, ``"relu"``, ``"relu6"`` or ``"h_swish"``.
         use_se: Whether the blocks have squeeze-and-excitation.
-        base_depth: Blocks that are there whatever the depth gene says.
+        base_depth: Blocks that are always present, regardless of the depth gene.
         depths: Choices of the depth gene; its value is added to ``base_depth``.
 
     Raises:
-        InvalidArgumentError: If a number is not positive, the activation is unknown, a depth is
-            there twice, or the stage has no block.
+        InvalidArgumentError: If a number is not positive, the activation is unknown, a depth
+            occurs twice, or the stage has no block.
     """
 
     out_channels: tuple[int, ...]
@@ -83,8 +83,8 @@ class Stem:
         depths: Choices of the stem's depth gene, empty where it has none.
 
     Raises:
-        InvalidArgumentError: If a number is not positive, an activation is unknown, or a depth is
-            there twice.
+        InvalidArgumentError: If a number is not positive, an activation is unknown, or a depth
+            occurs twice.
     """
 
     conv_channels: tuple[int, ...]

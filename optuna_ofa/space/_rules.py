@@ -8,9 +8,9 @@ from typing import Any
 
 from optuna_ofa.exceptions import InvalidArgumentError
 
-# the largest integer of a genotype matrix, which has 16 bits
+# the largest integer of a genotype matrix, which is 16-bit
 LARGEST = 2**15 - 1
-# no channel or class of a network is above this
+# upper limit of the channels and classes of a network
 MOST = 10**6
 
 
@@ -18,7 +18,7 @@ def integer(field: str, value: Any, least: int = 1) -> int:
     """Return a Python integer from ``least`` to `MOST`.
 
     Raises:
-        InvalidArgumentError: If it is none.
+        InvalidArgumentError: If it is not one.
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not least <= value <= MOST:
@@ -29,10 +29,10 @@ def integer(field: str, value: Any, least: int = 1) -> int:
 
 
 def number(field: str, value: Any, below: float = MOST) -> int | float:
-    """Return a positive Python number below a limit, an integer where it is a whole one.
+    """Return a positive Python number below a limit, as an integer if it is whole.
 
     Raises:
-        InvalidArgumentError: If it is none.
+        InvalidArgumentError: If it is not one.
     """
     real = isinstance(value, Real) and not isinstance(value, bool)
     if not real or not 0 < value < below:
@@ -44,10 +44,10 @@ def number(field: str, value: Any, below: float = MOST) -> int | float:
 
 
 def text(field: str, value: Any, known: Sequence[str] = ()) -> str:
-    """Return a text that can be printed, one of the ``known`` ones where there are any.
+    """Return a printable string, which must be one of ``known`` if these are given.
 
     Raises:
-        InvalidArgumentError: If it is none.
+        InvalidArgumentError: If it is not one.
     """
     if known and not (isinstance(value, str) and value in known):
         raise InvalidArgumentError(
@@ -66,7 +66,7 @@ def entries(field: str, values: Any, least: int = 1) -> tuple[Any, ...]:
     """Return a tuple of at least ``least`` entries.
 
     Raises:
-        InvalidArgumentError: If it is no sequence, or a shorter one.
+        InvalidArgumentError: If it is not a sequence, or is too short.
     """
     try:
         found = None if isinstance(values, str | bytes | Mapping) else tuple(values)
@@ -80,17 +80,17 @@ def entries(field: str, values: Any, least: int = 1) -> tuple[Any, ...]:
 
 
 def _short(value: Any) -> str:
-    """Return a representation of bounded length; that of a huge integer would be an error."""
+    """Return a representation of bounded length; ``repr`` fails for huge integers."""
     if isinstance(value, int) and abs(value) > 10**18:
         return "a huge integer"
     return f"{value!r:.100}" if isinstance(value, str) else f"{value!r}"[:100]
 
 
 def integers(field: str, values: Any, least: int = 1) -> tuple[int, ...]:
-    """Return the integers, each of at least ``least``, in their order.
+    """Return the integers, each at least ``least``, in their order.
 
     Raises:
-        InvalidArgumentError: If there are none, or others.
+        InvalidArgumentError: If there are none, or one is not such an integer.
     """
     found = entries(field, values)
     return tuple(integer(f"{field}[{i}]", value, least) for i, value in enumerate(found))
@@ -100,7 +100,7 @@ def choices(field: str, values: Sequence[Any]) -> tuple[Any, ...]:
     """Return the choices of a gene in ascending order.
 
     Raises:
-        InvalidArgumentError: If one is there twice, or does not fit into a genotype.
+        InvalidArgumentError: If one occurs twice, or does not fit into a genotype.
     """
     if len(set(values)) < len(values):
         raise InvalidArgumentError(f"`{field}` must be distinct, but got {tuple(values)}.")

@@ -1,4 +1,4 @@
-"""The places of a supernet at which layers stand, and the genes that decide on the layer."""
+"""The positions of layers in a supernet, and the genes that determine each layer."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def strided(size: int, stride: int) -> int:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in a supernet and the few genes that decide which layer stands there.
+    """A position in a supernet and the few genes that determine its layer.
 
-    Costs that add up over layers (MACs, parameters, a latency table) need only the distinct
+    Costs that are sums over layers (MACs, parameters, a latency table) need only the distinct
     layers of each slot, a few thousand for 10^19 subnets.
 
     Args:
         columns: Columns of the genotype that the layer depends on.
-        build: Takes the integers of these columns, returns the layer, None where it is absent.
+        build: Takes the integers of these columns and returns the layer, None if absent.
     """
 
     columns: tuple[int, ...]
@@ -43,7 +43,7 @@ def slots(family: Family) -> tuple[Slot, ...]:
 
 
 def _sizes(family: Family, resolution: int) -> list[int]:
-    """Return the sizes at the entry of each stage, and after the last one."""
+    """Return the sizes at the input of each stage, and after the last one."""
     size = strided(resolution, family.stem.stride)
     if family.block == "bottleneck":
         size = strided(size, 2)  # the max pooling of the stem

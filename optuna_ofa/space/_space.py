@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 class SearchSpace:
     """The subnets of a supernet that a search may choose from.
 
-    Subnets are handled in batches: a *genotype matrix* has one subnet a row and one gene a
-    column (``int16``). Its entries are the published values themselves, so that matrices of a
-    restricted and of the full space mean the same: pixels, kernel sizes, depths, expand ratios
+    Subnets are handled in batches: a *genotype matrix* has one subnet per row and one gene per
+    column (``int16``). Its entries are the published values themselves, so that matrices mean the
+    same in a restricted and in the full space: pixels, kernel sizes, depths, expand ratios
     (ResNet50D: in percent) and indices of width multipliers. In a *canonical* row the genes of
     absent blocks are 0, so equal subnets are equal rows.
 
     Args:
-        family: A family, the name of a published one (`families` lists them), or a file that
+        family: A family, the name of a published one (listed by `families`), or a file that
             holds one (`get_family`).
         resolution: Input sizes in pixels; the family's own by default. Sizes that the family
-            was not trained for are allowed here, because published tables and subnets have them.
+            was not trained for are allowed, because published tables and subnets use them.
 
     Raises:
         InvalidArgumentError: If the family is unknown or a resolution is not a positive integer.
@@ -68,7 +68,7 @@ class SearchSpace:
 
     @property
     def genes(self) -> tuple[Gene, ...]:
-        """The columns of a genotype matrix, whose names are the names of the parameters."""
+        """The columns of a genotype matrix; their names are the names of the parameters."""
         return self.family.genes
 
     @property
@@ -96,7 +96,7 @@ class SearchSpace:
 
     @checked
     def depths_of(self, stage: Count) -> tuple[int, ...]:
-        """Return the depths that a stage (from 0) may have."""
+        """Return the depths that a stage (counted from 0) may have."""
         return depths_of(self.family, self._choices, stage)
 
     def __repr__(self) -> str:
@@ -145,10 +145,10 @@ class SearchSpace:
             expand: Expand ratios to keep, in every block.
             width: Indices of width multipliers to keep, everywhere.
             parameters: Choices to keep for single parameters by name,
-                ``{"stage2.depth": [3, 4]}``; they come on top of the others.
+                ``{"stage2.depth": [3, 4]}``; applied in addition to the others.
 
         Raises:
-            InvalidArgumentError: If a choice is not one of this space, or none is left.
+            InvalidArgumentError: If a choice is not in this space, or a parameter has none left.
         """
         by_kind = {
             "resolution": resolution,
@@ -175,9 +175,9 @@ class SearchSpace:
         expand: Sequence[float] | float | None = None,
         width: Sequence[int] | int | None = None,
     ) -> Subnet:
-        """Build one subnet; what is not given is as in the largest one.
+        """Build one subnet; arguments left out are those of the largest subnet.
 
-        A single number is taken for every stage or block.
+        A single number applies to every stage or block.
 
         Raises:
             InvalidSubnetError: If an entry is not a choice of the family.
@@ -187,7 +187,7 @@ class SearchSpace:
         entries = {
             name: _filled(name, value, getattr(largest, name)) for name, value in given.items()
         }
-        # one number for all: a stage whose depth is fixed keeps it
+        # one number for all: stages of fixed depth keep theirs
         if depth is not None and not isinstance(depth, Sequence | np.ndarray):
             entries["depth"] = tuple(
                 depth if len(choices) > 1 else choices[0] for choices in self.family.depth_choices
@@ -204,7 +204,7 @@ class SearchSpace:
             ``(n, n_genes)`` integers.
 
         Raises:
-            InvalidSubnetError: If a subnet is of another family or outside of the space.
+            InvalidSubnetError: If a subnet is of another family or outside the space.
         """
         subnets = list(subnets)
         for subnet in subnets:
@@ -228,7 +228,7 @@ class SearchSpace:
 
     @checked
     def check(self, matrix: ArrayLike) -> Matrix:
-        """Return the matrix as ``int16``, if every row belongs to the space.
+        """Return the matrix as ``int16`` after checking that every row belongs to the space.
 
         Genes of absent blocks may have any value.
 
@@ -263,7 +263,7 @@ class SearchSpace:
         return np.array([gene.position >= 0 for gene in self.genes])
 
     def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
-        """Return which genes of each row decide something: all but those of absent blocks."""
+        """Return which genes of each row have an effect: all except those of absent blocks."""
         return self._rules.active_genes(matrix)
 
     @checked
@@ -277,21 +277,21 @@ class SearchSpace:
     # ------------------------------------------------------------------ particular subnets
 
     def smallest(self) -> Subnet:
-        """Return the subnet with the least of everything."""
+        """Return the subnet with the smallest choice of every gene."""
         return self._extreme(0)
 
     def largest(self) -> Subnet:
-        """Return the subnet with the most of everything."""
+        """Return the subnet with the largest choice of every gene."""
         return self._extreme(-1)
 
     @checked
     def stratified(self, n: Positive, rng: np.random.Generator) -> Matrix:
-        """Return the smallest subnet, the largest one, and random ones of every size between them.
+        """Return the smallest subnet, the largest one, and random ones of all sizes between them.
 
-        In a small space some are alike.
+        In a small space some may be equal.
 
         Returns:
-            A canonical ``(n, n_genes)`` matrix, the two ends first.
+            A canonical ``(n, n_genes)`` matrix, the smallest and the largest subnet first.
         """
         return self._of_sizes(stratified_sizes(n, rng), rng)
 
@@ -319,10 +319,10 @@ class SearchSpace:
             n: Number of subnets.
             seed: Seed or generator.
             uniform_over: ``"choices"`` draws each gene uniformly, as the ``ofa`` package does, so
-                that every depth is as likely as another. ``"subnets"`` makes each different
-                subnet equally likely; deep ones are then far more frequent, because there are
-                more of them. ``"sizes"`` reaches from the smallest to the largest, small ones
-                somewhat more often; the others hardly ever come near the ends.
+                that all depths are equally likely. ``"subnets"`` makes all distinct subnets
+                equally likely; deep ones are then far more frequent, because there are more of
+                them. ``"sizes"`` covers the range from the smallest to the largest, with small
+                ones somewhat more frequent; the other two hardly ever come near the ends.
 
         Returns:
             A canonical ``(n, n_genes)`` matrix.
@@ -343,7 +343,7 @@ class SearchSpace:
         return self.canonicalize(draw_choices(self._choices_by_gene, weights, n, rng))
 
     def enumerate(self) -> Matrix:
-        """Return every subnet of the space once, ``(n_subnets, n_genes)``; for small spaces.
+        """Return every subnet of a small space once, ``(n_subnets, n_genes)``.
 
         Raises:
             InvalidArgumentError: If there are more than a million.
@@ -361,7 +361,7 @@ class SearchSpace:
     def suggest(self, trial: BaseTrial) -> Subnet:
         """Suggest every parameter of the space from a trial, and build the subnet.
 
-        All parameters are always suggested, those of absent blocks too: samplers such as
+        All parameters are always suggested, even those of absent blocks: samplers such as
         Optuna's NSGA-II recombine only parameters that every trial has.
         """
         row = []
@@ -381,7 +381,7 @@ class SearchSpace:
         """Return the canonical matrix of trials' parameters, the inverse of `to_params`.
 
         Raises:
-            InvalidSubnetError: If a parameter is missing or not of the space.
+            InvalidSubnetError: If a parameter is missing or not in the space.
         """
         matrix = rows_of(self.genes, self._choices, params)
         return self.canonicalize(self.check(matrix))

@@ -27,13 +27,13 @@ from optuna_ofa.space._family_table import family_from_json, require_family
 class Subnet:
     """One subnet: hashable, comparable, and always canonical.
 
-    Entries of blocks that the depth switches off are 0 whatever they were given as, so two
-    subnets that compute the same network are equal. The one exception: 0.65 and 0.8 both give
-    24 channels in the middle of ResNet50D's stem, but published predictors tell them apart.
+    Entries of blocks that the depth switches off are always set to 0, so two subnets that compute
+    the same network are equal. The one exception: 0.65 and 0.8 both give 24 channels in the
+    middle of ResNet50D's stem, but published predictors distinguish them.
 
     Args:
         family: The supernet family; `get_family` finds one by name.
-        resolution: Input size in pixels. Any positive number: published subnets go up to 260.
+        resolution: Input size in pixels, any positive number: published subnets go up to 260.
         depth: Depth of each stage. ResNet50D: the stem's depth (0 or 2) first, then the number
             of blocks on top of each stage's base depth.
         kernel: Kernel size of each elastic block, in the order of the network; empty for
@@ -84,11 +84,11 @@ class Subnet:
         return tuple(s.base_depth + d for s, d in zip(stages, extra, strict=True))
 
     def to_dict(self, *, by_name: bool = False) -> dict[str, Any]:
-        """Return the constructor's arguments, JSON-ready; 0 stands for an absent block.
+        """Return the constructor's arguments, JSON-ready; 0 means an absent block.
 
         Args:
-            by_name: Whether a family of your own is written as its name alone, for places that
-                hold its table already, instead of as its whole table.
+            by_name: Whether a custom family is written as its name only, for places that
+                already hold its table.
         """
         family = self.family
         named = by_name or family in known_families()
@@ -106,12 +106,12 @@ class Subnet:
 
         Args:
             data: The dict; its family is the name of a published one, or a table.
-            family: The family that it must be of. It is needed where ``data`` has only the name
-                of a family of your own.
+            family: The expected family. It is required if ``data`` has only the name of a custom
+                family.
 
         Raises:
-            InvalidSubnetError: If keys are missing or unknown, or a value is not of the family.
-            InvalidArgumentError: If the family is a name that is not known.
+            InvalidSubnetError: If keys are missing or unknown, or a value is not in the family.
+            InvalidArgumentError: If the name of the family is unknown.
             FormatError: If the family is neither a name nor a table.
             FamilyMismatchError: If the subnet is of another family than ``family``.
         """
@@ -137,7 +137,7 @@ class Subnet:
         """Read what `to_json` wrote; see `from_dict`.
 
         Raises:
-            FormatError: If ``text`` is no JSON object.
+            FormatError: If ``text`` is not a JSON object.
         """
         try:
             data = json.loads(text)
@@ -175,8 +175,8 @@ def _family(found: Any, wanted: Family | None) -> Family:
         known = family_named(found)
         if known is None:
             raise InvalidArgumentError(
-                f"`family` must be given for a subnet of {found!r:.100}, which is the name of no "
-                f"published family, but got None."
+                f"`family` must be given for a subnet of {found!r:.100}, which is not the name of "
+                f"a published family, but got None."
             )
         return known
     if found not in (wanted.name, *wanted.aliases):
@@ -200,7 +200,7 @@ def checked_entries(
     """Return the entries as the family's own numbers, 0 where inactive.
 
     Raises:
-        InvalidSubnetError: If an active entry is none of its choices, or one is missing.
+        InvalidSubnetError: If an active entry is not one of its choices, or is missing.
     """
     if isinstance(entries, np.ndarray):
         entries = entries.tolist()
@@ -225,7 +225,7 @@ def checked_entries(
 
 
 def _nearest(entry: Any, choices: tuple[float, ...]) -> float | None:
-    """Return the choice that an entry is, up to rounding of ratios such as 0.35."""
+    """Return the choice that equals an entry, up to rounding of ratios such as 0.35."""
     try:
         return next((c for c in choices if abs(c - entry) < 1e-6), None)
     except TypeError:  # text or None

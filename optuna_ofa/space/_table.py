@@ -1,4 +1,4 @@
-"""The table of a family as JSON, its hash, and what differs between two tables."""
+"""The table of a family as JSON, its hash, and the differences between two tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-# what a message names of many differences or choices; two unlike families have some fifty
+# most differences or choices in a message; two unlike families have about fifty
 _MOST = 6
 _PARTS = ("stem", "head")
 
@@ -51,7 +51,7 @@ def differences(
 
 
 def _entries(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a table by their names in messages; no part is looked into twice."""
+    """Return the entries of a table by their names in messages."""
     found = {k: v for k, v in table.items() if k not in (*_PARTS, "stages", "aliases")}
     found["number of stages"] = len(table["stages"])
     for part in _PARTS:

@@ -333,10 +333,10 @@ class TestBadInput:
             optuna_ofa.fleet(space, hardware=list(hardware.values()))
 
     @pytest.mark.parametrize("name", ["", 3], ids=repr)
-    def test_names_are_texts(
+    def test_names_are_strings(
         self, space: SearchSpace, hardware: dict[str, Predictor], name: Any
     ) -> None:
-        with pytest.raises(InvalidArgumentError, match=f"text.* but got {name!r}"):
+        with pytest.raises(InvalidArgumentError, match=f"string.* but got {name!r}"):
             optuna_ofa.fleet(space, hardware={name: hardware["wide"]})
         with pytest.raises(
             InvalidArgumentError, match=f"`study_name` must be a .*string.* got {name!r}"

@@ -129,8 +129,8 @@ def test_choices_are_sorted_and_numbers_are_pythons() -> None:
 def test_published_names_stand_for_one_table() -> None:
     for family in known_families():
         assert replace(family) == family
-        with pytest.raises(InvalidArgumentError, match="`name` must be another than that of"):
+        with pytest.raises(InvalidArgumentError, match="`name` must not be that of"):
             replace(family, bn_eps=0.1)
-    with pytest.raises(InvalidArgumentError, match="`name` must be another than that of"):
+    with pytest.raises(InvalidArgumentError, match="`name` must not be that of"):
         mobilenet_v3_small_images("ofa_mbv3_fashion")
     assert replace(get_family("ofa_resnet50"), name="own", bn_eps=0.1).aliases == ()

@@ -144,7 +144,7 @@ def test_a_file_without_a_family_is_refused(tmp_path: Path, content: str, messag
 
 def test_a_subnet_of_another_table_is_refused_with_the_difference() -> None:
     subnet = SearchSpace(OWN).smallest()
-    message = "one of another own: stride of stage 2: 2 there, 1 in the own that is wanted"
+    message = "one of another own: stride of stage 2: 2 there, 1 in the expected own"
     with pytest.raises(InvalidSubnetError, match=message):
         SearchSpace(changed_stage(stride=1)).to_matrix([subnet])
     with pytest.raises(InvalidSubnetError, match=message):

@@ -1,1 +1,1 @@
-"""Subnets in the formats of others: ``net.config``, one-hot encodings, published tables."""
+"""Subnets in external formats: ``net.config``, one-hot encodings, published tables."""

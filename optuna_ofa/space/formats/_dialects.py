@@ -1,6 +1,6 @@
 """Subnets as other programs write them: ``ks``, ``e``, ``d``, ``w`` and a resolution.
 
-- ``ofa_tutorial``: ``wid`` (None or 0), ``ks``, ``e``, ``d``, ``r`` (a list of one); DyNAS-T too.
+- ``ofa_tutorial``: ``wid`` (None or 0), ``ks``, ``e``, ``d``, ``r`` (a list of one); also DyNAS-T.
 - ``ofa``: ``ks``, ``e``, ``d``, ``image_size``; ResNet50D has ``w`` and no ``ks``.
 - ``nsganetv2``: ``ks``, ``e``, ``d``, ``r`` (a number), and only the active blocks are listed.
 """
@@ -24,15 +24,15 @@ Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
 
 @checked
 def subnet_from_dialect(spec: Mapping[Any, Any] | str, family: Family | AnyPath) -> Subnet:
-    """Read a subnet in any of the dialects, recognised by its keys and lengths.
+    """Read a subnet in any of the dialects, which are recognised by their keys and lengths.
 
     Args:
         spec: The description, or its text: JSON, as in the files of ``AccuracyDataset``, or a
             Python dict, as in the CSV files of DyNAS-T.
-        family: Its family, which the description itself does not say.
+        family: Its family, which is not part of the description.
 
     Raises:
-        FormatError: If ``spec`` is in none of the dialects.
+        FormatError: If ``spec`` is not in any of the dialects.
         InvalidSubnetError: If an entry is not a choice of the family.
     """
     family = find_family(family, "family")
@@ -57,8 +57,8 @@ def subnet_from_dialect(spec: Mapping[Any, Any] | str, family: Family | AnyPath)
 def subnet_to_dialect(subnet: Subnet, dialect: Dialect) -> dict[str, Any]:
     """Write a subnet for another program; the result is JSON-ready.
 
-    Where the dialect lists every block, absent ones have the family's smallest choice, because
-    the ``ofa`` package accepts nothing else.
+    If the dialect lists every block, absent ones get the family's smallest choice, because the
+    ``ofa`` package accepts nothing else.
 
     Raises:
         InvalidArgumentError: If ``dialect`` is unknown.
@@ -97,7 +97,7 @@ def _mapping(spec: Mapping[str, Any] | str) -> Mapping[str, Any]:
 
 
 def json_or_literal(text: str) -> Any:
-    """Return what a text says as JSON or as a Python literal; None where it is neither."""
+    """Parse a text as JSON or as a Python literal; None if it is neither."""
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text)
     with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -130,10 +130,10 @@ def _resolution(spec: Mapping[str, Any]) -> Any:
 
 
 def _depth(spec: Mapping[str, Any], family: Family) -> tuple[int, ...]:
-    """Return the depths, with those that cannot vary as the family has them.
+    """Return the depths, with those that cannot vary taken from the family.
 
-    ``ofa`` draws a depth for the last stage of ProxylessNAS too and then ignores it, and others
-    leave it out.
+    ``ofa`` also draws a depth for the last stage of ProxylessNAS and then ignores it; other
+    programs leave it out.
     """
     depth, choices = list(spec["d"]), family.depth_choices
     elastic = [i for i, c in enumerate(choices) if len(c) > 1]

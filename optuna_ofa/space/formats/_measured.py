@@ -1,4 +1,4 @@
-"""Published tables of measured subnets, of any of the formats that are read."""
+"""Published tables of measured subnets, in any supported format."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class MeasuredSubnets:
 
     Args:
         subnets: ``n`` subnets; `SearchSpace.to_matrix` takes them.
-        top1: ``(n,)`` top-1 accuracy in percent, NaN where it was not measured.
-        n_macs: ``(n,)`` multiply-adds, 0 where they were not counted.
-        n_params: ``(n,)`` parameters, 0 where they were not counted.
-        latency_ms: ``(n,)`` latency in milliseconds, NaN where it was not measured.
+        top1: ``(n,)`` top-1 accuracy in percent, NaN where not measured.
+        n_macs: ``(n,)`` multiply-adds, 0 where not counted.
+        n_params: ``(n,)`` parameters, 0 where not counted.
+        latency_ms: ``(n,)`` latency in milliseconds, NaN where not measured.
     """
 
     subnets: tuple[Subnet, ...]
@@ -45,20 +45,20 @@ class MeasuredSubnets:
 
 @checked
 def read_measured_subnets(path: str | PathLike[str], family: Family | AnyPath) -> MeasuredSubnets:
-    """Read a CSV file of DyNAS-T, or what ``AccuracyDataset`` of the ``ofa`` package wrote.
+    """Read a CSV file of DyNAS-T, or a dataset of ``AccuracyDataset`` of the ``ofa`` package.
 
     Args:
         path: The CSV file; one ``.dict`` file, such as ``src/224.dict`` or ``acc.dict``; or the
-            folder of the dataset, of which all sizes are read.
-        family: The family of all its subnets, which the file does not say.
+            folder of the dataset, whose files of all sizes are read.
+        family: The family of all its subnets, which is not in the file.
 
     Raises:
         FormatError: If the file is missing or of another format, a column is missing, or a field
-            cannot be read or is out of its range; with the line or entry.
-        InvalidSubnetError: If a subnet is not of the family; with the line or entry.
+            cannot be read or is out of range; with the line or entry.
+        InvalidSubnetError: If a subnet is not in the family; with the line or entry.
 
     Warns:
-        ImplausibleValueWarning: No accuracy is above 1, so that they are probably fractions.
+        ImplausibleValueWarning: No accuracy is above 1, so they are probably fractions.
     """
     family = find_family(family, "family")
     rows = list(_rows(Path(path), family))

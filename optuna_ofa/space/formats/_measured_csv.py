@@ -1,4 +1,4 @@
-"""CSV files of DyNAS-T: measured subnets, one a line."""
+"""CSV files of DyNAS-T: measured subnets, one per line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = ("Sub-network", "Top-1 Acc (%)", "MACs", "Model Parameters", "Latency
 
 
 class MeasuredRow(NamedTuple):
-    """One measured subnet; 0 stands for what was not measured.
+    """One measured subnet; 0 means not measured.
 
     Args:
         subnet: The subnet.
@@ -36,7 +36,7 @@ class MeasuredRow(NamedTuple):
 
 
 def require_row(row: MeasuredRow, where: str) -> MeasuredRow:
-    """Return a row whose numbers can be what they stand for.
+    """Return a row after checking that its numbers are plausible.
 
     Raises:
         FormatError: If one is infinite, negative, or an accuracy above 100.
@@ -55,7 +55,7 @@ def csv_rows(text: str, path: Path, family: Family) -> Iterator[MeasuredRow]:
 
     Raises:
         FormatError: If a column is missing or a field cannot be read; with the line.
-        InvalidSubnetError: If a subnet is not of the family; with the line.
+        InvalidSubnetError: If a subnet is not in the family; with the line.
     """
     reader = csv.DictReader(io.StringIO(text))
     try:

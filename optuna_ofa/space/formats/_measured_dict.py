@@ -1,7 +1,7 @@
 """Files of ``AccuracyDataset`` of the ``ofa`` package: accuracies by the text of a subnet.
 
 A dataset is a folder with ``net_id.dict`` (its subnets), ``src/<size>.dict`` (their accuracies
-at a resolution) and, once they were merged, ``acc.dict``.
+at a resolution) and, once these have been merged, ``acc.dict``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SUFFIX = ".dict"
 
 
 def dict_files(folder: Path) -> list[Path]:
-    """Return the files with accuracies of a dataset, by ascending resolution.
+    """Return the files of a dataset that have accuracies, by ascending resolution.
 
     Args:
         folder: The folder of the dataset, or its ``src``.
@@ -40,11 +40,11 @@ def dict_files(folder: Path) -> list[Path]:
 
 
 def dict_rows(text: str, path: Path, family: Family) -> Iterator[MeasuredRow]:
-    """Read the entries of a file; subnets without a resolution have that of its name.
+    """Read the entries of a file; subnets without a resolution take that of the file's name.
 
     Raises:
-        FormatError: If it is no JSON object of accuracies, or an entry cannot be read.
-        InvalidSubnetError: If a subnet is not of the family; with the entry.
+        FormatError: If it is not a JSON object of accuracies, or an entry cannot be read.
+        InvalidSubnetError: If a subnet is not in the family; with the entry.
     """
     data = json_or_literal(text)
     if isinstance(data, list):
@@ -72,7 +72,7 @@ def _row(spec: Any, top1: Any, size: int | None, family: Family, where: str) -> 
 
 
 def _sized(spec: Any, size: int | None) -> Any:
-    """Return a description with a resolution, where it or its file says one."""
+    """Return a description with its resolution, or that of its file, if there is one."""
     found = json_or_literal(spec) if isinstance(spec, str) else spec
     if size is None or not isinstance(found, Mapping) or {"r", "image_size"} & set(found):
         return spec

@@ -16,8 +16,8 @@ Config = dict[str, Any]
 def net_config(subnet: Subnet) -> Config:
     """Return the subnet's ``net.config``, JSON-ready.
 
-    Key by key what ``get_active_net_config()`` of the ``ofa`` package gives for a supernet
-    without dropout, except that the shortcut in a ResNet's stem is a config there too, not a
+    Identical, key by key, to what ``get_active_net_config()`` of the ``ofa`` package returns for a
+    supernet without dropout, except that the shortcut in a ResNet's stem is a config too, not a
     module. The resolution is not part of it.
     """
     family, layers = subnet.family, subnet_layers(subnet)

@@ -1,4 +1,4 @@
-"""Files of ``net.config`` and ``run.config`` of all ages, read with today's names."""
+"""``net.config`` and ``run.config`` files, old ones translated to current names."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ _ARCHITECTURES = {
 
 @checked
 def read_net_config(config: ConfigSource) -> Config:
-    """Read a ``net.config`` with today's names and every key that ``ofa`` would fill in.
+    """Read a ``net.config`` with current names and every key that ``ofa`` would fill in.
 
     Args:
         config: The config, the path of its file, or that of a folder with a ``net.config``, such
-            as those of ``ofa_specialized``; a given config is not changed.
+            as those of ``ofa_specialized``; a config passed as an object is not modified.
 
     Raises:
-        FormatError: If there is no such file, or it is no config of a MobileNetV3,
+        FormatError: If there is no such file, or it is not the config of a MobileNetV3,
             ProxylessNASNets or ResNets.
     """
     config = config if isinstance(config, Mapping) else _read_object(_file(Path(config)))
@@ -98,7 +98,7 @@ def read_net_config(config: ConfigSource) -> Config:
 
 
 def _file(path: Path) -> Path:
-    """Return the file of a config, which may be given by its folder."""
+    """Return the file of a config, given by its path or that of its folder."""
     if not os.path.isdir(path):
         return path
     if not (path / NET_CONFIG).is_file():
@@ -111,14 +111,14 @@ def _file(path: Path) -> Path:
 
 
 def image_size(source: ConfigSource) -> int:
-    """Return the image size in pixels that the ``run.config`` beside a ``net.config`` says.
+    """Return the image size in pixels from the ``run.config`` beside a ``net.config``.
 
     Args:
         source: As in `read_net_config`.
 
     Raises:
-        InvalidArgumentError: If the config is no file, so that nothing is beside it.
-        FormatError: If there is no such file, or it says no image size.
+        InvalidArgumentError: If the config is not a file, so that nothing is beside it.
+        FormatError: If there is no such file, or it has no image size.
     """
     if isinstance(source, Mapping):
         raise InvalidArgumentError(
@@ -156,13 +156,13 @@ def _read_object(path: Path) -> Mapping[str, Any]:
 
 
 def _layer(layer: Mapping[str, Any] | None) -> Config | None:
-    """Return a layer or block with today's names; None stands for no layer."""
+    """Return a layer or block with current names; None if there is no layer."""
     if layer is None:
         return None
     if not isinstance(layer, Mapping) or not isinstance(layer.get("name"), str):
         raise FormatError(f"`config` must have layers with names, but got {layer!r:.100}.")
     name = _RENAMED.get(layer["name"], layer["name"])
-    if name == "ZeroLayer":  # the stride that old files give it means nothing
+    if name == "ZeroLayer":  # the stride that old files give it has no meaning
         return {"name": name}
     if name == "ResidualBlock":
         conv = layer["conv"] if "conv" in layer else layer.get("mobile_inverted_conv")

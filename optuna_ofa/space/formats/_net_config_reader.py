@@ -23,16 +23,16 @@ from optuna_ofa.space.formats._net_config_files import ConfigSource, image_size,
 def layers_from_net_config(
     config: ConfigSource, resolution: Positive | None = None
 ) -> tuple[Layer, ...]:
-    """Return the layers of a network, of a published family or not; zero blocks are left out.
+    """Return the layers of a network, whether or not its family is published; no zero blocks.
 
     Args:
-        config: A config, the path of its file or of a folder with it, with new or old names.
-        resolution: Input size in pixels; None takes that of the ``run.config`` beside the file.
+        config: A config, the path of its file or of the folder with it; old names are accepted.
+        resolution: Input size in pixels; None reads it from the ``run.config`` beside the file.
 
     Raises:
         FormatError: If the config is not one that `read_net_config` knows, or has grouped or
             dilated convolutions, or no size is given and there is no ``run.config``.
-        InvalidArgumentError: If ``resolution`` is None and the config is no file.
+        InvalidArgumentError: If ``resolution`` is None and the config is not a file.
     """
     source, config = config, read_net_config(config)
     resolution = image_size(source) if resolution is None else resolution
@@ -163,17 +163,17 @@ def subnet_from_net_config(
     """Return the subnet that a config describes. The number of classes may differ.
 
     Where two width multipliers give the same channels (0.65 and 0.8 in the middle of ResNet50D's
-    stem), the config cannot tell them apart, and the smaller one is taken.
+    stem), the config does not distinguish them, and the smaller one is taken.
 
     Args:
-        config: A config, the path of its file or of a folder with it, with new or old names.
-        resolution: Input size in pixels; None takes that of the ``run.config`` beside the file.
-        family: The family to look in; None tries all published ones.
+        config: A config, the path of its file or of the folder with it; old names are accepted.
+        resolution: Input size in pixels; None reads it from the ``run.config`` beside the file.
+        family: The family that the subnet belongs to; None tries all published ones.
 
     Raises:
         FormatError: If `layers_from_net_config` cannot read the config.
-        InvalidArgumentError: If ``resolution`` is None and the config is no file.
-        FamilyMismatchError: If the network is no subnet of a family; with what differs.
+        InvalidArgumentError: If ``resolution`` is None and the config is not a file.
+        FamilyMismatchError: If the network is not a subnet of any family; with the differences.
     """
     source, config = config, read_net_config(config)
     resolution = image_size(source) if resolution is None else resolution
@@ -200,7 +200,7 @@ def subnet_from_net_config(
 
 
 def _split(stages: Sequence[Stage], blocks: Sequence[Layer]) -> list[list[Layer]] | None:
-    """Return blocks divided among stages of fixed widths; None if they do not fit."""
+    """Return the blocks of each stage, for stages of fixed widths; None if they do not fit."""
     if not stages:
         return None if blocks else []
     first, *others = stages
@@ -268,7 +268,7 @@ def _widths(family: Family, layers: Sequence[Layer], stages: list[list[Layer]]) 
 
 
 def _difference(layers: Sequence[Layer], subnet: Subnet) -> str | None:
-    """Return the first difference from a subnet; the classifier may be a new one."""
+    """Return the first difference from a subnet; the classifier may differ."""
     expected = subnet_layers(subnet)
     for i, (layer, other) in enumerate(zip(layers[:-1], expected[:-1], strict=False)):
         for field in fields(Layer):

@@ -15,7 +15,7 @@ from optuna_ofa.space._family import Family, Gene, GeneKind
 from optuna_ofa.space._matrix import Matrix
 from optuna_ofa.space._space import SearchSpace
 
-# rows are encoded in pieces that stay in the processor's cache
+# rows are encoded in chunks that fit in the processor's cache
 _CHUNK = 2048
 
 
@@ -34,7 +34,7 @@ class OneHotEncoding:
     Args:
         name: ``"ofa_tutorial"``, ``"ofa_mobilenet"`` or ``"ofa_resnet"``.
         architectures: ``Family.architecture`` of the families that can be encoded.
-        fields: The runs of inputs, in their order. Genes of absent blocks are all zero.
+        fields: The runs of inputs, in order. Inputs of absent blocks are all zero.
     """
 
     name: Literal["ofa_tutorial", "ofa_mobilenet", "ofa_resnet"]
@@ -48,7 +48,7 @@ class OneHotEncoding:
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Input sizes in pixels that have an input, in its order."""
+        """Input sizes in pixels that have an input, in the order of the inputs."""
         return next(tuple(int(r) for r in f.choices) for f in self.fields if f.kind == "resolution")
 
     def encode(self, space: SearchSpace | Family, matrix: Matrix) -> NDArray[np.float32]:
@@ -62,7 +62,7 @@ class OneHotEncoding:
             ``(n, n_inputs)`` zeros and ones.
 
         Raises:
-            FamilyMismatchError: If the family has other genes than the encoding.
+            FamilyMismatchError: If the genes of the family do not match the encoding.
             InvalidSubnetError: If a resolution has no input.
         """
         if isinstance(space, Family):
@@ -86,7 +86,7 @@ class OneHotEncoding:
 
 @cache
 def _layout(encoding: OneHotEncoding, family: Family) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
-    """Return the gene that each input looks at, and the integer at which it is 1."""
+    """Return the gene that each input depends on, and the integer at which it is 1."""
     columns: list[int] = []
     values: list[int] = []
     for field in encoding.fields:
@@ -105,7 +105,7 @@ def _layout(encoding: OneHotEncoding, family: Family) -> tuple[NDArray[np.intp],
 
 
 def _columns(family: Family, kind: GeneKind) -> tuple[int, ...]:
-    # the depths of the stages are seen from the zeros of absent blocks; the stem's is not
+    # the zeros of absent blocks encode the depths of the stages, but not that of the stem
     return tuple(j for j in family.columns(kind) if kind != "depth" or family.genes[j].stage < 0)
 
 
@@ -115,7 +115,7 @@ def _offers(field: Field, gene: Gene) -> bool:
 
 
 def tutorial_encoding() -> OneHotEncoding:
-    """Return that of ``acc_predictor.pth`` for MobileNetV3, 128 inputs, resolution last.
+    """Return the encoding of ``acc_predictor.pth`` for MobileNetV3: 128 inputs, resolution last.
 
     From ``spec2feats`` in ``ofa/tutorial/accuracy_predictor.py``.
     """
@@ -133,17 +133,17 @@ def tutorial_encoding() -> OneHotEncoding:
 def mobilenet_encoding(
     resolutions: Sequence[int], *, n_blocks: Literal[20, 21] = 20
 ) -> OneHotEncoding:
-    """Return that of newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
+    """Return the encoding of newer predictors of MobileNetV3 and ProxylessNAS, resolution first.
 
     From ``MobileNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
 
     Args:
-        resolutions: Input sizes in pixels, in the order that the predictor was trained with.
+        resolutions: Input sizes in pixels, in the order used to train the predictor.
         n_blocks: Elastic blocks: 20 for MobileNetV3, 21 for ProxylessNAS.
 
     Raises:
-        InvalidArgumentError: If there is no resolution, or one is there twice, or ``n_blocks``
-            is another number.
+        InvalidArgumentError: If there is no resolution, or one occurs twice, or ``n_blocks``
+            is neither 20 nor 21.
     """
     if not resolutions or len(set(resolutions)) < len(resolutions):
         raise InvalidArgumentError(
@@ -163,7 +163,7 @@ def mobilenet_encoding(
 
 
 def resnet_encoding() -> OneHotEncoding:
-    """Return that of ``ofa_resnet50_acc_predictor.pth``, 82 inputs, no 208 among the resolutions.
+    """Return the encoding of ``ofa_resnet50_acc_predictor.pth``: 82 inputs, without resolution 208.
 
     From ``ResNetArchEncoder`` in ``ofa/nas/accuracy_predictor/arch_encoder.py``.
     """
