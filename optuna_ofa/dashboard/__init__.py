@@ -1,4 +1,4 @@
-"""Studies in Optuna Dashboard: pictures, notes and artifacts, which `publish` puts there."""
+"""Studies in Optuna Dashboard: figures, notes and artifacts written by `publish`."""
 
 from optuna_ofa.dashboard._publish import Published, PublishEvery, publish
 from optuna_ofa.dashboard._server import (

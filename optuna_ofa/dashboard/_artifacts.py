@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from optuna_ofa.evaluation import Loader
     from optuna_ofa.supernet import Supernet
 
-# An attribute of the study for each file of a trial. Optuna's own is one of the trial, which can't
-# be set once the trial has finished; Optuna Dashboard reads this one too.
+# A study attribute for each file of a trial. Optuna uses a trial attribute, which cannot be set
+# once the trial has finished; Optuna Dashboard reads this one too.
 _PREFIX = "dashboard:artifacts:"
 _JSON = (".config", ".json")
 _ENDINGS = {
@@ -39,11 +39,11 @@ _ENDINGS = {
 
 
 class Exports(NamedTuple):
-    """The way models of picks are made.
+    """How models of picks are exported.
 
     Args:
         net: The source of their weights.
-        format: As `optuna_ofa.deployment.export` knows it.
+        format: As in `optuna_ofa.deployment.export`.
         calibration: Images for the statistics of batch normalisation.
     """
 
@@ -57,8 +57,8 @@ class Artifacts:
 
     Args:
         pending: The attributes of the study.
-        store: The files themselves; None leaves those that are there.
-        exports: The way models are made; None makes none.
+        store: The store of the files; None leaves existing ones in place.
+        exports: How models are exported; None exports none.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Artifacts:
         self._pending, self._store, self._exports = pending, store, exports
 
     def put(self, point: FrontPoint, trial_id: int) -> None:
-        """Give a trial its files, in place of those that it has by the same names."""
+        """Give a trial its files, in place of those that it had."""
         if self._store is None:
             return
         with tempfile.TemporaryDirectory() as name:
@@ -88,14 +88,14 @@ class Artifacts:
         self._remove(self._store, trial_id, kept)
 
     def remove(self, trial_id: int) -> bool:
-        """Take the files of a trial away, and return whether it has none any more."""
+        """Remove the files of a trial, and return whether it has none left."""
         if self._store is None:
             return not self._files(trial_id)
         self._remove(self._store, trial_id, set())
         return True
 
     def _write(self, store: ArtifactStore, file: Path, trial_id: int) -> str:
-        """Store a file under an id that depends on its content and its place alone."""
+        """Store a file under an id that depends only on its content and place."""
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         study = self._pending.store
@@ -117,7 +117,7 @@ class Artifacts:
         return key
 
     def _files(self, trial_id: int) -> dict[str, dict[str, Any]]:
-        """Return the files that a trial has, by the attribute of each."""
+        """Return the files of a trial, by their attributes."""
         attributes = self._pending.attributes
         keys = (key for key in attributes if key.startswith(f"{_PREFIX}{trial_id}:"))
         files = {key: json.loads(attributes[key]) for key in keys}

@@ -1,4 +1,4 @@
-"""The notes on a study and on the trials that were picked, in Markdown."""
+"""The notes of a study and of its picked trials, in Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from optuna_ofa.space import Subnet
 from optuna_ofa.visualization import architecture_info
 
 _ABOUT_VALUES = {
-    "predicted": "Values are **predicted**, not measured; how far off they are is below.",
+    "predicted": "Values are **predicted**, not measured; prediction errors are listed below.",
     "measured": "Values of these subnets are **measured**.",
 }
 
@@ -27,7 +27,7 @@ def study_note(
         picks: Its picks.
         kind: Whether their values are predicted or measured.
         moment: The time of writing.
-        study_id: The id of the study that has the note.
+        study_id: The id of the study with the note.
     """
     table = pick_table({found.study_name: (found, picks)})
     address = f"/dashboard/studies/{study_id}/trials?numbers="
@@ -41,12 +41,12 @@ def study_note(
         [
             "## The best subnets",
             "",
-            f"{_ABOUT_VALUES[kind]} What is called exact follows from the layers and is computed.",
+            f"{_ABOUT_VALUES[kind]} Exact values are computed from the layers.",
             "",
             table._replace(rows=tuple(rows)).to_markdown(),
             "",
-            f"{best}Pictures are on the page of the study, the notes of these trials say what the "
-            "subnets look like.",
+            f"{best}Figures are on the page of the study; the notes of these trials describe the "
+            "subnets.",
             "",
             "## Where the values come from",
             "",
@@ -58,19 +58,19 @@ def study_note(
 
 
 def _warnings(found: Snapshot) -> list[str]:
-    """Return what to mind about the pictures and lists of Optuna Dashboard's own."""
+    """Return warnings about the figures and lists of Optuna Dashboard itself."""
     warnings = []
     if found.problem.constraints:
         warnings.append(
-            "Optuna Dashboard's own list of best trials does not look at limits, so it may have "
-            "others."
+            "Optuna Dashboard's own list of best trials ignores limits, so it may contain other "
+            "trials."
         )
     if len(found.kinds) > 1:
         warnings.append(
             "**This study has predicted and measured trials, and Optuna Dashboard's own Pareto "
             "plot, history and list of best trials mix them**: a prediction that is too good hides "
-            "measured subnets there. The picture of the front below them draws the two kinds "
-            "apart, and the user attribute `kind` of a trial says which it is."
+            "measured subnets there. The figure of the front shows the two kinds separately, and "
+            "the user attribute `kind` of a trial says which it is."
         )
     return warnings
 
@@ -96,7 +96,7 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
 
 
 def subnet_table(subnet: Subnet) -> Table:
-    """Return a line for each layer of a subnet, from input to output."""
+    """Return a row for each layer of a subnet, from input to output."""
     (row,) = architecture_info({"": subnet})
     lines = []
     for box in row.boxes:

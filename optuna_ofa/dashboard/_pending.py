@@ -1,4 +1,4 @@
-"""Attributes for Optuna Dashboard, kept until all of them are written at once."""
+"""Attributes for Optuna Dashboard, collected and written at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _dashboard = try_import("optuna_dashboard", "dashboard")
 
 
 class _Attributes:
-    """The system attributes of a study as a storage that writes nothing."""
+    """The system attributes of a study, behind the interface of a storage; nothing is written."""
 
     def __init__(self, known: dict[str, Any]) -> None:
         self.known, self.new = dict(known), dict[str, Any]()
@@ -28,21 +28,21 @@ class _Attributes:
 
 
 class _Stub(optuna.Study):
-    """A study as far as the dashboard's functions use one: two private attributes of Optuna's."""
+    """The parts of a study that the dashboard's functions use: two private attributes."""
 
     def __init__(self, storage: Any, study_id: int) -> None:
         self._storage, self._study_id = storage, study_id
 
     def trial(self, trial_id: int) -> Any:
-        """Return a trial as far as these functions use one."""
+        """Return the parts of a trial that these functions use."""
         return SimpleNamespace(storage=self._storage, study=self, _trial_id=trial_id)
 
 
 class Pending:
     """Attributes of a study for Optuna Dashboard that are not written yet.
 
-    The dashboard's functions write each piece of 2,045 characters on its own: some hundred
-    transactions, in whose midst a page may be opened.
+    The dashboard's functions write each piece of 2,045 characters separately: hundreds of
+    transactions, in the middle of which a page may be opened.
 
     Args:
         store: The attributes of the study in its storage.
@@ -59,7 +59,7 @@ class Pending:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The attributes of the study as they will be."""
+        """The attributes of the study after writing."""
         return self._attributes.known
 
     def set(self, key: str, value: Any) -> None:
@@ -67,13 +67,13 @@ class Pending:
         self._attributes.set_study_system_attr(self.store.study_id, key, value)
 
     def set_figure(self, figure: go.Figure, name: str) -> None:
-        """Put a figure on the study's page, in place of one of that name."""
+        """Put a figure on the study's page, in place of one with that name."""
         self._module.save_plotly_graph_object(self._study, figure, graph_object_id=name)
 
     def set_note(self, text: str, *, trial_id: int | None = None) -> None:
-        """Put a text into the note of the study or of a trial, in place of the last one.
+        """Put a text into the note of the study or of a trial, in place of the previous one.
 
-        The rest of the note stays.
+        The rest of the note is kept.
         """
         place = self._study if trial_id is None else self._study.trial(trial_id)
         old = self._module.get_note(place)
@@ -85,21 +85,21 @@ class Pending:
         """Write everything.
 
         Raises:
-            StorageError: If the database refuses, and then nothing was written.
+            StorageError: If the database cannot be written; nothing is written then.
         """
         self.store.set_attributes(self._attributes.new)
 
 
-# Definitions of links, which no reader of Markdown shows.
+# Link definitions, which Markdown viewers do not show.
 _BEGIN = "[optuna_ofa begin]: # (What is between here and the end is replaced.)"
 _END = "[optuna_ofa end]: # (What is below is left as it is.)"
 
 
 def with_block(note: str, text: str) -> str:
-    """Return a note with a text in place of the last one; an empty text takes it out.
+    """Return a note with a text in place of the previous one; an empty text removes it.
 
     Args:
-        note: The note as it is; what is written by others in it stays.
+        note: The present note; other text in it is kept.
         text: Markdown.
     """
     block = f"{_BEGIN}\n\n{text.strip()}\n\n{_END}" if text.strip() else ""

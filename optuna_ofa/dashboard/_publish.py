@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from optuna_ofa.evaluation import Loader
     from optuna_ofa.supernet import Supernet
 
-_HEIGHT = 450  # of the place that the dashboard has for a picture, in pixels
-_N_ARCHITECTURES = 3  # have room in it
+_HEIGHT = 450  # of a figure in the dashboard, in pixels
+_N_ARCHITECTURES = 3  # fit into that height
 _METRIC_NAMES = "study:metric_names"
 _PUBLISHED = "optuna_ofa:published"  # numbers of the trials that have notes or files
 
 
 class Published(NamedTuple):
-    """The pictures and subnets that were put into the dashboard.
+    """The figures and subnets that were put into the dashboard.
 
     Args:
-        figures: Names of the pictures, which stay the same from one call to the next.
-        picks: The subnets in the study's note; None where none is within the limit.
+        figures: Names of the figures, which are the same in every call.
+        picks: The subnets in the study's note; None if no subnet is within a limit.
     """
 
     figures: tuple[str, ...]
@@ -61,7 +61,7 @@ def publish(
     kind: Kind | None = None,
     **files: Any,
 ) -> Published:
-    """Show pictures of findings, a table of the best subnets and their files in Optuna Dashboard.
+    """Show figures of findings, a table of the best subnets and their files in Optuna Dashboard.
 
     Args:
         found: The findings of a study.
@@ -84,7 +84,7 @@ def _publish(
     is_final: bool = True,
     **files: Any,
 ) -> Published:
-    """See `publish`; in the midst of a search there may be no subnet within a limit yet."""
+    """See `publish`; during a search there may be no subnet within a limit yet."""
     require_artifact_store(**files)
     snapshot = found.snapshot()
     kind = kind or kind_of([snapshot])
@@ -117,7 +117,7 @@ def put(
     format: str = "torch_export",
     calibration: Loader | Tensor | None = None,
 ) -> Published:
-    """Put findings into the dashboard's attributes of a study that has the trials of the picks."""
+    """Write findings to the dashboard's attributes of a study that has the picked trials."""
     pending = Pending(store)
     sections = study_sections(
         {found.study_name: (found, picks)}, kind=kind, n_architectures=_N_ARCHITECTURES
@@ -135,14 +135,14 @@ def put(
 
 
 def _put_trials(pending: Pending, picks: Picks, artifacts: Artifacts) -> None:
-    """Give picked trials notes and files, and take them from those that were picked before."""
+    """Give picked trials notes and files, and remove those of earlier picks."""
     names: dict[int, list[str]] = {}
     points: dict[int, FrontPoint] = {}
     for name, point in picks.items():
         if point is not None:
             names.setdefault(point.trial_number, []).append(name)
             points[point.trial_number] = point
-    left = []  # until there is a store again
+    left = []  # their files are kept until a store is given again
     for number in pending.attributes.get(_PUBLISHED, []):
         if number not in points:
             trial_id = pending.store.trial_id(number)
@@ -164,13 +164,13 @@ class _Publishing(Findings, Protocol):
 
 
 class PublishEvery:
-    """Publishes a study after each few generations: ``study.search(n, callbacks=[...])``.
+    """Publishes a study every few generations: ``study.search(n, callbacks=[...])``.
 
-    A study without a feasible trial is passed over, and a limit that nothing satisfies yet has a
-    line that says so. One worker of several is enough.
+    Nothing is published while a study has no feasible trial; limits that no subnet satisfies yet
+    are listed as such. With several workers, one of them is enough.
 
     Args:
-        n_generations: The number of generations from one time to the next.
+        n_generations: Publish after every so many generations.
         options: The arguments of `SubnetStudy.publish`.
 
     Raises:
@@ -183,7 +183,7 @@ class PublishEvery:
         self._n_seen = 0
 
     def __call__(self, study: _Publishing) -> None:
-        """Publish the study, if it is time; `SubnetStudy.search` calls this."""
+        """Publish the study if it is due; `SubnetStudy.search` calls this."""
         self._n_seen += 1
         if self._n_seen % self._n_generations == 0:
             with contextlib.suppress(EmptyFrontError):

@@ -1,4 +1,4 @@
-"""Optuna Dashboard with the pictures of this package first, on pages that fit the window."""
+"""Optuna Dashboard with the figures of this package first, on pages that fit the window."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
 
 _dashboard = try_import("optuna_dashboard", "dashboard")
-# Of our pictures on the page of a study: the dashboard keeps their names in a set, so that their
-# order changes with each start, and has them below its own.
+# Order of our figures on the page of a study: the dashboard keeps their names in a set, so that
+# their order changes with each start, and shows them below its own.
 ORDER = (
     "front",
     "architectures",
@@ -28,8 +28,8 @@ ORDER = (
     "hypervolume-time",
 )
 _PICTURE = '[id^="user-defined-plot:"]'
-# Child by child: a browser would look for a descendant again with each of the 20,000 elements that
-# the pictures add, which took longer than to draw them.
+# Child selectors: a browser would search for descendants again with each of the 20,000 elements
+# that the figures add, which took longer than drawing them.
 _IN_TILE = "> .MuiCard-root > .MuiCardContent-root >"
 _TILES = f".MuiGrid-container:has(> .MuiGrid-root {_IN_TILE} {_PICTURE})"
 _LIST = ".MuiBox-root:has(> .MuiList-root > .MuiListSubheader-root)"
@@ -50,7 +50,7 @@ main table:not(.MuiTable-root) {{
 
 
 def style() -> str:
-    """Return the style sheet: our pictures first, in order, and pages as wide as the window."""
+    """Return the style sheet: our figures first, in order, and pages as wide as the window."""
     tiles = [
         f'{_TILES} > .MuiGrid-root:has({_IN_TILE} [id="user-defined-plot:{name}"]) '
         f"{{ order: {i - len(ORDER) - 1}; }}"
@@ -60,7 +60,7 @@ def style() -> str:
 
 
 class Styled:
-    """A WSGI application whose pages have one more style sheet.
+    """A WSGI application with an additional style sheet on its pages.
 
     Args:
         app: The application.
@@ -71,7 +71,7 @@ class Styled:
         self._app, self._style = app, f"<style>{style}</style></head>".encode()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request; whatever is no page goes through as it is."""
+        """Answer a request; anything that is not a page is passed on unchanged."""
         if not environ.get("PATH_INFO", "").startswith("/dashboard"):
             return self._app(environ, start_response)
         started: list[Any] = []
@@ -93,17 +93,17 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Write no line for each request."""
+        """Do not log requests."""
 
 
 def dashboard_app(
     storage: str | BaseStorage, *, artifact_store: ArtifactStore | None = None
 ) -> Styled:
-    """Return Optuna Dashboard as a WSGI application, with our pictures first.
+    """Return Optuna Dashboard as a WSGI application, with our figures first.
 
     Args:
         storage: The studies.
-        artifact_store: The files of their trials.
+        artifact_store: The store of files of their trials.
 
     Raises:
         MissingDependencyError: If optuna-dashboard is not installed.
@@ -112,12 +112,12 @@ def dashboard_app(
 
 
 def dashboard_server(app: WSGIApplication, *, host: str, port: int) -> WSGIServer:
-    """Return a server of an application; its ``serve_forever`` answers, a thread a request.
+    """Return a server of an application; its ``serve_forever`` uses a thread per request.
 
     Args:
         app: The application.
-        host: The address to listen at.
-        port: The port; 0 takes a free one.
+        host: The address to listen on.
+        port: The port; 0 picks a free one.
 
     Raises:
         OSError: If the port is taken.

@@ -1,4 +1,4 @@
-"""A copy of a study with few trials, which Optuna Dashboard opens at once."""
+"""A copy of a study with few trials, which Optuna Dashboard opens quickly."""
 
 from __future__ import annotations
 
@@ -56,32 +56,31 @@ def publish_view(
     kind: Kind | None = None,
     **files: Any,
 ) -> Study:
-    """Publish a large study as a small one: a few of its trials, and pictures of all of them.
+    """Publish a large study as a small copy: a few of its trials, and figures of all of them.
 
-    Optuna Dashboard needs some milliseconds for each trial, so a study of tens of thousands takes
-    minutes to open. The copy has all picks, half of ``n_trials`` spread along the fronts, and
-    others spread over the rest, infeasible ones among them. Where the study has measured trials,
-    half of all are measured, as far as there are so many. Their numbers are new. It is for looking
-    only: search on in the study itself.
+    Optuna Dashboard needs some milliseconds per trial, so a study with tens of thousands takes
+    minutes to open. The copy has all picks, half of ``n_trials`` spread along the fronts, and the
+    rest spread over the other trials, including infeasible ones. If the study has measured trials,
+    up to half of the copied ones are measured. Trials get new numbers. The copy is for viewing
+    only: continue the search in the study itself.
 
     Args:
         study: The study.
-        storage: Where the copy goes, another storage than the study's; None keeps it in memory.
-            A copy that is there is replaced.
-        n_trials: How many trials it has at most, beside the picks.
+        storage: The storage of the copy, not that of the study; None keeps it in memory. An
+            existing copy is replaced.
+        n_trials: Maximum number of trials in the copy, in addition to the picks.
         limits: As in `SubnetStudy.publish`, like ``picks`` and ``kind``.
-        picks: As in `SubnetStudy.publish`; trials of a kind that is copied.
-        kind: As there, and then the copy has trials of this kind alone, so that the dashboard's
-            own pictures mix no kinds. None copies both.
+        picks: As in `SubnetStudy.publish`; trials of a copied kind.
+        kind: As there; the copy then has only trials of this kind, so that the dashboard's own
+            figures do not mix kinds. None copies both.
         **files: The other arguments of `SubnetStudy.publish`.
 
     Returns:
-        The copy, of the same name.
+        The copy, with the same name.
 
     Raises:
-        InvalidArgumentError: If ``n_trials`` is below 2, no subnet is within a limit, a pick is no
-            trial that is copied, or
-            ``storage`` has a study of that name that is no copy.
+        InvalidArgumentError: If ``n_trials`` is below 2, no subnet is within a limit, a pick is not
+            of a copied kind, or ``storage`` has a study of that name that is not a copy.
         EmptyFrontError, MissingDependencyError, StorageError: As `SubnetStudy.publish`.
     """
     require_artifact_store(**files)
@@ -115,9 +114,9 @@ def publish_view(
 def _kept(
     found: Snapshot, kinds: Sequence[Kind], wanted: Sequence[int], n: int
 ) -> NDArray[np.int64]:
-    """Return the numbers of the trials that are copied, ascending: of each kind a fair share."""
+    """Return the numbers of the trials to copy, ascending, with an equal share of each kind."""
     kept, left = np.array(wanted, dtype=np.int64), n
-    for i, kind in enumerate(reversed(kinds)):  # measured ones first; what they leave is predicted
+    for i, kind in enumerate(reversed(kinds)):  # measured ones first; predicted ones fill the rest
         share = left // (len(kinds) - i)
         front, numbers = found.front(kind=kind), found.results(kind=kind).numbers
         along = [front[j].trial_number for j in evenly(len(front), share // 2)]
@@ -128,19 +127,19 @@ def _kept(
 
 
 def _chosen(numbers: NDArray[np.int64], wanted: Sequence[int], n: int) -> NDArray[np.int64]:
-    """Return the wanted ones of some numbers, and others up to ``n``, ascending."""
+    """Return the wanted numbers and others, up to ``n`` in total, ascending."""
     others = np.setdiff1d(numbers, wanted)
     n_others = max(n - len(np.unique(wanted)), 0)
     return np.union1d(wanted, others[evenly(len(others), n_others)])
 
 
 def _delete_view(storage: BaseStorage, name: str) -> None:
-    """Delete a copy of that name, if there is one."""
+    """Delete the copy with that name, if there is one."""
     with contextlib.suppress(KeyError):
         study_id = storage.get_study_id_from_name(name)
         if VIEW not in storage.get_study_system_attrs(study_id):
             raise InvalidArgumentError(
-                f"`storage` must have no study {name!r} but a copy that `publish_view` made; give "
-                f"the copy a storage of its own."
+                f"`storage` must not have a study {name!r} that is not a copy by `publish_view`; "
+                f"use a separate storage for the copy."
             )
         storage.delete_study(study_id)

@@ -1,4 +1,4 @@
-"""Reports of studies for readers: picks, pictures with captions, sources, and a page of them."""
+"""Reports about studies: picks, figures with captions, and sources, on one page."""
 
 from optuna_ofa.reports._report import report
 from optuna_ofa.reports._sections import Section, study_sections as study_sections

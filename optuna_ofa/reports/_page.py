@@ -1,4 +1,4 @@
-"""A page of tables and pictures that needs nothing but a browser."""
+"""A page of tables and figures that needs only a browser."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from optuna_ofa.space import Subnet
 
 _ABOUT_VALUES = {
     "predicted": (
-        "The values are <strong>predicted</strong> by models, not measured. A search looks for "
-        "subnets that its predictors like, so expect the top of a front to be somewhat worse. "
-        "How far the predictors are off is said below."
+        "The values are <strong>predicted</strong> by models, not measured. A search "
+        "favours subnets whose accuracy or latency is predicted too well, so expect measured "
+        "values to be somewhat worse. The errors of the predictors are listed below."
     ),
     "measured": (
-        "The values of the picks are <strong>measured</strong>; how and on what is said below. "
-        "Where a picture shows predicted values as well, it says so."
+        "The values of the picks are <strong>measured</strong>; the conditions are listed below. "
+        "Figures that also show predicted values say so."
     ),
 }
-_ABOUT_EXACT = "What is called exact follows from the layers and is computed."
+_ABOUT_EXACT = "Exact values are computed from the layers."
 _ABOUT_JSON = (
-    "In Python, <code>optuna_ofa.Subnet.from_dict(json.loads(text))</code> is the subnet; saved as "
-    "a file, it is what <code>optuna-ofa export --subnet</code> takes."
+    "In Python, <code>optuna_ofa.Subnet.from_dict(json.loads(text))</code> returns the subnet; "
+    "<code>optuna-ofa export --subnet</code> takes the JSON saved as a file."
 )
-_LAST = {"sources": "Where the values come from", "words": "Words"}
+_LAST = {"sources": "Where the values come from", "words": "Glossary"}
 _WORDS = """<dl>
-<dt>Supernet, subnet</dt><dd>One trained network that holds very many smaller ones, its subnets,
-which share its weights. A subnet is used as it is, or trained a little more.</dd>
-<dt>Front</dt><dd>The subnets that are not beaten: whatever is better in one respect is worse in
-another.</dd>
-<dt>Latency</dt><dd>How long a network takes for one input on the device that is named
+<dt>Supernet, subnet</dt><dd>One trained network that contains very many smaller ones, its subnets,
+which share its weights. A subnet is used directly or fine-tuned first.</dd>
+<dt>Front</dt><dd>The best trade-offs: any other subnet found that is better in one objective is
+worse in another.</dd>
+<dt>Latency</dt><dd>The time that a network takes for one input on the device named
 above.</dd>
-<dt>Top-1 accuracy</dt><dd>How many of a hundred images get the right label.</dd>
-<dt>Multiply-adds</dt><dd>How much a network computes; not how long it takes.</dd>
+<dt>Top-1 accuracy</dt><dd>The percentage of images that get the right label.</dd>
+<dt>Multiply-adds</dt><dd>The amount of computation; it does not determine the latency.</dd>
 </dl>"""
 
 
@@ -57,11 +57,11 @@ def page(
 
     Args:
         title: Its title.
-        moment: When it was written.
+        moment: The time of writing.
         kind: Whether the values of the picks are predicted or measured.
         picks: The table of picks.
-        subnets: The picks themselves by name, to be copied.
-        sections: The pictures; ids must differ.
+        subnets: The subnets of the picks by name, to copy.
+        sections: The figures; their ids must differ.
         sources: The sources of each study by its name.
     """
     name = html.escape(title)
@@ -106,7 +106,7 @@ def page(
 
 
 def _to_copy(subnets: Mapping[str, Subnet]) -> str:
-    """Return each subnet in words and as JSON, with a button that copies it."""
+    """Return each subnet as text and as JSON, with a button that copies it."""
     if not subnets:
         return ""
     items = "".join(
@@ -137,9 +137,9 @@ def _section(section: Section) -> str:
 
 
 def _without_title(figure: go.Figure) -> tuple[str, go.Figure]:
-    """Return the title of one of our figures as a paragraph, which a narrow window cuts nothing of.
+    """Return the title of a figure as a paragraph, which wraps in a narrow window.
 
-    Titles of other figures stay where they are.
+    Only figures of this package; titles of other figures stay where they are.
     """
     meta = figure.layout.meta
     if not isinstance(meta, dict) or "title" not in meta:
@@ -220,7 +220,7 @@ dd { margin: 0 0 0.6rem 1.2rem; max-width: 44rem; }
   .modebar-container { display: none; }
 }
 """
-# A page that is a file may have no clipboard; then the text is selected and copied the old way.
+# A page opened as a file may have no clipboard; then the text is selected and copied by command.
 _COPYING = """
 document.querySelectorAll('.picked button').forEach(button => { button.onclick = () => {
   const text = button.parentElement.querySelector('pre');
@@ -237,7 +237,7 @@ document.querySelectorAll('.picked button').forEach(button => { button.onclick =
   } else { select(); }
 }; });
 """
-# Pictures have the width of the window, which is not that of the paper.
+# Figures have the width of the window, which differs from that of the paper.
 _PRINTING = """
 const pictures = document.querySelectorAll('.plotly-graph-div');
 addEventListener('beforeprint', () => pictures.forEach(p => Plotly.relayout(p, {width: 680})));

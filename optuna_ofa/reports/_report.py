@@ -42,19 +42,19 @@ def report(
 ) -> Path:
     """Write the findings of studies as one page, to read or print without Python or a network.
 
-    It has a table of picks, all pictures that can be drawn of the studies, with captions, and
-    where the values come from. The file appears whole or not at all; it has about 5 MB, most of
-    which is the library that draws the pictures.
+    It has a table of picks, all figures that apply to the studies, with captions, and the sources
+    of the values. The file is written completely or not at all; it has about 5 MB, most of which is
+    the plotting library.
 
     Args:
-        studies: A study, or several of the same objectives by name, such as one a device.
+        studies: A study, or several with the same objectives by name, such as one per device.
         path: The file; its folder must exist.
-        limits: Of what the table has a line each, as in `find_picks`, for every study.
-        picks: More lines, of a single study alone.
-        kind: Whether picks and pictures are of predicted or measured values; None takes measured
-            ones where all studies have some. Fronts of single studies show both.
-        title: Of the page; None names the studies.
-        sections: More pictures, which come first.
+        limits: The table has a row for each limit and study, as in `find_picks`.
+        picks: More rows by name; only for a single study.
+        kind: Whether picks and figures show predicted or measured values; None uses measured ones
+            if all studies have some. Figures of single fronts show both.
+        title: Title of the page; None names the studies.
+        sections: More figures, which come first.
 
     Returns:
         The path.
@@ -96,7 +96,7 @@ def report(
 
 
 def _subnets(shown: Mapping[str, tuple[Snapshot, Picks]]) -> dict[str, Subnet]:
-    """Return the subnet of each pick, by its name and that of its study where there are several."""
+    """Return the subnet of each pick, by its name and, with several studies, that of its study."""
     return {
         f"{study}, {name}" if len(shown) > 1 else name: point.subnet
         for study, (_, picks) in shown.items()

@@ -1,4 +1,4 @@
-"""The pictures of studies, each with a title and a caption."""
+"""The figures of studies, each with a title and a caption."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from optuna_ofa.visualization import (
 )
 
 Shown = Mapping[str, tuple[Snapshot, Picks]]
-_MIN_SECONDS = 0.02  # a shorter search has no course in time
-_MAX_ARCHITECTURES = 6  # more make a picture that fits on no screen
+_MIN_SECONDS = 0.02  # a shorter search has no progress over time
+_MAX_ARCHITECTURES = 6  # more do not fit on a screen
 
 
 class Section(NamedTuple):
-    """A picture with words.
+    """A figure with a title and a caption.
 
     Args:
-        id: Stable name, of small letters, digits and hyphens.
+        id: Stable name: lower-case letters, digits and hyphens.
         title: Its subject in a few words.
-        caption: An explanation for somebody who sees such a picture for the first time.
-        figure: The picture.
+        caption: An explanation for readers who do not know this kind of figure.
+        figure: The figure.
     """
 
     id: str
@@ -46,14 +46,14 @@ class Section(NamedTuple):
 def study_sections(
     shown: Shown, *, kind: Kind, n_architectures: int = _MAX_ARCHITECTURES
 ) -> list[Section]:
-    """Return all pictures that can be drawn of some studies.
+    """Return all figures that apply to some studies.
 
     Args:
-        shown: Each study with its picks, by name; all have the same objectives and points of this
+        shown: Each study with its picks, by name; all have the same objectives and trials of this
             kind.
-        kind: The kind of values in the pictures, but for the fronts of single studies, which
+        kind: The kind of values in the figures, except for the fronts of single studies, which
             show both.
-        n_architectures: At most how many picks are drawn layer by layer, spread over all.
+        n_architectures: Maximum number of picks shown layer by layer, spread over all.
     """
     return [
         *_fronts(shown, kind),
@@ -88,10 +88,10 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
             yield Section(
                 f"front{suffix}",
                 f"The best subnets{of}",
-                f"Each point is a network of its own. Those {where} are the front: no network "
-                "that was found is better in one respect without being worse in another. Grey "
-                "points are the others; bars are standard deviations. The star is the knee, and "
-                "black symbols are the picks.",
+                f"Each point is a network. Those {where} are the front: no network found is better "
+                "in one objective without being worse in another. Grey points are the others; "
+                "bars are standard deviations. The star is the knee, and black symbols are the "
+                "picks.",
                 plot_front(found, picks={k: p for k, p in picks.items() if p is not None}),
             )
 
@@ -116,7 +116,7 @@ def _fronts_caption(shown: Shown) -> str:
 
 
 def _each(shown: Shown) -> Iterator[tuple[str, str, Snapshot, Picks]]:
-    """Yield the ends of an id and of a title, both empty for a single study, with each study."""
+    """Yield suffixes of id and title, both empty for a single study, with each study."""
     for i, (name, of_study) in enumerate(shown.items(), start=1):
         ends = (f"-{i}", f" of {name}") if len(shown) > 1 else ("", "")
         yield (*ends, *of_study)
@@ -137,9 +137,9 @@ def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
         yield Section(
             "architectures",
             "What the picks look like",
-            "A row is a network, a box is a layer, from input to output. The colour and the number "
-            "are the size of its kernel, the height is its expand ratio, the width grows with its "
-            "channels.",
+            "Each row is a network, each box a layer, from input to output. Colour and number are "
+            "the kernel size, the height is the expand ratio, and the width grows with the "
+            "number of channels.",
             plot_architecture(networks),
         )
 
@@ -170,8 +170,8 @@ def _layers(shown: Shown) -> Iterator[Section]:
             name, point = points[len(points) // 2]
             yield Section(
                 f"layers{suffix}",
-                f"Where the time goes{of}",
-                f"The latency of every layer of the pick “{name}”, from the table of the device.",
+                f"Latency by layer{of}",
+                f"The latency of every layer of the pick “{name}”, from the latency table.",
                 plot_layer_latency(table, point.subnet),
             )
 
@@ -182,14 +182,15 @@ def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
         yield Section(
             "accuracy-macs",
             "Why not count multiply-adds",
-            "The same front over multiply-adds, a usual stand-in for latency. Open symbols are "
-            "subnets that others beat on multiply-adds, but not on the cost that counts here.",
+            "The same front over multiply-adds, a common proxy for latency. Open symbols are "
+            "subnets that are not optimal in multiply-adds, although they are in the cost of "
+            "this search.",
             plot_accuracy_macs(_snapshots(shown), kind=kind),
         )
 
 
 def _took_time(found: Snapshot, kind: Kind) -> bool:
-    """Return whether trials finished at different times, which is not so where all were added."""
+    """Return whether trials finished at different times, unlike trials that were added together."""
     seconds = found.seconds(found.results(kind=kind).numbers.tolist())
     return bool(np.isfinite(seconds).any() and np.ptp(seconds[np.isfinite(seconds)]) > _MIN_SECONDS)
 
@@ -198,8 +199,8 @@ def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
     if len(_objectives(shown)) < 2:
         return
     what = (
-        "The hypervolume is one number for how good a front is; where the line is flat, searching "
-        "on finds little more."
+        "The hypervolume measures the quality of a front in one number; where the curve is flat, "
+        "further search finds little more."
     )
     snapshots = _snapshots(shown)
     went, took = "How the search went", "How long the search took"

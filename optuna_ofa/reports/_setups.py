@@ -1,4 +1,4 @@
-"""What measured a value, in words."""
+"""Descriptions of how a value was measured."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _DIGITS = 8  # of a hash
 
 
 def setup_words(setup: Mapping[str, Any]) -> str:
-    """Return a setup in words: ``on 5,000 images (d661b962), weights 70965f75, ...``.
+    """Return a setup as text: ``on 5,000 images (d661b962), weights 70965f75, ...``.
 
     Args:
-        setup: All that is known of how a value was measured; empty for nothing.
+        setup: What is known about how a value was measured; empty if nothing is.
     """
     if not setup:
-        return "by an objective, or told to the study; it does not say how"
+        return "by an objective, or told to the study; conditions unknown"
     return ", ".join(_parts(setup))
 
 

@@ -17,15 +17,15 @@ from optuna_ofa.profiling import elsewhere, is_of_table
 from optuna_ofa.reports._setups import setup_words
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
-_SHORT = 160  # characters of a text that is not known by its name
+_SHORT = 160  # characters of a text that are shown
 
 
 class Source(NamedTuple):
-    """One fact of the origin of values.
+    """One fact about the origin of values.
 
     Args:
         name: Its name.
-        text: The fact in words.
+        text: The fact as text.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Source(NamedTuple):
 
 
 def find_sources(study: Findings) -> list[Source]:
-    """Return all that is known of the origin of a study's values.
+    """Return what is known about the origin of a study's values.
 
-    Predictors describe themselves in their ``metadata``; of one that has none, its class is named.
+    Predictors describe themselves in their ``metadata``; without it, only the class is named.
     """
     found = study.snapshot()
     problem, space = found.problem, found.space
@@ -69,7 +69,7 @@ def _trials(found: Findings) -> str:
     generations = found.generations()
     if generations:
         n = sum(g.n_evaluated for g in generations)
-        words.append(f"{n:,} subnets were evaluated, of which not all are kept")
+        words.append(f"{n:,} subnets were evaluated, not all of which are kept")
     return ", ".join(words)
 
 
@@ -85,20 +85,24 @@ def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
         yield Source(title, "counted exactly from the layers")
         return
     if isinstance(predictor, MissingPredictor):
-        what = "none, it is only measured" if predictor.is_measured else "not in the database"
+        what = (
+            "none, this metric is only measured" if predictor.is_measured else "not in the database"
+        )
         yield Source(f"{title}: predictor", what)
         return
     facts = problem.facts(metric)
     error = _error(facts)
     yield Source(f"{title}: predictor", type(predictor).__name__)
-    yield Source(f"{title} predictor: error", error or "not known; measure what you choose")
+    yield Source(
+        f"{title} predictor: error", error or "unknown; measure the subnets that you choose"
+    )
     for name, value in facts.items():
         if name != "held_out" and value not in ({}, [], None, ""):
             yield Source(f"{title} predictor: {name.replace('_', ' ')}", _text(value))
 
 
 def _of_measurements(found: Snapshot) -> Iterator[Source]:
-    """Yield what measured the values, and how far predictions of the same subnets are off."""
+    """Yield how values were measured, and the errors of predictions for the same subnets."""
     measured = found.results(kind=MEASURED)
     if not len(measured.numbers):
         return
@@ -127,7 +131,7 @@ def _of_another_device(
     setups: Sequence[Mapping[str, Any]],
     pairs: Sequence[tuple[float, float]],
 ) -> Iterator[Source]:
-    """Yield that latencies were predicted for another device than measured them, if they were."""
+    """Yield a source if latencies were predicted for another device than they were measured on."""
     predictor = found.problem.predictors["latency_ms"]
     predicted, measured = np.array(pairs, dtype=float).T
     difference = elsewhere(
@@ -150,7 +154,7 @@ def _setup_of(note: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
 
 
 def _errors_of(metric: Metric, pairs: Sequence[tuple[float, float]]) -> str:
-    """Return the errors of predictions of measured subnets in words."""
+    """Return the errors of predictions for measured subnets as text."""
     predicted, measured = np.array(pairs, dtype=float).T
     errors, unit = prediction_errors(metric.name, predicted, measured), metric.difference_unit
     words = [
@@ -164,7 +168,7 @@ def _errors_of(metric: Metric, pairs: Sequence[tuple[float, float]]) -> str:
 
 
 def _error(facts: Mapping[str, Any]) -> str:
-    """Return the errors of predictions in words, as far as they were measured."""
+    """Return the errors of predictions as text, if they were measured."""
     words = []
     splits = (facts.get("held_out") or {}).get("splits", [])
     errors = [split["rmse"] for split in splits if "rmse" in split]
@@ -174,13 +178,16 @@ def _error(facts: Mapping[str, Any]) -> str:
         rmse = significant(float(np.mean(errors)))
         words.append(f"root mean square {rmse} points on held-out subnets{rank}")
     if "repeat_std" in facts:
-        words.append(f"measuring again scatters by {significant(facts['repeat_std'])} points")
+        words.append(
+            f"repeat measurements have a standard deviation of "
+            f"{significant(facts['repeat_std'])} points"
+        )
     if facts.get("heldout_mape"):
         shown = [f"{name} {significant(value)} %" for name, value in facts["heldout_mape"].items()]
         words.append(f"mean absolute error on held-out subnets: {', '.join(shown)}")
     if "noise_percent" in facts:
         if not words:
-            words.append("of whole subnets not known")
+            words.append("unknown for whole subnets")
         words.append(
             f"repeated runs of a network differ by {significant(facts['noise_percent'], 2)} % "
             f"(standard deviation)"

@@ -1,4 +1,4 @@
-"""Tables of texts, as Markdown and as HTML."""
+"""Tables as Markdown and as HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Table(NamedTuple):
     Args:
         head: The titles of its columns.
         rows: Its rows, with a text for each column.
-        numeric: Whether each column has numbers, to be aligned to the right.
+        numeric: Whether each column is right-aligned, as for numbers.
     """
 
     head: tuple[str, ...]
@@ -47,7 +47,7 @@ class Table(NamedTuple):
 
 def _plain(text: str) -> str:
     is_rule = text.strip("-:") == "" and len(text) > 1
-    # space that stays, because Optuna Dashboard has none between columns
+    # non-breaking space, because Optuna Dashboard has no space between columns
     return text if is_rule else f"&nbsp;{text}&nbsp;".replace("|", "\\|").replace("\n", " ")
 
 
@@ -57,7 +57,7 @@ def _cell(tag: str, text: str, is_number: bool) -> str:
 
 
 def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
-    """Return a line for each pick of each study, which is named where there are several.
+    """Return a row for each pick of each study; studies are named if there are several.
 
     Args:
         shown: Each study with its picks, by name; all have the same objectives.
@@ -100,9 +100,9 @@ def _column(shown: Mapping[str, tuple[Snapshot, Picks]], metric: str) -> list[st
 
 
 def _facts(point: FrontPoint | None) -> tuple[str, ...]:
-    """Return the cells beside the numbers."""
+    """Return the remaining cells of a row."""
     if point is None:
-        return ("none was found", "-", "-", "-")
+        return ("none found", "-", "-", "-")
     n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
     size = f"{point.subnet.resolution} px"
     return (point.kind, size, f"{n_blocks}", f"{point.trial_number}")

@@ -1,4 +1,4 @@
-"""Pictures: each function collects the data of one and returns it as a plotly figure."""
+"""Figures: each function collects the data of one plot and returns it as a plotly figure."""
 
 from optuna_ofa.visualization._accuracy_macs import plot_accuracy_macs
 from optuna_ofa.visualization._architecture import (

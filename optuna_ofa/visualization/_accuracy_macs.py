@@ -30,18 +30,18 @@ from optuna_ofa.visualization._style import BELOW, GREY, colour, finish, hoverin
 
 
 class AccuracyMacsInfo(NamedTuple):
-    """The data of one study in a drawing of accuracy over multiply-adds.
+    """The data of one study in a plot of accuracy over multiply-adds.
 
     Args:
         n_macs: ``(n,)`` multiply-adds of the subnets on the front.
         top1: ``(n,)`` their accuracies in percent.
-        words: ``(n,)`` each in words, for hovering.
+        words: ``(n,)`` descriptions, shown when hovering.
         on_macs_front: ``(n,)`` whether no feasible subnet of the study has a better accuracy
             with at most as many multiply-adds.
         others: ``(m, 2)`` multiply-adds and accuracies of the other feasible subnets, at most
             4,000 of them.
         kind: Whether the accuracies are predicted or measured.
-        origin: The front, which knows its devices, and when the study's last trial finished.
+        origin: The front, which has its devices, and the time at which the last trial finished.
     """
 
     n_macs: NDArray[np.float64]
@@ -90,18 +90,18 @@ def _info(found: Snapshot, kind: Kind | None) -> AccuracyMacsInfo:
 def plot_accuracy_macs(
     studies: Findings | Mapping[str, Findings], *, kind: Kind | None = None
 ) -> go.Figure:
-    """Draw accuracy over multiply-adds of the subnets on fronts of other costs, such as latency.
+    """Plot accuracy over multiply-adds of the subnets on fronts of other costs, such as latency.
 
-    Where multiply-adds were latency, a front would be one line here. Filled symbols are subnets
-    that no found one beats on multiply-adds too.
+    If latency were proportional to multiply-adds, a front would be one line here. Filled symbols
+    are subnets that are also optimal in multiply-adds among those found.
 
     Args:
-        studies: A study, or several of the same objectives by name.
+        studies: A study, or several with the same objectives by name.
         kind: As in `SubnetStudy.front`.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If the objectives differ, or accuracy is none of them.
+        InvalidArgumentError: If the objectives differ, or accuracy is not one of them.
     """
     infos = accuracy_macs_info(studies, kind=kind)
     figure = go.Figure()
@@ -129,7 +129,7 @@ def plot_accuracy_macs(
     return finish(
         figure,
         "Accuracy by multiply-adds",
-        "filled: no found subnet is better with as many multiply-adds or fewer",
+        "filled: no subnet found is better with the same number of multiply-adds or fewer",
         origin_words(
             devices_of(point for info in infos.values() for point in info.origin[0]),
             (info.origin[1] for info in infos.values()),

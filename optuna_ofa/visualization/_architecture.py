@@ -1,4 +1,4 @@
-"""Networks as rows of boxes, one box a layer."""
+"""Networks as rows of boxes, one box per layer."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from optuna_ofa.space import Layer, Subnet, subnet_layers
 from optuna_ofa.visualization._style import BELOW, GREY, finish, hovering, kernel_colour
 
 NetworkLayers = Subnet | Sequence[Layer]
-_OTHER_WIDTH = 4.0  # of layers that are no blocks; a block with 100 channels has 10
+_OTHER_WIDTH = 4.0  # of layers that are not blocks; a block with 100 channels has 10
 _OTHER_HEIGHT = 0.35
 _GAP, _BORDER = 0.8, 3.5  # between layers, and between stages
 
 
 class LayerBox(NamedTuple):
-    """One layer of a drawing.
+    """One layer of a figure.
 
     Args:
         layer: The layer.
         stage: 0 up to the first block, then counted from 1; the head is one more than the last.
-        left: Where the box begins.
+        left: The left edge of the box.
         width: Its width: the square root of a block's output channels.
-        height: Its height: a block's expand ratio over the largest one that is drawn.
+        height: Its height: a block's expand ratio divided by the largest in the figure.
     """
 
     layer: Layer
@@ -38,13 +38,13 @@ class LayerBox(NamedTuple):
 
 
 class ArchitectureRow(NamedTuple):
-    """One network of a drawing.
+    """One network of a figure.
 
     Args:
         name: Its name.
         resolution: Input size in pixels.
-        boxes: Its layers from the input to the output; pooling has no box.
-        words: The subnet in words; empty for a network that is given by its layers.
+        boxes: Its layers from input to output; pooling has no box.
+        words: The subnet as text; empty for a network given by its layers.
     """
 
     name: str
@@ -113,7 +113,7 @@ def _starts_stage(layer: Layer, before: Layer) -> bool:
 
 
 def layer_words(layer: Layer) -> str:
-    """Return a layer in three lines: what it is, its channels and sizes, and what belongs to it."""
+    """Return three lines about a layer: its kind, its channels and sizes, and its extras."""
     kind = layer.role.replace("_", " ")
     if layer.role == "block":
         kind = f"{layer.kernel}x{layer.kernel} block, expand ratio {layer.expand:g}"
@@ -129,16 +129,16 @@ def layer_words(layer: Layer) -> str:
     return "<br>".join(line for line in lines if line)
 
 
-_ROW_HEIGHT = 0.6  # of the highest box, where rows are 1 apart
+_ROW_HEIGHT = 0.6  # of the tallest box; rows are 1 apart
 
 
 @checked
 def plot_architecture(networks: Mapping[str, NetworkLayers]) -> go.Figure:
-    """Draw networks one under another, one box a layer from input to output.
+    """Plot networks one below another, one box per layer from input to output.
 
-    A block's colour is its kernel (which is also written on it), its height its expand ratio, and
-    its width grows with its output channels, after figure 4 of the ProxylessNAS paper
-    (arXiv:1812.00332). Stages are apart, and under each are its output size and channels.
+    The colour of a block is its kernel size (also written on it), its height the expand ratio, and
+    its width grows with its output channels, as in figure 4 of the ProxylessNAS paper
+    (arXiv:1812.00332). Stages are set apart, with output size and channels below each.
 
     Args:
         networks: Subnets, or the layers of any network as `layers_from_net_config` reads them,
@@ -212,7 +212,7 @@ def _borders(rows: Sequence[ArchitectureRow]) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
-        name="border of a stage",
+        name="stage boundary",
         line={"color": "#666666", "width": 1, "dash": "dot"},
         **hovering(None),
     )

@@ -22,16 +22,16 @@ _TITLES = {"kernel": "Kernels", "depth": "Depths", "expand": "Expand ratios"}
 
 
 class ChoicesInfo(NamedTuple):
-    """The data of a drawing of a front's choices.
+    """The data of a plot of a front's choices.
 
     Args:
         metric: The cost that the front is sorted by.
-        cost: ``(n_bins,)`` mean cost of the subnets in each bin, ascending; bins have the same
-            number of subnets, give or take one.
-        n_subnets: ``(n_bins,)`` how many those are.
-        shares: Of ``kernel``, ``depth`` and ``expand``, where the family has it, each choice's
-            share in percent, ``(n_bins,)``. Kernels and ratios are counted over elastic blocks
-            that are there, depths over stages.
+        cost: ``(n_bins,)`` mean cost of the subnets in each bin, ascending; the numbers
+            of subnets in bins differ by at most one.
+        n_subnets: ``(n_bins,)`` numbers of subnets in the bins.
+        shares: For each of ``kernel``, ``depth`` and ``expand`` that the family has, the share of
+            each choice in percent, ``(n_bins,)``. Kernels and ratios are counted over the elastic
+            blocks of a subnet, depths over its stages.
     """
 
     metric: Metric
@@ -79,11 +79,11 @@ def _chosen(subnet: Subnet, gene: str) -> list[float]:
 
 @checked
 def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
-    """Draw the share of each kernel, depth and expand ratio along a front.
+    """Plot the share of each kernel size, depth and expand ratio along a front.
 
     Args:
         front: The front.
-        n_bins: How many bins; a front with fewer points has one for each of them.
+        n_bins: Number of bins; a front with fewer points has one for each point.
 
     Raises:
         InvalidArgumentError: If the front is empty, or ``n_bins`` is below 1.

@@ -1,4 +1,4 @@
-"""What a drawing of a front has on its axes, and the points on them."""
+"""The axes of a plot of a front, and the points on them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _MAX_BARS = 40  # more of them hide the points
 
 
 def across_and_up(metrics: Mapping[str, Metric]) -> tuple[str, str]:
-    """Return the metrics of the two axes: the first cost across, what is gained upwards."""
+    """Return the metrics of the horizontal axis, the first cost, and of the vertical axis."""
     names = preferred(metrics)
     across = cost_metric(metrics) or names[0]
     return across, next(name for name in names if name != across)
 
 
 def third_of(metrics: Mapping[str, Metric]) -> str | None:
-    """Return the metric that is the colour, of three; None of two."""
+    """Return the metric shown by colour, of three metrics; None if there are two."""
     return next((name for name in metrics if name not in across_and_up(metrics)), None)
 
 
 def steps_of(across: Metric) -> str:
-    """Return plotly's shape of a front's line, which is at the best value within each limit."""
+    """Return plotly's shape for the line of a front: the best value within each limit."""
     return "vh" if across.maximize else "hv"
 
 
 def colour_axis(title: str) -> dict[str, object]:
-    """Return the layout of a scale of colours with its title beside it."""
+    """Return the layout of a colour scale with its title beside it."""
     bar = {"title": {"text": title, "side": "right"}, "thickness": 14, "nticks": 6}
     return {"colorscale": "Viridis", "colorbar": bar}
 
@@ -51,9 +51,10 @@ def coloured(points: Sequence[FrontPoint], third: str, symbol: str) -> dict[str,
 def along_line(
     points: Sequence[FrontPoint], x: str, y: str, third: str | None = None
 ) -> NDArray[np.intp]:
-    """Return at most 40 points at similar distances along the line, its ends included.
+    """Return at most 40 points at similar distances along the line, including its ends.
 
-    More points of three objectives have no line, and bars would hide their colours: none then.
+    With three objectives there is no line, and bars of more points would hide their colours: no
+    points are returned then.
     """
     if len(points) <= _MAX_BARS:
         return np.arange(len(points))
@@ -69,12 +70,12 @@ def along_line(
 def bars(
     points: Sequence[FrontPoint], metric: str, barred: NDArray[np.intp]
 ) -> dict[str, object] | None:
-    """Return the bars of a metric at some of the points."""
+    """Return the error bars of a metric at some of the points."""
     std = np.full(len(points), np.nan)  # no bar
     std[barred] = [points[i].std.get(metric, np.nan) for i in barred]
     return error_bars(std)
 
 
 def hover_words(point: FrontPoint) -> str:
-    """Return a point in lines, its subnet in words."""
+    """Return a point as lines of text, with its subnet."""
     return str(point).replace(": ", "<br>", 1).replace(" | ", "<br>")

@@ -1,4 +1,4 @@
-"""The data of a drawing of a front."""
+"""The data of a plot of a front."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from optuna_ofa.fronts import (
 )
 from optuna_ofa.problem import Kind, Metric
 
-# More points make a file of many megabytes, in which single ones cannot be told apart.
+# More points make a file of many megabytes and cannot be told apart.
 MAX_OTHERS = 4000
 
 
 class FrontInfo(NamedTuple):
-    """The data of a drawing of a front.
+    """The data of a plot of a front.
 
     Args:
         front: The front.
         others: ``(n, n_objectives)`` values of the other feasible trials, at most 4,000 of them.
-        n_others: How many there are in all.
+        n_others: How many there are in total.
         constraints: Bound of each constrained metric.
         metrics: The objectives and constrained metrics by name.
         kind: Whether the values are predicted or measured.
@@ -39,7 +39,7 @@ class FrontInfo(NamedTuple):
         is_unnamed: Whether it has none.
         hypervolume: Of the front, in the product of the objectives' units.
         reference: Its reference point by objective: the worst values on the fronts of both
-            kinds, and a tenth of the range beyond.
+            kinds, plus a tenth of the range.
         moment: When the last trial of the study finished.
         knee: The knee; None of a front of fewer than three points, or with two objectives of one
             that bends the other way, whose knee would be one of its ends.

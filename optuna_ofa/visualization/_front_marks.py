@@ -1,4 +1,4 @@
-"""The marks on a drawing of a front: its knee, and the subnets that were picked."""
+"""The marks in a plot of a front: its knee, and picked subnets."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _KNEE = "knee"
 def mark_traces(
     infos: Sequence[FrontInfo], limits: Limits | None, picks: Mapping[str, FrontPoint]
 ) -> list[go.Scatter]:
-    """Return a trace for the knee and each pick, with a symbol and a line of the legend each.
+    """Return a trace for the knee and each pick, each with its symbol and its legend entry.
 
     Args:
-        infos: The fronts; limits are of the last one, the knee of the last one that has any.
+        infos: The fronts; limits apply to the last one, and the knee is that of the last one with a
+            knee.
         limits: As in `plot_front`.
         picks: As in `plot_front`.
 
     Raises:
-        InvalidArgumentError: If nothing is within a limit, or a pick has other objectives.
+        InvalidArgumentError: If no subnet is within a limit, or a pick has other objectives.
     """
     front = infos[-1].front
     for name, point in picks.items():

@@ -1,4 +1,4 @@
-"""Several fronts over one another."""
+"""Several fronts in one plot."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from optuna_ofa.visualization._style import (
 
 
 class FrontsInfo(NamedTuple):
-    """The data of a drawing of several fronts.
+    """The data of a plot of several fronts.
 
     Args:
         fronts: The fronts by name.
@@ -44,7 +44,7 @@ class FrontsInfo(NamedTuple):
         third: The metric that is the colour; None of two objectives.
         metrics: All of them by name.
         kinds: Whether the values of each front are predicted or measured.
-        moments: When the last trial of each study finished, of studies alone.
+        moments: When the last trial of each study finished; only for studies.
     """
 
     fronts: dict[str, Front]
@@ -80,20 +80,20 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
 
 @checked
 def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = None) -> go.Figure:
-    """Draw the fronts of several devices or studies over one another.
+    """Plot the fronts of several devices or studies in one figure.
 
-    Bars show the standard deviations of measured values. Of three objectives the third is the
-    colour, and the fronts differ in their symbols.
+    Bars show the standard deviations of measured values. With three objectives, colour shows the
+    third, and each front has its own symbol.
 
     Args:
-        fronts: Fronts, or studies whose fronts are drawn, by name. They need the same two
+        fronts: Fronts, or studies whose fronts are plotted, by name. They must have the same two
             or three objectives, in any order.
         kind: As in `SubnetStudy.front`, for studies.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If the objectives are not the same two or three, or a front is
-            empty.
+        InvalidArgumentError: If they do not have the same two or three objectives, or a front
+            is empty.
     """
     info = fronts_info(fronts, kind=kind)
     kinds = sorted(set(info.kinds.values()))
@@ -119,7 +119,7 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
 def _line(info: FrontsInfo, name: str, i: int) -> go.Scatter:
     points = sorted(info.fronts[name], key=lambda p: p.values[info.across])
     n = len(points)
-    # of measured values alone: the many bars of predicted fronts hide one another
+    # only for measured values: the many bars of predicted fronts overlap
     is_measured = info.kinds[name] == MEASURED
     barred = along_line(points, info.across, info.up, info.third) if is_measured else np.arange(0)
     of_kind = f", {info.kinds[name]}" if len(set(info.kinds.values())) > 1 else ""

@@ -40,9 +40,9 @@ class HypervolumeProgress(NamedTuple):
 
     Args:
         n_trials: ``(n,)`` numbers of finished trials, infeasible ones included.
-        hypervolume: ``(n,)`` of the feasible ones among them.
-        seconds: ``(n,)`` when the last of them had finished, since the first one was started;
-            pauses between searches count. NaN where that is not known.
+        hypervolume: ``(n,)`` hypervolumes of the feasible trials among them.
+        seconds: ``(n,)`` times at which the last of them had finished, since the start of the first
+            trial, including pauses between searches. NaN if unknown.
     """
 
     n_trials: NDArray[np.int64]
@@ -51,10 +51,10 @@ class HypervolumeProgress(NamedTuple):
 
 
 class HypervolumeInfo(NamedTuple):
-    """The data of a drawing of hypervolumes.
+    """The data of a plot of hypervolumes.
 
     Args:
-        progress: Of each study by name.
+        progress: The progress of each study by name.
         reference: The reference point, by objective.
         metrics: The objectives by name.
         kind: Whether the values are predicted or measured.
@@ -79,7 +79,7 @@ def hypervolume_info(
     metrics = next(iter(snapshots.values())).problem.objective_metrics
     if len(objectives) < 2:
         raise InvalidArgumentError(
-            f"`studies` must have 2 or more objectives, but have {objectives[0]} alone."
+            f"`studies` must have 2 or more objectives, but have only {objectives[0]}."
         )
     kind = kind or kind_of([*snapshots.values()])
     results = {name: found.results(kind=kind) for name, found in snapshots.items()}
@@ -142,22 +142,22 @@ def plot_hypervolume(
     reference: Mapping[str, float] | None = None,
     kind: Kind | None = None,
 ) -> go.Figure:
-    """Draw the hypervolume that studies had after each number of evaluations, or by time.
+    """Plot the hypervolume of studies by number of evaluations, or by time.
 
-    An evaluation is a finished trial; a study that keeps only its fronts has fewer trials than
-    it evaluated subnets. Times are since the first trial was started, pauses included.
+    An evaluation is a finished trial; a study that keeps only its front has fewer trials than
+    evaluated subnets. Times are measured from the start of the first trial and include pauses.
 
     Args:
-        studies: A study, or several of the same objectives by name.
+        studies: A study, or several with the same objectives by name.
         by: The horizontal axis: ``"evaluations"`` or ``"time"``.
-        reference: A value for each objective; None takes the worst of each on the studies'
-            fronts and a tenth of the range beyond, so give one to compare with other drawings.
+        reference: A value for each objective; None uses the worst value on the studies' fronts plus
+            a tenth of the range. Give one to compare with other figures.
         kind: As in `SubnetStudy.front`.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If the objectives differ, are not those of ``reference``, or are
-            one; if ``by`` is neither.
+        InvalidArgumentError: If the objectives differ or are not those of ``reference``, there is
+            only one objective, or ``by`` has another value.
     """
     if by not in get_args(By):
         raise InvalidArgumentError(f"`by` must be 'evaluations' or 'time', but got {by!r}.")

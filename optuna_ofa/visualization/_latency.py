@@ -1,4 +1,4 @@
-"""Drawings of a latency report."""
+"""Plots of a latency report."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 
 class MacsInfo(NamedTuple):
-    """The data of a drawing of latency over multiply-adds.
+    """The data of a plot of latency over multiply-adds.
 
     Args:
         n_macs: ``(n,)`` multiply-adds.
-        latency_ms: ``(n,)`` measured milliseconds.
-        kernel: ``(n,)`` mean kernel size of the blocks, weighted equally; NaN where kernels are
-            not elastic.
+        latency_ms: ``(n,)`` measured latencies in milliseconds.
+        kernel: ``(n,)`` mean kernel size over the blocks; NaN if kernels are not elastic.
     """
 
     n_macs: NDArray[np.float64]
@@ -46,14 +45,14 @@ def macs_info(report: LatencyReport) -> MacsInfo:
 
 @checked
 def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) -> go.Figure:
-    """Draw predicted against measured latencies, with the identity and a band of 5 percent.
+    """Plot predicted against measured latencies, with the identity and a band of ±5 %.
 
     Args:
         report: The report.
-        name: The predictor; None draws all of them, without multiply-adds.
+        name: The predictor; None plots all of them except multiply-adds.
 
     Raises:
-        InvalidArgumentError: If there is no predictor of that name.
+        InvalidArgumentError: If there is no predictor with that name.
     """
     from optuna_ofa.profiling import MACS  # needs torch
 
@@ -78,7 +77,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     )
     dashed = {"color": "#555555", "width": 1, "dash": "dash"}
     figure.add_scatter(
-        x=ends, y=ends, mode="lines", name="as measured", line=dashed, **hovering(None)
+        x=ends, y=ends, mode="lines", name="predicted = measured", line=dashed, **hovering(None)
     )
     for i, n in enumerate(names):
         figure.add_scatter(
@@ -91,7 +90,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
     return finish(
         figure,
         _device(report),
-        f"{len(measured)} subnets that no prediction has seen",
+        f"{len(measured)} subnets that no predictor was fitted to",
         xaxis_title="Measured latency (ms)",
         yaxis_title="Predicted latency (ms)",
         legend=BELOW,
@@ -100,11 +99,11 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
 
 @checked
 def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go.Figure:
-    """Draw measured latency over multiply-adds.
+    """Plot measured latency over multiply-adds.
 
     Args:
-        report: The report of one device, whose subnets are coloured by their mean kernel size, or
-            those of several by name, which have a colour each.
+        report: The report of one device, with subnets coloured by mean kernel size; or the reports
+            of several devices by name, with one colour each.
 
     Raises:
         InvalidArgumentError: If there is no report.

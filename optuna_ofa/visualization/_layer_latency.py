@@ -29,15 +29,15 @@ _MS = METRICS["latency_ms"]
 
 
 class LayerLatencyInfo(NamedTuple):
-    """The data of a drawing of a subnet's latency by layer.
+    """The data of a plot of a subnet's latency by layer.
 
     Args:
-        layers: ``n`` layers from the input to the output; those that the table counts as part
-            of another one are left out.
-        mean_ms: ``(n,)`` milliseconds.
+        layers: ``n`` layers from input to output, without those that the table counts as part of
+            another layer.
+        mean_ms: ``(n,)`` mean latencies in milliseconds.
         std_ms: ``(n,)`` standard deviation of single runs in milliseconds; NaN where unknown.
         total_ms: Sum of the means.
-        total_std_ms: The standard deviations added in quadrature; NaN where one is unknown.
+        total_std_ms: The standard deviations added in quadrature; NaN if one is unknown.
     """
 
     layers: tuple[Layer, ...]
@@ -63,13 +63,13 @@ def layer_latency_info(table: LatencyTable, subnet: Subnet) -> LayerLatencyInfo:
 
 @checked
 def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
-    """Draw the latency of each layer of a subnet, coloured by kernel.
+    """Plot the latency of each layer of a subnet, coloured by kernel size.
 
-    Bars show the standard deviation of single runs where the table has it; the axis is that of
-    the latencies, whatever the longest bar.
+    Error bars show the standard deviation of single runs if the table has it. The axis is scaled to
+    the latencies, so that long error bars may be cut off.
 
     Args:
-        table: The table; one that interpolates is filled up to the subnet's resolution.
+        table: The table; one that interpolates is filled in at the subnet's resolution.
         subnet: The subnet.
 
     Raises:
@@ -99,7 +99,7 @@ def plot_layer_latency(table: LatencyTable, subnet: Subnet) -> go.Figure:
 
 
 def _date(text: object) -> str:
-    """Return the date of a table in words; empty where it has none."""
+    """Return the date of a table as text; empty if it has none."""
     try:
         return last_date([datetime.datetime.fromisoformat(str(text))])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The device and the date of what is drawn, for a line below a title."""
+"""The device and the date of plotted values, for a line below the title."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optuna_ofa.predictors import Conditions
 from optuna_ofa.problem import Metric
 
 LATENCY = "latency_ms"
-Known = tuple[str, Conditions]  # the kind of a latency, and the device that it is of
+Known = tuple[str, Conditions]  # the kind of a latency, and its device
 
 
 def devices_of(points: Iterable[FrontPoint]) -> list[Known]:
@@ -23,12 +23,12 @@ def origin_words(devices: Iterable[Known], moments: Iterable[datetime.datetime |
     """Return ``latency of AMD EPYC family 25 model 17, torch 2.13.0; 29 November 2026``.
 
     Args:
-        devices: The kinds and devices of latencies. Those of predicted and of measured ones are
-            apart where they differ, and several of a kind are counted.
-        moments: When the last trials of the studies finished; the last one counts.
+        devices: The kinds and devices of latencies. Predicted and measured ones are listed
+            separately where they differ; several devices of one kind are counted.
+        moments: When the last trial of each study finished; the latest is used.
 
     Returns:
-        What is known of both.
+        The line, with as much as is known.
     """
     known: dict[str, set[str]] = {}
     for kind, device in devices:
@@ -39,14 +39,14 @@ def origin_words(devices: Iterable[Known], moments: Iterable[datetime.datetime |
 
 
 def axis_title(metric: Metric, kinds: Collection[str]) -> str:
-    """Return the title of an axis: what its values are, where they are all of one kind."""
+    """Return the title of an axis, with the kind of its values if there is only one."""
     if len(kinds) > 1 and not metric.is_exact:
         return metric.axis
     return f"{metric.axis}, {metric.source(next(iter(kinds)))}"
 
 
 def last_date(moments: Iterable[datetime.datetime | None]) -> str:
-    """Return the last of some moments as a date; empty if there is none."""
+    """Return the latest of some times as a date; empty if there is none."""
     known = [moment for moment in moments if moment is not None]
     return f"{max(known):%-d %B %Y}" if known else ""
 

@@ -43,7 +43,10 @@ from optuna_ofa.visualization._style import (
 _COLOURS = dict(zip(KINDS, PALETTE, strict=False))
 _OTHERS = {"predicted": GREY, "measured": "#E9A97C"}
 _SYMBOLS = {"predicted": "circle-open", "measured": "circle"}
-_SOLID = {"predicted": "circle", "measured": "diamond"}  # which a colour of their own fills
+_SOLID = {
+    "predicted": "circle",
+    "measured": "diamond",
+}  # filled with the colour of a third objective
 
 
 @checked
@@ -54,26 +57,26 @@ def plot_front(
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,
 ) -> go.Figure:
-    """Draw the Pareto front of a study with two or three objectives.
+    """Plot the Pareto front of a study with two or three objectives.
 
-    The first cost is on the horizontal axis, accuracy on the vertical one, and a third objective
-    is the colour. Bars show the standard deviation where the predictors know it or it was
-    measured, at 40 points spread along the front if it has more (none then with three
-    objectives); hovering shows all values and the subnet in words. The knee is marked, of the
-    measured front where both are drawn, unless the front has too few points or bends the other
-    way.
+    The first cost is on the horizontal axis, accuracy on the vertical one, and colour shows a third
+    objective. Error bars show standard deviations of predictions or measurements that have them,
+    at 40 points spread along the front if it has more (with three objectives at none then);
+    hovering shows all values and the subnet as text. The knee is marked, on the measured front if
+    both are shown, unless the front has fewer than three points or the knee would be
+    one of its ends.
 
     Args:
         study: The study.
         limits: Upper limits of the cost; the best subnet within each is marked.
         picks: More subnets to mark, by name.
-        kind: As in `SubnetStudy.front`, but None draws the fronts of both kinds, apart, where
+        kind: As in `SubnetStudy.front`, but None shows the fronts of both kinds, separately, if
             the study has both.
 
     Raises:
         EmptyFrontError: If the study has no feasible trial.
-        InvalidArgumentError: If the study has one objective or more than three, there is no
-            subnet within a limit, or a pick has not the objectives of the study.
+        InvalidArgumentError: If the study has one objective or more than three, no subnet is
+            within a limit, or a pick does not have the objectives of the study.
     """
     n = len(study.problem.objectives)
     if n not in (2, 3):
@@ -106,7 +109,7 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
 
 
 def _name(info: FrontInfo, devices: Sequence[Known]) -> str:
-    """Return the name of the study; of one without a name the family and the device."""
+    """Return the name of the study, or family and device if it was not given a name."""
     names = {device.processor for _, device in devices if device.processor}
     return f"{info.title} on {names.pop()}" if info.is_unnamed and len(names) == 1 else info.title
 
@@ -134,7 +137,7 @@ def _draw(infos: Sequence[FrontInfo]) -> go.Figure:
 def _others(info: FrontInfo, x: str, y: str) -> go.Scatter:
     column = {m: i for i, m in enumerate(info.front.objectives)}
     size, opacity = (4, 0.5) if len(info.others) > 100 else (6, 0.9)
-    # no `Scattergl`, which plotly draws over the front
+    # not `Scattergl`, which plotly would draw over the front
     return go.Scatter(
         x=info.others[:, column[x]],
         y=info.others[:, column[y]],

@@ -21,16 +21,16 @@ Curve = NDArray[np.float64]
 
 
 class TrainingInfo(NamedTuple):
-    """The data of a drawing of a training run.
+    """The data of a plot of a training run.
 
     Args:
-        steps: ``(n,)`` steps done at each line of the log.
-        loss: ``(n,)`` mean loss since the line before.
+        steps: ``(n,)`` numbers of steps done at each line of the log.
+        loss: ``(n,)`` mean losses since the previous line.
         evaluated: ``(m,)`` steps after which subnets were evaluated.
         top1: ``(m,)`` accuracies in percent by name: ``smallest``, ``largest``, and each random
-            one that is followed.
-        phases: The last step of each phase by name, in their order; a phase that comes twice has
-            a number at its second name.
+            subnet that is tracked.
+        phases: The last step of each phase by name, in order; a phase that occurs again has a
+            number after its name.
     """
 
     steps: NDArray[np.int64]
@@ -65,9 +65,9 @@ def training_info(history: TrainingHistory) -> TrainingInfo:
 
 @checked
 def plot_training(history: TrainingHistory) -> go.Figure:
-    """Draw the accuracy of the smallest, the largest and random subnets, and the loss, by phase.
+    """Plot the accuracy of the smallest, the largest and random subnets, and the loss, by phase.
 
-    Of random subnets the mean is a line and their range an area.
+    Random subnets are shown by their mean (a line) and their range (an area).
 
     Args:
         history: The result of `optuna_ofa.training.train`.
@@ -99,7 +99,7 @@ def plot_training(history: TrainingHistory) -> go.Figure:
     return finish(
         figure,
         "Training of the supernet",
-        f"{info.steps[-1]:,} steps, {len(info.phases)} phases; {n} random subnets are followed",
+        f"{info.steps[-1]:,} steps, {len(info.phases)} phases; {n} random subnets are tracked",
         legend=BELOW,
         margin={"t": 96},
     )
@@ -118,14 +118,14 @@ def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
                 fillcolor="rgba(0,158,115,0.18)",
                 line={"width": 0},
                 mode="lines",
-                name="range of random ones",
+                name="range of random subnets",
                 **hovering(None),
             )
         )
     lines = {
         "largest": info.top1.get("largest"),
         "smallest": info.top1.get("smallest"),
-        "mean of random ones": random.mean(axis=0) if len(random) else None,
+        "mean of random subnets": random.mean(axis=0) if len(random) else None,
     }
     dashes = ("solid", "dash", "solid")
     for (name, values), colour, dash in zip(lines.items(), PALETTE, dashes, strict=False):
@@ -145,7 +145,7 @@ def _accuracies(info: TrainingInfo) -> list[go.Scatter]:
 
 
 def _draw_phases(figure: go.Figure, info: TrainingInfo) -> None:
-    """Draw borders of phases, and their names where a phase is wide enough for it."""
+    """Draw the boundaries and names of phases; names of narrow phases are slanted."""
     begin, total = 0, max(info.phases.values())
     for name, end in info.phases.items():
         if end < total:

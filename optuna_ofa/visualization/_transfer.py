@@ -9,16 +9,16 @@ from optuna_ofa.fronts import TransferMatrix
 from optuna_ofa.problem import METRICS
 from optuna_ofa.visualization._style import finish
 
-# of equal steps in lightness, and so for colour-blind readers too
+# perceptually uniform in lightness, so that colour-blind readers can read it too
 _SCALE = "Cividis_r"
 
 
 @checked
 def plot_transfer(matrix: TransferMatrix) -> go.Figure:
-    """Draw the loss of the best subnet of each device on every other one.
+    """Plot the loss in accuracy of each device's best subnet on every other device.
 
-    A row is the best subnet of one device, a column where it runs; in the cells are the points of
-    top-1 against that device's own best at this latency, and the latency.
+    A row is the best subnet of one device, a column the device that runs it. A cell shows by how
+    many points of top-1 the column's own best subnet at this latency is better, and the latency.
 
     Args:
         matrix: The result of `Fleet.transfer_matrix`.

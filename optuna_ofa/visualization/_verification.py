@@ -31,20 +31,20 @@ _PREDICTED, _MEASURED = PALETTE[:2]
 
 
 class VerificationInfo(NamedTuple):
-    """The data of a drawing of a verification.
+    """The data of a plot of a verification.
 
     Args:
         across: The metric of the horizontal axis, the cost.
         up: The metric of the vertical axis.
-        sources: Of each subnet, what the two values of ``measured`` are: ``measured``, ``exact``,
-            or ``predicted`` where one was not measured.
-        predicted: ``(n, 2)`` predictions, across and up; NaN where nothing predicts.
-        measured: ``(n, 2)`` measurements, or what stands for them.
-        std: ``(n, 2)`` their standard deviations, NaN where they are not known.
-        overestimated: ``(n,)`` which are worse than the 90 % interval of a prediction.
-        steps: Plotly's shape of the line of the front.
+        sources: For each subnet, the kinds of the two values in ``measured``: ``measured``,
+            ``exact``, or ``predicted`` if one was not measured.
+        predicted: ``(n, 2)`` predictions, horizontal and vertical; NaN where there is none.
+        measured: ``(n, 2)`` measurements, or exact or predicted values in their place.
+        std: ``(n, 2)`` their standard deviations, NaN if unknown.
+        overestimated: ``(n,)`` whether they are worse than the 90 % interval of a prediction.
+        steps: Plotly's shape for the line of the front.
         front: ``(m, 2)`` the front of all measured subnets of the study, ascending.
-        words: Of each subnet, for hovering.
+        words: A description of each subnet, shown when hovering.
     """
 
     across: str
@@ -89,7 +89,7 @@ def verification_info(
 
 
 def _source(point: VerifiedPoint, metric: str, verification: Verification) -> str:
-    """Return what the value is that stands for a measurement."""
+    """Return the kind of the value that is shown as the measurement."""
     if metric in verification.metrics and metric in point.measured:
         return MEASURED
     return verification.units[metric].source(PREDICTED)
@@ -113,17 +113,17 @@ def _words(point: VerifiedPoint, metrics: Iterable[str], units: Mapping[str, Met
 def plot_verification(
     verification: Verification, *, metrics: tuple[str, str] | None = None
 ) -> go.Figure:
-    """Draw what was predicted and what was measured of each subnet, joined by a line.
+    """Plot the predicted and the measured values of each subnet, joined by a line.
 
-    Crosses are measurements that are worse than the 90 % interval of the prediction, bars their
-    own standard deviations, which count in that interval.
+    Crosses are measurements that are worse than the 90 % interval of the prediction. Error bars are
+    standard deviations of the measurements, which that interval includes.
 
     Args:
         verification: The result of `SubnetStudy.verify`.
-        metrics: The two objectives to draw; None takes those that there are if they are two.
+        metrics: The two objectives to plot; None uses the study's objectives if it has two.
 
     Raises:
-        InvalidArgumentError: If there is no point, or not two objectives.
+        InvalidArgumentError: If there are no points, or not exactly two objectives.
     """
     info = verification_info(verification, metrics=metrics)
     across, up = (verification.units[m] for m in (info.across, info.up))
@@ -187,7 +187,7 @@ def _predicted(info: VerificationInfo) -> go.Scatter:
 
 
 def _axis(metric: Metric, sources: Collection[str]) -> str:
-    """Return the title of an axis, which says so where no value on it was measured."""
+    """Return the title of an axis, with the kinds of its values if not all were measured."""
     of = ", ".join(sorted(set(sources)))
     return metric.axis if of == MEASURED else f"{metric.axis}, {of}"
 

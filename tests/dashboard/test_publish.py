@@ -255,7 +255,7 @@ class TestWhileSearching:
         PublishEvery(1)(study)
         assert drawn(study) == {}
         study.search(60, callbacks=[PublishEvery(1, limits=[1])])
-        assert "none was found" in note_of(study)
+        assert "none found" in note_of(study)
 
     def test_numbers_below_one_are_refused(self) -> None:
         with pytest.raises(InvalidArgumentError, match="`n_generations` must be a whole number"):

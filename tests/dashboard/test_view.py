@@ -83,7 +83,7 @@ def test_a_view_replaces_the_last_one(searched: Make, tmp_path: Path) -> None:
 def test_a_study_is_never_replaced(searched: Make, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/study.db"
     study = searched(storage=storage)
-    with pytest.raises(InvalidArgumentError, match="`storage` must have no study 'laptop' but a"):
+    with pytest.raises(InvalidArgumentError, match="`storage` must not have a study 'laptop'"):
         publish_view(study, storage)
     assert len(study.trials) == 60
 

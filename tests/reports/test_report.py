@@ -211,7 +211,7 @@ class TestContents:
             "Trial",
         )
         none, first = table.rows
-        assert none == ("under 5 ms", "-", "-", "-", "-", "none was found", "-", "-", "-")
+        assert none == ("under 5 ms", "-", "-", "-", "-", "none found", "-", "-", "-")
         values, std = front[0].values, front[0].std
         assert first[1] == f"{values['top1']:.2f} ± {std['top1']:.2f}"
         assert first[5:] == ("predicted", "224 px", "11", f"{front[0].trial_number}")
