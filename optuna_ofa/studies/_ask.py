@@ -16,10 +16,10 @@ from optuna_ofa.samplers import Evolution, SurrogateSampler
 from optuna_ofa.space import Matrix, Subnet, absent
 from optuna_ofa.storage import Unfinished
 
-# The search proposes at least so many subnets where the predicted front has too few.
+# The search proposes at least this many subnets if the predicted front has too few.
 _N_PROPOSED = 1000
 
-_OTHERS = "others"  # the largest constraint of a trial that is not of the problem
+_OTHERS = "others"  # the largest constraint that a trial has set itself
 
 
 class Asked(NamedTuple):
@@ -27,10 +27,10 @@ class Asked(NamedTuple):
 
     Args:
         subnet: The subnet.
-        trial: Its trial, which runs until `SubnetStudy.tell_batch`.
+        trial: Its trial, which is running until `SubnetStudy.tell_batch`.
         number: The trial's number.
         predicted: The prediction of each objective and constrained metric, in their units; by
-            models of what was measured where the study learns, and enough was.
+            models fitted to measurements if the study learns and has enough of them.
         std: Standard deviations of those predictions that have one.
     """
 
@@ -50,12 +50,12 @@ def choose_learned(
         problem: The problem.
         sampler: The sampler of the study.
         known: All finished trials.
-        unfinished: The trials that run or have failed.
+        unfinished: The trials that are running or have failed.
         n: How many.
 
     Returns:
-        The subnets with learnt predictions; None where the sampler does not learn from
-        measurements, or too little was measured.
+        The subnets with learnt predictions; None if the sampler does not learn from
+        measurements, or there are too few of them.
 
     Raises:
         SearchSpaceExhaustedError: If no subnet is left.
@@ -67,16 +67,16 @@ def choose_learned(
     if not sampler.is_started(len(measured.matrix), len(pending)):
         return None
     failed = unfinished.matrix[~unfinished.running & ~unfinished.abandoned]
-    failed = np.concatenate([failed, unfinished.waiting])  # nobody else measures them either
+    failed = np.concatenate([failed, unfinished.waiting])  # others do not measure them either
     names = tuple(problem.constraints)
-    if not np.isnan(measured.others).all():  # a model learns the constraints that trials set too
+    if not np.isnan(measured.others).all():  # a model also learns the constraints that trials set
         measured = measured._replace(excess=np.c_[measured.excess, measured.others])
         names = (*names, _OTHERS)
     found = sampler.choose(
         measured, pending, failed, n, orientation=problem.orientation, names=names
     )
     found = found._replace(excess=found.excess[:, : len(problem.constraints)])
-    if np.isnan(found.excess).any():  # of a constraint that nobody has measured
+    if np.isnan(found.excess).any():  # of a constraint that was not measured
         given = problem.evaluate(found.matrix).excess
         found = found._replace(excess=np.where(np.isnan(found.excess), given, found.excess))
     return found
@@ -94,8 +94,8 @@ def choose_predicted(
 
     Args:
         problem: The problem.
-        evolution: Proposes more candidates where the front has too few.
-        candidates: Predicted subnets, each once.
+        evolution: Proposes more candidates if the front has too few.
+        candidates: Predicted subnets without duplicates.
         known: All finished trials.
         unfinished: The trials that run or have failed.
         n: How many.
@@ -122,11 +122,11 @@ def choose_predicted(
 def choose_unpredicted(
     problem: Problem, evolution: Evolution, known: Evaluated, unfinished: Unfinished, n: int
 ) -> Evaluated:
-    """Return at most ``n`` subnets that a search on what was measured proposes.
+    """Return at most ``n`` subnets proposed by a search on the measurements.
 
     Args:
         problem: A problem with metrics that are only measured.
-        evolution: The search as it starts; a copy learns what was measured.
+        evolution: The search in its initial state; a copy learns the measurements.
         known: All finished trials.
         unfinished: The trials that run or have failed.
         n: How many.
@@ -141,7 +141,7 @@ def choose_unpredicted(
 
 
 def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
-    """Return the subnets that no predictor fails for; the others are left out with a warning."""
+    """Return the subnets for which no predictor fails; others are left out with a warning."""
     attempt = problem.try_evaluate(matrix)
     if attempt.errors:
         warn_failed(attempt.errors, len(matrix))
@@ -149,7 +149,7 @@ def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
 
 
 def tell_evolution(problem: Problem, evolution: Evolution, evaluated: Evaluated) -> None:
-    """Tell a search what was predicted: costs, smaller is better, and violations."""
+    """Tell a search the predictions: costs (smaller is better) and violations."""
     costs = problem.orientation.costs(evaluated.values)
     evolution.tell(evaluated.matrix, costs, problem.violations(evaluated))
 
@@ -162,7 +162,7 @@ def _n_on_front(problem: Problem, candidates: Evaluated, taken: Matrix) -> int:
 
 
 def _propose(problem: Problem, evolution: Evolution, taken: Matrix, n: int) -> Evaluated:
-    """Return the next proposals of a search, on predictions that it forgets afterwards."""
+    """Return the next proposals of a copy of a search, on predictions that are not stored."""
     batch, evolution = evolution.n_due, evolution.fork()
     evolution.forbid(taken)
     found = [problem.nothing()]

@@ -1,4 +1,4 @@
-"""How long one call of `search` goes on."""
+"""The length of one call of `search`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from optuna_ofa.exceptions import InvalidArgumentError
 
 
 class Budget:
-    """What a search may still evaluate; the time begins when it is made.
+    """The evaluations and the time left to a search; time counts from its construction.
 
     Args:
-        n_trials: Evaluations that this call adds; None is no such limit.
-        until: Evaluations that the study has in the end, whoever made them; None is no such limit.
-        timeout: Seconds after which no generation is begun; None is no such limit.
+        n_trials: Evaluations that this call adds; None for no such limit.
+        until: Total evaluations of the study, by any process; None for no such limit.
+        timeout: Seconds after which no new generation starts; None for no such limit.
 
     Raises:
-        InvalidArgumentError: If there is no limit, or both of the first two.
+        InvalidArgumentError: If there is no limit, or both ``n_trials`` and ``until``.
     """
 
     def __init__(
@@ -26,8 +26,8 @@ class Budget:
     ) -> None:
         if n_trials is not None and until is not None:
             raise InvalidArgumentError(
-                f"`until` must be None with `n_trials`, which adds to the trials that are there, "
-                f"but got {until}."
+                f"`until` must be None with `n_trials`, which adds to the existing trials, but "
+                f"got {until}."
             )
         if n_trials is None and until is None and timeout is None:
             raise InvalidArgumentError(
@@ -39,19 +39,19 @@ class Budget:
         self._n_added = 0
 
     def seconds_left(self) -> float | None:
-        """Return how much time is left, at least 0; None without a limit."""
+        """Return the seconds left, at least 0; None without a limit."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def room(self, n_evaluated: Callable[[], int]) -> int | None:
-        """Return how many evaluations the study still lacks in total; None without a total.
+        """Return how many evaluations are missing to the total; None without a total.
 
         Args:
-            n_evaluated: Returns how many it has.
+            n_evaluated: Returns how many the study has.
         """
         return None if self._until is None else max(0, self._until - n_evaluated())
 
     def left(self, n_evaluated: Callable[[], int]) -> int:
-        """Return how many evaluations may follow; 0 when the search is to end."""
+        """Return how many evaluations may follow; 0 if the search should end."""
         if self.seconds_left() == 0:
             return 0
         if self._n_trials is not None:
@@ -60,11 +60,11 @@ class Budget:
         return LARGEST if room is None else room
 
     def spend(self, n_added: int) -> None:
-        """Note evaluations that this call has added."""
+        """Count evaluations that this call has added."""
         self._n_added += n_added
 
     def bar(self, n_evaluated: Callable[[], int]) -> tuple[int | None, int]:
-        """Return total and start of a progress bar, which runs to ``until`` where that is given."""
+        """Return total and start of a progress bar, which runs to ``until`` if that is given."""
         if self._until is None:
             return self._n_trials, 0
         return self._until, min(self._until, n_evaluated())

@@ -56,39 +56,41 @@ def study(
 
     Args:
         space: A family by name, file or value (`get_family`), or a `SearchSpace`. The resolutions
-            of a family are cut down to those that the predictors cover; a space is taken as it is.
+            of a family are reduced to those that the predictors cover; a space is used unchanged.
         hardware: The device: a latency table, its file or folder, the file of a
             `NetworkLatencyPredictor`, the name of a published (``"note10"``, ``"i7-8700k"``) or
-            packaged table, or a `Predictor` or function of your own (`FunctionPredictor`). None
-            takes the family's packaged table.
-        accuracy: An accuracy predictor, its file, the name of a published one, or a function of
-            your own. None takes the family's packaged or published one.
-        predictors: Metrics of your own that ``objectives`` or ``constraints`` name, each with its
-            predictor; one without is only measured.
-        objectives: Metrics in the order of a trial's values: ``top1`` (percent, up),
-            ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb`` (all down),
-            or your own, by name or as a `Metric`. None is ``("top1", "latency_ms")``.
-        constraints: Bounds by metric, also of metrics that are no objectives: upper ones, and
-            lower ones for what is maximised, such as ``top1``.
+            packaged table, or a custom `Predictor` or function (`FunctionPredictor`). None uses
+            the family's packaged table.
+        accuracy: An accuracy predictor, its file, the name of a published one, or a custom
+            function. None uses the family's packaged or published predictor.
+        predictors: Custom metrics named in ``objectives`` or ``constraints``, each with its
+            predictor; a metric without one is only measured.
+        objectives: Metrics in the order of a trial's values: ``top1`` (percent,
+            maximised), ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb``
+            (all minimised), or custom ones, by name or as a `Metric`. None means
+            ``("top1", "latency_ms")``.
+        constraints: Bounds by metric, also for metrics that are not objectives: upper bounds, or
+            lower bounds for maximised metrics such as ``top1``.
         storage: An Optuna storage or its URL; None keeps the study in memory.
         study_name: Name of the study in its storage.
-        load_if_exists: Continue a study of that name instead of refusing it.
-        sampler: The sampler of `optimize`, of ours or of Optuna; None is an `EvolutionarySampler`
-            with ``seed``. `SubnetStudy.search` and `SubnetStudy.ask_batch` use our engine with
-            any of them; a `SurrogateSampler` also chooses what `ask_batch` gives.
+        load_if_exists: Continue an existing study of that name instead of raising an error.
+        sampler: The sampler of `optimize`, one of this package or of Optuna; None means an
+            `EvolutionarySampler` with ``seed``. `SubnetStudy.search` and `SubnetStudy.ask_batch`
+            use the evolutionary search with any of them; a `SurrogateSampler` also chooses the
+            subnets of `ask_batch`.
         seed: Seed of the search; not together with ``sampler``.
-        learn: Whether `optimize` and `SubnetStudy.ask_batch` choose by what was measured: by
+        learn: Whether `optimize` and `SubnetStudy.ask_batch` learn from measurements, with a
             `SurrogateSampler`, which corrects the predictors; not together with ``sampler``.
-            `SubnetStudy.search` searches on the predictors as they are.
-        caution: How many standard deviations predicted accuracies are taken to be lower than
-            they are (`ConfidenceBound`), so that the search does not find what the predictor
-            flatters. The study's description and its front say so.
+            `SubnetStudy.search` uses the predictors uncorrected.
+        caution: Number of standard deviations by which predicted accuracies are lowered
+            (`ConfidenceBound`), so that the search does not favour subnets that the predictor
+            overestimates. The study's description and its front say so.
         keep: What `SubnetStudy.search` writes. ``"all"`` makes every evaluation a trial.
-            ``"front"`` makes trials of those only that satisfy the constraints and that no other
-            known trial dominates, and notes a summary of each generation, which
-            `SubnetStudy.generations` reads; what is not written is unknown to other workers and
-            after a restart. ``"sample"`` writes every twentieth evaluation as well, feasible or
-            not, so that a drawing of the trials shows where the others lie.
+            ``"front"`` makes trials only of those that satisfy the constraints and that no other
+            known trial dominates, and stores a summary of each generation
+            (`SubnetStudy.generations`); other evaluations are unknown to other workers and after
+            a restart. ``"sample"`` also writes every twentieth evaluation, feasible or not, so
+            that figures show where the others lie.
 
     Returns:
         A study, which is an `optuna.Study`.
@@ -99,7 +101,7 @@ def study(
         MissingEntryError: If a table lacks a layer of the space.
         MissingDependencyError: If the driver of the storage's database is not installed.
         StorageError: If the database cannot be reached or written.
-        StudyMismatchError: If the study exists, but searches for something else.
+        StudyMismatchError: If the study exists, but for another problem.
         optuna.exceptions.DuplicatedStudyError: If it exists and ``load_if_exists`` is False.
     """
     require_one_source(sampler, seed, learn)
@@ -124,7 +126,7 @@ def study(
         space = covered_space(family, sources)
     problem = problem_of(space, objectives, constraints or {}, found, predictors, caution)
     samplers = samplers_of(problem, sampler, seed, learn)
-    store = open_storage(storage)  # only now, for nothing is made for a wrong argument
+    store = open_storage(storage)  # only now, so that nothing is created for a wrong argument
     with storage_errors(storage):
         name = make_or_find(problem, store, study_name, load_if_exists)
         made = open_study(problem, store, name, samplers, keep, seed)

@@ -1,4 +1,4 @@
-"""The search of one study: what is known, what is predicted next, and what is measured next."""
+"""The search of one study: known trials, and the subnets to predict and to measure next."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ProposeGuests = Callable[[int], Matrix]
 
 
 class Archive:
-    """The ledger of an engine: its study's finished trials, in the order in which they were read.
+    """The finished trials of a study, in the order in which they were read.
 
     Args:
         problem: The problem of the study.
@@ -61,11 +61,11 @@ class Archive:
         return self._parts[0]
 
     def add(self, evaluated: Evaluated, *, learnt: bool = False) -> None:
-        """Add trials that were not there before.
+        """Add new trials.
 
         Args:
             evaluated: The trials.
-            learnt: Whether the search has learnt them already.
+            learnt: Whether the search has already learnt them.
         """
         if len(evaluated.numbers):
             self._parts.append(evaluated)
@@ -77,17 +77,17 @@ class Archive:
         return Evaluated.join(self._unlearnt)
 
     def mark_learnt(self) -> None:
-        """Note that the search has learnt all trials."""
+        """Mark all trials as learnt by the search."""
         self._unlearnt = self._unlearnt[:1]
 
 
 class Engine:
     """Searches on predictions, a generation at a time, and chooses subnets to measure.
 
-    A `SubnetStudy` has one. It owns the store, the archive of what was read from it, and the
-    evolution, which learns what is predicted for every subnet of the study, measured or not:
-    measured values never compete with predicted ones. So a process that starts anew learns the
-    same, in the order of the trials, as one that asked for them, and goes on the same way.
+    A `SubnetStudy` has one. It owns the store, the archive of trials read from it, and the
+    evolution, which learns the predictions for every subnet of the study, measured or not:
+    measured values never compete with predicted ones. A new process therefore learns the same, in
+    the order of the trials, as the one that started them, and continues in the same way.
 
     Args:
         problem: The problem; its predictors cover all of its objectives.
@@ -97,11 +97,11 @@ class Engine:
 
     def __init__(self, problem: Problem, store: Store, evolution: Evolution) -> None:
         self.problem, self.store = problem, store
-        # a fork, because in `optimize` Optuna tells the sampler itself what was measured
+        # a fork, because in `optimize` Optuna itself tells the sampler the measurements
         self._evolution = evolution.fork()
         self._archive = Archive(problem)
-        self._n_unread = 0  # trials of our own that are read later
-        self._early: set[int] = set()  # trials that were learnt before they had finished
+        self._n_unread = 0  # own trials that are read later
+        self._early: set[int] = set()  # trials that were learnt before they finished
 
     @property
     def seed(self) -> int:
@@ -109,27 +109,27 @@ class Engine:
         return self._evolution.seed
 
     def results(self) -> Evaluated:
-        """Return all finished trials, those of other processes too."""
+        """Return all finished trials, including those of other processes."""
         self._read()
         return self._archive.all()
 
     def known(self) -> Evaluated:
-        """Return the finished trials that were read already."""
+        """Return the finished trials that were already read."""
         return self._archive.all()
 
     def n_evaluated(self) -> int:
-        """Return how many evaluations the study has, as far as this process has heard of them.
+        """Return how many evaluations the study has, as far as this process knows.
 
-        Its complete trials and those that it does not keep; trials that have failed are none.
+        These are complete trials and evaluations that are not kept; failed trials do not count.
         """
         return len(self._archive) + self._n_unread + self.store.n_unwritten()
 
     def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
-        """Return which subnets were evaluated, have failed or are being evaluated, ``(n,)``."""
+        """Return whether each subnet was evaluated, failed or is being evaluated, ``(n,)``."""
         return self._evolution.knows(matrix)
 
     def refresh(self) -> Unfinished:
-        """Learn what other processes, or an earlier one, have written."""
+        """Learn trials written by other or earlier processes."""
         unfinished = self.store.unfinished()
         self._read()
         self._learn(unfinished)
@@ -142,12 +142,12 @@ class Engine:
     # ------------------------------------------------------------------ searching
 
     def generations(self, budget: Budget, guests: ProposeGuests | None = None) -> Iterator[int]:
-        """Search a generation at a time; `refresh` comes first.
+        """Search a generation at a time; call `refresh` first.
 
         Args:
             budget: How many evaluations, those of guests included, or how long.
-            guests: Takes how many evaluations are left, and returns the canonical genotypes of at
-                most so many subnets to evaluate before the next generation.
+            guests: Takes the number of evaluations left, and returns the canonical genotypes of at
+                most that many subnets to evaluate before the next generation.
 
         Yields:
             How many subnets were evaluated since the last time.
@@ -164,7 +164,7 @@ class Engine:
                 yield added
 
     def _run(self, matrix: Matrix, started: datetime.datetime, budget: Budget) -> int:
-        """Predict, write and learn; return how many nobody else had evaluated by then."""
+        """Predict, write and learn; return how many no other process had evaluated by then."""
         attempt = self.problem.try_evaluate(matrix)
         self._add_failed(matrix, attempt, started)
         times = (started, datetime.datetime.now())
@@ -179,12 +179,12 @@ class Engine:
         return written.n_evaluated + len(attempt.errors)
 
     def _add_failed(self, matrix: Matrix, attempt: Attempt, started: datetime.datetime) -> None:
-        """Add the trials of a batch that a predictor has failed for, if any, with a warning.
+        """Add the trials of a batch for which a predictor failed, if any, with a warning.
 
-        Their user attribute ``error`` is type and message of the error.
+        Their user attribute ``error`` has the type and the message of the error.
 
         Raises:
-            PredictionError: If all of them failed; their trials are added before.
+            PredictionError: If all of them failed; their trials are added first.
         """
         errors = attempt.errors
         if not errors:
@@ -201,15 +201,15 @@ class Engine:
     # ------------------------------------------------------------------ learning
 
     def _learn(self, unfinished: Unfinished | None = None) -> None:
-        """Learn what is known and new to the search.
+        """Learn the trials that are new to the search.
 
-        Subnets that a predictor fails for are not proposed again.
+        Subnets for which a predictor fails are not proposed again.
 
         Raises:
-            PredictionError: If a predictor returns something that is no number. Nothing was
+            PredictionError: If a predictor returns something that is not a number; nothing is
                 learnt then.
         """
-        if self.problem.measured_only:  # there is no search on predictions
+        if self.problem.measured_only:  # no search on predictions
             self._archive.mark_learnt()
             return
         new = self._archive.unlearnt()
@@ -229,7 +229,7 @@ class Engine:
     def _unpredicted(
         self, measured: Evaluated, unfinished: Unfinished | None
     ) -> tuple[NDArray[np.int64], Matrix]:
-        """Return numbers and subnets of trials without predictions that were not learnt before."""
+        """Return numbers and subnets of trials that have no predictions and are not yet learnt."""
         numbers, matrix = measured.numbers, measured.matrix
         if unfinished is not None:
             numbers = np.r_[numbers, unfinished.numbers[unfinished.predictable]]
@@ -247,7 +247,7 @@ class Engine:
 
         Args:
             n: How many subnets.
-            sampler: The sampler of the study; one that learns from measurements chooses.
+            sampler: The sampler of the study; if it learns from measurements, it chooses.
         """
         self.problem.require_predictors(but_measured=True)
         self.problem.require_reachable()
@@ -255,7 +255,7 @@ class Engine:
         asked: list[Asked] = []
         candidates: Evaluated | None = None
         with contextlib.suppress(SearchSpaceExhaustedError):
-            while len(asked) < n:  # again where others have started some in the meantime
+            while len(asked) < n:  # again if other processes have started some in the meantime
                 unfinished, left = self.refresh(), n - len(asked)
                 if unfinished.retries:
                     asked += self._resume(unfinished.retries, left)
@@ -283,7 +283,7 @@ class Engine:
         return asked
 
     def _resume(self, retries: Sequence[FrozenTrial], n: int) -> list[Asked]:
-        """Run at most ``n`` trials again whose process died, and that nobody else has taken."""
+        """Rerun at most ``n`` trials whose process died and that no other process has taken."""
         taken = itertools.islice((t for t in retries if self.store.resume(t._trial_id)), n)
         trials = list(taken)
         matrix, _ = decode_trials(self.problem.space, trials)
@@ -303,7 +303,7 @@ class Engine:
         named = self.problem.named(chosen)
         attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
         ids = self.store.start(chosen.matrix, attributes, last_id)
-        # the predictions, so that the search goes on from these subnets and does not repeat them
+        # the predictions, so that the search continues from these subnets and does not repeat them
         if not self.problem.measured_only:
             self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))
         subnets = self.problem.space.from_matrix(chosen.matrix)
@@ -316,7 +316,7 @@ class Engine:
         values: Iterable[Measured],
         constraints: Mapping[str, Iterable[float]] | None,
     ) -> None:
-        """Finish trials that were asked for; see `SubnetStudy.tell_batch`."""
+        """Finish trials started by `ask`; see `SubnetStudy.tell_batch`."""
         asked = list(asked)
         endings = endings_of(self.problem, self.store.study_name, asked, values, constraints or {})
         self.store.finish(endings, check_endings(asked))

@@ -1,4 +1,4 @@
-"""Opening studies that exist: `optuna_ofa.load_study`."""
+"""Opening existing studies: `optuna_ofa.load_study`."""
 
 from __future__ import annotations
 
@@ -47,31 +47,31 @@ def load_study(
     learn: bool = False,
     keep: Keep = "all",
 ) -> SubnetStudy:
-    """Open a study that `optuna_ofa.study` made, by its name alone.
+    """Open a study that `optuna_ofa.study` created; its name is enough.
 
-    Space, objectives, constraints and caution are those of the study. So are the predictors that
-    were given by name or file; others are not in the storage. Without them the study can be read:
-    `SubnetStudy.front`, `plot_front`, `report`, `publish` and all else that shows what was found.
-    What has to predict, such as `search`, then says which argument is missing here.
+    Space, objectives, constraints and caution are read from the storage, as are predictors that
+    were given by name or file; other predictors are not stored. Without them the study can still be
+    read: `SubnetStudy.front`, `plot_front`, `report`, `publish` and everything else that shows
+    results. Methods that need predictions, such as `search`, then name the missing argument.
 
     Args:
-        study_name: Its name; None takes the only study of the storage.
-        storage: An Optuna storage that exists, or its URL. No database is made.
-        hardware: The device, as in `optuna_ofa.study`, where the storage does not say it.
+        study_name: Its name; None opens the only study in the storage.
+        storage: An existing Optuna storage, or its URL. No database is created.
+        hardware: The device, as in `optuna_ofa.study`, if the storage does not name it.
         accuracy: The accuracy predictor, as there.
-        predictors: The metrics of your own with their predictors, as there.
-        sampler: As there, like all that follow.
+        predictors: Custom metrics with their predictors, as there.
+        sampler: As there, like all further arguments.
         seed: As there.
         learn: As there.
         keep: As there.
 
     Raises:
-        InvalidArgumentError: If there is no such storage or study, or several studies and no
-            name; or an argument breaks a rule.
+        InvalidArgumentError: If there is no such storage or study, there are several studies and
+            no name, or an argument breaks a rule.
         MissingDependencyError: If the driver of the storage's database is not installed.
         StorageError: If the database cannot be reached.
-        StudyMismatchError: If the study was not made by `optuna_ofa.study`, or a predictor that is
-            given is another one than it was searched with.
+        StudyMismatchError: If the study was not created by `optuna_ofa.study`, or a given
+            predictor differs from the one it was searched with.
     """
     require_one_source(sampler, seed, learn)
     store = _existing(storage)
@@ -103,7 +103,7 @@ def load_study(
 def _existing(storage: str | BaseStorage | None) -> BaseStorage:
     if storage is None:
         raise InvalidArgumentError(
-            "`storage` must be an Optuna storage that exists or its URL, but got None."
+            "`storage` must be an existing Optuna storage or its URL, but got None."
         )
     return open_existing(storage) if isinstance(storage, str) else open_storage(storage)
 
@@ -111,10 +111,10 @@ def _existing(storage: str | BaseStorage | None) -> BaseStorage:
 def _found(
     metric: str, find: Callable[[Any, Family], Found], given: object, stored: Stored
 ) -> Found:
-    """Return a predictor or table: as given, or as the storage says, if it is still the same.
+    """Return a predictor or table: the given one, or the stored one if it is unchanged.
 
     Raises:
-        StudyMismatchError: If one that is given predicts something else.
+        StudyMismatchError: If the given one predicts other values.
     """
     argument = ARGUMENTS[metric]
     if given is not None:
@@ -123,7 +123,7 @@ def _found(
             raise StudyMismatchError(
                 f"`{argument}` must be what the study was searched with, whose predictions of "
                 f"{metric} for the smallest and the largest subnet are "
-                f"{stored.predictions[metric]}, but those of {given!r:.100} are others."
+                f"{stored.predictions[metric]}, but those of {given!r:.100} differ."
             )
         return found
     source = stored.predictors.get(argument)
@@ -133,25 +133,25 @@ def _found(
         if _is_same(metric, found, stored):
             return found
         if source is not None:
-            reason = f"{source!r} is another one now"
-    except OptunaOFAError as error:  # it is not there any more, or of something else
+            reason = f"{source!r} has changed"
+    except OptunaOFAError as error:  # it is missing, or for another family
         if source is not None:
-            reason = f"{source!r} cannot be read any more ({error})"
+            reason = f"{source!r} can no longer be read ({error})"
     return unknown_predictor(metric, stored.space, reason)
 
 
 def _is_same(metric: str, found: Found, stored: Stored) -> bool:
-    """Return whether a predictor says the same of the smallest and the largest subnet."""
+    """Return whether predictions for the smallest and the largest subnet are those stored."""
     caution = stored.caution if metric == "top1" else 0.0
     described = problem_of(stored.space, [metric], {}, {metric: found}, (), caution).describe()
     return bool(described["predictions"][metric] == stored.predictions[metric])
 
 
 def _with_stored(given: Sequence[Metric], stored: Stored) -> list[Metric]:
-    """Return the own metrics of a stored study, with the predictors that are given.
+    """Return the custom metrics of a stored study, with the given predictors.
 
     Raises:
-        InvalidArgumentError: If one is not of the study.
+        InvalidArgumentError: If one is not a metric of the study.
     """
     by_name = {metric.name: metric for metric in given}
     own = {metric.name: metric for metric in stored.own}

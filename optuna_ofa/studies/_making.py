@@ -1,4 +1,4 @@
-"""The parts of a study, as `optuna_ofa.study` and `optuna_ofa.load_study` put them together."""
+"""The parts of a study, assembled by `optuna_ofa.study` and `optuna_ofa.load_study`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._stored import unpredicted
 from optuna_ofa.studies._study import SubnetStudy
 
-# The predictors know the sizes already, so the start serves to correct them.
+# The predictors already have the right scale, so startup trials only serve to correct them.
 _N_STARTUP_TRIALS = 10
 
 
@@ -44,9 +44,9 @@ def problem_of(
         space: The space.
         objectives: Its objectives.
         constraints: Its constraints.
-        found: A predictor or table of accuracy and latency, where they are needed.
-        own: The metrics of the user's own.
-        caution: How many standard deviations accuracies are lowered by.
+        found: Predictors or tables for accuracy and latency, as needed.
+        own: The custom metrics.
+        caution: Number of standard deviations by which accuracies are lowered.
     """
     names = [of.name if isinstance(of, Metric) else of for of in objectives]
     on_space = {m: predictor_on(space, m, of) for m, of in found.items()}
@@ -62,19 +62,20 @@ def _cautious(predictor: Predictor, caution: float) -> Predictor:
     """Return the predictor, or its lower confidence bound.
 
     Raises:
-        InvalidArgumentError: If ``caution`` is negative, or the predictor has no deviations.
+        InvalidArgumentError: If ``caution`` is negative, or the predictor has no standard
+            deviations.
     """
     try:
         return ConfidenceBound(predictor, caution) if caution else predictor
     except InvalidArgumentError as error:
         raise InvalidArgumentError(
-            f"`caution` must be 0, or a positive number with an `accuracy` that knows its "
-            f"standard deviations, but got {caution}: {error}"
+            f"`caution` must be 0, or a positive number with an `accuracy` that has standard "
+            f"deviations, but got {caution}: {error}"
         ) from error
 
 
 def require_one_source(sampler: BaseSampler | None, seed: int | None, learn: bool) -> None:
-    """Refuse a sampler beside what would make one."""
+    """Refuse a sampler together with arguments that define one."""
     if sampler is not None and seed is not None:
         raise InvalidArgumentError(
             f"`seed` must be None with a `sampler`, which has its own, but got {seed}."
@@ -87,11 +88,11 @@ def require_one_source(sampler: BaseSampler | None, seed: int | None, learn: boo
 
 
 class Samplers(NamedTuple):
-    """What a study searches with.
+    """The samplers of a study.
 
     Args:
         own: The sampler of `optimize`.
-        evolution: What `search` starts from.
+        evolution: The initial state of `search`.
     """
 
     own: BaseSampler
@@ -101,10 +102,10 @@ class Samplers(NamedTuple):
 def samplers_of(
     problem: Problem, sampler: BaseSampler | None, seed: int | None, learn: bool = False
 ) -> Samplers:
-    """Return the sampler that was given or is made, and the search on predictions.
+    """Return the given or a new sampler, and the search on predictions.
 
     Raises:
-        InvalidArgumentError: If the sampler is one of ours, but of another space.
+        InvalidArgumentError: If the sampler is one of this package for another space.
     """
     space = problem.space
     default = EvolutionarySampler(space, estimator=PredictorEstimator(problem), seed=seed)
@@ -115,7 +116,9 @@ def samplers_of(
             sampler = SurrogateSampler(space, n_startup_trials=n, problem=problem, seed=seed)
     if isinstance(sampler, SubnetSampler):
         if sampler.space != space:
-            raise InvalidArgumentError(f"`sampler` must be of {space}, but is of {sampler.space}.")
+            raise InvalidArgumentError(
+                f"`sampler` must be for {space}, but is for {sampler.space}."
+            )
         sampler.problem = problem
     source = sampler if isinstance(sampler, EvolutionarySampler) else default
     return Samplers(sampler, source.evolution)
@@ -129,7 +132,7 @@ def open_study(
     keep: Keep,
     seed: int | None,
 ) -> SubnetStudy:
-    """Return a study that is in the storage; it remembers the seed that was given."""
+    """Return a study in the storage; the given seed is stored with it."""
     made = SubnetStudy(
         study_name=name,
         storage=store,
@@ -146,7 +149,7 @@ def open_study(
 def make_or_find(
     problem: Problem, store: BaseStorage, study_name: str | None, load_if_exists: bool
 ) -> str:
-    """Make or find the study, and return its name."""
+    """Create or find the study, and return its name."""
     if not load_if_exists:
         return make_study(store, study_name, problem).study_name
     existing, stored = find_study(store, study_name, problem)
@@ -165,13 +168,12 @@ def _require_same(
 ) -> None:
     if stored is None:
         raise StudyMismatchError(
-            f"`study_name` must be of a study that optuna_ofa made, but {name!r} was not made by "
-            f"it."
+            f"`study_name` must be the name of a study created by optuna_ofa, but {name!r} is not."
         )
     theirs, ours = (family_from_json(d["family"], name) for d in (stored, description))
     if theirs != ours:
         raise StudyMismatchError(
-            f"`study_name` must be of a study of the family {ours.name} as it is, but {name!r} is "
+            f"`study_name` must be the name of a study of this family {ours.name}, but {name!r} is "
             f"of {'another' if theirs.name == ours.name else theirs.name}: "
             f"{family_differences(theirs, ours, 'in the study')}; use another name."
         )
@@ -181,6 +183,6 @@ def _require_same(
     if different:
         key = different[0]
         raise StudyMismatchError(
-            f"`study_name` must be of a study of the same problem, but {name!r} "
-            f"has {key} {stored.get(key)}, and {description[key]} was asked for; use another name."
+            f"`study_name` must be the name of a study of the same problem, but {name!r} has {key} "
+            f"{stored.get(key)} instead of {description[key]}; use another name."
         )

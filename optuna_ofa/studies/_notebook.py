@@ -1,4 +1,4 @@
-"""What a study is and has found, for notebooks."""
+"""A study and its results as a table, for notebooks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from optuna_ofa.fronts import KINDS, Findings, limit_words, values_in_words
 
 
 def html_of_study(study: Findings) -> str:
-    """Return a study as a table: what it searches, and what it has found of each kind."""
+    """Return a study as a table: its problem, and its results of each kind."""
     found, problem = study.snapshot(), study.problem
     objectives = [f"{of.axis}, {of.direction}" for of in problem.objective_metrics.values()]
     rows = [

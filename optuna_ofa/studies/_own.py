@@ -1,4 +1,4 @@
-"""Values of objectives of the user's own, checked before they are written."""
+"""Values of custom objectives, checked before they are written."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
 
 def checked_objective(problem: Problem, objective: Objective) -> Objective:
-    """Return an objective whose values are refused where their metrics cannot have them.
+    """Return an objective whose values are refused if their metrics cannot have them.
 
-    Its trials get the attributes of `note_own`, whatever the sampler.
+    With any sampler, its trials get the attributes of `note_own`.
 
     Args:
         problem: The problem of the study, whose own values are not checked.
-        objective: An objective of the user's own, or a problem.
+        objective: A custom objective, or a problem.
     """
 
     def call(trial: optuna.Trial) -> float | Sequence[float]:
@@ -56,7 +56,7 @@ def note_own(problem: Problem, storage: BaseStorage, trial_id: int, values: Any)
         problem: The problem of the study.
         storage: The storage of the study.
         trial_id: The trial.
-        values: Its values, as its objective has returned them.
+        values: Its values, as returned by the objective.
     """
     user, system = own_attributes(problem, storage.get_trial(trial_id), values)
     for key, value in user.items():
@@ -68,17 +68,17 @@ def note_own(problem: Problem, storage: BaseStorage, trial_id: int, values: Any)
 def own_attributes(
     problem: Problem, trial: FrozenTrial, values: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a trial of an objective of the user's own has beside its values.
+    """Return the user attributes of a trial of a custom objective.
 
     Args:
         problem: The problem of the study.
-        trial: The trial, with what its objective has set.
+        trial: The trial, with the attributes that its objective has set.
         values: Its values.
 
     Returns:
         The user attributes ``kind`` and ``subnet``, and the system attributes of the constraints
-        of the problem, as far as they are missing: no subnet where the parameters are of none, no
-        constraints where Optuna fails the trial because of its values.
+        of the problem, if they are missing: no subnet if the parameters do not define one, no
+        constraints if Optuna fails the trial because of its values.
     """
     user: dict[str, Any] = {"kind": MEASURED}
     with contextlib.suppress(InvalidSubnetError):
@@ -97,23 +97,23 @@ def _missing(attributes: dict[str, Any], known: Mapping[str, Any]) -> dict[str, 
 
 
 def _row_of_values(problem: Problem, values: Any) -> list[float] | None:
-    """Return a number for each objective; None where Optuna takes the values for none."""
+    """Return a number for each objective; None if Optuna refuses the values."""
     row = [] if values is None else numbers(values, "`values`").tolist()
     is_complete = len(row) == len(problem.objectives) and not any(map(math.isnan, row))
     return row if is_complete else None
 
 
 def require_own(problem: Problem, values: Any, params: dict[str, Any], where: str) -> None:
-    """Refuse values that the objectives cannot have, or that are in each other's places.
+    """Refuse values that the objectives cannot have, or that are exchanged.
 
-    What is no row of numbers for the objectives is left to Optuna, which fails such trials, and
-    infinite values are, with which they enter no front.
+    Anything but one number per objective is left to Optuna, which fails such trials. So are
+    infinite values, with which a trial is on no front.
 
     Args:
         problem: The problem.
         values: A number, or one for each objective.
         params: Parameters of the trial.
-        where: What gave the values.
+        where: The source of the values, for messages.
 
     Raises:
         InvalidArgumentError: If a value breaks a rule.
@@ -134,11 +134,11 @@ def require_own(problem: Problem, values: Any, params: dict[str, Any], where: st
 
 
 def require_trial(problem: Problem, trial: FrozenTrial) -> None:
-    """Refuse a trial with values that the objectives cannot have, or parameters of no subnet.
+    """Refuse a trial with values that the objectives cannot have, or with invalid parameters.
 
     Raises:
-        InvalidArgumentError: If it is finished and a value breaks a rule, or waits and one of its
-            parameters is none of the space's choices.
+        InvalidArgumentError: If it is finished and a value breaks a rule, or it is waiting and one
+            of its parameters is not one of the space's choices.
     """
     for name, value in trial.system_attrs.get("fixed_params", {}).items():  # an enqueued one
         known = problem.space.distributions.get(name)
@@ -156,12 +156,12 @@ def _is_choice(value: Any, choices: Sequence[Any]) -> bool:
 
 
 def _predicted(problem: Problem, params: dict[str, Any]) -> dict[str, float]:
-    """Return the predictions of a trial's subnet; none where it has no subnet, or they fail."""
+    """Return the predictions for a trial's subnet; empty if there is none, or they fail."""
     if len(problem.objectives) < 2:
         return {}
     try:
         matrix = problem.space.from_params([params])
         found = problem.named(problem.evaluate(matrix))[0][0]
-    except Exception:  # whatever a predictor raises: nothing is known then
+    except Exception:  # any error of a predictor: nothing is known then
         return {}
     return {m: found[m] for m in problem.objectives if m in found}

@@ -1,4 +1,4 @@
-"""The seeds that a study was given, for those who read of it in another process."""
+"""The seeds that were given to a study, stored for other processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from optuna_ofa.storage import Store
 
-# A system attribute of the study for each seed, since several processes may write theirs at once.
+# One system attribute for each seed, because several processes may write theirs at once.
 _PREFIX = "optuna_ofa:seed:"
 
 
@@ -17,5 +17,5 @@ def given_seeds(store: Store) -> list[int]:
 
 
 def seed_attributes(seeds: Iterable[int]) -> dict[str, bool]:
-    """Return the system attributes that say the seeds of a study."""
+    """Return the system attributes that store the seeds of a study."""
     return {f"{_PREFIX}{seed}": True for seed in seeds}

@@ -1,4 +1,4 @@
-"""Trials of a study one at a time, as Optuna runs them: asked for and enqueued."""
+"""Single trials of a study, as started by Optuna's `ask` and `enqueue_trial`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optuna_ofa.storage import Store
 
 
 def require_left(study: optuna.Study, space: SearchSpace) -> None:
-    """Refuse a new trial where its sampler has no subnet left.
+    """Refuse a new trial if the sampler has no subnet left.
 
     Raises:
         SearchSpaceExhaustedError: If all have been evaluated or are being evaluated.
@@ -29,7 +29,7 @@ def require_left(study: optuna.Study, space: SearchSpace) -> None:
 
 
 def choose_subnet(study: optuna.Study, trial: optuna.Trial) -> None:
-    """Let the sampler choose the subnet of a new trial now, and not when the first gene is needed.
+    """Let the sampler choose the subnet of a new trial now, not when the first gene is needed.
 
     Raises:
         SearchSpaceExhaustedError: If others have taken the last one since; the trial is pruned.
@@ -39,14 +39,14 @@ def choose_subnet(study: optuna.Study, trial: optuna.Trial) -> None:
     if not isinstance(sampler, SubnetSampler) or sampler.genotype(frozen) is not None:
         return
     try:
-        trial.relative_params  # noqa: B018, Optuna asks the sampler here
+        trial.relative_params  # noqa: B018, Optuna calls the sampler here
     except SearchSpaceExhaustedError:
         optuna.Study.tell(study, trial, state=TrialState.PRUNED)
         raise
 
 
 def is_queued(space: SearchSpace, store: Store, params: Mapping[str, Any]) -> bool:
-    """Return whether a trial waits for the subnet of some parameters, however it is spelled."""
+    """Return whether a trial with an equivalent subnet is waiting."""
     row = _row(space, params)
     return row is not None and not absent(row, store.unfinished().waiting)[0]
 
@@ -54,12 +54,12 @@ def is_queued(space: SearchSpace, store: Store, params: Mapping[str, Any]) -> bo
 def has_subnet(
     space: SearchSpace, store: Store, evaluated: Matrix, params: Mapping[str, Any]
 ) -> bool:
-    """Return whether any trial is of the subnet of some parameters, however it is spelled.
+    """Return whether there is any trial with an equivalent subnet.
 
     Args:
         space: The space.
         store: The trials.
-        evaluated: ``(n, n_genes)`` the subnets of complete ones.
+        evaluated: ``(n, n_genes)`` the subnets of complete trials.
         params: The parameters.
     """
     row = _row(space, params)
@@ -71,7 +71,7 @@ def has_subnet(
 
 
 def _row(space: SearchSpace, params: Mapping[str, Any]) -> Matrix | None:
-    """Return the canonical row of parameters; None where they are not of one subnet."""
+    """Return the canonical row of parameters; None if they do not define one subnet."""
     if not isinstance(params, Mapping):  # Optuna refuses it
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a study in a database says of itself, so that its name is enough to open it."""
+"""The stored description of a study, with which its name is enough to open it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ ARGUMENTS = {"top1": "accuracy", "latency_ms": "hardware"}
 
 
 def unknown_predictor(metric: str, space: SearchSpace, reason: str = "") -> MissingPredictor:
-    """Return the predictor of a study whose storage does not have it.
+    """Return a stand-in for a predictor that is not in the study's storage.
 
-    The study's trials can be read; to search on, the predictor has to be given. Its error says
-    which argument of `optuna_ofa.load_study` to give.
+    The study's trials can be read; to continue the search, the predictor must be given. The error
+    of the stand-in names the argument of `optuna_ofa.load_study`.
 
     Args:
-        metric: What it would predict.
+        metric: The metric that it would predict.
         space: The study's space.
-        reason: Why it is not known; empty where the storage does not say where it is.
+        reason: Why it is unknown; empty if the storage has no name or file of it.
     """
     argument = ARGUMENTS.get(metric)
     if argument is None:
@@ -50,10 +50,10 @@ class Stored(NamedTuple):
         space: Its space.
         objectives: Its objectives.
         constraints: Its constraints.
-        own: The metrics of the user's own, without predictors.
-        measured_only: The names of those that are only measured.
-        caution: The standard deviations that predicted accuracies were lowered by.
-        predictions: What its predictors say of the smallest and the largest subnet, by metric.
+        own: The custom metrics, without predictors.
+        measured_only: The names of custom metrics that are only measured.
+        caution: Number of standard deviations by which predicted accuracies are lowered.
+        predictions: Predictions for the smallest and the largest subnet, by metric.
         predictors: Names or paths of predictors, by ``"hardware"`` and ``"accuracy"``.
     """
 
@@ -68,15 +68,15 @@ class Stored(NamedTuple):
 
 
 def existing_name(store: BaseStorage, study_name: str | None, shown: str) -> str:
-    """Return the name of a study that exists: the one that is given, or the only one.
+    """Return the name of an existing study: the given one, or the only one.
 
     Args:
         store: The storage.
-        study_name: The name; None takes the only study.
-        shown: The storage in words, for messages.
+        study_name: The name; None for the only study.
+        shown: The storage as text, for messages.
 
     Raises:
-        InvalidArgumentError: If there is no such study, or several and no name.
+        InvalidArgumentError: If there is no such study, or there are several and no name.
     """
     names = study_names(store)
     if not names:
@@ -94,16 +94,16 @@ def existing_name(store: BaseStorage, study_name: str | None, shown: str) -> str
 
 
 def read_stored(store: BaseStorage, study_name: str) -> Stored:
-    """Read what a study says of itself.
+    """Read the description of a study.
 
     Raises:
-        StudyMismatchError: If `optuna_ofa.study` did not make it.
+        StudyMismatchError: If the study was not created by `optuna_ofa.study`.
     """
     attributes = optuna.load_study(study_name=study_name, storage=store).user_attrs
     if DESCRIPTION not in attributes:
         raise StudyMismatchError(
-            f"`study_name` must be of a study that optuna_ofa made, but {study_name!r} was not "
-            f"made by it."
+            f"`study_name` must be the name of a study created by optuna_ofa, but {study_name!r} "
+            f"is not."
         )
     described: Mapping[str, Any] = attributes[DESCRIPTION]
     family = family_from_json(described["family"], f"the study {study_name!r}")
@@ -120,13 +120,13 @@ def read_stored(store: BaseStorage, study_name: str) -> Stored:
 
 
 def unpredicted(described: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names of the metrics that a study was described without predictions of."""
+    """Return the names of the metrics without predictions in a description."""
     predictions = described["predictions"].items()
     return frozenset(name for name, ends in predictions if all(end is None for end in ends))
 
 
 def remember_predictors(study: optuna.Study, **sources: object) -> None:
-    """Write the names of predictors to a study; files by their whole paths."""
+    """Write the names of predictors to a study; files by their absolute paths."""
     given = {name: of for name, of in sources.items() if isinstance(of, str | Path)}
     whole = {
         n: str(Path(of).resolve()) if Path(of).exists() else str(of) for n, of in given.items()

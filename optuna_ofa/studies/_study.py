@@ -66,21 +66,21 @@ Callback = Annotated[
 class SubnetStudy(TrialStudy):
     """An Optuna study over the subnets of a supernet; made by `optuna_ofa.study`.
 
-    Everything of `optuna.Study` works as ever. On top, `search` runs the sampler on whole
-    batches of predictions, which makes ten thousands of trials a matter of seconds.
+    Everything in `optuna.Study` works as usual. In addition, `search` runs the sampler on whole
+    batches of predictions, so that tens of thousands of trials take seconds.
 
     Args:
-        study_name: Name of a study that exists in the storage.
+        study_name: Name of an existing study in the storage.
         storage: The storage.
-        sampler: The sampler of `optimize`; one that learns from measurements chooses those of
-            `ask_batch` too.
-        evolution: What `search` starts from.
+        sampler: The sampler of `optimize`; if it learns from measurements, it also chooses the
+            subnets of `ask_batch`.
+        evolution: The initial state of `search`.
         problem: Space, objectives, constraints and predictors.
-        keep: What `search` writes of a generation: ``"all"``, ``"front"`` or ``"sample"``.
+        keep: Which subnets of a generation `search` writes: ``"all"``, ``"front"`` or ``"sample"``.
 
     Attributes:
         problem: The problem.
-        engine: The search, and all that is known of its trials.
+        engine: The search, and all that is known about its trials.
     """
 
     def __repr__(self) -> str:
@@ -107,47 +107,45 @@ class SubnetStudy(TrialStudy):
         """Search on the predictors, a generation at a time.
 
         ``n_trials`` adds to the trials that the study has; ``until`` fills it up to a total, so
-        that the same script, run again, adds nothing. One of them or ``timeout`` is required.
+        that running the same script again adds nothing. One of them or ``timeout`` is required.
 
-        Trials that were enqueued are run first, but not those that wait because the process that
-        measured them died (`ask_batch`, `optimize`): these are measured again. Ends early,
-        without an error, when every subnet of the space has been evaluated or a predictor called
-        `stop`, which lets the generation be finished. Values are predictions; each trial says so
-        in its user attribute ``kind``.
+        Enqueued trials are run first, but not trials that are waiting because the process that
+        measured them died (`ask_batch`, `optimize`): these are measured again. The search ends
+        early, without an error, when every subnet of the space has been evaluated or a predictor
+        has called `stop`, after finishing the generation. Values are predictions; each trial says
+        so in its user attribute ``kind``.
 
-        Several processes may search one study in a database at the same time. Each learns with
-        every generation what the others have found, and subnets that another has finished in the
-        meantime are dropped and replaced by new ones.
+        Several processes may search one study in a database at the same time. With
+        every generation each learns what the others have found; subnets that another process has
+        finished in the meantime are dropped and replaced by new ones.
 
-        The search knows predictions only: trials that run or were evaluated count with what is
-        predicted for their subnets. So a process that continues a study goes on as the one that
-        it follows would have. What an objective of your own returns to `optimize` is learnt by
-        the sampler there.
+        The search uses predictions only: running and measured trials count with the predictions for
+        their subnets. A process that continues a study therefore continues as the previous one
+        would have. Values returned by a custom objective of `optimize` are learnt by its sampler.
 
         Args:
-            n_trials: Evaluations to add, by this process alone; every one is a trial unless the
-                study was made with ``keep``.
-            until: Evaluations that the study is to have in total, whoever made them: its complete
-                trials, predicted and measured, and with ``keep`` also those that were not written.
-                Failed trials are not counted. Not together with ``n_trials``. Several processes
-                end at the same total: exactly in a relational database, elsewhere and with
-                ``keep`` each further process may add a generation more.
-            timeout: Seconds after which no generation is begun any more; the one that runs is
-                finished.
+            n_trials: Evaluations to add by this process; each becomes a trial unless the study was
+                created with ``keep``.
+            until: Total number of evaluations of the study, by any process: its complete trials,
+                predicted and measured, and with ``keep`` also those that were not written. Failed
+                trials are not counted. Not together with ``n_trials``. Several processes end at the
+                same total: exactly in a relational database; with other storages or ``keep``, each
+                further process may add one more generation.
+            timeout: Seconds after which no new generation starts; the running one is finished.
             progress: Whether to show a progress bar; None shows it on a terminal only.
-            callbacks: Called with the study after each generation, such as
+            callbacks: Functions called with the study after each generation, such as
                 `optuna_ofa.dashboard.PublishEvery`.
 
         Raises:
-            InvalidArgumentError: If a number is negative, none of the three is given,
-                ``n_trials`` and ``until`` are, or a metric has no predictor.
-            InfeasibleConstraintError: If no subnet can satisfy a constraint; with the best value
-                that can be reached.
-            PredictionError: If a predictor returns something that is no number; trials that
-                were written stay, none of the failing batch is written. If a predictor raises
-                for all subnets of a batch; their trials are marked as failed. If it raises for
-                some, only these are, with a `FailedPredictionWarning`.
-            StorageError: If the database refuses a generation, of which nothing is written then.
+            InvalidArgumentError: If a number is negative, none of the three is given, both
+                ``n_trials`` and ``until`` are given, or a metric has no predictor.
+            InfeasibleConstraintError: If no subnet can satisfy a constraint; the message has the
+                best value that can be reached.
+            PredictionError: If a predictor returns something that is not a number; nothing of that
+                batch is written, earlier trials are kept. If a predictor raises for all subnets of
+                a batch; their trials are marked as failed. If it raises for some, only these are
+                marked, with a `FailedPredictionWarning`.
+            StorageError: If the database cannot write a generation; nothing of it is written then.
         """
         hidden = None if progress is None else not progress
         budget = Budget(n_trials=n_trials, until=until, timeout=timeout)
@@ -162,7 +160,7 @@ class SubnetStudy(TrialStudy):
         """Return a progress bar of `search_steps`, with options of tqdm."""
 
         def n_evaluated() -> int:
-            self.engine.results()  # reads what is new
+            self.engine.results()  # reads new trials
             return self.engine.n_evaluated()
 
         total, initial = budget.bar(n_evaluated)
@@ -172,7 +170,7 @@ class SubnetStudy(TrialStudy):
         """Search a generation at a time, for callers that do something else in between.
 
         Args:
-            budget: How many evaluations, those of guests included, or how long.
+            budget: How many evaluations, including those of guests, or how long.
             guests: As in `Engine.generations`.
 
         Yields:
@@ -213,36 +211,36 @@ class SubnetStudy(TrialStudy):
 
     @checked
     def ask_batch(self, n: Positive) -> list[Asked]:
-        """Promising subnets to measure, each with a trial that runs until `tell_batch`.
+        """Return promising subnets to measure, each with a trial that runs until `tell_batch`.
 
-        They are spread along the front of the predicted trials, its ends included and away from
-        what has been or is being evaluated; if that has too few, the sampler proposes more, on
-        predictions that are not stored. In a study that learns (``learn=True``) they are chosen by
-        models of what was measured as soon as ten are: those that may extend the measured front
-        the most if they are somewhat better than predicted.
+        They are spread along the front of the predicted trials, including its ends and away from
+        subnets that have been or are being evaluated. If the front has too few, the sampler
+        proposes more, on predictions that are not stored. A study that learns (``learn=True``)
+        chooses them by models fitted to the measurements as soon as there are ten: those that
+        would extend the measured front the most if they are somewhat better than predicted.
 
-        None has been evaluated or has failed in this study or runs in another process; where the
-        storage is neither relational nor in memory, two processes that ask in the same instant
-        may still get the same ones. Subnets that satisfy the constraints by their predictions
-        come first. Trials that were enqueued are left to `search` and `optimize`.
+        No subnet is returned that was evaluated or failed in this study, or is being evaluated by
+        another process; if the storage is neither relational nor in memory, two processes that call
+        this at the same instant may get the same ones. Subnets that are predicted to satisfy the
+        constraints come first. Enqueued trials are left to `search` and `optimize`.
 
-        Where the storage has a heartbeat interval, the heartbeat of the trials is recorded until
-        they are told, and trials of callers that died are failed by the next call, here or
-        elsewhere; their subnets may be given again. With Optuna's
-        ``RetryHeartbeatStaleTrialCallback`` they wait to be tried anew: such trials come first
-        here, as often as it allows, and `search` leaves them alone. Without a heartbeat trials
-        run until they are told; one that was told to have failed is not given again.
+        If the storage has a heartbeat interval, the heartbeat of the trials is recorded until they
+        are told. Trials of callers that died are marked as failed by the next call in any process,
+        and their subnets may be returned again. With Optuna's ``RetryHeartbeatStaleTrialCallback``
+        they wait for another try: such trials come first here, as often as the callback allows, and
+        `search` does not run them. Without a heartbeat, trials run until they are told; a subnet
+        whose trial was told to have failed is not returned again.
 
         Args:
             n: How many subnets.
 
         Returns:
-            The most informative first; fewer than ``n`` only if the space has no more.
+            The subnets, the most informative first; fewer than ``n`` only if no more are left.
 
         Raises:
-            InvalidArgumentError: If ``n`` is no whole number or below 1.
+            InvalidArgumentError: If ``n`` is not a whole number of at least 1.
             InfeasibleConstraintError: As `search`.
-            PredictionError: If a predictor returns something that is no number.
+            PredictionError: If a predictor returns something that is not a number.
             SearchSpaceExhaustedError: If no subnet is left.
         """
         asked = self.engine.ask(n, self.sampler)
@@ -259,27 +257,27 @@ class SubnetStudy(TrialStudy):
         constraints: Mapping[str, Annotated[Iterable[float], Instead("numbers", _are_rows)]]
         | None = None,
     ) -> None:
-        """Finish trials with what was measured, of all or some that were asked, in any order.
+        """Finish trials with measurements, all or some of a batch, in any order.
 
-        The trials are of kind ``"measured"``, with the predictions beside them as user attribute
-        ``predicted``. Nothing is written unless all of it is right; a database gets a batch in one
-        transaction. Standard deviations of the values are the trials' user attribute
-        ``measured_std``: ``asked[0].trial.set_user_attr("measured_std", {"top1": 0.3})``, before.
+        The trials are of kind ``"measured"``, with the predictions in the user attribute
+        ``predicted``. Nothing is written unless everything is valid; a database gets a batch in one
+        transaction. Standard deviations of the values go into the user attribute ``measured_std``,
+        set before: ``asked[0].trial.set_user_attr("measured_std", {"top1": 0.3})``.
 
         Args:
-            asked: What `ask_batch` gave.
-            values: A row for each, the objectives in their order and units; None, or a row with
-                NaN, marks a trial as failed (its user attribute ``error`` is then "not measured"),
-                and its subnet is not proposed again.
-            constraints: ``(n,)`` values of constrained metrics that are no objectives, in their
-                own units; of those that are not given, or NaN, the predictions count.
+            asked: Subnets returned by `ask_batch`.
+            values: A row for each, with the objectives in their order and units; None, or a row
+                with NaN, marks a trial as failed (its user attribute ``error`` is then "not
+                measured"), and its subnet is not proposed again.
+            constraints: ``(n,)`` values of constrained metrics that are not objectives, in their
+                units; predictions are used for those that are not given, or NaN.
 
         Raises:
-            InvalidArgumentError: If the rows do not fit, a number is infinite or none that its
-                metric can have (top-1 is from 0 to 100, costs are positive), two fit what was
-                predicted only if they are exchanged, or something was not asked for by this study
-                or has been told already.
-            StorageError: If the database refuses, and then nothing was written.
+            InvalidArgumentError: If the rows do not fit, a number is infinite or not possible for
+                its metric (top-1 is from 0 to 100, costs are positive), two fit the predictions
+                only if they are exchanged, or a trial was not started by this study or has already
+                been told.
+            StorageError: If the database cannot be written; nothing is written then.
 
         Warns:
             ImplausibleValueWarning: Accuracies are probably fractions.
@@ -294,37 +292,36 @@ class SubnetStudy(TrialStudy):
         points: Positive | Iterable[FrontPoint | Subnet] | None = None,
         progress: bool | None = None,
     ) -> Verification:
-        """Measure subnets of the predicted front and compare with what was predicted.
+        """Measure subnets of the predicted front and compare them with the predictions.
 
         A subnet whose objectives are all measured, or exact (``n_macs`` and the other costs),
         becomes a trial of kind ``"measured"``, with the user attributes ``predicted``,
-        ``predicted_std`` and ``measured_std``; others are in the result alone, and their
-        measurements in the database where there is one. A subnet that the study has a measured
-        trial of is not measured again. Trials are written after every few subnets
-        (`Meter.n_together`).
+        ``predicted_std`` and ``measured_std``; others are only in the result, and their
+        measurements in the database if there is one. A subnet with a measured trial is not measured
+        again. Trials are written after every few subnets (`Meter.n_together`).
 
-        A subnet that cannot be measured is no trial, and the next call tries it again.
+        A subnet that cannot be measured gets no trial; the next call tries it again.
 
         Args:
-            measure: How each of one or several objectives and constrained metrics is measured: an
-                `AccuracyMeter`, a `LatencyMeter`, a `Meter` of your own, or a function that takes
-                a subnet and returns a number, or a number and its standard deviation, or None.
-                Of constrained metrics that are neither measured nor exact the predictions count.
-            points: None is the whole predicted front, a number that many far from each other
-                along it, the ends included; or points of a front, or subnets.
+            measure: How objectives and constrained metrics are measured, by metric: an
+                `AccuracyMeter`, a `LatencyMeter`, a custom `Meter`, or a function that takes a
+                subnet and returns a number, or a number and its standard deviation, or None.
+                Constrained metrics that are neither measured nor exact count as predicted.
+            points: Points of a front, or subnets; a number picks that many points spread along the
+                predicted front, including its ends; None takes the whole predicted front.
             progress: Whether to show a progress bar; None shows it on a terminal only.
 
         Raises:
-            EmptyFrontError: If the predicted front is asked for and empty.
-            InvalidArgumentError: If an argument breaks a rule, or what is measured is no number, a
-                value that its metric cannot have, or two that fit what was predicted only if they
-                are exchanged; what was measured before is kept.
-            MeasurementError: If something that measures does not answer any more; what was
-                measured before is kept, and another call goes on.
+            EmptyFrontError: If the predicted front is needed and empty.
+            InvalidArgumentError: If an argument breaks a rule, or a measurement is not a number,
+                not possible for its metric, or fits the predictions only if two values are
+                exchanged; earlier measurements are kept.
+            MeasurementError: If a meter no longer responds; earlier measurements are kept, and the
+                next call continues.
             StorageError: If the database cannot be reached or written.
 
         Warns:
-            FailedMeasurementWarning: Some subnets could not be measured; the rest go on.
+            FailedMeasurementWarning: Some subnets could not be measured; the rest were.
             ImplausibleValueWarning: Accuracies are probably fractions.
         """
         from optuna_ofa.verification import verify  # needs torch
@@ -341,17 +338,18 @@ class SubnetStudy(TrialStudy):
         problem nor one that it has set itself (`optuna.Trial.set_constraint`).
 
         Args:
-            kind: ``"predicted"`` or ``"measured"`` (by `verify`, `tell_batch` or an objective of
-                your own); a front never has both. None is measured where a measured trial is
-                feasible, else predicted.
+            kind: ``"predicted"`` or ``"measured"`` (by `verify`, `tell_batch` or a custom
+                objective); a front never has both. None means measured if a measured trial is
+                feasible, otherwise predicted.
 
         Returns:
-            Points sorted by latency; where it is no objective by another cost, the first of
-            ``n_macs``, ``n_params``, ``moved_mb`` and ``peak_memory_mb``. Each says its kind, as
-            the front does when it is printed.
+            Points sorted by latency or, if that is not an objective, by the first of ``n_macs``,
+            ``n_params``, ``moved_mb`` and ``peak_memory_mb`` that is. Each has its kind, which is
+            also shown when the front is printed.
 
         Raises:
-            EmptyFrontError: If there is no feasible trial; with the one that violates least.
+            EmptyFrontError: If there is no feasible trial; the message has the one with the
+                smallest violation.
             InvalidArgumentError: If ``kind`` is unknown.
         """
         return find_front(self.problem, self.results(kind=kind), kind, self.notes)
@@ -364,14 +362,15 @@ class SubnetStudy(TrialStudy):
         picks: Mapping[str, FrontPoint] | None = None,
         kind: Kind | None = None,
     ) -> go.Figure:
-        """Draw the Pareto front over the other feasible trials, with its knee and the constraints.
+        """Plot the Pareto front over the other feasible trials, with its knee and the constraints.
 
-        The first cost is across, accuracy upwards, and a third objective the colour.
+        The first cost is on the horizontal axis, accuracy on the vertical one, and colour shows a
+        third objective.
 
         Args:
             limits: Upper limits of the cost; the best subnet within each is marked.
             picks: More subnets to mark, by name.
-            kind: As in `front`, but None draws the fronts of both kinds, apart, where the study
+            kind: As in `front`, but None shows the fronts of both kinds, separately, if the study
                 has both.
 
         Returns:
@@ -396,34 +395,33 @@ class SubnetStudy(TrialStudy):
         format: str = "torch_export",
         calibration: Loader | Tensor | None = None,
     ) -> Published:
-        """Show pictures, a table of the best subnets and their files in Optuna Dashboard.
+        """Show figures, a table of the best subnets and their files in Optuna Dashboard.
 
-        All that is drawn goes to the page of the study, a table and where the values come from
-        into its note, and what each picked subnet looks like into the note of its trial. Another
-        call replaces what this one wrote; what others wrote in the notes stays. A database gets
-        all of it in one transaction. To do this while a search runs, give `search` a
-        `optuna_ofa.dashboard.PublishEvery`.
+        Figures go to the page of the study, a table and the sources of the values into its note,
+        and a description of each picked subnet into the note of its trial. Another call replaces
+        all of it; other text in the notes is kept. A database gets everything in one transaction.
+        To publish during a search, give `search` a `optuna_ofa.dashboard.PublishEvery`.
 
         Args:
             limits: Upper limits of the latency, or of the last cost; the table has the best
-                subnet within each. None takes five along the front.
+                subnet within each. None picks five along the front.
             picks: More subnets by name, such as ``{"knee": study.front().knee()}``.
-            kind: Whether values are predicted or measured ones; None takes measured ones where
-                there are any. The picture of the front shows both.
-            artifact_store: Where files of the picked subnets go (`optuna.artifacts`): the
-                ``net.config``, and with a ``supernet`` the model. The dashboard has to be started
+            kind: Whether values are predicted or measured ones; None means measured if there are
+                any. The figure of the front shows both.
+            artifact_store: The store for files of the picked subnets (`optuna.artifacts`): the
+                ``net.config``, and with a ``supernet`` the model. The dashboard must be started
                 with the same store.
-            supernet: What models are taken from, as in `optuna_ofa.deployment.export`.
+            supernet: The source of the models, as in `optuna_ofa.deployment.export`.
             format: Their format, as there.
             calibration: Images for their batch normalisation, as there.
 
         Raises:
-            MissingDependencyError: If optuna-dashboard, or what writes ``format``, is not
-                installed.
+            MissingDependencyError: If optuna-dashboard, or the package that writes ``format``, is
+                not installed.
             EmptyFrontError: As `front`.
             InvalidArgumentError: If a limit is not a positive number or no subnet is within it, or
                 there is a ``supernet`` and no ``artifact_store``.
-            StorageError: If the database refuses, and then nothing was written to it.
+            StorageError: If the database cannot be written; nothing is written then.
         """
         from optuna_ofa.dashboard import publish
 
@@ -456,7 +454,7 @@ class SubnetStudy(TrialStudy):
             limits: As in `publish`, like ``picks`` and ``kind``.
             picks: As in `publish`.
             kind: As in `publish`.
-            title: Of the page; None names the study.
+            title: Title of the page; None names the study.
 
         Raises:
             EmptyFrontError: As `front`.
@@ -469,7 +467,7 @@ class SubnetStudy(TrialStudy):
 
     @checked
     def results(self, *, kind: Kind | None = None) -> Evaluated:
-        """Return all finished trials of a kind as arrays, infeasible ones included.
+        """Return all finished trials of a kind as arrays, including infeasible ones.
 
         Args:
             kind: As in `front`; a study never gives both at once.
@@ -480,7 +478,7 @@ class SubnetStudy(TrialStudy):
         return of_kind(self.engine.results(), kind)
 
     def generations(self) -> list[Generation]:
-        """Summaries of the generations that `search` ran and did not keep all of, of all workers.
+        """Return summaries of generations that were not kept in full, of all workers.
 
         They are the system attributes ``optuna_ofa:generation:00000000`` and so on of the study.
         """
@@ -488,7 +486,7 @@ class SubnetStudy(TrialStudy):
 
     @checked
     def seconds(self, numbers: Sequence[Count]) -> NDArray[np.float64]:
-        """Return when trials finished, in seconds since the first of them was started.
+        """Return when trials finished, in seconds since the start of the first of them.
 
         Args:
             numbers: The numbers of the trials.
@@ -503,7 +501,7 @@ class SubnetStudy(TrialStudy):
         return self.store.notes(numbers)
 
     def snapshot(self) -> Snapshot:
-        """Return the findings of this moment: the trials are read once, and do not change."""
+        """Return the present findings: the trials are read once, and do not change."""
         return Snapshot(
             study_name=self.study_name,
             problem=self.problem,
@@ -521,19 +519,19 @@ class SubnetStudy(TrialStudy):
     ) -> SubnetStudy:
         """Copy some finished trials into a study of the same name in another storage.
 
-        Predicted trials are written anew, as of now; measured ones as they are. Their new numbers
-        are from 0 on, in the order of the old ones.
+        Predicted trials are written with the present time, measured ones unchanged. They are
+        renumbered from 0, in the old order.
 
         Args:
-            storage: Where the copy goes; None keeps it in memory.
+            storage: The storage of the copy; None keeps it in memory.
             numbers: The numbers of the trials.
 
         Returns:
-            The copy, for looking at; search on in this study.
+            The copy, for viewing only; continue the search in this study.
 
         Raises:
             optuna.exceptions.DuplicatedStudyError: If the storage has a study of that name.
-            StorageError: If the database refuses.
+            StorageError: If the database cannot be written.
         """
         shared = open_storage(storage)
         make_study(shared, self.study_name, self.problem)

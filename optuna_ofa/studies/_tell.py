@@ -14,7 +14,7 @@ from optuna_ofa.problem import MEASURED, NOT_MEASURED, Problem, require_in_order
 from optuna_ofa.storage import Ending, Started
 from optuna_ofa.studies._ask import Asked
 
-# None, or a NaN in a row, is a measurement that failed
+# None, or a NaN in a row, means that the measurement failed
 Measured = Sequence[float | None] | NDArray[np.float64] | None
 
 
@@ -25,11 +25,11 @@ def endings_of(
     values: Iterable[Measured],
     constraints: Mapping[str, Iterable[float]],
 ) -> list[Ending]:
-    """Return the endings of trials that were asked for; see `SubnetStudy.tell_batch`.
+    """Return the endings of trials started by `ask_batch`; see `SubnetStudy.tell_batch`.
 
     Raises:
-        InvalidArgumentError: If a value breaks a rule or fits what was predicted only in another
-            column, or a trial is there twice or of another study.
+        InvalidArgumentError: If a value breaks a rule or fits the predictions only in another
+            column, or a trial occurs twice or is of another study.
 
     Warns:
         ImplausibleValueWarning: Accuracies are probably fractions.
@@ -54,7 +54,7 @@ def endings_of(
 def _warn_fractions(
     problem: Problem, rows: Sequence[list[float] | None], others: Mapping[str, list[float]]
 ) -> None:
-    """Warn of columns that are probably fractions."""
+    """Warn about columns that are probably fractions."""
     for j, metric in enumerate(problem.objectives):
         column = [row[j] for row in rows if row is not None]
         warn_fractions(metric, column, f"`values[:, {j}]`")
@@ -73,24 +73,24 @@ def _ending(
 
 
 def _check_once(asked: Sequence[Asked], study_name: str) -> None:
-    """Refuse trials that are there twice or of another study."""
+    """Refuse trials that occur twice or are of another study."""
     numbers = [one.number for one in asked]
     twice = [number for number in numbers if numbers.count(number) > 1]
     if twice:
         raise InvalidArgumentError(
-            f"`asked` must hold each subnet once, but trial {twice[0]} is there "
+            f"`asked` must have each subnet once, but trial {twice[0]} occurs "
             f"{numbers.count(twice[0])} times."
         )
     for one in asked:
         other = one.trial.study.study_name
         if other != study_name:
             raise InvalidArgumentError(
-                f"`asked` must be of study {study_name!r}, but trial {one.number} is of {other!r}."
+                f"`asked` must be trials of {study_name!r}, but trial {one.number} is of {other!r}."
             )
 
 
 def check_endings(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], None]:
-    """Return a check that refuses all but running trials of the study, given by their ids."""
+    """Return a check that all trials, given by their ids, are running trials of the study."""
 
     def check(started: Mapping[int, Started]) -> None:
         for one in asked:
@@ -98,8 +98,8 @@ def check_endings(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], N
             expected = (one.number, one.subnet.to_dict(by_name=True))
             if trial is None or (trial.number, trial.subnet) != expected:
                 raise InvalidArgumentError(
-                    f"`asked` must be of this study's storage, but its trial {one.number} is not "
-                    f"of {one.subnet}."
+                    f"`asked` must be trials of this study's storage, but its trial {one.number} "
+                    f"does not have the subnet {one.subnet}."
                 )
             if trial.state != TrialState.RUNNING:
                 raise InvalidArgumentError(
@@ -111,11 +111,11 @@ def check_endings(asked: Sequence[Asked]) -> Callable[[Mapping[int, Started]], N
 
 
 def check_values(problem: Problem, values: Iterable[Measured], n: int) -> list[list[float] | None]:
-    """Return a list of objective values for each subnet; None where the measurement failed.
+    """Return a list of objective values for each subnet; None if the measurement failed.
 
     Raises:
-        InvalidArgumentError: If there are not as many rows as subnets, or one row has not as
-            many numbers as there are objectives, or one that its metric cannot have.
+        InvalidArgumentError: If the number of rows is not that of subnets, a row does not have one
+            number per objective, or a metric cannot have its value.
     """
     rows = list(values)
     if len(rows) != n:
@@ -131,7 +131,7 @@ def _check_row(problem: Problem, row: Measured, i: int) -> list[float] | None:
     names = ", ".join(problem.objectives)
     given = numbers(row, f"`values[{i}]`")
     if given.shape != (len(problem.objectives),):
-        if given.shape == (1,) and np.isnan(given[0]):  # stands for a row of them
+        if given.shape == (1,) and np.isnan(given[0]):  # short for a row of NaN
             return None
         raise InvalidArgumentError(
             f"`values[{i}]` must be one number for each of {names}, but got {row!r}."
@@ -151,8 +151,8 @@ def check_others(
     """Return ``n`` values of each constrained metric that was measured.
 
     Raises:
-        InvalidArgumentError: If a name is no constraint, or an objective, or its values are not
-            ``n`` numbers that the metric can have.
+        InvalidArgumentError: If a name is not a constraint, or is an objective, or its values are
+            not ``n`` numbers that the metric can have.
     """
     return {name: _check_column(problem, name, c, n) for name, c in constraints.items()}
 
@@ -161,8 +161,8 @@ def _check_column(problem: Problem, name: str, column: Iterable[float], n: int) 
     allowed = [m for m in problem.constraints if m not in problem.objectives]
     if name not in allowed:
         raise InvalidArgumentError(
-            f"`constraints` must be of constrained metrics that are no objectives, {allowed}, but "
-            f"got {name!r}."
+            f"`constraints` must be of constrained metrics that are not objectives, {allowed}, "
+            f"but got {name!r}."
         )
     given = numbers(column, f"`constraints[{name!r}]`")
     if given.shape != (n,) or np.isinf(given).any():

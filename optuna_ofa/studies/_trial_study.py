@@ -1,4 +1,4 @@
-"""The trials of a study one by one, as Optuna runs them, with objectives of one's own."""
+"""The trials of a study one by one, as Optuna runs them, with custom objectives."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ from optuna_ofa.studies._own import (
 from optuna_ofa.studies._single import choose_subnet, has_subnet, is_queued, require_left
 
 TrialCallback = Callable[[optuna.Study, FrozenTrial], None]
-unchecked = Instead("anything", lambda _: True)  # the objectives say what values may be
+unchecked = Instead("anything", lambda _: True)  # the objectives define which values are allowed
 NumberOfJobs = Annotated[
     int, Rule("a whole number of at least 1, or -1", lambda n: n == -1 or 1 <= n < 2**15)
 ]
 
 
 class TrialStudy(optuna.Study):
-    """An Optuna study whose trials are subnets: each is evaluated once, and its values are checked.
+    """An Optuna study whose trials are subnets, each evaluated once, with checked values.
 
     Args:
-        study_name: Name of a study that exists in the storage.
+        study_name: Name of an existing study in the storage.
         storage: The storage.
-        sampler: The sampler of `optimize`; one that learns from measurements chooses those of
-            `SubnetStudy.ask_batch` too.
-        evolution: What `SubnetStudy.search` starts from.
+        sampler: The sampler of `optimize`; if it learns from measurements, it also chooses the
+            subnets of `SubnetStudy.ask_batch`.
+        evolution: The initial state of `SubnetStudy.search`.
         problem: Space, objectives, constraints and predictors.
-        keep: What `SubnetStudy.search` writes of a generation: ``"all"``, ``"front"`` or
+        keep: Which subnets of a generation `SubnetStudy.search` writes: ``"all"``, ``"front"`` or
             ``"sample"``.
     """
 
@@ -66,7 +66,7 @@ class TrialStudy(optuna.Study):
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
-        self._leaves_retries = False  # to those who measure
+        self._leaves_retries = False  # to processes that measure
         self._asking = threading.Lock()
         self.engine = Engine(
             problem, open_store(self._storage, study_name, problem, keep), evolution
@@ -74,12 +74,12 @@ class TrialStudy(optuna.Study):
 
     @property
     def space(self) -> SearchSpace:
-        """The search space; an objective of your own calls ``study.space.suggest(trial)``."""
+        """The search space; a custom objective calls ``study.space.suggest(trial)``."""
         return self.problem.space
 
     @property
     def seed(self) -> int:
-        """The seed of the search, also where none was given."""
+        """The seed of the search, also if none was given."""
         return self.engine.seed
 
     @property
@@ -110,33 +110,32 @@ class TrialStudy(optuna.Study):
         gc_after_trial: bool = False,
         show_progress_bar: bool = False,
     ) -> None:
-        """Run an objective of your own; everything else is as in `optuna.Study.optimize`.
+        """Run a custom objective; everything else is as in `optuna.Study.optimize`.
 
-        The sampler is that of the study: one of ours, or any of Optuna. Trials have the user
-        attributes ``subnet`` and ``kind``: ``"measured"``, or ``"predicted"`` where the objective
+        The sampler is that of the study: one of this package, or any of Optuna. Trials have the
+        user attributes ``subnet`` and ``kind``: ``"measured"``, or ``"predicted"`` if the objective
         is ``study.problem``.
 
-        With a sampler of ours no subnet is evaluated twice, whatever other threads and processes
-        do at the same time: each trial claims the one that it evaluates; and it ends early,
-        without an error, when no subnet is left. Samplers of Optuna may repeat subnets. Trials
-        that wait, because they were enqueued or because the process that measured them died, are
-        run first.
+        With a sampler of this package no subnet is evaluated twice, also not by other threads and
+        processes at the same time, because each trial claims its subnet; the run ends early,
+        without an error, when no subnet is left. Samplers of Optuna may repeat subnets. Waiting
+        trials, which were enqueued or whose process died, are run first.
 
         Args:
             func: Takes a trial, calls ``study.space.suggest(trial)`` and returns the objectives'
                 values in their order and units.
-            n_trials: As in `optuna.Study.optimize`, like all that follow.
+            n_trials: As in `optuna.Study.optimize`, like all further arguments.
             timeout: In seconds.
-            n_jobs: Number of threads, -1 for one a processor.
+            n_jobs: Number of threads, -1 for one per processor.
             catch: Errors of the objective that only fail their trial.
             callbacks: Called with the study and each finished trial.
             gc_after_trial: Whether to collect garbage after each trial.
             show_progress_bar: Whether to show a progress bar.
 
         Raises:
-            InvalidArgumentError: If a value is none that its metric can have (top-1 is from 0 to
-                100, costs are positive), or two fit what was predicted only if they are exchanged;
-                the trial has failed, and ``catch`` lets others go on.
+            InvalidArgumentError: If a metric cannot have its value (top-1 is from 0 to 100, costs
+                are positive), or two values fit the predictions only if they are exchanged; the
+                trial fails, and with ``catch`` the others continue.
 
         Warns:
             ImplausibleValueWarning: An accuracy is probably a fraction.
@@ -157,16 +156,16 @@ class TrialStudy(optuna.Study):
     def ask(
         self, fixed_distributions: Mapping[str, BaseDistribution] | None = None
     ) -> optuna.Trial:
-        """Start a trial, as `optuna.Study.ask` does; its subnet is chosen at once.
+        """Start a trial, as `optuna.Study.ask` does; its subnet is chosen immediately.
 
         Args:
-            fixed_distributions: Parameters that are suggested at once.
+            fixed_distributions: Parameters that are suggested immediately.
 
         Raises:
-            SearchSpaceExhaustedError: If no subnet is left; there is no new trial then.
+            SearchSpaceExhaustedError: If no subnet is left; no trial is created then.
         """
         self._thread_local.cached_all_trials = None  # as Optuna does
-        with self._asking:  # threads, so that no trial is made for which no subnet is left
+        with self._asking:  # between threads, so that no trial is created without a subnet
             trial_id = self._pop_waiting_trial_id()
             if trial_id is None:
                 require_left(self, self.space)
@@ -186,14 +185,14 @@ class TrialStudy(optuna.Study):
     ) -> None:
         """Enqueue a trial, as `optuna.Study.enqueue_trial` does.
 
-        Parameters of blocks that a subnet does not have make no difference. A subnet that waits
-        already is not enqueued again; one that was evaluated is, to evaluate it once more.
+        Parameters of blocks that a subnet does not have are ignored. A subnet that is already
+        waiting is not enqueued again; one that was evaluated is, to evaluate it once more.
 
         Args:
             params: Parameters of a subnet, or some of them.
             user_attrs: User attributes of the trial.
-            skip_if_exists: Whether not to enqueue a subnet of which there is any trial, a
-                predicted one too.
+            skip_if_exists: Whether to skip a subnet that has any trial, including a predicted
+                one.
         """
         if not is_queued(self.space, self.store, params):
             super().enqueue_trial(params, user_attrs, skip_if_exists)
@@ -219,10 +218,10 @@ class TrialStudy(optuna.Study):
         state: TrialState | None = None,
         skip_if_finished: bool = False,
     ) -> FrozenTrial:
-        """Finish a trial, as `optuna.Study.tell` does, whose values are checked as in `optimize`.
+        """Finish a trial, as `optuna.Study.tell` does; its values are checked as in `optimize`.
 
         Raises:
-            InvalidArgumentError: As `optimize`; the trial still runs.
+            InvalidArgumentError: As `optimize`; the trial is still running.
         """
         if values is not None:
             number = trial if isinstance(trial, int) else trial.number
@@ -234,7 +233,7 @@ class TrialStudy(optuna.Study):
         return super().tell(trial, values, state, skip_if_finished)
 
     def _found(self, trial: optuna.Trial | int) -> FrozenTrial | None:
-        """Return a trial, or that with a number; None where there is none, which Optuna refuses."""
+        """Return a trial by itself or its number; None if there is none, which Optuna refuses."""
         if isinstance(trial, optuna.Trial):
             return self._storage.get_trial(trial._trial_id)
         try:
@@ -245,10 +244,10 @@ class TrialStudy(optuna.Study):
 
     @checked
     def add_trial(self, trial: FrozenTrial) -> None:
-        """Add a trial, as `optuna.Study.add_trial` does; values of your own are checked.
+        """Add a trial, as `optuna.Study.add_trial` does; measured values are checked.
 
-        A complete trial gets the user attributes and constraints that it lacks, as in `optimize`.
-        The parameters that `enqueue_trial` adds are checked too.
+        A complete trial gets missing user attributes and constraints, as in `optimize`. Parameters
+        added by `enqueue_trial` are also checked.
 
         Raises:
             InvalidArgumentError: As `optimize`; nothing is added.

@@ -35,14 +35,14 @@ class FrontInfo(NamedTuple):
         constraints: Bound of each constrained metric.
         metrics: The objectives and constrained metrics by name.
         kind: Whether the values are predicted or measured.
-        title: Name of the study, or of its family where the study has no name of its own.
-        is_unnamed: Whether it has none.
+        title: Name of the study, or of its family if the study was not given a name.
+        is_unnamed: Whether the study was not given a name.
         hypervolume: Of the front, in the product of the objectives' units.
         reference: Its reference point by objective: the worst values on the fronts of both
             kinds, plus a tenth of the range.
         moment: When the last trial of the study finished.
-        knee: The knee; None of a front of fewer than three points, or with two objectives of one
-            that bends the other way, whose knee would be one of its ends.
+        knee: The knee; None if the front has fewer than three points, or with two objectives if
+            the knee would be one of its ends.
     """
 
     front: Front

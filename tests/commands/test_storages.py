@@ -116,7 +116,9 @@ def test_a_study_of_its_own_problem_is_searched_as_it_is(
     expected = "error: --within latency_ms=30: must be left out to continue the study"
     assert capsys.readouterr().err.startswith(expected)
     assert main([*SEARCH, "--within", "latency_ms=30"]) == 1
-    assert capsys.readouterr().err.startswith("error: --study must be of a study of the same")
+    assert capsys.readouterr().err.startswith(
+        "error: --study must be the name of a study of the same"
+    )
 
 
 def test_an_empty_storage_has_no_study(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def test_front_refuses_a_study_of_optuna(
     url = f"sqlite:///{tmp_path}/other.db"
     optuna.create_study(storage=url, study_name="plain")
     assert main(["front", "--storage", url, "--study", "plain"]) == 1
-    assert "of a study that optuna_ofa made, but 'plain' was not" in capsys.readouterr().err
+    assert "of a study created by optuna_ofa, but 'plain' is not" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["latency-ms=1", "latency_ms=fast", "latency_ms"])

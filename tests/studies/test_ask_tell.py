@@ -389,7 +389,7 @@ class TestWrongTelling:
     @pytest.mark.parametrize(
         ("constraints", "message"),
         [
-            ({"latency_ms": [1.0, 2.0]}, r"that are no objectives, \['n_macs'\], .*'latency_ms'"),
+            ({"latency_ms": [1.0, 2.0]}, r"that are not objectives, \['n_macs'\], .*'latency_ms'"),
             ({"n_params": [1.0, 2.0]}, r"`constraints` must be of constrained .*'n_params'"),
             ({"n_macs": [1.0]}, r"`constraints\['n_macs'\]` must be 2 numbers"),
             ({"n_macs": [1.0, "a"]}, r"`constraints\['n_macs'\]` must be numbers"),

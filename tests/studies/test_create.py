@@ -95,7 +95,7 @@ class TestContinuing:
         other = optuna.create_study(storage=sqlite, study_name="a", directions=directions)
         other.optimize(lambda trial: (1.0,) * len(directions), n_trials=n_trials)
         monkeypatch.setattr(_make, "_PAUSE_S", 0.0)
-        with pytest.raises(StudyMismatchError, match="'a' was not made by it"):
+        with pytest.raises(StudyMismatchError, match="created by optuna_ofa, but 'a' is not"):
             make_study(storage=sqlite, study_name="a", load_if_exists=True)
 
     def test_load_if_exists_makes_what_does_not(self, make_study: Make, sqlite: str) -> None:

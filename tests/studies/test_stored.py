@@ -259,7 +259,9 @@ class TestWithoutItsPredictors:
         optuna_ofa.load_study("mine", url, hardware=tmp_path / "phone.json")
         (tmp_path / "phone.json").unlink()
         again = optuna_ofa.load_study("mine", url, accuracy=given["accuracy"])
-        with pytest.raises(OptunaOFAError, match=r"`hardware` must .*phone.json' cannot be read"):
+        with pytest.raises(
+            OptunaOFAError, match=r"`hardware` must .*phone.json' can no longer be read"
+        ):
             again.search(10)
 
 
@@ -278,7 +280,7 @@ def test_a_family_with_packaged_predictors_is_opened_too(url: str) -> None:
 
 def test_a_study_of_optuna_is_refused(url: str) -> None:
     optuna.create_study(storage=url, study_name="plain")
-    with pytest.raises(StudyMismatchError, match="optuna_ofa made, but 'plain' was not"):
+    with pytest.raises(StudyMismatchError, match="created by optuna_ofa, but 'plain' is not"):
         optuna_ofa.load_study("plain", url)
 
 
