@@ -439,7 +439,7 @@ class TestWrongTelling:
         study = make_study()
         asked = study.ask_batch(2)
         twice = [asked[0], asked[1], asked[0]]
-        with pytest.raises(InvalidArgumentError, match="trial 0 is there 2 times"):
+        with pytest.raises(InvalidArgumentError, match="trial 0 occurs 2 times"):
             study.tell_batch(twice, measure(twice))
         assert states(study) == [TrialState.RUNNING] * 2
 
@@ -447,7 +447,7 @@ class TestWrongTelling:
         study, other = make_study(study_name="a"), make_study(study_name="b")
         study.ask_batch(1)
         asked = other.ask_batch(1)
-        with pytest.raises(InvalidArgumentError, match="of study 'a', but trial 0 is of 'b'"):
+        with pytest.raises(InvalidArgumentError, match="trials of 'a', but trial 0 is of 'b'"):
             study.tell_batch(asked, measure(asked))
         assert states(study) == states(other) == [TrialState.RUNNING]
 

@@ -109,7 +109,7 @@ class TestArguments:
 
     def test_a_sampler_of_another_space_is_refused(self, make_study: Make) -> None:
         sampler = EvolutionarySampler(SearchSpace("ofa_resnet50"))
-        with pytest.raises(InvalidArgumentError, match="`sampler` must be of SearchSpace"):
+        with pytest.raises(InvalidArgumentError, match="`sampler` must be for SearchSpace"):
             make_study(sampler=sampler)
 
     @pytest.mark.parametrize(
