@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,8 @@ class TransferMatrix:
     top1: NDArray[np.float64]
     latency_ms: NDArray[np.float64]
     loss: NDArray[np.float64]
+    facts: tuple[Mapping[str, Any], ...] = ()
+    finished: datetime.datetime | None = None
 
     def cells(self) -> list[list[tuple[str, str]]]:
         """Return the latency and the loss in points of top-1 of each pair of devices, as text."""
@@ -97,7 +101,16 @@ def transfer_matrix(
         for name, point in picks.items()
     ]
     loss = np.stack(best, axis=1) - top1[:, None]
-    return TransferMatrix(tuple(studies), np.array(at, dtype=float), subnets, top1, latency, loss)
+    return TransferMatrix(
+        tuple(studies),
+        np.array(at, dtype=float),
+        subnets,
+        top1,
+        latency,
+        loss,
+        tuple(found.problem.facts("latency_ms") for found in studies.values()),
+        max(filter(None, (of.snapshot().finished for of in studies.values())), default=None),
+    )
 
 
 def _limits(

@@ -132,7 +132,7 @@ def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
     networks = {}
     for study, name, point in (points[i] for i in evenly(len(points), at_most)):
         title = f"{study}, {name}" if len(shown) > 1 else name
-        networks[f"{title}: {_first(point)}"] = point.subnet
+        networks[f"{title}: {_first(point)}"] = point
     if networks:
         yield Section(
             "architectures",
@@ -158,7 +158,7 @@ def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
             f"What the best subnets{of} have in common",
             f"From the lowest {by} of the front on the left to the highest on the right: how "
             f"often each kernel, depth and expand ratio is chosen.",
-            plot_choices(found.front(kind=kind)),
+            plot_choices(found, kind=kind),
         )
 
 

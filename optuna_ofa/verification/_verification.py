@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._notebook import html_table
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import (
@@ -46,6 +48,7 @@ class Verification:
         predicted_for: What the predictor of a metric says of itself: runtime, settings, processor.
         units: The metrics by name, with their units and directions.
         latency: The predictor of latencies, which `recalibrate` corrects.
+        finished: When the last trial of the study finished.
     """
 
     metrics: tuple[str, ...]
@@ -56,6 +59,7 @@ class Verification:
     predicted_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False)
     latency: Predictor | None = field(default=None, repr=False, compare=False)
+    finished: datetime.datetime | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -226,12 +230,29 @@ class Verification:
             if any(m in p.measured and p.overestimated(m) for m in self.metrics)
         )
 
-    def __str__(self) -> str:
+    def _repr_html_(self) -> str:
+        errors = [f"{m}: MAPE {significant(of.mape)} %" for m, of in self.errors.items()]
+        return html_table(
+            self._head(),
+            ("", *self.metrics, "Subnet"),
+            [
+                [str(i), *cells, str(point.subnet)]
+                for i, (*cells, point) in enumerate(
+                    zip(*map(self._column, self.metrics), self.points, strict=True), start=1
+                )
+            ],
+            (True, *(False for _ in self.metrics), False),
+            ". ".join([*errors, *self.notes]),
+        )
+
+    def _head(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         n = len(self.points)
         head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured "
-        head += "(measured minus predicted)"
-        lines = [head, *self._rows(), "", *self._figures(), *self.notes]
+        return head + "(measured minus predicted)"
+
+    def __str__(self) -> str:
+        lines = [self._head(), *self._rows(), "", *self._figures(), *self.notes]
         lines += [f"  {remedy}" for remedy in self.remedies]
         return "\n".join(line.rstrip() for line in lines)
 

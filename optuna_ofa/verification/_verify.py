@@ -265,6 +265,7 @@ def _collected(
         {m: problem.facts(m) for m in metrics},
         problem.metrics,
         problem.predictors.get("latency_ms"),
+        after.finished,
     )
 
 

@@ -10,10 +10,12 @@ import plotly.graph_objects as go
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.space import Layer, Subnet, subnet_layers
+from optuna_ofa.visualization._origin import devices_of, origin_words
 from optuna_ofa.visualization._style import BELOW, GREY, finish, hovering, kernel_colour
 
-NetworkLayers = Subnet | Sequence[Layer]
+NetworkLayers = Subnet | FrontPoint | Sequence[Layer]
 _OTHER_WIDTH = 4.0  # of layers that are not blocks; a block with 100 channels has 10
 _OTHER_HEIGHT = 0.35
 _GAP, _BORDER = 0.8, 3.5  # between layers, and between stages
@@ -68,6 +70,7 @@ def architecture_info(networks: Mapping[str, NetworkLayers]) -> tuple[Architectu
     """Collect the data of `plot_architecture`."""
     if not networks:
         raise InvalidArgumentError("`networks` must have at least one network, but got none.")
+    networks = _without_values(networks)
     layers = {
         name: subnet_layers(network) if isinstance(network, Subnet) else tuple(network)
         for name, network in networks.items()
@@ -85,6 +88,10 @@ def architecture_info(networks: Mapping[str, NetworkLayers]) -> tuple[Architectu
         )
         for name, of in layers.items()
     )
+
+
+def _without_values(networks: Mapping[str, NetworkLayers]) -> dict[str, Subnet | Sequence[Layer]]:
+    return {n: of.subnet if isinstance(of, FrontPoint) else of for n, of in networks.items()}
 
 
 def _boxes(layers: Sequence[Layer], largest_expand: float) -> Iterator[LayerBox]:
@@ -141,8 +148,8 @@ def plot_architecture(networks: Mapping[str, NetworkLayers]) -> go.Figure:
     (arXiv:1812.00332). Stages are set apart, with output size and channels below each.
 
     Args:
-        networks: Subnets, or the layers of any network as `layers_from_net_config` reads them,
-            by name.
+        networks: Subnets, points of fronts, which say the device, or the layers of any network
+            as `layers_from_net_config` reads them, by name.
 
     Raises:
         InvalidArgumentError: If there is no network, or one has no blocks.
@@ -169,14 +176,22 @@ def plot_architecture(networks: Mapping[str, NetworkLayers]) -> go.Figure:
     )
     return finish(
         figure,
-        "Layers from input to output",
-        "height: expand ratio; width: square root of channels; under each stage: its output size "
-        "in pixels and its channels",
+        _title(networks),
+        "height: expand ratio; width: square root of channels; below: output size in px, channels",
+        origin_words(devices_of(of for of in networks.values() if isinstance(of, FrontPoint))),
         barmode="overlay",
         height=150 + 130 * n,
-        margin={"t": 84, "b": 36},
+        margin={"b": 36},
         legend=BELOW,
     )
+
+
+def _title(networks: Mapping[str, NetworkLayers]) -> str:
+    subnets = [of for of in _without_values(networks).values() if isinstance(of, Subnet)]
+    families = dict.fromkeys(subnet.family.name for subnet in subnets)
+    if len(subnets) < len(networks):
+        return "Layers from input to output"
+    return f"{', '.join(families)}: layers from input to output"
 
 
 _Placed = tuple[int, ArchitectureRow, LayerBox]

@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 
 from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Front, cost_metric
-from optuna_ofa.problem import Metric
+from optuna_ofa.fronts import Findings, Front, cost_metric
+from optuna_ofa.problem import Kind, Metric
 from optuna_ofa.space import Subnet
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._style import BELOW, finish, hovering, kernel_colour, shades
@@ -78,16 +78,24 @@ def _chosen(subnet: Subnet, gene: str) -> list[float]:
 
 
 @checked
-def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
+def plot_choices(
+    front: Front | Findings, *, n_bins: Positive = _MAX_BINS, kind: Kind | None = None
+) -> go.Figure:
     """Plot the share of each kernel size, depth and expand ratio along a front.
 
     Args:
-        front: The front.
+        front: The front, or a study, which adds the date of its last trial.
         n_bins: Number of bins; a front with fewer points has one for each point.
+        kind: As in `SubnetStudy.front`, for a study.
 
     Raises:
+        EmptyFrontError: If the study has no feasible trial.
         InvalidArgumentError: If the front is empty, or ``n_bins`` is below 1.
     """
+    moment = None
+    if not isinstance(front, Front):
+        found = front.snapshot()
+        front, moment = found.front(kind=kind), found.finished
     info = choices_info(front, n_bins=n_bins)
     titles = [_TITLES[gene] for gene in info.shares]
     figure = make_subplots(
@@ -105,7 +113,8 @@ def plot_choices(front: Front, *, n_bins: Positive = _MAX_BINS) -> go.Figure:
     figure.update_annotations(font={"size": 13})
     figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
     n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
-    finish(figure, "What the front prefers", n, origin_words(devices_of(front)))
+    title = f"{front[0].subnet.family.name}: what the front prefers"
+    finish(figure, title, n, origin_words(devices_of(front), [moment]))
     figure.update_layout(margin={"t": figure.layout.margin.t + 22, "b": 96, "l": 60, "r": 16})
     below = {**BELOW, "xanchor": "center", "traceorder": "normal", "font": {"size": 11}}
     for i, gene in enumerate(info.shares):  # a legend under each

@@ -98,8 +98,8 @@ def plot_training(history: TrainingHistory) -> go.Figure:
     n = len(history.subnets) - 2
     return finish(
         figure,
-        "Training of the supernet",
-        f"{info.steps[-1]:,} steps, {len(info.phases)} phases; {n} random subnets are tracked",
+        f"Training of {history.subnets[0].family.name}",
+        f"{info.steps[-1]:,} steps, {len(info.phases)} phases; random subnets tracked: {n}",
         legend=BELOW,
         margin={"t": 96},
     )

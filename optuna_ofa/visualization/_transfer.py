@@ -6,7 +6,9 @@ import plotly.graph_objects as go
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.fronts import TransferMatrix
+from optuna_ofa.predictors import Conditions
 from optuna_ofa.problem import METRICS
+from optuna_ofa.visualization._origin import last_date
 from optuna_ofa.visualization._style import finish
 
 # perceptually uniform in lightness, so that colour-blind readers can read it too
@@ -60,5 +62,16 @@ def plot_transfer(matrix: TransferMatrix) -> go.Figure:
         autorange="reversed",
         showgrid=False,
     )
-    title = "What the best subnet of one device loses on another, predicted"
-    return finish(figure, title, height=220 + 90 * n, margin={"t": 110, "l": 150})
+    family = matrix.subnets[0].family.name
+    title = f"{family}: loss of top-1 on other devices, predicted"
+    finish(figure, title, *_devices(matrix), last_date([matrix.finished]))
+    top_margin = figure.layout.margin.t + 50  # for the names of the columns
+    return figure.update_layout(
+        height=top_margin + 90 * n + 20, margin={"t": top_margin, "b": 20, "l": 150}
+    )
+
+
+def _devices(matrix: TransferMatrix) -> list[str]:
+    """Return a line for each device that is known by more than its name."""
+    known = zip(matrix.devices, map(Conditions.of, matrix.facts), strict=False)
+    return [f"{name}: {of}" for name, of in known if of.processor or of.runtime]

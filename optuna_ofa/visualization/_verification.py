@@ -116,7 +116,8 @@ def plot_verification(
     """Plot the predicted and the measured values of each subnet, joined by a line.
 
     Crosses are measurements that are worse than the 90 % interval of the prediction. Error bars are
-    standard deviations of the measurements, which that interval includes.
+    standard deviations of the measurements, which that interval includes. Notes on the
+    errors are in the printed verification.
 
     Args:
         verification: The result of `SubnetStudy.verify`.
@@ -135,18 +136,13 @@ def plot_verification(
     keep_long_bars_out(figure)
     n, n_worse = len(info.predicted), int(info.overestimated.sum())
     failed = f", {len(verification.failures)} failed" if verification.failures else ""
-    errors = [
-        f"{m}: MAPE {significant(e.mape)} %, mean error "
-        f"{significant(e.mean_error, sign='+')} {verification.units[m].difference_unit}".rstrip()
-        for m, e in verification.errors.items()
-    ]
+    errors = [f"{m} {significant(e.mape)} %" for m, e in verification.errors.items()]
+    family = verification.points[0].subnet.family.name
     return finish(
         figure,
-        f"{n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
-        f"{n_worse} measured worse than the 90 % interval of a prediction",
-        "; ".join(errors),
-        *verification.notes,
-        origin_words(devices_of(verification.front)),
+        f"{family}: {n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
+        f"{n_worse} worse than the 90 % interval" + f"; MAPE {', '.join(errors)}" * bool(errors),
+        origin_words(devices_of(verification.front), [verification.finished]),
         legend=BELOW,
     )
 

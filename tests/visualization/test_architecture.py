@@ -10,6 +10,7 @@ import pytest
 
 from optuna_ofa import SearchSpace, Subnet
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.space import Layer, layers_from_net_config, subnet_layers
 from optuna_ofa.visualization import architecture_info, plot_architecture
 from optuna_ofa.visualization._architecture import ArchitectureRow
@@ -161,3 +162,15 @@ class TestDrawing:
     def test_more_networks_make_a_higher_picture(self, subnet: Subnet) -> None:
         one, three = (plot_architecture({str(i): subnet for i in range(n)}) for n in (1, 3))
         assert three.layout.height > one.layout.height
+
+
+def test_points_of_fronts_have_their_device() -> None:
+    subnet = SearchSpace("ofa_mbv3_w1.0").smallest()
+    origin = {"latency_ms": {"runtime": "torch 2", "processor": "A"}}
+    point = FrontPoint(subnet, {"latency_ms": 5.0}, {}, "predicted", 0, origin=origin)
+    figure = plot_architecture({"a": point})
+    assert figure.layout.meta["title"] == "ofa_mbv3_w1.0: layers from input to output"
+    assert figure.layout.meta["notes"][-1] == "latency of A, torch 2"
+    of_subnet = plot_architecture({"a": subnet})
+    assert len(of_subnet.layout.meta["notes"]) == 1
+    assert figure.data == of_subnet.data

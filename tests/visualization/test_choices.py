@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import optuna_ofa
 from optuna_ofa import SearchSpace
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, FrontPoint
@@ -105,3 +106,14 @@ class TestDrawing:
         figure = plot_choices(front_of(SPACE, 3))
         assert figure.layout.xaxis2.title.text == f"Latency (ms), {front_of(SPACE, 3)[0].kind}"
         assert figure.data[0].hovertext[0] == "3x3: 100 %<br>1 subnet around 5.000 ms"
+
+    def test_of_a_study_with_its_device_and_date(self) -> None:
+        study = optuna_ofa.study(SPACE.family, seed=0)
+        study.search(40)
+        last = max(t.datetime_complete for t in study.trials if t.datetime_complete)
+        meta = plot_choices(study, kind="predicted").layout.meta
+        assert meta["title"] == "ofa_mbv3_w1.0: what the front prefers"
+        device = "AMD EPYC family 25 model 17, torch 2.13.0+cpu"
+        assert meta["notes"][-1] == f"latency of {device}; {last:%-d %B %Y}"
+        front, of_study = plot_choices(study.front()).data, plot_choices(study).data
+        assert [list(a.y) for a in front] == [list(b.y) for b in of_study]

@@ -67,3 +67,7 @@ def test_a_run_that_evaluated_nothing_has_a_loss() -> None:
 def test_an_empty_history_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="`history` must have at least one entry"):
         plot_training(history(entries=()))
+
+
+def test_the_title_names_the_family() -> None:
+    assert plot_training(history()).layout.meta["title"] == "Training of ofa_mbv3_w1.0"

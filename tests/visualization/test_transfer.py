@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -51,3 +54,12 @@ def test_without_any_loss_it_is_light(matrix: TransferMatrix) -> None:
     (heatmap,) = figure.data
     assert heatmap.zmax > 0
     assert {a.font.color for a in figure.layout.annotations} == {"black"}
+
+
+def test_title_has_family_devices_and_date(matrix: TransferMatrix) -> None:
+    facts = ({"runtime": "torch 2", "processor": "A"}, {})
+    finished = datetime.datetime(2026, 11, 29)
+    figure = plot_transfer(dataclasses.replace(matrix, facts=facts, finished=finished))
+    assert figure.layout.meta["title"].startswith("ofa_mbv3_w1.0: ")
+    assert list(figure.layout.meta["notes"]) == ["phone: A, torch 2", "29 November 2026"]
+    assert plot_transfer(matrix).layout.meta["notes"] == []

@@ -86,7 +86,7 @@ def test_words_are_of_the_subnet(verified: Verification) -> None:
     first = verified.points[0]
     assert predicted.hovertext[0].startswith(f"top1 {first.predicted['top1']:.2f} ± ")
     assert str(first.subnet).split(" | ")[1] in predicted.hovertext[0]
-    assert "2 measured worse than the 90 % interval" in figure.layout.title.text
+    assert "2 worse than the 90 % interval; MAPE top1 " in figure.layout.title.text
     assert figure.layout.xaxis.title.text == "Latency (ms)"
 
 
@@ -115,6 +115,23 @@ def test_of_three_objectives_two_are_chosen() -> None:
     assert {x for x, _ in info.sources} == {"exact"}
     figure = plot_verification(found, metrics=("top1", "peak_memory_mb"))
     assert figure.layout.xaxis.title.text == "Peak activation memory (MB), exact"
+
+
+def test_the_title_has_three_lines_with_the_date(verified: Verification) -> None:
+    assert verified.finished is not None
+    lines = plot_verification(verified).layout.title.text.split("<br>")
+    assert len(lines) == 3
+    n = len(verified)
+    assert lines[0] == f"ofa_mbv3_w1.0: {n} subnets, predicted and measured"
+    assert lines[2] == f"<sup>{verified.finished:%-d %B %Y}</sup>"
+
+
+def test_notebooks_show_a_table(verified: Verification) -> None:
+    html = verified._repr_html_()
+    assert f"{len(verified)} subnets measured; predicted -&gt; measured" in html
+    assert html.count("<tr>") == 1 + len(verified)
+    assert html.count("overestimated") == 2
+    assert all(str(point.subnet) in html for point in verified)
 
 
 def test_no_points_are_refused() -> None:
