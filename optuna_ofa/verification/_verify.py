@@ -265,7 +265,7 @@ def _collected(
         {m: problem.facts(m) for m in metrics},
         problem.metrics,
         problem.predictors.get("latency_ms"),
-        after.finished,
+        after.snapshot().finished,
     )
 
 

@@ -75,6 +75,7 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
         name="within 5 %",
         **hovering(None),
     )
+    subnets = _subnets(report)
     dashed = {"color": "#555555", "width": 1, "dash": "dash"}
     figure.add_scatter(
         x=ends, y=ends, mode="lines", name="predicted = measured", line=dashed, **hovering(None)
@@ -86,11 +87,14 @@ def plot_predicted_latency(report: LatencyReport, *, name: str | None = None) ->
             mode="markers",
             name=f"{n}: MAPE {report[n].mape:.1f} %, tau {report[n].kendall:.3f}",
             marker={"size": 6, "color": colour(i), "opacity": 0.8},
+            customdata=subnets,
+            hovertemplate="predicted %{y:.4g} ms, measured %{x:.4g} ms<br>%{customdata}",
         )
     return finish(
         figure,
-        _device(report),
+        f"{_family(report)}: predicted and measured latency",
         f"{len(measured)} subnets that no predictor was fitted to",
+        f"measured on {_device(report)}",
         xaxis_title="Measured latency (ms)",
         yaxis_title="Predicted latency (ms)",
         legend=BELOW,
@@ -110,21 +114,27 @@ def plot_macs_latency(report: LatencyReport | Mapping[str, LatencyReport]) -> go
     """
     figure = go.Figure()
     if not isinstance(report, Mapping):
-        title, note = _device(report), f"predicted from multiply-adds: {_errors(report)}"
+        title = f"{_family(report)}: latency by multiply-adds"
+        notes = [
+            f"predicted from multiply-adds: {_errors(report)}",
+            f"measured on {_device(report)}",
+        ]
         info = macs_info(report)
         _add_points(figure, info, _by_kernel(info.kernel), showlegend=False)
     else:
         if not report:
             raise InvalidArgumentError("`report` must have at least one report, but got none.")
-        title = "Latency by multiply-adds"
-        note = "errors are those of latencies predicted from multiply-adds"
+        families = dict.fromkeys(map(_family, report.values()))
+        title = f"{', '.join(families)}: latency by multiply-adds"
+        notes = ["errors are those of latencies predicted from multiply-adds"]
+        notes += [f"{name}: {_device(of)}" for name, of in report.items()]
         for i, (name, of) in enumerate(report.items()):
             marker = {"size": 6, "color": colour(i), "opacity": 0.8, "symbol": symbol(i)}
             _add_points(figure, macs_info(of), marker, name=f"{name}: {_errors(of)}")
         figure.update_layout(showlegend=True)
-    figure.update_xaxes(title="Multiply-adds (millions)")
+    figure.update_xaxes(title="Multiply-adds (millions), exact")
     figure.update_yaxes(title="Measured latency (ms)", rangemode="tozero")
-    return finish(figure, title, note, legend=BELOW)
+    return finish(figure, title, *notes, legend=BELOW)
 
 
 def _by_kernel(kernel: NDArray[np.float64]) -> dict[str, object]:
@@ -150,6 +160,16 @@ def _errors(report: LatencyReport) -> str:
     return f"MAPE {row.mape:.1f} %, tau {row.kendall:.3f}"
 
 
-def _device(report: LatencyReport) -> str:
+def _subnets(report: LatencyReport) -> list[str]:
+    """Return the subnets in lines, for hovering."""
     measured = report.measurements
-    return f"{measured.space.family.name} on {Conditions.of(measured.setup)}"
+    of = measured.space.from_matrix(measured.matrix)
+    return [str(subnet).replace(" | ", "<br>") for subnet in of]
+
+
+def _family(report: LatencyReport) -> str:
+    return report.measurements.space.family.name
+
+
+def _device(report: LatencyReport) -> str:
+    return str(Conditions.of(report.measurements.setup))

@@ -110,6 +110,12 @@ def test_predictions_are_drawn_with_a_band(report: LatencyReport) -> None:
     assert [trace.name[:4] for trace in figure.data] == ["with", "as m", "ours"]
     np.testing.assert_array_equal(figure.data[2].x, report.measurements.latency_ms)
     np.testing.assert_array_equal(figure.data[1].x, figure.data[1].y)
+    subnets = SPACE.from_matrix(report.measurements.matrix)
+    words = [str(subnet).replace(" | ", "<br>") for subnet in subnets]
+    assert list(figure.data[2].customdata) == words
+    meta = figure.layout.meta
+    assert meta["title"] == "ofa_mbv3_w1.0: predicted and measured latency"
+    assert meta["notes"][-1] == "measured on p, r"
     assert [t.name[:4] for t in plot_predicted_latency(report, name="MACs").data][2] == "MACs"
     with pytest.raises(InvalidArgumentError, match="`name` must be one of ours, MACs, but got 'x'"):
         plot_predicted_latency(report, name="x")
@@ -130,6 +136,8 @@ def test_devices_are_drawn_over_one_another(report: LatencyReport) -> None:
     assert [len(trace.x) for trace in figure.data] == [N, 9]
     assert figure.data[0].name.startswith("phone: MAPE ")
     assert len({(t.marker.color, t.marker.symbol) for t in figure.data}) == 2
+    assert figure.layout.meta["title"] == "ofa_mbv3_w1.0: latency by multiply-adds"
+    assert list(figure.layout.meta["notes"][1:]) == ["phone: p, r", "laptop: p, r"]
     with pytest.raises(InvalidArgumentError, match="`report` must have at least one report"):
         plot_macs_latency({})
 
