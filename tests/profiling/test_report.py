@@ -107,7 +107,7 @@ def test_two_subnets_are_too_few() -> None:
 
 def test_predictions_are_drawn_with_a_band(report: LatencyReport) -> None:
     figure = plot_predicted_latency(report)
-    assert [trace.name[:4] for trace in figure.data] == ["with", "as m", "ours"]
+    assert [trace.name[:4] for trace in figure.data] == ["with", "pred", "ours"]
     np.testing.assert_array_equal(figure.data[2].x, report.measurements.latency_ms)
     np.testing.assert_array_equal(figure.data[1].x, figure.data[1].y)
     subnets = SPACE.from_matrix(report.measurements.matrix)
