@@ -205,7 +205,7 @@ class TestStored:
             optuna_ofa.load_study("e", url, predictors=[THROUGHPUT])
         joule = Metric("energy_mj", unit="J", direction="minimize", predictor=energy_of)
         again = {"storage": url, "study_name": "e", "load_if_exists": True}
-        with pytest.raises(StudyMismatchError, match=r"has metrics .*'mJ'.* and .*'J'"):
+        with pytest.raises(StudyMismatchError, match=r"has metrics .*'mJ'.* instead of .*'J'"):
             make_study("top1", joule, predictors=(), **again)
 
     def test_built_in_metrics_are_described_as_before(self) -> None:
