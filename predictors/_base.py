@@ -13,7 +13,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace, require_family
 
 Direction = Literal["maximize", "minimize"]
-# Takes ``(n, n_genes)`` genotypes and, for each, the index of the anchor that it is close to.
+# Takes ``(n, n_genes)`` genotypes and, for each, the index of a nearby anchor.
 LocalModel = Callable[[Matrix, NDArray[np.intp]], NDArray[np.float64]]
 
 
@@ -37,28 +37,28 @@ class Predictor(abc.ABC):
             matrix: ``(n, n_genes)`` genotypes, canonical or not.
 
         Returns:
-            ``(n,)`` predictions; a subnet's is the same to the last bit in every batch.
+            ``(n,)`` predictions; that of a subnet is bit-identical in every batch.
 
         Raises:
             InvalidSubnetError: If a row does not belong to `space`.
         """
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Return standard deviations of the predictions, ``(n,)``; None if not known."""
+        """Return standard deviations of the predictions, ``(n,)``; None if unknown."""
         return None
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return a cheap estimate of `predict` near some subnets. Called by the search.
 
-        It proposes those of many children that such estimates promise the most of. A predictor
-        that costs next to nothing, or has a gradient, has one.
+        The search creates many children and proposes those with the best estimates. Predictors
+        that are cheap, or have a gradient, should provide one.
 
         Args:
-            anchors: ``(m, n_genes)`` canonical genotypes, exactly right there.
+            anchors: ``(m, n_genes)`` canonical genotypes, at which the estimate is exact.
 
         Returns:
             A function of ``(n, n_genes)`` canonical genotypes and ``(n,)`` indices of anchors,
-            which returns ``(n,)`` estimates; None where there is no such model.
+            which returns ``(n,)`` estimates; None if there is no such model.
         """
         return None
 
@@ -71,7 +71,7 @@ class Predictor(abc.ABC):
         """Refuse a space with subnets that this predictor was not made for.
 
         Raises:
-            FamilyMismatchError: If the family differs; says in what.
+            FamilyMismatchError: If the family differs; with the differences.
             InvalidArgumentError: If a choice, such as a resolution, is not covered.
         """
         require_family(

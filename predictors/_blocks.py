@@ -1,4 +1,4 @@
-"""Matrix products whose rows do not depend on each other, on all cores."""
+"""Matrix products whose rows are computed independently, on all cores."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from optuna_ofa._torch import torch
 from optuna_ofa.space import Matrix, keys_of
 
 BLOCK = 128
-# The number of torch's threads belongs to the program: one prediction at a time may change it.
+# The number of torch's threads is global: only one prediction at a time may change it.
 _TORCH_THREADS = threading.Lock()
 
 
 def in_blocks(
     forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int = BLOCK
 ) -> torch.Tensor:
-    """Return ``forward`` of all rows, ``(n, n_outputs)``, always ``size`` of them at a time.
+    """Return ``forward`` of all rows, ``(n, n_outputs)``, always ``size`` rows at a time.
 
-    Matrix products give other last bits at other sizes; so a row's output is the same in every
-    batch. What ``forward`` needs for a block is all that is held at once.
+    The last bits of matrix products depend on their size; with a fixed size, a row's output is the
+    same in every batch. Memory is needed only for one block at a time.
     """
     n_padded = max(1, -(-len(inputs) // size)) * size
     padded = torch.zeros(n_padded, inputs.shape[1], dtype=inputs.dtype)
@@ -35,8 +35,8 @@ def _on_all_cores(
 ) -> list[torch.Tensor]:
     """Compute each block on one core, several at a time.
 
-    Torch's own threads share each product and wait for each other after it, which makes products
-    this small 25 times slower where other programs use the processor too.
+    Torch's own threads share each product and wait for each other after it, which makes small
+    products 25 times slower if other programs use the processor too.
     """
     with _TORCH_THREADS:
         n_threads = torch.get_num_threads()
@@ -50,12 +50,12 @@ def _on_all_cores(
             torch.set_num_threads(n_threads)
 
 
-# Few anchors are new in a generation.
+# Only a few anchors are new in each generation.
 _TANGENT_BLOCK = 32
 
 
 class KnownTangents:
-    """Tangents of anchors, most of which were those of the last call in a search.
+    """Tangents of anchors, cached because a search repeats most anchors from call to call.
 
     Args:
         tangents: Takes a block of inputs, ``(n, n_inputs)``, and returns the value and its
@@ -64,7 +64,7 @@ class KnownTangents:
 
     def __init__(self, tangents: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._tangents = tangents
-        # the place of each anchor by its key, and the tangents; one value, for threads
+        # the index of each anchor by its key, and the tangents; one attribute, for thread safety
         self._before: tuple[dict[int, int], torch.Tensor] = ({}, torch.empty(0))
 
     def __call__(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
@@ -72,7 +72,7 @@ class KnownTangents:
 
         Args:
             anchors: ``(n, n_genes)`` canonical genotypes.
-            inputs: ``(n, n_inputs)`` what the model sees of them.
+            inputs: ``(n, n_inputs)`` the inputs of the model for them.
         """
         tangents = torch.empty(len(inputs), 1 + inputs.shape[1], dtype=inputs.dtype)
         places, before = self._before

@@ -1,4 +1,4 @@
-"""Predictions that are worse where they are uncertain."""
+"""Pessimistic predictions, lower where the predictor is uncertain."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from optuna_ofa.space import Matrix
 
 
 class ConfidenceBound(Predictor):
-    """The worse bound of the confidence interval of another predictor.
+    """The pessimistic bound of the confidence interval of another predictor.
 
-    A maximised metric is predicted ``k`` standard deviations lower, a cost as many higher. A
-    search on mean predictions finds the subnets that the predictor overrates; one on this bound
-    avoids uncertain ones.
+    A maximised metric is predicted ``k`` standard deviations lower, a cost ``k`` standard
+    deviations higher. A search on mean predictions tends to find subnets that the predictor
+    overrates; a search on this bound avoids uncertain ones.
 
     Args:
         predictor: A predictor with standard deviations.
@@ -40,7 +40,7 @@ class ConfidenceBound(Predictor):
 
     @property
     def direction(self) -> Direction:
-        """That of the predictor."""
+        """The space of the predictor."""
         return self.predictor.direction
 
     @checked
@@ -48,12 +48,12 @@ class ConfidenceBound(Predictor):
         """Return the bounds, ``(n,)``.
 
         Raises:
-            PredictionError: If a standard deviation is not known.
+            PredictionError: If a standard deviation is unknown.
         """
         return np.asarray(self.predictor.predict(matrix) + self._margins(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """Return that of the predictor, with the standard deviation of the anchor."""
+        """Return the predictor's local model, with the standard deviation of the anchor."""
         model = self.predictor.local_model(anchors)
         if model is None:
             return None
@@ -61,7 +61,7 @@ class ConfidenceBound(Predictor):
         return lambda matrix, anchor: model(matrix, anchor) + margins[anchor]
 
     def _margins(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Return the numbers that are added to the predictions, ``(n,)``."""
+        """Return the offsets that are added to the predictions, ``(n,)``."""
         std = self.predictor.predict_std(matrix)
         if std is None or not np.isfinite(std).all():
             raise PredictionError(

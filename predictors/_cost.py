@@ -1,4 +1,4 @@
-"""Exact costs as predictors, so that they can be objectives too."""
+"""Exact costs as predictors, so that they can be used as objectives."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CostPredictor(Predictor):
     Args:
         metric: ``"n_macs"`` (one multiply-add counts once), ``"n_params"``, ``"moved_mb"``
             (activations and weights that the operators read and write) or ``"peak_memory_mb"``
-            (most activations at once), both in 10^6 bytes, float32, one image.
+            (largest memory of activations at any time), both in 10^6 bytes, float32, one image.
         space: The subnets.
 
     Raises:
@@ -61,5 +61,5 @@ class CostPredictor(Predictor):
         return self._sum(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """Return the counts themselves, which cost next to nothing."""
+        """Return the exact counts, which are cheap to compute."""
         return lambda matrix, _: self.predict(matrix)

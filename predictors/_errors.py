@@ -14,15 +14,15 @@ Array = NDArray[np.float64]
 class PredictionErrors(NamedTuple):
     """The errors of predictions against measurements.
 
-    An error is the measurement minus the prediction, so it is negative where less was measured
-    than predicted: ``8.45 -> 2.27`` is -6.18.
+    An error is the measurement minus the prediction, so it is negative if the measurement is lower
+    than the prediction: ``8.45 -> 2.27`` is -6.18.
 
     Args:
         name: The predictor, or the metric.
         n: Number of subnets.
         mape: Mean absolute error relative to the measurement, in percent.
         within_5: Share of subnets with a relative error of at most 5 percent, in percent.
-        within_10: The same for 10 percent.
+        within_10: The same with 10 percent.
         mpe: Mean error relative to the measurement, in percent; negative where predictions are
             too high.
         rmse: Root mean square error in the metric's unit.
@@ -44,7 +44,7 @@ class PredictionErrors(NamedTuple):
 
 
 def prediction_errors(name: str, predicted: Array, measured: Array) -> PredictionErrors:
-    """Compare ``(n,)`` predictions with ``(n,)`` measurements; all figures are NaN for none."""
+    """Compare ``(n,)`` predictions with ``(n,)`` measurements; all figures are NaN if empty."""
     n = len(measured)
     if not n:
         return PredictionErrors(name, 0, *[math.nan] * 8)
@@ -67,14 +67,14 @@ def prediction_errors(name: str, predicted: Array, measured: Array) -> Predictio
 
 
 def kendall_tau(a: Array, b: Array) -> float:
-    """Return Kendall's tau-b of two vectors; NaN where one is constant."""
+    """Return Kendall's tau-b of two vectors; NaN if one is constant."""
     signs_a, signs_b = (np.sign(v[:, None] - v) for v in (a, b))
     ties = np.sqrt(np.abs(signs_a).sum() * np.abs(signs_b).sum())
     return float((signs_a * signs_b).sum() / ties) if ties else float("nan")
 
 
 def spearman(a: Array, b: Array) -> float:
-    """Return Spearman's rank correlation; ties share their mean rank, NaN where one is constant."""
+    """Return Spearman's rank correlation; ties share their mean rank, NaN if one is constant."""
     ranks = [_ranks(v) for v in (a, b)]
     if any(np.ptp(r) == 0 for r in ranks):
         return float("nan")

@@ -34,10 +34,10 @@ PredictorSource = Annotated[
 
 
 class FunctionPredictor(Predictor):
-    """A predictor made of a function, which every argument that takes a predictor makes itself.
+    """A predictor made from a function; every argument that takes a predictor also takes one.
 
     The function takes one `Subnet` and returns a number, or takes ``(n, n_genes)`` genotypes and
-    returns ``n`` numbers. Which of the two is found out in this order:
+    returns ``n`` numbers. Which of the two is determined in this order:
 
     1. The annotation of its first parameter: `Subnet`, or a numpy array.
     2. A call with a matrix of two rows, the smallest and the largest subnet: a function that
@@ -46,14 +46,14 @@ class FunctionPredictor(Predictor):
 
     Args:
         metric: Name of the predicted quantity.
-        function: The function. One that is defined at the top level of a module can be pickled,
-            and so can the predictor.
+        function: The function. If it is defined at the top level of a module, the predictor can
+            be pickled.
         space: The subnets that can be predicted.
-        takes: What the function takes; None finds out.
+        takes: What the function takes; None determines it as above.
 
     Raises:
         InvalidArgumentError: If the function returns numbers neither for a matrix nor for a subnet;
-            with the errors of both.
+            with both errors.
     """
 
     @checked
@@ -96,7 +96,7 @@ class FunctionPredictor(Predictor):
         return values
 
     def _tried(self) -> Takes:
-        """Return what the function takes by calling it."""
+        """Determine what the function takes by calling it."""
         ends = [self.space.smallest(), self.space.largest()]
         matrix = self.space.to_matrix(ends)
         try:
@@ -124,13 +124,13 @@ def name_of(function: Callable[[Any], Any]) -> str:
 def as_predictor(
     metric: str, source: PredictorSource, space: SearchSpace, argument: str
 ) -> Predictor:
-    """Return the predictor of a function on a space, and a predictor as it is.
+    """Return the predictor of a function on a space; a predictor is returned as it is.
 
     Args:
         metric: Name of the predicted quantity.
         source: The function or predictor.
         space: The space.
-        argument: The argument that it was given as, for the message of an error.
+        argument: The name of the caller's argument, for error messages.
     """
     if isinstance(source, Predictor):
         return source
@@ -147,7 +147,7 @@ def _annotated(function: Callable[[Any], Any]) -> Takes | None:
     called = function if inspect.isroutine(function) else type(function).__call__
     try:
         hint = get_type_hints(called).get(first.name, first.annotation)
-    except Exception:  # names that are imported for type checkers alone
+    except Exception:  # names imported only for type checkers
         hint = first.annotation
     text = hint.__name__ if isinstance(hint, type) else str(hint)
     if hint is Subnet or text.rpartition(".")[2] == "Subnet":

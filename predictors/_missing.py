@@ -1,4 +1,4 @@
-"""The predictor of a metric that has none."""
+"""A placeholder for the predictor of a metric without one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from optuna_ofa.space import Matrix, SearchSpace
 
 
 class MissingPredictor(Predictor):
-    """Stands for a predictor that is not there: trials can be read, but nothing is predicted.
+    """A placeholder for a missing predictor: trials can be read, but nothing is predicted.
 
     Args:
         metric: What it would predict.
         space: The study's space.
         reason: The message of the error: what is missing, and how to give it.
-        is_measured: Whether the metric is only measured, so that it has no predictor anywhere.
+        is_measured: Whether the metric is only ever measured, so that it never has a predictor.
     """
 
     def __init__(

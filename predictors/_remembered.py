@@ -13,7 +13,7 @@ class SharedPredictor(Predictor):
     """A cache of another predictor's predictions; about 100 bytes a subnet.
 
     Args:
-        predictor: The other one.
+        predictor: The other predictor.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -29,15 +29,15 @@ class SharedPredictor(Predictor):
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:
             values = np.asarray(self._predictor.predict(rows[list(new.values())]))
-            if values.shape != (len(new),):  # the caller refuses them
+            if values.shape != (len(new),):  # the caller reports the error
                 return values
             self._known |= zip(new, values.tolist(), strict=True)
         return np.array([self._known[key] for key in keys], dtype=float)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Return those of the other predictor, which are asked for fronts only."""
+        """Return the other predictor's, uncached: they are needed only for fronts."""
         return self._predictor.predict_std(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """Return that of the other predictor."""
+        """Return the local model of the other predictor."""
         return self._predictor.local_model(anchors)

@@ -1,4 +1,4 @@
-"""Measured accuracies for a fit: each subnet once, checked."""
+"""Measured accuracies for a fit: checked, with each subnet once."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def measured_rows(
 
     Raises:
         InvalidSubnetError: If a subnet does not belong to the space.
-        InvalidArgumentError: If the lengths differ, a value is no percentage, fewer than five
-            subnets are different, or all have one accuracy.
+        InvalidArgumentError: If the lengths differ, a value is not a percentage, there are fewer
+            than five different subnets, or all accuracies are equal.
     """
     with argument_called("subnets", "matrix"):
         matrix = (
@@ -58,7 +58,7 @@ def measured_rows(
         )
     if values.max() <= 1:
         raise InvalidArgumentError(
-            f"`top1` must be in percent, but got fractions, {values.max()} at most; multiply by "
+            f"`top1` must be in percent, but got fractions, at most {values.max()}; multiply by "
             f"100."
         )
     if np.ptp(values) == 0:
@@ -70,7 +70,7 @@ def measured_rows(
 
 
 def averaged(matrix: Matrix, values: NDArray[np.float64]) -> MeasuredRows:
-    """Return each subnet once, with the mean of its values, of any quantity."""
+    """Return each subnet once, with the mean of its values of any quantity."""
     unique, group, counts = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()  # numpy 2.0 gives it two dimensions
     return MeasuredRows(unique, np.bincount(group, values) / counts, counts.astype(np.int64))
@@ -80,7 +80,7 @@ def _percentages(top1: ArrayLike, n: int) -> NDArray[np.float64]:
     values = numbers(top1, "`top1`")
     if values.shape != (n,) or not np.isfinite(values).all():
         raise InvalidArgumentError(
-            f"`top1` must be {n} finite numbers, one a subnet, but got shape {values.shape} with "
+            f"`top1` must be {n} finite numbers, one per subnet, but got shape {values.shape} with "
             f"{int((~np.isfinite(values)).sum())} that are not finite."
         )
     require_plausible("top1", values, "`top1`")

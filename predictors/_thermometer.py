@@ -1,4 +1,4 @@
-"""A subnet as features in which a larger choice counts for more."""
+"""Features of a subnet that preserve the order of the choices."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ N_COSTS = 4
 class Thermometer:
     """Features of a subnet for linear models.
 
-    For each gene and each choice above none: whether the gene is at least that large (so a
-    kernel has three steps: active, k >= 5, k >= 7). Then the logarithms of MACs and parameters,
-    and their squares. One-hot inputs lose the order of the choices and need far more subnets.
+    For each gene and each of its choices: whether the gene is at least that large (so a kernel has
+    three steps: active, k >= 5, k >= 7). Then the logarithms of MACs and parameters, and their
+    squares. One-hot inputs lose the order of the choices and need far more measured subnets.
 
     Args:
         space: The space of the matrices.
@@ -32,7 +32,7 @@ class Thermometer:
         steps = [
             (j, choice)
             for j, gene in enumerate(space.genes)
-            # one gene of each block tells by its first step that the block is there
+            # the first step of one gene per block indicates that the block is present
             for choice in space.choices[gene.name][gene.kind != marker :]
         ]
         self._columns = np.array([j for j, _ in steps])
@@ -63,10 +63,10 @@ class GaussianProcessInputs:
         matrix: ``(n, n_genes)`` measured subnets.
 
     Attributes:
-        features: ``(n, n_features)`` those of the measured subnets.
+        features: ``(n, n_features)`` features of the measured subnets.
         groups: ``(n_features,)`` 0 for choices, 1 for costs.
         mean: ``(n_features,)`` mean of the measured subnets' `thermometer` features.
-        thermometer: The features before the mean is taken off.
+        thermometer: The features before the mean is subtracted.
     """
 
     def __init__(self, space: SearchSpace, matrix: Matrix) -> None:

@@ -1,4 +1,4 @@
-"""Costs of subnets in closed form: multiply-adds, parameters, memory, any sum over layers."""
+"""Costs of subnets in closed form: multiply-adds, parameters, memory, and any sum over layers."""
 
 from optuna_ofa.costs._layer_sum import LayerMax, LayerSum, placements as placements
 from optuna_ofa.costs._macs import layer_macs, layer_params, se_channels as se_channels

@@ -17,8 +17,8 @@ from optuna_ofa.space import Layer, Matrix, SearchSpace, Slot, Subnet, slots
 
 # Rows priced at a time: their indices stay in the processor's cache.
 _CHUNK = 4096
-# Products of so few rows stay on one thread: OpenBLAS's threads wait for each other for as long as
-# the product takes, and ten times as long where other programs use the processor too.
+# Products of up to this many rows stay on one thread: OpenBLAS's threads wait for each other for
+# as long as the product takes, and ten times as long if other programs use the processor too.
 _GEMM_ROWS = 128
 
 
@@ -27,8 +27,8 @@ class _Index:
     """The map from a genotype to one position per slot in a flat array of prices.
 
     ``position = genes @ radices + offsets``; the resolution is replaced by its rank first. Done
-    in float32, because matrix products of integers have no BLAS; exact below 2^24. Values above
-    a gene's limit, and negative ones, count as the limit, which has no price.
+    in float32, because BLAS has no integer matrix products; exact below 2^24. Values above a
+    gene's limit, and negative ones, are replaced by the limit, which has no price.
     """
 
     limits: NDArray[np.uint16]
@@ -39,7 +39,7 @@ class _Index:
     size: int
 
     def positions(self, rows: Matrix) -> NDArray[np.int32]:
-        """Return ``(n_slots, n)`` positions of canonical or other rows."""
+        """Return the ``(n_slots, n)`` positions of rows, canonical or not."""
         clipped = np.minimum(rows.view(np.uint16), self.limits)  # negative ones become large
         genes = clipped.astype(np.float32)
         genes[:, 0] = self.resolution_rank[clipped[:, 0]]
@@ -64,15 +64,16 @@ class LayerSum:
     """The sum of a price over the layers of each subnet.
 
     A slot of a supernet holds few distinct layers (Note10, MobileNetV3: 1,900 in all), so each
-    is priced once here, and pricing a subnet is one look-up a slot.
+    is priced once here, and pricing a subnet takes one look-up per slot.
 
     Args:
         space: The search space whose subnets are priced.
-        price: Takes a layer and the network's resolution; called once for each pair that the
-            space can have.
+        price: Takes a layer and the network's resolution; called once for each possible pair in
+            the space.
 
     Raises:
-        MissingEntryError: If ``price`` raised it; a subnet that has the layer is added to it.
+        MissingEntryError: If ``price`` raises it; a subnet that has the layer is added to the
+            message.
     """
 
     @checked
@@ -102,7 +103,7 @@ class LayerSum:
             matrix: ``(n, n_genes)`` genotypes, canonical or not.
 
         Returns:
-            ``(n,)`` sums, the same to the last bit whatever the other rows are.
+            ``(n,)`` sums, bit-identical regardless of the other rows.
 
         Raises:
             InvalidSubnetError: If a row does not belong to the space.
@@ -112,29 +113,29 @@ class LayerSum:
             matrix = self.space.check(matrix)
         total = self._sum(matrix)
         unpriced = np.isnan(total)
-        if unpriced.any():  # not of the space, or genes of absent blocks that are no choices
+        if unpriced.any():  # outside the space, or invalid choices in genes of absent blocks
             rows = self.space.canonicalize(self.space.check(matrix))
             total[unpriced] = self._sum(rows[unpriced])
         return total
 
-    # adds the price of one more layer to the total of those before it
+    # adds the price of one more layer to the total of the previous ones
     _join: np.ufunc = np.add
 
     def _sum(self, matrix: Matrix) -> NDArray[np.float64]:
         total = np.zeros(len(matrix))
         for start in range(0, len(matrix), _CHUNK):
             part = total[start : start + _CHUNK]
-            # slot by slot: numpy's own sum adds in another order where there is one row
+            # slot by slot: numpy's own sum uses another order for a single row
             for positions in self._index.positions(matrix[start : start + _CHUNK]):
                 self._join(part, self._prices[positions], out=part)
         return total
 
 
 class Placement(NamedTuple):
-    """A layer at its place.
+    """A layer at its position.
 
     Args:
-        slot: The place.
+        slot: The position.
         values: Values of the slot's genes, the resolution first: ``slot.build(*values)`` is the
             layer, and with another resolution its counterpart there.
         layer: The layer.
@@ -146,7 +147,7 @@ class Placement(NamedTuple):
 
 
 def placements(space: SearchSpace) -> tuple[Placement, ...]:
-    """Return every layer at every place of a space; a layer may stand at several."""
+    """Return every layer at every position in a space; a layer may occur at several."""
     return tuple(
         Placement(entry.slot, entry.values, entry.layer)
         for entry in _build_index(space).entries
@@ -155,7 +156,7 @@ def placements(space: SearchSpace) -> tuple[Placement, ...]:
 
 
 class LayerMax(LayerSum):
-    """The largest price of the layers of each subnet, prices not being negative."""
+    """The largest price among the layers of each subnet; prices must not be negative."""
 
     _join = np.maximum
 
@@ -173,7 +174,7 @@ def _build_index(space: SearchSpace) -> _Index:
     entries: list[_Entry] = []
     start = 0
     for s, slot in enumerate(all_slots):
-        # column `i` takes `sizes[i]` values, of which only the choices are priced
+        # column `i` takes `sizes[i]` values; only valid choices are priced
         sizes = [len(resolutions) + 1 if j == 0 else limits[j] + 1 for j in slot.columns]
         strides = [int(np.prod(sizes[i + 1 :])) for i in range(len(sizes))]
         for column, stride in zip(slot.columns, strides, strict=True):
@@ -188,7 +189,7 @@ def _build_index(space: SearchSpace) -> _Index:
 def _settings(
     space: SearchSpace, slot: Slot, strides: Sequence[int], ranks: NDArray[np.int16]
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """Return every setting of a slot's genes with its position, absent blocks (0) included."""
+    """Return every setting of a slot's genes with its position, including absent blocks (0)."""
     choices = []
     for j in slot.columns:
         gene = space.genes[j]
@@ -205,7 +206,7 @@ def _settings(
 
 
 def _is_consistent(slot: Slot, values: tuple[int, ...], space: SearchSpace) -> bool:
-    """Return whether a setting can occur: 0 stands for an absent block alone."""
+    """Return whether a setting can occur: 0 is valid only for an absent block."""
     if all(values[i] for i, j in enumerate(slot.columns) if space.genes[j].position >= 0):
         return True
     return slot.build(*values) is None

@@ -1,4 +1,4 @@
-"""Multiply-adds and parameters of a layer in closed form, counted as the ``ofa`` package counts."""
+"""Multiply-adds and parameters of a layer in closed form, counted as in the ``ofa`` package."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _SE_REDUCTION = 4
 def layer_macs(layer: Layer) -> int:
     """Multiply-adds of one layer; one multiply-add counts once.
 
-    Convolutions and linear layers count (squeeze-and-excitation included), batch normalisation,
-    activations and pooling do not: ``ofa/utils/flops_counter.py``.
+    As in ``ofa/utils/flops_counter.py``, convolutions and linear layers count
+    (squeeze-and-excitation included); batch normalisation, activations and pooling do not.
     """
     i, m, o = layer.in_channels, layer.mid_channels, layer.out_channels
     area_in, area_out = layer.in_size**2, layer.out_size**2
@@ -35,7 +35,7 @@ def layer_macs(layer: Layer) -> int:
 def layer_params(layer: Layer) -> int:
     """Return the number of trainable parameters of one layer of an extracted subnet.
 
-    Weights, the two parameters a channel of each batch normalisation, and biases.
+    Weights, biases, and the two parameters per channel of each batch normalisation.
     """
     i, m, o = layer.in_channels, layer.mid_channels, layer.out_channels
     bn = 2 * o if layer.use_bn else 0

@@ -11,18 +11,18 @@ FLOAT32 = 4
 
 
 class Operator(NamedTuple):
-    """One operator, batch normalisation and activation folded into it; numbers for one image.
+    """One operator with batch normalisation and activation folded in; numbers for one image.
 
     Args:
-        name: ``"pointwise"``, ``"depthwise"``, ``"conv"``, ``"squeeze"`` (all of
-            squeeze-and-excitation but its scaling), ``"scale"``, ``"add"``, ``"pool"`` or
+        name: ``"pointwise"``, ``"depthwise"``, ``"conv"``, ``"squeeze"``
+            (squeeze-and-excitation without its scaling), ``"scale"``, ``"add"``, ``"pool"`` or
             ``"linear"``.
-        n_read: Numbers of activations that it reads.
-        n_written: Numbers of activations that it writes.
-        n_macs: Multiply-adds, counted as `layer_macs` counts.
+        n_read: Number of activations that it reads.
+        n_written: Number of activations that it writes.
+        n_macs: Multiply-adds, counted as in `layer_macs`.
         n_weights: Weights and biases.
-        n_kept: Numbers of activations that it does not touch, but that are needed later.
-        in_place: Whether it can write over what it reads.
+        n_kept: Number of activations that it does not touch, but that are needed later.
+        in_place: Whether it can overwrite its input.
     """
 
     name: str
@@ -86,7 +86,7 @@ def _conv(
 def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
     mid, size, out_size = layer.mid_channels, layer.in_size, layer.out_size
     wide, narrow = mid * size**2, mid * out_size**2
-    kept = n_in * layer.shortcut  # by all but the first operator, which reads it
+    kept = n_in * layer.shortcut  # by all operators except the first, which reads it
     operators = []
     if layer.expand != 1:
         operators.append(_conv("pointwise", layer.in_channels, mid, size, size))
@@ -129,12 +129,12 @@ def _add(n_out: int) -> Operator:
 
 
 def layer_bytes_moved(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32) -> int:
-    """Return the bytes that the operators of a layer read and write, weights included, no caches.
+    """Return the bytes that a layer's operators read and write, with weights, without caches.
 
     Args:
         layer: The layer.
         batch: Images at once; the weights are read once.
-        item_bytes: Bytes of a number, 4 for float32.
+        item_bytes: Bytes per number, 4 for float32.
     """
     numbers = sum(
         batch * (op.n_read + op.n_written) + op.n_weights for op in layer_operators(layer)
@@ -143,10 +143,10 @@ def layer_bytes_moved(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32
 
 
 def layer_peak_bytes(layer: Layer, *, batch: int = 1, item_bytes: int = FLOAT32) -> int:
-    """Return the most bytes of activations that exist at once while a layer is computed.
+    """Return the largest number of bytes of activations alive while a layer is computed.
 
-    What an operator reads, what it writes, and what a shortcut keeps for later; weights do not
-    count. The peak of a network is the largest of its layers.
+    These are the inputs and outputs of an operator and what a shortcut keeps for later; weights do
+    not count. The peak of a network is the largest peak of its layers.
     """
     return max(map(_n_alive, layer_operators(layer))) * batch * item_bytes
 

@@ -1,4 +1,4 @@
-"""Data that comes with the package (made by the scripts in ``examples/``), and images to try."""
+"""Data that comes with the package (made by the scripts in ``examples/``), and example images."""
 
 from optuna_ofa.data._fashion_mnist import ImageData as ImageData, fashion_mnist, halves
 from optuna_ofa.data._find import (

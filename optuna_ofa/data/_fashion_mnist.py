@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 28x28 grey images of ten kinds of clothes."""
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 28x28 greyscale images of clothes, ten classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     ImageBatch = tuple[Tensor, Tensor]
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-# of the decompressed files, which are compressed differently by Debian and by their authors
+# of the decompressed files, because Debian and the authors compress them differently
 _SHA256 = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -40,11 +40,11 @@ MEAN, STD = 0.2860, 0.3530
 
 
 class ImageData(NamedTuple):
-    """Images and class indices to train on, and others to test on.
+    """Images and class indices for training and for testing.
 
     Args:
         train: Pairs of an image, ``(1, 28, 28)`` float32, and its class, int64.
-        test: Such pairs.
+        test: Pairs like those of ``train``.
     """
 
     train: TensorDataset
@@ -57,7 +57,7 @@ def halves(
 ) -> tuple[list[ImageBatch], list[ImageBatch]]:
     """Return every other image, in batches: one half to search with, one to measure the results.
 
-    Accuracies of subnets that were chosen on some images are too high on those images.
+    Subnets chosen by their accuracy on some images have too high an accuracy on those images.
 
     Args:
         data: Images and class indices.
@@ -81,18 +81,18 @@ def fashion_mnist(
     """Return Fashion-MNIST, its pixels with mean 0 and variance 1 over the training images.
 
     Args:
-        root: Folder that has the four files as published, compressed or not. None takes those of
-            the Debian package ``dataset-fashion-mnist`` where it is installed, and otherwise
-            fetches them once (30 MB) into the cache folder.
+        root: Folder with the four files as published, compressed or not. None takes those of the
+            Debian package ``dataset-fashion-mnist`` if it is installed, and otherwise downloads
+            them once (30 MB) to the cache folder.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Returns:
         60,000 images to train on and 10,000 to test on. `packaged_images` has some of them without
-        any file.
+        a download.
 
     Raises:
         FormatError: If ``root`` lacks a file, or one is damaged or not the one that was published.
-        DownloadError: If the files are needed from the network and cannot be had.
+        DownloadError: If the files must be downloaded and cannot be.
     """
     folder = _folder(progress) if root is None else Path(root)
     return ImageData(_read(folder, "train"), _read(folder, "t10k"))
@@ -147,7 +147,7 @@ def unpacked(path: Path) -> bytes:
     """Return the content of a file, decompressed where it is gzip.
 
     Raises:
-        FormatError: If it is no regular file or too large, or the compressed file is cut off or
+        FormatError: If it is not a regular file or too large, or the compressed file is cut off or
             damaged.
     """
     content = read_bytes(path, "root")
@@ -177,7 +177,7 @@ def parse_idx(content: bytes, path: Path, n_dimensions: int) -> NDArray[np.uint8
         n_dimensions: Dimensions that the array must have.
 
     Raises:
-        FormatError: If it is another format, or there are fewer or more numbers than it says.
+        FormatError: If the format differs, or the number of values does not match the header.
     """
     header = bytes([0, 0, _UNSIGNED_BYTE, n_dimensions])
     start = 4 + 4 * n_dimensions

@@ -1,4 +1,4 @@
-"""Predictors by the names, paths and objects that users pass."""
+"""Finding predictors from the names, paths and objects that users pass."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ from optuna_ofa.space import Family, SearchSpace, find_family
 _logger = logging.getLogger(__name__)
 HardwareSource = str | Path | LatencyTable | PredictorSource
 AccuracySource = str | Path | PredictorSource
-Found = LatencyTable | Predictor | Callable[[Any], Any]  # functions wait for the space
+Found = (
+    LatencyTable | Predictor | Callable[[Any], Any]
+)  # functions are wrapped once the space is known
 
 
 def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLatencyPredictor:
-    """Return a table, or a predictor of whole subnets, by path, or by the name of a table.
+    """Return a table or a predictor of whole subnets by path, or a table by name.
 
-    Names are those of published tables, and of the family's packaged ones.
+    Names are those of published tables and of the family's packaged ones.
 
 
     Raises:
@@ -64,7 +66,7 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLa
 
 
 def _of_device(table: LatencyTable, name: str) -> LatencyTable:
-    """Return a published table with the device that it is of, which its file does not name."""
+    """Return a published table with its device, which is not in its file."""
     device = next(file.device for file in PUBLISHED if file.name == name)
     return LatencyTable(table.content._replace(metadata={"processor": device}))
 
@@ -85,7 +87,7 @@ def default_table(family: Family) -> LatencyTable | NetworkLatencyPredictor:
 
 
 def find_hardware(hardware: HardwareSource | None, family: Family) -> Found:
-    """Return what predicts for a device; None is the packaged table of the family.
+    """Return the latency source of a device; None means the packaged table of the family.
 
     Raises:
         InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
@@ -106,11 +108,11 @@ def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
 
 
 def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
-    """Return what predicts accuracy by path or name; None is the family's default.
+    """Return an accuracy predictor by path or name; None means the family's default.
 
     Raises:
         InvalidArgumentError: If there is none of that name, or no default.
-        DownloadError: If a published one cannot be fetched.
+        DownloadError: If a published predictor cannot be fetched.
         FamilyMismatchError: If it is for another family.
     """
     if accuracy is not None and not isinstance(accuracy, str | Path):
@@ -138,7 +140,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
 
 
 def covered_space(family: Family, found: Iterable[Found]) -> SearchSpace:
-    """Return the space of a family with the resolutions that everything covers.
+    """Return the space of a family with the resolutions that all predictors cover.
 
     Raises:
         InvalidArgumentError: If there is none.
@@ -148,7 +150,7 @@ def covered_space(family: Family, found: Iterable[Found]) -> SearchSpace:
         if isinstance(source, LatencyTable):
             covered &= set(source.covered(family.resolutions))
         elif isinstance(source, Predictor) and source.space.family == family:
-            # others are refused when the problem is made, and functions cover everything
+            # other predictors are checked when the problem is created; functions cover everything
             covered &= set(source.space.resolutions)
     if not covered:
         raise InvalidArgumentError(

@@ -34,18 +34,18 @@ def packaged_accuracy(family: Family) -> Path | None:
 
 @checked
 def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
-    """Return a trained supernet that comes with the package.
+    """Return a trained supernet included in the package.
 
     Args:
         name: Name of its family.
 
     Returns:
-        The supernet on the CPU, in evaluation mode. Its own batch-normalisation statistics are
-        right for no subnet; `optuna_ofa.evaluate` and `optuna_ofa.evaluation.recalibrate`
-        compute them.
+        The supernet on the CPU, in evaluation mode. Its batch-normalisation statistics are not
+        valid for any subnet; `optuna_ofa.evaluate` and `optuna_ofa.evaluation.recalibrate`
+        recompute them.
 
     Raises:
-        InvalidArgumentError: If none of that name comes with the package.
+        InvalidArgumentError: If the package has none of that name.
     """
     from optuna_ofa.supernet import load_supernet  # needs torch
 
@@ -66,7 +66,7 @@ def packaged_accuracies(
         in percent on one half of the test images.
 
     Raises:
-        InvalidArgumentError: If none of that name comes with the package.
+        InvalidArgumentError: If the package has none of that name.
     """
     with open(_own(name, ".measured.csv"), newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -79,18 +79,18 @@ def packaged_accuracies(
 def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
     """Return images for a supernet that comes with the package, without a download.
 
-    They measure what a search has found: neither the weights nor the accuracy predictor of the
-    package were fitted to the test images.
+    They are for measuring what a search has found: neither the packaged weights nor the packaged
+    accuracy predictor were fitted to the test images.
 
     Args:
         name: Name of the family.
 
     Returns:
-        500 training images, with which batch normalisation is recalibrated, and 2,000 test images
+        500 training images for recalibrating batch normalisation, and 2,000 test images
         of Fashion-MNIST, normalised as `fashion_mnist` does, the same number of each class.
 
     Raises:
-        InvalidArgumentError: If none of that name comes with the package.
+        InvalidArgumentError: If the package has none of that name.
     """
     with np.load(_own(name, ".images.npz")) as file:
         train, test = (
@@ -101,7 +101,7 @@ def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
 
 
 def _own(name: str, ending: str) -> Path:
-    """Return a file of a family that the package trained itself."""
+    """Return a packaged file of a family whose supernet comes with the package."""
     files = {file.name.removesuffix(ending): file for file in _FOLDER.glob(f"*{ending}")}
     if name not in files:
         raise InvalidArgumentError(
@@ -118,15 +118,15 @@ def packaged_table(name: str, family: Family) -> Path | None:
 
 
 def default_table_name(family: Family) -> str | None:
-    """Return the packaged table that a study takes where none is named; None without any."""
+    """Return the packaged table that a study takes by default; None if there is none."""
     names = table_names(family)
     return _DEFAULT if _DEFAULT in names else next(iter(names), None)
 
 
 @checked
 def table_names(family: Family) -> list[str]:
-    """Names of the devices that a family has packaged tables of."""
-    if family not in known_families():  # whose name may have any characters
+    """Names of the devices for which a family has packaged tables."""
+    if family not in known_families():  # names of custom families may have any characters
         return []
     files = sorted(_FOLDER.glob(f"{family.name}.*.latency.json"))
     return [f.name.removeprefix(f"{family.name}.").removesuffix(".latency.json") for f in files]

@@ -1,4 +1,4 @@
-"""Comparing an exported network with the one that it was made from."""
+"""Comparing an exported network with the original."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Agreement(NamedTuple):
 def compare_exported(
     path: AnyPath, expected: Loaded, images: Tensor, *, trust: bool = False
 ) -> Agreement:
-    """Run an exported network in its runtime beside the one that it should equal.
+    """Compare an exported network, run in its runtime, with the original.
 
     Args:
         path: The path that `export` wrote to.
         expected: A network on the CPU, in evaluation mode, or any function from images to
             logits, such as a `SubnetSwitcher`.
-        images: ``(n, channels, size, size)`` at the resolution of the subnet; where the
-            exported network takes a fixed number at once, those left over are not used.
+        images: ``(n, channels, size, size)`` at the resolution of the subnet; if the exported
+            network has a fixed batch size, images left over are not used.
         trust: As in `load_exported`.
 
     Raises:

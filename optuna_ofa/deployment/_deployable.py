@@ -22,8 +22,8 @@ class Deployable:
     """A network that is ready to be exported.
 
     Args:
-        net: The plain network in evaluation mode, on the CPU, in float32. It is the export's
-            own: a format may fold or fuse it.
+        net: The plain network in evaluation mode, on the CPU, in float32. It is a private copy
+            that a format may fold or fuse.
         subnet: The subnet that the network computes.
         batch: Images at once; None for any number.
         images: Calibration images at the resolution of the subnet, if there are any.
@@ -43,7 +43,7 @@ class Deployable:
         return (self.batch, self.subnet.family.in_channels, resolution, resolution)
 
     def example(self) -> Tensor:
-        """Return images to trace with: two for a free number, because one would be fixed."""
+        """Return images to trace with: two for any batch size, because tracing would fix one."""
         n, *shape = self.shape
         return torch.zeros(n or 2, *shape)
 
@@ -54,14 +54,14 @@ def calibrated_net(
     """Return a plain network of a subnet in evaluation mode, recalibrated.
 
     Args:
-        source: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays
-            as it is.
+        source: A supernet, or a plain network of the subnet, such as a fine-tuned one. It is not
+            modified.
         subnet: The subnet.
-        calibration: Images for the statistics, or none: they stay as they are.
+        calibration: Images for the statistics; without them the statistics are unchanged.
 
     Raises:
-        InvalidArgumentError: If a plain network is none of that subnet, or the calibration images
-            do not fit or give no finite statistics.
+        InvalidArgumentError: If a plain network is not of that subnet, or the calibration images
+            do not fit or give non-finite statistics.
         InvalidSubnetError: If the subnet is of another family than the supernet.
     """
     if isinstance(source, Supernet):
@@ -94,7 +94,7 @@ def _check_plain(net: nn.Module, subnet: Subnet) -> None:
             )
 
 
-# the files of an export by their names in its folder; a single file has the name ""
+# the files of an export by their names in its folder; the name of a single file is ""
 Contents = Mapping[str, bytes]
 Metadata = Mapping[str, Any]
 # images to logits

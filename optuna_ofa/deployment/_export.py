@@ -33,33 +33,33 @@ def export(
     opset: int | None = None,
     figures: Iterable[KnownValue] = (),
 ) -> Metadata:
-    """Write a subnet in a format, with its own statistics of batch normalisation.
+    """Write a subnet in a format, with its own batch-normalisation statistics.
 
     The network is extracted, recalibrated at the resolution of the subnet, and written in float32.
-    Beside it goes ``<path>.json``: subnet, figures, calibration, versions, and the SHA-256 of every
-    file. Files appear whole or not at all, the metadata last.
+    Metadata are written beside it, to ``<path>.json``: subnet, figures, calibration, versions, and
+    the SHA-256 of every file. Files are written whole or not at all, the metadata last.
 
     Args:
-        net: A supernet, or a plain network of the subnet, such as a fine-tuned one. It stays as
-            it is.
+        net: A supernet, or a plain network of the subnet, such as a fine-tuned one. It is not
+            modified.
         subnet: The subnet.
         path: The file to write, or the folder for ``"ofa"``. Its parent must exist, and a file
-            must have the ending of the format, or none.
+            must have the extension of the format, or none.
         format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
             ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
             ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
             ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package).
-        calibration: Images for the statistics, as in `evaluate`. None keeps those of
-            ``net``, which are right for no subnet of a supernet, and for a network of its own.
-        n_calibration: Number of its first images that are used.
-        batch: Images at once; None for any number, which is not offered for ExecuTorch. What has
-            no graph (``"pytorch"``, ``"ofa"``) takes any number whatever it is.
-        opset: Version of ONNX's operators, for ``"onnx"`` and ``"onnx_int8"``, from 13 on. None
-            takes that of the graphs that `measure` measures, 17 with IR version 8: what runs the
-            ones runs the other.
-        figures: Values of the subnet; `figures_of` takes them from a point of a front. Those of
-            another precision, runtime, resolution or batch than the file's are no ``figures`` in
-            the metadata, but ``figures_of_others``, with what differs.
+        calibration: Images for the statistics, as in `evaluate`. None keeps those of ``net``,
+            which are valid for a plain network but not for any subnet of a supernet.
+        n_calibration: Number of images to use, from the first on.
+        batch: Images at once; None for any number, which ExecuTorch does not support. Formats
+            without a graph (``"pytorch"``, ``"ofa"``) always accept any number.
+        opset: Version of ONNX's operators, 13 or later, for ``"onnx"`` and ``"onnx_int8"``. None
+            takes that of the graphs that `measure` measures, 17 with IR version 8, so that a
+            runtime that runs those also runs the export.
+        figures: Values of the subnet; `figures_of` takes them from a point of a front. Values for
+            another precision, runtime, resolution or batch size than the file's are stored under
+            ``figures_of_others`` in the metadata, with the differences, not under ``figures``.
 
     Returns:
         The metadata.

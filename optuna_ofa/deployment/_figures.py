@@ -13,7 +13,7 @@ from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.problem import MEASURED, METRICS, PREDICTED, Metric
 from optuna_ofa.space import Subnet
 
-# which of the conditions of a file a value depends on; None, where it is not known, fits any
+# the conditions of a file that a value depends on; None (unknown) matches any
 _DEPENDS = {
     "top1": ("precision", "resolution"),
     "latency_ms": ("precision", "runtime", "resolution", "batch"),
@@ -22,28 +22,28 @@ _DEPENDS = {
     "moved_mb": ("precision", "resolution"),
     "peak_memory_mb": ("precision", "resolution"),
 }
-_OWN_DEPENDS = ("precision", "runtime", "resolution", "batch")  # of any other metric
+_OWN_DEPENDS = ("precision", "runtime", "resolution", "batch")  # for any other metric
 
 
 @dataclass(frozen=True)
 class KnownValue:
     """A predicted or measured value of a subnet, for the file beside an export.
 
-    It is bound to what it was measured or predicted for; `export` lists what fits the file apart
-    from what does not.
+    It records the conditions that it was measured or predicted for; `export` lists values that
+    apply to the file separately from those that do not.
 
     Args:
         metric: The metric, such as ``"top1"`` (percent) or ``"latency_ms"``.
         value: The value, in the unit of the metric.
         kind: ``"predicted"`` or ``"measured"``.
-        device: The device that it is for; None where it does not depend on one.
+        device: The device that it is for; None if it does not depend on one.
         std: Its standard deviation, in the same unit, if known.
-        precision: Numbers that the network computed with: ``"float32"``, ``"int8"`` and so on.
-        runtime: The runtime, such as ``"onnxruntime"``; None where it is not known.
-        resolution: Size of the images in pixels; None where it is not known.
-        batch: Images at once, for a latency; None where it is not known.
-        subnet: The subnet; None stands for the exported one.
-        unit: The unit of the metric; None takes that of a built-in one, else there is none.
+        precision: Number format of the network: ``"float32"``, ``"int8"`` and so on.
+        runtime: The runtime, such as ``"onnxruntime"``; None if unknown.
+        resolution: Size of the images in pixels; None if unknown.
+        batch: Images at once, for a latency; None if unknown.
+        subnet: The subnet; None means the exported one.
+        unit: The unit of the metric; None takes that of a built-in metric, or no unit.
 
     Raises:
         InvalidArgumentError: If the metric is not built in and has no unit, the kind is unknown,
@@ -76,11 +76,11 @@ class KnownValue:
             raise InvalidArgumentError(f"`value` must be finite, but got {self.value!r}.")
 
     def differences(self, file: Mapping[str, Any]) -> list[str]:
-        """Return in what way the value is not of a file: ``["precision"]``; empty if it fits.
+        """Return the conditions that differ from a file's: ``["precision"]``; empty if it fits.
 
         Args:
             file: ``precision``, ``runtimes``, ``resolution`` and ``batch`` of the file; a batch
-                of None takes any number.
+                of None means any number.
         """
         found = []
         for condition in _DEPENDS.get(self.metric, _OWN_DEPENDS):
@@ -94,7 +94,7 @@ class KnownValue:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the metadata of an export says of it, without the subnet."""
+        """Return the value as it is written in the metadata of an export, without the subnet."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "subnet"}
 
 
@@ -117,10 +117,9 @@ def figures_of(
 
     Args:
         point: The point.
-        device: The device that its latency is for; None takes what the point knows.
-        runtime: The runtime that its latency is for; None takes what the point knows.
-        precision: The numbers that the network computed with; None takes what the point knows,
-            or else ``"float32"``.
+        device: The device that its latency is for; None takes the point's.
+        runtime: The runtime that its latency is for; None takes the point's.
+        precision: Number format of the network; None takes the point's, or else ``"float32"``.
     """
     return tuple(
         _known_value(point, name, device=device, runtime=runtime, precision=precision)
@@ -156,7 +155,7 @@ def _known_value(
 
 
 def _device_of(known: Mapping[str, Any]) -> str | None:
-    """Return the device of a setup: its processor, and the kind where it is no processor."""
+    """Return the device of a setup: its processor, and the kind if it is not a CPU."""
     device, processor = known.get("device"), known.get("processor")
     parts = [str(device)] if device not in (None, "cpu") else []
     parts += [str(processor)] if processor else []

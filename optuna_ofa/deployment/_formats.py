@@ -20,17 +20,17 @@ class Format(NamedTuple):
     Args:
         make: Makes the files of a network.
         load: Reads the files that ``make`` made.
-        ending: Of the file's name; None for a folder.
-        batch: The numbers of images that a file takes: ``"any"`` number, whatever is asked for,
-            a ``"fixed"`` one, or ``"both"``, as it is asked for.
+        ending: Extension of the file's name; None for a folder.
+        batch: The batch sizes that a file accepts: always ``"any"``, always a ``"fixed"`` one, or
+            ``"both"``, whichever is requested.
         needs: The modules that write it, besides torch.
         needs_images: Whether it cannot be written without calibration images.
-        parts: The files of a folder; none for a single file.
-        precision: Numbers that the network in it computes with.
-        runtimes: The runtimes that run it.
-        runs: What loading it runs, which may be any code; None where it only reads numbers.
-        tries: Tries a file, a subnet and images at once in another process, where a damaged file
-            may end the one that loads it.
+        parts: The files of a folder; empty for a single file.
+        precision: Number format that the network computes with.
+        runtimes: The runtimes that can run it.
+        runs: What loading it executes, which may be any code; None if it only reads numbers.
+        tries: Tries a file with a subnet and a batch size in another process, for formats whose
+            damaged files may crash the process that loads them.
     """
 
     make: Callable[[Deployable], Contents]
@@ -51,9 +51,9 @@ class Format(NamedTuple):
         return bool(self.parts)
 
     def wrong_ending(self, path: Path) -> str | None:
-        """Return the rule that the ending of a name breaks; a name without an ending breaks none.
+        """Return the rule that the extension of a name breaks; a name without one breaks none.
 
-        What follows the last dot and begins with a digit is no ending, as in ``w1.2``.
+        A suffix that begins with a digit, as in ``w1.2``, is not an extension.
         """
         ending = path.suffix.lower()
         if self.is_folder or not ending[1:2].isalpha() or ending == self.ending:

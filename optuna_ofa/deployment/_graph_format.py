@@ -22,14 +22,14 @@ _onnxruntime = try_import("onnxruntime", extra="onnxruntime")
 ONNX = (try_import("onnx", extra="onnx"),)
 ONNX_INT8 = (*ONNX, _onnxruntime)
 _executorch = try_import("executorch.runtime", extra="executorch")
-# images that the ranges of activations are taken from
+# number of images used to determine the ranges of activations
 N_QUANTIZED = 200
 # where ONNX Runtime looks for weights outside of a file: nowhere
 _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def make_torch_export(deployable: Deployable) -> Contents:
-    """Return the program of ``torch.export``, ATen operators with the weights in them."""
+    """Return the program of ``torch.export``: ATen operators with the weights included."""
     fold_batch_norm(deployable.net)
     free = {0: torch.export.Dim("batch", min=1)} if deployable.batch is None else None
     content = io.BytesIO()
@@ -49,14 +49,14 @@ def load_torch_export(contents: Contents, subnet: Subnet) -> Loaded:
 
 
 def make_onnx(deployable: Deployable) -> Contents:
-    """Return an ONNX graph from ``images`` to ``logits``, as measured graphs, with the weights."""
+    """Return an ONNX graph from ``images`` to ``logits``, like measured graphs, with weights."""
     fold_batch_norm(deployable.net)
     layers, opset = subnet_layers(deployable.subnet), deployable.opset
     return {"": onnx_of_net(deployable.net, layers, batch=deployable.batch, opset=opset)}
 
 
 def make_onnx_int8(deployable: Deployable) -> Contents:
-    """Return an ONNX graph in eight-bit integers, ranges taken from the calibration images."""
+    """Return an 8-bit ONNX graph, with ranges from the calibration images."""
     assert deployable.images is not None
     size = deployable.batch or min(N_QUANTIZED, len(deployable.images))
     n_batches = min(max(N_QUANTIZED, size), len(deployable.images)) // size
@@ -75,7 +75,7 @@ def make_onnx_int8(deployable: Deployable) -> Contents:
 
 
 def load_onnx(contents: Contents, subnet: Subnet) -> Loaded:
-    """Load the graph in ONNX Runtime, on the processor."""
+    """Load the graph in ONNX Runtime, on the CPU."""
     runtime = _onnxruntime.check()
     options = runtime.SessionOptions()
     options.log_severity_level = 4
@@ -90,7 +90,7 @@ def load_onnx(contents: Contents, subnet: Subnet) -> Loaded:
 
 
 def make_executorch(deployable: Deployable) -> Contents:
-    """Return a program that is lowered to XNNPACK."""
+    """Return a program lowered to XNNPACK."""
     fold_batch_norm(deployable.net)
     return {"": program_of(deployable.net, deployable.example())}
 
@@ -102,7 +102,7 @@ def load_executorch(contents: Contents, subnet: Subnet) -> Loaded:
 
     def run(images: Tensor) -> Tensor:
         (logits,) = method.execute([images.contiguous()])
-        return torch.clone(logits)  # the next call writes to the same memory
+        return torch.clone(logits)  # the next call reuses the memory
 
-    run.program = program  # type: ignore[attr-defined]  # the method does not keep it alive
+    run.program = program  # type: ignore[attr-defined]  # the method alone does not keep it alive
     return run

@@ -22,13 +22,13 @@ VERSION = 1
 
 
 def metadata_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path of an export's metadata, which is its own with ``.json`` appended."""
+    """Return the path of an export's metadata: the path of the export with ``.json`` appended."""
     path = Path(path)
     return path.parent / f"{path.name}.json"
 
 
 def file_name(path: Path, part: str) -> str:
-    """Return the name of a file in the metadata: that of the export, and of a part in a folder."""
+    """Return the name of a file in the metadata: that of the export, plus the part in a folder."""
     return f"{path.name}/{part}" if part else path.name
 
 
@@ -39,7 +39,7 @@ def build_metadata(
     figures: Sequence[KnownValue],
     calibration: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return all of the metadata but the files."""
+    """Return the metadata without the files."""
     subnet = deployable.subnet
     file = {
         "precision": form.precision,
@@ -71,7 +71,7 @@ def build_metadata(
 def _divided(
     figures: Sequence[KnownValue], file: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the values that are of a file, and those that are not, with what is different."""
+    """Return the values that apply to a file, and the others with what differs."""
     fitting, others = [], []
     for figure in figures:
         differs = figure.differences(file)
@@ -86,7 +86,7 @@ def write_export(path: Path, content: dict[str, Any], made: Contents) -> dict[st
     """Write the files, and the metadata with their sizes and SHA-256; return the metadata.
 
     Raises:
-        OSError: If the disk is full, for one; nothing is written then.
+        OSError: If writing fails, for example on a full disk; nothing is written then.
     """
     files = {path / part if part else path: data for part, data in made.items()}
     content["files"] = {

@@ -1,4 +1,4 @@
-"""Trying a program of ExecuTorch in a process of its own, because a damaged one may end it."""
+"""Trying an ExecuTorch program in a separate process, which a damaged program may crash."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def try_program(content: bytes, subnet: Subnet, batch: int) -> None:
 
     Args:
         content: The program.
-        subnet: The subnet that it is of.
+        subnet: The subnet that it computes.
         batch: Images at once.
 
     Raises:
-        ValueError: If that process fails, dies or does not end.
+        ValueError: If that process fails, crashes or does not end.
     """
     size = subnet.resolution
     shape = (batch, subnet.family.in_channels, size, size)

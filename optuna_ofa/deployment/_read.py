@@ -1,4 +1,4 @@
-"""Reading an export back: its metadata is checked before a file is opened, and each file's hash."""
+"""Reading an export back: the metadata and each file's hash are checked before it is loaded."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @checked
 def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
-    """Read back what `export` wrote, in the runtime that it is for, on the CPU.
+    """Load what `export` wrote, in the runtime that it is for, on the CPU.
 
-    Nothing but the file beside the metadata is opened, and it is opened only if its size and
-    SHA-256 are those that the metadata says. That finds damage, not malice: who can write the file
-    can write the metadata too. Files of ``"torch_export"`` may hold Python code, so they need
-    ``trust``. Those of ``"executorch"`` are tried in another process first, which takes some
-    seconds, because a damaged one may end the process. ONNX and weights are read as numbers.
+    Only the file beside the metadata is opened, and only if its size and SHA-256 match the
+    metadata. That detects damage, not malice: anyone who can write the file can also write the
+    metadata. Files of ``"torch_export"`` may hold Python code, so they need ``trust``. Those of
+    ``"executorch"`` are tried in another process first, which takes a few seconds, because a
+    damaged one may crash the process. ONNX and weights are read as numbers.
 
     Args:
         path: The path of the export, with its metadata beside it.
-        trust: Whether the author of the file may run programs on this machine, as you may. It is
-            needed for ``"torch_export"``, and saves the trial of ``"executorch"``.
+        trust: Whether you trust the author of the file to run any code on this machine. It is
+            required for ``"torch_export"``, and skips the trial of ``"executorch"``.
 
     Returns:
         A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``. For
-        ``"pytorch"`` and ``"ofa"`` it is the plain `torch.nn.Module` that `Supernet.extract` gives.
+        ``"pytorch"`` and ``"ofa"`` it is a plain `torch.nn.Module`, as from `Supernet.extract`.
 
     Raises:
         InvalidArgumentError: If the file may hold code, and ``trust`` is False.
-        FormatError: If a file is missing, damaged or not the one that was exported, its ending is
-            that of another format, or the metadata is damaged.
+        FormatError: If a file is missing, damaged or not the one that was exported, its extension
+            is that of another format, or the metadata is damaged.
         MissingDependencyError: If the runtime is not installed; names the extra.
     """
     path = Path(path)
@@ -54,7 +54,7 @@ def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
     if form.runs is not None and not trust:
         raise InvalidArgumentError(
             f"`trust` must be True for {path}, a {name!r} file, because it is loaded by "
-            f"{form.runs}; its author must be trusted as that of any program. But got False."
+            f"{form.runs}: its author must be trusted like that of any program. But got False."
         )
     contents = _read_contents(path, form, metadata["files"])
     subnet = _subnet(metadata, path)
@@ -64,7 +64,7 @@ def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
         return form.load(contents, subnet)
     except OptunaOFAError:
         raise
-    except Exception as error:  # readers of damaged files raise errors of many kinds
+    except Exception as error:  # readers of damaged files raise many kinds of errors
         raise FormatError(
             f"`path` must be {name!r} that `export` wrote, but {path} cannot be read: "
             f"{in_a_line(error)[:200]} ({type(error).__name__})."
@@ -79,7 +79,7 @@ def read_metadata(path: AnyPath) -> Metadata:
         path: Path of the export, not of its metadata.
 
     Raises:
-        FormatError: If there is none, or it is no metadata of an export.
+        FormatError: If it is missing, or is not the metadata of an export.
     """
     place = metadata_path(path)
     content = read_json(place)
@@ -130,10 +130,10 @@ def _subnet(content: Mapping[str, Any], path: Path) -> Subnet:
 
 
 def _read_contents(path: Path, form: Format, files: Mapping[str, Any]) -> Contents:
-    """Return the content of each file that is to be there.
+    """Return the content of each expected file.
 
     Raises:
-        FormatError: If one is missing, no regular file, or another one.
+        FormatError: If one is missing, not a regular file, or not the one that was exported.
     """
     contents = {}
     for part in form.parts or ("",):

@@ -15,13 +15,13 @@ from optuna_ofa.supernet import Supernet, slot_modules
 def share_weights(supernet: Supernet, nets: Mapping[Subnet, nn.Module]) -> None:
     """Replace weights that networks have in common by views of the same memory, in place.
 
-    A smaller layer has the first channels of a larger one, so its weight becomes a view of it. What
-    is stored is the smallest part of the supernet in which all of them are. Depthwise kernels of
-    different sizes are different numbers, because the supernet transforms them, and are kept side
-    by side. Buffers, such as the statistics of batch normalisation, stay each network's own.
+    A smaller layer has the first channels of a larger one, so its weight becomes a view of it. Only
+    the smallest part of the supernet that contains all networks is stored. Depthwise kernels of
+    different sizes have different values, because the supernet transforms them, and are stored
+    separately. Each network keeps its own buffers, such as batch-normalisation statistics.
 
     Args:
-        supernet: The supernet of the networks; it stays as it is.
+        supernet: The supernet of the networks; it is not modified.
         nets: The networks by their subnets. Their weights take no gradients afterwards.
     """
     present: list[list[nn.Module]] = [[] for _ in slot_modules(supernet)]
@@ -43,7 +43,7 @@ def _share_layer(module: nn.Module, plain: Sequence[nn.Module]) -> None:
     for (name, kernel), members in groups.items():
         weights = [net.get_parameter(name).detach() for net in members]
         whole = elastic[name].detach()
-        if whole.shape[2:] != kernel:  # a transformed kernel: the largest one has them all
+        if whole.shape[2:] != kernel:  # a transformed kernel: taken from the largest one
             whole = max(weights, key=Tensor.numel)
         sizes = [max(entries) for entries in zip(*(w.shape for w in weights), strict=True)]
         shared = _corner(whole, sizes).clone()
@@ -63,7 +63,7 @@ def _replace(net: nn.Module, name: str, weight: Tensor) -> None:
 
 
 def stored_bytes(nets: Sequence[nn.Module]) -> int:
-    """Return bytes of all parameters and buffers of networks; shared ones count once."""
+    """Return the bytes of all parameters and buffers of networks; shared ones count once."""
     storages = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
         for net in nets
@@ -73,5 +73,5 @@ def stored_bytes(nets: Sequence[nn.Module]) -> int:
 
 
 def own_bytes(net: nn.Module) -> int:
-    """Return the bytes that a network alone would take."""
+    """Return the bytes that a network would take on its own."""
     return sum(tensor.numel() * tensor.element_size() for tensor in net.state_dict().values())

@@ -21,22 +21,22 @@ Modes = Annotated[Mapping[str, Subnet], not_empty("a mapping of at least one mod
 
 
 class SubnetSwitcher:
-    """Several subnets of one supernet, such as for a full and a low battery, one of them active.
+    """Several subnets of one supernet, for example for a full and a low battery; one is active.
 
-    The weights that they have in common are stored once. Each mode has its own statistics of batch
-    normalisation, computed when the switcher is made, so a switch is the change of one reference.
+    The weights that they have in common are stored once. Each mode has its own batch-normalisation
+    statistics, computed when the switcher is created, so switching only changes one reference.
     Every mode gives the same logits as the extracted and recalibrated subnet.
 
-    The switcher has a copy of the weights, without those that no mode uses: the supernet stays as
-    it is, and can be trained on or deleted. It lives on the device of the supernet, in evaluation
-    mode, and takes no gradients. The first mode is the active one.
+    The switcher has a copy of the weights, without those that no mode uses: the supernet is not
+    modified, and can be trained further or deleted. The switcher is on the device of the supernet,
+    in evaluation mode, and takes no gradients. The first mode is active at the start.
 
     Args:
         supernet: The supernet.
-        modes: A subnet of each mode, by the mode's name; several may have the same.
+        modes: The subnet of each mode, by name; several modes may have the same subnet.
         calibration: Images for the statistics, as in `evaluate`. None keeps those of the
-            supernet, which are right for no subnet.
-        n_calibration: Number of its first images that are used.
+            supernet, which are not valid for any subnet.
+        n_calibration: Number of images to use, from the first on.
 
     Raises:
         InvalidArgumentError: If there is no mode, the weights are not finite, or the images do not
@@ -83,7 +83,7 @@ class SubnetSwitcher:
 
     @checked
     def switch(self, mode: str) -> None:
-        """Make another mode the active one; a forward pass that is under way ends in its own.
+        """Activate another mode; a forward pass already running finishes in its own mode.
 
         Raises:
             InvalidArgumentError: If there is no such mode.
@@ -99,8 +99,8 @@ class SubnetSwitcher:
         """Compute the active subnet.
 
         Args:
-            images: ``(n, in_channels, size, size)``; those of another size than the resolution
-                of the subnet are resized as `evaluate` does it.
+            images: ``(n, in_channels, size, size)``; if the size differs from the resolution of
+                the subnet, they are resized as in `evaluate`.
 
         Returns:
             Logits, ``(n, n_classes)``.

@@ -1,4 +1,4 @@
-"""Archives of ``torch.export``, looked through before torch reads them."""
+"""Archives of ``torch.export``, inspected before torch reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pickle import UnpicklingError
 
 import torch
 
-# all that `torch.export.save` writes of a network of ours: no compiled libraries, no objects
+# everything `torch.export.save` writes for our networks: no compiled libraries, no objects
 _MEMBERS = re.compile(
     r"(?P<top>[^/]+)/(?:data/weights/weight_\d+|data/constants/tensor_\d+|"
     r"(?P<config>data/(?:weights/model_weights|constants/model_constants)_config\.json)|"
@@ -22,21 +22,22 @@ _MEMBERS = re.compile(
 
 
 def plain_archive(content: bytes) -> bytes:
-    """Return an archive with the same members, none of which is a pickle of objects.
+    """Return an archive with the same members, after checking that none pickles objects.
 
-    `torch.export.load` reads pickles of any kind. So weights and constants must be plain numbers,
-    and the example's pickle one that `torch.load` reads with ``weights_only=True``. What torch
-    reads is written anew, because two readers may find other members in one archive.
+    `torch.export.load` reads any pickle. So weights and constants must be plain numbers, and the
+    pickle of the example must be readable by `torch.load` with ``weights_only=True``. The archive
+    is rewritten for torch, because two readers may find different members in one archive.
 
     Raises:
-        ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError: If it is another archive.
+        ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError: If it is not such an
+            archive.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(member.file_size for member in archive.infolist()) > len(content):
             raise ValueError("it is larger unpacked than packed")
         members = {name: archive.read(name) for name in archive.namelist()}
         if len(members) != len(archive.namelist()):
-            raise ValueError("it has two members of one name")
+            raise ValueError("it has two members of the same name")
     _require_plain(members)
     plain = io.BytesIO()
     with zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:

@@ -16,12 +16,12 @@ from optuna_ofa.supernet import build_plain, not_finite
 
 _safetensors = try_import("safetensors.torch", extra="safetensors")
 SAFETENSORS = (_safetensors,)
-# files that `ofa_specialized` of the ofa package reads
+# files read by `ofa_specialized` of the ofa package
 OFA_FILES = CONFIG, RUN_CONFIG, WEIGHTS = "net.config", "run.config", "init"
 
 
 def make_safetensors(deployable: Deployable) -> Contents:
-    """Return the state dict; the metadata has the rest of the network."""
+    """Return the state dict; the rest of the network is in the metadata."""
     return {"": _safetensors.check().save(_state(deployable.net))}
 
 

@@ -1,4 +1,4 @@
-"""Evaluating accuracies: batch-normalisation statistics computed anew, then top-1 and top-5."""
+"""Evaluating subnets: recalibrated batch normalisation, then top-1 and top-5 accuracy."""
 
 from optuna_ofa.evaluation._accuracies import Accuracies as Accuracies
 from optuna_ofa.evaluation._calibration import Calibration as Calibration

@@ -1,4 +1,4 @@
-"""Evaluated accuracies of many subnets as one value."""
+"""The evaluated accuracies of many subnets."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Accuracies:
         top5: ``(n,)`` share of images whose class is among the five largest, in percent;
             100 where there are no more than five classes.
         n_images: ``(n,)`` images; 0 where a subnet failed.
-        setup: Weights, images (number and SHA-256, where there is a database), calibration images
-            (number and SHA-256) and so on: all that an accuracy depends on but the subnet.
+        setup: Weights, images (number and SHA-256, if there is a database), calibration images
+            (number and SHA-256) and so on: everything an accuracy depends on except the subnet.
         failures: Reasons why a subnet has no accuracy, by row.
     """
 
@@ -44,7 +44,7 @@ class Accuracies:
 
     @property
     def top1_std(self) -> NDArray[np.float64]:
-        """``(n,)`` standard errors of ``top1`` in points, as if images were drawn anew."""
+        """``(n,)`` standard errors of ``top1`` in points, with images as a random sample."""
         return standard_error(self.top1, self.n_images)
 
 

@@ -21,10 +21,10 @@ _SEED = 0
 
 
 class Calibration:
-    """The first ``n`` images of a loader, taken once, so that all subnets get the same.
+    """The first ``n`` images of a loader, taken once, so that all subnets get the same ones.
 
     Args:
-        source: A loader, a function of a resolution that returns one, images themselves, or None
+        source: A loader, a function of a resolution that returns one, a tensor of images, or None
             for no recalibration.
         family: The family of the subnets.
         n: Number of images.
@@ -33,7 +33,7 @@ class Calibration:
         InvalidArgumentError: If ``n`` is not positive or the source does not fit the family.
 
     Warns:
-        CalibrationWarning: The images are few, or others each time the source is read.
+        CalibrationWarning: There are too few images, or they differ each time they are read.
     """
 
     def __init__(self, source: Loader | Tensor | None, family: Family, n: int) -> None:
@@ -44,7 +44,7 @@ class Calibration:
         self._hashes: dict[int, str] = {}
 
     def __call__(self, resolution: int) -> Tensor | None:
-        """Return images ``(n, channels, size, size)`` for a resolution, maybe of another one."""
+        """Return images ``(n, channels, size, size)`` for a resolution, perhaps of another size."""
         if self._source is None:
             return None
         if not is_function(self._source):  # a loader gives the same for all resolutions
@@ -86,7 +86,7 @@ class Calibration:
 
 
 def _compare(loader: Iterable[Any], first: Tensor) -> None:
-    """Warn if a loader begins with other images when it is read with another seed."""
+    """Warn if a loader begins with different images when it is read with another seed."""
     (again,) = first_batches(loader, len(first), "calibration", _SEED + 1)[:1]
     if not torch.equal(again, first):
         _warn_differs()
@@ -94,8 +94,8 @@ def _compare(loader: Iterable[Any], first: Tensor) -> None:
 
 def _warn_differs() -> None:
     warn(
-        "`calibration` gives other images each time it is read, because it shuffles or augments, "
-        "and a subnet has another accuracy with each. Take them once and pass the tensor on: "
+        "`calibration` gives different images each time it is read, because it shuffles or "
+        "augments, so the accuracy of a subnet changes. Take them once and pass the tensor: "
         "`calibration=optuna_ofa.evaluation.take_images(loader)`.",
         CalibrationWarning,
     )

@@ -17,12 +17,12 @@ from optuna_ofa.space import Family
 
 
 class EvaluationData:
-    """A loader of test images, what identifies them, and whether each reading gives the same.
+    """A loader of test images, their identity, and a check that each pass gives the same ones.
 
     Args:
         loader: Batches of images and labels, or a function of a resolution that returns them.
         family: The family that they must fit.
-        weights: Type of the network's weights, which images may have.
+        weights: Type of the network's weights, which is also allowed for images.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class EvaluationData:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """The SHA-256 of all images with their labels, and their number, at the largest size."""
+        """The SHA-256 and the number of all images with labels, at the largest resolution."""
         resolution = max(self._family.resolutions)
         n_images = total = 0
 
@@ -50,10 +50,10 @@ class EvaluationData:
         return {"images": digest, "n_images": n_images}
 
     def note(self, resolution: int, total: int) -> None:
-        """Compare a reading with the one before.
+        """Compare a pass over the images with the previous one.
 
         Args:
-            resolution: The resolution that it was for.
+            resolution: The resolution of the pass.
             total: The sum of the checksums of its batches.
         """
         key = resolution if is_function(self.loader) else 0
@@ -61,6 +61,6 @@ class EvaluationData:
             self._checksums[key] = total
             warn(
                 "`loader` gave other images than the time before: accuracies of subnets are not "
-                "of the same images. Give images without augmentation, such as a list of batches.",
+                "comparable. Give images without augmentation, such as a list of batches.",
                 CalibrationWarning,
             )

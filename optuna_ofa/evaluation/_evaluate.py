@@ -26,7 +26,7 @@ from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet, not_finite, require_finite
 
-# subnets that share a pass over the images, which are then read and resized once for all
+# number of subnets that share one pass over the images, which are read and resized once
 SUBNETS_AT_ONCE = 8
 
 
@@ -43,10 +43,10 @@ def evaluate(
 ) -> Accuracies:
     """Evaluate top-1 and top-5 accuracy of subnets on the images of a loader.
 
-    Each subnet is extracted; the statistics of its batch normalisation are computed anew from
-    calibration images at its resolution; then the images of the loader pass. The supernet stays
-    as it is. Images of another size are resized bilinearly with antialiasing. To resize and crop
-    them yourself, give functions of a resolution that return a loader.
+    Each subnet is extracted, its batch normalisation is recalibrated with calibration images at
+    its resolution, and then it is evaluated on the images of the loader. The supernet is not
+    modified. Images of another size are resized bilinearly with antialiasing. To resize and crop
+    them yourself, pass functions of a resolution that return a loader.
 
     Args:
         supernet: The supernet.
@@ -54,13 +54,13 @@ def evaluate(
             evaluated once.
         loader: Batches of images ``(n, channels, size, size)`` in float32, normalised as in
             training, and class indices ``(n,)``, such as a `torch.utils.data.DataLoader`; it is
-            read once for every eight subnets, and once to identify the images where there is a
+            read once per eight subnets, and once more to identify the images if there is a
             ``storage``. Or a function of a resolution that returns such a loader.
         settings: The calibration images, the device and so on.
-        storage: A relational database that accuracies are written to as soon as they are known,
-            and where those of the same weights, images and calibration images are looked up
-            first: an Optuna storage, its URL, or a study. None keeps nothing.
-        again: Evaluate subnets that the database has once more.
+        storage: A relational database: an Optuna storage, its URL, or a study. Accuracies are
+            written to it as soon as they are known, and known ones of the same weights, images
+            and calibration images are read from it. None stores nothing.
+        again: Whether to evaluate again the subnets that are already in the database.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Returns:
@@ -70,16 +70,16 @@ def evaluate(
         InvalidArgumentError: If an argument breaks a rule, no subnet has finite weights, or the
             loader is empty or gives something that does not fit the family.
         InvalidSubnetError: If a subnet is of another family.
-        MeasurementError: If an error is that of the device or of a process, three subnets in a
-            row fail, or all of several fail alike. What was evaluated before is kept in the
+        MeasurementError: If the device or a process fails, three subnets in a row fail, or
+            several subnets all fail in the same way. What was evaluated before is kept in the
             database.
         StorageError: If the database cannot be reached or written.
 
     Warns:
-        FailedMeasurementWarning: Some subnets could not run or gave NaN; the rest go on, and the
-            next call tries them again.
-        CalibrationWarning: The calibration images are fewer than 32, or a loader gives other
-            images each time it is read.
+        FailedMeasurementWarning: Some subnets could not run or gave NaN; the others are still
+            evaluated, and the next call retries the failed ones.
+        CalibrationWarning: There are fewer than 32 calibration images, or a loader gives
+            different images each time it is read.
     """
     data = EvaluationData(loader, supernet.family, type_of(supernet))
     return evaluate_on(
@@ -97,14 +97,14 @@ def evaluate_on(
     again: bool = False,
     progress: bool | None,
 ) -> Accuracies:
-    """Do what `evaluate` does, on images that may have been read before."""
+    """Do what `evaluate` does, with images whose identity may already be known."""
     space, asked = _asked(supernet.family, subnets)
     _require_finite(supernet, asked)
     calibration = settings.images_of(supernet.family)
     setup = _setup(supernet, data, calibration, look=storage is not None)
     table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
     known: dict[Subnet, dict[str, Reading]] = {}  # by metric
-    if table is not None and not again:  # the newest count
+    if table is not None and not again:  # the newest ones count
         stored = table.read(asked)
         known = {subnet: {r.metric: r for r in readings} for subnet, readings in stored.items()}
         known = {s: of for s, of in known.items() if set(ACCURACY_METRICS) <= set(of)}
@@ -134,7 +134,7 @@ def evaluate_on(
 
 
 def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
-    """Refuse weights that are not finite, unless some subnet has none of those."""
+    """Refuse non-finite weights, unless some subnet does not use them."""
     weights = dict(supernet.named_parameters())
     if not_finite(weights) is None:
         return
@@ -146,7 +146,7 @@ def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
 def _labelled(
     readings: Sequence[Mapping[str, Reading]], label: str | None
 ) -> list[dict[str, Reading]]:
-    """Return readings with the user's label of the images in their details."""
+    """Return readings with the user's label for the images in their details."""
     more = {} if label is None else {"data": label}
     return [
         {m: r._replace(details={**r.details, **more}) for m, r in of.items()} for of in readings
@@ -174,7 +174,7 @@ def _asked(
 def _setup(
     supernet: Supernet, data: EvaluationData, calibration: Calibration, *, look: bool
 ) -> dict[str, Any]:
-    """Return all that an accuracy depends on but the subnet; ``look`` at the images or not."""
+    """Return everything an accuracy depends on except the subnet; ``look``: hash the images."""
     return {
         "family": supernet.family.fingerprint,
         "weights": weights_hash(supernet),
@@ -187,7 +187,7 @@ def _setup(
 
 
 def _groups(subnets: Sequence[Subnet], processes: int) -> list[list[Subnet]]:
-    """Divide subnets into groups of one resolution, small enough that every process gets one."""
+    """Divide subnets into groups of one resolution, small enough to keep all processes busy."""
     size = max(1, min(SUBNETS_AT_ONCE, -(-len(subnets) // processes)))
     by_resolution: dict[int, list[Subnet]] = {}
     for subnet in subnets:
@@ -211,7 +211,7 @@ def _collect(
         i, reason = next(iter(failures.items()))
         warn(
             f"{len(failures)} of {len(asked)} subnets could not be evaluated, the first of them "
-            f"{asked[i]}: {reason}. The next call tries them again.",
+            f"{asked[i]}: {reason}. The next call retries them.",
             FailedMeasurementWarning,
         )
     return Accuracies(

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 def weights_hash(net: nn.Module) -> str:
     """Return the SHA-256 of a state dict: names, types, shapes and bytes, buffers included.
 
-    It does not depend on the device. A supernet that ran in training mode has other statistics
-    of batch normalisation, so other weights, even though recalibration replaces them.
+    It does not depend on the device. A supernet that has run in training mode has new
+    batch-normalisation statistics and thus another hash, even though recalibration replaces them.
 
     Returns:
         64 hexadecimal digits.
@@ -26,7 +26,7 @@ def weights_hash(net: nn.Module) -> str:
 
 
 def data_hash(batches: Iterable[tuple[Tensor, Tensor]]) -> str:
-    """Return the SHA-256 of all images with their labels, whatever their order and batches.
+    """Return the SHA-256 of all images with their labels, independent of order and batching.
 
     Returns:
         64 hexadecimal digits.
@@ -41,7 +41,7 @@ def data_hash(batches: Iterable[tuple[Tensor, Tensor]]) -> str:
 
 
 def images_hash(images: Tensor) -> str:
-    """Return the SHA-256 of images in their order, which decides their batches in calibration.
+    """Return the SHA-256 of images in order, because their order determines calibration batches.
 
     Returns:
         64 hexadecimal digits.
@@ -54,10 +54,10 @@ _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def checksum(images: Tensor, labels: Tensor) -> int:
-    """Return a number that tells readings of images apart, whatever their order and batches.
+    """Return a checksum of the images of one pass, independent of order and batching.
 
-    It is the sum of the bits in the upper left quarter of the images, which a flip or another
-    crop changes, and of the labels: much faster than a hash. Those of batches are added.
+    It is the sum of the bits of the labels and of the upper left quarter of the images, which a
+    flip or another crop changes: much faster than a hash. Checksums of batches are added up.
     """
     height, width = images.shape[-2:]
     part = images[..., : -(-height // 2), : -(-width // 2)].detach().cpu().contiguous()
@@ -65,6 +65,6 @@ def checksum(images: Tensor, labels: Tensor) -> int:
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    """Return the bytes of a tensor of any type, also of those that numpy does not have."""
+    """Return the bytes of a tensor of any dtype, including those that numpy lacks."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().tobytes()

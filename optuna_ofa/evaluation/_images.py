@@ -25,30 +25,30 @@ Batches = Annotated[
 
 @checked
 def take_images(loader: Batches, n: Positive = 2_000, *, seed: Seed = 0) -> Tensor:
-    """Return the first images of a loader, to recalibrate all subnets with the same ones.
+    """Return the first images of a loader, so that all subnets are recalibrated with the same ones.
 
     The statistics of a subnet depend on the images, so take them once, from training images
-    without augmentation, and pass the tensor on::
+    without augmentation, and reuse the tensor::
 
         calibration = take_images(train_loader)
         settings = EvaluationSettings(calibration=calibration)
 
     Random generators of python, numpy and torch, and those of the loader and its samplers, are
-    seeded meanwhile and as before afterwards: a `torch.utils.data.DataLoader` that shuffles gives
-    the same images to every process that takes them.
+    seeded for this call and restored afterwards: a `torch.utils.data.DataLoader` that shuffles
+    gives the same images in every process.
 
     Args:
         loader: Batches of images ``(n, channels, size, size)`` in float32, normalised as in
             training, alone or with labels.
         n: Number of images; all if the loader has fewer.
-        seed: Decides which images a loader that shuffles gives.
+        seed: Determines which images a shuffling loader gives.
 
     Returns:
         ``(n, channels, size, size)`` images on the CPU.
 
     Raises:
-        InvalidArgumentError: If ``n`` is not positive, or the loader is empty or gives something
-            else, or images of several sizes.
+        InvalidArgumentError: If ``n`` is not positive, the loader is empty, or it gives images of
+            several sizes or anything else.
     """
     found = first_batches(loader, n, "loader", seed)
     sizes = {tuple(images.shape[1:]) for images in found}
@@ -66,8 +66,8 @@ def first_batches(loader: Iterable[Any], n: int, argument: str, seed: int) -> li
     Args:
         loader: Batches of images, alone or with labels.
         n: Number of images.
-        argument: The user's name of the loader, for messages.
-        seed: Seed of the random generators meanwhile.
+        argument: The user's name for the loader, for messages.
+        seed: Seed of the random generators while reading.
     """
     rule = f"`{argument}` must give"
     found: list[Tensor] = []
@@ -92,13 +92,13 @@ def first_batches(loader: Iterable[Any], n: int, argument: str, seed: int) -> li
 
 @contextlib.contextmanager
 def _seeded_loader(loader: object, seed: int) -> Iterator[None]:
-    """Seed the global generators and those of a loader; all are as before at the end."""
+    """Seed the global generators and those of a loader; restore all of them at the end."""
     samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
     found = (getattr(part, "generator", None) for part in (loader, *samplers))
     generators = [g for g in found if isinstance(g, torch.Generator)]
     states = [g.get_state() for g in generators]
     try:
-        with seeded(seed % 2**32):  # numpy takes no larger one
+        with seeded(seed % 2**32):  # numpy accepts no larger seed
             for generator in generators:
                 generator.manual_seed(seed)
             yield
@@ -115,8 +115,8 @@ def batches(
     Args:
         loader: The loader, or a function of a resolution that returns one.
         family: The family that images and labels must fit.
-        resolution: The argument of a function.
-        weights: Type of the network's weights, which images may have.
+        resolution: The argument if ``loader`` is a function.
+        weights: Type of the network's weights, which is also allowed for images.
 
     Raises:
         InvalidArgumentError: If the loader has no batch, or one that does not fit the family.
@@ -129,7 +129,7 @@ def batches(
 
 
 def is_function(loader: object) -> bool:
-    """Return whether an object makes loaders for resolutions, rather than being one."""
+    """Return whether an object is a function that makes loaders, rather than a loader."""
     return callable(loader) and not isinstance(loader, Iterable)
 
 
@@ -138,11 +138,11 @@ def opened(loader: Loader, resolution: int, argument: str) -> Iterable[Any]:
 
     Args:
         loader: The loader, or a function of a resolution that returns one.
-        resolution: The argument of a function.
-        argument: The user's name of the loader, for messages.
+        resolution: The argument if ``loader`` is a function.
+        argument: The user's name for the loader, for messages.
 
     Raises:
-        InvalidArgumentError: If it is none, or can be read once only.
+        InvalidArgumentError: If it is not a loader, or can be read only once.
     """
     found = loader
     if callable(loader) and is_function(loader):

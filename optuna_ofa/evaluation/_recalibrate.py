@@ -1,4 +1,4 @@
-"""Batch-normalisation statistics of a plain network, computed anew from images."""
+"""Batch-normalisation statistics of a plain network, recomputed from images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from optuna_ofa.supernet import Elastic, check_images
 BATCH_SIZE = 100
 
 
-# fewer images give statistics that scatter by several points of accuracy
+# with fewer images, the noise of the statistics costs several points of accuracy
 FEW = 32
 
 
@@ -25,25 +25,25 @@ FEW = 32
 def recalibrate(net: nn.Module, images: Tensor, *, batch_size: Positive = BATCH_SIZE) -> None:
     """Set the statistics of every batch normalisation to those of the images, in place.
 
-    The images pass once, in batches that are normalised by themselves as in training. Mean and
-    variance are those over all images (batches are pooled by Chan's formula in float64), not
-    moving averages, so neither the order of the batches nor an older statistic counts. In deeper
-    layers a batch comes in as the layers before have normalised it, so ``batch_size`` has a small
-    influence there; with all images in one batch there is none.
+    The images pass through the network once, in batches that are each normalised on their own, as
+    in training. Mean and variance are computed over all images (batches are pooled by Chan's
+    formula in float64) and are not moving averages, so neither the order of the batches nor the
+    old statistics matter. In deeper layers the input of a batch depends on how the previous layers
+    normalised it, so ``batch_size`` has a small effect there, unless all images are in one batch.
 
-    Weights, modes and momenta stay as they are; dropout is off meanwhile.
+    Weights, modes and momenta are unchanged; dropout is off during the pass.
 
     Args:
-        net: A plain network, such as `Supernet.extract` gives; a supernet itself is refused,
-            because its statistics are shared by all subnets.
+        net: A plain network, such as `Supernet.extract` returns; a supernet is refused, because
+            its statistics are shared by all subnets.
         images: ``(n, channels, size, size)`` at the resolution that the network will run at,
-            normalised as in training; moved to the network's device a batch at a time.
-        batch_size: Images that pass at once, at most; batches are made equally large.
+            normalised as in training; moved to the network's device batch by batch.
+        batch_size: Largest number of images per batch; batches are equally large.
 
     Raises:
         InvalidArgumentError: If the network is elastic, there are no images or some are not
-            finite, ``batch_size`` is not positive, or one image is too few for a layer whose map
-            is a single pixel. The statistics stay as they were.
+            finite, ``batch_size`` is not positive, or a single image is too few for a layer
+            whose feature map is a single pixel. The statistics are then unchanged.
 
     Warns:
         CalibrationWarning: There are fewer than 32 images.
@@ -62,8 +62,8 @@ def warn_few(argument: str, n: int) -> None:
     """Warn if images are too few to recalibrate with."""
     if n < FEW:
         warn(
-            f"`{argument}` should be {FEW} images or more, better some hundreds, but there are "
-            f"{n}: accuracies will be off by several points.",
+            f"`{argument}` should be {FEW} images or more, preferably hundreds, but there are "
+            f"{n}: accuracies will have errors of several points.",
             CalibrationWarning,
         )
 
@@ -80,7 +80,7 @@ def set_statistics(net: nn.Module, images: Tensor, batch_size: int = BATCH_SIZE)
         for batch in batches:
             try:
                 net(batch.to(device, dtype))
-            except ValueError as error:  # torch's own check of one value a channel
+            except ValueError as error:  # torch's own check for a single value per channel
                 raise InvalidArgumentError(
                     f"`images` must be more for maps of a single pixel, but got {len(images)}: "
                     f"{error}"
@@ -92,7 +92,7 @@ def set_statistics(net: nn.Module, images: Tensor, batch_size: int = BATCH_SIZE)
 
 
 def type_of(net: nn.Module) -> torch.dtype:
-    """Return the type of a network's weights, which its images must have too."""
+    """Return the dtype of a network's weights, which its images must share."""
     return next(net.parameters()).dtype
 
 
@@ -105,7 +105,7 @@ class _Pool:
         self.squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, layer: _BatchNorm, n: int) -> None:
-        """Add a batch of ``n`` values a channel, whose statistics the layer holds."""
+        """Add a batch of ``n`` values per channel, whose statistics the layer holds."""
         if not n:
             return
         assert layer.running_mean is not None
@@ -120,7 +120,7 @@ class _Pool:
         self.n = total
 
     def write(self, layer: _BatchNorm, n_batches: int) -> None:
-        """Set the statistics of the layer; one that no image has reached keeps its own."""
+        """Set the statistics of the layer; a layer that no image has reached keeps its own."""
         if not self.n:
             return
         assert layer.running_mean is not None
@@ -135,10 +135,10 @@ class _Pool:
 def _single_batch_statistics(
     net: nn.Module, layers: Sequence[_BatchNorm]
 ) -> Iterator[dict[nn.Module, int]]:
-    """Let layers hold the statistics of the last batch alone; yields values a channel of each.
+    """Make layers hold the statistics of only the last batch; yield each one's values per channel.
 
-    All modes and momenta are as before afterwards, and the statistics too: the caller writes the
-    new ones, so a batch that fails leaves nothing behind.
+    All modes, momenta and statistics are restored at the end: the caller writes the new
+    statistics, so a batch that fails leaves no trace.
     """
     modes = [(module, module.training) for module in net.modules()]
     kept = [(layer, layer.momentum, [b.clone() for b in layer.buffers()]) for layer in layers]

@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 
 
 class NaNLogitsError(ArithmeticError):
-    """An error for a network that gives NaN, so that no class is the likeliest."""
+    """The logits of a network have NaN, so that no class is the most likely one."""
 
 
 def score_subnets(
@@ -42,13 +42,13 @@ def score_subnets(
     calibration: Tensor | None,
     device: torch.device,
 ) -> Scores:
-    """Evaluate subnets of one resolution; an error of one of them is its result.
+    """Evaluate subnets of one resolution; if one fails, its error is its result.
 
-    Each is extracted, so the supernet stays as it is, and its statistics are recalibrated at the
-    resolution before the images of the loader pass.
+    Each is extracted, so the supernet is not modified, and recalibrated at the resolution before
+    it is evaluated on the images of the loader.
 
     Raises:
-        MeasurementError: If an error is that of the device.
+        MeasurementError: If the device fails.
     """
     (resolution,) = {subnet.resolution for subnet in subnets}
     images = None if calibration is None else resize_images(calibration, resolution)
@@ -85,7 +85,7 @@ def _moved(
 
 
 def _in_channels_last(net: nn.Module) -> nn.Module:
-    """Move a network to channels last, in which its convolutions are faster."""
+    """Move a network to the channels-last format, in which its convolutions are faster."""
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
 
@@ -143,15 +143,15 @@ def _reason(error: Exception) -> str:
     """Return the text of an error of a subnet.
 
     Raises:
-        MeasurementError: If it is the device's. Lack of memory, no property of a subnet either, is
-            raised as it is.
+        MeasurementError: If the device failed. Out-of-memory errors, which are not a property of a
+            subnet either, are raised as they are.
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         raise error
     text = f"{type(error).__name__}: {error}"[:500]
     if is_device_error(error):
         raise MeasurementError(
-            f"Evaluating stopped, because the device failed: {text}. What was evaluated before is "
-            f"kept in the `storage`, if there is one; call again to go on."
+            f"Evaluation stopped because the device failed: {text}. What was evaluated before is "
+            f"kept in the `storage`, if there is one; call again to continue."
         ) from error
     return text

@@ -1,4 +1,4 @@
-"""Settings of evaluating accuracies."""
+"""Settings for evaluating accuracies."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from optuna_ofa.space import Family
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EvaluationSettings:
-    """Settings of evaluating accuracies.
+    """Settings for evaluating accuracies.
 
     Args:
-        calibration: The images for the statistics of batch normalisation: a tensor of training
-            images (without their augmentation) that `take_images` took, so that every call and
-            every subnet gets the same. Or a loader, of which the first images are taken when they
-            are first needed and kept with the settings, or a function of a resolution that returns
-            a loader, for images that are cropped; it is read again for each resolution. None keeps
-            the supernet's statistics, which are right for no subnet: accuracies are then often no
-            better than a guess.
-        n_calibration: Number of its first images that are used. Fewer than 32 are warned of.
-        data: A label for the evaluated images, which is kept with each row. It tells nothing
-            apart: measurements are those of the same images by their content.
+        calibration: The images for the batch-normalisation statistics: a tensor of training
+            images (without augmentation) from `take_images`, so that every call and every subnet
+            uses the same ones. Or a loader, whose first images are taken when first needed and
+            kept with the settings; or a function of a resolution that returns a loader, for
+            images that are cropped, which is read again for each resolution. None keeps the
+            supernet's statistics, which are not valid for any subnet: accuracies are then often
+            no better than chance.
+        n_calibration: Number of images to use, from the first on. Fewer than 32 cause a warning.
+        data: A label for the evaluated images, which is stored with each measurement. It is not
+            part of their identity: images are identified by their content.
         device: The device that subnets run on.
-        processes: Evaluate in so many processes, started anew: the script needs an
-            ``if __name__ == "__main__":``, and the loader must be picklable.
+        processes: Number of processes to evaluate in. They are spawned, so the script needs an
+            ``if __name__ == "__main__":`` guard, and the loader must be picklable.
 
     Raises:
-        InvalidArgumentError: If a number is not positive or there is no such device here.
+        InvalidArgumentError: If a number is not positive or the device is not available.
     """
 
     calibration: Loader | Tensor | None

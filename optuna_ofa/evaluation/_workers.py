@@ -1,4 +1,4 @@
-"""Evaluating groups of subnets, in this process or in a pool of others."""
+"""Evaluating groups of subnets, in this process or in a process pool."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def score_groups(
     device: torch.device,
     processes: int,
 ) -> Iterator[tuple[Group, Scores]]:
-    """Yield groups of subnets of one resolution with their scores, as they are finished.
+    """Yield groups of subnets of one resolution with their scores, as they finish.
 
     Raises:
         InvalidArgumentError: If the loader cannot be sent to other processes.
-        MeasurementError: If an error is that of the device or of a process.
+        MeasurementError: If the device or a process fails.
     """
     if processes == 1 or len(groups) < 2:
         for group in groups:
             images = calibration(group[0].resolution)
             yield group, score_subnets(supernet, group, loader, images, device)
         return
-    # Files rather than shared memory, of which containers often have too little.
+    # Files rather than shared memory, which is often too small in containers.
     with tempfile.TemporaryDirectory() as name:
         work = Path(name) / "work.pickle"
         _write_work(work, supernet, loader, device)
@@ -75,8 +75,8 @@ def _result(future: Future[Scores]) -> Scores:
         return future.result()
     except BrokenExecutor as error:
         raise MeasurementError(
-            f"Evaluating stopped, because a process of `processes` ended: {error} What was "
-            f"evaluated before is kept in the `storage`, if there is one; call again to go on."
+            f"Evaluation stopped because one of the `processes` ended: {error} What was evaluated "
+            f"before is kept in the `storage`, if there is one; call again to continue."
         ) from error
 
 
@@ -120,7 +120,9 @@ class _Written:
         if images is not None and images is not self._last:
             self._last = images
             self._n += 1
-            torch.save(images.clone(), self._folder / f"{self._n}.pt")  # a view saves its whole
+            torch.save(
+                images.clone(), self._folder / f"{self._n}.pt"
+            )  # saving a view would save its whole
         return None if images is None else self._folder / f"{self._n}.pt"
 
 
@@ -131,8 +133,8 @@ def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
         supernet = work.supernet()
     except Exception as error:
         raise MeasurementError(
-            f"Evaluating stopped, because a process of `processes` cannot read the `loader`: "
-            f"{type(error).__name__}: {error}. What it is made of must be importable there."
+            f"Evaluation stopped because one of the `processes` cannot read the `loader`: "
+            f"{type(error).__name__}: {error}. All its parts must be importable there."
         ) from error
     return supernet, work.loader, torch.device(work.device)
 

@@ -1,4 +1,4 @@
-"""Networks as graphs for runtimes: ONNX, ExecuTorch, quantised ones, plain torch networks."""
+"""Networks as graphs for runtimes: ONNX, quantised ONNX, ExecuTorch, plain torch networks."""
 
 from optuna_ofa.graphs._executorch_graph import (
     EXECUTORCH as EXECUTORCH,

@@ -33,7 +33,7 @@ def program_of(net: nn.Module, example: Tensor) -> bytes:
 
     Args:
         net: The network, without batch normalisation.
-        example: Images of the shape that the program takes.
+        example: Images of the shape that the program accepts.
 
     Raises:
         MissingDependencyError: If ExecuTorch is not installed.

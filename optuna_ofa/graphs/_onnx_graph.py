@@ -1,4 +1,4 @@
-"""The ONNX graph of a network, written from its layers."""
+"""The ONNX graph of a network, generated from its layers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from optuna_ofa.graphs._weights import Array, NetWeights, RandomWeights, Weights
 from optuna_ofa.space import Layer
 
 _onnx = try_import("onnx", extra="onnxruntime")
-# Measured graphs and exported models have the same one; runtimes of 2022 and later read it.
+# Used for measured graphs and exported models; supported by runtimes since 2022.
 OPSET = 17
-OLDEST_OPSET = 13  # the first with scales of eight-bit weights for each channel
+OLDEST_OPSET = 13  # the first with per-channel scales for 8-bit weights
 _H_SWISH_SINCE = 14
 
 
@@ -27,7 +27,7 @@ def write_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1, seed: int
     """Write a network, or a run of its layers, with random weights.
 
     Args:
-        layers: The layers in order; each takes the output of the one before.
+        layers: The layers in order; each takes the output of the previous one.
         path: The file to write.
         batch: Images at once.
         seed: Seed of the weights. Latency does not depend on them, as long as the activations
@@ -47,11 +47,11 @@ def onnx_of_net(
     Args:
         net: A plain network of these layers whose batch normalisation is folded.
         layers: All its layers in order.
-        batch: Images at once; None leaves the number open.
+        batch: Images at once; None allows any number.
         opset: Version of ONNX's operators; the IR version is the first that has it.
 
     Raises:
-        InvalidArgumentError: If the installed ``onnx`` does not write this opset.
+        InvalidArgumentError: If the installed ``onnx`` does not support this opset.
         MissingDependencyError: If ``onnx`` is not installed.
     """
     return _model(layers, NetWeights(net), "images", "logits", batch, opset)
@@ -81,8 +81,8 @@ def _model(
 ) -> bytes:
     """Return a model in ONNX's format.
 
-    Batch normalisation is folded into the convolutions, as runtimes do it. The name of every
-    operator begins with the index of its layer, ``"07/depth"``: profiles are read by it.
+    Batch normalisation is folded into the convolutions, as runtimes do. The name of every operator
+    begins with the index of its layer, ``"07/depth"``, by which profiles are read.
     """
     onnx = _onnx.check()
     writer = _Writer(onnx, weights, opset)
@@ -205,7 +205,7 @@ class _Writer:
         return self._add("Gemm", "linear", [y, *names], transB=1)
 
     def _act(self, act: str, x: str) -> str:
-        # fused kernels find the activation right behind its convolution
+        # kernels are fused only if the activation directly follows its convolution
         match act:
             case "relu":
                 return self._add("Relu", "relu", [x])

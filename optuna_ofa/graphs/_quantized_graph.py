@@ -1,4 +1,4 @@
-"""The ONNX graph of a network in eight-bit integers."""
+"""The ONNX graph of a network quantised to 8-bit integers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _N_CALIBRATION = 2  # ranges do not matter for latency
 
 
 def write_quantized_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1) -> None:
-    """Write a network as `write_onnx`, statically quantised by ONNX Runtime's own tool.
+    """Write a network like `write_onnx`, statically quantised by ONNX Runtime's own tool.
 
-    Activations are unsigned, weights signed integers with a scale for each channel, in the form
-    of ``QuantizeLinear`` and ``DequantizeLinear`` pairs, which ONNX Runtime and OpenVINO fuse.
+    Activations are unsigned and weights signed integers with a scale per channel, expressed as
+    pairs of ``QuantizeLinear`` and ``DequantizeLinear``, which ONNX Runtime and OpenVINO fuse.
 
     Args:
         layers: As in `write_onnx`.
@@ -45,19 +45,19 @@ def write_quantized_onnx(layers: Sequence[Layer], path: Path, *, batch: int = 1)
 
 
 def quantize(plain: Path, path: Path, images: Iterable[NDArray[np.float32]], *, name: str) -> None:
-    """Quantise a graph statically, as `write_quantized_onnx` says.
+    """Quantise a graph statically, as described in `write_quantized_onnx`.
 
     Args:
         plain: The graph in float32.
         path: The file to write.
-        images: Batches that the ranges of activations are taken from.
+        images: Batches from which the ranges of activations are determined.
         name: Name of the graph's input.
 
     Raises:
         MissingDependencyError: If ``onnxruntime`` is not installed.
     """
     tool = _quantization.check()
-    with quiet():  # it advises to optimise graphs that are so already
+    with quiet():  # it recommends optimisations that are already done
         tool.quantize_static(
             plain,
             path,
@@ -70,7 +70,7 @@ def quantize(plain: Path, path: Path, images: Iterable[NDArray[np.float32]], *, 
 
 
 class _Reader:
-    """A reader of the images that give the ranges of activations.
+    """A reader of the images that determine the ranges of activations.
 
     Args:
         images: Batches.

@@ -1,4 +1,4 @@
-"""Torch networks of layers with random weights."""
+"""Torch networks built from layers, with random weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIX = ".layers.json"
 
 
 def build_net(layers: Sequence[Layer], *, fold: bool = False) -> nn.Sequential:
-    """Return a network of layers with random weights, in evaluation mode.
+    """Return a network built from layers with random weights, in evaluation mode.
 
     Args:
         layers: The layers in order.
@@ -26,7 +26,7 @@ def build_net(layers: Sequence[Layer], *, fold: bool = False) -> nn.Sequential:
     """
     net = nn.Sequential(*map(build_layer, layers)).eval()
     for module in net.modules():
-        if isinstance(module, nn.Conv2d):  # activations keep their size, so none is denormal
+        if isinstance(module, nn.Conv2d):  # activations keep their magnitude, so none is denormal
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     if fold:
         fold_batch_norm(net)
@@ -54,12 +54,12 @@ def example_input(layers: Sequence[Layer], batch: int) -> Tensor:
 
 
 def write_layers(layers: Sequence[Layer], path: Path, batch: int) -> None:
-    """Write layers for `build_net`; torch has no graph format that runs as eager code does."""
+    """Write layers for `build_net`; torch has no graph format that runs like eager code."""
     data = {"batch": batch, "layers": [asdict(layer) for layer in layers]}
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
 def read_layers(path: Path) -> tuple[list[Layer], int]:
-    """Read the layers, and the number of images at once, that `write_layers` wrote."""
+    """Read the layers and the batch size that `write_layers` wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
     return [Layer(**layer) for layer in data["layers"]], int(data["batch"])

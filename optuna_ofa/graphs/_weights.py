@@ -1,4 +1,4 @@
-"""The weights of a graph, taken in the order in which its layers are written."""
+"""The weights of a graph, provided in the order in which its layers are written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Weights(Protocol):
 
 
 class RandomWeights:
-    """Random weights, with which activations keep their size.
+    """Random weights that keep the magnitude of activations roughly constant.
 
     Args:
         seed: Seed.
@@ -46,7 +46,7 @@ class RandomWeights:
 
 
 class NetWeights:
-    """The weights of a plain network, whose modules are in the order of its layers.
+    """The weights of a plain network with its modules in the order of its layers.
 
     Args:
         net: The network, with batch normalisation folded.
@@ -56,14 +56,14 @@ class NetWeights:
         self._modules = (m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear))
 
     def conv(self, shape: tuple[int, ...], *, bias: bool) -> tuple[Array, Array | None]:
-        """Return those of the next module."""
+        """Return the weights of the next module."""
         module = next(self._modules)
         assert module.weight.shape == shape
         assert (module.bias is not None) == bias
         return _array(module.weight), None if module.bias is None else _array(module.bias)
 
     def linear(self, n_in: int, n_out: int) -> tuple[Array, Array]:
-        """Return those of the next module."""
+        """Return the weights of the next module."""
         module = next(self._modules)
         assert module.weight.shape == (n_out, n_in)
         assert module.bias is not None

@@ -1,4 +1,4 @@
-"""Supernets in torch: build one from a family, load its weights, activate or extract a subnet."""
+"""Supernets in torch: build one from a family, load weights, activate or extract a subnet."""
 
 from optuna_ofa.supernet._batch_norm import batch_norm_tensors as batch_norm_tensors
 from optuna_ofa.supernet._blocks import build_layer as build_layer

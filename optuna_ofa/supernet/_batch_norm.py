@@ -13,11 +13,11 @@ _NAMES = ("running_mean", "running_var", "weight", "bias")
 class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
     """Batch normalisation with the statistics and weights of the first channels.
 
-    The running statistics are shared by all subnets, so they are right for none: recalibrate
-    those of an extracted subnet before it is evaluated.
+    The running statistics are shared by all subnets, so they are not valid for any of them:
+    recalibrate an extracted subnet before it is evaluated.
 
     Args:
-        channels: Most channels.
+        channels: Largest number of channels.
         eps: Added to the variance.
     """
 
@@ -26,7 +26,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
         self.active = Size(channels, channels)
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
-        """Return weights and statistics at a size, each of shape ``(out_channels,)``."""
+        """Return weights and statistics for a size, each of shape ``(out_channels,)``."""
         return {name: first(getattr(self, name), size.out_channels) for name in _NAMES}
 
     def forward(self, input: Tensor) -> Tensor:
@@ -40,13 +40,13 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
         )
 
     def _step(self) -> float:
-        """Count one batch, and return the share that it has in the running statistics."""
+        """Count one batch, and return its weight in the running statistics."""
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
     def extract(self, size: Size | None = None) -> nn.BatchNorm2d:
-        """Return the plain layer of that size with copies of its weights and statistics."""
+        """Return the plain layer of a size with copies of its weights and statistics."""
         size = size or self.active
         assert self.num_batches_tracked is not None
         return filled(
@@ -56,7 +56,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
 
 
 def batch_norm_tensors(layer: nn.BatchNorm2d) -> dict[str, Tensor]:
-    """Return weights and statistics in use of a layer, elastic or plain, each ``(channels,)``."""
+    """Return the active weights and statistics of any layer, ``(channels,)`` each."""
     if isinstance(layer, ElasticBatchNorm2d):
         return layer.tensors(layer.active)
     return {name: getattr(layer, name) for name in _NAMES}

@@ -35,10 +35,10 @@ class Residual(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """The bottleneck of ResNet50D: three convolutions, a shortcut, and an activation of the sum.
+    """The bottleneck of ResNet50D: three convolutions, a shortcut, and an activation on the sum.
 
     Args:
-        units: ``conv1``, ``conv2``, ``conv3``, and ``downsample`` where the input does not fit.
+        units: ``conv1``, ``conv2``, ``conv3``, and ``downsample`` where the shapes differ.
         act: The activation.
     """
 
@@ -55,7 +55,7 @@ class Bottleneck(nn.Module):
 
 
 def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
-    """Put the units of a layer together; ``dropout`` is for the classifier."""
+    """Assemble the units of a layer; ``dropout`` applies to the classifier."""
     match layer.kind:
         case "mbconv":
             branch = OrderedDict((n.removeprefix("conv."), unit) for n, unit in units.items())
@@ -87,7 +87,7 @@ def activate(module: nn.Module, layer: Layer) -> None:
 
 
 def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
-    """Return the plain module of a layer of an elastic one, with copies of the weights."""
+    """Return the plain module of a layer from an elastic one, with copies of the weights."""
     units = {
         name: _elastic.plain_copy(module.get_submodule(name), unit.size)
         for name, unit in units_of(layer).items()

@@ -1,4 +1,4 @@
-"""Supernet checkpoints in the published format, with the family: ``{"state_dict": {...}, ...}``."""
+"""Supernet checkpoints in the published format plus the family: ``{"state_dict": {...}, ...}``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
 from optuna_ofa.supernet._supernet import Supernet
 
-# the ofa package wraps these torch layers, so that their names stand twice in its keys
+# the ofa package wraps these torch layers, so their names occur twice in its keys
 WRAPPED = (ElasticConv2d, ElasticDepthwiseConv2d, ElasticBatchNorm2d, ElasticLinear)
 
 
@@ -38,28 +38,28 @@ def load_supernet(
     weights: AnyPath | None = None,
     dropout: Share | None = None,
 ) -> Supernet:
-    """Build a supernet, and fill it from a checkpoint.
+    """Build a supernet, and load its weights from a checkpoint.
 
-    Checkpoints are those of the ``ofa`` package, the released older ones included, those that
-    `save_supernet` and `optuna_ofa.training.train` write, and state dicts of a `Supernet`. What
-    this package writes holds the family, so that ``load_supernet("mine.pth")`` is enough.
+    Accepts checkpoints of the ``ofa`` package, including the older released ones, checkpoints
+    written by `save_supernet` and `optuna_ofa.training.train`, and state dicts of a `Supernet`.
+    Files written by this package hold the family, so ``load_supernet("mine.pth")`` is enough.
 
     Args:
-        family: A family of your own, the name of a published one, or a file that holds a family
-            (`get_family`); of a checkpoint the weights are taken too, unless others are given.
-            None is the family that the checkpoint holds.
+        family: A custom family, the name of a published one, or a file that holds a family
+            (`get_family`). If that file is a checkpoint, its weights are loaded too, unless
+            ``weights`` is given. None takes the family stored in the checkpoint.
         weights: Path of the checkpoint; None leaves the weights random.
         dropout: Probability of dropping a feature before the classifier, in training mode; None
-            is that of the checkpoint, or 0.
+            takes that of the checkpoint, or 0.
 
     Returns:
-        The supernet on the CPU, in training mode as every new module.
+        The supernet on the CPU, in training mode like any new module.
 
     Raises:
-        InvalidArgumentError: If no family has that name, or it is None and the checkpoint holds
-            none.
-        FormatError: If the file is missing, damaged or no checkpoint.
-        FamilyMismatchError: If the weights belong to another family; says what differs.
+        InvalidArgumentError: If no family has that name, or it is None and the checkpoint does
+            not hold one.
+        FormatError: If the file is missing, damaged or not a checkpoint.
+        FamilyMismatchError: If the weights belong to another family; with the differences.
     """
     if weights is None and _is_checkpoint(family):
         family, weights = None, family
@@ -86,14 +86,14 @@ def load_supernet(
 
 
 def _is_checkpoint(name: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Return whether the name of a supernet is a file; names of families are none."""
+    """Return whether the name of a supernet is a file rather than the name of a family."""
     if not isinstance(name, str | os.PathLike):
         return False
     return family_named(str(name)) is None and Path(name).is_file()
 
 
 def _described(content: Any, path: Path) -> tuple[Family | None, float]:
-    """Return the family and the dropout of a checkpoint; None and 0 where it does not say."""
+    """Return the family and the dropout of a checkpoint; None and 0 if it has none."""
     if not isinstance(content, Mapping) or "family" not in content:
         return None, 0.0
     return family_from_json(content["family"], str(path)), float(content.get("dropout", 0.0))
@@ -101,18 +101,18 @@ def _described(content: Any, path: Path) -> tuple[Family | None, float]:
 
 @checked
 def save_supernet(supernet: Supernet, path: OutputFile) -> None:
-    """Write a checkpoint that `load_supernet` and the ``ofa`` package read.
+    """Write a checkpoint that `load_supernet` and the ``ofa`` package can read.
 
-    It holds the table of the family and the dropout too, so that `load_supernet` needs no other
-    word, and no other family takes the weights. The file appears whole or not at all: an older
-    one at that path stays until then.
+    It also holds the table of the family and the dropout, so that `load_supernet` needs no other
+    argument and the weights cannot be loaded into another family. The file is written whole or not
+    at all: an older one at that path stays until then.
 
     Args:
         supernet: The supernet.
         path: The file; its folder must exist.
 
     Raises:
-        InvalidArgumentError: If nothing can be written there.
+        InvalidArgumentError: If the file cannot be written.
     """
     place = Path(path)
     own = supernet.state_dict()
@@ -121,12 +121,12 @@ def save_supernet(supernet: Supernet, path: OutputFile) -> None:
 
 
 def described(supernet: Supernet) -> dict[str, Any]:
-    """Return what a checkpoint says of a supernet besides its weights."""
+    """Return the content of a checkpoint other than the weights."""
     return {"family": supernet.family.to_dict(), "dropout": supernet.dropout}
 
 
 def write_tensors(path: Path, content: object) -> None:
-    """Write what `torch.save` would write, whole or not at all.
+    """Do what `torch.save` does, but write the file whole or not at all.
 
     Raises:
         OSError: If it cannot be written.
@@ -137,7 +137,7 @@ def write_tensors(path: Path, content: object) -> None:
 
 
 def _published_keys(supernet: Supernet) -> dict[str, str]:
-    """Return the supernet's own key for each key of the ``ofa`` package."""
+    """Return the key of this package for each key of the ``ofa`` package."""
     wrapped = {name for name, m in supernet.named_modules() if isinstance(m, WRAPPED)}
     keys = {}
     for own in supernet.state_dict():
@@ -180,7 +180,7 @@ def check_weights(
         argument: Name of the caller's argument in the message.
 
     Raises:
-        FamilyMismatchError: With what does not fit, and the family that it looks like.
+        FamilyMismatchError: With the differences, and the family that the weights look like.
     """
     differences = _differences(supernet, state)
     if differences:

@@ -1,9 +1,9 @@
-"""Depthwise convolution whose weight gradient is made of matrix products.
+"""Depthwise convolution whose weight gradient is computed by matrix products.
 
 On a CPU, torch's own weight gradient of 5x5 and 7x7 depthwise kernels takes most of a training
-step. Every entry of it is a sum of products of an input pixel and an output pixel over images;
-on small maps it is cheaper to compute the products of all pairs of pixels, one matrix product a
-channel, and to add up those that belong to an entry.
+step. Each entry of the gradient is a sum over images of products of an input and an output pixel.
+On small maps it is cheaper to compute the products of all pairs of pixels, one matrix product per
+channel, and then to add up those that belong to an entry.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Limits within which it is faster, on maps in channels_last: kernels of 5 and more, for 3x3 torch
-# its own; and maps of up to so many pixels for each weight of the kernel (14x14 for 7x7).
+# Limits within which this is faster, on maps in channels_last: kernels of at least this size (3x3
+# is left to torch), and maps of at most this many pixels per weight of the kernel (14x14 for 7x7).
 MIN_KERNEL = 5
 MAX_PIXELS_A_WEIGHT = 4
 
@@ -48,7 +48,7 @@ def _is_faster(x: Tensor, filters: Tensor) -> bool:
 
 
 class _DepthwiseConv2d(torch.autograd.Function):
-    """`torch.nn.functional.conv2d` with another gradient of the weight."""
+    """`torch.nn.functional.conv2d` with another computation of the weight gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, filters: Tensor, stride: int) -> Tensor:
@@ -104,18 +104,18 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Te
 
 def _by_channel(x: Tensor) -> Tensor:
     """Return ``(channels, n, pixels)``, contiguous."""
-    # as the transpose of a matrix, which is fast where x is in channels_last
+    # as the transpose of a matrix, which is fast if x is in channels_last
     matrix = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     return matrix.t().contiguous().view(x.shape[1], len(x), -1)
 
 
 @cache
 def _pairs(height: int, width: int, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Return the place of the product for each entry of a filter and output pixel, if it is inside.
+    """Return the index of the product for each filter entry and output pixel, if inside the image.
 
     Returns:
         Indices into flattened (input pixel, output pixel) pairs, ``(kernel ** 2, out pixels)``,
-        and 1 where the input pixel is inside of the image, 0 where it is padding.
+        and 1 where the input pixel is inside the image, 0 where it is padding.
     """
     offsets = torch.arange(kernel) - kernel // 2
     out_height, out_width = (height - 1) // stride + 1, (width - 1) // stride + 1

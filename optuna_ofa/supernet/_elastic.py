@@ -1,4 +1,4 @@
-"""The base of elastic layers: use a part of the weights, and extract that part."""
+"""The base of elastic layers, which use a part of their weights and can extract it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Size(NamedTuple):
     """The part of a layer that is in use: the first channels, and the centre of a kernel.
 
     Args:
-        in_channels: Channels (features of a linear layer) that come in.
-        out_channels: Channels that go out.
+        in_channels: Input channels (features of a linear layer).
+        out_channels: Output channels.
         kernel: Kernel size.
     """
 
@@ -29,20 +29,20 @@ class Size(NamedTuple):
 class Elastic:
     """Mixin of the elastic layers, by which `set_size` and `plain_copy` find them.
 
-    An elastic layer subclasses its torch layer, so its weights have the names and shapes of the
-    largest plain layer.
+    An elastic layer subclasses its torch layer, so its weights have the names and shapes of those
+    of the largest plain layer.
     """
 
     active: Size
 
     def extract(self, size: Size | None = None) -> nn.Module:
-        """Return the plain layer of that size (None: the active one) with a copy of its weights."""
+        """Return the plain layer of a size (None: the active size) with a copy of its weights."""
         raise NotImplementedError
 
 
 def first(tensor: Tensor, n: int, dim: int = 0) -> Tensor:
     """Return the first ``n`` entries along a dimension; the tensor itself if it has no more."""
-    # a slice takes microseconds, which dozens of layers would pay for nothing
+    # a slice takes microseconds, which add up over dozens of layers
     return tensor if tensor.shape[dim] == n else tensor.narrow(dim, 0, n)
 
 
@@ -54,7 +54,7 @@ def set_size(module: nn.Module, size: Size) -> None:
 
 
 def plain_copy(module: nn.Module, size: Size) -> nn.Module:
-    """Return a copy of a layer or of a sequence of layers in which all are plain."""
+    """Return a copy of a layer or of a sequence of layers, with only plain layers."""
     if isinstance(module, Elastic):
         return module.extract(size)
     if isinstance(module, nn.Sequential):
@@ -64,9 +64,9 @@ def plain_copy(module: nn.Module, size: Size) -> nn.Module:
 
 
 def filled(layer: M, tensors: Mapping[str, Tensor]) -> M:
-    """Give copies of all weights to a layer that was made on the meta device.
+    """Give copies of all weights to a layer that was created on the meta device.
 
-    A layer made there draws no random numbers, and takes over the device and dtype.
+    Creating a layer there draws no random numbers; it takes the device and dtype of the weights.
     """
     layer.load_state_dict({k: v.detach().clone() for k, v in tensors.items()}, assign=True)
     return layer

@@ -14,11 +14,11 @@ from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 class ElasticConv2d(Elastic, nn.Conv2d):
-    """Convolution without bias whose numbers of channels are elastic.
+    """Convolution without bias with elastic numbers of channels.
 
     Args:
-        in_channels: Most channels that come in.
-        out_channels: Most channels that go out.
+        in_channels: Largest number of input channels.
+        out_channels: Largest number of output channels.
         kernel: Kernel size; the padding keeps the image size at stride 1.
         stride: Stride.
     """
@@ -28,7 +28,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         self.active = Size(in_channels, out_channels, kernel)
 
     def filters(self, size: Size) -> Tensor:
-        """Return the weight at a size, ``(out_channels, in_channels, kernel, kernel)``."""
+        """Return the weight for a size, ``(out_channels, in_channels, kernel, kernel)``."""
         return first(first(self.weight, size.out_channels), size.in_channels, 1)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         return F.conv2d(input, self.filters(self.active), None, self.stride, self.padding)
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
-        """Return the plain convolution of that size with a copy of its weight."""
+        """Return the plain convolution of a size with a copy of its weight."""
         filters = self.filters(size or self.active)
         n_out, n_in, kernel, _ = filters.shape
         conv = nn.Conv2d(
@@ -46,13 +46,13 @@ class ElasticConv2d(Elastic, nn.Conv2d):
 
 
 class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
-    """Depthwise convolution without bias whose channels and kernel size are elastic.
+    """Depthwise convolution without bias with elastic channels and kernel size.
 
-    A smaller kernel is the centre of the next larger one times a learned matrix, which all
-    channels share: 7 to 5 by ``7to5_matrix`` (25x25), 5 to 3 by ``5to3_matrix`` (9x9).
+    A smaller kernel is the centre of the next larger one times a learned matrix shared by all
+    channels: 7 to 5 by ``7to5_matrix`` (25x25), 5 to 3 by ``5to3_matrix`` (9x9).
 
     Args:
-        channels: Most channels.
+        channels: Largest number of channels.
         kernels: Kernel sizes.
         stride: Stride.
     """
@@ -69,7 +69,7 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
         self.active = Size(channels, channels, largest)
 
     def filters(self, size: Size) -> Tensor:
-        """Return the weight at a size, ``(out_channels, 1, kernel, kernel)``."""
+        """Return the weight for a size, ``(out_channels, 1, kernel, kernel)``."""
         filters = first(self.weight, size.out_channels)
         for larger, smaller in pairwise(self.kernels):
             if larger > size.kernel:
@@ -84,7 +84,7 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
         return depthwise_conv2d(input, self.filters(self.active), self.stride[0])
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
-        """Return the plain depthwise convolution of that size with a copy of its weight."""
+        """Return the plain depthwise convolution of a size with a copy of its weight."""
         filters = self.filters(size or self.active)
         n, _, kernel, _ = filters.shape
         conv = nn.Conv2d(
@@ -94,11 +94,11 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
 
 
 class ElasticLinear(Elastic, nn.Linear):
-    """Linear layer with bias whose number of input features is elastic.
+    """Linear layer with bias with an elastic number of input features.
 
     Args:
-        in_features: Most features that come in.
-        out_features: Features that go out.
+        in_features: Largest number of input features.
+        out_features: Output features.
     """
 
     def __init__(self, in_features: int, out_features: int):
@@ -106,11 +106,11 @@ class ElasticLinear(Elastic, nn.Linear):
         self.active = Size(in_features, out_features)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Multiply with the active weight."""
+        """Multiply by the active weight."""
         return F.linear(input, first(self.weight, self.active.in_channels, 1), self.bias)
 
     def extract(self, size: Size | None = None) -> nn.Linear:
-        """Return the plain layer of that size with a copy of its weights."""
+        """Return the plain layer of a size with a copy of its weights."""
         n_in = (size or self.active).in_channels
         linear = nn.Linear(n_in, self.out_features, device="meta")
         return filled(linear, {"weight": self.weight[:, :n_in], "bias": self.bias})

@@ -1,4 +1,4 @@
-"""Weights that are numbers: NaN and infinity are found before anything is computed with them."""
+"""Checks for finite weights: NaN and infinity are found before anything is computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def require_finite(net: nn.Module, argument: str) -> None:
         argument: Name of the caller's argument in the message.
 
     Raises:
-        InvalidArgumentError: With the name of the first weight.
+        InvalidArgumentError: With the name of the first such weight.
     """
     name = not_finite(net.state_dict())
     if name is not None:
@@ -28,12 +28,12 @@ def require_finite(net: nn.Module, argument: str) -> None:
 
 
 def not_finite(state: Mapping[str, Tensor]) -> str | None:
-    """Return the name of the first tensor with NaN or infinity, None where there is none."""
+    """Return the name of the first tensor with NaN or infinity, None if there is none."""
     return next(
         (
             name
             for name, tensor in state.items()
-            # the sum is faster, and not finite where an entry is not
+            # the sum is faster, and non-finite if any entry is
             if tensor.is_floating_point()
             and not tensor.sum().isfinite()
             and not tensor.isfinite().all()

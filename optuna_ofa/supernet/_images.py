@@ -24,11 +24,11 @@ ImageTensor = Annotated[
 
 @checked
 def resize_images(images: ImageTensor, resolution: Positive) -> Tensor:
-    """Return the images at a resolution: as they are, or resized bilinearly with antialiasing.
+    """Return the images at a resolution, resized bilinearly with antialiasing if necessary.
 
     Args:
         images: ``(n, channels, height, width)``.
-        resolution: Height and width of what is returned.
+        resolution: Height and width of the result.
     """
     size = (resolution, resolution)
     if tuple(images.shape[-2:]) == size:
@@ -44,18 +44,18 @@ def check_images(
     channels: int | None = None,
     weights: torch.dtype = torch.float32,
 ) -> None:
-    """Refuse images that say nothing about a network.
+    """Refuse images that cannot be used to evaluate a network.
 
     Args:
         images: The images.
         rule: Beginning of messages: "`loader` must give".
-        which: Name of the images in messages: "batch 3"; None where they are the argument.
-        channels: Channels that they must have; None is any number.
-        weights: Type of the network's weights, which is allowed beside float32.
+        which: Name of the images in messages: "batch 3"; None if they are the argument itself.
+        channels: Channels that they must have; None means any number.
+        weights: Type of the network's weights, which is allowed in addition to float32.
 
     Raises:
-        InvalidArgumentError: If they are not ``(n, channels, size, size)``, n at least 1, of
-            another type, or not finite.
+        InvalidArgumentError: If they are not ``(n, channels, size, size)`` with n at least 1, of
+            the right type and finite.
     """
     but = "but got" if which is None else f"but {which} has"
     if images.ndim != 4 or channels not in (None, images.shape[1]):
@@ -90,7 +90,7 @@ def check_batch(
         family: The family that images and labels must fit.
         rule: Beginning of messages: "`loader` must give".
         which: Name of the batch in messages: "batch 3".
-        weights: Type of the network's weights, which is allowed beside float32.
+        weights: Type of the network's weights, which is allowed in addition to float32.
 
     Raises:
         InvalidArgumentError: If it is something else.

@@ -13,7 +13,7 @@ from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 class SqueezeExcite(nn.Module):
-    """Scaling of each channel by a gate that depends on the means of all channels.
+    """Scales each channel by a gate that depends on the means of all channels.
 
     Args:
         channels: Number of channels.
@@ -38,10 +38,10 @@ class SqueezeExcite(nn.Module):
 class ElasticSqueezeExcite(Elastic, SqueezeExcite):
     """Squeeze-and-excitation whose number of channels is elastic.
 
-    The squeezed channels are a quarter of the active ones, as they are of all of them.
+    The number of squeezed channels is a quarter of the active ones.
 
     Args:
-        channels: Most channels.
+        channels: Largest number of channels.
     """
 
     def __init__(self, channels: int):
@@ -49,7 +49,7 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
         self.active = Size(channels, channels)
 
     def tensors(self, size: Size) -> dict[str, Tensor]:
-        """Return the weights at a size, by their names in the state dict."""
+        """Return the weights for a size, by their names in the state dict."""
         n, mid = size.out_channels, se_channels(size.out_channels)
         weight = self.fc.get_parameter
         return {
@@ -66,7 +66,7 @@ class ElasticSqueezeExcite(Elastic, SqueezeExcite):
         return x * F.hardsigmoid(F.conv2d(y, expand, expand_bias))
 
     def extract(self, size: Size | None = None) -> SqueezeExcite:
-        """Return the plain module of that size with a copy of its weights."""
+        """Return the plain module of a size with a copy of its weights."""
         size = size or self.active
         with torch.device("meta"):
             plain = SqueezeExcite(size.out_channels)

@@ -1,4 +1,4 @@
-"""A supernet: one set of weights, and every subnet of a family in it."""
+"""A supernet: one set of weights that contains every subnet of a family."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from optuna_ofa.space import (
 )
 from optuna_ofa.supernet import _blocks
 
-# children that hold several layers
+# children with several layers
 GROUPS = ("input_stem", "blocks")
 
 
@@ -30,10 +30,10 @@ class Supernet(nn.Module):
     """The weights of a family, used by one subnet at a time.
 
     It is built from the family's table: other widths, depths, strides or numbers of classes need
-    a new table and no new class. Weights are random until `load_supernet` fills them. A new
-    supernet has its largest subnet active.
+    a new table but no new class. Weights are random unless `load_supernet` loads them. The largest
+    subnet of a new supernet is active.
 
-    The running statistics of batch normalisation are shared by all subnets, which take those of
+    The running statistics of batch normalisation are shared by all subnets, which use those of
     their first channels.
 
     Args:
@@ -41,7 +41,7 @@ class Supernet(nn.Module):
         dropout: Probability of dropping a feature before the classifier, in training mode.
 
     Raises:
-        InvalidArgumentError: If ``dropout`` is no probability.
+        InvalidArgumentError: If ``dropout`` is not a probability.
     """
 
     @checked
@@ -63,7 +63,7 @@ class Supernet(nn.Module):
         module = _blocks.build(
             layer, kernels=kernels, bn_eps=self.family.bn_eps, dropout=self.dropout
         )
-        # only the resolution differs between subnets: a plain layer does
+        # subnets differ only in resolution: a plain layer is enough
         return module if elastic else _blocks.extract(module, layer, self.dropout)
 
     @property
@@ -73,7 +73,7 @@ class Supernet(nn.Module):
 
     @checked
     def activate(self, subnet: Subnet) -> None:
-        """Choose the subnet that `forward` computes, and whose weights get gradients.
+        """Choose the subnet that `forward` computes and whose weights get gradients.
 
         Raises:
             InvalidSubnetError: If the subnet is of another family.
@@ -89,8 +89,8 @@ class Supernet(nn.Module):
         """Compute the active subnet.
 
         Args:
-            x: Images, ``(n, in_channels, height, width)``. The caller has resized them to
-                the resolution of the subnet.
+            x: Images, ``(n, in_channels, height, width)``, already resized by the caller to the
+                resolution of the subnet.
 
         Returns:
             Logits, ``(n, n_classes)``.
@@ -104,7 +104,7 @@ class Supernet(nn.Module):
     def extract(self, subnet: Subnet) -> nn.Sequential:
         """Return a plain network of one subnet, in the same mode, on the same device.
 
-        It has copies of the weights and knows nothing of the supernet, which stays as it is. The
+        It has copies of the weights and no reference to the supernet, which is not modified. The
         keys of its state dict are those of the static networks of the ``ofa`` package.
 
         Raises:
@@ -128,15 +128,15 @@ class Supernet(nn.Module):
 def slot_modules(net: nn.Module) -> Iterator[nn.Module]:
     """Yield the modules of the layers, from the input to the output.
 
-    Of a supernet they are one for each slot of the family, of an extracted network one for each
-    slot that its subnet has.
+    A supernet has one for each slot of the family, an extracted network one for each slot that its
+    subnet uses.
     """
     for name, child in net.named_children():
         yield from child.children() if name in GROUPS else (child,)
 
 
 def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
-    """Build the network that `Supernet.extract` gives for these layers, with new weights."""
+    """Build the network that `Supernet.extract` returns for these layers, with new weights."""
     block = "bottleneck" if any(layer.kind == "bottleneck" for layer in layers) else "mbconv"
     modules = [_blocks.build_layer(layer, bn_eps=bn_eps) for layer in layers]
     return nn.Sequential(_named(block, layers, modules))

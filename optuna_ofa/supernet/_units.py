@@ -1,4 +1,4 @@
-"""Convolution, normalisation and activation as one unit, and the units that a layer consists of."""
+"""Convolution, normalisation and activation as one unit, and the units of each layer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
 
 
 class Unit(NamedTuple):
-    """One weight layer and what belongs to it.
+    """One weight layer with its normalisation, activation and other parts.
 
     Args:
         size: Channels and kernel.
         kind: The weight layer.
         stride: Stride of the convolution.
-        act: Activation; empty for none.
+        act: Activation; empty means none.
         use_se: Whether squeeze-and-excitation follows the activation.
         use_bn: Whether batch normalisation follows the convolution.
-        pool: Kernel and stride of an average pooling before the convolution; 1 for none.
+        pool: Kernel and stride of an average pooling before the convolution; 1 means none.
     """
 
     size: Size
@@ -46,7 +46,7 @@ def units_of(layer: Layer) -> dict[str, Unit]:
     size, act, stride = Size(n_in, n_out, layer.kernel), layer.act, layer.stride
     match layer.kind:
         case "conv":
-            # the name is a path: a convolution that can be skipped stands in a residual block
+            # the name is a path: a convolution that can be skipped is inside a residual block
             path = "conv" if layer.shortcut else ""
             return {path: Unit(size, "conv", stride, act, use_bn=layer.use_bn)}
         case "linear":
@@ -76,7 +76,7 @@ def units_of(layer: Layer) -> dict[str, Unit]:
 
 
 def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
-    """Build the elastic modules of a unit; ``kernels`` is for the depthwise convolutions."""
+    """Build the elastic modules of a unit; ``kernels`` applies to depthwise convolutions."""
     n_in, n_out, kernel = unit.size
     if unit.kind == "linear":
         return ElasticLinear(n_in, n_out)
@@ -100,7 +100,7 @@ def activation(name: str) -> nn.Module:
     """Return the activation of that name.
 
     Raises:
-        InvalidArgumentError: If there is none.
+        InvalidArgumentError: If there is no such activation.
     """
     if name not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)

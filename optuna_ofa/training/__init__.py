@@ -1,4 +1,4 @@
-"""Training supernets: one loop, and recipes that choose the subnets of a step."""
+"""Training supernets: one training loop, and recipes that choose the subnets of each step."""
 
 from optuna_ofa.training._fine_tuning import FineTuning
 from optuna_ofa.training._history import (

@@ -1,4 +1,4 @@
-"""An endless stream of batches whose order depends on the seed and the position alone."""
+"""An endless stream of batches whose order depends only on the seed and the position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from optuna_ofa.training._random import derived_seed, get_states, seed_all, set_
 
 
 class StreamPosition(NamedTuple):
-    """The position in a stream: the epoch from 0, and the number of its batches so far."""
+    """The position in a stream: the epoch, from 0, and the number of its batches so far."""
 
     epoch: int = 0
     n_given: int = 0
@@ -27,20 +27,20 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
     Before each epoch the global generators of python, numpy and torch are seeded with the seed,
     the epoch and the process; so are generators of the loader and its samplers, with the seed
     and the epoch; and the epoch of samplers is set (``set_epoch``). The caller's random states are
-    as before whenever a batch has been given.
+    restored after each batch.
 
     Args:
-        loader: Gives pairs of images and labels whenever it is read.
-        family: The family that they have to fit.
+        loader: Yields pairs of images and labels each time it is iterated over.
+        family: The family that they must fit.
         seed: Seed of the run.
         rank: Index of the process.
-        weights: Type of the supernet's weights, which images may have.
-        position: The position to begin at. Batches of its epoch before that are read and dropped,
-            so that random numbers are used up as they were.
+        weights: Type of the supernet's weights, which is also allowed for images.
+        position: The position to start from. Earlier batches of its epoch are read and dropped, so
+            that the same random numbers are consumed.
 
     Raises:
-        InvalidArgumentError: If the loader can be read once only; while reading, if it is empty
-            or gives something that does not fit the family.
+        InvalidArgumentError: If the loader can be read only once; while reading, if it is empty
+            or yields something that does not fit the family.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
     ) -> None:
         if not isinstance(loader, Iterable) or isinstance(loader, Iterator):
             raise InvalidArgumentError(
-                "`loader` must give batches every time that it is read, such as a "
+                "`loader` must give batches each time it is read, such as a "
                 f"torch.utils.data.DataLoader, but got {type(loader).__name__}."
             )
         self._loader = loader

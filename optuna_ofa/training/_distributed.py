@@ -1,9 +1,9 @@
 """Several processes that train one supernet, each on its share of a batch.
 
-All processes draw the same subnets, because these depend on the seed and the step alone.
-Gradients are averaged once a step, after all runs of it. PyTorch's ``DistributedDataParallel``
-would average after each backward pass, and has to search for the parameters that a subnet leaves
-unused; its result is the same.
+All processes draw the same subnets, because these depend only on the seed and the step. Gradients
+are averaged once per step, after all its runs. PyTorch's ``DistributedDataParallel`` would average
+after each backward pass, and would have to search for the parameters that a subnet leaves unused;
+the result is the same.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ T = TypeVar("T")
 
 
 def in_group() -> bool:
-    """Return whether this process is one of a group, started by ``torchrun`` for instance."""
+    """Return whether this process belongs to a group, for example one started by ``torchrun``."""
     return dist.is_available() and dist.is_initialized()
 
 
 def n_processes() -> int:
-    """Return the number of processes, 1 where there is no group."""
+    """Return the number of processes, 1 without a group."""
     return dist.get_world_size() if in_group() else 1
 
 
 def rank() -> int:
-    """Return the index of this process; process 0 evaluates, writes and shows."""
+    """Return the index of this process; process 0 evaluates, writes files and shows progress."""
     return dist.get_rank() if in_group() else 0
 
 
@@ -42,7 +42,7 @@ def average(tensor: Tensor) -> Tensor:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace gradients by their means over all processes, in one message a type."""
+    """Replace gradients by their means over all processes, in one message per dtype."""
     if n_processes() == 1:
         return
     by_type: dict[torch.dtype, list[Tensor]] = {}

@@ -1,4 +1,4 @@
-"""Training one subnet alone, before it is deployed."""
+"""Fine-tuning a single subnet before it is deployed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from optuna_ofa.training._recipe import Phase, Recipe, Run
 class FineTuning(Recipe):
     """Train one subnet on the labels, at its own resolution, in one phase.
 
-    It changes weights that other subnets have too, so give `train` a copy of the supernet
-    (`copy.deepcopy`), and extract the subnet from that. The kernel transforms are trained on with
-    the weights.
+    It changes weights that other subnets share, so pass `train` a copy of the supernet
+    (`copy.deepcopy`) and extract the subnet from that. The kernel transforms are trained along
+    with the weights.
 
     Args:
         subnet: The subnet.
         n_steps: Steps of the optimiser.
-        learning_rate: The largest learning rate; a small one, because the weights are good.
+        learning_rate: The peak learning rate; small, because the weights are already trained.
         n_warmup_steps: Steps in which the learning rate rises.
 
     Raises:
-        InvalidArgumentError: If a number is out of its range.
+        InvalidArgumentError: If a number is out of range.
     """
 
     subnet: Subnet
@@ -44,5 +44,5 @@ class FineTuning(Recipe):
         return (Phase("fine-tuning", self.n_steps, self.learning_rate, self.n_warmup_steps),)
 
     def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """Return the subnet, with labels."""
+        """Return one run: the subnet, trained on the labels."""
         return [Run(self.subnet)]

@@ -20,8 +20,8 @@ class LogEntry:
     Args:
         step: Steps done, over all phases.
         phase: Name of the phase.
-        loss: Mean loss since the line before; a step's loss is the mean over its runs.
-        top1: Accuracy of each followed subnet in percent; empty where nothing was evaluated.
+        loss: Mean loss since the previous line; a step's loss is the mean over its runs.
+        top1: Accuracy of each followed subnet in percent; empty if not evaluated.
     """
 
     step: int
@@ -36,7 +36,7 @@ class TrainingHistory:
 
     Args:
         subnets: The followed subnets: smallest, largest, and random ones.
-        entries: The lines of the log, one at the end of each phase at least.
+        entries: The lines of the log, at least one at the end of each phase.
     """
 
     subnets: tuple[Subnet, ...]
@@ -61,7 +61,7 @@ class TrainingHistory:
 
 
 def followed_subnets(space: SearchSpace, n_random: int, seed: int) -> tuple[Subnet, ...]:
-    """Return the smallest, the largest and random subnets, which depend on the seed alone."""
+    """Return the smallest, the largest and random subnets, which depend only on the seed."""
     rng = np.random.default_rng(derived_seed(seed, 2))
     return (space.smallest(), space.largest(), *draw_subnets(space, n_random, rng))
 

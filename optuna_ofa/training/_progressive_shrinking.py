@@ -1,4 +1,4 @@
-"""Progressive shrinking: from the largest net to ever smaller ones."""
+"""Progressive shrinking: from the largest net to smaller and smaller ones."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from optuna_ofa.training._recipe import (
 from optuna_ofa.training._sort_channels import sort_channels
 
 LARGEST = "largest"
-# in the order in which they become elastic, after the resolution, which is from the start
+# in the order in which they become elastic; the resolution is elastic from the start
 ELASTIC_KINDS = ("kernel", "depth", "expand", "width")
-# epochs and learning rates as published, those of the largest net being 180 and 2.6
+# epochs and learning rates as published; those of the largest net are 180 and 2.6
 EPOCHS = {
     LARGEST: 180,
     "kernel": 120,
@@ -50,7 +50,7 @@ N_SUBNETS = {"kernel": 1, "depth": 2, "expand": 4, "width": 4}
 
 
 class _Shrinking(NamedTuple):
-    """A phase: the kind of genes that becomes elastic in it, and the number of their choices."""
+    """A phase: the kind of genes that becomes elastic, and the number of their choices."""
 
     name: str
     kind: str = ""
@@ -63,27 +63,27 @@ class ProgressiveShrinking(Recipe):
 
     The resolution is elastic throughout, one for all subnets of a step. Kernels become elastic
     in one phase; depths, expand ratios and (ResNet50D) widths in two each: the second largest
-    choice first, then all. What a family cannot vary has no phase, and two choices need one.
-    Before each phase of expand ratios, channels in the middle of blocks are sorted by importance,
-    inside the groups that are in use. From the second phase on, labels are joined by the
-    probabilities of the largest net as it was at the end of the first.
+    choice first, then all. Kinds that a family cannot vary have no phase, and two choices need
+    only one. Before each phase of expand ratios, the middle channels of blocks are sorted by
+    importance, within the groups in use. From the second phase on, subnets learn from the labels
+    and from the probabilities of the largest net as it was at the end of the first phase.
 
-    The channels of ResNet50D's stages (its widths) are not sorted, and stay in order.
+    The channels of ResNet50D's stages (its widths) are not sorted.
 
     Args:
         n_steps: Steps of the optimiser in all phases.
-        learning_rate: The largest learning rate of the first phase.
+        learning_rate: The peak learning rate of the first phase.
         shares: Lengths of phases relative to each other, by name (``"largest"``, ``"kernel"``,
-            ``"depth 1"``, ``"depth 2"``, ``"expand 1"``, ...); those left out are as published.
-            0 leaves a phase out: the largest net is then taken as it comes.
-        rates: Largest learning rates of phases relative to ``learning_rate``, by name; those left
-            out are as published, for training of hundreds of epochs.
-        n_subnets: Subnets a step while a kind is becoming elastic, by kind.
-        soft_ratio: Weight of the largest net's probabilities beside that of the labels, 1.
+            ``"depth 1"``, ``"depth 2"``, ``"expand 1"``, ...); the defaults are as published.
+            0 skips a phase: with ``{"largest": 0}`` the largest net is used as it is.
+        rates: Peak learning rates of phases relative to ``learning_rate``, by name; the defaults
+            are as published, for training of hundreds of epochs.
+        n_subnets: Subnets per step while a kind is becoming elastic, by kind.
+        soft_ratio: Weight of the largest net's probabilities; that of the labels is 1.
         warmup: Share of the first phase in which the learning rate rises.
 
     Raises:
-        InvalidArgumentError: If a number is out of its range, or a name is unknown.
+        InvalidArgumentError: If a number is out of range, or a name is unknown.
     """
 
     n_steps: Positive
@@ -108,7 +108,7 @@ class ProgressiveShrinking(Recipe):
                 )
 
     def phases(self, space: SearchSpace) -> Sequence[Phase]:
-        """Return the phases that the space needs.
+        """Return the phases required by the space.
 
         Raises:
             InvalidArgumentError: If there are fewer steps than phases.
@@ -150,7 +150,7 @@ class ProgressiveShrinking(Recipe):
         """Freeze the largest net once it is trained; sort channels before they shrink."""
         shrinkings = self._shrinkings(space)
         first = next((i for i, s in enumerate(shrinkings) if s.kind), len(shrinkings))
-        # frozen first: the teacher is the largest net in any order of its channels
+        # freeze first: the order of channels does not matter for the largest net
         if shrinkings[phase].kind == "expand":
             before = _elastic(space, shrinkings[:phase])
             standing = {
@@ -181,7 +181,7 @@ def _of_kind(space: SearchSpace, kind: str) -> list[Gene]:
 
 def _elastic(space: SearchSpace, shrinkings: Sequence[_Shrinking]) -> SearchSpace:
     """Return the space in which only elastic kinds vary."""
-    # a kind whose phases are left out stays at its largest, as does one whose turn comes later
+    # kinds that are skipped or become elastic later stay at their largest choice
     n_choices: dict[str, int | None] = dict.fromkeys(ELASTIC_KINDS, 1)
     n_choices |= {s.kind: s.n_choices for s in shrinkings if s.kind}
     kept = {}

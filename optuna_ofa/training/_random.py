@@ -1,4 +1,4 @@
-"""Random states of python, numpy and torch that can be seeded and set aside."""
+"""Seeding, saving and restoring the random states of python, numpy and torch."""
 
 from __future__ import annotations
 

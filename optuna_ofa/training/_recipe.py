@@ -17,16 +17,16 @@ from optuna_ofa.supernet import Supernet
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with one learning-rate schedule and an optimiser of its own.
+    """A part of training with its own learning-rate schedule and optimiser.
 
     Args:
         name: Its name in logs.
         n_steps: Steps of the optimiser.
-        learning_rate: The largest learning rate; from there it falls to 0 along a cosine.
-        n_warmup_steps: Steps in which it rises linearly before that.
+        learning_rate: The peak learning rate, from which it falls to 0 along a cosine.
+        n_warmup_steps: Steps of a linear warm-up before that.
 
     Raises:
-        InvalidArgumentError: If a number is out of its range.
+        InvalidArgumentError: If a number is out of range.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class Run:
-    """One subnet of a step: forward, loss, backward; gradients of a step's runs are added.
+    """One subnet of a step: forward, loss, backward; the gradients of a step's runs are summed.
 
     Args:
         subnet: The subnet; images are resized to its resolution.
-        label_ratio: Weight of the cross entropy with the labels, which are smoothed.
+        label_ratio: Weight of the cross entropy with the smoothed labels.
         soft_ratio: Weight of the cross entropy with the teacher's probabilities.
-        teacher: ``"first"`` is the first run of the step, whose logits are taken as they were;
+        teacher: ``"first"`` is the first run of the step, whose logits are reused;
             ``"frozen"`` is the net that the recipe froze on entering a phase, on the same images.
     """
 
@@ -65,11 +65,11 @@ class Run:
 
 
 class Recipe(ABC):
-    """A recipe of training; `train` does everything that recipes have in common.
+    """A training recipe; `train` does everything that recipes have in common.
 
-    `train` calls `phases` once; `enter` before the first step of each phase, but not where it
-    goes on from a checkpoint; and `runs` before every step, in every process. `runs` must depend
-    on its arguments alone, so that a run that goes on, and other processes, do the same.
+    `train` calls `phases` once; `enter` before the first step of each phase, but not when it
+    resumes from a checkpoint; and `runs` before every step, in every process. `runs` must depend
+    only on its arguments, so that a resumed run and other processes do the same.
 
     The ``repr`` identifies a recipe: a frozen dataclass has a good one.
     """
@@ -83,16 +83,16 @@ class Recipe(ABC):
         """Return the runs of one step, at least one.
 
         Args:
-            space: The subnets that are to be trained.
+            space: The subnets to train.
             phase: Index of the phase.
-            rng: Everything random comes from it.
+            rng: The source of all randomness.
         """
 
     def enter(self, space: SearchSpace, phase: int, supernet: Supernet) -> Subnet | None:
         """Prepare the supernet for a phase; it may be changed in place.
 
         Returns:
-            The subnet of which a copy becomes the frozen teacher; None keeps an older one.
+            The subnet whose copy becomes the frozen teacher; None keeps the previous one.
         """
         return None
 
@@ -104,7 +104,7 @@ def check_runs(runs: Sequence[Run], space: SearchSpace, has_teacher: bool) -> No
     """Raise an error if there is no run or a teacher is missing.
 
     Raises:
-        InvalidArgumentError: If so.
+        InvalidArgumentError: In either case.
     """
     if not runs:
         raise InvalidArgumentError("`recipe.runs` must give at least one run, but gave none.")
@@ -123,7 +123,7 @@ def check_runs(runs: Sequence[Run], space: SearchSpace, has_teacher: bool) -> No
 
 
 def draw_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> list[Subnet]:
-    """Draw random subnets, each choice as likely as another."""
+    """Draw random subnets, with all choices equally likely."""
     return [subnet_of(space.family, row) for row in space.sample(n, seed=rng).tolist()]
 
 

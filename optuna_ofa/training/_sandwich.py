@@ -24,20 +24,21 @@ class Sandwich(Recipe):
     """Train all subnets at once, in one phase (Yu and Huang, 2019; BigNAS, 2020).
 
     In each step the largest subnet learns from the labels; the smallest and random ones learn
-    from the probabilities that the largest gives in that step.
+    from the probabilities predicted by the largest in the same step.
 
     Args:
         n_steps: Steps of the optimiser.
-        learning_rate: The largest learning rate. Gradients of all subnets of a step are added.
-        n_warmup_steps: Steps in which the learning rate rises; None is a twentieth of all.
-        n_random: Random subnets a step, besides the largest and the smallest.
+        learning_rate: The peak learning rate. Gradients of all subnets of a step are summed.
+        n_warmup_steps: Steps in which the learning rate rises; None means a twentieth of all.
+        n_random: Random subnets per step, besides the largest and the smallest.
         label_ratio: Weight of the labels for subnets other than the largest.
-        soft_ratio: Weight of the largest's probabilities for the others.
-        shared_resolution: Whether all subnets of a step have one random resolution. Otherwise the
-            largest has the largest, the smallest the smallest, and each other one its own.
+        soft_ratio: Weight of the probabilities of the largest subnet for the others.
+        shared_resolution: Whether all subnets of a step share one random resolution. Otherwise
+            the largest subnet has the largest, the smallest has the smallest, and each other
+            subnet a random one.
 
     Raises:
-        InvalidArgumentError: If a number is out of its range.
+        InvalidArgumentError: If a number is out of range.
     """
 
     n_steps: Positive
@@ -58,7 +59,7 @@ class Sandwich(Recipe):
         return (Phase("sandwich", self.n_steps, self.learning_rate, warmup),)
 
     def runs(self, space: SearchSpace, phase: int, rng: np.random.Generator) -> Sequence[Run]:
-        """Return the largest with labels, then the others with its probabilities."""
+        """Return the largest subnet with labels, then the others with its probabilities."""
         subnets = [space.largest(), space.smallest(), *draw_subnets(space, self.n_random, rng)]
         if self.shared_resolution:
             resolution = draw_resolution(space, rng)

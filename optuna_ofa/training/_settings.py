@@ -1,4 +1,4 @@
-"""Settings of training that are the same for all recipes."""
+"""Training settings shared by all recipes."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ Momentum = Annotated[float, Rule("a positive number of less than 1", lambda valu
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """Settings of the optimiser and of a step, the same for all recipes.
+    """Settings of the optimiser and of a training step, shared by all recipes.
 
     The optimiser is SGD with Nesterov momentum.
 
     Args:
-        seed: All that is random depends on it: subnets, dropout, the order of the data.
+        seed: Seed of everything random: subnets, dropout, the order of the data.
         momentum: Momentum.
-        weight_decay: Weight decay; batch normalisation and biases have none.
-        label_smoothing: Share of the labels that is spread evenly over all classes.
-        max_gradient_norm: Gradients whose norm is larger are scaled to it; None leaves them.
-        n_accumulated: Batches of the loader for one step; their gradients are averaged.
+        weight_decay: Weight decay; not applied to batch normalisation and biases.
+        label_smoothing: Share of each label that is spread evenly over all classes.
+        max_gradient_norm: Gradients with a larger norm are scaled down to it; None does not clip.
+        n_accumulated: Batches of the loader per step; their gradients are averaged.
         average_decay: Decay of a moving average of the weights, such as 0.999, which is evaluated
-            and becomes the weights of the supernet at the end; None for none. It starts anew in
-            each phase.
-        mixed_precision: Whether forward passes on CUDA are in float16, with scaled losses.
+            and becomes the weights of the supernet at the end; None for no average. It is reset
+            in each phase.
+        mixed_precision: Whether forward passes on CUDA use float16, with scaled losses.
         sync_batch_norm: Whether several processes normalise their batches together. Otherwise
-            each normalises its own, as published, which needs batches that are not tiny.
+            each process normalises its own, as published, which needs batches that are not tiny.
 
     Raises:
-        InvalidArgumentError: If a number is out of its range.
+        InvalidArgumentError: If a number is out of range.
     """
 
     seed: Seed = 0

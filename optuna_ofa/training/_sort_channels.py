@@ -1,4 +1,4 @@
-"""Sorting channels by importance, so that the first ones of a block are the ones to keep."""
+"""Sorting channels by importance, so that each block keeps its most important ones."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from optuna_ofa.supernet import Supernet, slot_modules
 
 @torch.no_grad()
 def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None:
-    """Reorder the middle channels of every elastic block by falling importance, in place.
+    """Reorder the middle channels of every elastic block by decreasing importance, in place.
 
     The importance of a channel is the L1 norm of the weights that read it. Squeezed channels of
     squeeze-and-excitation are sorted too, as the ``ofa`` package does
-    (``re_organize_middle_weights``). The largest subnet computes what it did before, up to
-    rounding; smaller ones now have the channels that matter most. Optimisers and averages that
-    refer to the weights have to start anew.
+    (``re_organize_middle_weights``). The output of the largest subnet is unchanged up to rounding;
+    smaller subnets now have the most important channels. Optimisers and averages that refer to the
+    weights must be reset.
 
     Args:
         supernet: The supernet.
         standing: Expand ratios that subnets already use. The channels of each of them stay
-            together, and are sorted among themselves.
+            together and are sorted among themselves.
 
     Raises:
-        InvalidArgumentError: If a ratio is none of the family's.
+        InvalidArgumentError: If a ratio is not one of the family's.
     """
     space = SearchSpace(supernet.family)
     ratios = sorted(standing)
@@ -41,7 +41,7 @@ def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None
     largest = slot_layers(space.largest())
     columns = [slot_layers(space.subnet(expand=ratio)) for ratio in ratios]
     for i, (module, layer) in enumerate(zip(slot_modules(supernet), largest, strict=True)):
-        # a block without expansion has no channels of its own
+        # a block without expansion has no middle channels of its own
         if layer is not None and layer.kind in _SORTERS and layer.expand != 1:
             widths = {other.mid_channels for column in columns if (other := column[i])}
             _SORTERS[layer.kind](module, layer, widths)
@@ -83,7 +83,7 @@ _SORTERS: dict[str, Callable[[nn.Module, Layer, Collection[int]], None]] = {
 
 
 def _order(reader: Tensor, widths: Collection[int]) -> Tensor:
-    """Return input channels by falling L1 norm, inside the groups that ``widths`` bound."""
+    """Return input channels by decreasing L1 norm, within the groups delimited by ``widths``."""
     importance = reader.abs().sum((0, 2, 3))
     bounds = sorted({0, len(importance), *widths})
     groups = [
@@ -98,7 +98,7 @@ def _permute_unit(unit: nn.Module, order: Tensor) -> None:
     _permute(unit.get_parameter("conv.weight"), 0, order)
     norm = unit.get_submodule("bn")
     for tensor in (*norm.parameters(), *norm.buffers()):
-        if tensor.ndim:  # not the count of batches
+        if tensor.ndim:  # skips the count of batches
             _permute(tensor, 0, order)
 
 

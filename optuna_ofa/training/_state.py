@@ -26,7 +26,7 @@ class TrainingState:
     Args:
         supernet: The supernet, which is trained in place.
         settings: The settings.
-        history: The history, with the subnets that are followed.
+        history: The history, with the followed subnets.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TrainingState:
         self.renew()
 
     def renew(self) -> None:
-        """Begin a phase: a new optimiser and a new average of the weights."""
+        """Begin a phase with a new optimiser and a new average of the weights."""
         self.optimiser = make_optimiser(self.supernet, self._settings)
         decay = self._settings.average_decay
         self._average = None
@@ -58,20 +58,20 @@ class TrainingState:
     def freeze(self, teacher: Subnet) -> None:
         """Make a copy of a subnet the frozen teacher."""
         self._taught_by = teacher
-        # Batch statistics, as published: running averages fit no single resolution.
+        # Batch statistics, as published: running averages do not fit any single resolution.
         self.teacher = self.supernet.extract(teacher).requires_grad_(False).train()
         for module in self.teacher.modules():
             if isinstance(module, nn.Dropout):
                 module.eval()
 
     def average(self) -> None:
-        """Add the weights to their average, where there is one."""
+        """Add the weights to their average, if there is one."""
         if self._average is not None:
             self._average.update_parameters(self.supernet)
 
     @property
     def evaluated(self) -> Supernet:
-        """The supernet with the weights that count: their average, where there is one."""
+        """The supernet with the weights to evaluate: their average, if there is one."""
         if self._average is None:
             return self.supernet
         return cast(Supernet, self._average.module)
@@ -81,12 +81,12 @@ class TrainingState:
         self._losses.append(loss)
 
     def take_loss(self) -> float:
-        """Return the mean loss since this was called last; NaN where there is none."""
+        """Return the mean loss since the last call; NaN if there is none."""
         losses, self._losses = self._losses, []
         return sum(losses) / len(losses) if losses else float("nan")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and text that `restore` reads."""
+        """Return the state as tensors, numbers and text for `restore`."""
         averaged = self._average is not None
         return {
             "state_dict": self.evaluated.state_dict(),
@@ -127,7 +127,7 @@ FORMAT = "optuna_ofa.training/1"
 
 
 def write_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) -> None:
-    """Write a checkpoint, which `load_supernet` reads too.
+    """Write a checkpoint, which `load_supernet` can read too.
 
     Args:
         path: The file to write.
@@ -142,14 +142,14 @@ def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> d
     """Read a checkpoint for `TrainingState.restore`.
 
     Raises:
-        FormatError: If the file is damaged or no checkpoint of training.
-        FamilyMismatchError: If it is of another family; says what differs.
+        FormatError: If the file is damaged or not a training checkpoint.
+        FamilyMismatchError: If it is of another family; with the differences.
         InvalidArgumentError: If it is of another run.
     """
-    rule = "`checkpoint` must be a file that training wrote"
+    rule = "`checkpoint` must be a file written by training"
     data = read_tensors(path, rule)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise FormatError(f"{rule}, but {path} is none.")
+        raise FormatError(f"{rule}, but {path} is not.")
     family = family_from_json(data["family"], str(path))
     require_family(family, supernet.family, "checkpoint", str(path))
     check_weights(supernet, data["state_dict"], path, "checkpoint")
@@ -162,8 +162,8 @@ def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> d
             )
     if data["threads"] != torch.get_num_threads():
         warn(
-            f"{path} was written with {data['threads']} threads and training goes on with "
-            f"{torch.get_num_threads()}: weights will differ in their last bits from a run that "
-            f"was not interrupted. `torch.set_num_threads({data['threads']})` avoids it."
+            f"{path} was written with {data['threads']} threads and training continues with "
+            f"{torch.get_num_threads()}: weights will differ in their last bits from those of an "
+            f"uninterrupted run. `torch.set_num_threads({data['threads']})` avoids this."
         )
     return data

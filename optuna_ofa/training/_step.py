@@ -19,7 +19,7 @@ class Runner:
     Args:
         supernet: The supernet, in training mode.
         settings: The settings.
-        scaler: Scales losses, where gradients are in float16.
+        scaler: Scales losses if gradients are in float16.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Runner:
     def add_gradients(
         self, runs: Sequence[Run], images: Tensor, labels: Tensor, teacher: nn.Module | None
     ) -> Tensor:
-        """Add the gradients of all runs for one batch to those that are there.
+        """Add the gradients of all runs for one batch to the existing ones.
 
         Returns:
             The mean loss of the runs, a scalar.
@@ -85,7 +85,7 @@ class Runner:
 
 
 class _Views(dict[int, Tensor]):
-    """A batch of images by resolution, resized once."""
+    """A batch of images, resized once per resolution."""
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()

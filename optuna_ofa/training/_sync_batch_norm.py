@@ -1,4 +1,4 @@
-"""Batch normalisation over the batches of all processes together, on any device.
+"""Batch normalisation over the combined batches of all processes, on any device.
 
 `torch.nn.SyncBatchNorm` needs a GPU, and has no elastic channels.
 """
@@ -19,9 +19,9 @@ from optuna_ofa.training._distributed import average, n_processes
 
 @contextlib.contextmanager
 def synchronised(*nets: nn.Module | None, wanted: bool = True) -> Iterator[None]:
-    """Let layers in training mode use means and variances over all processes meanwhile.
+    """Make layers in training mode use means and variances over all processes within the block.
 
-    Processes must have equally many images.
+    All processes must have the same number of images.
     """
     layers: list[nn.BatchNorm2d] = []
     if wanted and n_processes() > 1:

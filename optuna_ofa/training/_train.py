@@ -47,60 +47,62 @@ def train(
     n_followed: Count = 10,
     progress: bool | None = None,
 ) -> TrainingHistory:
-    """Train a supernet in place, on the device where it is.
+    """Train a supernet in place, on its current device.
 
     Everything random depends on ``settings.seed`` and the number of the step, so a run that is
-    killed and started again gives the same weights as one that is not, if the loader gives the
-    same batches in the same epoch. A `torch.utils.data.DataLoader` does, also with random
+    killed and restarted gives the same weights as an uninterrupted one, provided the loader yields
+    the same batches in the same epoch. A `torch.utils.data.DataLoader` does so, even with random
     augmentation and with workers, but not with ``persistent_workers``: before each epoch its
-    generators are seeded and the epoch of its sampler is set. Batches that a killed run had used
-    are loaded again, and dropped.
+    generators are seeded and the epoch of its sampler is set. Batches that the killed run had
+    already used are loaded again and dropped.
 
-    On a CPU the weights are the same bit for bit, with the same version of torch and the same
-    number of threads (`torch.set_num_threads`). Seed, settings, recipe and number of processes are
-    parts of the checkpoint, and others are refused; another number of threads is warned of. A
-    seed of your own, such as that of the first weights or one inside a data set, is no part of it.
+    On a CPU the weights are bit-identical, given the same version of torch and the same number of
+    threads (`torch.set_num_threads`). The seed, settings, recipe and number of processes are
+    stored in the checkpoint, and other values are refused; another number of threads causes a
+    warning. Your own seeds, such as that of the initial weights or one inside a data set, are not
+    stored.
 
     Under ``torchrun``, once `torch.distributed.init_process_group` has been called, each process
-    trains on the batches of its loader, a share of the batch (of the same size in each; see
+    trains on the batches of its loader, a share of the whole batch (equally large in each; see
     `torch.utils.data.DistributedSampler`), and gradients are averaged. The learning rate is that
     of the whole batch.
 
-    The statistics of batch normalisation that the supernet has afterwards are right for no
-    subnet: recalibrate them before a subnet is used.
+    Afterwards the batch-normalisation statistics of the supernet are not valid for any subnet:
+    recalibrate a subnet before it is used.
 
     Args:
         supernet: The supernet.
-        loader: Gives batches of images ``(n, in_channels, height, width)``, normalised, and of
-            integer labels ``(n,)``, whenever it is read. Images are resized bilinearly.
+        loader: Yields batches of normalised images ``(n, in_channels, height, width)`` and
+            integer labels ``(n,)`` each time it is iterated over. Images are resized bilinearly.
         recipe: The choice of subnets and losses of each step: `Sandwich`,
-            `ProgressiveShrinking`, or a `Recipe` of your own.
+            `ProgressiveShrinking`, or your own `Recipe`.
         space: The subnets to train; None is all of the supernet's.
         settings: Weight decay, mixed precision and so on; None is `TrainingSettings()`.
-        checkpoint: A file to write while training. Where it exists, training goes on from there;
-            a run that is finished is not repeated. `load_supernet` reads it too.
-        checkpoint_every: Steps from one checkpoint to the next; one comes after each phase too.
-        evaluate: Gives the accuracies of subnets in percent, ``(n,)``, and leaves the supernet as
-            it is. It is called in the first process alone, after each phase.
-        evaluate_every: Steps from one evaluation to the next; None is after phases alone.
+        checkpoint: A file to write while training. If it exists, training resumes from it; a
+            finished run is not repeated. `load_supernet` can read it too.
+        checkpoint_every: Steps from one checkpoint to the next; one is also written after each
+            phase.
+        evaluate: Returns the accuracies of subnets in percent, ``(n,)``, and must not modify the
+            supernet. It is called in the first process only, after each phase.
+        evaluate_every: Steps from one evaluation to the next; None evaluates only after phases.
         n_followed: Random subnets that are evaluated besides the smallest and the largest.
-        progress: Whether to show a progress bar, in the first process alone; None shows it on a
+        progress: Whether to show a progress bar, in the first process only; None shows it on a
             terminal only.
 
     Returns:
         Losses and accuracies.
 
     Raises:
-        InvalidArgumentError: If an argument breaks a rule, as a checkpoint that could not be
-            written, before any step; if the loader is empty or gives something that does not fit
-            the family or is not finite, or if the checkpoint is of another run.
+        InvalidArgumentError: If an argument breaks a rule, for example the checkpoint cannot be
+            written (before any step); if the loader is empty or yields something that does not
+            fit the family or is not finite; or if the checkpoint is of another run.
         FormatError: If the checkpoint is damaged.
         FamilyMismatchError: If the checkpoint is of another family.
-        DivergedTrainingError: If a loss or a weight is not finite. The checkpoint stays as it
-            was written last, and the statistics of the supernet are those before the step.
+        DivergedTrainingError: If a loss or a weight is not finite. The last checkpoint is kept,
+            and the statistics of the supernet are those before the step.
 
     Warns:
-        UserWarning: A checkpoint was written with another number of threads.
+        UserWarning: The checkpoint was written with another number of threads.
     """
     space = space or SearchSpace(supernet.family)
     settings = settings or TrainingSettings()
@@ -221,7 +223,7 @@ class _Loop:
             nn.utils.clip_grad_norm_(state.supernet.parameters(), self.settings.max_gradient_norm)
         state.scaler.step(state.optimiser)
         state.scaler.update()
-        # None: what no run of the next step uses shall not move, by decay or momentum
+        # None: weights that no run of the next step uses must not move by decay or momentum
         state.optimiser.zero_grad(set_to_none=True)
 
     # ------------------------------------------------------------------ log and checkpoints
@@ -241,7 +243,7 @@ class _Loop:
             values = np.asarray(self.evaluate(state.evaluated, state.history.subnets), dtype=float)
             if values.shape != (len(state.history.subnets),):
                 raise InvalidArgumentError(
-                    f"`evaluate` must return {len(state.history.subnets)} accuracies, one a "
+                    f"`evaluate` must return {len(state.history.subnets)} accuracies, one per "
                     f"subnet, but returned shape {values.shape}."
                 )
             top1 = tuple(values.tolist())
@@ -280,9 +282,9 @@ class _Loop:
     def _diverged(self, what: str, phase: Phase) -> DivergedTrainingError:
         kept = "there is no checkpoint"
         if self.path is not None and self.path.exists():
-            kept = f"{self.path} is from before that"
+            kept = f"{self.path} is from an earlier step"
         return DivergedTrainingError(
-            f"{what} at step {self.state.step} (phase {phase.name!r}, learning rate up to "
+            f"{what} at step {self.state.step} (phase {phase.name!r}, peak learning rate "
             f"{phase.learning_rate:g}); {kept}. A lower `learning_rate`, a longer warm-up or "
             "`max_gradient_norm` may help."
         )

@@ -37,11 +37,11 @@ def read_fitted(
 
     Args:
         path: The file.
-        family: The family that it must be for; None takes its own.
+        family: The expected family; None takes the one in the file.
 
     Raises:
-        FormatError: If it is no such file; with the reason.
-        FamilyMismatchError: If it is for another family; says what differs.
+        FormatError: If it is not such a file; with the reason.
+        FamilyMismatchError: If it is for another family; with the differences.
     """
     data = FORMAT.read(path)
     missing = [key for key in _KEYS if key not in data]

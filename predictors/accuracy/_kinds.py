@@ -18,10 +18,11 @@ ModelKind = Literal["gaussian_process", "ridge"]
 def fit_model(
     kind: ModelKind, space: SearchSpace, rows: MeasuredRows, *, penalty: float | None, seed: int
 ) -> AccuracyModel:
-    """Fit the model of that name.
+    """Fit the model with a given name.
 
     Raises:
-        InvalidArgumentError: If there is none, or ``penalty`` is not positive or not for it.
+        InvalidArgumentError: If the name is unknown, or ``penalty`` is not positive or not
+            applicable.
     """
     if penalty is not None and kind != "ridge":
         raise InvalidArgumentError(

@@ -20,7 +20,7 @@ class AccuracyModel(abc.ABC):
         """Return the top-1 accuracies in percent, ``(n,)``."""
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Return standard deviations in points, ``(n,)``; None where the model has none."""
+        """Return standard deviations in points, ``(n,)``; None if the model has none."""
         return None
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
@@ -28,5 +28,5 @@ class AccuracyModel(abc.ABC):
         return None
 
     def to_dict(self) -> dict[str, Any] | None:
-        """Return JSON-ready numbers; None for a published network, which has a file already."""
+        """Return JSON-ready numbers; None for a published network, which already has a file."""
         return None

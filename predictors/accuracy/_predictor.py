@@ -1,4 +1,4 @@
-"""Accuracy predictors: published ones, and those fitted to measured subnets."""
+"""Accuracy predictors: published ones, and ones fitted to measured subnets."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, find_family
 
 
 class AccuracyPredictor(Predictor):
-    """A predictor of the top-1 accuracy of subnets in percent.
+    """A predictor of the top-1 accuracy of subnets in percent; created by `load` or `fit`.
 
     Args:
         space: The subnets that it was made for.
-        model: The model; use `load` or `fit`.
+        model: The model.
         metadata: Facts about its origin (JSON).
     """
 
@@ -48,20 +48,20 @@ class AccuracyPredictor(Predictor):
         family: Family | AnyPath | None = None,
         resolutions: Sequence[Positive] | None = None,
     ) -> AccuracyPredictor:
-        """Read one of the three published encodings, or what `save` wrote.
+        """Read a published predictor in one of three encodings, or a file written by `save`.
 
         The encoding is recognised by names and shapes; see ``docs/formats.md``.
 
         Args:
             path: A ``.pth`` state dict, or JSON.
-            family: The family that it was trained for. A file of `save` has its table, and is
-                refused for another. A state dict does not say; by default it is the one it was
-                published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
+            family: The family that it was trained for. A file of `save` holds its table, and is
+                refused for another family. A state dict does not; the default is the family it
+                was published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
             resolutions: For the encoding with the resolution first: the input sizes in pixels
-                in the order of training, which the file does not say.
+                in the order used for training, which is not in the file.
 
         Raises:
-            FormatError: If the file is none of these; says what its shapes are.
+            FormatError: If the file is not one of these; with its shapes.
             FamilyMismatchError: If it cannot be for ``family``.
             InvalidArgumentError: If ``family`` or ``resolutions`` is needed and missing.
         """
@@ -96,25 +96,25 @@ class AccuracyPredictor(Predictor):
     ) -> AccuracyPredictor:
         """Fit a model to measured subnets.
 
-        Repeated measurements of a subnet are averaged first; the Gaussian process knows how many
-        they were. How good each model is on how many subnets is in ``docs/accuracy.md``.
+        Repeated measurements of a subnet are averaged first; the Gaussian process takes their
+        number into account. ``docs/accuracy.md`` compares the models by number of subnets.
 
         Args:
-            space: The space that the subnets come from and that shall be predicted.
+            space: The space of the measured subnets and of the predictions.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
             model: ``"gaussian_process"`` or ``"ridge"``, both on ordered choices and costs.
-            penalty: Of ``"ridge"`` alone: weight of the squared coefficients, positive; None takes
-                the one with the least leave-one-out error.
-            seed: Seed of the rows that the Gaussian process finds its hyper-parameters on where
-                there are more than 500.
+            penalty: For ``"ridge"`` only: positive weight of the squared coefficients; None takes
+                the one with the lowest leave-one-out error.
+            seed: Seed for choosing the rows to which the hyper-parameters of the Gaussian process
+                are fitted if there are more than 500.
             metadata: Facts about the measurements (JSON).
 
         Raises:
             InvalidSubnetError: If a subnet does not belong to ``space``.
-            InvalidArgumentError: If the lengths differ, a value is no percentage, all are equal,
-                there are fewer than five different subnets or more than the model can hold,
-                ``model`` is unknown, or ``penalty`` is not positive or of another model.
+            InvalidArgumentError: If the lengths differ, a value is not a percentage, all are
+                equal, there are fewer than five different subnets or more than the model can hold,
+                ``model`` is unknown, or ``penalty`` is not positive or does not apply.
         """
         rows = measured_rows(space, subnets, top1)
         fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
@@ -141,7 +141,7 @@ class AccuracyPredictor(Predictor):
         A Gaussian process needs the subnets that it was fitted to, so they are in the file.
 
         Raises:
-            InvalidArgumentError: If it is a published network, which has a file already.
+            InvalidArgumentError: If it is a published network, which already has a file.
         """
         model = self.model.to_dict()
         if model is None:

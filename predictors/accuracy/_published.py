@@ -31,7 +31,7 @@ def read_state_dict(
     """Read a predictor and recognise its encoding.
 
     Raises:
-        FormatError: If it is no state dict of linear layers, or of none of the encodings.
+        FormatError: If it is not a state dict of linear layers, or not in any of the encodings.
         FamilyMismatchError: If the encoding is for another architecture than ``family``.
         InvalidArgumentError: If ``resolutions`` is needed and missing or of the wrong length.
     """
@@ -42,7 +42,7 @@ def read_state_dict(
     n_inputs = layers[0][0].shape[1]
     if sequential:
         encoding = tutorial_encoding()
-        default = "ofa_mbv3_w1.2"  # the family that it was published for
+        default = "ofa_mbv3_w1.2"  # the family for which it was published
     elif n_inputs == resnet_encoding().n_inputs:
         encoding, default = resnet_encoding(), "ofa_resnet50"
     else:

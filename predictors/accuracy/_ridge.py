@@ -15,7 +15,7 @@ from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Matrix, SearchSpace
 
-# The penalties that a fit chooses from where none is given.
+# The penalties that a fit chooses from by default.
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
@@ -25,8 +25,8 @@ class RidgeModel(AccuracyModel):
     Args:
         space: The space of the matrices.
         weights: ``(n_features,)`` in points.
-        mean: ``(n_features,)`` mean of the features it was fitted on.
-        top1: Mean accuracy it was fitted on, in percent.
+        mean: ``(n_features,)`` mean of the features in the fit.
+        top1: Mean accuracy in the fit, in percent.
         noise: Standard deviation of the residuals in points.
         covariance: ``(n_features, n_features)`` inverse of the regularised Gram matrix.
     """
@@ -51,7 +51,7 @@ class RidgeModel(AccuracyModel):
     ) -> RidgeModel:
         """Fit by least squares with a penalty on the squared weights.
 
-        None takes the penalty with the least leave-one-out error.
+        A penalty of None takes the one with the lowest leave-one-out error.
         """
         top1 = rows.top1
         features = Thermometer(space)(rows.matrix)
@@ -72,7 +72,7 @@ class RidgeModel(AccuracyModel):
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return the top-1 accuracies in percent, ``(n,)``."""
-        # not a matrix product, whose last bits depend on the number of rows
+        # no matrix product, because its last bits depend on the number of rows
         points = np.sum((self._features(matrix) - self._mean) * self._weights, axis=1)
         return np.asarray(self._top1 + points)
 
@@ -87,7 +87,7 @@ class RidgeModel(AccuracyModel):
         return lambda matrix, _: self.predict(matrix)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready numbers; the covariance, most of a file, has ten significant digits."""
+        """Return JSON-ready numbers; the covariance has ten significant digits."""
         return {
             "kind": "ridge",
             "top1": self._top1,
@@ -132,7 +132,7 @@ def best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> 
     """Return the penalty whose fit predicts each row best from all others, in closed form.
 
     With the hat matrix H the error of a left-out row is its residual over 1 - H_ii; the mean
-    takes another 1/n.
+    adds another 1/n.
     """
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     errors = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 from optuna_ofa._torch import torch
 
 # Starting values of hyper-parameters, in standard deviations of the accuracies.
-_START_LENGTH = 5.0  # two subnets differ in some 25 choices
+_START_LENGTH = 5.0  # two subnets differ in about 25 choices
 _START_SLOPE = 0.3
 _START_NOISE = 0.1
-# of the mean variance, so that rows that are nearly alike leave the matrix invertible
+# of the mean variance, so that nearly equal rows leave the matrix invertible
 _JITTER = 1e-8
 
 
@@ -45,7 +45,7 @@ class Kernel:
 
         Args:
             a: ``(n, n_features)``.
-            counts: ``(n,)`` how many measurements each value is the mean of.
+            counts: ``(n,)`` number of measurements averaged in each value.
         """
         jitter = _JITTER * self.variances(a).mean()
         covariance = self(a, a) + torch.diag(self.noise.square() / counts + jitter)
@@ -65,7 +65,7 @@ def start_logs(groups: torch.Tensor) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64).log()
 
 
-# Standard deviation of the logarithms around their start: a factor of e either way is ordinary.
+# Standard deviation of the logarithms around their start: a factor of e either way is usual.
 # A wider prior changes nothing within the range of the measured accuracies, but with few rows
 # (200) it sometimes gives lengths that are useless above it.
 _PRIOR_STD = 1.0
@@ -79,12 +79,12 @@ def fit_logs(
 ) -> torch.Tensor:
     """Return the most probable logarithms of `Kernel`, by L-BFGS.
 
-    The prior decides what the data say little of.
+    The prior matters where the data carry little information.
 
     Args:
         features: ``(n, n_features)``, centred.
         targets: ``(n,)`` of mean 0 and variance 1.
-        counts: ``(n,)`` how many measurements each target is the mean of.
+        counts: ``(n,)`` number of measurements averaged in each target.
         groups: ``(n_features,)`` group of each feature.
     """
     start = start_logs(groups)

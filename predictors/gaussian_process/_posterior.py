@@ -1,4 +1,4 @@
-"""Predictions of a Gaussian process from its known inputs."""
+"""Predictions of a Gaussian process from its training inputs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from optuna_ofa.predictors.gaussian_process._kernel import Kernel
 
 
 class Posterior:
-    """Means, their slopes, and variances, in units of what was fitted.
+    """Means, their slopes, and variances, in the units of the fit.
 
     Args:
         kernel: Covariance with its hyper-parameters.
         features: ``(n, n_features)`` known inputs, centred.
-        counts: ``(n,)`` how many measurements each known value is the mean of.
+        counts: ``(n,)`` number of measurements averaged in each known value.
         weights: ``(n,)`` inverse covariance of the known values times these.
     """
 
@@ -27,7 +27,7 @@ class Posterior:
         scaled = features / kernel.lengths
         self._points = torch.cat([scaled, -0.5 * scaled.square().sum(1, keepdim=True)], dim=1)
         self._mass = kernel.amplitude.square() * weights
-        # the linear part needs no sum over the known inputs
+        # the linear part does not need a sum over the known inputs
         self._slopes = kernel.slopes.square() * (weights @ features)
 
     def means(self, x: torch.Tensor) -> torch.Tensor:

@@ -20,13 +20,13 @@ from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs, sta
 from optuna_ofa.predictors.gaussian_process._posterior import Posterior
 from optuna_ofa.space import Matrix, SearchSpace
 
-# Time to fit grows with the cube of the rows; more than these hardly change what is predicted.
+# Fitting time grows with the cube of the rows; more than this hardly change the predictions.
 _MAX_TUNING_ROWS = 500
 # their covariances take 800 MB
 _MAX_ROWS = 10_000
-# subnets whose features are held at once
+# number of subnets whose features are held in memory at once
 _PIECE = 64 * BLOCK
-# no hyper-parameter that a fit finds is further from 1 than this, as a logarithm
+# largest absolute logarithm of any hyper-parameter that a fit finds
 _MAX_LOG = 8.0
 
 
@@ -36,7 +36,7 @@ class GaussianProcess(AccuracyModel):
     Args:
         space: The space of the matrices.
         matrix: ``(n, n_genes)`` canonical genotypes of the measured subnets.
-        counts: ``(n,)`` how often each was measured.
+        counts: ``(n,)`` number of measurements of each.
         logs: Hyper-parameters, see `Kernel`; in units of ``scale``.
         weights: ``(n,)`` inverse covariance of the rows times their standardised accuracies.
         level: Mean accuracy of the rows, in percent.
@@ -76,17 +76,18 @@ class GaussianProcess(AccuracyModel):
         n_tuning_rows: int | None = None,
         logs: torch.Tensor | None = None,
     ) -> GaussianProcess:
-        """Fit to measured subnets, hyper-parameters by marginal likelihood.
+        """Fit to measured subnets, with hyper-parameters by marginal likelihood.
 
         Args:
             space: The space of the rows.
-            rows: Measured subnets; what was measured may be any quantity that differs.
-            seed: Picks the rows that hyper-parameters are fitted to where there are many.
-            n_tuning_rows: To how many rows at most; None is 500.
-            logs: Hyper-parameters of an earlier fit, `GaussianProcess.logs`, which are kept.
+            rows: Measured subnets; the measurements may be of any quantity that varies.
+            seed: Seed for choosing the rows to which hyper-parameters are fitted.
+            n_tuning_rows: Largest number of such rows; None means 500.
+            logs: Hyper-parameters of an earlier fit, `GaussianProcess.logs`, to keep.
 
         Raises:
-            InvalidArgumentError: If there are more rows than covariances fit into memory.
+            InvalidArgumentError: If there are too many rows for their covariances to fit into
+                memory.
         """
         n = len(rows.top1)
         if n > _MAX_ROWS:
@@ -144,7 +145,7 @@ class GaussianProcess(AccuracyModel):
     def _in_pieces(
         self, forward: Callable[[torch.Tensor], torch.Tensor], matrix: Matrix
     ) -> NDArray[np.float64]:
-        """Return ``forward`` of all rows, ``(n,)``; only a piece has its features in memory."""
+        """Return ``forward`` of all rows, ``(n,)``, with only one chunk of features in memory."""
         values = np.empty(len(matrix))
         for start in range(0, len(matrix), _PIECE):
             piece = slice(start, start + _PIECE)
@@ -169,7 +170,7 @@ class GaussianProcess(AccuracyModel):
         """Read what `to_dict` wrote.
 
         Raises:
-            FormatError: If something is missing, or does not fit the space or the rest.
+            FormatError: If something is missing or inconsistent, or does not fit the space.
         """
         matrix = decode_array(data, "matrix", np.int16, (None, len(space.genes)))
         n = len(matrix)

@@ -1,4 +1,4 @@
-"""The conditions that a latency holds for: the device, the runtime, and its settings."""
+"""The conditions of a latency: the device, the runtime, and its settings."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ UNKNOWN = "unknown processor"
 # the fields of a processor's name, as `processor_name` of the profiling script writes them
 _FIELDS = ("model name", "cpu family", "model", "Model", "Hardware", "CPU implementer", "CPU part")
 _FIELD = re.compile(rf"({'|'.join(_FIELDS)}) (.*?)(?=, (?:{'|'.join(_FIELDS)}) |$)")
-# what runtimes call a device; another word is the name of one, in metadata of users
+# kinds of devices in runtimes; any other word in users' metadata is the name of a device
 _KIND = re.compile(r"(cpu|gpu|cuda|mps|xpu|npu)(:\d+)?", re.IGNORECASE)
 _NAMES = ("model name", "Model", "Hardware")
 _NOISE = re.compile(r"\((?:R|TM|tm)\)|\bCPU\b|@.*$")
 
 
 class Conditions(NamedTuple):
-    """The conditions of latencies; empty text and 0 where they are not known.
+    """The conditions of latencies; an empty string or 0 where unknown.
 
     Args:
         processor: The processor in words, or the GPU: ``AMD EPYC family 25 model 17``.
         runtime: Name of the runtime.
         version: Version of the runtime.
-        device: ``cpu``, or what else the runtime calls it.
+        device: ``cpu``, or the runtime's name for another kind of device.
         precision: ``float32``, ``int8`` and so on.
         threads: Threads of the runtime.
         batch: Images at once.
-        function: The function that measured, where none of the package's meters did.
+        function: The function that measured, if it was not one of the package's meters.
     """
 
     processor: str = ""
@@ -41,7 +41,7 @@ class Conditions(NamedTuple):
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Conditions:
-        """Return those that the metadata of a table or the setup of a measurement name."""
+        """Return the conditions in the metadata of a table or the setup of a measurement."""
         settings, versions = _mapping(facts.get("settings")), _mapping(facts.get("versions"))
         known = {**facts, **settings}
         runtime, device = _text(facts.get("runtime")), _text(facts.get("device"))
@@ -68,21 +68,21 @@ class Conditions(NamedTuple):
 
 
 def differences(predicted: Conditions, measured: Iterable[Conditions]) -> Iterator[str]:
-    """Yield in what conditions of measurements differ from those of predictions, in words.
+    """Yield the conditions in which measurements differ from predictions, in words.
 
     The words go after "table" or "predictor": ``of another processor (..., measured on ...)``.
 
-    What is not known of either side does not differ, but the processor: where one side alone knows
-    it, the other one is unknown.
+    A condition that is unknown on either side does not differ, except the processor: if only one
+    side has it, that of the other is reported as unknown.
 
     Args:
-        predicted: Those that predictions are made for.
-        measured: Those of the measurements.
+        predicted: Conditions of the predictions.
+        measured: Conditions of the measurements.
     """
     others = list(dict.fromkeys(measured))
     function = [of.function for of in others if of.function]
     if function and all(of.function == predicted.function for of in others):
-        return  # the same function tells of the same device
+        return  # the same function implies the same device
     here = _words(of.processor for of in others)
     if predicted.processor and here and not _are(predicted.processor, others):
         yield f"of another processor ({predicted.processor}, measured on {here})"
@@ -120,7 +120,7 @@ _SETTINGS = {
 
 
 def _are(processor: str, others: Iterable[Conditions]) -> bool:
-    """Return whether all processors that are known may be this one; a name may be short."""
+    """Return whether all known processors may be this one; names may be abbreviated."""
     known = [of.processor for of in others if of.processor]
     return all(p == processor or _short(p) == processor or _short(processor) == p for p in known)
 
@@ -130,7 +130,7 @@ def _short(processor: str) -> str:
 
 
 def _processor(text: str) -> str:
-    """Return the name of a processor as it is read aloud, with its family and model numbers."""
+    """Return the readable name of a processor, with its family and model numbers."""
     fields = dict(_FIELD.findall(text))
     name = next((fields[n] for n in _NAMES if fields.get(n)), "" if fields else text)
     numbers = [f"{k.removeprefix('cpu ')} {fields[k]}" for k in _FIELDS[1:3] if fields.get(k)]

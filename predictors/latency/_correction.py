@@ -1,4 +1,4 @@
-"""Correcting predicted latencies by a few measured ones."""
+"""Correcting predicted latencies with a few measured ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from optuna_ofa.predictors.latency._ridge import fit_relative_ridge
 
 Array = NDArray[np.float64]
-# an offset needs some measurements, and has to be worth it
+# an offset needs enough measurements, and must improve the fit
 _LEAST_FOR_OFFSET = 6
 _TOLERANCE = 1.05
 
@@ -19,11 +19,11 @@ class Correction(NamedTuple):
     """A line from predicted to measured latencies.
 
     Args:
-        scale: Factor of a prediction.
-        offset_ms: What is added to it.
-        mape: Mean absolute error in percent of measurements that the line was not fitted to: each
-            is left out once. NaN for a single one.
-        rmse: Root mean square of the same relative errors, as a share.
+        scale: Factor that a prediction is multiplied by.
+        offset_ms: Milliseconds that are then added.
+        mape: Mean absolute error in percent with each measurement left out of the fit once. NaN
+            for a single measurement.
+        rmse: Root mean square of the same relative errors, as a fraction.
         n: Number of measurements.
     """
 
@@ -38,7 +38,7 @@ class Correction(NamedTuple):
         return self.offset_ms + self.scale * predicted
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
+        """Return it JSON-ready."""
         return {
             "n_subnets": self.n,
             "scale": round(self.scale, 6),
@@ -48,16 +48,16 @@ class Correction(NamedTuple):
 
 
 def fit_correction(predicted: Array, measured: Array, *, lowest: float) -> Correction:
-    """Fit a scale, or from 6 measurements on a scale and an offset where that is better.
+    """Fit a scale or, with at least 6 measurements and if it is better, a scale and an offset.
 
-    The scale alone is the median of the ratios, which a spike among the measurements does not
-    move. The offset is kept where it predicts left-out measurements better by 5 percent or more,
-    and leaves all latencies positive.
+    Without an offset, the scale is the median of the ratios, which is robust to outliers among the
+    measurements. The offset is kept if it predicts left-out measurements better by 5 percent or
+    more, and all latencies stay positive.
 
     Args:
         predicted: ``(n,)`` milliseconds.
         measured: ``(n,)`` milliseconds of the same subnets.
-        lowest: The lowest prediction of the space.
+        lowest: The lowest prediction in the space.
     """
     errors = np.full(len(measured), np.nan)
     for i in range(len(measured) if len(measured) > 1 else 0):
@@ -94,7 +94,7 @@ def _line(predicted: Array, measured: Array, lowest: float) -> tuple[float, floa
 
 
 def _medians_without(values: Array) -> Array:
-    """Return the median of all other values for each, ``(n,)``."""
+    """Return, for each value, the median of all others, ``(n,)``."""
     order = np.argsort(values, kind="stable")
     rank = np.empty(len(values), dtype=int)
     rank[order] = np.arange(len(values))

@@ -1,6 +1,6 @@
 """The keys of layers in each kind of latency table.
 
-Taken from the published files and from the code that wrote them, named at each dialect.
+Taken from the published files and from the code that wrote them, which is cited at each dialect.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class TableDialect:
     Args:
         name: Name in our own files.
         architectures: ``Family.architecture`` of the nets that such a table can price.
-        layer_types: Type in the key for each role of a layer; roles that are not there cost
-            nothing of their own, because another entry includes them.
-        fields: The fields of a block's key after the shapes, each with what of a layer it
-            writes: a ratio or a number of channels may both be called "expand".
+        layer_types: Type in the key for each role of a layer; missing roles have no cost of
+            their own, because another entry includes them.
+        fields: The fields of a block's key after the shapes, each with the attribute of a layer
+            that it holds: "expand" may be a ratio or a number of channels.
         stem_type: Type of the entries that show the resolutions of a table.
         logits_role: Role of the layer whose entry ends in the class scores.
-        flat_logits: Whether the classifier's input is written as channels alone.
+        flat_logits: Whether the classifier's input is written as channels only.
     """
 
     name: str
@@ -54,7 +54,7 @@ class TableDialect:
     def join(
         layer_type: str, input_shape: Shape, output_shape: Shape, fields: Mapping[str, object]
     ) -> str:
-        """Put a key together."""
+        """Assemble a key."""
         parts = [layer_type, f"input:{_times(input_shape)}", f"output:{_times(output_shape)}"]
         return "-".join(parts + [f"{name}:{value}" for name, value in fields.items()])
 
@@ -119,7 +119,7 @@ NSGANETV2 = TableDialect(
     stem_type="first_conv",
     flat_logits=True,
 )
-# ours: every field of a layer that its cost can depend on
+# ours: every field of a layer that can affect its cost
 LAYERS = TableDialect(
     name="layers",
     architectures=("MobileNetV3", "ProxylessNASNets", "ResNets"),

@@ -30,7 +30,7 @@ def latency_features(kind: FeatureKind, space: SearchSpace) -> Features:
 
 
 class PhysicalFeatures:
-    """Sums over layers: of each type of operator its multiply-adds, traffic and number.
+    """Sums over layers: multiply-adds, memory traffic and number of each type of operator.
 
     Depthwise convolutions of different kernel sizes are different types, because runtimes have
     a fast kernel for some of them and none for others.
@@ -70,7 +70,7 @@ def _quantities(layer: Layer) -> dict[str, float]:
 
 
 class OneHotFeatures:
-    """One column for each choice of each gene; none where a block is absent.
+    """One column for each choice of each gene; all zero if a block is absent.
 
     Args:
         space: The space of the matrices.
@@ -88,7 +88,7 @@ class OneHotFeatures:
         return np.asarray(rows[:, self._columns] == self._values, dtype=float)
 
 
-# Numbers of rows from which the features improve a prediction.
+# Least numbers of rows at which the features improve a prediction.
 _LEAST = {"none": 3, "physical": 40, "onehot": 150}
 LEAST_ROWS = 5
 
@@ -110,7 +110,7 @@ class Inputs:
         self.free += [False] * (self.n_features - len(self.free))
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Return ``(n, n_features)`` numbers; `free` says which of them have no penalty."""
+        """Return ``(n, n_features)`` numbers; `free` says which features have no penalty."""
         columns = [np.ones((len(matrix), 1))]
         if self._table is not None:
             columns.append(self._table.predict(matrix)[:, None])
@@ -125,7 +125,7 @@ def model_name(kind: str, table: LatencyTable | None) -> str:
 
 
 def candidates(n: int, table: LatencyTable | None) -> list[FeatureKind]:
-    """Return the features that ``n`` rows are enough for, from the simplest to the richest."""
+    """Return the features for which ``n`` rows are enough, from the simplest to the richest."""
     kinds: list[FeatureKind] = [k for k in get_args(FeatureKind) if n >= _LEAST[k]]
     if table is None:
         kinds = [k for k in kinds if k != "none"] or ["physical"]
@@ -139,7 +139,7 @@ def heldout_mape(
     folds: NDArray[np.intp],
     penalty: float | None,
 ) -> float:
-    """Return the mean absolute error in percent over folds that the fit did not see."""
+    """Return the mean absolute error in percent by cross-validation."""
     errors = np.empty(len(latency))
     for fold in np.unique(folds):
         out = folds == fold

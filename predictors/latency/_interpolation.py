@@ -10,7 +10,7 @@ from optuna_ofa.costs import placements
 from optuna_ofa.predictors.latency._table_files import Entry
 from optuna_ofa.space import Layer, SearchSpace
 
-# Value in the metadata of a table that was measured at few sizes on purpose.
+# Value in the metadata of a table that was deliberately measured at few sizes.
 LINEAR_IN_AREA = "linear in area"
 
 
@@ -19,8 +19,8 @@ def interpolate(
 ) -> dict[Layer, Entry]:
     """Return an entry for every layer of a space, from measurements at two resolutions or more.
 
-    A layer's time is taken to be linear in its area, the pixels that come in and go out, between
-    the two resolutions that are nearest: its work is, and what it costs to call it is constant.
+    The latency of a layer is assumed to be linear in its area, the number of input and output
+    pixels, between the two nearest resolutions: its work is, and its call overhead is constant.
 
     Args:
         space: The layers.
@@ -38,7 +38,7 @@ def interpolate(
 
 
 def neighbours(measured: Sequence[int], resolution: int) -> tuple[int, int]:
-    """Return the two measured resolutions that another one is interpolated between."""
+    """Return the two measured resolutions between which another one is interpolated."""
     i = min(max(bisect_left(measured, resolution), 1), len(measured) - 1)
     return measured[i - 1], measured[i]
 

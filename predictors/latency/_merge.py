@@ -1,4 +1,4 @@
-"""Merging of two latency tables of one device."""
+"""Merging two latency tables of one device."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from optuna_ofa.space import require_family
 def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
     """Return one table with the entries of two, measured on the same device.
 
-    Entries that both have are pooled by their numbers of runs. The metadata of the first table
-    stay.
+    Entries in both tables are pooled, weighted by their numbers of runs. The metadata are those of
+    the first table.
 
     Raises:
         FamilyMismatchError: If the tables are of different families or dialects.
-        InvalidArgumentError: If they were measured differently, or sections share some
-            resolutions and not all.
+        InvalidArgumentError: If they were measured differently, or sections share only some
+            of their resolutions.
     """
     a, b = first.content, second.content
     _require_alike(a, b)
@@ -52,7 +52,7 @@ def _require_alike(a: TableContent, b: TableContent) -> None:
     for name in ("runtime", "settings", "processor"):
         if a.metadata.get(name) != b.metadata.get(name):
             raise InvalidArgumentError(
-                f"`second` must be measured as the first table was, with {name} "
+                f"`second` must be measured like the first table, with {name} "
                 f"{a.metadata.get(name)!r}, but has {b.metadata.get(name)!r}."
             )
 

@@ -1,4 +1,4 @@
-"""Latency of whole subnets from measured ones, with or without a table of layers."""
+"""Latency of whole subnets, fitted to measured ones, with or without a table of layers."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from optuna_ofa.space import Matrix, SearchSpace, family_from_json, space_of_cho
 
 FORMAT = JsonFormat("optuna_ofa.latency_predictor", version=1)
 _FOLDS = 5
-# a simpler model is kept where its error is no larger than by this factor
+# a simpler model is kept if its error is at most this factor larger
 _TOLERANCE = 1.05
 
 
 class NetworkLatencyPredictor(Predictor):
     """Ridge regression of latencies on features of subnets, with relative errors.
 
-    With a table it is a hybrid: scale and offset of the table's sums, which 10 to 20 measured
-    subnets are enough for, and features on top, which need about 100.
+    With a table it is a hybrid: a scale and an offset for the table's sums, for which 10 to 20
+    measured subnets are enough, plus features, which need about 100.
 
     Args:
         space: The subnets.
         features: ``"physical"`` (multiply-adds, traffic and number of each type of operator),
-            ``"onehot"``, or ``"none"`` for scale and offset alone.
+            ``"onehot"``, or ``"none"`` for only scale and offset.
         model: The fitted weights.
         table: The table, or None.
-        heldout_mape: Mean absolute error in percent on rows that were held out of the fits, by
-            name of the models that were compared.
+        heldout_mape: Mean absolute error in percent on held-out rows, by name of each model
+            that was compared.
         metadata: Other facts (JSON).
     """
 
@@ -91,16 +91,16 @@ class NetworkLatencyPredictor(Predictor):
             space: The space of the matrix.
             matrix: ``(n, n_genes)`` genotypes.
             latency_ms: ``(n,)`` milliseconds.
-            table: A table of the same device, or of one like it.
-            features: None compares those that ``n`` rows are enough for, by their error on held
-                out rows, and takes the simplest that is about as good as the best.
-            penalty: None takes the one with the least leave-one-out error.
+            table: A table of the same device, or of a similar one.
+            features: None compares those for which ``n`` rows are enough, by their error on
+                held-out rows, and takes the simplest that is about as good as the best.
+            penalty: None takes the one with the lowest leave-one-out error.
             metadata: Other facts (JSON).
             seed: Seed of the folds.
 
         Raises:
-            InvalidArgumentError: If a latency is no positive number, there are too few rows, or
-                the batch size of the metadata is another one than the table's.
+            InvalidArgumentError: If a latency is not a positive number, there are too few rows,
+                or the batch size in the metadata differs from the table's.
             FamilyMismatchError: If the table is for another family.
         """
         latency = _checked(latency_ms, len(matrix))
@@ -149,12 +149,12 @@ class NetworkLatencyPredictor(Predictor):
         return self.model.predict_std(self._inputs(matrix))
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """Return the predictions themselves, which are sums over layers."""
+        """Return the exact predictions, which are cheap sums over layers."""
         return lambda matrix, _: self.predict(matrix)
 
     @checked
     def save(self, path: OutputFile) -> None:
-        """Write JSON, with the table in it; an existing file is replaced as a whole."""
+        """Write JSON, including the table; an existing file is replaced as a whole."""
         content = {
             "family": self.space.family.to_dict(),
             "choices": self.space.choices,
@@ -168,7 +168,7 @@ class NetworkLatencyPredictor(Predictor):
 
     @staticmethod
     def is_file(path: str | Path) -> bool:
-        """Return whether a file is one that `save` wrote; its beginning says so."""
+        """Return whether a file was written by `save`, judging by its beginning."""
         if not Path(path).is_file():
             return False
         with open(path, "rb") as file:
@@ -180,8 +180,8 @@ class NetworkLatencyPredictor(Predictor):
         """Read what `save` wrote.
 
         Raises:
-            FormatError: If it is no such file, with the reason.
-            FamilyMismatchError: If its family has a published name and another table, or its
+            FormatError: If it is not such a file, with the reason.
+            FamilyMismatchError: If its family has a published name but another table, or its
                 latency table is of another family.
         """
         path = Path(path)
@@ -234,6 +234,6 @@ def _require_same_batch(table: LatencyTable | None, metadata: Mapping[str, Any] 
     ]
     if None not in batches and batches[0] != batches[1]:
         raise InvalidArgumentError(
-            f"`table` must be of the batch size of the measurements, {batches[0]}, but is of "
+            f"`table` must have the batch size of the measurements, {batches[0]}, but has "
             f"{batches[1]}."
         )

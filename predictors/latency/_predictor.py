@@ -19,8 +19,8 @@ class LatencyPredictor(Predictor):
     """Latency of whole subnets: the sum of a table's entries.
 
     Args:
-        table: The table; one that interpolates is filled up to the resolutions of the space.
-        space: The subnets. Every layer that one of them can have is looked up at once.
+        table: The table; missing resolutions of the space are interpolated if it allows that.
+        space: The subnets. Every layer that any of them can have is looked up in advance.
 
     Raises:
         FamilyMismatchError: If the table is for another architecture or width.
@@ -48,15 +48,14 @@ class LatencyPredictor(Predictor):
         return self._mean(matrix)
 
     def local_model(self, anchors: Matrix) -> LocalModel:
-        """Return the sums themselves, which cost next to nothing."""
+        """Return the exact sums, which are cheap."""
         return lambda matrix, _: self.predict(matrix)
 
     @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Return standard deviations of a single run in milliseconds, layers in quadrature.
 
-        None where the table has no standard deviations; NaN for subnets with a layer that has
-        none.
+        None if the table has no standard deviations; NaN for subnets with a layer without one.
         """
         if self._variance is None:
             return None

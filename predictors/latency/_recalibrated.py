@@ -1,4 +1,4 @@
-"""Latency predictors that measurements have corrected."""
+"""Latency predictors corrected by measurements."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from optuna_ofa.predictors.latency._ridge import RelativeRidge
 from optuna_ofa.space import Matrix
 
 LEAST_MEASURED = 3
-# facts of a table that are those of the measurements from then on, or unknown
+# metadata of a table that are replaced by those of the measurements, or become unknown
 _OF_THE_DEVICE = ("processor", "platform", "runtime", "versions", "settings", "clock", "anchor_ms")
 
 
 def facts_of(predictor: Predictor) -> dict[str, Any]:
-    """Return what a predictor and the table that it has say of themselves (JSON)."""
+    """Return the metadata of a predictor and of its table (JSON)."""
     sources = (getattr(predictor, "table", None), predictor)
     facts: dict[str, Any] = {}
     for metadata in (getattr(source, "metadata", None) for source in sources):
@@ -60,12 +60,12 @@ def recalibrated(
         predictor: The predictor.
         matrix: ``(n, n_genes)`` the measured subnets.
         latency_ms: ``(n,)`` their milliseconds.
-        setup: What the measurements depend on but the subnets: processor, runtime, settings.
+        setup: The conditions of the measurements: processor, runtime, settings.
 
     Returns:
-        A `NetworkLatencyPredictor`, which `save` writes to a file; of a predictor of your own one
-        around it. Its metadata are those of the measurements; ``recalibrated`` there says what
-        was corrected, and how well.
+        A `NetworkLatencyPredictor`, which `save` writes to a file; for a custom predictor, a
+        wrapper around it. Its metadata are those of the measurements; ``recalibrated`` there says
+        what was corrected, and how well.
 
     Raises:
         InvalidArgumentError: If fewer than three subnets were measured, or a prediction is not
@@ -73,7 +73,7 @@ def recalibrated(
     """
     if len(latency_ms) < LEAST_MEASURED:
         raise InvalidArgumentError(
-            f"A recalibration must have {LEAST_MEASURED} measured latencies or more, but has "
+            f"A recalibration must have at least {LEAST_MEASURED} measured latencies, but has "
             f"{len(latency_ms)}."
         )
     if not (np.asarray(predictor.predict(matrix)) > 0).all():
@@ -126,12 +126,12 @@ def _left_out(line: Correction) -> dict[str, float]:
 
 
 class CorrectedPredictor(Predictor):
-    """The latencies of a predictor of your own, on a line that measurements have given.
+    """The latencies of a custom predictor, corrected by a line fitted to measurements.
 
     Args:
         predictor: The predictor.
         line: The line.
-        metadata: What it was corrected on (JSON).
+        metadata: What it was corrected with (JSON).
     """
 
     metric = "latency_ms"
@@ -150,6 +150,6 @@ class CorrectedPredictor(Predictor):
         return np.abs(self.predict(matrix)) * self.line.rmse
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
-        """Return that of the predictor, on the same line."""
+        """Return the predictor's local model, corrected by the same line."""
         own = self.predictor.local_model(anchors)
         return None if own is None else lambda matrix, which: self.line.apply(own(matrix, which))

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import FormatError
 
 Array = NDArray[np.float64]
-# The penalties that a fit chooses from where none is given; for features of unit scale.
+# The penalties that a fit chooses from by default; for features of unit scale.
 _PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# keeps free weights finite where features depend on each other
+# keeps free weights finite if features are linearly dependent
 _FREE_PENALTY = 1e-9
 
 
@@ -33,14 +33,14 @@ class RelativeRidge(NamedTuple):
     penalty: float
 
     def predict(self, features: Array) -> Array:
-        """Return predictions, ``(n,)``, the same to the last bit whatever the other rows are."""
+        """Return predictions, ``(n,)``, bit-identical regardless of the other rows."""
         total = np.zeros(len(features))
         for column, weight in zip(features.T, self.weights, strict=True):
             total += column * weight
         return total
 
     def predict_std(self, features: Array) -> Array:
-        """Return standard deviations, ``(n,)``, larger away from what the model was fitted to."""
+        """Return standard deviations, ``(n,)``, larger away from the data of the fit."""
         predicted = self.predict(features)
         relative = features / np.maximum(np.abs(predicted), 1e-12)[:, None]
         leverage = np.einsum("ij,jk,ik->i", relative, self.covariance, relative)
@@ -88,7 +88,7 @@ def fit_relative_ridge(
         features: ``(n, n_features)``.
         targets: ``(n,)`` positive numbers.
         free: Flags of the features without penalty.
-        penalty: None takes the one with the least leave-one-out error.
+        penalty: None takes the one with the lowest leave-one-out error.
     """
     scale = np.maximum(np.abs(features).mean(axis=0), 1e-12) / targets.mean()
     rows = features / scale / targets[:, None]

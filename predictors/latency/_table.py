@@ -35,8 +35,8 @@ from optuna_ofa.space import Family, Layer, SearchSpace, require_family
 class LatencyTable:
     """The latency table of one device: measured latencies of single layers.
 
-    `LatencyPredictor` adds it up for whole subnets.
-    Reads three published dialects and our own (``docs/formats.md``); `load` recognises which.
+    `LatencyPredictor` adds up its entries for whole subnets. `load` recognises three published
+    dialects and our own (``docs/formats.md``).
 
     Args:
         content: The content of a file; use `load` or `from_measurements`.
@@ -49,10 +49,10 @@ class LatencyTable:
     @classmethod
     @checked
     def load(cls, path: AnyPath) -> LatencyTable:
-        """Read a table from a file, or from a folder with one file a resolution.
+        """Read a table from a file, or from a folder with one file per resolution.
 
         Raises:
-            FormatError: If it is no latency table, with the reason.
+            FormatError: If it is not a latency table, with the reason.
         """
         return cls(read_table(Path(path)))
 
@@ -73,10 +73,11 @@ class LatencyTable:
             resolutions: Input sizes of the networks in pixels.
             latencies: Mean, standard deviation (ms) and number of runs of each layer.
             metadata: Facts about the measurement (JSON): ``processor``, ``runtime``, ``versions``,
-                ``settings``, ``date`` and others. Verifications compare them with what measures.
+                ``settings``, ``date`` and others. Verifications compare them with the conditions
+                of measurements.
 
         Raises:
-            InvalidArgumentError: If a mean is no finite number that is 0 or positive.
+            InvalidArgumentError: If a mean is not finite, or negative.
         """
         for layer, entry in latencies.items():
             mean = numbers(entry.mean_ms, "`latencies`")
@@ -104,12 +105,12 @@ class LatencyTable:
 
     @property
     def family(self) -> Family | None:
-        """The family that was measured; None where the file does not say, as published ones."""
+        """The family that was measured; None if the file does not say, like published ones."""
         return self._content.family
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Input sizes in pixels that the table has, ascending."""
+        """Input sizes in the table, in pixels, ascending."""
         return tuple(sorted({r for s in self._content.sections for r in s.resolutions}))
 
     @property
@@ -119,7 +120,7 @@ class LatencyTable:
 
     @property
     def interpolates(self) -> bool:
-        """True if it was measured at few resolutions, to price those between them too."""
+        """True if it was measured at few resolutions, and those between are interpolated."""
         return (
             self._content.metadata.get("interpolation") == LINEAR_IN_AREA
             and len(self.resolutions) > 1
@@ -127,14 +128,14 @@ class LatencyTable:
 
     @checked
     def covered(self, resolutions: Iterable[Positive]) -> tuple[int, ...]:
-        """Return those of some resolutions that the table can price."""
+        """Return which of some resolutions the table can price."""
         known = self.resolutions
         between = range(known[0], known[-1] + 1) if self.interpolates else ()
         return tuple(r for r in resolutions if r in known or r in between)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Facts about the measurement; of a published table the device, where it has a name."""
+        """Facts about the measurement; for a published table the device, if it has a name."""
         return dict(self._content.metadata)
 
     @property
@@ -163,7 +164,7 @@ class LatencyTable:
             n_classes: Outputs of the network's classifier.
 
         Returns:
-            The entry; zero where another entry includes the layer.
+            The entry; zero if another entry includes the layer.
 
         Raises:
             MissingEntryError: With the key, and the nearest keys that exist.
@@ -186,7 +187,7 @@ class LatencyTable:
             Sum of the means, and the standard deviations added in quadrature.
 
         Raises:
-            MissingEntryError: As `layer`.
+            MissingEntryError: See `layer`.
         """
         entries = [self.layer(layer, resolution, n_classes) for layer in layers]
         std = math.sqrt(math.fsum(e.std_ms**2 for e in entries))
@@ -207,9 +208,9 @@ class LatencyTable:
     def fill(self, space: SearchSpace) -> LatencyTable:
         """Return the table with an entry for every layer at every resolution of a space.
 
-        Layers at resolutions that were not measured are interpolated in their area between the
-        two nearest resolutions. Outside of what was measured that is a guess, and a warning
-        (`ExtrapolationWarning`) says so.
+        Layers at resolutions that were not measured are interpolated by their area between the
+        two nearest resolutions. Outside the measured range they are extrapolated, with a warning
+        (`ExtrapolationWarning`).
 
         Raises:
             InvalidArgumentError: If only one resolution was measured, and others are missing.
@@ -246,10 +247,9 @@ class LatencyTable:
         """Refuse a space that the table was not measured for.
 
         Raises:
-            FamilyMismatchError: If it was measured for another table of a family, or, where it
-                does not say which, the architecture or the width is another one.
-            InvalidArgumentError: If a resolution is neither in the table nor, where it
-                interpolates, between those that are.
+            FamilyMismatchError: If it was measured for another family or, if it does not name
+                one, for another architecture or width.
+            InvalidArgumentError: If a resolution is not in the table and cannot be interpolated.
         """
         dialect, family = self._content.dialect, space.family
         if self.family is not None:

@@ -43,8 +43,8 @@ class Entry(NamedTuple):
 class TableSection(NamedTuple):
     """Entries that belong together, and the input sizes of the networks they were measured in.
 
-    Published tables with one file a resolution repeat keys (``Conv_2-input:1x1x1152…``) with
-    other values, so each file stays a section of its own.
+    Published tables with one file per resolution repeat keys (``Conv_2-input:1x1x1152…``) with
+    different values, so each file becomes a separate section.
     """
 
     resolutions: tuple[int, ...]
@@ -58,7 +58,7 @@ class TableContent(NamedTuple):
         dialect: The keys.
         sections: The entries.
         metadata: Facts about the measurement.
-        family: The family that was measured; None where the file does not say, as published ones.
+        family: The family that was measured; None if the file does not say, like published ones.
     """
 
     dialect: TableDialect
@@ -68,10 +68,10 @@ class TableContent(NamedTuple):
 
 
 def read_table(path: Path) -> TableContent:
-    """Read a file, or a folder with one file a resolution.
+    """Read a file, or a folder with one file per resolution.
 
     Raises:
-        FormatError: If a file is missing, too large, no table, or of another dialect than the
+        FormatError: If a file is missing, too large, not a table, or of another dialect than the
             rest of its folder.
     """
     if not os.path.exists(path):
@@ -90,7 +90,7 @@ def read_table(path: Path) -> TableContent:
     repeated = sorted(r for r, n in sizes.items() if n > 1)
     if repeated:
         raise FormatError(
-            f"`path` must hold one table a resolution, but {path} has several for {repeated}."
+            f"`path` must hold one table per resolution, but {path} has several for {repeated}."
         )
     return contents[0]._replace(sections=sections)
 
@@ -137,7 +137,7 @@ def _read_file(path: Path) -> TableContent:
 
 
 def _yaml(text: str) -> Any:
-    """Read plain YAML without deep nesting, on which PyYAML's loader crashes, and aliases.
+    """Read plain YAML without aliases and without deep nesting, which crashes PyYAML's loader.
 
     Raises:
         ValueError: If collections are nested more than 10 deep, or there is an alias.
@@ -156,8 +156,8 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
     """Read what `table_dict` returned; ``path`` is for the messages.
 
     Raises:
-        FormatError: If it is no table, or has entries that are no latencies.
-        FamilyMismatchError: If its family has a published name and another table.
+        FormatError: If it is not a table, or has entries that are not latencies.
+        FamilyMismatchError: If its family has a published name but another table.
     """
     FORMAT.check(data, path)
     dialect = next((d for d in DIALECTS if d.name == data.get("keys")), None)
@@ -180,7 +180,7 @@ def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:
 
 
 def _require_time(sections: Sequence[TableSection], path: Path) -> None:
-    """Refuse a section whose entries are all 0: so would whole networks be."""
+    """Refuse a section whose entries are all 0, because the sums would be 0 as well."""
     for section in sections:
         if section.entries and not any(e.mean_ms > 0 for e in section.entries.values()):
             raise FormatError(
@@ -214,7 +214,7 @@ def _entry(key: object, value: Any, path: Path) -> Entry:
         )
     try:
         if isinstance(value["mean"], bool):
-            raise TypeError("a boolean is no number")
+            raise TypeError("a boolean is not a number")
         mean, count = float(value["mean"]), int(value.get("count", 0))
         median, least = (float(value.get(key, math.nan)) for key in ("median", "min"))
         std = float(value["std"]) if "std" in value else math.sqrt(value.get("var", math.nan))
@@ -237,7 +237,7 @@ def _short(value: object) -> str:
 
 
 def _recognise(entries: Mapping[str, Entry], path: Path) -> TableDialect:
-    """Return the dialect whose stem and block keys a file has."""
+    """Return the dialect that matches the stem and block keys of a file."""
     for dialect in DIALECTS:
         block = re.compile(
             f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
@@ -287,7 +287,7 @@ def _contents(content: TableContent) -> dict[str, Any]:
 
 
 def entry_dict(entry: Entry) -> dict[str, float]:
-    """Return an entry as it is written to files; what is unknown is left out."""
+    """Return an entry as it is written to files, without unknown values."""
     data: dict[str, float] = {"mean": entry.mean_ms}
     if not math.isnan(entry.std_ms):
         data["std"] = entry.std_ms

@@ -360,7 +360,7 @@ def test_a_subnet_that_fails_is_recorded_and_the_rest_goes_on(
     assert found.n_images.tolist() == [0, 50]
     assert math.isnan(found.top1_std[0])
     passes.clear()
-    with pytest.warns(FailedMeasurementWarning, match="The next call tries them again"):
+    with pytest.warns(FailedMeasurementWarning, match="The next call retries them"):
         again = evaluate(trained, [deep, shallow], make_loader(50), settings, storage=url)
     assert again.failures == found.failures
     assert passes.count(60) == 1  # the deep one alone

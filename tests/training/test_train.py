@@ -346,7 +346,7 @@ def test_a_file_of_another_kind_is_refused(
     make_supernet: Make, loader: Any, tmp_path: Path
 ) -> None:
     torch.save({"state_dict": make_supernet().state_dict()}, tmp_path / "weights.pt")
-    with pytest.raises(FormatError, match=r"`checkpoint` .* training wrote, but .* is none"):
+    with pytest.raises(FormatError, match=r"`checkpoint` .* written by training, but .* is not"):
         run(make_supernet(), loader, checkpoint=tmp_path / "weights.pt")
 
 
@@ -462,7 +462,9 @@ def test_another_number_of_threads_is_said(
     path = tmp_path / "run.pt"
     run(make_supernet(), loader, checkpoint=path)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 17)
-    with pytest.warns(UserWarning, match=r"run.pt was written with \d+ threads .* goes on with 17"):
+    with pytest.warns(
+        UserWarning, match=r"run.pt was written with \d+ threads .* continues with 17"
+    ):
         run(make_supernet(), loader, checkpoint=path)
 
 

@@ -138,7 +138,7 @@ def test_two_subnets_are_too_few_to_correct_by(verified: Verify) -> None:
     found = verified(OnDevice(0.55, processor=TURIN), points=2)
     assert found.notes[0].endswith("measured times are 0.55 of predicted")
     assert found.remedies[0] == "measure 3 subnets or more to correct the predictions"
-    with pytest.raises(InvalidArgumentError, match="3 measured latencies or more, but has 2"):
+    with pytest.raises(InvalidArgumentError, match="at least 3 measured latencies, but has 2"):
         found.recalibrate()
 
 

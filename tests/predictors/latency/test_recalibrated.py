@@ -182,7 +182,7 @@ def test_a_predictor_of_the_users_own_is_wrapped() -> None:
 
 
 def test_two_measurements_are_too_few(predictor: LatencyPredictor) -> None:
-    with pytest.raises(InvalidArgumentError, match="3 measured latencies or more, but has 2"):
+    with pytest.raises(InvalidArgumentError, match="at least 3 measured latencies, but has 2"):
         recalibrated(predictor, SPACE.sample(2, seed=0), np.ones(2), setup=SETUP)
 
 

@@ -220,7 +220,7 @@ def test_folder_of_several_families_is_refused(tmp_path: Path) -> None:
 def test_folder_with_two_tables_of_a_resolution_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(table())
     (tmp_path / "b.yaml").write_text(table())
-    with pytest.raises(FormatError, match=r"one table a resolution, but .* several for \[224\]"):
+    with pytest.raises(FormatError, match=r"one table per resolution, but .* several for \[224\]"):
         LatencyTable.load(tmp_path)
 
 
