@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 28x28 greyscale images of clothes, ten classes."""
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 28x28 greyscale images of clothes."""
 
 from __future__ import annotations
 

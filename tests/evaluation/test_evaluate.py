@@ -467,7 +467,7 @@ class Broken(Killer):
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [(Killer, "a process of `processes` ended"), (Broken, "cannot read the `loader`.*no such")],
+    [(Killer, "one of the `processes` ended"), (Broken, "cannot read the `loader`.*no such")],
     ids=["dies", "broken"],
 )
 def test_a_worker_that_fails_is_an_error_of_ours(

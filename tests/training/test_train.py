@@ -491,7 +491,7 @@ def batch(n: int = 4, size: int = 12, channels: int = 1, label: int = 0) -> Any:
     ("loader", "message"),
     [
         ([], "`loader` must give at least one batch, but is empty"),
-        (iter([batch()]), "`loader` must give batches every time.* but got list_iterator"),
+        (iter([batch()]), "`loader` must give batches each time.* but got list_iterator"),
         ([batch()[0]], "`loader` must give pairs of tensors.* is a .*tensor"),
         ([batch(label=4)], "`loader` must give labels from 0 to 3 for tiny.* from 4 to 4"),
         ([batch(label=-1)], "`loader` must give labels from 0 to 3 for tiny.* from -1 to -1"),
