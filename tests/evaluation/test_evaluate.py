@@ -318,7 +318,7 @@ def test_calibration_images_are_taken_once_for_all_calls(
     train = Noisy(make_loader(60))
     settings = EvaluationSettings(calibration=train)
     subnets = space.from_matrix(space.sample(2, seed=0))
-    with pytest.warns(CalibrationWarning, match="other images each time"):
+    with pytest.warns(CalibrationWarning, match="different images each time"):
         first = evaluate(trained, subnets[0], make_loader(50), settings, storage=url)
     n_read = train.n_read
     second = evaluate(trained, subnets[1], make_loader(50), settings, storage=url)
@@ -331,7 +331,7 @@ def test_functions_of_a_resolution_that_differ_are_said(
 ) -> None:
     train = Noisy(make_loader(60))
     settings = EvaluationSettings(calibration=lambda resolution: train)
-    with pytest.warns(CalibrationWarning, match="other images each time"):
+    with pytest.warns(CalibrationWarning, match="different images each time"):
         evaluate(trained, space.smallest(), make_loader(50), settings)
 
 

@@ -176,7 +176,7 @@ def test_no_features_without_a_table_are_refused() -> None:
 
 
 def test_a_table_of_another_batch_size_is_refused(table: LatencyTable) -> None:
-    with pytest.raises(InvalidArgumentError, match="size of the measurements, 8, but is of 1"):
+    with pytest.raises(InvalidArgumentError, match="size of the measurements, 8, but has 1"):
         NetworkLatencyPredictor.fit(
             SPACE,
             SPACE.sample(9, seed=0),
