@@ -1,4 +1,4 @@
-"""The search for Pareto fronts: Optuna samplers, and the strategies that they are made of."""
+"""The search for Pareto fronts: Optuna samplers, and the strategies that they are built from."""
 
 from optuna_ofa.samplers._claims import row_of as row_of
 from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler

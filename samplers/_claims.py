@@ -1,9 +1,10 @@
-"""Claims: what keeps two trials of a study from evaluating the same subnet, whoever runs them.
+"""Claims, which keep two trials of a study from evaluating the same subnet in any process.
 
-Optuna makes a trial first and asks for its parameters afterwards, so nothing but the trial itself
-can say what it is going to evaluate. Before it suggests a subnet, it writes that it claims it, and
-then looks for others of the same subnet. Of two that claim one at the same moment at least the
-later one sees the other, in any storage that Optuna has, so that never both go ahead.
+Optuna creates a trial first and requests its parameters afterwards, so only the trial itself can
+announce what it is going to evaluate. Before a subnet is suggested to it, the trial writes a claim,
+and then looks for other trials with the same subnet. If two trials claim a subnet at the same
+moment, at least the later one sees the other, in any storage of Optuna, so they never both go
+ahead.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
 # How long a trial waits for a later one, which withdraws or goes ahead within milliseconds.
 _PAUSE_S, _N_PAUSES = 0.01, 200
 _N_DISPUTES = 50
-# A trial without a subnet will claim one, unless it is older than that.
+# A trial without a subnet is expected to claim one, unless it is older than this.
 _NEW = datetime.timedelta(seconds=10)
-# So many times more subnets than trials are not all taken yet, and nothing is read to find out.
+# With this many times more subnets than trials, some must be left, and nothing is read to check.
 _FEWER = 10
 
 
 def row_of(space: SearchSpace, trial: FrozenTrial) -> Matrix | None:
     """Return the canonical row of a trial, ``(1, n_genes)``; None if it is not of the space.
 
-    Of a trial without all of its parameters it is that of fixed ones (`Study.enqueue_trial`), or
-    its claim as long as it has not finished.
+    For a trial without all of its parameters it is the row of its fixed ones
+    (`Study.enqueue_trial`), or its claim while it has not finished.
     """
     try:
         return space.from_params([{**trial.system_attrs.get("fixed_params", {}), **trial.params}])
@@ -63,13 +64,13 @@ class Claims:
 
     Args:
         space: The subnets.
-        counts: Tells whether a finished trial stands for an evaluation of its subnet.
+        counts: Tells whether a finished trial counts as an evaluation of its subnet.
     """
 
     def __init__(self, space: SearchSpace, counts: Callable[[FrozenTrial], bool]) -> None:
         self._space, self._counts = space, counts
         self._finished = FinishedTrials()
-        self._keys: set[int] = set()  # of finished trials, as far as they were looked at
+        self._keys: set[int] = set()  # of the finished trials that were read
         self._seen: list[FrozenTrial] = []  # the others, which the sampler knows
         self._disputes: Counter[int] = Counter()  # by key
         self._last: Sequence[FrozenTrial] = ()  # as they were read last
@@ -82,16 +83,16 @@ class Claims:
     def make(self, study: Study, trial: FrozenTrial, row: Matrix) -> bool | None:
         """Claim a subnet for a trial.
 
-        Of two trials that claim it at once the one with the lower number goes ahead, unless the
-        other one has done so already.
+        If two trials claim it at once, the one with the lower number goes ahead, unless the other
+        has already done so.
 
         Args:
             study: The study.
-            trial: A trial that runs.
+            trial: A running trial.
             row: The subnet, ``(1, n_genes)``.
 
         Returns:
-            Whether the trial has it; None if another one claims it that may yet withdraw.
+            Whether the trial has it; None if another trial claims it but may still withdraw.
         """
         key = _key(row)
         if key in self._keys or any(map(_is_settled, self._rivals(self._last, trial, key))):
@@ -106,16 +107,16 @@ class Claims:
             time.sleep(_PAUSE_S)
             if min(rival.number for rival in rivals) < trial.number:
                 break
-        self._disputes[key] += 1  # one whose process died claims it for ever
+        self._disputes[key] += 1  # a trial whose process died claims it for ever
         return None if self._disputes[key] < _N_DISPUTES else False
 
     def all_taken(self, study: Study, n_left: Callable[[set[int]], int], n: int) -> bool:
-        """Return whether every subnet is evaluated or will be, and no trial waits to be run.
+        """Return whether every subnet is or will be evaluated, and no trial is waiting to run.
 
         Args:
             study: The study.
-            n_left: Tells how many subnets there are beside those with these keys.
-            n: How many there are; a study with fewer trials is not looked at.
+            n_left: Returns how many subnets there are besides those with these keys.
+            n: Number of subnets; a study with fewer trials is not read.
         """
         if self._last and n > _FEWER * len(self._last):
             return False
@@ -131,7 +132,7 @@ class Claims:
         return n_left(keys) <= n_new
 
     def _trials(self, study: Study) -> Sequence[FrozenTrial]:
-        """Read the trials of a study as they are at this moment."""
+        """Read the current trials of a study."""
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
         self._count(self._finished.new(trials))
         self._last = trials
@@ -162,7 +163,7 @@ def _key(row: Matrix) -> int:
 
 
 def _is_settled(trial: FrozenTrial) -> bool:
-    """Return whether a trial will evaluate its subnet, whatever others claim."""
+    """Return whether a trial will evaluate its subnet, no matter what others claim."""
     if trial.state != TrialState.RUNNING or CLAIM not in trial.system_attrs:
         return True
     fixed = trial.system_attrs.get("fixed_params", {})  # which are suggested before the others

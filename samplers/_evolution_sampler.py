@@ -31,17 +31,17 @@ PopulationSize = Annotated[int, whole(2)]
 class EvolutionarySampler(SubnetSampler):
     """An evolutionary search over the canonical subnets of a space; the default of a study.
 
-    It descends from NSGA-II (Deb et al. 2002), which `NSGAIISampler` is without the rest: of many
+    It extends NSGA-II (Deb et al. 2002), which `NSGAIISampler` implements as published: of many
     children only those with the best estimates are proposed, survivors are the best of each bin of
-    cost, and the search starts from the smallest, the largest and a spread of subnets and at times
-    starts anew. As with every `SubnetSampler`, a subnet is never evaluated twice in a study, genes
-    of absent blocks take no part, and the static search space makes a trial cheap. Works in any
-    Optuna study whose objective calls ``space.suggest(trial)``; `optuna_ofa.study` runs it in
-    batches. Parameters that are not of the space are drawn at random. Constraints are those that
-    trials set with ``trial.set_constraint``.
+    cost, and the search starts from the smallest, the largest and a spread of subnets and
+    occasionally restarts. As with every `SubnetSampler`, a subnet is never evaluated twice in a
+    study, genes of absent blocks are ignored, and the static search space makes a trial cheap.
+    Works in any Optuna study whose objective calls ``space.suggest(trial)``; `optuna_ofa.study`
+    runs it in batches. Parameters that are not of the space are drawn at random. Constraints are
+    those that trials set with ``trial.set_constraint``.
 
     Args:
-        space: What is searched.
+        space: The search space.
         population_size: Survivors of a generation.
         generation_size: How many subnets are proposed in each; None is `Growing`.
         breeding: Makes children; None takes small steps, as estimates are best near parents.
@@ -49,8 +49,9 @@ class EvolutionarySampler(SubnetSampler):
             is `CostBins`.
         estimator: Estimates children; None is `RidgeEstimator`, or the predictors of the study
             where `optuna_ofa.study` makes the sampler.
-        n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
-        restarts: When the search starts anew beside its population; None is never.
+        n_candidates: Children that are estimated for a generation; 0 proposes children without
+            estimates.
+        restarts: When the search restarts beside its population; None is never.
         seed: Seed of all random choices.
 
     Raises:
@@ -100,15 +101,15 @@ class EvolutionarySampler(SubnetSampler):
         return self.evolution.ask(1)
 
     def is_known(self, row: Matrix) -> bool:
-        """Return whether a subnet, ``(1, n_genes)``, was evaluated or is, as far as was read."""
+        """Return whether a subnet, ``(1, n_genes)``, is or was evaluated, by the trials read."""
         return bool(self.evolution.knows(row)[0])
 
     def release(self, row: Matrix) -> None:
-        """Take back a subnet that was proposed, ``(1, n_genes)``, and is not evaluated."""
+        """Withdraw a proposed subnet, ``(1, n_genes)``, that is not going to be evaluated."""
         self.evolution.release(row)
 
     def sync(self, study: Study) -> None:
-        """Take in the trials that have finished since the last call, whoever ran them."""
+        """Process the trials that have finished since the last call, in any process."""
         finished = self._finished.new(study._get_trials(deepcopy=False, use_cache=True))
         rows = [(t, row) for t in finished if (row := self.genotype(t)) is not None]
         if rows:
@@ -118,7 +119,7 @@ class EvolutionarySampler(SubnetSampler):
     def _take(
         self, orientation: Orientation, trials: Sequence[FrozenTrial], matrix: Matrix
     ) -> None:
-        """Take in finished trials; failed ones are never proposed again."""
+        """Process finished trials; failed ones are never proposed again."""
         complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
         self.evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]

@@ -15,10 +15,10 @@ class NSGAIISampler(EvolutionarySampler):
 
     Binary tournaments, uniform crossover, ranks and crowding distance; every child is evaluated.
     It differs from ``optuna.samplers.NSGAIISampler`` in that no subnet is evaluated twice in a
-    study and genes of absent blocks take no part. `EvolutionarySampler` finds better fronts.
+    study and genes of absent blocks are ignored. `EvolutionarySampler` finds better fronts.
 
     Args:
-        space: What is searched.
+        space: The search space.
         population_size: Survivors of a generation, and subnets that are proposed in each.
         seed: Seed of all random choices.
 

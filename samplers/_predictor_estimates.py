@@ -12,13 +12,13 @@ from optuna_ofa.space import Matrix
 
 
 class PredictorEstimator:
-    """Estimates by the predictors' local models; a `Estimator` of `EvolutionarySampler`.
+    """Estimates by the predictors' local models; an `Estimator` of `EvolutionarySampler`.
 
-    An objective whose predictor has none is estimated from results (`RidgeEstimator`), a
-    constraint on another such metric is taken to be satisfied.
+    An objective whose predictor has none is estimated from results (`RidgeEstimator`); a constraint
+    on another such metric counts as satisfied.
 
     Args:
-        problem: Whose predictors are used.
+        problem: The problem whose predictors are used.
     """
 
     def __init__(self, problem: Problem) -> None:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-_N_ATTEMPTS = 20  # to complete parameters that are fixed in part to a new subnet
+_N_ATTEMPTS = 20  # to complete partly fixed parameters to a new subnet
 
 
 class NothingLeftError(SearchSpaceExhaustedError, TrialPruned):
-    """Every subnet is taken; to `optuna.Study.optimize` the trial is pruned."""
+    """Every subnet is taken; `optuna.Study.optimize` treats the trial as pruned."""
 
 
 class SubnetSampler(BaseSampler, abc.ABC):
@@ -38,12 +38,12 @@ class SubnetSampler(BaseSampler, abc.ABC):
     the space are drawn at random.
 
     Args:
-        space: What is searched.
+        space: The search space.
         seed: Seed of the parameters that are not of the space.
 
     Attributes:
         problem: The problem that is searched: what each objective is, and constraints, which
-            trials need not set themselves. None goes by the directions of the study.
+            trials need not set themselves. None uses the directions of the study.
             `optuna_ofa.study` sets its own.
     """
 
@@ -74,21 +74,21 @@ class SubnetSampler(BaseSampler, abc.ABC):
 
     @abc.abstractmethod
     def is_known(self, row: Matrix) -> bool:
-        """Return whether a subnet, ``(1, n_genes)``, was evaluated or is, as far as was read."""
+        """Return whether a subnet, ``(1, n_genes)``, is or was evaluated, by the trials read."""
 
     def release(self, row: Matrix) -> None:
-        """Take back a subnet that was proposed, ``(1, n_genes)``, and is not evaluated."""
+        """Withdraw a proposed subnet, ``(1, n_genes)``, that is not going to be evaluated."""
 
     def counts(self, trial: FrozenTrial) -> bool:
-        """Return whether a finished trial stands for an evaluation of its subnet."""
+        """Return whether a finished trial counts as an evaluation of its subnet."""
         return True
 
     def n_left(self, keys: set[int]) -> int:
-        """Return how many subnets may be proposed beside those with these keys."""
+        """Return how many subnets may be proposed besides those with these keys."""
         return self.space.n_subnets - len(keys)
 
     def is_exhausted(self, study: Study) -> bool:
-        """Return whether no subnet is left for a new trial, and none waits to be run."""
+        """Return whether no subnet is left for a new trial, and none is waiting to run."""
         with self._lock:
             return self._claims.all_taken(study, self.n_left, self._n_proposable)
 
@@ -121,10 +121,10 @@ class SubnetSampler(BaseSampler, abc.ABC):
         Where none is left, `optuna.Study.optimize` stops, as with Optuna's `GridSampler`.
 
         Raises:
-            SearchSpaceExhaustedError: If none is left; it prunes a trial of `optimize`, which was
-                made while others took the last subnets.
+            SearchSpaceExhaustedError: If none is left; it prunes a trial of `optimize` that was
+                created while others took the last subnets.
         """
-        row = claimed(self.space, trial)  # a retry goes on with the subnet that it had
+        row = claimed(self.space, trial)  # a retry keeps the subnet that it had
         if row is None:
             try:
                 with self._lock:
@@ -156,7 +156,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
         raise AssertionError  # unreachable
 
     def _with(self, row: Matrix, fixed: Mapping[str, Any]) -> Matrix:
-        """Return a subnet with some fixed parameters; as it is if they are not of the space."""
+        """Return a subnet with some fixed parameters; unchanged if they are not of the space."""
         own = {name: value for name, value in fixed.items() if name in self.space.distributions}
         try:
             return self.space.from_params([{**self.space.to_params(row)[0], **own}])
@@ -164,7 +164,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
             return row
 
     def _stop_at_end(self, study: Study) -> None:
-        """Stop `optuna.Study.optimize` where every subnet was evaluated or is."""
+        """Stop `optuna.Study.optimize` where every subnet is or was evaluated."""
         if self.is_exhausted(study):
             _stop(study)
 
@@ -185,7 +185,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Note the constraints of the problem in a trial, and what Optuna Dashboard reads."""
+        """Store the constraints of the problem in a trial, also as Optuna Dashboard reads them."""
         self._stop_at_end(study)
         if state not in (TrialState.COMPLETE, TrialState.PRUNED):
             return
@@ -200,7 +200,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def constraints_of(self, trial: FrozenTrial) -> dict[str, float]:
         """Return the constraints of a trial by name, above 0 where violated.
 
-        An objective need not set those of the problem that are on objectives.
+        A study's objective need not set those constraints of the problem that are on objectives.
         """
         excess = dict(constraints_of(trial))
         if self.problem is not None and trial.values is not None:

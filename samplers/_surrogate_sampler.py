@@ -1,4 +1,4 @@
-"""Search by measurements: models learn from them, and choose what to measure next."""
+"""Search by measurements: models learn from them and choose the next subnets to measure."""
 
 from __future__ import annotations
 
@@ -34,49 +34,49 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 N_STARTUP_TRIALS = 40
-# what one more result teaches is the less the more there are
+# each further result adds less information
 _LEAST_BATCH, _BATCH_SHARE = 5, 0.02
 
 
 class SurrogateSampler(SubnetSampler):
     """Finds a front in few measurements, for objectives that take seconds or more.
 
-    As LINAS (Cummings et al. 2022) and MSuNAS (Lu et al. 2020): each round fits a model to every
-    objective on all that was measured, searches on the models with NSGA-II, and proposes a batch
-    of what it found. The models are Gaussian processes, and the batch is what may add the most
-    hypervolume to the measured front if subnets are somewhat better than their estimates, so
-    that it is spread along the front and includes uncertain ones.
+    As in LINAS (Cummings et al. 2022) and MSuNAS (Lu et al. 2020): each round fits a model to every
+    objective on all that was measured, searches on the models with NSGA-II, and proposes a batch of
+    the subnets found. The models are Gaussian processes, and the batch has the subnets that would
+    add the most hypervolume to the measured front if they were somewhat better than their
+    estimates, so it is spread along the front and includes uncertain ones.
 
     Works in any Optuna study whose objective calls ``space.suggest(trial)``, with one or more
     objectives, constraints by ``trial.set_constraint``, several workers, and trials of an earlier
-    process. Values are what the objective returns; what was predicted lies beside them in the
-    user attributes ``predicted`` and ``predicted_std``. A subnet is never proposed twice in a
-    study, nor one that has failed. Trials of kind ``"predicted"`` are passed over.
+    process. Values are what the objective returns; predictions are stored in the user attributes
+    ``predicted`` and ``predicted_std``. A subnet is never proposed twice in a study, nor one that
+    has failed. Trials of kind ``"predicted"`` are ignored.
 
-    A proposal takes some tenths of a second; where an objective takes less, use
+    A proposal takes a few tenths of a second; for faster objectives, use
     `EvolutionarySampler`.
 
     Args:
         space: What is searched.
         n_startup_trials: How many trials of all sizes, the ends included, come before models.
-        batch_size: How many trials are proposed between two fits; fewer find a little more. None
-            is a fiftieth of those that were measured, at least 5.
-        optimism: How many standard deviations better than its estimate a subnet is taken to be;
-            0 trusts the models, more than 2 or 3 explores for its own sake.
+        batch_size: How many trials are proposed between two fits; smaller batches find slightly
+            better fronts. None is a fiftieth of the measured trials, at least 5.
+        optimism: How many standard deviations better than its estimate a subnet is assumed to be; 0
+            trusts the models, more than 2 or 3 mostly explores.
         n_searched: How many subnets are estimated in a round.
-        priors: A predictor of each objective in their order, or None; the model then learns what
-            a straight line of its predictions leaves over, and so corrects it. Where each has
-            one, up to 40 measurements are spread along the front of corrected predictions, and
-            half of those that follow.
-        pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those that are
-            exported already; None is the whole space.
-        problem: The problem whose predictors are corrected, those of its constraints too; what is
-            only measured is learnt from measurements alone. Not together with ``priors``.
-            `optuna_ofa.study` gives its own with ``learn=True``.
+        priors: A predictor of each objective in their order, or None; the model then learns the
+            residuals of a straight-line fit to its predictions, and so corrects it. If each
+            objective has one, up to 40 measurements, and half of those that follow, are spread
+            along the front of corrected predictions.
+        pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those already
+            exported; None is the whole space.
+        problem: The problem whose predictors, including those of its constraints, are corrected;
+            metrics without a predictor are learnt from measurements alone. Not together with
+            ``priors``. `optuna_ofa.study` passes its own with ``learn=True``.
         seed: Seed of all random choices; workers of one study need different ones or None.
 
     Raises:
-        InvalidArgumentError: If a number is too small, or the pool empty.
+        InvalidArgumentError: If a number is too small, or the pool is empty.
         InvalidSubnetError: If a row of the pool is not of the space.
         FamilyMismatchError: If a prior is for another family.
     """
@@ -136,7 +136,7 @@ class SurrogateSampler(SubnetSampler):
         self._entropy = secrets.randbits(128)
 
     def is_started(self, n_known: int, n_pending: int) -> bool:
-        """Return whether enough is measured or being measured to choose by models."""
+        """Return whether enough subnets are or are being measured to choose by models."""
         n_startup: int = self._options["n_startup_trials"]
         return n_known >= LEAST_MEASURED and n_known + n_pending >= n_startup
 
@@ -150,7 +150,7 @@ class SurrogateSampler(SubnetSampler):
         orientation: Orientation,
         names: Sequence[str],
     ) -> Evaluated:
-        """Return subnets to measure, at most ``n``: for `propose` as for `SubnetStudy.ask_batch`.
+        """Return subnets to measure, at most ``n``: for `propose` and `SubnetStudy.ask_batch`.
 
         Args:
             known: The measured subnets, with finite values.
@@ -171,7 +171,7 @@ class SurrogateSampler(SubnetSampler):
         return search.propose(known, pending, failed, n, rng)
 
     def _search_for(self, orientation: Orientation, names: tuple[str, ...]) -> SurrogateSearch:
-        """Return the search for some objectives and constraints; kept as long as they stay."""
+        """Return the search for some objectives and constraints; kept while these do not change."""
         wanted, signs = (orientation, names), orientation.signs
         if self._search is None or wanted != self._searched_for:
             priors = [None] * len(signs) if self._priors is None else self._priors
@@ -213,11 +213,11 @@ class SurrogateSampler(SubnetSampler):
         return self._trials.is_taken(row)
 
     def counts(self, trial: FrozenTrial) -> bool:
-        """Return whether a finished trial is no prediction."""
+        """Return whether a finished trial is not a prediction."""
         return trial.user_attrs.get("kind") != PREDICTED
 
     def n_left(self, keys: set[int]) -> int:
-        """Return how many subnets may be proposed beside those with these keys."""
+        """Return how many subnets may be proposed besides those with these keys."""
         return super().n_left(keys) if self._pool is None else len(self._pool - keys)
 
     @property
@@ -227,13 +227,13 @@ class SurrogateSampler(SubnetSampler):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Say of a trial that has failed that this is no accident of its process."""
+        """Mark a failed trial as failed by its objective, not by the death of its process."""
         if state == TrialState.FAIL and PREDICTION in trial.user_attrs:
             study._storage.set_trial_user_attr(trial._trial_id, "error", NOT_MEASURED)
         super().after_trial(study, trial, state, values)
 
     def _next(self, study: Study) -> Evaluated:
-        """Return one proposal that nobody has evaluated since it was made."""
+        """Return one proposal that has not been evaluated in the meantime."""
         known_names = self._problem.constraints if self._problem else ()
         names = tuple(dict.fromkeys((*known_names, *self._trials.constraint_names())))
         orientation = self.orientation_in(study)
@@ -242,7 +242,7 @@ class SurrogateSampler(SubnetSampler):
             pending = self._trials.pending()
             started = self.is_started(len(known.matrix), len(pending))
             if self._queue is not None and _is_start(self._queue) and started:
-                self._queue = None  # others have done the rest of the start
+                self._queue = None  # other processes have done the rest of the startup trials
             if self._queue is None or len(self._queue.matrix) == 0:
                 n = self._batch_size or max(_LEAST_BATCH, int(_BATCH_SHARE * len(known.matrix)))
                 if not started:
@@ -272,7 +272,7 @@ class SurrogateSampler(SubnetSampler):
 
 
 def _bounded(excess: Values) -> Values:
-    """Return constraints without infinite numbers, which no model learns: beyond the others."""
+    """Return constraints with infinite values, which no model can learn, replaced by large ones."""
     largest = np.where(np.isfinite(excess), np.abs(excess), 0).max(axis=0, initial=0)
     limits = np.where(largest > 0, 2 * largest, 1.0)
     return np.clip(excess, -limits, limits)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FinishedTrials:
-    """Gives each finished trial of a study once, whoever ran it."""
+    """Returns each finished trial of a study once, no matter which process ran it."""
 
     def __init__(self) -> None:
         self._given: set[int] = set()
@@ -29,7 +29,7 @@ class FinishedTrials:
             if trial.number not in self._given and trial.state.is_finished():
                 self._given.add(trial.number)
                 finished.append(trial)
-        while self._first_open in self._given:  # trials before this one need no second look
+        while self._first_open in self._given:  # trials before this one need not be read again
             self._given.discard(self._first_open)
             self._first_open += 1
         return finished
@@ -44,12 +44,12 @@ ConstraintsOf = Callable[["FrozenTrial"], Mapping[str, float]]
 
 
 class MeasuredTrials:
-    """The trials of a study that are neither predictions nor of something else.
+    """The trials of a study that are not predictions and whose subnets are of the space.
 
     Args:
         space: The subnets.
-        genotype: Gives the row of a trial, None where it is not of the space.
-        constraints_of: Gives the constraints of a trial by name, above 0 where violated.
+        genotype: Returns the row of a trial, None where it is not of the space.
+        constraints_of: Returns the constraints of a trial by name, above 0 where violated.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class MeasuredTrials:
         self._numbers: list[int] = []
         self._failed: list[Matrix] = []
         self._running: dict[int, Matrix] = {}  # by trial number
-        self._keys: set[int] = set()  # of what was measured or has failed
+        self._keys: set[int] = set()  # of measured and failed subnets
 
     def read(self, trials: Sequence[FrozenTrial]) -> None:
-        """Read the trials that are new.
+        """Read the new trials.
 
         Args:
             trials: All trials of the study in their order.
@@ -75,7 +75,7 @@ class MeasuredTrials:
         for trial in self._finished.new(trials):
             self._running.pop(trial.number, None)
             row = self._genotype(trial)
-            # a prediction is neither learnt from nor does it stand for a measurement
+            # a prediction is neither learnt from nor counted as a measurement
             if row is None or trial.user_attrs.get("kind") == PREDICTED:
                 continue
             self._keys.update(keys_of(row).tolist())
@@ -93,7 +93,7 @@ class MeasuredTrials:
                     self._running[trial.number] = row
 
     def assign(self, number: int, row: Matrix) -> None:
-        """Assign a subnet to a running trial, of which the storage does not know yet."""
+        """Assign a subnet to a running trial, which the storage does not have yet."""
         self._running[number] = row
 
     def is_taken(self, row: Matrix) -> bool:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.space import Subnet
 
-# so many failures one after the other are the device's, not the subnets'
+# this many failures in a row are blamed on the device, not on the subnets
 IN_A_ROW = 3
-# what may differ in messages of one kind: addresses and numbers
+# parts that may differ between messages of one error: addresses and numbers
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
 
 class Failures:
-    """The subnets that failed in one call. They are written at its end, if it has one.
+    """The subnets that failed in one call. They are written when the call completes.
 
     Args:
         n: Subnets that the call is to measure.
@@ -30,7 +30,7 @@ class Failures:
         """Add subnets in the order in which they were measured, with the reasons of failures.
 
         Raises:
-            MeasurementError: If three failed one after the other.
+            MeasurementError: If three failed in a row.
         """
         for subnet, reason in outcomes:
             if reason is None:
@@ -46,16 +46,17 @@ class Failures:
         """End the call.
 
         Raises:
-            MeasurementError: If several subnets failed, alike, and none could be measured.
+            MeasurementError: If several subnets failed with the same error, and none could be
+                measured.
         """
         kinds = {_NUMBERS.sub("", reason) for reason in self.reasons.values()}
         if len(self.reasons) > 1 and not self._n_measured and len(kinds) == 1:
-            raise self._stopped(f"all {len(self.reasons)} subnets failed alike")
+            raise self._stopped(f"all {len(self.reasons)} subnets failed with the same error")
 
     def _stopped(self, why: str) -> MeasurementError:
         last = list(self.reasons.values())[-1]
         return MeasurementError(
             f"Measuring stopped after {self._n_measured} of {self._n} subnets, because {why}: "
             f"{last}. What was measured before is kept in the `storage`, if there is one; call "
-            f"again to go on."
+            f"again to continue."
         )

@@ -33,8 +33,8 @@ class Measurement:
         metric: ``latency_ms``, or ``top1`` and ``top5`` in percent.
         value: The value; None where it could not be measured.
         std: Its standard deviation, in the metric's unit.
-        n: The rounds of a latency or images of an accuracy that the value is an average of.
-        setup: Everything that it depends on but the subnet: device, runtime and settings, or
+        n: Number of rounds of a latency, or of images of an accuracy, that the value averages.
+        setup: Everything except the subnet that it depends on: device, runtime and settings, or
             weights, data and calibration.
         details: More about this measurement.
         error: The reason why there is no value.
@@ -70,23 +70,24 @@ def read_measurements(
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
-        space: Subnets outside of it are left out. The name of a family of your own stands for the
-            one of that name in the database.
+        space: Subnets outside of it are left out. The name of a custom family refers to the one of
+            that name in the database.
         metric: ``"latency_ms"``, ``"top1"`` or ``"top5"``.
         setup: Entries that the setup must have, such as ``{"device": "phone"}``
             or a whole ``setup``. Without it rows of several setups would be mixed, which is
             refused.
-        failed: Whether to include subnets that could not be measured; the next call that asks
-            for one tries it again, and replaces the row.
+        failed: Whether to include subnets that could not be measured; the next call that includes
+            one measures it again and replaces the row.
 
     Returns:
-        The measurements, oldest first; a subnet that was measured again is there again.
+        The measurements, oldest first; a subnet that was measured several times appears several
+        times.
 
     Raises:
-        InvalidArgumentError: If the storage is no relational database, the family is unknown, or
+        InvalidArgumentError: If the storage is not a relational database, the family is unknown, or
             there are several setups and ``setup`` does not choose one.
-        FamilyMismatchError: If all was measured with other tables of a family of that name, or
-            with several and ``space`` is a name; says what differs.
+        FamilyMismatchError: If the database has only measurements of another family of that name,
+            or of several and ``space`` is a name; says what differs.
         StorageError: If the database cannot be reached or read.
     """
     database = Database(storage)
@@ -154,7 +155,7 @@ def _of_family(
     """Return the setups of a family.
 
     Raises:
-        FamilyMismatchError: If there are others of a family of that name only.
+        FamilyMismatchError: If there are only setups of another family of that name.
     """
     own = {i: setup for i, setup in setups.items() if setup["family"] == family.fingerprint}
     if setups and not own:

@@ -82,11 +82,11 @@ class Database:
             if connection.execute(sa.select(FAMILIES.c.name).filter_by(**row)).first():
                 return
         with contextlib.suppress(sa.exc.IntegrityError), self.begin() as connection:
-            # another process may have written it since the look
+            # another process may have written it in the meantime
             connection.execute(sa.insert(FAMILIES), {**row, "content": to_text(family.to_dict())})
 
     def families(self, name: str) -> list[Family]:
-        """Return the families of a name that anything was measured of."""
+        """Return the families of a name that have measurements."""
         query = sa.select(FAMILIES.c.content).where(FAMILIES.c.name == name)
         with self.begin() as connection:
             texts = connection.execute(query).scalars().all()
@@ -120,7 +120,7 @@ def _engine(storage: BaseStorage) -> sa.Engine:
     return backend.engine
 
 
-# how many subnets are asked for at once; databases limit the parameters of a statement
+# how many subnets are queried at once; databases limit the parameters of a statement
 _CHUNK = 500
 
 
@@ -131,7 +131,7 @@ class Reading(NamedTuple):
         metric: The metric, with its unit where it has one: ``latency_ms``, ``top1``.
         value: The value; None where it could not be measured.
         std: Standard deviation of a repetition, in the metric's unit.
-        n: The number of rounds or images that the value is an average of.
+        n: The number of rounds or images that the value averages.
         details: More about this reading (JSON), which does not tell setups apart.
         error: The reason why there is no value.
     """
@@ -148,13 +148,13 @@ _FIELDS = tuple(TABLE.c[name] for name in Reading._fields)
 
 
 class MeasurementTable:
-    """The readings of one setup: everything that a reading depends on but the subnet.
+    """The readings of one setup: everything except the subnet that a reading depends on.
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
         family: The family of all subnets, whose table is written beside the readings and whose
             fingerprint is a part of the setup.
-        setup: The setup (JSON); readings of others are not seen.
+        setup: The setup (JSON); readings of other setups are not seen.
 
     Raises:
         InvalidArgumentError: If the storage is no relational database.
@@ -171,7 +171,7 @@ class MeasurementTable:
         self._database.add_family(family)
 
     def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:
-        """Write readings of subnets, all or none; each replaces a failure of before."""
+        """Write readings of subnets, all or none; each replaces an earlier failure."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         values = [
             {
@@ -219,7 +219,7 @@ class MeasurementTable:
                 connection.execute(sa.delete(TABLE).where(TABLE.c.id.in_(old)))
 
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
-        """Return the values of those subnets that have any, oldest first; failures are none."""
+        """Return the values of those subnets that have any, oldest first; failures have none."""
         wanted = {digest(_text(subnet)): subnet for subnet in subnets}
         ids = list(wanted)
         found: dict[Subnet, list[Reading]] = {}
@@ -251,7 +251,7 @@ class MeasurementTable:
 
 
 def _text(subnet: Subnet) -> str:
-    """Return the JSON of a subnet with the name of its family, whose table stands once."""
+    """Return the JSON of a subnet with the name of its family, whose table is stored once."""
     return json.dumps(subnet.to_dict(by_name=True))
 
 

@@ -17,7 +17,7 @@ _N_WIDTHS = 256
 
 
 def signatures(space: SearchSpace) -> tuple[Layer, ...]:
-    """Return the different layers of the subnets of a space, in a fixed order.
+    """Return the distinct layers of the subnets of a space, in a fixed order.
 
     96 for each resolution of MobileNetV3.
     """

@@ -1,4 +1,4 @@
-"""Measurements under other conditions than latencies were predicted for, in words."""
+"""Descriptions of measurements under other conditions than predictions were made for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Elsewhere(NamedTuple):
     Args:
         finding: ``table of another processor (..., measured on ...): measured times are 0.55 of
             predicted, after correction MAPE 3.1 % ...``.
-        remedies: What mends it, a sentence each.
+        remedies: Remedies, one sentence each.
     """
 
     finding: str
@@ -49,8 +49,8 @@ def elsewhere(
     """Compare the conditions of predictions with those of measurements; None for the same.
 
     Args:
-        facts: What the predictor says of itself.
-        setups: What measured, of each subnet or once.
+        facts: Metadata of the predictor.
+        setups: Setups of the measurements, one for each subnet or one for all.
         predicted: ``(n,)`` milliseconds.
         measured: ``(n,)`` milliseconds.
         of_table: Whether the predictor has a table.
@@ -101,7 +101,7 @@ def is_of_device(facts: Mapping[str, Any], settings: MeasurementSettings) -> boo
     """Return whether a predictor is for this device, its runtime and these settings.
 
     Args:
-        facts: What the predictor says of itself.
+        facts: Metadata of the predictor.
         settings: The runtime and its settings.
     """
     here = Conditions.of(describe_setup(settings.open_runtime(), settings))

@@ -46,12 +46,12 @@ def export_profile(
     Args:
         space: As in `profile`.
         folder: The folder to write.
-        runtime: As in `MeasurementSettings`; it need not be installed here, but what writes its
-            graphs does.
+        runtime: As in `MeasurementSettings`; it need not be installed here, but the package that
+            writes its graphs must be.
         resolutions: As in `profile`.
         method: As in `profile`.
         batch: As in `MeasurementSettings`.
-        precision: As in `MeasurementSettings`; ``"int8"`` needs graphs of its own.
+        precision: As in `MeasurementSettings`; ``"int8"`` needs separate graphs.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Raises:
@@ -96,7 +96,7 @@ def table_from_folder(
         NoisyDeviceError: If repeated runs differ too much.
 
     Warns:
-        NoisyDeviceWarning: Some layers vary more from run to run than they take.
+        NoisyDeviceWarning: The times of some layers have a standard deviation above their mean.
     """
     folder = Path(folder)
     try:

@@ -38,7 +38,7 @@ class Graph(NamedTuple):
     Args:
         layers: Its layers.
         subnet: The subnet, None for a layer alone.
-        profiled: Whether the times of its layers are wanted.
+        profiled: Whether the times of its layers are needed.
     """
 
     layers: tuple[Layer, ...]
@@ -47,7 +47,7 @@ class Graph(NamedTuple):
 
 
 def anchor(family: Family) -> Subnet:
-    """Return the subnet that all others of a family are measured beside, the middle choices."""
+    """Return the anchor of a family, which has the middle choices."""
     return subnet_of(family, [gene.choices[len(gene.choices) // 2] for gene in family.genes])
 
 
@@ -66,16 +66,15 @@ def write_folder(
 ) -> list[str]:
     """Write graphs, their manifest, and the script that measures them.
 
-    The first graph is the family's anchor. Graphs that are there already are kept, so an
-    interrupted export goes on.
+    The first graph is the family's anchor. Existing graphs are kept, so an interrupted export can
+    be resumed.
 
     Args:
         folder: The folder, which is created where it does not exist.
         graphs: The graphs to measure.
         family: The family of all of them.
-        settings: The runtime, images at once, and precision.
-        progress: Called with graphs written, graphs in all, and the seconds that the rest may
-            take.
+        settings: The runtime, batch size, and precision.
+        progress: Called with the graphs written, the total, and the estimated seconds left.
 
     Returns:
         The file of the anchor, and those of the graphs in their order.
@@ -84,7 +83,7 @@ def write_folder(
         InvalidArgumentError: If the folder has other graphs, or nothing writes graphs for the
             runtime in that precision.
         FamilyMismatchError: If the folder has graphs of another family; says what differs.
-        FormatError: If what the folder says of its graphs is damaged.
+        FormatError: If the manifest of the folder is damaged.
     """
     suffix, batch, precision = settings.graph_suffix, settings.batch, settings.precision
     write = find_writer(suffix, precision)
@@ -142,7 +141,7 @@ def read_manifest(folder: Path) -> tuple[Family, dict[str, Graph]]:
 
     Raises:
         FormatError: If the folder has no manifest of graphs.
-        FamilyMismatchError: If its family has a published name and another table.
+        FamilyMismatchError: If its family has a published name but a different table.
     """
     path = folder / MANIFEST
     try:

@@ -22,12 +22,12 @@ class Latencies:
         space: The space of the matrix.
         matrix: ``(n, n_genes)`` canonical genotypes.
         latency_ms: ``(n,)`` medians by the process's CPU clock (by the wall clock with several
-            threads, by events on a CUDA device), drift divided away; NaN where the runtime
+            threads, by events on a CUDA device), corrected for drift; NaN where the runtime
             failed.
         min_ms: ``(n,)`` fastest rounds by the same clock.
         std_ms: ``(n,)`` standard deviations of a round, from the quartiles.
         wall_ms: ``(n,)`` medians by the wall clock, waiting for other programs included.
-        n_rounds: ``(n,)`` rounds.
+        n_rounds: ``(n,)`` numbers of rounds.
         setup: Runtime, versions, settings, clock and processor.
         anchor_ms: Latency of the anchor subnet that all others were measured beside.
         failures: Reasons why the runtime failed, by row.

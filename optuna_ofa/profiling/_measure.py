@@ -34,7 +34,7 @@ from optuna_ofa.profiling.on_device import (
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 
 METRIC = "latency_ms"
-# wall clock over CPU clock above which others kept the processor busy
+# ratio of wall to CPU clock above which other programs kept the processor busy
 _BUSY = 1.2
 
 
@@ -54,7 +54,7 @@ def measure(
 
     Subnets take turns in rounds, beside an anchor subnet that is the same for all of a family:
     a latency is the median ratio to the anchor of the same round, times the anchor's latency.
-    With one thread the process's CPU clock counts, which other programs disturb little.
+    With one thread the process's CPU clock is used, which other programs disturb little.
 
     Args:
         space: The space of the matrix.
@@ -64,29 +64,31 @@ def measure(
         storage: A relational database that measurements are written to as soon as they are
             made, and where those of the same device, runtime and settings are looked up first:
             an Optuna storage, its URL, or a study. None keeps nothing.
-        again: Measure subnets that the database has once more; both measurements stay in it.
-        anchor_ms: Latency of the anchor that all are scaled to, such as ``anchor_ms`` in a
-            table's metadata; None takes that of the first measurement in the database, or now.
-        folder: A folder that keeps the graphs, so that measuring again need not write them again;
-            None removes them.
+        again: Measure subnets again that the database already has; both measurements are kept.
+        anchor_ms: Latency of the anchor that all latencies are scaled to, such as ``anchor_ms`` in
+            a table's metadata; None takes that of the first measurement in the database, or of this
+            one.
+        folder: A folder to keep the graphs in, so that later calls need not write them again; None
+            deletes them.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
     Returns:
-        The latencies in the order of the matrix. A subnet that the database has several of
+        The latencies in the order of the matrix. A subnet with several measurements in the database
         gets their median, unless ``again``.
 
     Raises:
         InvalidArgumentError: If an argument breaks a rule.
         InvalidSubnetError: If a row does not belong to the space.
         MissingDependencyError: If the runtime is not installed.
-        MeasurementError: If an error is that of the device, three subnets in a row fail, or all
-            of several fail alike. What was measured before is kept in the database.
+        MeasurementError: If the device fails, three subnets in a row fail, or several subnets all
+            fail with the same error. What was measured before is kept in the database.
         StorageError: If the database cannot be reached or written.
 
     Warns:
         FailedMeasurementWarning: The runtime failed on some subnets, which the next call tries
             again.
-        NoisyDeviceWarning: The device was busy, or its runs differ by more than ``max_spread``.
+        NoisyDeviceWarning: The device was busy, or repeated runs differ by more than
+            ``max_spread``.
     """
     settings = settings or MeasurementSettings()
     space = as_space(space)
@@ -229,14 +231,14 @@ def _warn_noise(results: Results, max_spread: float) -> None:
     if results.clock == "cpu" and results.busy > _BUSY:
         warn(
             f"Other programs used the processor: networks took {results.busy:.2f} times as long "
-            f"by the wall clock as they computed for.",
+            f"by the wall clock as by the CPU clock.",
             NoisyDeviceWarning,
         )
     noisy = sum(t.std_ms > t.latency_ms for t in results.timings.values())
     if noisy:
         warn(
-            f"{noisy} of {len(results.timings)} networks vary more from run to run (standard "
-            f"deviation) than they take; measure them with `again=True` when the device is "
+            f"{noisy} of {len(results.timings)} networks have a standard deviation of "
+            f"repeated runs above their mean; measure them with `again=True` when the device is "
             f"quieter.",
             NoisyDeviceWarning,
         )

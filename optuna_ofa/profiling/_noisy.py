@@ -1,4 +1,4 @@
-"""Layers whose times vary more than they take, and measuring them again."""
+"""Noisy layers, whose standard deviation exceeds their mean, and measuring them again."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def is_noisy(entry: Entry) -> bool:
 def measure_noisy_again(
     folder: Path, graphs: Mapping[str, Graph], measure: Callable[[], object]
 ) -> None:
-    """Measure graphs again in which layers vary more than they take, at most twice.
+    """Measure graphs with noisy layers again, at most twice.
 
-    A graph keeps that one of its measurements in which fewer layers do.
+    A graph keeps its measurement with the fewest noisy layers.
 
     Args:
         folder: Has the graphs and ``results.json``.
@@ -67,7 +67,7 @@ def _write(path: Path, results: Mapping[str, object]) -> None:
 
 
 def _noisy_graphs(graphs: Mapping[str, Graph], results: Results) -> list[str]:
-    """Return the graphs that a layer is noisy in: of those with a noisy layer all, if in none."""
+    """Return the graphs in which a noisy layer is noisy, or all that have it if it is in none."""
     noisy = {layer for layer, e in layer_entries(graphs, results).items() if is_noisy(e)}
     files: dict[str, None] = {}
     for layer in noisy:
@@ -87,7 +87,7 @@ def _measured(graphs: Mapping[str, Graph], results: Results, layer: Layer) -> li
 
 
 def _spreads(timing: Timing) -> list[bool]:
-    """Return for each layer of a graph whether it varies more than it takes."""
+    """Return for each layer of a graph whether it is noisy."""
     if timing.layer_ms is None:
         return [timing.std_ms > timing.latency_ms]
     low, middle, high = np.quantile(timing.layer_ms, [0.25, 0.5, 0.75], axis=0)
@@ -99,7 +99,7 @@ def _n_noisy(timing: Timing) -> int:
 
 
 def warn_noisy(noisy: list[str], n: int) -> None:
-    """Name the layers that vary more than they take.
+    """Warn about noisy layers, by name.
 
     Args:
         noisy: Their keys in the table.
@@ -110,8 +110,8 @@ def warn_noisy(noisy: list[str], n: int) -> None:
     shown = ", ".join(noisy[:_SHOWN])
     more = f" and {len(noisy) - _SHOWN} more" if len(noisy) > _SHOWN else ""
     warn(
-        f"{len(noisy)} of {n} layers vary more from run to run (standard deviation) than they "
-        f"take: {shown}{more}. `metadata['noisy_layers']` of the table has them; profile again "
+        f"{len(noisy)} of {n} layers have a standard deviation of repeated runs above their "
+        f"mean: {shown}{more}. `metadata['noisy_layers']` of the table has them; profile again "
         f"when the device is quieter.",
         NoisyDeviceWarning,
     )

@@ -50,7 +50,8 @@ def profile(
         method: ``"networks"`` profiles a few networks that hold every layer, ``"layers"`` runs
             every layer alone; None takes the first where the runtime can profile.
         folder: A folder for graphs and results; None takes ``out`` with ``.graphs`` appended
-            and removes it at the end. A folder with results is gone on with.
+            and removes it at the end. Measuring resumes from the results in the folder, if there
+            are any.
         progress: Whether to show progress bars with the time left; None shows them on a terminal
             only.
 
@@ -61,12 +62,12 @@ def profile(
         InvalidArgumentError: If an argument breaks a rule.
         MissingDependencyError: If the runtime is not installed.
         NoisyDeviceError: If repeated runs differ too much; the next call measures again.
-        MeasurementError: If the device does not answer any more, or the runtime fails on every
-            graph. What was measured before is kept in the folder, and another call goes on.
+        MeasurementError: If the device no longer responds, or the runtime fails on every graph.
+            Earlier measurements are kept in the folder, and another call continues.
 
     Warns:
-        NoisyDeviceWarning: Some layers vary more from run to run than they take, after two more
-            measurements of the networks that they are in; it names them.
+        NoisyDeviceWarning: The times of some layers have a standard deviation above their mean,
+            even after two more measurements of the networks that contain them; names the layers.
     """
     space, settings = as_space(space), settings or MeasurementSettings()
     runtime = settings.open_runtime()
@@ -108,14 +109,14 @@ def script_errors() -> Iterator[None]:
         raise
     except DeviceError as error:
         raise MeasurementError(
-            f"{error}. What was measured before is kept; call again to go on."
+            f"{error}. What was measured before is kept; call again to continue."
         ) from error
     except ValueError as error:
         raise InvalidArgumentError(str(error)) from error
 
 
 def _forget_noise(folder: Path, max_spread: float) -> None:
-    """Remove results that are too noisy for a table; noise passes, and they would not."""
+    """Remove results that are too noisy for a table, so that the next call measures again."""
     with contextlib.suppress(FormatError):  # there are none
         if read_results(folder).relative_std > max_spread:
             (folder / RESULTS).unlink()
@@ -131,7 +132,7 @@ def _require_some(graphs: Mapping[str, Any], settings: MeasurementSettings) -> N
 
 @contextlib.contextmanager
 def _work_folder(folder: AnyPath | None, out: AnyPath | None) -> Iterator[Path]:
-    """Yield the folder that is given, or one that is removed once all went well."""
+    """Yield the folder that is given, or one that is removed on success."""
     if folder is not None:
         yield Path(folder)
         return

@@ -1,4 +1,4 @@
-"""Errors of predicted latencies, beside those of measuring again."""
+"""Errors of predicted latencies, beside those of repeated measurements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LatencyReport:
     Args:
         measurements: The measured latencies.
         predicted_ms: ``(n,)`` predictions by name, multiply-adds among them.
-        rows: Figures of each predictor, of multiply-adds, and of measuring again.
+        rows: Errors of each predictor, of multiply-adds, and of repeated measurements.
         predictors: The predictors by name.
     """
 
@@ -48,7 +48,7 @@ class LatencyReport:
     predictors: Mapping[str, Predictor]
 
     def __getitem__(self, name: str) -> PredictionErrors:
-        """Return the figures of one predictor, of ``"MACs"`` or of ``"measured again"``."""
+        """Return the errors of one predictor, of ``"MACs"`` or of ``"measured again"``."""
         return next(row for row in self.rows if row.name == name)
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class LatencyReport:
 
     @property
     def remedies(self) -> tuple[str, ...]:
-        """What mends such predictors."""
+        """Remedies for such predictors."""
         return tuple(dict.fromkeys(r for f in self._elsewhere.values() for r in f.remedies))
 
     @cached_property
@@ -130,11 +130,11 @@ def latency_report(
 
     Args:
         predictors: One predictor, or several by name. They should not have seen the subnets.
-        measurements: Measured subnets; those that the runtime failed on do not count.
+        measurements: Measured subnets; those that the runtime failed on are ignored.
         retest: The same subnets, measured once more, which gives the error of a measurement.
 
     Returns:
-        The figures; `optuna_ofa.visualization` draws them. Multiply-adds are among the
+        The errors; `optuna_ofa.visualization` draws them. Multiply-adds are among the
         predictors: scale and offset for each subnet are fitted to all other measurements.
 
     Raises:

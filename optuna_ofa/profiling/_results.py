@@ -17,7 +17,7 @@ from optuna_ofa.profiling.on_device import RESULTS
 FORMAT = JsonFormat("optuna_ofa.results", version=1, max_mib=256, argument="folder")
 # the entries that identify a device, its runtime and settings
 SETUP = ("runtime", "versions", "settings", "clock", "processor")
-# 0.7413 times the distance of the quartiles is a standard deviation, whatever a few outliers do
+# 0.7413 times the interquartile range estimates a standard deviation, robust to outliers
 IQR_TO_STD = 0.7413
 
 
@@ -25,12 +25,12 @@ class Timing(NamedTuple):
     """The latency of one graph.
 
     Args:
-        latency_ms: Median of the ratio to the anchor of the same round, times the anchor's
-            median: drift of the device is divided away.
+        latency_ms: Median of the ratio to the anchor of the same round, times the anchor's median,
+            which removes drift of the device.
         min_ms: The fastest round by the same clock, drift included.
         std_ms: Standard deviation of a round, from the quartiles.
         wall_ms: Median by the wall clock.
-        n_rounds: Rounds.
+        n_rounds: Number of rounds.
         layer_ms: ``(n_runs, n_layers)`` times of the layers, None where there is no profile.
     """
 
@@ -80,10 +80,12 @@ def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
 
     Args:
         folder: Has ``results.json``.
-        anchor_ms: Latency of the anchor that all are scaled to; None takes that of the results.
+        anchor_ms: Latency of the anchor that all latencies are scaled to; None takes that of the
+            results.
 
     Raises:
-        FormatError: If the file is missing, too large, no JSON, or has numbers that are no times.
+        FormatError: If the file is missing, too large or not JSON, or has numbers that are not
+            times.
     """
     path = folder / RESULTS
     try:

@@ -17,7 +17,7 @@ from optuna_ofa.profiling._torch_runtime import TorchEager
 from optuna_ofa.profiling.on_device import DEVICE_RUNTIMES, INT8, Runtime, RuntimeSettings
 from optuna_ofa.space import Layer
 
-# writes the layers of one graph to a path, for so many images at once
+# writes the layers of one graph to a path, for a batch size
 Write = Callable[[Sequence[Layer], Path, int], None]
 RUNTIMES: Mapping[str, Callable[[RuntimeSettings], Runtime]] = {
     **DEVICE_RUNTIMES,
@@ -28,14 +28,14 @@ WRITERS: Mapping[str, Write] = {
     ".pte": write_executorch,
     SUFFIX: write_layers,
 }
-# Other precisions need no graphs of their own: the runtime computes these graphs in them.
+# Other precisions need no separate graphs: the runtime computes these graphs in them.
 INT8_WRITERS: Mapping[str, Write] = {
     ".onnx": lambda layers, path, batch: write_quantized_onnx(layers, path, batch=batch)
 }
 
 
 def find_writer(suffix: str, precision: str) -> Write:
-    """Return the function that writes graphs with an ending, for a runtime of a precision.
+    """Return the function that writes graphs with an ending, for a runtime at a precision.
 
     Raises:
         InvalidArgumentError: If there is none.

@@ -17,17 +17,17 @@ class MeasurementSettings(RuntimeSettings):
     """Settings of measuring latencies, the same for tables and whole subnets.
 
     Args:
-        runtime: ``"onnxruntime"``, ``"openvino"``, ``"torch"``, ``"executorch"``, or an object of
-            your own (`optuna_ofa.profiling.Runtime`).
+        runtime: ``"onnxruntime"``, ``"openvino"``, ``"torch"``, ``"executorch"``, or your own
+            object (`optuna_ofa.profiling.Runtime`).
         threads: Threads of the runtime. Above one, latencies are by the wall clock.
-        batch: Images at once; latencies are of the whole batch.
+        batch: Batch size in images; latencies are of the whole batch.
         precision: ``"float32"``; ``"int8"`` (statically quantised) for ONNX Runtime and OpenVINO;
             ``"float16"`` and ``"bfloat16"`` for OpenVINO, as hints, and torch.
         device: ``"cpu"``, or another one that the runtime offers.
-        pin: Processors that the process keeps to (Linux); none leaves it free.
+        pin: Processors that the process is pinned to (Linux); empty pins it to none.
         n_rounds: Rounds of the interleaved measurement.
-        max_spread: Largest relative standard deviation of a round that is accepted: a noisier
-            device gets no table, and a warning where subnets are measured.
+        max_spread: Largest relative standard deviation of a round that is accepted: on a noisier
+            device `profile` raises an error, and `measure` warns.
 
     Raises:
         InvalidArgumentError: If the runtime is unknown or a number is out of its range.

@@ -34,8 +34,8 @@ def build_table(
     """Return a table of every layer that was measured in a network or alone.
 
     The medians of the profiled runs of a network give the share of each layer, and the network's
-    latency by the CPU clock, measured without a profile, gives the sum: a profile costs time
-    itself and has a wall clock. Layers alone are scaled so that they add up to whole networks.
+    latency by the CPU clock, measured without a profile, gives the sum: profiling itself takes time
+    and uses the wall clock. Layers alone are scaled so that they add up to whole networks.
 
     Args:
         space: Of the family.
@@ -119,7 +119,7 @@ def _scaled(
 ) -> dict[Layer, Entry]:
     """Scale entries of layers alone, so that their means add up to whole networks.
 
-    A layer alone has warm weights, and a call of the runtime to itself.
+    A layer alone has its weights in the cache, and a whole runtime call for itself.
     """
     ratios = [
         ms / sum(alone[layer].mean_ms for layer in layers)

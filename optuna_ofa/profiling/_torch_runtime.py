@@ -122,4 +122,4 @@ def _keep_freed_memory() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(_M_TRIM_THRESHOLD, 2**30)
-            mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that is allowed
+            mallopt(_M_MMAP_THRESHOLD, 2**25)  # the largest value allowed

@@ -1,7 +1,7 @@
 """The canonical subnet of a trial as a user attribute, for whole batches.
 
-What is stored is `Subnet.to_dict`; making ten thousands of `Subnet` values on the way would take
-far longer than the search.
+What is stored is `Subnet.to_dict`; making tens of thousands of `Subnet` objects in between would
+take far longer than the search.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
 
 
 def _head(family: Family) -> str:
-    """Return the beginning of each text; apart, because the digits in it are no entries."""
+    """Return the beginning of each text; separate, because the digits in it are not entries."""
     return '{"family": ' + json.dumps(family.name)
 
 
@@ -125,14 +125,14 @@ def decode_texts(space: SearchSpace, texts: Sequence[str]) -> Decoded:
     def convert(part: Sequence[str]) -> Matrix:
         try:
             return space.check(rows_of_texts(space.family, part))
-        except ValueError:  # written by others, such as with other spaces in the JSON
+        except ValueError:  # written by another program, such as with different spacing in the JSON
             return space.check(subnet_rows(space.family, [json.loads(text) for text in part]))
 
     return _decode(space, texts, convert)
 
 
 def _decode_dicts(space: SearchSpace, subnets: Sequence[Mapping[str, Any]]) -> Decoded:
-    """Rows of subnets from what `Subnet.to_dict` gives, and which are of the space."""
+    """Rows of subnets from what `Subnet.to_dict` returns, and which are of the space."""
     return _decode(space, subnets, lambda part: space.check(subnet_rows(space.family, part)))
 
 
@@ -154,7 +154,7 @@ def decode_trials(space: SearchSpace, trials: Sequence[FrozenTrial]) -> Decoded:
 
 
 def _known_params(space: SearchSpace, trial: FrozenTrial) -> Mapping[str, Any]:
-    """Return the parameters of a trial; before it has all of them, fixed ones or its claim."""
+    """Return the parameters of a trial; before it has all of them, the fixed ones or its claim."""
     known = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     claim = trial.system_attrs.get(CLAIM, ())
     if trial.state.is_finished() or len(claim) != len(space.genes):
@@ -165,7 +165,7 @@ def _known_params(space: SearchSpace, trial: FrozenTrial) -> Mapping[str, Any]:
 def _decode(space: SearchSpace, items: Items, convert: Callable[[Items], Matrix]) -> Decoded:
     """Convert all that can be converted.
 
-    What cannot is not of the space, such as from before it was restricted.
+    The rest is not of the space, for example because it was restricted later.
     """
     nothing = np.zeros((1, len(space.genes)), dtype=np.int16)
     parts = in_parts(convert, items, _ERRORS)

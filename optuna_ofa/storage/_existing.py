@@ -1,4 +1,4 @@
-"""Storages that are only read: nothing is made where there is none."""
+"""Storages that are only read: none is created if there is none."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MEMORY = ("", ":memory:")
 
 
 def open_existing(storage: str) -> BaseStorage:
-    """Open a storage that exists; where there is none, nothing is made.
+    """Open an existing storage; if there is none, none is created.
 
-    Opening a URL with Optuna makes the file of an SQLite database, and its tables in any empty
-    one.
+    Opening a URL with Optuna creates the file of an SQLite database, and tables in any empty
+    database.
 
     Raises:
         InvalidArgumentError: If there is no such file or no table of studies in the database.
@@ -36,9 +36,9 @@ def open_existing(storage: str) -> BaseStorage:
 
 
 def study_names(storage: BaseStorage) -> list[str]:
-    """Return the names of the studies of a storage, in the order in which they were made.
+    """Return the names of the studies of a storage, in the order in which they were created.
 
-    Copies that are for looking at are left out, and studies of others where there are our own.
+    Copies made for viewing are left out, and so are plain Optuna studies if there are any of ours.
     """
     studies = [s for s in storage.get_all_studies() if VIEW not in s.system_attrs]
     own = [s.study_name for s in studies if DESCRIPTION in s.user_attrs]

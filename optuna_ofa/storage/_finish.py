@@ -1,7 +1,7 @@
 """Finishing running trials in Optuna's tables, which ``_transactions.py`` describes.
 
-Optuna writes each attribute, the state and the values in a transaction of their own; a whole batch
-takes one here, so that nothing of it is half-written.
+Optuna writes each attribute, the state and the values in separate transactions; here a whole batch
+takes one, so that it is never half-written.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Ending(NamedTuple):
     Args:
         trial_id: The trial.
         values: A finite number for each objective; None fails the trial.
-        user_attributes: What to set beside.
+        user_attributes: User attributes to set as well.
         constraints: By name, above 0 where violated.
     """
 
@@ -84,7 +84,7 @@ def finish_trials(
 def _finish(engine: sa.Engine, study_id: int, endings: Sequence[Ending], check: Check) -> None:
     with locked(engine, study_id) as connection:
         check(_started(connection, study_id, [ending.trial_id for ending in endings]))
-        # as Optuna does: a constraint that was set stays, a user attribute is replaced
+        # as in Optuna: an existing constraint is kept, a user attribute is replaced
         _set(connection, _user, {e.trial_id: e.user_attributes for e in endings}, replace=True)
         _set(connection, _system, {e.trial_id: e.system_attributes for e in endings}, replace=False)
         done = [ending.trial_id for ending in endings if ending.values is not None]
@@ -138,7 +138,7 @@ def _set(
     *,
     replace: bool,
 ) -> None:
-    """Set attributes of trials, given by their ids; those that are there stay or are replaced."""
+    """Set attributes of trials, given by their ids; existing ones are kept or replaced."""
     rows = {
         (trial_id, key): json.dumps(value)
         for trial_id, own in attributes.items()

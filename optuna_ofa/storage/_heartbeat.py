@@ -15,14 +15,14 @@ _logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Records the heartbeat of all trials that it is given, in one thread of its own.
+    """Records the heartbeat of all trials that it is given, in a single thread.
 
     Optuna has a thread for each trial, which keeps the process alive until the trial is told.
-    This one ends with the process, with the last trial, or when nobody refers to it any more.
+    This one ends with the process, with the last trial, or when it is no longer referenced.
     Nothing happens unless the storage has a heartbeat interval.
 
     Args:
-        storage: Where the trials are.
+        storage: The storage of the trials.
     """
 
     def __init__(self, storage: BaseStorage) -> None:
@@ -51,7 +51,7 @@ class Heartbeat:
 
     def _start(self, storage: BaseHeartbeat) -> None:
         self._stop = threading.Event()
-        weakref.finalize(self, self._stop.set)  # nobody is left who could tell
+        weakref.finalize(self, self._stop.set)  # nothing is left that could tell
         threading.Thread(
             target=_beat,
             args=(storage, self._stop, self._trial_ids, self._lock),

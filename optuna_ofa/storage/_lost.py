@@ -1,4 +1,4 @@
-"""Trials that were failed because nobody recorded their heartbeat any more."""
+"""Trials that were failed because their heartbeat stopped."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from optuna.storages._rdb import models
 
 _trials = models.TrialModel.__table__
 _beats = models.TrialHeartbeatModel.__table__
-_ZONE = datetime.timedelta(minutes=15)  # zones of time are whole multiples of it apart
+_ZONE = datetime.timedelta(minutes=15)  # time zones differ by whole multiples of it
 
 
 def lost_trials(tables: RDBStorage, trial_ids: Sequence[int]) -> set[int]:
     """Return which failed trials ended more than the grace period after their last heartbeat.
 
-    A trial that somebody has told to have failed is none of them, nor is any where the storage has
-    no heartbeat interval, or where Optuna's callback puts lost trials into the queue itself.
+    Trials that were told to have failed are not among them. There are none if the storage has no
+    heartbeat interval, or if Optuna's callback enqueues lost trials itself.
     """
     interval = tables.get_heartbeat_interval()
     retries = isinstance(

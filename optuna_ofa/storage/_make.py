@@ -1,4 +1,4 @@
-"""Opening a storage and making a study while other processes may do the same."""
+"""Opening a storage and creating a study while other processes may do the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from optuna_ofa.storage._transactions import known_tables
 
 
 def open_store(storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> Store:
-    """Return the store of a study that exists: of tables where they are known, else public."""
+    """Return the store of a study that exists: of tables if their schema is known, else public."""
     tables = known_tables(storage)
     if tables is None:
         return PublicStore(storage, study_name, problem, keep)
@@ -27,7 +27,7 @@ def open_store(storage: BaseStorage, study_name: str, problem: Problem, keep: Ke
 
 
 def make_study(store: BaseStorage, study_name: str | None, problem: Problem) -> optuna.Study:
-    """Create a study and say in it what it searches for.
+    """Create a study with the description of its problem.
 
     Raises:
         optuna.exceptions.DuplicatedStudyError: If there is one of that name.
@@ -51,27 +51,27 @@ def _describe(store: BaseStorage, study: optuna.Study, problem: Problem) -> None
 def find_study(
     store: BaseStorage, study_name: str | None, problem: Problem
 ) -> tuple[optuna.Study, Mapping[str, Any] | None]:
-    """Load a study, or make it where there is none.
+    """Load a study, or create it if there is none.
 
-    One that does not say what it searches for, and has no trials, is what a process left that
-    died while it made it, or a plain one of Optuna; with the same directions it is taken.
+    A study without a description and without trials was left by a process that died while creating
+    it, or is a plain Optuna study; if it has the same directions, it is used.
 
     Returns:
-        The study, and what it searches for; None if it does not say.
+        The study, and its description; None if it has none.
     """
     if study_name is None or study_name not in optuna.get_all_study_names(store):
         try:
             return make_study(store, study_name, problem), problem.describe()
-        except DuplicatedStudyError:  # made by another process since the look
+        except DuplicatedStudyError:  # created by another process in the meantime
             pass
-    study = optuna.load_study(study_name=study_name, storage=store)  # needs no writing
+    study = optuna.load_study(study_name=study_name, storage=store)  # writes nothing
     for _ in range(_ATTEMPTS):
         description = study.user_attrs.get(DESCRIPTION)
         if description is not None:
             return study, description
-        time.sleep(_PAUSE_S)  # whoever is making it says so next
+        time.sleep(_PAUSE_S)  # the process creating it writes the description next
     same = [d.name.lower() for d in study.directions] == problem.directions
     if not same or study.get_trials(deepcopy=False):
         return study, None
     _describe(store, study, problem)
-    return study, study.user_attrs[DESCRIPTION]  # of two at once that of the later one
+    return study, study.user_attrs[DESCRIPTION]  # of two written at once, the later one

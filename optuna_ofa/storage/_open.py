@@ -1,4 +1,4 @@
-"""Opening a storage, with errors that say what is wrong with it."""
+"""Opening a storage, with errors that explain what is wrong with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
     "'mysql+pymysql://user@host/database'"
 )
-# what to install for a driver's module, where it is called otherwise
+# package to install for a driver's module, where the names differ
 _PACKAGES = {
     "psycopg": "optuna-ofa[postgresql]",
     "pymysql": "optuna-ofa[mysql]",
@@ -39,14 +39,14 @@ _PACKAGES = {
 def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
     """Return a storage by its URL, or as it is; None is a new one in memory.
 
-    Secrets of the URL are in no message, and in no cause of an error either.
+    Secrets of the URL appear neither in messages nor in causes of errors.
 
     Raises:
         InvalidArgumentError: If it is neither, no database has such a URL, or the path of an
             SQLite file is a folder or in one that does not exist.
         MissingDependencyError: If the database's driver is not installed.
-        StorageError: If the database cannot be reached or is not writable, has the tables of an
-            older or newer Optuna, or those of another application.
+        StorageError: If the database cannot be reached or is not writable, or has the tables of an
+            older or newer Optuna or of another application.
     """
     if isinstance(storage, JournalStorage):
         _require_journal(storage)
@@ -63,18 +63,18 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
             return _patiently(lambda: _opened(storage))
     except OptunaOFAError:
         raise
-    except Exception as error:  # drivers raise errors of many kinds for what they do not know
+    except Exception as error:  # drivers raise various errors for unknown URLs
         raise_about(_unusable(storage, error), error, storage)
 
 
 def _unusable(storage: str, error: Exception) -> OptunaOFAError:
-    """Return what to say of a URL that nothing can be opened by."""
+    """Return the message about a URL that cannot be opened."""
     shown = shown_url(storage)
     if isinstance(error, ImportError):
         module = getattr(error.__cause__, "name", None) or "the driver"
         return MissingDependencyError(
             f"`storage` {shown!r} needs `{module}`, which is not installed; install it "
-            f'with: pip install "{_PACKAGES.get(module, module)}", or name another driver, as in '
+            f'with: pip install "{_PACKAGES.get(module, module)}", or choose another driver, as in '
             f"{_EXAMPLES}."
         )
     said = without_secrets(" ".join(str(error).split()), storage)
@@ -156,13 +156,14 @@ def _check_path(storage: str) -> None:
 
 
 T = TypeVar("T")
-# What databases say to one of two processes that make the same thing; a bit later it is there.
+# What databases report to one of two processes that create the same object; shortly afterwards it
+# exists.
 _AT_ONCE = ("already exists", "duplicate", "unique constraint", "is locked", "deadlock")
 _ATTEMPTS, _PAUSE_S = 40, 0.05
 
 
 def _patiently(call: Callable[[], T]) -> T:
-    """Call again where another process does the same at the same moment."""
+    """Call again if another process did the same at the same moment."""
     for _ in range(_ATTEMPTS):
         try:
             return call()

@@ -38,14 +38,14 @@ from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 class PublicStore(Store):
     """The trials of a study in memory, in a journal, behind gRPC, or in tables of a new schema.
 
-    What others write is seen at the start of a search only, for every look takes as long as the
-    study is large.
+    What other processes write is seen only at the start of a search, because each read takes time
+    proportional to the size of the study.
 
     Args:
         storage: The storage.
         study_name: The name of the study.
         problem: The problem of the study.
-        keep: What is written of a generation.
+        keep: Which evaluations of a generation are written.
     """
 
     def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
@@ -54,12 +54,12 @@ class PublicStore(Store):
         self._known: set[int] = set()  # of those from there on
 
     def read(self) -> Evaluated:
-        """Return the trials that have finished since the last call, whoever ran them."""
+        """Return the trials that have finished since the last call, in any process."""
         trials = self.storage.get_all_trials(self.study_id, deepcopy=False)[self._n_known :]
         new = [t for t in trials if t.state.is_finished() and t.number not in self._known]
         for number in (trial.number for trial in new):
             self._known.add(number)
-            while self._n_known in self._known:  # at once, because a set does not shrink
+            while self._n_known in self._known:  # immediately, because a set does not shrink
                 self._known.remove(self._n_known)
                 self._n_known += 1
         news = self._evaluated([t for t in new if t.state == TrialState.COMPLETE])
@@ -104,7 +104,7 @@ class PublicStore(Store):
         return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
-        """Add a generation, trial by trial where the storage is no journal."""
+        """Add a generation, trial by trial unless the storage is a journal."""
         nothing = self._problem.nothing()
         predicted = predicted.select(slice(room))
         kept = self._kept(predicted, nothing)
@@ -166,9 +166,9 @@ def _std_of(trial: FrozenTrial) -> object:
 
 
 def append_trials(storage: BaseStorage, study_id: int, trials: Sequence[FrozenTrial]) -> bool:
-    """Append new trials to a journal in one write; return False where that cannot be done."""
+    """Append new trials to a journal in one write; return False if that is not possible."""
     backend = getattr(storage, "_backend", None)
-    # others, such as that of Redis, are given a snapshot at every hundredth trial by Optuna
+    # Optuna writes a snapshot every hundred trials to others, such as that of Redis
     if isinstance(backend, BaseJournalBackend) and not isinstance(backend, BaseJournalSnapshot):
         entries = _entries(study_id, trials)
         if len(entries) == len(trials) > 0:
@@ -178,7 +178,7 @@ def append_trials(storage: BaseStorage, study_id: int, trials: Sequence[FrozenTr
 
 
 class _Recorder(BaseJournalBackend):
-    """Keeps what is appended, and has nothing to read."""
+    """Collects what is appended, and has nothing to read."""
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
@@ -195,7 +195,7 @@ def _entries(study_id: int, trials: Sequence[FrozenTrial]) -> list[dict[str, Any
 
     Optuna writes, syncs and reads the file again for each trial. Here its own `JournalStorage`
     writes the same entries to a list. This relies on three things of Optuna that are not
-    documented, and where they are missing its public calls are used:
+    documented, and falls back to its public calls if they are missing:
 
     - ``JournalStorage._backend`` is the backend, whose ``append_logs`` is public.
     - ``create_new_trial`` appends one entry, does not look for the study itself, and returns
@@ -207,6 +207,6 @@ def _entries(study_id: int, trials: Sequence[FrozenTrial]) -> list[dict[str, Any
         storage._replay_result._last_created_trial_id_by_this_process = -1
         for trial in trials:
             storage.create_new_trial(study_id, trial)
-    except (AttributeError, KeyError):  # of an Optuna that goes about it in another way
+    except (AttributeError, KeyError):  # of an Optuna that works differently
         return []
     return recorder.entries

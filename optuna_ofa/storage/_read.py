@@ -65,16 +65,16 @@ class Position(NamedTuple):
 def read_new(
     connection: sa.Connection, study_id: int, problem: Problem, position: Position
 ) -> tuple[Evaluated, Position]:
-    """Complete trials that were not read before, whoever wrote them.
+    """Complete trials that were not read before, from any process.
 
     Args:
         connection: A connection; under the study's lock nothing can be missed.
         study_id: The study.
-        problem: What it searches for; trials of other subnets are passed over.
+        problem: Its problem; trials of other subnets are skipped.
         position: What the last call returned.
 
     Returns:
-        What is new, and where to go on.
+        The new trials, and the position to continue from.
     """
     new = _states(connection, _NEW, study=study_id, after=position.last_id)
     old = [
@@ -82,7 +82,7 @@ def read_new(
         for i in range(0, len(position.open), _FEW)
     ]
     parts = []
-    for seen in (*old, new):  # apart, because ids that are close together are read faster
+    for seen in (*old, new):  # separate, because ids that are close together are read faster
         complete = seen[seen[:, 2] == _COMPLETE]
         parts += [_read(connection, problem, c[:, 0], c[:, 1]) for c in _chunks(complete)]
     seen = np.concatenate([*old, new])
@@ -118,7 +118,7 @@ def _dense(ids: Ids) -> bool:
 
 
 def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Evaluated:
-    """Return the trials with these ascending ids, as far as they are of the space."""
+    """Return the trials with these ascending ids, if they are of the space."""
     kind, texts = _user_attributes(connection, ids)
     ours = np.array([text is not None for text in texts], dtype=bool)
     matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
@@ -221,7 +221,7 @@ def _constraints(
         found = np.array([_number(text) for text in texts[rows].tolist()], dtype=float)
         excess[at[rows], j] = np.nan_to_num(found, nan=np.inf, posinf=np.inf, neginf=-np.inf)
         rest &= ~rows
-    # a list that only repeats the named constraints, as nearly all do, need not be looked at
+    # a list that only repeats the named constraints, as nearly all do, need not be read
     violated = np.asarray((excess > 0).any(axis=1))
     known = np.asarray(~np.isnan(excess).all(axis=1))
     repeats = violated[at] | (known[at] & np.asarray(texts == _FEASIBLE, dtype=bool))

@@ -26,7 +26,7 @@ class TrialRows:
     """The rows of trials that `finished_trials` would make of the same batch.
 
     Args:
-        problem: What was searched for.
+        problem: The problem of the study.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -41,7 +41,7 @@ class TrialRows:
     def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:
         """`PARAM_COLUMNS`; genes of absent blocks too.
 
-        What is stored is the index of a choice; for a gene that is absent, of the first.
+        The index of a choice is stored; for an absent gene, that of the first.
         """
         indices: NDArray[np.float64] = np.empty(matrix.shape)
         for j, choices in enumerate(self._choices):
@@ -83,10 +83,9 @@ class TrialRows:
 
 
 class _Shared(dict[str, Any]):
-    """A dict whose deep copies may share its values, because nobody changes these.
+    """A dict whose deep copies may share its values, because these are never changed.
 
-    Optuna copies each trial that is added, which is most of the work where it keeps studies in
-    memory.
+    Optuna copies each trial that is added, which is most of the work for studies in memory.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def finished_trials(
     Args:
         problem: The problem of the study.
         batch: The subnets with their values.
-        attributes: User attributes of each beside its subnet and its kind.
+        attributes: User attributes of each besides its subnet and its kind.
         times: When they were started and finished, in local time.
     """
     own = [{"kind": k, **of} for k, of in zip(batch.kind.tolist(), attributes, strict=True)]
@@ -129,8 +128,8 @@ def templates(
         space: The space of the subnets.
         matrix: ``(n, n_genes)`` canonical genotypes.
         state: The state of all trials.
-        attributes: User attributes of each beside its subnet.
-        started: When they were started, in local time; those that have finished end now.
+        attributes: User attributes of each besides its subnet.
+        started: When they were started, in local time; finished trials end now.
     """
     distributions = _Shared(space.distributions)
     rows = zip(space.to_params(matrix), subnet_dicts(space.family, matrix), attributes, strict=True)

@@ -1,7 +1,7 @@
 """Starting trials in Optuna's tables, which run while their subnets are measured.
 
 Trials are started in one transaction that holds Optuna's lock on the study's row, and that drops
-subnets which others have started by then, so that no two processes measure the same one.
+subnets which other processes have already started, so that no two measure the same one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _insert_running(
     attributes: Sequence[Mapping[str, Any]],
     last_id: int,
 ) -> dict[int, int]:
-    """Insert the rows that Optuna would write of the same trials."""
+    """Insert the rows that Optuna would write for the same trials."""
     texts = subnet_texts(problem.space.family, matrix)
     with locked(tables.engine, study_id) as connection:
         started = _started_subnets(connection, study_id, last_id)
@@ -77,7 +77,7 @@ def _insert_running(
 
 
 def _started_subnets(connection: sa.Connection, study_id: int, last_id: int) -> set[str]:
-    """Return the subnets that run, or that came after a trial, finished or not."""
+    """Return the subnets that are running or newer than a trial, finished or not."""
     trials, table = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
     query = (
         sa.select(table.c.value_json)

@@ -1,4 +1,4 @@
-"""The trials of one study: everything that is read and written of them."""
+"""The trials of one study: everything that is read and written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from optuna_ofa.storage._heartbeat import Heartbeat
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._unfinished import Unfinished
 
-SAMPLED = 20  # of so many evaluations `"sample"` keeps one, whatever it is
+SAMPLED = 20  # `"sample"` keeps one of this many evaluations
 Attributes = Sequence[Mapping[str, Any]]
 Period = tuple[datetime.datetime, datetime.datetime]  # of the start and the end, in local time
 Moment = datetime.datetime | None
@@ -34,9 +34,9 @@ class Written(NamedTuple):
     """The outcome of writing a generation.
 
     Args:
-        n_evaluated: How many of its subnets there was room for and nobody else had finished.
-        own: The trials that were written, as far as their numbers are known already.
-        news: The trials that others have finished since the last call.
+        n_evaluated: How many of its subnets there was room for and no other process had finished.
+        own: The trials that were written, if their numbers are already known.
+        news: The trials that other processes have finished since the last call.
         n_unread: How many were written whose numbers are not known; the next `Store.read` has them.
     """
 
@@ -49,20 +49,20 @@ class Written(NamedTuple):
 class Store(ABC):
     """The trials and attributes of one study in its storage.
 
-    `Engine` owns one; views and verification are given it to write. There are two kinds: Optuna's
-    tables, and Optuna's public calls for every other storage. `open_store` chooses.
+    `Engine` owns one; it is passed to views and verification for writing. There are two kinds:
+    Optuna's tables, and Optuna's public calls for every other storage. `open_store` chooses.
 
     Args:
         storage: The storage.
         study_name: The name of the study, which exists.
         problem: The problem of the study.
-        keep: What is written of a generation.
+        keep: Which evaluations of a generation are written.
     """
 
     def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
         self.storage, self.study_name = storage, study_name
         self.study_id = storage.get_study_id_from_name(study_name)
-        # its sampler is never asked
+        # its sampler is never used
         self._plain = optuna.Study(study_name, storage, sampler=RandomSampler())
         self._problem = problem
         self._front = KnownFront(problem) if keep != "all" else None
@@ -71,14 +71,14 @@ class Store(ABC):
 
     @property
     def database(self) -> optuna.Study | None:
-        """The study, where its database is relational and may have tables of ours; else None."""
+        """The study, if its database is relational and may have our tables; else None."""
         return None
 
     # ------------------------------------------------------------------ reading
 
     @abstractmethod
     def read(self) -> Evaluated:
-        """Return the trials that have finished since the last call, whoever ran them."""
+        """Return the trials that have finished since the last call, in any process."""
 
     @abstractmethod
     def unfinished(self) -> Unfinished:
@@ -97,7 +97,7 @@ class Store(ABC):
         return int(self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number))
 
     def open_trial(self, trial_id: int) -> Trial:
-        """Return a trial that was started, as Optuna gives it to objectives."""
+        """Return a trial that was started, as Optuna passes it to objectives."""
         return Trial(self._plain, trial_id)
 
     @abstractmethod
@@ -144,21 +144,21 @@ class Store(ABC):
         Args:
             predicted: Its subnets.
             times: When it was started and finished.
-            room: At most so many, less what others have finished since the last call where the
-                storage tells; None is all of them.
+            room: The most trials to add, less those that other processes have finished since the
+                last call, if the storage knows; None adds all of them.
 
         Raises:
-            StorageError: If the database refuses; nothing of the generation is in it then.
+            StorageError: If the database refuses; nothing of the generation is written then.
         """
 
     def start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
-        """Start a trial for each subnet that nobody else has started; on an error none.
+        """Start a trial for each subnet that no other process has started; none on an error.
 
         The heartbeat of the trials is recorded until they are finished.
 
         Args:
             matrix: ``(n, n_genes)`` canonical genotypes.
-            attributes: User attributes of each beside its subnet.
+            attributes: User attributes of each besides its subnet.
             last_id: `Unfinished.last_id` when the subnets were chosen.
 
         Returns:
@@ -176,7 +176,7 @@ class Store(ABC):
         """Start trials as `start`."""
 
     def resume(self, trial_id: int) -> bool:
-        """Run a waiting trial, whose heartbeat is recorded from then on; False if it is taken."""
+        """Run a waiting trial and record its heartbeat from then on; False if it is taken."""
         try:
             is_ours = self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         except UpdateFinishedTrialError:
@@ -186,16 +186,16 @@ class Store(ABC):
         return is_ours
 
     def finish(self, endings: Sequence[Ending], check: Check) -> None:
-        """Finish running trials, in a database all or none.
+        """Finish running trials, all or none if in a database.
 
         Args:
             endings: How each trial ends.
-            check: Takes these trials by id, as far as the study has them, and raises if they must
-                not be finished; nobody can change them in the meantime.
+            check: Takes those of these trials that the study has, by id, and raises if they must
+                not be finished; they cannot be changed in the meantime.
 
         Raises:
             StorageError: If the database refuses.
-            Exception: As ``check`` raises, also if the connection was lost after the commit.
+            Exception: Whatever ``check`` raises, also if the connection was lost after the commit.
         """
         self._finish(endings, check)
         for ending in endings:
@@ -208,23 +208,23 @@ class Store(ABC):
     def add_failed(
         self, matrix: Matrix, attributes: Attributes, started: datetime.datetime
     ) -> None:
-        """Add trials that have failed, with their user attributes beside their subnets."""
+        """Add failed trials, with user attributes besides their subnets."""
         self._add(templates(self._problem.space, matrix, TrialState.FAIL, attributes, started))
 
     def add_complete(self, evaluated: Evaluated, attributes: Attributes, times: Period) -> None:
-        """Add complete trials, with their user attributes beside their subnets."""
+        """Add complete trials, with user attributes besides their subnets."""
         self._add(finished_trials(self._problem, evaluated, attributes, times))
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
         self._plain.add_trials(trials)
 
     def copy_to(self, other: Store, numbers: Sequence[int]) -> None:
-        """Add trials of this study to another one as they are."""
+        """Add trials of this study to another one unchanged."""
         other._add([self.trial(number) for number in numbers])
 
     @abstractmethod
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set system attributes of the study (JSON by key), in a database all or none.
+        """Set system attributes of the study (JSON by key), all or none if in a database.
 
         Raises:
             StorageError: If the database refuses.
@@ -244,7 +244,7 @@ class Store(ABC):
             return predicted
         kept = self._front.extended_by(predicted, news)
         if self._samples:
-            kept[::SAMPLED] = True  # a generation is in no order that matters
+            kept[::SAMPLED] = True  # the order of a generation does not matter
         return predicted.select(kept)
 
     def _note(self, *parts: Evaluated) -> None:
@@ -254,7 +254,7 @@ class Store(ABC):
 
 
 def with_own_excess(problem: Problem, read: Evaluated) -> Evaluated:
-    """Return trials with the constraints on objectives that nobody has set (NaN)."""
+    """Return trials with the constraints on objectives that were not set (NaN)."""
     excess = np.array(read.excess)
     for j, name in enumerate(problem.constraints):
         if name in problem.objectives:

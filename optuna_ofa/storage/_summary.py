@@ -1,4 +1,4 @@
-"""What a storage has of each study, without its trials being read."""
+"""Summaries of the studies of a storage, without reading their trials."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class StudySummary(NamedTuple):
 
     Args:
         name: Its name.
-        study_id: Its number in the storage, which Optuna Dashboard has in its addresses.
-        family: Name of its family; None for a study that `optuna_ofa.study` did not make.
+        study_id: Its number in the storage, which Optuna Dashboard uses in its URLs.
+        family: Name of its family; None for a study that `optuna_ofa.study` did not create.
         objectives: Its objectives; empty for such a study.
         constraints: Its constraints.
         n_predicted: Finished trials whose values are predicted.
@@ -44,7 +44,7 @@ class StudySummary(NamedTuple):
 
 
 def summaries(storage: BaseStorage) -> list[StudySummary]:
-    """Return a summary of each study, in the order in which they were made."""
+    """Return a summary of each study, in the order in which they were created."""
     tables = relational(storage)
     return [_summary(storage, tables, study) for study in storage.get_all_studies()]
 
@@ -67,7 +67,7 @@ def _summary(storage: BaseStorage, tables: RDBStorage | None, study: FrozenStudy
 
 
 def _selected(tables: RDBStorage, study: FrozenStudy) -> tuple[int, int, int]:
-    """Return how many trials are complete, complete and predicted, and there, from the tables."""
+    """Return the numbers of complete, complete predicted, and all trials, from the tables."""
     own = _trials.c.study_id == study._study_id
     complete = sa.and_(own, _trials.c.state == TrialState.COMPLETE)
     is_predicted = sa.and_(

@@ -36,7 +36,7 @@ class TableStore(Store):
         storage: The storage.
         study_name: The name of the study.
         problem: The problem of the study.
-        keep: What is written of a generation.
+        keep: Which evaluations of a generation are written.
         tables: What `relational` returned.
     """
 
@@ -55,11 +55,11 @@ class TableStore(Store):
 
     @property
     def database(self) -> optuna.Study:
-        """The study, in whose database there may be tables of ours."""
+        """The study, whose database may have our tables."""
         return self._plain
 
     def read(self) -> Evaluated:
-        """Return the trials that have finished since the last call, whoever ran them."""
+        """Return the trials that have finished since the last call, in any process."""
         engine = self._tables.engine
         with storage_errors(engine), engine.connect() as connection:
             news, self._position = read_new(
@@ -91,7 +91,7 @@ class TableStore(Store):
         return _read_times(self._tables.engine, self.study_id)
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
-        """Add a generation in one transaction, less the subnets that others have finished."""
+        """Add a generation in one transaction, without the subnets finished elsewhere."""
         written, self._position = retrying(
             lambda: self._write(predicted, times, room), self._tables.engine, len(predicted.matrix)
         )

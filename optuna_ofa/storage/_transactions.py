@@ -1,21 +1,22 @@
-"""Transactions on Optuna's tables: which are read and written without Optuna, and the locks.
+"""Transactions on Optuna's tables: those that are read and written directly, and the locks.
 
 This relies on ``optuna/storages/_rdb/models.py`` and ``storage.py`` as of the schemas below:
 
-- ``studies``: one row a study. Whoever adds a trial holds a lock on it (``SELECT ... FOR UPDATE``;
-  an SQLite file has one writer at a time anyway), so that trials of a study become visible in the
-  order of their ``trial_id``, and ``number`` is the count of the trials before, without a gap.
+- ``studies``: one row per study. A process that adds a trial holds a lock on it (``SELECT ...
+  FOR UPDATE``; an SQLite file has one writer at a time anyway), so that trials of a study become
+  visible in the order of their ``trial_id``, and ``number`` is the number of earlier trials,
+  without gaps.
 - ``trials``: ``trial_id``, ``study_id``, ``number``, ``state``, and ``datetime_start`` and
-  ``datetime_complete`` in naive UTC. Finished trials never change; whoever finishes one that runs
-  holds a lock on its row.
-- ``trial_params``: ``param_name``, ``param_value`` (of a categorical one: the index of the choice)
+  ``datetime_complete`` in naive UTC. Finished trials never change; a process that finishes a
+  running one holds a lock on its row.
+- ``trial_params``: ``param_name``, ``param_value`` (for a categorical one, the index of the choice)
   and ``distribution_json``.
 - ``trial_values``: ``objective``, ``value`` and ``value_type`` (no value where it is infinite).
 - ``trial_user_attributes``, ``trial_system_attributes``: ``key`` and ``value_json``; a constraint
   is the system attribute ``constraints:<name>``.
 - ``study_system_attributes``: ``study_id``, ``key`` and ``value_json``.
 
-Every other storage, and a schema that is not known here, gets Optuna's public calls.
+Any other storage, or an unknown schema, is accessed through Optuna's public calls.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def relational(storage: BaseStorage) -> RDBStorage | None:
 
 
 def known_tables(storage: BaseStorage) -> RDBStorage | None:
-    """Return the relational storage behind a storage, if its schema is known here."""
+    """Return the relational storage behind a storage, if its schema is known."""
     backend = relational(storage)
     if backend is None:
         return None
@@ -69,12 +70,12 @@ def known_tables(storage: BaseStorage) -> RDBStorage | None:
 def locked(engine: sa.Engine, study_id: int) -> Iterator[sa.Connection]:
     """Return a transaction that holds Optuna's own lock on the study's row until it ends."""
     is_postgresql = engine.dialect.name == "postgresql"
-    if is_postgresql:  # each statement sees what others have committed before it
+    if is_postgresql:  # each statement sees what was committed before it
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
         if is_postgresql:
             # PostgreSQL plans the checks of foreign keys once a connection, for tables that are
-            # small then, and would go on to read all trials for each parameter that is written
+            # small then, and would then keep reading all trials for each parameter that is written
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             connection.exec_driver_sql("DISCARD PLANS")
         lock_study(connection, study_id)
@@ -84,8 +85,8 @@ def locked(engine: sa.Engine, study_id: int) -> Iterator[sa.Connection]:
 def lock_study(connection: sa.Connection, study_id: int) -> None:
     """Take Optuna's own lock on the study's row until the transaction ends.
 
-    It has to be the first statement: what a transaction of MySQL sees is fixed by its first
-    plain read, and a transaction of SQLite that has read cannot always become one that writes.
+    It must be the first statement: the snapshot of a MySQL transaction is fixed by its first plain
+    read, and an SQLite transaction that has read cannot always be upgraded to write.
     """
     # SQLite has no row locks: a write that changes nothing
     statement = _TOUCH if connection.dialect.name == "sqlite" else _LOCK
@@ -95,7 +96,7 @@ def lock_study(connection: sa.Connection, study_id: int) -> None:
 def fetch_rows(
     connection: sa.Connection, query: sa.Select[Any], **parameters: int
 ) -> list[tuple[Any, ...]]:
-    """Rows of numbers and texts as the driver gives them; SQLAlchemy's take three times as long."""
+    """Rows of numbers and texts as the driver returns them; SQLAlchemy's are three times slower."""
     with contextlib.closing(connection.execute(query, parameters)) as result:
         return list(result.cursor.fetchall())
 
@@ -110,20 +111,20 @@ _SQLSTATES = ("40001", "40P01", "55P03")
 def retrying(
     attempt: Callable[[], T], engine: sa.Engine, n: int, seconds: float = 60, what: str = "trials"
 ) -> T:
-    """Run a transaction, again and again while locks of others are in its way.
+    """Run a transaction, and retry it while locks of other processes block it.
 
-    A connection that was lost is replaced. Whether its transaction was committed does not
-    matter, because the next attempt finds what is there under the lock.
+    A lost connection is replaced. Whether its transaction was committed does not matter, because
+    the next attempt reads the current state under the lock.
 
     Args:
         attempt: One whole transaction.
-        engine: Whose errors are meant.
+        engine: The engine whose errors are handled.
         n: How many trials it would write, for the message.
-        seconds: How long to go on, apart from what the database itself waits.
-        what: What they are, if they are no trials.
+        seconds: How long to retry, not counting the waiting time of the database itself.
+        what: What they are, if they are not trials.
 
     Raises:
-        StorageError: If it fails for another reason or for too long. Nothing was written then.
+        StorageError: If it fails for another reason or for too long. Nothing is written then.
     """
     errors = (DBAPIError, engine.dialect.loaded_dbapi.Error)
     end, pause = time.monotonic() + seconds, 0.05
@@ -144,7 +145,7 @@ def retrying(
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether an error of the database may be gone at the next attempt."""
+    """Return whether the next attempt may succeed after an error of the database."""
     cause: Any = getattr(error, "orig", None) or error
     return (
         getattr(error, "connection_invalidated", False)
@@ -156,7 +157,7 @@ def is_transient(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def storage_errors(storage: object) -> Iterator[None]:
-    """Turn what a database says into an error of ours.
+    """Turn an error of a database into one of ours.
 
     Args:
         storage: The argument, or the engine, for the message; secrets of its URL are not shown.

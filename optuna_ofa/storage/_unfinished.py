@@ -1,4 +1,4 @@
-"""The trials of a study that run, wait or have failed."""
+"""The trials of a study that are running, waiting or failed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Unfinished(NamedTuple):
     """Trials of the space that have no values.
 
     Args:
-        matrix: ``(n, n_genes)`` the subnets of those that run or have failed.
+        matrix: ``(n, n_genes)`` the subnets of those that are running or failed.
         numbers: ``(n,)`` trial numbers.
-        running: ``(n,)`` whether they run; the others have failed.
-        asked: ``(n,)`` whether `SubnetStudy.ask_batch` has started them, on predictions.
-        abandoned: ``(n,)`` whether they have failed because their process died.
-        waiting: ``(m, n_genes)`` the subnets of trials that wait to be run.
-        retries: Waiting trials that Optuna has made anew of those of `SubnetStudy.ask_batch`.
-        n_enqueued: Number of waiting trials that are no retries of others.
-        last_id: The newest trial that was there before; 0 if there was none.
+        running: ``(n,)`` whether they are running; the others have failed.
+        asked: ``(n,)`` whether `SubnetStudy.ask_batch` has started them, based on predictions.
+        abandoned: ``(n,)`` whether they failed because their process died.
+        waiting: ``(m, n_genes)`` the subnets of trials waiting to run.
+        retries: Waiting trials that are Optuna's retries of those of `SubnetStudy.ask_batch`.
+        n_enqueued: Number of waiting trials that are not retries.
+        last_id: The newest trial that existed before; 0 if there was none.
     """
 
     matrix: Matrix
@@ -60,7 +60,7 @@ class Unfinished(NamedTuple):
         """
         waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
         trials = [trial for trial in trials if trial.state != TrialState.WAITING]
-        matrix, good = decode_trials(space, trials)  # those without parameters yet are none
+        matrix, good = decode_trials(space, trials)  # those still without parameters are left out
         trials = [trials[i] for i in np.flatnonzero(good)]
         running = np.array([trial.state == TrialState.RUNNING for trial in trials], dtype=bool)
         asked = np.array(["predicted" in trial.user_attrs for trial in trials], dtype=bool)
@@ -84,12 +84,12 @@ class Unfinished(NamedTuple):
 
 
 def is_retry(trial: FrozenTrial) -> bool:
-    """Return whether Optuna's callback has made a trial anew of one whose process died."""
+    """Return whether a trial is Optuna's retry of one whose process died."""
     return "failed_trial" in trial.system_attrs
 
 
 def may_be_lost(trials: Sequence[FrozenTrial]) -> list[int]:
-    """Return the ids of trials that have failed and say no reason."""
+    """Return the ids of failed trials without a stored reason."""
     return [
         trial._trial_id
         for trial in trials

@@ -1,6 +1,6 @@
 """Writing many rows into Optuna's tables, which ``_transactions.py`` describes.
 
-Optuna writes a trial in some hundred statements; a whole generation takes a few here.
+Optuna writes a trial in about a hundred statements; here a whole generation takes a few.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from optuna_ofa.problem import Evaluated
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, VALUE_COLUMNS, TrialRows
 from optuna_ofa.storage._transactions import fetch_rows
 
-# Drivers that take tuples for a statement with these marks. PyMySQL makes one statement of many.
+# Drivers that take tuples for a statement with these placeholders. PyMySQL combines many into one.
 _MARKS = {"pysqlite": "?", "pymysql": "%s"}
 
 
@@ -25,8 +25,8 @@ class Inserter:
     """Inserts rows within the transaction of a connection.
 
     Args:
-        connection: Where to. psycopg gets COPY, the drivers of SQLite and PyMySQL tuples, and
-            every other driver what SQLAlchemy makes for it.
+        connection: The connection. psycopg gets COPY, the drivers of SQLite and PyMySQL get tuples,
+            and every other driver gets what SQLAlchemy generates.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -35,7 +35,7 @@ class Inserter:
         self._raw = self._driver == "psycopg" or self._driver in _MARKS
 
     def stored(self, column: sa.Column[Any], value: Any) -> Any:
-        """Return a value as rows for this driver have to hold it: an enum's name, a date's text."""
+        """Return a value as rows for this driver need it: an enum's name, a date's text."""
         if not self._raw or value is None:
             return value
         dialect = self._connection.dialect
@@ -48,7 +48,7 @@ class Inserter:
         Args:
             table: One of Optuna's tables.
             columns: Names of the columns that the rows have.
-            rows: Numbers and texts, and what `stored` gives for columns of other types.
+            rows: Numbers and texts, and what `stored` returns for columns of other types.
         """
         if not rows:
             return
@@ -98,7 +98,7 @@ def insert_trials(
         batch: The subnets with their predictions.
         times: When they were started and finished, in local time.
         first: Number of the first trial.
-        after: An id that all trials of the study that were there before do not exceed.
+        after: An upper bound of the ids of all existing trials of the study.
 
     Returns:
         The trials' ids.

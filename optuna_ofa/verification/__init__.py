@@ -1,4 +1,4 @@
-"""Predictions against what is measured of the same subnets."""
+"""Predictions against measurements of the same subnets."""
 
 from optuna_ofa.verification._accuracy_meter import AccuracyMeter
 from optuna_ofa.verification._images import images_of as images_of

@@ -27,9 +27,9 @@ from optuna_ofa.verification._meter import Meter, Readings
 class AccuracyMeter(Meter):
     """A meter of top-1 accuracy in percent, as `optuna_ofa.evaluate` computes it.
 
-    A subnet that it has evaluated is not evaluated again as long as the weights stay: one meter
-    for several studies evaluates each subnet once. Standard deviations are those of drawing other
-    images.
+    A subnet that it has evaluated is not evaluated again as long as the weights do not change:
+    one meter for several studies evaluates each subnet once. Standard deviations are those from
+    sampling the images.
 
     Args:
         supernet: The supernet.
@@ -38,9 +38,9 @@ class AccuracyMeter(Meter):
             subnets.
         storage: A database that accuracies are looked up in and written to; None is that of the
             verified study, if it is relational.
-        fitted_on: The images that the accuracy predictor was fitted on, where they are others:
-            every subnet is evaluated on both, and the verification tells the predictor's mean
-            error from the change of images. A loader, like ``loader``.
+        fitted_on: The images that the accuracy predictor was fitted on, if they are different:
+            every subnet is evaluated on both, and the verification separates the predictor's mean
+            error from the effect of the change of images. A loader, like ``loader``.
     """
 
     @checked

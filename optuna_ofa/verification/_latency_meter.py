@@ -14,8 +14,8 @@ from optuna_ofa.verification._meter import Meter, Readings
 class LatencyMeter(Meter):
     """A meter of latency in milliseconds, as `optuna_ofa.measure` measures it.
 
-    All subnets are on the scale of the anchor's first measurement. Standard deviations are those
-    of a round.
+    All latencies are scaled to the anchor's first measurement. Standard deviations are those of a
+    single round.
 
     Args:
         settings: As in `optuna_ofa.measure`.

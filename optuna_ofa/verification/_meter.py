@@ -26,10 +26,10 @@ class Readings(NamedTuple):
         values: ``(n,)`` values; NaN where there is none.
         std: ``(n,)`` standard deviations; NaN where they are not known.
         failures: Reasons why a subnet has no value, by row.
-        stopped: The error that ended the measuring before all subnets had their turn, if any.
-        setup: All that the values depend on but the subnet (JSON): images, weights, calibration,
-            runtime, precision, device and so on, as far as it is known.
-        on_fitted: ``(n,)`` the same on the images that the predictor was fitted on; None where
+        stopped: The error that ended measuring before all subnets were measured, if any.
+        setup: Everything except the subnet that the values depend on (JSON): images, weights,
+            calibration, runtime, precision, device and so on, as far as it is known.
+        on_fitted: ``(n,)`` the values on the images that the predictor was fitted on; None where
             that was not measured.
     """
 
@@ -49,13 +49,13 @@ class Readings(NamedTuple):
 class Meter(abc.ABC):
     """A meter of one metric of a batch of subnets. Called by `SubnetStudy.verify`.
 
-    An exception ends the measuring: an error of this package as it is, any other one as
-    `MeasurementError`. One subnet that fails is a row of `Readings.failures`; three failures in a
-    row end the measuring too.
+    An exception ends measuring: an error of this package is raised unchanged, any other one as
+    `MeasurementError`. A single subnet that fails is a row of `Readings.failures`; three failures
+    in a row also end measuring.
 
     Attributes:
-        n_together: Number of subnets that are best measured at once; an interruption loses no
-            more.
+        n_together: Number of subnets that are best measured at once; an interruption loses at most
+            these.
     """
 
     n_together: int = 8
@@ -75,10 +75,10 @@ class Meter(abc.ABC):
 class FunctionMeter(Meter):
     """A meter that calls a function of one subnet after the other.
 
-    Its values are remembered, written at once to the study's database where that is relational,
-    and not asked for again. `OSError`, of which `ConnectionError` and `TimeoutError` are kinds,
-    says that the device is gone, and so do three errors of any kind one after the other; another
-    error is that of one subnet.
+    Its values are remembered, written immediately to the study's database if that is relational,
+    and not measured again. `OSError`, including `ConnectionError` and `TimeoutError`, means that
+    the device is gone, and so do three errors of any kind in a row; any other error concerns a
+    single subnet.
 
     Args:
         metric: The metric.
@@ -86,7 +86,7 @@ class FunctionMeter(Meter):
             None or NaN where it could not be measured.
 
     Raises:
-        InvalidArgumentError: If it is no function.
+        InvalidArgumentError: If it is not a function.
     """
 
     def __init__(self, metric: str, function: Callable[[Subnet], Any]) -> None:
@@ -101,7 +101,7 @@ class FunctionMeter(Meter):
         self._table: MeasurementTable | None = None
 
     def forget(self) -> None:
-        """Take back what the last call has written, because it is of something else."""
+        """Delete what the last call has written, because it belongs to something else."""
         if self._table is not None:
             self._table.remove(self._written, self._metric)
         self._known.clear()
@@ -138,7 +138,7 @@ class FunctionMeter(Meter):
                     self._written.append(subnet)
             in_a_row = 0
             values[i], std[i] = known[subnet]
-            if np.isnan(values[i]):  # and asked for again by the next call
+            if np.isnan(values[i]):  # and measured again by the next call
                 failures[i] = NOT_MEASURED
                 del known[subnet]
         by = {"measured_by": getattr(self._function, "__qualname__", repr(self._function))}

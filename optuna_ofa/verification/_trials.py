@@ -26,14 +26,14 @@ Numbers = Mapping[str, float]
 
 
 class Known(NamedTuple):
-    """The numbers that are known of one subnet.
+    """The known numbers of one subnet.
 
     Args:
         predicted: Predictions by metric.
         predicted_std: Their standard deviations, of those that have one.
         measured: Measurements and exact costs by metric.
         measured_std: Standard deviations, of those that have one.
-        measured_by: All that a measurement depends on but the subnet, by metric.
+        measured_by: Everything except the subnet that a measurement depends on, by metric.
         on_fitted: Measurements on the images that a predictor was fitted on, by metric.
     """
 
@@ -50,14 +50,14 @@ def write(
 ) -> None:
     """Add finished trials of subnets whose objectives are all measured or exact.
 
-    Of constrained metrics that are not measured the predictions count.
+    For constrained metrics that are not measured, the predictions are used.
 
     Args:
         problem: The problem.
         store: The trials of the study.
         matrix: ``(n, n_genes)`` the subnets.
         rows: The numbers of each.
-        began: When measuring them began, in local time.
+        began: When their measurement began, in local time.
     """
     metrics = [{**row.predicted, **row.measured} for row in rows]
     excess = [
@@ -89,7 +89,7 @@ def numbers_of_measured(found: Findings) -> dict[int, int]:
 
 
 def read(problem: Problem, store: Store, number: int, exact: Sequence[str]) -> Known:
-    """Return the numbers of a measured trial; predictions that it lacks are made now.
+    """Return the numbers of a measured trial; missing predictions are computed.
 
     Args:
         problem: The problem.

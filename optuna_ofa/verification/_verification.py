@@ -45,7 +45,7 @@ class Verification:
             objectives and satisfies the constraints.
         failures: Why a subnet could not be measured.
         fitted_on: The images that the predictor of a metric was fitted on, where they are known.
-        predicted_for: What the predictor of a metric says of itself: runtime, settings, processor.
+        predicted_for: Metadata of the predictor of a metric: runtime, settings, processor.
         units: The metrics by name, with their units and directions.
         latency: The predictor of latencies, which `recalibrate` corrects.
         finished: When the last trial of the study finished.
@@ -99,12 +99,12 @@ class Verification:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the errors hold beside those of the predictors, in sentences."""
+        """What the errors contain besides those of the predictors, in sentences."""
         return tuple(note for m in self.metrics for note in self._notes_of(m))
 
     @property
     def remedies(self) -> tuple[str, ...]:
-        """What mends latencies that were predicted for another device than measured them."""
+        """Remedies for latencies that were predicted for another device."""
         found = self._elsewhere
         return () if found is None else found.remedies
 
@@ -131,7 +131,7 @@ class Verification:
             )
 
     def _differences(self, metric: str) -> str:
-        """Return in what the conditions of predictions and measurements differ, where known."""
+        """Return how the conditions of predictions and measurements differ, where known."""
         setups = [p.measured_by.get(metric) for p in self.points if metric in p.measured]
         known = [Conditions.of(setup) for setup in setups if setup]
         facts = self.predicted_for.get(metric)
@@ -155,7 +155,7 @@ class Verification:
         )
 
     def _lowest(self, predicted: Array) -> float:
-        """Return the lowest prediction of the space; of the subnets where nothing predicts."""
+        """Return the lowest prediction of the space, or of the subnets without a predictor."""
         try:
             return float(predicted.min()) if self.latency is None else lowest_of(self.latency)
         except OptunaOFAError:  # a study is opened without its predictor
@@ -169,19 +169,19 @@ class Verification:
     def recalibrate(self) -> Predictor:
         """Return the study's latency predictor, corrected by the latencies that were measured.
 
-        A scale, or from 6 measurements on a scale and an offset where that predicts left-out
-        measurements better. Where measurements are of another device than the table is, that
-        makes it one of theirs::
+        The correction is a scale or, with 6 or more measurements, a scale and an offset if that
+        predicts left-out measurements better. If the measurements are from a device other than the
+        table's, the corrected predictor is for that device::
 
             latency = study.verify({"latency_ms": LatencyMeter()}, points=12).recalibrate()
             latency.save("here.json")
             study = optuna_ofa.study(space, hardware=latency)  # or hardware="here.json"
 
         Returns:
-            A `NetworkLatencyPredictor`, or one around a predictor of your own, which has no
-            ``save``. Its metadata name the processor, runtime and settings of the measurements;
-            ``metadata["recalibrated"]`` says what was corrected: what the predictor was of, how
-            many subnets, scale, offset, and the error in percent with each of them left out once.
+            A `NetworkLatencyPredictor`, or one that wraps a custom predictor and has no ``save``.
+            Its metadata name the processor, runtime and settings of the measurements;
+            ``metadata["recalibrated"]`` describes the correction: what the predictor was for, the
+            number of subnets, scale, offset, and the leave-one-out error in percent.
 
         Raises:
             InvalidArgumentError: If fewer than three latencies were measured, or not all under

@@ -10,7 +10,7 @@ from typing import Any
 from optuna_ofa.problem import METRICS, Metric
 from optuna_ofa.space import Subnet
 
-# 90 % of a normal distribution lie within so many standard deviations of its mean
+# 90 % of a normal distribution lie within this many standard deviations of its mean
 Z90 = 1.6448536269514722
 
 
@@ -20,13 +20,14 @@ class VerifiedPoint:
 
     Args:
         subnet: The subnet.
-        predicted: What was predicted of each metric, in its unit, when the subnet was measured.
+        predicted: Prediction of each metric, in its unit, at the time of the measurement.
         predicted_std: Standard deviation of those predictions that have one.
-        measured: What was measured, and exact costs.
+        measured: Measurements, and exact costs.
         measured_std: Standard deviation of those measurements that have one.
         trial_number: Number of its trial of kind ``"measured"``; None where not all objectives
             are measured.
-        measured_by: All that a measurement depends on but the subnet, by metric, where known.
+        measured_by: Everything except the subnet that a measurement depends on, by metric, where
+            known.
         on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
             that were measured there too.
         units: The metrics by name, with their units and directions.

@@ -84,7 +84,7 @@ class _Work:
 
     def __init__(self, problem: Problem, store: Store, meters: Mapping[str, Meter]) -> None:
         self._problem, self._store, self._meters = problem, store, meters
-        # what takes the most for a batch first; functions that may lose their device last
+        # meters with the largest batches first; functions that may lose their device last
         self._order = sorted(meters, key=lambda m: isinstance(meters[m], FunctionMeter))
         self.found: dict[int, Known] = {}
         self.failures: dict[Subnet, str] = {}
@@ -117,7 +117,7 @@ class _Work:
             write(problem, self._store, matrix[complete], [rows[i] for i in complete], began)
 
     def _check(self, rows: Sequence[Known]) -> None:
-        """Refuse metrics in each other's places, and warn of fractions."""
+        """Refuse exchanged metrics, and warn about fractions."""
         try:
             require_in_order(
                 [{metric: row.measured[metric] for metric in self._meters} for row in rows],
@@ -135,7 +135,7 @@ class _Work:
 
     def _readings(self, metric: str, matrix: Matrix) -> Readings:
         try:
-            with warnings.catch_warnings():  # said once, at the end
+            with warnings.catch_warnings():  # warned about once, at the end
                 warnings.simplefilter("ignore", FailedMeasurementWarning)
                 meter, database = self._meters[metric], self._store.database
                 found = meter.measure(self._problem.space, matrix, database)
@@ -188,7 +188,7 @@ def _meters(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter
 
 
 def _in_a_row(failures: Mapping[int, str]) -> int | None:
-    """Return the last of so many failed rows one after the other that the device is to blame."""
+    """Return the last of enough failed rows in a row to blame the device."""
     ends = (i for i in failures if all(i - k in failures for k in range(IN_A_ROW)))
     return next(ends, None)
 
@@ -220,7 +220,7 @@ def _stopped(work: _Work, n: int) -> Exception:
     reason = str(error) if isinstance(error, MeasurementError) else error_in_words(error)
     return MeasurementError(
         f"`measure[{work.stopped_at!r}]` stopped after {len(work.found)} of {n} subnets: "
-        f"{reason.rstrip('.')}. What was measured is kept; call `verify` again to go on."
+        f"{reason.rstrip('.')}. What was measured is kept; call `verify` again to continue."
     )
 
 
@@ -228,7 +228,7 @@ def _warn(failures: Mapping[Subnet, str], n: int) -> None:
     subnet, reason = next(iter(failures.items()))
     warn(
         f"{len(failures)} of {n} subnets could not be measured, the first of them {subnet}: "
-        f"{reason}. They are no trials; the next call tries them again.",
+        f"{reason}. They did not become trials; the next call tries them again.",
         FailedMeasurementWarning,
     )
 
@@ -277,7 +277,7 @@ def chosen(findings: Findings, points: Points) -> Matrix:
 
     Raises:
         EmptyFrontError: If the predicted front is needed and empty.
-        InvalidArgumentError: If ``points`` is no positive number and no subnets.
+        InvalidArgumentError: If ``points`` is neither a positive number nor subnets.
         InvalidSubnetError: If one is not of the study's space.
     """
     space = findings.space

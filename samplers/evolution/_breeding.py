@@ -44,7 +44,7 @@ def tournament(costs: Values, n: int, rng: np.random.Generator) -> Pair:
 
 @dataclass(frozen=True)
 class NeighbourMating:
-    """The second parent is mostly one of similar cost.
+    """Mating in which the second parent mostly has a similar cost.
 
     Two subnets from opposite ends of a front have children that are good at neither end. The
     first parent comes from a tournament, the second from its neighbours in one objective, drawn
@@ -52,7 +52,7 @@ class NeighbourMating:
 
     Args:
         width: Standard deviation of the distance between parents, as a share of the survivors.
-        far: Share of the pairs whose second parent comes from a tournament all the same.
+        far: Share of the pairs whose second parent comes from a tournament instead.
 
     Raises:
         InvalidArgumentError: If ``width`` is negative or ``far`` outside of 0..1.
@@ -104,7 +104,7 @@ class Breeding:
         """Make children.
 
         Args:
-            space: What is searched.
+            space: The search space.
             population: ``(m, n_genes)`` canonical genotypes, the best first.
             costs: ``(m, n_objectives)``, smaller is better.
             n: How many children.
@@ -112,7 +112,7 @@ class Breeding:
             strength: How many times the children are mutated.
 
         Returns:
-            ``(n, n_genes)`` canonical genotypes, some of them known or alike, and ``(n,)``
+            ``(n, n_genes)`` canonical genotypes, some of them known or equal, and ``(n,)``
             indices of the parents that they are closer to.
         """
         first, second = self.mating(costs, n, rng)

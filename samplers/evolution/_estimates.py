@@ -12,12 +12,12 @@ from optuna_ofa.fronts import Values
 from optuna_ofa.space import Matrix, SearchSpace
 
 _PENALTY = 0.3
-# how much of what the model misses at the parent it is taken to miss at the child too
+# share of the model's error at the parent that is assumed at the child too
 _ANCHORING = 0.5
 
 
 class Scored(NamedTuple):
-    """Subnets with what was told of them.
+    """Subnets with their results.
 
     Args:
         matrix: ``(n, n_genes)`` canonical genotypes.
@@ -35,14 +35,14 @@ class Scored(NamedTuple):
 
     @staticmethod
     def join(parts: Sequence[Scored]) -> Scored:
-        """Return all rows of several, in their order."""
+        """Concatenate the rows of several, in order."""
         matrices, costs, violations = zip(*parts, strict=True)
         return Scored(np.concatenate(matrices), np.concatenate(costs), np.concatenate(violations))
 
 
 @runtime_checkable
 class Estimator(Protocol):
-    """Estimates children at a small part of the cost. Called by `Evolution` once a generation."""
+    """Estimates children cheaply. Called by `Evolution` once a generation."""
 
     def __call__(
         self, recent: Scored, parents: Scored, children: Matrix, parent: NDArray[np.intp]
@@ -50,7 +50,7 @@ class Estimator(Protocol):
         """Estimate the values and violations of children.
 
         Args:
-            recent: What was told last, some thousand subnets.
+            recent: The latest results, a few thousand subnets.
             parents: The population.
             children: ``(n, n_genes)`` canonical genotypes.
             parent: ``(n,)`` index of a parent that each child is close to.
@@ -63,11 +63,11 @@ class Estimator(Protocol):
 class RidgeEstimator:
     """A ridge regression of each objective on the ordered choices of the recent subnets.
 
-    Needs nothing but results. A child's estimate is corrected by half of the model's error at its
+    It needs only results. A child's estimate is corrected by half of the model's error at its
     parent: errors of a linear model are shared by neighbours.
 
     Args:
-        space: What is searched.
+        space: The search space.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -104,7 +104,7 @@ class RidgeEstimator:
 
 def _targets(told: Scored) -> Values:
     violations = told.violations
-    if np.isinf(violations).any():  # which is no number to learn
+    if np.isinf(violations).any():  # which cannot be learnt
         finite = np.isfinite(violations)
         violations = np.where(finite, violations, 2 * violations[finite].max(initial=0.5))
     return np.column_stack([told.costs, violations])

@@ -30,21 +30,22 @@ _N_RECENT = 2000
 class Evolution:
     """NSGA-II on canonical genotypes that never proposes a subnet twice.
 
-    `ask` proposes, the caller evaluates, `tell` takes the results; any number may be asked for
-    or told at a time, also results of subnets that were never asked for. Survivors are picked
-    and children made whenever a generation has been told, so what is proposed depends on the
-    seed and on the results in their order alone: not on how they are cut into calls, nor on
-    whether the process was started anew between them.
+    `ask` proposes, the caller evaluates, `tell` takes the results; any number may be proposed or
+    told at a time, including results of subnets that were never proposed. Survivors are picked and
+    children made whenever the results of a generation are complete, so the proposals depend only on
+    the seed and on the results in their order, not on how these are split into calls or on whether
+    the process was restarted in between.
 
     Args:
-        space: What is searched.
+        space: The search space.
         population_size: Survivors that children descend from.
         generation_size: How many children each generation has.
         breeding: Makes children.
         survival: Picks survivors, and the most promising of estimated children.
         estimator: Estimates children, of which the most promising are proposed.
-        n_candidates: Children that are estimated for a generation; 0 proposes them as they come.
-        restarts: When the search starts anew beside its population; None is never.
+        n_candidates: Children that are estimated for a generation; 0 proposes children without
+            estimates.
+        restarts: When the search restarts beside its population; None is never.
         seed: Seed of all random choices.
 
     Raises:
@@ -73,11 +74,11 @@ class Evolution:
         self._restarts = restarts
         self.reseed(seed)
         self._told = ToldSubnets()
-        self._blocked: set[int] = set()  # keys of what was proposed and not told, or forbidden
+        self._blocked: set[int] = set()  # keys proposed but without results, or forbidden
         self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._population: Scored | None = None
         self._aside: Scored | None = None  # the population that an island will join
-        self._island: Island | None = None  # the last one
+        self._island: Island | None = None  # the latest one
         self._recent: Scored | None = None  # up to the end of the last full generation
         self._pending: list[Scored] = []  # since then
         self._n_settled = 0
@@ -86,7 +87,7 @@ class Evolution:
 
     def reseed(self, seed: int | None = None) -> None:
         """Start another stream of random numbers, for parallel workers."""
-        # 128 bits of the system's where there is no seed
+        # 128 bits from the system if there is no seed
         self._entropy = secrets.randbits(128) if seed is None else seed
 
     @property
@@ -95,7 +96,7 @@ class Evolution:
         return self._entropy
 
     def fork(self) -> Evolution:
-        """Return a copy that goes its own way."""
+        """Return an independent copy."""
         other = copy.copy(self)
         other._told, other._blocked = self._told.copy(), set(self._blocked)
         other._pending = list(self._pending)
@@ -107,7 +108,7 @@ class Evolution:
         return max(1, self._size() - (len(self._told) - self._n_settled))
 
     def ask(self, n: int) -> Matrix:
-        """Propose subnets that were neither proposed nor told before.
+        """Propose subnets that were not proposed before and have no results.
 
         The smallest, the largest and a spread between them come first.
 
@@ -126,7 +127,7 @@ class Evolution:
         parts: list[Matrix] = []
         while n and self._refill():
             rows, self._queue = self._queue[:n], self._queue[n:]
-            # others may have told some since they were bred
+            # some may have results from elsewhere since they were bred
             keys = keys_of(rows)
             new = ~self._is_known(keys)
             parts.append(rows[new])
@@ -139,15 +140,15 @@ class Evolution:
         return np.concatenate(parts)
 
     def tell(self, matrix: Matrix, costs: Values, violations: Values) -> None:
-        """Take results.
+        """Add results.
 
         Args:
             matrix: ``(n, n_genes)`` canonical genotypes.
             costs: ``(n, n_objectives)``, smaller is better.
             violations: ``(n,)``, 0 where feasible, otherwise how much is violated.
 
-        What was told before is passed over. Subnets with an infinite value are not proposed
-        again, and have no children.
+        Subnets that already have results are ignored. Subnets with an infinite value are not
+        proposed again, and have no children.
         """
         finite = np.isfinite(costs).all(axis=1)
         self.forbid(matrix[~finite])
@@ -167,7 +168,7 @@ class Evolution:
         self._blocked.update(keys_of(matrix).tolist())
 
     def release(self, matrix: Matrix) -> None:
-        """Take back subnets that were proposed and are not evaluated; they may come again."""
+        """Withdraw proposed subnets that will not be evaluated; they may be proposed again."""
         self._blocked.difference_update(keys_of(matrix).tolist())
 
     def knows(self, matrix: Matrix) -> NDArray[np.bool_]:
@@ -182,7 +183,7 @@ class Evolution:
         return self._generation_size(self._n_settled)
 
     def _settle(self) -> None:
-        """End a generation: pick survivors among what was told."""
+        """End a generation: pick survivors among the results."""
         new = Scored.join(self._pending)
         self._blocked.difference_update(keys_of(new.matrix).tolist())
         self._n_settled += len(new.matrix)
@@ -199,7 +200,7 @@ class Evolution:
         return everyone.select(self._survival(everyone.costs, everyone.violations, n))
 
     def _visit_islands(self, restarts: Restarts) -> None:
-        """Leave the island that is over, and go to the one that is due."""
+        """Leave the island that has ended, and start the one that is due."""
         if self._island is not None and self._aside is not None:
             if self._island.ends_at(self._n_settled):
                 self._population = self._survivors([self._aside, self._population])
@@ -210,10 +211,10 @@ class Evolution:
     # ------------------------------------------------------------------ proposals
 
     def _refill(self) -> bool:
-        """Breed a new generation where there are no proposals; return whether there are some.
+        """Breed a new generation if no proposals are left; return whether there are any.
 
-        The first one after a generation has ended depends on nothing that came since, so that
-        it is the same in a process that is started in its midst.
+        The first generation bred after the end of another does not depend on later results, so it
+        is the same in a process that is restarted in the middle of it.
         """
         if len(self._queue) == 0 and self._n_bred == 0:
             rows = self._distinct(self._was_settled)
@@ -230,7 +231,7 @@ class Evolution:
         return self._told.contains(keys) | np.isin(keys, blocked)
 
     def _distinct(self, is_known: IsKnown) -> Matrix:
-        """Return a generation of unknown subnets, smaller where there are no more."""
+        """Return a generation of unknown subnets, smaller if there are too few."""
         rng = np.random.default_rng((self._entropy, self._n_settled, self._n_bred))
         self._n_bred += 1
         size, rows = self._size(), self._queue[:0]
@@ -239,7 +240,7 @@ class Evolution:
                 break
             more = self._proposals(size - len(rows), attempt, is_known, rng)
             rows = _unique(np.concatenate([rows, more]))
-        # random children keep repeating what is known; larger spaces are not searched to their end
+        # random children keep repeating known subnets; larger spaces are not exhausted
         if len(rows) < size and self.space.n_subnets <= MAX_LISTED:
             listed = self._list(rng)
             listed = listed[_unknown(listed, is_known)]
@@ -249,7 +250,7 @@ class Evolution:
     def _proposals(
         self, n: int, attempt: int, is_known: IsKnown, rng: np.random.Generator
     ) -> Matrix:
-        """Return at most ``n`` different unknown subnets; later attempts stray further."""
+        """Return at most ``n`` different unknown subnets; later attempts mutate more."""
         population = self._population
         if population is None and attempt == 0:
             rows = self.space.stratified(n, rng)
@@ -275,7 +276,7 @@ class Evolution:
         return rows[self._survival(costs, violations, min(n, len(rows)))]
 
     def _list(self, rng: np.random.Generator) -> Matrix:
-        """Every subnet of a small space, in random order; listed once, for that takes long."""
+        """Every subnet of a small space, in random order; listed once, because that is slow."""
         if self._listed is None:
             self._listed = self.space.enumerate()
         return rng.permutation(self._listed)

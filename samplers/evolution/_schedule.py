@@ -19,15 +19,15 @@ class GenerationSize(Protocol):
 
 @dataclass(frozen=True)
 class Growing:
-    """A share of what has been evaluated, between two limits.
+    """A share of the number of evaluations, between two limits.
 
-    Small generations learn the most from each result, large ones cost the least time for each;
-    what one more result teaches grows less the more there are.
+    Small generations learn the most from each result, large ones cost the least time per result;
+    each further result adds less information.
 
     Args:
-        share: Size over the number of results so far.
-        smallest: Least size.
-        largest: Greatest size.
+        share: Size divided by the number of results so far.
+        smallest: Smallest size.
+        largest: Largest size.
         first: Size of the first generation, which is spread over the space.
 
     Raises:
@@ -78,12 +78,12 @@ _FIRST, _SMALLEST = 50, 25
 
 
 class Island(NamedTuple):
-    """A search from scratch, which joins the rest when it ends.
+    """A search from scratch, which joins the main population when it ends.
 
     Args:
         start: Number of results before it.
-        length: Number of its results.
-        n_generations: How many generations they are cut into.
+        length: Number of its own results.
+        n_generations: How many generations these are divided into.
     """
 
     start: int
@@ -97,22 +97,24 @@ class Island(NamedTuple):
         return max(_SMALLEST, self.length // self.n_generations)
 
     def ends_at(self, n_told: int) -> bool:
-        """Return whether it is over after ``n_told`` results."""
+        """Return whether it has ended after ``n_told`` results."""
         return n_told >= self.start + self.length
 
 
 @dataclass(frozen=True)
 class Restarts:
-    """An island from time to time, and as many results for the whole population between them.
+    """Occasional islands, with as many results for the whole population between them.
 
     A population settles in one of several basins: its best subnets share most of their genes,
-    and the way to better ones leads through worse. An island starts from a new spread and is
-    joined with the population once its subnets can compete; the rest is found by mating both.
+    and the way to better ones leads through worse ones. An island starts from a new spread of
+    subnets and is merged into the population once its subnets can compete; mating both finds the
+    rest.
 
     Args:
-        first: Number of results before the first island; a single search finds the most in few.
-        shortest: Least number of results of an island.
-        share: Length of an island over the number of results before it.
+        first: Number of results before the first island; with few results, a single search finds
+            the most.
+        shortest: Smallest number of results of an island.
+        share: Length of an island divided by the number of results before it.
         n_generations: How many generations an island has.
 
     Raises:
@@ -132,7 +134,7 @@ class Restarts:
 
         Args:
             n_told: Number of results so far.
-            last: The island before, which is over.
+            last: The previous island, which has ended.
         """
         begin = self.first if last is None else last.start + 2 * last.length
         if n_told < begin:

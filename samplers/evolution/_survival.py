@@ -30,7 +30,7 @@ def rank_and_crowding(costs: Values, violations: Values, n: int) -> NDArray[np.i
     """NSGA-II (Deb et al. 2002): by front, within the last one by crowding distance."""
     rank = ranks(costs, violations)
     distance = np.zeros(len(costs))
-    for level in range(np.partition(rank, n - 1)[n - 1] + 1 if n else 0):  # the rest dies
+    for level in range(np.partition(rank, n - 1)[n - 1] + 1 if n else 0):
         front = rank == level
         distance[front] = crowding_distance(costs[front])
     return np.lexsort((-distance, rank))[:n]
@@ -40,16 +40,16 @@ def rank_and_crowding(costs: Values, violations: Values, n: int) -> NDArray[np.i
 class CostBins:
     """The best of each bin of cost, then the second best of each, and so on.
 
-    On latency tables fronts are long and their slow end is easy; crowding alone lets whole
-    ranges of latency die out. The cost is the second column, for what is maximised comes first;
-    of two that are both minimised, or both maximised, it is the one that varies more in relation
-    to its size, as latency does beside an error rate. The bins are equally wide in its logarithm,
-    and the best of a bin is the one that is best in the other column. Infeasible points come
-    last, by what they violate. With other than two objectives it is `rank_and_crowding`.
+    With latency tables, fronts are long and their slow end is easy; crowding alone lets whole
+    ranges of latency die out. The cost is the second column, because maximised objectives come
+    first; if both are minimised, or both maximised, it is the one that varies more relative to its
+    size, as latency does compared with an error rate. The bins have equal width in its logarithm,
+    and the best of a bin is the one that is best in the other column. Infeasible points come last,
+    ordered by their violation. Unless there are exactly two objectives, it is `rank_and_crowding`.
 
     Args:
         n_bins: Number of bins between the lowest and the highest cost, at most one for each
-            survivor; None is as many.
+            survivor; None is one for each.
 
     Raises:
         InvalidArgumentError: If there is no bin.

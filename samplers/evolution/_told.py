@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from optuna_ofa.space import Keys, first_of_each
 
-# keys wait in a dict until there are so many, or so many are looked up
+# keys wait in a dict until there are this many, or this many are looked up
 _N_LOOSE = 1000
 _MANY = 100
 
 
 class ToldSubnets:
-    """A set of keys with the place in which each was told, in 16 bytes each."""
+    """A set of keys with the position at which each was added, in 16 bytes each."""
 
     def __init__(self) -> None:
         self._keys: Keys = np.empty(0, dtype=np.uint64)  # ascending
@@ -26,13 +26,13 @@ class ToldSubnets:
         return len(self._keys) + len(self._loose)
 
     def copy(self) -> ToldSubnets:
-        """Return one that goes its own way."""
+        """Return an independent copy."""
         other = copy.copy(self)  # the arrays are never changed in place
         other._loose = dict(self._loose)
         return other
 
     def add(self, keys: Keys) -> NDArray[np.intp]:
-        """Take in keys; returns the indices of the new ones, each once, ascending."""
+        """Add keys; return the indices of the new ones, each once, ascending."""
         new = first_of_each(keys)
         new = new[~self.contains(keys[new])]
         places = range(len(self), len(self) + len(new))
@@ -42,7 +42,7 @@ class ToldSubnets:
         return new
 
     def contains(self, keys: Keys, *, before: int | None = None) -> NDArray[np.bool_]:
-        """Return which keys are there, ``(n,)``; with ``before``, among the first of them."""
+        """Return which keys are in the set, ``(n,)``; with ``before``, among the first so many."""
         limit = len(self) if before is None else before
         if self._loose and len(keys) > _MANY:
             self._sort_in()

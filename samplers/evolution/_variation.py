@@ -30,8 +30,7 @@ class Mutation(Protocol):
     """Changes children at random. Called by `Breeding` once a generation, after crossover."""
 
     def __call__(self, space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
-        """Take ``(n, n_genes)`` genotypes and return changed ones; 0 may stand anywhere that a
-        block is absent."""
+        """Return changed ``(n, n_genes)`` genotypes; 0 is allowed wherever a block is absent."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class UniformCrossover:
     """Each gene comes from either parent.
 
     Args:
-        probability: Share of the children that are mixed at all; the rest copy a parent.
+        probability: Share of the children that are mixed; the rest are copies of a parent.
         swap: Probability that a gene of a mixed child comes from the second parent.
 
     Raises:
@@ -68,7 +67,7 @@ class ResetMutation:
 
     Args:
         genes: Expected number of genes that are drawn anew in a child, among its active ones;
-            of several numbers each child takes one.
+            of several numbers, each child uses one.
 
     Raises:
         InvalidArgumentError: If there is no number, or one is negative.
@@ -86,8 +85,8 @@ class ResetMutation:
         n_genes = rows.shape[1]
         genes = rng.choice(np.atleast_1d(self.genes), size=len(rows))
         chance = genes / np.maximum(space.active_genes(rows).sum(axis=1), 1)
-        # few are drawn: a Poisson number of places, of which some are alike, hits each gene with
-        # its chance and independently, at a small part of the cost of a number for each gene
+        # few genes are drawn: a Poisson number of positions, some of them equal, selects each gene
+        # independently with its probability, at a fraction of the cost of a number for each gene
         n_places = rng.poisson(-n_genes * np.log1p(-np.minimum(chance, 1 - 1e-9)))
         drawn = np.repeat(np.arange(len(rows)), n_places)
         return redraw(space, rows, (drawn, rng.integers(n_genes, size=len(drawn))), rng)

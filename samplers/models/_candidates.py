@@ -16,7 +16,7 @@ from optuna_ofa.samplers.models._models import LearnedModels
 from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
 
 _POPULATION = 200
-# the best of a search, front after front, so that some are left that are not taken
+# the best of a search, front by front, so that enough remain that are not taken
 _N_KEPT = 600
 _MAX_ATTEMPTS = 20
 
@@ -35,7 +35,7 @@ class CandidateSource(Protocol):
 
         Args:
             models: The estimates.
-            known: ``(n, n_genes)`` measured subnets, good places to start from.
+            known: ``(n, n_genes)`` measured subnets, good starting points.
             rng: Source of randomness.
         """
 
@@ -45,7 +45,7 @@ class ListedCandidates:
 
     Args:
         matrix: ``(n, n_genes)`` canonical genotypes.
-        sizes: ``(n,)`` what they are ordered by.
+        sizes: ``(n,)`` the quantity that they are ordered by.
     """
 
     def __init__(self, matrix: Matrix, sizes: Values) -> None:
@@ -69,7 +69,7 @@ class ListedCandidates:
 
 
 class SearchedCandidates:
-    """NSGA-II on the models, from the best that was measured or found before.
+    """NSGA-II on the models, starting from the best subnets measured or found before.
 
     Args:
         space: What is searched.

@@ -1,4 +1,4 @@
-"""The choice of subnets among those that models find good."""
+"""The choice among subnets with good estimates."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def pick_improving(
 ) -> NDArray[np.intp]:
     """Pick points one by one, each time the one that may extend the front the most.
 
-    A point may reach its estimate less ``optimism`` standard deviations; the hypervolume that
-    this would add is its promise. What was picked is taken to reach its estimate, so that the
-    next one lies elsewhere. Where none can add anything, the least certain comes first.
+    A point is assumed to reach its estimate minus ``optimism`` standard deviations; the hypervolume
+    that this would add is its score. Points already picked are assumed to reach their estimates, so
+    that the next one lies elsewhere. If none can add anything, the least certain comes first.
 
     Args:
         values: ``(m, n_objectives)`` estimates, smaller is better.
         std: ``(m, n_objectives)`` their standard deviations.
-        known: ``(k, n_objectives)`` what was measured, at least one point.
-        believed: ``(l, n_objectives)`` estimates of what is being measured.
+        known: ``(k, n_objectives)`` measured values, at least one point.
+        believed: ``(l, n_objectives)`` estimates of the subnets that are being measured.
         n: How many to pick, at most ``m``.
         optimism: How many standard deviations.
 
@@ -35,7 +35,7 @@ def pick_improving(
     reachable = values - optimism * std
     doubt = (std / ranges).sum(axis=1)
     front = _joined(front, believed)
-    # what a point adds never grows as others are picked, so most need not be computed again
+    # a point's contribution never grows as others are picked, so most are not recomputed
     promise = np.array([_added(front, point, reference) for point in reachable])
     fresh = np.ones(len(values), dtype=bool)
     picked: list[int] = []
@@ -57,7 +57,7 @@ def pick_along(values: Values, others: Values, n: int) -> NDArray[np.intp]:
 
     Args:
         values: ``(m, n_objectives)`` estimates, smaller is better.
-        others: ``(k, n_objectives)`` estimates of what was measured or is being measured.
+        others: ``(k, n_objectives)`` estimates of the subnets that were or are being measured.
         n: How many to pick, at most ``m``.
 
     Returns:
@@ -71,7 +71,7 @@ def _added(front: Values, point: Values, reference: Values) -> float:
     """Return the hypervolume that a point adds to a front."""
     if (point >= reference).any():
         return 0.0
-    covered = np.maximum(front, point)  # what lies within the point's own box
+    covered = np.maximum(front, point)  # the part within the point's own box
     own = float(np.prod(reference - point))
     return max(own - float(moocore.hypervolume(covered, ref=reference)), 0.0)
 
@@ -82,7 +82,7 @@ def _joined(front: Values, more: Values) -> Values:
 
 
 def _ranges(front: Values, known: Values) -> Values:
-    """Return the range of each objective on the front; of all that is known where it has none."""
+    """Return the range of each objective on the front; of all known points where it has none."""
     ranges = np.ptp(front, axis=0)
     ranges = np.where(ranges > 0, ranges, np.ptp(known, axis=0))
     return np.asarray(np.where(ranges > 0, ranges, 1.0))

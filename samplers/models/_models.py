@@ -1,4 +1,4 @@
-"""Models of all objectives and constraints, learnt from what was measured."""
+"""Models of all objectives and constraints, learnt from measurements."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from optuna_ofa.samplers.evolution._survival import rank_and_crowding
 from optuna_ofa.samplers.models._quantity import LearnedQuantity, Prior, QuantityLearner
 from optuna_ofa.space import Matrix, SearchSpace
 
-# The time for a proposal grows with the rows that are learnt from, for more than these little:
-# half of them are the best, the others are drawn.
+# The time for a proposal grows with the rows that are learnt from, and more than these help little:
+# half of them are the best, the others are drawn at random.
 _MAX_ROWS = 1000
 
 
@@ -48,7 +48,7 @@ class LearnedModels:
 
     Args:
         objectives: Models of the costs.
-        constraints: Models of the constraints; None for one of which nothing is known.
+        constraints: Models of the constraints; None for one without measured values.
     """
 
     def __init__(
@@ -74,13 +74,12 @@ class LearnedModels:
 
 
 class ModelsLearner:
-    """Fits models of the columns again and again as more is measured.
+    """Refits models of the columns as more is measured.
 
     Args:
         space: The subnets.
-        objectives: What is known beforehand of each objective, None for nothing; smaller is
-            better.
-        constraints: The same of each constraint.
+        objectives: The prior of each objective, None for none; smaller is better.
+        constraints: The prior of each constraint, None for none.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class ModelsLearner:
         objectives: Sequence[Prior | None],
         constraints: Sequence[Prior | None],
     ) -> None:
-        # what is minimised and positive is a cost; a constraint crosses zero
+        # a minimised positive objective is a cost; a constraint crosses zero
         self._objectives = [
             QuantityLearner(space, prior=prior, may_be_logarithmic=True) for prior in objectives
         ]

@@ -1,4 +1,4 @@
-"""One quantity of subnets, learnt from those that were measured."""
+"""One quantity of subnets, learnt from measurements."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from optuna_ofa.space import Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
 Prior = Callable[[Matrix], Vector]
-# Hyper-parameters are fitted to at most so many rows, and again when there are that many times
-# more: a fit to 300 takes a second, and what 500 say is hardly different.
+# Hyper-parameters are fitted to at most this many rows, and again when there are this many times
+# more: a fit to 300 takes a second, and one to 500 is hardly different.
 _N_TUNING_ROWS = 300
 _GROWTH = 1.25
-# residuals below this share of what values scatter by are rounding
+# residuals below this share of the spread of the values are rounding errors
 _EXACT = 1e-9
 
 
@@ -25,8 +25,8 @@ class LearnedQuantity:
     """The estimate of one quantity of any subnet.
 
     Args:
-        model: Gaussian process of what the prior leaves over; None where it leaves nothing.
-        prior: What is known beforehand, None for nothing.
+        model: Gaussian process of the residuals of the prior; None if there are none.
+        prior: The prior, None for none.
         line: Intercept and slope by which the prior's values are corrected.
         logarithmic: Whether the model, the line and the prior are of logarithms.
     """
@@ -38,7 +38,7 @@ class LearnedQuantity:
         self._logarithmic = logarithmic
 
     def mean(self, matrix: Matrix) -> Vector:
-        """Return estimates, ``(n,)``; of logarithms the median."""
+        """Return estimates, ``(n,)``; the median if logarithmic."""
         values = _on_line(self._prior, self._line, matrix, self._logarithmic)
         if self._model is not None:
             values = values + self._model.predict(matrix)
@@ -53,13 +53,14 @@ class LearnedQuantity:
 
 
 class QuantityLearner:
-    """Fits one quantity again and again as more of it is measured.
+    """Refits one quantity as more of it is measured.
 
     Args:
         space: The subnets.
-        prior: An estimate that is known beforehand, such as that of a published predictor; the
-            model learns what a straight line of it leaves over.
-        may_be_logarithmic: Whether positive values are learnt as logarithms, for costs multiply.
+        prior: An estimate available beforehand, such as a published predictor; the model learns the
+            residuals of a straight-line fit to it.
+        may_be_logarithmic: Whether positive values are learnt as logarithms, because costs are
+            multiplicative.
     """
 
     def __init__(
@@ -78,10 +79,10 @@ class QuantityLearner:
         return LearnedQuantity(model=None, prior=self._prior, line=line, logarithmic=False)
 
     def fit(self, matrix: Matrix, values: Vector, *, seed: int) -> LearnedQuantity:
-        """Learn from all that was measured.
+        """Learn from all measurements.
 
         Args:
-            matrix: ``(n, n_genes)`` canonical genotypes, at least one; some may be alike.
+            matrix: ``(n, n_genes)`` canonical genotypes, at least one; some may be equal.
             values: ``(n,)`` finite.
             seed: Picks the rows for hyper-parameters.
         """
@@ -101,7 +102,7 @@ class QuantityLearner:
         spread = known.std()
         if spread > _EXACT * float(np.abs(known).max()):
             slope = ((known - known.mean()) * targets).mean() / spread**2
-        else:  # one value says nothing of the slope
+        else:  # one value does not determine the slope
             slope = 1.0
         return np.array([targets.mean() - slope * known.mean(), slope])
 

@@ -1,4 +1,4 @@
-"""The choice of subnets to measure next, learnt from those that were measured."""
+"""The choice of the next subnets to measure, learnt from measurements."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from optuna_ofa.samplers.models._models import LearnedModels, ModelsLearner, Tar
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
 
-# A model of fewer says nothing.
+# A model of fewer measurements is useless.
 LEAST_MEASURED = 5
-# Deviations of a model of fewer are a poor guide to where hypervolume is to be gained.
+# With fewer, standard deviations of a model are a poor guide to hypervolume gains.
 _TRUSTED = 40
-# By how many of them estimates are taken to be better, so that a front of noisy estimates keeps
-# the ends of which little is known.
+# By how many standard deviations estimates are assumed to be better, so that a front of noisy
+# estimates keeps its uncertain ends.
 _HOPE = 1.0
 
 
@@ -34,25 +34,25 @@ class SurrogateSearch:
     """Proposes batches of subnets to measure.
 
     First subnets of all sizes. Then a Gaussian process is fitted to each objective, NSGA-II
-    searches on them, and of what it finds those are proposed that may add the most hypervolume
-    to the measured front (`pick_improving`). With a prior of each, which knows where the front is,
-    the first 40 are spread along the front of corrected estimates, one standard deviation better,
-    its ends included (`pick_along`), and so is every other one of those that follow.
+    searches on them, and of the subnets found, those are proposed that may add the most hypervolume
+    to the measured front (`pick_improving`). If every objective has a prior, which locates the
+    front, the first 40 are spread along the front of corrected estimates, one standard deviation
+    better, its ends included (`pick_along`), and so is every other subnet after that.
 
     Args:
         space: What is searched.
         orientation: How values become costs.
         objectives: A prior of each objective, smaller is better; None for none.
-        scales: ``(n_constraints,)`` what the excess of each constraint is measured in.
+        scales: ``(n_constraints,)`` the scale of the excess of each constraint.
         constraints: A prior of each constraint in its scale; None for none.
         n_startup_trials: How many are measured before models are used.
-        optimism: How many standard deviations better than its estimate a subnet is taken to be.
+        optimism: How many standard deviations better than its estimate a subnet is assumed to be.
         n_searched: How many subnets are estimated for a batch.
         pool: ``(n, n_genes)`` the only subnets that may be proposed; None is the whole space.
 
     Raises:
-        InvalidArgumentError: If ``n_startup_trials`` or ``n_searched`` is below 1, ``optimism``
-            negative, or the pool empty.
+        InvalidArgumentError: If ``n_startup_trials`` or ``n_searched`` is below 1, ``optimism`` is
+            negative, or the pool is empty.
         InvalidSubnetError: If a row of the pool is not of the space.
     """
 
@@ -109,7 +109,7 @@ class SurrogateSearch:
         targets = Targets(known.matrix, costs, known.excess / self._scales)
         models = self._learner.fit(targets, rng)
         found = self._source.candidates(models, known.matrix, rng)
-        # more at random where what is good by its estimates is measured already
+        # random ones as well if those with good estimates are already measured
         found = self._filled(found[absent(found, taken)], taken, n, rng)
         costs, excess = models.costs(found), models.excess(found)
         std = models.std(found)
@@ -129,7 +129,7 @@ class SurrogateSearch:
         )
 
     def is_started(self, n_known: int, n_pending: int) -> bool:
-        """Return whether enough is measured or being measured to go by models."""
+        """Return whether enough subnets are or are being measured to use models."""
         return n_known >= LEAST_MEASURED and n_known + n_pending >= self.n_startup_trials
 
     def _best(
@@ -146,7 +146,8 @@ class SurrogateSearch:
         if (known.violations == 0).any():  # without a feasible one the scale of all
             known = known.select(np.flatnonzero(known.violations == 0))
         believed = models.costs(pending[violations(models.excess(pending)) == 0])
-        # estimates, not measurements, of what is known: a lucky one would hide all beside it
+        # estimates, not measurements, of known subnets: a lucky measurement would hide its
+        # neighbours
         others = np.concatenate([models.costs(known.matrix), believed])
         along = pick_along(costs - _HOPE * std, others, n_along)
         left = np.setdiff1d(np.arange(len(costs)), along)
@@ -190,7 +191,7 @@ class SurrogateSearch:
 
 
 def _source(space: SearchSpace, pool: Matrix | None, n_searched: int) -> CandidateSource:
-    """Return a list where there is a pool, or a search would see all of the small space."""
+    """Return a list if there is a pool, or if a search would cover all of a small space."""
     if pool is None and space.n_subnets > n_searched:
         return SearchedCandidates(space, n_searched)
     matrix = space.enumerate() if pool is None else pool

@@ -1,4 +1,4 @@
-"""Layers whose times vary more than they take."""
+"""Layers whose standard deviation exceeds their mean."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_layer_with_spikes_is_named(
     make_device: Any, small: SearchSpace, spiky: Layer, profiles: bool
 ) -> None:
     device = make_device(profiles=profiles, drift=0, spikes_on=spiky)
-    with pytest.warns(NoisyDeviceWarning, match=r"^1 of \d+ layers vary .* block-input:") as said:
+    with pytest.warns(NoisyDeviceWarning, match=r"^1 of \d+ layers have .* block-input:") as said:
         table = profile(small, settings_of(device))
     (key,) = table.metadata["noisy_layers"]
     assert key in str(said[0].message)
@@ -122,5 +122,5 @@ def test_networks_that_vary_more_than_they_take_are_counted(
     make_device: Any, small: SearchSpace
 ) -> None:
     settings = MeasurementSettings(runtime=make_device(noise=3.0), n_rounds=7, max_spread=1e9)
-    with pytest.warns(NoisyDeviceWarning, match=r"of 3 networks vary more from run to run"):
+    with pytest.warns(NoisyDeviceWarning, match=r"of 3 networks have a standard deviation"):
         measure(small, small.sample(3, seed=0), settings)

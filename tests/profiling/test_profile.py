@@ -194,7 +194,7 @@ def test_a_device_that_was_unplugged_is_gone_on_with(
     make_device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
     settings = MeasurementSettings(runtime=make_device(dies_after=4, dies_with=OSError("gone")))
-    with pytest.raises(MeasurementError, match=r"OSError: gone.*call again to go on"):
+    with pytest.raises(MeasurementError, match=r"OSError: gone.*call again to continue"):
         profile(space, settings, folder=tmp_path)
     table = profile(space, MeasurementSettings(runtime=make_device(), n_rounds=3), folder=tmp_path)
     assert table.metadata["failures"] == {}

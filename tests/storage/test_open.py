@@ -50,7 +50,9 @@ SPACE = optuna_ofa.SearchSpace("ofa_mbv3_w1.0", resolution=224)
 DOORS: dict[str, Callable[[str], Any]] = {
     "storage": open_storage,
     "study": lambda url: optuna_ofa.study(SPACE, storage=url, study_name="new"),
-    "fleet": lambda url: optuna_ofa.fleet(SPACE, hardware=["cpu-torch"], storage=url, name="f"),
+    "fleet": lambda url: optuna_ofa.fleet(
+        SPACE, hardware=["cpu-torch"], storage=url, study_name="f"
+    ),
     "table": lambda url: MeasurementTable(url, SPACE.family, {}),
     "read": lambda url: read_measurements(url, SPACE, metric="top1"),
 }
@@ -71,7 +73,9 @@ def test_a_command_says_so_too(
 ) -> None:
     url = database_of(tmp_path / "a.db", "v3.0.0.d")
     assert main([command[0], "--storage", url, "--study", "old", *command[1:]]) == 1
-    assert "error: `storage` must be upgraded (optuna storage upgrade" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("error: --storage sqlite:")
+    assert "must be upgraded (optuna storage upgrade" in error
 
 
 def test_tables_of_a_newer_optuna_need_it(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def main() -> None:
             arguments.folder, runtime, settings, n_rounds=arguments.rounds, progress=progress
         )
     except DeviceError as error:
-        sys.exit(f"\n{error}\nWhat was measured before is kept; run it again to go on.")
+        sys.exit(f"\n{error}\nWhat was measured before is kept; run it again to continue.")
     failed = {f: g["error"] for f, g in results["graphs"].items() if "error" in g}
     for file, reason in failed.items():
         sys.stderr.write(f"\n{file} failed: {reason}")

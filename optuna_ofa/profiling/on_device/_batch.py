@@ -12,7 +12,7 @@ from ._failures import device_errors, is_device_error
 from ._rounds import by_layer, measure_rounds
 from ._runtime import LoadedGraph, Runtime
 
-# After so many graphs that fail one after the other the anchor shows whether the device is there.
+# After this many failed graphs in a row, the anchor is run to check whether the device responds.
 IN_A_ROW = 3
 
 
@@ -41,7 +41,7 @@ def measure_batch(
 
     Raises:
         DeviceError: If the runtime fails on the anchor, or on a graph that it could run before, or
-            an error is that of the device.
+            an error is one of the device.
     """
     anchor = _loaded_anchor(runtime, folder / anchor_file)
     measured: dict[str, Any] = {}
@@ -52,7 +52,7 @@ def measure_batch(
             networks.append(_loaded(runtime, folder / graph["file"]))
             good.append(graph)
             n_failed = 0
-        except Exception as error:  # whatever a runtime raises is a result, if it is the graph's
+        except Exception as error:  # any error is a result, if it concerns the graph
             n_failed += 1
             if is_device_error(error):
                 with device_errors(f"{runtime.name} failed on {graph['file']}"):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from pickle import UnpicklingError
 
-# Lost connections and files, broken workers, and code that is not what it should be: none of them
-# says anything about a network.
+# Lost connections and files, broken workers, and faulty code: none of them says anything about a
+# network.
 _TYPES = (
     OSError,
     EOFError,
@@ -32,14 +32,14 @@ _WORDS = re.compile(
 
 
 class DeviceError(RuntimeError):
-    """A device that does not answer any more, or that runs nothing."""
+    """The device no longer responds, or cannot run anything."""
 
 
 def is_device_error(error: BaseException) -> bool:
     """Return whether an error is that of the device or the process, not of a single network.
 
-    It is if its type says so (`OSError`, of which `ConnectionError` and `TimeoutError` are kinds,
-    a broken pool, an import that fails, CUDA errors of torch), or its message.
+    It is if its type says so (`OSError`, including `ConnectionError` and `TimeoutError`, a broken
+    pool, an import that fails, CUDA errors of torch), or its message.
     """
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, (DeviceError, *_TYPES)) or "AcceleratorError" in kinds:

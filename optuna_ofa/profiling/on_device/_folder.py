@@ -18,7 +18,7 @@ from ._runtime import INT8, Runtime, RuntimeSettings
 RESULTS = "results.json"
 MANIFEST = "manifest.json"
 # Graphs that are loaded and take turns at once: each holds its weights once or twice, and an
-# interruption loses the measurements of so many.
+# interruption loses the measurements of one batch.
 GRAPHS_AT_ONCE = 12
 
 
@@ -33,18 +33,19 @@ def measure_folder(
 ) -> dict[str, Any]:
     """Measure the graphs of a folder and write ``results.json`` into it after each batch.
 
-    Graphs that ``results.json`` has times of are not measured again, if it is of the same runtime,
-    settings and device. A graph that the runtime fails on is noted with the reason, and the rest
-    goes on; the next call tries it again. The anchor, the first graph, is measured in every batch:
-    a network's latency is its ratio to the anchor of the same round, times the anchor's median.
+    Graphs whose times are in ``results.json`` are not measured again, if it is of the same runtime,
+    settings and device. A graph that the runtime fails on is recorded with the reason, and the
+    others are still measured; the next call tries it again. The anchor, the first graph, is
+    measured in every batch: a network's latency is its ratio to the anchor of the same round, times
+    the anchor's median.
 
     Args:
         folder: Has ``manifest.json`` and the graphs.
         runtime: Runs them.
         settings: Settings of the runtime.
-        n_rounds: Rounds of the whole networks.
-        n_profiled: Runs for the times of layers, where the manifest asks for them.
-        progress: Called with graphs done, graphs in all, and the seconds that the rest may take.
+        n_rounds: Number of rounds of whole networks.
+        n_profiled: Runs for the times of layers, where the manifest requires them.
+        progress: Called with the graphs done, the total, and the estimated seconds left.
 
     Returns:
         The content of ``results.json``.
@@ -52,7 +53,7 @@ def measure_folder(
     Raises:
         ValueError: If the manifest is for another kind of graph, or there are results of another
             runtime or device.
-        DeviceError: If the device does not answer any more; what was measured before is kept.
+        DeviceError: If the device no longer responds; earlier measurements are kept.
     """
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     _check(manifest, runtime, settings)
@@ -124,7 +125,7 @@ def processor_name() -> str:
     return name or _apple_name() or platform.machine()
 
 
-# the fields of /proc/cpuinfo that tell processors apart; those of ARM have no name of the model
+# the fields of /proc/cpuinfo that distinguish processors; those of ARM have no model name
 _PROCESSOR = (
     "model name",
     "cpu family",

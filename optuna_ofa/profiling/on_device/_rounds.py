@@ -1,4 +1,4 @@
-"""Running several networks in turns, so that all of them share quiet and busy times."""
+"""Running several networks in turns, so that quiet and busy periods affect them equally."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Rounds(NamedTuple):
     Args:
         clock_ms: ``(n_networks, n_rounds)`` by the clock that the latency is read from: the
             process's CPU clock, or the device's own.
-        wall_ms: ``(n_networks, n_rounds)`` by the wall clock, waiting for others included.
+        wall_ms: ``(n_networks, n_rounds)`` by the wall clock, waiting for other processes included.
     """
 
     clock_ms: Times
@@ -71,7 +71,7 @@ def _timed(network: LoadedGraph, clock: str) -> tuple[float, float]:
 
 
 def by_layer(nodes: Sequence[NodeTime], n_layers: int) -> list[float]:
-    """Return milliseconds of each layer of a run; operators of no layer count for the last one."""
+    """Return milliseconds of each layer of a run; others count towards the last one."""
     times = [0.0] * n_layers
     layer = 0
     for node in nodes:
@@ -92,9 +92,9 @@ class TurnCounter:
 
     Args:
         n_done: Graphs that were done before.
-        n_left: Graphs that are to be done.
+        n_left: Graphs that remain.
         turns: Turns that each of them takes.
-        progress: Called with graphs done, graphs in all, and the seconds that the rest may take.
+        progress: Called with the graphs done, the total, and the estimated seconds left.
     """
 
     def __init__(self, n_done: int, n_left: int, turns: int, progress: Progress) -> None:
@@ -112,7 +112,7 @@ class TurnCounter:
             self._report(min(self._count / self._turns, self._left))
 
     def finish(self, n_graphs: int) -> None:
-        """Set the number of graphs that are done, whatever turns they took."""
+        """Set the number of graphs that are done, regardless of the turns counted."""
         self._count = n_graphs * self._turns
         self._report(n_graphs)
 

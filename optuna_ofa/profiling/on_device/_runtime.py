@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-INT8 = "int8"  # the precision that needs graphs of its own
+INT8 = "int8"  # the precision that needs separate graphs
 
 
 class NodeTime(NamedTuple):
@@ -25,11 +25,11 @@ class RuntimeSettings:
 
     Args:
         threads: Threads of the runtime.
-        batch: Images at once.
-        precision: ``"float32"``, or what else the runtime offers; ``"int8"`` needs graphs that
+        batch: Batch size in images.
+        precision: ``"float32"``, or another that the runtime offers; ``"int8"`` needs graphs that
             were written for it.
-        device: ``"cpu"``, or what else the runtime offers.
-        pin: Processors that the process keeps to (Linux); none leaves it free.
+        device: ``"cpu"``, or another that the runtime offers.
+        pin: Processors that the process is pinned to (Linux); empty pins it to none.
     """
 
     threads: int = 1
@@ -53,10 +53,10 @@ class LoadedGraph(Protocol):
     """One loaded graph. Called by `measure_rounds`."""
 
     def run(self) -> float | None:
-        """Run one inference on an input of its own, finished when it returns.
+        """Run one inference on a built-in input; it is finished when the call returns.
 
         Returns:
-            Milliseconds by the device's own clock, None where the processor's is right.
+            Milliseconds by the device's own clock; None to use the processor's.
         """
 
     def layer_times(self) -> list[list[NodeTime]]:
@@ -91,7 +91,7 @@ def require_float32(runtime: str, settings: RuntimeSettings, *others: str) -> No
     """Raise an error if a runtime does not have the precision.
 
     Raises:
-        ValueError: If neither float32 nor one of the others is asked for.
+        ValueError: If the precision is neither float32 nor one of the others.
     """
     allowed = ("float32", *others)
     if settings.precision not in allowed:
@@ -105,7 +105,7 @@ def require_cpu(runtime: str, settings: RuntimeSettings) -> None:
     """Raise an error if the device is not the processor.
 
     Raises:
-        ValueError: If it is another one.
+        ValueError: If it is a different device.
     """
     if settings.device != "cpu":
         raise ValueError(f"`device` must be 'cpu' for {runtime}, but got {settings.device!r}.")
