@@ -1,7 +1,8 @@
 """The best subnets for four runtimes on the same processor, from the packaged tables.
 
-Each runtime is a device of its own: what is fast on one is slow on another. Every pick is priced
-on the three other tables too, beside the best of each runtime's own front at that latency.
+Each runtime counts as a separate device: what is fast on one is slow on another. The latency of
+every pick is also predicted on the three other tables, beside the best subnet of each runtime's own
+front at that latency.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def describe(subnet: Subnet) -> str:
 
 
 def main() -> None:
-    """Search on every table, then price each pick everywhere."""
+    """Search on every table, then predict each pick's latency on all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS)
     arguments = parser.parse_args()

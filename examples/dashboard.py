@@ -1,7 +1,7 @@
-"""A search that can be watched in Optuna Dashboard, and a report for those who can't.
+"""A search to watch in Optuna Dashboard, and a report for readers without it.
 
-Prints the command that opens the dashboard. Run it again: the search goes on, and what was
-published is replaced.
+Prints the command that opens the dashboard. Run it again to continue the search and replace what
+was published.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def main() -> None:
     picks = {"knee": study.front().knee()}
     published = study.publish(limits=LIMITS, picks=picks, artifact_store=store)
     for name, point in published.picks.items():
-        print(f"{name}: {point or 'none was found'}")
-    print(f"{len(published.figures)} pictures are on the page of the study.")
+        print(f"{name}: {point or 'none found'}")
+    print(f"{len(published.figures)} figures are on the page of the study.")
     print(f"Report: {study.report(arguments.folder / 'report.html', limits=LIMITS, picks=picks)}")
 
 

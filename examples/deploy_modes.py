@@ -1,11 +1,11 @@
-"""Three modes of one supernet, for a full, a saved and a low battery: pick, switch, export.
+"""Three modes of one supernet, for a full battery, saving and a low battery: pick, switch, export.
 
     python examples/deploy_modes.py --folder runs/modes
 
-Trains a small supernet for some seconds on images that are made here (which of nine fields is
-bright), measures subnets of it on this CPU, and takes the best one under each of three latency
-limits. One process then holds all three, and each is written for the runtimes that are installed.
-With a supernet and images of your own, `make_images` and the constants are what to change.
+Trains a small supernet for a few seconds on synthetic images (which of nine fields is bright),
+measures some of its subnets on this CPU, and takes the best one under each of three latency limits.
+One process then holds all three, and each is exported for the runtimes that are installed. For your
+own supernet and images, change `make_images` and the constants.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SHARES = {"full": 1.0, "saver": 0.6, "low": 0.3}  # of the range of latencies
 
 
 def make_images(n: int, *, seed: int) -> tuple[Tensor, Tensor]:
-    """Noise with one of nine fields a little brighter, ``(n, 1, 28, 28)``, and which it is."""
+    """Noise with one of nine fields slightly brighter, ``(n, 1, 28, 28)``, and its index."""
     rng = torch.Generator().manual_seed(seed)
     images = torch.randn(n, 1, 28, 28, generator=rng)
     labels = torch.randint(9, (n,), generator=rng)
@@ -51,7 +51,7 @@ def make_images(n: int, *, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def make_supernet(n_steps: int) -> tuple[Supernet, Tensor]:
-    """A supernet that was trained for some steps, and images to recalibrate with."""
+    """A supernet trained for a few steps, and images for recalibration."""
     torch.manual_seed(0)
     supernet = Supernet(optuna_ofa.get_family(FAMILY))
     images, labels = make_images(N_TRAIN, seed=0)
@@ -62,7 +62,7 @@ def make_supernet(n_steps: int) -> tuple[Supernet, Tensor]:
 
 
 def measured_front(supernet: Supernet, calibration: Tensor, n_subnets: int) -> Front:
-    """What no other of some subnets is both more accurate and faster than, measured here."""
+    """The Pareto front of some subnets by accuracy and latency, measured here."""
     space = SearchSpace(supernet.family)
     subnets = [
         space.smallest(),
@@ -104,7 +104,7 @@ def measured_front(supernet: Supernet, calibration: Tensor, n_subnets: int) -> F
 
 
 def show_switching(switcher: SubnetSwitcher) -> None:
-    """Memory, what a switch costs, and what a mode takes."""
+    """Memory, the time of a switch, and the latency of each mode."""
     both = switcher.memory_bytes(), switcher.separate_memory_bytes()
     print("one switcher has {:.2f} MB, separate models {:.2f} MB".format(*(b / 1e6 for b in both)))
     names, n = list(switcher.modes), 10_000
@@ -159,7 +159,7 @@ def main() -> None:
                 )
                 found = compare_exported(path, switcher, images, trust=True)
             except MissingDependencyError as error:
-                print(f"  {format} is left out: {error}")
+                print(f"  {format} is skipped: {error}")
                 continue
             size = sum(file["bytes"] for file in made["files"].values())
             print(

@@ -1,8 +1,8 @@
-"""The best subnet for each of four runtimes, drawn one under another.
+"""The best subnet for each of four runtimes, drawn below each other.
 
-Each runtime is a device of its own: under the same kind of limit they get other kernels, depths
-and expand ratios. Beside the subnets there are pictures of their fronts, of what each front
-prefers, and of where the time of each pick goes.
+Each runtime counts as a separate device: under the same kind of limit they get different kernels,
+depths and expand ratios. There are also figures of their fronts, of the choices that each front
+prefers, and of the latency of each pick by layer.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def main() -> None:
     """Search on every table, then draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS)
-    parser.add_argument("--limit", type=float, help="milliseconds; None takes a share of the range")
+    parser.add_argument("--limit", type=float, help="milliseconds; a share of the range without")
     parser.add_argument("--folder", type=Path, default=Path("runs/pictures"))
-    parser.add_argument("--png", action="store_true", help="pictures too; needs Chromium")
+    parser.add_argument("--png", action="store_true", help="also write PNG files; needs Chromium")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def main() -> None:
         figure.write_html(arguments.folder / f"{name}.html", include_plotlyjs="cdn")
         if arguments.png:
             figure.write_image(arguments.folder / f"{name}.png", width=1100, scale=2)
-    print(f"\n{len(figures)} pictures are in {arguments.folder}.")
+    print(f"\n{len(figures)} figures are in {arguments.folder}.")
 
 
 if __name__ == "__main__":

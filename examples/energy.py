@@ -1,11 +1,11 @@
-"""Search for accuracy and energy: a metric of one's own.
+"""Search for accuracy and energy: a custom metric.
 
-Energy is predicted by a simple model of an image's passage: so much for each multiply-add, so much
-for each byte that is read or written, and what the device draws while it computes. The constants
+The energy of one inference is predicted by a simple model: a constant per multiply-add, another per
+byte that is read or written, and the static power of the device while it computes. The constants
 are those of a 45 nm process (M. Horowitz, "Computing's energy problem", ISSCC 2014, figure 1.1.9)
-and a static power; put those of your device in their place, or a function that reads your own
-table. Two points of the front are then measured where the processor has an energy counter that
-this user may read (Intel and AMD under Linux; often for root only).
+and an assumed static power; replace them with those of your device, or with a function that reads
+your own table. Two points of the front are then measured if the processor has an energy counter
+that this user may read (Intel and AMD under Linux; often root only).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SECONDS = 1.0  # of each measurement
 
 
 class EnergyModel:
-    """Millijoule for an image, of a batch of genotypes.
+    """Millijoules per image, for a batch of genotypes.
 
     Args:
         space: The subnets.
@@ -54,7 +54,7 @@ class EnergyModel:
 
 
 def energy_meter(supernet: Supernet, counter: Path) -> Callable[[Subnet], float]:
-    """Return a function that measures a subnet: the counter's increase by image, less idle."""
+    """Return a function that measures a subnet: the counter's increase per image, minus idle."""
 
     def passed(call: Callable[[], object]) -> tuple[float, int]:
         before, start, n = int(counter.read_text()), time.perf_counter(), 0
@@ -75,11 +75,11 @@ def energy_meter(supernet: Supernet, counter: Path) -> Callable[[Subnet], float]
 
 
 def main() -> None:
-    """Search, print the best subnets of some energies, and measure two where that is possible."""
+    """Search, print the best subnets under some energies, and measure two if possible."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--evaluations", type=int, default=2000)
-    parser.add_argument("--counter", type=Path, default=COUNTER, help="file in microjoule")
-    parser.add_argument("--folder", type=Path, default=Path("."), help="of the report")
+    parser.add_argument("--counter", type=Path, default=COUNTER, help="file in microjoules")
+    parser.add_argument("--folder", type=Path, default=Path("."), help="folder of the report")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 

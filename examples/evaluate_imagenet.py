@@ -1,11 +1,11 @@
 """Evaluate subnets of a published supernet on ImageNet, and fit an accuracy predictor to them.
 
-The images are in folders, one a class, whose sorted names are the classes in the order of the
-classifier, as ImageNet's own (n01440764, n01443537, ...) are. As published, an image is resized
-so that its shorter side has resolution / 0.875 pixels and cropped in the centre; the statistics of
-batch normalisation come from 2,000 training images, which are treated alike. Needs Pillow.
+The images are in one folder per class, whose sorted names give the order of the classes in the
+classifier, as with ImageNet's own (n01440764, n01443537, ...). As published, an image is resized so
+that its shorter side has resolution / 0.875 pixels and cropped in the centre; the statistics of
+batch normalisation come from 2,000 training images, processed in the same way. Needs Pillow.
 
-Every accuracy goes into a database: run it again, with more subnets, and it goes on.
+Every accuracy is stored in a database: run it again, with more subnets, to continue.
 
     python examples/evaluate_imagenet.py ofa_mbv3_d234_e346_k357_w1.0 imagenet/train imagenet/val
 """
@@ -36,12 +36,12 @@ STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 
 
 class ImageFolder(Dataset[tuple[Tensor, int]]):
-    """Images in folders, one a class.
+    """Images in folders, one per class.
 
     Args:
         root: The folder of folders.
         resolution: Pixels of the crop.
-        n: How many images, drawn at random, always the same ones; None is all in their order.
+        n: How many images, drawn at random with a fixed seed; None is all of them, in order.
     """
 
     def __init__(self, root: Path, resolution: int, n: int | None = None) -> None:
@@ -64,7 +64,7 @@ class ImageFolder(Dataset[tuple[Tensor, int]]):
         return (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - MEAN) / STD, label
 
     def crop(self, image: Image.Image, resolution: int) -> Image.Image:
-        """What the network sees of an image."""
+        """The network's input for an image."""
         return cropped(image, resolution)
 
 
@@ -78,7 +78,7 @@ def cropped(image: Image.Image, resolution: int) -> Image.Image:
 
 
 def load(root: Path, n: int | None, n_workers: int, resolution: int) -> DataLoader[Tensor]:
-    """Batches at a resolution; `evaluate` calls it for those of the subnets."""
+    """Batches at a resolution; `evaluate` calls it for the resolutions of the subnets."""
     images = ImageFolder(root, resolution, n)
     return DataLoader(images, batch_size=BATCH_SIZE, num_workers=n_workers)
 
@@ -122,7 +122,7 @@ def main() -> None:
     ):
         print(f"{top1:6.2f} +- {std:.2f} %  {subnet}")
 
-    # from the database, so that what was evaluated earlier counts too
+    # from the database, which includes earlier evaluations
     rows = optuna_ofa.read_measurements(arguments.storage, space, metric="top1", setup=found.setup)
     predictor = AccuracyPredictor.fit(
         space, [row.subnet for row in rows], [row.value for row in rows], metadata=found.setup

@@ -1,9 +1,10 @@
-"""Search on evaluated accuracies with several workers, one on each GPU or processor core.
+"""Search with evaluated accuracies and several workers, one per GPU or processor core.
 
-Each worker is a process that asks one Optuna study for a subnet, evaluates it on Fashion-MNIST
-after recalibrating its batch normalisation, and tells its accuracy and multiply-adds. Accuracies
-lie in the same database: a subnet that any worker has evaluated is looked up, here and in the next
-run. With PostgreSQL or MySQL for `--storage`, start this script on as many machines as there are.
+Each worker is a process that gets a subnet from a shared Optuna study, evaluates it on
+Fashion-MNIST after recalibrating its batch normalisation, and reports its accuracy and
+multiply-adds. Accuracies are kept in the same database: a subnet that any worker has evaluated is
+looked up, in this run and the next. With PostgreSQL or MySQL for `--storage`, start this script on
+as many machines as there are.
 
 The supernet has random weights unless `--weights` names a checkpoint of the same family.
 
@@ -42,8 +43,8 @@ class Evaluation:
 
     Args:
         storage: URL of the database of the study and of the accuracies.
-        weights: A checkpoint; None draws random weights, the same in every worker.
-        device: Where subnets run.
+        weights: A checkpoint; None uses random weights, the same in every worker.
+        device: The device that subnets run on.
         n_images: Images to evaluate on.
     """
 
@@ -74,12 +75,12 @@ class Evaluation:
             progress=False,
         )
         if found.failures:
-            raise RuntimeError(found.failures[0])  # the trial fails, the others go on
+            raise RuntimeError(found.failures[0])  # the trial fails, the others continue
         return float(found.top1[0]), float(self._n_macs.predict(found.matrix)[0])
 
 
 def work(number: int, arguments: argparse.Namespace) -> None:
-    """What one worker does."""
+    """Run one worker."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
     n_gpus = torch.cuda.device_count()
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--storage", default="sqlite:///fashion.db")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--trials", type=int, default=10, help="of each worker")
+    parser.add_argument("--trials", type=int, default=10, help="trials of each worker")
     parser.add_argument("--images", type=int, default=N_VALIDATION)
     arguments = parser.parse_args()
 

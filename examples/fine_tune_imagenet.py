@@ -2,11 +2,11 @@
 
     python examples/fine_tune_imagenet.py ofa_mbv3_d234_e346_k357_w1.0 imagenet/train imagenet/val
 
-The subnet is the best predicted one under a latency on this package's table of a CPU. It is
+The subnet is the best predicted one under a latency limit on a packaged table of a CPU. It is
 evaluated before and after, with batch normalisation recalibrated, and written as a plain network
-with its `net.config`. Training images are random crops, half of them mirrored, as published;
-folders of images and the centre crops are those of `evaluate_imagenet.py`. Needs Pillow.
-Killed and started again, it goes on where it was.
+with its `net.config`. Training images are random crops, half of them mirrored, as published; the
+image folders and centre crops are as in `evaluate_imagenet.py`. Needs Pillow. If it is interrupted,
+run it again to continue.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RandomCrops(ImageFolder):
     """Images in folders, each cropped at random whenever it is read."""
 
     def crop(self, image: Image.Image, resolution: int) -> Image.Image:
-        """A random part, of random shape, half of them mirrored."""
+        """A random crop of random aspect ratio, mirrored half of the time."""
         random = torch.rand(5).tolist()
         area = image.width * image.height * (AREAS[0] + random[0] * (AREAS[1] - AREAS[0]))
         ratio = np.exp(np.log(RATIOS[0]) + random[1] * np.log(RATIOS[1] / RATIOS[0]))
@@ -49,7 +49,7 @@ class RandomCrops(ImageFolder):
 
 
 def pick(latency_ms: float) -> Subnet:
-    """The most accurate subnet under a latency, by the packaged predictors."""
+    """The most accurate subnet under a latency limit, by the packaged predictors."""
     study = optuna_ofa.study(FAMILY, seed=0)
     study.search(N_EVALUATIONS)
     point = study.front().best(latency_ms=latency_ms)
@@ -109,7 +109,7 @@ def main() -> None:
     )
     print(f"after:  {top1(supernet)}")
     export(supernet, subnet, arguments.out, format="ofa", calibration=calibration)
-    print(f"The subnet, as the package ofa has it: {arguments.out}")
+    print(f"The subnet in the format of the package ofa: {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 The measurements are CSV files of IntelLabs/DyNAS-T (Apache-2.0), folder ``notebooks/data`` at the
 commit below; their subnets were evaluated on ImageNet at 224 pixels. Only the coefficients of a
-ridge regression are saved; a Gaussian process is better, but its file holds the rows. Prints how
-well subnets are predicted that the predictor was not fitted to.
+ridge regression are saved; a Gaussian process is better, but its file contains the rows. Prints
+scores on held-out subnets.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SOURCE = {
     "path": "notebooks/data",
     "license": "Apache-2.0",
 }
-# held-out errors hardly change below it, and grow above it
+# held-out errors barely change below it, and grow above it
 PENALTY = 0.01
 N_SPLITS = 5
 TRAIN_SHARE = 0.7
@@ -86,7 +86,7 @@ def fit(
 
 
 def evaluate(space: SearchSpace, matrix: Matrix, top1: Vector, seed: int) -> dict[str, Any]:
-    """Scores on subnets that were held out: of the predictor, and of simpler models."""
+    """Scores on held-out subnets, of the predictor and of simpler models."""
     order = np.random.default_rng(seed).permutation(len(matrix))
     train, test = np.split(order, [int(TRAIN_SHARE * len(order))])
     predictor = fit(space, matrix[train], top1[train])
@@ -112,7 +112,7 @@ def main() -> None:
     space = SearchSpace(FAMILY, resolution=RESOLUTION)
     rows, row_top1 = read(arguments.folder, space)
     matrix, top1, noise = merge(rows, row_top1)
-    print(f"{len(rows)} rows, {len(matrix)} different subnets, repeats scatter by {noise:.3f}")
+    print(f"{len(rows)} rows, {len(matrix)} different subnets, repeats have a std of {noise:.3f}")
 
     splits = [evaluate(space, matrix, top1, seed) for seed in range(N_SPLITS)]
     for seed, split in enumerate(splits):

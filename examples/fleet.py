@@ -1,12 +1,12 @@
-"""One supernet for three devices: searched together, and what their subnets lose elsewhere.
+"""One supernet for three devices: a joint search, and what each subnet loses on the others.
 
-MobileNetV3 w1.2, which three tables price at the same resolutions: a Samsung Note10, an Intel
-i7-8700K, and a CPU with ONNX Runtime, whose table comes with the package. The published files are
-downloaded once, each checked against its SHA-256, or taken from a folder that has them
-(``--data``). With that folder the networks that ProxylessNAS found for a CPU, a GPU and a phone are
-shown too; no published table has all of their layers, so they cannot be priced.
+MobileNetV3 w1.2, for which three tables have latencies at the same resolutions: a Samsung Note10,
+an Intel i7-8700K, and a CPU with ONNX Runtime, whose table is packaged. The published
+files are downloaded once, each checked against its SHA-256, or taken from a folder that has them
+(``--data``). With that folder, the networks that ProxylessNAS found for a CPU, a GPU and a phone
+are also listed; no published table has all of their layers, so their latencies cannot be predicted.
 
-With ``--storage`` it goes on where it stopped.
+With ``--storage``, another run continues where the last one stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from optuna_ofa.visualization import plot_transfer
 
 FAMILY = "ofa_mbv3_w1.2"
 ACCURACY = ("ofa_mbv3_w1.2_accuracy", "ofa_mbv3_w1.2_acc_predictor.pth")
-# the name of a published or packaged table, where it is in a folder, and a limit in milliseconds
+# the name of a published or packaged table, its path in a folder, and a limit in milliseconds
 DEVICES = {
     "Note10": ("note10", "note10_w1.2", 30.0),
     "i7-8700K": ("i7-8700k", "i7-8700k_w1.0/i7-8700K_lut.yaml", 16.0),
@@ -39,7 +39,7 @@ RESOLUTION = 224
 
 
 def show_proxyless(data: Path) -> None:
-    """What the networks of ProxylessNAS cost, and how many of their layers each table has."""
+    """Print the cost of the networks of ProxylessNAS, and how many layers each table has."""
     print("\nFound by ProxylessNAS for three devices:")
     paths = {"mobile_trim": data / "proxylessnas" / "mobile_trim.yaml"}
     paths |= {device: data / path for device, (_, path, _) in DEVICES.items() if path}
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the published files")
     parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS, help="for each device")
     parser.add_argument("--storage", help="URL of a database, such as sqlite:///nas.db")
-    parser.add_argument("--folder", type=Path, default=Path("fleet"), help="for the pictures")
+    parser.add_argument("--folder", type=Path, default=Path("fleet"), help="folder for the figures")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -93,13 +93,13 @@ def main() -> None:
     limits = {device: limit for device, (_, _, limit) in DEVICES.items()}
     matrix = fleet.transfer_matrix(latency_ms=limits)
     print(f"\n{matrix}")
-    if data is not None:  # their files are not offered by name
+    if data is not None:  # their files cannot be fetched by name
         show_proxyless(data)
 
     arguments.folder.mkdir(parents=True, exist_ok=True)
     fleet.plot_fronts(kind="predicted").write_html(arguments.folder / "fronts.html")
     plot_transfer(matrix).write_html(arguments.folder / "transfer.html")
-    print(f"\nPictures are in {arguments.folder}.")
+    print(f"\nFigures are in {arguments.folder}.")
 
 
 if __name__ == "__main__":

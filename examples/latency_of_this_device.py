@@ -1,11 +1,11 @@
-"""From this device to a search: profile, measure a few subnets, see how wrong it is, search.
+"""From this device to a search: profile, measure a few subnets, check the errors, search.
 
     pip install "optuna-ofa[onnxruntime]"
     python examples/latency_of_this_device.py --folder runs/device
 
-A table of layers takes half a minute. Twenty measured subnets set its level right, others tell
-how far predictions are off, beside how far a second measurement is off. Run it again to go on:
-nothing is measured twice.
+A table of layers takes half a minute. Twenty measured subnets calibrate it; others give the errors
+of its predictions, beside those of a repeated measurement. Run it again to continue: nothing is
+measured twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/device"))
     parser.add_argument("--runtime", default="onnxruntime")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--compared", type=int, default=20, help="subnets that test it")
+    parser.add_argument("--compared", type=int, default=20, help="subnets to test it on")
     parser.add_argument("--evaluations", type=int, default=5_000)
     arguments = parser.parse_args()
     folder, runtime = arguments.folder, arguments.runtime

@@ -1,13 +1,13 @@
 """Measure the subnets that matter on the device itself, a batch at a time.
 
 A search on predictions costs seconds; a measurement on a device may cost minutes, so only a few
-subnets get one. `ask_batch` gives those of the predicted front that tell most, and `tell_batch`
-takes what was measured. Here the device is this CPU, and the supernet has random weights: the
-latencies are real, the accuracies are the predicted ones with noise, as a stand-in for a
-validation run. A subnet whose accuracy cannot be had would be told as None.
+subnets are measured. `ask_batch` returns the most informative ones of the predicted front, and
+`tell_batch` takes the measurements. Here the device is this CPU, and the supernet has random
+weights: the latencies are real, the accuracies are the predicted ones with noise, as a stand-in for
+a validation run. A subnet that cannot be measured would be reported as None.
 
-Run it again to go on: nothing is measured twice. Several of these may run at the same time, for
-example one a device of a rack, on one PostgreSQL or MySQL database.
+Run it again to continue: nothing is measured twice. Several instances may run at the same time, for
+example one per device of a rack, on one PostgreSQL or MySQL database.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ACCURACY_NOISE = 0.1  # percentage points
 
 
 def latency_ms(net: torch.nn.Module, resolution: int) -> float:
-    """Median milliseconds that a pass of one image computes; waiting for others does not count."""
+    """Median CPU milliseconds of a forward pass of one image, without waiting times."""
     image = torch.randn(1, 3, resolution, resolution).to(memory_format=torch.channels_last)
     times = []
     with torch.inference_mode():
@@ -54,11 +54,11 @@ class Device:
         self._rng = np.random.default_rng(seed)
 
     def net(self, subnet: Subnet) -> torch.nn.Module:
-        """The subnet as a network of its own."""
+        """The subnet as a standalone network."""
         return self._supernet.extract(subnet).eval().to(memory_format=torch.channels_last)
 
     def measure(self, asked: Asked) -> tuple[float, float]:
-        """Top-1 in percent, made up, and milliseconds, measured."""
+        """Top-1 in percent, simulated, and milliseconds, measured."""
         top1 = asked.predicted["top1"] + self._rng.normal(0, ACCURACY_NOISE)
         return top1, latency_ms(self.net(asked.subnet), asked.subnet.resolution)
 
@@ -66,9 +66,9 @@ class Device:
 def main() -> None:
     """Search on predictions, then measure batch after batch."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--storage", help="URL of a database; in memory without")
+    parser.add_argument("--storage", help="URL of a database; default: in memory")
     parser.add_argument("--batches", type=int, default=N_BATCHES)
-    parser.add_argument("--size", type=int, default=BATCH_SIZE, help="subnets a batch")
+    parser.add_argument("--size", type=int, default=BATCH_SIZE, help="subnets per batch")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)

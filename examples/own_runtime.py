@@ -1,8 +1,8 @@
-"""Profile a runtime of your own: a class that loads a graph and runs it.
+"""Profile a custom runtime: a class that loads a graph and runs it.
 
 Here it is ONNX Runtime without its optimisations, as a stand-in for whatever runs on your device.
-It cannot tell the times of layers, so every layer is measured alone. The table is compared with
-whole subnets that are measured afterwards.
+It cannot report the times of layers, so every layer is measured alone. The table is then compared
+with measurements of whole subnets.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class PlainRuntime:
 
     name = "onnxruntime, not optimised"
     suffix = ".onnx"  # which graphs it loads: .onnx, .pte or .layers.json
-    profiles = False  # a runtime that tells the times of operators has `layer_times` too
+    profiles = False  # a runtime that reports the times of operators also has `layer_times`
 
     def versions(self) -> dict[str, str]:
-        """What the latency depends on."""
+        """Versions that the latency depends on."""
         return {"onnxruntime": onnxruntime.__version__}
 
     def load(self, path: Path, *, profile: bool = False) -> PlainSession:
-        """Whatever this raises is noted as the reason, and the other graphs go on."""
+        """Load a graph; any exception is recorded, and the other graphs are still measured."""
         return PlainSession(path)
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     settings = optuna_ofa.MeasurementSettings(
         runtime=PlainRuntime(), n_rounds=arguments.rounds, max_spread=1
     )
-    # fewer layers than the whole family has, to be done in a minute
+    # fewer layers than the whole family has, to finish within a minute
     space = SearchSpace(FAMILY).restrict(resolution=[128, 160, 192], kernel=[3, 5], expand=[3, 6])
 
     table = optuna_ofa.profile(space, settings, out=arguments.out)

@@ -1,4 +1,4 @@
-"""Evaluate the trained Fashion-MNIST supernet, and write what the package ships of it.
+"""Evaluate the trained Fashion-MNIST supernet, and write the files that are packaged.
 
     python examples/train_supernet.py --steps 6000 --out runs/fashion.pth
     python examples/package_fashion.py runs/fashion.pth optuna_ofa/data
@@ -7,8 +7,8 @@
         --out optuna_ofa/data/ofa_mbv3_fashion.cpu-torch.latency.json
 
 Subnets of every size are evaluated on one half of the test images, and an accuracy predictor is
-fitted to them; the other half is for those who measure what a search finds, and 2,000 images of it
-come with the package. Prints what `optuna_ofa/data/README.md` says of them.
+fitted to them; the other half is for verifying what a search finds, and 2,000 of its images are
+packaged. Prints the numbers for `optuna_ofa/data/README.md`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ Vector = NDArray[np.float64]
 
 
 def held_out(space: SearchSpace, matrix: NDArray[np.int16], top1: Vector) -> dict[str, float]:
-    """Score predictions of subnets that were not fitted to, beside multiply-adds.
+    """Score predictions of held-out subnets, beside multiply-adds.
 
-    A score that so few subnets do not define, as Kendall's tau of equal values, is left out.
+    A score that is undefined for so few subnets, such as Kendall's tau of equal values, is left
+    out.
     """
     order = np.random.default_rng(0).permutation(len(matrix))
     n_test = min(N_HELD_OUT, len(matrix) // 3)
@@ -74,12 +75,12 @@ def main() -> None:
 
     ends = space.to_matrix([space.smallest(), space.largest()])
     matrix = np.concatenate([ends, space.sample(arguments.subnets, seed=0, uniform_over="sizes")])
-    _, first = np.unique(matrix, axis=0, return_index=True)  # many small ones are drawn twice
+    _, first = np.unique(matrix, axis=0, return_index=True)  # small ones are drawn repeatedly
     matrix = matrix[np.sort(first)]
     settings = optuna_ofa.EvaluationSettings(
         calibration=calibration, n_calibration=N_CALIBRATION, processes=arguments.processes
     )
-    storage = f"sqlite:///{arguments.weights.with_suffix('.db')}"  # an interrupted run goes on
+    storage = f"sqlite:///{arguments.weights.with_suffix('.db')}"  # an interrupted run continues
     found = optuna_ofa.evaluate(supernet, matrix, search_half, settings, storage=storage)
     again = optuna_ofa.evaluate(supernet, matrix[:50], measure_half, settings, storage=storage)
     print(
@@ -92,7 +93,7 @@ def main() -> None:
         f"Kendall tau of both halves {kendall_tau(found.top1[:50], again.top1):.3f}"
     )
     scores = held_out(space, found.matrix, found.top1)
-    print(f"subnets that were held out: {scores}")
+    print(f"held-out subnets: {scores}")
 
     stem = arguments.folder / FAMILY
     metadata = {

@@ -1,4 +1,4 @@
-"""Write the images that come with the package, some of Fashion-MNIST, beside the small supernet.
+"""Write the packaged images, a part of Fashion-MNIST, beside the small supernet.
 
     python examples/package_images.py optuna_ofa/data
 
@@ -33,7 +33,7 @@ ABOUT = {
 def first_of_each_class(
     data: TensorDataset, among: NDArray[np.int64], n: int
 ) -> dict[str, NDArray[np.generic]]:
-    """The first ``n`` images of each class among some, their classes, and their places."""
+    """The first ``n`` images of each class, their classes, and their positions."""
     images, labels = (tensor.numpy() for tensor in data.tensors)
     of_class = (among[labels[among] == c][:n] for c in range(N_CLASSES))
     index = np.sort(np.concatenate(list(of_class)))
@@ -47,7 +47,7 @@ def first_of_each_class(
 
 
 def main() -> None:
-    """Choose, and write."""
+    """Choose images and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where to")
     path = parser.parse_args().folder / FILE

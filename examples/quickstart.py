@@ -1,10 +1,10 @@
-"""The main job, offline: a Pareto front that is predicted, then one that is measured.
+"""The main workflow, offline: a predicted Pareto front, then a measured one.
 
 Run with ``make quickstart``. First everything is predicted: the accuracies by a model fitted to
 about 1,300 subnets that were measured on ImageNet, the latencies by a table of layers that was
-measured on a CPU; ``optuna_ofa/data/README.md`` says how good they are. Then this machine is
-profiled, a small supernet that comes with the package is searched for it, and what was found is
-measured: its latency here, and its accuracy on packaged images. A second run measures nothing.
+measured on a CPU; ``optuna_ofa/data/README.md`` has their errors. Then this machine is profiled, a
+small packaged supernet is searched for it, and the subnets found are measured: their latency here,
+and their accuracy on packaged images. A second run measures nothing.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ FOLDER = Path("runs")
 FAMILY, SMALL = "ofa_mbv3_w1.0", "ofa_mbv3_fashion"
 # a noisy profile is reported, not refused
 SETTINGS = MeasurementSettings(runtime="torch", max_spread=1)
-BUSY_PERCENT = 10  # standard deviation of a round on a machine that does other things too
+BUSY_PERCENT = 10  # standard deviation of a round on a machine that is busy with other things
 N_TRIALS, N_LIMITS = 5_000, 5
 N_MEASURED, N_AT_ONCE = 12, 2
 PROGRAM = os.path.relpath(Path(sys.executable).with_name("optuna-ofa"))
 
 
 def main() -> None:
-    """Predict a front, measure one, and say how to go on."""
+    """Predict a front, measure one, and print the next steps."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sys.stdout.reconfigure(line_buffering=True)  # so that a pipe shows at once what is done
+    sys.stdout.reconfigure(line_buffering=True)  # so that a pipe shows progress immediately
     torch.set_num_threads(1)  # threads wait for each other on a busy machine
     FOLDER.mkdir(exist_ok=True)
     predict()
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def say_how_to_go_on(table: LatencyTable) -> None:
-    """Print commands that do for the large supernet what was done for the small one."""
+    """Print the commands that do the same for the large supernet."""
     file, storage = FOLDER / f"{FAMILY}.json", f"--storage sqlite:///{FOLDER / 'mine.db'}"
     noise = " --max-spread 1" * (table.metadata["noise_percent"] > BUSY_PERCENT)
     print("\nNext: profile this machine for the large supernet, search it, write a report:")
@@ -66,7 +66,7 @@ def say_how_to_go_on(table: LatencyTable) -> None:
 
 
 def search(family: str, file: str, name: str, table: LatencyTable | None = None) -> SubnetStudy:
-    """A study with all its trials, searched where some are missing."""
+    """A study with all its trials, searched if some are missing."""
     study = optuna_ofa.study(
         family,
         hardware=table,
@@ -104,20 +104,20 @@ def predict() -> None:
     try:
         figure.write_image(FOLDER / "front.png", width=1000, height=650, scale=2)
         print(f"The same as a picture:             {FOLDER / 'front.png'}")
-    except (ImportError, RuntimeError, ValueError):  # what plotly raises without kaleido or Chrome
+    except (ImportError, RuntimeError, ValueError):  # raised by plotly without kaleido or Chrome
         print("No PNG beside the page, because that requires Chrome or Chromium.")
     publish(study, limits)
 
 
 def publish(study: SubnetStudy, limits: list[float]) -> None:
-    """Put pictures and a few of the trials into a database for Optuna Dashboard."""
+    """Put figures and a few of the trials into a database for Optuna Dashboard."""
     file, part = FOLDER / "dashboard.db", FOLDER / "dashboard.part.db"
     if not file.exists():
         print("Writing a copy for Optuna Dashboard ...")
         publish_view(study, f"sqlite:///{part}", limits=limits)
-        part.rename(file)  # is there when it is whole
+        part.rename(file)  # exists only once it is complete
     number = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{file}")._study_id
-    print("\nIn Optuna Dashboard, a command and the page that it serves:")
+    print("\nTo open it in Optuna Dashboard, a command and the page that it serves:")
     print(f"  {PROGRAM} dashboard --storage sqlite:///{file}")
     print(f"  http://127.0.0.1:8080/dashboard/studies/{number}\n")
 
@@ -138,7 +138,7 @@ def profile() -> LatencyTable:
 
 
 def measure(table: LatencyTable) -> None:
-    """Search the small supernet for this machine, and measure what was found."""
+    """Search the small supernet for this machine, and measure the subnets found."""
     # another profile is another study
     study = search(SMALL, "measured.db", f"profile of {table.metadata['date']}", table)
     front = study.front(kind="predicted")

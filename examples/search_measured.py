@@ -1,13 +1,13 @@
-"""Search by measurements, where nothing is known of the device beforehand.
+"""Search by measurements, with no prior knowledge of the device.
 
 No latency table, no accuracy predictor: `SurrogateSampler` learns from each trial, and proposes
-what may extend the measured front. Here the device is this CPU with a supernet of random weights:
-the latencies are real; the accuracies come from a published predictor, as a stand-in for a
-validation run, and the sampler sees nothing but the numbers.
+subnets that may extend the measured front. Here the device is this CPU with a supernet of random
+weights: the latencies are real; the accuracies come from a published predictor, as a stand-in for a
+validation run, and the sampler sees only the numbers.
 
-It is a plain Optuna study. Run it again with `--storage` to go on, or several times at once to
-share the work. `optuna_ofa.study(..., learn=True)` does the same where predictors are there to
-start from, also in batches.
+It is a plain Optuna study. Run it again with `--storage` to continue, or several times at once to
+share the work. `optuna_ofa.study(..., learn=True)` does the same if there are predictors to start
+from, also in batches.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Objective = Callable[[optuna.Trial], tuple[float, float]]
 
 
 def latency_ms(net: torch.nn.Module, resolution: int) -> float:
-    """Median milliseconds that a pass of one image computes; waiting for others does not count."""
+    """Median CPU milliseconds of a forward pass of one image, without waiting times."""
     image = torch.randn(1, 3, resolution, resolution)
     times = []
     with torch.inference_mode():
@@ -44,7 +44,7 @@ def latency_ms(net: torch.nn.Module, resolution: int) -> float:
 
 
 def make_objective(space: optuna_ofa.SearchSpace) -> Objective:
-    """Top-1 in percent, made up, and milliseconds, measured."""
+    """Top-1 in percent, simulated, and milliseconds, measured."""
     supernet = optuna_ofa.Supernet(space.family).eval()
     accuracy = optuna_ofa.study(FAMILY).problem.predictors["top1"]
 
@@ -57,11 +57,11 @@ def make_objective(space: optuna_ofa.SearchSpace) -> Objective:
 
 
 def main() -> None:
-    """Measure some subnets, and say what the first and the last predictions were worth."""
+    """Measure some subnets, and compare the first and the last predictions with the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--trials", type=int, default=N_TRIALS)
-    parser.add_argument("--startup", type=int, default=N_STARTUP_TRIALS, help="before any model")
-    parser.add_argument("--storage", help="URL of a database; in memory without")
+    parser.add_argument("--startup", type=int, default=N_STARTUP_TRIALS, help="before the models")
+    parser.add_argument("--storage", help="URL of a database; default: in memory")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
@@ -74,7 +74,7 @@ def main() -> None:
         study_name="search-measured",
         load_if_exists=True,
     )
-    # what raises leaves a failed trial, whose subnet is not proposed again
+    # an exception leaves a failed trial, whose subnet is not proposed again
     study.optimize(make_objective(space), n_trials=arguments.trials, catch=(RuntimeError,))
 
     for trial in study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):

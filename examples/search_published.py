@@ -21,7 +21,7 @@ N_EVALUATIONS = 20_000
 
 
 def main() -> None:
-    """Search for both devices, then price each device's pick on the other one."""
+    """Search for both devices, then predict the latency of each pick on the other one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with the published files")
     parser.add_argument("--evaluations", type=int, default=N_EVALUATIONS)

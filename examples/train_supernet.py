@@ -2,8 +2,8 @@
 
     python examples/train_supernet.py --out runs/fashion.pth
 
-As it stands it trains a small MobileNetV3 on Fashion-MNIST, on a CPU. For images of your own,
-change `make_loaders` and the constants. Killed and started again, it goes on where it was.
+As written, it trains a small MobileNetV3 on Fashion-MNIST, on a CPU. For your own images, change
+`make_loaders` and the constants. If it is interrupted, run it again to continue.
 On several GPUs: torchrun --nproc-per-node 4 examples/train_supernet.py
 """
 
@@ -33,12 +33,12 @@ from optuna_ofa.training import (
     train,
 )
 
-# gray images of 28 pixels; colour ones have 3 channels
+# grey images of 28 pixels; colour images have 3 channels
 FAMILY = mobilenet_v3_small_images(
     "ofa_mbv3_fashion", n_classes=10, in_channels=1, resolutions=(20, 24, 28)
 )
 LEARNING_RATE, BATCH_SIZE = 0.05, 64
-# the last two train one subnet alone, to compare with
+# the last two train one subnet alone, for comparison
 RECIPES = ("sandwich", "shrinking", "largest", "smallest")
 SETTINGS = TrainingSettings(seed=0, weight_decay=3e-5, average_decay=0.995)
 # images that set the statistics of batch normalisation before a subnet is evaluated
@@ -51,8 +51,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/fashion.pth"))
     parser.add_argument("--recipe", choices=RECIPES, default="sandwich")
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--images", type=Path, help="folder of the files of Fashion-MNIST")
-    parser.add_argument("--tested", type=int, default=10_000, help="test images that are used")
+    parser.add_argument("--images", type=Path, help="folder with the Fashion-MNIST files")
+    parser.add_argument("--tested", type=int, default=10_000, help="number of test images")
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def make_recipe(name: str, n_steps: int) -> Recipe:
-    """The sandwich rule for short budgets; the published recipe, for long ones; one subnet."""
+    """The sandwich rule, for short budgets; the published recipe, for long ones; one subnet."""
     if name == "sandwich":
         return Sandwich(n_steps=n_steps, learning_rate=LEARNING_RATE)
     if name == "shrinking":
@@ -122,7 +122,7 @@ def make_loaders(
 
 
 def augmented(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """A batch of images, moved by up to two pixels and half of them mirrored."""
+    """A batch of images, shifted by up to two pixels, half of them mirrored."""
     images = torch.stack([image for image, _ in items])
     labels = torch.stack([label for _, label in items])
     mirrored = torch.rand(len(images)) < 0.5

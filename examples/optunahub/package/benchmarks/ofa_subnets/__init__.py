@@ -14,8 +14,8 @@ import optuna_ofa
 class Problem(optunahub.benchmarks.BaseProblem):
     """Accuracy and cost of the subnets of a supernet, predicted.
 
-    A search space of 46 categorical parameters for MobileNetV3, many of which mean nothing where
-    others say that a block is absent: subnets that are the same network have the same values.
+    A search space of 46 categorical parameters for MobileNetV3, many of which have no effect if
+    others make a block absent: parameters that give the same network have the same values.
 
     Args:
         supernet: The family: ``"ofa_mbv3_w1.0"`` and ``"ofa_mbv3_w1.2"`` have packaged latency
@@ -68,7 +68,7 @@ class Problem(optunahub.benchmarks.BaseProblem):
         return self._evaluate(params).values[0].tolist()
 
     def evaluate_constraints(self, params: dict[str, Any]) -> dict[str, float]:
-        """By how much each constraint is violated; at most 0 where it is not."""
+        """The violation of each constraint; at most 0 where it is satisfied."""
         excess = self._evaluate(params).excess[0].tolist()
         return dict(zip(self._problem.constraints, excess, strict=True))
 

@@ -8,7 +8,7 @@ space = module.SearchSpace("ofa_mbv3_w1.0", resolution=224)
 
 
 def objective(trial: optuna.Trial) -> tuple[float, float]:
-    """Blocks and the sum of their kernels; put accuracy and latency of the subnet here."""
+    """Blocks and the sum of their kernels; replace with accuracy and latency of the subnet."""
     subnet = space.suggest(trial)
     return sum(subnet.stage_depths), sum(subnet.kernel)
 
