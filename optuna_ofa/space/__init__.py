@@ -44,7 +44,7 @@ from optuna_ofa.space._slots import (
     subnet_layers,
 )
 from optuna_ofa.space._space import SearchSpace, space_of_choices as space_of_choices
-from optuna_ofa.space._subnet import Subnet
+from optuna_ofa.space._subnet import Subnet, subnet_text as subnet_text
 from optuna_ofa.space.formats._dialects import subnet_from_dialect, subnet_to_dialect
 from optuna_ofa.space.formats._measured import (
     MeasuredSubnets as MeasuredSubnets,

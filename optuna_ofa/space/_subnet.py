@@ -148,20 +148,38 @@ class Subnet:
         return cls.from_dict(data, family)
 
     def __str__(self) -> str:
-        words = [f"{self.family.name}@{self.resolution}"]
-        if self.family.stem.depths:
-            words.append(f"stem d{self.depth[0]}")
-        first = 0
-        for stage, depth in zip(self.family.stages, self.stage_depths, strict=True):
-            words.append(" ".join(self._block_words(b) for b in range(first, first + depth)))
-            first += stage.max_blocks
-        if self.width:
-            words.append("w" + "".join(map(str, self.width)))
-        return " | ".join(words)
+        return f"{self.family.name}@{self.text}"
 
-    def _block_words(self, block: int) -> str:
-        kernel = f"k{self.kernel[block]}" if self.kernel else ""
-        return kernel + f"e{self.expand[block]:g}"
+    @property
+    def text(self) -> str:
+        """The resolution and the blocks of each stage, without the family: ``224 | k3e3 k5e4``."""
+        return subnet_text(
+            self.family, self.resolution, self.depth, self.kernel, self.expand, self.width
+        )
+
+
+def subnet_text(
+    family: Family,
+    resolution: int,
+    depth: Sequence[int],
+    kernel: Sequence[int] = (),
+    expand: Sequence[float] = (),
+    width: Sequence[int] = (),
+) -> str:
+    """Return `Subnet.text` of the fields of a valid subnet."""
+    words = [str(resolution)]
+    if family.stem.depths:
+        words.append(f"stem d{depth[0]}")
+    blocks = [f"e{e:g}" for e in expand]
+    if kernel:
+        blocks = [f"k{k}{of}" for k, of in zip(kernel, blocks, strict=True)]
+    first = 0
+    for stage, extra in zip(family.stages, depth[len(depth) - len(family.stages) :], strict=True):
+        words.append(" ".join(blocks[first : first + stage.base_depth + extra]))
+        first += stage.max_blocks
+    if width:
+        words.append("w" + "".join(map(str, width)))
+    return " | ".join(words)
 
 
 def _family(found: Any, wanted: Family | None) -> Family:

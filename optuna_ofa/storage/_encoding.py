@@ -17,7 +17,15 @@ from optuna.trial import FrozenTrial
 
 from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.problem import CLAIM, Items, in_parts
-from optuna_ofa.space import Family, GeneKind, Matrix, SearchSpace, full_depth, genotype_row
+from optuna_ofa.space import (
+    Family,
+    GeneKind,
+    Matrix,
+    SearchSpace,
+    full_depth,
+    genotype_row,
+    subnet_text,
+)
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
 _DIGITS = string.digits.encode()
@@ -113,6 +121,14 @@ def _entries(family: Family) -> dict[str, list[int | None]]:
     }
     entries["depth"] = [None if len(c) > 1 else c[0] for c in family.depth_choices]
     return {kind: numbers for kind, numbers in entries.items() if numbers}
+
+
+def shown_texts(family: Family, subnets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return `Subnet.text` of each of `subnet_dicts`, for people who read lists of trials."""
+    return [
+        subnet_text(family, **{key: of for key, of in subnet.items() if key != "family"})
+        for subnet in subnets
+    ]
 
 
 Decoded = tuple[Matrix, NDArray[np.bool_]]

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.problem import PREDICTED, Evaluated, Problem, system_attributes
 from optuna_ofa.space import Matrix, SearchSpace
-from optuna_ofa.storage._encoding import subnet_dicts, subnet_texts
+from optuna_ofa.storage._encoding import shown_texts, subnet_dicts, subnet_texts
 
 Rows = list[tuple[Any, ...]]
 PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")
@@ -64,11 +64,17 @@ class TrialRows:
     def user_attributes(self, ids: Sequence[int], batch: Evaluated) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
         kind = json.dumps(PREDICTED)
-        texts = subnet_texts(self._space.family, batch.matrix)
+        family = self._space.family
+        texts = subnet_texts(family, batch.matrix)
+        shown = shown_texts(family, subnet_dicts(family, batch.matrix))
         return [
             row
-            for trial_id, text in zip(ids, texts, strict=True)
-            for row in ((trial_id, "subnet", text), (trial_id, "kind", kind))
+            for trial_id, text, words in zip(ids, texts, shown, strict=True)
+            for row in (
+                (trial_id, "subnet", text),
+                (trial_id, "subnet_text", json.dumps(words)),
+                (trial_id, "kind", kind),
+            )
         ]
 
     def system_attributes(self, ids: Sequence[int], batch: Evaluated) -> Rows:
@@ -132,7 +138,14 @@ def templates(
         started: When they were started, in local time; finished trials end now.
     """
     distributions = _Shared(space.distributions)
-    rows = zip(space.to_params(matrix), subnet_dicts(space.family, matrix), attributes, strict=True)
+    subnets = subnet_dicts(space.family, matrix)
+    rows = zip(
+        space.to_params(matrix),
+        subnets,
+        shown_texts(space.family, subnets),
+        attributes,
+        strict=True,
+    )
     completed = datetime.datetime.now() if state.is_finished() else None
     return [
         FrozenTrial(
@@ -144,9 +157,9 @@ def templates(
             datetime_complete=completed,
             params=_Shared(params),
             distributions=distributions,
-            user_attrs={"subnet": _Shared(subnet), **more},
+            user_attrs={"subnet": _Shared(subnet), "subnet_text": shown, **more},
             system_attrs={},
             intermediate_values={},
         )
-        for params, subnet, more in rows
+        for params, subnet, shown, more in rows
     ]

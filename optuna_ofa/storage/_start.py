@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.problem import ASKED, Problem
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage._encoding import subnet_texts
+from optuna_ofa.storage._encoding import shown_texts, subnet_dicts, subnet_texts
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
@@ -48,7 +48,9 @@ def _insert_running(
     last_id: int,
 ) -> dict[int, int]:
     """Insert the rows that Optuna would write for the same trials."""
-    texts = subnet_texts(problem.space.family, matrix)
+    family = problem.space.family
+    texts = subnet_texts(family, matrix)
+    shown = shown_texts(family, subnet_dicts(family, matrix))
     with locked(tables.engine, study_id) as connection:
         started = _started_subnets(connection, study_id, last_id)
         free = [i for i, text in enumerate(texts) if text not in started]
@@ -64,6 +66,7 @@ def _insert_running(
             for trial_id, i in zip(ids, free, strict=True)
             for key, text in (
                 ("subnet", texts[i]),
+                ("subnet_text", json.dumps(shown[i])),
                 *((key, json.dumps(value)) for key, value in attributes[i].items()),
             )
         ]

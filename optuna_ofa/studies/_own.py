@@ -76,14 +76,14 @@ def own_attributes(
         values: Its values.
 
     Returns:
-        The user attributes ``kind`` and ``subnet``, and the system attributes of the constraints
-        of the problem, if they are missing: no subnet if the parameters do not define one, no
-        constraints if Optuna fails the trial because of its values.
+        The user attributes ``kind``, ``subnet`` and ``subnet_text``, and the system attributes of
+        the constraints of the problem, if they are missing: no subnet if the parameters do not
+        define one, no constraints if Optuna fails the trial because of its values.
     """
     user: dict[str, Any] = {"kind": MEASURED}
     with contextlib.suppress(InvalidSubnetError):
         (subnet,) = problem.space.from_matrix(problem.space.from_params([trial.params]))
-        user["subnet"] = subnet.to_dict(by_name=True)
+        user |= {"subnet": subnet.to_dict(by_name=True), "subnet_text": subnet.text}
     system: dict[str, Any] = {}
     row = _row_of_values(problem, values)
     if row is not None:

@@ -161,6 +161,7 @@ COURSES: dict[str, Course] = {
 def _lines(study: SubnetStudy, optimized: bool) -> Iterable[str]:
     for trial in study.trials:
         attributes = dict(sorted(trial.user_attrs.items()))
+        attributes.pop("subnet_text", None)  # added since the courses were written
         if optimized and attributes.get("kind") == "measured":
             # trials of `optimize` had neither when the courses were written
             attributes = {k: v for k, v in attributes.items() if k not in ("kind", "subnet")}

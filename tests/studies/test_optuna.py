@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 import pytest
@@ -308,4 +309,21 @@ class TestAttributes:
             return mine(trial)
 
         study.optimize(objective, n_trials=1)
-        assert study.trials[0].user_attrs == {"subnet": "mine", "kind": "measured"}
+        attributes = study.trials[0].user_attrs
+        assert attributes.pop("subnet_text").startswith("2")
+        assert attributes == {"subnet": "mine", "kind": "measured"}
+
+    @pytest.mark.parametrize("storage", [None, "sqlite"], ids=["memory", "sqlite"])
+    def test_every_trial_shows_its_subnet_as_a_text(
+        self, make_study: Make, tmp_path: Path, storage: str | None
+    ) -> None:
+        study = make_study(storage=storage and f"sqlite:///{tmp_path / 'a.db'}")
+        study.search(20)
+        study.optimize(own_objective(study), n_trials=1)
+        study.optimize(study.problem, n_trials=1)
+        asked = study.ask_batch(1)
+        study.tell_batch(asked, [own_objective(study)(asked[0].trial)])
+        for trial in study.trials:
+            subnet = study.space.from_matrix(study.space.from_params([trial.params]))[0]
+            assert trial.user_attrs["subnet_text"] == subnet.text
+            assert str(subnet) == f"{subnet.family.name}@{subnet.text}"
