@@ -103,12 +103,13 @@ def test_it_is_verified_without_measuring_memory(study: SubnetStudy) -> None:
     assert measured.points[0].measured["peak_memory_mb"] == 3.0
 
 
-def test_it_is_drawn_in_three_dimensions(study: SubnetStudy) -> None:
+def test_the_third_objective_is_the_colour(study: SubnetStudy) -> None:
     info = front_info(study)
     assert info.hypervolume > 0
     assert tuple(info.reference) == OBJECTIVES
     figure = study.plot_front()
-    *_, front = figure.data
-    assert front.type == "scatter3d"
-    assert len(front.z) == len(study.front())
-    assert figure.layout.scene.zaxis.title.text.startswith("Peak activation memory (MB)")
+    (front,) = [trace for trace in figure.data if trace.name and "front" in trace.name]
+    peaks = sorted(point.peak_memory_mb for point in study.front())
+    assert sorted(front.marker.color) == pytest.approx(peaks)
+    title = figure.layout.coloraxis.colorbar.title.text
+    assert title.startswith("Peak activation memory (MB)")
