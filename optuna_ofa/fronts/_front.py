@@ -15,7 +15,7 @@ from optuna_ofa._plausible import warn_fractions
 from optuna_ofa._rules import Instead
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.fronts._pareto import checked_reference, hypervolume
+from optuna_ofa.fronts._pareto import checked_reference, hypervolume, limit_words
 from optuna_ofa.fronts._rows import frame_of, html_of_front, html_of_point, write_csv
 from optuna_ofa.problem import METRICS, Metric, Orientation, preferred
 from optuna_ofa.space import Subnet
@@ -248,7 +248,8 @@ class Front(Sequence[FrontPoint]):
                 else "no values"
             )
             raise EmptyFrontError(
-                f"No point of the front is within {limits}; the nearest has {words}."
+                f"No point of the front has {limit_words(limits, self.metrics)}; the nearest has "
+                f"{words}."
             )
         aims = preferred(self.metrics)
         aim = aims[1] if list(limits) == aims[:1] and len(aims) > 1 else aims[0]

@@ -94,7 +94,10 @@ def test_front_within_limits_is_the_best_point(
     [
         (["--study", "other"], "error: --study other: must be one of optuna-ofa."),
         (["--hardware", "cpu-torch"], "--hardware cpu-torch: must be what the study was searched"),
-        (["--within", "latency_ms=1"], "No point of the front is within"),
+        (
+            ["--within", "latency_ms=1"],
+            "No point of the front has latency_ms ≤ 1 ms; the nearest has",
+        ),
         (["--plot", "front.gif"], "--plot front.gif: must end in .html"),
     ],
     ids=["study", "hardware", "limit", "ending"],

@@ -164,7 +164,9 @@ class TestName:
         assert list(tmp_path.iterdir()) == []
 
     def test_a_storage_is_required(self) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"`storage` must be an existing .* got None"):
+        with pytest.raises(
+            InvalidArgumentError, match=r"`storage` must be an existing .* got None"
+        ):
             optuna_ofa.load_study("mine")
 
     def test_a_storage_without_studies(self) -> None:
