@@ -84,7 +84,7 @@ def test_the_table_has_every_number(fleet: Fleet) -> None:
 
 
 def test_a_limit_that_is_too_low_names_device_and_nearest(fleet: Fleet) -> None:
-    expected = r"no subnet for 'narrow': No point .* within \{'latency_ms': 2.0\}; the nearest has"
+    expected = r"no subnet for 'narrow': No point .* latency_ms ≤ 2 ms; the nearest has"
     with pytest.raises(EmptyFrontError, match=expected):
         fleet.transfer_matrix({"narrow": 2.0})
 
