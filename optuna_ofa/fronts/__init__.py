@@ -12,13 +12,7 @@ from optuna_ofa.fronts._findings import (
     same_objectives as same_objectives,
     shown_name as shown_name,
 )
-from optuna_ofa.fronts._front import (
-    Front,
-    FrontPoint,
-    kind_words as kind_words,
-    points_in_words as points_in_words,
-    values_in_words as values_in_words,
-)
+from optuna_ofa.fronts._front import Front
 from optuna_ofa.fronts._generation import (
     Generation as Generation,
     next_key as next_key,
@@ -48,6 +42,12 @@ from optuna_ofa.fronts._picks import (
     find_picks as find_picks,
     promising as promising,
     require_reached as require_reached,
+)
+from optuna_ofa.fronts._point import (
+    FrontPoint,
+    kind_words as kind_words,
+    points_in_words as points_in_words,
+    values_in_words as values_in_words,
 )
 from optuna_ofa.fronts._transfer import (
     TransferMatrix,

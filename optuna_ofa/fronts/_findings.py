@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.fronts._front import Front, FrontPoint, values_in_words
+from optuna_ofa.fronts._front import Front
 from optuna_ofa.fronts._generation import Generation
 from optuna_ofa.fronts._pareto import cost_metric, nondominated
+from optuna_ofa.fronts._point import FrontPoint, values_in_words
 from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTED, Evaluated, Kind, Problem
 from optuna_ofa.space import SearchSpace
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
-from optuna_ofa.fronts._front import Front, FrontPoint
+from optuna_ofa.fronts._front import Front
 from optuna_ofa.fronts._pareto import cost_metric, nondominated
+from optuna_ofa.fronts._point import FrontPoint
 from optuna_ofa.problem import Metric
 
 # Upper limits of the cost, named or not.

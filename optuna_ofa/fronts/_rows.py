@@ -12,12 +12,11 @@ from optuna_ofa._imports import try_import
 from optuna_ofa._notebook import html_table
 from optuna_ofa._writing import write_whole
 from optuna_ofa.fronts._pareto import evenly
+from optuna_ofa.fronts._point import FrontPoint
 from optuna_ofa.problem import Metric
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from optuna_ofa.fronts._front import FrontPoint
 
 _pandas = try_import("pandas", extra="pandas")
 _MOST_SHOWN = 10  # lines of a front in a notebook
@@ -93,14 +92,3 @@ def html_of_front(points: Sequence[FrontPoint], metrics: Mapping[str, Metric], k
         "" if len(shown) == len(points) else "All points: front.to_dataframe(), front.to_csv(path)"
     )
     return html_table(caption, head, rows, numeric, note)
-
-
-def html_of_point(point: FrontPoint) -> str:
-    """Return one point for notebooks: a line for each value, and the subnet."""
-    rows = []
-    for name, value in point.values.items():
-        metric, worse = point.metrics[name], point.caution.get(name)
-        bound = f", {worse:g} std worse" if worse else ""
-        rows.append([metric.title, metric.text(value, point.std.get(name)), point.kind + bound])
-    caption = f"{point.kind.capitalize()} point, trial {point.trial_number}"
-    return html_table(caption, (), rows, (False, False, False), note=str(point.subnet))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts._findings import Findings
-from optuna_ofa.fronts._front import Front, FrontPoint
+from optuna_ofa.fronts._front import Front
+from optuna_ofa.fronts._point import FrontPoint
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import Subnet
 

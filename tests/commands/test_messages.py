@@ -74,7 +74,10 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         ((*SEARCH, "--resolutions", "0"), "error: --resolutions 0: must be"),
         ((*SEARCH, "--storage", "sqlite:///no/a.db"), "error: --storage sqlite:///no/a.db: must"),
-        ((*EXPORT, "--subnet", "s.json"), "error: --subnet s.json: must be a file, but s.json is"),
+        (
+            (*EXPORT, "--subnet", "s.json"),
+            "error: --subnet s.json: must be a file, but s.json does not exist",
+        ),
         (
             (*EXPORT, "--subnet", "s.json", "--storage", "sqlite:///a.db"),
             "error: --storage sqlite:///a.db: must be left out with --subnet",

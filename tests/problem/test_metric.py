@@ -49,7 +49,7 @@ def test_a_title_may_be_given() -> None:
         ({"name": "energy_mj_std"}, "`name` must not .* end in _std .* got 'energy_mj_std'"),
         ({"name": "__class__"}, "`name` must not .* begin with __, but got '__class__'"),
         ({"direction": "up"}, "`direction` must be one of 'maximize', 'minimize', but got 'up'"),
-        ({"unit": 3}, "`unit` must be a text, but got 3"),
+        ({"unit": 3}, "`unit` must be a string, but got 3"),
         ({"predictor": "a.json"}, "`predictor` must be a Predictor or a function or None"),
         ({"predictor": int}, "`predictor` must be a Predictor or a function or None, but got"),
     ],

@@ -473,7 +473,7 @@ class TestMeters:
         study = make_study(storage=sqlite)
         test = [(torch.randn(10, 1, 28, 28), torch.arange(10))]
         meter = AccuracyMeter(supernet, test, EvaluationSettings(calibration=Noise()))
-        with pytest.warns(CalibrationWarning, match="other images each time"):
+        with pytest.warns(CalibrationWarning, match="different images each time"):
             found = study.verify({"top1": meter}, points=10)  # more than are evaluated at once
         assert len(read_measurements(sqlite, study.space, metric="top1")) == len(found) == 10
         assert n_read == 2
