@@ -140,14 +140,24 @@ def test_a_view_beside_its_study_is_not_a_second_study(
 def test_the_dashboard_serves_and_ends(study: optuna_ofa.SubnetStudy) -> None:
     pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
     command = [sys.executable, "-m", "optuna_ofa", "dashboard", "--storage", URL, "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        url = process.stderr.readline().split()[0]
-        assert url.endswith("/dashboard/studies/1")
-        with urllib.request.urlopen(url) as page:
-            assert page.status == 200
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=_let_ctrl_c_interrupt
+    ) as process:
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().split()[0]
+            assert url.endswith("/dashboard/studies/1")
+            with urllib.request.urlopen(url) as page:
+                assert page.status == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+
+
+def _let_ctrl_c_interrupt() -> None:
+    """Undo that shells have processes in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("command", ["studies", "publish", "dashboard"])
