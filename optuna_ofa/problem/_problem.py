@@ -306,9 +306,8 @@ class Problem:
         """
         self.require_predictors()
         subnet = self.space.suggest(trial)
-        trial.set_user_attr(
-            "subnet", subnet.to_dict(by_name=True)
-        )  # first, because a predictor may raise
+        # first, because a predictor may raise
+        trial.set_user_attr("subnet", subnet.to_dict(by_name=True))
         trial.set_user_attr("subnet_text", subnet.text)
         result = self.evaluate(self.space.to_matrix([subnet]))
         for name, value in zip(self.constraints, result.excess[0], strict=True):

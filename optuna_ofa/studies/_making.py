@@ -27,7 +27,7 @@ from optuna_ofa.studies._stored import unpredicted
 from optuna_ofa.studies._study import SubnetStudy
 
 # The predictors already have the right scale, so startup trials only serve to correct them.
-_N_STARTUP_TRIALS = 10
+_N_CORRECTING_TRIALS = 10
 
 
 def problem_of(
@@ -112,7 +112,7 @@ def samplers_of(
     if sampler is None:
         sampler = default
         if learn:
-            n = N_STARTUP_TRIALS if problem.measured_only else _N_STARTUP_TRIALS
+            n = N_STARTUP_TRIALS if problem.measured_only else _N_CORRECTING_TRIALS
             sampler = SurrogateSampler(space, n_startup_trials=n, problem=problem, seed=seed)
     if isinstance(sampler, SubnetSampler):
         if sampler.space != space:
