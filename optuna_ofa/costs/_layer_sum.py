@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,13 @@ class LayerSum:
                 )
             except MissingEntryError as error:
                 raise MissingEntryError(f"{error} Needed by {self._example(entry)}.") from error
+
+    def __getstate__(self) -> dict[str, Any]:  # the index has functions, and is the space's
+        return {key: value for key, value in self.__dict__.items() if key != "_index"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._index = _build_index(self.space)
 
     def _example(self, entry: _Entry) -> Subnet:
         """Return the largest subnet that has a layer."""

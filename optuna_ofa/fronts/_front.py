@@ -60,6 +60,15 @@ class Front(Sequence[FrontPoint]):
     def __iter__(self) -> Iterator[FrontPoint]:
         return iter(self._points)
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another front has equal points in the same order."""
+        if not isinstance(other, Front):
+            return NotImplemented
+        return (self._points, self.metrics) == (other._points, other.metrics)
+
+    def __hash__(self) -> int:
+        return hash((self.objectives, tuple(point.subnet for point in self)))
+
     def __repr__(self) -> str:
         words = f"{len(self)} {self.kind} point{'s' * (len(self) != 1)}"
         return f"Front({' '.join(words.split())}, {' / '.join(self.objectives)})"

@@ -65,6 +65,9 @@ class Database:
             self._engine = _engine(open_storage(given))
             _create_table(self._engine)
 
+    def __reduce__(self) -> tuple[Any, ...]:  # connections are not pickled
+        return Database, (self._storage,)
+
     @contextlib.contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """Begin a transaction.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -14,7 +14,7 @@ from optuna_ofa.fronts import nondominated, promising
 from optuna_ofa.problem import Evaluated, Problem, warn_failed
 from optuna_ofa.samplers import Evolution, SurrogateSampler
 from optuna_ofa.space import Matrix, Subnet, absent
-from optuna_ofa.storage import Unfinished
+from optuna_ofa.storage import SentTrial, Unfinished
 
 # The search proposes at least this many subnets if the predicted front has too few.
 _N_PROPOSED = 1000
@@ -24,6 +24,9 @@ _OTHERS = "others"  # the largest constraint that a trial has set itself
 
 class Asked(NamedTuple):
     """A subnet to measure.
+
+    It can be pickled, for example to be measured by another process, and told afterwards. Its trial
+    is then without the study, and opens its storage when it is used.
 
     Args:
         subnet: The subnet.
@@ -39,6 +42,15 @@ class Asked(NamedTuple):
     number: int
     predicted: Mapping[str, float]
     std: Mapping[str, float]
+
+    @property
+    def study_name(self) -> str:
+        """The name of the study."""
+        is_sent = isinstance(self.trial, SentTrial)
+        return self.trial.study_name if is_sent else self.trial.study.study_name
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a trial has its study, with all that it knows
+        return Asked, (*self[:1], SentTrial.of(self.trial), *self[2:])
 
 
 def choose_learned(

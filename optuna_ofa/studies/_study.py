@@ -69,6 +69,9 @@ class SubnetStudy(TrialStudy):
     Everything in `optuna.Study` works as usual. In addition, `search` runs the sampler on whole
     batches of predictions, so that tens of thousands of trials take seconds.
 
+    It can be pickled: a study in a database or a journal opens it again, and one in memory is
+    copied with its trials.
+
     Args:
         study_name: Name of an existing study in the storage.
         storage: The storage.

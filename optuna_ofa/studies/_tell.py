@@ -82,10 +82,10 @@ def _check_once(asked: Sequence[Asked], study_name: str) -> None:
             f"{numbers.count(twice[0])} times."
         )
     for one in asked:
-        other = one.trial.study.study_name
-        if other != study_name:
+        if one.study_name != study_name:
             raise InvalidArgumentError(
-                f"`asked` must be trials of {study_name!r}, but trial {one.number} is of {other!r}."
+                f"`asked` must be trials of {study_name!r}, but trial {one.number} is of "
+                f"{one.study_name!r}."
             )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optuna_ofa.space import Layer
 
@@ -49,6 +50,9 @@ class TableDialect:
             output = (n_classes,)
         fields = self.fields if layer.role == "block" else {}
         return self.join(layer_type, source, output, {n: f(layer) for n, f in fields.items()})
+
+    def __reduce__(self) -> tuple[Any, ...]:  # functions are not pickled
+        return dialect_of, (self.name,)
 
     @staticmethod
     def join(
@@ -146,3 +150,8 @@ LAYERS = TableDialect(
     stem_type="stem",
 )
 DIALECTS = (OFA, PROXYLESSNAS, NSGANETV2, LAYERS)
+
+
+def dialect_of(name: str) -> TableDialect:
+    """Return the dialect of a name."""
+    return next(dialect for dialect in DIALECTS if dialect.name == name)

@@ -26,7 +26,12 @@ def latency_features(kind: FeatureKind, space: SearchSpace) -> Features:
         case "onehot":
             return OneHotFeatures(space)
         case _:
-            return lambda matrix: np.empty((len(matrix), 0))
+            return no_features
+
+
+def no_features(matrix: Matrix) -> NDArray[np.float64]:
+    """Return ``(n, 0)``."""
+    return np.empty((len(matrix), 0))
 
 
 class PhysicalFeatures:

@@ -147,6 +147,15 @@ class LatencyTable:
     def __len__(self) -> int:
         return sum(len(section.entries) for section in self._content.sections)
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another table has the same entries, metadata and family."""
+        if not isinstance(other, LatencyTable):
+            return NotImplemented
+        return _comparable(self._content) == _comparable(other._content)
+
+    def __hash__(self) -> int:
+        return hash((self.dialect, self.resolutions, len(self)))
+
     def __repr__(self) -> str:
         r = self.resolutions
         of = Conditions.of(self.metadata)
@@ -278,6 +287,15 @@ class LatencyTable:
                 f"`hardware` must be a latency table for {family.name}, whose first convolution "
                 f"has {stem} channels, but this one has {channels}: another width."
             )
+
+
+def _comparable(content: TableContent) -> TableContent:
+    """Return the content with None for unknown numbers, because NaN differs from itself."""
+    sections = [
+        (s.resolutions, {k: [x if x == x else None for x in e] for k, e in s.entries.items()})
+        for s in content.sections
+    ]
+    return content._replace(sections=sections)
 
 
 def _missing(key: str, section: TableSection) -> MissingEntryError:
