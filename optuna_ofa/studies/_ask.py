@@ -46,8 +46,9 @@ class Asked(NamedTuple):
     @property
     def study_name(self) -> str:
         """The name of the study."""
-        is_sent = isinstance(self.trial, SentTrial)
-        return self.trial.study_name if is_sent else self.trial.study.study_name
+        if isinstance(self.trial, SentTrial):  # whose study is not opened for this
+            return self.trial.study_name
+        return self.trial.study.study_name
 
     def __reduce__(self) -> tuple[Any, ...]:  # a trial has its study, with all that it knows
         return Asked, (*self[:1], SentTrial.of(self.trial), *self[2:])

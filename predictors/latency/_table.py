@@ -289,13 +289,13 @@ class LatencyTable:
             )
 
 
-def _comparable(content: TableContent) -> TableContent:
+def _comparable(content: TableContent) -> tuple[Any, ...]:
     """Return the content with None for unknown numbers, because NaN differs from itself."""
     sections = [
         (s.resolutions, {k: [x if x == x else None for x in e] for k, e in s.entries.items()})
         for s in content.sections
     ]
-    return content._replace(sections=sections)
+    return content.dialect, content.metadata, content.family, sections
 
 
 def _missing(key: str, section: TableSection) -> MissingEntryError:
