@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from optuna_ofa.space import Layer
 from optuna_ofa.supernet import _elastic
+from optuna_ofa.supernet._elastic import Plan, Size
+from optuna_ofa.supernet._per_thread import PerThread
 from optuna_ofa.supernet._units import activation, build_unit, units_of
 
 
@@ -80,10 +82,15 @@ def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float
     return join_units(layer, units, dropout)
 
 
-def activate(module: nn.Module, layer: Layer) -> None:
-    """Set an elastic module to a layer that it contains; a plain one is left as it is."""
-    for name, unit in units_of(layer).items():
-        _elastic.set_size(module.get_submodule(name), unit.size)
+def sizes_of(slot: int, layer: Layer) -> dict[str, Size]:
+    """Return the size of each unit of the layer of a slot."""
+    return {f"{slot}.{name}": unit.size for name, unit in units_of(layer).items()}
+
+
+def follow(module: nn.Module, slot: int, layer: Layer, plan: PerThread[Plan]) -> None:
+    """Let the elastic module of a slot, built of its largest layer, take its sizes from a plan."""
+    for name in units_of(layer):
+        _elastic.follow(module.get_submodule(name), plan, f"{slot}.{name}")
 
 
 def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:

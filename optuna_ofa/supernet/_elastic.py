@@ -9,6 +9,9 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
+from optuna_ofa.space import Subnet
+from optuna_ofa.supernet._per_thread import PerThread
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -26,14 +29,42 @@ class Size(NamedTuple):
     kernel: int = 1
 
 
+class Plan(NamedTuple):
+    """What a supernet computes.
+
+    Args:
+        sizes: Size of each unit.
+        present: Whether each slot is used.
+        subnet: The subnet; None for a layer alone.
+    """
+
+    sizes: Mapping[str, Size]
+    present: tuple[bool, ...] = ()
+    subnet: Subnet | None = None
+
+
 class Elastic:
-    """Mixin of the elastic layers, by which `set_size` and `plain_copy` find them.
+    """Mixin of the elastic layers, by which `follow` and `plain_copy` find them.
 
     An elastic layer subclasses its torch layer, so its weights have the names and shapes of those
     of the largest plain layer.
     """
 
-    active: Size
+    _plan: PerThread[Plan]
+    _unit: str
+
+    @property
+    def active(self) -> Size:
+        """The size that this thread computes."""
+        return self._plan.get().sizes[self._unit]
+
+    @active.setter
+    def active(self, size: Size) -> None:
+        self.follow(PerThread(Plan({"": size})), "")
+
+    def follow(self, plan: PerThread[Plan], unit: str) -> None:
+        """Take the size of a unit from a plan from now on."""
+        self._plan, self._unit = plan, unit
 
     def extract(self, size: Size | None = None) -> nn.Module:
         """Return the plain layer of a size (None: the active size) with a copy of its weights."""
@@ -46,11 +77,11 @@ def first(tensor: Tensor, n: int, dim: int = 0) -> Tensor:
     return tensor if tensor.shape[dim] == n else tensor.narrow(dim, 0, n)
 
 
-def set_size(module: nn.Module, size: Size) -> None:
-    """Set the size of all elastic layers in a module."""
+def follow(module: nn.Module, plan: PerThread[Plan], unit: str) -> None:
+    """Let all elastic layers in a module take the size of a unit from a plan."""
     for layer in module.modules():
         if isinstance(layer, Elastic):
-            layer.active = size
+            layer.follow(plan, unit)
 
 
 def plain_copy(module: nn.Module, size: Size) -> nn.Module:

@@ -21,20 +21,23 @@ from optuna_ofa.space import (
     subnet_layers,
 )
 from optuna_ofa.supernet import _blocks
+from optuna_ofa.supernet._elastic import Plan, Size
+from optuna_ofa.supernet._per_thread import PerThread
 
 # children with several layers
 GROUPS = ("input_stem", "blocks")
 
 
 class Supernet(nn.Module):
-    """The weights of a family, used by one subnet at a time.
+    """The weights of a family, used by one subnet at a time in each thread.
 
     It is built from the family's table: other widths, depths, strides or numbers of classes need
     a new table but no new class. Weights are random unless `load_supernet` loads them. The largest
     subnet of a new supernet is active.
 
     The running statistics of batch normalisation are shared by all subnets, which use those of
-    their first channels.
+    their first channels. Weights, statistics and the mode (`train`) are shared by all threads too:
+    several threads may evaluate different subnets at once, but only one may train.
 
     Args:
         family: The family, or the name of a published one.
@@ -56,7 +59,10 @@ class Supernet(nn.Module):
         modules = [self._build(*pair) for pair in zip(layers, elastic, strict=True)]
         for name, module in _named(family.block, layers, modules).items():
             self.add_module(name, module)
-        self.activate(largest)
+        self._sizes = _sizes(layers)
+        self._plan = PerThread(self._plan_of(largest))
+        for slot, (module, layer) in enumerate(zip(slot_modules(self), layers, strict=True)):
+            _blocks.follow(module, slot, layer, self._plan)
 
     def _build(self, layer: Layer, elastic: bool) -> nn.Module:
         kernels = self.family.kernels if elastic else (layer.kernel,)
@@ -68,22 +74,27 @@ class Supernet(nn.Module):
 
     @property
     def active(self) -> Subnet:
-        """The subnet that `forward` computes."""
-        return self._active
+        """The subnet that `forward` computes in this thread."""
+        subnet = self._plan.get().subnet
+        assert subnet is not None
+        return subnet
 
     @checked
     def activate(self, subnet: Subnet) -> None:
         """Choose the subnet that `forward` computes and whose weights get gradients.
 
+        Each thread computes the subnet that it activated itself; threads that activated none
+        compute the one activated last, and a forward pass keeps its subnet to the end.
+
         Raises:
             InvalidSubnetError: If the subnet is of another family.
         """
+        self._plan.set(self._plan_of(subnet))
+
+    def _plan_of(self, subnet: Subnet) -> Plan:
         layers = self._checked_layers(subnet)
-        for module, layer in zip(slot_modules(self), layers, strict=True):
-            if layer is not None:
-                _blocks.activate(module, layer)
-        self._active = subnet
-        self._present = tuple(layer is not None for layer in layers)
+        present = tuple(layer is not None for layer in layers)
+        return Plan({**self._sizes, **_sizes(layers)}, present, subnet)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the active subnet.
@@ -95,10 +106,11 @@ class Supernet(nn.Module):
         Returns:
             Logits, ``(n, n_classes)``.
         """
-        for module, present in zip(slot_modules(self), self._present, strict=True):
-            if present:
-                x = module(x)
-        return x
+        with self._plan.held():
+            for module, present in zip(slot_modules(self), self._plan.get().present, strict=True):
+                if present:
+                    x = module(x)
+            return x
 
     @checked
     def extract(self, subnet: Subnet) -> nn.Sequential:
@@ -140,6 +152,14 @@ def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
     block = "bottleneck" if any(layer.kind == "bottleneck" for layer in layers) else "mbconv"
     modules = [_blocks.build_layer(layer, bn_eps=bn_eps) for layer in layers]
     return nn.Sequential(_named(block, layers, modules))
+
+
+def _sizes(layers: Iterable[Layer | None]) -> dict[str, Size]:
+    sizes = {}
+    for slot, layer in enumerate(layers):
+        if layer is not None:
+            sizes |= _blocks.sizes_of(slot, layer)
+    return sizes
 
 
 def _named(
