@@ -155,7 +155,7 @@ def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
 
 
 def _sizes(layers: Iterable[Layer | None]) -> dict[str, Size]:
-    sizes = {}
+    sizes: dict[str, Size] = {}
     for slot, layer in enumerate(layers):
         if layer is not None:
             sizes |= _blocks.sizes_of(slot, layer)
