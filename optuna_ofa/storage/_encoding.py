@@ -32,6 +32,11 @@ _DIGITS = string.digits.encode()
 _NUMBERS_ONLY = bytes(i if i in _DIGITS + b"." else ord(" ") for i in range(256))
 
 
+def compact_json(value: object) -> str:
+    """Return JSON without spaces, which takes less room in each of millions of rows."""
+    return json.dumps(value, separators=(",", ":"))
+
+
 def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
     """``Subnet.to_dict`` of each canonical row."""
     columns: dict[str, list[Any]] = {"resolution": matrix[:, 0].tolist()}
@@ -65,7 +70,7 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
 
 
 def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
-    """Return the JSON of each of `subnet_dicts`, as `json.dumps` writes it."""
+    """Return the JSON of each of `subnet_dicts`, as `compact_json` writes it."""
     template = _head(family).replace("%", "%%") + _tail(family, "%s")
     columns = matrix.T.tolist()
     if family.expand_scale != 1:
@@ -77,13 +82,18 @@ def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
 def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
     """Return the canonical rows of what `subnet_texts` made, as wide numbers; not checked.
 
+    What `json.dumps` writes, with a space after each sign, is read as well.
+
     All numbers of all texts are read in one go, in a few microseconds a text.
 
     Raises:
         ValueError: If one is nothing that `subnet_texts` would write for this family.
     """
     head, tail = _head(family), _tail(family, "").encode()
-    tails = "".join([text.removeprefix(head) for text in texts]).encode()
+    spaced = head.replace(":", ": ", 1)
+    tails = "".join([text.removeprefix(head).removeprefix(spaced) for text in texts]).encode()
+    if b" " in tails:
+        tails = tails.replace(b", ", b",").replace(b": ", b":")
     dtype, symbols = (int, _DIGITS) if family.expand_scale == 1 else (float, _DIGITS + b".")
     if tails.translate(None, symbols) != len(texts) * tail.translate(None, symbols):
         raise ValueError(f"`texts` must all be of subnets of {family.name}.")
@@ -101,16 +111,16 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
 
 def _head(family: Family) -> str:
     """Return the beginning of each text; separate, because the digits in it are not entries."""
-    return '{"family": ' + json.dumps(family.name)
+    return '{"family":' + json.dumps(family.name)
 
 
 def _tail(family: Family, gene: str) -> str:
     """Return the rest of a text with ``gene`` in place of each gene."""
-    parts = [f', "resolution": {gene}']
+    parts = [f',"resolution":{gene}']
     for kind, entries in _entries(family).items():
         if kind != "resolution":
             texts = [gene if entry is None else str(entry) for entry in entries]
-            parts.append(f', "{kind}": [{", ".join(texts)}]')
+            parts.append(f',"{kind}":[{",".join(texts)}]')
     return "".join(parts) + "}"
 
 

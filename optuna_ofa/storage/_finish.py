@@ -18,6 +18,7 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from optuna_ofa.problem import LIST_KEY, PREFIX, listed
+from optuna_ofa.storage._encoding import compact_json
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, VALUE_COLUMNS
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
@@ -140,7 +141,7 @@ def _set(
 ) -> None:
     """Set attributes of trials, given by their ids; existing ones are kept or replaced."""
     rows = {
-        (trial_id, key): json.dumps(value)
+        (trial_id, key): compact_json(value)
         for trial_id, own in attributes.items()
         for key, value in own.items()
     }

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.problem import PREDICTED, Evaluated, Problem, system_attributes
 from optuna_ofa.space import Matrix, SearchSpace
-from optuna_ofa.storage._encoding import shown_texts, subnet_dicts, subnet_texts
+from optuna_ofa.storage._encoding import compact_json, shown_texts, subnet_dicts, subnet_texts
 
 Rows = list[tuple[Any, ...]]
 PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")
@@ -31,11 +31,7 @@ class TrialRows:
 
     def __init__(self, problem: Problem) -> None:
         self._space, self._constraints = problem.space, list(problem.constraints)
-        distributions = problem.space.distributions
-        self._heads = [
-            (name, distribution_to_json(distributions[name]))
-            for name in (gene.name for gene in problem.space.genes)
-        ]
+        self._heads = list(distribution_texts(problem.space.distributions).items())
         self._choices = [np.array(problem.space.choices[name]) for name, _ in self._heads]
 
     def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:
@@ -80,12 +76,23 @@ class TrialRows:
     def system_attributes(self, ids: Sequence[int], batch: Evaluated) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
         return [
-            (trial_id, key, json.dumps(value))
+            (trial_id, key, compact_json(value))
             for trial_id, row in zip(ids, batch.excess.tolist(), strict=True)
             for key, value in system_attributes(
                 dict(zip(self._constraints, row, strict=True))
             ).items()
         ]
+
+
+def distribution_texts(distributions: Mapping[str, BaseDistribution]) -> dict[str, str]:
+    """Return the JSON of each distribution.
+
+    Every parameter of every trial has one, so that it takes most of a database. Without spaces it
+    is the shortest that Optuna, the viewers of Optuna Dashboard and Rustuna all read; Optuna's
+    abbreviated form is not read by the last two.
+    """
+    texts = {name: distribution_to_json(of) for name, of in distributions.items()}
+    return {name: compact_json(json.loads(text)) for name, text in texts.items()}
 
 
 class _Shared(dict[str, Any]):

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.problem import ASKED, Problem
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage._encoding import shown_texts, subnet_dicts, subnet_texts
+from optuna_ofa.storage._encoding import compact_json, shown_texts, subnet_dicts, subnet_texts
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
@@ -67,7 +67,7 @@ def _insert_running(
             for key, text in (
                 ("subnet", texts[i]),
                 ("subnet_text", json.dumps(shown[i])),
-                *((key, json.dumps(value)) for key, value in attributes[i].items()),
+                *((key, compact_json(value)) for key, value in attributes[i].items()),
             )
         ]
         inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, written)
@@ -91,7 +91,8 @@ def _started_subnets(connection: sa.Connection, study_id: int, last_id: int) -> 
             table.c.key == "subnet",
         )
     )
-    return set(connection.execute(query).scalars())
+    # those of `optimize` are written by Optuna, with spaces
+    return {compact_json(json.loads(text)) for text in connection.execute(query).scalars()}
 
 
 def _insert_heads(connection: sa.Connection, study_id: int, n: int) -> list[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -44,7 +45,10 @@ def _timezone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def tables(study: SubnetStudy) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of a study's trials without ids, in an order that does not depend on ids."""
+    """All rows of a study's trials without ids, in an order that does not depend on ids.
+
+    JSON is decoded, because ours has no spaces.
+    """
     storage = relational(study._storage)
     assert storage is not None
     trials = models.TrialModel.__table__
@@ -60,9 +64,13 @@ def tables(study: SubnetStudy) -> dict[str, list[tuple[Any, ...]]]:
             query = sa.select(trials.c.number, *columns).join(
                 trials, trials.c.trial_id == table.c.trial_id
             )
-            rows = connection.execute(query.where(own))
+            rows = (_decoded(row._mapping) for row in connection.execute(query.where(own)))
             found[table.name] = sorted(rows, key=repr)
     return found
+
+
+def _decoded(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(json.loads(x) if name.endswith("_json") else x for name, x in row.items())
 
 
 Generation = tuple[Evaluated, tuple[datetime.datetime, datetime.datetime]]
