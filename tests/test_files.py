@@ -1,102 +1,106 @@
-"""Versioned JSON files, and arrays in JSON."""
+"""Reading files: regular ones of a limited size only."""
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from optuna_ofa._files import JsonFormat, decode_array, encode_array
+from optuna_ofa._files import read_bytes, read_json, read_text
 from optuna_ofa.exceptions import FormatError
 
 
-@pytest.mark.parametrize("dtype", ["int16", "int64", "float32", "float64"])
-@pytest.mark.parametrize("shape", [(0, 3), (2, 3), (4,)], ids=str)
-def test_arrays_come_back_to_the_last_bit(dtype: str, shape: tuple[int, ...]) -> None:
-    array = (np.random.default_rng(0).random(shape) * 100).astype(dtype)
-    data = json.loads(json.dumps({"a": encode_array(array)}))
-    back = decode_array(data, "a", dtype, (None, *shape[1:]))
-    assert back.dtype == array.dtype
-    np.testing.assert_array_equal(back, array)
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(range(256)) * 4000)
+    assert read_bytes(tmp_path / "a") == bytes(range(256)) * 4000
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert read_bytes(str(tmp_path / "link"), max_mb=1.024) == bytes(range(256)) * 4000
 
 
-def test_byte_order_is_that_of_the_format() -> None:
-    assert encode_array(np.array([1], dtype=">i2")) == encode_array(np.array([1], dtype="<i2"))
+def _pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
 
 
-def test_views_are_written_in_order() -> None:
-    array = np.arange(6.0).reshape(2, 3).T
-    np.testing.assert_array_equal(
-        decode_array({"a": encode_array(array)}, "a", "float64", (3, 2)), array
-    )
+def _socket(path: Path) -> Path:
+    with socket.socket(socket.AF_UNIX) as one:
+        os.chdir(path.parent)  # names of sockets are short
+        one.bind(path.name)
+    return path
 
 
-GOOD = encode_array(np.arange(6.0).reshape(2, 3))
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
-@pytest.mark.parametrize(
-    ("entry", "match"),
-    [
-        (None, "`a` must be an array, but: TypeError"),
-        ({}, "`a` must be an array, but: KeyError"),
-        (GOOD | {"shape": 7}, "must be an array"),
-        (GOOD | {"shape": ["x"]}, "must be an array"),
-        (GOOD | {"base64": "?"}, "must be an array"),
-        (GOOD | {"base64": 7}, "must be an array"),
-        (GOOD | {"dtype": "object"}, "`a` must be float64 of shape .* but is object"),
-        (GOOD | {"dtype": "int64"}, "must be float64 of shape .* but is int64"),
-        (GOOD | {"shape": [3, 2]}, r"of shape \(3, 2\) with 48 bytes"),
-        (GOOD | {"shape": [6]}, r"of shape \(6,\) with 48 bytes"),
-        (GOOD | {"shape": [-2, 3]}, r"of shape \(-2, 3\)"),
-        (GOOD | {"shape": [10**12, 3]}, r"of shape \(1000000000000, 3\) with 48 bytes"),
-        (encode_array(np.full((2, 3), np.nan)), "`a` must have finite numbers only"),
-    ],
-    ids=str,
-)
-def test_other_data_is_refused(entry: Any, match: str) -> None:
-    with pytest.raises(FormatError, match=match):
-        decode_array({"a": entry}, "a", "float64", (None, 3))
+def _loop(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
 
 
-FORMAT = JsonFormat("optuna_ofa.test", version=2, max_mib=1, argument="folder")
-
-
-def test_a_written_file_is_read(tmp_path: Path) -> None:
-    FORMAT.write(tmp_path / "a.json", {"x": [1, 2]})
-    assert FORMAT.read(tmp_path / "a.json") == FORMAT.wrap({"x": [1, 2]})
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
-    FORMAT.write(tmp_path / "a.json", {"x": 1})
-    for value in (float("nan"), float("-inf"), {1, 2}):
-        with pytest.raises(FormatError, match=r"a\.json must hold JSON, with finite numbers only"):
-            FORMAT.write(tmp_path / "a.json", {"x": value})
-    assert FORMAT.read(tmp_path / "a.json")["x"] == 1
+def _in_a_file(path: Path) -> Path:
+    path.touch()
+    return path / "b"
 
 
 @pytest.mark.parametrize(
-    ("text", "match"),
+    ("make", "match"),
     [
-        ("{", "`folder` must be JSON, but .*a.json is not"),
-        ("[" * 100_000, "must be JSON"),
-        ("[]", "`folder` must hold 'optuna_ofa.test', but .*a.json does not"),
-        ("{}", "must hold 'optuna_ofa.test'"),
-        ('{"format": "optuna_ofa.test"}', "version 2, but .* has version None"),
-        ('{"format": "optuna_ofa.test", "version": 3}', "has version 3; another release"),
-        (" " * (1 << 20) + "{}", "`folder` must be at most 1 MiB, but .* has 1 MiB"),
+        (_pipe, "but .*a is a pipe or a device"),
+        (_socket, "but it cannot be read"),
+        (_folder, "but .*a is a folder"),
+        (_loop, "but it cannot be read: .* symbolic links"),
+        (_in_a_file, "but it cannot be read: .* Not a directory"),
+        (lambda path: path, "but .*a does not exist"),
+        (lambda path: path.with_name("b" * 300), "but it cannot be read: .* too long"),
+        (lambda path: Path("a\0b"), "but it cannot be read: embedded null"),
+        (lambda path: Path("a\ud800"), "but it cannot be read: .* surrogates"),
+        (lambda path: Path("/dev/zero"), "but /dev/zero is a pipe or a device"),
+        (lambda path: Path("/dev/tty"), "but "),
+        (lambda path: Path("/proc/self/status"), "but /proc/self/status changes while it is read"),
     ],
-    ids=["cut", "deep", "list", "empty", "no-version", "newer", "large"],
 )
-def test_other_files_are_refused(text: str, match: str, tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(text)
+def test_other_things_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Path], match: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FormatError, match=f"`file` must be a file, {match}"):
+        read_bytes(make(tmp_path / "a"), "file")
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with open(tmp_path / "a", "wb") as file:
+        file.truncate(2**40)  # a sparse file
+    match = r"`path` must be a file of at most 64 MB \(`max_mb`\), but .*a is one of 1.1e\+06 MB"
     with pytest.raises(FormatError, match=match):
-        FORMAT.read(tmp_path / "a.json")
+        read_json(tmp_path / "a")
+    os.truncate(tmp_path / "a", 2_000_001)
+    with pytest.raises(FormatError, match=r"of at most 2 MB .* one of 2 MB"):
+        read_bytes(tmp_path / "a", max_mb=2)
+    assert len(read_bytes(tmp_path / "a", max_mb=2.1)) == 2_000_001
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"`folder` must be a file, .*none\.json does not exist"):
-        FORMAT.read(tmp_path / "none.json")
+def test_text_begins_after_the_byte_order_mark_and_has_lines(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes("\ufeffä\r\nb\rc\n".encode())
+    assert read_text(tmp_path / "a") == "ä\nb\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"\xff", "must be a text file in UTF-8, but {path} is not"),
+        (b"\xed\xa0\x80", "must be a text file in UTF-8"),  # half of a surrogate pair
+        ("ä".encode("utf-16"), "must be a text file in UTF-8"),
+        (b"a\0b", "must be a text file, but {path} has null characters"),
+    ],
+)
+def test_other_encodings_are_refused(tmp_path: Path, content: bytes, match: str) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=match.format(path=re.escape(str(path)))):
+        read_text(path)

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa._arguments import AnyPath, checked
-from optuna_ofa._files import in_a_line, read_bytes, read_json
+from optuna_ofa._files import read_bytes, read_json
+from optuna_ofa._parsing import in_a_line
 from optuna_ofa.deployment._deployable import Contents, Loaded, Metadata
 from optuna_ofa.deployment._formats import FORMATS, Format
 from optuna_ofa.deployment._metadata import VERSION, file_name, metadata_path
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, OptunaOFAError
 from optuna_ofa.space import Subnet, family_from_json
 
-MAX_MIB = 4096
+MAX_MB = 4096
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -138,7 +139,7 @@ def _read_contents(path: Path, form: Format, files: Mapping[str, Any]) -> Conten
     contents = {}
     for part in form.parts or ("",):
         file, known = path / part if part else path, files[file_name(path, part)]
-        content = read_bytes(file, max_bytes=MAX_MIB << 20)
+        content = read_bytes(file, max_mb=MAX_MB)
         found = hashlib.sha256(content).hexdigest()
         if len(content) != known["bytes"] or found != known["sha256"]:
             raise FormatError(

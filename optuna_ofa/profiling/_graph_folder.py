@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna_ofa.profiling.on_device as on_device
-from optuna_ofa._files import JsonFormat
+from optuna_ofa._json_format import JsonFormat
 from optuna_ofa._writing import replacing
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.profiling._runtimes import find_writer
@@ -28,7 +28,7 @@ from optuna_ofa.space import (
     subnet_of,
 )
 
-FORMAT = JsonFormat("optuna_ofa.graphs", version=1, max_mib=256, argument="folder")
+FORMAT = JsonFormat("optuna_ofa.graphs", version=1, argument="folder")
 SCRIPT = "on_device"
 
 

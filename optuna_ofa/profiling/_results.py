@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._files import JsonFormat
+from optuna_ofa._json_format import JsonFormat
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.profiling.on_device import RESULTS
 
-FORMAT = JsonFormat("optuna_ofa.results", version=1, max_mib=256, argument="folder")
+FORMAT = JsonFormat("optuna_ofa.results", version=1, argument="folder")
 # the entries that identify a device, its runtime and settings
 SETUP = ("runtime", "versions", "settings", "clock", "processor")
 # 0.7413 times the interquartile range estimates a standard deviation, robust to outliers

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from optuna_ofa._files import JsonFormat
+from optuna_ofa._json_format import JsonFormat
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family_checks import check_table
 from optuna_ofa.space._parts import Head, Stage, Stem

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa._arguments import AnyPath
-from optuna_ofa._files import JsonFormat
+from optuna_ofa._json_format import JsonFormat
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.accuracy._kinds import read_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Family, SearchSpace, family_from_json, require_family, space_of_choices
 
-FORMAT = JsonFormat("optuna_ofa.accuracy_predictor", version=2, max_mib=256)
+FORMAT = JsonFormat("optuna_ofa.accuracy_predictor", version=2)
 _KEYS = ("family", "choices", "metadata", "model")
 
 

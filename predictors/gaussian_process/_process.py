@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._files import decode_array, encode_array
+from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa._torch import torch
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors._base import LocalModel

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._arguments import AnyPath, OutputFile, PositiveFloat, Seed, checked
-from optuna_ofa._files import JsonFormat
+from optuna_ofa._json_format import JsonFormat
 from optuna_ofa._plausible import numbers, require_plausible
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor

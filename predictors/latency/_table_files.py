@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -12,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from optuna_ofa._files import JsonFormat, in_a_line, read_text
+from optuna_ofa._files import read_text
+from optuna_ofa._json_format import JsonFormat
+from optuna_ofa._parsing import parse_json
+from optuna_ofa._yaml import parse_yaml
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
 from optuna_ofa.space import Family, family_differences, family_from_json
@@ -113,16 +113,8 @@ def _require_alike(contents: Sequence[TableContent], path: Path) -> None:
 
 
 def _read_file(path: Path) -> TableContent:
-    FORMAT.check_size(path)
-    try:
-        text = read_text(path)
-        data = json.loads(text) if path.suffix == ".json" else _yaml(text)
-    except FormatError:
-        raise
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise FormatError(
-            f"`path` must be a YAML or JSON table, but {path} is not: {in_a_line(error)}"
-        ) from error
+    text = read_text(path)
+    data = (parse_json if path.suffix == ".json" else parse_yaml)(text, path)
     if not isinstance(data, dict) or not data:
         raise FormatError(
             f"`path` must hold a mapping of layers, but {path} holds {type(data).__name__}."
@@ -134,22 +126,6 @@ def _read_file(path: Path) -> TableContent:
     section = TableSection(_resolutions(entries, dialect), entries)
     _require_time([section], path)
     return TableContent(dialect, (section,), {})
-
-
-def _yaml(text: str) -> Any:
-    """Read plain YAML without aliases and without deep nesting, which crashes PyYAML's loader.
-
-    Raises:
-        ValueError: If collections are nested more than 10 deep, or there is an alias.
-    """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > 10 or isinstance(event, yaml.AliasEvent):
-            raise ValueError("it is nested more than 10 deep, or has an alias")
-    return yaml.load(text, Loader=loader)  # noqa: S506, a safe loader, of C where there is one
 
 
 def table_from_dict(data: Mapping[str, Any], path: Path) -> TableContent:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optuna_ofa._files import encode_array
+from optuna_ofa._json_format import encode_array
 from optuna_ofa.data import packaged_accuracy
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError
 from optuna_ofa.predictors import AccuracyPredictor
