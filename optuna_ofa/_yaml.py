@@ -114,4 +114,6 @@ def _value(text: str) -> Any:
             return whole(text)
         if _REAL.fullmatch(text):
             return finite(text)
+        if text[-4:].lower() in (".inf", ".nan"):
+            raise ValueError(f"it has {text[:20]}, which is not finite")
     return _WORDS.get(text.lower(), text) if len(text) < 6 else text

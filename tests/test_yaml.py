@@ -30,8 +30,8 @@ from optuna_ofa.exceptions import FormatError
         ("a b: |\n  x\n  y\nc: >-\n  x\n  y\n? d\n: e", {"a b": "x\ny\n", "c": "x y", "d": "e"}),
         ("1: 2", {"1": 2}),
         (
-            "[1e-3, 010, 0x10, 1_000, 1:30, .inf, 2001-12-14, yes, =, <<]",
-            [0.001, "010", "0x10", "1_000", "1:30", ".inf", "2001-12-14", "yes", "=", "<<"],
+            "[1e-3, 010, 0x10, 1_000, 1:30, inf, 2001-12-14, yes, =, <<]",
+            [0.001, "010", "0x10", "1_000", "1:30", "inf", "2001-12-14", "yes", "=", "<<"],
         ),
         ("a" * 200_000, "a" * 200_000),
         ("a: " + "1:" * 1_500_000 + "1", {"a": "1:" * 1_500_000 + "1"}),  # not in base 60
@@ -70,6 +70,8 @@ def test_published_tables_are_as_pyyaml_reads_them(shared_data: Path) -> None:
         ("%TAG !e! tag:a,2000:\n--- a", "a directive"),
         ("a: 1e999999", "a number that is too large or too long"),
         ("a: " + "9" * 5000, "a number beyond 64 bits"),
+        ("a: [.NaN]", "it has .NaN, which is not finite"),
+        ("a: -.inf", "it has -.inf, which is not finite"),
         ('a: "\\ud800"', "invalid Unicode character"),
         ("a: \x01", "control characters are not allowed"),
         ("a: 1\n b: 2", "mapping values are not allowed"),

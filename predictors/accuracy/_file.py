@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna_ofa._arguments import AnyPath
 from optuna_ofa._json_format import JsonFormat
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.accuracy._kinds import read_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -31,19 +32,20 @@ def write_fitted(
 
 
 def read_fitted(
-    path: Path, family: Family | None
+    path: Path, family: Family | None, max_mb: float = MAX_MB
 ) -> tuple[SearchSpace, AccuracyModel, dict[str, Any]]:
     """Read what `write_fitted` wrote.
 
     Args:
         path: The file.
         family: The expected family; None takes the one in the file.
+        max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
     Raises:
         FormatError: If it is not such a file; with the reason.
         FamilyMismatchError: If it is for another family; with the differences.
     """
-    data = FORMAT.read(path)
+    data = FORMAT.read(path, max_mb=max_mb)
     missing = [key for key in _KEYS if key not in data]
     if missing:
         raise FormatError(f"`path` must hold {missing} too, but {path} does not.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Seed, checked
-from optuna_ofa.exceptions import FormatError, InvalidArgumentError
+from optuna_ofa._parsing import MAX_MB
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._rows import measured_rows
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
@@ -47,6 +47,7 @@ class AccuracyPredictor(Predictor):
         *,
         family: Family | AnyPath | None = None,
         resolutions: Sequence[Positive] | None = None,
+        max_mb: PositiveFloat = MAX_MB,
     ) -> AccuracyPredictor:
         """Read a published predictor in one of three encodings, or a file written by `save`.
 
@@ -59,6 +60,7 @@ class AccuracyPredictor(Predictor):
                 was published for (``ofa_mbv3_w1.2``, ``ofa_resnet50``).
             resolutions: For the encoding with the resolution first: the input sizes in pixels
                 in the order used for training, which is not in the file.
+            max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
         Raises:
             FormatError: If the file is not one of these; with its shapes.
@@ -68,12 +70,8 @@ class AccuracyPredictor(Predictor):
         path = Path(path)
         if family is not None:
             family = find_family(family, "family")
-        if not os.path.isfile(path):
-            raise FormatError(
-                f"`path` must be a file with an accuracy predictor, but {path} does not exist."
-            )
         if path.suffix == ".json":
-            space, fitted, read = read_fitted(path, family)
+            space, fitted, read = read_fitted(path, family, max_mb)
             return cls(space=space, model=fitted, metadata=read)
         from optuna_ofa.predictors.accuracy._published import read_state_dict  # needs torch
 

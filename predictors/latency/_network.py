@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._arguments import AnyPath, OutputFile, PositiveFloat, Seed, checked
 from optuna_ofa._json_format import JsonFormat
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import numbers, require_plausible
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
@@ -176,8 +177,12 @@ class NetworkLatencyPredictor(Predictor):
 
     @classmethod
     @checked
-    def load(cls, path: AnyPath) -> NetworkLatencyPredictor:
+    def load(cls, path: AnyPath, *, max_mb: PositiveFloat = MAX_MB) -> NetworkLatencyPredictor:
         """Read what `save` wrote.
+
+        Args:
+            path: The file.
+            max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
         Raises:
             FormatError: If it is not such a file, with the reason.
@@ -185,7 +190,7 @@ class NetworkLatencyPredictor(Predictor):
                 latency table is of another family.
         """
         path = Path(path)
-        data = FORMAT.read(path)
+        data = FORMAT.read(path, max_mb=max_mb)
         try:
             space = space_of_choices(family_from_json(data["family"], str(path)), data["choices"])
             features = data["features"]

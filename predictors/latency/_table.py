@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from optuna_ofa._arguments import AnyPath, OutputFile, Positive, checked
+from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, checked
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import numbers
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
@@ -48,13 +49,17 @@ class LatencyTable:
 
     @classmethod
     @checked
-    def load(cls, path: AnyPath) -> LatencyTable:
+    def load(cls, path: AnyPath, *, max_mb: PositiveFloat = MAX_MB) -> LatencyTable:
         """Read a table from a file, or from a folder with one file per resolution.
+
+        Args:
+            path: The file or folder.
+            max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
         Raises:
             FormatError: If it is not a latency table, with the reason.
         """
-        return cls(read_table(Path(path)))
+        return cls(read_table(Path(path), max_mb))
 
     @classmethod
     @checked

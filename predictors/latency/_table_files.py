@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optuna_ofa._files import read_text
+from optuna_ofa._files import read_json, read_text
 from optuna_ofa._json_format import JsonFormat
-from optuna_ofa._parsing import parse_json
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._yaml import parse_yaml
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
@@ -67,23 +67,23 @@ class TableContent(NamedTuple):
     family: Family | None = None
 
 
-def read_table(path: Path) -> TableContent:
+def read_table(path: Path, max_mb: float = MAX_MB) -> TableContent:
     """Read a file, or a folder with one file per resolution.
+
+    Args:
+        path: The file or folder.
+        max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
     Raises:
         FormatError: If a file is missing, too large, not a table, or of another dialect than the
             rest of its folder.
     """
-    if not os.path.exists(path):
-        raise FormatError(
-            f"`path` must be a file or folder with a latency table, but {path} does not exist."
-        )
-    if path.is_file():
-        return _read_file(path)
+    if not os.path.isdir(path):
+        return _read_file(path, max_mb)
     files = sorted(f for f in path.iterdir() if f.suffix in (".yaml", ".yml", ".json"))
     if not files:
         raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none.")
-    contents = [_read_file(file) for file in files]
+    contents = [_read_file(file, max_mb) for file in files]
     _require_alike(contents, path)
     sections = tuple(section for content in contents for section in content.sections)
     sizes = Counter(r for section in sections for r in section.resolutions)
@@ -112,9 +112,11 @@ def _require_alike(contents: Sequence[TableContent], path: Path) -> None:
         )
 
 
-def _read_file(path: Path) -> TableContent:
-    text = read_text(path)
-    data = (parse_json if path.suffix == ".json" else parse_yaml)(text, path)
+def _read_file(path: Path, max_mb: float) -> TableContent:
+    if path.suffix == ".json":
+        data = read_json(path, max_mb=max_mb)
+    else:
+        data = parse_yaml(read_text(path, max_mb=max_mb), path)
     if not isinstance(data, dict) or not data:
         raise FormatError(
             f"`path` must hold a mapping of layers, but {path} holds {type(data).__name__}."

@@ -301,7 +301,7 @@ def test_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"`path` must be a file .*none.pth"):
+    with pytest.raises(FormatError, match=r"`path` must be .*none.pth does not exist"):
         AccuracyPredictor.load(tmp_path / "none.pth")
 
 

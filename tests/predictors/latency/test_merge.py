@@ -107,7 +107,7 @@ def test_what_is_known_of_an_entry_is_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["median", "min"])
-@pytest.mark.parametrize("value", [-1.0, "NaN-like", math.inf])
+@pytest.mark.parametrize("value", [-1.0, "NaN-like", None])
 def test_impossible_entries_are_refused(field: str, value: Any, tmp_path: Path) -> None:
     import json
 
