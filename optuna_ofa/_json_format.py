@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from optuna_ofa._files import MAX_MB, read_json
+from optuna_ofa._files import read_json
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FormatError
 

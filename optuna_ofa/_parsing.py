@@ -39,7 +39,7 @@ def in_a_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def refused(
-    kind: str, where: str | PathLike[str], argument: str, *errors: type[Exception]
+    kind: str, where: str | PathLike[str], argument: str, error: type[Exception] = ValueError
 ) -> Iterator[None]:
     """Turn errors of a parser into a `FormatError` that names the file.
 
@@ -47,16 +47,16 @@ def refused(
         kind: What the text must be: "JSON".
         where: The file, or what else has the text.
         argument: Name of the caller's argument that error messages begin with.
-        errors: Errors of the parser other than ValueError and RecursionError.
+        error: What the parser raises, besides ValueError and RecursionError.
     """
     try:
         yield
     except FormatError:
         raise
-    except (ValueError, RecursionError, *errors) as error:
+    except (ValueError, RecursionError, error) as failure:
         raise FormatError(
-            f"`{argument}` must be {kind}, but {where} is not: {in_a_line(error)}."
-        ) from error
+            f"`{argument}` must be {kind}, but {where} is not: {in_a_line(failure)}."
+        ) from failure
 
 
 def parse_json(

@@ -77,8 +77,9 @@ class _Tree:
     def _require_plain(self, event: yaml.NodeEvent) -> None:
         if event.anchor is not None:
             raise ValueError("it has an anchor or an alias")
-        if event.tag is not None:
-            raise ValueError(f"it has the tag {event.tag!r:.100}")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise ValueError(f"it has the tag {tag!r:.100}")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         mapping = self._open[-1]
