@@ -13,7 +13,7 @@ from optuna_ofa._progress import graph_progress, stage
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
-from optuna_ofa.profiling._graph_folder import Graph, graphs_of, read_manifest, write_folder
+from optuna_ofa.profiling._graph_folder import PLAN, Graph, graphs_of, read_manifest, write_folder
 from optuna_ofa.profiling._noisy import warn_noisy
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
@@ -22,7 +22,6 @@ from optuna_ofa.profiling.on_device import MANIFEST, Runtime
 from optuna_ofa.space import Family, SearchSpace, find_family, require_family
 
 Method = Literal["networks", "layers"]
-PLAN = "profile.json"
 
 
 @checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -17,7 +18,7 @@ from optuna_ofa._writing import replacing
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.profiling._runtimes import find_writer
 from optuna_ofa.profiling._settings import MeasurementSettings
-from optuna_ofa.profiling.on_device import INT8, MANIFEST, Progress
+from optuna_ofa.profiling.on_device import INT8, MANIFEST, RESULTS, Progress
 from optuna_ofa.space import (
     Family,
     Layer,
@@ -30,6 +31,7 @@ from optuna_ofa.space import (
 
 FORMAT = JsonFormat("optuna_ofa.graphs", version=1, argument="folder")
 SCRIPT = "on_device"
+PLAN = "profile.json"
 
 
 class Graph(NamedTuple):
@@ -100,6 +102,11 @@ def write_folder(
     path = folder / MANIFEST
     wrapped = json.loads(json.dumps(FORMAT.wrap(manifest)))
     there = FORMAT.read(path) if path.is_file() else wrapped
+    if there is wrapped and any((folder / own).exists() for own in (PLAN, RESULTS)):
+        raise InvalidArgumentError(
+            f"`folder` must be new, or have the same graphs, but {folder} has {PLAN} or {RESULTS} "
+            f"and no {MANIFEST}."
+        )
     theirs = family_from_json(there.get("family"), str(path))
     require_family(theirs, family, "folder", str(path))
     if {**there, "family": None} != {**wrapped, "family": None}:
@@ -117,6 +124,17 @@ def write_folder(
     shutil.copytree(source, folder / SCRIPT, ignore=ignored, dirs_exist_ok=True)
     FORMAT.write(path, manifest)
     return files
+
+
+def remove_folder(folder: Path, files: Iterable[str]) -> None:
+    """Remove files of a folder and the script in it, then the folder if nothing else is there."""
+    source = Path(on_device.__file__).parent
+    scripts = [folder / SCRIPT / path.name for path in source.glob("*.py")]
+    for path in [*scripts, *(folder / file for file in files)]:
+        path.unlink(missing_ok=True)
+    for place in (folder / SCRIPT, folder):
+        with contextlib.suppress(OSError):  # not empty
+            place.rmdir()
 
 
 def _digest(graph: Graph, batch: int, precision: str) -> str:

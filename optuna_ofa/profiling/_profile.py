@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +18,11 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
-from optuna_ofa.profiling._graph_folder import read_manifest
+from optuna_ofa.profiling._graph_folder import PLAN, read_manifest, remove_folder
 from optuna_ofa.profiling._noisy import measure_noisy_again
 from optuna_ofa.profiling._results import read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
-from optuna_ofa.profiling.on_device import RESULTS, DeviceError, measure_folder
+from optuna_ofa.profiling.on_device import MANIFEST, RESULTS, DeviceError, measure_folder
 from optuna_ofa.space import Family, SearchSpace
 
 
@@ -50,8 +49,8 @@ def profile(
         method: ``"networks"`` profiles a few networks that hold every layer, ``"layers"`` runs
             every layer alone; None takes the first where the runtime can profile.
         folder: A folder for graphs and results; None takes ``out`` with ``.graphs`` appended
-            and removes it at the end. Measuring resumes from the results in the folder, if there
-            are any.
+            and removes what it wrote there at the end. Measuring resumes from the results in the
+            folder, if there are any.
         progress: Whether to show progress bars with the time left; None shows them on a terminal
             only.
 
@@ -132,10 +131,10 @@ def _require_some(graphs: Mapping[str, Any], settings: MeasurementSettings) -> N
 
 @contextlib.contextmanager
 def _work_folder(folder: AnyPath | None, out: AnyPath | None) -> Iterator[Path]:
-    """Yield the folder that is given, or one that is removed on success."""
+    """Yield the folder that is given, or one whose graphs are removed on success."""
     if folder is not None:
         yield Path(folder)
         return
     place = Path(f"{out}.graphs") if out is not None else Path(tempfile.mkdtemp())
     yield place
-    shutil.rmtree(place)
+    remove_folder(place, [*read_manifest(place)[1], MANIFEST, PLAN, RESULTS])

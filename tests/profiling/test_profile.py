@@ -100,6 +100,40 @@ def test_says_how_it_was_measured(device: Any, space: SearchSpace, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
 
 
+@pytest.mark.parametrize("linked", [False, True], ids=["folder", "link"])
+def test_files_of_others_beside_the_graphs_are_kept(
+    device: Any, space: SearchSpace, tmp_path: Path, linked: bool
+) -> None:
+    out, folder = tmp_path / "table.json", tmp_path / "table.json.graphs"
+    place = tmp_path / "elsewhere" if linked else folder
+    (place / "on_device").mkdir(parents=True)
+    if linked:
+        folder.symlink_to(place)
+    own = [place / "notes.txt", place / "on_device" / "notes.txt", place / "0123456789abcdef.onnx"]
+    for path in own:
+        path.write_text("mine")
+    profile(space, MeasurementSettings(runtime=device, n_rounds=1), out=out)
+    assert sorted(path for path in place.rglob("*") if path.is_file()) == sorted(own)
+    assert {path.read_text() for path in own} == {"mine"}
+    for path in own:
+        path.unlink()
+    profile(space, MeasurementSettings(runtime=device, n_rounds=1), out=out)
+    assert not list(place.iterdir()) if linked else not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["profile.json", "results.json"])
+def test_files_of_others_are_not_overwritten(
+    device: Any, space: SearchSpace, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "table.json.graphs" / name
+    path.parent.mkdir()
+    path.write_text("mine")
+    with pytest.raises(InvalidArgumentError, match=r"`folder` must be new, .* no manifest\.json"):
+        profile(space, MeasurementSettings(runtime=device), out=tmp_path / "table.json")
+    assert path.read_text() == "mine"
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_entries_have_a_spread(device: Any, space: SearchSpace) -> None:
     table = profile(space, MeasurementSettings(runtime=device, n_rounds=3))
     for section in table.content.sections:
