@@ -58,9 +58,11 @@ def test_an_export_equals_the_recalibrated_subnet(
     found = compare_exported(path, expected, images, trust=format == "torch_export")
     assert found.n_images == 64
     assert found.max_difference < 1e-4
-    assert found.same_top1 == 1
-    assert len(expected(images).argmax(1).unique()) > 1  # so that the same class means something
-    assert expected(images).std(0).max() > 0.05
+    logits = expected(images)
+    first, second = logits.topk(2).values.T
+    assert found.same_top1 >= float((first - second > 2e-4).float().mean()) > 0.9  # all but ties
+    assert len(logits.argmax(1).unique()) > 1  # so that the same class means something
+    assert logits.std(0).max() > 0.05
 
 
 @pytest.mark.parametrize("format", ["pytorch", "torch_export", "onnx", "ofa"])

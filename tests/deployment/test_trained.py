@@ -56,7 +56,7 @@ def test_a_fine_tuned_subnet_is_exported_as_it_was_evaluated(
             test_images,
             trust=True,
         )
-        assert 100 * found.same_top1 == pytest.approx(tuned)
+        assert 100 * found.same_top1 == pytest.approx(tuned, abs=1)  # two images may be ties
 
 
 @pytest.mark.parametrize("batch", [1, None])

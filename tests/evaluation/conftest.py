@@ -30,7 +30,7 @@ FAMILY = replace(
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Small networks are faster so, and give the same numbers on every machine."""
+    """Small networks are faster so, and give the same numbers every time."""
 
 
 def quadrants(n: int, *, size: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -76,9 +76,10 @@ def supernet(family: Family) -> Supernet:
 def _trained_state(family: Family, space: SearchSpace) -> dict[str, Tensor]:
     torch.manual_seed(0)
     supernet = Supernet(family)
-    optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9)
+    # With this rate every seed ends near 100 %; a larger one leaves it to rounding errors.
+    optimizer = torch.optim.SGD(supernet.parameters(), lr=0.03, momentum=0.9)
     images, labels = quadrants(1024, seed=1)
-    for step, row in enumerate(space.from_matrix(space.sample(50, seed=0))):
+    for step, row in enumerate(space.from_matrix(space.sample(40, seed=0))):
         batch = torch.arange(step * 48, step * 48 + 48) % len(images)
         optimizer.zero_grad()
         for subnet in (
