@@ -11,6 +11,14 @@ from optuna_ofa.problem._constraints import (
     violations as violations,
 )
 from optuna_ofa.problem._evaluated import Evaluated, std_row as std_row
+from optuna_ofa.problem._flaws import (
+    PassedOver as PassedOver,
+    flaw_of as flaw_of,
+    flaw_of_attributes as flaw_of_attributes,
+    is_number as is_number,
+    numbers_by_name as numbers_by_name,
+    shown as shown,
+)
 from optuna_ofa.problem._metric import METRICS, Metric, preferred as preferred
 from optuna_ofa.problem._numbers import significant as significant
 from optuna_ofa.problem._orientation import Orientation as Orientation

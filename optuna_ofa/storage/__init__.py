@@ -1,6 +1,7 @@
 """The trials of studies: Optuna's tables written and read in bulk, or its public calls."""
 
 from optuna_ofa.storage._encoding import decode_trials as decode_trials
+from optuna_ofa.storage._errors import relational as relational, storage_errors as storage_errors
 from optuna_ofa.storage._existing import (
     open_existing as open_existing,
     sqlite_file as sqlite_file,
@@ -16,10 +17,6 @@ from optuna_ofa.storage._open import open_storage as open_storage
 from optuna_ofa.storage._sent_trial import SentTrial as SentTrial
 from optuna_ofa.storage._store import Store as Store
 from optuna_ofa.storage._summary import StudySummary as StudySummary, summaries as summaries
-from optuna_ofa.storage._transactions import (
-    relational as relational,
-    storage_errors as storage_errors,
-)
 from optuna_ofa.storage._unfinished import Unfinished as Unfinished, is_retry as is_retry
 
 __all__: list[str] = []

@@ -22,7 +22,8 @@ from optuna_ofa.exceptions import (
     OptunaOFAError,
     StorageError,
 )
-from optuna_ofa.storage._transactions import relational, storage_errors
+from optuna_ofa.storage._errors import is_of_database, raise_storage_error, relational
+from optuna_ofa.storage._guard import guarded
 
 _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
@@ -51,7 +52,7 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
     if isinstance(storage, JournalStorage):
         _require_journal(storage)
     if storage is None or isinstance(storage, BaseStorage):
-        return get_storage(storage)
+        return guarded(get_storage(storage))
     if not isinstance(storage, str):
         raise InvalidArgumentError(
             f"`storage` must be an Optuna storage or a URL such as {_EXAMPLES}, but got "
@@ -59,12 +60,22 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
         )
     try:
         _check_path(storage)
-        with storage_errors(storage):
-            return _patiently(lambda: _opened(storage))
+        return guarded(_patiently(lambda: _opened(storage)))
     except OptunaOFAError:
         raise
     except Exception as error:  # drivers raise various errors for unknown URLs
+        if is_of_database(error) or _connects(storage):
+            raise_storage_error(error, storage)
         raise_about(_unusable(storage, error), error, storage)
+
+
+def _connects(storage: str) -> bool:
+    """Return whether a URL is one of a database that can be reached."""
+    try:
+        with sa.create_engine(storage).connect():
+            return True
+    except Exception:  # of many kinds
+        return False
 
 
 def _unusable(storage: str, error: Exception) -> OptunaOFAError:

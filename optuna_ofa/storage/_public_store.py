@@ -24,6 +24,7 @@ from optuna_ofa.problem import (
     Keep,
     Problem,
     listed,
+    shown,
     split_constraints,
     std_row,
 )
@@ -62,13 +63,19 @@ class PublicStore(Store):
             while self._n_known in self._known:  # immediately, because a set does not shrink
                 self._known.remove(self._n_known)
                 self._n_known += 1
-        news = self._evaluated([t for t in new if t.state == TrialState.COMPLETE])
+        complete = [t for t in new if t.state == TrialState.COMPLETE]
+        flaws = {trial.number: flaw for trial in complete if (flaw := _flaw_of_kind(trial))}
+        news = self._evaluated([t for t in complete if t.number not in flaws], flaws)
+        news = self._possible(news, flaws)
         self._note(news)
         return news
 
-    def _evaluated(self, trials: Sequence[FrozenTrial]) -> Evaluated:
+    def _evaluated(self, trials: Sequence[FrozenTrial], flaws: dict[int, str]) -> Evaluated:
         n, problem = len(trials), self._problem
         matrix, good = decode_trials(problem.space, trials)
+        for trial in (trials[i] for i in np.flatnonzero(~good)):
+            if (subnet := trial.user_attrs.get("subnet")) is not None:
+                flaws[trial.number] = f"its subnet is not of the space: {shown(subnet)}"
         names = list(problem.constraints)
         split = [split_constraints(trial.system_attrs, names) for trial in trials]
         predicted = np.array([t.user_attrs.get("kind") == PREDICTED for t in trials], dtype=bool)
@@ -157,6 +164,12 @@ class PublicStore(Store):
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
         if not append_trials(self.storage, self.study_id, trials):
             super()._add(trials)
+
+
+def _flaw_of_kind(trial: FrozenTrial) -> str | None:
+    """Return why a trial is neither predicted nor measured; `Guarded` has checked the rest."""
+    kind = trial.user_attrs.get("kind", MEASURED)  # any text but `predicted` is measured
+    return None if isinstance(kind, str) else f"its kind must be text, but is {shown(kind)}"
 
 
 def _std_of(trial: FrozenTrial) -> object:

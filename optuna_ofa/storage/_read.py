@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,16 +22,22 @@ from optuna_ofa.problem import (
     PREFIX,
     Evaluated,
     Problem,
+    flaw_of_attributes,
+    in_parts,
     listed,
+    shown,
     split_constraints,
     std_row,
 )
 from optuna_ofa.storage._encoding import decode_params, decode_texts
+from optuna_ofa.storage._errors import error_said
 from optuna_ofa.storage._store import with_own_excess
+from optuna_ofa.storage._tolerant import is_of_row
 from optuna_ofa.storage._transactions import fetch_rows
 
 Ids = NDArray[np.int64]
-_COMPLETE, _OPEN = 0, 1
+Flaws = dict[int, str]  # why a trial cannot be read, by its number or its index
+_COMPLETE, _OPEN, _OTHER, _UNKNOWN = range(4)
 _MANY, _FEW = 20_000, 500
 _FEASIBLE = json.dumps(listed({}))
 _trials = models.TrialModel.__table__
@@ -40,7 +47,8 @@ _STATES = sa.select(
     sa.case(
         (_trials.c.state == TrialState.COMPLETE, _COMPLETE),
         (_trials.c.state.in_([TrialState.RUNNING, TrialState.WAITING]), _OPEN),
-        else_=2,
+        (_trials.c.state.in_([TrialState.PRUNED, TrialState.FAIL]), _OTHER),
+        else_=_UNKNOWN,
     ),
 ).order_by(_trials.c.trial_id)
 _NEW = _STATES.where(
@@ -64,7 +72,7 @@ class Position(NamedTuple):
 
 def read_new(
     connection: sa.Connection, study_id: int, problem: Problem, position: Position
-) -> tuple[Evaluated, Position]:
+) -> tuple[Evaluated, Position, Flaws]:
     """Complete trials that were not read before, from any process.
 
     Args:
@@ -74,24 +82,33 @@ def read_new(
         position: What the last call returned.
 
     Returns:
-        The new trials, and the position to continue from.
+        The new trials, the position to continue from, and by number the trials that are passed
+        over because they cannot be read.
     """
     new = _states(connection, _NEW, study=study_id, after=position.last_id)
     old = [
         _states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
         for i in range(0, len(position.open), _FEW)
     ]
-    parts = []
+    parts, flaws = [], Flaws()
     for seen in (*old, new):  # separate, because ids that are close together are read faster
-        complete = seen[seen[:, 2] == _COMPLETE]
-        parts += [_read(connection, problem, c[:, 0], c[:, 1]) for c in _chunks(complete)]
+        for chunk in _chunks(seen[seen[:, 2] == _COMPLETE]):
+            for n, result in in_parts(partial(_read, connection, problem), chunk, (_Unreadable,)):
+                if isinstance(result, _Unreadable):
+                    flaws[int(chunk[0, 1])] = str(result)
+                elif not isinstance(result, Exception):
+                    parts.append(result[0])
+                    flaws |= result[1]
+                chunk = chunk[n:]
+        for number in seen[seen[:, 2] == _UNKNOWN, 1].tolist():
+            flaws[number] = "its state is none of Optuna's"
     seen = np.concatenate([*old, new])
     reached = Position(
         last_id=int(new[-1, 0]) if len(new) else position.last_id,
         n_trials=position.n_trials + len(new),
         open=tuple(seen[seen[:, 2] == _OPEN, 0].tolist()),
     )
-    return Evaluated.join([problem.nothing(), *parts]), reached
+    return Evaluated.join([problem.nothing(), *parts]), reached, flaws
 
 
 def last_trial_id(engine: sa.Engine, study_id: int) -> int:
@@ -102,8 +119,13 @@ def last_trial_id(engine: sa.Engine, study_id: int) -> int:
 
 
 def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int) -> Ids:
-    """Id, number and state of each trial, by id."""
-    return np.array(fetch_rows(connection, query, **parameters), dtype=np.int64).reshape(-1, 3)
+    """Id, number and state of each trial, by id; a trial without a number is left out."""
+    rows = fetch_rows(connection, query, **parameters)
+    try:
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
+    except (TypeError, ValueError, OverflowError):
+        rows = [row for row in rows if all(isinstance(x, int) for x in row)]
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def _chunks(trials: Ids) -> Iterator[Ids]:
@@ -117,21 +139,52 @@ def _dense(ids: Ids) -> bool:
     return len(ids) > 0 and bool(ids[-1] - ids[0] < 4 * len(ids))
 
 
-def _read(connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids) -> Evaluated:
-    """Return the trials with these ascending ids, if they are of the space."""
-    kind, texts = _user_attributes(connection, ids)
+class _Unreadable(Exception):
+    """The error of decoding some rows."""
+
+
+def _read(connection: sa.Connection, problem: Problem, trials: Ids) -> tuple[Evaluated, Flaws]:
+    """Return what can be read of trials, and the flaws of others.
+
+    Args:
+        connection: A connection.
+        problem: The problem of the study.
+        trials: ``(n, 3)`` id, number and state of each; ids ascend.
+
+    Raises:
+        _Unreadable: If the rows of one of them cannot be decoded at all.
+    """
+    ids, numbers = trials[:, 0], trials[:, 1]
+    try:
+        found, flaws = _decoded(connection, problem, ids, numbers)
+    except Exception as error:
+        if not is_of_row(error):
+            raise
+        raise _Unreadable(error_said(error)) from error
+    return found, {int(numbers[i]): flaw for i, flaw in flaws.items()}
+
+
+def _decoded(
+    connection: sa.Connection, problem: Problem, ids: Ids, numbers: Ids
+) -> tuple[Evaluated, Flaws]:
+    """Return the trials of the space that have no flaw, and the flaws of others by their index."""
+    flaws = Flaws()
+    kind, texts = _user_attributes(connection, ids, flaws)
     ours = np.array([text is not None for text in texts], dtype=bool)
     matrix = np.zeros((len(ids), len(problem.space.genes)), dtype=np.int16)
     good = np.zeros(len(ids), dtype=bool)
     matrix[ours], good[ours] = decode_texts(problem.space, texts[ours].tolist())
+    for i in np.flatnonzero(ours & ~good).tolist():
+        flaws[i] = f"its subnet is not of the space: {shown(texts[i])}"
     if not ours.all():
         params = _params(connection, ids[~ours])
         matrix[~ours], good[~ours] = decode_params(problem.space, params)
-    values = _values(connection, ids, len(problem.objectives))
-    excess, others = _constraints(connection, ids, list(problem.constraints))
+    values = _values(connection, ids, len(problem.objectives), flaws)
+    excess, others = _constraints(connection, ids, list(problem.constraints), flaws)
     std = _measured_std(connection, ids, kind == MEASURED, problem.objectives)
     read = Evaluated.of(matrix, values, excess, others=others, std=std, kind=kind, numbers=numbers)
-    return with_own_excess(problem, read).select(good)
+    good[list(flaws)] = False
+    return with_own_excess(problem, read).select(good), flaws
 
 
 def _select(
@@ -150,14 +203,18 @@ def _select(
 
 
 def _user_attributes(
-    connection: sa.Connection, ids: Ids
+    connection: sa.Connection, ids: Ids, flaws: Flaws
 ) -> tuple[NDArray[np.str_], NDArray[np.object_]]:
-    """Return the kind of each trial, and the JSON of its subnet or None."""
+    """Return the kind of each trial, and the JSON of its subnet or None; note flaws."""
     table = models.TrialUserAttributeModel.__table__
     measured = np.ones(len(ids), dtype=bool)
     texts = np.full(len(ids), None, dtype=object)
     at, (found,) = _select(connection, ids, table, table.c.value_json, where=table.c.key == "kind")
     measured[at[found == json.dumps(PREDICTED)]] = False
+    for text in set(found.tolist()):
+        if not isinstance(json.loads(text), str):  # any text but `predicted` is measured
+            wrong = at[np.asarray(found == text, dtype=bool)].tolist()
+            flaws |= dict.fromkeys(wrong, f"its kind must be text, but is {shown(text)}")
     at, (found,) = _select(
         connection, ids, table, table.c.value_json, where=table.c.key == "subnet"
     )
@@ -192,25 +249,37 @@ def _params(connection: sa.Connection, ids: Ids) -> list[dict[str, Any]]:
     return params
 
 
-def _values(connection: sa.Connection, ids: Ids, n: int) -> NDArray[np.float64]:
-    """``(len(ids), n)`` objective values."""
+def _values(connection: sa.Connection, ids: Ids, n: int, flaws: Flaws) -> NDArray[np.float64]:
+    """Return ``(len(ids), n)`` objective values; note trials that have others."""
     table = models.TrialValueModel.__table__
-    sign = sa.case((table.c.value_type == table.c.value_type.type.enum_class.INF_NEG, -1), else_=1)
-    at, (objective, value, signs) = _select(
-        connection, ids, table, table.c.objective, table.c.value, sign
+    types = models.TrialValueModel.TrialValueType
+    infinite = sa.case(
+        (table.c.value_type == types.FINITE, 0),
+        (table.c.value_type == types.INF_POS, 1),
+        (table.c.value_type == types.INF_NEG, -1),
     )
-    found = value.astype(float)  # None becomes NaN
+    at, columns = _select(connection, ids, table, table.c.objective, table.c.value, infinite)
+    found, signs = (column.astype(float) for column in columns[1:])  # None becomes NaN
+    objective = columns[0].astype(np.intp)
+    sound = np.where(signs == 0, ~np.isnan(found), np.isnan(found) & ~np.isnan(signs))
+    sound &= (objective >= 0) & (objective < n)
     values = np.full((len(ids), n), np.nan)
-    values[at, objective.astype(np.intp)] = np.where(
-        np.isnan(found), signs.astype(float) * np.inf, found
-    )
+    with np.errstate(invalid="ignore"):  # no sign times infinity
+        given = np.where(signs == 0, found, signs * np.inf)
+    values[at[sound], objective[sound]] = given[sound]
+    complete = ~np.isnan(values).any(axis=1) & (np.bincount(at, minlength=len(ids)) == n)
+    wrong = np.flatnonzero(~complete).tolist()
+    flaws |= dict.fromkeys(wrong, f"its values must be {n} numbers, infinite ones marked as such")
     return values
 
 
 def _constraints(
-    connection: sa.Connection, ids: Ids, names: list[str]
+    connection: sa.Connection, ids: Ids, names: list[str], flaws: Flaws
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what `split_constraints` does, ``(len(ids), n_constraints)`` and ``(len(ids),)``."""
+    """Return what `split_constraints` does, ``(len(ids), n_constraints)`` and ``(len(ids),)``.
+
+    Trials with constraints that are not numbers are noted.
+    """
     table = models.TrialSystemAttributeModel.__table__
     own = table.c.key.startswith(PREFIX) | (table.c.key == LIST_KEY)
     at, (keys, texts) = _select(connection, ids, table, table.c.key, table.c.value_json, where=own)
@@ -218,7 +287,10 @@ def _constraints(
     rest = np.ones(len(keys), dtype=bool)
     for j, name in enumerate(names):
         rows = np.asarray(keys == f"{PREFIX}{name}", dtype=bool)
-        found = np.array([_number(text) for text in texts[rows].tolist()], dtype=float)
+        try:
+            found = np.array([*map(float, texts[rows].tolist())], dtype=float)
+        except (TypeError, ValueError):  # set by hand to something else
+            found = _numbers(at[rows].tolist(), name, texts[rows].tolist(), flaws)
         excess[at[rows], j] = np.nan_to_num(found, nan=np.inf, posinf=np.inf, neginf=-np.inf)
         rest &= ~rows
     # a list that only repeats the named constraints, as nearly all do, need not be read
@@ -230,12 +302,23 @@ def _constraints(
     for i, key, text in zip(at[rest].tolist(), keys[rest], texts[rest], strict=True):
         attributes.setdefault(i, {})[key] = json.loads(text)
     for i, found_of in attributes.items():
-        _, others[i] = split_constraints(found_of, ())
+        flaw = flaw_of_attributes(found_of)
+        if flaw is None:
+            _, others[i] = split_constraints(found_of, ())
+        else:
+            flaws[i] = flaw
     return excess, others
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:  # set by hand to something else
-        return float("nan")
+def _numbers(
+    at: Sequence[int], name: str, texts: Sequence[str], flaws: Flaws
+) -> NDArray[np.float64]:
+    """Return constraints as numbers, NaN of those that are not; note their trials."""
+    numbers = np.full(len(texts), np.nan)
+    for j, (i, text) in enumerate(zip(at, texts, strict=True)):
+        flaw = flaw_of_attributes({f"{PREFIX}{name}": json.loads(text)})
+        if flaw is None:
+            numbers[j] = float(text)
+        else:
+            flaws[i] = flaw
+    return numbers

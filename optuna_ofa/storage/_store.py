@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import optuna
@@ -16,10 +18,13 @@ from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from optuna_ofa._plausible import plausible
 from optuna_ofa.fronts import Generation, KnownFront
-from optuna_ofa.problem import Evaluated, Keep, Problem
+from optuna_ofa.problem import Evaluated, Keep, Problem, shown
 from optuna_ofa.space import Matrix
+from optuna_ofa.storage._errors import storage_errors
 from optuna_ofa.storage._finish import Check, Ending
+from optuna_ofa.storage._guard import passed_over
 from optuna_ofa.storage._heartbeat import Heartbeat
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._unfinished import Unfinished
@@ -46,11 +51,33 @@ class Written(NamedTuple):
     n_unread: int = 0
 
 
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+def _guarded(method: Call) -> Call:
+    """Return a method of a store that raises a StorageError instead of other errors."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        with storage_errors(self.storage):
+            return method(self, *args, **options)
+
+    return cast(Call, call)
+
+
+def _guard(store: type) -> None:
+    """Guard the public methods of a store."""
+    for name, method in list(vars(store).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(store, name, _guarded(method))
+
+
 class Store(ABC):
     """The trials and attributes of one study in its storage.
 
     `Engine` owns one; it is passed to views and verification for writing. There are two kinds:
-    Optuna's tables, and Optuna's public calls for every other storage. `open_store` chooses.
+    Optuna's tables, and Optuna's public calls for every other storage. `open_store` chooses. All of
+    their methods raise a StorageError where a database, Optuna or a damaged row raises another one.
 
     Args:
         storage: The storage.
@@ -68,6 +95,10 @@ class Store(ABC):
         self._front = KnownFront(problem) if keep != "all" else None
         self._samples = keep == "sample"
         self._heartbeat = Heartbeat(storage)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _guard(cls)
 
     @property
     def database(self) -> optuna.Study | None:
@@ -236,6 +267,28 @@ class Store(ABC):
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._plain)
 
+    # ------------------------------------------------------------------ trials of others
+
+    def _possible(self, read: Evaluated, flaws: Mapping[int, str]) -> Evaluated:
+        """Return the trials whose values are possible, and warn about all others.
+
+        Measured values may be infinite, with which they are on no front.
+
+        Args:
+            read: Trials as they were read.
+            flaws: Why others were not read, by their number.
+        """
+        wrong = np.zeros(len(read.numbers), dtype=bool)
+        for name, column in zip(self._problem.objectives, read.values.T, strict=True):
+            infinite = ~np.isfinite(column)
+            wrong |= np.where(infinite, ~read.measured, ~plausible(name, column))
+        if wrong.any() or flaws:
+            rows = zip(read.numbers[wrong].tolist(), read.values[wrong].tolist(), strict=True)
+            names = ", ".join(self._problem.objectives)
+            impossible = {n: f"its {names} cannot be {shown(row)}" for n, row in rows}
+            passed_over(self.storage).warn(self.study_name, {**flaws, **impossible})
+        return read.select(~wrong)
+
     # ------------------------------------------------------------------ keeping a part
 
     def _kept(self, predicted: Evaluated, news: Evaluated) -> Evaluated:
@@ -251,6 +304,9 @@ class Store(ABC):
         """Extend the known front by trials of the study."""
         if self._front is not None:
             self._front.add(Evaluated.join(parts))
+
+
+_guard(Store)
 
 
 def with_own_excess(problem: Problem, read: Evaluated) -> Evaluated:

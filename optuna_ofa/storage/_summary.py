@@ -12,7 +12,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import TrialState
 
 from optuna_ofa.problem import DESCRIPTION, PREDICTED, VIEW
-from optuna_ofa.storage._transactions import relational
+from optuna_ofa.storage._errors import relational
 
 _trials, _attributes = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
 

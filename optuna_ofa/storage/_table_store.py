@@ -21,7 +21,7 @@ from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
 from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
-from optuna_ofa.storage._transactions import locked, retrying, storage_errors
+from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished, may_be_lost
 from optuna_ofa.storage._write import Inserter, insert_trials
 
@@ -61,10 +61,11 @@ class TableStore(Store):
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, in any process."""
         engine = self._tables.engine
-        with storage_errors(engine), engine.connect() as connection:
-            news, self._position = read_new(
+        with engine.connect() as connection:
+            news, self._position, flaws = read_new(
                 connection, self.study_id, self._problem, self._position
             )
+        news = self._possible(news, flaws)
         self._note(news)
         return news
 
@@ -102,7 +103,8 @@ class TableStore(Store):
         self, predicted: Evaluated, times: Period, room: int | None
     ) -> tuple[Written, Position]:
         with locked(self._tables.engine, self.study_id) as connection:
-            news, seen = read_new(connection, self.study_id, self._problem, self._position)
+            news, seen, flaws = read_new(connection, self.study_id, self._problem, self._position)
+            news = self._possible(news, flaws)
             predicted = predicted.without(news.matrix)
             if room is not None:
                 predicted = predicted.select(slice(max(0, room - len(news.numbers))))
@@ -140,7 +142,7 @@ def _read_attributes(engine: sa.Engine, study_id: int, prefix: str = "") -> dict
     query = sa.select(_attributes.c.key, _attributes.c.value_json).where(
         _attributes.c.study_id == study_id, _attributes.c.key.startswith(prefix)
     )
-    with storage_errors(engine), engine.connect() as connection:
+    with engine.connect() as connection:
         return {key: json.loads(text) for key, text in connection.execute(query)}
 
 
@@ -181,7 +183,7 @@ def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, Moment, Mom
     """Return the number, the start and the end of each complete trial."""
     query = sa.select(_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
     query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
-    with storage_errors(engine), engine.connect() as connection:
+    with engine.connect() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
@@ -195,7 +197,7 @@ def _read_notes(engine: sa.Engine, study_id: int, numbers: Sequence[int]) -> lis
     query = query.join(table, table.c.trial_id == _trials.c.trial_id)
     query = query.where(_trials.c.study_id == study_id)
     found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
-    with storage_errors(engine), engine.connect() as connection:
+    with engine.connect() as connection:
         for start in range(0, len(numbers), _AT_ONCE):
             part = numbers[start : start + _AT_ONCE]
             for number, key, text in connection.execute(query.where(_trials.c.number.in_(part))):

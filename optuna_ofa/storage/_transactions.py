@@ -28,27 +28,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
 from sqlalchemy.exc import DBAPIError
 
 from optuna_ofa._urls import raise_about, shown_url, without_secrets
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import StorageError
+from optuna_ofa.storage._errors import relational, url_of
 
 KNOWN_SCHEMAS = ("v3.2.0.a",)
 _studies = models.StudyModel.__table__
 _own = _studies.c.study_id == sa.bindparam("study")
 _LOCK = sa.select(_studies.c.study_id).where(_own).with_for_update()
 _TOUCH = sa.update(_studies).where(_own).values(study_id=sa.bindparam("study"))
-
-
-def relational(storage: BaseStorage) -> RDBStorage | None:
-    """Return the relational storage behind a storage; None where there is none."""
-    backend = storage._backend if isinstance(storage, _CachedStorage) else storage
-    return backend if isinstance(backend, RDBStorage) else None
 
 
 def known_tables(storage: BaseStorage) -> RDBStorage | None:
@@ -153,37 +146,3 @@ def is_transient(error: Exception) -> bool:
         or getattr(cause, "sqlstate", None) in _SQLSTATES
         or (bool(cause.args) and cause.args[0] in _MYSQL)
     )
-
-
-@contextlib.contextmanager
-def storage_errors(storage: object) -> Iterator[None]:
-    """Turn an error of a database into one of ours.
-
-    Args:
-        storage: The argument, or the engine, for the message; secrets of its URL are not shown.
-
-    Raises:
-        StorageError: Instead of SQLAlchemy's and Optuna's own errors.
-    """
-    try:
-        yield
-    except (DBAPIError, StorageInternalError) as error:
-        cause = error if isinstance(error, DBAPIError) else error.__cause__
-        said = str(getattr(cause, "orig", None) or cause or error).strip().split("\n")[0]
-        url = url_of(storage)
-        shown = type(storage).__name__ if url is None else repr(shown_url(url))
-        failure = StorageError(
-            f"`storage` must be a database that can be reached and written, but {shown} says: "
-            f"{without_secrets(said, url)}"
-        )
-        raise_about(failure, error, url)
-
-
-def url_of(storage: object) -> str | None:
-    """Return the URL of a storage or an engine, with its secrets; None where there is none."""
-    if isinstance(storage, BaseStorage):
-        backend = relational(storage)
-        return None if backend is None else str(backend.url)
-    if isinstance(storage, sa.Engine):
-        return storage.url.render_as_string(hide_password=False)
-    return storage if isinstance(storage, str) else None

@@ -185,7 +185,7 @@ def test_a_generation_that_cannot_be_written_leaves_nothing(
         insert(self, table, *rows)
 
     monkeypatch.setattr(_write.Inserter, "insert", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StorageError, match="disk full"):
         study.search(10)
     assert tables(study) == before
     monkeypatch.undo()

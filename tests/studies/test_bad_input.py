@@ -15,6 +15,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_ofa import SubnetStudy
@@ -81,8 +82,12 @@ class TestUrls:
         study.search(3)
         assert len(study.trials) == 3
 
-    def test_a_storage_is_taken_as_it_is(self) -> None:
-        storage = InMemoryStorage()
+    def test_a_storage_is_used_itself_and_wrapped_once(self) -> None:
+        given = InMemoryStorage()
+        storage = open_storage(given)
+        assert isinstance(storage, InMemoryStorage)
+        study_id = storage.create_new_study([StudyDirection.MINIMIZE], "a")
+        assert given.get_study_id_from_name("a") == study_id
         assert open_storage(storage) is storage
 
 

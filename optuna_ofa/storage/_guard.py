@@ -1,0 +1,116 @@
+"""Storages as the package uses them: with its own errors, and without unreadable trials."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Container, Sequence
+from typing import Any, TypeGuard, cast
+
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from optuna_ofa.problem import PassedOver, flaw_of
+from optuna_ofa.storage._errors import is_meant, raise_storage_error
+from optuna_ofa.storage._tolerant import UNREADABLE, TolerantTables, stand_in
+
+
+def guarded(storage: BaseStorage) -> BaseStorage:
+    """Return a storage whose errors are a StorageError, and whose unreadable trials have failed.
+
+    It behaves as the given storage in everything else, also for ``isinstance``. Each trial that
+    cannot be read is named in one warning.
+    """
+    if _is_guarded(storage):
+        return storage
+    if isinstance(storage, _CachedStorage) and isinstance(storage._backend, RDBStorage):
+        storage = _CachedStorage(TolerantTables.of(storage._backend))
+    return cast(BaseStorage, Guarded(storage))
+
+
+def passed_over(storage: BaseStorage) -> PassedOver:
+    """Return the trials of a storage that were passed over so far."""
+    return storage.passed_over if _is_guarded(storage) else PassedOver()
+
+
+def _is_guarded(storage: Any) -> TypeGuard[Any]:
+    return type(storage) is Guarded  # `isinstance` knows the storage behind it
+
+
+class Guarded:
+    """See `guarded`.
+
+    Args:
+        storage: The storage behind it.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._guarded = storage
+        self.passed_over = PassedOver()
+        self._seen: dict[int, tuple[int, set[int]]] = {}  # by study: as in `FinishedTrials`
+        self._stand_ins: dict[int, dict[int, FrozenTrial]] = {}  # by study and number
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self._guarded)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return guarded, (self._guarded,)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._guarded, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **options: Any) -> Any:
+            try:
+                return found(*args, **options)
+            except Exception as error:
+                if is_meant(error):
+                    raise
+                raise_storage_error(error, self._guarded)
+
+        return call
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return a trial, or a failed one in its place."""
+        trial: FrozenTrial = self.__getattr__("get_trial")(trial_id)
+        flaw = flaw_of(trial)
+        return trial if flaw is None else stand_in(trial.number, trial_id, flaw)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return all trials, with failed ones in place of those that cannot be read."""
+        trials = self.__getattr__("get_all_trials")(study_id, deepcopy=False)
+        self._look(study_id, trials)
+        known = self._stand_ins.get(study_id)
+        if known:
+            trials = [known.get(trial.number, trial) for trial in trials]
+        if states is not None:
+            trials = [trial for trial in trials if trial.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def _look(self, study_id: int, trials: Sequence[FrozenTrial]) -> None:
+        """Look for trials that cannot be read among those that were not finished before."""
+        first, seen = self._seen.get(study_id, (0, set()))
+        if first == len(trials):
+            return
+        n_values = len(self.__getattr__("get_study_directions")(study_id))
+        found = self._stand_ins.setdefault(study_id, {})
+        for trial in trials[first:]:
+            if trial.number in seen:
+                continue
+            flaw = trial.system_attrs.get(UNREADABLE) or flaw_of(trial, n_values)
+            if flaw is not None:
+                found[trial.number] = stand_in(trial.number, trial._trial_id, flaw)
+            if trial.state.is_finished():
+                seen.add(trial.number)
+        while first in seen:  # trials before this one need not be looked at again
+            seen.remove(first)
+            first += 1
+        self._seen[study_id] = first, seen
+        if found:
+            flaws = {number: of.system_attrs[UNREADABLE] for number, of in found.items()}
+            name = self.__getattr__("get_study_name_from_id")(study_id)
+            self.passed_over.warn(name, flaws)
