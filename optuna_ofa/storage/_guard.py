@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Container, Sequence
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
@@ -30,11 +30,12 @@ def guarded(storage: BaseStorage) -> BaseStorage:
 
 def passed_over(storage: BaseStorage) -> PassedOver:
     """Return the trials of a storage that were passed over so far."""
-    return storage.passed_over if _is_guarded(storage) else PassedOver()
+    found: PassedOver = getattr(storage, "passed_over", PassedOver())
+    return found
 
 
-def _is_guarded(storage: Any) -> TypeGuard[Any]:
-    return type(storage) is Guarded  # `isinstance` knows the storage behind it
+def _is_guarded(storage: object) -> bool:
+    return type(storage) is Guarded  # `isinstance` sees the storage behind it
 
 
 class Guarded:

@@ -73,7 +73,7 @@ class PublicStore(Store):
     def _evaluated(self, trials: Sequence[FrozenTrial], flaws: dict[int, str]) -> Evaluated:
         n, problem = len(trials), self._problem
         matrix, good = decode_trials(problem.space, trials)
-        for trial in (trials[i] for i in np.flatnonzero(~good)):
+        for trial in (trials[i] for i in np.flatnonzero(~good).tolist()):
             if (subnet := trial.user_attrs.get("subnet")) is not None:
                 flaws[trial.number] = f"its subnet is not of the space: {shown(subnet)}"
         names = list(problem.constraints)
