@@ -9,8 +9,8 @@ from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from optuna_ofa.exceptions import StorageError
+from optuna_ofa.storage._errors import relational, url_of
 from optuna_ofa.storage._existing import open_existing
-from optuna_ofa.storage._transactions import relational, url_of
 
 
 class SentTrial(optuna.Trial):
