@@ -11,9 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ImplausibleValueWarning, InvalidArgumentError
 
-PERCENT = frozenset({"top1"})
-# costs; a custom metric may be any finite number
-POSITIVE = frozenset({"latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb"})
+PERCENT = frozenset({"top1", "top5"})
+# the largest value of each cost, which is above 0; a custom metric may be any finite number
+MOST = {
+    "latency_ms": 600_000,
+    "n_macs": 10**15,
+    "n_params": 10**12,
+    "moved_mb": 10**9,
+    "peak_memory_mb": 10**9,
+}
+MAX_LAYER_MS = 60_000
 # warnings point at the line that called one of these
 
 
@@ -21,7 +28,7 @@ def rule_of(metric: str) -> str:
     """Return the range of a metric in words."""
     if metric in PERCENT:
         return "in percent, from 0 to 100"
-    return "positive" if metric in POSITIVE else "finite"
+    return f"positive, at most {MOST[metric]:,}" if metric in MOST else "finite"
 
 
 def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
@@ -30,8 +37,8 @@ def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
     inside = np.isfinite(array)
     if metric in PERCENT:
         inside &= (array >= 0) & (array <= 100)
-    elif metric in POSITIVE:
-        inside &= array > 0
+    elif metric in MOST:
+        inside &= (array > 0) & (array <= MOST[metric])
     return np.asarray(inside | np.isnan(array))
 
 

@@ -18,6 +18,7 @@ from optuna_ofa.predictors._function import (
 from optuna_ofa.predictors._missing import MissingPredictor as MissingPredictor
 from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
 from optuna_ofa.predictors._rows import averaged as averaged
+from optuna_ofa.predictors._sound import require_sound as require_sound
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess as GaussianProcess
 from optuna_ofa.predictors.latency._conditions import (
@@ -26,6 +27,7 @@ from optuna_ofa.predictors.latency._conditions import (
 )
 from optuna_ofa.predictors.latency._correction import fit_correction as fit_correction
 from optuna_ofa.predictors.latency._dialects import LAYERS as LAYERS
+from optuna_ofa.predictors.latency._entries import Entry
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA as LINEAR_IN_AREA
 from optuna_ofa.predictors.latency._merge import merge_tables
 from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor
@@ -37,7 +39,6 @@ from optuna_ofa.predictors.latency._recalibrated import (
     recalibrated as recalibrated,
 )
 from optuna_ofa.predictors.latency._table import LatencyTable
-from optuna_ofa.predictors.latency._table_files import Entry
 
 __all__ = [
     "AccuracyPredictor",

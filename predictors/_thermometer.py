@@ -41,12 +41,17 @@ class Thermometer:
         self._low, high = self._logs(ends)
         self._range = np.maximum(high - self._low, 1e-9)
 
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self._columns) + N_COSTS
+
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
         rows = self._space.canonicalize(self._space.check(matrix))
         logs = (self._logs(rows) - self._low) / self._range
         # one subnet after the other in memory, so that sums over features have one order
-        features = np.empty((len(rows), len(self._columns) + N_COSTS))
+        features = np.empty((len(rows), self.n_features))
         features[:, :-N_COSTS] = rows[:, self._columns] >= self._thresholds
         features[:, -4:-2], features[:, -2:] = 3 * logs, logs**2
         return features

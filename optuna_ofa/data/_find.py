@@ -28,6 +28,7 @@ from optuna_ofa.predictors import (
     Predictor,
     PredictorSource,
     as_predictor,
+    require_sound,
 )
 from optuna_ofa.space import Family, SearchSpace, find_family
 
@@ -167,9 +168,12 @@ def predictor_on(space: SearchSpace, metric: str, found: Found) -> Predictor:
 
     Raises:
         InvalidArgumentError: If a function takes neither a subnet nor a matrix.
+        FormatError: If a table predicts latencies that are impossible.
     """
     if isinstance(found, LatencyTable):
-        return LatencyPredictor(table=found, space=space)
+        predictor = LatencyPredictor(table=found, space=space)
+        require_sound(predictor, "`hardware`, a latency table,", with_std=False)
+        return predictor
     argument = "accuracy" if metric == "top1" else "hardware"
     return as_predictor(metric, found, space, argument)
 

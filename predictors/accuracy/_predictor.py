@@ -14,9 +14,11 @@ from optuna_ofa._parsing import MAX_MB
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._rows import measured_rows
+from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, find_family
 
 
@@ -63,7 +65,8 @@ class AccuracyPredictor(Predictor):
             max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
         Raises:
-            FormatError: If the file is not one of these; with its shapes.
+            FormatError: If the file is not one of these, with its shapes; or if its predictions
+                are impossible, with the worst subnet.
             FamilyMismatchError: If it cannot be for ``family``.
             InvalidArgumentError: If ``family`` or ``resolutions`` is needed and missing.
         """
@@ -71,13 +74,13 @@ class AccuracyPredictor(Predictor):
         if family is not None:
             family = find_family(family, "family")
         if path.suffix == ".json":
-            space, fitted, read = read_fitted(path, family, max_mb)
-            return cls(space=space, model=fitted, metadata=read)
-        from optuna_ofa.predictors.accuracy._published import read_state_dict  # needs torch
-
-        space, network = read_state_dict(path, family, resolutions)
-        metadata = {"file": path.name, "encoding": network.encoding.name}
-        return cls(space=space, model=network, metadata=metadata)
+            space, model, metadata = read_fitted(path, family, max_mb)
+        else:
+            space, model, metadata = _published(path, family, resolutions)
+        predictor = cls(space=space, model=model, metadata=metadata)
+        # the deviations of a Gaussian process take long, and its reader limits them
+        require_sound(predictor, f"`path` {path}", with_std=not isinstance(model, GaussianProcess))
+        return predictor
 
     @classmethod
     @checked
@@ -148,3 +151,13 @@ class AccuracyPredictor(Predictor):
                 f"copy the published file instead."
             )
         write_fitted(path, self.space, model, self.metadata)
+
+
+def _published(
+    path: Path, family: Family | None, resolutions: Sequence[int] | None
+) -> tuple[SearchSpace, AccuracyModel, dict[str, Any]]:
+    """Return the space, the model and the facts of a published network."""
+    from optuna_ofa.predictors.accuracy._published import read_state_dict  # needs torch
+
+    space, network = read_state_dict(path, family, resolutions)
+    return space, network, {"file": path.name, "encoding": network.encoding.name}

@@ -50,7 +50,7 @@ def read_state_dict(
     family = family or get_family(default)
     _require(encoding, n_inputs, family, path)
     space = SearchSpace(family, resolution=encoding.resolutions)
-    base = float(state["base_acc"]) if "base_acc" in state else 0.0
+    base = _base(state, path)
     return space, OneHotMLP(encoding=encoding, space=space, layers=layers, base=base)
 
 
@@ -71,7 +71,7 @@ def _linear_layers(
     """Return weights and biases in the order of the layers' numbers."""
     matches = [match for key in state if (match := re.fullmatch(pattern, key))]
     names = [match[0].removesuffix("weight") for match in sorted(matches, key=lambda m: int(m[1]))]
-    layers = [(state[f"{n}weight"].float(), state.get(f"{n}bias")) for n in names]
+    layers = [(state[f"{n}weight"], state.get(f"{n}bias")) for n in names]
     shapes = [tuple(weight.shape) for weight, _ in layers]
     chained = all(len(shape) == 2 for shape in shapes) and all(
         before[0] == after[1] for before, after in itertools.pairwise([*shapes, (0, 1)])
@@ -79,13 +79,28 @@ def _linear_layers(
     if (
         len(layers) < 2
         or not chained
+        or not all(map(_is_stored, state.values()))
         or any(bias is not None and bias.shape != weight.shape[:1] for weight, bias in layers)
     ):
         raise FormatError(
             f"`path` must hold linear layers from one-hot inputs to one output, but {path} has "
             f"{ {key: tuple(value.shape) for key, value in list(state.items())[:10]} }."
         )
-    return layers
+    return [(weight.float(), None if bias is None else bias.float()) for weight, bias in layers]
+
+
+def _is_stored(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor has floats, each in a place of its own, so that the file has them."""
+    plain = tensor.layout == torch.strided and tensor.is_floating_point()
+    return plain and tensor.is_contiguous()
+
+
+def _base(state: Mapping[str, torch.Tensor], path: Path) -> float:
+    """Return the number that a network's outputs are relative to, 0 where it has none."""
+    base = state.get("base_acc", torch.zeros(1))
+    if base.numel() != 1:
+        raise FormatError(f"`base_acc` of {path} must be one number, but has {base.numel()}.")
+    return float(base)
 
 
 def _resolution_first(

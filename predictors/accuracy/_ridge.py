@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._values import array, number, of_metric
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._rows import MeasuredRows
@@ -104,28 +105,20 @@ class RidgeModel(AccuracyModel):
         Raises:
             FormatError: If numbers are missing or their count does not fit the space.
         """
+        n = Thermometer(space).n_features
         try:
-            weights = np.array(data["weights"], dtype=float)
-            n = len(weights)
-            model = cls(
+            return cls(
                 space=space,
-                weights=weights,
-                mean=np.array(data["mean"], dtype=float),
-                top1=float(data["top1"]),
-                noise=float(data["noise"]),
-                covariance=np.array(data["covariance"], dtype=float).reshape(n, n),
+                weights=array(data["weights"], "`weights`", (n,)),
+                mean=array(data["mean"], "`mean`", (n,)),
+                top1=of_metric("top1", data["top1"], "`top1`"),
+                noise=number(data["noise"], "`noise`", least=0, most=100),
+                covariance=array(data["covariance"], "`covariance`", (n * n,)).reshape(n, n),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError) as error:
             raise FormatError(
                 f"`model` must hold the numbers of a ridge model, but: {error!r:.300}."
             ) from error
-        finite = [model._top1, model._noise, *weights, *model._mean, *model._covariance.ravel()]
-        if not np.isfinite(finite).all():
-            raise FormatError("`model` must hold finite numbers only.")
-        n_features = model._features(space.to_matrix([space.smallest()])).shape[1]
-        if n != n_features or len(model._mean) != n:
-            raise FormatError(f"`weights` must have {n_features} numbers for {space}, but got {n}.")
-        return model
 
 
 def best_penalty(centred: NDArray[np.float64], targets: NDArray[np.float64]) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa._torch import torch
+from optuna_ofa._values import array, number, of_metric
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
@@ -28,6 +29,8 @@ _MAX_ROWS = 10_000
 _PIECE = 64 * BLOCK
 # largest absolute logarithm of any hyper-parameter that a fit finds
 _MAX_LOG = 8.0
+# largest standard deviation of accuracies, and of the noise, in points
+_MAX_STD = 50.0
 
 
 class GaussianProcess(AccuracyModel):
@@ -178,27 +181,23 @@ class GaussianProcess(AccuracyModel):
             raise FormatError(f"`matrix` must have 1 to {_MAX_ROWS} rows, but has {n}.")
         try:
             matrix = space.canonicalize(space.check(matrix))
-            logs = torch.tensor(data["logs"], dtype=torch.float64)
-            level, scale = float(data["level"]), float(data["scale"])
-        except (InvalidSubnetError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            groups = GaussianProcessInputs(space, matrix[:1]).groups
+            found = array(data["logs"], "`logs`", (len(start_logs(groups)),))
+            level = of_metric("top1", data["level"], "`level`")
+            scale = number(data["scale"], "`scale`", least=0, most=_MAX_STD, above=True)
+        except (InvalidSubnetError, KeyError, TypeError) as error:
             raise FormatError(
                 f"`model` must hold a Gaussian process, but: {error!r:.300}."
             ) from error
-        groups = GaussianProcessInputs(space, matrix[:1]).groups
         if data.get("n_features") != len(groups):
             raise FormatError(
                 f"`n_features` must be {len(groups)} for {space}, but is "
                 f"{data.get('n_features')!r:.100}."
             )
-        n_logs = len(start_logs(groups))
-        if logs.shape != (n_logs,) or not bool((logs.abs() <= _MAX_LOG).all()):
+        if np.abs(found).max() > _MAX_LOG or scale * np.exp(found[-1]) > _MAX_STD:
             raise FormatError(
-                f"`logs` must be {n_logs} numbers between {-_MAX_LOG} and {_MAX_LOG}, but got "
-                f"{data['logs']!r:.200}."
-            )
-        if not (np.isfinite(level) and np.isfinite(scale) and scale > 0):
-            raise FormatError(
-                f"`level` and `scale` must be finite, `scale` positive, but got {level}, {scale}."
+                f"`logs` must be numbers between {-_MAX_LOG} and {_MAX_LOG}, the last one, of the "
+                f"noise, at most {_MAX_STD:g} points, but got {data['logs']!r:.200}."
             )
         counts = decode_array(data, "counts", np.int64, (n,))
         if counts.min() < 1:
@@ -208,7 +207,7 @@ class GaussianProcess(AccuracyModel):
             space=space,
             matrix=matrix,
             counts=counts,
-            logs=logs,
+            logs=torch.from_numpy(found),
             weights=weights,
             level=level,
             scale=scale,

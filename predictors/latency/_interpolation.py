@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from optuna_ofa.costs import placements
-from optuna_ofa.predictors.latency._table_files import Entry
+from optuna_ofa.predictors.latency._entries import Entry
 from optuna_ofa.space import Layer, SearchSpace
 
 # Value in the metadata of a table that was deliberately measured at few sizes.

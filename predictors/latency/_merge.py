@@ -6,8 +6,9 @@ import math
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
+from optuna_ofa.predictors.latency._entries import Entry, TableSection
 from optuna_ofa.predictors.latency._table import LatencyTable
-from optuna_ofa.predictors.latency._table_files import Entry, TableContent, TableSection
+from optuna_ofa.predictors.latency._table_files import TableContent
 from optuna_ofa.space import require_family
 
 

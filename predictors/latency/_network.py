@@ -13,8 +13,10 @@ from optuna_ofa._arguments import AnyPath, OutputFile, PositiveFloat, Seed, chec
 from optuna_ofa._json_format import JsonFormat
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import numbers, require_plausible
+from optuna_ofa._values import number
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors.latency._features import (
     LEAST_ROWS,
     FeatureKind,
@@ -185,7 +187,8 @@ class NetworkLatencyPredictor(Predictor):
             max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
         Raises:
-            FormatError: If it is not such a file, with the reason.
+            FormatError: If it is not such a file, with the reason; or if its predictions are
+                impossible, with the worst subnet.
             FamilyMismatchError: If its family has a published name but another table, or its
                 latency table is of another family.
         """
@@ -200,12 +203,16 @@ class NetworkLatencyPredictor(Predictor):
             table = None if held is None else LatencyTable(table_from_dict(held, path))
             n = Inputs(space, features, table).n_features
             model = RelativeRidge.from_dict(data["model"], n)
-            return cls(
+            errors = dict(data["heldout_mape"])
+            predictor = cls(
                 space=space,
                 features=features,
                 model=model,
                 table=table,
-                heldout_mape=data["heldout_mape"],
+                heldout_mape={
+                    str(name): number(error, f"`heldout_mape` of {path}", least=0)
+                    for name, error in errors.items()
+                },
                 metadata=data["metadata"],
             )
         except (FormatError, FamilyMismatchError):
@@ -215,6 +222,8 @@ class NetworkLatencyPredictor(Predictor):
                 f"`path` must be a latency predictor that `save` wrote, but {path} is not: "
                 f"{error!r:.300}"
             ) from error
+        require_sound(predictor, f"`path` {path}")
+        return predictor
 
 
 def _checked(latency_ms: ArrayLike, n: int) -> NDArray[np.float64]:

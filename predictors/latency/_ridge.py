@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._values import array, number
 from optuna_ofa.exceptions import FormatError
 
 Array = NDArray[np.float64]
@@ -63,20 +64,16 @@ class RelativeRidge(NamedTuple):
             FormatError: If numbers are missing, not finite, or of the wrong count.
         """
         try:
-            weights = np.array(data["weights"], dtype=float)
-            covariance = np.array(data["covariance"], dtype=float).reshape(len(weights), -1)
-            model = cls(weights, float(data["noise"]), covariance, float(data["penalty"]))
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(
+                array(data["weights"], "`weights`", (n_features,)),
+                number(data["noise"], "`noise`", least=0),
+                array(data["covariance"], "`covariance`", (n_features, n_features)),
+                number(data["penalty"], "`penalty`", least=0),
+            )
+        except (KeyError, TypeError) as error:
             raise FormatError(
                 f"`model` must hold the numbers of a ridge model, but: {error!r:.300}."
             ) from error
-        finite = np.isfinite(weights).all() and np.isfinite(covariance).all()
-        if weights.shape != (n_features,) or covariance.shape != (n_features,) * 2 or not finite:
-            raise FormatError(
-                f"`model` must have {n_features} finite weights and their covariance, but has "
-                f"{weights.shape} and {covariance.shape}."
-            )
-        return model
 
 
 def fit_relative_ridge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,9 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.predictors.latency._conditions import Conditions
 from optuna_ofa.predictors.latency._dialects import LAYERS
+from optuna_ofa.predictors.latency._entries import Entry, TableSection
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA, interpolate
-from optuna_ofa.predictors.latency._table_files import (
-    Entry,
-    TableContent,
-    TableSection,
-    read_table,
-    write_table,
-)
+from optuna_ofa.predictors.latency._table_files import TableContent, read_table, write_table
 from optuna_ofa.space import Family, Layer, SearchSpace, require_family
 
 
@@ -284,9 +280,10 @@ class LatencyTable:
     def _require_width(self, family: Family) -> None:
         r = self.resolutions[0]
         stem = family.stem.conv_channels[0]
-        prefix = f"{self._content.dialect.stem_type}-input:{r}x{r}x{family.in_channels}-"
-        keys = [k for k in self._section(r).entries if k.startswith(prefix)]
-        channels = sorted({int(k.rsplit("x", 1)[1]) for k in keys})
+        source = f"{self._content.dialect.stem_type}-input:{r}x{r}x{family.in_channels}"
+        pattern = re.compile(rf"{source}-output:\d+x\d+x(\d+)")
+        found = map(pattern.fullmatch, self._section(r).entries)
+        channels = sorted({int(match[1]) for match in found if match})
         if self.dialect != "layers" and stem not in channels:
             raise FamilyMismatchError(
                 f"`hardware` must be a latency table for {family.name}, whose first convolution "

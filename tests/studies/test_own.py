@@ -17,7 +17,7 @@ Make = Callable[..., SubnetStudy]
 WRONG = pytest.mark.parametrize(
     ("values", "match"),
     [
-        ((75.0, -3.0), "must be positive, but got latency_ms -3"),
+        ((75.0, -3.0), "must be positive, at most 600,000, but got latency_ms -3"),
         ((75.0, 0), "must be positive"),
         ((7500.0, 9.0), "must be in percent, from 0 to 100, but got top1 7500"),
         ((True, 9.0), "must be numbers"),

@@ -18,6 +18,7 @@ OTHER_BLOCK = "expanded_conv-input:7x7x8-output:7x7x8-expand:3-kernel:3-stride:1
 OWN: dict[str, Any] = {
     "format": "optuna_ofa.latency_table",
     "version": 2,
+    "unit": "ms",
     "keys": "ofa",
     "sections": [{"resolutions": [224], "entries": {STEM: {"mean": 1.0}}}],
 }
@@ -26,6 +27,10 @@ OWN: dict[str, Any] = {
 def table(stem: str = "{mean: 1.0}", block: str = BLOCK, stem_key: str = STEM) -> str:
     """A small table in the dialect ``ofa``."""
     return f"{stem_key}: {stem}\n{block}: {{mean: 2.0}}\n"
+
+
+def section(entries: dict[str, Any], *resolutions: int) -> dict[str, Any]:
+    return {"resolutions": list(resolutions) or [224], "entries": entries}
 
 
 def load(folder: Path, text: str, name: str = "table.yaml") -> LatencyTable:
@@ -66,15 +71,18 @@ def test_json_in_a_published_dialect_is_read(tmp_path: Path) -> None:
         (table(block="block"), "one of the dialects"),
         (table("1.0"), "`Conv-input:.*` in .* must be a mapping with `mean`, but is 1.0"),
         (table("{std: 1.0}"), "must be a mapping with `mean`"),
-        (table("{mean: -1}"), "must have finite, non-negative milliseconds, but has .*-1"),
+        (
+            table("{mean: -1}"),
+            "`mean` of `Conv-.*` in .*table.yaml must be .* 0 to 60,000, but is -1",
+        ),
         (table("{mean: .nan}"), "it has .nan, which is not finite"),
         (table("{mean: .inf}"), "it has .inf"),
-        (table("{mean: fast}"), "must have numbers, but has .*fast"),
-        (table("{mean: true}"), "must have numbers, but has .*True"),
-        (table("{mean: [1]}"), "must have numbers"),
-        (table("{mean: 1, std: -1}"), "finite, non-negative"),
+        (table("{mean: fast}"), "from 0 to 60,000, but is .fast"),
+        (table("{mean: true}"), "from 0 to 60,000, but is True"),
+        (table("{mean: [1]}"), r"from 0 to 60,000, but is \[1\]"),
+        (table("{mean: 1, std: -1}"), "`std` of .* from 0 to 100, but is -1"),
         (table("{mean: 1, std: .inf}"), "it has .inf, which is not finite"),
-        (table("{mean: 1, var: -1}"), "must have numbers"),
+        (table("{mean: 1, var: -1}"), "`var` of .* from 0 to 10,000, but is -1"),
         (table("{mean: 1, count: -.Inf}"), "it has -.Inf"),
     ],
     ids=[
@@ -130,11 +138,11 @@ def test_broken_json_is_refused(tmp_path: Path, text: str, match: str) -> None:
         ({"sections": []}, "`sections` a list, not empty"),
         ({"sections": [7]}, "`sections` of .* must be objects with `resolutions`"),
         ({"sections": [{"entries": {}}]}, "must be objects with `resolutions`"),
-        ({"sections": [{"resolutions": [], "entries": {}}]}, "must be objects with `resolutions`"),
-        ({"sections": [{"resolutions": "224", "entries": {}}]}, "must be objects"),
-        ({"sections": [{"resolutions": [-1], "entries": {}}]}, "must be objects"),
+        ({"sections": [{"resolutions": [], "entries": {}}]}, "must be a list of sizes"),
+        ({"sections": [{"resolutions": "224", "entries": {}}]}, "must be a list of sizes"),
+        ({"sections": [{"resolutions": [-1], "entries": {}}]}, "from 1 to 8,192, but is -1"),
         ({"sections": [{"resolutions": [224], "entries": []}]}, "must be objects"),
-        ({"sections": [{"resolutions": [224], "entries": {"a": {"mean": -1}}}]}, "non-negative"),
+        ({"sections": [section({STEM: {"mean": -1}})]}, "`mean` of .* but is -1"),
     ],
     ids=[
         "version",
@@ -203,16 +211,16 @@ def test_folder_of_several_dialects_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_table_of_zeros_is_refused(tmp_path: Path) -> None:
-    sections = [{"resolutions": [192], "entries": {"a": {"mean": 0}, "b": {"mean": 0.0}}}]
+    sections = [section({STEM: {"mean": 0}, BLOCK: {"mean": 0.0}})]
     path = tmp_path / "table.json"
     path.write_text(json.dumps(OWN | {"sections": sections}))
-    with pytest.raises(FormatError, match=r"positive milliseconds, but all of .* at \[192\] pix"):
+    with pytest.raises(FormatError, match=r"positive milliseconds .* has 2 of 2 that are 0"):
         LatencyTable.load(path)
 
 
 def test_folder_of_several_families_is_refused(tmp_path: Path) -> None:
     for resolution, family in ((192, "ofa_mbv3_w1.0"), (224, "ofa_mbv3_w1.2")):
-        sections = [{"resolutions": [resolution], "entries": {}}]
+        sections = [section({STEM: {"mean": 1.0}}, resolution)]
         data = OWN | {"family": family, "sections": sections}
         (tmp_path / f"{resolution}.json").write_text(json.dumps(data))
     with pytest.raises(FormatError, match=r"one dialect and family, but .*'ofa ofa_mbv3_w1.2'"):
