@@ -78,8 +78,7 @@ class AccuracyPredictor(Predictor):
         else:
             space, model, metadata = _published(path, family, resolutions)
         predictor = cls(space=space, model=model, metadata=metadata)
-        # the deviations of a Gaussian process take long, and its reader limits them
-        require_sound(predictor, f"`path` {path}", with_std=not isinstance(model, GaussianProcess))
+        predictor._require_sound(f"`path` {path}")
         return predictor
 
     @classmethod
@@ -143,6 +142,7 @@ class AccuracyPredictor(Predictor):
 
         Raises:
             InvalidArgumentError: If it is a published network, which already has a file.
+            FormatError: If its predictions are impossible, so that `load` would refuse the file.
         """
         model = self.model.to_dict()
         if model is None:
@@ -150,7 +150,12 @@ class AccuracyPredictor(Predictor):
                 f"`model` must be a fitted one to be saved, but got {type(self.model).__name__}; "
                 f"copy the published file instead."
             )
+        self._require_sound("The predictor")
         write_fitted(path, self.space, model, self.metadata)
+
+    def _require_sound(self, where: str) -> None:
+        # the deviations of a Gaussian process take long, and its reader limits them
+        require_sound(self, where, with_std=not isinstance(self.model, GaussianProcess))
 
 
 def _published(

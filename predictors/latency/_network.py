@@ -157,7 +157,12 @@ class NetworkLatencyPredictor(Predictor):
 
     @checked
     def save(self, path: OutputFile) -> None:
-        """Write JSON, including the table; an existing file is replaced as a whole."""
+        """Write JSON, including the table; an existing file is replaced as a whole.
+
+        Raises:
+            FormatError: If its predictions are impossible, so that `load` would refuse the file.
+        """
+        require_sound(self, "The predictor")
         content = {
             "family": self.space.family.to_dict(),
             "choices": self.space.choices,
