@@ -7,6 +7,7 @@ take far longer than the search.
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from optuna_ofa.space import (
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
 _DIGITS = string.digits.encode()
+_NUMBER = re.compile(r"[0-9]{1,15}")  # of which floats have all digits
 _NUMBERS_ONLY = bytes(i if i in _DIGITS + b"." else ord(" ") for i in range(256))
 
 
@@ -89,6 +91,31 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
     Raises:
         ValueError: If one is nothing that `subnet_texts` would write for this family.
     """
+    whole = family.expand_scale == 1
+    numbers = _aligned_numbers(texts, len(_head(family))) if whole and len(texts) > 1 else None
+    if numbers is None:
+        numbers = _all_numbers(family, texts)
+    else:
+        _all_numbers(family, texts[:1])  # refuses all, if another text of the same form
+    fixed = [entry for entries in _entries(family).values() for entry in entries]
+    rows = numbers.reshape(len(texts), len(fixed))
+    for j, entry in enumerate(fixed):
+        if entry is not None and not (rows[:, j] == entry).all():
+            raise ValueError(f"`texts` must have {entry} as number {j} for {family.name}.")
+    if any(entry is not None for entry in fixed):
+        rows = rows[:, [entry is None for entry in fixed]]
+    if not whole:
+        rows[:, family.columns("expand")] /= family.expand_scale
+        rows = np.rint(rows)
+    return np.asarray(rows)
+
+
+def _all_numbers(family: Family, texts: Sequence[str]) -> NDArray[Any]:
+    """Return all numbers of all texts after their heads.
+
+    Raises:
+        ValueError: As `rows_of_texts`.
+    """
     head, tail = _head(family), _tail(family, "").encode()
     spaced = head.replace(":", ": ", 1)
     tails = "".join([text.removeprefix(head).removeprefix(spaced) for text in texts]).encode()
@@ -97,16 +124,36 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
     dtype, symbols = (int, _DIGITS) if family.expand_scale == 1 else (float, _DIGITS + b".")
     if tails.translate(None, symbols) != len(texts) * tail.translate(None, symbols):
         raise ValueError(f"`texts` must all be of subnets of {family.name}.")
-    numbers = np.fromstring(tails.translate(_NUMBERS_ONLY), dtype=dtype, sep=" ")
-    fixed = [entry for entries in _entries(family).values() for entry in entries]
-    rows = numbers.reshape(len(texts), len(fixed))
-    for j, entry in enumerate(fixed):
-        if entry is not None and not (rows[:, j] == entry).all():
-            raise ValueError(f"`texts` must have {entry} as number {j} for {family.name}.")
-    rows = rows[:, [entry is None for entry in fixed]]
-    if family.expand_scale != 1:
-        rows[:, family.columns("expand")] /= family.expand_scale
-    return np.asarray(np.rint(rows))
+    return np.fromstring(tails.translate(_NUMBERS_ONLY), dtype=dtype, sep=" ")
+
+
+def _aligned_numbers(texts: Sequence[str], n_head: int) -> NDArray[np.float64] | None:
+    """Return the numbers of texts whose characters differ in digits alone, ``(n, n_numbers)``.
+
+    Several times faster than others, for which it returns None.
+
+    Args:
+        texts: At least one.
+        n_head: How many characters at the beginning are equal; digits among them are no numbers.
+    """
+    if len({len(text) for text in texts}) > 1:
+        return None
+    grid = np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8)
+    grid = grid.reshape(len(texts), -1)
+    spans = [m.span() for m in _NUMBER.finditer(texts[0], n_head)]
+    digits = np.zeros(grid.shape[1], dtype=bool)
+    for start, end in spans:
+        digits[start:end] = True
+    figures = grid[:, digits].T - np.uint8(ord("0"))  # others than digits are above 9
+    if (figures > 9).any() or not ((grid == grid[0]) | digits).all():
+        return None
+    numbers, rows = np.empty((len(spans), len(texts))), iter(figures)
+    for number, (start, end) in zip(numbers, spans, strict=True):
+        number[:] = next(rows)
+        for _ in range(start + 1, end):
+            number *= 10
+            number += next(rows)
+    return numbers.T
 
 
 def _head(family: Family) -> str:

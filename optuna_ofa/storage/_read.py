@@ -31,6 +31,7 @@ from optuna_ofa.problem import (
 )
 from optuna_ofa.storage._encoding import decode_params, decode_texts
 from optuna_ofa.storage._errors import error_said
+from optuna_ofa.storage._read_plain import dense, own_rows, read_plain
 from optuna_ofa.storage._store import with_own_excess
 from optuna_ofa.storage._tolerant import is_of_row
 from optuna_ofa.storage._transactions import fetch_rows
@@ -130,13 +131,8 @@ def _states(connection: sa.Connection, query: sa.Select[Any], **parameters: int)
 
 def _chunks(trials: Ids) -> Iterator[Ids]:
     """Parts that one query each reads."""
-    size = _MANY if _dense(trials[:, 0]) else _FEW
+    size = _MANY if dense(trials[:, 0]) else _FEW
     return (trials[i : i + size] for i in range(0, len(trials), size))
-
-
-def _dense(ids: Ids) -> bool:
-    """Return whether few other trials lie between the first and the last."""
-    return len(ids) > 0 and bool(ids[-1] - ids[0] < 4 * len(ids))
 
 
 class _Unreadable(Exception):
@@ -144,7 +140,24 @@ class _Unreadable(Exception):
 
 
 def _read(connection: sa.Connection, problem: Problem, trials: Ids) -> tuple[Evaluated, Flaws]:
-    """Return what can be read of trials, and the flaws of others.
+    """Return what can be read of trials, and the flaws of others; see `_read_any`."""
+    try:
+        found, plain = read_plain(connection, problem, trials[:, 0], trials[:, 1])
+    except Exception as error:
+        if not is_of_row(error):
+            raise
+        found, plain = problem.nothing(), np.zeros(len(trials), dtype=bool)
+    if plain.all():
+        return found, Flaws()
+    others, flaws = _read_any(connection, problem, trials[~plain])
+    joined = Evaluated.join([found, others])
+    return joined.select(np.argsort(joined.numbers, kind="stable")), flaws
+
+
+def _read_any(
+    connection: sa.Connection, problem: Problem, trials: Ids
+) -> tuple[Evaluated, Flaws]:
+    """Return what can be read of trials of any kind, and the flaws of others.
 
     Args:
         connection: A connection.
@@ -192,7 +205,7 @@ def _select(
 ) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
     """Columns of the rows that belong to trials, and for each row the index of its trial."""
     key = table.c.trial_id
-    own = key.between(int(ids[0]), int(ids[-1])) if _dense(ids) else key.in_(ids.tolist())
+    own = own_rows(table, ids)
     query = sa.select(key, *columns).where(own if where is None else own & where)
     rows = fetch_rows(connection, query)
     found = np.array([row[0] for row in rows], dtype=np.int64)
