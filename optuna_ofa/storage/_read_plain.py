@@ -6,6 +6,7 @@ the subnet has all of them. Every other trial is left to ``_read.py``.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from optuna_ofa.storage._transactions import fetch_rows
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 _FEASIBLE = json.dumps(listed({}))
+_OF_NUMBERS = frozenset("0123456789+-.eE,")
 _FINITE = models.TrialValueModel.TrialValueType.FINITE
 _user = models.TrialUserAttributeModel.__table__
 _system = models.TrialSystemAttributeModel.__table__
@@ -73,11 +75,12 @@ def _rows(
     ids: Ids,
     table: sa.Table,
     *columns: Any,
-    where: Any = sa.true(),
+    where: Any = None,
     one_each: bool = False,
 ) -> tuple[NDArray[np.intp], list[tuple[Any, ...]]]:
     """Return rows of trials, which begin with the id, and for each row the index of its trial."""
-    query = sa.select(table.c.trial_id, *columns).where(own_rows(table, ids), where)
+    own = own_rows(table, ids)
+    query = sa.select(table.c.trial_id, *columns).where(own if where is None else own & where)
     rows = fetch_rows(connection, query.group_by(table.c.trial_id) if one_each else query)
     found = np.array([row[0] for row in rows], dtype=np.int64)
     at = np.searchsorted(ids, found)
@@ -96,9 +99,7 @@ def _read_values(connection: sa.Connection, ids: Ids, n: int) -> tuple[NDArray[n
     """Return ``(len(ids), n)`` values, and which trials have these alone, all of them finite."""
     columns = [_of(_values.c.objective, j, _values.c.value) for j in range(n)]
     n_finite = sa.func.count(sa.case((_values.c.value_type == _FINITE, 1)))
-    at, rows = _rows(
-        connection, ids, _values, *columns, n_finite, sa.func.count(), one_each=True
-    )
+    at, rows = _rows(connection, ids, _values, *columns, n_finite, sa.func.count(), one_each=True)
     values = np.full((len(ids), n + 2), np.nan)
     values[at] = np.array(rows, dtype=float).reshape(len(rows), n + 3)[:, 1:]
     plain = np.isfinite(values).all(axis=1) & (values[:, n:] == n).all(axis=1)
@@ -123,15 +124,27 @@ def _read_excess(
         where=key.startswith(PREFIX) | (key == LIST_KEY),
         one_each=True,
     )
-    excess = np.full((len(ids), len(names)), np.nan)
-    given = [[text or "nan" for text in row[2:-1]] for row in rows]
-    excess[at] = np.array(given, dtype=float).reshape(len(rows), len(names))
-    n_given, feasible = np.zeros(len(ids), dtype=int), np.ones(len(ids), dtype=bool)
-    n_given[at] = [row[1] for row in rows]
-    feasible[at] = [row[-1] == _FEASIBLE for row in rows]
-    repeats = feasible | (excess > 0).any(axis=1)
-    plain = np.isfinite(excess).all(axis=1) & (n_given == (len(names) + 1 if names else 0))
-    return excess, np.asarray(plain & repeats)
+    excess, plain = np.full((len(ids), len(names)), np.nan), np.zeros(len(ids), dtype=bool)
+    if not names:
+        plain[np.setdiff1d(np.arange(len(ids)), at)] = True
+        return excess, plain
+    whole = [row[1] == len(columns) and None not in row for row in rows]
+    at, rows = at[whole], list(itertools.compress(rows, whole))
+    excess[at] = _numbers([text for row in rows for text in row[2:-1]]).reshape(-1, len(names))
+    plain[at] = [row[-1] == _FEASIBLE for row in rows]
+    return excess, np.asarray((plain | (excess > 0).any(axis=1)) & np.isfinite(excess).all(axis=1))
+
+
+def _numbers(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return JSON numbers.
+
+    Raises:
+        ValueError: If one is another JSON value.
+    """
+    joined = ",".join(texts)
+    if not set(joined) <= _OF_NUMBERS:
+        raise ValueError("`texts` must be numbers.")
+    return np.array(json.loads(f"[{joined}]"), dtype=float)
 
 
 def _is_predicted(connection: sa.Connection, ids: Ids) -> Mask:
