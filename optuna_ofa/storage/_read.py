@@ -154,9 +154,7 @@ def _read(connection: sa.Connection, problem: Problem, trials: Ids) -> tuple[Eva
     return joined.select(np.argsort(joined.numbers, kind="stable")), flaws
 
 
-def _read_any(
-    connection: sa.Connection, problem: Problem, trials: Ids
-) -> tuple[Evaluated, Flaws]:
+def _read_any(connection: sa.Connection, problem: Problem, trials: Ids) -> tuple[Evaluated, Flaws]:
     """Return what can be read of trials of any kind, and the flaws of others.
 
     Args:
