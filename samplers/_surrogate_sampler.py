@@ -146,6 +146,7 @@ class SurrogateSampler(SubnetSampler):
         pending: Matrix,
         failed: Matrix,
         n: int,
+        n_round: int,
         *,
         orientation: Orientation,
         names: Sequence[str],
@@ -157,6 +158,7 @@ class SurrogateSampler(SubnetSampler):
             pending: ``(m, n_genes)`` subnets that are being measured.
             failed: ``(k, n_genes)`` subnets that could not be measured.
             n: How many.
+            n_round: Which choice this is, from 1; each has its own random numbers.
             orientation: How values become costs.
             names: The constraints in the order of ``known.excess``.
 
@@ -166,8 +168,7 @@ class SurrogateSampler(SubnetSampler):
         """
         search = self._search_for(orientation, tuple(names))
         known = known._replace(excess=_bounded(known.excess))
-        self._n_rounds += 1
-        rng = np.random.default_rng((self._entropy, len(known.matrix), self._n_rounds))
+        rng = np.random.default_rng((self._entropy, len(known.matrix), n_round))
         return search.propose(known, pending, failed, n, rng)
 
     def _search_for(self, orientation: Orientation, names: tuple[str, ...]) -> SurrogateSearch:
@@ -248,10 +249,11 @@ class SurrogateSampler(SubnetSampler):
                 if not started:
                     n_startup = self._options["n_startup_trials"]
                     n = max(1, n_startup - len(known.matrix) - len(pending))
-                failed = self._trials.failed()
+                failed, n_round = self._trials.failed(), self._n_rounds + 1
                 self._queue = self.choose(
-                    known, pending, failed, n, orientation=orientation, names=names
+                    known, pending, failed, n, n_round, orientation=orientation, names=names
                 )
+                self._n_rounds = n_round
             one, self._queue = self._queue.select(slice(1)), self._queue.select(slice(1, None))
             if not self._trials.is_taken(one.matrix):
                 return one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from optuna.storages import BaseStorage, JournalStorage
@@ -53,6 +53,12 @@ class PublicStore(Store):
         super().__init__(storage, study_name, problem, keep)
         self._n_known = 0  # trials before this one are known or have failed
         self._known: set[int] = set()  # of those from there on
+
+    def fork(self) -> Self:
+        """Return a copy that reads on from here, and leaves what this one has read as it is."""
+        other = super().fork()
+        other._known = set(self._known)
+        return other
 
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, in any process."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 import optuna
@@ -99,6 +100,12 @@ class Store(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         _guard(cls)
+
+    def fork(self) -> Self:
+        """Return a copy that reads on from here, and leaves what this one has read as it is."""
+        other = copy.copy(self)
+        other._front = copy.copy(self._front)  # its arrays are never changed in place
+        return other
 
     @property
     def database(self) -> optuna.Study | None:

@@ -55,7 +55,12 @@ class Asked(NamedTuple):
 
 
 def choose_learned(
-    problem: Problem, sampler: BaseSampler, known: Evaluated, unfinished: Unfinished, n: int
+    problem: Problem,
+    sampler: BaseSampler,
+    known: Evaluated,
+    unfinished: Unfinished,
+    n: int,
+    n_round: int,
 ) -> Evaluated | None:
     """Return at most ``n`` subnets that may extend the measured front.
 
@@ -65,6 +70,7 @@ def choose_learned(
         known: All finished trials.
         unfinished: The trials that are running or have failed.
         n: How many.
+        n_round: Which choice of the study this is, from 1.
 
     Returns:
         The subnets with learnt predictions; None if the sampler does not learn from
@@ -86,7 +92,7 @@ def choose_learned(
         measured = measured._replace(excess=np.c_[measured.excess, measured.others])
         names = (*names, _OTHERS)
     found = sampler.choose(
-        measured, pending, failed, n, orientation=problem.orientation, names=names
+        measured, pending, failed, n, n_round, orientation=problem.orientation, names=names
     )
     found = found._replace(excess=found.excess[:, : len(problem.constraints)])
     if np.isnan(found.excess).any():  # of a constraint that was not measured

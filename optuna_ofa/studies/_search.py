@@ -1,0 +1,243 @@
+"""What the search of a study knows, and how it learns; a copy of it is changed at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import datetime
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from optuna_ofa.exceptions import PredictionError, SearchSpaceExhaustedError
+from optuna_ofa.problem import (
+    PREDICTED,
+    PREDICTION,
+    PREDICTION_STD,
+    Attempt,
+    Evaluated,
+    Problem,
+    error_in_words,
+    warn_failed,
+)
+from optuna_ofa.samplers import Evolution
+from optuna_ofa.space import Matrix
+from optuna_ofa.storage import Store, Unfinished, decode_trials
+from optuna_ofa.studies._archive import Archive
+from optuna_ofa.studies._ask import (
+    Asked,
+    choose_learned,
+    choose_predicted,
+    choose_unpredicted,
+    predicted,
+    tell_evolution,
+)
+from optuna_ofa.studies._budget import Budget
+
+
+class Search:
+    """What one search knows: the trials that it has read, and what it has learnt from them.
+
+    Every change is made to a copy, which `Engine` uses from then on if nothing was raised.
+    Whatever happens in between, a Ctrl-C included, leaves the search as it was; trials that were
+    written by then are read again, as a new process reads them.
+
+    Args:
+        problem: The problem; its predictors cover all of its objectives.
+        store: The trials of the study.
+        evolution: The search to start from.
+    """
+
+    def __init__(self, problem: Problem, store: Store, evolution: Evolution) -> None:
+        self.problem, self.store = problem, store
+        self.evolution = evolution
+        self.archive = Archive(problem)
+        self._n_unread = 0  # own trials that are read later
+        self._early: set[int] = set()  # trials that were learnt before they finished
+        self._n_rounds = 0  # of learning from measurements
+
+    def fork(self) -> Search:
+        """Return an independent copy."""
+        other = copy.copy(self)
+        other.store, other.evolution = self.store.fork(), self.evolution.fork()
+        other.archive, other._early = self.archive.fork(), set(self._early)
+        return other
+
+    def n_evaluated(self) -> int:
+        """Return how many evaluations the study has, as far as this process knows."""
+        return len(self.archive) + self._n_unread + self.store.n_unwritten()
+
+    def read(self) -> None:
+        """Read the trials that have finished since the last time."""
+        self.archive.add(self.store.read())
+        self._n_unread = 0
+
+    def refresh(self) -> Unfinished:
+        """Learn trials written by other or earlier processes."""
+        unfinished = self.store.unfinished()
+        self.read()
+        self._learn(unfinished)
+        return unfinished
+
+    # ------------------------------------------------------------------ searching
+
+    def evaluate_next(self, n: int, budget: Budget) -> int:
+        """Evaluate at most ``n`` proposals as `evaluate` does.
+
+        Raises:
+            SearchSpaceExhaustedError: If there is none.
+        """
+        started = datetime.datetime.now()
+        return self.evaluate(self.evolution.ask(n), budget, started)
+
+    def evaluate(
+        self, matrix: Matrix, budget: Budget, started: datetime.datetime | None = None
+    ) -> int:
+        """Predict, write and learn; return how many no other process had evaluated by then."""
+        started = started or datetime.datetime.now()
+        attempt = self.problem.try_evaluate(matrix)
+        self._add_failed(matrix, attempt, started)
+        times = (started, datetime.datetime.now())
+        written = self.store.write(attempt.predicted, times, budget.room(self.n_evaluated))
+        self.archive.add(written.news)
+        self.archive.add(written.own, learnt=True)
+        self._n_unread += written.n_unread
+        self._learn()
+        self._tell(attempt.predicted)
+        if written.n_evaluated == 0:  # another worker makes the same choices at the same time
+            self.evolution.reseed()
+        return written.n_evaluated + len(attempt.errors)
+
+    def _add_failed(self, matrix: Matrix, attempt: Attempt, started: datetime.datetime) -> None:
+        """Add the trials of a batch for which a predictor failed, if any, with a warning.
+
+        Their user attribute ``error`` has the type and the message of the error.
+
+        Raises:
+            PredictionError: If all of them failed; their trials are added first.
+        """
+        errors = attempt.errors
+        if not errors:
+            return
+        attributes = [{"kind": PREDICTED, "error": error_in_words(error)} for error in errors]
+        self.store.add_failed(matrix[~attempt.done], attributes, started)
+        if len(errors) == len(matrix):
+            raise PredictionError(
+                f"A predictor failed for all {len(matrix)} subnets of a batch; the first error is "
+                f"{error_in_words(errors[0])}"
+            ) from errors[0]
+        warn_failed(errors, len(matrix))
+
+    # ------------------------------------------------------------------ learning
+
+    def _learn(self, unfinished: Unfinished | None = None) -> None:
+        """Learn the trials that are new to the search.
+
+        Subnets for which a predictor fails are not proposed again.
+
+        Raises:
+            PredictionError: If a predictor returns something that is not a number; nothing is
+                learnt then.
+        """
+        if self.problem.measured_only:  # no search on predictions
+            self.archive.mark_learnt()
+            return
+        new = self.archive.unlearnt()
+        known = new.select(~new.measured)
+        numbers, matrix = self._unpredicted(new.select(new.measured), unfinished)
+        attempt = self.problem.try_evaluate(matrix)
+        self.evolution.forbid(matrix[~attempt.done])
+        if unfinished is not None:
+            self.evolution.forbid(unfinished.matrix[~unfinished.predictable])
+            self.evolution.forbid(unfinished.waiting)  # others run them
+            self._early.update(unfinished.numbers[unfinished.predictable].tolist())
+        predicted = attempt.predicted.numbered(numbers[attempt.done].tolist())
+        joined = Evaluated.join([known, predicted])
+        self._tell(joined.select(np.argsort(joined.numbers, kind="stable")))
+        self.archive.mark_learnt()
+
+    def _unpredicted(
+        self, measured: Evaluated, unfinished: Unfinished | None
+    ) -> tuple[NDArray[np.int64], Matrix]:
+        """Return numbers and subnets of trials that have no predictions and are not yet learnt."""
+        numbers, matrix = measured.numbers, measured.matrix
+        if unfinished is not None:
+            numbers = np.r_[numbers, unfinished.numbers[unfinished.predictable]]
+            matrix = np.concatenate([matrix, unfinished.matrix[unfinished.predictable]])
+        new = np.array([n not in self._early for n in numbers.tolist()], dtype=bool)
+        return numbers[new], matrix[new]
+
+    def _tell(self, predicted: Evaluated) -> None:
+        tell_evolution(self.problem, self.evolution, predicted)
+
+    # ------------------------------------------------------------------ measuring
+
+    def ask(self, n: int, sampler: BaseSampler) -> list[Asked]:
+        """Start trials of promising subnets; see `SubnetStudy.ask_batch`.
+
+        Args:
+            n: How many subnets.
+            sampler: The sampler of the study; if it learns from measurements, it chooses.
+        """
+        asked: list[Asked] = []
+        candidates: Evaluated | None = None
+        with contextlib.suppress(SearchSpaceExhaustedError):
+            while len(asked) < n:  # again if other processes have started some in the meantime
+                unfinished, left = self.refresh(), n - len(asked)
+                if unfinished.retries:
+                    asked += self._resume(unfinished.retries, left)
+                    continue
+                chosen = self._choose(sampler, unfinished, left)
+                if chosen is None:
+                    known = self.archive.all()
+                    if candidates is None:
+                        candidates = known.select(~known.measured).once()
+                    chosen, candidates = choose_predicted(
+                        self.problem, self.evolution, candidates, known, unfinished, left
+                    )
+                if len(chosen.matrix) == 0:
+                    break
+                asked += self._start(chosen, unfinished.last_id)
+        return asked
+
+    def _choose(self, sampler: BaseSampler, unfinished: Unfinished, n: int) -> Evaluated | None:
+        """Return at most ``n`` subnets chosen by measurements; None if predictions choose."""
+        known, n_round = self.archive.all(), self._n_rounds + 1
+        chosen = choose_learned(self.problem, sampler, known, unfinished, n, n_round)
+        if chosen is not None:
+            self._n_rounds = n_round
+        elif self.problem.measured_only:
+            chosen = choose_unpredicted(self.problem, self.evolution, known, unfinished, n)
+        return chosen
+
+    def _resume(self, retries: Sequence[FrozenTrial], n: int) -> list[Asked]:
+        """Rerun at most ``n`` trials whose process died and that no other process has taken."""
+        taken = itertools.islice((t for t in retries if self.store.resume(t._trial_id)), n)
+        trials = list(taken)
+        matrix, _ = decode_trials(self.problem.space, trials)
+        subnets = self.problem.space.from_matrix(matrix)
+        return [
+            Asked(
+                subnet,
+                self.store.open_trial(trial._trial_id),
+                trial.number,
+                trial.user_attrs.get(PREDICTION, {}),
+                trial.user_attrs.get(PREDICTION_STD, {}),
+            )
+            for subnet, trial in zip(subnets, trials, strict=True)
+        ]
+
+    def _start(self, chosen: Evaluated, last_id: int) -> list[Asked]:
+        named = self.problem.named(chosen)
+        attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
+        ids = self.store.start(chosen.matrix, attributes, last_id)
+        # the predictions, so that the search continues from these subnets and does not repeat them
+        if not self.problem.measured_only:
+            self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))
+        subnets = self.problem.space.from_matrix(chosen.matrix)
+        trials = {i: self.store.open_trial(trial_id) for i, trial_id in ids.items()}
+        return [Asked(subnets[i], t, t.number, *named[i]) for i, t in trials.items()]
