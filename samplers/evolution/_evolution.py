@@ -87,8 +87,8 @@ class Evolution:
 
     def reseed(self, seed: int | None = None) -> None:
         """Start another stream of random numbers, for parallel workers."""
-        # 128 bits from the system if there is no seed
-        self._entropy = secrets.randbits(128) if seed is None else seed
+        # from the system if there is no seed, and as large as a given one may be
+        self._entropy = secrets.randbits(64) if seed is None else seed
 
     @property
     def seed(self) -> int:
