@@ -50,7 +50,8 @@ class SubnetSampler(BaseSampler, abc.ABC):
     def __init__(self, space: SearchSpace, *, seed: int | None) -> None:
         self.space = space
         self.problem: Problem | None = None
-        self._random = RandomSampler(seed=seed)
+        # numpy takes 32 bits
+        self._random = RandomSampler(seed=None if seed is None else seed % 2**32)
         self._finished = FinishedTrials()
         self._claims = Claims(space, self.counts)
         self._lock = threading.Lock()  # of the threads of one process

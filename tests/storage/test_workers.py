@@ -109,5 +109,5 @@ class TestMeetingAnotherWorker:
         first.search(100)
         known = first.engine.known()
         assert sorted(known.numbers.tolist()) == list(range(200))
-        proposed = first.engine._evolution.ask(200)
+        proposed = first.engine._search.evolution.ask(200)
         assert not {r.tobytes() for r in known.matrix} & {r.tobytes() for r in proposed}

@@ -52,7 +52,7 @@ def states(study: optuna.Study) -> list[TrialState]:
 def publicly(study: SubnetStudy) -> SubnetStudy:
     """The same study, whose trials are written through Optuna's public calls."""
     store = PublicStore(study._storage, study.study_name, study.problem, "all")
-    study.engine.store = store
+    study.engine._search.store = store
     return study
 
 

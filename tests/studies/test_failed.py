@@ -133,7 +133,7 @@ def test_failed_trials_say_which_subnet_and_why(make_study: Make) -> None:
     done, errors = np.array([False, True, False]), [OSError("a"), ValueError("b")]
     attempt = Attempt(done, study.problem.evaluate(rows[1:2]), errors)
     with pytest.warns(FailedPredictionWarning, match="for 2 of 3 subnets"):
-        study.engine._add_failed(rows, attempt, started)
+        study.engine._search._add_failed(rows, attempt, started)
     assert [t.state for t in study.trials] == [TrialState.FAIL] * 2
     assert [t.user_attrs["error"] for t in study.trials] == ["OSError: a", "ValueError: b"]
     subnets = [Subnet.from_dict(t.user_attrs["subnet"]) for t in study.trials]

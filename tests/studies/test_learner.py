@@ -122,7 +122,7 @@ def test_measured_values_do_not_compete(make_study: Make, sqlite: str, again: bo
 
 def check_population(study: SubnetStudy) -> None:
     """All survivors have what is predicted for them."""
-    population = study.engine._evolution._population
+    population = study.engine._search.evolution._population
     assert population is not None
     expected = study.problem.evaluate(population.matrix).values
     assert study.problem.orientation.values(population.costs).tolist() == expected.tolist()
