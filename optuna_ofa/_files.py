@@ -15,7 +15,7 @@ _FLAGS = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY"))
 
 
 def read_bytes(
-    path: str | PathLike[str], argument: str = "path", *, max_mb: float = MAX_MB
+    path: str | PathLike[str], argument: str = "path", *, max_mb: float | None = None
 ) -> bytes:
     """Return the content of a regular file.
 
@@ -25,7 +25,8 @@ def read_bytes(
     Args:
         path: The file.
         argument: Name of the caller's argument that error messages begin with.
-        max_mb: The largest size to accept, in megabytes of 10^6 bytes.
+        max_mb: The largest size to accept, in megabytes of 10^6 bytes; None if the caller has no
+            such argument, which the message would name: 64.
 
     Raises:
         FormatError: If it is missing, not a regular file, too large, or cannot be read.
@@ -60,17 +61,20 @@ class _NotRead(Exception):
         self.rule = rule
 
 
-def _size(status: os.stat_result, max_mb: float) -> int:
+def _size(status: os.stat_result, max_mb: float | None) -> int:
     """Return the size in bytes of a regular file that is not too large."""
     if not stat.S_ISREG(status.st_mode):
         raise _NotRead("a pipe or a device")
-    if status.st_size > max_mb * 1e6:
-        rule = f" of at most {max_mb:g} MB (`max_mb`)"
+    most = MAX_MB if max_mb is None else max_mb
+    if status.st_size > most * 1e6:
+        rule = f" of at most {most:g} MB{'' if max_mb is None else ' (`max_mb`)'}"
         raise _NotRead(f"one of {status.st_size / 1e6:.4g} MB", rule)
     return status.st_size
 
 
-def read_text(path: str | PathLike[str], argument: str = "path", *, max_mb: float = MAX_MB) -> str:
+def read_text(
+    path: str | PathLike[str], argument: str = "path", *, max_mb: float | None = None
+) -> str:
     """Return the text of a UTF-8 file, with or without a byte order mark.
 
     Args:
@@ -92,7 +96,9 @@ def read_text(path: str | PathLike[str], argument: str = "path", *, max_mb: floa
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_json(path: str | PathLike[str], argument: str = "path", *, max_mb: float = MAX_MB) -> Any:
+def read_json(
+    path: str | PathLike[str], argument: str = "path", *, max_mb: float | None = None
+) -> Any:
     """Return the content of a JSON file.
 
     Args:
@@ -103,4 +109,5 @@ def read_json(path: str | PathLike[str], argument: str = "path", *, max_mb: floa
     Raises:
         FormatError: As `read_text`, or if it is not JSON within the limits of `parse_json`.
     """
-    return parse_json(read_text(path, argument, max_mb=max_mb), path, argument, max_mb=max_mb)
+    text = read_text(path, argument, max_mb=max_mb)
+    return parse_json(text, path, argument, max_mb=max_mb or MAX_MB)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from optuna_ofa._files import read_json
-from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import FormatError
 
@@ -53,12 +52,12 @@ class JsonFormat:
             ) from error
         write_whole({path: f"{text}\n".encode()})
 
-    def read(self, path: Path, *, max_mb: float = MAX_MB) -> dict[str, Any]:
+    def read(self, path: Path, *, max_mb: float | None = None) -> dict[str, Any]:
         """Return the object of a file.
 
         Args:
             path: The file.
-            max_mb: The largest size to accept, in megabytes of 10^6 bytes.
+            max_mb: As in `read_json`.
 
         Raises:
             FormatError: If the file cannot be read, is too large, not JSON, or of another format

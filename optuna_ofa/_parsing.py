@@ -90,6 +90,8 @@ def parse_json(
 
 def _require_limits(text: str, most: int) -> None:
     """Refuse too many or too deep lists and objects before any of them is built."""
+    if len(text) <= most and "\\u" not in text and text.count("[") + text.count("{") <= MAX_DEPTH:
+        return  # what follows would take longer than parsing a short text
     plain = text.replace("\\\\", "").replace('\\"', "")  # quotes that remain delimit texts
     if _HALF.search(plain) and _HALF.search(_PAIR.sub("", plain)):
         raise ValueError("a text has a null character or half of a surrogate pair")
@@ -150,8 +152,8 @@ def _constant(text: str) -> NoReturn:
 
 def parse_csv(
     text: str, where: str | PathLike[str], argument: str = "path", *, max_mb: float = MAX_MB
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read the rows of a CSV text whose first line names the columns.
+) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """Return the columns of a CSV text, which its first line names, and its rows.
 
     Args:
         text: The text.
@@ -159,24 +161,29 @@ def parse_csv(
         argument: As in `parse_json`.
         max_mb: As in `parse_json`; the limit is one of commas and lines.
 
-    Yields:
-        The number of the line, and its fields by their columns.
+    Returns:
+        The columns, and an iterator over numbers of lines and the fields of rows by column, which
+        raises the errors of later lines.
 
     Raises:
         FormatError: If it is not CSV, a column is named twice, a row has more or fewer fields than
             columns, or the limit is exceeded.
     """
+    reader = csv.reader(io.StringIO(text), strict=True)
     with refused("CSV", where, argument, csv.Error):
         if text.count(",") + text.count("\n") > MARKS_PER_MB * max_mb:
             raise ValueError(f"it has more than {MARKS_PER_MB * max_mb:,.0f} commas and lines")
-        reader = csv.reader(io.StringIO(text), strict=True)
         columns = next(reader, [])
         if len(set(columns)) != len(columns):
             raise ValueError(f"it has the column {_twice(columns)} twice")
-        for row in reader:
-            if row and len(row) != len(columns):
-                raise ValueError(
-                    f"line {reader.line_num} has {len(row)} fields, not {len(columns)}"
-                )
-            if row:
-                yield reader.line_num, dict(zip(columns, row, strict=True))
+
+    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+        with refused("CSV", where, argument, csv.Error):
+            for row in reader:
+                if row and len(row) != len(columns):
+                    found = f"line {reader.line_num} has {len(row)} fields"
+                    raise ValueError(f"{found}, not {len(columns)}")
+                if row:
+                    yield reader.line_num, dict(zip(columns, row, strict=True))
+
+    return columns, rows()

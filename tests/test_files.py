@@ -76,11 +76,11 @@ def test_other_things_are_refused(
 def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with open(tmp_path / "a", "wb") as file:
         file.truncate(2**40)  # a sparse file
-    match = r"`path` must be a file of at most 64 MB \(`max_mb`\), but .*a is one of 1.1e\+06 MB"
+    match = r"`path` must be a file of at most 64 MB, but .*a is one of 1.1e\+06 MB"
     with pytest.raises(FormatError, match=match):
         read_json(tmp_path / "a")
     os.truncate(tmp_path / "a", 2_000_001)
-    with pytest.raises(FormatError, match=r"of at most 2 MB .* one of 2 MB"):
+    with pytest.raises(FormatError, match=r"of at most 2 MB \(`max_mb`\), but .* one of 2 MB"):
         read_bytes(tmp_path / "a", max_mb=2)
     assert len(read_bytes(tmp_path / "a", max_mb=2.1)) == 2_000_001
 

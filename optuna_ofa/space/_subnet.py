@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from optuna_ofa._arguments import check_argument, checked
+from optuna_ofa._parsing import parse_json
 from optuna_ofa._rules import shown
 from optuna_ofa.exceptions import (
     FamilyMismatchError,
@@ -139,10 +140,7 @@ class Subnet:
         Raises:
             FormatError: If ``text`` is not a JSON object.
         """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise FormatError(f"`text` must be JSON, but got {text!r:.200}.") from error
+        data = parse_json(text, f"{text[:80]!r}", "text")
         if not isinstance(data, dict):
             raise FormatError(f"`text` must be a JSON object, but got {text!r:.200}.")
         return cls.from_dict(data, family)

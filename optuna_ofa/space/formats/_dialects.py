@@ -7,19 +7,22 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from optuna_ofa._arguments import AnyPath, checked
+from optuna_ofa._parsing import parse_json
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._subnet import Subnet, checked_entries
 
 Dialect = Literal["ofa_tutorial", "ofa", "nsganetv2"]
+# how Python writes what JSON writes otherwise; the other match is a comma before a bracket
+_PYTHON = re.compile(r"""['()]|\b(?:None|True|False)\b|,(?=\s*[]})])""")
+_JSON = {"'": '"', "(": "[", ")": "]", "None": "null", "True": "true", "False": "false"}
 
 
 @checked
@@ -97,11 +100,9 @@ def _mapping(spec: Mapping[str, Any] | str) -> Mapping[str, Any]:
 
 
 def json_or_literal(text: str) -> Any:
-    """Parse a text as JSON or as a Python literal; None if it is neither."""
-    with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(text)
-    with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return ast.literal_eval(text.strip())
+    """Return the value of a text in JSON or, without apostrophes in its texts, Python; or None."""
+    with contextlib.suppress(FormatError):
+        return parse_json(_PYTHON.sub(lambda found: _JSON.get(found[0], ""), text), "the text")
     return None
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._arguments import AnyPath, checked
+from optuna_ofa._arguments import AnyPath, PositiveFloat, checked
 from optuna_ofa._files import read_text
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import warn_fractions
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._measured_csv import MeasuredRow, csv_rows
 from optuna_ofa.space.formats._measured_dict import SUFFIX, dict_files, dict_rows
+
+_ROWS_PER_MB = 1500  # reading one takes 0.1 ms
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +49,16 @@ class MeasuredSubnets:
 
 
 @checked
-def read_measured_subnets(path: str | PathLike[str], family: Family | AnyPath) -> MeasuredSubnets:
+def read_measured_subnets(
+    path: str | PathLike[str], family: Family | AnyPath, *, max_mb: PositiveFloat = MAX_MB
+) -> MeasuredSubnets:
     """Read a CSV file of DyNAS-T, or a dataset of ``AccuracyDataset`` of the ``ofa`` package.
 
     Args:
         path: The CSV file; one ``.dict`` file, such as ``src/224.dict`` or ``acc.dict``; or the
             folder of the dataset, whose files of all sizes are read.
         family: The family of all its subnets, which is not in the file.
+        max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
     Raises:
         FormatError: If the file is missing or of another format, a column is missing, or a field
@@ -61,7 +69,10 @@ def read_measured_subnets(path: str | PathLike[str], family: Family | AnyPath) -
         ImplausibleValueWarning: No accuracy is above 1, so they are probably fractions.
     """
     family = find_family(family, "family")
-    rows = list(_rows(Path(path), family))
+    most = round(_ROWS_PER_MB * max_mb)
+    rows = list(islice(_rows(Path(path), family, max_mb), most + 1))
+    if len(rows) > most:
+        raise FormatError(f"`path` must have at most {most:,} subnets, but {path} has more.")
     numbers = np.array([row[1:] for row in rows], dtype=float).reshape(len(rows), 4)
     top1, n_macs, n_params, latency_ms = numbers.T
     warn_fractions("top1", top1, f"`path` {path}")
@@ -74,11 +85,11 @@ def read_measured_subnets(path: str | PathLike[str], family: Family | AnyPath) -
     )
 
 
-def _rows(path: Path, family: Family) -> Iterator[MeasuredRow]:
+def _rows(path: Path, family: Family, max_mb: float) -> Iterator[MeasuredRow]:
     if os.path.isdir(path):
         for file in dict_files(path):
-            yield from dict_rows(read_text(file), file, family)
+            yield from dict_rows(read_text(file, max_mb=max_mb), file, family, max_mb)
         return
-    text = read_text(path)
+    text = read_text(path, max_mb=max_mb)
     is_dict = path.suffix == SUFFIX or text.lstrip()[:1] in ("{", "[")
-    yield from (dict_rows if is_dict else csv_rows)(text, path, family)
+    yield from (dict_rows if is_dict else csv_rows)(text, path, family, max_mb)

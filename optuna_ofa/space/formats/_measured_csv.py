@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optuna_ofa._parsing import MAX_MB, parse_csv
 from optuna_ofa._plausible import plausible, rule_of
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.space._family import Family
@@ -50,22 +49,21 @@ def require_row(row: MeasuredRow, where: str) -> MeasuredRow:
     return row
 
 
-def csv_rows(text: str, path: Path, family: Family) -> Iterator[MeasuredRow]:
+def csv_rows(
+    text: str, path: Path, family: Family, max_mb: float = MAX_MB
+) -> Iterator[MeasuredRow]:
     """Read the lines of a file.
 
     Raises:
         FormatError: If a column is missing or a field cannot be read; with the line.
         InvalidSubnetError: If a subnet is not in the family; with the line.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    try:
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise FormatError(f"`path` must have columns {_COLUMNS}, but {path} lacks {missing}.")
-        for row in reader:
-            yield _row(row, family, f"{path}, line {reader.line_num}")
-    except csv.Error as error:
-        raise FormatError(f"`path` must be CSV, but {path} is not: {error}.") from error
+    columns, rows = parse_csv(text, path, max_mb=max_mb)
+    missing = [name for name in _COLUMNS if name not in columns]
+    if missing:
+        raise FormatError(f"`path` must have columns {_COLUMNS}, but {path} lacks {missing}.")
+    for line, row in rows:
+        yield _row(row, family, f"{path}, line {line}")
 
 
 def _row(row: dict[str, Any], family: Family, where: str) -> MeasuredRow:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from optuna_ofa._parsing import MAX_MB, parse_json
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space.formats._dialects import json_or_literal, subnet_from_dialect
@@ -39,21 +40,23 @@ def dict_files(folder: Path) -> list[Path]:
     )
 
 
-def dict_rows(text: str, path: Path, family: Family) -> Iterator[MeasuredRow]:
+def dict_rows(
+    text: str, path: Path, family: Family, max_mb: float = MAX_MB
+) -> Iterator[MeasuredRow]:
     """Read the entries of a file; subnets without a resolution take that of the file's name.
 
     Raises:
         FormatError: If it is not a JSON object of accuracies, or an entry cannot be read.
         InvalidSubnetError: If a subnet is not in the family; with the entry.
     """
-    data = json_or_literal(text)
+    data = parse_json(text, path, max_mb=max_mb)
     if isinstance(data, list):
         raise FormatError(
             f"`path` must hold accuracies, but {path} is a list of subnets; name the folder, or "
             f"its src/<size>{SUFFIX}."
         )
     if not isinstance(data, Mapping):
-        raise FormatError(f"`path` must be CSV, or a JSON object of accuracies, but {path} is not.")
+        raise FormatError(f"`path` must be a JSON object of accuracies, but {path} is not.")
     size = int(path.stem) if path.stem.isdecimal() else None
     for i, (spec, top1) in enumerate(data.items()):
         yield _row(spec, top1, size, family, f"{path}, entry {i}")

@@ -90,7 +90,7 @@ KEY = json.dumps(spec_at(224))
     ("name", "content", "match"),
     [
         ("net_id.dict", [KEY], r"must hold accuracies, but .* is a list of subnets; name the fol"),
-        ("224.dict", 75.2, "must be CSV, or a JSON object of accuracies"),
+        ("224.dict", 75.2, "`path` must be a JSON object of accuracies"),
         ("224.dict", {KEY: True}, "entry 0: must have an accuracy in percent, but got True"),
         ("224.dict", {KEY: None}, "entry 0: must have an accuracy in percent, but got None"),
         ("224.dict", {KEY: 7520}, "entry 0: top1 must be in percent, from 0 to 100, .* got 7520"),
