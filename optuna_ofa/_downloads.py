@@ -91,6 +91,8 @@ def _require_genuine(cached: Mapping[Path, PublishedFile]) -> None:
 
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file, or the reason why it cannot be read."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return "A pipe or a device"
     try:
         return str(pooch.file_hash(path, alg="sha256"))
     except OSError as error:  # a folder, a broken link, a file of another user

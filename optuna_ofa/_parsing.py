@@ -79,13 +79,7 @@ def parse_json(
     """
     with refused("JSON", where, argument):
         _require_limits(text, round(MARKS_PER_MB * max_mb))
-        return json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=whole,
-            parse_float=finite,
-            parse_constant=_constant,
-        )
+        return _DECODER.decode(text)
 
 
 def _require_limits(text: str, most: int) -> None:
@@ -129,9 +123,10 @@ def whole(text: str) -> int:
     Raises:
         ValueError: If it has more.
     """
-    if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
+    number = int(text) if len(text) <= 20 else 2**63
+    if not -(2**63) <= number < 2**63:
         raise ValueError(f"it has a number beyond 64 bits: {text[:20]}")
-    return int(text)
+    return number
 
 
 def finite(text: str) -> float:
@@ -148,6 +143,11 @@ def finite(text: str) -> float:
 
 def _constant(text: str) -> NoReturn:
     raise ValueError(f"it has {text}, which is not a number of JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=whole, parse_float=finite, parse_constant=_constant
+)
 
 
 def parse_csv(

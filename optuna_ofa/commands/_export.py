@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import zipfile
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from optuna_ofa.commands._command import Arguments, Command, Output, load
 from optuna_ofa.commands._parser import limits, whole
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from optuna_ofa.deployment import KnownValue
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # A copy of names in `optuna_ofa.deployment`, which takes seconds to import; a test compares them.
 FORMAT_NAMES = ("pytorch", "torch_export", "onnx", "onnx_int8", "executorch", "ofa")
 NO_IMAGES = "none"
+_MAX_MB = 4000  # of images
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,25 +139,45 @@ def _images(file: str) -> Tensor | None:
     """Read the images of a file.
 
     Raises:
+        FormatError: If the file cannot be read.
         InvalidArgumentError: If the file does not contain an array of images.
     """
     import numpy as np
     import torch
 
+    from optuna_ofa._files import read_bytes
     from optuna_ofa.exceptions import InvalidArgumentError
 
     if file == NO_IMAGES:
         return None
+    content = read_bytes(file, "calibration", max_mb=_MAX_MB)
     try:
-        array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise InvalidArgumentError(f"`calibration` must be a .npy file, but got {file}.") from error
-    if not isinstance(array, np.ndarray) or array.ndim != 4:
-        shape = getattr(array, "shape", "no array")
+        array = _array(content)
+    except Exception as error:  # damaged headers raise many kinds of errors
         raise InvalidArgumentError(
-            f"`calibration` must have four axes (n, channels, height, width), but has {shape}."
+            f"`calibration` must be a .npy file with numbers, but got {file}."
+        ) from error
+    if array.ndim != 4:
+        raise InvalidArgumentError(
+            f"`calibration` must have four axes (n, channels, height, width), but has "
+            f"{array.shape}."
         )
     return torch.from_numpy(array.astype(np.float32, copy=False))
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """Return the array of a .npy file; nothing is allocated by the numbers of its header."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(content)
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, is_fortran, dtype = read(file)
+    if dtype.kind not in "fiu":
+        raise ValueError(f"its numbers are {dtype}")
+    numbers = np.frombuffer(content, dtype, offset=file.tell())
+    return numbers.reshape(shape, order="F" if is_fortran else "C")
 
 
 EXPORT = Command(

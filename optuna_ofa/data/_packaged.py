@@ -6,7 +6,6 @@ the package trained itself, ``FAMILY.pth``, ``FAMILY.measured.csv`` and ``FAMILY
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
+from optuna_ofa._files import read_text
+from optuna_ofa._parsing import parse_csv
 from optuna_ofa._torch import torch
 from optuna_ofa.data._fashion_mnist import ImageData, normalized
 from optuna_ofa.exceptions import InvalidArgumentError
@@ -68,8 +69,8 @@ def packaged_accuracies(
     Raises:
         InvalidArgumentError: If the package has none of that name.
     """
-    with open(_own(name, ".measured.csv"), newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    path = _own(name, ".measured.csv")
+    rows = [row for _, row in parse_csv(read_text(path), path)[1]]
     genes = [gene.name for gene in SearchSpace(name).genes]
     matrix = np.array([[row[gene] for gene in genes] for row in rows], dtype=np.int16)
     return matrix, np.array([row["top1"] for row in rows], dtype=float)

@@ -9,8 +9,9 @@ from typing import Literal
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, Positive, PositiveFloat, Text, checked
 from optuna_ofa._files import read_json
+from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._progress import graph_progress, stage
-from optuna_ofa.exceptions import FormatError, InvalidArgumentError
+from optuna_ofa.exceptions import FormatError, InvalidArgumentError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
 from optuna_ofa.profiling._graph_folder import PLAN, Graph, graphs_of, read_manifest, write_folder
@@ -81,6 +82,7 @@ def table_from_folder(
     space: AnyPath | Family | SearchSpace | None = None,
     *,
     max_spread: PositiveFloat = MeasurementSettings.max_spread,
+    max_mb: PositiveFloat = MAX_MB,
 ) -> LatencyTable:
     """Return the table of a folder of `export_profile` with its ``results.json``.
 
@@ -88,6 +90,7 @@ def table_from_folder(
         folder: The folder.
         space: The space that it was written for; None is the family that the folder names.
         max_spread: As in `MeasurementSettings`.
+        max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
     Raises:
         FormatError: If a file is missing or damaged.
@@ -99,18 +102,19 @@ def table_from_folder(
     """
     folder = Path(folder)
     try:
-        plan = read_json(folder / PLAN, "folder")
+        plan = read_json(folder / PLAN, "folder", max_mb=max_mb)
         extra = {"resolutions": list(plan["resolutions"]), "method": str(plan["method"])}
-    except FormatError:
+        family, graphs = read_manifest(folder, max_mb=max_mb)
+        space = as_space(family if space is None else space)
+        require_family(family, space.family, "folder", str(folder / MANIFEST))
+        results = read_results(folder, max_mb=max_mb)
+        table = build_table(space, graphs, results, max_spread=max_spread, extra=extra)
+    except OptunaOFAError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise FormatError(
             f"`folder` must be one that `export_profile` wrote, but {folder} is not: {error!r:.300}"
         ) from error
-    family, graphs = read_manifest(folder)
-    space = as_space(family if space is None else space)
-    require_family(family, space.family, "folder", str(folder / MANIFEST))
-    table = build_table(space, graphs, read_results(folder), max_spread=max_spread, extra=extra)
     warn_noisy(table.metadata["noisy_layers"], len(table))
     return table
 

@@ -154,16 +154,20 @@ def _described(graph: Graph, file: str) -> dict[str, Any]:
     return entry
 
 
-def read_manifest(folder: Path) -> tuple[Family, dict[str, Graph]]:
+def read_manifest(folder: Path, *, max_mb: float | None = None) -> tuple[Family, dict[str, Graph]]:
     """Return the family of a folder and its graphs by their files, the anchor first.
+
+    Args:
+        folder: The folder.
+        max_mb: As in `read_json`.
 
     Raises:
         FormatError: If the folder has no manifest of graphs.
         FamilyMismatchError: If its family has a published name but a different table.
     """
     path = folder / MANIFEST
+    data = FORMAT.read(path, max_mb=max_mb)
     try:
-        data = FORMAT.read(path)
         family = family_from_json(data["family"], str(path))
         return family, {entry["file"]: _read(entry, family) for entry in data["graphs"]}
     except FamilyMismatchError:

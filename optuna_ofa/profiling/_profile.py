@@ -10,17 +10,12 @@ from typing import Any
 
 from optuna_ofa._arguments import AnyPath, OutputFile, OutputFolder, Positive, checked
 from optuna_ofa._progress import graph_progress
-from optuna_ofa.exceptions import (
-    FormatError,
-    InvalidArgumentError,
-    MeasurementError,
-    OptunaOFAError,
-)
+from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
 from optuna_ofa.profiling._graph_folder import PLAN, read_manifest, remove_folder
 from optuna_ofa.profiling._noisy import measure_noisy_again
-from optuna_ofa.profiling._results import read_results
+from optuna_ofa.profiling._results import earlier_results, read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling.on_device import MANIFEST, RESULTS, DeviceError, measure_folder
 from optuna_ofa.space import Family, SearchSpace
@@ -116,9 +111,9 @@ def script_errors() -> Iterator[None]:
 
 def _forget_noise(folder: Path, max_spread: float) -> None:
     """Remove results that are too noisy for a table, so that the next call measures again."""
-    with contextlib.suppress(FormatError):  # there are none
-        if read_results(folder).relative_std > max_spread:
-            (folder / RESULTS).unlink()
+    results = earlier_results(folder)
+    if results is not None and results.relative_std > max_spread:
+        (folder / RESULTS).unlink()
 
 
 def _require_some(graphs: Mapping[str, Any], settings: MeasurementSettings) -> None:

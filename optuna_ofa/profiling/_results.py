@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,26 +76,52 @@ class Results(NamedTuple):
         return float(np.median([t.wall_ms / t.latency_ms for t in self.timings.values()]))
 
 
-def read_results(folder: Path, *, anchor_ms: float | None = None) -> Results:
+def read_results(
+    folder: Path, *, anchor_ms: float | None = None, max_mb: float | None = None
+) -> Results:
     """Read the results of a folder.
 
     Args:
         folder: Has ``results.json``.
         anchor_ms: Latency of the anchor that all latencies are scaled to; None takes that of the
             results.
+        max_mb: As in `read_json`.
 
     Raises:
         FormatError: If the file is missing, too large or not JSON, or has numbers that are not
             times.
     """
     path = folder / RESULTS
+    data = FORMAT.read(path, max_mb=max_mb)
     try:
-        return _parsed(FORMAT.read(path), anchor_ms)
+        return _parsed(data, anchor_ms)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(
             f"`folder` must have a {RESULTS} that a device wrote, but {path} cannot be read: "
             f"{error!r:.300}"
         ) from error
+
+
+def earlier_results(folder: Path) -> Results | None:
+    """Return the results that a measurement continues from.
+
+    Args:
+        folder: May have ``results.json``.
+
+    Returns:
+        The results; None where there are none, or the runtime failed on every graph.
+
+    Raises:
+        FormatError: As `read_results`.
+    """
+    path = folder / RESULTS
+    if not os.path.lexists(path):
+        return None
+    graphs = FORMAT.read(path).get("graphs")
+    failed = isinstance(graphs, dict) and all(
+        isinstance(graph, dict) and "error" in graph for graph in graphs.values()
+    )
+    return None if failed else read_results(folder)
 
 
 def _parsed(data: Mapping[str, Any], anchor_ms: float | None) -> Results:

@@ -125,7 +125,7 @@ class Subnet:
                 f"{missing} are missing and {unknown} are unknown."
             )
         family = _family(data["family"], family)
-        genes = {name: tuple(data.get(name, ())) for name in ("depth", "kernel", "expand", "width")}
+        genes = {name: data.get(name, ()) for name in ("depth", "kernel", "expand", "width")}
         return cls(family, data["resolution"], **genes)
 
     def to_json(self) -> str:

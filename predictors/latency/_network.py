@@ -179,8 +179,11 @@ class NetworkLatencyPredictor(Predictor):
         """Return whether a file was written by `save`, judging by its beginning."""
         if not Path(path).is_file():
             return False
-        with open(path, "rb") as file:
-            return f'"{FORMAT.name}"'.encode() in file.read(100)
+        try:
+            with open(path, "rb") as file:
+                return f'"{FORMAT.name}"'.encode() in file.read(100)
+        except OSError:  # `load` says why
+            return False
 
     @classmethod
     @checked

@@ -39,7 +39,7 @@ def layers_from_net_config(
     walk = _resnet if config["name"] == "ResNets" else _mobile_net
     try:
         return tuple(walk(config, resolution))
-    except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise FormatError(
             f"`config` must be a net.config whose layers are whole, but reading them gave "
             f"{error!r:.300}."
