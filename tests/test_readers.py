@@ -108,9 +108,12 @@ def _with_plan(path: Path) -> Path:
 
 
 @pytest.fixture(params=[*CONTENTS, *MAKERS, "in a file", "long name", "no name"])
-def write(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+def write(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Path]]:
     """A function that makes a file of that kind with a name or an ending."""
     kind = request.param
+    monkeypatch.chdir(tmp_path)
 
     def make(name: str) -> Path:
         path = tmp_path / (f"a{name}" if name.startswith(".") else name)
