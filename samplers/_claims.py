@@ -69,7 +69,7 @@ class Claims:
 
     def __init__(self, space: SearchSpace, counts: Callable[[FrozenTrial], bool]) -> None:
         self._space, self._counts = space, counts
-        self._finished = FinishedTrials()
+        self._finished = FinishedTrials(warns=False)
         self._keys: set[int] = set()  # of the finished trials that were read
         self._seen: list[FrozenTrial] = []  # the others, which the sampler knows
         self._disputes: Counter[int] = Counter()  # by key

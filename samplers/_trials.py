@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated
+from optuna_ofa.problem import MEASURED, PREDICTED, Evaluated, PassedOver, flaw_of
 from optuna_ofa.space import Matrix, SearchSpace, keys_of
 
 if TYPE_CHECKING:
@@ -16,19 +16,29 @@ if TYPE_CHECKING:
 
 
 class FinishedTrials:
-    """Returns each finished trial of a study once, no matter which process ran it."""
+    """Returns each finished trial of a study once, no matter which process ran it.
 
-    def __init__(self) -> None:
+    Trials that cannot be read are left out, with one warning.
+    """
+
+    def __init__(self, *, warns: bool = True) -> None:
+        self._passed_over = PassedOver() if warns else None
         self._given: set[int] = set()
         self._first_open = 0
 
     def new(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Return the trials that have finished since the last call, given all in their order."""
-        finished = []
+        finished, flaws = [], {}
         for trial in trials[self._first_open :]:
             if trial.number not in self._given and trial.state.is_finished():
                 self._given.add(trial.number)
-                finished.append(trial)
+                flaw = flaw_of(trial)
+                if flaw is None:
+                    finished.append(trial)
+                else:
+                    flaws[trial.number] = flaw
+        if self._passed_over is not None:
+            self._passed_over.warn(None, flaws)
         while self._first_open in self._given:  # trials before this one need not be read again
             self._given.discard(self._first_open)
             self._first_open += 1
@@ -36,7 +46,8 @@ class FinishedTrials:
 
     def unfinished(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Return the trials that have not finished."""
-        return [t for t in trials[self._first_open :] if not t.state.is_finished()]
+        trials = [t for t in trials[self._first_open :] if not t.state.is_finished()]
+        return [trial for trial in trials if flaw_of(trial) is None]
 
 
 Genotype = Callable[["FrozenTrial"], Matrix | None]

@@ -19,11 +19,10 @@ _LICENCE = "MIT"  # of the packaged tables
 def _run_studies(arguments: Arguments) -> Output:
     from optuna_ofa._urls import shown_url
     from optuna_ofa.commands._studies import quiet_optuna
-    from optuna_ofa.storage import open_existing, storage_errors, summaries
+    from optuna_ofa.storage import open_existing, summaries
 
     quiet_optuna()
-    with storage_errors(arguments["storage"]):
-        found = summaries(open_existing(arguments["storage"]))
+    found = summaries(open_existing(arguments["storage"]))
     rows = [
         {
             "study": one.name,

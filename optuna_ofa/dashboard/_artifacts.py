@@ -17,6 +17,7 @@ from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.deployment import export, figures_of
 from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.space import net_config
+from optuna_ofa.storage import storage_errors
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
@@ -120,12 +121,13 @@ class Artifacts:
         """Return the files of a trial, by their attributes."""
         attributes = self._pending.attributes
         keys = (key for key in attributes if key.startswith(f"{_PREFIX}{trial_id}:"))
-        files = {key: json.loads(attributes[key]) for key in keys}
-        return {key: meta for key, meta in files.items() if meta is not None}
+        with storage_errors(self._pending.store.storage):
+            files = {key: json.loads(attributes[key]) for key in keys}
+            return {key: {**meta} for key, meta in files.items() if meta is not None}
 
     def _remove(self, store: ArtifactStore, trial_id: int, kept: set[str]) -> None:
         for key, meta in self._files(trial_id).items():
             if key not in kept:
                 with contextlib.suppress(ArtifactNotFound):
-                    store.remove(meta["artifact_id"])
+                    store.remove(str(meta.get("artifact_id")))
                 self._pending.set(key, json.dumps(None))  # as Optuna Dashboard does

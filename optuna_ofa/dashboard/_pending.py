@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,9 @@ import optuna
 import plotly.graph_objects as go
 
 from optuna_ofa._imports import try_import
-from optuna_ofa.storage import Store
+from optuna_ofa.storage import Store, storage_errors
 
+_PUBLISHED = "optuna_ofa:published"
 _dashboard = try_import("optuna_dashboard", "dashboard")
 
 
@@ -68,7 +70,8 @@ class Pending:
 
     def set_figure(self, figure: go.Figure, name: str) -> None:
         """Put a figure on the study's page, in place of one with that name."""
-        self._module.save_plotly_graph_object(self._study, figure, graph_object_id=name)
+        with storage_errors(self.store.storage):
+            self._module.save_plotly_graph_object(self._study, figure, graph_object_id=name)
 
     def set_note(self, text: str, *, trial_id: int | None = None) -> None:
         """Put a text into the note of the study or of a trial, in place of the previous one.
@@ -76,10 +79,21 @@ class Pending:
         The rest of the note is kept.
         """
         place = self._study if trial_id is None else self._study.trial(trial_id)
-        old = self._module.get_note(place)
-        new = with_block(old, text)
-        if new != old:
-            self._module.save_note(place, new)
+        with storage_errors(self.store.storage):  # another program may have damaged the note
+            old = self._module.get_note(place)
+            new = with_block(old, text)
+            if new != old:
+                self._module.save_note(place, new)
+
+    def published(self) -> list[int]:
+        """Return the numbers of the trials that have notes or files."""
+        given = self.attributes.get(_PUBLISHED)
+        numbers = given if isinstance(given, list) else []
+        return [number for number in numbers if isinstance(number, int)]
+
+    def set_published(self, numbers: Iterable[int]) -> None:
+        """Set what `published` returns."""
+        self.set(_PUBLISHED, sorted(numbers))
 
     def write(self) -> None:
         """Write everything.

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _HEIGHT = 450  # of a figure in the dashboard, in pixels
 _N_ARCHITECTURES = 3  # fit into that height
 _METRIC_NAMES = "study:metric_names"
-_PUBLISHED = "optuna_ofa:published"  # numbers of the trials that have notes or files
 
 
 class Published(NamedTuple):
@@ -143,7 +142,7 @@ def _put_trials(pending: Pending, picks: Picks, artifacts: Artifacts) -> None:
             names.setdefault(point.trial_number, []).append(name)
             points[point.trial_number] = point
     left = []  # their files are kept until a store is given again
-    for number in pending.attributes.get(_PUBLISHED, []):
+    for number in pending.published():
         if number not in points:
             trial_id = pending.store.trial_id(number)
             pending.set_note("", trial_id=trial_id)
@@ -153,7 +152,7 @@ def _put_trials(pending: Pending, picks: Picks, artifacts: Artifacts) -> None:
         trial_id = pending.store.trial_id(number)
         pending.set_note(trial_note(point, names[number]), trial_id=trial_id)
         artifacts.put(point, trial_id)
-    pending.set(_PUBLISHED, sorted([*points, *left]))
+    pending.set_published([*points, *left])
 
 
 class _Publishing(Findings, Protocol):

@@ -25,7 +25,7 @@ from optuna_ofa.fronts import (
     require_reached,
 )
 from optuna_ofa.problem import VIEW, Kind
-from optuna_ofa.storage import Store, open_storage, storage_errors
+from optuna_ofa.storage import Store, open_storage
 
 N_TRIALS = 200
 
@@ -99,10 +99,9 @@ def publish_view(
             )
     kept = _kept(found, copied, list(wanted.values()), n_trials)
     target = open_storage(storage)
-    with storage_errors(storage):
-        _delete_view(target, found.study_name)
-        copy = study.copy(target, kept.tolist())
-        copy.store.set_attributes({VIEW: found.study_name})
+    _delete_view(target, found.study_name)
+    copy = study.copy(target, kept.tolist())
+    copy.store.set_attributes({VIEW: found.study_name})
     placed = {
         name: point and replace(point, trial_number=int(np.searchsorted(kept, point.trial_number)))
         for name, point in chosen.items()

@@ -27,7 +27,7 @@ from optuna_ofa.fleets._fleet import Fleet
 from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
 from optuna_ofa.problem import Keep, Metric, known_metrics
 from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.storage import open_storage, storage_errors
+from optuna_ofa.storage import open_storage
 from optuna_ofa.studies import remember_predictors, study
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def fleet(
     name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
     store = open_storage(storage)
     if not load_if_exists:
-        with storage_errors(storage):
-            _require_new(store, [f"{name}/{device}" for device in devices])
+        _require_new(store, [f"{name}/{device}" for device in devices])
     studies = {
         device: study(
             space,

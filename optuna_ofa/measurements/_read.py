@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import AnyPath, StorageUrl, checked
-from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.measurements._table import TABLE, Database, to_text
+from optuna_ofa._warnings import warn
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, OptunaOFAError
+from optuna_ofa.measurements._table import ROW_ERRORS, TABLE, Database, Reading, reading_of, to_text
+from optuna_ofa.problem import error_in_words, flaws_in_words
 from optuna_ofa.space import (
     Family,
     SearchSpace,
@@ -96,41 +98,46 @@ def read_measurements(
     if not failed:
         wanted.append(TABLE.c.value.is_not(None))
     with database.begin() as connection:
-        setups = {
-            setup_id: json.loads(text)
-            for setup_id, text in connection.execute(
-                sa.select(TABLE.c.setup_id, sa.func.min(TABLE.c.setup))
-                .where(*wanted)
-                .group_by(TABLE.c.setup_id)
-            )
-        }
+        query = sa.select(TABLE.c.setup_id, sa.func.min(TABLE.c.setup))
+        texts = connection.execute(query.where(*wanted).group_by(TABLE.c.setup_id)).all()
+        setups = {setup_id: _setup(text) for setup_id, text in texts}
         setups = _of_family(database, setups, space.family)
         setup_id = _chosen(setups, json.loads(to_text(setup or {})))
         if setup_id is None:
             return []
         rows = connection.execute(
-            sa.select(*(TABLE.c[name] for name in _COLUMNS))
+            sa.select(TABLE.c.id, *(TABLE.c[name] for name in _COLUMNS))
             .where(*wanted, TABLE.c.setup_id == setup_id)
             .order_by(TABLE.c.id)
         ).all()
-    found = [
-        Measurement(
-            Subnet.from_json(subnet, space.family),
-            name,
-            value,
-            std,
-            n,
-            setups[setup_id],
-            json.loads(details),
-            error,
-            measured_at,
+    found, flaws = [], {}
+    for row, text, measured_at, *values in rows:
+        try:
+            subnet, reading = Subnet.from_json(text, space.family), reading_of(*values)
+        except (*ROW_ERRORS, OptunaOFAError) as error:
+            flaws[row] = error_in_words(error)
+            continue
+        name, value, std, n, details, reason = reading
+        one = (subnet, name, value, std, n, setups[setup_id], details, reason, str(measured_at))
+        found.append(Measurement(*one))
+    if flaws:
+        warn(
+            f"{len(flaws)} rows of measurements cannot be read and are passed over: "
+            f"{flaws_in_words('row', flaws)}."
         )
-        for subnet, name, value, std, n, details, error, measured_at in rows
-    ]
     return [one for one in found if one.subnet in space]
 
 
-_COLUMNS = ("subnet", "metric", "value", "std", "n", "details", "error", "measured_at")
+_COLUMNS = ("subnet", "measured_at", *Reading._fields)
+
+
+def _setup(text: str) -> Mapping[str, Any]:
+    """Return a setup from its JSON; one of no family if it was damaged."""
+    try:
+        setup = json.loads(text)
+    except ROW_ERRORS:
+        setup = None
+    return setup if isinstance(setup, dict) and "family" in setup else {"family": None}
 
 
 def _space(database: Database, space: AnyPath | Family | SearchSpace) -> SearchSpace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -13,7 +14,9 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
+from optuna_ofa._plausible import plausible
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.problem import is_number
 from optuna_ofa.space import Family, Subnet, family_from_json
 from optuna_ofa.storage import open_storage, relational, storage_errors
 
@@ -93,7 +96,8 @@ class Database:
         query = sa.select(FAMILIES.c.content).where(FAMILIES.c.name == name)
         with self.begin() as connection:
             texts = connection.execute(query).scalars().all()
-        return [family_from_json(json.loads(text), "the database") for text in texts]
+        with storage_errors(self._storage):
+            return [family_from_json(json.loads(text), "the database") for text in texts]
 
 
 def to_text(value: Mapping[str, Any]) -> str:
@@ -236,7 +240,8 @@ class MeasurementTable:
                     .order_by(TABLE.c.id)
                 )
                 for subnet_id, *values in connection.execute(query):
-                    found.setdefault(wanted[subnet_id], []).append(_reading(*values))
+                    with contextlib.suppress(*ROW_ERRORS):  # measured again
+                        found.setdefault(wanted[subnet_id], []).append(reading_of(*values))
         return found
 
     def first(self, metric: str) -> Reading | None:
@@ -246,11 +251,12 @@ class MeasurementTable:
             .where(TABLE.c.setup_id == self._setup_id)
             .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
             .order_by(TABLE.c.id)
-            .limit(1)
         )
         with self._database.begin() as connection:
-            values = connection.execute(query).first()
-        return None if values is None else _reading(*values)
+            for values in connection.execute(query):
+                with contextlib.suppress(*ROW_ERRORS):
+                    return reading_of(*values)
+        return None
 
 
 def _text(subnet: Subnet) -> str:
@@ -258,7 +264,26 @@ def _text(subnet: Subnet) -> str:
     return json.dumps(subnet.to_dict(by_name=True))
 
 
-def _reading(
+ROW_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+
+
+def reading_of(
     metric: str, value: float | None, std: float | None, n: int, details: str, error: str | None
 ) -> Reading:
-    return Reading(metric, value, std, n, json.loads(details), error)
+    """Return a reading from what its row contains.
+
+    Raises:
+        ValueError, TypeError, LookupError, ArithmeticError, RecursionError: If the row was not
+            written by `MeasurementTable.add`, or was damaged.
+    """
+    known = json.loads(details)
+    is_sound = (
+        (value is None or (is_number(value) and plausible(metric, value) and value == value))
+        and (std is None or (is_number(std) and 0 <= std < math.inf))
+        and isinstance(n, int)
+        and isinstance(known, dict)
+        and isinstance(error, str | None)
+    )
+    if not is_sound:
+        raise ValueError(f"{metric} {value!r:.50}, std {std!r:.50}, n {n!r:.50} is no reading")
+    return Reading(metric, value, std, n, known, error)

@@ -15,6 +15,7 @@ from optuna_ofa.problem._flaws import (
     PassedOver as PassedOver,
     flaw_of as flaw_of,
     flaw_of_attributes as flaw_of_attributes,
+    flaws_in_words as flaws_in_words,
     is_number as is_number,
     numbers_by_name as numbers_by_name,
     shown as shown,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa.problem._flaws import numbers_by_name
 from optuna_ofa.problem._vocabulary import MEASURED, PREDICTED, Kind
 from optuna_ofa.space import Keys, Matrix, absent, first_of_each, keys_of
 
@@ -117,6 +118,5 @@ def std_row(given: object, objectives: Sequence[str]) -> list[float]:
         given: The attribute of the trial, standard deviations by metric, which any code may set.
         objectives: The objectives.
     """
-    by_metric = given if isinstance(given, Mapping) else {}
-    row = [by_metric.get(name) for name in objectives]
-    return [float(std) if isinstance(std, int | float) and std >= 0 else np.nan for std in row]
+    known = numbers_by_name(given)
+    return [known[name] if known.get(name, -1) >= 0 else np.nan for name in objectives]

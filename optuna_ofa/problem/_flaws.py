@@ -82,13 +82,13 @@ class PassedOver:
     """The trials of studies that were passed over; each is named in one warning."""
 
     def __init__(self) -> None:
-        self._known: dict[str, set[int]] = {}
+        self._known: dict[str | None, set[int]] = {}
 
-    def warn(self, study_name: str, flaws: Mapping[int, str]) -> None:
+    def warn(self, study_name: str | None, flaws: Mapping[int, str]) -> None:
         """Warn about trials that are new here.
 
         Args:
-            study_name: Their study.
+            study_name: Their study, if it is known.
             flaws: Why each cannot be read, by its number.
         """
         known = self._known.setdefault(study_name, set())
@@ -96,10 +96,21 @@ class PassedOver:
         if not new:
             return
         known.update(new)
-        named = "; ".join(f"trial {number}: {flaw}" for number, flaw in [*new.items()][:_MOST])
-        others = [str(number) for number in new][_MOST:]
-        more = f"; also passed over: {shown(', '.join(others))}" if others else ""
+        study = "the study" if study_name is None else f"the study {study_name!r}"
         warn(
-            f"{len(new)} trial{'s' * (len(new) > 1)} of the study {study_name!r} cannot be read "
-            f"and count as failed: {named}{more}."
+            f"{len(new)} trial{'s' * (len(new) > 1)} of {study} cannot be read and count as "
+            f"failed: {flaws_in_words('trial', new)}."
         )
+
+
+def flaws_in_words(what: str, flaws: Mapping[int, str]) -> str:
+    """Return the numbers of rows with what is wrong with the first ones.
+
+    Args:
+        what: What has these numbers.
+        flaws: Why each cannot be read, by its number.
+    """
+    named = "; ".join(f"{what} {number}: {flaw}" for number, flaw in [*flaws.items()][:_MOST])
+    n_others = max(0, len(flaws) - 2 * _MOST)
+    others = ", ".join(str(number) for number in [*flaws][_MOST : 2 * _MOST])
+    return named + (f"; also {others}" if others else "") + f" and {n_others} more" * (n_others > 0)

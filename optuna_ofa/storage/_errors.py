@@ -68,9 +68,7 @@ def raise_storage_error(error: Exception, storage: object) -> NoReturn:
     url = url_of(storage)
     shown = type(storage).__name__ if url is None else repr(shown_url(url))
     said = without_secrets(error_said(error), url)
-    must = "can be reached and written"
-    if not is_of_database(error):
-        must = "still has the study" if isinstance(error, KeyError) else "has not been damaged"
+    must = "can be reached and written" if is_of_database(error) else "has the study, undamaged"
     text = f"`storage` must be a database that {must}, but {shown} says: {said}"
     raise_about((kind or StorageError)(text), error, url)
 

@@ -23,17 +23,15 @@ from optuna_ofa.problem import (
     Evaluated,
     Problem,
     flaw_of_attributes,
-    in_parts,
     listed,
     shown,
     split_constraints,
     std_row,
 )
 from optuna_ofa.storage._encoding import decode_params, decode_texts
-from optuna_ofa.storage._errors import error_said
 from optuna_ofa.storage._read_plain import dense, own_rows, read_plain
 from optuna_ofa.storage._store import with_own_excess
-from optuna_ofa.storage._tolerant import is_of_row
+from optuna_ofa.storage._tolerant import in_readable_parts, is_of_row
 from optuna_ofa.storage._transactions import fetch_rows
 
 Ids = NDArray[np.int64]
@@ -41,7 +39,7 @@ Flaws = dict[int, str]  # why a trial cannot be read, by its number or its index
 _COMPLETE, _OPEN, _OTHER, _UNKNOWN = range(4)
 _MANY, _FEW = 20_000, 500
 _FEASIBLE = json.dumps(listed({}))
-_trials = models.TrialModel.__table__
+_studies, _trials = models.StudyModel.__table__, models.TrialModel.__table__
 _STATES = sa.select(
     _trials.c.trial_id,
     _trials.c.number,
@@ -55,6 +53,8 @@ _STATES = sa.select(
 _NEW = _STATES.where(
     _trials.c.study_id == sa.bindparam("study"), _trials.c.trial_id > sa.bindparam("after")
 )
+
+_STUDY = sa.select(_studies.c.study_id).where(_studies.c.study_id == sa.bindparam("study"))
 
 
 class Position(NamedTuple):
@@ -82,10 +82,15 @@ def read_new(
         problem: Its problem; trials of other subnets are skipped.
         position: What the last call returned.
 
+    Raises:
+        KeyError: If there is no such study any more.
+
     Returns:
         The new trials, the position to continue from, and by number the trials that are passed
         over because they cannot be read.
     """
+    if not fetch_rows(connection, _STUDY, study=study_id):
+        raise KeyError("The study was deleted.")
     new = _states(connection, _NEW, study=study_id, after=position.last_id)
     old = [
         _states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
@@ -94,10 +99,10 @@ def read_new(
     parts, flaws = [], Flaws()
     for seen in (*old, new):  # separate, because ids that are close together are read faster
         for chunk in _chunks(seen[seen[:, 2] == _COMPLETE]):
-            for n, result in in_parts(partial(_read, connection, problem), chunk, (_Unreadable,)):
-                if isinstance(result, _Unreadable):
+            for n, result in in_readable_parts(partial(_read, connection, problem), chunk):
+                if isinstance(result, Exception):
                     flaws[int(chunk[0, 1])] = str(result)
-                elif not isinstance(result, Exception):
+                else:
                     parts.append(result[0])
                     flaws |= result[1]
                 chunk = chunk[n:]
@@ -135,10 +140,6 @@ def _chunks(trials: Ids) -> Iterator[Ids]:
     return (trials[i : i + size] for i in range(0, len(trials), size))
 
 
-class _Unreadable(Exception):
-    """The error of decoding some rows."""
-
-
 def _read(connection: sa.Connection, problem: Problem, trials: Ids) -> tuple[Evaluated, Flaws]:
     """Return what can be read of trials, and the flaws of others; see `_read_any`."""
     try:
@@ -163,15 +164,10 @@ def _read_any(connection: sa.Connection, problem: Problem, trials: Ids) -> tuple
         trials: ``(n, 3)`` id, number and state of each; ids ascend.
 
     Raises:
-        _Unreadable: If the rows of one of them cannot be decoded at all.
+        Exception: If the rows of one of them cannot be decoded at all.
     """
     ids, numbers = trials[:, 0], trials[:, 1]
-    try:
-        found, flaws = _decoded(connection, problem, ids, numbers)
-    except Exception as error:
-        if not is_of_row(error):
-            raise
-        raise _Unreadable(error_said(error)) from error
+    found, flaws = _decoded(connection, problem, ids, numbers)
     return found, {int(numbers[i]): flaw for i, flaw in flaws.items()}
 
 

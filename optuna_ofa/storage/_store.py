@@ -21,7 +21,17 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from optuna_ofa._plausible import plausible
 from optuna_ofa.fronts import Generation, KnownFront
-from optuna_ofa.problem import Evaluated, Keep, Problem, shown
+from optuna_ofa.problem import (
+    MEASURED_BY,
+    MEASURED_STD,
+    PREDICTION,
+    PREDICTION_STD,
+    Evaluated,
+    Keep,
+    Problem,
+    numbers_by_name,
+    shown,
+)
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._errors import storage_errors
 from optuna_ofa.storage._finish import Check, Ending
@@ -127,8 +137,11 @@ class Store(ABC):
         return self.storage.get_trial(self.trial_id(number))
 
     def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the user attributes of trials, in the order of their numbers."""
-        return [dict(self.trial(number).user_attrs) for number in numbers]
+        """Return the user attributes of trials, in the order of their numbers; see `sound_note`."""
+        return [sound_note(note) for note in self._notes(numbers)]
+
+    def _notes(self, numbers: Sequence[int]) -> list[Mapping[str, Any]]:
+        return [self.trial(number).user_attrs for number in numbers]
 
     def trial_id(self, number: int) -> int:
         """Return the id that a trial has in the storage."""
@@ -314,6 +327,21 @@ class Store(ABC):
 
 
 _guard(Store)
+
+
+def sound_note(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the user attributes of a trial without parts that the package would not write.
+
+    Predictions and standard deviations are finite numbers by metric, setups of measurements are
+    mappings by metric.
+    """
+    note = dict(attributes)
+    for key in note.keys() & {PREDICTION, PREDICTION_STD, MEASURED_STD}:
+        note[key] = numbers_by_name(note[key])
+    if (given := note.get(MEASURED_BY)) is not None:
+        setups = given.items() if isinstance(given, Mapping) else ()
+        note[MEASURED_BY] = {m: setup for m, setup in setups if isinstance(setup, Mapping)}
+    return note
 
 
 def with_own_excess(problem: Problem, read: Evaluated) -> Evaluated:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from optuna.storages import BaseStorage, RDBStorage
@@ -11,8 +12,8 @@ from optuna.storages._rdb import models
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import TrialState
 
-from optuna_ofa.problem import DESCRIPTION, PREDICTED, VIEW
-from optuna_ofa.storage._errors import relational
+from optuna_ofa.problem import DESCRIPTION, PREDICTED, VIEW, is_number
+from optuna_ofa.storage._errors import relational, storage_errors
 
 _trials, _attributes = models.TrialModel.__table__, models.TrialUserAttributeModel.__table__
 
@@ -46,11 +47,12 @@ class StudySummary(NamedTuple):
 def summaries(storage: BaseStorage) -> list[StudySummary]:
     """Return a summary of each study, in the order in which they were created."""
     tables = relational(storage)
-    return [_summary(storage, tables, study) for study in storage.get_all_studies()]
+    with storage_errors(storage):
+        return [_summary(storage, tables, study) for study in storage.get_all_studies()]
 
 
 def _summary(storage: BaseStorage, tables: RDBStorage | None, study: FrozenStudy) -> StudySummary:
-    described = study.user_attrs.get(DESCRIPTION, {})
+    described = _described(study.user_attrs.get(DESCRIPTION))
     count = _counted(storage, study._study_id) if tables is None else _selected(tables, study)
     n_complete, n_predicted, n_all = count
     return StudySummary(
@@ -64,6 +66,24 @@ def _summary(storage: BaseStorage, tables: RDBStorage | None, study: FrozenStudy
         n_others=n_all - n_complete,
         is_view=VIEW in study.system_attrs,
     )
+
+
+def _described(given: object) -> Mapping[str, Any]:
+    """Return the description of a study; nothing of one that was damaged."""
+    described = given if isinstance(given, Mapping) else {}
+    family, objectives = described.get("family"), described.get("objectives")
+    constraints = described.get("constraints")
+    if isinstance(family, str):  # of a published one, its name
+        family = {"name": family}
+    is_sound = (
+        isinstance(family, Mapping)
+        and isinstance(family.get("name"), str)
+        and isinstance(objectives, list)
+        and all(isinstance(name, str) for name in objectives)
+        and isinstance(constraints, Mapping)
+        and all(map(is_number, constraints.values()))
+    )
+    return {**described, "family": family} if is_sound else {}
 
 
 def _selected(tables: RDBStorage, study: FrozenStudy) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -21,6 +22,7 @@ from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
 from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
+from optuna_ofa.storage._tolerant import in_readable_parts, is_of_row
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished, may_be_lost
 from optuna_ofa.storage._write import Inserter, insert_trials
@@ -80,9 +82,13 @@ class TableStore(Store):
         """Return the system attributes of the study."""
         return _read_attributes(self._tables.engine, self.study_id)
 
-    def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the user attributes of trials, in the order of their numbers."""
-        return _read_notes(self._tables.engine, self.study_id, numbers)
+    def _notes(self, numbers: Sequence[int]) -> list[Mapping[str, Any]]:
+        read = partial(_read_notes, self._tables.engine, self.study_id)
+        notes: list[Mapping[str, Any]] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            for _, found in in_readable_parts(read, numbers[start : start + _AT_ONCE]):
+                notes += [{}] if isinstance(found, Exception) else found
+        return notes
 
     def generations(self) -> list[Generation]:
         """Return the summaries of generations that were not kept whole, of all workers."""
@@ -182,9 +188,24 @@ def _insert_summary(connection: sa.Connection, study_id: int, summary: Generatio
 def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, Moment, Moment]]:
     """Return the number, the start and the end of each complete trial."""
     query = sa.select(_trials.c.number, _trials.c.datetime_start, _trials.c.datetime_complete)
-    query = query.where(_trials.c.study_id == study_id, _trials.c.state == TrialState.COMPLETE)
+    own_complete = (_trials.c.study_id == study_id) & (_trials.c.state == TrialState.COMPLETE)
+    query = query.where(own_complete)
+
+    def read(ids: Sequence[int] | None) -> list[tuple[int, Moment, Moment]]:
+        own = query if ids is None else query.where(_trials.c.trial_id.in_(ids))
+        with engine.connect() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(own)]
+
+    try:
+        return read(None)
+    except Exception as error:
+        if not is_of_row(error):
+            raise
     with engine.connect() as connection:
-        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+        ids = connection.execute(sa.select(_trials.c.trial_id).where(own_complete)).scalars().all()
+    chunks = [ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE)]
+    parts = [found for chunk in chunks for _, found in in_readable_parts(read, chunk)]
+    return [row for part in parts if not isinstance(part, Exception) for row in part]
 
 
 _AT_ONCE = 500  # databases limit the parameters of a statement
@@ -198,8 +219,6 @@ def _read_notes(engine: sa.Engine, study_id: int, numbers: Sequence[int]) -> lis
     query = query.where(_trials.c.study_id == study_id)
     found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
     with engine.connect() as connection:
-        for start in range(0, len(numbers), _AT_ONCE):
-            part = numbers[start : start + _AT_ONCE]
-            for number, key, text in connection.execute(query.where(_trials.c.number.in_(part))):
-                found[number][key] = json.loads(text)
+        for number, key, text in connection.execute(query.where(_trials.c.number.in_(numbers))):
+            found[number][key] = json.loads(text)
     return [found[number] for number in numbers]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from typing import Any
+from collections.abc import Callable, Container
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.problem import in_parts
+from optuna_ofa.problem import Items, flaw_of, in_parts
 from optuna_ofa.storage._errors import error_said, is_of_database
 from optuna_ofa.storage._transactions import fetch_rows
 
 UNREADABLE = "optuna_ofa:unreadable"  # system attribute of a stand-in, which is not stored
 _FEW = 500
+T = TypeVar("T")
 _trials = models.TrialModel.__table__
 _IDS = sa.select(_trials.c.trial_id, _trials.c.number).order_by(_trials.c.trial_id)
 
@@ -43,6 +44,27 @@ def is_of_row(error: Exception) -> bool:
         return "Could not decode" in error_said(error)  # SQLite, of text that is not UTF-8
     kinds = (ValueError, TypeError, AssertionError, LookupError, AttributeError, ArithmeticError)
     return isinstance(error, (*kinds, RecursionError))
+
+
+class Unreadable(Exception):
+    """The error of decoding some rows, as text."""
+
+
+def in_readable_parts(call: Callable[[Items], T], items: Items) -> list[tuple[int, T | Exception]]:
+    """Return `in_parts` of reading: an `Unreadable` for each item that cannot be decoded.
+
+    Errors of the database propagate.
+    """
+
+    def attempt(part: Items) -> T:
+        try:
+            return call(part)
+        except Exception as error:
+            if not is_of_row(error):
+                raise
+            raise Unreadable(error_said(error)) from error
+
+    return in_parts(attempt, items, (Unreadable,))
 
 
 class TolerantTables(RDBStorage):
@@ -89,15 +111,15 @@ class TolerantTables(RDBStorage):
         found: list[FrozenTrial] = []
         for start in range(0, len(wanted), _FEW):
             part = wanted[start : start + _FEW]
-            parts = in_parts(lambda some: read(study_id, states, {i for i, _ in some}, last), part)
+            parts = in_readable_parts(
+                lambda some: read(study_id, states, {i for i, _ in some}, last), part
+            )
             for n, result in parts:
                 if not isinstance(result, Exception):
                     found += result
-                elif not is_of_row(result):
-                    raise result
                 elif states is None or TrialState.FAIL in states:
                     trial_id, number = part[0]
-                    found.append(stand_in(number, trial_id, error_said(result)))
+                    found.append(stand_in(number, trial_id, str(result)))
                 part = part[n:]
         return found
 
@@ -105,7 +127,9 @@ class TolerantTables(RDBStorage):
         try:
             if sorted(value.objective for value in trial.values) != [*range(len(trial.values))]:
                 return stand_in(trial.number, trial.trial_id, "its values are not those of a trial")
-            return super()._build_frozen_trial_from_trial_model(trial)
+            found = super()._build_frozen_trial_from_trial_model(trial)
+            flaw = flaw_of(found)
+            return found if flaw is None else stand_in(trial.number, trial.trial_id, flaw)
         except Exception as error:
             if not is_of_row(error):
                 raise

@@ -20,7 +20,7 @@ from optuna_ofa.data import (
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import Keep, Metric, known_metrics
 from optuna_ofa.space import Family, SearchSpace
-from optuna_ofa.storage import open_storage, storage_errors
+from optuna_ofa.storage import open_storage
 from optuna_ofa.studies._making import (
     make_or_find,
     open_study,
@@ -127,8 +127,7 @@ def study(
     problem = problem_of(space, objectives, constraints or {}, found, predictors, caution)
     samplers = samplers_of(problem, sampler, seed, learn)
     store = open_storage(storage)  # only now, so that nothing is created for a wrong argument
-    with storage_errors(storage):
-        name = make_or_find(problem, store, study_name, load_if_exists)
-        made = open_study(problem, store, name, samplers, keep, seed)
-        remember_predictors(made, hardware=hardware, accuracy=accuracy)
-        return made
+    name = make_or_find(problem, store, study_name, load_if_exists)
+    made = open_study(problem, store, name, samplers, keep, seed)
+    remember_predictors(made, hardware=hardware, accuracy=accuracy)
+    return made

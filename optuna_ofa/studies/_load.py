@@ -15,7 +15,7 @@ from optuna_ofa.data import AccuracySource, Found, HardwareSource, find_accuracy
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError, StudyMismatchError
 from optuna_ofa.problem import Keep, Metric
 from optuna_ofa.space import Family
-from optuna_ofa.storage import open_existing, open_storage, storage_errors
+from optuna_ofa.storage import open_existing, open_storage
 from optuna_ofa.studies._making import (
     make_or_find,
     open_study,
@@ -75,29 +75,26 @@ def load_study(
     """
     require_one_source(sampler, seed, learn)
     store = _existing(storage)
-    with storage_errors(storage):
-        name = existing_name(store, study_name, shown_storage(storage))
-        stored = read_stored(store, name)
-        given = {"top1": (find_accuracy, accuracy), "latency_ms": (find_hardware, hardware)}
-        found = {
-            metric: _found(metric, *of, stored)
-            for metric, of in given.items()
-            if metric in (*stored.objectives, *stored.constraints)
-        }
-        problem = problem_of(
-            stored.space,
-            stored.objectives,
-            stored.constraints,
-            found,
-            _with_stored(predictors, stored),
-            stored.caution,
-        )
-        make_or_find(problem, store, name, load_if_exists=True)  # refuses other predictors
-        made = open_study(
-            problem, store, name, samplers_of(problem, sampler, seed, learn), keep, seed
-        )
-        remember_predictors(made, hardware=hardware, accuracy=accuracy)
-        return made
+    name = existing_name(store, study_name, shown_storage(storage))
+    stored = read_stored(store, name)
+    given = {"top1": (find_accuracy, accuracy), "latency_ms": (find_hardware, hardware)}
+    found = {
+        metric: _found(metric, *of, stored)
+        for metric, of in given.items()
+        if metric in (*stored.objectives, *stored.constraints)
+    }
+    problem = problem_of(
+        stored.space,
+        stored.objectives,
+        stored.constraints,
+        found,
+        _with_stored(predictors, stored),
+        stored.caution,
+    )
+    make_or_find(problem, store, name, load_if_exists=True)  # refuses other predictors
+    made = open_study(problem, store, name, samplers_of(problem, sampler, seed, learn), keep, seed)
+    remember_predictors(made, hardware=hardware, accuracy=accuracy)
+    return made
 
 
 def _existing(storage: str | BaseStorage | None) -> BaseStorage:

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna_ofa.data import Found, predictor_on
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, MissingPredictor, Predictor
-from optuna_ofa.problem import Keep, Metric, Problem
+from optuna_ofa.problem import DESCRIPTION, Keep, Metric, Problem
 from optuna_ofa.samplers import (
     N_STARTUP_TRIALS,
     Evolution,
@@ -21,9 +21,9 @@ from optuna_ofa.samplers import (
     SurrogateSampler,
 )
 from optuna_ofa.space import SearchSpace, family_differences, family_from_json
-from optuna_ofa.storage import find_study, make_study
+from optuna_ofa.storage import find_study, make_study, storage_errors
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
-from optuna_ofa.studies._stored import unpredicted
+from optuna_ofa.studies._stored import parse, unpredicted
 from optuna_ofa.studies._study import SubnetStudy
 
 # The predictors already have the right scale, so startup trials only serve to correct them.
@@ -153,6 +153,11 @@ def make_or_find(
     if not load_if_exists:
         return make_study(store, study_name, problem).study_name
     existing, stored = find_study(store, study_name, problem)
+    if stored is not None:
+        with storage_errors(store):
+            parse({DESCRIPTION: stored}, existing.study_name)
+            if [d.name.lower() for d in existing.directions] != problem.directions:
+                raise ValueError(f"its directions are {existing.directions}")
     description = problem.describe()
     theirs = unpredicted(stored) if stored else frozenset()
     known = description["predictions"].keys() - unpredicted(description) - theirs

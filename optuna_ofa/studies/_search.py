@@ -22,6 +22,7 @@ from optuna_ofa.problem import (
     Evaluated,
     Problem,
     error_in_words,
+    numbers_by_name,
     warn_failed,
 )
 from optuna_ofa.samplers import Evolution
@@ -225,8 +226,8 @@ class Search:
                 subnet,
                 self.store.open_trial(trial._trial_id),
                 trial.number,
-                trial.user_attrs.get(PREDICTION, {}),
-                trial.user_attrs.get(PREDICTION_STD, {}),
+                numbers_by_name(trial.user_attrs.get(PREDICTION)),
+                numbers_by_name(trial.user_attrs.get(PREDICTION_STD)),
             )
             for subnet, trial in zip(subnets, trials, strict=True)
         ]

@@ -13,7 +13,8 @@ _PREFIX = "optuna_ofa:seed:"
 def given_seeds(store: Store) -> list[int]:
     """Return the seeds that `optuna_ofa.study` was given for a study, ascending."""
     keys = (key for key in store.attributes() if key.startswith(_PREFIX))
-    return sorted(int(key.removeprefix(_PREFIX)) for key in keys)
+    texts = (key.removeprefix(_PREFIX) for key in keys)
+    return sorted(int(text) for text in texts if text.isascii() and text.isdecimal())
 
 
 def seed_attributes(seeds: Iterable[int]) -> dict[str, bool]:

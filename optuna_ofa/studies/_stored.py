@@ -12,9 +12,9 @@ from optuna.storages import BaseStorage
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import MissingPredictor
-from optuna_ofa.problem import DESCRIPTION, Metric
+from optuna_ofa.problem import DESCRIPTION, Metric, is_number, shown
 from optuna_ofa.space import SearchSpace, family_from_json, space_of_choices
-from optuna_ofa.storage import study_names
+from optuna_ofa.storage import storage_errors, study_names
 
 # User attribute of a study: the names or files of its predictors, for the next process.
 PREDICTORS = "optuna_ofa:predictors"
@@ -97,6 +97,7 @@ def read_stored(store: BaseStorage, study_name: str) -> Stored:
     """Read the description of a study.
 
     Raises:
+        StorageError: If the description was damaged.
         StudyMismatchError: If the study was not created by `optuna_ofa.study`.
     """
     attributes = optuna.load_study(study_name=study_name, storage=store).user_attrs
@@ -105,18 +106,44 @@ def read_stored(store: BaseStorage, study_name: str) -> Stored:
             f"`study_name` must be the name of a study created by optuna_ofa, but {study_name!r} "
             f"is not."
         )
+    with storage_errors(store):
+        return parse(attributes, study_name)
+
+
+def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
+    """Return the description of a study among its user attributes.
+
+    Raises:
+        Exception: Of any kind, if it was damaged.
+    """
     described: Mapping[str, Any] = attributes[DESCRIPTION]
     family = family_from_json(described["family"], f"the study {study_name!r}")
+    objectives, constraints = list(described["objectives"]), dict(described["constraints"])
+    predictions = dict(described["predictions"])
+    predictors = dict(attributes.get(PREDICTORS, {}))
+    _require(all(map(is_number, constraints.values())), "constraints", constraints)
+    _require({*objectives, *constraints} == predictions.keys(), "predictions", predictions)
+    for name, ends in predictions.items():
+        numbers = all(end is None or is_number(end) for end in ends)
+        _require(isinstance(ends, list) and numbers and len(ends) == 2, name, ends)
+    for argument, source in predictors.items():
+        _require(isinstance(source, str) and source != "", argument, source)
     return Stored(
         space=space_of_choices(family, described["choices"]),
-        objectives=list(described["objectives"]),
-        constraints=dict(described["constraints"]),
+        objectives=objectives,
+        constraints=constraints,
         own=[Metric(name, **of) for name, of in described.get("metrics", {}).items()],
         measured_only=unpredicted(described) & set(described.get("metrics", ())),
         caution=float(described.get("caution", {}).get("top1", 0.0)),
-        predictions=dict(described["predictions"]),
-        predictors=attributes.get(PREDICTORS, {}),
+        predictions=predictions,
+        predictors=predictors,
     )
+
+
+def _require(is_sound: bool, name: str, value: object) -> None:
+    """Refuse a part of a description that `Problem.describe` would not write."""
+    if not is_sound:
+        raise ValueError(f"{name!r} of its description is {shown(value)}")
 
 
 def unpredicted(described: Mapping[str, Any]) -> frozenset[str]:
@@ -131,6 +158,7 @@ def remember_predictors(study: optuna.Study, **sources: object) -> None:
     whole = {
         n: str(Path(of).resolve()) if Path(of).exists() else str(of) for n, of in given.items()
     }
-    known = study.user_attrs.get(PREDICTORS, {})
+    known = study.user_attrs.get(PREDICTORS)
+    known = known if isinstance(known, dict) else {}
     if known != {**known, **whole}:
         study.set_user_attr(PREDICTORS, {**known, **whole})

@@ -87,6 +87,11 @@ class TrialStudy(optuna.Study):
         """The trials and attributes of the study in its storage."""
         return self.engine.store
 
+    @property
+    def metric_names(self) -> list[str]:
+        """The names of the objectives."""
+        return list(self.problem.objectives)
+
     def _pop_waiting_trial_id(self) -> int | None:
         """Run the first waiting trial; Optuna's `ask` calls this."""
         waiting = (TrialState.WAITING,)

@@ -17,9 +17,10 @@ from optuna_ofa.problem import (
     PREDICTION_STD,
     Evaluated,
     Problem,
+    numbers_by_name,
 )
 from optuna_ofa.space import Matrix, keys_of
-from optuna_ofa.storage import Store
+from optuna_ofa.storage import Store, decode_trials
 
 _ON_FITTED = "measured_on_fitted"  # user attribute of a trial
 Numbers = Mapping[str, float]
@@ -97,20 +98,19 @@ def read(problem: Problem, store: Store, number: int, exact: Sequence[str]) -> K
         number: The trial's number.
         exact: Metrics that are computed.
     """
-    trial = store.trial(number)
-    matrix = problem.space.from_params([trial.params])
+    trial, (note,) = store.trial(number), store.notes([number])
+    matrix, _ = decode_trials(problem.space, [trial])
     now, now_std = problem.named(problem.evaluate(matrix))[0]
-    then = trial.user_attrs.get(PREDICTION)
-    std = now_std if then is None else trial.user_attrs.get(PREDICTION_STD, {})
-    assert trial.values is not None
-    measured = dict(zip(problem.objectives, trial.values, strict=True))
+    then = note.get(PREDICTION)
+    std = now_std if then is None else note.get(PREDICTION_STD, {})
+    measured = dict(zip(problem.objectives, trial.values or (), strict=True))
     return Known(
         {**now, **(then or {})},
         std,
         {**{m: now[m] for m in exact}, **measured},
-        trial.user_attrs.get(MEASURED_STD, {}),
-        trial.user_attrs.get(MEASURED_BY, {}),
-        trial.user_attrs.get(_ON_FITTED, {}),
+        note.get(MEASURED_STD, {}),
+        note.get(MEASURED_BY, {}),
+        numbers_by_name(note.get(_ON_FITTED)),
     )
 
 
