@@ -7,9 +7,8 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
-from pickle import UnpicklingError
 
-import torch
+from optuna_ofa._tensors import open_archive, parse_tensors
 
 # everything `torch.export.save` writes for our networks: no compiled libraries, no objects
 _MEMBERS = re.compile(
@@ -29,15 +28,10 @@ def plain_archive(content: bytes) -> bytes:
     is rewritten for torch, because two readers may find different members in one archive.
 
     Raises:
-        ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError: If it is not such an
-            archive.
+        ValueError, KeyError, zipfile.BadZipFile: If it is not such an archive.
     """
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > len(content):
-            raise ValueError("it is larger unpacked than packed")
+    with open_archive(content) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-        if len(members) != len(archive.namelist()):
-            raise ValueError("it has two members of the same name")
     _require_plain(members)
     plain = io.BytesIO()
     with zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:
@@ -69,6 +63,6 @@ def _require_numbers(config: bytes) -> None:
 
 def _require_tensors(member: bytes) -> None:
     try:
-        torch.load(io.BytesIO(member), map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
+        parse_tensors(member)
+    except ValueError as error:
         raise ValueError("its example is a pickle of objects") from error

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from optuna_ofa._imports import try_import
-from optuna_ofa._quiet import quiet
+from optuna_ofa._tensors import check_values, parse_tensors
 from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
 from optuna_ofa.space import Subnet, net_config, subnet_layers
-from optuna_ofa.supernet import build_plain, not_finite
+from optuna_ofa.supernet import build_plain
 
 _safetensors = try_import("safetensors.torch", extra="safetensors")
 SAFETENSORS = (_safetensors,)
@@ -27,7 +27,7 @@ def make_safetensors(deployable: Deployable) -> Contents:
 
 def load_safetensors(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the network in evaluation mode."""
-    return _filled(subnet, _safetensors.check().load(contents[""]))
+    return _filled(subnet, _safetensors.check().load(contents[""]), contents[""])
 
 
 def make_ofa(deployable: Deployable) -> Contents:
@@ -44,20 +44,20 @@ def make_ofa(deployable: Deployable) -> Contents:
 
 def load_ofa(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the network in evaluation mode."""
-    with quiet():
-        weights = torch.load(io.BytesIO(contents[WEIGHTS]), map_location="cpu", weights_only=True)
-    return _filled(subnet, weights["state_dict"])
+    weights = parse_tensors(contents[WEIGHTS])
+    return _filled(subnet, weights["state_dict"], contents[WEIGHTS])
 
 
 def _state(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
 
 
-def _filled(subnet: Subnet, state: dict[str, torch.Tensor]) -> nn.Module:
+def _filled(subnet: Subnet, state: dict[str, torch.Tensor], content: bytes) -> nn.Module:
+    check_values(state, len(content))
     with torch.device("meta"):
         net = build_plain(subnet_layers(subnet), bn_eps=subnet.family.bn_eps)
+    for name, expected in net.state_dict().items():
+        if state[name].dtype != expected.dtype:
+            raise ValueError(f"`{name}` has {state[name].dtype} instead of {expected.dtype}")
     net.load_state_dict(state, assign=True)
-    broken = not_finite(state)
-    if broken is not None:
-        raise ValueError(f"its `{broken}` has NaN or infinity")
     return net.eval()

@@ -59,11 +59,11 @@ def find_family(source: Any, argument: str) -> Family:
 
 
 def _read(path: Path) -> Family:
-    rule = "`family` must be a file that holds a family"
+    what = "a file that holds a family"
     if zipfile.is_zipfile(path):
-        content = read_tensors(path, rule, mmap=True)
+        content = read_tensors(path, "family", what)
     else:
         content = read_json(path, "family")
     if not isinstance(content, dict) or "family" not in content:
-        raise FormatError(f"{rule}, but {path} holds none.")
+        raise FormatError(f"`family` must be {what}, but {path} holds none.")
     return family_from_json(content["family"], str(path))

@@ -68,7 +68,7 @@ def load_supernet(
             raise InvalidArgumentError("`family` must be a family where `weights` is None.")
         return Supernet(find_family(family, "family"), dropout=dropout or 0.0)
     path = Path(weights)
-    content = read_tensors(path, "`weights` must be a checkpoint of tensors")
+    content = read_tensors(path, "weights", "a checkpoint of tensors")
     stored, stored_dropout = _described(content, path)
     wanted = None if family is None else find_family(family, "family")
     if stored is not None and wanted is not None:
@@ -78,10 +78,12 @@ def load_supernet(
         raise InvalidArgumentError(
             f"`family` must be a family where the checkpoint holds none, as {path}, but got None."
         )
-    supernet = Supernet(found, dropout=stored_dropout if dropout is None else dropout)
-    state = _own_keys(supernet, _state(content, path))
+    state = _state(content, path)
+    with torch.device("meta"):  # nothing is allocated for weights that may not be there
+        supernet = Supernet(found, dropout=stored_dropout if dropout is None else dropout)
+    state = _own_keys(supernet, state)
     check_weights(supernet, state, path)
-    supernet.load_state_dict(state)
+    supernet.to_empty(device="cpu").load_state_dict(state)
     return supernet
 
 
@@ -96,7 +98,10 @@ def _described(content: Any, path: Path) -> tuple[Family | None, float]:
     """Return the family and the dropout of a checkpoint; None and 0 if it has none."""
     if not isinstance(content, Mapping) or "family" not in content:
         return None, 0.0
-    return family_from_json(content["family"], str(path)), float(content.get("dropout", 0.0))
+    dropout = content.get("dropout", 0.0)
+    if not isinstance(dropout, float | int) or not 0 <= dropout <= 1:
+        raise FormatError(f"`dropout` of {path} must be from 0 to 1, but is {dropout!r:.100}.")
+    return family_from_json(content["family"], str(path)), float(dropout)
 
 
 @checked
@@ -206,9 +211,19 @@ def _differences(supernet: Supernet, state: Mapping[str, Tensor]) -> list[str]:
         for key, tensor in own.items()
         if key in state and state[key].shape != tensor.shape
     ]
+    types = [
+        f"`{key}` has {state[key].dtype} where {supernet.family.name} needs {tensor.dtype}"
+        for key, tensor in own.items()
+        if key in state and state[key].is_floating_point() != tensor.is_floating_point()
+    ]
     missing = [f"`{key}`" for key in own if key not in state]
     unexpected = [f"`{key}`" for key in state if key not in own]
-    kinds = {"of another shape": shapes, "missing": missing, "unexpected": unexpected}
+    kinds = {
+        "of another shape": shapes,
+        "of another type": types,
+        "missing": missing,
+        "unexpected": unexpected,
+    }
     return [
         f"{len(found)} {kind} ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''})"
         for kind, found in kinds.items()

@@ -1,20 +1,16 @@
-"""The state of a training run, and its checkpoints."""
+"""The state of a training run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import copy
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from optuna_ofa._tensors import read_tensors
-from optuna_ofa._warnings import warn
-from optuna_ofa.exceptions import FormatError, InvalidArgumentError
-from optuna_ofa.space import Subnet, family_from_json, require_family
-from optuna_ofa.supernet import Supernet, check_weights, described, write_tensors
+from optuna_ofa.space import Subnet
+from optuna_ofa.supernet import Supernet
 from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
 from optuna_ofa.training._settings import TrainingSettings, make_optimiser
@@ -103,6 +99,10 @@ class TrainingState:
             "history": to_json(self.history),
         }
 
+    def copy(self) -> TrainingState:
+        """Return a new state of a copy of the supernet, with the same settings and history."""
+        return TrainingState(copy.deepcopy(self.supernet), self._settings, self.history)
+
     def restore(self, data: dict[str, Any]) -> None:
         """Set everything to what `to_dict` returned."""
         weights: dict[str, Tensor] = data["unaveraged"] or data["state_dict"]
@@ -121,49 +121,3 @@ class TrainingState:
         self.position = StreamPosition(*data["position"])
         self._losses = list(data["losses"])
         self.history = from_json(data["history"], self.supernet.family)
-
-
-FORMAT = "optuna_ofa.training/1"
-
-
-def write_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) -> None:
-    """Write a checkpoint, which `load_supernet` can read too.
-
-    Args:
-        path: The file to write.
-        state: The state.
-        run: The recipe, settings and so on, which identify the run.
-    """
-    content = {"format": FORMAT, **described(state.supernet), "run": dict(run)}
-    write_tensors(path, {**content, **state.to_dict()})
-
-
-def read_checkpoint(path: Path, supernet: Supernet, run: Mapping[str, str]) -> dict[str, Any]:
-    """Read a checkpoint for `TrainingState.restore`.
-
-    Raises:
-        FormatError: If the file is damaged or not a training checkpoint.
-        FamilyMismatchError: If it is of another family; with the differences.
-        InvalidArgumentError: If it is of another run.
-    """
-    rule = "`checkpoint` must be a file written by training"
-    data = read_tensors(path, rule)
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise FormatError(f"{rule}, but {path} is not.")
-    family = family_from_json(data["family"], str(path))
-    require_family(family, supernet.family, "checkpoint", str(path))
-    check_weights(supernet, data["state_dict"], path, "checkpoint")
-    for argument, value in run.items():
-        written = data["run"].get(argument)
-        if written != value:
-            raise InvalidArgumentError(
-                f"`{argument}` must be as it was when {path} was written, {written}, but got "
-                f"{value}. Another run needs another `checkpoint`."
-            )
-    if data["threads"] != torch.get_num_threads():
-        warn(
-            f"{path} was written with {data['threads']} threads and training continues with "
-            f"{torch.get_num_threads()}: weights will differ in their last bits from those of an "
-            f"uninterrupted run. `torch.set_num_threads({data['threads']})` avoids this."
-        )
-    return data

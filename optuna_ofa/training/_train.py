@@ -21,11 +21,12 @@ from optuna_ofa.space import SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import Batches
+from optuna_ofa.training._checkpoint import read_checkpoint, write_checkpoint
 from optuna_ofa.training._history import LogEntry, TrainingHistory, followed_subnets
 from optuna_ofa.training._random import derived_seed, seeded
 from optuna_ofa.training._recipe import Phase, Recipe, check_runs
 from optuna_ofa.training._settings import TrainingSettings, learning_rate, set_learning_rate
-from optuna_ofa.training._state import TrainingState, read_checkpoint, write_checkpoint
+from optuna_ofa.training._state import TrainingState
 from optuna_ofa.training._step import Runner
 from optuna_ofa.training._sync_batch_norm import synchronised
 
@@ -260,7 +261,13 @@ class _Loop:
     def _restore(self) -> None:
         data = None
         if self.path is not None and _distributed.rank() == 0 and self.path.exists():
-            data = read_checkpoint(self.path, self.state.supernet, self._description())
+            data = read_checkpoint(
+                self.path,
+                self.state,
+                self._description(),
+                n_steps=self.ends[-1],
+                n_batches=self.settings.n_accumulated,
+            )
         data = _distributed.from_first(data)
         if data is not None:
             self.state.restore(data)

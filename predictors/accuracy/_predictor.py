@@ -76,7 +76,7 @@ class AccuracyPredictor(Predictor):
         if path.suffix == ".json":
             space, model, metadata = read_fitted(path, family, max_mb)
         else:
-            space, model, metadata = _published(path, family, resolutions)
+            space, model, metadata = _published(path, family, resolutions, max_mb)
         predictor = cls(space=space, model=model, metadata=metadata)
         predictor._require_sound(f"`path` {path}")
         return predictor
@@ -159,10 +159,10 @@ class AccuracyPredictor(Predictor):
 
 
 def _published(
-    path: Path, family: Family | None, resolutions: Sequence[int] | None
+    path: Path, family: Family | None, resolutions: Sequence[int] | None, max_mb: float
 ) -> tuple[SearchSpace, AccuracyModel, dict[str, Any]]:
     """Return the space, the model and the facts of a published network."""
     from optuna_ofa.predictors.accuracy._published import read_state_dict  # needs torch
 
-    space, network = read_state_dict(path, family, resolutions)
+    space, network = read_state_dict(path, family, resolutions, max_mb)
     return space, network, {"file": path.name, "encoding": network.encoding.name}

@@ -26,16 +26,16 @@ _N_BLOCKS = {"MobileNetV3": 20, "ProxylessNASNets": 21}
 
 
 def read_state_dict(
-    path: Path, family: Family | None, resolutions: Sequence[int] | None
+    path: Path, family: Family | None, resolutions: Sequence[int] | None, max_mb: float
 ) -> tuple[SearchSpace, OneHotMLP]:
-    """Read a predictor and recognise its encoding.
+    """Read a predictor and recognise its encoding; the arguments are those of `load`.
 
     Raises:
         FormatError: If it is not a state dict of linear layers, or not in any of the encodings.
         FamilyMismatchError: If the encoding is for another architecture than ``family``.
         InvalidArgumentError: If ``resolutions`` is needed and missing or of the wrong length.
     """
-    state = _load(path)
+    state = _load(path, max_mb)
     sequential = "0.weight" in state
     pattern = r"(\d+)\.weight" if sequential else r"layers\.(\d+)\.(?:0\.)?weight"
     layers = _linear_layers(state, path, pattern)
@@ -54,8 +54,8 @@ def read_state_dict(
     return space, OneHotMLP(encoding=encoding, space=space, layers=layers, base=base)
 
 
-def _load(path: Path) -> Mapping[str, torch.Tensor]:
-    state = read_tensors(path, "`path` must be a PyTorch state dict")
+def _load(path: Path, max_mb: float) -> Mapping[str, torch.Tensor]:
+    state = read_tensors(path, "path", "a PyTorch state dict", max_mb=max_mb)
     if isinstance(state, dict):
         state = state.get("state_dict", state)
     if not isinstance(state, dict) or not all(
