@@ -156,8 +156,7 @@ def _stored_bytes(name: str, tensor: Tensor) -> int:
     kind = str(tensor.dtype).removeprefix("torch.")
     if kind not in DTYPES or tensor.layout != torch.strided or tensor.device.type != "cpu":
         raise ValueError(
-            f"must have real numbers entry by entry at `{name:.100}`, but has {kind} "
-            f"({tensor.layout}, {tensor.device})"
+            f"has {kind} ({tensor.layout}, {tensor.device}) at `{name:.100}`, which is not read"
         )
     n = math.prod(tensor.shape) * tensor.dtype.itemsize  # `numel` may overflow
     if n > tensor.untyped_storage().nbytes():
