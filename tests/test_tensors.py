@@ -53,11 +53,7 @@ FLAWS: dict[str, tuple[str, Callable[[], Any], str]] = {
     "variance": (VARIANCE, lambda: with_value(VARIANCE, -0.5), "has a negative variance .*: -0.5"),
     "count": (COUNT, lambda: torch.tensor(-1), "has a negative count .*: -1"),
     "complex": (WEIGHT, lambda: BIAS.to(torch.complex64), "has complex64"),
-    "float8": (
-        WEIGHT,
-        lambda: BIAS.to(torch.float8_e4m3fn),
-        "real numbers .* has float8_e4m3fn|is cut off",
-    ),
+    "float8": (WEIGHT, lambda: BIAS.to(torch.float8_e4m3fn), "has float8|is cut off"),
     "sparse": (WEIGHT, BIAS.to_sparse, r"has float32 \(torch\.sparse_coo"),
     "meta": (WEIGHT, lambda: BIAS.to("meta"), r"has float32 \(.*meta\)"),
     "quantized": (
