@@ -178,7 +178,7 @@ def test_truncated_file_is_refused(supernet: Supernet, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"`weights` must be a file, .*no\.pth does not exist"):
         load_supernet("ofa_mbv3_w1.0", weights=tmp_path / "no.pth")
-    with pytest.raises(FormatError, match=r"must be a checkpoint.* is a folder"):
+    with pytest.raises(FormatError, match=r"`weights` must be a file, .* is a folder"):
         load_supernet("ofa_mbv3_w1.0", weights=tmp_path)
 
 
