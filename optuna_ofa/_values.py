@@ -20,6 +20,7 @@ MAX_COUNT = 10**7  # of runs, rounds, images
 # layers need a hundredth to 21, in milliseconds for each number in and out
 _ALIKE = (1e-4, 300.0)
 _LEAST_TO_COMPARE = 8
+_INEXACT = 1e-2  # inverses of nearly singular matrices are
 _UNITS_MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ns": 1e-6}
 
 
@@ -96,8 +97,28 @@ def array(values: Any, where: str, shape: tuple[int | None, ...]) -> NDArray[np.
         same = same and all(m in (None, n) for n, m in zip(found.shape, shape, strict=True))
         if same and found.dtype.kind in "iuf" and np.isfinite(found).all():
             return found.astype(np.float64)
-    lengths = "x".join("any" if n is None else str(n) for n in shape)
-    raise FormatError(f"{where} must be {lengths} finite numbers, but is {_short(values)}.")
+    if None in shape:
+        rule = "lists of one length, of" if len(shape) > 1 else "a list of"
+    else:
+        rule = " x ".join(map(str, shape))
+    raise FormatError(f"{where} must be {rule} finite numbers, but is {_short(values)}.")
+
+
+def covariance(values: Any, where: str, n: int) -> NDArray[np.float64]:
+    """Return lists, or one list, of the ``n`` x ``n`` numbers of a covariance matrix.
+
+    Raises:
+        FormatError: If they are something else, such as of a matrix that is not symmetric.
+    """
+    flat = isinstance(values, list) and len(values) == n * n and n > 1
+    found = array(values, where, (n * n,) if flat else (n, n)).reshape(n, n)
+    diagonal = np.diag(found)
+    with np.errstate(invalid="ignore", over="ignore"):
+        most = np.sqrt(np.maximum(np.outer(diagonal, diagonal), 0)) * (1 + _INEXACT)
+        wrong = np.abs(found - found.T) > _INEXACT * most
+    if wrong.any() or (diagonal < 0).any() or (np.abs(found) > most).any():
+        raise FormatError(f"{where} must be a covariance matrix, but {n} x {n} numbers are none.")
+    return found
 
 
 def of_metric(metric: str, value: Any, where: str) -> float:

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 _N_RANDOM = 100
 # models that extrapolate may leave 0 to 100 by this many points
 _SLACK = 50
+# largest subnets take at most a hundred times as long as smallest ones, at all resolutions
+_MOST_RATIO = 1000
 
 
 def require_sound(predictor: Predictor, where: str, *, with_std: bool = True) -> None:
@@ -48,9 +50,16 @@ def require_sound(predictor: Predictor, where: str, *, with_std: bool = True) ->
         known = np.where(np.isnan(std), 0, std)  # NaN is unknown
         of = f"{where} must know how sure it is of {metric}, but predicts a standard deviation of"
         _require(predictor, matrix, known, -np.finfo(float).tiny, high, of)
-    if len(np.unique(matrix, axis=0)) > 1 and np.ptp(values) == 0:
+    lowest, highest = values.min(), values.max()
+    is_alone = len(np.unique(matrix, axis=0)) == 1
+    if metric in PERCENT:
+        is_wrong = np.mean((values >= 0) & (values <= 100)) < 0.5
+    else:
+        is_wrong = highest > _MOST_RATIO * lowest
+    if is_wrong or (lowest == highest and not is_alone):
         raise FormatError(
-            f"{where} must predict {metric}, but predicts {values[0]:g} for every subnet."
+            f"{where} must predict {metric}, but predicts {lowest:g} to {highest:g} for all "
+            f"{len(matrix)} subnets."
         )
     warn_fractions(metric, values, where)
 

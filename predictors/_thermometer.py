@@ -11,6 +11,7 @@ from optuna_ofa.space import Matrix, SearchSpace
 
 # the last features: logarithms of MACs and parameters, and their squares
 N_COSTS = 4
+MOST = 3  # the largest feature
 
 
 class Thermometer:
@@ -53,7 +54,7 @@ class Thermometer:
         # one subnet after the other in memory, so that sums over features have one order
         features = np.empty((len(rows), self.n_features))
         features[:, :-N_COSTS] = rows[:, self._columns] >= self._thresholds
-        features[:, -4:-2], features[:, -2:] = 3 * logs, logs**2
+        features[:, -4:-2], features[:, -2:] = MOST * logs, logs**2
         return features
 
     def _logs(self, rows: Matrix) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from optuna_ofa._arguments import AnyPath, OutputFolder, Positive, PositiveFloat
 from optuna_ofa._files import read_json
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._progress import graph_progress, stage
+from optuna_ofa._values import pixels
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, OptunaOFAError
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._cover import covering_subnets, signatures, space_at
@@ -103,11 +104,12 @@ def table_from_folder(
     folder = Path(folder)
     try:
         plan = read_json(folder / PLAN, "folder", max_mb=max_mb)
-        extra = {"resolutions": list(plan["resolutions"]), "method": str(plan["method"])}
+        sizes = pixels(plan["resolutions"], f"`resolutions` of {folder / PLAN}")
+        extra = {"resolutions": list(sizes), "method": str(plan["method"])}
         family, graphs = read_manifest(folder, max_mb=max_mb)
         space = as_space(family if space is None else space)
         require_family(family, space.family, "folder", str(folder / MANIFEST))
-        results = read_results(folder, max_mb=max_mb)
+        results = read_results(folder, graphs, max_mb=max_mb)
         table = build_table(space, graphs, results, max_spread=max_spread, extra=extra)
     except OptunaOFAError:
         raise

@@ -24,6 +24,7 @@ from optuna_ofa.space import (
     Layer,
     Subnet,
     family_from_json,
+    layer_from_dict,
     require_family,
     subnet_layers,
     subnet_of,
@@ -182,5 +183,9 @@ def _read(entry: dict[str, Any], family: Family) -> Graph:
     profiled = "n_layers" in entry
     if "subnet" in entry:
         subnet = Subnet.from_dict(entry["subnet"], family)
-        return Graph(subnet_layers(subnet), subnet, profiled)
-    return Graph(tuple(Layer(**layer) for layer in entry["layers"]), None, profiled)
+        graph = Graph(subnet_layers(subnet), subnet, profiled)
+    else:
+        graph = Graph(tuple(map(layer_from_dict, entry["layers"])), None, profiled)
+    if not graph.layers or entry.get("n_layers", len(graph.layers)) != len(graph.layers):
+        raise ValueError(f"{entry['file']} has {len(graph.layers)} layers")
+    return graph

@@ -40,7 +40,7 @@ def measure_noisy_again(
         measure: Measures the graphs that ``results.json`` lacks.
     """
     for _ in range(_TRIES):
-        before = read_results(folder)
+        before = read_results(folder, graphs)
         files = _noisy_graphs(graphs, before)
         if not files:
             return
@@ -53,7 +53,7 @@ def measure_noisy_again(
         except BaseException:
             _write(path, old)  # as if it had not been tried
             raise
-        after, new = read_results(folder), FORMAT.read(path)
+        after, new = read_results(folder, graphs), FORMAT.read(path)
         worse = [
             f
             for f in files

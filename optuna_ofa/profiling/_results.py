@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._json_format import JsonFormat
+from optuna_ofa._plausible import plausible, rule_of
+from optuna_ofa._values import array
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling.on_device import RESULTS
 
 FORMAT = JsonFormat("optuna_ofa.results", version=1, argument="folder")
@@ -77,24 +79,33 @@ class Results(NamedTuple):
 
 
 def read_results(
-    folder: Path, *, anchor_ms: float | None = None, max_mb: float | None = None
+    folder: Path,
+    graphs: Mapping[str, Graph] | None = None,
+    *,
+    anchor_ms: float | None = None,
+    max_mb: float | None = None,
 ) -> Results:
     """Read the results of a folder.
 
     Args:
         folder: Has ``results.json``.
+        graphs: The graphs that were measured, by file; None does not compare with them.
         anchor_ms: Latency of the anchor that all latencies are scaled to; None takes that of the
             results.
         max_mb: As in `read_json`.
 
     Raises:
-        FormatError: If the file is missing, too large or not JSON, or has numbers that are not
-            times.
+        FormatError: If the file is missing, too large or not JSON, has numbers that are not
+            times, or is of other graphs.
     """
     path = folder / RESULTS
     data = FORMAT.read(path, max_mb=max_mb)
     try:
-        return _parsed(data, anchor_ms)
+        results = _parsed(data, anchor_ms)
+        if graphs is not None:
+            for file, timing in results.timings.items():
+                _require_layers(file, timing, graphs[file])
+        return results
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(
             f"`folder` must have a {RESULTS} that a device wrote, but {path} cannot be read: "
@@ -137,15 +148,21 @@ def _parsed(data: Mapping[str, Any], anchor_ms: float | None) -> Results:
     return Results(setup, str(data["date"]), own, timings, failures)
 
 
+def _require_layers(file: str, timing: Timing, graph: Graph) -> None:
+    n = len(graph.layers) if graph.profiled else 0
+    if timing.layer_ms is not None and timing.layer_ms.shape[1] != n:
+        raise ValueError(f"{file} has {n} layers, but times of {timing.layer_ms.shape[1]}")
+
+
 def _timing(file: str, graph: Mapping[str, Any], anchor_ms: float) -> Timing:
     clock, wall, anchor = (_times(file, graph, k) for k in ("clock_ms", "wall_ms", "anchor_ms"))
     ratios = clock / anchor * anchor_ms
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    layers = (
-        np.stack([_checked(file, row) for row in graph["layer_ms"]])
-        if "layer_ms" in graph
-        else None
-    )
+    layers = None
+    if "layer_ms" in graph:
+        layers = _times(file, graph, "layer_ms", n_dims=2)
+        if not (np.median(layers, axis=0) > 0).any():
+            raise ValueError(f"{file} has times of layers that are all 0")
     return Timing(
         float(middle),
         float(clock.min()),
@@ -156,15 +173,12 @@ def _timing(file: str, graph: Mapping[str, Any], anchor_ms: float) -> Timing:
     )
 
 
-def _times(file: str, graph: Mapping[str, Any], key: str) -> NDArray[np.float64]:
-    times = _checked(f"{file} {key}", graph[key])
-    if (times <= 0).any():
-        raise ValueError(f"{file} has a {key} that is not positive: {times.min()}")
-    return times
-
-
-def _checked(name: str, values: Any) -> NDArray[np.float64]:
-    times = np.asarray(values, dtype=float)
-    if times.ndim != 1 or not len(times) or not math.isfinite(times.sum()) or times.min() < 0:
-        raise ValueError(f"{name} must be finite, non-negative milliseconds, but is {values!r:.80}")
+def _times(
+    file: str, graph: Mapping[str, Any], key: str, *, n_dims: int = 1
+) -> NDArray[np.float64]:
+    """Return times of networks, or of their layers, which may be 0."""
+    times = array(graph[key], f"`{key}` of {file}", (None,) * n_dims)
+    wrong = times[~plausible("latency_ms", times) & ((times != 0) | (n_dims == 1))]
+    if len(wrong):
+        raise ValueError(f"{file} has a {key} that is not {rule_of('latency_ms')}: {wrong[0]:g}")
     return times

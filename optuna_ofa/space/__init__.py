@@ -20,7 +20,7 @@ from optuna_ofa.space._genotype import (
     genotype_row as genotype_row,
     subnet_of as subnet_of,
 )
-from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._layer import Layer, layer_from_dict as layer_from_dict
 from optuna_ofa.space._matrix import (
     MAX_LISTED as MAX_LISTED,
     Keys as Keys,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
+from optuna_ofa._values import MAX_PIXELS
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
+from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
 ARCHITECTURES = {"MobileNetV3": "mbconv", "ProxylessNASNets": "mbconv", "ResNets": "bottleneck"}
+_MOST_BLOCKS = 1000
+_MOST_WEIGHTS = 10**8  # of one layer; those of the published families have 4 * 10^6
 # Reserved names, of the published families and the package's own, each with the beginning of its
 # table's fingerprint. A test compares them with `known_families`.
 RESERVED = {
@@ -35,6 +40,7 @@ def check_table(family: Any) -> None:
     _check_entries(family)
     _check_widths(family)
     _check_parts(family)
+    _check_amounts(family)
     if family.block == "mbconv":
         _check_mbconv(family)
     else:
@@ -55,12 +61,16 @@ def _check_entries(family: Any) -> None:
         family,
         name=rules.text("name", family.name),
         aliases=rules.entries("aliases", family.aliases, least=0),
-        resolutions=rules.choices("resolutions", rules.integers("resolutions", family.resolutions)),
-        kernels=rules.choices("kernels", rules.integers("kernels", family.kernels)),
+        resolutions=rules.choices(
+            "resolutions", rules.integers("resolutions", family.resolutions, most=MAX_PIXELS)
+        ),
+        kernels=rules.choices(
+            "kernels", rules.integers("kernels", family.kernels, most=MAX_KERNEL)
+        ),
         expands=_numbers("expands", family.expands),
         width_mults=_numbers("width_mults", family.width_mults),
         bn_eps=rules.number("bn_eps", family.bn_eps, below=1),
-        in_channels=rules.integer("in_channels", family.in_channels),
+        in_channels=rules.integer("in_channels", family.in_channels, most=MAX_CHANNELS),
     )
     if any(kernel % 2 == 0 for kernel in family.kernels):
         raise InvalidArgumentError(f"`kernels` must be odd, but got {family.kernels}.")
@@ -70,10 +80,14 @@ def _check_entries(family: Any) -> None:
         )
 
 
+def _integers(field: str, values: Any, most: int) -> tuple[int, ...]:
+    return rules.choices(field, rules.integers(field, values, most=most))
+
+
 def _numbers(field: str, values: Any) -> tuple[float, ...]:
     found = rules.entries(field, values)
     return rules.choices(
-        field, [rules.number(f"{field}[{i}]", v, below=300) for i, v in enumerate(found)]
+        field, [rules.number(f"{field}[{i}]", v, below=MAX_EXPAND) for i, v in enumerate(found)]
     )
 
 
@@ -108,6 +122,29 @@ def _check_parts(family: Any) -> None:
                 f"`{field}` must be {n_widths} ascending numbers, one for each of `width_mults`, "
                 f"but got {numbers}."
             )
+
+
+def _check_amounts(family: Any) -> None:
+    """Refuse a network that no memory holds: nothing of such a size is ever allocated."""
+    n_blocks = sum(stage.max_blocks for stage in family.stages)
+    if n_blocks > _MOST_BLOCKS:
+        raise InvalidArgumentError(
+            f"`stages` must have at most {_MOST_BLOCKS} blocks, but got {n_blocks}."
+        )
+    parts = (family.stem, *family.stages)
+    channels = [family.in_channels, *family.stem.conv_channels]
+    channels += [n for part in parts for n in part.out_channels]
+    widest = max(channels)
+    # the expanded side of a block is that of its input, or of its output in bottlenecks
+    n_weights = widest * max(widest * max(*family.expands, 1), max(family.kernels) ** 2)
+    head = family.head
+    ends = (channels[-1], head.final_expand_channels, head.feature_mix_channels, head.n_classes)
+    n_weights = max(n_weights, *(a * b for a, b in itertools.pairwise(filter(None, ends))))
+    if n_weights > _MOST_WEIGHTS:
+        raise InvalidArgumentError(
+            f"`stages` and `head` must have layers of at most {_MOST_WEIGHTS:,} weights, but got "
+            f"one of {n_weights:,g}."
+        )
 
 
 def _check_mbconv(family: Any) -> None:

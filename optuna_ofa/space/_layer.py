@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from optuna_ofa._values import MAX_PIXELS, number, whole
+from optuna_ofa.exceptions import FormatError
 
 LayerKind = Literal["conv", "mbconv", "bottleneck", "max_pool", "avg_pool", "linear"]
+MAX_CHANNELS = 2**16
+MAX_KERNEL, MAX_STRIDE, MAX_EXPAND = 31, 8, 100
+_LIMITS = {
+    "in_channels": (1, MAX_CHANNELS),
+    "out_channels": (1, 10**6),  # of a classifier, its classes
+    "mid_channels": (0, MAX_EXPAND * MAX_CHANNELS),
+    "kernel": (1, MAX_KERNEL),
+    "stride": (1, MAX_STRIDE),
+    "in_size": (1, MAX_PIXELS),
+    "out_size": (1, MAX_PIXELS),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +59,43 @@ class Layer:
     use_se: bool = False
     shortcut: bool = False
     use_bn: bool = True
+
+
+def layer_from_dict(data: Mapping[str, Any]) -> Layer:
+    """Read what `dataclasses.asdict` gave of a layer.
+
+    Raises:
+        FormatError: If a field is missing or unknown, or is not what it has to be.
+    """
+    try:
+        layer = Layer(**data)
+    except TypeError as error:
+        raise FormatError(f"A layer must have the fields of one, but: {error}.") from error
+    require_layer(layer)
+    return layer
+
+
+def require_layer(layer: Layer) -> None:
+    """Refuse a layer out of a file that no network can have.
+
+    Raises:
+        FormatError: With the field.
+    """
+    for name, (least, most) in _LIMITS.items():
+        whole(getattr(layer, name), f"`{name}` of a layer", least=least, most=most)
+    number(layer.expand, "`expand` of a layer", least=0, most=MAX_EXPAND)
+    for field in fields(Layer):
+        kind = {"bool": bool, "str": str}.get(str(field.type))
+        if kind is not None and type(getattr(layer, field.name)) is not kind:
+            raise FormatError(
+                f"`{field.name}` of a layer must be {kind.__name__}, but is "
+                f"{getattr(layer, field.name)!r:.100}."
+            )
+    if layer.kind not in get_args(LayerKind):
+        raise FormatError(
+            f"`kind` of a layer must be one of {', '.join(get_args(LayerKind))}, but is "
+            f"{layer.kind!r:.100}."
+        )
+    unchanged = layer.in_channels == layer.out_channels and layer.in_size == layer.out_size
+    if layer.shortcut and not unchanged:
+        raise FormatError(f"A layer with a shortcut must keep its shape, but one is {layer}.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
+from optuna_ofa.space._layer import MAX_CHANNELS, MAX_STRIDE
 
 # largest number of blocks in a stage
 MAX_BLOCKS = 100
@@ -49,7 +50,7 @@ class Stage:
         rules.assign(
             self,
             out_channels=rules.integers("out_channels", self.out_channels),
-            stride=rules.integer("stride", self.stride),
+            stride=rules.integer("stride", self.stride, most=MAX_STRIDE),
             act=rules.text("act", self.act, ACTIVATIONS),
             base_depth=rules.integer("base_depth", self.base_depth, least=0),
             depths=depths,
@@ -101,7 +102,7 @@ class Stem:
             conv_channels=rules.integers("conv_channels", self.conv_channels),
             out_channels=rules.integers("out_channels", self.out_channels),
             act=rules.text("act", self.act, ACTIVATIONS),
-            stride=rules.integer("stride", self.stride),
+            stride=rules.integer("stride", self.stride, most=MAX_STRIDE),
             block_act=rules.text("block_act", self.block_act, ACTIVATIONS),
             depths=rules.choices(
                 "depths", [rules.integer(f"depths[{i}]", d, least=0) for i, d in enumerate(depths)]
@@ -134,10 +135,10 @@ class Head:
         rules.assign(
             self,
             final_expand_channels=rules.integer(
-                "final_expand_channels", self.final_expand_channels, least=0
+                "final_expand_channels", self.final_expand_channels, least=0, most=MAX_CHANNELS
             ),
             feature_mix_channels=rules.integer(
-                "feature_mix_channels", self.feature_mix_channels, least=0
+                "feature_mix_channels", self.feature_mix_channels, least=0, most=MAX_CHANNELS
             ),
             act=rules.text("act", self.act, ACTIVATIONS),
             n_classes=rules.integer("n_classes", self.n_classes),

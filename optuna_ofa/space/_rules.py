@@ -7,23 +7,25 @@ from numbers import Integral, Real
 from typing import Any
 
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space._layer import MAX_CHANNELS
 
 # the largest integer of a genotype matrix, which is 16-bit
 LARGEST = 2**15 - 1
 # upper limit of the channels and classes of a network
 MOST = 10**6
+_MOST_ENTRIES = 1000
 
 
-def integer(field: str, value: Any, least: int = 1) -> int:
-    """Return a Python integer from ``least`` to `MOST`.
+def integer(field: str, value: Any, least: int = 1, most: int = MOST) -> int:
+    """Return a Python integer from ``least`` to ``most``.
 
     Raises:
         InvalidArgumentError: If it is not one.
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= MOST:
-        large = whole and value > MOST
-        rule = f"at most {MOST:,}" if large else f"an integer of {least} or more"
+    if not whole or not least <= value <= most:
+        large = whole and value > most
+        rule = f"at most {most:,}" if large else f"an integer of {least} or more"
         raise InvalidArgumentError(f"`{field}` must be {rule}, but got {_short(value)}.")
     return int(value)
 
@@ -72,9 +74,11 @@ def entries(field: str, values: Any, least: int = 1) -> tuple[Any, ...]:
         found = None if isinstance(values, str | bytes | Mapping) else tuple(values)
     except TypeError:
         found = None
-    if found is None or len(found) < least:
+    if found is None or not least <= len(found) <= _MOST_ENTRIES:
+        large = found is not None and len(found) > _MOST_ENTRIES
+        rule = f"at most {_MOST_ENTRIES}" if large else f"{least} or more"
         raise InvalidArgumentError(
-            f"`{field}` must be a sequence of {least} or more entries, but got {_short(values)}."
+            f"`{field}` must be a sequence of {rule} entries, but got {_short(values)}."
         )
     return found
 
@@ -86,14 +90,14 @@ def _short(value: Any) -> str:
     return f"{value!r:.100}" if isinstance(value, str) else f"{value!r}"[:100]
 
 
-def integers(field: str, values: Any, least: int = 1) -> tuple[int, ...]:
-    """Return the integers, each at least ``least``, in their order.
+def integers(field: str, values: Any, least: int = 1, most: int = MAX_CHANNELS) -> tuple[int, ...]:
+    """Return the integers, each from ``least`` to ``most``, in their order.
 
     Raises:
         InvalidArgumentError: If there are none, or one is not such an integer.
     """
     found = entries(field, values)
-    return tuple(integer(f"{field}[{i}]", value, least) for i, value in enumerate(found))
+    return tuple(integer(f"{field}[{i}]", value, least, most) for i, value in enumerate(found))
 
 
 def choices(field: str, values: Sequence[Any]) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from optuna_ofa._arguments import check_argument, checked
 from optuna_ofa._parsing import parse_json
 from optuna_ofa._rules import shown
+from optuna_ofa._values import MAX_PIXELS
 from optuna_ofa.exceptions import (
     FamilyMismatchError,
     FormatError,
@@ -202,8 +203,11 @@ def _family(found: Any, wanted: Family | None) -> Family:
 
 def _resolution(value: Any) -> int:
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or value % 1 or value < 1:
-        raise InvalidSubnetError(f"`resolution` must be a positive integer, but got {value!r}.")
+    if not is_number or not 1 <= value <= MAX_PIXELS or value % 1:
+        raise InvalidSubnetError(
+            f"`resolution` must be a positive integer, at most {MAX_PIXELS}, but got "
+            f"{shown(value)}."
+        )
     return int(value)
 
 
@@ -242,7 +246,9 @@ def checked_entries(
 
 def _nearest(entry: Any, choices: tuple[float, ...]) -> float | None:
     """Return the choice that equals an entry, up to rounding of ratios such as 0.35."""
+    if isinstance(entry, bool | np.bool_):
+        return None
     try:
         return next((c for c in choices if abs(c - entry) < 1e-6), None)
-    except TypeError:  # text or None
+    except (TypeError, OverflowError):  # text, None, or an integer of hundreds of digits
         return None

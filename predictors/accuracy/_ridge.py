@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._values import array, number, of_metric
+from optuna_ofa._values import array, covariance, number, of_metric
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._rows import MeasuredRows
-from optuna_ofa.predictors._thermometer import Thermometer
+from optuna_ofa.predictors._thermometer import MOST, Thermometer
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -107,13 +107,18 @@ class RidgeModel(AccuracyModel):
         """
         n = Thermometer(space).n_features
         try:
+            mean = array(data["mean"], "`mean`", (n,))
+            if mean.min() < 0 or mean.max() > MOST:
+                raise FormatError(
+                    f"`mean` must be from 0 to {MOST}, but has {mean.min():g} to {mean.max():g}."
+                )
             return cls(
                 space=space,
                 weights=array(data["weights"], "`weights`", (n,)),
-                mean=array(data["mean"], "`mean`", (n,)),
+                mean=mean,
                 top1=of_metric("top1", data["top1"], "`top1`"),
                 noise=number(data["noise"], "`noise`", least=0, most=100),
-                covariance=array(data["covariance"], "`covariance`", (n * n,)).reshape(n, n),
+                covariance=covariance(data["covariance"], "`covariance`", n),
             )
         except (KeyError, TypeError) as error:
             raise FormatError(

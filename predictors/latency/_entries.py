@@ -76,12 +76,12 @@ def read_entries(data: Mapping[Any, Any], path: Path, unit_ms: float = 1.0) -> d
             f"`path` must hold positive milliseconds for most layers, but {path} has {n_zero} of "
             f"{len(means)} that are 0."
         )
-    unlike = first_unlike(mean / size for mean, size in zip(means, sizes, strict=True))
+    by_size = [mean / size for mean, size in zip(means, sizes, strict=True)]
+    unlike = next((i for i in map(first_unlike, (by_size, means)) if i is not None), None)
     if unlike is not None:
-        key = list(entries)[unlike]
         raise FormatError(
-            f"`mean` of `{key}` in {path} must be like those of other layers, for its size, but "
-            f"is {means[unlike]:g} ms."
+            f"`mean` of `{list(entries)[unlike]}` in {path} must be like those of other layers, "
+            f"for its size, but is {means[unlike]:g} ms."
         )
     return entries
 

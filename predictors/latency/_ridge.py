@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._values import array, number
+from optuna_ofa._values import array, covariance, number
 from optuna_ofa.exceptions import FormatError
 
 Array = NDArray[np.float64]
@@ -67,7 +67,7 @@ class RelativeRidge(NamedTuple):
             return cls(
                 array(data["weights"], "`weights`", (n_features,)),
                 number(data["noise"], "`noise`", least=0),
-                array(data["covariance"], "`covariance`", (n_features, n_features)),
+                covariance(data["covariance"], "`covariance`", n_features),
                 number(data["penalty"], "`penalty`", least=0),
             )
         except (KeyError, TypeError) as error:

@@ -350,12 +350,16 @@ def test_int8_graphs_of_a_kind_that_has_none_are_refused(
     ("change", "message"),
     [
         ({"clock_ms": [1.0, float("nan")]}, "it has NaN"),
-        ({"clock_ms": [1.0, -2.0]}, "must be finite, non-negative"),
+        ({"clock_ms": [1.0, -2.0]}, "clock_ms that is not positive, at most 600,000: -2"),
+        ({"clock_ms": [1.0, 1e6]}, "clock_ms that is not positive, at most 600,000: 1e"),
         ({"anchor_ms": [0.0, 1.0]}, "not positive"),
-        ({"wall_ms": "soon"}, "could not convert"),
-        ({"layer_ms": [[1.0], [1.0, 2.0]]}, "same shape"),
+        ({"wall_ms": "soon"}, "`wall_ms` of .* must be a list of finite numbers, but is .soon"),
+        ({"wall_ms": [True, 1.0]}, "`wall_ms` of .* must be a list of finite numbers"),
+        ({"layer_ms": [[1.0], [1.0, 2.0]]}, "`layer_ms` of .* must be lists of one length"),
+        ({"layer_ms": [[1.0], [2.0]]}, "layers, but times of 1"),
+        ({"layer_ms": [[0.0], [0.0]]}, "times of layers that are all 0"),
     ],
-    ids=["nan", "negative", "zero", "text", "ragged"],
+    ids=["nan", "negative", "ms", "zero", "text", "flag", "ragged", "layers", "zeros"],
 )
 def test_results_with_impossible_numbers_are_refused(
     change: dict[str, Any], message: str, device: Any, space: SearchSpace, tmp_path: Path

@@ -20,6 +20,7 @@ from optuna_ofa.exceptions import FormatError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._subnet import Subnet
+from optuna_ofa.space.formats._measured_columns import require_columns
 from optuna_ofa.space.formats._measured_csv import MeasuredRow, csv_rows
 from optuna_ofa.space.formats._measured_dict import SUFFIX, dict_files, dict_rows
 
@@ -62,7 +63,8 @@ def read_measured_subnets(
 
     Raises:
         FormatError: If the file is missing or of another format, a column is missing, or a field
-            cannot be read or is out of range; with the line or entry.
+            cannot be read or is out of range, with the line or entry; or if a value is far from
+            the others of its column, or columns are probably exchanged.
         InvalidSubnetError: If a subnet is not in the family; with the line or entry.
 
     Warns:
@@ -75,6 +77,7 @@ def read_measured_subnets(
         raise FormatError(f"`path` must have at most {most:,} subnets, but {path} has more.")
     numbers = np.array([row[1:] for row in rows], dtype=float).reshape(len(rows), 4)
     top1, n_macs, n_params, latency_ms = numbers.T
+    require_columns(numbers, path)
     warn_fractions("top1", top1, f"`path` {path}")
     return MeasuredSubnets(
         tuple(row.subnet for row in rows),

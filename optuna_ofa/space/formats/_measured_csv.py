@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 
 from optuna_ofa._parsing import MAX_MB, parse_csv
 from optuna_ofa._plausible import plausible, rule_of
+from optuna_ofa._values import parsed
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._dialects import subnet_from_dialect
 
 _COLUMNS = ("Sub-network", "Top-1 Acc (%)", "MACs", "Model Parameters", "Latency (ms)")
+
+
+_COUNTS = ("n_macs", "n_params")
 
 
 class MeasuredRow(NamedTuple):
@@ -38,14 +42,21 @@ def require_row(row: MeasuredRow, where: str) -> MeasuredRow:
     """Return a row after checking that its numbers are plausible.
 
     Raises:
-        FormatError: If one is infinite, negative, or an accuracy above 100.
+        FormatError: If one is negative or too large, an accuracy is above 100, a count is no
+            whole number, or the counts are exchanged.
     """
     for metric, value in zip(row._fields[1:], row[1:], strict=True):
-        if value != 0 and not (plausible(metric, value) and value == value):
+        whole = metric in _COUNTS
+        if value != 0 and (not plausible(metric, value) or (whole and value % 1)):
             raise FormatError(
-                f"{where}: {metric} must be {rule_of(metric)}, or 0 where it was not measured, but "
-                f"got {value:g}."
+                f"{where}: {metric} must be {'whole, ' * whole}{rule_of(metric)}, or 0 where it "
+                f"was not measured, but got {value:g}."
             )
+    if 0 < 2 * row.n_macs < row.n_params:  # almost all parameters multiply at least once
+        raise FormatError(
+            f"{where}: n_macs must be above n_params, but got {row.n_macs:g} and "
+            f"{row.n_params:g}; they are probably exchanged."
+        )
     return row
 
 
@@ -72,8 +83,6 @@ def _row(row: dict[str, Any], family: Family, where: str) -> MeasuredRow:
         subnet = subnet_from_dialect(spec, family)
     except (FormatError, InvalidSubnetError) as error:
         raise type(error)(f"{where}: {error}") from error
-    try:
-        numbers = [float(field) for field in fields]
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"{where}: must have numbers, but got {fields}.") from error
+    names = zip(MeasuredRow._fields[1:], fields, strict=True)
+    numbers = [parsed(field, f"{where}: {name}") for name, field in names]
     return require_row(MeasuredRow(subnet, *numbers), where)

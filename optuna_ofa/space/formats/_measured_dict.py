@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa._parsing import MAX_MB, parse_json
+from optuna_ofa._values import of_metric
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.space._family import Family
 from optuna_ofa.space.formats._dialects import json_or_literal, subnet_from_dialect
@@ -63,15 +64,14 @@ def dict_rows(
 
 
 def _row(spec: Any, top1: Any, size: int | None, family: Family, where: str) -> MeasuredRow:
-    if isinstance(top1, bool) or not isinstance(top1, int | float):
-        raise FormatError(f"{where}: must have an accuracy in percent, but got {top1!r:.100}.")
+    accuracy = of_metric("top1", top1, f"{where}: the accuracy")
     try:
         subnet = subnet_from_dialect(_sized(spec, size), family)
     except (FormatError, InvalidSubnetError) as error:
         raise type(error)(f"{where}: {error}") from error
     if size not in (None, subnet.resolution):
         raise FormatError(f"{where}: must be at {size} pixels, as its file, but is {subnet}.")
-    return require_row(MeasuredRow(subnet, float(top1)), where)
+    return require_row(MeasuredRow(subnet, accuracy), where)
 
 
 def _sized(spec: Any, size: int | None) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from optuna_ofa._arguments import checked
 from optuna_ofa._files import read_json
+from optuna_ofa._values import MAX_PIXELS, number, whole
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
+from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL, MAX_STRIDE
 from optuna_ofa.space.formats._net_config import Config
 
 ConfigSource = Mapping[str, Any] | str | PathLike[str]
@@ -53,6 +56,18 @@ _DEFAULTS: dict[str, Config] = {
         "downsample_mode": "avgpool_conv",
     },
 }
+# what the entries of a layer may be: whole numbers and others, up to these, flags and words
+_WHOLE = {
+    **dict.fromkeys(("in_channels", "out_channels", "in_features", "groups"), MAX_CHANNELS),
+    **dict.fromkeys(("mid_channels", "out_features"), MAX_EXPAND * MAX_CHANNELS),
+    "kernel_size": MAX_KERNEL,
+    "stride": MAX_STRIDE,
+    "dilation": MAX_STRIDE,
+}
+_NUMBERS = {"expand_ratio": MAX_EXPAND, "dropout_rate": 1}
+_FLAGS = ("bias", "has_shuffle", "use_se", "use_bn")
+_WORDS = ("act_func", "ops_order", "downsample_mode")
+_OPTIONAL = ("mid_channels", "groups", "act_func")
 # the layers of each architecture, and the batch normalisation's epsilon where none is given
 _ARCHITECTURES = {
     "MobileNetV3": (("first_conv", "final_expand_layer", "feature_mix_layer", "classifier"), 1e-5),
@@ -73,7 +88,26 @@ def read_net_config(config: ConfigSource) -> Config:
         FormatError: If there is no such file, or it is not the config of a MobileNetV3,
             ProxylessNASNets or ResNets.
     """
-    config = config if isinstance(config, Mapping) else _read_object(_file(Path(config)))
+    with naming(config):
+        return _normal(config if isinstance(config, Mapping) else _read_object(_file(Path(config))))
+
+
+@contextlib.contextmanager
+def naming(config: ConfigSource) -> Iterator[None]:
+    """Make errors about a part of a config begin with the argument, and name its file."""
+    try:
+        yield
+    except FormatError as error:
+        text = str(error)
+        if not text.startswith("`config`"):
+            text = f"`config` must be a net.config of a network, but {text}"
+        if not isinstance(config, Mapping) and str(config) not in text:
+            text = f"{text.removesuffix('.')}, in {config}."
+        raise FormatError(text) from error
+
+
+def _normal(config: Mapping[str, Any]) -> Config:
+    """Return a config with current names and all keys."""
     name = config.get("name")
     if not isinstance(name, str) or name not in _ARCHITECTURES:
         raise FormatError(
@@ -94,6 +128,8 @@ def read_net_config(config: ConfigSource) -> Config:
     if not isinstance(bn, Mapping):
         raise FormatError(f"`config` must have an object as bn, but got {bn!r:.100}.")
     given = {"momentum": 0.1, "eps": eps, "ws_eps": None} | dict(bn)
+    for key in ("momentum", "eps"):
+        number(given[key], f"`{key}` of bn", least=0, most=1)
     return dict(config) | normal | {"bn": given}
 
 
@@ -126,12 +162,7 @@ def image_size(source: ConfigSource) -> int:
         )
     path = _file(Path(source)).with_name(RUN_CONFIG)
     size = _read_object(path).get("image_size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise FormatError(
-            f"`config` must have a {RUN_CONFIG} with an image_size in pixels, but got {size!r} in "
-            f"{path}."
-        )
-    return size
+    return whole(size, f"`image_size` of {path}", most=MAX_PIXELS)
 
 
 def read_specialized(folder: str | PathLike[str]) -> tuple[Config, int]:
@@ -170,7 +201,25 @@ def _layer(layer: Mapping[str, Any] | None) -> Config | None:
     if name not in _DEFAULTS:
         known = ", ".join([*_DEFAULTS, "ResidualBlock", "ZeroLayer"])
         raise FormatError(f"`config` must have layers among {known}, but got {name!r}.")
-    return _DEFAULTS[name] | dict(layer) | {"name": name} | _channels(layer)
+    whole_layer = _DEFAULTS[name] | dict(layer) | {"name": name} | _channels(layer)
+    for key, value in whole_layer.items():
+        _require(key, value, name)
+    return whole_layer
+
+
+def _require(key: str, value: Any, name: str) -> None:
+    """Refuse an entry of a layer that is not what its constructor takes."""
+    where = f"`{key}` of {name}"
+    if key in _OPTIONAL and value is None:
+        return
+    if key in _WHOLE:
+        whole(value, where, most=_WHOLE[key])
+    elif key in _NUMBERS:
+        number(value, where, least=0, most=_NUMBERS[key])
+    elif key in _FLAGS and not isinstance(value, bool):
+        raise FormatError(f"{where} must be true or false, but is {value!r:.100}.")
+    elif key in _WORDS and not isinstance(value, str):
+        raise FormatError(f"{where} must be text, but is {value!r:.100}.")
 
 
 def _channels(layer: Mapping[str, Any]) -> Config:
@@ -184,8 +233,4 @@ def _channels(layer: Mapping[str, Any]) -> Config:
     for key in keys:
         value = layer.get(key)
         channels[key] = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if not isinstance(channels[key], int) or isinstance(channels[key], bool):
-            raise FormatError(
-                f"`config` must have a number as {key} of {layer['name']}, but got {value!r}."
-            )
     return channels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Literal
@@ -11,12 +12,17 @@ from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubne
 from optuna_ofa.space._families import families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import find_family
-from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._layer import Layer, require_layer
 from optuna_ofa.space._parts import Stage, make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._net_config import Config
-from optuna_ofa.space.formats._net_config_files import ConfigSource, image_size, read_net_config
+from optuna_ofa.space.formats._net_config_files import (
+    ConfigSource,
+    image_size,
+    naming,
+    read_net_config,
+)
 
 
 @checked
@@ -36,14 +42,29 @@ def layers_from_net_config(
     """
     source, config = config, read_net_config(config)
     resolution = image_size(source) if resolution is None else resolution
+    with naming(source):
+        return _layers(config, resolution)
+
+
+def _layers(config: Config, resolution: int) -> tuple[Layer, ...]:
     walk = _resnet if config["name"] == "ResNets" else _mobile_net
     try:
-        return tuple(walk(config, resolution))
+        layers = tuple(walk(config, resolution))
     except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise FormatError(
             f"`config` must be a net.config whose layers are whole, but reading them gave "
             f"{error!r:.300}."
         ) from error
+    for layer in layers:
+        require_layer(layer)
+    for before, after in itertools.pairwise(layers):
+        if before.out_channels != after.in_channels:
+            raise FormatError(
+                f"`config` must have layers that fit together, but a {before.role} has "
+                f"{before.out_channels} channels, and the {after.role} after it takes "
+                f"{after.in_channels}."
+            )
+    return layers
 
 
 def _mobile_net(config: Config, size: int) -> Iterator[Layer]:

@@ -98,7 +98,7 @@ def without(key: str) -> dict[str, Any]:
         (net_config(SUBNET) | {"first_conv": {"name": "PoolLayer"}}, "but got 'PoolLayer'"),
         (
             net_config(SUBNET) | {"first_conv": {"name": "ConvLayer", "in_channels": [3, 4]}},
-            r"a number as in_channels of ConvLayer, but got \[3, 4\]",
+            r"`in_channels` of ConvLayer must be a whole number .* but is \[3, 4\]",
         ),
     ],
     ids=["architecture", "empty", "name", "blocks", "block", "bn", "key", "layer", "channels"],
@@ -135,7 +135,7 @@ def test_specialized_folder(tmp_path: Path) -> None:
 def test_specialized_folder_without_image_size(tmp_path: Path) -> None:
     (tmp_path / "net.config").write_text(json.dumps(net_config(SUBNET)), encoding="utf-8")
     (tmp_path / "run.config").write_text("{}", encoding="utf-8")
-    with pytest.raises(FormatError, match="image_size in pixels, but got None"):
+    with pytest.raises(FormatError, match=r"`image_size` of .* from 1 to 8,192, but is None"):
         read_specialized(tmp_path)
 
 
