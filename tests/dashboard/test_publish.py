@@ -17,6 +17,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from optuna_ofa import load_supernet
 from optuna_ofa.dashboard import PublishEvery, _publish
+from optuna_ofa.dashboard._artifacts import Artifacts
+from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError
 from optuna_ofa.space import net_config
 from optuna_ofa.studies import SubnetStudy
@@ -176,6 +178,27 @@ class TestArtifacts:
         assert [p.name for p in (tmp_path / "files").iterdir()] == [files["net.config"]]
         with store.open_reader(files["net.config"]) as file:
             assert json.load(file) == net_config(point.subnet)
+
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("net.config", "application/json"),
+            ("figures.json", "application/json"),
+            ("subnet-3.onnx", "application/octet-stream"),
+            ("subnet-3.safetensors", "application/octet-stream"),
+            ("notes.txt", "text/plain"),
+        ],
+    )
+    def test_files_have_their_media_type(
+        self, searched: Make, store: FileSystemArtifactStore, tmp_path: Path, name: str, kind: str
+    ) -> None:
+        study = searched()
+        (tmp_path / name).write_text("{}")
+        pending = Pending(study.store)
+        trial_id = study.trials[3]._trial_id
+        key = Artifacts(pending, store, None)._write(store, tmp_path / name, trial_id)
+        meta = json.loads(pending.attributes[key])
+        assert (meta["filename"], meta["mimetype"], meta["encoding"]) == (name, kind, None)
 
     def test_former_picks_lose_notes_and_files(
         self, searched: Make, store: FileSystemArtifactStore, tmp_path: Path

@@ -13,7 +13,9 @@ import pytest
 from optuna.artifacts import FileSystemArtifactStore
 
 from optuna_ofa.dashboard import publish_view
+from optuna_ofa.dashboard._view import _kept
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import evenly
 from optuna_ofa.studies import SubnetStudy
 
 pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
@@ -172,3 +174,28 @@ def test_a_supernet_without_a_store_is_refused_before_there_is_a_copy(
     with pytest.raises(InvalidArgumentError, match="`artifact_store` must be given with a"):
         publish_view(searched(40), storage, supernet=object())
     assert not (tmp_path / "view.db").exists()
+
+
+def test_half_of_a_view_is_along_the_front_and_half_of_it_is_measured(searched: Make) -> None:
+    study = searched(200)
+    asked = study.ask_batch(8)
+    study.tell_batch(asked, [(70.0 + i, 10.0 + i) for i in range(8)])
+    found = study.snapshot()
+    front = {p.trial_number for p in found.front(kind="predicted")}
+    measured = {one.number for one in asked}
+    alone = _kept(found, ["predicted"], [], 20).tolist()
+    assert len(alone) == len(set(alone)) == 20
+    ends = evenly(len(front), 10)
+    along = {p.trial_number for i, p in enumerate(found.front(kind="predicted")) if i in ends}
+    assert len(along) == 10
+    assert along <= set(alone)
+    assert not set(alone) & measured
+    both = _kept(found, ["predicted", "measured"], [], 10).tolist()
+    assert len(both) == 10
+    assert len(set(both) & measured) == 5  # the predicted ones have the other half
+    few = set(_kept(found, ["predicted", "measured"], [], 60).tolist())
+    assert measured <= few  # and the rest is predicted
+    assert len(few) == 60
+    wanted = [max(set(range(150)) - front)]
+    assert len(_kept(found, ["predicted"], wanted, 6)) == 6
+    assert wanted[0] in _kept(found, ["predicted"], wanted, 6)

@@ -87,3 +87,20 @@ def test_a_deviation_that_is_missing_is_an_error(space: SearchSpace) -> None:
     bound = ConfidenceBound(Cost(space, std=np.nan))
     with pytest.raises(PredictionError, match="`n_macs` must know the standard deviation"):
         bound.predict(space.sample(3, seed=0))
+
+
+class Partly(Cost):
+    """Deviations that are known for all rows but the first of several."""
+
+    def predict_std(self, matrix: Matrix) -> np.ndarray:
+        std = super().predict_std(matrix)
+        std[: len(std) - 1] = np.nan
+        return std
+
+
+def test_one_deviation_that_is_missing_is_an_error(space: SearchSpace) -> None:
+    bound = ConfidenceBound(Partly(space))
+    rows = space.sample(3, seed=0)
+    assert np.isfinite(bound.predict(rows[:1])).all()
+    with pytest.raises(PredictionError, match="standard deviation of each prediction"):
+        bound.predict(rows)

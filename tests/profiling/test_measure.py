@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from optuna_ofa import MeasurementSettings, SearchSpace, measure
+from optuna_ofa import MeasurementSettings, SearchSpace, measure, read_measurements
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
@@ -312,3 +312,18 @@ def test_a_database_that_cannot_be_written_is_an_error_of_ours(
             MeasurementSettings(runtime=device),
             storage=f"sqlite:///{tmp_path}/a.db",
         )
+
+
+def test_a_failed_subnet_leaves_the_anchor_of_its_batch(make_device: Any, url: str) -> None:
+    whole = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 96, 128])
+    subnets = [whole.subnet(resolution=64, kernel=k, expand=3, depth=2) for k in (3, 7)]
+    matrix = whole.to_matrix(subnets)
+    with pytest.warns(FailedMeasurementWarning, match="fake failed on 1 of 2"):
+        measured = measure(
+            whole, matrix, MeasurementSettings(runtime=make_device(breaks_on=7)), storage=url
+        )
+    (reading,) = read_measurements(url, whole, metric="latency_ms")
+    assert reading.details["anchor_ms"] == measured.anchor_ms > 0
+    # a later call puts its measurements on that scale
+    later = measure(whole, matrix, MeasurementSettings(runtime=make_device()), storage=url)
+    assert later.anchor_ms == measured.anchor_ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,25 @@ from optuna_ofa.exceptions import (
     MissingEntryError,
     NoisyDeviceError,
 )
-from optuna_ofa.profiling import GRAPHS_AT_ONCE, RuntimeSettings, export_profile, table_from_folder
-from optuna_ofa.profiling.on_device import OnnxRuntime, _rounds, measure_folder
-from optuna_ofa.space import Family, Layer, families, mobilenet_v3_small_images
+from optuna_ofa.profiling import (
+    GRAPHS_AT_ONCE,
+    RuntimeSettings,
+    _profile,
+    export_profile,
+    table_from_folder,
+)
+from optuna_ofa.profiling._graph_folder import Graph
+from optuna_ofa.profiling._profile import script_errors
+from optuna_ofa.profiling._results import FORMAT, SETUP, Results, Timing, read_results
+from optuna_ofa.profiling._table import layer_entries
+from optuna_ofa.profiling.on_device import (
+    RESULTS,
+    DeviceError,
+    OnnxRuntime,
+    _rounds,
+    measure_folder,
+)
+from optuna_ofa.space import Family, Layer, families, mobilenet_v3_small_images, subnet_layers
 
 RUNTIMES = ["onnxruntime", "openvino", "torch"]
 
@@ -277,6 +294,8 @@ def test_bad_settings_are_refused(settings: Any, message: str, space: SearchSpac
     ("arguments", "message"),
     [
         ({"resolutions": []}, "`resolutions` must be at least one"),
+        ({"resolutions": [0, 128]}, r"`resolutions\[0\]` must be .*, but got 0"),
+        ({"resolutions": [128, -32]}, r"`resolutions\[1\]` must be .*, but got -32"),
         ({"method": "blocks"}, "`method` must be one of .*'layers'.*, but got 'blocks'"),
     ],
 )
@@ -389,3 +408,73 @@ def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: Searc
     ends = space.to_matrix([space.smallest(), space.largest()])
     small, large = LatencyPredictor(table=table, space=space).predict(ends)
     assert 0 < 1.1 * small < large
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (FormatError("`folder` must be read"), FormatError),
+        (NoisyDeviceError("too noisy"), NoisyDeviceError),
+        (FamilyMismatchError("another table"), FamilyMismatchError),
+        (ValueError("no such device"), InvalidArgumentError),
+        (DeviceError("unplugged"), MeasurementError),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_errors_of_the_script_become_ours_and_ours_stay(
+    error: Exception, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match=str(error)) as caught, script_errors():
+        raise error
+    assert type(caught.value) is kind
+
+
+def test_an_error_while_measuring_is_raised(
+    device: Any, space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise FormatError("`folder` is damaged")
+
+    monkeypatch.setattr(_profile, "measure_folder", fail)
+    with pytest.raises(FormatError, match="`folder` is damaged"):
+        profile(space, MeasurementSettings(runtime=device))
+
+
+GRAPH = {
+    "clock_ms": [4.0, 2.0, 6.0, 8.0, 10.0],
+    "wall_ms": [5.0, 7.0, 6.0, 9.0, 8.0],
+    "anchor_ms": [1.0, 1.0, 2.0, 2.0, 2.0],
+}
+
+
+def test_figures_of_a_timing(tmp_path: Path) -> None:
+    setup = dict.fromkeys(SETUP, "x")
+    graphs = {"a.onnx": GRAPH, "b.onnx": {"error": "too large"}}
+    head = {"format": FORMAT.name, "version": 1}
+    (tmp_path / RESULTS).write_text(json.dumps({**head, **setup, "date": "now", "graphs": graphs}))
+    results = read_results(tmp_path)
+    timing = results.timings["a.onnx"]
+    # the ratios to the anchor are 4, 2, 3, 4 and 5, and its median is 2
+    assert timing.latency_ms == pytest.approx(8.0)
+    assert timing.std_ms == pytest.approx(0.7413 * (8.0 - 6.0))
+    assert (timing.min_ms, timing.wall_ms, timing.n_rounds) == (2.0, 7.0, 5)
+    assert (results.anchor_ms, results.failures) == (2.0, {"b.onnx": "too large"})
+    assert results.busy == pytest.approx(7.0 / 8.0)
+    assert results.relative_std == pytest.approx(timing.std_ms / 8.0)
+    assert read_results(tmp_path, anchor_ms=1.0).timings["a.onnx"].latency_ms == 4.0
+
+
+def test_figures_of_a_layer_in_networks() -> None:
+    layer = subnet_layers(SearchSpace("ofa_mbv3_w1.0").smallest())[0]
+    other = replace(layer, out_channels=layer.out_channels + 8)
+    graphs = {f"{i}.onnx": Graph((layer, other), profiled=True) for i in range(2)}
+    runs = [np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]), np.array([[4.0, 4.0], [6.0, 6.0]])]
+    timings = {
+        f"{i}.onnx": Timing(2 * float(np.median(of[:, 0])), 0.1, 0.1, 9.0, 3, of)
+        for i, of in enumerate(runs)
+    }
+    results = Results({"clock": "cpu"}, "now", 1.0, timings, {})
+    entry = layer_entries(graphs, results)[layer]
+    assert (entry.mean_ms, entry.median_ms, entry.min_ms) == (3.5, 3.0, 1.0)
+    assert entry.n_runs == 5  # three in one network and two in the other
+    assert entry.std_ms == pytest.approx(0.7413 * (4.0 - 2.0))

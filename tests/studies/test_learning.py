@@ -167,6 +167,9 @@ class TestOptimize:
         study = make_learning(make_study, constraints={"latency_ms": 25.0})
         study.optimize(objective_of(study), n_trials=30)
         assert np.mean([t.values[1] <= 25.0 for t in study.trials[15:]]) > 0.6
+        for trial in study.trials:  # the excess is that of the measured value
+            assert trial.constraints["latency_ms"] == pytest.approx(trial.values[1] - 25.0)
+            assert trial.system_attrs["constraints"] == [max(trial.constraints["latency_ms"], 0)]
 
     def test_constraints_that_no_trial_sets_are_predicted(self, make_study: Make) -> None:
         study = make_learning(make_study, constraints={"n_params": 4.5e6})

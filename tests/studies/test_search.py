@@ -353,3 +353,20 @@ class TestPublishedFiles:
     def test_a_short_search_is_near_the_known_results(self, study: SubnetStudy) -> None:
         assert study.front().best(latency_ms=20.0).values["top1"] > 79.0
         assert study.front().best(latency_ms=30.0).values["top1"] > 81.5
+
+
+@pytest.mark.parametrize("keep", ["all", "front", "sample"])
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
+def test_a_search_of_one_subnet_stores_it(
+    make_study: Make, sqlite: str, storage: str, keep: str
+) -> None:
+    url = None if storage == "memory" else sqlite
+    study = make_study(storage=url, study_name="one", keep=keep)
+    study.search(1)
+    assert [t.number for t in study.trials] == [0]
+    assert len(study.front()) == len(study.results().numbers) == 1
+    study.search(1)
+    assert len(study.trials) == study.engine.n_evaluated() == 2 or keep != "all"
+    if url is not None:
+        again = make_study(storage=url, study_name="one", keep=keep, load_if_exists=True)
+        assert [t.values for t in again.trials] == [t.values for t in study.trials]

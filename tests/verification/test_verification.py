@@ -173,3 +173,12 @@ def test_the_front_is_of_measured_values_only(make_study: Callable[..., SubnetSt
     assert best in [p.subnet for p in found]
     assert best not in [p.subnet for p in found.front]
     assert {p.kind for p in found.front} == {"measured"}
+
+
+def test_a_measured_cost_of_zero_counts() -> None:
+    one = point((80.0, 10.0), (78.0, 0.0))
+    assert one.error("latency_ms") == -10.0
+    found = verification(one)
+    latency = found.errors["latency_ms"]
+    assert (latency.n, latency.mean_error, latency.rmse) == (1, -10.0, 10.0)
+    assert "latency_ms 10.00 -> 0.00 (-10.00)" in str(found)

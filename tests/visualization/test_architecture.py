@@ -174,3 +174,27 @@ def test_points_of_fronts_have_their_device() -> None:
     of_subnet = plot_architecture({"a": subnet})
     assert len(of_subnet.layout.meta["notes"]) == 1
     assert figure.data == of_subnet.data
+
+
+def test_labels_of_rows_and_stages(subnet: Subnet) -> None:
+    small = SearchSpace("ofa_mbv3_w1.0").subnet(resolution=128, depth=2)
+    figure = plot_architecture({"first": subnet, "second": small})
+    rows = architecture_info({"first": subnet, "second": small})
+    axis = figure.layout.yaxis
+    assert axis.ticktext == (
+        f"<b>first</b><br>192 px, {rows[0].n_blocks} blocks",
+        f"<b>second</b><br>128 px, {rows[1].n_blocks} blocks",
+    )
+    bars = {trace.base[0] for trace in figure.data if trace.type == "bar"}
+    assert bars <= {0, 1}
+    top = max(
+        y + b for t in figure.data if t.type == "bar" for y, b in zip(t.y, t.base, strict=True)
+    )
+    # the first row is on top; a label stands at half the height of its row's tallest box
+    assert axis.tickvals == pytest.approx((1 + (top - 1) / 2, (top - 1) / 2))
+    (labels,) = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == "text"]
+    last = [b.layer for b in rows[0].boxes if b.stage == 1 and b.layer.role == "block"][-1]
+    assert labels.text[0] == f"{last.out_size}<br>{last.out_channels}"
+    boxes = [b for b in rows[0].boxes if b.stage == 1]
+    assert labels.x[0] == pytest.approx((boxes[0].left + boxes[-1].left + boxes[-1].width) / 2)
+    assert all(1 - 0.2 < y < 1 for y in labels.y[: rows[0].boxes[-1].stage - 1])

@@ -322,6 +322,15 @@ class TestTitle:
         assert first == f"phone: {n} predicted subnets on the Pareto front"
         assert second.startswith(f"<sup>over {200 - n} others; hypervolume ")
 
+    def test_every_number_is_that_of_the_data(self) -> None:
+        study = make_study()
+        info, meta = front_info(study), plot_front(study).layout.meta
+        n_all = len(study.results(kind="predicted").numbers)
+        assert info.n_others == len(info.others) == n_all - len(info.front) > 0
+        found = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", meta["title"])]
+        assert found == [len(info.front)]
+        assert meta["notes"][0].startswith(f"over {info.n_others:,} others; hypervolume ")
+
     def test_has_the_hypervolume_and_its_reference(self) -> None:
         study = make_study()
         line = plot_front(study).layout.meta["notes"][0]

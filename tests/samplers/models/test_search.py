@@ -14,8 +14,11 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import Evaluated, Orientation
+from optuna_ofa.samplers._priors import ExcessPrior
+from optuna_ofa.samplers.models._models import LearnedModels, ModelsLearner, Targets
 from optuna_ofa.samplers.models._search import SurrogateSearch
 from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.studies import SubnetStudy
 
 
 @pytest.fixture
@@ -193,3 +196,35 @@ class TestPool:
     def test_it_must_be_of_the_space(self, space: SearchSpace, make: Make) -> None:
         with pytest.raises(InvalidSubnetError, match="resolution"):
             make(space, pool=SearchSpace("ofa_mbv3_w1.0", resolution=96).sample(2, seed=0))
+
+
+def test_violations_are_in_units_of_their_scales(
+    space: SearchSpace, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Targets] = []
+    fit = ModelsLearner.fit
+
+    def note(self: ModelsLearner, targets: Targets, rng: np.random.Generator) -> LearnedModels:
+        seen.append(targets)
+        return fit(self, targets, rng)
+
+    monkeypatch.setattr(ModelsLearner, "fit", note)
+    matrix = space.sample(40, seed=0)
+    known = measure(space, matrix)
+    excess = np.stack([known.values[:, 1] - 1e9, np.full(40, 300.0)], axis=1)
+    known = Evaluated.of(matrix, known.values, excess)
+    search = make(space, constraints=(None, None), scales=np.array([5.0, 100.0]))
+    found = propose(search, known, 4)
+    (targets,) = seen
+    np.testing.assert_allclose(targets.excess, excess / [5.0, 100.0])
+    np.testing.assert_allclose(found.excess[:, 1], 300.0)  # back in the metric's unit
+
+
+def test_the_prior_of_a_constraint_is_in_units_of_its_bound(
+    make_study: Callable[..., SubnetStudy],
+) -> None:
+    problem = make_study(constraints={"latency_ms": 20.0, "top1": 50.0}).problem
+    matrix = problem.space.sample(30, seed=0)
+    for name, bound, sign in (("latency_ms", 20.0, 1), ("top1", 50.0, -1)):
+        excess = sign * (problem.predict(name, matrix) - bound)
+        np.testing.assert_allclose(ExcessPrior(problem, name)(matrix), excess / bound)
