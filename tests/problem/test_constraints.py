@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from optuna_ofa.problem import violation_of, violations
 from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.studies import SubnetStudy
 
@@ -138,3 +139,51 @@ def test_optimize_adds_violations_up_in_units_of_their_bounds(make_study: Make) 
     study.sampler.sync(study)
     violations = [one for part in study.sampler.evolution._pending for one in part.violations]
     assert violations == pytest.approx([2.2 / 22 + 1e6 / 5e6] * 2)
+
+
+def test_violations_are_divided_by_their_scales() -> None:
+    excess = np.array([[3.0, 200.0], [-1.0, 50.0], [np.nan, 10.0], [-2.0, 0.0]])
+    found = violations(excess, np.array([2.0, 100.0]))
+    np.testing.assert_allclose(found, [3.5, 0.5, 0.1, 0.0])
+    np.testing.assert_allclose(violations(excess), [203.0, 50.0, 10.0, 0.0])
+    by_name = {"a": 3.0, "b": 200.0, "c": 0.5, "d": -7.0}
+    assert violation_of(by_name, {"a": 2.0, "b": 100.0}) == pytest.approx(4.0)
+    assert violation_of(by_name) == pytest.approx(203.5)
+
+
+class TestWhatIsNotSet:
+    """Constraints that an objective leaves to the problem, in `optimize` and in `learn=True`."""
+
+    def test_on_objectives_are_those_of_the_values(self, make_study: Make) -> None:
+        problem = make_study(constraints=LIMITS).problem
+        row = problem.space.sample(1, seed=0)
+        n_params = problem.predict("n_params", row)[0]
+        found = problem.all_excess(row, (75.0, 30.0), {})
+        assert found == {"latency_ms": 8.0, "n_params": pytest.approx(n_params - 5e6)}
+        assert problem.all_excess(None, (75.0, 30.0), {}) == {"latency_ms": 8.0}
+
+    def test_those_that_are_set_come_first(self, make_study: Make) -> None:
+        problem = make_study(constraints=LIMITS).problem
+        row = problem.space.sample(1, seed=0)
+        known = {"latency_ms": 1.5, "n_params": -3.0, "memory": 2.0}
+        assert problem.all_excess(row, (75.0, 30.0), known) == known
+        some = problem.all_excess(row, (75.0, 30.0), {"n_params": -3.0})
+        assert some == {"n_params": -3.0, "latency_ms": 8.0}
+
+    @pytest.mark.parametrize("learn", [False, True])
+    def test_the_sampler_knows_them_of_each_trial(self, make_study: Make, learn: bool) -> None:
+        sampler = {"sampler": None, "learn": True, "seed": 0} if learn else {}
+        study = make_study(constraints={"latency_ms": 22.0}, **sampler)
+        for values in ((75.0, 30.0), (74.0, 20.0)):
+            trial = study.ask()
+            study.space.suggest(trial)
+            study.tell(trial, values)
+        bare = [
+            optuna.trial.create_trial(
+                values=t.values, params=t.params, distributions=t.distributions
+            )
+            for t in study.trials
+        ]
+        for trials in (study.trials, bare):  # those of another process may have no attributes
+            found = [study.sampler.constraints_of(t)["latency_ms"] for t in trials]
+            assert found == [pytest.approx(8.0), pytest.approx(-2.0)]

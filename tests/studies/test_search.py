@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 import optuna_ofa
 from optuna_ofa import SearchSpace, Subnet
@@ -356,11 +358,13 @@ class TestPublishedFiles:
 
 
 @pytest.mark.parametrize("keep", ["all", "front", "sample"])
-@pytest.mark.parametrize("storage", ["memory", "sqlite"])
+@pytest.mark.parametrize("storage", ["memory", "sqlite", "journal"])
 def test_a_search_of_one_subnet_stores_it(
-    make_study: Make, sqlite: str, storage: str, keep: str
+    make_study: Make, sqlite: str, tmp_path: Path, storage: str, keep: str
 ) -> None:
-    url = None if storage == "memory" else sqlite
+    url: str | JournalStorage | None = None if storage == "memory" else sqlite
+    if storage == "journal":
+        url = JournalStorage(JournalFileBackend(str(tmp_path / "log")))
     study = make_study(storage=url, study_name="one", keep=keep)
     study.search(1)
     assert [t.number for t in study.trials] == [0]
