@@ -96,7 +96,10 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
                 yield kind, _set("ops", [other()])
         case ast.BinOp(op=operator) | ast.BoolOp(op=operator) | ast.AugAssign(op=operator):
             for other in _OTHER.get(type(operator), ()):
-                yield "and/or" if isinstance(node, ast.BoolOp) else "arithmetic", _set("op", other())
+                yield (
+                    "and/or" if isinstance(node, ast.BoolOp) else "arithmetic",
+                    _set("op", other()),
+                )
         case ast.UnaryOp(op=ast.USub()):
             yield "sign", lambda n: n.operand  # type: ignore[attr-defined]
         case ast.UnaryOp(op=ast.Not()):

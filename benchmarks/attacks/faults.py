@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240, help="after which tests hang")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import optuna  # noqa: F401, I001  # once, before the forks
+    import optuna  # noqa: F401  # once, before the forks
     import torch  # noqa: F401
 
     with tempfile.TemporaryDirectory() as name:
