@@ -1,11 +1,13 @@
-"""Whether a study of 200,000 trials in one SQLite file costs more a trial than a small one.
+"""Whether a study of 300,000 trials in one SQLite file costs more a trial than a small one.
 
     python benchmarks/growth.py --data ../shared/data
 
 `study.search` adds 10,000 trials at a time to one study, in one process: seconds and growth of
 the resident memory of each step, and the ratio of the last to the first. Then new processes open
 that study and write one more generation, beside the same with an empty study; the difference is
-what the size costs. Needs Linux, whose /proc tells the memory.
+what the size costs. Last, seconds of the processor to open it, for its front, for all results and
+to continue the search, beside Optuna listing the trials of a study of `--optuna-trials`.
+Needs Linux, whose /proc tells the memory.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 from _fronts import study
+from _sizes import bytes_by_table
 
 DEVICE = "note10"
 GENERATION = 100
@@ -34,8 +38,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of the published files")
-    parser.add_argument("--trials", type=int, default=200_000)
+    parser.add_argument("--trials", type=int, default=300_000)
     parser.add_argument("--step", type=int, default=10_000)
+    parser.add_argument("--optuna-trials", type=int, default=2_000, help="that Optuna lists")
     parser.add_argument("--reopen", metavar="URL", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -45,9 +50,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         full, empty = f"sqlite:///{folder}/full.db", f"sqlite:///{folder}/empty.db"
         _fill(arguments.data, full, arguments.trials, arguments.step)
-        size = Path(folder, "full.db").stat().st_size / arguments.trials
-        print(f"SQLite file: {size:,.0f} bytes a trial")
+        sizes = bytes_by_table(full, Path())
+        total = sum(sizes.values()) / arguments.trials
+        parts = ", ".join(f"{t} {size / arguments.trials:,.0f}" for t, size in sizes.items())
+        print(f"SQLite file: {total:,.0f} bytes a trial ({parts})")
         _reopen(arguments.data, full, empty, arguments.trials)
+        small = f"sqlite:///{folder}/small.db"
+        study(arguments.data, DEVICE, storage=small, study_name="growth", seed=0).search(
+            arguments.optuna_trials, progress=False
+        )
+        _read(arguments.data, full, small, arguments.trials, arguments.optuna_trials)
 
 
 def _fill(data: Path, url: str, n_trials: int, step: int) -> None:
@@ -95,6 +107,35 @@ def _reopen(data: Path, full: str, empty: str, n_trials: int) -> None:
         f"a new process that writes one more generation: {large:.2f} s on {n_trials:,} trials, "
         f"{small:.2f} s on none, difference {large - small:.2f} s"
     )
+
+
+def _read(data: Path, full: str, small: str, n_trials: int, n_optuna: int) -> None:
+    """CPU seconds of what reads the trials, once the tables of predictors are loaded."""
+    seconds: dict[str, float] = {}
+    opened = [study(data, DEVICE, storage=small, study_name="growth", load_if_exists=True)]
+    reading: dict[str, Callable[[], object]] = {
+        "open": lambda: opened.append(
+            study(data, DEVICE, storage=full, study_name="growth", load_if_exists=True)
+        ),
+        "front": lambda: opened[-1].front(),
+        "results": lambda: opened[-1].results(),
+        "search of 1": lambda: opened[-1].search(1, progress=False),
+    }
+    for name, read in reading.items():
+        seconds[name] = _cpu_seconds(read)
+    peer = _cpu_seconds(lambda: optuna.load_study(storage=small, study_name="growth").trials)
+    ours = sum(seconds.values())
+    parts = ", ".join(f"{name} {s:.2f}" for name, s in seconds.items())
+    print(
+        f"CPU seconds of {n_trials:,} trials: {ours:.2f} ({parts}); Optuna lists {n_optuna:,} in "
+        f"{peer:.2f}: {peer / n_optuna * n_trials / ours:,.0f} times as many a trial"
+    )
+
+
+def _cpu_seconds(run: Callable[[], object]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
 
 
 def _continue(data: Path, url: str) -> None:

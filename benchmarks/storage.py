@@ -1,4 +1,4 @@
-"""Trials a second into each storage, and the time to read them, beside Optuna's own.
+"""Trials a second into each storage, the time to read them, and bytes, beside Optuna's own.
 
     python benchmarks/storage.py --data ../shared/data
 
@@ -7,7 +7,7 @@ ten thousand children a generation, beside `optuna.Study.optimize` with Optuna's
 same problem (published accuracy predictor of MobileNetV3 w1.2, Note10) and storage, every trial
 kept. Optuna's cost a trial grows with their number, so that few of them favour it. Reading:
 opening the study of our NSGA-II anew and its front, beside Optuna opening the same study and
-listing its trials.
+listing its trials. Bytes: of the trials of a search, and of the same trials added by Optuna.
 
 PostgreSQL and MariaDB are those of the URLs in OPTUNA_OFA_TEST_POSTGRESQL and
 OPTUNA_OFA_TEST_MYSQL, where a database of its own is made and dropped.
@@ -19,11 +19,12 @@ import argparse
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
 from _fronts import study
+from _sizes import bytes_by_table
 from _storages import SERVERS, Opener, openers
 
 from optuna_ofa.samplers import NSGAIISampler
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000, help="of our NSGA-II")
     parser.add_argument("--search-trials", type=int, default=50_000, help="of the default search")
     parser.add_argument("--optuna-trials", type=int, default=100)
+    parser.add_argument("--size-trials", type=int, default=10_000, help="whose bytes are counted")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study(arguments.data, DEVICE, seed=0).search(1000, progress=False)  # warms everything up
@@ -52,13 +54,47 @@ def main() -> None:
         "| ours opens and finds the front, s | Optuna opens and lists, s | ratio |"
     )
     print("|---" * 8 + "|")
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for name, opener in openers(folder, stack).items():
+    with _storages() as found:
+        for name, (opener, _) in found.items():
             if opener is None:
                 print(f"| {name} | skipped: {SERVERS[name]} is not set |")
                 continue
             print(f"| {name} | {_line(opener, arguments)} |", flush=True)
+    _print_sizes(arguments.data, arguments.size_trials, arguments.optuna_trials)
+
+
+@contextlib.contextmanager
+def _storages() -> Iterator[dict[str, tuple[Opener | None, Path]]]:
+    """Empty storages, with the file of the journal."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        found = openers(folder, stack)
+        yield {name: (opener, folder / "study.log") for name, opener in found.items()}
+
+
+def _print_sizes(data: Path, n: int, n_peer: int) -> None:
+    print(f"\nbytes a trial: {n:,} trials of a search, and {n_peer:,} of them added by Optuna")
+    with _storages() as ours, _storages() as theirs:
+        for name, (opener, journal) in ours.items():
+            storage = opener and opener()
+            if storage is None:
+                continue
+            searched = study(data, DEVICE, storage=storage, study_name="a", seed=0)
+            before = bytes_by_table(storage, journal)
+            searched.search(n, progress=False)
+            sizes = _grown(before, bytes_by_table(storage, journal), n)
+            other, journal = theirs[name]
+            peer = optuna.create_study(storage=other(), directions=searched.problem.directions)
+            before = bytes_by_table(other(), journal)
+            peer.add_trials(searched.get_trials(deepcopy=False)[:n_peer])
+            whole = sum(_grown(before, bytes_by_table(other(), journal), n_peer).values())
+            total = sum(sizes.values())
+            parts = ", ".join(f"{table} {size:,.0f}" for table, size in sizes.items())
+            print(f"{name}: {total:,.0f}, {total / whole:.2f} of Optuna's ({parts})", flush=True)
+
+
+def _grown(before: dict[str, int], after: dict[str, int], n: int) -> dict[str, float]:
+    return {table: (size - before[table]) / n for table, size in after.items()}
 
 
 def _line(opener: Opener, arguments: argparse.Namespace) -> str:
