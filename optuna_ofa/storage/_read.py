@@ -23,7 +23,6 @@ from optuna_ofa.problem import (
     Evaluated,
     Problem,
     flaw_of_attributes,
-    listed,
     shown,
     split_constraints,
     std_row,
@@ -38,7 +37,6 @@ Ids = NDArray[np.int64]
 Flaws = dict[int, str]  # why a trial cannot be read, by its number or its index
 _COMPLETE, _OPEN, _OTHER, _UNKNOWN = range(4)
 _MANY, _FEW = 20_000, 500
-_FEASIBLE = json.dumps(listed({}))
 _studies, _trials = models.StudyModel.__table__, models.TrialModel.__table__
 _STATES = sa.select(
     _trials.c.trial_id,
@@ -290,42 +288,14 @@ def _constraints(
     table = models.TrialSystemAttributeModel.__table__
     own = table.c.key.startswith(PREFIX) | (table.c.key == LIST_KEY)
     at, (keys, texts) = _select(connection, ids, table, table.c.key, table.c.value_json, where=own)
-    excess, others = np.full((len(ids), len(names)), np.nan), np.full(len(ids), np.nan)
-    rest = np.ones(len(keys), dtype=bool)
-    for j, name in enumerate(names):
-        rows = np.asarray(keys == f"{PREFIX}{name}", dtype=bool)
-        try:
-            found = np.array([*map(float, texts[rows].tolist())], dtype=float)
-        except (TypeError, ValueError):  # set by hand to something else
-            found = _numbers(at[rows].tolist(), name, texts[rows].tolist(), flaws)
-        excess[at[rows], j] = np.nan_to_num(found, nan=np.inf, posinf=np.inf, neginf=-np.inf)
-        rest &= ~rows
-    # a list that only repeats the named constraints, as nearly all do, need not be read
-    violated = np.asarray((excess > 0).any(axis=1))
-    known = np.asarray(~np.isnan(excess).all(axis=1))
-    repeats = violated[at] | (known[at] & np.asarray(texts == _FEASIBLE, dtype=bool))
-    rest &= ~(repeats & np.asarray(keys == LIST_KEY, dtype=bool))
     attributes: dict[int, dict[str, Any]] = {}
-    for i, key, text in zip(at[rest].tolist(), keys[rest], texts[rest], strict=True):
+    for i, key, text in zip(at.tolist(), keys, texts, strict=True):
         attributes.setdefault(i, {})[key] = json.loads(text)
-    for i, found_of in attributes.items():
-        flaw = flaw_of_attributes(found_of)
+    excess, others = np.full((len(ids), len(names)), np.nan), np.full(len(ids), np.nan)
+    for i, found in attributes.items():
+        flaw = flaw_of_attributes(found)
         if flaw is None:
-            _, others[i] = split_constraints(found_of, ())
+            excess[i], others[i] = split_constraints(found, names)
         else:
             flaws[i] = flaw
     return excess, others
-
-
-def _numbers(
-    at: Sequence[int], name: str, texts: Sequence[str], flaws: Flaws
-) -> NDArray[np.float64]:
-    """Return constraints as numbers, NaN of those that are not; note their trials."""
-    numbers = np.full(len(texts), np.nan)
-    for j, (i, text) in enumerate(zip(at, texts, strict=True)):
-        flaw = flaw_of_attributes({f"{PREFIX}{name}": json.loads(text)})
-        if flaw is None:
-            numbers[j] = float(text)
-        else:
-            flaws[i] = flaw
-    return numbers
