@@ -147,13 +147,13 @@ def _aligned_numbers(texts: Sequence[str], n_head: int) -> NDArray[np.float64] |
     figures = grid[:, digits].T - np.uint8(ord("0"))  # others than digits are above 9
     if (figures > 9).any() or not ((grid == grid[0]) | digits).all():
         return None
-    numbers, rows = np.empty((len(spans), len(texts))), iter(figures)
-    for number, (start, end) in zip(numbers, spans, strict=True):
+    numbers, rows = np.empty((len(texts), len(spans))), iter(figures)
+    for number, (start, end) in zip(numbers.T, spans, strict=True):
         number[:] = next(rows)
         for _ in range(start + 1, end):
             number *= 10
             number += next(rows)
-    return numbers.T
+    return numbers
 
 
 def _head(family: Family) -> str:
@@ -243,5 +243,5 @@ def _decode(space: SearchSpace, items: Items, convert: Callable[[Items], Matrix]
     nothing = np.zeros((1, len(space.genes)), dtype=np.int16)
     parts = in_parts(convert, items, _ERRORS)
     rows = [nothing if isinstance(part, Exception) else part for _, part in parts]
-    good = [not isinstance(part, Exception) for n, part in parts for _ in range(n)]
-    return np.concatenate([nothing[:0], *rows]), np.array(good, dtype=bool)
+    good = np.array([not isinstance(part, Exception) for _, part in parts], dtype=bool)
+    return np.concatenate([nothing[:0], *rows]), np.repeat(good, [n for n, _ in parts])

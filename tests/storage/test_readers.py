@@ -74,6 +74,18 @@ def test_optuna_dashboard(study: SubnetStudy, url: str) -> None:
     assert best >= {p.trial_number for p in study.front()}  # it passes over constraints
 
 
+def test_rustuna(make_study: Make, tmp_path: Path) -> None:
+    rustuna = pytest.importorskip("rustuna")
+    file = tmp_path / "study.db"
+    study = make_study(storage=f"sqlite:///{file}", study_name="phone")
+    study.search(N_TRIALS)
+    found = rustuna.load_study("phone", rustuna.storages.SQLite3Storage(str(file))).get_trials()
+    assert [dict(trial.params) for trial in found] == [t.params for t in study.trials]
+    assert [list(trial.values) for trial in found] == [t.values for t in study.trials]
+    subnets = [trial.user_attrs["subnet"] for trial in found]
+    assert subnets == [t.user_attrs["subnet"] for t in study.trials]
+
+
 @pytest.fixture
 def proxy(sqlite: str) -> Iterator[optuna.storages.GrpcStorageProxy]:
     """A storage behind gRPC, served by another process."""
