@@ -18,7 +18,12 @@ from optuna_ofa._plausible import plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import is_number
 from optuna_ofa.space import Family, Subnet, family_from_json
-from optuna_ofa.storage import open_storage, relational, storage_errors
+from optuna_ofa.storage import (
+    open_storage,
+    reconnect_after_fork,
+    relational,
+    storage_errors,
+)
 
 _metadata = sa.MetaData()
 TABLE = sa.Table(
@@ -65,7 +70,10 @@ class Database:
         given = storage._storage if isinstance(storage, optuna.Study) else storage
         self._storage = given
         with storage_errors(given):
-            self._engine = _engine(open_storage(given))
+            opened = open_storage(given)
+            self._engine = _engine(opened)
+            self._opened = opened  # as long as its connections
+            reconnect_after_fork(opened)
             _create_table(self._engine)
 
     def __reduce__(self) -> tuple[Any, ...]:  # connections are not pickled

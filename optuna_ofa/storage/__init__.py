@@ -8,6 +8,10 @@ from optuna_ofa.storage._existing import (
     study_names as study_names,
 )
 from optuna_ofa.storage._finish import Ending as Ending, Started as Started
+from optuna_ofa.storage._forks import (
+    reconnect_after_fork as reconnect_after_fork,
+    renew_after_fork as renew_after_fork,
+)
 from optuna_ofa.storage._make import (
     find_study as find_study,
     make_study as make_study,

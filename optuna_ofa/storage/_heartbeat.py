@@ -6,10 +6,11 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterable
-from typing import Any
 
 from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat, is_heartbeat_enabled
+
+from optuna_ofa.storage._forks import renew_after_fork
 
 _logger = logging.getLogger(__name__)
 
@@ -26,13 +27,17 @@ class Heartbeat:
     """
 
     def __init__(self, storage: BaseStorage) -> None:
+        self.__setstate__(storage)
+
+    def __getstate__(self) -> BaseStorage:  # threads are not pickled
+        return self._storage
+
+    def __setstate__(self, storage: BaseStorage) -> None:
         self._storage = storage
         self._trial_ids: set[int] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-
-    def __reduce__(self) -> tuple[Any, ...]:  # threads are not pickled
-        return Heartbeat, (self._storage,)
+        renew_after_fork(self)  # the parent has the thread, and records for its trials
 
     def watch(self, trial_ids: Iterable[int]) -> None:
         """Record the heartbeat of these trials from now on."""

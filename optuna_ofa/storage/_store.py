@@ -35,6 +35,7 @@ from optuna_ofa.problem import (
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage._errors import storage_errors
 from optuna_ofa.storage._finish import Check, Ending
+from optuna_ofa.storage._forks import reconnect_after_fork
 from optuna_ofa.storage._guard import passed_over
 from optuna_ofa.storage._heartbeat import Heartbeat
 from optuna_ofa.storage._rows import finished_trials, templates
@@ -106,6 +107,11 @@ class Store(ABC):
         self._front = KnownFront(problem) if keep != "all" else None
         self._samples = keep == "sample"
         self._heartbeat = Heartbeat(storage)
+        reconnect_after_fork(storage)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        reconnect_after_fork(self.storage)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

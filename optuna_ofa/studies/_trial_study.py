@@ -18,9 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_ofa._arguments import Count, NonNegativeFloat, checked
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.problem import Keep, Problem
-from optuna_ofa.samplers import Evolution, NothingLeftError
+from optuna_ofa.samplers import Evolution, NothingLeftError, SubnetSampler
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.storage import Store, is_retry, open_store
+from optuna_ofa.storage import Store, is_retry, open_store, renew_after_fork
 from optuna_ofa.studies._engine import Engine
 from optuna_ofa.studies._own import (
     Objective,
@@ -67,7 +67,7 @@ class TrialStudy(optuna.Study):
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
         self._leaves_retries = False  # to processes that measure
-        self._asking = threading.Lock()
+        self._renew()
         self.engine = Engine(
             problem, open_store(self._storage, study_name, problem, keep), evolution
         )
@@ -213,7 +213,13 @@ class TrialStudy(optuna.Study):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._renew()
+
+    def _renew(self) -> None:
         self._asking = threading.Lock()
+        renew_after_fork(self)
+        if isinstance(self.sampler, SubnetSampler):
+            renew_after_fork(self.sampler)
 
     @checked
     def tell(
