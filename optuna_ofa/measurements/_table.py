@@ -18,12 +18,7 @@ from optuna_ofa._plausible import plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import is_number
 from optuna_ofa.space import Family, Subnet, family_from_json
-from optuna_ofa.storage import (
-    open_storage,
-    reconnect_after_fork,
-    relational,
-    storage_errors,
-)
+from optuna_ofa.storage import open_storage, reconnect_after_fork, relational, storage_errors
 
 _metadata = sa.MetaData()
 TABLE = sa.Table(

@@ -31,8 +31,9 @@ def renew_after_fork(given: Renewable) -> None:
 
 def reconnect_after_fork(storage: BaseStorage) -> None:
     """Let a storage open its own connections in each process that is forked."""
+    storage = getattr(storage, "_guarded", storage)  # what is behind a wrapper
     for part in (storage, relational(storage)):
-        if part is not None and (hasattr(part, "__setstate__")):
+        if part is not None and hasattr(part, "__setstate__"):
             _known().add(part)
 
 

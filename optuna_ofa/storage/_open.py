@@ -24,6 +24,7 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.storage._errors import is_of_database, raise_storage_error, relational
 from optuna_ofa.storage._guard import guarded
+from optuna_ofa.storage._journal import mended
 
 _EXAMPLES = (
     "'sqlite:///runs/phone.db', 'postgresql+psycopg://user@host/database' or "
@@ -50,7 +51,7 @@ def open_storage(storage: str | BaseStorage | None) -> BaseStorage:
             older or newer Optuna or of another application.
     """
     if isinstance(storage, JournalStorage):
-        _require_journal(storage)
+        _require_journal(mended(storage))
     if storage is None or isinstance(storage, BaseStorage):
         return guarded(get_storage(storage))
     if not isinstance(storage, str):

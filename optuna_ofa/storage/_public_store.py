@@ -28,9 +28,10 @@ from optuna_ofa.problem import (
     split_constraints,
     std_row,
 )
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, absent
 from optuna_ofa.storage._encoding import decode_trials
 from optuna_ofa.storage._finish import Check, Ending, Started
+from optuna_ofa.storage._journal import alone, mended
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, with_own_excess
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
@@ -39,8 +40,9 @@ from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 class PublicStore(Store):
     """The trials of a study in memory, in a journal, behind gRPC, or in tables of a new schema.
 
-    What other processes write is seen only at the start of a search, because each read takes time
-    proportional to the size of the study.
+    What other processes write is read before each generation is written. In a journal file nothing
+    is written in between, so that no subnet is there twice; in other storages two processes may
+    write the same one at the same moment.
 
     Args:
         storage: The storage.
@@ -50,7 +52,7 @@ class PublicStore(Store):
     """
 
     def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
-        super().__init__(storage, study_name, problem, keep)
+        super().__init__(mended(storage), study_name, problem, keep)
         self._n_known = 0  # trials before this one are known or have failed
         self._known: set[int] = set()  # of those from there on
 
@@ -62,8 +64,14 @@ class PublicStore(Store):
 
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, in any process."""
-        trials = self.storage.get_all_trials(self.study_id, deepcopy=False)[self._n_known :]
-        new = [t for t in trials if t.state.is_finished() and t.number not in self._known]
+        return self._news(self.storage.get_all_trials(self.study_id, deepcopy=False))
+
+    def _news(self, trials: Sequence[FrozenTrial]) -> Evaluated:
+        new = [
+            t
+            for t in trials[self._n_known :]
+            if t.state.is_finished() and t.number not in self._known
+        ]
         for number in (trial.number for trial in new):
             self._known.add(number)
             while self._n_known in self._known:  # immediately, because a set does not shrink
@@ -100,8 +108,10 @@ class PublicStore(Store):
 
     def unfinished(self) -> Unfinished:
         """Return the trials without values."""
-        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=UNFINISHED)
-        return Unfinished.of(self._problem.space, trials, lost=(), last_id=0)
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False)
+        last_id = trials[-1]._trial_id if trials else -1
+        trials = [trial for trial in trials if trial.state in UNFINISHED]
+        return Unfinished.of(self._problem.space, trials, lost=(), last_id=last_id)
 
     def attributes(self) -> dict[str, Any]:
         """Return the system attributes of the study."""
@@ -117,25 +127,43 @@ class PublicStore(Store):
         return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
-        """Add a generation, trial by trial unless the storage is a journal."""
-        nothing = self._problem.nothing()
-        predicted = predicted.select(slice(room))
-        kept = self._kept(predicted, nothing)
-        self._add(finished_trials(self._problem, kept, [{}] * len(kept.matrix), times))
-        self._note(kept)
+        """Add a generation without the subnets finished elsewhere, in one write if in a journal."""
+        news = own = self._problem.nothing()
+        with alone(self.storage, self.study_id) as trials:
+            if trials is not None:
+                news = self._news(trials())
+            predicted = predicted.without(news.matrix)
+            if room is not None:
+                predicted = predicted.select(slice(max(0, room - len(news.numbers))))
+            kept = self._kept(predicted, news)
+            finished = finished_trials(self._problem, kept, [{}] * len(kept.matrix), times)
+            appended = append_trials(self.storage, self.study_id, finished)
+            if appended and trials is not None:
+                own = self._news(trials())
+        if not appended:
+            super()._add(finished)
+            self._note(kept)
         if self._front is not None:
             summary = Generation.of(self._problem, predicted, times[1], len(kept.matrix))
             self.set_attributes({next_key(self.attributes()): summary.to_dict()})
-        return Written(len(predicted.matrix), nothing, nothing, len(kept.matrix))
+        n_unread = len(kept.matrix) - len(own.matrix)
+        return Written(len(predicted.matrix), own, news, n_unread)
 
     def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
         now = datetime.datetime.now()
         space = self._problem.space
-        trials = templates(space, matrix, TrialState.RUNNING, attributes, now)
-        for trial in trials:
+        new = templates(space, matrix, TrialState.RUNNING, attributes, now)
+        for trial in new:
             trial.system_attrs = {ASKED: True}
-        make = self.storage.create_new_trial
-        return {i: make(self.study_id, trial) for i, trial in enumerate(trials)}
+        with alone(self.storage, self.study_id) as trials:
+            taken = [] if trials is None else [t for t in trials() if _is_new(t, last_id)]
+            rows, good = decode_trials(space, taken)
+            free = np.flatnonzero(absent(matrix, rows[good])).tolist()
+            started = [new[i] for i in free]
+            if append_trials(self.storage, self.study_id, started) and trials is not None:
+                ids = [trial._trial_id for trial in trials()[-len(free) :]]
+                return dict(zip(free, ids, strict=True))
+        return {i: self.storage.create_new_trial(self.study_id, new[i]) for i in free}
 
     def _finish(self, endings: Sequence[Ending], check: Check) -> None:
         trials = {}
@@ -176,6 +204,11 @@ def _flaw_of_kind(trial: FrozenTrial) -> str | None:
     """Return why a trial is neither predicted nor measured; `Guarded` has checked the rest."""
     kind = trial.user_attrs.get("kind", MEASURED)  # any text but `predicted` is measured
     return None if isinstance(kind, str) else f"its kind must be text, but is {shown(kind)}"
+
+
+def _is_new(trial: FrozenTrial, last_id: int) -> bool:
+    """Return whether a trial is running, or newer than another one."""
+    return trial.state == TrialState.RUNNING or trial._trial_id > last_id
 
 
 def _std_of(trial: FrozenTrial) -> object:

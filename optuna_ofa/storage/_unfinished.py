@@ -28,7 +28,7 @@ class Unfinished(NamedTuple):
         waiting: ``(m, n_genes)`` the subnets of trials waiting to run.
         retries: Waiting trials that are Optuna's retries of those of `SubnetStudy.ask_batch`.
         n_enqueued: Number of waiting trials that are not retries.
-        last_id: The newest trial that existed before; 0 if there was none.
+        last_id: The newest trial that existed before; below all others if there was none.
     """
 
     matrix: Matrix

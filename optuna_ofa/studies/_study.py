@@ -132,8 +132,8 @@ class SubnetStudy(TrialStudy):
             until: Total number of evaluations of the study, by any process: its complete trials,
                 predicted and measured, and with ``keep`` also those that were not written. Failed
                 trials are not counted. Not together with ``n_trials``. Several processes end at the
-                same total: exactly in a relational database; with other storages or ``keep``, each
-                further process may add one more generation.
+                same total: exactly in a relational database or a journal file; with other storages
+                or ``keep``, each further process may add one more generation.
             timeout: Seconds after which no new generation starts; the running one is finished.
             progress: Whether to show a progress bar; None shows it on a terminal only.
             callbacks: Functions called with the study after each generation, such as
@@ -223,9 +223,10 @@ class SubnetStudy(TrialStudy):
         would extend the measured front the most if they are somewhat better than predicted.
 
         No subnet is returned that was evaluated or failed in this study, or is being evaluated by
-        another process; if the storage is neither relational nor in memory, two processes that call
-        this at the same instant may get the same ones. Subnets that are predicted to satisfy the
-        constraints come first. Enqueued trials are left to `search` and `optimize`.
+        another process; if the storage is neither relational nor a journal file nor in memory, two
+        processes that call this at the same instant may get the same ones. Subnets that are
+        predicted to satisfy the constraints come first. Enqueued trials are left to `search` and
+        `optimize`.
 
         If the storage has a heartbeat interval, the heartbeat of the trials is recorded until they
         are told. Trials of callers that died are marked as failed by the next call in any process,
