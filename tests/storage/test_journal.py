@@ -148,7 +148,7 @@ class TestTornLines:
     @pytest.mark.parametrize("n", [1, 1000, 3000])
     def test_half_a_line_is_set_aside(self, make_study: Make, path: Path, n: int) -> None:
         torn = self.tear(path, n)
-        with pytest.warns(UserWarning, match=rf"log ended in {n} bytes .* log\.torn"):
+        with pytest.warns(UserWarning, match=rf"log ended in {n} bytes .*log\.torn"):
             study = self.open(make_study, path)
         assert path.with_name("log.torn").read_bytes() == torn + b"\n"
         study.search(until=40)
