@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 
-from optuna_ofa.storage._transactions import relational
+from optuna_ofa.storage._errors import relational
 
 _SETTLE_S = 5.0
 
@@ -55,13 +55,14 @@ def _settle(known: WeakSet[Any]) -> None:
     SQLite knows the locks of a process by its files, and a child would take those for its own.
     """
     end = time.monotonic() + _SETTLE_S
-    pools = [of.engine.pool for of in known if isinstance(of, RDBStorage) and _is_file(of.engine)]
+    files = [of.engine for of in known if isinstance(of, RDBStorage) and _is_file(of.engine)]
+    pools = [engine.pool for engine in files if isinstance(engine.pool, sa.QueuePool)]
     while any(pool.checkedout() for pool in pools) and time.monotonic() < end:
         time.sleep(0.001)
 
 
 def _is_file(engine: sa.Engine) -> bool:
-    return engine.dialect.name == "sqlite" and isinstance(engine.pool, sa.QueuePool)
+    return engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:")
 
 
 def _renew_all(known: WeakSet[Any], abandoned: list[sa.Pool]) -> None:

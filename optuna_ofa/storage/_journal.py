@@ -14,17 +14,20 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
 from optuna.trial import FrozenTrial
 
 from optuna_ofa._warnings import warn
 
 _PART = 2**16
 Read = Callable[[], list[FrozenTrial]]
+Storage = TypeVar("Storage", bound=BaseStorage)
 
 
 class MendingLock(BaseJournalFileLock):
@@ -116,7 +119,7 @@ def _keep(path: Path, line: bytes) -> None:
     )
 
 
-def mended(storage: BaseStorage) -> BaseStorage:
+def mended(storage: Storage) -> Storage:
     """Return a storage that mends its journal, if it has one in a file, before it appends to it."""
     backend = getattr(storage, "_backend", None)
     lock = getattr(backend, "_lock", None)
@@ -145,26 +148,20 @@ def alone(storage: BaseStorage, study_id: int) -> Iterator[Read | None]:
         Returns the trials of the study, as they are in the storage. Other storages of several
         processes cannot keep these from writing. None of a storage in memory.
     """
-    lock = getattr(getattr(storage, "_backend", None), "_lock", None)
-    known = isinstance(storage, JournalStorage) and isinstance(lock, MendingLock)
-    if known and all(hasattr(storage, n) for n in ("_thread_lock", "_sync_with_backend")):
-        with storage._thread_lock, _held(lock):  # in this order, as in Optuna
-            yield lambda: _trials(storage, study_id)
-    elif isinstance(storage, InMemoryStorage):
-        yield None
+    read = partial(storage.get_all_trials, study_id, deepcopy=False)
+    inner = getattr(storage, "_guarded", storage)
+    lock = getattr(getattr(inner, "_backend", None), "_lock", None)
+    if isinstance(inner, JournalStorage) and isinstance(lock, MendingLock):
+        with _threads_of(inner), get_lock_file(lock):  # in this order, as in Optuna
+            yield read
     else:
-        yield lambda: storage.get_all_trials(study_id, deepcopy=False)
+        yield None if isinstance(inner, InMemoryStorage) else read
 
 
-@contextlib.contextmanager
-def _held(lock: MendingLock) -> Iterator[None]:
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _trials(storage: JournalStorage, study_id: int) -> list[FrozenTrial]:
-    storage._sync_with_backend()
-    return storage._replay_result.get_all_trials(study_id, None)
+def _threads_of(storage: Any) -> contextlib.AbstractContextManager[Any]:
+    """Return the lock of a journal's threads, which one thread may acquire several times."""
+    if not isinstance(storage._thread_lock, type(threading.RLock())):
+        with storage._thread_lock:
+            storage._thread_lock = threading.RLock()
+    lock: contextlib.AbstractContextManager[Any] = storage._thread_lock
+    return lock
