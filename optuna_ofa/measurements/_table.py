@@ -18,7 +18,13 @@ from optuna_ofa._plausible import plausible
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import is_number
 from optuna_ofa.space import Family, Subnet, family_from_json
-from optuna_ofa.storage import open_storage, reconnect_after_fork, relational, storage_errors
+from optuna_ofa.storage import (
+    open_storage,
+    patiently,
+    reconnect_after_fork,
+    relational,
+    storage_errors,
+)
 
 _metadata = sa.MetaData()
 TABLE = sa.Table(
@@ -76,12 +82,16 @@ class Database:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Begin a transaction.
+        """Begin a transaction, and wait for the server if it is away.
 
         Raises:
             StorageError: If the database cannot be reached, read or written.
         """
-        with storage_errors(self._storage), self._engine.begin() as connection:
+        with (
+            storage_errors(self._storage),
+            patiently(self._engine.connect, self._storage) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def add_family(self, family: Family) -> None:

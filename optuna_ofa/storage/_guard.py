@@ -6,12 +6,14 @@ import copy
 from collections.abc import Container, Sequence
 from typing import Any, cast
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.problem import PassedOver, flaw_of
 from optuna_ofa.storage._errors import is_meant, raise_storage_error
+from optuna_ofa.storage._outages import Patience, is_undone
 from optuna_ofa.storage._tolerant import UNREADABLE, TolerantTables, stand_in
 
 
@@ -38,8 +40,14 @@ def _is_guarded(storage: object) -> bool:
     return type(storage) is Guarded  # `isinstance` sees the storage behind it
 
 
+# may have been done although no answer came
+_ONCE = ("create_new_study", "create_new_trial", "delete_study")
+
+
 class Guarded:
     """See `guarded`.
+
+    While a server is away, a call waits for it and is repeated.
 
     Args:
         storage: The storage behind it.
@@ -64,14 +72,28 @@ class Guarded:
             return found
 
         def call(*args: Any, **options: Any) -> Any:
-            try:
-                return found(*args, **options)
-            except Exception as error:
-                if is_meant(error):
+            patience, is_repeated = Patience(self._guarded), False
+            while True:
+                try:
+                    return found(*args, **options)
+                except UpdateFinishedTrialError:
+                    if is_repeated and self._has_ended(name, args):  # by the first attempt
+                        return True
                     raise
-                raise_storage_error(error, self._guarded)
+                except Exception as error:
+                    is_sure = name not in _ONCE or is_undone(error)
+                    if is_sure and patience.waits(error):
+                        is_repeated = True
+                    elif is_meant(error):
+                        raise
+                    else:
+                        raise_storage_error(error, self._guarded)
 
         return call
+
+    def _has_ended(self, name: str, args: Sequence[Any]) -> bool:
+        """Return whether a trial has the state that it was to get."""
+        return name == "set_trial_state_values" and self.get_trial(args[0]).state == args[1]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return a trial, or a failed one in its place."""

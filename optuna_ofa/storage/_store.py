@@ -38,9 +38,11 @@ from optuna_ofa.storage._finish import Check, Ending
 from optuna_ofa.storage._forks import reconnect_after_fork
 from optuna_ofa.storage._guard import passed_over
 from optuna_ofa.storage._heartbeat import Heartbeat
+from optuna_ofa.storage._outages import patiently
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._unfinished import Unfinished
 
+_NOT_REPEATED = ("add_failed", "add_complete", "copy_to", "resume")
 SAMPLED = 20  # `"sample"` keeps one of this many evaluations
 Attributes = Sequence[Mapping[str, Any]]
 Period = tuple[datetime.datetime, datetime.datetime]  # of the start and the end, in local time
@@ -67,12 +69,17 @@ Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 def _guarded(method: Call) -> Call:
-    """Return a method of a store that raises a StorageError instead of other errors."""
+    """Return a method of a store that raises a StorageError instead of other errors.
+
+    It waits as long as the server is away (`OUTAGE_S`), and is then repeated.
+    """
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **options: Any) -> Any:
         with storage_errors(self.storage):
-            return method(self, *args, **options)
+            if method.__name__ in _NOT_REPEATED:  # Optuna adds one trial after another
+                return method(self, *args, **options)
+            return patiently(lambda: method(self, *args, **options), self.storage)
 
     return cast(Call, call)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage, RDBStorage
@@ -15,7 +17,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.fronts import Generation, next_key, summaries
 from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Problem
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, absent
 from optuna_ofa.storage._finish import Check, Ending, finish_trials
 from optuna_ofa.storage._lost import lost_trials
 from optuna_ofa.storage._read import Position, last_trial_id, read_new
@@ -99,21 +101,29 @@ class TableStore(Store):
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
         """Add a generation in one transaction, without the subnets finished elsewhere."""
+        attempts = itertools.count()
         written, self._position = retrying(
-            lambda: self._write(predicted, times, room), self._tables.engine, len(predicted.matrix)
+            lambda: self._write(predicted, times, room, is_first=next(attempts) == 0),
+            self._tables.engine,
+            len(predicted.matrix),
         )
         self._note(written.news, written.own)
         return written
 
     def _write(
-        self, predicted: Evaluated, times: Period, room: int | None
+        self, predicted: Evaluated, times: Period, room: int | None, *, is_first: bool
     ) -> tuple[Written, Position]:
         with locked(self._tables.engine, self.study_id) as connection:
             news, seen, flaws = read_new(connection, self.study_id, self._problem, self._position)
             news = self._possible(news, flaws)
-            predicted = predicted.without(news.matrix)
+            ours = ~absent(news.matrix, predicted.matrix)
+            if is_first:
+                ours[:] = False  # else an earlier attempt was committed, but no answer came
+            known, news = news.select(ours), news.select(~ours)
+            predicted = predicted.without(np.concatenate([news.matrix, known.matrix]))
             if room is not None:
-                predicted = predicted.select(slice(max(0, room - len(news.numbers))))
+                left = room - len(news.numbers) - len(known.numbers)
+                predicted = predicted.select(slice(max(0, left)))
             kept = self._kept(predicted, news)
             ids = insert_trials(
                 connection,
@@ -129,8 +139,8 @@ class TableStore(Store):
                 _insert_summary(connection, self.study_id, summary)
         numbers = range(seen.n_trials, seen.n_trials + len(ids))
         reached = Position(max(ids, default=seen.last_id), seen.n_trials + len(ids), seen.open)
-        own = kept.numbered(numbers)
-        return Written(len(predicted.matrix), own, news), reached
+        own = Evaluated.join([known, kept.numbered(numbers)])
+        return Written(len(predicted.matrix) + len(known.numbers), own, news), reached
 
     def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
         return start_trials(self._tables, self.study_id, self._problem, matrix, attributes, last_id)

@@ -36,6 +36,7 @@ from optuna_ofa._urls import raise_about, shown_url, without_secrets
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import StorageError
 from optuna_ofa.storage._errors import relational, url_of
+from optuna_ofa.storage._outages import Patience
 
 KNOWN_SCHEMAS = ("v3.2.0.a",)
 _studies = models.StudyModel.__table__
@@ -113,7 +114,8 @@ def retrying(
         attempt: One whole transaction.
         engine: The engine whose errors are handled.
         n: How many trials it would write, for the message.
-        seconds: How long to retry, not counting the waiting time of the database itself.
+        seconds: How long to retry, not counting the waiting time of the database itself, and that
+            for a server that is away (`OUTAGE_S`).
         what: What they are, if they are not trials.
 
     Raises:
@@ -121,10 +123,14 @@ def retrying(
     """
     errors = (DBAPIError, engine.dialect.loaded_dbapi.Error)
     end, pause = time.monotonic() + seconds, 0.05
+    patience = Patience(engine)
     while True:
         try:
             return attempt()
         except errors as error:
+            if patience.waits(error):
+                end = time.monotonic() + seconds
+                continue
             if time.monotonic() > end or not is_transient(error):
                 url = url_of(engine)
                 said = without_secrets(str(getattr(error, "orig", None) or error), url)
@@ -141,8 +147,7 @@ def is_transient(error: Exception) -> bool:
     """Return whether the next attempt may succeed after an error of the database."""
     cause: Any = getattr(error, "orig", None) or error
     return (
-        getattr(error, "connection_invalidated", False)
-        or "is locked" in str(cause)  # SQLite
+        "is locked" in str(cause)  # SQLite
         or getattr(cause, "sqlstate", None) in _SQLSTATES
         or (bool(cause.args) and cause.args[0] in _MYSQL)
     )
