@@ -122,7 +122,7 @@ def read_measurements(
         found.append(Measurement(*one))
     if flaws:
         warn(
-            f"{len(flaws)} rows of measurements cannot be read and are passed over: "
+            f"Passed over {len(flaws)} row{'s' * (len(flaws) > 1)} of measurements that cannot be read: "
             f"{flaws_in_words('row', flaws)}."
         )
     return [one for one in found if one.subnet in space]

@@ -254,7 +254,8 @@ class MeasurementTable:
                 )
                 for subnet_id, *values in connection.execute(query):
                     with contextlib.suppress(*ROW_ERRORS):  # measured again
-                        found.setdefault(wanted[subnet_id], []).append(reading_of(*values))
+                        reading = reading_of(*values)
+                        found.setdefault(wanted[subnet_id], []).append(reading)
         return found
 
     def first(self, metric: str) -> Reading | None:

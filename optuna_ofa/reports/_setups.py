@@ -36,8 +36,9 @@ def _parts(setup: Mapping[str, Any]) -> Iterator[str]:
     settings = setup.get("settings")
     known = {**setup, **(settings if isinstance(settings, Mapping) else {})}
     if "runtime" in known:
-        version = (known.get("versions") or {}).get(known["runtime"], "")
-        yield f"in {known['runtime']} {version}".rstrip()
+        name, versions = str(known["runtime"]), known.get("versions")
+        version = versions.get(name, "") if isinstance(versions, Mapping) else ""
+        yield f"in {name} {version}".rstrip()
     for name in ("precision", "device", "processor"):
         if known.get(name):
             yield str(known[name])

@@ -38,9 +38,11 @@ def open_existing(storage: str) -> BaseStorage:
 def study_names(storage: BaseStorage) -> list[str]:
     """Return the names of the studies of a storage, in the order in which they were created.
 
-    Copies made for viewing are left out, and so are plain Optuna studies if there are any of ours.
+    Copies made for viewing are left out, and so are plain Optuna studies if there are any of ours,
+    and those whose name another program has damaged.
     """
     studies = [s for s in storage.get_all_studies() if VIEW not in s.system_attrs]
+    studies = [study for study in studies if isinstance(study.study_name, str)]
     own = [s.study_name for s in studies if DESCRIPTION in s.user_attrs]
     return own or [s.study_name for s in studies]
 

@@ -56,7 +56,7 @@ def _summary(storage: BaseStorage, tables: RDBStorage | None, study: FrozenStudy
     count = _counted(storage, study._study_id) if tables is None else _selected(tables, study)
     n_complete, n_predicted, n_all = count
     return StudySummary(
-        name=study.study_name,
+        name=str(study.study_name),
         study_id=study._study_id,
         family=described.get("family", {}).get("name"),
         objectives=tuple(described.get("objectives", ())),

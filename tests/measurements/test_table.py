@@ -231,3 +231,64 @@ class TestFamiliesOfOnesOwn:
             MeasurementTable(url, mobilenet_v3_small_images("mine", n_classes=n), PHONE)
         with pytest.raises(FamilyMismatchError, match=r"has 2 of the name 'mine': n_classes"):
             read_measurements(url, "mine", metric="latency_ms")
+
+
+class TestDamage:
+    """Rows that another program wrote, and tables that are gone."""
+
+    CELLS = (
+        "value = 'abc'",
+        "value = x'ff'",
+        "value = 9e999",
+        "value = -1",
+        "std = 'a'",
+        "std = -1",
+        "n = 'x'",
+        "details = '[1]'",
+        "details = 'a'",
+        "subnet = '{}'",
+        "subnet = '\"a\"'",
+        "error = x'00'",
+    )
+
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_of_a_row_leaves_the_others(self, url: str, cell: str) -> None:
+        table = MeasurementTable(url, SPACE.family, PHONE)
+        table.add([(subnet, reading(5.0)) for subnet in SUBNETS])
+        with Database(url).begin() as connection:
+            connection.exec_driver_sql(f"UPDATE ofa_measured SET {cell} WHERE id = 2")
+        with pytest.warns(UserWarning, match="Passed over 1 row of measurements .* row 2: "):
+            rows = read_measurements(url, SPACE, metric="latency_ms")
+        assert [row.subnet for row in rows] == [SUBNETS[0], *SUBNETS[2:]]
+        known = table.read(SUBNETS)
+        assert len(known) == (6 if cell.startswith("subnet") else 5)
+        assert table.first("latency_ms") == reading(5.0)
+
+    @pytest.mark.parametrize("setup", ["abc", "[]", "null", '{"family": [1]}'])
+    def test_of_a_setup_leaves_the_others(self, url: str, setup: str) -> None:
+        for device in ("phone", "other"):
+            table = MeasurementTable(url, SPACE.family, {"device": device})
+            table.add([(subnet, reading(5.0)) for subnet in SUBNETS])
+        query = "UPDATE ofa_measured SET setup = ? WHERE setup LIKE '%other%'"
+        with Database(url).begin() as connection:
+            connection.exec_driver_sql(query, (setup,))
+        assert len(read_measurements(url, SPACE, metric="latency_ms")) == 6
+
+    @pytest.mark.parametrize("table", ["ofa_measured", "ofa_families"])
+    def test_of_a_table_is_an_error_of_ours(self, url: str, table: str) -> None:
+        measured = MeasurementTable(url, SPACE.family, PHONE)
+        with Database(url).begin() as connection:
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+            connection.exec_driver_sql(f"CREATE TABLE {table} (a)")
+        with pytest.raises(StorageError, match="`storage` must be a database that can be reached"):
+            read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")
+        if table == "ofa_measured":
+            with pytest.raises(StorageError, match="no such column"):
+                measured.read(SUBNETS)
+
+    def test_of_a_family_is_an_error_of_ours(self, url: str) -> None:
+        MeasurementTable(url, SPACE.family, PHONE)
+        with Database(url).begin() as connection:
+            connection.exec_driver_sql("UPDATE ofa_families SET content = 'abc'")
+        with pytest.raises(StorageError, match="`storage` must be a database that has the study"):
+            read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")

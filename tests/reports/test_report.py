@@ -26,6 +26,7 @@ from optuna_ofa.reports import (
     report,
     study_sections,
 )
+from optuna_ofa.reports._setups import setup_words
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.verification import Meter, Readings
@@ -318,3 +319,8 @@ class Exact(Meter):
     def measure(self, space: SearchSpace, matrix: Matrix, storage: object) -> Readings:
         values = self._predictor.predict(matrix) - 2.0
         return Readings(values, np.full(len(matrix), 0.8), {}, setup=self._setup)
+
+
+@pytest.mark.parametrize("setup", [{"runtime": [[1]]}, {"runtime": "onnx", "versions": 5}])
+def test_a_setup_of_another_program_is_shown_as_it_is(setup: dict[str, Any]) -> None:
+    assert setup_words(setup) == f"in {setup['runtime']}"
