@@ -121,10 +121,8 @@ def read_measurements(
         one = (subnet, name, value, std, n, setups[setup_id], details, reason, str(measured_at))
         found.append(Measurement(*one))
     if flaws:
-        warn(
-            f"Passed over {len(flaws)} row{'s' * (len(flaws) > 1)} of measurements that cannot be read: "
-            f"{flaws_in_words('row', flaws)}."
-        )
+        rows_word = f"row{'s' * (len(flaws) > 1)} of measurements that cannot be read"
+        warn(f"Passed over {len(flaws)} {rows_word}: {flaws_in_words('row', flaws)}.")
     return [one for one in found if one.subnet in space]
 
 
