@@ -79,7 +79,7 @@ def _linear_layers(
     if (
         len(layers) < 2
         or not chained
-        or not all(map(_is_stored, state.values()))
+        or not all(tensor.is_floating_point() for tensor in state.values())
         or any(bias is not None and bias.shape != weight.shape[:1] for weight, bias in layers)
     ):
         raise FormatError(
@@ -87,12 +87,6 @@ def _linear_layers(
             f"{ {key: tuple(value.shape) for key, value in list(state.items())[:10]} }."
         )
     return [(weight.float(), None if bias is None else bias.float()) for weight, bias in layers]
-
-
-def _is_stored(tensor: torch.Tensor) -> bool:
-    """Return whether a tensor has floats, each in a place of its own, so that the file has them."""
-    plain = tensor.layout == torch.strided and tensor.is_floating_point()
-    return plain and tensor.is_contiguous()
 
 
 def _base(state: Mapping[str, torch.Tensor], path: Path) -> float:

@@ -238,3 +238,93 @@ def test_folder_joins_its_files(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(table())
     (tmp_path / "b.yml").write_text(table(stem_key="Conv-input:192x192x3-output:96x96x24"))
     assert LatencyTable.load(tmp_path).resolutions == (192, 224)
+
+
+KEYS = [f"stem-input:{r}x{r}x3-output:{r // 2}x{r // 2}x16" for r in range(20, 40)]
+
+
+def own(**changes: Any) -> dict[str, Any]:
+    """A table of twenty layers that take about the same time for their size."""
+    entries = {key: {"mean": 1e-3 * 4**i, "count": 9} for i, key in enumerate(KEYS[:2])}
+    entries |= {key: {"mean": 0.002, "std": 0.001, "count": 9} for key in KEYS[2:]}
+    return OWN | {"keys": "layers", "sections": [section(entries)]} | changes
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("ms", 1), ("s", 1000), ("us", 1e-3), ("µs", 1e-3), ("ns", 1e-6)]
+)
+def test_units_are_converted(unit: str, factor: float, tmp_path: Path) -> None:
+    table = load(tmp_path, json.dumps(own(unit=unit)), "table.json")
+    entry = table.content.sections[0].entries[KEYS[5]]
+    assert entry.mean_ms == pytest.approx(0.002 * factor, rel=1e-12)
+    assert entry.std_ms == pytest.approx(0.001 * factor, rel=1e-12)
+    assert entry.n_runs == 9
+
+
+@pytest.mark.parametrize("unit", ["", "sec", None, 1])
+def test_unknown_units_are_refused(unit: Any, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"`unit` of .*table.json must be one of s, ms, us"):
+        load(tmp_path, json.dumps(own(unit=unit)), "table.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"mean": True}, "`mean` of `stem-.*table.json must be a number from 0 to 60,000"),
+        ({"mean": "0.002"}, "`mean` of .* but is '0.002'"),
+        ({"mean": 60_001}, "`mean` of .* from 0 to 60,000, but is 60001"),
+        ({"mean": 2.0}, "`mean` of .* must be like those of other layers, .* is 2 ms"),
+        ({"mean": 1e-9, "std": 0}, "must be like those of other layers"),
+        ({"std": -1e-9}, "`std` of .* must be a number from 0 to 0.2"),
+        ({"std": 0.3}, "`std` of .* from 0 to 0.2, but is 0.3"),
+        ({"median": None}, "`median` of .* but is None"),
+        ({"min": [1]}, "`min` of .* but is"),
+        ({"count": 0}, "`count` of .* must be a whole number from 1 to 10,000,000, but is 0"),
+        ({"count": -3}, "whole number"),
+        ({"count": 3.5}, "whole number"),
+        ({"count": 2**62}, "whole number .* but is a huge number"),
+        ({"count": "9"}, "whole number"),
+    ],
+    ids=str,
+)
+def test_impossible_entries_are_refused(change: dict[str, Any], match: str, tmp_path: Path) -> None:
+    data = own()
+    load(tmp_path, json.dumps(data), "table.json")
+    data["sections"][0]["entries"][KEYS[7]] |= change
+    with pytest.raises(FormatError, match=match):
+        load(tmp_path, json.dumps(data), "table.json")
+
+
+@pytest.mark.parametrize(
+    ("sections", "match"),
+    [
+        (lambda one: [one, one], r"one table per resolution, but .* several for \[224\]"),
+        (lambda one: [one | {"resolutions": [224, 224]}], "different sizes"),
+        (lambda one: [one | {"resolutions": [2**31]}], "from 1 to 8,192, but is 2147483648"),
+        (lambda one: [one | {"entries": {}}], "has 0 of 0 that are 0"),
+        (lambda one: [one | {"entries": {"a": {"mean": 1}}}], "keys of layers like .* has 'a'"),
+        (
+            lambda one: [
+                one | {"entries": {k: v | {"mean": 0} for k, v in one["entries"].items()}}
+            ],
+            "has 20 of 20 that are 0",
+        ),
+        (
+            lambda one: [one | {"entries": {**one["entries"], f"{KEYS[0]}:": {"mean": 0.001}}}],
+            "must have each layer once, but .* twice",
+        ),
+    ],
+    ids=["doubled", "repeated", "size", "empty", "key", "zeros", "colon"],
+)
+def test_impossible_sections_are_refused(sections: Any, match: str, tmp_path: Path) -> None:
+    data = own()
+    data["sections"] = sections(data["sections"][0])
+    with pytest.raises(FormatError, match=match):
+        load(tmp_path, json.dumps(data), "table.json")
+
+
+def test_some_layers_may_take_no_time(tmp_path: Path) -> None:
+    data = own()
+    for key in KEYS[3:8]:
+        data["sections"][0]["entries"][key] = {"mean": 0, "std": 0.5}
+    assert len(load(tmp_path, json.dumps(data), "table.json")) == 20
