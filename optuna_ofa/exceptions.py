@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+_LONGEST = 2000  # characters of a message
+
 
 class OptunaOFAError(Exception):
-    """Root of all errors raised by ``optuna_ofa``."""
+    """Root of all errors raised by ``optuna_ofa``.
+
+    Messages quote files and arguments, so they are kept to one line of at most 2,000 characters.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_short(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+def _short(text: str) -> str:
+    start = text[:_LONGEST]
+    line = " ".join(start.split()) if "\n" in start or "\r" in start else start
+    return line if len(text) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 class InvalidArgumentError(OptunaOFAError, ValueError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import optuna_ofa
@@ -171,22 +173,62 @@ def test_a_damaged_table_of_measurements_is_named(tmp_path: Path, content: bytes
         read_measured_subnets(tmp_path / "a.csv", SPACE.family)
 
 
-@pytest.mark.parametrize("option", ["--subnet", "--calibration"])
+EXPORT = "export net --format ofa --weights {weights} --calibration none --subnet subnet.json"
+COMMANDS = {
+    "subnet": EXPORT.replace("subnet.json", "{file}"),
+    "calibration": EXPORT.replace("none", "{file}"),
+    "weights": EXPORT.replace("{weights}", "{file}"),
+    "supernet": "search --n 1 --supernet {file}",
+    "hardware": "search --n 1 --supernet ofa_mbv3_w1.0 --hardware {file}",
+    "accuracy": "search --n 1 --supernet ofa_mbv3_w1.0 --accuracy {file}",
+    "family": "search --n 1 --hardware {file}",
+    "table": "compare --supernet ofa_mbv3_w1.0 --table {file}",
+    "folder": "collect {file} --out table.json",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_says_it_in_a_line(
-    write: Callable[[str], Path],
-    option: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    weights: str,
+    write: Callable[[str], Path], command: str, capsys: pytest.CaptureFixture[str], weights: str
 ) -> None:
-    options = {"--weights": weights, "--calibration": "none", "--subnet": str(tmp_path / "s.json")}
-    Path(options["--subnet"]).write_text(SearchSpace("ofa_mbv3_fashion").smallest().to_json())
-    options[option] = str(write(".npy"))
-    words = [word for pair in options.items() for word in pair]
-    assert main(["export", str(tmp_path / "net"), "--format", "ofa", *words]) == 1
+    Path("subnet.json").write_text(SearchSpace("ofa_mbv3_fashion").smallest().to_json())
+    file = str(write(".json"))
+    words = [word.format(file=file, weights=weights) for word in COMMANDS[command].split()]
+    assert main(words) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "match"),
+    [
+        ("<f4", (10**12, 1, 28, 28), "a .npy file with numbers"),
+        ("<f4", (-1, 1, 28, 28), "a .npy file with numbers"),
+        ("<f4", (1, 1, 28, 27), "a .npy file with numbers"),
+        ("|O", (1, 1, 28, 28), "a .npy file with numbers"),
+        ("<U1", (1, 1, 28, 28), "a .npy file with numbers"),
+        ("<f4", (28, 28), r"four axes .* but has \(28, 28\)"),
+    ],
+    ids=["huge", "negative", "other size", "objects", "text", "three axes"],
+)
+def test_calibration_images_are_as_many_as_their_header_says(
+    tmp_path: Path,
+    dtype: str,
+    shape: tuple[int, ...],
+    match: str,
+    capsys: pytest.CaptureFixture[str],
+    weights: str,
+) -> None:
+    with open(tmp_path / "images.npy", "wb") as file:
+        header = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(4 * 28 * 28))
+    words = EXPORT.replace("none", str(tmp_path / "images.npy")).format(weights=weights).split()
+    (tmp_path / "subnet.json").write_text(SearchSpace("ofa_mbv3_fashion").smallest().to_json())
+    words = [str(tmp_path / word) if word in ("net", "subnet.json") else word for word in words]
+    assert main(words) == 1
+    assert re.search(f"images.npy: must .*{match}", capsys.readouterr().err)
 
 
 @pytest.fixture(scope="module")

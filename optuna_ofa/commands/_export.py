@@ -162,7 +162,7 @@ def _images(file: str) -> Tensor | None:
             f"`calibration` must have four axes (n, channels, height, width), but has "
             f"{array.shape}."
         )
-    return torch.from_numpy(array.astype(np.float32, copy=False))
+    return torch.from_numpy(array.astype(np.float32))
 
 
 def _array(content: bytes) -> NDArray[Any]:
@@ -174,8 +174,8 @@ def _array(content: bytes) -> NDArray[Any]:
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, is_fortran, dtype = read(file)
-    if dtype.kind not in "fiu":
-        raise ValueError(f"its numbers are {dtype}")
+    if dtype.kind not in "fiu" or min(shape, default=0) < 0:
+        raise ValueError(f"it is {dtype} of shape {shape}")
     numbers = np.frombuffer(content, dtype, offset=file.tell())
     return numbers.reshape(shape, order="F" if is_fortran else "C")
 

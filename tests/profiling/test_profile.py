@@ -401,6 +401,41 @@ def test_results_that_are_none_are_refused(
         table_from_folder(tmp_path, space)
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("results.json", lambda data: data["graphs"].update(x=next(iter(data["graphs"].values())))),
+        ("results.json", lambda data: data.update(graphs=[1])),
+        ("manifest.json", lambda data: data["graphs"].pop()),
+        ("manifest.json", lambda data: data.update(graphs={"a": 1})),
+        ("manifest.json", lambda data: data["graphs"].append({"file": [], "layers": [{}]})),
+        ("profile.json", lambda data: data.update(resolutions=["x"])),
+        ("profile.json", lambda data: data.pop("method")),
+    ],
+    ids=["another graph", "list", "a graph less", "object", "layer", "resolution", "method"],
+)
+def test_files_that_do_not_belong_together_are_refused(
+    name: str, change: Any, device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    profile(space, MeasurementSettings(runtime=device, n_rounds=2), folder=tmp_path)
+    data = json.loads((tmp_path / name).read_text())
+    change(data)
+    (tmp_path / name).write_text(json.dumps(data))
+    with pytest.raises((FormatError, InvalidArgumentError), match="must"):
+        table_from_folder(tmp_path, space)
+
+
+@pytest.mark.parametrize("content", ["[" * 5000, "{", '{"format": "optuna_ofa.results"}'])
+def test_damaged_results_are_not_continued(
+    content: str, device: Any, space: SearchSpace, tmp_path: Path
+) -> None:
+    profile(space, MeasurementSettings(runtime=device, n_rounds=2), folder=tmp_path)
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(FormatError, match=r"results\.json"):
+        profile(space, MeasurementSettings(runtime=device, n_rounds=2), folder=tmp_path)
+    assert (tmp_path / "results.json").read_text() == content
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: SearchSpace) -> None:
     pytest.importorskip(runtime, reason=f"{runtime} is not installed")
