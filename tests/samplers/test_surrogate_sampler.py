@@ -137,13 +137,15 @@ class TestPredictions:
         study.optimize(objective_of(space), n_trials=20)
         for trial in study.trials[:8]:
             assert "predicted" not in trial.user_attrs
+        found = []
         for trial in study.trials[8:]:
             predicted, std = trial.user_attrs["predicted"], trial.user_attrs["predicted_std"]
             assert [*predicted] == [*std] == ["values_0", "values_1"]
-            assert predicted["values_1"] == pytest.approx(trial.values[1], rel=0.3)
-            assert predicted["values_0"] == pytest.approx(trial.values[0], rel=0.3)
+            found.append([*predicted.values()])
             assert [*predicted.values()] != trial.values
             assert min(std.values()) > 0
+        true = np.array([trial.values for trial in study.trials[8:]])
+        assert (np.abs(np.array(found) / true - 1).mean(axis=0) < 0.1).all()
 
     @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
     @pytest.mark.parametrize("names", [None, ["depth and kernels", "macs"]])

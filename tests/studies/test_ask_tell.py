@@ -28,10 +28,12 @@ from optuna_ofa.exceptions import (
     StorageError,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
+from optuna_ofa.problem import Evaluated
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage import _write, relational
 from optuna_ofa.storage._public_store import PublicStore
 from optuna_ofa.studies import Asked
+from optuna_ofa.studies._ask import _n_on_front
 
 Make = Callable[..., SubnetStudy]
 
@@ -586,3 +588,13 @@ class TestRetries(TestHeartbeat):
         study.optimize(objective, n_trials=1)
         assert found == subnets(asked)
         assert [p.subnet for p in study.front()] == found
+
+
+def test_slightly_infeasible_subnets_do_not_count_as_a_front(make_study: Make) -> None:
+    problem = make_study(constraints={"latency_ms": 20.0}).problem
+    matrix = problem.space.sample(3, seed=0)
+    values = np.array([[70.0, 19.0], [75.0, 20.5], [76.0, 21.0]])
+    known = Evaluated.of(matrix, values, values[:, 1:] - 20.0)
+    assert _n_on_front(problem, known, matrix[:0]) == 1
+    assert _n_on_front(problem, known, matrix[:1]) == 0
+    assert _n_on_front(problem, known, matrix[1:]) == 1
