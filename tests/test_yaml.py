@@ -44,7 +44,10 @@ def test_plain_values_are_read(text: str, value: Any) -> None:
 
 
 def test_published_tables_are_as_pyyaml_reads_them(shared_data: Path) -> None:
-    for path in sorted(shared_data.rglob("*.yaml"))[:4]:
+    paths = sorted(shared_data.rglob("*.yaml"))[:4]
+    if not paths:
+        pytest.skip(f"no table is in {shared_data}")
+    for path in paths:
         text = path.read_text(encoding="utf-8")
         assert parse_yaml(text, path) == yaml.safe_load(text)
 
