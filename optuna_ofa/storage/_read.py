@@ -200,7 +200,7 @@ def _select(
     own = own_rows(table, ids)
     query = sa.select(key, *columns).where(own if where is None else own & where)
     rows = fetch_rows(connection, query)
-    found = np.array([row[0] for row in rows], dtype=np.int64)
+    found = np.array([row[0] for row in rows])  # SQLite may have fractions, which are no trial's
     at = np.searchsorted(ids, found)
     mine = ids[at] == found
     contents = [np.array([row[1 + i] for row in rows], dtype=object) for i in range(len(columns))]

@@ -82,7 +82,7 @@ def _rows(
     own = own_rows(table, ids)
     query = sa.select(table.c.trial_id, *columns).where(own if where is None else own & where)
     rows = fetch_rows(connection, query.group_by(table.c.trial_id) if one_each else query)
-    found = np.array([row[0] for row in rows], dtype=np.int64)
+    found = np.array([row[0] for row in rows])  # SQLite may have fractions, which are no trial's
     at = np.searchsorted(ids, found)
     mine = ids[at] == found
     if mine.all():

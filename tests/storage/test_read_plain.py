@@ -103,6 +103,7 @@ def _remove(table: sa.Table, key: Any) -> Callable[[int], sa.Delete]:
         pytest.param(_set(_values, 1, "value", None), id="no-value"),
         pytest.param(_remove(_values, 1), id="a-value-missing"),
         pytest.param(_set(_values, 1, "objective", 2), id="another-objective"),
+        pytest.param(_set(_values, 1, "trial_id", 2.5), id="of-no-trial"),
         pytest.param(_set(_values, 1, "value_type", _types.INF_POS), id="infinite"),
         pytest.param(_add("constraints:other", "-1.0"), id="another-constraint"),
         pytest.param(_set(_system, "constraints:n_params", "value_json", "1e999"), id="overflow"),
