@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from optuna_ofa._files import read_json
 from optuna_ofa.space import Layer
 from optuna_ofa.supernet import build_layer
 
@@ -60,6 +61,10 @@ def write_layers(layers: Sequence[Layer], path: Path, batch: int) -> None:
 
 
 def read_layers(path: Path) -> tuple[list[Layer], int]:
-    """Read the layers and the batch size that `write_layers` wrote."""
-    data = json.loads(path.read_text(encoding="utf-8"))
+    """Read the layers and the batch size that `write_layers` wrote.
+
+    Raises:
+        FormatError: If it is not JSON within the limits of files.
+    """
+    data = read_json(path)
     return [Layer(**layer) for layer in data["layers"]], int(data["batch"])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from optuna_ofa._parsing import parse_json
 from optuna_ofa.space import Family, SearchSpace, Subnet
 from optuna_ofa.training._random import derived_seed
 from optuna_ofa.training._recipe import draw_subnets
@@ -77,8 +78,12 @@ def to_json(history: TrainingHistory) -> str:
 
 
 def from_json(text: str, family: Family) -> TrainingHistory:
-    """Read what `to_json` wrote."""
-    data = json.loads(text)
+    """Read what `to_json` wrote.
+
+    Raises:
+        FormatError: If it is not JSON within the limits of files.
+    """
+    data = parse_json(text, "the history", "checkpoint")
     entries = [LogEntry(**{**e, "top1": tuple(e["top1"])}) for e in data["entries"]]
     subnets: Sequence[Subnet] = [Subnet.from_dict(d, family) for d in data["subnets"]]
     return TrainingHistory(tuple(subnets), tuple(entries))
