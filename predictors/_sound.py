@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 _N_RANDOM = 100
 # models that extrapolate may leave 0 to 100 by this many points
 _SLACK = 50
+_LEAST_INSIDE = 0.8  # of the subnets
 # largest subnets take at most a hundred times as long as smallest ones, at all resolutions
 _MOST_RATIO = 1000
 
@@ -53,7 +54,7 @@ def require_sound(predictor: Predictor, where: str, *, with_std: bool = True) ->
     lowest, highest = values.min(), values.max()
     is_alone = len(np.unique(matrix, axis=0)) == 1
     if metric in PERCENT:
-        is_wrong = np.mean((values >= 0) & (values <= 100)) < 0.5
+        is_wrong = np.mean((values >= 0) & (values <= 100)) < _LEAST_INSIDE
     else:
         is_wrong = highest > _MOST_RATIO * lowest
     if is_wrong or (lowest == highest and not is_alone):
