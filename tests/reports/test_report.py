@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +18,8 @@ import pytest
 from optuna_ofa.data import packaged_table
 from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fronts import find_picks
+from optuna_ofa.predictors import MissingPredictor
+from optuna_ofa.problem import METRICS
 from optuna_ofa.reports import (
     Section,
     Table,
@@ -27,6 +30,7 @@ from optuna_ofa.reports import (
     study_sections,
 )
 from optuna_ofa.reports._setups import setup_words
+from optuna_ofa.reports._sources import _error, _of_predictor
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.studies import SubnetStudy
 from optuna_ofa.verification import Meter, Readings
@@ -237,6 +241,48 @@ class TestContents:
         assert found["Multiply-adds"] == "counted exactly from the layers"
         assert found["Limits"] == "none"
 
+    @pytest.mark.parametrize(
+        ("is_measured", "words"),
+        [(True, "none, this metric is only measured"), (False, "not in the database")],
+    )
+    def test_a_metric_without_a_predictor_says_why(self, is_measured: bool, words: str) -> None:
+        space = SearchSpace("ofa_mbv3_fashion")
+        missing = MissingPredictor("top1", space, "lost", is_measured=is_measured)
+        problem = Mock(metrics={"top1": METRICS["top1"]}, predictors={"top1": missing})
+        assert list(_of_predictor(problem, "top1")) == [("Top-1 accuracy: predictor", words)]
+
+    def test_errors_of_predictors_are_words(self) -> None:
+        splits = [{"rmse": 0.1, "tau": 0.9}, {"rmse": 0.3, "tau": 0.8}]
+        facts = {
+            "held_out": {"splits": splits},
+            "repeat_std": 0.02,
+            "heldout_mape": {"torch": 3.0, "openvino": 4.5},
+        }
+        assert _error(facts) == (
+            "root mean square 0.200 points on held-out subnets, Kendall's tau 0.850; "
+            "repeat measurements have a standard deviation of 0.0200 points; "
+            "mean absolute error on held-out subnets: torch 3.00 %, openvino 4.50 %"
+        )
+
+    @pytest.mark.parametrize("n", [2, 3])
+    def test_fronts_of_several_studies_are_drawn_with_their_picks(
+        self, searched: Make, n: int
+    ) -> None:
+        objectives = ("top1", "latency_ms", "n_params")[:n]
+        shown = {}
+        for name in ("a", "b"):
+            found = searched(objectives=objectives, constraints=None, study_name=name).snapshot()
+            front = found.front()
+            picks = find_picks(front, limits=[5], picks={f"first of {name}": front[0]})
+            shown[name] = (found, picks)
+        sections = study_sections(shown, kind="predicted")
+        assert sections[0].id == "fronts"
+        own = [s for s in sections if s.id.startswith("front-")]
+        assert len(own) == 2
+        for name, section in zip(shown, own, strict=True):
+            drawn = " ".join(str(trace.name) for trace in section.figure.data)
+            assert f"first of {name}" in drawn
+
 
 def test_tables_escape_what_would_break_them() -> None:
     table = Table(("a", "b"), (("x | y", "<1>"),), (False, True))
@@ -246,6 +292,8 @@ def test_tables_escape_what_would_break_them() -> None:
         "| &nbsp;x \\| y&nbsp; | &nbsp;<1>&nbsp; |",
     ]
     assert '<td>x | y</td><td class="number">&lt;1&gt;</td>' in table.to_html()
+    dash = Table(("a",), (("-",), ("--",)), (False,)).to_markdown().split("\n")
+    assert dash[2] == "| &nbsp;-&nbsp; |"  # a value, not the rule below a head
 
 
 class TestAfterVerifying:

@@ -88,18 +88,19 @@ def test_they_are_not_tried_again_after_a_restart(
     assert len(set(tried)) == len(tried) == 243
 
 
+@pytest.mark.parametrize(("n", "n_failed"), [(300, 100), (1, 1)])
 def test_when_all_fail_the_search_ends_with_the_error(
-    make_study: Make, space: SearchSpace, predictor: Callable[..., Predictor]
+    make_study: Make, space: SearchSpace, predictor: Callable[..., Predictor], n: int, n_failed: int
 ) -> None:
     def formula(matrix: Matrix) -> NDArray[np.float64]:
         raise ConnectionError("the device is away")
 
     study = make_study(hardware=predictor("latency_ms", space, formula))
-    expected = "for all 100 subnets .* ConnectionError: the device is away"
+    expected = f"for all {n_failed} subnets .* ConnectionError: the device is away"
     with pytest.raises(PredictionError, match=expected) as info:
-        study.search(300)
+        study.search(n)
     assert isinstance(info.value.__cause__, ConnectionError)
-    assert [t.state for t in study.trials] == [TrialState.FAIL] * 100
+    assert [t.state for t in study.trials] == [TrialState.FAIL] * n_failed
 
 
 def test_an_interrupt_ends_the_search_and_marks_nothing(

@@ -15,6 +15,7 @@ from optuna_ofa import LatencyTable, SearchSpace, SubnetStudy
 from optuna_ofa.data import find_hardware
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import LatencyPredictor, NetworkLatencyPredictor
+from optuna_ofa.profiling import elsewhere
 from optuna_ofa.space import Matrix
 from optuna_ofa.verification import Meter, Readings, Verification
 
@@ -175,3 +176,17 @@ def test_accuracies_recalibrate_nothing(make_study: Callable[..., SubnetStudy]) 
     found = make_study().verify({"top1": lambda _: 40.0}, points=3)
     with pytest.raises(InvalidArgumentError, match=r"must measure latency_ms.* measured top1"):
         found.recalibrate()
+
+
+def test_a_prediction_of_zero_has_no_ratio() -> None:
+    setup = {**_setup(table_of()), "processor": "another"}
+    measured = np.array([2.0, 4.0, 6.0])
+    made: dict[str, Any] = {"of_table": True, "family": SPACE.family, "lowest": 1.0}
+    facts = {**table_of().metadata, "processor": "one"}
+    whole = elsewhere(facts, [setup], np.array([1.0, 2.0, 3.0]), measured, **made)
+    none = elsewhere(facts, [setup], np.array([0.0, 2.0, 3.0]), measured, **made)
+    assert whole is not None
+    assert none is not None
+    assert "measured times are 2.0 of predicted" in whole.finding
+    assert "of predicted" not in none.finding
+    assert "after correction" not in none.finding
