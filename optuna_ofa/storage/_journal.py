@@ -41,7 +41,7 @@ class MendingLock(BaseJournalFileLock):
     """
 
     def __init__(self, lock: BaseJournalFileLock, path: str) -> None:
-        self._lock, self._path = lock, Path(path)
+        self._lock, self.path = lock, Path(path)
         self._owner, self._depth = (0, 0), 0  # a process and a thread
 
     def acquire(self) -> bool:
@@ -50,7 +50,7 @@ class MendingLock(BaseJournalFileLock):
         if self._owner != me:
             self._lock.acquire()
             self._owner, self._depth = me, 0
-            mend(self._path)
+            mend(self.path)
         self._depth += 1
         return True
 
@@ -59,7 +59,7 @@ class MendingLock(BaseJournalFileLock):
         self._depth -= 1
         if self._depth == 0:
             try:
-                mend(self._path, keep=False)  # whoever wrote it is told by an error
+                mend(self.path, keep=False)  # whoever wrote it is told by an error
             finally:
                 self._owner = (0, 0)
                 self._lock.release()
@@ -153,7 +153,12 @@ def alone(storage: BaseStorage, study_id: int) -> Iterator[Read | None]:
     lock = getattr(getattr(inner, "_backend", None), "_lock", None)
     if isinstance(inner, JournalStorage) and isinstance(lock, MendingLock):
         with _threads_of(inner), get_lock_file(lock):  # in this order, as in Optuna
-            yield read
+            size = os.path.getsize(lock.path)
+            try:
+                yield read
+            except OSError:  # a full disk: all of it or nothing
+                os.truncate(lock.path, size)
+                raise
     else:
         yield None if isinstance(inner, InMemoryStorage) else read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import optuna
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa._arguments import Count, NonNegativeFloat, checked
 from optuna_ofa._rules import Instead, Rule
+from optuna_ofa.exceptions import OptunaOFAError
 from optuna_ofa.problem import Keep, Problem
 from optuna_ofa.samplers import Evolution, NothingLeftError, SubnetSampler
 from optuna_ofa.space import SearchSpace
@@ -145,7 +146,7 @@ class TrialStudy(optuna.Study):
         Warns:
             ImplausibleValueWarning: An accuracy is probably a fraction.
         """
-        with contextlib.suppress(NothingLeftError):
+        with contextlib.suppress(NothingLeftError), _own_errors():
             super().optimize(
                 checked_objective(self.problem, func),
                 n_trials=n_trials,
@@ -270,3 +271,14 @@ class TrialStudy(optuna.Study):
             trial.user_attrs = {**trial.user_attrs, **user}
             trial.system_attrs = {**trial.system_attrs, **system}
         super().add_trial(trial)
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise the error of a storage that Optuna hides: "Should not reach" follows it."""
+    try:
+        yield
+    except AssertionError as error:
+        if isinstance(error.__context__, OptunaOFAError):
+            raise error.__context__ from None
+        raise
