@@ -68,6 +68,6 @@ def test_the_next_process_goes_on(tmp_path: Path, kind: str, call: str) -> None:
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert len(done) >= int(said) + (20 if call == "search" else 10)
-    if call == "search":  # a generation is whole or not there
-        assert len(done) == len(trials) == int(said) + 20
+    if call == "search":  # perhaps with the generations that were written before the last one
+        assert len(done) == len(trials) < int(said) + 40
         assert len({repr(trial.user_attrs["subnet"]) for trial in trials}) == len(trials)
