@@ -13,7 +13,14 @@ from optuna_ofa._writing import write_whole
 from optuna_ofa.exceptions import NoisyDeviceWarning
 from optuna_ofa.predictors import Entry
 from optuna_ofa.profiling._graph_folder import Graph
-from optuna_ofa.profiling._results import FORMAT, IQR_TO_STD, Results, Timing, read_results
+from optuna_ofa.profiling._results import (
+    FORMAT,
+    IQR_TO_STD,
+    MEASURED_MB,
+    Results,
+    Timing,
+    read_results,
+)
 from optuna_ofa.profiling._table import layer_entries
 from optuna_ofa.profiling.on_device import RESULTS
 from optuna_ofa.space import Layer
@@ -45,7 +52,7 @@ def measure_noisy_again(
         if not files:
             return
         path = folder / RESULTS
-        old = FORMAT.read(path)
+        old = FORMAT.read(path, max_mb=MEASURED_MB)
         kept = {file: graph for file, graph in old["graphs"].items() if file not in files}
         _write(path, {**old, "graphs": kept})
         try:
@@ -53,7 +60,7 @@ def measure_noisy_again(
         except BaseException:
             _write(path, old)  # as if it had not been tried
             raise
-        after, new = read_results(folder, graphs), FORMAT.read(path)
+        after, new = read_results(folder, graphs), FORMAT.read(path, max_mb=MEASURED_MB)
         worse = [
             f
             for f in files

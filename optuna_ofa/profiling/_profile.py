@@ -15,7 +15,7 @@ from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.profiling._export import Method, as_space, export_profile, table_from_folder
 from optuna_ofa.profiling._graph_folder import PLAN, read_manifest, remove_folder
 from optuna_ofa.profiling._noisy import measure_noisy_again
-from optuna_ofa.profiling._results import earlier_results, read_results
+from optuna_ofa.profiling._results import MEASURED_MB, earlier_results, read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling.on_device import MANIFEST, RESULTS, DeviceError, measure_folder
 from optuna_ofa.space import Family, SearchSpace
@@ -88,7 +88,7 @@ def profile(
         _require_some(measure_missing()["graphs"], settings)
         if read_results(place).relative_std <= settings.max_spread:
             measure_noisy_again(place, read_manifest(place)[1], measure_missing)
-        table = table_from_folder(place, space, max_spread=settings.max_spread)
+        table = table_from_folder(place, space, max_spread=settings.max_spread, max_mb=MEASURED_MB)
         if out is not None:
             table.save(out)
     return table

@@ -18,6 +18,7 @@ from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling.on_device import RESULTS
 
 FORMAT = JsonFormat("optuna_ofa.results", version=1, argument="folder")
+MEASURED_MB = 256  # largest results that are measured here: many rounds of many layers
 # the entries that identify a device, its runtime and settings
 SETUP = ("runtime", "versions", "settings", "clock", "processor")
 # 0.7413 times the interquartile range estimates a standard deviation, robust to outliers
@@ -83,7 +84,7 @@ def read_results(
     graphs: Mapping[str, Graph] | None = None,
     *,
     anchor_ms: float | None = None,
-    max_mb: float | None = None,
+    max_mb: float = MEASURED_MB,
 ) -> Results:
     """Read the results of a folder.
 
@@ -128,7 +129,7 @@ def earlier_results(folder: Path) -> Results | None:
     path = folder / RESULTS
     if not os.path.lexists(path):
         return None
-    graphs = FORMAT.read(path).get("graphs")
+    graphs = FORMAT.read(path, max_mb=MEASURED_MB).get("graphs")
     failed = isinstance(graphs, dict) and all(
         isinstance(graph, dict) and "error" in graph for graph in graphs.values()
     )
