@@ -12,6 +12,7 @@ from optuna_ofa.storage._forks import (
     reconnect_after_fork as reconnect_after_fork,
     renew_after_fork as renew_after_fork,
 )
+from optuna_ofa.storage._guard import passed_over as passed_over
 from optuna_ofa.storage._make import (
     find_study as find_study,
     make_study as make_study,
@@ -22,6 +23,10 @@ from optuna_ofa.storage._outages import patiently as patiently
 from optuna_ofa.storage._sent_trial import SentTrial as SentTrial
 from optuna_ofa.storage._store import Store as Store
 from optuna_ofa.storage._summary import StudySummary as StudySummary, summaries as summaries
-from optuna_ofa.storage._unfinished import Unfinished as Unfinished, is_retry as is_retry
+from optuna_ofa.storage._unfinished import (
+    Unfinished as Unfinished,
+    flaw_of_fixed as flaw_of_fixed,
+    is_retry as is_retry,
+)
 
 __all__: list[str] = []

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.problem import ASKED
+from optuna_ofa.problem import ASKED, is_number, shown
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.storage._encoding import decode_trials
 
@@ -58,7 +58,8 @@ class Unfinished(NamedTuple):
             lost: Ids of those that have failed because their process died.
             last_id: As above.
         """
-        waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+        waiting = [t for t in trials if t.state == TrialState.WAITING]
+        waiting = [trial for trial in waiting if flaw_of_fixed(space, trial) is None]
         trials = [trial for trial in trials if trial.state != TrialState.WAITING]
         matrix, good = decode_trials(space, trials)  # those still without parameters are left out
         trials = [trials[i] for i in np.flatnonzero(good)]
@@ -81,6 +82,15 @@ class Unfinished(NamedTuple):
             n_enqueued=sum(not is_retry(trial) for trial in waiting),
             last_id=last_id,
         )
+
+
+def flaw_of_fixed(space: SearchSpace, trial: FrozenTrial) -> str | None:
+    """Return why a waiting trial cannot run: a fixed parameter is none of the space's choices."""
+    for name, value in trial.system_attrs.get("fixed_params", {}).items():
+        known = space.distributions.get(name)
+        if known is not None and not (is_number(value) and value in known.choices):
+            return f"its {name} must be one of {known.choices}, but is {shown(value)}"
+    return None
 
 
 def is_retry(trial: FrozenTrial) -> bool:

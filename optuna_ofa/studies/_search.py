@@ -186,12 +186,16 @@ class Search:
         """
         asked: list[Asked] = []
         candidates: Evaluated | None = None
+        taken = self.problem.nothing().matrix  # by running trials, also those that cannot be read
         with contextlib.suppress(SearchSpaceExhaustedError):
             while len(asked) < n:  # again if other processes have started some in the meantime
                 unfinished, left = self.refresh(), n - len(asked)
                 if unfinished.retries:
                     asked += self._resume(unfinished.retries, left)
                     continue
+                unfinished = unfinished._replace(
+                    waiting=np.concatenate([unfinished.waiting, taken])
+                )
                 chosen = self._choose(sampler, unfinished, left)
                 if chosen is None:
                     known = self.archive.all()
@@ -202,7 +206,8 @@ class Search:
                     )
                 if len(chosen.matrix) == 0:
                     break
-                asked += self._start(chosen, unfinished.last_id)
+                started, others = self._start(chosen, unfinished.last_id)
+                asked, taken = asked + started, np.concatenate([taken, others])
         return asked
 
     def _choose(self, sampler: BaseSampler, unfinished: Unfinished, n: int) -> Evaluated | None:
@@ -232,7 +237,8 @@ class Search:
             for subnet, trial in zip(subnets, trials, strict=True)
         ]
 
-    def _start(self, chosen: Evaluated, last_id: int) -> list[Asked]:
+    def _start(self, chosen: Evaluated, last_id: int) -> tuple[list[Asked], Matrix]:
+        """Start trials, and return them and the subnets that others have started."""
         named = self.problem.named(chosen)
         attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
         ids = self.store.start(chosen.matrix, attributes, last_id)
@@ -241,4 +247,5 @@ class Search:
             self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))
         subnets = self.problem.space.from_matrix(chosen.matrix)
         trials = {i: self.store.open_trial(trial_id) for i, trial_id in ids.items()}
-        return [Asked(subnets[i], t, t.number, *named[i]) for i, t in trials.items()]
+        asked = [Asked(subnets[i], t, t.number, *named[i]) for i, t in trials.items()]
+        return asked, np.delete(chosen.matrix, list(ids), axis=0)

@@ -21,7 +21,14 @@ from optuna_ofa.exceptions import OptunaOFAError
 from optuna_ofa.problem import Keep, Problem
 from optuna_ofa.samplers import Evolution, NothingLeftError, SubnetSampler
 from optuna_ofa.space import SearchSpace
-from optuna_ofa.storage import Store, is_retry, open_store, renew_after_fork
+from optuna_ofa.storage import (
+    Store,
+    flaw_of_fixed,
+    is_retry,
+    open_store,
+    passed_over,
+    renew_after_fork,
+)
 from optuna_ofa.studies._engine import Engine
 from optuna_ofa.studies._own import (
     Objective,
@@ -98,6 +105,9 @@ class TrialStudy(optuna.Study):
         waiting = (TrialState.WAITING,)
         for trial in self._storage.get_all_trials(self._study_id, deepcopy=False, states=waiting):
             if self._leaves_retries and is_retry(trial):
+                continue
+            if (flaw := flaw_of_fixed(self.space, trial)) is not None:
+                passed_over(self._storage).warn(self.study_name, {trial.number: flaw})
                 continue
             with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
                 if self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):

@@ -288,6 +288,9 @@ class TestRows:
             "UPDATE trial_params SET param_value = 99 WHERE trial_id = 4",
             "UPDATE trials SET datetime_complete = 'soon' WHERE trial_id = 4",
             "UPDATE trials SET number = NULL WHERE trial_id = 4",
+            "UPDATE trial_params SET param_value = 'Infinity'",
+            'UPDATE trial_system_attributes SET value_json = \'{"resolution": "inf"}\' '
+            "WHERE key = 'fixed_params'",
             f"UPDATE trial_user_attributes SET value_json = {TEXT} WHERE trial_id = 4",
             "DELETE FROM trial_values WHERE trial_id = 4",
             "DELETE FROM trial_user_attributes WHERE trial_id = 4",
