@@ -20,7 +20,7 @@ from optuna_ofa.problem import (
     numbers_by_name,
 )
 from optuna_ofa.space import Matrix, keys_of
-from optuna_ofa.storage import Store, decode_trials
+from optuna_ofa.storage import Store
 
 _ON_FITTED = "measured_on_fitted"  # user attribute of a trial
 Numbers = Mapping[str, float]
@@ -89,21 +89,20 @@ def numbers_of_measured(found: Findings) -> dict[int, int]:
     return dict(zip(measured.keys.tolist(), measured.numbers.tolist(), strict=True))
 
 
-def read(problem: Problem, store: Store, number: int, exact: Sequence[str]) -> Known:
+def read(problem: Problem, store: Store, one: Evaluated, exact: Sequence[str]) -> Known:
     """Return the numbers of a measured trial; missing predictions are computed.
 
     Args:
         problem: The problem.
         store: The trials of the study.
-        number: The trial's number.
+        one: The trial.
         exact: Metrics that are computed.
     """
-    trial, (note,) = store.trial(number), store.notes([number])
-    matrix, _ = decode_trials(problem.space, [trial])
-    now, now_std = problem.named(problem.evaluate(matrix))[0]
+    (note,) = store.notes(one.numbers.tolist())
+    now, now_std = problem.named(problem.evaluate(one.matrix))[0]
     then = note.get(PREDICTION)
     std = now_std if then is None else note.get(PREDICTION_STD, {})
-    measured = dict(zip(problem.objectives, trial.values or (), strict=True))
+    measured = dict(zip(problem.objectives, one.values[0].tolist(), strict=True))
     return Known(
         {**now, **(then or {})},
         std,

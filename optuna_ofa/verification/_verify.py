@@ -237,14 +237,15 @@ def _collected(
     after: Findings, store: Store, meters: Mapping[str, Meter], matrix: Matrix, work: _Work
 ) -> Verification:
     problem = after.problem
-    numbers = numbers_of_measured(after)
+    numbers, told = numbers_of_measured(after), after.results(kind=MEASURED)
     exact = exact_metrics(problem, meters)
     points = []
     for row, subnet in zip(matrix, problem.space.from_matrix(matrix), strict=True):
         number = numbers.get(key(row))
         known = work.found.get(key(row))
         if known is None and number is not None:
-            known = read(problem, store, number, exact)
+            at = np.flatnonzero(told.numbers == number)[-1:]
+            known = read(problem, store, told.select(at), exact)
         if known is not None:
             points.append(
                 VerifiedPoint(subnet, **known._asdict(), trial_number=number, units=problem.metrics)
