@@ -384,6 +384,52 @@ class TestExported:
         with pytest.raises(FormatError, match=rf"has {value} at `classifier\.linear\.bias`"):
             load_exported(path)
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30, -1e30])
+    def test_weights_of_a_graph_that_give_no_logits(self, folder: Path, value: float) -> None:
+        onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+        path = folder / "onnx.onnx"
+        model = onnx.load(path)
+        bias = next(t for t in model.graph.initializer if list(t.dims) == [10])
+        array = onnx.numpy_helper.to_array(bias).copy()
+        array[3] = value
+        bias.raw_data = array.tobytes()
+        self.replace(path, model.SerializeToString())
+        with pytest.raises(FormatError, match=r"onnx\.onnx .* its output has (nan|-?inf|-?1e\+30)"):
+            load_exported(path)
+
+    def test_a_graph_of_other_classes(self, folder: Path) -> None:
+        onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+        path = folder / "onnx.onnx"
+        model = onnx.load(path)
+        for tensor in model.graph.initializer:
+            if tensor.dims and tensor.dims[0] == 10:
+                array = onnx.numpy_helper.to_array(tensor)[:9]
+                tensor.CopyFrom(onnx.numpy_helper.from_array(array.copy(), tensor.name))
+        model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 9
+        self.replace(path, model.SerializeToString())
+        with pytest.raises(FormatError, match=r"onnx\.onnx .* logits are \(1, 9\) instead of"):
+            load_exported(path)
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64])
+    @pytest.mark.parametrize("name", ["classifier.linear.bias", "first_conv.bn.running_var"])
+    def test_weights_of_another_type(self, folder: Path, name: str, dtype: torch.dtype) -> None:
+        safetensors = pytest.importorskip("safetensors.torch", reason="safetensors is missing")
+        path = folder / "pytorch.safetensors"
+        state = safetensors.load_file(path)
+        self.replace(path, safetensors.save({**state, name: state[name].to(dtype)}))
+        with pytest.raises(FormatError, match=rf"`{name}` has {dtype} instead of torch\.float32"):
+            load_exported(path)
+
+    @pytest.mark.parametrize("batch", [2**62, 10**6])
+    def test_a_batch_that_fills_the_memory(self, folder: Path, batch: int) -> None:
+        path = folder / "onnx.onnx"
+        place = Path(f"{path}.json")
+        written = json.loads(place.read_text())
+        written["input"]["shape"][0] = batch
+        place.write_text(json.dumps(written))
+        with pytest.raises(FormatError, match=r"batch of \d+ images is too large"):
+            load_exported(path)
+
     @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link"])
     def test_nothing_but_a_file_is_opened(self, folder: Path, kind: str) -> None:
         path = folder / "pytorch.safetensors"

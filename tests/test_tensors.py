@@ -130,6 +130,16 @@ def test_a_family_is_not_built_before_its_weights_are_there(tmp_path: Path) -> N
         load_supernet(path)
 
 
+@pytest.mark.parametrize("value", [torch.zeros(0), torch.zeros(3), torch.zeros(3, 3), 10**400])
+@pytest.mark.parametrize("entry", ["name", "resolutions", "bn_eps", "stages", "head"])
+def test_a_family_of_tensors(tmp_path: Path, entry: str, value: Any) -> None:
+    path = tmp_path / "a.pth"
+    for table in (NET.family.to_dict(), get_family("ofa_mbv3_w1.0").to_dict()):
+        path.write_bytes(saved({**checkpoint(), "family": {**table, entry: value}}))
+        with pytest.raises(OptunaOFAError, match=r"a\.pth"):
+            load_supernet(path)
+
+
 # ---------------------------------------------------------------------- values
 
 NESTED: Any = []

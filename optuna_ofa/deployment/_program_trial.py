@@ -7,13 +7,16 @@ import sys
 
 from optuna_ofa.space import Subnet
 
-_TIMEOUT_S = 120
+_TIMEOUT_S = 120  # with the imports
+_RUN_S = 4  # and a second for each image
 _SCRIPT = """\
+import faulthandler
 import sys
 import torch
 from executorch.runtime import Runtime
+batch, *shape = (int(n) for n in sys.argv[2:])
+faulthandler.dump_traceback_later(int(sys.argv[1]) + batch, exit=True)
 program = Runtime.get().load_program(sys.stdin.buffer.read())
-batch, *shape = (int(n) for n in sys.argv[1:])
 program.load_method("forward").execute([torch.zeros(batch, *shape)])
 """
 
@@ -31,7 +34,7 @@ def try_program(content: bytes, subnet: Subnet, batch: int) -> None:
     """
     size = subnet.resolution
     shape = (batch, subnet.family.in_channels, size, size)
-    command = [sys.executable, "-c", _SCRIPT, *map(str, shape)]
+    command = [sys.executable, "-c", _SCRIPT, str(_RUN_S), *map(str, shape)]
     try:
         tried = subprocess.run(  # noqa: S603, this interpreter
             command, input=content, capture_output=True, timeout=_TIMEOUT_S

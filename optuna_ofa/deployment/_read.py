@@ -12,6 +12,7 @@ from optuna_ofa._arguments import AnyPath, checked
 from optuna_ofa._files import read_bytes, read_json
 from optuna_ofa._parsing import in_a_line
 from optuna_ofa.deployment._deployable import Contents, Loaded, Metadata
+from optuna_ofa.deployment._first_run import require_logits
 from optuna_ofa.deployment._formats import FORMATS, Format
 from optuna_ofa.deployment._metadata import VERSION, file_name, metadata_path
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, OptunaOFAError
@@ -27,9 +28,10 @@ def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
 
     Only the file beside the metadata is opened, and only if its size and SHA-256 match the
     metadata. That detects damage, not malice: anyone who can write the file can also write the
-    metadata. Files of ``"torch_export"`` may hold Python code, so they need ``trust``. Those of
-    ``"executorch"`` are tried in another process first, which takes a few seconds, because a
-    damaged one may crash the process. ONNX and weights are read as numbers.
+    metadata. The network is run once, and must give plausible logits. Files of ``"torch_export"``
+    may hold Python code, so they need ``trust``. Those of ``"executorch"`` are tried in another
+    process first, which takes a few seconds, because a damaged one may crash the process. ONNX and
+    weights are read as numbers.
 
     Args:
         path: The path of the export, with its metadata beside it.
@@ -62,7 +64,9 @@ def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
     try:
         if form.tries is not None and not trust:
             form.tries(contents[""], subnet, metadata["input"]["shape"][0] or 1)
-        return form.load(contents, subnet)
+        net = form.load(contents, subnet)
+        require_logits(net, subnet, metadata["input"]["shape"][0] or 1)
+        return net
     except OptunaOFAError:
         raise
     except Exception as error:  # readers of damaged files raise many kinds of errors

@@ -18,10 +18,10 @@ from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
 from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
-from optuna_ofa.profiling._graph_folder import graphs_of, write_folder
+from optuna_ofa.profiling._graph_folder import FORMAT as MANIFESTS, graphs_of, write_folder
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
 from optuna_ofa.profiling._profile import script_errors
-from optuna_ofa.profiling._results import SETUP, Results, read_results
+from optuna_ofa.profiling._results import FORMAT, SETUP, Results, read_results
 from optuna_ofa.profiling._settings import MeasurementSettings
 from optuna_ofa.profiling.on_device import (
     GRAPHS_AT_ONCE,
@@ -159,8 +159,10 @@ def _measure_part(
     bar: GraphBar,
 ) -> tuple[dict[Subnet, Reading], Results | None]:
     """Measure subnets that are loaded at once; there are no results where all of them fail."""
-    for name in (MANIFEST, RESULTS):  # of the part before
-        (folder / name).unlink(missing_ok=True)
+    for format, name in ((MANIFESTS, MANIFEST), (FORMAT, RESULTS)):  # of the part before
+        if (folder / name).exists():
+            format.read(folder / name)  # refuses files of others
+            (folder / name).unlink()
     _, *files = write_folder(
         folder,
         graphs_of(subnets),

@@ -34,7 +34,7 @@ def family_from_json(table: Any, where: str = "the table") -> Family:
     try:
         _require_published(table, where)
         return Family.from_dict(table)
-    except (InvalidArgumentError, KeyError, TypeError, AttributeError) as error:
+    except (InvalidArgumentError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise FormatError(
             f"`family` of {where} must be the table of a family, but: {error}"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from optuna_ofa import MeasurementSettings, SearchSpace, measure, read_measureme
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
+    FormatError,
     InvalidArgumentError,
     InvalidSubnetError,
     MeasurementError,
@@ -327,3 +329,15 @@ def test_a_failed_subnet_leaves_the_anchor_of_its_batch(make_device: Any, url: s
     # a later call puts its measurements on that scale
     later = measure(whole, matrix, MeasurementSettings(runtime=make_device()), storage=url)
     assert later.anchor_ms == measured.anchor_ms
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "results.json"])
+@pytest.mark.parametrize("text", ["mine", '{"name": "of another program"}'])
+def test_files_of_others_in_the_folder_are_not_removed(
+    device: Any, space: SearchSpace, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    settings = MeasurementSettings(runtime=device, n_rounds=1)
+    with pytest.raises(FormatError, match=rf"`folder` must .*{re.escape(name)}"):
+        measure(space, space.to_matrix([space.smallest()]), settings, folder=tmp_path)
+    assert (tmp_path / name).read_text() == text
