@@ -14,22 +14,23 @@ from optuna_ofa.space import Subnet
 MAX_PIXELS = 2**28
 
 
-def images_for(subnet: Subnet, batch: int) -> Tensor:
-    """Return images to try a network with.
+def images_for(subnet: Subnet, batch: int) -> list[Tensor]:
+    """Return batches to try a network with: a ramp, black images and noise.
 
     Args:
         subnet: The subnet that it computes.
-        batch: Number of images.
+        batch: Images at once.
 
     Raises:
-        ValueError: If they would take a gigabyte.
+        ValueError: If a batch would take a gigabyte.
     """
     size = subnet.resolution
     shape = (batch, subnet.family.in_channels, size, size)
     n = math.prod(shape)
     if n > MAX_PIXELS:
         raise ValueError(f"its batch of {batch} images is too large")
-    return torch.linspace(-2, 2, n).view(shape)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    return [torch.linspace(-2, 2, n).view(shape), torch.zeros(shape), noise, -3 * noise]
 
 
 def require_logits(net: Loaded, subnet: Subnet, batch: int) -> None:
@@ -43,13 +44,13 @@ def require_logits(net: Loaded, subnet: Subnet, batch: int) -> None:
     Raises:
         ValueError: With the shape or the value.
     """
-    images = images_for(subnet, batch)
-    with torch.no_grad():
-        logits = net(images)
     wanted = (batch, subnet.family.head.n_classes)
-    if not isinstance(logits, Tensor) or logits.shape != wanted or logits.dtype != torch.float32:
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"its logits are {found} instead of {wanted}")
-    found = flaw("logits", logits)
-    if found is not None:
-        raise ValueError(f"its output has {found}")
+    for images in images_for(subnet, batch):
+        with torch.no_grad():
+            logits = net(images)
+        shape = tuple(logits.shape)
+        if shape != wanted or logits.dtype != torch.float32:
+            raise ValueError(f"its logits are {shape} of {logits.dtype} instead of {wanted}")
+        wrong = flaw("logits", logits)
+        if wrong is not None:
+            raise ValueError(f"its output has {wrong}")

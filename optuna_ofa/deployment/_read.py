@@ -28,7 +28,7 @@ def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
 
     Only the file beside the metadata is opened, and only if its size and SHA-256 match the
     metadata. That detects damage, not malice: anyone who can write the file can also write the
-    metadata. The network is run once, and must give plausible logits. Files of ``"torch_export"``
+    metadata. The network is run, and must give plausible logits. Files of ``"torch_export"``
     may hold Python code, so they need ``trust``. Those of ``"executorch"`` are tried in another
     process first, which takes a few seconds, because a damaged one may crash the process. ONNX and
     weights are read as numbers.
