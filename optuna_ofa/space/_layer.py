@@ -15,7 +15,6 @@ MAX_KERNEL, MAX_STRIDE, MAX_EXPAND = 31, 8, 100
 _LIMITS = {
     "in_channels": (1, MAX_CHANNELS),
     "out_channels": (1, 10**6),  # of a classifier, its classes
-    "mid_channels": (0, MAX_EXPAND * MAX_CHANNELS),
     "kernel": (1, MAX_KERNEL),
     "stride": (1, MAX_STRIDE),
     "in_size": (1, MAX_PIXELS),
@@ -96,6 +95,8 @@ def require_layer(layer: Layer) -> None:
             f"`kind` of a layer must be one of {', '.join(get_args(LayerKind))}, but is "
             f"{layer.kind!r:.100}."
         )
+    widest = max(layer.in_channels, layer.out_channels)
+    whole(layer.mid_channels, "`mid_channels` of a layer", least=0, most=MAX_EXPAND * widest)
     unchanged = layer.in_channels == layer.out_channels and layer.in_size == layer.out_size
     if layer.shortcut and not unchanged:
         raise FormatError(f"A layer with a shortcut must keep its shape, but one is {layer}.")

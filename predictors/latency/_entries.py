@@ -16,7 +16,7 @@ from optuna_ofa.exceptions import FormatError
 _SHAPE = r"(\d{1,7}(?:x\d{1,7}){0,2})"
 _KEY = re.compile(rf"[^-:]+-input:{_SHAPE}-output:{_SHAPE}(?:-[^-:]+:[^-:]+)*")
 # no deviation or other statistic of a layer is more than this many times its mean
-_MOST_OF_MEAN = 100
+_MOST_OF_MEAN = 20
 
 
 class Entry(NamedTuple):

@@ -155,6 +155,7 @@ def test_the_size_is_that_of_the_run_config_beside_the_file(tmp_path: Path) -> N
         {"in_channels": 2**31},
         {"out_channels": -24},
         {"mid_channels": [72]},
+        {"mid_channels": 72_000},
         {"act_func": 3},
         {"use_se": 1},
     ],
