@@ -276,6 +276,18 @@ class TestFailures:
             study.verify(measure)
         assert len(measure["latency_ms"].asked) == 5
 
+    def test_two_failures_at_the_start_do_not_end_it(self, study: SubnetStudy) -> None:
+        calls = itertools.count()
+
+        def measure(subnet: Subnet) -> float:
+            if next(calls) < 2:
+                raise RuntimeError("no answer")
+            return 10.0
+
+        with pytest.warns(FailedMeasurementWarning, match="2 of 5 "):
+            found = study.verify({"latency_ms": measure}, points=5)
+        assert [p.measured["latency_ms"] for p in found] == [10.0] * 3
+
     def test_failures_in_a_row_of_a_meter_of_ones_own_too(self, study: SubnetStudy) -> None:
         class Half(Meter):
             def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
