@@ -20,6 +20,7 @@ from optuna_ofa.problem import (
     MEASURED_STD,
     PREDICTED,
     PREFIX,
+    SUMMARY_KEY,
     Evaluated,
     Keep,
     Problem,
@@ -33,6 +34,7 @@ from optuna_ofa.storage._encoding import decode_trials
 from optuna_ofa.storage._finish import Check, Ending, Started
 from optuna_ofa.storage._journal import alone, mended
 from optuna_ofa.storage._rows import finished_trials, templates
+from optuna_ofa.storage._seen import SEEN_KEY, Seen
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, with_own_excess
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
 
@@ -55,18 +57,23 @@ class PublicStore(Store):
         super().__init__(mended(storage), study_name, problem, keep)
         self._n_known = 0  # trials before this one are known or have failed
         self._known: set[int] = set()  # of those from there on
+        self._n_trials = 0
+        self._known_seen: set[str] = set()  # keys of unwritten evaluations
+        self._begun: set[str] = set()  # generations that are not written whole; of all forks
 
     def fork(self) -> Self:
         """Return a copy that reads on from here, and leaves what this one has read as it is."""
         other = super().fork()
-        other._known = set(self._known)
+        other._known, other._known_seen = set(self._known), set(self._known_seen)
         return other
 
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, in any process."""
+        self._complete()
         return self._news(self.storage.get_all_trials(self.study_id, deepcopy=False))
 
     def _news(self, trials: Sequence[FrozenTrial]) -> Evaluated:
+        self._n_trials = len(trials)
         new = [
             t
             for t in trials[self._n_known :]
@@ -106,6 +113,21 @@ class PublicStore(Store):
         )
         return with_own_excess(problem, read).select(good)
 
+    def read_unwritten(self) -> Evaluated:
+        """Return evaluations of which only a part became trials, new ones of any process."""
+        return self._new_seen(self.attributes()).evaluated
+
+    def _new_seen(self, attributes: Mapping[str, Any]) -> Seen:
+        new = {
+            key: stored
+            for key, stored in attributes.items()
+            if key.startswith(SEEN_KEY) and key not in self._known_seen
+        }
+        seen = Seen.joined(self._problem, new)
+        self._known_seen.update(new)
+        self._n_unwritten += seen.n_unwritten
+        return seen
+
     def unfinished(self) -> Unfinished:
         """Return the trials without values."""
         trials = self.storage.get_all_trials(self.study_id, deepcopy=False)
@@ -127,27 +149,66 @@ class PublicStore(Store):
         return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
-        """Add a generation without the subnets finished elsewhere, in one write if in a journal."""
-        news = own = self._problem.nothing()
+        """Add a generation without the subnets evaluated elsewhere, in one write if in a journal."""
+        problem, attributes = self._problem, self.attributes()
+        news = own = problem.nothing()
+        others = Seen.joined(problem, {})
         with alone(self.storage, self.study_id) as trials:
             if trials is not None:
-                news = self._news(trials())
-            predicted = predicted.without(news.matrix)
+                news, attributes = self._news(trials()), self.attributes()
+                others = self._new_seen(attributes)
+            predicted = predicted.without(np.concatenate([news.matrix, others.evaluated.matrix]))
             if room is not None:
-                predicted = predicted.select(slice(max(0, room - len(news.numbers))))
-            kept = self._kept(predicted, news)
-            finished = finished_trials(self._problem, kept, [{}] * len(kept.matrix), times)
-            appended = append_trials(self.storage, self.study_id, finished)
+                left = room - len(news.numbers) - others.n_unwritten
+                predicted = predicted.select(slice(max(0, left)))
+            seen = Seen(predicted, self._is_kept(predicted, news), self._n_trials)
+            kept = predicted.select(seen.kept)
+            finished = finished_trials(problem, kept, [{}] * len(kept.matrix), times)
+            key = next_key(attributes)
+            whole = {} if self._front is None else self._described(seen, key, times[1])
+            appended = append_trials(self.storage, self.study_id, finished, whole)
             if appended and trials is not None:
                 own = self._news(trials())
         if not appended:
-            super()._add(finished)
+            self._write_one_by_one(finished, whole, key)
             self._note(kept)
-        if self._front is not None:
-            summary = Generation.of(self._problem, predicted, times[1], len(kept.matrix))
-            self.set_attributes({next_key(self.attributes()): summary.to_dict()})
+        self._known_seen.update(whole)
+        self._n_unwritten += seen.n_unwritten
         n_unread = len(kept.matrix) - len(own.matrix)
-        return Written(len(predicted.matrix), own, news, n_unread)
+        return Written(len(predicted.matrix), own, news, others.evaluated, n_unread)
+
+    def _described(self, seen: Seen, key: str, end: datetime.datetime) -> dict[str, Any]:
+        """Return the attributes of a generation that need not become trials, its summary last."""
+        summary = Generation.of(self._problem, seen.evaluated, end, int(seen.kept.sum()))
+        parts = seen.attributes(self._problem, key.removeprefix(SUMMARY_KEY))
+        return {**parts, key: summary.to_dict()}
+
+    def _write_one_by_one(
+        self, trials: Sequence[FrozenTrial], whole: Mapping[str, Any], key: str
+    ) -> None:
+        """Write a generation, but its summary only once everything else is written."""
+        if whole:
+            self._begun.add(key)
+        self.set_attributes({name: of for name, of in whole.items() if name != key})
+        self._add(trials)
+        self.set_attributes({name: of for name, of in whole.items() if name == key})
+        self._begun.discard(key)
+
+    def _complete(self) -> None:
+        """Write the rest of generations that this process was interrupted in."""
+        for key in sorted(self._begun):
+            attributes = self.attributes()
+            number = key.removeprefix(SUMMARY_KEY)
+            parts = {k: of for k, of in attributes.items() if k.startswith(f"{SEEN_KEY}{number}")}
+            seen = Seen.joined(self._problem, parts)
+            if parts and key not in attributes:
+                there = self.storage.get_all_trials(self.study_id, deepcopy=False)[seen.first :]
+                kept, now = seen.evaluated.select(seen.kept), datetime.datetime.now()
+                missing = kept.without(decode_trials(self._problem.space, there)[0])
+                rest: list[dict[str, Any]] = [{}] * len(missing.matrix)
+                self._add(finished_trials(self._problem, missing, rest, (now, now)))
+                self.set_attributes({key: self._described(seen, key, now)[key]})
+            self._begun.discard(key)
 
     def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
         now = datetime.datetime.now()
@@ -196,6 +257,7 @@ class PublicStore(Store):
             self.storage.set_study_system_attr(self.study_id, key, value)
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
+        self._n_trials += len(trials)
         if not append_trials(self.storage, self.study_id, trials):
             super()._add(trials)
 
@@ -217,13 +279,26 @@ def _std_of(trial: FrozenTrial) -> object:
     return None if is_predicted else trial.user_attrs.get(MEASURED_STD)
 
 
-def append_trials(storage: BaseStorage, study_id: int, trials: Sequence[FrozenTrial]) -> bool:
-    """Append new trials to a journal in one write; return False if that is not possible."""
+def append_trials(
+    storage: BaseStorage,
+    study_id: int,
+    trials: Sequence[FrozenTrial],
+    attributes: Mapping[str, Any] | None = None,
+) -> bool:
+    """Append new trials to a journal in one write; return False if that is not possible.
+
+    Args:
+        storage: The storage.
+        study_id: The study.
+        trials: The trials.
+        attributes: System attributes of the study to set in the same write.
+    """
+    attributes = attributes or {}
     backend = getattr(storage, "_backend", None)
     # Optuna writes a snapshot every hundred trials to others, such as that of Redis
     if isinstance(backend, BaseJournalBackend) and not isinstance(backend, BaseJournalSnapshot):
-        entries = _entries(study_id, trials)
-        if len(entries) == len(trials) > 0:
+        entries = _entries(study_id, trials, attributes)
+        if len(entries) == len(trials) + len(attributes) > 0:
             backend.append_logs(entries)
             return True
     return False
@@ -242,8 +317,10 @@ class _Recorder(BaseJournalBackend):
         self.entries += logs
 
 
-def _entries(study_id: int, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """Return the journal entries of new trials, to be appended in one write.
+def _entries(
+    study_id: int, trials: Sequence[FrozenTrial], attributes: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the journal entries of new trials and attributes, to be appended in one write.
 
     Optuna writes, syncs and reads the file again for each trial. Here its own `JournalStorage`
     writes the same entries to a list. This relies on three things of Optuna that are not
@@ -259,6 +336,8 @@ def _entries(study_id: int, trials: Sequence[FrozenTrial]) -> list[dict[str, Any
         storage._replay_result._last_created_trial_id_by_this_process = -1
         for trial in trials:
             storage.create_new_trial(study_id, trial)
+        for key, value in attributes.items():
+            storage.set_study_system_attr(study_id, key, value)
     except (AttributeError, KeyError):  # of an Optuna that works differently
         return []
     return recorder.entries

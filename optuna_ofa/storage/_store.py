@@ -56,12 +56,14 @@ class Written(NamedTuple):
         n_evaluated: How many of its subnets there was room for and no other process had finished.
         own: The trials that were written, if their numbers are already known.
         news: The trials that other processes have finished since the last call.
+        unwritten: What `Store.read_unwritten` returns.
         n_unread: How many were written whose numbers are not known; the next `Store.read` has them.
     """
 
     n_evaluated: int
     own: Evaluated
     news: Evaluated
+    unwritten: Evaluated
     n_unread: int = 0
 
 
@@ -113,6 +115,7 @@ class Store(ABC):
         self._problem = problem
         self._front = KnownFront(problem) if keep != "all" else None
         self._samples = keep == "sample"
+        self._n_unwritten = 0
         self._heartbeat = Heartbeat(storage)
         reconnect_after_fork(storage)
 
@@ -140,6 +143,13 @@ class Store(ABC):
     @abstractmethod
     def read(self) -> Evaluated:
         """Return the trials that have finished since the last call, in any process."""
+
+    @abstractmethod
+    def read_unwritten(self) -> Evaluated:
+        """Return evaluations of which only a part became trials, new ones of any process.
+
+        They are in the order of the search. A row has the number of the first trial that is newer.
+        """
 
     @abstractmethod
     def unfinished(self) -> Unfinished:
@@ -177,8 +187,8 @@ class Store(ABC):
         return max((end for _, _, end in self._times() if end), default=None)
 
     def n_unwritten(self) -> int:
-        """Return how many evaluations did not become trials, of all workers."""
-        return sum(g.n_evaluated - g.n_written for g in self.generations())
+        """Return how many evaluations did not become trials, of all that were read or written."""
+        return self._n_unwritten
 
     def seconds(self, numbers: Sequence[int]) -> NDArray[np.float64]:
         """Return when trials finished, in seconds since the first of them was started.
@@ -324,14 +334,14 @@ class Store(ABC):
 
     # ------------------------------------------------------------------ keeping a part
 
-    def _kept(self, predicted: Evaluated, news: Evaluated) -> Evaluated:
-        """Return the rows of a generation that become trials."""
+    def _is_kept(self, predicted: Evaluated, news: Evaluated) -> NDArray[np.bool_]:
+        """Return which rows of a generation become trials."""
         if self._front is None:
-            return predicted
+            return np.ones(len(predicted.matrix), dtype=bool)
         kept = self._front.extended_by(predicted, news)
         if self._samples:
             kept[::SAMPLED] = True  # the order of a generation does not matter
-        return predicted.select(kept)
+        return kept
 
     def _note(self, *parts: Evaluated) -> None:
         """Extend the known front by trials of the study."""

@@ -22,6 +22,7 @@ from optuna_ofa.storage._finish import Check, Ending, finish_trials
 from optuna_ofa.storage._lost import lost_trials
 from optuna_ofa.storage._read import Position, last_trial_id, read_new
 from optuna_ofa.storage._rows import TrialRows
+from optuna_ofa.storage._seen import SEEN_KEY, Seen
 from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
 from optuna_ofa.storage._tolerant import in_readable_parts, is_of_row
@@ -56,6 +57,7 @@ class TableStore(Store):
         self._tables = tables
         self._rows = TrialRows(problem)
         self._position = Position()
+        self._last_seen = ""  # key of the last unwritten evaluations
 
     @property
     def database(self) -> optuna.Study:
@@ -72,6 +74,15 @@ class TableStore(Store):
         news = self._possible(news, flaws)
         self._note(news)
         return news
+
+    def read_unwritten(self) -> Evaluated:
+        """Return evaluations of which only a part became trials, new ones of any process."""
+        with self._tables.engine.connect() as connection:
+            seen, self._last_seen = _read_seen(
+                connection, self.study_id, self._problem, self._last_seen
+            )
+        self._n_unwritten += seen.n_unwritten
+        return seen.evaluated
 
     def unfinished(self) -> Unfinished:
         """Return the trials without values; finished ones are not read."""
@@ -100,47 +111,62 @@ class TableStore(Store):
         return _read_times(self._tables.engine, self.study_id)
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
-        """Add a generation in one transaction, without the subnets finished elsewhere."""
+        """Add a generation in one transaction, without the subnets evaluated elsewhere."""
         attempts = itertools.count()
-        written, self._position = retrying(
+        written, self._position, self._last_seen, n_unwritten = retrying(
             lambda: self._write(predicted, times, room, is_first=next(attempts) == 0),
             self._tables.engine,
             len(predicted.matrix),
         )
+        self._n_unwritten += n_unwritten
         self._note(written.news, written.own)
         return written
 
     def _write(
         self, predicted: Evaluated, times: Period, room: int | None, *, is_first: bool
-    ) -> tuple[Written, Position]:
-        with locked(self._tables.engine, self.study_id) as connection:
-            news, seen, flaws = read_new(connection, self.study_id, self._problem, self._position)
+    ) -> tuple[Written, Position, str, int]:
+        problem, study_id = self._problem, self.study_id
+        with locked(self._tables.engine, study_id) as connection:
+            news, position, flaws = read_new(connection, study_id, problem, self._position)
             news = self._possible(news, flaws)
+            others, last_seen = _read_seen(connection, study_id, problem, self._last_seen)
             ours = ~absent(news.matrix, predicted.matrix)
+            seen = ~absent(others.evaluated.matrix, predicted.matrix) & ~others.kept
             if is_first:
-                ours[:] = False  # else an earlier attempt was committed, but no answer came
+                ours[:] = seen[:] = False  # else an attempt was committed, but no answer came
+            n_known = int(ours.sum() + seen.sum())
             known, news = news.select(ours), news.select(~ours)
-            predicted = predicted.without(np.concatenate([news.matrix, known.matrix]))
+            elsewhere = [news.matrix, known.matrix, others.evaluated.matrix]
+            predicted = predicted.without(np.concatenate(elsewhere))
             if room is not None:
-                left = room - len(news.numbers) - len(known.numbers)
+                left = room - len(news.numbers) - len(known.numbers) - others.n_unwritten
                 predicted = predicted.select(slice(max(0, left)))
-            kept = self._kept(predicted, news)
+            own = Seen(predicted, self._is_kept(predicted, news), position.n_trials)
+            kept = predicted.select(own.kept)
             ids = insert_trials(
                 connection,
-                self.study_id,
+                study_id,
                 self._rows,
                 kept,
                 times,
-                first=seen.n_trials,
-                after=seen.last_id,
+                first=position.n_trials,
+                after=position.last_id,
             )
             if self._front is not None:
-                summary = Generation.of(self._problem, predicted, times[1], len(ids))
-                _insert_summary(connection, self.study_id, summary)
-        numbers = range(seen.n_trials, seen.n_trials + len(ids))
-        reached = Position(max(ids, default=seen.last_id), seen.n_trials + len(ids), seen.open)
-        own = Evaluated.join([known, kept.numbered(numbers)])
-        return Written(len(predicted.matrix) + len(known.numbers), own, news), reached
+                summary = Generation.of(problem, predicted, times[1], len(ids))
+                key = _insert_generation(connection, study_id, problem, summary, own)
+                last_seen = max(last_seen, key)
+        numbers = range(position.n_trials, position.n_trials + len(ids))
+        position = Position(
+            max(ids, default=position.last_id), position.n_trials + len(ids), position.open
+        )
+        written = Written(
+            len(predicted.matrix) + n_known,
+            Evaluated.join([known, kept.numbered(numbers)]),
+            news,
+            others.evaluated,
+        )
+        return written, position, last_seen, others.n_unwritten + own.n_unwritten
 
     def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
         return start_trials(self._tables, self.study_id, self._problem, matrix, attributes, last_id)
@@ -183,16 +209,31 @@ def _replace(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) ->
         Inserter(connection).insert(_attributes, ("study_id", "key", "value_json"), rows)
 
 
-def _insert_summary(connection: sa.Connection, study_id: int, summary: Generation) -> None:
-    """Add the summary of a generation, in a transaction that holds the study's lock."""
+def _insert_generation(
+    connection: sa.Connection, study_id: int, problem: Problem, summary: Generation, seen: Seen
+) -> str:
+    """Add a generation, in a transaction that holds the study's lock; return its last key."""
     own = (_attributes.c.study_id == study_id) & _attributes.c.key.startswith(SUMMARY_KEY)
     last = connection.execute(sa.select(sa.func.max(_attributes.c.key)).where(own)).scalar()
-    row = {
-        "study_id": study_id,
-        "key": next_key([last] if last else []),
-        "value_json": json.dumps(summary.to_dict()),
-    }
-    connection.execute(sa.insert(_attributes), row)
+    key = next_key([last] if last else [])
+    parts = seen.attributes(problem, key.removeprefix(SUMMARY_KEY))
+    written = {key: summary.to_dict(), **parts}
+    rows = [(study_id, name, json.dumps(value)) for name, value in written.items()]
+    Inserter(connection).insert(_attributes, ("study_id", "key", "value_json"), rows)
+    return max(parts, default="")
+
+
+def _read_seen(
+    connection: sa.Connection, study_id: int, problem: Problem, after: str
+) -> tuple[Seen, str]:
+    """Return the evaluations that were stored after those of a key, and the last key."""
+    query = sa.select(_attributes.c.key, _attributes.c.value_json).where(
+        _attributes.c.study_id == study_id,
+        _attributes.c.key.startswith(SEEN_KEY),
+        _attributes.c.key > after,
+    )
+    attributes = {key: json.loads(text) for key, text in connection.execute(query)}
+    return Seen.joined(problem, attributes), max([after, *attributes])
 
 
 def _read_times(engine: sa.Engine, study_id: int) -> list[tuple[int, Moment, Moment]]:

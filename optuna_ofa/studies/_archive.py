@@ -17,6 +17,7 @@ class Archive:
     def __init__(self, problem: Problem) -> None:
         self._parts = [problem.nothing()]
         self._unlearnt = [problem.nothing()]
+        self._unwritten = [problem.nothing()]
 
     def __len__(self) -> int:
         return sum(len(part.numbers) for part in self._parts)
@@ -39,16 +40,22 @@ class Archive:
             if not learnt:
                 self._unlearnt.append(evaluated)
 
+    def add_unwritten(self, evaluated: Evaluated) -> None:
+        """Add what need not be trials, with the numbers of the next trials: only to be learnt."""
+        if len(evaluated.numbers):
+            self._unwritten.append(evaluated)
+
     def unlearnt(self) -> Evaluated:
-        """Return the trials that the search has not learnt."""
-        return Evaluated.join(self._unlearnt)
+        """Return what the search has not learnt; of equal numbers the one to learn first."""
+        return Evaluated.join([*self._unwritten, *self._unlearnt])
 
     def fork(self) -> Archive:
         """Return an independent copy."""
         other = copy.copy(self)
         other._parts, other._unlearnt = list(self._parts), list(self._unlearnt)
+        other._unwritten = list(self._unwritten)
         return other
 
     def mark_learnt(self) -> None:
         """Mark all trials as learnt by the search."""
-        self._unlearnt = self._unlearnt[:1]
+        self._unlearnt, self._unwritten = self._unlearnt[:1], self._unwritten[:1]

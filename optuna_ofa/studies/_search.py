@@ -75,6 +75,7 @@ class Search:
     def read(self) -> None:
         """Read the trials that have finished since the last time."""
         self.archive.add(self.store.read())
+        self.archive.add_unwritten(self.store.read_unwritten())  # after the trials among them
         self._n_unread = 0
 
     def refresh(self) -> Unfinished:
@@ -105,6 +106,7 @@ class Search:
         times = (started, datetime.datetime.now())
         written = self.store.write(attempt.predicted, times, budget.room(self.n_evaluated))
         self.archive.add(written.news)
+        self.archive.add_unwritten(written.unwritten)
         self.archive.add(written.own, learnt=True)
         self._n_unread += written.n_unread
         self._learn()

@@ -109,6 +109,32 @@ def test_workers_note_all_their_generations(make_study: Make, sqlite: str) -> No
         assert not (signed[:i] < values).all(axis=1).any()
 
 
+@pytest.mark.parametrize("keep", ["front", "sample"])
+@pytest.mark.parametrize(
+    "constraints", [{}, {"latency_ms": 30.0, "n_params": 5e6}], ids=["free", "constrained"]
+)
+def test_a_reopened_search_is_that_of_one_process(
+    make_study: Make, url: str, names: Callable[[], str], keep: str, constraints: dict[str, float]
+) -> None:
+    shared = {"constraints": constraints, "keep": keep}
+    whole, whole_in_parts = make_study(**shared), make_study(**shared)
+    whole.search(until=430)
+    stored = {**shared, "storage": url, "study_name": names(), "load_if_exists": True}
+    for n in range(43, 431, 43):
+        whole_in_parts.search(until=n)
+        make_study(**stored).search(until=n)  # as a new process
+    reopened = make_study(**stored)
+    assert points(reopened) == points(whole)
+    assert [t.values for t in reopened.trials] == [t.values for t in whole_in_parts.trials]
+    assert seen(reopened) == seen(whole) == 430
+
+
+def seen(study: SubnetStudy) -> int:
+    """Return how many subnets are never evaluated again."""
+    study.engine.refresh()
+    return len(study.engine._search.evolution._told)
+
+
 def test_nothing_is_summed_up_where_all_is_kept(make_study: Make, sqlite: str) -> None:
     study = make_study(storage=sqlite)
     study.search(100)

@@ -82,7 +82,7 @@ def test_otherwise_optuna_adds_them(
 ) -> None:
     study = journal(tmp_path / "log", Snapshots if reason == "snapshots" else JournalFileBackend)
     if reason == "other-entries":
-        monkeypatch.setattr(_public_store, "_entries", lambda study_id, trials: [{}] * 3)
+        monkeypatch.setattr(_public_store, "_entries", lambda *_: [{}] * 3)
     if reason == "other-names":
         monkeypatch.delattr(JournalStorage, "_write_log")
     expected = [] if reason == "nothing" else trials
