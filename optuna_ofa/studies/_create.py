@@ -87,9 +87,10 @@ def study(
             overestimates. The study's description and its front say so.
         keep: What `SubnetStudy.search` writes. ``"all"`` makes every evaluation a trial.
             ``"front"`` makes trials only of those that satisfy the constraints and that no other
-            known trial dominates, and stores a summary of each generation
-            (`SubnetStudy.generations`); other evaluations are unknown to other workers and after
-            a restart. ``"sample"`` also writes every twentieth evaluation, feasible or not, so
+            known trial dominates; all evaluations of a generation and a summary of it
+            (`SubnetStudy.generations`) become attributes of the study, from which other workers
+            and new processes continue. ``"sample"`` also makes trials of every twentieth
+            evaluation, feasible or not, so
             that figures show where the others lie.
 
     Returns:
