@@ -98,7 +98,10 @@ class EvolutionarySampler(SubnetSampler):
     def propose(self, study: Study, trial: FrozenTrial) -> Matrix:
         """Return the next subnet of the search."""
         self.sync(study)
-        return self.evolution.ask(1)
+        evolution = self.evolution.fork()  # an interruption leaves the search as it was
+        row = evolution.ask(1)
+        self.evolution = evolution
+        return row
 
     def is_known(self, row: Matrix) -> bool:
         """Return whether a subnet, ``(1, n_genes)``, is or was evaluated, by the trials read."""
@@ -110,19 +113,23 @@ class EvolutionarySampler(SubnetSampler):
 
     def sync(self, study: Study) -> None:
         """Process the trials that have finished since the last call, in any process."""
-        finished = self._finished.new(study._get_trials(deepcopy=False, use_cache=True))
+        reader = self._finished.fork()
+        finished = reader.new(study._get_trials(deepcopy=False, use_cache=True))
         rows = [(t, row) for t in finished if (row := self.genotype(t)) is not None]
         if rows:
             ours, matrices = zip(*rows, strict=True)
             self._take(self.orientation_in(study), ours, np.concatenate(matrices))
+        self._finished = reader
 
     def _take(
         self, orientation: Orientation, trials: Sequence[FrozenTrial], matrix: Matrix
     ) -> None:
         """Process finished trials; failed ones are never proposed again."""
         complete = np.array([t.state == TrialState.COMPLETE for t in trials], dtype=bool)
-        self.evolution.forbid(matrix[~complete])
+        evolution = self.evolution.fork()
+        evolution.forbid(matrix[~complete])
         done = [t for t in trials if t.state == TrialState.COMPLETE]
         values = np.array([t.values for t in done]).reshape(len(done), len(orientation.signs))
         violations = np.array([violation_of(self.constraints_of(t), self.scales) for t in done])
-        self.evolution.tell(matrix[complete], orientation.costs(values), violations)
+        evolution.tell(matrix[complete], orientation.costs(values), violations)
+        self.evolution = evolution

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ class FinishedTrials:
         self._passed_over = PassedOver() if warns else None
         self._given: set[int] = set()
         self._first_open = 0
+
+    def fork(self) -> FinishedTrials:
+        """Return an independent copy."""
+        other = copy.copy(self)
+        other._given = set(self._given)
+        return other
 
     def new(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Return the trials that have finished since the last call, given all in their order."""

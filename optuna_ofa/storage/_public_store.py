@@ -149,7 +149,7 @@ class PublicStore(Store):
         return [(t.number, t.datetime_start, t.datetime_complete) for t in trials]
 
     def write(self, predicted: Evaluated, times: Period, room: int | None = None) -> Written:
-        """Add a generation without the subnets evaluated elsewhere, in one write if in a journal."""
+        """Add a generation without the subnets evaluated elsewhere, at once if in a journal."""
         problem, attributes = self._problem, self.attributes()
         news = own = problem.nothing()
         others = Seen.joined(problem, {})
@@ -210,12 +210,14 @@ class PublicStore(Store):
                 self.set_attributes({key: self._described(seen, key, now)[key]})
             self._begun.discard(key)
 
-    def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+    def _start(
+        self, matrix: Matrix, attributes: Attributes, last_id: int, mark: str
+    ) -> dict[int, int]:
         now = datetime.datetime.now()
         space = self._problem.space
         new = templates(space, matrix, TrialState.RUNNING, attributes, now)
         for trial in new:
-            trial.system_attrs = {ASKED: True}
+            trial.system_attrs = {ASKED: mark}
         with alone(self.storage, self.study_id) as trials:
             taken = [] if trials is None else [t for t in trials() if _is_new(t, last_id)]
             rows, good = decode_trials(space, taken)

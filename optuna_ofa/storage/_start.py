@@ -33,9 +33,10 @@ def start_trials(
     matrix: Matrix,
     attributes: Sequence[Mapping[str, Any]],
     last_id: int,
+    mark: str,
 ) -> dict[int, int]:
     """Start trials in one transaction; see `Store.start`."""
-    start = partial(_insert_running, tables, study_id, problem, matrix, attributes, last_id)
+    start = partial(_insert_running, tables, study_id, problem, matrix, attributes, last_id, mark)
     return retrying(start, tables.engine, len(matrix))
 
 
@@ -46,6 +47,7 @@ def _insert_running(
     matrix: Matrix,
     attributes: Sequence[Mapping[str, Any]],
     last_id: int,
+    mark: str,
 ) -> dict[int, int]:
     """Insert the rows that Optuna would write for the same trials."""
     family = problem.space.family
@@ -71,7 +73,7 @@ def _insert_running(
             )
         ]
         inserter.insert(models.TrialUserAttributeModel.__table__, ATTRIBUTE_COLUMNS, written)
-        marks = [(trial_id, ASKED, json.dumps(True)) for trial_id in ids]
+        marks = [(trial_id, ASKED, json.dumps(mark)) for trial_id in ids]
         inserter.insert(models.TrialSystemAttributeModel.__table__, ATTRIBUTE_COLUMNS, marks)
         if is_heartbeat_enabled(tables) and ids:
             beats = [{"trial_id": trial_id} for trial_id in ids]

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from optuna_ofa._plausible import plausible
 from optuna_ofa.fronts import Generation, KnownFront
 from optuna_ofa.problem import (
+    ASKED,
     MEASURED_BY,
     MEASURED_STD,
     PREDICTION,
@@ -225,7 +226,9 @@ class Store(ABC):
             StorageError: If the database refuses; nothing of the generation is written then.
         """
 
-    def start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+    def start(
+        self, matrix: Matrix, attributes: Attributes, last_id: int, mark: str = ""
+    ) -> dict[int, int]:
         """Start a trial for each subnet that no other process has started; none on an error.
 
         The heartbeat of the trials is recorded until they are finished.
@@ -234,6 +237,7 @@ class Store(ABC):
             matrix: ``(n, n_genes)`` canonical genotypes.
             attributes: User attributes of each besides its subnet.
             last_id: `Unfinished.last_id` when the subnets were chosen.
+            mark: By which `started` finds the trials.
 
         Returns:
             Trial ids by index into ``matrix``.
@@ -241,12 +245,22 @@ class Store(ABC):
         Raises:
             StorageError: If the database refuses.
         """
-        ids = self._start(matrix, attributes, last_id)
+        ids = self._start(matrix, attributes, last_id, mark)
         self._heartbeat.watch(ids.values())
         return ids
 
+    def started(self, mark: str) -> list[FrozenTrial]:
+        """Return running trials that `start` has marked, and record their heartbeat."""
+        running = (TrialState.RUNNING,)
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=running)
+        found = [trial for trial in trials if trial.system_attrs.get(ASKED) == mark]
+        self._heartbeat.watch([trial._trial_id for trial in found])
+        return found
+
     @abstractmethod
-    def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
+    def _start(
+        self, matrix: Matrix, attributes: Attributes, last_id: int, mark: str
+    ) -> dict[int, int]:
         """Start trials as `start`."""
 
     def resume(self, trial_id: int) -> bool:

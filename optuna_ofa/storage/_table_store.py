@@ -168,8 +168,12 @@ class TableStore(Store):
         )
         return written, position, last_seen, others.n_unwritten + own.n_unwritten
 
-    def _start(self, matrix: Matrix, attributes: Attributes, last_id: int) -> dict[int, int]:
-        return start_trials(self._tables, self.study_id, self._problem, matrix, attributes, last_id)
+    def _start(
+        self, matrix: Matrix, attributes: Attributes, last_id: int, mark: str
+    ) -> dict[int, int]:
+        return start_trials(
+            self._tables, self.study_id, self._problem, matrix, attributes, last_id, mark
+        )
 
     def _finish(self, endings: Sequence[Ending], check: Check) -> None:
         finish_trials(self._tables, self.study_id, endings, check)

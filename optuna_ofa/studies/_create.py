@@ -90,8 +90,7 @@ def study(
             known trial dominates; all evaluations of a generation and a summary of it
             (`SubnetStudy.generations`) become attributes of the study, from which other workers
             and new processes continue. ``"sample"`` also makes trials of every twentieth
-            evaluation, feasible or not, so
-            that figures show where the others lie.
+            evaluation, feasible or not, so that figures show where the others lie.
 
     Returns:
         A study, which is an `optuna.Study`.

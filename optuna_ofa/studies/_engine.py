@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
@@ -49,6 +50,8 @@ class Engine:
         self.problem = problem
         # a fork, because in `optimize` Optuna itself tells the sampler the measurements
         self._search = Search(problem, store, evolution.fork())
+        self._mark = secrets.token_hex(4)  # of trials that `ask` has not returned yet
+        self._is_asking = False
 
     @property
     def store(self) -> Store:
@@ -115,6 +118,9 @@ class Engine:
     def ask(self, n: int, sampler: BaseSampler) -> list[Asked]:
         """Start trials of promising subnets; see `SubnetStudy.ask_batch`.
 
+        Trials that an interrupted call has started and not returned are returned first, until
+        `took` says that some were.
+
         Args:
             n: How many subnets.
             sampler: The sampler of the study; if it learns from measurements, it chooses.
@@ -122,13 +128,18 @@ class Engine:
         self.problem.require_predictors(but_measured=True)
         self.problem.require_reachable()
         self.store.fail_stale()
-        asked = self._changed(lambda search: search.ask(n, sampler))
+        again, self._is_asking = self._is_asking, True
+        asked = self._changed(lambda search: search.ask(n, sampler, self._mark, again))
         if not asked:
             raise SearchSpaceExhaustedError(
                 f"All {self.problem.space.n_subnets} subnets of {self.problem.space} have been "
                 f"evaluated, have failed, or are being evaluated."
             )
         return asked
+
+    def took(self) -> None:
+        """Say that the caller has the trials of the last `ask`."""
+        self._mark, self._is_asking = secrets.token_hex(4), False
 
     def tell(
         self,

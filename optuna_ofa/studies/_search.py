@@ -179,14 +179,16 @@ class Search:
 
     # ------------------------------------------------------------------ measuring
 
-    def ask(self, n: int, sampler: BaseSampler) -> list[Asked]:
+    def ask(self, n: int, sampler: BaseSampler, mark: str, again: bool) -> list[Asked]:
         """Start trials of promising subnets; see `SubnetStudy.ask_batch`.
 
         Args:
             n: How many subnets.
             sampler: The sampler of the study; if it learns from measurements, it chooses.
+            mark: As in `Store.start`.
+            again: Whether trials that were started with the mark before are the first.
         """
-        asked: list[Asked] = []
+        asked = self._asked(self.store.started(mark)[:n]) if again else []
         candidates: Evaluated | None = None
         taken = self.problem.nothing().matrix  # by running trials, also those that cannot be read
         with contextlib.suppress(SearchSpaceExhaustedError):
@@ -208,8 +210,12 @@ class Search:
                     )
                 if len(chosen.matrix) == 0:
                     break
+<<<<<<< HEAD
                 started, others = self._start(chosen, unfinished.last_id)
                 asked, taken = asked + started, np.concatenate([taken, others])
+=======
+                asked += self._start(chosen, unfinished.last_id, mark)
+>>>>>>> 7068fb2 (An interrupted ask_batch returns the trials it has started when it is called again; single trials go on with the same subnets)
         return asked
 
     def _choose(self, sampler: BaseSampler, unfinished: Unfinished, n: int) -> Evaluated | None:
@@ -225,7 +231,9 @@ class Search:
     def _resume(self, retries: Sequence[FrozenTrial], n: int) -> list[Asked]:
         """Rerun at most ``n`` trials whose process died and that no other process has taken."""
         taken = itertools.islice((t for t in retries if self.store.resume(t._trial_id)), n)
-        trials = list(taken)
+        return self._asked(list(taken))
+
+    def _asked(self, trials: Sequence[FrozenTrial]) -> list[Asked]:
         matrix, _ = decode_trials(self.problem.space, trials)
         subnets = self.problem.space.from_matrix(matrix)
         return [
@@ -239,11 +247,15 @@ class Search:
             for subnet, trial in zip(subnets, trials, strict=True)
         ]
 
+<<<<<<< HEAD
     def _start(self, chosen: Evaluated, last_id: int) -> tuple[list[Asked], Matrix]:
         """Start trials, and return them and the subnets that others have started."""
+=======
+    def _start(self, chosen: Evaluated, last_id: int, mark: str) -> list[Asked]:
+>>>>>>> 7068fb2 (An interrupted ask_batch returns the trials it has started when it is called again; single trials go on with the same subnets)
         named = self.problem.named(chosen)
         attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
-        ids = self.store.start(chosen.matrix, attributes, last_id)
+        ids = self.store.start(chosen.matrix, attributes, last_id, mark)
         # the predictions, so that the search continues from these subnets and does not repeat them
         if not self.problem.measured_only:
             self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))

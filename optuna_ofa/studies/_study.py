@@ -250,6 +250,7 @@ class SubnetStudy(TrialStudy):
         asked = self.engine.ask(n, self.sampler)
         for one in asked:
             one.trial.study = self
+        self.engine.took()
         return asked
 
     @checked
