@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from optuna.trial import TrialState
@@ -126,7 +126,7 @@ class SurrogateSampler(SubnetSampler):
         self._entropy = secrets.randbits(128) if seed is None else seed
         self._n_rounds = 0
         self._trials = MeasuredTrials(space, self.genotype, self.constraints_of)
-        self._search: SurrogateSearch | None = None
+        self._search: _Choice | None = None
         self._searched_for: tuple[Any, ...] = ()
         self._queue: Evaluated | None = None
 
@@ -169,9 +169,14 @@ class SurrogateSampler(SubnetSampler):
         search = self._search_for(orientation, tuple(names))
         known = known._replace(excess=_bounded(known.excess))
         rng = np.random.default_rng((self._entropy, len(known.matrix), n_round))
-        return search.propose(known, pending, failed, n, rng)
+        # a choice that is made again, because its caller was interrupted, starts from the same
+        start = search.before if search.n_round == n_round else search.after
+        after = start.fork()
+        found = after.propose(known, pending, failed, n, rng)
+        self._search = _Choice(n_round, start, after)
+        return found
 
-    def _search_for(self, orientation: Orientation, names: tuple[str, ...]) -> SurrogateSearch:
+    def _search_for(self, orientation: Orientation, names: tuple[str, ...]) -> _Choice:
         """Return the search for some objectives and constraints; kept while these do not change."""
         wanted, signs = (orientation, names), orientation.signs
         if self._search is None or wanted != self._searched_for:
@@ -181,7 +186,7 @@ class SurrogateSampler(SubnetSampler):
                     f"`priors` must be one for each of {len(signs)} objectives, None where there "
                     f"is none, but got {len(priors)}."
                 )
-            self._search = SurrogateSearch(
+            search = SurrogateSearch(
                 self.space,
                 orientation=orientation,
                 objectives=[
@@ -192,7 +197,7 @@ class SurrogateSampler(SubnetSampler):
                 constraints=[self._constraint_prior(name) for name in names],
                 **self._options,
             )
-            self._searched_for = wanted
+            self._search, self._searched_for = _Choice(0, search, search), wanted
         return self._search
 
     def _constraint_prior(self, name: str) -> Prior | None:
@@ -271,6 +276,20 @@ class SurrogateSampler(SubnetSampler):
         for key, numbers in ((PREDICTION, one.values[0]), (PREDICTION_STD, one.std[0])):
             noted = dict(zip(names, numbers.tolist(), strict=True))
             study._storage.set_trial_user_attr(trial._trial_id, key, noted)
+
+
+class _Choice(NamedTuple):
+    """The latest choice, with the search before and after it.
+
+    Args:
+        n_round: Which choice it was.
+        before: The search that it started from.
+        after: The search that the next one starts from.
+    """
+
+    n_round: int
+    before: SurrogateSearch
+    after: SurrogateSearch
 
 
 def _bounded(excess: Values) -> Values:

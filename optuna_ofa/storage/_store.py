@@ -253,7 +253,7 @@ class Store(ABC):
         """Return running trials that `start` has marked, and record their heartbeat."""
         running = (TrialState.RUNNING,)
         trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=running)
-        found = [trial for trial in trials if trial.system_attrs.get(ASKED) == mark]
+        found = [trial for trial in trials if str(trial.system_attrs.get(ASKED)).startswith(mark)]
         self._heartbeat.watch([trial._trial_id for trial in found])
         return found
 

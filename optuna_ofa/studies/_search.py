@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 
 from optuna_ofa.exceptions import PredictionError, SearchSpaceExhaustedError
 from optuna_ofa.problem import (
+    ASKED,
     PREDICTED,
     PREDICTION,
     PREDICTION_STD,
@@ -188,7 +189,7 @@ class Search:
             mark: As in `Store.start`.
             again: Whether trials that were started with the mark before are the first.
         """
-        asked = self._asked(self.store.started(mark)[:n]) if again else []
+        asked = self._started(mark)[:n] if again else []
         candidates: Evaluated | None = None
         taken = self.problem.nothing().matrix  # by running trials, also those that cannot be read
         with contextlib.suppress(SearchSpaceExhaustedError):
@@ -233,6 +234,13 @@ class Search:
         taken = itertools.islice((t for t in retries if self.store.resume(t._trial_id)), n)
         return self._asked(list(taken))
 
+    def _started(self, mark: str) -> list[Asked]:
+        """Return what was started with a mark, and count the choices that led to it."""
+        trials = self.store.started(mark)
+        rounds = [int(trial.system_attrs[ASKED].rpartition(":")[2]) for trial in trials]
+        self._n_rounds = max([self._n_rounds, *rounds])
+        return self._asked(trials)
+
     def _asked(self, trials: Sequence[FrozenTrial]) -> list[Asked]:
         matrix, _ = decode_trials(self.problem.space, trials)
         subnets = self.problem.space.from_matrix(matrix)
@@ -255,7 +263,7 @@ class Search:
 >>>>>>> 7068fb2 (An interrupted ask_batch returns the trials it has started when it is called again; single trials go on with the same subnets)
         named = self.problem.named(chosen)
         attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
-        ids = self.store.start(chosen.matrix, attributes, last_id, mark)
+        ids = self.store.start(chosen.matrix, attributes, last_id, f"{mark}:{self._n_rounds}")
         # the predictions, so that the search continues from these subnets and does not repeat them
         if not self.problem.measured_only:
             self._tell(predicted(self.problem, chosen.matrix[np.array(list(ids), dtype=np.intp)]))

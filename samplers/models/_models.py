@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -96,6 +97,13 @@ class ModelsLearner:
         self._constraints = [
             QuantityLearner(space, prior=prior, may_be_logarithmic=False) for prior in constraints
         ]
+
+    def fork(self) -> ModelsLearner:
+        """Return an independent copy."""
+        other = copy.copy(self)
+        other._objectives = [copy.copy(learner) for learner in self._objectives]
+        other._constraints = [copy.copy(learner) for learner in self._constraints]
+        return other
 
     def fit(self, known: Targets, rng: np.random.Generator) -> LearnedModels:
         """Fit models to at least one measured subnet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,6 +84,12 @@ class SurrogateSearch:
         self._has_priors = all(prior is not None for prior in priors)
         self._learner = ModelsLearner(space, objectives=priors, constraints=constraints)
         self._source = _source(space, pool, n_searched)
+
+    def fork(self) -> SurrogateSearch:
+        """Return an independent copy, which `propose` changes alone."""
+        other = copy.copy(self)
+        other._learner, other._source = self._learner.fork(), copy.copy(self._source)
+        return other
 
     def propose(
         self, known: Evaluated, pending: Matrix, taken: Matrix, n: int, rng: np.random.Generator

@@ -51,7 +51,7 @@ PLACES = {
 
 
 ASKING = {
-    "choosing": Place((Archive,), "all", 2, after=True),
+    "choosing": Place((Archive,), "all", 1, after=True),
     "before-starting": Place(STORES, "start", 1, after=False),
     "started": Place(STORES, "start", 1, after=True),
 }
