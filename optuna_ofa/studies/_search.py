@@ -211,12 +211,8 @@ class Search:
                     )
                 if len(chosen.matrix) == 0:
                     break
-<<<<<<< HEAD
-                started, others = self._start(chosen, unfinished.last_id)
+                started, others = self._start(chosen, unfinished.last_id, mark)
                 asked, taken = asked + started, np.concatenate([taken, others])
-=======
-                asked += self._start(chosen, unfinished.last_id, mark)
->>>>>>> 7068fb2 (An interrupted ask_batch returns the trials it has started when it is called again; single trials go on with the same subnets)
         return asked
 
     def _choose(self, sampler: BaseSampler, unfinished: Unfinished, n: int) -> Evaluated | None:
@@ -255,12 +251,8 @@ class Search:
             for subnet, trial in zip(subnets, trials, strict=True)
         ]
 
-<<<<<<< HEAD
-    def _start(self, chosen: Evaluated, last_id: int) -> tuple[list[Asked], Matrix]:
+    def _start(self, chosen: Evaluated, last_id: int, mark: str) -> tuple[list[Asked], Matrix]:
         """Start trials, and return them and the subnets that others have started."""
-=======
-    def _start(self, chosen: Evaluated, last_id: int, mark: str) -> list[Asked]:
->>>>>>> 7068fb2 (An interrupted ask_batch returns the trials it has started when it is called again; single trials go on with the same subnets)
         named = self.problem.named(chosen)
         attributes = [{PREDICTION: values, PREDICTION_STD: std} for values, std in named]
         ids = self.store.start(chosen.matrix, attributes, last_id, f"{mark}:{self._n_rounds}")
