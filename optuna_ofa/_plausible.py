@@ -21,6 +21,7 @@ MOST = {
     "peak_memory_mb": 10**9,
 }
 MAX_LAYER_MS = 60_000
+SLACK = 50  # points by which predicted percentages may leave 0 to 100, because models extrapolate
 # warnings point at the line that called one of these
 
 
@@ -40,6 +41,20 @@ def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
     elif metric in MOST:
         inside &= (array > 0) & (array <= MOST[metric])
     return np.asarray(inside | np.isnan(array))
+
+
+def possible_range(metric: str) -> tuple[float, float]:
+    """Return the range of predictions of a metric: above the first number, up to the second."""
+    if metric in PERCENT:
+        return -SLACK, 100 + SLACK
+    return (0, MOST[metric]) if metric in MOST else (-np.inf, np.finfo(float).max)
+
+
+def possible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
+    """Return which predictions of a metric are finite and within `possible_range`."""
+    array = np.asarray(values, dtype=float)
+    low, high = possible_range(metric)
+    return np.asarray((array > low) & (array <= high))
 
 
 def require_plausible(metric: str, values: ArrayLike, where: str) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._plausible import MOST, PERCENT, warn_fractions
+from optuna_ofa._plausible import PERCENT, possible_range, warn_fractions
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.space import Matrix
 
 Array = NDArray[np.float64]
 _N_RANDOM = 100
-# models that extrapolate may leave 0 to 100 by this many points
-_SLACK = 50
 _LEAST_INSIDE = 0.8  # of the subnets
 # largest subnets take at most a hundred times as long as smallest ones, at all resolutions
 _MOST_RATIO = 1000
@@ -45,7 +43,7 @@ def require_sound(predictor: Predictor, where: str, *, with_std: bool = True) ->
             std = predictor.predict_std(matrix) if with_std else None
     except (ArithmeticError, RuntimeError, ValueError) as error:  # such as a singular matrix
         raise FormatError(f"{where} must predict {metric}, but cannot: {error!r:.200}.") from error
-    low, high = (-_SLACK, 100 + _SLACK) if metric in PERCENT else (0, MOST.get(metric, np.inf))
+    low, high = possible_range(metric)
     _require(predictor, matrix, values, low, high, f"{where} must predict {metric}, but predicts")
     if std is not None:
         known = np.where(np.isnan(std), 0, std)  # NaN is unknown

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
-from optuna_ofa._plausible import require_plausible, warn_fractions
+from optuna_ofa._plausible import possible, possible_range, require_plausible, warn_fractions
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import (
@@ -283,11 +283,14 @@ class Problem:
                 f"The predictor of `{metric}` must return {len(matrix)} numbers, but returned "
                 f"an array of shape {values.shape}."
             )
-        bad = np.flatnonzero(~np.isfinite(values))
+        bad = np.flatnonzero(~possible(metric, values))
         if len(bad):
             subnet = self.space.from_matrix(matrix[bad[:1]])[0]
+            low, high = possible_range(metric)
+            is_finite = np.isfinite(values[bad[0]])
+            kind = f"numbers above {low:g}, up to {high:,g}" if is_finite else "finite numbers"
             raise PredictionError(
-                f"The predictor of `{metric}` must return finite numbers, but returned "
+                f"The predictor of `{metric}` must return {kind}, but returned "
                 f"{values[bad[0]]} for {subnet} ({len(bad)} of {len(matrix)})."
             )
         return values

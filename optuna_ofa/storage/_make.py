@@ -31,21 +31,23 @@ def make_study(store: BaseStorage, study_name: str | None, problem: Problem) -> 
 
     Raises:
         optuna.exceptions.DuplicatedStudyError: If there is one of that name.
+        PredictionError: If a predictor returns impossible numbers; nothing is created.
     """
+    description = problem.describe()  # first, because it predicts
     study = _patiently(
         lambda: optuna.create_study(
             storage=store, study_name=study_name, directions=problem.directions
         )
     )
-    _describe(store, study, problem)
+    _describe(store, study, description)
     return study
 
 
-def _describe(store: BaseStorage, study: optuna.Study, problem: Problem) -> None:
-    names = list(problem.objectives)
+def _describe(store: BaseStorage, study: optuna.Study, description: Mapping[str, Any]) -> None:
+    names = list(description["objectives"])
     # what `set_metric_names` does, without its warning that it is experimental
     _patiently(lambda: store.set_study_system_attr(study._study_id, "study:metric_names", names))
-    _patiently(lambda: study.set_user_attr(DESCRIPTION, problem.describe()))
+    _patiently(lambda: study.set_user_attr(DESCRIPTION, description))
 
 
 def find_study(
@@ -73,5 +75,5 @@ def find_study(
     same = [d.name.lower() for d in study.directions] == problem.directions
     if not same or study.get_trials(deepcopy=False):
         return study, None
-    _describe(store, study, problem)
+    _describe(store, study, problem.describe())
     return study, study.user_attrs[DESCRIPTION]  # of two written at once, the later one

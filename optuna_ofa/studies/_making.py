@@ -156,8 +156,6 @@ def make_or_find(
     if stored is not None:
         with storage_errors(store):
             parse({DESCRIPTION: stored}, existing.study_name)
-            if [d.name.lower() for d in existing.directions] != problem.directions:
-                raise ValueError(f"its directions are {existing.directions}")
     description = problem.describe()
     theirs = unpredicted(stored) if stored else frozenset()
     known = description["predictions"].keys() - unpredicted(description) - theirs
@@ -165,6 +163,9 @@ def make_or_find(
         m: ends for m, ends in description["predictions"].items() if m in known
     }
     _require_same(existing.study_name, stored, description)
+    with storage_errors(store):
+        if [d.name.lower() for d in existing.directions] != problem.directions:
+            raise ValueError(f"its directions are {existing.directions}")
     return existing.study_name
 
 
@@ -175,19 +176,29 @@ def _require_same(
         raise StudyMismatchError(
             f"`study_name` must be the name of a study created by optuna_ofa, but {name!r} is not."
         )
-    theirs, ours = (family_from_json(d["family"], name) for d in (stored, description))
-    if theirs != ours:
+    family, own = (family_from_json(d["family"], name) for d in (stored, description))
+    if family != own:
         raise StudyMismatchError(
-            f"`study_name` must be the name of a study of this family {ours.name}, but {name!r} is "
-            f"of {'another' if theirs.name == ours.name else theirs.name}: "
-            f"{family_differences(theirs, ours, 'in the study')}; use another name."
+            f"`study_name` must be the name of a study of this family {own.name}, but {name!r} is "
+            f"of {'another' if family.name == own.name else family.name}: "
+            f"{family_differences(family, own, 'in the study')}; use another name."
         )
     predictions = {m: stored["predictions"].get(m) for m in description["predictions"]}
     stored = {**stored, "predictions": predictions}
     different = [k for k, v in description.items() if k != "family" and stored.get(k) != v]
     if different:
         key = different[0]
+        theirs, ours = _without_equal(stored.get(key), description[key])
         raise StudyMismatchError(
             f"`study_name` must be the name of a study of the same problem, but {name!r} has {key} "
-            f"{stored.get(key)} instead of {description[key]}; use another name."
+            f"{theirs!r:.500} instead of {ours!r:.500}; use another name."
         )
+
+
+def _without_equal(one: Any, other: Any) -> tuple[Any, Any]:
+    """Return two values, without the entries that they share if both are mappings."""
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return one, other
+    shared = {key for key in one.keys() & other.keys() if one[key] == other[key]}
+    theirs, ours = ({k: v for k, v in of.items() if k not in shared} for of in (one, other))
+    return theirs, ours

@@ -81,6 +81,45 @@ def test_a_wrong_number_is_no_failure_of_single_rows(
         problem.try_evaluate(rows)
 
 
+def one(predictor: Predictor) -> Problem:
+    """A problem of one objective."""
+    return Problem(
+        space=predictor.space,
+        objectives=[predictor.metric],
+        constraints={},
+        predictors={predictor.metric: predictor},
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "match"),
+    [
+        ("latency_ms", 0.0, "numbers above 0, up to 600,000, but returned 0.0"),
+        ("latency_ms", -3.0, "numbers above 0, up to 600,000, but returned -3.0"),
+        ("latency_ms", 1e9, "numbers above 0, up to 600,000, but returned 1000000000.0"),
+        ("top1", 7000.0, "numbers above -50, up to 150, but returned 7000.0"),
+        ("top1", np.inf, "finite numbers, but returned inf"),
+    ],
+)
+def test_impossible_predictions_are_refused(
+    predictor: MakePredictor, space: SearchSpace, metric: str, value: float, match: str
+) -> None:
+    def predict(matrix: Matrix) -> NDArray[np.float64]:
+        return np.full(len(matrix), value)
+
+    problem = one(predictor(metric, space, predict))
+    with pytest.raises(PredictionError, match=f"`{metric}` must return {match}"):
+        problem.evaluate(space.sample(3, seed=0))
+
+
+def test_models_may_extrapolate_beyond_percentages(
+    predictor: MakePredictor, space: SearchSpace
+) -> None:
+    above = predictor("top1", space, lambda m: np.full(len(m), 100.2))
+    problem = one(above)
+    assert problem.evaluate(space.sample(1, seed=0)).values.item() == 100.2
+
+
 def test_an_interrupt_passes_through(make: Callable[..., Problem], rows: Matrix) -> None:
     with pytest.raises(KeyboardInterrupt, match="stop"):
         make(rows[:1], KeyboardInterrupt("stop")).try_evaluate(rows)

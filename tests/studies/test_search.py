@@ -374,3 +374,13 @@ def test_a_search_of_one_subnet_stores_it(
     if url is not None:
         again = make_study(storage=url, study_name="one", keep=keep, load_if_exists=True)
         assert [t.values for t in again.trials] == [t.values for t in study.trials]
+
+
+def test_nothing_is_created_for_impossible_predictions(
+    make_study: Make, predictor: Callable[..., Predictor], space: SearchSpace, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    slow = predictor("latency_ms", space, lambda matrix: np.full(len(matrix), -1.0))
+    with pytest.raises(PredictionError, match="`latency_ms` must return numbers above 0"):
+        make_study(hardware=slow, storage=url, study_name="a")
+    assert optuna.get_all_study_names(url) == []
