@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from optuna.trial import FrozenTrial
 # requires the same number of constraints in all trials.
 PREFIX = "constraints:"
 LIST_KEY = "constraints"
+_NUMBER = re.compile(
+    r"[+-]?\d{1,99}(\.\d{0,99})?(e[+-]?\d{1,9})?|-?inf|nan", re.ASCII | re.IGNORECASE
+)
 
 
 def violations(
@@ -60,7 +64,7 @@ def named_constraints(attributes: Mapping[str, Any]) -> dict[str, float]:
 
     Those of the list are named ``"0"``, ``"1"``, ... as in Optuna; they are left out where they
     only repeat that a named one is violated. As in Optuna, NaN and anything that is not a number
-    count as violated.
+    count as violated; numbers written as text are numbers here.
     """
     named = {
         key.removeprefix(PREFIX): _number(value)
@@ -90,7 +94,18 @@ def split_constraints(
     return excess, max(found.values(), default=math.nan)
 
 
+def from_text(value: Any) -> Any:
+    """Return the number that a text consists of; any other value as it is.
+
+    Rustuna 0.2 stores constraints as text.
+    """
+    if not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        return value
+    return float(value)
+
+
 def _number(value: Any) -> float:
     """Return a constraint; infinite if set by hand to something Optuna counts as violated."""
+    value = from_text(value)
     is_number = isinstance(value, int | float) and value == value
     return float(value) if is_number else math.inf

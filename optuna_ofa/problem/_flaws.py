@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa._warnings import warn
-from optuna_ofa.problem._constraints import LIST_KEY, PREFIX
+from optuna_ofa.problem._constraints import LIST_KEY, PREFIX, from_text
 from optuna_ofa.problem._vocabulary import CLAIM
 
 _MOST = 5  # trials that a warning names with their flaws
@@ -60,7 +60,7 @@ def flaw_of_attributes(attributes: Mapping[str, Any]) -> str | None:
 def _rule_broken(key: str, value: Any) -> str | None:
     """Return what a system attribute that the package or Optuna reads must be, if it is not."""
     if key.startswith(PREFIX):
-        return None if is_number(value) else "a number"
+        return None if is_number(from_text(value)) else "a number"
     if key == LIST_KEY:
         is_list = value is None or (isinstance(value, list | tuple) and all(map(is_number, value)))
         return None if is_list else "a list of numbers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.problem import violation_of, violations
+from optuna_ofa.problem import flaw_of_attributes, violation_of, violations
+from optuna_ofa.problem._constraints import named_constraints
 from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.studies import SubnetStudy
 
@@ -187,3 +189,17 @@ class TestWhatIsNotSet:
         for trials in (study.trials, bare):  # those of another process may have no attributes
             found = [study.sampler.constraints_of(t)["latency_ms"] for t in trials]
             assert found == [pytest.approx(8.0), pytest.approx(-2.0)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [("1.5", 1.5), ("-3", -3.0), ("2.5e-7", 2.5e-7), ("inf", math.inf), ("nan", math.inf)],
+)
+def test_numbers_that_rustuna_writes_as_text(stored: str, expected: float) -> None:
+    assert named_constraints({"constraints:a": stored}) == {"a": expected}
+    assert flaw_of_attributes({"constraints:a": stored}) is None
+
+
+@pytest.mark.parametrize("stored", ["", "abc", "1,5", "0x1", "1_0", "1 ", "1" * 200, "\u0661"])
+def test_other_texts_are_no_constraints(stored: str) -> None:
+    assert flaw_of_attributes({"constraints:a": stored}) is not None
