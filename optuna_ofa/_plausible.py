@@ -21,7 +21,8 @@ MOST = {
     "peak_memory_mb": 10**9,
 }
 MAX_LAYER_MS = 60_000
-SLACK = 50  # points by which predicted percentages may leave 0 to 100, because models extrapolate
+# predicted percentages, because models extrapolate
+LEAST_PERCENT, MOST_PERCENT = -50, 105
 # warnings point at the line that called one of these
 
 
@@ -46,7 +47,7 @@ def plausible(metric: str, values: ArrayLike) -> NDArray[np.bool_]:
 def possible_range(metric: str) -> tuple[float, float]:
     """Return the range of predictions of a metric: above the first number, up to the second."""
     if metric in PERCENT:
-        return -SLACK, 100 + SLACK
+        return LEAST_PERCENT, MOST_PERCENT
     return (0, MOST[metric]) if metric in MOST else (-np.inf, np.finfo(float).max)
 
 

@@ -100,6 +100,10 @@ def read_results(
             times, or is of other graphs.
     """
     path = folder / RESULTS
+    if not os.path.lexists(path):
+        raise FormatError(
+            f"`folder` must have a {RESULTS} that a device wrote, but {folder} has none."
+        )
     data = FORMAT.read(path, max_mb=max_mb)
     try:
         results = _parsed(data, anchor_ms)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa._plausible import possible
 from optuna_ofa._warnings import warn
 from optuna_ofa.problem import Evaluated, Problem
 from optuna_ofa.space import Matrix, SearchSpace
@@ -103,13 +104,17 @@ def _unpacked(problem: Problem, text: str) -> Evaluated:
         ValueError: If it is something else.
     """
     space = problem.space
-    whole = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
     n_genes = len(space.genes)
     n_numbers = len(problem.objectives) + len(_unrelated(problem))
-    n = len(whole) // (n_genes + 8 * n_numbers)
+    n_bytes = n_genes + 8 * n_numbers
+    packed = zlib.decompressobj().decompress(base64.b64decode(text), _N_ROWS * n_bytes)
+    whole = np.frombuffer(packed, dtype=np.uint8)
+    n = len(whole) // n_bytes
     genes, rest = whole[: n * n_genes].reshape(n_genes, n).T, whole[n * n_genes :]
     numbers = rest.reshape(n_numbers, 8, n).transpose(0, 2, 1).copy().view("<f8")[:, :, 0].T
     values, others = np.split(numbers, [len(problem.objectives)], axis=1)
+    if not all(possible(*pair).all() for pair in zip(problem.objectives, values.T, strict=True)):
+        raise ValueError("it has impossible values")
     excess = np.empty((n, len(problem.constraints)))
     for j, name in enumerate(problem.constraints):
         if name in problem.objectives:
