@@ -158,6 +158,15 @@ class Problem:
             if isinstance(predictor, ConfidenceBound)
         }
 
+    def possible(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which predictions of a metric are possible, ``(n,)``.
+
+        Those that are worse than the mean by many standard deviations may be any finite numbers.
+        """
+        if isinstance(self.predictors[metric], ConfidenceBound):
+            return np.isfinite(values)
+        return possible(metric, values)
+
     def evaluate(self, matrix: Matrix) -> Evaluated:
         """Predict a batch of genotypes.
 
@@ -283,7 +292,7 @@ class Problem:
                 f"The predictor of `{metric}` must return {len(matrix)} numbers, but returned "
                 f"an array of shape {values.shape}."
             )
-        bad = np.flatnonzero(~possible(metric, values))
+        bad = np.flatnonzero(~self.possible(metric, values))
         if len(bad):
             subnet = self.space.from_matrix(matrix[bad[:1]])[0]
             low, high = possible_range(metric)

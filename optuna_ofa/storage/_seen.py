@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._plausible import possible
 from optuna_ofa._warnings import warn
 from optuna_ofa.problem import Evaluated, Problem
 from optuna_ofa.space import Matrix, SearchSpace
@@ -113,7 +112,8 @@ def _unpacked(problem: Problem, text: str) -> Evaluated:
     genes, rest = whole[: n * n_genes].reshape(n_genes, n).T, whole[n * n_genes :]
     numbers = rest.reshape(n_numbers, 8, n).transpose(0, 2, 1).copy().view("<f8")[:, :, 0].T
     values, others = np.split(numbers, [len(problem.objectives)], axis=1)
-    if not all(possible(*pair).all() for pair in zip(problem.objectives, values.T, strict=True)):
+    pairs = zip(problem.objectives, values.T, strict=True)
+    if not all(problem.possible(*pair).all() for pair in pairs):
         raise ValueError("it has impossible values")
     excess = np.empty((n, len(problem.constraints)))
     for j, name in enumerate(problem.constraints):

@@ -19,7 +19,7 @@ from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from optuna_ofa._plausible import plausible, possible
+from optuna_ofa._plausible import plausible
 from optuna_ofa.fronts import Generation, KnownFront
 from optuna_ofa.problem import (
     ASKED,
@@ -338,7 +338,7 @@ class Store(ABC):
         wrong = np.zeros(len(read.numbers), dtype=bool)
         for name, column in zip(self._problem.objectives, read.values.T, strict=True):
             unmeasured = ~np.isfinite(column) | plausible(name, column)
-            wrong |= ~np.where(read.measured, unmeasured, possible(name, column))
+            wrong |= ~np.where(read.measured, unmeasured, self._problem.possible(name, column))
         if wrong.any() or flaws:
             rows = zip(read.numbers[wrong].tolist(), read.values[wrong].tolist(), strict=True)
             names = ", ".join(self._problem.objectives)

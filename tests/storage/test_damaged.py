@@ -249,7 +249,7 @@ class TestRows:
         "value-none": ("trial_values", "value", "NULL", "objective=0"),
         "value-blob": ("trial_values", "value", "x'ff'", "objective=0"),
         "value-negative": ("trial_values", "value", "-3.0", "objective=1"),
-        "value-percent": ("trial_values", "value", "106", "objective=0"),
+        "value-percent": ("trial_values", "value", "151", "objective=0"),
         "value-infinite": ("trial_values", "value", "9e999", "objective=0"),
         "type-infinite": ("trial_values", "value_type", "'INF_POS'", "objective=0"),
         "type-nan": ("trial_values", "value_type", "'NAN'", "objective=0"),
@@ -342,7 +342,7 @@ class TestForged:
         [math.inf, -math.inf],
         [99.0, -5.0],
         [99.0, 0.0],
-        [150.0, 1.0],
+        [151.0, 1.0],
         [-1.0, 1.0],
     )
 

@@ -17,9 +17,11 @@ def seed_of(study: SubnetStudy) -> str:
     return {source.name: source.text for source in find_sources(study)}["Seed"]
 
 
-def test_another_process_knows_the_seed_that_was_given(searched: Make, url: str) -> None:
-    searched(storage=url)
-    again = optuna_ofa.load_study("laptop", url)
+def test_another_process_knows_the_seed_that_was_given(
+    searched: Make, url: str, names: Callable[[], str]
+) -> None:
+    study = searched(storage=url, study_name=names())
+    again = optuna_ofa.load_study(study.study_name, url)
     assert again.snapshot().seeds == (7,)
     assert seed_of(again) == "7"
 
