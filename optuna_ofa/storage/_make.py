@@ -26,14 +26,20 @@ def open_store(storage: BaseStorage, study_name: str, problem: Problem, keep: Ke
     return TableStore(storage, study_name, problem, keep, tables)
 
 
-def make_study(store: BaseStorage, study_name: str | None, problem: Problem) -> optuna.Study:
-    """Create a study with the description of its problem.
+def make_study(
+    store: BaseStorage, study_name: str | None, problem: Problem, description: Mapping[str, Any]
+) -> optuna.Study:
+    """Create a study.
+
+    Args:
+        store: The storage.
+        study_name: Its name; None makes one.
+        problem: Its problem.
+        description: ``problem.describe()``, which predicts, and so may raise.
 
     Raises:
         optuna.exceptions.DuplicatedStudyError: If there is one of that name.
-        PredictionError: If a predictor returns impossible numbers; nothing is created.
     """
-    description = problem.describe()  # first, because it predicts
     study = _patiently(
         lambda: optuna.create_study(
             storage=store, study_name=study_name, directions=problem.directions
@@ -51,29 +57,35 @@ def _describe(store: BaseStorage, study: optuna.Study, description: Mapping[str,
 
 
 def find_study(
-    store: BaseStorage, study_name: str | None, problem: Problem
+    store: BaseStorage, study_name: str | None, problem: Problem, description: Mapping[str, Any]
 ) -> tuple[optuna.Study, Mapping[str, Any] | None]:
     """Load a study, or create it if there is none.
 
     A study without a description and without trials was left by a process that died while creating
     it, or is a plain Optuna study; if it has the same directions, it is used.
 
+    Args:
+        store: As in `make_study`.
+        study_name: As in `make_study`.
+        problem: As in `make_study`.
+        description: As in `make_study`.
+
     Returns:
         The study, and its description; None if it has none.
     """
     if study_name is None or study_name not in optuna.get_all_study_names(store):
         try:
-            return make_study(store, study_name, problem), problem.describe()
+            return make_study(store, study_name, problem, description), description
         except DuplicatedStudyError:  # created by another process in the meantime
             pass
     study = optuna.load_study(study_name=study_name, storage=store)  # writes nothing
     for _ in range(_ATTEMPTS):
-        description = study.user_attrs.get(DESCRIPTION)
-        if description is not None:
-            return study, description
+        stored = study.user_attrs.get(DESCRIPTION)
+        if stored is not None:
+            return study, stored
         time.sleep(_PAUSE_S)  # the process creating it writes the description next
     same = [d.name.lower() for d in study.directions] == problem.directions
     if not same or study.get_trials(deepcopy=False):
         return study, None
-    _describe(store, study, problem.describe())
+    _describe(store, study, description)
     return study, study.user_attrs[DESCRIPTION]  # of two written at once, the later one

@@ -150,18 +150,17 @@ def make_or_find(
     problem: Problem, store: BaseStorage, study_name: str | None, load_if_exists: bool
 ) -> str:
     """Create or find the study, and return its name."""
+    description = problem.describe()  # first, because it predicts: nothing is created if it raises
     if not load_if_exists:
-        return make_study(store, study_name, problem).study_name
-    existing, stored = find_study(store, study_name, problem)
+        return make_study(store, study_name, problem, description).study_name
+    existing, stored = find_study(store, study_name, problem, description)
     if stored is not None:
         with storage_errors(store):
             parse({DESCRIPTION: stored}, existing.study_name)
-    description = problem.describe()
     theirs = unpredicted(stored) if stored else frozenset()
     known = description["predictions"].keys() - unpredicted(description) - theirs
-    description["predictions"] = {
-        m: ends for m, ends in description["predictions"].items() if m in known
-    }
+    predictions = {m: ends for m, ends in description["predictions"].items() if m in known}
+    description = {**description, "predictions": predictions}  # the other one is stored
     _require_same(existing.study_name, stored, description)
     with storage_errors(store):
         if [d.name.lower() for d in existing.directions] != problem.directions:

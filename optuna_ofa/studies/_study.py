@@ -539,7 +539,7 @@ class SubnetStudy(TrialStudy):
             StorageError: If the database cannot be written.
         """
         shared = open_storage(storage)
-        make_study(shared, self.study_name, self.problem)
+        make_study(shared, self.study_name, self.problem, self.problem.describe())
         target = open_store(shared, self.study_name, self.problem, "all")
         target.set_attributes(seed_attributes(given_seeds(self.store)))
         known = self.engine.results()
