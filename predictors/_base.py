@@ -47,6 +47,10 @@ class Predictor(abc.ABC):
         """Return standard deviations of the predictions, ``(n,)``; None if unknown."""
         return None
 
+    def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return which subnets are far from those that the predictor was fitted on, ``(n,)``."""
+        return np.zeros(len(matrix), dtype=bool)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return a cheap estimate of `predict` near some subnets. Called by the search.
 
