@@ -63,6 +63,7 @@ def _data(found: Verification) -> dict[str, Any]:
                 "predicted_std": dict(point.predicted_std),
                 "measured": dict(point.measured),
                 "measured_std": dict(point.measured_std),
+                "n_images": dict(point.n_images),
                 "trial_number": point.trial_number,
                 "subnet": point.subnet.to_dict(),
             }

@@ -32,5 +32,6 @@ SUMMARY_KEY = "optuna_ofa:generation:"
 
 # user attributes of a trial
 PREDICTION, PREDICTION_STD = "predicted", "predicted_std"
-# of measured trials, by metric: standard deviations, and how each metric was measured
-MEASURED_STD, MEASURED_BY = "measured_std", "measured_by"
+# of measured trials, by metric: standard deviations, how each metric was measured, and the number
+# of images of accuracies
+MEASURED_STD, MEASURED_BY, MEASURED_IMAGES = "measured_std", "measured_by", "measured_images"

@@ -24,6 +24,7 @@ from optuna_ofa.fronts import Generation, KnownFront
 from optuna_ofa.problem import (
     ASKED,
     MEASURED_BY,
+    MEASURED_IMAGES,
     MEASURED_STD,
     PREDICTION,
     PREDICTION_STD,
@@ -369,11 +370,11 @@ _guard(Store)
 def sound_note(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user attributes of a trial without parts that the package would not write.
 
-    Predictions and standard deviations are finite numbers by metric, setups of measurements are
-    mappings by metric.
+    Predictions, standard deviations and numbers of images are finite numbers by metric, setups of
+    measurements are mappings by metric.
     """
     note = dict(attributes)
-    for key in note.keys() & {PREDICTION, PREDICTION_STD, MEASURED_STD}:
+    for key in note.keys() & {PREDICTION, PREDICTION_STD, MEASURED_STD, MEASURED_IMAGES}:
         note[key] = numbers_by_name(note[key])
     if (given := note.get(MEASURED_BY)) is not None:
         setups = given.items() if isinstance(given, Mapping) else ()

@@ -301,9 +301,9 @@ class SubnetStudy(TrialStudy):
 
         A subnet whose objectives are all measured, or exact (``n_macs`` and the other costs),
         becomes a trial of kind ``"measured"``, with the user attributes ``predicted``,
-        ``predicted_std`` and ``measured_std``; others are only in the result, and their
-        measurements in the database if there is one. A subnet with a measured trial is not measured
-        again. Trials are written after every few subnets (`Meter.n_together`).
+        ``predicted_std``, ``measured_std`` and ``measured_images``; others are only in the result,
+        and their measurements in the database if there is one. A subnet with a measured trial is
+        not measured again. Trials are written after every few subnets (`Meter.n_together`).
 
         A subnet that cannot be measured gets no trial; the next call tries it again.
 

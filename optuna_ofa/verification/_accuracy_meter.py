@@ -57,7 +57,7 @@ class AccuracyMeter(Meter):
         self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
         self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
-        self._known: dict[tuple[str, Subnet], tuple[float, float]] = {}
+        self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}
         self._setup: Mapping[str, Any] = {}
         self._other: AccuracyMeter | None = None
         if fitted_on is not None:
@@ -86,12 +86,20 @@ class AccuracyMeter(Meter):
             label = {} if self._settings.data is None else {"label": self._settings.data}
             self._setup = {**found.setup, "data": self._data.identity, **label}
             failures = {int(missing[i]): reason for i, reason in found.failures.items()}
-            rows = zip(found.top1.tolist(), found.top1_std.tolist(), strict=True)
+            columns = (found.top1, found.top1_std, found.n_images)
+            rows = zip(*(column.tolist() for column in columns), strict=True)
             new = {keys[i]: row for i, row in zip(missing, rows, strict=True)}
             self._known |= {key: row for key, row in new.items() if row[0] == row[0]}
-        nothing = (np.nan, np.nan)
-        values, std = np.array([self._known.get(key, nothing) for key in keys]).T
+        nothing = (np.nan, np.nan, 0.0)
+        values, std, n_images = np.array([self._known.get(key, nothing) for key in keys]).T
         other = None
         if self._other is not None:
             other = self._other.measure(space, matrix, storage).values
-        return Readings(values, std, failures, setup=self._setup, on_fitted=other)
+        return Readings(
+            values,
+            std,
+            failures,
+            setup=self._setup,
+            on_fitted=other,
+            n_images=n_images.astype(np.int64),
+        )

@@ -31,6 +31,8 @@ class Readings(NamedTuple):
             calibration, runtime, precision, device and so on, as far as it is known.
         on_fitted: ``(n,)`` the values on the images that the predictor was fitted on; None where
             that was not measured.
+        n_images: ``(n,)`` number of images behind each accuracy, 0 where there is none; None for
+            a metric that is not measured on images.
     """
 
     values: NDArray[np.float64]
@@ -39,6 +41,7 @@ class Readings(NamedTuple):
     stopped: Exception | None = None
     setup: Mapping[str, Any] = MappingProxyType({})
     on_fitted: NDArray[np.float64] | None = None
+    n_images: NDArray[np.int64] | None = None
 
     @staticmethod
     def nothing(n: int, stopped: Exception) -> Readings:

@@ -12,6 +12,7 @@ from optuna_ofa.fronts import Findings
 from optuna_ofa.problem import (
     MEASURED,
     MEASURED_BY,
+    MEASURED_IMAGES,
     MEASURED_STD,
     PREDICTION,
     PREDICTION_STD,
@@ -36,6 +37,7 @@ class Known(NamedTuple):
         measured_std: Standard deviations, of those that have one.
         measured_by: Everything except the subnet that a measurement depends on, by metric.
         on_fitted: Measurements on the images that a predictor was fitted on, by metric.
+        n_images: Number of images of those metrics that were measured on images.
     """
 
     predicted: Numbers
@@ -44,6 +46,7 @@ class Known(NamedTuple):
     measured_std: Numbers
     measured_by: Mapping[str, Mapping[str, Any]]
     on_fitted: Numbers
+    n_images: Mapping[str, int]
 
 
 def write(
@@ -77,6 +80,7 @@ def write(
             MEASURED_STD: row.measured_std,
             MEASURED_BY: {metric: dict(setup) for metric, setup in row.measured_by.items()},
             **({_ON_FITTED: row.on_fitted} if row.on_fitted else {}),
+            **({MEASURED_IMAGES: row.n_images} if row.n_images else {}),
         }
         for row in rows
     ]
@@ -110,6 +114,7 @@ def read(problem: Problem, store: Store, one: Evaluated, exact: Sequence[str]) -
         note.get(MEASURED_STD, {}),
         note.get(MEASURED_BY, {}),
         numbers_by_name(note.get(_ON_FITTED)),
+        {m: int(n) for m, n in numbers_by_name(note.get(MEASURED_IMAGES)).items()},
     )
 
 

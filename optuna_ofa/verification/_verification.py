@@ -247,9 +247,14 @@ class Verification:
 
     def _head(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        n = len(self.points)
+        n, on = len(self.points), filter(None, map(self._on, self.metrics))
         head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured "
-        return head + "(measured minus predicted)"
+        return ", ".join([head + "(measured minus predicted)", *on])
+
+    def _on(self, metric: str) -> str:
+        """Return the number of images of a metric in words: ``top1 on 2,000 images``."""
+        numbers = sorted({p.n_images[metric] for p in self.points if metric in p.n_images})
+        return f"{metric} on {' and '.join(f'{n:,}' for n in numbers)} images" if numbers else ""
 
     def __str__(self) -> str:
         lines = [self._head(), *self._rows(), "", *self._figures(), *self.notes]

@@ -30,6 +30,7 @@ class VerifiedPoint:
             known.
         on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
             that were measured there too.
+        n_images: Number of images of those metrics that were measured on images.
         units: The metrics by name, with their units and directions.
     """
 
@@ -41,6 +42,7 @@ class VerifiedPoint:
     trial_number: int | None
     measured_by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     on_fitted: Mapping[str, float] = field(default_factory=dict)
+    n_images: Mapping[str, int] = field(default_factory=dict)
     units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False, compare=False)
 
     def error(self, metric: str) -> float:

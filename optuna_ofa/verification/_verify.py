@@ -94,7 +94,7 @@ class _Work:
     def run(self, matrix: Matrix) -> None:
         """Measure some subnets and write those that are complete."""
         problem, began = self._problem, datetime.datetime.now()
-        rows = [Known(*p, {}, {}, {}, {}) for p in problem.named(problem.evaluate(matrix))]
+        rows = [Known(*p, {}, {}, {}, {}, {}) for p in problem.named(problem.evaluate(matrix))]
         exact = exact_metrics(problem, self._meters)
         rows = [row._replace(measured={m: row.predicted[m] for m in exact}) for row in rows]
         good = np.arange(len(matrix))
@@ -105,7 +105,7 @@ class _Work:
             self._note(readings, matrix[good])
             for i, row in zip(good.tolist(), _by_subnet(readings), strict=True):
                 if np.isfinite(row[0]):
-                    rows[i] = _with(rows[i], metric, *row, readings.setup)
+                    rows[i] = _with(rows[i], metric, row, readings.setup)
             good = good[np.isfinite(readings.values)]
             if readings.stopped is not None:
                 self.stopped, self.stopped_at = readings.stopped, metric
@@ -193,22 +193,25 @@ def _in_a_row(failures: Mapping[int, str]) -> int | None:
     return next(ends, None)
 
 
-def _by_subnet(readings: Readings) -> list[tuple[float, float, float]]:
-    """Return the value of each subnet, its standard deviation, and that on fitted images."""
+def _by_subnet(readings: Readings) -> list[tuple[float, float, float, int]]:
+    """Return value, standard deviation, value on fitted images and number of images of each."""
     nothing = np.full(len(readings.values), np.nan)
     other = nothing if readings.on_fitted is None else readings.on_fitted
-    columns = (column.tolist() for column in (readings.values, readings.std, other))
+    n_images = np.zeros(len(nothing), int) if readings.n_images is None else readings.n_images
+    columns = (column.tolist() for column in (readings.values, readings.std, other, n_images))
     return list(zip(*columns, strict=True))
 
 
 def _with(
-    row: Known, metric: str, value: float, std: float, other: float, setup: Mapping[str, Any]
+    row: Known, metric: str, found: tuple[float, float, float, int], setup: Mapping[str, Any]
 ) -> Known:
+    value, std, other, n_images = found
     return row._replace(
         measured={**row.measured, metric: value},
         measured_std={**row.measured_std, **({metric: std} if np.isfinite(std) else {})},
         measured_by={**row.measured_by, **({metric: setup} if setup else {})},
         on_fitted={**row.on_fitted, **({metric: other} if np.isfinite(other) else {})},
+        n_images={**row.n_images, **({metric: n_images} if n_images else {})},
     )
 
 

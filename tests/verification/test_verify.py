@@ -451,6 +451,11 @@ class TestMeters:
         expected = evaluate(supernet, subnets, loader, EvaluationSettings(calibration=loader))
         assert [p.measured["top1"] for p in found] == expected.top1.tolist()
         assert [p.measured_std["top1"] for p in found] == expected.top1_std.tolist()
+        assert str(found).splitlines()[0].endswith("predicted), top1 on 40 images")
+        again = study.verify({"top1": lambda _: 1.0, "latency_ms": lambda _: 1.0}, points=3)
+        for of in (found, again):  # from the meter, and from the trials
+            assert [dict(p.n_images) for p in of] == [{"top1": 40}] * 3
+        assert study.trials[-1].user_attrs["measured_images"] == {"top1": 40}
 
     def test_accuracies_are_in_the_studys_database(
         self,
