@@ -52,6 +52,10 @@ class ExtrapolationWarning(UserWarning):
     """A latency is extrapolated beyond the measured range."""
 
 
+class GroupWarning(UserWarning):
+    """Measured rows seem to come from groups with offsets, or offsets that cannot be known."""
+
+
 class NoisyDeviceError(OptunaOFAError, RuntimeError):
     """Repeated runs differ so much that a latency is meaningless."""
 

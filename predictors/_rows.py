@@ -37,7 +37,14 @@ class MeasuredRows(NamedTuple):
 def measured_rows(
     space: SearchSpace, subnets: Iterable[Subnet] | Matrix, top1: ArrayLike
 ) -> MeasuredRows:
-    """Check measurements and average those of the same subnet.
+    """Check measurements and average those of the same subnet; see `checked_rows`."""
+    return averaged(*checked_rows(space, subnets, top1))
+
+
+def checked_rows(
+    space: SearchSpace, subnets: Iterable[Subnet] | Matrix, top1: ArrayLike
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return measurements one by one: canonical genotypes and accuracies.
 
     Raises:
         InvalidSubnetError: If a subnet does not belong to the space.
@@ -66,7 +73,7 @@ def measured_rows(
             f"`top1` must differ between subnets, but all {len(values)} are {values[0]}; was the "
             f"batch normalisation recalibrated?"
         )
-    return averaged(matrix, values)
+    return matrix, values
 
 
 def averaged(matrix: Matrix, values: NDArray[np.float64]) -> MeasuredRows:
@@ -80,8 +87,8 @@ def _percentages(top1: ArrayLike, n: int) -> NDArray[np.float64]:
     values = numbers(top1, "`top1`")
     if values.shape != (n,) or not np.isfinite(values).all():
         raise InvalidArgumentError(
-            f"`top1` must be {n} finite numbers, one per subnet, but got shape {values.shape} with "
-            f"{int((~np.isfinite(values)).sum())} that are not finite."
+            f"`top1` must be {n} finite numbers, one for each of `subnets`, but got shape "
+            f"{values.shape} with {int((~np.isfinite(values)).sum())} that are not finite."
         )
     require_plausible("top1", values, "`top1`")
     return values

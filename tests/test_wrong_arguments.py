@@ -101,6 +101,13 @@ def wrong(folder: Path) -> list[Any]:
 
 # A call of each callable with valid arguments only.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "AccuracyPredictor.fit": (
+        AccuracyPredictor.fit,
+        {
+            "space": SPACE, "subnets": MATRIX, "top1": np.linspace(60, 70, 30), "model": "ridge",
+            "penalty": None, "seed": 0, "metadata": None, "group": [0, 1, 2] * 10,
+        },
+    ),
     "AccuracyPredictor.load": (AccuracyPredictor.load, {"path": "accuracy.json", "family": FAMILY}),
     "AccuracyPredictor.predict": (ACCURACY.predict, {"matrix": MATRIX}),
     "AccuracyPredictor.save": (ACCURACY.save, {"path": "a.json"}),

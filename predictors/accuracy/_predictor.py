@@ -13,7 +13,8 @@ from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, 
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
-from optuna_ofa.predictors._rows import measured_rows
+from optuna_ofa.predictors._groups import Labels
+from optuna_ofa.predictors._offsets import rows_without_offsets
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
@@ -93,6 +94,7 @@ class AccuracyPredictor(Predictor):
         penalty: PositiveFloat | None = None,
         seed: Seed = 0,
         metadata: Mapping[str, Any] | None = None,
+        group: Labels | None = None,
     ) -> AccuracyPredictor:
         """Fit a model to measured subnets.
 
@@ -109,16 +111,26 @@ class AccuracyPredictor(Predictor):
             seed: Seed for choosing the rows to which the hyper-parameters of the Gaussian process
                 are fitted if there are more than 500.
             metadata: Facts about the measurements (JSON).
+            group: ``(n,)`` labels, whole numbers or strings, of who or what measured each row: a
+                worker, a part of the images, a day. Each group has an offset, which is estimated
+                jointly with a linear model of the subnets and subtracted before the fit; the mean
+                of the offsets, weighted by the rows, is zero. The fewer rows a group has, the
+                more its offset is shrunk towards zero. They are kept in ``metadata["groups"]``,
+                by label: ``offset`` and ``standard_error`` in points, and ``rows``.
+
+        Warns:
+            GroupWarning: If an offset cannot be told from the effect of the resolution.
 
         Raises:
             InvalidSubnetError: If a subnet does not belong to ``space``.
             InvalidArgumentError: If the lengths differ, a value is not a percentage, all are
                 equal, there are fewer than five different subnets or more than the model can hold,
-                ``model`` is unknown, or ``penalty`` is not positive or does not apply.
+                ``model`` is unknown, ``penalty`` is not positive or does not apply, or ``group``
+                is not one label for each row.
         """
-        rows = measured_rows(space, subnets, top1)
+        rows, offsets = rows_without_offsets(space, subnets, top1, group)
         fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
-        return cls(space=space, model=fitted, metadata=metadata)
+        return cls(space=space, model=fitted, metadata={**(metadata or {}), **offsets})
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
