@@ -49,7 +49,7 @@ class ImplausibleValueWarning(UserWarning):
 
 
 class ExtrapolationWarning(UserWarning):
-    """A latency is extrapolated beyond the measured range."""
+    """Predictions are extrapolated beyond what was measured."""
 
 
 class GroupWarning(UserWarning):

@@ -52,6 +52,10 @@ class ConfidenceBound(Predictor):
         """
         return np.asarray(self.predictor.predict(matrix) + self._margins(matrix))
 
+    def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return where the other predictor extrapolates, ``(n,)``."""
+        return self.predictor.extrapolates(matrix)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the predictor's local model, with the standard deviation of the anchor."""
         model = self.predictor.local_model(anchors)

@@ -38,6 +38,10 @@ class SharedPredictor(Predictor):
         """Return the other predictor's, uncached: they are needed only for fronts."""
         return self._predictor.predict_std(matrix)
 
+    def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return what the other predictor says, uncached: it is needed only for fronts."""
+        return self._predictor.extrapolates(matrix)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the local model of the other predictor."""
         return self._predictor.local_model(anchors)

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import time
+import warnings
 
 # Networks are small, and tests run beside each other; torch reads this when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,7 +32,7 @@ from optuna.storages._rdb import models
 
 import optuna_ofa
 from optuna_ofa import SearchSpace, fronts, studies
-from optuna_ofa.exceptions import DownloadError
+from optuna_ofa.exceptions import DownloadError, ExtrapolationWarning
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor, Predictor
 from optuna_ofa.samplers import Constant, EvolutionarySampler
@@ -273,6 +274,20 @@ class FormulaPredictor(Predictor):
         return self.formula(matrix)
 
 
+class FarPredictor(FormulaPredictor):
+    """Accuracies with deviations of half a point, 3 points and extrapolated above a limit."""
+
+    def __init__(self, space: SearchSpace, formula: Formula, limit: float) -> None:
+        super().__init__("top1", space, formula)
+        self.limit = limit
+
+    def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
+        return np.where(self.extrapolates(matrix), 3.0, 0.5)
+
+    def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
+        return self.predict(matrix) > self.limit
+
+
 @pytest.fixture
 def space() -> SearchSpace:
     """MobileNetV3 at one resolution."""
@@ -324,6 +339,30 @@ def make_study(
         return optuna_ofa.study(over, **arguments)
 
     return make
+
+
+@pytest.fixture
+def far_accuracy(predictor: Callable[..., Predictor]) -> Callable[..., Predictor]:
+    """Make accuracies, in percent, that are extrapolated above a limit."""
+
+    def make(space: SearchSpace, limit: float = 71.0) -> Predictor:
+        return FarPredictor(space, predictor("top1", space).predict, limit)
+
+    return make
+
+
+@pytest.fixture
+def far_study(
+    make_study: Callable[..., SubnetStudy],
+    far_accuracy: Callable[..., Predictor],
+    small_space: SearchSpace,
+) -> SubnetStudy:
+    """A searched study on whose front some accuracies are extrapolated."""
+    study = make_study(small_space, accuracy=far_accuracy(small_space), study_name="far")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        study.search(150)
+    return study
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def _point_data(point: FrontPoint) -> dict[str, Any]:
         "values": dict(point.values),
         "std": dict(point.std),
         "kind": point.kind,
+        "extrapolated": None if point.extrapolated is None else list(point.extrapolated),
         "trial_number": point.trial_number,
         "subnet": point.subnet.to_dict(),
     }

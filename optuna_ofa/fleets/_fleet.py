@@ -145,6 +145,9 @@ class Fleet(Mapping[str, SubnetStudy]):
             InvalidArgumentError: As `SubnetStudy.search`.
             InfeasibleConstraintError, PredictionError, StorageError: As `SubnetStudy.search`;
                 what was written before is kept.
+
+        Warns:
+            ExtrapolationWarning: As `SubnetStudy.search`, for each device.
         """
         budgets = {
             device: Budget(n_trials=n_trials, until=until, timeout=timeout) for device in self

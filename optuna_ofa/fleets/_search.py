@@ -40,6 +40,8 @@ def search(
                 else:
                     bars[name].update(added)
                     studies[name].engine.results()  # reads the trials that guests are chosen from
+    for study in studies.values():
+        study.warn_extrapolated()
 
 
 # More guests displace the search's own proposals: with 3, the hypervolumes of three devices were 1

@@ -1,5 +1,9 @@
 """Pareto fronts: evaluated subnets, the arithmetic of fronts, and what is picked from them."""
 
+from optuna_ofa.fronts._extrapolated import (
+    extrapolation_note as extrapolation_note,
+    extrapolation_warning as extrapolation_warning,
+)
 from optuna_ofa.fronts._findings import (
     KINDS as KINDS,
     Findings,
@@ -47,6 +51,7 @@ from optuna_ofa.fronts._point import (
     FrontPoint,
     kind_words as kind_words,
     points_in_words as points_in_words,
+    shown_kind as shown_kind,
     values_in_words as values_in_words,
 )
 from optuna_ofa.fronts._transfer import (

@@ -78,9 +78,11 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
         caution = {m: k for m, k in problem.caution.items() if m in names}
         facts: dict[str, Mapping[str, Any]] = {m: problem.facts(m) for m in names}
         origins = [facts] * len(evaluated.matrix)
+        extrapolated = problem.extrapolated(evaluated.matrix)
     else:
         stds, caution = dict(zip(names, evaluated.std.T, strict=True)), {}
         origins = [_measured_by(note) for note in notes(evaluated.numbers.tolist())]
+        extrapolated = [()] * len(evaluated.matrix)
     return [
         FrontPoint(
             subnet=subnet,
@@ -91,6 +93,7 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
             caution=caution,
             origin=origins[i],
             metrics=problem.objective_metrics,
+            extrapolated=extrapolated[i],
         )
         for i, subnet in enumerate(problem.space.from_matrix(evaluated.matrix))
     ]

@@ -222,9 +222,10 @@ class Front(Sequence[FrontPoint]):
         """Return the points as a pandas `DataFrame`, in the order of the front.
 
         Returns:
-            Columns ``trial`` (its number) and ``kind``, then one for each objective in its unit
-            and ``NAME_std`` for each that has standard deviations, then ``subnet`` in words and
-            ``subnet_json``, which `Subnet.from_json` reads. ``attrs["units"]`` has the units.
+            Columns ``trial`` (its number), ``kind`` and ``extrapolated`` (the names of the
+            metrics, separated by spaces, ``no`` or ``unknown``), then one for each objective in its
+            unit and ``NAME_std`` for each that has standard deviations, then ``subnet`` in words
+            and ``subnet_json``, which `Subnet.from_json` reads. ``attrs["units"]`` has the units.
 
         Raises:
             MissingDependencyError: If pandas is not installed; `to_csv` does not need it.

@@ -29,6 +29,9 @@ class FrontPoint:
             measurement (images, weights, calibration, runtime, device), or the metadata of a
             predictor.
         metrics: The metrics by name, with their units and directions.
+        extrapolated: Metrics that are extrapolated: their predictor was not fitted on anything near
+            the subnet. Constrained metrics are included. Always empty for measured points; None
+            where it is unknown, because the study was opened without a predictor.
     """
 
     subnet: Subnet
@@ -41,6 +44,7 @@ class FrontPoint:
     metrics: Mapping[str, Metric] = field(
         default_factory=lambda: METRICS, repr=False, compare=False
     )
+    extrapolated: tuple[str, ...] | None = ()
 
     def __str__(self) -> str:
         return points_in_words([self])[0]
@@ -87,11 +91,23 @@ def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
 
 
 def kind_words(point: FrontPoint) -> str:
-    """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``."""
+    """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``.
+
+    Extrapolated metrics are named: ``predicted, top1 extrapolated``.
+    """
     exact = [name for name in point.values if point.metrics[name].is_exact]
     if len(exact) == len(point.values) > 0:
         return "exact"
-    return ", ".join([point.kind, *(f"{name} exact" for name in exact)])
+    return ", ".join([point.kind, *(f"{name} exact" for name in exact), *_extrapolated(point)])
+
+
+def shown_kind(point: FrontPoint) -> str:
+    """Return the kind of a point for a table: ``measured``, ``predicted, top1 extrapolated``."""
+    return ", ".join([point.kind, *_extrapolated(point)])
+
+
+def _extrapolated(point: FrontPoint) -> list[str]:
+    return [f"{name} extrapolated" for name in point.extrapolated or ()]
 
 
 def values_in_words(
@@ -120,6 +136,7 @@ def html_of_point(point: FrontPoint) -> str:
     for name, value in point.values.items():
         metric, worse = point.metrics[name], point.caution.get(name)
         bound = f", {worse:g} std worse" if worse else ""
+        bound += ", extrapolated" if name in (point.extrapolated or ()) else ""
         rows.append([metric.title, metric.text(value, point.std.get(name)), point.kind + bound])
     caption = f"{point.kind.capitalize()} point, trial {point.trial_number}"
     return html_table(caption, (), rows, (False, False, False), note=str(point.subnet))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from optuna_ofa._imports import try_import
 from optuna_ofa._notebook import html_table
 from optuna_ofa._writing import write_whole
+from optuna_ofa.fronts._extrapolated import extrapolation_note
 from optuna_ofa.fronts._pareto import evenly
-from optuna_ofa.fronts._point import FrontPoint
+from optuna_ofa.fronts._point import FrontPoint, shown_kind
 from optuna_ofa.problem import Metric
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def rows_of(points: Sequence[FrontPoint], objectives: Sequence[str]) -> list[dic
         {
             "trial": point.trial_number,
             "kind": point.kind,
+            "extrapolated": _extrapolated(point),
             **{m: float(point.values[m]) for m in objectives},
             **{f"{m}_std": float(point.std[m]) if m in point.std else None for m in known},
             "subnet": str(point.subnet),
@@ -44,7 +46,12 @@ def rows_of(points: Sequence[FrontPoint], objectives: Sequence[str]) -> list[dic
 
 def columns_of(objectives: Sequence[str]) -> list[str]:
     """Return the keys of rows without standard deviations: those of a front without points."""
-    return ["trial", "kind", *objectives, "subnet", "subnet_json"]
+    return ["trial", "kind", "extrapolated", *objectives, "subnet", "subnet_json"]
+
+
+def _extrapolated(point: FrontPoint) -> str:
+    """Return the extrapolated metrics of a point, separated by spaces; ``no`` or ``unknown``."""
+    return "unknown" if point.extrapolated is None else " ".join(point.extrapolated) or "no"
 
 
 def frame_of(points: Sequence[FrontPoint], metrics: Mapping[str, Metric]) -> DataFrame:
@@ -80,7 +87,7 @@ def html_of_front(points: Sequence[FrontPoint], metrics: Mapping[str, Metric], k
         for m, metric in metrics.items()
     ]
     rows = [
-        [*(c[i] for c in columns), p.kind, str(p.trial_number), str(p.subnet)]
+        [*(c[i] for c in columns), shown_kind(p), str(p.trial_number), str(p.subnet)]
         for i, p in enumerate(shown)
     ]
     plural = "s" * (len(points) != 1)
@@ -88,7 +95,6 @@ def html_of_front(points: Sequence[FrontPoint], metrics: Mapping[str, Metric], k
     caption = f"Pareto front: {len(points)} {kind} point{plural}{part}".replace("  ", " ")
     head = [*(metric.axis for metric in metrics.values()), "Values are", "Trial", "Subnet"]
     numeric = [*([True] * len(metrics)), False, True, False]
-    note = (
-        "" if len(shown) == len(points) else "All points: front.to_dataframe(), front.to_csv(path)"
-    )
-    return html_table(caption, head, rows, numeric, note)
+    all_points = "All points: front.to_dataframe(), front.to_csv(path)"
+    notes = [extrapolation_note(points), all_points if len(shown) < len(points) else ""]
+    return html_table(caption, head, rows, numeric, " ".join(filter(None, notes)))

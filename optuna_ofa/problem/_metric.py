@@ -26,7 +26,7 @@ _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
 # What points of a front and tables of them call something else.
 RESERVED = (
     *("subnet", "subnet_json", "values", "std", "kind", "trial", "trial_number"),
-    *("caution", "origin", "metrics"),
+    *("caution", "origin", "metrics", "extrapolated"),
 )
 
 Identifier = Annotated[

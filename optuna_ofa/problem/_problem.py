@@ -235,6 +235,30 @@ class Problem:
         found = {m: self.predictors[m].predict_std(matrix) for m in self.metrics}
         return {m: std for m, std in found.items() if std is not None}
 
+    def extrapolated(self, matrix: Matrix) -> list[tuple[str, ...] | None]:
+        """Return which metrics of each subnet are extrapolated, ``n`` entries.
+
+        These are the metrics whose predictor was not fitted on anything near the subnet. None where
+        that is unknown, because a predictor is missing.
+
+        Raises:
+            PredictionError: If a predictor does not return a truth value for each subnet.
+        """
+        if self._missing.keys() - set(self.measured_only):
+            return [None] * len(matrix)
+        predicted = [m for m in self.metrics if m not in self.measured_only]
+        flags = {m: self._extrapolates(m, matrix) for m in predicted}
+        return [tuple(m for m in predicted if flags[m][i]) for i in range(len(matrix))]
+
+    def _extrapolates(self, metric: str, matrix: Matrix) -> NDArray[np.bool_]:
+        flags = np.asarray(self.predictors[metric].extrapolates(matrix))
+        if flags.shape != (len(matrix),) or flags.dtype != bool:
+            raise PredictionError(
+                f"The predictor of `{metric}` must return {len(matrix)} truth values from "
+                f"`extrapolates`, but returned {flags.dtype} of shape {flags.shape}."
+            )
+        return flags
+
     def excess(self, metric: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the excess of values over the bound of a metric, ``(n,)``; <= 0 where it holds."""
         difference = values - self.constraints[metric]

@@ -17,9 +17,21 @@ from optuna_ofa._arguments import Count, NonNegativeFloat, OutputFile, Positive,
 from optuna_ofa._loaders import Loader
 from optuna_ofa._progress import Bar
 from optuna_ofa._rules import Instead, Rule
-from optuna_ofa.fronts import Front, FrontPoint, Generation, Limits, Snapshot, find_front, of_kind
+from optuna_ofa._warnings import warn
+from optuna_ofa.exceptions import ExtrapolationWarning
+from optuna_ofa.fronts import (
+    Front,
+    FrontPoint,
+    Generation,
+    Limits,
+    Snapshot,
+    extrapolation_warning,
+    find_front,
+    of_kind,
+    shown_name,
+)
 from optuna_ofa.predictors import Conditions
-from optuna_ofa.problem import Evaluated, Kind
+from optuna_ofa.problem import PREDICTED, Evaluated, Kind
 from optuna_ofa.samplers import EvolutionarySampler
 from optuna_ofa.space import Subnet
 from optuna_ofa.storage import make_study, open_storage, open_store
@@ -149,6 +161,10 @@ class SubnetStudy(TrialStudy):
                 a batch; their trials are marked as failed. If it raises for some, only these are
                 marked, with a `FailedPredictionWarning`.
             StorageError: If the database cannot write a generation; nothing of it is written then.
+
+        Warns:
+            ExtrapolationWarning: At the end, once for a study: points of its predicted front are
+                far from what a predictor was fitted on.
         """
         hidden = None if progress is None else not progress
         budget = Budget(n_trials=n_trials, until=until, timeout=timeout)
@@ -158,6 +174,7 @@ class SubnetStudy(TrialStudy):
                 with self._stoppable():
                     for callback in callbacks:
                         callback(self)
+        self.warn_extrapolated()
 
     def search_bar(self, budget: Budget, **options: Any) -> Bar:
         """Return a progress bar of `search_steps`, with options of tqdm."""
@@ -199,6 +216,14 @@ class SubnetStudy(TrialStudy):
             if added is None:
                 break
             yield added
+
+    def warn_extrapolated(self) -> None:
+        """Warn once that points of the predicted front are extrapolated, at the end of a search."""
+        if self._has_warned or PREDICTED not in (found := self.snapshot()).kinds:
+            return
+        if text := extrapolation_warning(found.front(kind=PREDICTED), shown_name(found)):
+            self._has_warned = True
+            warn(text, ExtrapolationWarning)
 
     @contextlib.contextmanager
     def _stoppable(self) -> Iterator[None]:

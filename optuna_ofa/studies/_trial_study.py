@@ -75,6 +75,7 @@ class TrialStudy(optuna.Study):
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
         self._leaves_retries = False  # to processes that measure
+        self._has_warned = False  # of extrapolated points
         self._renew()
         self.engine = Engine(
             problem, open_store(self._storage, study_name, problem, keep), evolution

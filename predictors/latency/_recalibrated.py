@@ -149,6 +149,10 @@ class CorrectedPredictor(Predictor):
         """Return standard deviations of a measurement in milliseconds, ``(n,)``."""
         return np.abs(self.predict(matrix)) * self.line.rmse
 
+    def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return where the corrected predictor extrapolates, ``(n,)``."""
+        return self.predictor.extrapolates(matrix)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the predictor's local model, corrected by the same line."""
         own = self.predictor.local_model(anchors)

@@ -54,13 +54,17 @@ def front(space: SearchSpace) -> Front:
 
 
 class TestTables:
-    COLUMNS = ("trial", "kind", "top1", "latency_ms", "top1_std", "subnet", "subnet_json")
+    COLUMNS = (
+        *("trial", "kind", "extrapolated", "top1", "latency_ms", "top1_std"),
+        *("subnet", "subnet_json"),
+    )
 
     def test_a_row_for_each_point_in_the_order_of_the_front(self, front: Front) -> None:
         frame = front.to_dataframe()
         assert tuple(frame.columns) == self.COLUMNS
         assert frame["trial"].tolist() == [10, 11]
         assert frame["kind"].tolist() == ["measured", "measured"]
+        assert frame["extrapolated"].tolist() == ["no", "no"]
         assert frame["latency_ms"].tolist() == [p.values["latency_ms"] for p in front]
         assert frame["top1_std"].tolist() == [0.08, pytest.approx(np.nan, nan_ok=True)]
         assert frame["subnet"].tolist() == [str(p.subnet) for p in front]
@@ -97,7 +101,7 @@ class TestTables:
         self, space: SearchSpace, tmp_path: Path
     ) -> None:
         empty = front_of(space, [])
-        columns = ["trial", "kind", *NAMES, "subnet", "subnet_json"]
+        columns = ["trial", "kind", "extrapolated", *NAMES, "subnet", "subnet_json"]
         assert empty.to_dataframe().columns.tolist() == columns
         assert empty.to_csv(tmp_path / "a.csv").read_text() == ",".join(columns) + "\n"
 
