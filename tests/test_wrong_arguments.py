@@ -117,7 +117,14 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "CostPredictor": (CostPredictor, {"metric": "n_macs", "space": SPACE}),
     "EvaluationSettings": (
         EvaluationSettings,
-        {"calibration": IMAGES, "n_calibration": 9, "data": "x", "device": "cpu", "processes": 1},
+        {
+            "calibration": IMAGES,
+            "n_calibration": 9,
+            "data": "x",
+            "device": "cpu",
+            "processes": 1,
+            "precision": None,
+        },
     ),
     "FineTuning": (
         FineTuning,

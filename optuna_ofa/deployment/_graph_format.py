@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,18 +11,19 @@ from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import quiet
 from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
 from optuna_ofa.deployment._torch_archive import plain_archive
-from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.graphs import fold_batch_norm, onnx_of_net, program_of, quantize
+from optuna_ofa.graphs import (
+    INT8_PACKAGES,
+    fold_batch_norm,
+    onnx_of_net,
+    program_of,
+    quantized_onnx_of_net,
+    run_onnx,
+)
 from optuna_ofa.space import Subnet, subnet_layers
 
-_onnxruntime = try_import("onnxruntime", extra="onnxruntime")
-ONNX = (try_import("onnx", extra="onnx"),)
-ONNX_INT8 = (*ONNX, _onnxruntime)
+ONNX = INT8_PACKAGES[:1]
+ONNX_INT8 = INT8_PACKAGES
 _executorch = try_import("executorch.runtime", extra="executorch")
-# number of images used to determine the ranges of activations
-N_QUANTIZED = 200
-# where ONNX Runtime looks for weights outside of a file: nowhere
-_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def make_torch_export(deployable: Deployable) -> Contents:
@@ -58,35 +56,16 @@ def make_onnx(deployable: Deployable) -> Contents:
 def make_onnx_int8(deployable: Deployable) -> Contents:
     """Return an 8-bit ONNX graph, with ranges from the calibration images."""
     assert deployable.images is not None
-    size = deployable.batch or min(N_QUANTIZED, len(deployable.images))
-    n_batches = min(max(N_QUANTIZED, size), len(deployable.images)) // size
-    if not n_batches:
-        raise InvalidArgumentError(
-            f"`calibration` must have at least the {size} images of a batch, but has "
-            f"{len(deployable.images)}."
-        )
-    images = deployable.images[: n_batches * size]
-    batches = (batch.numpy() for batch in torch.split(images, size))
-    with tempfile.TemporaryDirectory() as folder:
-        plain, quantized = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        plain.write_bytes(make_onnx(deployable)[""])
-        quantize(plain, quantized, batches, name="images")
-        return {"": quantized.read_bytes()}
+    fold_batch_norm(deployable.net)
+    layers, opset = subnet_layers(deployable.subnet), deployable.opset
+    images, batch = deployable.images, deployable.batch
+    content = quantized_onnx_of_net(deployable.net, layers, images, batch=batch, opset=opset)
+    return {"": content}
 
 
 def load_onnx(contents: Contents, subnet: Subnet) -> Loaded:
     """Load the graph in ONNX Runtime, on the CPU."""
-    runtime = _onnxruntime.check()
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry(_EXTERNAL_FOLDER, f"{os.devnull}/none")
-    session = runtime.InferenceSession(contents[""], options, providers=["CPUExecutionProvider"])
-
-    def run(images: Tensor) -> Tensor:
-        (logits,) = session.run(["logits"], {"images": images.numpy()})
-        return torch.from_numpy(logits)
-
-    return run
+    return run_onnx(contents[""])
 
 
 def make_executorch(deployable: Deployable) -> Contents:

@@ -11,6 +11,6 @@ from optuna_ofa.evaluation._evaluate import (
 from optuna_ofa.evaluation._identity import weights_hash as weights_hash
 from optuna_ofa.evaluation._images import Loader as Loader, take_images
 from optuna_ofa.evaluation._recalibrate import recalibrate, set_statistics as set_statistics
-from optuna_ofa.evaluation._settings import EvaluationSettings
+from optuna_ofa.evaluation._settings import EvaluationSettings, Precision as Precision
 
 __all__ = ["EvaluationSettings", "evaluate", "recalibrate", "take_images"]

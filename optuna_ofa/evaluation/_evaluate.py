@@ -14,10 +14,10 @@ from optuna_ofa._arguments import StorageUrl, argument_called, checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies
-from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._data import EvaluationData
 from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader, is_function
+from optuna_ofa.evaluation._int8 import INT8, int8_setup
 from optuna_ofa.evaluation._recalibrate import type_of
 from optuna_ofa.evaluation._settings import EvaluationSettings
 from optuna_ofa.evaluation._workers import score_groups
@@ -70,6 +70,8 @@ def evaluate(
         InvalidArgumentError: If an argument breaks a rule, no subnet has finite weights, or the
             loader is empty or gives something that does not fit the family.
         InvalidSubnetError: If a subnet is of another family.
+        MissingDependencyError: If ``onnx`` or ``onnxruntime`` is not installed, for the precision
+            ``"int8"``.
         MeasurementError: If the device or a process fails, three subnets in a row fail, or
             several subnets all fail in the same way. What was evaluated before is kept in the
             database.
@@ -101,7 +103,7 @@ def evaluate_on(
     space, asked = _asked(supernet.family, subnets)
     _require_finite(supernet, asked)
     calibration = settings.images_of(supernet.family)
-    setup = _setup(supernet, data, calibration, look=storage is not None)
+    setup = _setup(supernet, data, settings, look=storage is not None)
     table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
     known: dict[Subnet, dict[str, Reading]] = {}  # by metric
     if table is not None and not again:  # the newest ones count
@@ -118,6 +120,7 @@ def evaluate_on(
             calibration,
             torch.device(settings.device),
             settings.processes,
+            settings.precision,
         ):
             data.note(group[0].resolution, scores.checksum)
             found = dict(zip(group, _labelled(scores.readings, settings.data), strict=True))
@@ -172,17 +175,19 @@ def _asked(
 
 
 def _setup(
-    supernet: Supernet, data: EvaluationData, calibration: Calibration, *, look: bool
+    supernet: Supernet, data: EvaluationData, settings: EvaluationSettings, *, look: bool
 ) -> dict[str, Any]:
     """Return everything an accuracy depends on except the subnet; ``look``: hash the images."""
+    precision = settings.precision_of(supernet)
+    torch_computes = {"runtime": "torch", "precision": precision}
+    computed = int8_setup() if precision == INT8 else torch_computes  # before the images are read
     return {
         "family": supernet.family.fingerprint,
         "weights": weights_hash(supernet),
         "data": data.identity if look else None,
-        "calibration": calibration.setup,
+        "calibration": settings.images_of(supernet.family).setup,
         "resize": "loader" if is_function(data.loader) else "bilinear",
-        "runtime": "torch",
-        "precision": str(type_of(supernet)).removeprefix("torch."),
+        **computed,
     }
 
 

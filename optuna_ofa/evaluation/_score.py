@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, standard_error
 from optuna_ofa.evaluation._identity import checksum
 from optuna_ofa.evaluation._images import Loader, batches
+from optuna_ofa.evaluation._int8 import INT8, int8_network
 from optuna_ofa.evaluation._recalibrate import set_statistics, type_of
 from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.measurements import Reading
@@ -41,6 +42,7 @@ def score_subnets(
     loader: Loader,
     calibration: Tensor | None,
     device: torch.device,
+    precision: str | None = None,
 ) -> Scores:
     """Evaluate subnets of one resolution; if one fails, its error is its result.
 
@@ -52,14 +54,11 @@ def score_subnets(
     """
     (resolution,) = {subnet.resolution for subnet in subnets}
     images = None if calibration is None else resize_images(calibration, resolution)
-    nets: list[nn.Module | None] = []
+    nets: list[Network | None] = []
     errors: dict[int, str] = {}
     for i, subnet in enumerate(subnets):
         try:
-            net = _in_channels_last(supernet.extract(subnet).eval().to(device))
-            if images is not None:
-                set_statistics(net, images)
-            nets.append(net)
+            nets.append(_network(supernet, subnet, images, device, precision))
         except Exception as error:
             nets.append(None)
             errors[i] = _reason(error)
@@ -74,6 +73,29 @@ def score_subnets(
     return Scores(_score(nets, errors, given(), device), total)
 
 
+# images to logits
+Network = Callable[[Tensor], Tensor]
+
+
+def _network(
+    supernet: Supernet,
+    subnet: Subnet,
+    images: Tensor | None,
+    device: torch.device,
+    precision: str | None,
+) -> Network:
+    """Return a recalibrated subnet; the images are at its resolution."""
+    net = supernet.extract(subnet).eval().to(device)
+    if precision == INT8 and images is not None:
+        set_statistics(net, images)  # as `export` does, in whose format they differ by rounding
+        return int8_network(net, subnet, images)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster
+    if images is not None:
+        set_statistics(net, images)
+    dtype = type_of(net)
+    return lambda batch: net(batch.to(dtype))
+
+
 def _moved(
     images: Tensor, labels: Tensor, resolution: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -84,14 +106,8 @@ def _moved(
         raise
 
 
-def _in_channels_last(net: nn.Module) -> nn.Module:
-    """Move a network to the channels-last format, in which its convolutions are faster."""
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net
-
-
 def _score(
-    nets: list[nn.Module | None],
+    nets: list[Network | None],
     errors: dict[int, str],
     given: Iterable[tuple[Tensor, Tensor]],
     device: torch.device,
@@ -105,7 +121,7 @@ def _score(
                 if net is None:
                     continue
                 try:
-                    counts[i] += _n_right(net(images.to(type_of(net))), labels)
+                    counts[i] += _n_right(net(images), labels)
                 except Exception as error:
                     nets[i] = None
                     errors[i] = _reason(error)
@@ -131,10 +147,13 @@ def _readings(
 
 
 def _n_right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count images whose class has the largest logit, and is among the five largest, ``(2,)``."""
+    """Count images whose class has the largest logit, and is among the five largest, ``(2,)``.
+
+    Of equal logits, which integers often give, the first counts as the largest.
+    """
     if logits.isnan().any():
         raise NaNLogitsError("the logits have NaN")
-    likeliest = logits.topk(min(5, logits.shape[1])).indices
+    likeliest = logits.argsort(dim=1, descending=True, stable=True)[:, :5]
     right = likeliest == labels[:, None]
     return torch.stack([right[:, 0].sum(), right.any(1).sum()])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,8 +11,13 @@ from torch import Tensor
 from optuna_ofa._arguments import Positive, Text, check_fields
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.evaluation._int8 import INT8
+from optuna_ofa.evaluation._recalibrate import type_of
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
+from optuna_ofa.supernet import Supernet
+
+Precision = Literal["float32", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,9 +38,14 @@ class EvaluationSettings:
         device: The device that subnets run on.
         processes: Number of processes to evaluate in. They are spawned, so the script needs an
             ``if __name__ == "__main__":`` guard, and the loader must be picklable.
+        precision: ``"int8"`` evaluates the network of ``export(..., format="onnx_int8")``,
+            statically quantised and run by ONNX Runtime on the CPU; the first 200 calibration
+            images determine the ranges of its activations. ``"float32"``, or None for the type
+            of the supernet's weights, evaluates it in torch.
 
     Raises:
-        InvalidArgumentError: If a number is not positive or the device is not available.
+        InvalidArgumentError: If a number is not positive, the device is not available or not the
+            CPU for ``"int8"``, or there are no calibration images for ``"int8"``.
     """
 
     calibration: Loader | Tensor | None
@@ -42,11 +53,40 @@ class EvaluationSettings:
     data: Text | None = None
     device: str | torch.device = "cpu"
     processes: Positive = 1
+    precision: Precision | None = None
     _taken: dict[Family, Calibration] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.precision == INT8:
+            self._check_int8()
         _check_device(self.device)
+
+    def precision_of(self, supernet: Supernet) -> str:
+        """Return the number format that subnets of a supernet are evaluated in.
+
+        Raises:
+            InvalidArgumentError: If it is ``"float32"`` and the weights are of another type.
+        """
+        own = str(type_of(supernet)).removeprefix("torch.")
+        if self.precision not in (None, INT8, own):
+            raise InvalidArgumentError(
+                f"`precision` must be 'int8', or None for the weights of `supernet`, which are "
+                f"{own}, but got {self.precision!r}."
+            )
+        return self.precision or own
+
+    def _check_int8(self) -> None:
+        if self.calibration is None:
+            raise InvalidArgumentError(
+                "`calibration` must be training images for the precision 'int8', whose ranges they "
+                "determine, but got None."
+            )
+        if str(self.device) not in ("cpu", "cpu:0"):
+            raise InvalidArgumentError(
+                f"`device` must be 'cpu' for the precision 'int8', which ONNX Runtime computes, "
+                f"but got {str(self.device)!r}."
+            )
 
     def images_of(self, family: Family) -> Calibration:
         """Return the calibration images of a family, the same in every call."""

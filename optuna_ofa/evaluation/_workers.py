@@ -31,6 +31,7 @@ def score_groups(
     calibration: Calibration,
     device: torch.device,
     processes: int,
+    precision: str | None = None,
 ) -> Iterator[tuple[Group, Scores]]:
     """Yield groups of subnets of one resolution with their scores, as they finish.
 
@@ -41,12 +42,12 @@ def score_groups(
     if processes == 1 or len(groups) < 2:
         for group in groups:
             images = calibration(group[0].resolution)
-            yield group, score_subnets(supernet, group, loader, images, device)
+            yield group, score_subnets(supernet, group, loader, images, device, precision)
         return
     # Files rather than shared memory, which is often too small in containers.
     with tempfile.TemporaryDirectory() as name:
         work = Path(name) / "work.pickle"
-        _write_work(work, supernet, loader, device)
+        _write_work(work, supernet, loader, device, precision)
         yield from _score_in_pool(groups, calibration, work, processes)
 
 
@@ -88,6 +89,7 @@ class _Work:
     state: dict[str, Tensor]
     loader: Loader
     device: str
+    precision: str | None
 
     def supernet(self) -> Supernet:
         with torch.device("meta"):  # draws no weights
@@ -96,9 +98,11 @@ class _Work:
         return supernet
 
 
-def _write_work(path: Path, supernet: Supernet, loader: Loader, device: torch.device) -> None:
+def _write_work(
+    path: Path, supernet: Supernet, loader: Loader, device: torch.device, precision: str | None
+) -> None:
     state = {name: tensor.detach().cpu() for name, tensor in supernet.state_dict().items()}
-    work = _Work(supernet.family, state, loader, str(device))
+    work = _Work(supernet.family, state, loader, str(device), precision)
     try:
         path.write_bytes(pickle.dumps(work))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -127,7 +131,7 @@ class _Written:
 
 
 @functools.cache
-def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
+def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device, str | None]:
     try:
         work: _Work = pickle.loads(path.read_bytes())  # noqa: S301, written by the parent process
         supernet = work.supernet()
@@ -136,11 +140,11 @@ def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device]:
             f"Evaluation stopped because one of the `processes` cannot read the `loader`: "
             f"{type(error).__name__}: {error}. All its parts must be importable there."
         ) from error
-    return supernet, work.loader, torch.device(work.device)
+    return supernet, work.loader, torch.device(work.device), work.precision
 
 
 def _score_group(work: Path, group: Group, images: Path | None) -> Scores:
     """Evaluate one group in a process of the pool."""
-    supernet, loader, device = _read_work(work)
+    supernet, loader, device, precision = _read_work(work)
     calibration = None if images is None else torch.load(images, mmap=True, weights_only=True)
-    return score_subnets(supernet, group, loader, calibration, device)
+    return score_subnets(supernet, group, loader, calibration, device, precision)

@@ -12,9 +12,12 @@ from optuna_ofa.graphs._onnx_graph import (
     write_onnx as write_onnx,
 )
 from optuna_ofa.graphs._quantized_graph import (
-    quantize as quantize,
+    INT8_PACKAGES as INT8_PACKAGES,
+    N_QUANTIZED as N_QUANTIZED,
+    quantized_onnx_of_net as quantized_onnx_of_net,
     write_quantized_onnx as write_quantized_onnx,
 )
+from optuna_ofa.graphs._run_onnx import run_onnx as run_onnx
 from optuna_ofa.graphs._torch_net import (
     SUFFIX as SUFFIX,
     build_net as build_net,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from optuna_ofa.evaluation import (
     EvaluationData,
     EvaluationSettings,
     Loader,
+    Precision,
     evaluate_on,
     weights_hash,
 )
@@ -41,6 +43,11 @@ class AccuracyMeter(Meter):
         fitted_on: The images that the accuracy predictor was fitted on, if they are different:
             every subnet is evaluated on both, and the verification separates the predictor's mean
             error from the effect of the change of images. A loader, like ``loader``.
+        precision: As in `EvaluationSettings`; None is that of ``settings``. ``"int8"`` measures
+            the network that ``export(..., format="onnx_int8")`` writes.
+
+    Raises:
+        InvalidArgumentError: As `EvaluationSettings`, if the settings do not fit the precision.
     """
 
     @checked
@@ -52,10 +59,14 @@ class AccuracyMeter(Meter):
         *,
         storage: StorageUrl | BaseStorage | optuna.Study | None = None,
         fitted_on: Loader | None = None,
+        precision: Precision | None = None,
     ) -> None:
+        if precision is not None:
+            settings = replace(settings, precision=precision)
         self._supernet = supernet
         self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
+        self.precision = settings.precision_of(supernet)
         self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
         self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}
         self._setup: Mapping[str, Any] = {}

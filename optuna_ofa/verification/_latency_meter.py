@@ -38,6 +38,7 @@ class LatencyMeter(Meter):
     ) -> None:
         self._settings, self._storage = settings, storage
         self._anchor_ms, self._folder = anchor_ms, folder
+        self.precision = (settings or MeasurementSettings()).precision
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Measure those subnets that the database does not have."""

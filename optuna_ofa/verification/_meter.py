@@ -59,9 +59,12 @@ class Meter(abc.ABC):
     Attributes:
         n_together: Number of subnets that are best measured at once; an interruption loses at most
             these.
+        precision: The number format of the measured networks, ``"float32"``, ``"int8"`` and so
+            on, which all measured trials of a study share; None where it is not known.
     """
 
     n_together: int = 8
+    precision: str | None = None
 
     @abc.abstractmethod
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:

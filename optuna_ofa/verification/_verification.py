@@ -27,6 +27,7 @@ from optuna_ofa.problem import METRICS, Metric, significant
 from optuna_ofa.profiling import Elsewhere, elsewhere, is_of_table
 from optuna_ofa.space import Subnet
 from optuna_ofa.verification._images import Images, images_of
+from optuna_ofa.verification._precisions import precisions_note
 from optuna_ofa.verification._verified_point import VerifiedPoint
 
 Array = NDArray[np.float64]
@@ -100,7 +101,9 @@ class Verification:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the errors contain besides those of the predictors, in sentences."""
-        return tuple(note for m in self.metrics for note in self._notes_of(m))
+        mixed = precisions_note(self.metrics, (p.measured_by for p in self.points))
+        notes = [note for m in self.metrics for note in self._notes_of(m)]
+        return (*notes, *([] if mixed is None else [mixed]))
 
     @property
     def remedies(self) -> tuple[str, ...]:

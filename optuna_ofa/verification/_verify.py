@@ -27,6 +27,7 @@ from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
 from optuna_ofa.storage import Store
 from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
+from optuna_ofa.verification._precisions import require_precisions
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification
 from optuna_ofa.verification._verified_point import VerifiedPoint
@@ -56,6 +57,7 @@ def verify(
     before = findings.snapshot()
     matrix = chosen(before, points)
     done = numbers_of_measured(before)
+    require_precisions(meters, store.notes(list(done.values())))
     missing = matrix[[key(row) not in done for row in matrix]]
     work = _Work(problem, store, meters)
     with progress_bar(
