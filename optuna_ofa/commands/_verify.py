@@ -64,6 +64,7 @@ def _data(found: Verification) -> dict[str, Any]:
                 "measured": dict(point.measured),
                 "measured_std": dict(point.measured_std),
                 "n_images": dict(point.n_images),
+                "extrapolated": list(point.extrapolated or ()),
                 "trial_number": point.trial_number,
                 "subnet": point.subnet.to_dict(),
             }

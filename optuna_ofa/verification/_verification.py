@@ -118,6 +118,7 @@ class Verification:
             yield f"{metric}: {self._elsewhere.finding}"
         if metric != LATENCY and (words := self._differences(metric)):
             yield f"{metric}: predictor {words}, so the errors are not those of the predictor alone"
+        yield from self._extrapolated(metric)
         both = self.errors_on_fitted.get(metric)
         if both is not None:
             change = self.errors[metric].mean_error - both.mean_error
@@ -131,6 +132,18 @@ class Verification:
                 f"{metric}: fitted on {fitted}, measured on {measured}, so the mean error is "
                 f"that of the predictor and of the change of images; AccuracyMeter(fitted_on=...) "
                 f"measures both"
+            )
+
+    def _extrapolated(self, metric: str) -> Iterator[str]:
+        known = [p for p in self.points if metric in p.measured and metric in p.predicted]
+        far = [p.error(metric) for p in known if p.is_extrapolated(metric)]
+        near = [p.error(metric) for p in known if not p.is_extrapolated(metric)]
+        means = [significant(float(np.mean(of)), sign="+") for of in (far, near) if of]
+        if far:
+            words = " against ".join(means) + " of the others" * bool(near)
+            yield (
+                f"{metric}: {len(far)} of {len(known)} predictions are extrapolated, far from what "
+                f"the predictor was fitted on; their mean error is {words}"
             )
 
     def _differences(self, metric: str) -> str:
@@ -303,5 +316,5 @@ def _cell(point: VerifiedPoint, of: Metric, n: int) -> str:
         return f"{metric} {measured}, not predicted"
     predicted = number(point.predicted[metric], point.predicted_std.get(metric), n=n)
     error = number(point.error(metric), n=n, sign="+")
-    word = _WORDS[point.overestimated(metric)]
-    return f"{metric} {predicted} -> {measured} ({error}) {word}".rstrip()
+    words = [_WORDS[point.overestimated(metric)], "extrapolated" * point.is_extrapolated(metric)]
+    return f"{metric} {predicted} -> {measured} ({error}) {', '.join(filter(None, words))}".rstrip()

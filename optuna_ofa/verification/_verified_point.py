@@ -31,6 +31,8 @@ class VerifiedPoint:
         on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
             that were measured there too.
         n_images: Number of images of those metrics that were measured on images.
+        extrapolated: Metrics that are extrapolated, as in `optuna_ofa.FrontPoint`: their predictor
+            was not fitted on anything near the subnet.
         units: The metrics by name, with their units and directions.
     """
 
@@ -43,11 +45,16 @@ class VerifiedPoint:
     measured_by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     on_fitted: Mapping[str, float] = field(default_factory=dict)
     n_images: Mapping[str, int] = field(default_factory=dict)
+    extrapolated: tuple[str, ...] | None = ()
     units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False, compare=False)
 
     def error(self, metric: str) -> float:
         """Measured minus predicted: negative where less was measured than predicted."""
         return self.measured[metric] - self.predicted[metric]
+
+    def is_extrapolated(self, metric: str) -> bool:
+        """Return whether the prediction of a metric is known to be extrapolated."""
+        return metric in (self.extrapolated or ())
 
     def overestimated(self, metric: str) -> bool | None:
         """Return whether the measurement is worse than the 90 % interval of the prediction.

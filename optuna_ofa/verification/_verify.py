@@ -245,7 +245,8 @@ def _collected(
     numbers, told = numbers_of_measured(after), after.results(kind=MEASURED)
     exact = exact_metrics(problem, meters)
     points = []
-    for row, subnet in zip(matrix, problem.space.from_matrix(matrix), strict=True):
+    subnets, extrapolated = problem.space.from_matrix(matrix), problem.extrapolated(matrix)
+    for row, subnet, far in zip(matrix, subnets, extrapolated, strict=True):
         number = numbers.get(key(row))
         known = work.found.get(key(row))
         if known is None and number is not None:
@@ -253,7 +254,13 @@ def _collected(
             known = read(problem, store, told.select(at), exact)
         if known is not None:
             points.append(
-                VerifiedPoint(subnet, **known._asdict(), trial_number=number, units=problem.metrics)
+                VerifiedPoint(
+                    subnet,
+                    **known._asdict(),
+                    trial_number=number,
+                    extrapolated=far,
+                    units=problem.metrics,
+                )
             )
     metrics = [
         m for m in problem.metrics if m not in exact and any(m in p.measured for p in points)

@@ -23,6 +23,7 @@ from optuna_ofa.fronts import (
 )
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS, Kind
+from optuna_ofa.visualization._extrapolated import extrapolated_marks, unknown_words
 from optuna_ofa.visualization._front_axes import hover_words
 from optuna_ofa.visualization._front_info import MAX_OTHERS
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
@@ -38,6 +39,7 @@ class AccuracyMacsInfo(NamedTuple):
         words: ``(n,)`` descriptions, shown when hovering.
         on_macs_front: ``(n,)`` whether no feasible subnet of the study has a better accuracy
             with at most as many multiply-adds.
+        extrapolated: ``(n,)`` whether the accuracy is extrapolated.
         others: ``(m, 2)`` multiply-adds and accuracies of the other feasible subnets, at most
             4,000 of them.
         kind: Whether the accuracies are predicted or measured.
@@ -48,6 +50,7 @@ class AccuracyMacsInfo(NamedTuple):
     top1: NDArray[np.float64]
     words: list[str]
     on_macs_front: NDArray[np.bool_]
+    extrapolated: NDArray[np.bool_]
     others: NDArray[np.float64]
     kind: str
     origin: tuple[Front, datetime.datetime | None]
@@ -80,6 +83,7 @@ def _info(found: Snapshot, kind: Kind | None) -> AccuracyMacsInfo:
         values[rows, 1],
         [hover_words(p) for p in front],
         best[rows],
+        np.array(["top1" in (p.extrapolated or ()) for p in front], dtype=bool),
         others[evenly(len(others), MAX_OTHERS)],
         front[0].kind,
         (front, found.finished),
@@ -93,7 +97,8 @@ def plot_accuracy_macs(
     """Plot accuracy over multiply-adds of the subnets on fronts of other costs, such as latency.
 
     If latency were proportional to multiply-adds, a front would be one line here. Filled symbols
-    are subnets that are also optimal in multiply-adds among those found.
+    are subnets that are also optimal in multiply-adds among those found. Extrapolated accuracies
+    are marked as in `plot_front`.
 
     Args:
         studies: A study, or several with the same objectives by name.
@@ -115,6 +120,9 @@ def plot_accuracy_macs(
             marker={"color": GREY, "size": 4, "opacity": 0.5},
             **hovering(None),
         )
+    far = np.concatenate([i.extrapolated for i in infos.values()])
+    points = np.concatenate([np.stack([i.n_macs / 1e6, i.top1]) for i in infos.values()], axis=1)
+    figure.add_traces(extrapolated_marks(*points[:, far]))
     for i, (name, info) in enumerate(infos.items()):
         symbols = [symbol(i) if on else f"{symbol(i)}-open" for on in info.on_macs_front]
         share = f"{info.on_macs_front.sum()} of {len(info.top1)} best for multiply-adds"
@@ -134,6 +142,7 @@ def plot_accuracy_macs(
             devices_of(point for info in infos.values() for point in info.origin[0]),
             (info.origin[1] for info in infos.values()),
         ),
+        unknown_words(point for info in infos.values() for point in info.origin[0]),
         xaxis_title="Multiply-adds (millions), exact",
         yaxis_title=axis_title(METRICS["top1"], {info.kind for info in infos.values()}),
         showlegend=True,

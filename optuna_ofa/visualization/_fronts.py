@@ -13,6 +13,7 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, Kind, Metric
+from optuna_ofa.visualization._extrapolated import marks_of, unknown_words
 from optuna_ofa.visualization._front_axes import (
     across_and_up,
     along_line,
@@ -83,7 +84,7 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     """Plot the fronts of several devices or studies in one figure.
 
     Bars show the standard deviations of measured values. With three objectives, colour shows the
-    third, and each front has its own symbol.
+    third, and each front has its own symbol. Extrapolated points are marked as in `plot_front`.
 
     Args:
         fronts: Fronts, or studies whose fronts are plotted, by name. They must have the same two
@@ -98,7 +99,9 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     info = fronts_info(fronts, kind=kind)
     kinds = sorted(set(info.kinds.values()))
     n = len(info.fronts)
-    figure = go.Figure([_line(info, name, i) for i, name in enumerate(info.fronts)])
+    points = [point for front in info.fronts.values() for point in front]
+    lines = [_line(info, name, i) for i, name in enumerate(info.fronts)]
+    figure = go.Figure([*marks_of(points, info.across, info.up), *lines])
     keep_long_bars_out(figure)
     if info.third is not None:
         title = axis_title(info.metrics[info.third], kinds)
@@ -106,9 +109,8 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kind | None = N
     return finish(
         figure,
         f"{n} Pareto front{'s' * (n > 1)}",
-        origin_words(
-            devices_of(p for front in info.fronts.values() for p in front), info.moments.values()
-        ),
+        origin_words(devices_of(points), info.moments.values()),
+        unknown_words(points),
         xaxis_title=axis_title(info.metrics[info.across], kinds),
         yaxis_title=axis_title(info.metrics[info.up], kinds),
         showlegend=True,

@@ -18,6 +18,7 @@ from optuna_ofa.fronts import (
     unit,
 )
 from optuna_ofa.problem import Kind
+from optuna_ofa.visualization._extrapolated import marks_of, unknown_words
 from optuna_ofa.visualization._front_axes import (
     across_and_up,
     along_line,
@@ -62,7 +63,8 @@ def plot_front(
     The first cost is on the horizontal axis, accuracy on the vertical one, and colour shows a third
     objective. Error bars show standard deviations of predictions or measurements that have them,
     at 40 points spread along the front if it has more (with three objectives at none then);
-    hovering shows all values and the subnet as text. The knee is marked, on the measured front if
+    hovering shows all values and the subnet as text. Squares mark points that are extrapolated: far
+    from what a predictor was fitted on. The knee is marked, on the measured front if
     both are shown, unless the front has fewer than three points or the knee would be
     one of its ends.
 
@@ -89,7 +91,7 @@ def plot_front(
     return finish(figure, *_titles(infos), legend=BELOW)
 
 
-def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
+def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str, str]:
     first, many = infos[0], len(infos) > 1
     devices = devices_of(p for i in infos for p in i.front)
     subnets = " and ".join(f"{len(i.front):,} {i.kind}" for i in infos)
@@ -105,6 +107,7 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str]:
         f"hypervolume {', '.join(volumes)} {unit(first.front.metrics)} over "
         f"{reference_words(first.reference, first.front.metrics)}",
         origin_words(devices, [first.moment]),
+        unknown_words(p for i in infos for p in i.front),
     )
 
 
@@ -116,7 +119,9 @@ def _name(info: FrontInfo, devices: Sequence[Known]) -> str:
 
 def _draw(infos: Sequence[FrontInfo]) -> go.Figure:
     x, y = across_and_up(infos[0].front.metrics)
-    figure = go.Figure([*(_others(i, x, y) for i in infos), *(_front(i, x, y) for i in infos)])
+    marks = marks_of((point for info in infos for point in info.front), x, y)
+    others, fronts = [_others(i, x, y) for i in infos], [_front(i, x, y) for i in infos]
+    figure = go.Figure([*others, *marks, *fronts])
     figure.update_layout(xaxis_title=_axis(infos, x), yaxis_title=_axis(infos, y))
     if (third := third_of(infos[0].front.metrics)) is not None:
         figure.update_layout(coloraxis=colour_axis(_axis(infos, third)))

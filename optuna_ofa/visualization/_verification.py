@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import MEASURED, PREDICTED, Metric, significant
+from optuna_ofa.visualization._extrapolated import extrapolated_marks
 from optuna_ofa.visualization._front_axes import across_and_up, steps_of
 from optuna_ofa.visualization._origin import devices_of, origin_words
 from optuna_ofa.visualization._style import (
@@ -42,6 +43,7 @@ class VerificationInfo(NamedTuple):
         measured: ``(n, 2)`` measurements, or exact or predicted values in their place.
         std: ``(n, 2)`` their standard deviations, NaN if unknown.
         overestimated: ``(n,)`` whether they are worse than the 90 % interval of a prediction.
+        extrapolated: ``(n,)`` whether one of the two predictions is extrapolated.
         steps: Plotly's shape for the line of the front.
         front: ``(m, 2)`` the front of all measured subnets of the study, ascending.
         words: A description of each subnet, shown when hovering.
@@ -54,6 +56,7 @@ class VerificationInfo(NamedTuple):
     measured: NDArray[np.float64]
     std: NDArray[np.float64]
     overestimated: NDArray[np.bool_]
+    extrapolated: NDArray[np.bool_]
     steps: str
     front: NDArray[np.float64]
     words: tuple[str, ...]
@@ -82,6 +85,7 @@ def verification_info(
         np.array([[{**p.predicted, **p.measured}[m] for m in axes] for p in points]),
         np.array([[p.measured_std.get(m, np.nan) for m in axes] for p in points]),
         np.array([p in verification.overestimated for p in points], dtype=bool),
+        np.array([any(map(p.is_extrapolated, axes)) for p in points], dtype=bool),
         steps_of(verification.front.metrics[axes[0]]),
         np.array(sorted([f.values[m] for m in axes] for f in verification.front)).reshape(-1, 2),
         tuple(_words(p, named, verification.units) for p in points),
@@ -105,6 +109,10 @@ def _words(point: VerifiedPoint, metrics: Iterable[str], units: Mapping[str, Met
                 (MEASURED, point.measured, point.measured_std),
             )
         ]
+        if point.is_extrapolated(m):
+            texts[0] += " (extrapolated)"
+        if m in point.n_images:
+            texts[1] += f" on {point.n_images[m]:,} images"
         lines.append(f"{m} {', '.join(texts)}")
     return "<br>".join([*lines, *str(point.subnet).split(" | ")])
 
@@ -115,7 +123,8 @@ def plot_verification(
 ) -> go.Figure:
     """Plot the predicted and the measured values of each subnet, joined by a line.
 
-    Crosses are measurements that are worse than the 90 % interval of the prediction. Error bars are
+    Crosses are measurements that are worse than the 90 % interval of the prediction, squares mark
+    predictions that are extrapolated. Error bars are
     standard deviations of the measurements, which that interval includes. Notes on the
     errors are in the printed verification.
 
@@ -128,9 +137,9 @@ def plot_verification(
     """
     info = verification_info(verification, metrics=metrics)
     across, up = (verification.units[m] for m in (info.across, info.up))
-    figure = go.Figure(
-        [_joints(info), _front(info), _predicted(info), *_measured(info, (across.title, up.title))]
-    )
+    marks = extrapolated_marks(*info.predicted[info.extrapolated].T)
+    measured = _measured(info, (across.title, up.title))
+    figure = go.Figure([_joints(info), _front(info), *marks, _predicted(info), *measured])
     figure.update_xaxes(title=_axis(across, [x for x, _ in info.sources]))
     figure.update_yaxes(title=_axis(up, [y for _, y in info.sources]))
     keep_long_bars_out(figure)
