@@ -10,6 +10,7 @@ from optuna_ofa._arguments import AnyPath
 from optuna_ofa._json_format import JsonFormat
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.predictors._support import Support
 from optuna_ofa.predictors.accuracy._kinds import read_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Family, SearchSpace, family_from_json, require_family, space_of_choices
@@ -19,21 +20,27 @@ _KEYS = ("family", "choices", "metadata", "model")
 
 
 def write_fitted(
-    path: AnyPath, space: SearchSpace, model: Mapping[str, Any], metadata: Mapping[str, Any]
+    path: AnyPath,
+    space: SearchSpace,
+    model: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    support: Support | None,
 ) -> None:
     """Write a model's numbers as JSON; an existing file is replaced as a whole."""
-    content = {
+    content: dict[str, Any] = {
         "family": space.family.to_dict(),
         "choices": space.choices,
         "metadata": metadata,
         "model": model,
     }
+    if support is not None:
+        content["support"] = support.to_dict()
     FORMAT.write(Path(path), content)
 
 
 def read_fitted(
     path: Path, family: Family | None, max_mb: float = MAX_MB
-) -> tuple[SearchSpace, AccuracyModel, dict[str, Any]]:
+) -> tuple[SearchSpace, AccuracyModel, dict[str, Any], Support | None]:
     """Read what `write_fitted` wrote.
 
     Args:
@@ -60,7 +67,9 @@ def read_fitted(
             f"`choices` of {path} must be those of {family.name}, but: {error!r:.300}."
         ) from error
     try:
-        return space, read_model(space, data["model"]), dict(data["metadata"])
+        model = read_model(space, data["model"])
+        support = Support.from_dict(space, data["support"]) if "support" in data else None
+        return space, model, dict(data["metadata"]), support
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (TypeError, ValueError) as error:

@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Seed, checked
 from optuna_ofa._parsing import MAX_MB
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa._warnings import warn
+from optuna_ofa.exceptions import ExtrapolationWarning, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._groups import Labels
 from optuna_ofa.predictors._offsets import rows_without_offsets
 from optuna_ofa.predictors._sound import require_sound
+from optuna_ofa.predictors._support import Support
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -30,17 +32,25 @@ class AccuracyPredictor(Predictor):
         space: The subnets that it was made for.
         model: The model.
         metadata: Facts about its origin (JSON).
+        support: What the model was fitted on; None if unknown, as for a published network.
     """
 
     metric = "top1"
 
     @checked
     def __init__(
-        self, *, space: SearchSpace, model: AccuracyModel, metadata: Mapping[str, Any] | None = None
+        self,
+        *,
+        space: SearchSpace,
+        model: AccuracyModel,
+        metadata: Mapping[str, Any] | None = None,
+        support: Support | None = None,
     ) -> None:
         self.space = space
         self.model = model
         self.metadata = dict(metadata or {})
+        self.support = support
+        self.has_warned = False
 
     @classmethod
     @checked
@@ -75,10 +85,11 @@ class AccuracyPredictor(Predictor):
         if family is not None:
             family = find_family(family, "family")
         if path.suffix == ".json":
-            space, model, metadata = read_fitted(path, family, max_mb)
+            space, model, metadata, support = read_fitted(path, family, max_mb)
         else:
             space, model, metadata = _published(path, family, resolutions, max_mb)
-        predictor = cls(space=space, model=model, metadata=metadata)
+            support = None
+        predictor = cls(space=space, model=model, metadata=metadata, support=support)
         predictor._require_sound(f"`path` {path}")
         return predictor
 
@@ -130,17 +141,43 @@ class AccuracyPredictor(Predictor):
         """
         rows, offsets = rows_without_offsets(space, subnets, top1, group)
         fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
-        return cls(space=space, model=fitted, metadata={**(metadata or {}), **offsets})
+        # a model may predict fitted subnets beyond what was measured
+        values = np.concatenate([rows.top1, fitted.predict(rows.matrix)])
+        support = Support.of(space, rows.matrix, values)
+        metadata = {**(metadata or {}), **offsets}
+        return cls(space=space, model=fitted, metadata=metadata, support=support)
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Return the top-1 accuracies in percent, ``(n,)``."""
-        return self.model.predict(np.asarray(matrix))
+        """Return the top-1 accuracies in percent, ``(n,)``.
+
+        Warns:
+            ExtrapolationWarning: Some subnets are outside of what the predictor was fitted on, see
+                `extrapolates`; once for each predictor.
+        """
+        matrix = np.asarray(matrix)
+        top1 = self.model.predict(matrix)
+        self._warn_outside(matrix, top1)
+        return top1
 
     @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
         """Return standard deviations in points, ``(n,)``; None for a published network."""
         return self.model.predict_std(np.asarray(matrix))
+
+    @checked
+    def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return which subnets are outside of what the predictor was fitted on, ``(n,)``.
+
+        Outside are resolutions and choices that no fitted subnet had, sizes and predicted
+        accuracies beyond those of all fitted subnets, and combinations of choices further from
+        the fitted subnets than each of these from the others. A published network does not know
+        what it was fitted on.
+        """
+        matrix = np.asarray(matrix)
+        if self.support is None:
+            return np.zeros(len(matrix), dtype=bool)
+        return self.support.outside(matrix, self.model.predict(matrix)).any
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return tangents, or the model itself where it is linear."""
@@ -163,11 +200,27 @@ class AccuracyPredictor(Predictor):
                 f"copy the published file instead."
             )
         self._require_sound("The predictor")
-        write_fitted(path, self.space, model, self.metadata)
+        write_fitted(path, self.space, model, self.metadata, self.support)
 
     def _require_sound(self, where: str) -> None:
+        # without a support there are no warnings of subnets outside of it
+        bare = AccuracyPredictor(space=self.space, model=self.model)
         # the deviations of a Gaussian process take long, and its reader limits them
-        require_sound(self, where, with_std=not isinstance(self.model, GaussianProcess))
+        require_sound(bare, where, with_std=not isinstance(self.model, GaussianProcess))
+
+    def _warn_outside(self, matrix: Matrix, top1: NDArray[np.float64]) -> None:
+        if self.support is None or self.has_warned or not len(matrix):
+            return
+        reasons = self.support.reasons(matrix, top1)
+        if reasons:
+            self.has_warned = True
+            n = int(self.support.outside(matrix, top1).any.sum())
+            warn(
+                f"{n} of {len(matrix)} subnets are outside of what the predictor of top1 was "
+                f"fitted on: {'; '.join(reasons)}. Their accuracies are less certain; "
+                f"`extrapolates` says which subnets these are. Later calls do not warn.",
+                ExtrapolationWarning,
+            )
 
 
 def _published(
