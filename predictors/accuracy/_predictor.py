@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Seed, checked
 from optuna_ofa._parsing import MAX_MB
-from optuna_ofa._warnings import warn
+from optuna_ofa._warnings import is_direct, warn
 from optuna_ofa.exceptions import ExtrapolationWarning, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._groups import Labels
@@ -153,7 +153,7 @@ class AccuracyPredictor(Predictor):
 
         Warns:
             ExtrapolationWarning: Some subnets are outside of what the predictor was fitted on, see
-                `extrapolates`; once for each predictor.
+                `extrapolates`; once for each predictor, and not within a study, which warns itself.
         """
         matrix = np.asarray(matrix)
         top1 = self.model.predict(matrix)
@@ -210,6 +210,8 @@ class AccuracyPredictor(Predictor):
 
     def _warn_outside(self, matrix: Matrix, top1: NDArray[np.float64]) -> None:
         if self.support is None or self.has_warned or not len(matrix):
+            return
+        if not is_direct("optuna_ofa.predictors"):  # a study warns itself
             return
         reasons = self.support.reasons(matrix, top1)
         if reasons:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import optuna_ofa
 from optuna_ofa.exceptions import ExtrapolationWarning, FormatError
 from optuna_ofa.predictors import AccuracyPredictor, ConfidenceBound
 from optuna_ofa.predictors._support import Support
@@ -162,6 +163,14 @@ def test_a_predictor_warns_once() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         predictor.predict(other)
+
+
+@pytest.mark.filterwarnings("error::optuna_ofa.exceptions.ExtrapolationWarning")
+def test_predictions_within_the_package_do_not_warn() -> None:
+    predictor = fit("ridge")
+    study = optuna_ofa.study(SPACE, accuracy=predictor, hardware="cpu-torch", seed=0)
+    study.optimize(n_trials=40)
+    assert not predictor.has_warned
 
 
 @pytest.mark.filterwarnings("error")
