@@ -49,7 +49,7 @@ class Outside(NamedTuple):
     @property
     def any(self) -> Mask:
         """Which subnets are outside for any reason, ``(n,)``."""
-        return np.logical_or.reduce(self)
+        return np.asarray(np.logical_or.reduce(self), dtype=bool)
 
 
 class Support:
@@ -133,9 +133,9 @@ class Support:
         unseen[:, _RESOLUTION] = False
         return Outside(
             resolution,
-            unseen.any(axis=1),
-            (sizes < low - margin) | (sizes > high + margin),
-            (predicted < self.values[0]) | (predicted > self.values[1]),
+            np.asarray(unseen.any(axis=1), dtype=bool),
+            _beyond(sizes, low - margin, high + margin),
+            _beyond(predicted, *self.values),
             distances > self._limit,
         )
 
@@ -247,6 +247,10 @@ def _squared(centred: Array, root: Array) -> Array:
     padded[:n] = centred
     blocks = padded.reshape(-1, _BLOCK, centred.shape[1]) @ root
     return np.asarray(np.sum(blocks**2, axis=2).ravel()[:n])
+
+
+def _beyond(values: Array, low: float, high: float) -> Mask:
+    return np.asarray((values < low) | (values > high), dtype=bool)
 
 
 def _choices(gene: Gene, column: Matrix) -> tuple[int, ...]:

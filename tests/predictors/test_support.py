@@ -165,11 +165,12 @@ def test_a_predictor_warns_once() -> None:
         predictor.predict(other)
 
 
-@pytest.mark.filterwarnings("error::optuna_ofa.exceptions.ExtrapolationWarning")
-def test_predictions_within_the_package_do_not_warn() -> None:
+def test_in_a_study_only_the_study_warns() -> None:
     predictor = fit("ridge")
     study = optuna_ofa.study(SPACE, accuracy=predictor, hardware="cpu-torch", seed=0)
-    study.optimize(n_trials=40)
+    with pytest.warns(ExtrapolationWarning, match="points of the predicted front") as warned:
+        study.search(40)
+    assert sum(w.category is ExtrapolationWarning for w in warned) == 1
     assert not predictor.has_warned
 
 
