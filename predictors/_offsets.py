@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import GroupWarning
 from optuna_ofa.predictors._groups import Groups, Labels, Offsets, read_groups
-from optuna_ofa.predictors._rows import MeasuredRows, averaged, checked_rows
+from optuna_ofa.predictors._rows import LEAST_SUBNETS, MeasuredRows, averaged, checked_rows
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 
@@ -30,7 +30,12 @@ _LEAST_WEIGHT = 0.01
 
 
 def rows_without_offsets(
-    space: SearchSpace, subnets: Iterable[Subnet] | Matrix, top1: ArrayLike, group: Labels | None
+    space: SearchSpace,
+    subnets: Iterable[Subnet] | Matrix,
+    top1: ArrayLike,
+    group: Labels | None,
+    *,
+    least: int = LEAST_SUBNETS,
 ) -> tuple[MeasuredRows, dict[str, Any]]:
     """Check measurements, subtract the offsets of their groups, and average those of a subnet.
 
@@ -40,7 +45,7 @@ def rows_without_offsets(
     Raises:
         InvalidSubnetError, InvalidArgumentError: As `checked_rows` and `read_groups`.
     """
-    matrix, values = checked_rows(space, subnets, top1)
+    matrix, values = checked_rows(space, subnets, top1, least=least)
     if group is None:
         return averaged(matrix, values), {}
     offsets = fit_offsets(space, matrix, values, read_groups(group, len(values)))

@@ -14,6 +14,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, first_of_each, keys_of
 
 LEAST_SUBNETS = 5
+LEAST_WITH_PRIOR = 3  # of other weights
 
 
 class MeasuredRows(NamedTuple):
@@ -42,14 +43,18 @@ def measured_rows(
 
 
 def checked_rows(
-    space: SearchSpace, subnets: Iterable[Subnet] | Matrix, top1: ArrayLike
+    space: SearchSpace,
+    subnets: Iterable[Subnet] | Matrix,
+    top1: ArrayLike,
+    *,
+    least: int = LEAST_SUBNETS,
 ) -> tuple[Matrix, NDArray[np.float64]]:
     """Return measurements one by one: canonical genotypes and accuracies.
 
     Raises:
         InvalidSubnetError: If a subnet does not belong to the space.
         InvalidArgumentError: If the lengths differ, a value is not a percentage, there are fewer
-            than five different subnets, or all accuracies are equal.
+            than ``least`` different subnets, or all accuracies are equal.
     """
     with argument_called("subnets", "matrix"):
         matrix = (
@@ -59,9 +64,9 @@ def checked_rows(
         )
     values = _percentages(top1, len(matrix))
     n_different = len(first_of_each(keys_of(matrix)))
-    if n_different < LEAST_SUBNETS:
+    if n_different < least:
         raise InvalidArgumentError(
-            f"`subnets` must be at least {LEAST_SUBNETS} different ones, but got {n_different}."
+            f"`subnets` must be at least {least} different ones, but got {n_different}."
         )
     if values.max() <= 1:
         raise InvalidArgumentError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from optuna_ofa.space import Matrix, SearchSpace
 # the last features: logarithms of MACs and parameters, and their squares
 N_COSTS = 4
 MOST = 3  # the largest feature
+# Takes genotypes and, for each, the index of a nearby anchor, as `LocalModel` does.
+LocalFeatures = Callable[[Matrix, NDArray[np.intp]], NDArray[np.float64]]
 
 
 class Thermometer:
@@ -73,6 +77,7 @@ class GaussianProcessInputs:
         groups: ``(n_features,)`` 0 for choices, 1 for costs.
         mean: ``(n_features,)`` mean of the measured subnets' `thermometer` features.
         thermometer: The features before the mean is subtracted.
+        expected: ``(n_features,)`` slopes of what is expected before any measurement: zeros.
     """
 
     def __init__(self, space: SearchSpace, matrix: Matrix) -> None:
@@ -82,6 +87,11 @@ class GaussianProcessInputs:
         self.features = torch.from_numpy(features - self.mean)
         n_choices = features.shape[1] - N_COSTS
         self.groups = (torch.arange(features.shape[1]) >= n_choices).long()
+        self.expected = torch.zeros(features.shape[1], dtype=torch.float64)
+
+    def local(self, anchors: Matrix) -> LocalFeatures | None:
+        """Return the features near some subnets, before the mean is subtracted; exact here."""
+        return lambda matrix, _: self.thermometer(matrix)
 
     def __call__(self, matrix: Matrix) -> torch.Tensor:
         """Return ``(n, n_features)`` numbers."""

@@ -27,6 +27,16 @@ def write_fitted(
     support: Support | None,
 ) -> None:
     """Write a model's numbers as JSON; an existing file is replaced as a whole."""
+    FORMAT.write(Path(path), content_of(space, model, metadata, support))
+
+
+def content_of(
+    space: SearchSpace,
+    model: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    support: Support | None,
+) -> dict[str, Any]:
+    """Return what a file holds of a predictor, JSON-ready."""
     content: dict[str, Any] = {
         "family": space.family.to_dict(),
         "choices": space.choices,
@@ -35,7 +45,7 @@ def write_fitted(
     }
     if support is not None:
         content["support"] = support.to_dict()
-    FORMAT.write(Path(path), content)
+    return content
 
 
 def read_fitted(
@@ -52,13 +62,19 @@ def read_fitted(
         FormatError: If it is not such a file; with the reason.
         FamilyMismatchError: If it is for another family; with the differences.
     """
-    data = FORMAT.read(path, max_mb=max_mb)
+    return of_content(FORMAT.read(path, max_mb=max_mb), family, str(path))
+
+
+def of_content(
+    data: Mapping[str, Any], family: Family | None, path: str
+) -> tuple[SearchSpace, AccuracyModel, dict[str, Any], Support | None]:
+    """Read what `content_of` returned; the errors are those of `read_fitted`."""
     missing = [key for key in _KEYS if key not in data]
     if missing:
         raise FormatError(f"`path` must hold {missing} too, but {path} does not.")
-    read = family_from_json(data["family"], str(path))
+    read = family_from_json(data["family"], path)
     if family is not None:
-        require_family(read, family, "family", str(path))
+        require_family(read, family, "family", path)
     family = read
     try:
         space = space_of_choices(family, data["choices"])

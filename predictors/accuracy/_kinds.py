@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.accuracy._prior import PriorPredictor, read_prior
 from optuna_ofa.predictors.accuracy._ridge import RidgeModel
+from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
 from optuna_ofa.space import SearchSpace
 
@@ -16,20 +18,32 @@ ModelKind = Literal["gaussian_process", "ridge"]
 
 
 def fit_model(
-    kind: ModelKind, space: SearchSpace, rows: MeasuredRows, *, penalty: float | None, seed: int
+    kind: ModelKind,
+    space: SearchSpace,
+    rows: MeasuredRows,
+    *,
+    penalty: float | None,
+    seed: int,
+    prior: PriorPredictor | None = None,
 ) -> AccuracyModel:
     """Fit the model with a given name.
 
     Raises:
-        InvalidArgumentError: If the name is unknown, or ``penalty`` is not positive or not
+        InvalidArgumentError: If the name is unknown, or ``penalty`` or ``prior`` is not
             applicable.
     """
+    if prior is not None and kind != "gaussian_process":
+        raise InvalidArgumentError(
+            f"`prior` must be None unless model='gaussian_process', but got one with {kind!r}."
+        )
     if penalty is not None and kind != "ridge":
         raise InvalidArgumentError(
             f"`penalty` must be None unless model='ridge', but got {penalty} with {kind!r}."
         )
     if kind == "ridge":
         return RidgeModel.fit(space, rows, penalty)
+    if prior is not None:
+        return CorrectedProcess.fit(space, rows, prior, seed=seed)
     return GaussianProcess.fit(space, rows, seed=seed)
 
 
@@ -40,9 +54,26 @@ def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
         FormatError: If its ``kind`` is unknown, or something is missing or does not fit.
     """
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind not in get_args(ModelKind):
+    if not isinstance(kind, str) or kind not in _READERS:
         raise FormatError(
-            f"`model` must have a `kind` among {', '.join(get_args(ModelKind))}, but "
-            f"has {kind!r:.100}."
+            f"`model` must have a `kind` among {', '.join(_READERS)}, but has {kind!r:.100}."
         )
-    return (RidgeModel if kind == "ridge" else GaussianProcess).from_dict(space, data)
+    return _READERS[kind](space, data)
+
+
+def _read_corrected(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
+    return CorrectedProcess.from_dict(space, data, read_prior(space, data.get("prior", {})))
+
+
+def _read_published(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
+    from optuna_ofa.predictors.accuracy._onehot_mlp import OneHotMLP  # needs torch
+
+    return OneHotMLP.from_dict(space, data)
+
+
+_READERS: dict[str, Callable[[SearchSpace, Mapping[str, Any]], AccuracyModel]] = {
+    "ridge": RidgeModel.from_dict,
+    "gaussian_process": GaussianProcess.from_dict,
+    "corrected": _read_corrected,
+    "published": _read_published,
+}

@@ -23,10 +23,14 @@ class AccuracyModel(abc.ABC):
         """Return standard deviations in points, ``(n,)``; None if the model has none."""
         return None
 
+    def familiar(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return which subnets were known of before the fitted rows, ``(n,)``."""
+        return np.zeros(len(matrix), dtype=bool)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the same as `Predictor.local_model`."""
         return None
 
-    def to_dict(self) -> dict[str, Any] | None:
-        """Return JSON-ready numbers; None for a published network, which already has a file."""
-        return None
+    @abc.abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready numbers, with the name of the model as ``kind``."""

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from optuna_ofa._json_format import decode_array, encode_array
+from optuna_ofa._values import number, pixels
+from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import KnownTangents, in_blocks
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.space import Matrix, OneHotEncoding, SearchSpace
+from optuna_ofa.space import (
+    Matrix,
+    OneHotEncoding,
+    SearchSpace,
+    mobilenet_encoding,
+    resnet_encoding,
+    tutorial_encoding,
+)
 
 
 class OneHotMLP(AccuracyModel):
@@ -58,6 +71,54 @@ class OneHotMLP(AccuracyModel):
 
         return tangent
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoding and the layers, JSON-ready and without loss."""
+        return {
+            "kind": "published",
+            "encoding": self.encoding.name,
+            "resolutions": list(self.encoding.resolutions),
+            "base": self.base,
+            "layers": [
+                {
+                    "weight": encode_array(weight.numpy()),
+                    "bias": None if bias is None else encode_array(bias.numpy()),
+                }
+                for weight, bias in self.layers
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, space: SearchSpace, data: Mapping[str, Any]) -> OneHotMLP:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            FormatError: If something is missing, or does not fit together or the space.
+        """
+        try:
+            encoding = _encoding(
+                space, data["encoding"], pixels(data["resolutions"], "`resolutions`")
+            )
+            base = number(data["base"], "`base`", least=-1, most=1)
+            layers = [_layer(layer) for layer in data["layers"]]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(
+                f"`model` must hold a published network, but: {error!r:.300}."
+            ) from error
+        widths = [encoding.n_inputs, *(len(weight) for weight, _ in layers)]
+        if widths[-1] != 1 or [weight.shape[1] for weight, _ in layers] != widths[:-1]:
+            raise FormatError(
+                f"`layers` must lead from {encoding.n_inputs} inputs to one output, but have "
+                f"{[tuple(weight.shape) for weight, _ in layers]!r:.300}."
+            )
+        unknown = sorted(set(space.resolutions) - set(encoding.resolutions))
+        if space.family.architecture not in encoding.architectures or unknown:
+            raise FormatError(
+                f"`encoding` {encoding.name!r} must be for {space.family.architecture} and all "
+                f"resolutions of the file, but is for {encoding.architectures} and "
+                f"{encoding.resolutions}."
+            )
+        return cls(encoding=encoding, space=space, layers=layers, base=base)
+
     def _percent(self, fractions: torch.Tensor) -> NDArray[np.float64]:
         return np.asarray((fractions.numpy().astype(np.float64) + self.base) * 100)
 
@@ -81,3 +142,21 @@ class OneHotMLP(AccuracyModel):
         for (weight, _), mask in zip(self.layers[-2::-1], active[::-1], strict=True):
             slopes = (slopes * mask) @ weight
         return torch.cat([values, slopes], dim=1)
+
+
+def _encoding(space: SearchSpace, name: Any, resolutions: tuple[int, ...]) -> OneHotEncoding:
+    known = (tutorial_encoding(), resnet_encoding())
+    found = {encoding.name: encoding for encoding in known}.get(name)
+    if found is not None and found.resolutions == resolutions:
+        return found
+    if name != "ofa_mobilenet":
+        raise FormatError(f"`encoding` must be a known one, but is {name!r:.100}.")
+    is_mobilenet = space.family.architecture == "MobileNetV3"
+    return mobilenet_encoding(resolutions, n_blocks=20 if is_mobilenet else 21)
+
+
+def _layer(data: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    weight = torch.from_numpy(decode_array(data, "weight", np.float32, (None, None)))
+    if data["bias"] is None:
+        return weight, None
+    return weight, torch.from_numpy(decode_array(data, "bias", np.float32, (len(weight),)))

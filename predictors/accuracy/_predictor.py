@@ -12,17 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Seed, checked
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._warnings import is_direct, warn
-from optuna_ofa.exceptions import ExtrapolationWarning, InvalidArgumentError
+from optuna_ofa.exceptions import ExtrapolationWarning
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._groups import Labels
 from optuna_ofa.predictors._offsets import rows_without_offsets
+from optuna_ofa.predictors._rows import LEAST_SUBNETS, LEAST_WITH_PRIOR
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._support import Support
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
+from optuna_ofa.predictors.accuracy._prior import PriorPredictor
+from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet, find_family
+
+_SLOW = (GaussianProcess, CorrectedProcess)
 
 
 class AccuracyPredictor(Predictor):
@@ -106,6 +111,7 @@ class AccuracyPredictor(Predictor):
         seed: Seed = 0,
         metadata: Mapping[str, Any] | None = None,
         group: Labels | None = None,
+        prior: Predictor | None = None,
     ) -> AccuracyPredictor:
         """Fit a model to measured subnets.
 
@@ -128,6 +134,13 @@ class AccuracyPredictor(Predictor):
                 of the offsets, weighted by the rows, is zero. The fewer rows a group has, the
                 more its offset is shrunk towards zero. They are kept in ``metadata["groups"]``,
                 by label: ``offset`` and ``standard_error`` in points, and ``rows``.
+            prior: A predictor of the accuracies of other weights, for few measurements: of a family
+                with the same architecture and choices, such as another width. A resolution that
+                it does not cover is predicted from the nearest that it covers. Its predictions
+                are corrected by an offset, a line and a Gaussian process, or not used, weighted
+                by how well each predicts rows that are left out; ``metadata["prior"]`` has the
+                weight (``share``) and the left-out error (``rmse``, in points) of each. Three
+                different subnets are enough.
 
         Warns:
             GroupWarning: If an offset cannot be told from the effect of the resolution.
@@ -136,16 +149,24 @@ class AccuracyPredictor(Predictor):
             InvalidSubnetError: If a subnet does not belong to ``space``.
             InvalidArgumentError: If the lengths differ, a value is not a percentage, all are
                 equal, there are fewer than five different subnets or more than the model can hold,
-                ``model`` is unknown, ``penalty`` is not positive or does not apply, or ``group``
-                is not one label for each row.
+                ``model`` is unknown, ``penalty`` is not positive or does not apply, ``group`` is
+                not one label for each row, or ``prior`` does not predict top-1, does not cover
+                a choice other than a resolution, or is given with another ``model``.
+            FamilyMismatchError: If ``prior`` is for another architecture.
+            PredictionError: If ``prior`` does not predict a finite number.
         """
-        rows, offsets = rows_without_offsets(space, subnets, top1, group)
-        fitted = fit_model(model, space, rows, penalty=penalty, seed=seed)
+        before = None if prior is None else PriorPredictor(prior, space)
+        least = LEAST_SUBNETS if prior is None else LEAST_WITH_PRIOR
+        rows, facts = rows_without_offsets(space, subnets, top1, group, least=least)
+        fitted = fit_model(model, space, rows, penalty=penalty, seed=seed, prior=before)
+        if isinstance(fitted, CorrectedProcess):
+            facts["prior"] = fitted.shares()
         # a model may predict fitted subnets beyond what was measured
         values = np.concatenate([rows.top1, fitted.predict(rows.matrix)])
         support = Support.of(space, rows.matrix, values)
-        metadata = {**(metadata or {}), **offsets}
-        return cls(space=space, model=fitted, metadata=metadata, support=support)
+        return cls(
+            space=space, model=fitted, metadata={**(metadata or {}), **facts}, support=support
+        )
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -172,12 +193,13 @@ class AccuracyPredictor(Predictor):
         Outside are resolutions and choices that no fitted subnet had, sizes and predicted
         accuracies beyond those of all fitted subnets, and combinations of choices further from
         the fitted subnets than each of these from the others. A published network does not know
-        what it was fitted on.
+        what it was fitted on. With a prior, subnets on which that does not extrapolate are inside.
         """
         matrix = np.asarray(matrix)
         if self.support is None:
             return np.zeros(len(matrix), dtype=bool)
-        return self.support.outside(matrix, self.model.predict(matrix)).any
+        outside = self.support.outside(matrix, self.model.predict(matrix)).any
+        return np.asarray(outside & ~self.model.familiar(matrix), dtype=bool)
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return tangents, or the model itself where it is linear."""
@@ -185,20 +207,16 @@ class AccuracyPredictor(Predictor):
 
     @checked
     def save(self, path: OutputFile) -> None:
-        """Write a fitted predictor as JSON; an existing file is replaced as a whole.
+        """Write the predictor as JSON; an existing file is replaced as a whole.
 
-        A Gaussian process needs the subnets that it was fitted to, so they are in the file.
+        A Gaussian process needs the subnets that it was fitted to, so they are in the file, and so
+        is the prior of a predictor that was fitted with one.
 
         Raises:
-            InvalidArgumentError: If it is a published network, which already has a file.
+            InvalidArgumentError: If the prior is not an `AccuracyPredictor`.
             FormatError: If its predictions are impossible, so that `load` would refuse the file.
         """
         model = self.model.to_dict()
-        if model is None:
-            raise InvalidArgumentError(
-                f"`model` must be a fitted one to be saved, but got {type(self.model).__name__}; "
-                f"copy the published file instead."
-            )
         self._require_sound("The predictor")
         write_fitted(path, self.space, model, self.metadata, self.support)
 
@@ -206,17 +224,18 @@ class AccuracyPredictor(Predictor):
         # without a support there are no warnings of subnets outside of it
         bare = AccuracyPredictor(space=self.space, model=self.model)
         # the deviations of a Gaussian process take long, and its reader limits them
-        require_sound(bare, where, with_std=not isinstance(self.model, GaussianProcess))
+        require_sound(bare, where, with_std=not isinstance(self.model, _SLOW))
 
     def _warn_outside(self, matrix: Matrix, top1: NDArray[np.float64]) -> None:
         if self.support is None or self.has_warned or not len(matrix):
             return
         if not is_direct("optuna_ofa.predictors"):  # a study warns itself
             return
-        reasons = self.support.reasons(matrix, top1)
+        new = ~self.model.familiar(matrix)
+        reasons = self.support.reasons(matrix[new], top1[new]) if new.any() else []
         if reasons:
             self.has_warned = True
-            n = int(self.support.outside(matrix, top1).any.sum())
+            n = int(self.support.outside(matrix[new], top1[new]).any.sum())
             warn(
                 f"{n} of {len(matrix)} subnets are outside of what the predictor of top1 was "
                 f"fitted on: {'; '.join(reasons)}. Their accuracies are less certain; "

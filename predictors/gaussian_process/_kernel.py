@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from optuna_ofa._torch import torch
 
 # Starting values of hyper-parameters, in standard deviations of the accuracies.
@@ -69,13 +71,37 @@ def start_logs(groups: torch.Tensor) -> torch.Tensor:
 # A wider prior changes nothing within the range of the measured accuracies, but with few rows
 # (200) it sometimes gives lengths that are useless above it.
 _PRIOR_STD = 1.0
+
+
+class HyperPrior(NamedTuple):
+    """A log-normal distribution of the hyper-parameters before any measurement.
+
+    Args:
+        logs: ``(2 n_groups + 2,)`` its medians, as in `Kernel`.
+        std: ``(2 n_groups + 2,)`` standard deviations of the logarithms; 0 where one is fixed.
+    """
+
+    logs: torch.Tensor
+    std: torch.Tensor
+
+    @classmethod
+    def usual(cls, groups: torch.Tensor) -> HyperPrior:
+        """Return the one for accuracies of which nothing is expected."""
+        logs = start_logs(groups)
+        return cls(logs, torch.full_like(logs, _PRIOR_STD))
+
+
 # range of a line search: a factor of 150, where the matrix can still be inverted
 _LIMIT = 5.0
 _MAX_STEPS = 60
 
 
 def fit_logs(
-    features: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, groups: torch.Tensor
+    features: torch.Tensor,
+    targets: torch.Tensor,
+    counts: torch.Tensor,
+    groups: torch.Tensor,
+    prior: HyperPrior | None = None,
 ) -> torch.Tensor:
     """Return the most probable logarithms of `Kernel`, by L-BFGS.
 
@@ -86,8 +112,9 @@ def fit_logs(
         targets: ``(n,)`` of mean 0 and variance 1.
         counts: ``(n,)`` number of measurements averaged in each target.
         groups: ``(n_features,)`` group of each feature.
+        prior: Distribution of the hyper-parameters; None takes the usual one.
     """
-    start = start_logs(groups)
+    start, std = prior or HyperPrior.usual(groups)
     free = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [free],
@@ -98,14 +125,14 @@ def fit_logs(
     )
 
     def logs() -> torch.Tensor:
-        return start + _LIMIT * torch.tanh(free / _LIMIT)
+        return start + std * _LIMIT * torch.tanh(free / _LIMIT)
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         factor = Kernel(logs(), groups).factor(features, counts)
         white: torch.Tensor = torch.linalg.solve_triangular(factor, targets[:, None], upper=False)
         likelihood = -0.5 * white.square().sum() - factor.diagonal().log().sum()
-        loss = -likelihood + 0.5 * (free / _PRIOR_STD).square().sum()
+        loss = -likelihood + 0.5 * free.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

@@ -16,19 +16,27 @@ class Posterior:
         features: ``(n, n_features)`` known inputs, centred.
         counts: ``(n,)`` number of measurements averaged in each known value.
         weights: ``(n,)`` inverse covariance of the known values times these.
+        expected: ``(n_features,)`` slopes of the linear function that is expected beforehand; the
+            known values are what is left of it.
     """
 
     def __init__(
-        self, *, kernel: Kernel, features: torch.Tensor, counts: torch.Tensor, weights: torch.Tensor
+        self,
+        *,
+        kernel: Kernel,
+        features: torch.Tensor,
+        counts: torch.Tensor,
+        weights: torch.Tensor,
+        expected: torch.Tensor,
     ) -> None:
         self.kernel = kernel
-        self._features, self._counts = features, counts
+        self._features, self._counts, self._weights = features, counts, weights
         # exponents of the RBF are products of (scaled inputs, 1) with these
         scaled = features / kernel.lengths
         self._points = torch.cat([scaled, -0.5 * scaled.square().sum(1, keepdim=True)], dim=1)
         self._mass = kernel.amplitude.square() * weights
         # the linear part does not need a sum over the known inputs
-        self._slopes = kernel.slopes.square() * (weights @ features)
+        self._slopes = kernel.slopes.square() * (weights @ features) + expected
 
     def means(self, x: torch.Tensor) -> torch.Tensor:
         """Return the means at ``(m, n_features)``, ``(m, 1)``."""
@@ -50,6 +58,11 @@ class Posterior:
         )
         left = kernel.variances(x) - known.square().sum(0)
         return (left.clamp_min(0) + kernel.noise.square())[:, None]
+
+    def left_out(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the error of each known value if it is left out, and its standard deviation."""
+        variances = torch.cholesky_inverse(self._factor).diagonal().reciprocal()
+        return self._weights * variances, variances.sqrt()
 
     def _similarities(self, x: torch.Tensor) -> torch.Tensor:
         """Return the RBF kernel without its amplitude, ``(m, n)``."""

@@ -17,12 +17,13 @@ from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors._thermometer import GaussianProcessInputs
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs, start_logs
+from optuna_ofa.predictors.gaussian_process._expected import Expected, ExpectingInputs
+from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior, Kernel, fit_logs, start_logs
 from optuna_ofa.predictors.gaussian_process._posterior import Posterior
 from optuna_ofa.space import Matrix, SearchSpace
 
 # Fitting time grows with the cube of the rows; more than this hardly change the predictions.
-_MAX_TUNING_ROWS = 500
+MAX_TUNING_ROWS = 500
 # their covariances take 800 MB
 _MAX_ROWS = 10_000
 # number of subnets whose features are held in memory at once
@@ -44,6 +45,8 @@ class GaussianProcess(AccuracyModel):
         weights: ``(n,)`` inverse covariance of the rows times their standardised accuracies.
         level: Mean accuracy of the rows, in percent.
         scale: Standard deviation of their accuracies, in points.
+        expected: What was expected of subnets beforehand; the process is of what is left. None
+            expects the level of each.
     """
 
     def __init__(
@@ -56,16 +59,18 @@ class GaussianProcess(AccuracyModel):
         weights: torch.Tensor,
         level: float,
         scale: float,
+        expected: Expected | None = None,
     ) -> None:
         self._matrix, self._counts = matrix, counts
         self._logs, self._weights = logs, weights
         self._level, self._scale = level, scale
-        self._inputs = GaussianProcessInputs(space, matrix)
+        self._inputs = _inputs(space, matrix, expected, scale)
         self._posterior = Posterior(
             kernel=Kernel(logs, self._inputs.groups),
             features=self._inputs.features,
             counts=_floats(counts),
             weights=weights,
+            expected=self._inputs.expected,
         )
         self._known_tangents = KnownTangents(self._posterior.tangents)
 
@@ -78,6 +83,8 @@ class GaussianProcess(AccuracyModel):
         seed: int = 0,
         n_tuning_rows: int | None = None,
         logs: torch.Tensor | None = None,
+        expected: Expected | None = None,
+        before: Callable[[torch.Tensor], HyperPrior] = HyperPrior.usual,
     ) -> GaussianProcess:
         """Fit to measured subnets, with hyper-parameters by marginal likelihood.
 
@@ -87,6 +94,8 @@ class GaussianProcess(AccuracyModel):
             seed: Seed for choosing the rows to which hyper-parameters are fitted.
             n_tuning_rows: Largest number of such rows; None means 500.
             logs: Hyper-parameters of an earlier fit, `GaussianProcess.logs`, to keep.
+            expected: What was expected of subnets beforehand; None expects the mean of the rows.
+            before: Distribution of the hyper-parameters for the groups of the features.
 
         Raises:
             InvalidArgumentError: If there are too many rows for their covariances to fit into
@@ -99,13 +108,16 @@ class GaussianProcess(AccuracyModel):
                 f"got {n}; use model='ridge', or fewer."
             )
         level, scale = float(rows.top1.mean()), float(rows.top1.std())
-        targets = torch.from_numpy((rows.top1 - level) / scale)
+        if expected is not None:
+            scale = max(scale, float(expected(rows.matrix)[:, 0].std()))
         counts = _floats(rows.counts)
-        inputs = GaussianProcessInputs(space, rows.matrix)
+        inputs = _inputs(space, rows.matrix, expected, scale)
+        targets = torch.from_numpy((rows.top1 - level) / scale) - inputs.features @ inputs.expected
         if logs is None:
-            n_tuned = n_tuning_rows or _MAX_TUNING_ROWS
+            n_tuned = n_tuning_rows or MAX_TUNING_ROWS
             some = np.random.default_rng(seed).permutation(n)[:n_tuned]
-            logs = fit_logs(inputs.features[some], targets[some], counts[some], inputs.groups)
+            features, groups = inputs.features[some], inputs.groups
+            logs = fit_logs(features, targets[some], counts[some], groups, before(groups))
         factor = Kernel(logs, inputs.groups).factor(inputs.features, counts)
         weights = torch.cholesky_solve(targets[:, None], factor)[:, 0]
         return cls(
@@ -116,12 +128,22 @@ class GaussianProcess(AccuracyModel):
             weights=weights,
             level=level,
             scale=scale,
+            expected=expected,
         )
 
     @property
     def logs(self) -> torch.Tensor:
         """Hyper-parameters, for another fit."""
         return self._logs
+
+    def left_out(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the error of each row if it is left out, and its standard deviation, in points.
+
+        In closed form, with the same hyper-parameters (Rasmussen and Williams, 2006, section
+        5.4.2).
+        """
+        errors, std = self._posterior.left_out()
+        return self._scale * errors.numpy(), self._scale * std.numpy()
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return the top-1 accuracies in percent, ``(n,)``."""
@@ -131,8 +153,11 @@ class GaussianProcess(AccuracyModel):
         """Return standard deviations of a measurement, larger away from the measured subnets."""
         return self._scale * np.sqrt(self._in_pieces(self._posterior.variances, matrix))
 
-    def local_model(self, anchors: Matrix) -> LocalModel:
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the tangent at each anchor: how the accuracy changes with each feature."""
+        near = self._inputs.local(anchors)
+        if near is None:
+            return None
         features = self._inputs(anchors)
         tangents = self._known_tangents(anchors, features).numpy()
         slopes = self._scale * tangents[:, 1:]
@@ -140,7 +165,7 @@ class GaussianProcess(AccuracyModel):
         levels -= np.einsum("ij,ij->i", features.numpy() + self._inputs.mean, slopes)
 
         def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
-            changes = self._inputs.thermometer(matrix)
+            changes = near(matrix, anchor)
             return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
 
         return tangent
@@ -169,8 +194,15 @@ class GaussianProcess(AccuracyModel):
         }
 
     @classmethod
-    def from_dict(cls, space: SearchSpace, data: Mapping[str, Any]) -> GaussianProcess:
+    def from_dict(
+        cls, space: SearchSpace, data: Mapping[str, Any], expected: Expected | None = None
+    ) -> GaussianProcess:
         """Read what `to_dict` wrote.
+
+        Args:
+            space: The space of the matrices.
+            data: The numbers.
+            expected: What was expected beforehand, which is not among them.
 
         Raises:
             FormatError: If something is missing or inconsistent, or does not fit the space.
@@ -181,7 +213,7 @@ class GaussianProcess(AccuracyModel):
             raise FormatError(f"`matrix` must have 1 to {_MAX_ROWS} rows, but has {n}.")
         try:
             matrix = space.canonicalize(space.check(matrix))
-            groups = GaussianProcessInputs(space, matrix[:1]).groups
+            groups = _inputs(space, matrix[:1], expected, 1.0).groups
             found = array(data["logs"], "`logs`", (len(start_logs(groups)),))
             level = of_metric("top1", data["level"], "`level`")
             scale = number(data["scale"], "`scale`", least=0, most=_MAX_STD, above=True)
@@ -211,7 +243,16 @@ class GaussianProcess(AccuracyModel):
             weights=weights,
             level=level,
             scale=scale,
+            expected=expected,
         )
+
+
+def _inputs(
+    space: SearchSpace, matrix: Matrix, expected: Expected | None, unit: float
+) -> GaussianProcessInputs:
+    if expected is None:
+        return GaussianProcessInputs(space, matrix)
+    return ExpectingInputs(space, matrix, expected=expected, unit=unit)
 
 
 def _floats(counts: NDArray[np.int64]) -> torch.Tensor:

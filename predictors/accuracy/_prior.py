@@ -1,0 +1,165 @@
+"""A predictor of other weights as what is expected of subnets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    InvalidArgumentError,
+    PredictionError,
+)
+from optuna_ofa.predictors._base import Predictor
+from optuna_ofa.predictors._thermometer import LocalFeatures
+from optuna_ofa.predictors.gaussian_process._expected import Expected
+from optuna_ofa.space import Family, Matrix, SearchSpace
+
+# the second column is in units of 20 percent
+_PER_LOG = 5.0
+_MOST_NESTED = 8
+
+
+class PriorPredictor(Expected):
+    """The predictions of another predictor, whose family has the same genes.
+
+    Each subnet is mapped gene by gene. A resolution that the other predictor does not cover becomes
+    the nearest that it covers, in logarithms, and a second column holds the logarithm of the ratio.
+
+    Args:
+        predictor: The other predictor.
+        space: The space of the subnets.
+
+    Raises:
+        InvalidArgumentError: If it does not predict top-1, or does not cover a choice of the space
+            other than a resolution.
+        FamilyMismatchError: If the families' architectures or genes differ.
+    """
+
+    def __init__(self, predictor: Predictor, space: SearchSpace) -> None:
+        _require(predictor, space)
+        self.predictor = predictor
+        (self._column,) = space.family.columns("resolution")
+        name = space.genes[self._column].name
+        wanted, covered = space.choices[name], np.array(predictor.space.choices[name])
+        near = np.abs(np.log(np.array(wanted)[:, None] / covered)).argmin(axis=1)
+        self._nearest = np.zeros(max(wanted) + 1, dtype=np.int16)
+        self._nearest[list(wanted)] = covered[near]
+        self.n_columns = 1 if set(wanted) <= set(covered.tolist()) else 2
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return the predictions and, if needed, the logarithms of ratios of resolutions.
+
+        Raises:
+            PredictionError: If a prediction is not a finite number.
+        """
+        rows = self._mapped(matrix)
+        values = np.asarray(self.predictor.predict(rows), dtype=float)
+        if values.shape != (len(rows),) or not np.isfinite(values).all():
+            raise PredictionError(
+                f"`prior` must predict {len(rows)} finite numbers, but predicted an array of "
+                f"shape {values.shape} with {int((~np.isfinite(values)).sum())} that are not."
+            )
+        return self._columns(matrix, rows, values)
+
+    def local(self, anchors: Matrix) -> LocalFeatures | None:
+        """Return the columns near some subnets by the local model of the predictor."""
+        model = self.predictor.local_model(self._mapped(anchors))
+        if model is None:
+            return None
+
+        def near(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
+            rows = self._mapped(matrix)
+            return self._columns(matrix, rows, model(rows, anchor))
+
+        return near
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole predictor, JSON-ready.
+
+        Raises:
+            InvalidArgumentError: If it is not an `AccuracyPredictor`.
+        """
+        # here, because predictors hold models, which hold these
+        from optuna_ofa.predictors.accuracy._file import content_of
+        from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
+
+        found = self.predictor
+        if not isinstance(found, AccuracyPredictor):
+            raise InvalidArgumentError(
+                f"The prior must be an AccuracyPredictor to be saved with the predictor, but is "
+                f"a {type(found).__name__}."
+            )
+        return content_of(found.space, found.model.to_dict(), found.metadata)
+
+    def _mapped(self, matrix: Matrix) -> Matrix:
+        rows = np.array(matrix, dtype=np.int16)
+        rows[:, self._column] = self._nearest[rows[:, self._column]]
+        return rows
+
+    def _columns(
+        self, matrix: Matrix, rows: Matrix, values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        if self.n_columns == 1:
+            return values[:, None]
+        wanted, found = (of[:, self._column].astype(float) for of in (matrix, rows))
+        return np.stack([values, _PER_LOG * np.log(wanted / found)], axis=1)
+
+
+def read_prior(space: SearchSpace, data: Mapping[str, Any]) -> PriorPredictor:
+    """Read what `PriorPredictor.to_dict` wrote.
+
+    Raises:
+        FormatError: If it is not a predictor that can be one for the space.
+    """
+    from optuna_ofa.predictors.accuracy._file import of_content
+    from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
+
+    if _depth(data) > _MOST_NESTED:
+        raise FormatError(f"`prior` must have at most {_MOST_NESTED} priors one in another.")
+    own, model, metadata = of_content(data, None, "`prior`")
+    try:
+        predictor = AccuracyPredictor(space=own, model=model, metadata=metadata)
+        return PriorPredictor(predictor, space)
+    except (FamilyMismatchError, InvalidArgumentError) as error:
+        raise FormatError(f"`prior` must fit the file's choices, but: {error}") from error
+
+
+def _depth(data: Any) -> int:
+    """Return how many priors are one in another."""
+    n = 0
+    while isinstance(data, Mapping) and n <= _MOST_NESTED:
+        model = data.get("model")
+        data = model.get("prior") if isinstance(model, Mapping) else None
+        n += 1
+    return n
+
+
+def _require(predictor: Predictor, space: SearchSpace) -> None:
+    if predictor.metric != "top1":
+        raise InvalidArgumentError(
+            f"`prior` must predict 'top1', but predicts {predictor.metric!r}."
+        )
+    own, theirs = space.family, predictor.space.family
+    if own.architecture != theirs.architecture or _names(own) != _names(theirs):
+        raise FamilyMismatchError(
+            f"`prior` must be of a family with the same architecture and choices as {own.name}, a "
+            f"{own.architecture} with {len(own.genes)} genes, but is of {theirs.name}, a "
+            f"{theirs.architecture} with {len(theirs.genes)}."
+        )
+    for gene in space.genes:
+        covered = predictor.space.choices[gene.name]
+        unknown = sorted(set(space.choices[gene.name]) - set(covered))
+        if unknown and gene.kind != "resolution":
+            raise InvalidArgumentError(
+                f"`prior` must cover the choices of {gene.name!r}, but covers {list(covered)} and "
+                f"not {unknown}; restrict `space`."
+            )
+
+
+def _names(family: Family) -> list[tuple[str, float]]:
+    return [(gene.name, gene.scale) for gene in family.genes]

@@ -1,0 +1,99 @@
+"""What is expected of subnets before any of them is measured, as features of a process."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa._torch import torch
+from optuna_ofa.predictors._thermometer import GaussianProcessInputs, LocalFeatures
+from optuna_ofa.space import Matrix, SearchSpace
+
+
+class Expected(abc.ABC):
+    """Columns that are known of any subnet beforehand. Called by `GaussianProcess`.
+
+    Attributes:
+        n_columns: Number of columns. The first has the expected values of the measured quantity,
+            the others explain deviations from these.
+        slope: The measured values are expected to grow with those of the first column by this.
+    """
+
+    n_columns: int = 1
+    slope: float = 1.0
+
+    @abc.abstractmethod
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return ``(n, n_columns)`` numbers, those of a subnet bit-identical in every batch."""
+
+    def local(self, anchors: Matrix) -> LocalFeatures | None:
+        """Return the columns near some subnets, exact at these; None if only `__call__` can."""
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `CorrectedProcess.to_dict` stores of it, JSON-ready."""
+        raise NotImplementedError
+
+
+class Untrusted(Expected):
+    """The columns of another, with a slope of 0: they are features like others.
+
+    Args:
+        expected: The other.
+    """
+
+    slope = 0.0
+
+    def __init__(self, expected: Expected) -> None:
+        self._expected, self.n_columns = expected, expected.n_columns
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return ``(n, n_columns)`` numbers."""
+        return self._expected(matrix)
+
+    def local(self, anchors: Matrix) -> LocalFeatures | None:
+        """Return the columns near some subnets."""
+        return self._expected.local(anchors)
+
+
+class ExpectingInputs(GaussianProcessInputs):
+    """`GaussianProcessInputs` with the columns of an `Expected` at the end, each its own group.
+
+    Args:
+        space: The space of the matrices.
+        matrix: ``(n, n_genes)`` measured subnets.
+        expected: The columns.
+        unit: What the expected values are divided by: the scale of the process.
+    """
+
+    def __init__(
+        self, space: SearchSpace, matrix: Matrix, *, expected: Expected, unit: float
+    ) -> None:
+        super().__init__(space, matrix)
+        self._columns = expected
+        self._units = np.r_[unit, np.ones(expected.n_columns - 1)]
+        columns = expected(matrix) / self._units
+        mean = columns.mean(axis=0)
+        self.mean = np.r_[self.mean, mean]
+        self.features = torch.cat([self.features, torch.from_numpy(columns - mean)], dim=1)
+        own = torch.arange(expected.n_columns)
+        self.groups = torch.cat([self.groups, self.groups.max() + 1 + own])
+        self.expected = torch.cat([self.expected, expected.slope * (own == 0).double()])
+
+    def local(self, anchors: Matrix) -> LocalFeatures | None:
+        """Return the features near some subnets, before the mean is subtracted."""
+        columns = self._columns.local(anchors)
+        if columns is None:
+            return None
+        return lambda matrix, anchor: np.hstack(
+            [self.thermometer(matrix), columns(matrix, anchor) / self._units]
+        )
+
+    def __call__(self, matrix: Matrix) -> torch.Tensor:
+        """Return ``(n, n_features)`` numbers."""
+        own = self.thermometer(matrix)  # first, because it checks the rows
+        columns = self._columns(matrix) / self._units
+        return torch.from_numpy(np.hstack([own, columns]) - self.mean)
