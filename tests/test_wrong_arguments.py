@@ -105,7 +105,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         AccuracyPredictor.fit,
         {
             "space": SPACE, "subnets": MATRIX, "top1": np.linspace(60, 70, 30), "model": "ridge",
-            "penalty": None, "seed": 0, "metadata": None, "group": [0, 1, 2] * 10,
+            "penalty": None, "seed": 0, "metadata": None, "group": [0, 1, 2] * 10, "prior": None,
         },
     ),
     "AccuracyPredictor.load": (AccuracyPredictor.load, {"path": "accuracy.json", "family": FAMILY}),

@@ -62,7 +62,7 @@ def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
 
 
 def _read_corrected(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
-    return CorrectedProcess.from_dict(space, data, read_prior(space, data.get("prior", {})))
+    return CorrectedProcess.from_dict(space, data, read_prior(space, data.get("prior")))
 
 
 def _read_published(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:

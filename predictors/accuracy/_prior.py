@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,6 @@ from optuna_ofa.space import Family, Matrix, SearchSpace
 
 # the second column is in units of 20 percent
 _PER_LOG = 5.0
-_MOST_NESTED = 8
 
 
 class PriorPredictor(Expected):
@@ -42,7 +42,7 @@ class PriorPredictor(Expected):
 
     def __init__(self, predictor: Predictor, space: SearchSpace) -> None:
         _require(predictor, space)
-        self.predictor = predictor
+        self.predictor = _quiet(predictor)
         (self._column,) = space.family.columns("resolution")
         name = space.genes[self._column].name
         wanted, covered = space.choices[name], np.array(predictor.space.choices[name])
@@ -94,7 +94,13 @@ class PriorPredictor(Expected):
                 f"The prior must be an AccuracyPredictor to be saved with the predictor, but is "
                 f"a {type(found).__name__}."
             )
-        return content_of(found.space, found.model.to_dict(), found.metadata)
+        return content_of(found.space, found.model.to_dict(), found.metadata, found.support)
+
+    def familiar(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return for which subnets the predictor does not extrapolate, ``(n,)``."""
+        rows = self._mapped(matrix)
+        covered = rows[:, self._column] == matrix[:, self._column]
+        return np.asarray(covered & ~self.predictor.extrapolates(rows), dtype=bool)
 
     def _mapped(self, matrix: Matrix) -> Matrix:
         rows = np.array(matrix, dtype=np.int16)
@@ -110,7 +116,7 @@ class PriorPredictor(Expected):
         return np.stack([values, _PER_LOG * np.log(wanted / found)], axis=1)
 
 
-def read_prior(space: SearchSpace, data: Mapping[str, Any]) -> PriorPredictor:
+def read_prior(space: SearchSpace, data: Any) -> PriorPredictor:
     """Read what `PriorPredictor.to_dict` wrote.
 
     Raises:
@@ -119,24 +125,23 @@ def read_prior(space: SearchSpace, data: Mapping[str, Any]) -> PriorPredictor:
     from optuna_ofa.predictors.accuracy._file import of_content
     from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
 
-    if _depth(data) > _MOST_NESTED:
-        raise FormatError(f"`prior` must have at most {_MOST_NESTED} priors one in another.")
-    own, model, metadata = of_content(data, None, "`prior`")
+    if not isinstance(data, Mapping):
+        raise FormatError(f"`prior` must be a predictor, but is {data!r:.100}.")
+    own, model, metadata, support = of_content(data, None, "`prior`")
     try:
-        predictor = AccuracyPredictor(space=own, model=model, metadata=metadata)
+        predictor = AccuracyPredictor(space=own, model=model, metadata=metadata, support=support)
         return PriorPredictor(predictor, space)
     except (FamilyMismatchError, InvalidArgumentError) as error:
         raise FormatError(f"`prior` must fit the file's choices, but: {error}") from error
 
 
-def _depth(data: Any) -> int:
-    """Return how many priors are one in another."""
-    n = 0
-    while isinstance(data, Mapping) and n <= _MOST_NESTED:
-        model = data.get("model")
-        data = model.get("prior") if isinstance(model, Mapping) else None
-        n += 1
-    return n
+def _quiet(predictor: Predictor) -> Predictor:
+    """Return an accuracy predictor that does not warn: the one that it is corrected to does."""
+    if not hasattr(predictor, "has_warned"):
+        return predictor
+    quiet = copy.copy(predictor)
+    quiet.has_warned = True  # type: ignore[attr-defined]
+    return quiet
 
 
 def _require(predictor: Predictor, space: SearchSpace) -> None:

@@ -15,9 +15,9 @@ from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.predictors.gaussian_process._expected import Expected, Untrusted
+from optuna_ofa.predictors.gaussian_process._expected import Expected, Remembered, Untrusted
 from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior
-from optuna_ofa.predictors.gaussian_process._process import MAX_TUNING_ROWS, GaussianProcess
+from optuna_ofa.predictors.gaussian_process._process import MAX_TUNING_ROWS, PIECE, GaussianProcess
 from optuna_ofa.predictors.gaussian_process._variants import Trust, trusting
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -81,6 +81,7 @@ class CorrectedProcess(AccuracyModel):
             n_tuning_rows: Largest number of such rows.
             like: An earlier fit whose hyper-parameters and weights are kept.
         """
+        expected = Remembered(expected)
         if like is None:
             some = np.random.default_rng(seed).permutation(len(rows.top1))[:n_tuning_rows]
             processes = _fitted(space, rows.select(np.sort(some)), expected)
@@ -98,10 +99,16 @@ class CorrectedProcess(AccuracyModel):
 
     def predict(self, matrix: Matrix) -> Array:
         """Return the top-1 accuracies in percent, ``(n,)``."""
-        return self._mean([part.process.predict(matrix) for part in self.parts])
+        return _in_pieces(self._predict, matrix)
 
     def predict_std(self, matrix: Matrix) -> Array:
         """Return standard deviations of a measurement: of the parts, and of their means."""
+        return _in_pieces(self._predict_std, matrix)
+
+    def _predict(self, matrix: Matrix) -> Array:
+        return self._mean([part.process.predict(matrix) for part in self.parts])
+
+    def _predict_std(self, matrix: Matrix) -> Array:
         means = [part.process.predict(matrix) for part in self.parts]
         mean = self._mean(means)
         squares = [
@@ -149,6 +156,7 @@ class CorrectedProcess(AccuracyModel):
         Raises:
             FormatError: If something is missing or does not fit.
         """
+        expected = Remembered(expected)
         try:
             parts = [_part(space, part, expected) for part in data["parts"]]
         except (KeyError, TypeError, AttributeError) as error:
@@ -161,6 +169,12 @@ class CorrectedProcess(AccuracyModel):
                 f"{[part.share for part in parts]!r:.200}."
             )
         return cls(tuple(parts), expected)
+
+
+def _in_pieces(function: Callable[[Matrix], Array], matrix: Matrix) -> Array:
+    """Return what a function returns for all rows; what is expected of a piece is remembered."""
+    pieces = [function(matrix[i : i + PIECE]) for i in range(0, len(matrix), PIECE)]
+    return np.concatenate(pieces) if pieces else np.empty(0)
 
 
 def _fitted(

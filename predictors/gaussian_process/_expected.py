@@ -33,6 +33,10 @@ class Expected(abc.ABC):
         """Return the columns near some subnets, exact at these; None if only `__call__` can."""
         return None
 
+    def familiar(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return for which subnets the expected value is no extrapolation, ``(n,)``."""
+        return np.zeros(len(matrix), dtype=bool)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `CorrectedProcess.to_dict` stores of it, JSON-ready."""
         raise NotImplementedError
@@ -57,6 +61,69 @@ class Untrusted(Expected):
     def local(self, anchors: Matrix) -> LocalFeatures | None:
         """Return the columns near some subnets."""
         return self._expected.local(anchors)
+
+
+class _Known:
+    """What was computed last; each one attribute, for thread safety, and none in a pickle."""
+
+    def __init__(self) -> None:
+        self.columns: tuple[bytes, NDArray[np.float64]] = (b"", np.empty(0))
+        self.near: tuple[bytes, LocalFeatures | None] = (b"", None)
+
+    def __reduce__(self) -> tuple[type[_Known], tuple[()]]:
+        return _Known, ()
+
+
+class Remembered(Expected):
+    """The columns of another, which is asked once where several processes need the same.
+
+    Args:
+        expected: The other.
+    """
+
+    def __init__(self, expected: Expected) -> None:
+        self._expected, self.n_columns = expected, expected.n_columns
+        self._known = _Known()
+
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return ``(n, n_columns)`` numbers."""
+        key, (before, columns) = matrix.tobytes(), self._known.columns
+        if key != before:
+            columns = self._expected(matrix)
+            self._known.columns = key, columns
+        return columns
+
+    def local(self, anchors: Matrix) -> LocalFeatures | None:
+        """Return the columns near some subnets."""
+        key, (before, near) = anchors.tobytes(), self._known.near
+        if key != before:
+            near = _once(self._expected.local(anchors))
+            self._known.near = key, near
+        return near
+
+    def familiar(self, matrix: Matrix) -> NDArray[np.bool_]:
+        """Return what the other does."""
+        return self._expected.familiar(matrix)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the other."""
+        return self._expected.to_dict()
+
+
+def _once(near: LocalFeatures | None) -> LocalFeatures | None:
+    if near is None:
+        return None
+    known: tuple[bytes, bytes, NDArray[np.float64]] = (b"", b"", np.empty(0))
+
+    def remembered(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
+        nonlocal known
+        keys, (*before, columns) = (matrix.tobytes(), anchor.tobytes()), known
+        if list(keys) != before:
+            columns = near(matrix, anchor)
+            known = (*keys, columns)
+        return columns
+
+    return remembered
 
 
 class ExpectingInputs(GaussianProcessInputs):

@@ -27,7 +27,7 @@ MAX_TUNING_ROWS = 500
 # their covariances take 800 MB
 _MAX_ROWS = 10_000
 # number of subnets whose features are held in memory at once
-_PIECE = 64 * BLOCK
+PIECE = 64 * BLOCK
 # largest absolute logarithm of any hyper-parameter that a fit finds
 _MAX_LOG = 8.0
 # largest standard deviation of accuracies, and of the noise, in points
@@ -175,8 +175,8 @@ class GaussianProcess(AccuracyModel):
     ) -> NDArray[np.float64]:
         """Return ``forward`` of all rows, ``(n,)``, with only one chunk of features in memory."""
         values = np.empty(len(matrix))
-        for start in range(0, len(matrix), _PIECE):
-            piece = slice(start, start + _PIECE)
+        for start in range(0, len(matrix), PIECE):
+            piece = slice(start, start + PIECE)
             values[piece] = in_blocks(forward, self._inputs(matrix[piece]))[:, 0].numpy()
         return values
 

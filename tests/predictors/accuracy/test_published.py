@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -191,9 +192,55 @@ def test_subnet_outside_of_the_space_is_refused(
         tutorial.predict(matrix)
 
 
-def test_is_not_saved(tutorial: AccuracyPredictor, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="got OneHotMLP; copy the published file"):
-        tutorial.save(tmp_path / "predictor.json")
+@pytest.mark.parametrize("file", [TUTORIAL, RESNET])
+def test_is_saved_without_loss(file: str, shared_data: Path, tmp_path: Path) -> None:
+    published = AccuracyPredictor.load(shared_data / file)
+    published.save(tmp_path / "predictor.json")
+    loaded = AccuracyPredictor.load(tmp_path / "predictor.json")
+    matrix = published.space.sample(100, seed=0)
+    assert loaded.space == published.space
+    np.testing.assert_array_equal(loaded.predict(matrix), published.predict(matrix))
+
+
+def test_newer_networks_are_saved_with_their_resolutions(
+    write: Callable[[object], Path], tmp_path: Path
+) -> None:
+    layers = sequential(6 * 21 + len(SIZES))
+    state = {
+        f"layers.{name[0]}.0.weight": v / 100 for name, v in layers.items() if "weight" in name
+    }
+    published = AccuracyPredictor.load(
+        write(state | {"base_acc": torch.tensor(0.7)}), family="ofa_proxyless_w1.3",
+        resolutions=SIZES,
+    )  # fmt: skip
+    published.save(tmp_path / "predictor.json")
+    matrix = published.space.sample(100, seed=0)
+    loaded = AccuracyPredictor.load(tmp_path / "predictor.json")
+    np.testing.assert_array_equal(loaded.predict(matrix), published.predict(matrix))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"encoding": "other"}, "`encoding` must be a known one, but is 'other'"),
+        ({"encoding": "ofa_resnet"}, "`encoding` must be a known one|must be for MobileNetV3"),
+        ({"resolutions": [224]}, "`encoding` must be a known one"),
+        ({"base": 7}, "`base` must be"),
+        ({"layers": []}, "`layers` must lead from 128 inputs to one output"),
+        ({"layers": [{}]}, "`weight` must be an array"),
+        ({"layers": 7}, "`model` must hold a published network"),
+    ],
+    ids=str,
+)
+def test_broken_files_of_networks_are_refused(
+    tutorial: AccuracyPredictor, tmp_path: Path, change: dict[str, Any], match: str
+) -> None:
+    tutorial.save(tmp_path / "predictor.json")
+    data = json.loads((tmp_path / "predictor.json").read_text())
+    data["model"].update(change)
+    (tmp_path / "predictor.json").write_text(json.dumps(data))
+    with pytest.raises(FormatError, match=match):
+        AccuracyPredictor.load(tmp_path / "predictor.json")
 
 
 # ---------------------------------------------------------------------- what is refused
