@@ -140,7 +140,7 @@ def _quiet(predictor: Predictor) -> Predictor:
     if not hasattr(predictor, "has_warned"):
         return predictor
     quiet = copy.copy(predictor)
-    quiet.has_warned = True  # type: ignore[attr-defined]
+    quiet.has_warned = True
     return quiet
 
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import (
+    ExtrapolationWarning,
     FamilyMismatchError,
     FormatError,
     InvalidArgumentError,
@@ -203,6 +204,34 @@ def test_the_effect_of_a_resolution_is_learnt() -> None:
     predictor = AccuracyPredictor.fit(wide, rows, of(rows), prior=Truth(OTHER))
     errors = predictor.predict(new) - of(new)
     assert np.sqrt(np.mean(errors**2)) < 0.25 * of(new).std()
+
+
+# ---------------------------------------------------------------------- what is outside
+
+
+def test_what_the_prior_knows_is_no_extrapolation() -> None:
+    few = fit(5, None).extrapolates(TEST)
+    assert few.mean() > 0.5
+    assert not fit(5, Truth(OTHER)).extrapolates(TEST).any()
+
+
+def test_what_neither_knows_is_an_extrapolation() -> None:
+    low = OTHER.restrict(depth=2)
+    matrix = low.sample(100, seed=0)
+    deep = TEST[(TEST[:, 1:6] > 2).any(axis=1)]
+    prior = AccuracyPredictor.fit(OTHER, matrix, truth(matrix))
+    fitted = AccuracyPredictor.fit(SPACE, matrix[:5], top1(matrix[:5]), prior=prior)
+    with pytest.warns(ExtrapolationWarning, match="depth = "):
+        fitted.predict(deep)
+    assert fitted.extrapolates(deep).mean() > 0.9
+
+
+def test_a_resolution_that_neither_knows_is_an_extrapolation() -> None:
+    wide = SearchSpace("ofa_mbv3_w1.0", resolution=(128, 192, 224))
+    rows = wide.sample(40, seed=0)
+    of_192 = rows[rows[:, 0] == 192]
+    predictor = AccuracyPredictor.fit(wide, of_192, top1(of_192), prior=Truth(OTHER))
+    np.testing.assert_array_equal(predictor.extrapolates(rows), rows[:, 0] == 128)
 
 
 # ---------------------------------------------------------------------- files
