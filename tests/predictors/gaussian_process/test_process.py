@@ -184,7 +184,7 @@ def test_is_the_same_whatever_the_order_of_the_rows(fitted: AccuracyPredictor) -
 
 def test_hyper_parameters_are_fitted_to_some_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = AccuracyPredictor.fit(SPACE, OTHERS, noisy(OTHERS))
-    monkeypatch.setattr(_process, "_MAX_TUNING_ROWS", 100)
+    monkeypatch.setattr(_process, "MAX_TUNING_ROWS", 100)
     part = AccuracyPredictor.fit(SPACE, OTHERS, noisy(OTHERS))
     test = SPACE.sample(200, seed=5)
     errors = [np.abs(p.predict(test) - top1_of(test)).mean() for p in (whole, part)]
