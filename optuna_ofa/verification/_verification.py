@@ -268,9 +268,13 @@ class Verification:
         return ", ".join([head + "(measured minus predicted)", *on])
 
     def _on(self, metric: str) -> str:
-        """Return the number of images of a metric in words: ``top1 on 2,000 images``."""
+        """Return the images and precision of a metric: ``top1 in INT8 on 2,000 images``."""
         numbers = sorted({p.n_images[metric] for p in self.points if metric in p.n_images})
-        return f"{metric} on {' and '.join(f'{n:,}' for n in numbers)} images" if numbers else ""
+        setups = (p.measured_by.get(metric, {}) for p in self.points)
+        is_int8 = metric != LATENCY and {Conditions.of(s).precision for s in setups} == {"int8"}
+        on = f"on {' and '.join(f'{n:,}' for n in numbers)} images" if numbers else ""
+        words = " ".join(word for word in ("in INT8" * is_int8, on) if word)
+        return f"{metric} {words}" if words else ""
 
     def __str__(self) -> str:
         lines = [self._head(), *self._rows(), "", *self._figures(), *self.notes]

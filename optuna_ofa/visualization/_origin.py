@@ -30,11 +30,11 @@ def origin_words(devices: Iterable[Known], moments: Iterable[datetime.datetime |
     Returns:
         The line, with as much as is known.
     """
-    known: dict[str, set[str]] = {}
+    known: dict[str, set[Conditions]] = {}
     for kind, device in devices:
-        names = known.setdefault(kind, set())
+        found = known.setdefault(kind, set())
         if device.processor or device.runtime:
-            names.add(str(device))
+            found.add(device)
     return "; ".join(part for part in (_latencies(known), last_date(moments)) if part)
 
 
@@ -51,13 +51,39 @@ def last_date(moments: Iterable[datetime.datetime | None]) -> str:
     return f"{max(known):%-d %B %Y}" if known else ""
 
 
-def _latencies(known: Mapping[str, set[str]]) -> str:
-    if len({frozenset(names) for names in known.values()}) == 1:
-        (names, *_) = known.values()
-        return f"latency of {_one(names)}" if names else ""
-    words = [f"latency {kind} for {_one(names)}" for kind, names in known.items() if names]
-    return ", ".join(words)
+def accuracy_words(points: Iterable[FrontPoint]) -> str:
+    """Return ``top-1 measured in INT8``: the precision of accuracies that are not of float32.
+
+    Args:
+        points: Points of fronts; what is not known is left out.
+    """
+    known: dict[str, set[str]] = {}
+    for point in points:
+        found = Conditions.of(point.origin.get("top1", {})).precision
+        if found and "top1" in point.values:
+            known.setdefault(point.kind, set()).add(found)
+    if not set().union(*known.values()) - {"float32"}:
+        return ""
+    return f"top-1 {', '.join(f'{kind} in {_precisions(of)}' for kind, of in known.items())}"
 
 
-def _one(names: set[str]) -> str:
-    return next(iter(names)) if len(names) == 1 else f"{len(names)} devices"
+def _precisions(found: Iterable[str]) -> str:
+    return " and ".join("INT8" if p == "int8" else p for p in sorted(found))
+
+
+def _latencies(known: Mapping[str, set[Conditions]]) -> str:
+    words = {kind: _one(devices) for kind, devices in known.items() if devices}
+    if len({frozenset(devices) for devices in known.values()}) == 1:
+        return f"latency of {next(iter(words.values()))}" if words else ""
+    return ", ".join(f"latency {kind} for {device}" for kind, device in words.items())
+
+
+def _one(devices: set[Conditions]) -> str:
+    """Return the only device, or one in several precisions, in words; else their number."""
+    names = {str(device) for device in devices}
+    if len(names) == 1:
+        return names.pop()
+    alike = {str(device._replace(precision="")) for device in devices}
+    if len(alike) == 1:
+        return f"{alike.pop()}, {_precisions({d.precision for d in devices} - {''})}"
+    return f"{len(names)} devices"

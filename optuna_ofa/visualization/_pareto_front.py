@@ -31,7 +31,13 @@ from optuna_ofa.visualization._front_axes import (
 )
 from optuna_ofa.visualization._front_info import FrontInfo, front_info
 from optuna_ofa.visualization._front_marks import mark_traces
-from optuna_ofa.visualization._origin import Known, axis_title, devices_of, origin_words
+from optuna_ofa.visualization._origin import (
+    Known,
+    accuracy_words,
+    axis_title,
+    devices_of,
+    origin_words,
+)
 from optuna_ofa.visualization._style import (
     BELOW,
     GREY,
@@ -91,7 +97,7 @@ def plot_front(
     return finish(figure, *_titles(infos), legend=BELOW)
 
 
-def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str, str]:
+def _titles(infos: Sequence[FrontInfo]) -> tuple[str, ...]:
     first, many = infos[0], len(infos) > 1
     devices = devices_of(p for i in infos for p in i.front)
     subnets = " and ".join(f"{len(i.front):,} {i.kind}" for i in infos)
@@ -106,6 +112,7 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, str, str, str]:
         f"over {n_others:,} others{shown}{within}; "
         f"hypervolume {', '.join(volumes)} {unit(first.front.metrics)} over "
         f"{reference_words(first.reference, first.front.metrics)}",
+        accuracy_words(p for i in infos for p in i.front),
         origin_words(devices, [first.moment]),
         unknown_words(p for i in infos for p in i.front),
     )

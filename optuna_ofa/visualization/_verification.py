@@ -14,7 +14,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import MEASURED, PREDICTED, Metric, significant
 from optuna_ofa.visualization._extrapolated import extrapolated_marks
 from optuna_ofa.visualization._front_axes import across_and_up, steps_of
-from optuna_ofa.visualization._origin import devices_of, origin_words
+from optuna_ofa.visualization._origin import accuracy_words, devices_of, origin_words
 from optuna_ofa.visualization._style import (
     BELOW,
     GREY,
@@ -151,6 +151,7 @@ def plot_verification(
         figure,
         f"{family}: {n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
         f"{n_worse} worse than the 90 % interval" + f"; MAPE {', '.join(errors)}" * bool(errors),
+        accuracy_words(verification.front),
         origin_words(devices_of(verification.front), [verification.finished]),
         legend=BELOW,
     )
