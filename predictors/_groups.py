@@ -93,6 +93,11 @@ def read_groups(labels: Iterable[Any], n: int) -> Groups:
     return Groups(names, np.array([index[str(item)] for item in items], dtype=np.intp))
 
 
+def numbered_groups(of_rows: NDArray[np.intp]) -> Groups:
+    """Return groups that are numbers from 0 on."""
+    return Groups(tuple(str(i) for i in range(int(of_rows.max()) + 1)), of_rows)
+
+
 def _items(labels: Any) -> list[Any]:
     if hasattr(labels, "tolist"):  # arrays, tensors, series
         labels = labels.tolist()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import GroupWarning
-from optuna_ofa.predictors._groups import Groups, Labels, Offsets, read_groups
-from optuna_ofa.predictors._rows import LEAST_SUBNETS, MeasuredRows, averaged, checked_rows
+from optuna_ofa.predictors._groups import Groups, Offsets
 from optuna_ofa.predictors._thermometer import Thermometer
-from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.space import Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
 
@@ -27,29 +25,6 @@ _MOST_LEVELS = 4
 _TINY = 1e-9
 _LEAST_VARIANCE = 1e-12
 _LEAST_WEIGHT = 0.01
-
-
-def rows_without_offsets(
-    space: SearchSpace,
-    subnets: Iterable[Subnet] | Matrix,
-    top1: ArrayLike,
-    group: Labels | None,
-    *,
-    least: int = LEAST_SUBNETS,
-) -> tuple[MeasuredRows, dict[str, Any]]:
-    """Check measurements, subtract the offsets of their groups, and average those of a subnet.
-
-    Returns:
-        The rows, and an entry ``groups`` for the predictor's metadata if there are any.
-
-    Raises:
-        InvalidSubnetError, InvalidArgumentError: As `checked_rows` and `read_groups`.
-    """
-    matrix, values = checked_rows(space, subnets, top1, least=least)
-    if group is None:
-        return averaged(matrix, values), {}
-    offsets = fit_offsets(space, matrix, values, read_groups(group, len(values)))
-    return averaged(matrix, values - offsets.of_rows()), {"groups": offsets.to_dict()}
 
 
 def fit_offsets(space: SearchSpace, matrix: Matrix, values: Vector, groups: Groups) -> Offsets:

@@ -14,8 +14,8 @@ from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._warnings import is_direct, warn
 from optuna_ofa.exceptions import ExtrapolationWarning
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._grouped_rows import rows_without_offsets
 from optuna_ofa.predictors._groups import Labels
-from optuna_ofa.predictors._offsets import rows_without_offsets
 from optuna_ofa.predictors._rows import LEAST_SUBNETS, LEAST_WITH_PRIOR
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._support import Support
@@ -143,7 +143,8 @@ class AccuracyPredictor(Predictor):
                 different subnets are enough.
 
         Warns:
-            GroupWarning: If an offset cannot be told from the effect of the resolution.
+            GroupWarning: If an offset cannot be told from the effect of the resolution; or if
+                ``group`` is None, but runs of rows, in their order, seem to have offsets.
 
         Raises:
             InvalidSubnetError: If a subnet does not belong to ``space``.
