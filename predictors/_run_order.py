@@ -122,12 +122,12 @@ def _partial_sums(scores: Vector) -> Vector:
     n = scores.shape[-1]
     ends = np.arange(_SHORTEST, n - _SHORTEST + 1)
     sums = np.cumsum(scores, axis=-1)[..., ends - 1]
-    return np.abs(sums) / np.sqrt(ends * (n - ends) / n)
+    return np.asarray(np.abs(sums) / np.sqrt(ends * (n - ends) / n))
 
 
 def _limit(n: int) -> float:
     """Return the largest value of `_partial_sums` among random orders."""
-    scores = _scores(np.arange(n))
+    scores = _scores(np.arange(n, dtype=float))
     orders = np.random.default_rng(0).permuted(np.tile(scores, (_N_PERMUTATIONS, 1)), axis=1)
     return float(_partial_sums(orders).max())
 
@@ -136,7 +136,9 @@ def _found(residuals: Vector) -> Breaks:
     """Return the first residuals of runs, by binary segmentation."""
     if _partial_sums(_scores(residuals)).max() < _COMMON:
         return np.array([], dtype=np.intp)
-    limit, breaks, left = _limit(len(residuals)), [], [(0, len(residuals))]
+    limit = _limit(len(residuals))
+    breaks: list[int] = []
+    left = [(0, len(residuals))]
     while left and len(breaks) < _MOST_BREAKS:
         start, end = left.pop(0)
         cut, largest = _cut(residuals, start, end)
