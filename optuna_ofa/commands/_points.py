@@ -18,11 +18,12 @@ def evenly_spaced(front: Front, n: int) -> list[FrontPoint]:
     return [front[i] for i in evenly(len(front), n if n > 0 else len(front))]
 
 
-def lines(points: Sequence[FrontPoint]) -> str:
-    """Return points for people, one per line."""
-    from optuna_ofa.fronts import points_in_words
+def lines(points: Sequence[FrontPoint], front: Front) -> str:
+    """Return points of a front for people, one per line, with a footnote about the front."""
+    from optuna_ofa.fronts import extrapolation_note, points_in_words
 
-    return "\n".join(f"  {words}" for words in points_in_words(points))
+    note = extrapolation_note(front)
+    return "\n".join([*(f"  {words}" for words in points_in_words(points)), *([note] * bool(note))])
 
 
 def where(study: SubnetStudy, storage: str) -> str:
@@ -64,6 +65,7 @@ def _point_data(point: FrontPoint) -> dict[str, Any]:
     return {
         "values": dict(point.values),
         "std": dict(point.std),
+        "n_images": dict(point.n_images),
         "kind": point.kind,
         "extrapolated": None if point.extrapolated is None else list(point.extrapolated),
         "trial_number": point.trial_number,

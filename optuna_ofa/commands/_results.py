@@ -41,7 +41,7 @@ def _run_front(arguments: Arguments) -> Output:
         title = f"{len(points)} of them"
     text = (
         f"{_points.where(found, arguments['storage'])}\n{len(front)} subnets on the {front.kind} "
-        f"front; {title}:\n{_points.lines(points)}"
+        f"front; {title}:\n{_points.lines(points, front)}"
     )
     return Output(text, _points.front_data(found, front, listed, arguments["storage"]))
 

@@ -75,7 +75,7 @@ def _run_search(arguments: Arguments) -> Output:
     picks = _points.evenly_spaced(front, _N_PICKS)
     text = (
         f"{_points.where(found, arguments['storage'])}\n{len(front)} subnets on the predicted "
-        f"front; {len(picks)} of them:\n{_points.lines(picks)}{_device(found)}"
+        f"front; {len(picks)} of them:\n{_points.lines(picks, front)}{_device(found)}"
     )
     return Output(text, _points.front_data(found, front, front, arguments["storage"]))
 

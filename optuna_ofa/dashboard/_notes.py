@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, kind_words, values_in_words
 from optuna_ofa.problem import Kind
-from optuna_ofa.reports import Table, find_sources, pick_table
+from optuna_ofa.reports import Table, find_sources, pick_note, pick_table
 from optuna_ofa.space import Subnet
 from optuna_ofa.visualization import architecture_info
 
@@ -29,7 +29,8 @@ def study_note(
         moment: The time of writing.
         study_id: The id of the study with the note.
     """
-    table = pick_table({found.study_name: (found, picks)})
+    shown = {found.study_name: (found, picks)}
+    table, note = pick_table(shown), pick_note(shown)
     address = f"/dashboard/studies/{study_id}/trials?numbers="
     rows = [
         (*row[:-1], f"[{row[-1]}]({address}{row[-1]})" if row[-1].isdigit() else row[-1])
@@ -45,6 +46,7 @@ def study_note(
             "",
             table._replace(rows=tuple(rows)).to_markdown(),
             "",
+            *([note, ""] if note else []),
             f"{best}Figures are on the page of the study; the notes of these trials describe the "
             "subnets.",
             "",

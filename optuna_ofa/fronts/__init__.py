@@ -1,5 +1,10 @@
 """Pareto fronts: evaluated subnets, the arithmetic of fronts, and what is picked from them."""
 
+from optuna_ofa.fronts._columns import (
+    kind_cell as kind_cell,
+    marked as marked,
+    title_of as title_of,
+)
 from optuna_ofa.fronts._extrapolated import (
     extrapolation_note as extrapolation_note,
     extrapolation_warning as extrapolation_warning,
@@ -51,7 +56,6 @@ from optuna_ofa.fronts._point import (
     FrontPoint,
     kind_words as kind_words,
     points_in_words as points_in_words,
-    shown_kind as shown_kind,
     values_in_words as values_in_words,
 )
 from optuna_ofa.fronts._transfer import (

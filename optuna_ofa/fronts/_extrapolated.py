@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from optuna_ofa.fronts._columns import MARK
 from optuna_ofa.fronts._point import FrontPoint
 
 _UNKNOWN = (
-    "It is unknown which of them are extrapolated, because the study was opened without all of its "
-    "predictors."
+    "Which {} are extrapolated is unknown, because the study was opened without its predictors."
 )
 _MOST_SIZES = 4  # that are listed
 
 
-def extrapolation_note(points: Iterable[FrontPoint | None], *, of: str = "points") -> str:
+def extrapolation_note(
+    points: Iterable[FrontPoint | None], *, of: str = "points", in_table: bool = False
+) -> str:
     """Return a footnote about the points that a view shows; empty if there is nothing to say.
 
     Args:
         points: The points; None is skipped.
         of: What they are called.
+        in_table: Whether the note explains the marks of a table.
     """
     shown = [point for point in points if point is not None]
     if any(point.extrapolated is None for point in shown):
-        return _UNKNOWN
+        return _UNKNOWN.format(of)
     far = [point for point in shown if point.extrapolated]
     if not far:
         return ""
     which = f"{len(far):,} of {len(shown):,} {of} {'is' if len(far) == 1 else 'are'} extrapolated"
-    return f"{which}: {_reason(far)}. Measure them before you rely on their values."
+    mark = f"{MARK} " * in_table
+    return f"{mark}{which}: {_reason(far)}. Measure them before you rely on their values."
 
 
 def extrapolation_warning(points: Sequence[FrontPoint], name: str) -> str:

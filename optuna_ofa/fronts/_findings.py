@@ -15,7 +15,16 @@ from optuna_ofa.fronts._front import Front
 from optuna_ofa.fronts._generation import Generation
 from optuna_ofa.fronts._pareto import cost_metric, nondominated
 from optuna_ofa.fronts._point import FrontPoint, values_in_words
-from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTED, Evaluated, Kind, Problem
+from optuna_ofa.problem import (
+    MEASURED,
+    MEASURED_BY,
+    MEASURED_IMAGES,
+    PREDICTED,
+    Evaluated,
+    Kind,
+    Problem,
+    numbers_by_name,
+)
 from optuna_ofa.space import SearchSpace
 
 _MADE_UP = "no-name-"  # the beginning of names that Optuna makes up
@@ -79,9 +88,11 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
         facts: dict[str, Mapping[str, Any]] = {m: problem.facts(m) for m in names}
         origins = [facts] * len(evaluated.matrix)
         extrapolated = problem.extrapolated(evaluated.matrix)
+        images = [{}] * len(evaluated.matrix)
     else:
         stds, caution = dict(zip(names, evaluated.std.T, strict=True)), {}
-        origins = [_measured_by(note) for note in notes(evaluated.numbers.tolist())]
+        found = notes(evaluated.numbers.tolist())
+        origins, images = [_measured_by(note) for note in found], [_images(n, names) for n in found]
         extrapolated = [()] * len(evaluated.matrix)
     return [
         FrontPoint(
@@ -94,6 +105,7 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
             origin=origins[i],
             metrics=problem.objective_metrics,
             extrapolated=extrapolated[i],
+            n_images=images[i],
         )
         for i, subnet in enumerate(problem.space.from_matrix(evaluated.matrix))
     ]
@@ -104,6 +116,12 @@ def _measured_by(note: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     given = note.get(MEASURED_BY)
     known = given.items() if isinstance(given, Mapping) else ()
     return {metric: setup for metric, setup in known if isinstance(setup, Mapping)}
+
+
+def _images(note: Mapping[str, Any], objectives: Sequence[str]) -> dict[str, int]:
+    """Return the number of images of each objective of a measured trial, where it is known."""
+    known = numbers_by_name(note.get(MEASURED_IMAGES))
+    return {m: int(known[m]) for m in objectives if known.get(m, 0) >= 1}
 
 
 def _empty(problem: Problem, evaluated: Evaluated, kind: Kind | None) -> EmptyFrontError:

@@ -224,8 +224,9 @@ class Front(Sequence[FrontPoint]):
         Returns:
             Columns ``trial`` (its number), ``kind`` and ``extrapolated`` (the names of the
             metrics, separated by spaces, ``no`` or ``unknown``), then one for each objective in its
-            unit and ``NAME_std`` for each that has standard deviations, then ``subnet`` in words
-            and ``subnet_json``, which `Subnet.from_json` reads. ``attrs["units"]`` has the units.
+            unit, ``NAME_std`` for each that has standard deviations and ``NAME_images`` for each
+            that was measured on a known number of images, then ``subnet`` in words and
+            ``subnet_json``, which `Subnet.from_json` reads. ``attrs["units"]`` has the units.
 
         Raises:
             MissingDependencyError: If pandas is not installed; `to_csv` does not need it.

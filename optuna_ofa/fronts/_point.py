@@ -32,6 +32,7 @@ class FrontPoint:
         extrapolated: Metrics that are extrapolated: their predictor was not fitted on anything near
             the subnet. Constrained metrics are included. Always empty for measured points; None
             where it is unknown, because the study was opened without a predictor.
+        n_images: Number of images that accuracies were measured on, by metric.
     """
 
     subnet: Subnet
@@ -45,6 +46,7 @@ class FrontPoint:
         default_factory=lambda: METRICS, repr=False, compare=False
     )
     extrapolated: tuple[str, ...] | None = ()
+    n_images: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return points_in_words([self])[0]
@@ -93,21 +95,15 @@ def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
 def kind_words(point: FrontPoint) -> str:
     """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``.
 
-    Extrapolated metrics are named: ``predicted, top1 extrapolated``.
+    Extrapolated metrics and numbers of images are named: ``predicted, top1 extrapolated``,
+    ``measured, top1 on 2,000 images``.
     """
     exact = [name for name in point.values if point.metrics[name].is_exact]
     if len(exact) == len(point.values) > 0:
         return "exact"
-    return ", ".join([point.kind, *(f"{name} exact" for name in exact), *_extrapolated(point)])
-
-
-def shown_kind(point: FrontPoint) -> str:
-    """Return the kind of a point for a table: ``measured``, ``predicted, top1 extrapolated``."""
-    return ", ".join([point.kind, *_extrapolated(point)])
-
-
-def _extrapolated(point: FrontPoint) -> list[str]:
-    return [f"{name} extrapolated" for name in point.extrapolated or ()]
+    extrapolated = [f"{name} extrapolated" for name in point.extrapolated or ()]
+    images = [f"{name} on {n:,} images" for name, n in point.n_images.items()]
+    return ", ".join([point.kind, *(f"{name} exact" for name in exact), *extrapolated, *images])
 
 
 def values_in_words(
@@ -137,6 +133,7 @@ def html_of_point(point: FrontPoint) -> str:
         metric, worse = point.metrics[name], point.caution.get(name)
         bound = f", {worse:g} std worse" if worse else ""
         bound += ", extrapolated" if name in (point.extrapolated or ()) else ""
+        bound += f" on {point.n_images[name]:,} images" if name in point.n_images else ""
         rows.append([metric.title, metric.text(value, point.std.get(name)), point.kind + bound])
     caption = f"{point.kind.capitalize()} point, trial {point.trial_number}"
     return html_table(caption, (), rows, (False, False, False), note=str(point.subnet))

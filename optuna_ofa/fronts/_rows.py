@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from optuna_ofa._imports import try_import
 from optuna_ofa._notebook import html_table
 from optuna_ofa._writing import write_whole
+from optuna_ofa.fronts._columns import kind_cell, marked, title_of
 from optuna_ofa.fronts._extrapolated import extrapolation_note
 from optuna_ofa.fronts._pareto import evenly
-from optuna_ofa.fronts._point import FrontPoint, shown_kind
+from optuna_ofa.fronts._point import FrontPoint
 from optuna_ofa.problem import Metric
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ _MOST_SHOWN = 10  # lines of a front in a notebook
 def rows_of(points: Sequence[FrontPoint], objectives: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for each point, all with the same keys in the same order.
 
-    Standard deviations follow the objectives, for every objective where any point has one; None
-    where a point has none.
+    Standard deviations follow the objectives, for every objective where any point has one, and then
+    numbers of images; None where a point has none.
     """
     known = [m for m in objectives if any(m in point.std for point in points)]
+    on_images = [m for m in objectives if any(m in point.n_images for point in points)]
     return [
         {
             "trial": point.trial_number,
@@ -37,6 +39,7 @@ def rows_of(points: Sequence[FrontPoint], objectives: Sequence[str]) -> list[dic
             "extrapolated": _extrapolated(point),
             **{m: float(point.values[m]) for m in objectives},
             **{f"{m}_std": float(point.std[m]) if m in point.std else None for m in known},
+            **{f"{m}_images": point.n_images.get(m) for m in on_images},
             "subnet": str(point.subnet),
             "subnet_json": point.subnet.to_json(),
         }
@@ -64,6 +67,8 @@ def frame_of(points: Sequence[FrontPoint], metrics: Mapping[str, Metric]) -> Dat
     for name in frame.columns:
         if name.endswith("_std"):  # pandas would make an object column of None alone
             frame[name] = frame[name].astype(float)
+        if name.endswith("_images"):  # whole numbers that may be missing
+            frame[name] = frame[name].astype("Int64")
     frame.attrs["units"] = {name: metric.unit for name, metric in metrics.items()}
     return frame
 
@@ -83,18 +88,20 @@ def html_of_front(points: Sequence[FrontPoint], metrics: Mapping[str, Metric], k
     """Return a front for notebooks: at most ten points, evenly along it, the ends included."""
     shown = [points[i] for i in evenly(len(points), _MOST_SHOWN)]
     columns = [
-        metric.column([p.values[m] for p in shown], [p.std.get(m) for p in shown])
+        marked(metric.column([p.values[m] for p in shown], [p.std.get(m) for p in shown]), shown, m)
         for m, metric in metrics.items()
     ]
     rows = [
-        [*(c[i] for c in columns), shown_kind(p), str(p.trial_number), str(p.subnet)]
+        [*(c[i] for c in columns), kind_cell(p), str(p.trial_number), str(p.subnet)]
         for i, p in enumerate(shown)
     ]
     plural = "s" * (len(points) != 1)
     part = f", {len(shown)} of them shown" if len(shown) < len(points) else ""
     caption = f"Pareto front: {len(points)} {kind} point{plural}{part}".replace("  ", " ")
-    head = [*(metric.axis for metric in metrics.values()), "Values are", "Trial", "Subnet"]
+    titles = [title_of(metric, shown) for metric in metrics.values()]
+    head = [*titles, "Values are", "Trial", "Subnet"]
     numeric = [*([True] * len(metrics)), False, True, False]
-    all_points = "All points: front.to_dataframe(), front.to_csv(path)"
-    notes = [extrapolation_note(points), all_points if len(shown) < len(points) else ""]
+    notes = [extrapolation_note(points, in_table=True)]
+    if len(shown) < len(points):
+        notes.append("All points: front.to_dataframe(), front.to_csv(path)")
     return html_table(caption, head, rows, numeric, " ".join(filter(None, notes)))

@@ -32,6 +32,9 @@ class TransferMatrix:
         loss: ``(n, n)`` points of top-1 by which the best subnet for device ``j`` within that
             latency is more accurate: the best of the front of ``j`` and of the subnets of the
             matrix, so at least 0.
+        facts: Metadata of the latency predictor of each device.
+        finished: When the last trial of all studies finished.
+        extrapolated: Devices whose best subnet has an extrapolated accuracy.
     """
 
     devices: tuple[str, ...]
@@ -42,6 +45,7 @@ class TransferMatrix:
     loss: NDArray[np.float64]
     facts: tuple[Mapping[str, Any], ...] = ()
     finished: datetime.datetime | None = None
+    extrapolated: tuple[str, ...] = ()
 
     def cells(self) -> list[list[tuple[str, str]]]:
         """Return the latency and the loss in points of top-1 of each pair of devices, as text."""
@@ -69,6 +73,8 @@ class TransferMatrix:
             cells = "".join(f"{f'{ms} ({loss})':>{cell}}" for ms, loss in row)
             lines.append(f"{name:{width}}{limit:>10}{top1:>9}{cells}")
         lines.append("In brackets: points of top-1 against that device's own best at this latency.")
+        if self.extrapolated:
+            lines.append(f"Top-1 is extrapolated for the best of {', '.join(self.extrapolated)}.")
         return "\n".join(lines)
 
 
@@ -111,6 +117,7 @@ def transfer_matrix(
         loss,
         tuple(found.problem.facts("latency_ms") for found in studies.values()),
         max(filter(None, (of.snapshot().finished for of in studies.values())), default=None),
+        tuple(name for name, point in picks.items() if "top1" in (point.extrapolated or ())),
     )
 
 

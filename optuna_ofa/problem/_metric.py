@@ -26,8 +26,9 @@ _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
 # What points of a front and tables of them call something else.
 RESERVED = (
     *("subnet", "subnet_json", "values", "std", "kind", "trial", "trial_number"),
-    *("caution", "origin", "metrics", "extrapolated"),
+    *("caution", "origin", "metrics", "extrapolated", "n_images"),
 )
+_OF_COLUMNS = ("_std", "_images")  # endings of further columns of a metric
 
 Identifier = Annotated[
     str,
@@ -72,10 +73,11 @@ class Metric:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.name in RESERVED or self.name.endswith("_std") or self.name.startswith("__"):
+        is_column = self.name.endswith(_OF_COLUMNS)
+        if self.name in RESERVED or is_column or self.name.startswith("__"):
             raise InvalidArgumentError(
-                f"`name` must not be one of {', '.join(RESERVED)}, end in _std or begin with __, "
-                f"but got {self.name!r}."
+                f"`name` must not be one of {', '.join(RESERVED)}, end in "
+                f"{' or '.join(_OF_COLUMNS)}, or begin with __, but got {self.name!r}."
             )
         object.__setattr__(self, "title", self.title or _title(self.name, self.unit))
         row = (self.title, self.unit, self.direction)

@@ -49,6 +49,7 @@ def page(
     moment: datetime.datetime,
     kind: str,
     picks: Table,
+    note: str,
     subnets: Mapping[str, Subnet],
     sections: Sequence[Section],
     sources: Mapping[str, Table],
@@ -60,6 +61,7 @@ def page(
         moment: The time of writing.
         kind: Whether the values of the picks are predicted or measured.
         picks: The table of picks.
+        note: A sentence below that table; empty for none.
         subnets: The subnets of the picks by name, to copy.
         sections: The figures; their ids must differ.
         sources: The sources of each study by its name.
@@ -86,6 +88,7 @@ def page(
 <h2>The picks</h2>
 <p>{_ABOUT_VALUES[kind]} {_ABOUT_EXACT}</p>
 <div class="wide">{picks.to_html()}</div>
+{f'<p class="note">{html.escape(note)}</p>' if note else ""}
 {_to_copy(subnets)}
 </section>
 <nav><ul>{contents}</ul></nav>
@@ -188,6 +191,7 @@ th, td { padding: 0.35rem 0.7rem; border-bottom: 1px solid #d8dee6; text-align: 
          vertical-align: top; }
 thead th { border-bottom: 2px solid #0b3d5c; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+thead .number { white-space: normal; }
 .sources td:first-child { white-space: nowrap; font-weight: 600; }
 .sources td:last-child { overflow-wrap: anywhere; }
 .sources thead { display: none; }

@@ -25,7 +25,7 @@ from optuna_ofa.problem import Kind
 from optuna_ofa.reports._page import page
 from optuna_ofa.reports._sections import Section, study_sections
 from optuna_ofa.reports._sources import find_sources
-from optuna_ofa.reports._table import Table, pick_table
+from optuna_ofa.reports._table import Table, pick_note, pick_table
 from optuna_ofa.space import Subnet
 
 
@@ -84,6 +84,7 @@ def report(
         moment=datetime.datetime.now().astimezone(),
         kind=kind,
         picks=pick_table(shown),
+        note=pick_note(shown),
         subnets=_subnets(shown),
         sections=[*sections, *study_sections(shown, kind=kind)],
         sources={

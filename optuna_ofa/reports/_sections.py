@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly
+from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly, extrapolation_note
 from optuna_ofa.predictors import LatencyTable
-from optuna_ofa.problem import Kind, Metric
+from optuna_ofa.problem import PREDICTED, Kind, Metric
 from optuna_ofa.visualization import (
     across_and_up,
     plot_accuracy_macs,
@@ -91,9 +91,15 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
                 f"Each point is a network. Those {where} are the front: no network found is better "
                 "in one objective without being worse in another. Grey points are the others; "
                 "bars are standard deviations. The star is the knee, and black symbols are the "
-                "picks.",
+                f"picks.{_about_squares(found)}",
                 plot_front(found, picks={k: p for k, p in picks.items() if p is not None}),
             )
+
+
+def _about_squares(found: Snapshot) -> str:
+    """Return what the squares in the figure of a front mean, if there are any."""
+    note = extrapolation_note(found.front(kind=PREDICTED)) if PREDICTED in found.kinds else ""
+    return f" Squares mark extrapolated points. {note}" if note else ""
 
 
 def _metrics(shown: Shown) -> dict[str, Metric]:

@@ -7,7 +7,15 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from optuna_ofa.fronts import FrontPoint, Picks, Snapshot
+from optuna_ofa.fronts import (
+    FrontPoint,
+    Picks,
+    Snapshot,
+    extrapolation_note,
+    kind_cell,
+    marked,
+    title_of,
+)
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS
 from optuna_ofa.space import subnet_layers
@@ -66,7 +74,8 @@ def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
     objectives, many = found.problem.objectives, len(shown) > 1
     counts = [name for name in _COUNTS if name not in objectives]
     shown_metrics = [*found.problem.objective_metrics.values(), *(METRICS[n] for n in counts)]
-    titles = [of.axis + ", exact" * of.is_exact for of in shown_metrics]
+    points = _points(shown)
+    titles = [title_of(of, points) + ", exact" * of.is_exact for of in shown_metrics]
     head = [*(["Study"] if many else []), "Pick", *titles, "Values are", "Input", "Blocks", "Trial"]
     words = len(head) - len(titles) - 4
     numeric = [False] * words + [True] * len(titles) + [False, True, True, True]
@@ -77,6 +86,15 @@ def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
         for i, (study, pick, point) in enumerate(picks)
     ]
     return Table(tuple(head), tuple(rows), tuple(numeric))
+
+
+def pick_note(shown: Mapping[str, tuple[Snapshot, Picks]]) -> str:
+    """Return the footnote of a table of picks; empty if there is nothing to say."""
+    return extrapolation_note(_points(shown), of="picks", in_table=True)
+
+
+def _points(shown: Mapping[str, tuple[Snapshot, Picks]]) -> list[FrontPoint | None]:
+    return [point for _, picks in shown.values() for point in picks.values()]
 
 
 def _column(shown: Mapping[str, tuple[Snapshot, Picks]], metric: str) -> list[str]:
@@ -96,6 +114,7 @@ def _column(shown: Mapping[str, tuple[Snapshot, Picks]], metric: str) -> list[st
             values.append(float(value))
             std.append(None if point is None else point.std.get(metric))
     texts = {**METRICS, **found.problem.metrics}[metric].column(values, std)
+    texts = marked(texts, _points(shown), metric)
     return ["-" if math.isnan(v) else text for v, text in zip(values, texts, strict=True)]
 
 
@@ -105,4 +124,4 @@ def _facts(point: FrontPoint | None) -> tuple[str, ...]:
         return ("none found", "-", "-", "-")
     n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
     size = f"{point.subnet.resolution} px"
-    return (point.kind, size, f"{n_blocks}", f"{point.trial_number}")
+    return (kind_cell(point), size, f"{n_blocks}", f"{point.trial_number}")

@@ -138,12 +138,14 @@ class Verification:
         known = [p for p in self.points if metric in p.measured and metric in p.predicted]
         far = [p.error(metric) for p in known if p.is_extrapolated(metric)]
         near = [p.error(metric) for p in known if not p.is_extrapolated(metric)]
-        means = [significant(float(np.mean(of)), sign="+") for of in (far, near) if of]
+        means = [float(np.mean(of)) for of in (far, near) if of]
         if far:
-            words = " against ".join(means) + " of the others" * bool(near)
+            n, unit = self.units[metric].decimals(means), self.units[metric].difference_unit
+            words = " against ".join(self.units[metric].number(x, n=n, sign="+") for x in means)
             yield (
                 f"{metric}: {len(far)} of {len(known)} predictions are extrapolated, far from what "
-                f"the predictor was fitted on; their mean error is {words}"
+                f"the predictor was fitted on; their mean error is {words} {unit}".rstrip()
+                + " of the others" * bool(near)
             )
 
     def _differences(self, metric: str) -> str:

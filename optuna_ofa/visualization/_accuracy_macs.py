@@ -26,7 +26,7 @@ from optuna_ofa.problem import METRICS, Kind
 from optuna_ofa.visualization._extrapolated import extrapolated_marks, unknown_words
 from optuna_ofa.visualization._front_axes import hover_words
 from optuna_ofa.visualization._front_info import MAX_OTHERS
-from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
+from optuna_ofa.visualization._origin import accuracy_words, axis_title, devices_of, origin_words
 from optuna_ofa.visualization._style import BELOW, GREY, colour, finish, hovering, symbol
 
 
@@ -109,6 +109,7 @@ def plot_accuracy_macs(
         InvalidArgumentError: If the objectives differ, or accuracy is not one of them.
     """
     infos = accuracy_macs_info(studies, kind=kind)
+    points = [point for info in infos.values() for point in info.origin[0]]
     figure = go.Figure()
     if len(infos) == 1:  # those of several studies would hide each other
         (info,) = infos.values()
@@ -121,8 +122,8 @@ def plot_accuracy_macs(
             **hovering(None),
         )
     far = np.concatenate([i.extrapolated for i in infos.values()])
-    points = np.concatenate([np.stack([i.n_macs / 1e6, i.top1]) for i in infos.values()], axis=1)
-    figure.add_traces(extrapolated_marks(*points[:, far]))
+    places = np.concatenate([np.stack([i.n_macs / 1e6, i.top1]) for i in infos.values()], axis=1)
+    figure.add_traces(extrapolated_marks(*places[:, far]))
     for i, (name, info) in enumerate(infos.items()):
         symbols = [symbol(i) if on else f"{symbol(i)}-open" for on in info.on_macs_front]
         share = f"{info.on_macs_front.sum()} of {len(info.top1)} best for multiply-adds"
@@ -138,11 +139,9 @@ def plot_accuracy_macs(
         figure,
         "Accuracy by multiply-adds",
         "filled: no subnet found is better with the same number of multiply-adds or fewer",
-        origin_words(
-            devices_of(point for info in infos.values() for point in info.origin[0]),
-            (info.origin[1] for info in infos.values()),
-        ),
-        unknown_words(point for info in infos.values() for point in info.origin[0]),
+        accuracy_words(points),
+        origin_words(devices_of(points), (i.origin[1] for i in infos.values())),
+        unknown_words(points),
         xaxis_title="Multiply-adds (millions), exact",
         yaxis_title=axis_title(METRICS["top1"], {info.kind for info in infos.values()}),
         showlegend=True,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.predictors import Conditions
-from optuna_ofa.problem import Metric
+from optuna_ofa.problem import MEASURED, Metric
+
+if TYPE_CHECKING:
+    from optuna_ofa.verification import VerifiedPoint
 
 LATENCY = "latency_ms"
 Known = tuple[str, Conditions]  # the kind of a latency, and its device
@@ -51,20 +55,33 @@ def last_date(moments: Iterable[datetime.datetime | None]) -> str:
     return f"{max(known):%-d %B %Y}" if known else ""
 
 
-def accuracy_words(points: Iterable[FrontPoint]) -> str:
-    """Return ``top-1 measured in INT8``: the precision of accuracies that are not of float32.
+def accuracy_words(points: Iterable[FrontPoint | VerifiedPoint]) -> str:
+    """Return ``top-1 measured in INT8 on 2,000 images``.
 
     Args:
-        points: Points of fronts; what is not known is left out.
+        points: The points; what is not known is left out, and so is a precision of float32 alone.
     """
-    known: dict[str, set[str]] = {}
-    for point in points:
-        found = Conditions.of(point.origin.get("top1", {})).precision
-        if found and "top1" in point.values:
-            known.setdefault(point.kind, set()).add(found)
-    if not set().union(*known.values()) - {"float32"}:
-        return ""
-    return f"top-1 {', '.join(f'{kind} in {_precisions(of)}' for kind, of in known.items())}"
+    precisions: dict[str, set[str]] = {}
+    numbers: set[int] = set()
+    for kind, setup, n in map(_top1_of, points):
+        if known := Conditions.of(setup).precision:
+            precisions.setdefault(kind, set()).add(known)
+        numbers |= set() if n is None else {n}
+    words: dict[str, list[str]] = {}
+    if set().union(*precisions.values()) - {"float32"}:
+        words = {kind: [f"in {_precisions(of)}"] for kind, of in precisions.items()}
+    if numbers:
+        images = " and ".join(f"{n:,}" for n in sorted(numbers))
+        words.setdefault(MEASURED, []).append(f"on {images} images")
+    by_kind = (f"{kind} {' '.join(of)}" for kind, of in words.items())
+    return f"top-1 {', '.join(by_kind)}" if words else ""
+
+
+def _top1_of(point: FrontPoint | VerifiedPoint) -> tuple[str, Mapping[str, Any], int | None]:
+    """Return the kind of an accuracy, how it was found, and on how many images."""
+    if isinstance(point, FrontPoint):
+        return point.kind, point.origin.get("top1", {}), point.n_images.get("top1")
+    return MEASURED, point.measured_by.get("top1", {}), point.n_images.get("top1")
 
 
 def _precisions(found: Iterable[str]) -> str:

@@ -99,7 +99,8 @@ def plot_front(
 
 def _titles(infos: Sequence[FrontInfo]) -> tuple[str, ...]:
     first, many = infos[0], len(infos) > 1
-    devices = devices_of(p for i in infos for p in i.front)
+    points = [point for info in infos for point in info.front]
+    devices = devices_of(points)
     subnets = " and ".join(f"{len(i.front):,} {i.kind}" for i in infos)
     plural = "s" * (many or len(first.front) > 1)
     n_others, n_drawn = sum(i.n_others for i in infos), sum(len(i.others) for i in infos)
@@ -112,9 +113,9 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, ...]:
         f"over {n_others:,} others{shown}{within}; "
         f"hypervolume {', '.join(volumes)} {unit(first.front.metrics)} over "
         f"{reference_words(first.reference, first.front.metrics)}",
-        accuracy_words(p for i in infos for p in i.front),
+        accuracy_words(points),
         origin_words(devices, [first.moment]),
-        unknown_words(p for i in infos for p in i.front),
+        unknown_words(points),
     )
 
 

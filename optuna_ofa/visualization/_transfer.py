@@ -52,6 +52,7 @@ def plot_transfer(matrix: TransferMatrix) -> go.Figure:
             )
     rows = [
         f"<b>{name}</b><br>{METRICS['latency_ms'].text(ms)}, {METRICS['top1'].text(top1)}"
+        + "<br>(extrapolated)" * (name in matrix.extrapolated)
         for name, ms, top1 in zip(matrix.devices, matrix.limits_ms, matrix.top1, strict=True)
     ]
     figure.update_xaxes(title="Runs on", side="top", type="category", showgrid=False)

@@ -151,7 +151,7 @@ def plot_verification(
         figure,
         f"{family}: {n} subnet{'s' * (n > 1)}, predicted and measured{failed}",
         f"{n_worse} worse than the 90 % interval" + f"; MAPE {', '.join(errors)}" * bool(errors),
-        accuracy_words(verification.front),
+        accuracy_words(verification),
         origin_words(devices_of(verification.front), [verification.finished]),
         legend=BELOW,
     )

@@ -14,6 +14,7 @@ import torch
 import optuna_ofa
 from optuna_ofa.commands import main
 from optuna_ofa.deployment import load_exported, read_metadata
+from optuna_ofa.predictors import AccuracyPredictor
 
 FAMILY = ("--supernet", "ofa_mbv3_w1.0")
 
@@ -59,7 +60,9 @@ def test_search_goes_on_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert data["n_trials"] == 200
     front = _json(capsys, "front", "--storage", f"sqlite:///{tmp_path}/nas.db")
     assert data == front
-    assert list(front["points"][0]) == ["values", "std", "kind", "trial_number", "subnet"]
+    assert list(front["points"][0]) == [
+        *("values", "std", "n_images", "kind", "extrapolated", "trial_number", "subnet")
+    ]
 
 
 def test_front_needs_the_name_alone(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,3 +242,23 @@ def test_export_needs_a_subnet(weights: str, capsys: pytest.CaptureFixture[str])
         "--storage sqlite:///optuna_ofa.db: must be a database that exists"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("command", [["front"], ["search", "--n", "0"]], ids=["front", "search"])
+def test_extrapolated_points_are_marked(
+    storage: str,
+    command: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit = np.median([p.top1 for p in optuna_ofa.load_study(None, storage).front()])
+    monkeypatch.setattr(AccuracyPredictor, "extrapolates", lambda self, m: self.predict(m) > limit)
+    assert main([*command, "--storage", storage]) == 0
+    printed = capsys.readouterr()
+    assert "(predicted, top1 extrapolated): ofa_mbv3_w1.0@224" in printed.out
+    assert "points are extrapolated: the predictor of top1 was not fitted on" in printed.out
+    assert ("warning: " in printed.err) == (command != ["front"])
+    points = _json(capsys, *command, "--storage", storage)["points"]
+    assert [p["extrapolated"] for p in points] == [
+        ["top1"] if p["values"]["top1"] > limit else [] for p in points
+    ]

@@ -112,6 +112,17 @@ class TestPublishing:
                 assert f"/dashboard/studies/{study._study_id}/trials?numbers=" in note
         assert "**Latency predictor: runtime**: torch" in note
 
+    def test_extrapolated_picks_are_marked(self, far_study: SubnetStudy) -> None:
+        front = far_study.front()
+        far = far_study.publish(picks={"far": front[-1]}).picks["far"]
+        note = note_of(far_study)
+        assert f"&nbsp;† {front[-1].top1:.2f} ± 3.00&nbsp;" in note
+        assert "picks are extrapolated: the predictor of top1 was not fitted on anything" in note
+        assert far is not None
+        words = note_of(far_study, far.trial_number)
+        assert "± 3.00 %, latency_ms" in words
+        assert "(predicted, top1 extrapolated)" in words
+
     def test_a_limit_that_nothing_satisfies_is_refused(self, searched: Make) -> None:
         study = searched()
         with pytest.raises(InvalidArgumentError, match=r"`limits` must be reached .* but got 5 ms"):

@@ -13,6 +13,7 @@ from optuna_ofa.exceptions import EmptyFrontError, InvalidArgumentError
 from optuna_ofa.fleets import Fleet
 from optuna_ofa.fronts import TransferMatrix
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.visualization import plot_transfer
 
 LIMITS = {"wide": 30.0, "narrow": 40.0}
 
@@ -116,3 +117,19 @@ def test_an_unsearched_fleet_has_none(
     fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy)
     with pytest.raises(EmptyFrontError, match="no predicted trial"):
         fleet.transfer_matrix(30.0)
+
+
+@pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.ExtrapolationWarning")
+def test_extrapolated_accuracies_are_named(
+    fleet: Fleet, accuracy: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fleet.transfer_matrix(LIMITS).extrapolated == ()
+    top1 = fleet.transfer_matrix(LIMITS).top1
+    limit = top1.mean()
+    monkeypatch.setattr(accuracy, "extrapolates", lambda m: accuracy.predict(m) > limit)
+    matrix = fleet.transfer_matrix(LIMITS)
+    (name,) = matrix.extrapolated
+    assert name == matrix.devices[int(top1.argmax())]
+    assert str(matrix).endswith(f"Top-1 is extrapolated for the best of {name}.")
+    rows = plot_transfer(matrix).layout.yaxis.ticktext
+    assert [row.endswith("<br>(extrapolated)") for row in rows] == (top1 > limit).tolist()
