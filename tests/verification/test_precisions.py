@@ -88,9 +88,9 @@ def test_pictures_say_it(
     other = make_study()
     plain = other.verify({"top1": accuracy(None), "latency_ms": Stopwatch("float32")}, points=2)
     for figure in (plot_verification(eight), plot_front(study, kind="measured")):
-        assert "top-1 measured in INT8" in figure.layout.meta["notes"]
+        assert "top-1 measured in INT8 on 40 images" in figure.layout.meta["notes"]
         assert "latency of here, it, int8" in figure.layout.meta["notes"][-1]
-    assert "top-1" not in " ".join(plot_verification(plain).layout.meta["notes"])
+    assert "top-1 measured on 40 images" in plot_verification(plain).layout.meta["notes"]
     figure = plot_fronts({"float32": other, "INT8": study}, kind="both")
     assert [trace.name.split(" (")[0] for trace in figure.data] == [
         "float32, predicted",
@@ -102,7 +102,7 @@ def test_pictures_say_it(
     colours = [trace.line.color for trace in figure.data]
     assert colours[0] == colours[1] != colours[2] == colours[3]
     notes = " ".join(figure.layout.meta["notes"])
-    assert "top-1 measured in float32 and INT8" in notes
+    assert "top-1 measured in float32 and INT8 on 40 images" in notes
     assert "latency measured for here, it, float32 and INT8" in notes
 
 
