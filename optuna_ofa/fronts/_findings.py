@@ -88,7 +88,7 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
         facts: dict[str, Mapping[str, Any]] = {m: problem.facts(m) for m in names}
         origins = [facts] * len(evaluated.matrix)
         extrapolated = problem.extrapolated(evaluated.matrix)
-        images = [{}] * len(evaluated.matrix)
+        images: list[dict[str, int]] = [{}] * len(evaluated.matrix)
     else:
         stds, caution = dict(zip(names, evaluated.std.T, strict=True)), {}
         found = notes(evaluated.numbers.tolist())
