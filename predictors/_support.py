@@ -14,6 +14,7 @@ from optuna_ofa._values import array, number
 from optuna_ofa.costs import LayerSum, layer_macs
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._thermometer import Thermometer
+from optuna_ofa.predictors._widening import Widening, resolution_distance
 from optuna_ofa.space import Gene, Matrix, SearchSpace
 
 Array = NDArray[np.float64]
@@ -63,6 +64,7 @@ class Support:
         mean: ``(n_features,)`` mean of the `Thermometer` features.
         root: ``(n_features, n_features)`` lower Cholesky factor of the inverse Gram matrix.
         limit: Largest squared distance of a fitted subnet from all others.
+        widening: How much less certain predictions are outside; None if unknown.
     """
 
     def __init__(
@@ -75,10 +77,12 @@ class Support:
         mean: Array,
         root: Array,
         limit: float,
+        widening: Widening | None = None,
     ) -> None:
         self.space, self.seen = space, seen
         self.sizes, self.values = sizes, values
         self._mean, self._root, self._limit = mean, root, limit
+        self.widening = widening
         self._features = Thermometer(space)
         self._macs = LayerSum(space, lambda layer, _: layer_macs(layer))
         self._tables = {
@@ -160,6 +164,33 @@ class Support:
             found.append(f"choices combined unlike any fitted subnet ({outside.distance.sum()})")
         return found
 
+    def sizes_of(self, matrix: Matrix) -> Array:
+        """Return the logarithms of the multiply-adds of genotypes, ``(n,)``."""
+        return np.log(self._macs(self.space.canonicalize(self.space.check(matrix))))
+
+    def widened(self, std: Array, matrix: Matrix, predicted: Array) -> Array:
+        """Return standard deviations that are larger outside, ``(n,)``.
+
+        Args:
+            std: ``(n,)`` those of the model.
+            matrix: ``(n, n_genes)`` genotypes.
+            predicted: ``(n,)`` their predicted values.
+        """
+        if self.widening is None:
+            return std
+        rows = self.space.canonicalize(self.space.check(matrix))
+        n_unseen = np.zeros(len(rows), dtype=np.int64)
+        for j, table in self._tables.items():
+            if j != _RESOLUTION:
+                n_unseen += ~table[rows[:, j]]
+        variances = self.widening.variances(
+            predicted,
+            sizes=np.log(self._macs(rows)),
+            distances=resolution_distance(rows[:, _RESOLUTION], self.seen[_RESOLUTION]),
+            n_unseen=n_unseen,
+        )
+        return np.sqrt(std**2 + variances)
+
     def _resolutions(self, pixels: Matrix) -> str:
         fitted = self.seen[_RESOLUTION]
         low, high = fitted[0], fitted[-1]
@@ -210,6 +241,7 @@ class Support:
             "limit": self._limit,
             "mean": encode_array(self._mean.astype(np.float32)),
             "root": encode_array(lower.astype(np.float32)),
+            "widening": None if self.widening is None else self.widening.to_dict(),
         }
 
     @classmethod
@@ -224,6 +256,7 @@ class Support:
             seen = tuple(_seen(space, gene, data["seen"][gene.name]) for gene in space.genes)
             root = np.zeros((n, n))
             lower = np.tril_indices(n)
+            widening = data["widening"]
             root[lower] = decode_array(data, "root", np.float32, (len(lower[0]),))
             return cls(
                 space=space,
@@ -233,6 +266,7 @@ class Support:
                 mean=decode_array(data, "mean", np.float32, (n,)).astype(np.float64),
                 root=root,
                 limit=number(data["limit"], "`limit` of `support`", least=0),
+                widening=None if widening is None else Widening.from_dict(widening),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise FormatError(

@@ -47,6 +47,23 @@ def fit_model(
     return GaussianProcess.fit(space, rows, seed=seed)
 
 
+def refit_model(
+    model: AccuracyModel,
+    space: SearchSpace,
+    rows: MeasuredRows,
+    *,
+    penalty: float | None,
+    seed: int,
+    prior: PriorPredictor | None = None,
+) -> AccuracyModel:
+    """Fit a model of the same kind to other rows; a Gaussian process keeps its hyper-parameters."""
+    if isinstance(model, RidgeModel):
+        return RidgeModel.fit(space, rows, penalty)
+    if isinstance(model, GaussianProcess):
+        return GaussianProcess.fit(space, rows, logs=model.logs)
+    return fit_model("gaussian_process", space, rows, penalty=None, seed=seed, prior=prior)
+
+
 def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
     """Read what `AccuracyModel.to_dict` wrote.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from optuna_ofa.predictors._rows import LEAST_SUBNETS, LEAST_WITH_PRIOR
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._support import Support
 from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
-from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model
+from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model, refit_model
+from optuna_ofa.predictors.accuracy._left_out import widening_of
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.accuracy._prior import PriorPredictor
 from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess
@@ -165,6 +167,8 @@ class AccuracyPredictor(Predictor):
         # a model may predict fitted subnets beyond what was measured
         values = np.concatenate([rows.top1, fitted.predict(rows.matrix)])
         support = Support.of(space, rows.matrix, values)
+        refit = partial(refit_model, fitted, space, penalty=penalty, seed=seed, prior=before)
+        support.widening = widening_of(fitted, rows, support, refit, seed=seed)
         return cls(
             space=space, model=fitted, metadata={**(metadata or {}), **facts}, support=support
         )
@@ -184,8 +188,18 @@ class AccuracyPredictor(Predictor):
 
     @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
-        """Return standard deviations in points, ``(n,)``; None for a published network."""
-        return self.model.predict_std(np.asarray(matrix))
+        """Return standard deviations in points, ``(n,)``; None for a published network.
+
+        They grow outside of what the predictor was fitted on, as fast as its errors do where a
+        part of the fitted rows is left out: a resolution, or the fifth with the lowest or highest
+        accuracy, size, or accuracy for its size.
+        """
+        matrix = np.asarray(matrix)
+        std = self.model.predict_std(matrix)
+        if std is None or self.support is None:
+            return std
+        widened = self.support.widened(std, matrix, self.model.predict(matrix))
+        return np.where(self.model.familiar(matrix), std, widened)
 
     @checked
     def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:

@@ -63,10 +63,11 @@ class RidgeModel(AccuracyModel):
         gram = centred.T @ centred + penalty * np.eye(features.shape[1])
         covariance = np.linalg.inv(gram)
         weights = covariance @ (centred.T @ (top1 - level))
-        # effective number of parameters: the trace of the hat matrix
-        n_effective = float(np.trace(covariance @ (centred.T @ centred))) + 1
         residuals = top1 - level - centred @ weights
-        noise = float(np.sqrt(residuals @ residuals / max(len(top1) - n_effective, 1.0)))
+        leverage = np.einsum("ij,jk,ik->i", centred, covariance, centred) + 1 / len(top1)
+        # The error of a left-out row is residual / (1 - leverage), its variance
+        # noise^2 / (1 - leverage). Residuals over degrees of freedom are too few with few rows.
+        noise = float(np.sqrt(np.mean(residuals**2 / np.maximum(1 - leverage, 1e-9))))
         return cls(
             space=space, weights=weights, mean=mean, top1=level, noise=noise, covariance=covariance
         )

@@ -233,3 +233,117 @@ def test_a_support_must_be_an_object(tmp_path: Path, value: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"support": value}))
     with pytest.raises(FormatError, match="must hold what the predictor was fitted on"):
         AccuracyPredictor.load(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pixels", [128, 224])
+def test_intervals_cover_an_unseen_resolution(kind: Any, pixels: int) -> None:
+    # the accuracy grows with the logarithm of the resolution, by 3 points from 160 to 192
+    rng = np.random.default_rng(0)
+    matrix = np.concatenate([MATRIX[:60], MATRIX[:60]])
+    matrix[:60, 0], matrix[60:, 0] = 160, 192
+    other = MATRIX[:100].copy()
+    other[:, 0] = pixels
+
+    def measured(rows: NDArray[np.int16]) -> NDArray[np.float64]:
+        genes = 0.02 * rows[:, 1:].sum(axis=1)
+        return 60 + genes + 16 * np.log(rows[:, 0] / 160) + rng.normal(0, 0.1, len(rows))
+
+    predictor = AccuracyPredictor.fit(SPACE, matrix, measured(matrix), model=kind)
+    std = predictor.predict_std(other)
+    assert std is not None
+    errors = np.abs(measured(other) - predictor.predict(other))
+    assert (errors < 1.645 * std).mean() >= 0.8
+
+
+def test_deviations_grow_with_the_distance_of_the_resolution(fitted: AccuracyPredictor) -> None:
+    stds = []
+    for pixels in (192, 224):
+        other = MATRIX[:50].copy()
+        other[:, 0] = pixels
+        stds.append(fitted.predict_std(other))
+    assert (stds[1] > 1.5 * stds[0]).all()
+
+
+def test_deviations_grow_with_unseen_choices(fitted: AccuracyPredictor) -> None:
+    assert fitted.support is not None
+    assert fitted.support.widening is not None
+    other = SPACE.canonicalize(SPACE.restrict(resolution=[192], kernel=[7]).sample(50, seed=1))
+    kernels = [j for j, gene in enumerate(SPACE.genes) if gene.kind == "kernel"]
+    n_unseen = (other[:, kernels] == 7).sum(axis=1)
+    assert n_unseen.min() > 5
+    least = fitted.support.widening.per_choice * n_unseen
+    assert (fitted.predict_std(other) >= least).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("which", ["lowest", "highest"])
+def test_intervals_cover_a_left_out_fifth(kind: Any, which: str) -> None:
+    # accuracies that saturate, as measured ones do
+    rng = np.random.default_rng(0)
+    matrix = np.unique(SPACE.restrict(resolution=[224]).sample(500, seed=3), axis=0)
+    points = matrix[:, 1:].sum(axis=1)
+    values = 75 - 6 * np.exp(-(points - points.min()) / 30) + rng.normal(0, 0.05, len(points))
+    low, high = np.quantile(values, [0.2, 0.8])
+    out = values < low if which == "lowest" else values > high
+    predictor = AccuracyPredictor.fit(SPACE, matrix[~out], values[~out], model=kind)
+    std = predictor.predict_std(matrix[out])
+    assert std is not None
+    errors = np.abs(values[out] - predictor.predict(matrix[out]))
+    assert (errors < 1.645 * std).mean() >= 0.8
+
+
+def test_deviations_are_the_same_in_every_batch(fitted: AccuracyPredictor) -> None:
+    matrix = SPACE.sample(300, seed=5)
+    std = fitted.predict_std(matrix)
+    assert std is not None
+    alone = [fitted.predict_std(matrix[i : i + 1]) for i in range(100)]
+    np.testing.assert_array_equal(std[:100], np.concatenate(alone))
+
+
+def test_a_loaded_predictor_has_the_same_widening(
+    fitted: AccuracyPredictor, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path / "fitted.json")
+    loaded = AccuracyPredictor.load(tmp_path / "fitted.json").support
+    assert fitted.support is not None
+    assert loaded is not None
+    assert fitted.support.widening is not None
+    assert loaded.widening == fitted.support.widening
+
+
+def test_too_few_rows_to_leave_out_some() -> None:
+    predictor = AccuracyPredictor.fit(SPACE, MATRIX[:6], top1_of(MATRIX[:6]))
+    far = SPACE.to_matrix([SPACE.smallest(), SPACE.largest()])
+    near, wide = predictor.predict_std(MATRIX[:6]), predictor.predict_std(far)
+    assert near is not None
+    assert wide is not None
+    assert wide.min() > near.max()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda w: w.pop("curve"), "must hold how standard deviations grow"),
+        (lambda w: w.update(sides=[{}]), "must hold how standard deviations grow"),
+        (lambda w: w.update(sides=3), "must hold how standard deviations grow"),
+        (lambda w: w.update(per_resolution=-1), "`per_resolution` of `widening` must be"),
+        (lambda w: w.update(per_choice="much"), "`per_choice` of `widening` must be"),
+        (lambda w: w.update(curve=[1, 2]), "`curve` of `widening` must be 3 finite"),
+        (lambda w: w["sides"][0].update(of="depth"), "A side of `widening` must be an end of"),
+        (lambda w: w["sides"][0].update(sign=2), "A side of `widening` must be an end of"),
+        (lambda w: w["sides"][0].update(unit=0), "`unit` of `widening` must be"),
+        (lambda w: w["sides"][0].update(rate=1e9), "`rate` of `widening` must be"),
+    ],
+    ids=range(10),
+)
+def test_a_damaged_widening_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: str
+) -> None:
+    path = tmp_path / "fitted.json"
+    fit("ridge").save(path)
+    data = json.loads(path.read_text())
+    change(data["support"]["widening"])
+    path.write_text(json.dumps(data))
+    with pytest.raises(FormatError, match=words):
+        AccuracyPredictor.load(path)
