@@ -73,7 +73,7 @@ def test_is_the_posterior_of_the_textbook(fitted: AccuracyPredictor) -> None:
     first = np.unique(MATRIX, axis=0, return_index=True)[1]
     mean, std = dense(fitted.model, noisy(MATRIX)[first], OTHERS[:20])
     np.testing.assert_allclose(fitted.predict(OTHERS[:20]), mean, atol=1e-6)
-    np.testing.assert_allclose(fitted.predict_std(OTHERS[:20]), std, rtol=1e-5)
+    np.testing.assert_allclose(fitted.model.predict_std(OTHERS[:20]), std, rtol=1e-5)
 
 
 def test_hyper_parameters_are_at_the_optimum() -> None:
