@@ -120,6 +120,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {
             "calibration": IMAGES,
             "n_calibration": 9,
+            "worker": None,
             "data": "x",
             "device": "cpu",
             "processes": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -123,7 +124,7 @@ def evaluate_on(
             settings.precision,
         ):
             data.note(group[0].resolution, scores.checksum)
-            found = dict(zip(group, _labelled(scores.readings, settings.data), strict=True))
+            found = dict(zip(group, _labelled(scores.readings, settings), strict=True))
             known |= found
             reasons = {s: of[ACCURACY_METRICS[0]].error for s, of in found.items()}
             if table is not None:
@@ -147,10 +148,11 @@ def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
 
 
 def _labelled(
-    readings: Sequence[Mapping[str, Reading]], label: str | None
+    readings: Sequence[Mapping[str, Reading]], settings: EvaluationSettings
 ) -> list[dict[str, Reading]]:
-    """Return readings with the user's label for the images in their details."""
-    more = {} if label is None else {"data": label}
+    """Return readings with the user's labels of the images and the worker in their details."""
+    more = {"worker": settings.worker or platform.node() or "unknown"}
+    more |= {} if settings.data is None else {"data": settings.data}
     return [
         {m: r._replace(details={**r.details, **more}) for m, r in of.items()} for of in readings
     ]

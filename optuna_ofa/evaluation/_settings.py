@@ -35,6 +35,8 @@ class EvaluationSettings:
         n_calibration: Number of images to use, from the first on. Fewer than 32 cause a warning.
         data: A label for the evaluated images, which is stored with each measurement. It is not
             part of their identity: images are identified by their content.
+        worker: A label of who evaluates, which is stored with each measurement; None is the name
+            of this machine in the network. It is not part of their identity either.
         device: The device that subnets run on.
         processes: Number of processes to evaluate in. They are spawned, so the script needs an
             ``if __name__ == "__main__":`` guard, and the loader must be picklable.
@@ -51,6 +53,7 @@ class EvaluationSettings:
     calibration: Loader | Tensor | None
     n_calibration: Positive = 2000
     data: Text | None = None
+    worker: Text | None = None
     device: str | torch.device = "cpu"
     processes: Positive = 1
     precision: Precision | None = None

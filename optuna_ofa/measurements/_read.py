@@ -12,9 +12,18 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import AnyPath, StorageUrl, checked
+from optuna_ofa._plausible import PERCENT
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, OptunaOFAError
-from optuna_ofa.measurements._table import ROW_ERRORS, TABLE, Database, Reading, reading_of, to_text
+from optuna_ofa.measurements._table import (
+    ROW_ERRORS,
+    TABLE,
+    Database,
+    Reading,
+    digest,
+    reading_of,
+    to_text,
+)
 from optuna_ofa.problem import error_in_words, flaws_in_words
 from optuna_ofa.space import (
     Family,
@@ -53,6 +62,17 @@ class Measurement:
     error: str | None
     measured_at: str
 
+    @property
+    def group(self) -> str:
+        """Label of who measured what, for `AccuracyPredictor.fit`.
+
+        The worker and the user's label of the images in `details`, and a digest of the setup,
+        which has the weights and the images; for an accuracy also the number of images.
+        """
+        named = [str(self.details[key]) for key in ("worker", "data") if key in self.details]
+        images = [f"{self.n} images"] if self.metric in PERCENT else []
+        return ", ".join([*named, *images, digest(to_text(self.setup))[:8]])
+
 
 @checked
 def read_measurements(
@@ -62,13 +82,19 @@ def read_measurements(
     metric: str,
     setup: Mapping[str, Any] | None = None,
     failed: bool = False,
+    mixed: bool = False,
 ) -> list[Measurement]:
     """Return what `optuna_ofa.measure` and `optuna_ofa.evaluate` wrote to a database.
 
     An accuracy predictor from them::
 
-        rows = optuna_ofa.read_measurements("sqlite:///nas.db", space, metric="top1")
-        AccuracyPredictor.fit(space, [r.subnet for r in rows], [r.value for r in rows])
+        rows = optuna_ofa.read_measurements("sqlite:///nas.db", space, metric="top1", mixed=True)
+        AccuracyPredictor.fit(
+            space,
+            [r.subnet for r in rows],
+            [r.value for r in rows],
+            group=[r.group for r in rows],
+        )
 
     Args:
         storage: An Optuna storage in a relational database, its URL, or a study in one.
@@ -76,10 +102,12 @@ def read_measurements(
             that name in the database.
         metric: ``"latency_ms"``, ``"top1"`` or ``"top5"``.
         setup: Entries that the setup must have, such as ``{"device": "phone"}``
-            or a whole ``setup``. Without it rows of several setups would be mixed, which is
-            refused.
+            or a whole ``setup``. If several setups in the database have them, that is refused,
+            unless ``mixed``.
         failed: Whether to include subnets that could not be measured; the next call that includes
             one measures it again and replaces the row.
+        mixed: Whether to return rows of several setups, such as of other images or other copies
+            of the weights, which have offsets; `Measurement.group` tells them apart.
 
     Returns:
         The measurements, oldest first; a subnet that was measured several times appears several
@@ -87,7 +115,7 @@ def read_measurements(
 
     Raises:
         InvalidArgumentError: If the storage is not a relational database, the family is unknown, or
-            there are several setups and ``setup`` does not choose one.
+            there are several setups, ``setup`` does not choose one, and not ``mixed``.
         FamilyMismatchError: If the database has only measurements of another family of that name,
             or of several and ``space`` is a name; says what differs.
         StorageError: If the database cannot be reached or read.
@@ -102,16 +130,20 @@ def read_measurements(
         texts = connection.execute(query.where(*wanted).group_by(TABLE.c.setup_id)).all()
         setups = {setup_id: _setup(text) for setup_id, text in texts}
         setups = _of_family(database, setups, space.family)
-        setup_id = _chosen(setups, json.loads(to_text(setup or {})))
-        if setup_id is None:
+        chosen = _chosen(setups, json.loads(to_text(setup or {})), mixed=mixed)
+        if not chosen:
             return []
+        if not mixed:
+            wanted.append(TABLE.c.setup_id == chosen[0])
         rows = connection.execute(
-            sa.select(TABLE.c.id, *(TABLE.c[name] for name in _COLUMNS))
-            .where(*wanted, TABLE.c.setup_id == setup_id)
+            sa.select(TABLE.c.id, TABLE.c.setup_id, *(TABLE.c[name] for name in _COLUMNS))
+            .where(*wanted)
             .order_by(TABLE.c.id)
         ).all()
-    found, flaws = [], {}
-    for row, text, measured_at, *values in rows:
+    found, flaws, wanted_setups = [], {}, set(chosen)
+    for row, setup_id, text, measured_at, *values in rows:
+        if setup_id not in wanted_setups:
+            continue
         try:
             subnet, reading = Subnet.from_json(text, space.family), reading_of(*values)
         except (*ROW_ERRORS, OptunaOFAError) as error:
@@ -169,14 +201,16 @@ def _of_family(
     return own
 
 
-def _chosen(setups: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Any]) -> str | None:
-    """Return the one setup that has the entries; None where there is none."""
+def _chosen(
+    setups: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Any], *, mixed: bool
+) -> list[str]:
+    """Return the setups that have the entries, at most one unless ``mixed``."""
     fitting = [
         setup_id
         for setup_id, setup in setups.items()
         if all(key in setup and setup[key] == value for key, value in entries.items())
     ]
-    if len(fitting) > 1:
+    if len(fitting) > 1 and not mixed:
         keys = sorted({key for setup_id in fitting for key in setups[setup_id]})
         different = {
             key: [setups[setup_id].get(key) for setup_id in fitting]
@@ -185,6 +219,6 @@ def _chosen(setups: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Any])
         }
         raise InvalidArgumentError(
             f"`setup` must choose one of the {len(fitting)} setups in the database, which differ "
-            f"in {different}."
+            f"in {different}; or pass mixed=True, and tell them apart by `Measurement.group`."
         )
-    return fitting[0] if fitting else None
+    return fitting

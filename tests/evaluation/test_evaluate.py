@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 import os
+import platform
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -258,6 +259,20 @@ def test_a_label_of_the_data_tells_nothing_apart(
     assert other.setup["data"]["n_images"] == other.n_images[0] == 70
     (row,) = optuna_ofa.read_measurements(url, space, metric="top1", setup=first.setup)
     assert row.details["data"] == "quadrants"
+    assert row.details["worker"] == platform.node()
+    assert row.group.startswith(f"{platform.node()}, quadrants, 50 images, ")
+
+
+def test_a_label_of_the_worker_tells_nothing_apart(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str, passes: list[int]
+) -> None:
+    settings = EvaluationSettings(calibration=make_loader(60), worker="ada")
+    evaluate(trained, space.smallest(), make_loader(50), settings, storage=url)
+    passes.clear()
+    evaluate(trained, space.smallest(), make_loader(50), replace(settings, worker="b"), storage=url)
+    assert not passes
+    (row,) = optuna_ofa.read_measurements(url, space, metric="top1")
+    assert row.details["worker"] == "ada"
     assert row.setup["data"]["n_images"] == row.n == 50
     assert row.setup["calibration"]["n_images"] == 60
 

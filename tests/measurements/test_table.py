@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import optuna
 import pytest
 import sqlalchemy as sa
 from optuna.storages import InMemoryStorage
 
-from optuna_ofa import SearchSpace, read_measurements
+from optuna_ofa import AccuracyPredictor, SearchSpace, read_measurements
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, StorageError
 from optuna_ofa.measurements import MeasurementTable, Reading
 from optuna_ofa.measurements._table import TABLE, Database
@@ -292,3 +293,73 @@ class TestDamage:
             connection.exec_driver_sql("UPDATE ofa_families SET content = 'abc'")
         with pytest.raises(StorageError, match="`storage` must be a database that has the study"):
             read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")
+
+
+class TestGroups:
+    """Labels of rows by who measured what."""
+
+    def fill(self, url: str) -> None:
+        for images in ("a", "b"):
+            table = MeasurementTable(url, SPACE.family, {"data": {"images": images}})
+            for worker in ("ada", "bob"):
+                table.add(
+                    (subnet, Reading("top1", 70.0 + i, 0.1, 500, {"worker": worker}))
+                    for i, subnet in enumerate(SUBNETS)
+                )
+
+    def test_rows_of_several_setups_are_told_apart(self, url: str) -> None:
+        self.fill(url)
+        with pytest.raises(InvalidArgumentError, match=r"`setup` must choose .* mixed=True"):
+            read_measurements(url, SPACE, metric="top1")
+        rows = read_measurements(url, SPACE, metric="top1", mixed=True)
+        assert [r.subnet for r in rows] == SUBNETS * 4
+        groups = [r.group for r in rows]
+        assert len(set(groups)) == 4
+        assert all(len(set(groups[i : i + 6])) == 1 for i in range(0, 24, 6))
+        assert groups[0].startswith("ada, 500 images, ")
+        assert [r.setup["data"]["images"] for r in rows[::12]] == ["a", "b"]
+
+    def test_entries_still_choose(self, url: str) -> None:
+        self.fill(url)
+        chosen = {"data": {"images": "b"}}
+        rows = read_measurements(url, SPACE, metric="top1", setup=chosen, mixed=True)
+        assert {r.group.split(",")[0] for r in rows} == {"ada", "bob"}
+        assert {r.setup["data"]["images"] for r in rows} == {"b"}
+        assert read_measurements(url, SPACE, metric="top1", setup={"x": 1}, mixed=True) == []
+
+    def test_number_and_label_of_images_are_in_it_but_rounds_are_not(self, url: str) -> None:
+        table = MeasurementTable(url, SPACE.family, PHONE)
+        table.add([(SUBNETS[0], Reading("top1", 70.0, 0.1, 500, {"data": "part 1"}))])
+        table.add([(SUBNETS[0], Reading("top1", 71.0, 0.1, 900, {}))])
+        first, second = read_measurements(url, SPACE, metric="top1")
+        assert first.group.startswith("part 1, 500 images, ")
+        assert second.group.startswith("900 images, ")
+        table.add((subnet, reading(1.0)._replace(n=n)) for n, subnet in enumerate(SUBNETS[:2], 5))
+        rows = read_measurements(url, SPACE, metric="latency_ms")
+        assert len({row.group for row in rows}) == 1
+
+    def test_offsets_of_workers_are_found(self, url: str) -> None:
+        subnets = SPACE.from_matrix(SPACE.sample(300, seed=0))
+        rng = np.random.default_rng(0)
+        truth = 60 + 0.02 * SPACE.to_matrix(subnets).sum(axis=1) + rng.normal(0, 0.05, 300)
+        table = MeasurementTable(url, SPACE.family, PHONE)
+        for i, (worker, offset) in enumerate([("ada", 0.3), ("bob", -0.3)]):
+            table.add(
+                (
+                    subnets[j],
+                    Reading("top1", float(truth[j] + offset), 0.1, 500, {"worker": worker}),
+                )
+                for j in range(i, 300, 2)
+            )
+        rows = read_measurements(url, SPACE, metric="top1", mixed=True)
+        predictor = AccuracyPredictor.fit(
+            SPACE,
+            [r.subnet for r in rows],
+            [r.value for r in rows],
+            group=[r.group for r in rows],
+            model="ridge",
+        )
+        (ada, first), (bob, second) = sorted(predictor.metadata["groups"].items())
+        assert (ada.split(",")[0], bob.split(",")[0]) == ("ada", "bob")
+        assert first["offset"] == pytest.approx(0.3, abs=0.03)
+        assert second["offset"] == pytest.approx(-0.3, abs=0.03)
