@@ -38,6 +38,11 @@ from optuna_ofa.samplers.evolution._variation import (
     ResetMutation as ResetMutation,
     UniformCrossover as UniformCrossover,
 )
+from optuna_ofa.samplers.models._improvement import pick_along as pick_along
+from optuna_ofa.samplers.models._quantity import (
+    LearnedQuantity as LearnedQuantity,
+    QuantityLearner as QuantityLearner,
+)
 
 __all__ = [
     "Breeding",

@@ -83,6 +83,10 @@ FRONT = Front([POINT], ["top1", "latency_ms"])
 CONFIG = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
 STUDY = optuna_ofa.study(SPACE, hardware=TABLE, accuracy=ACCURACY, seed=0)
 STUDY.search(20)
+METERS = {"top1": lambda _: 70.0, "latency_ms": lambda _: 1.0}
+REFINED = optuna_ofa.study(SPACE.restrict(depth=2, expand=3), hardware=TABLE, accuracy=ACCURACY)
+REFINED.search(20)
+REFINED.refine(METERS, budget=1)
 TRIAL = optuna.trial.FixedTrial(SPACE.to_params(MATRIX[:1])[0])
 
 
@@ -223,6 +227,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "func": lambda trial: (70.0, 1.0), "n_trials": 0, "timeout": 0.0, "n_jobs": 1,
             "catch": (), "callbacks": [], "gc_after_trial": False, "show_progress_bar": False,
         },
+    ),
+    "SubnetStudy.refine": (
+        REFINED.refine,
+        {"measure": METERS, "budget": 1, "rounds": 1, "tolerance": 0.0, "progress": False},
     ),
     "SubnetStudy.results": (STUDY.results, {"kind": "predicted"}),
     "SubnetStudy.search": (

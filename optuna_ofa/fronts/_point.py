@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna_ofa._notebook import html_table
 from optuna_ofa._suggestions import did_you_mean
-from optuna_ofa.problem import METRICS, Metric
+from optuna_ofa.problem import CORRECTED_WITH, METRICS, Metric
 from optuna_ofa.space import Subnet
 
 
@@ -96,14 +96,20 @@ def kind_words(point: FrontPoint) -> str:
     """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``.
 
     Extrapolated metrics and numbers of images are named: ``predicted, top1 extrapolated``,
-    ``measured, top1 on 2,000 images``.
+    ``measured, top1 on 2,000 images``. Predictions that were corrected
+    say with how many measurements.
     """
     exact = [name for name in point.values if point.metrics[name].is_exact]
     if len(exact) == len(point.values) > 0:
         return "exact"
     extrapolated = [f"{name} extrapolated" for name in point.extrapolated or ()]
     images = [f"{name} on {n:,} images" for name, n in point.n_images.items()]
-    return ", ".join([point.kind, *(f"{name} exact" for name in exact), *extrapolated, *images])
+    return ", ".join([point.kind, *_corrected(point), *(f"{name} exact" for name in exact), *extrapolated, *images])
+
+
+def _corrected(point: FrontPoint) -> list[str]:
+    n = [of[CORRECTED_WITH] for of in point.origin.values() if CORRECTED_WITH in of]
+    return [f"corrected with {max(n)} measurements"] if n else []
 
 
 def values_in_words(

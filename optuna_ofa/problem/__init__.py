@@ -36,7 +36,9 @@ from optuna_ofa.problem._told import (
 )
 from optuna_ofa.problem._vocabulary import (
     ASKED as ASKED,
+    CHOSEN_AFTER as CHOSEN_AFTER,
     CLAIM as CLAIM,
+    CORRECTED_WITH as CORRECTED_WITH,
     DESCRIPTION as DESCRIPTION,
     MEASURED as MEASURED,
     MEASURED_BY as MEASURED_BY,

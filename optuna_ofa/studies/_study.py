@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from optuna_ofa.dashboard import Published
+    from optuna_ofa.studies._refinement import Refinement
     from optuna_ofa.supernet import Supernet
     from optuna_ofa.verification import Meter, Verification
 
@@ -357,6 +358,57 @@ class SubnetStudy(TrialStudy):
         from optuna_ofa.verification import verify  # needs torch
 
         return verify(self, self.store, measure, points=points, progress=progress)
+
+    @checked
+    def refine(
+        self,
+        measure: Mapping[str, Meter | Callable[[Subnet], Any]],
+        *,
+        budget: Positive,
+        rounds: Positive = 5,
+        tolerance: NonNegativeFloat = 0.001,
+        progress: bool | None = None,
+    ) -> Refinement:
+        """Measure the predicted front, correct the predictors, search again, and so on.
+
+        The first round measures subnets spread along the predicted front. Each further round
+        corrects the predictors of the measured metrics with all measurements so far, searches on
+        them in memory, and measures subnets along the corrected front, away from those that are
+        measured. It ends when the budget is spent or the measured front stops growing.
+
+        The measured subnets become trials as in `verify`, with the corrected predictions that they
+        were chosen by in the user attributes ``predicted`` and ``predicted_std``, and the number of
+        measurements that these were corrected with in ``corrected_with``; nothing else is written.
+        The study's own predictors do not change, so `search` and ``front(kind="predicted")`` are as
+        before; the result has the corrected predictors and the front that they predict.
+
+        After an interruption, the next call continues; with the same seed and arguments it measures
+        the same subnets as an uninterrupted one. Where nothing is left to do, it measures nothing.
+
+        Args:
+            measure: As in `verify`; every objective that is not exact must be measured.
+            budget: Number of measured trials that the study has at the end, by any call and method.
+            rounds: Number of rounds that the budget is divided into.
+            tolerance: The share of the measured hypervolume that a round must add: two rounds in a
+                row that add less end the refinement; 0 spends the whole budget.
+            progress: Whether to show a progress bar; None shows it on a terminal only.
+
+        Raises:
+            EmptyFrontError: If no trial is predicted yet; call `search` first.
+            InvalidArgumentError: As `verify`, or if an objective is not measured.
+            MeasurementError: If a meter no longer responds; earlier measurements are kept, and the
+                next call continues.
+            StorageError: If the database cannot be reached or written.
+
+        Warns:
+            FailedMeasurementWarning: Some subnets could not be measured; others took their place.
+            ImplausibleValueWarning: Accuracies are probably fractions.
+        """
+        from optuna_ofa.studies._refine import refine
+
+        return refine(
+            self, measure, budget=budget, rounds=rounds, tolerance=tolerance, progress=progress
+        )
 
     # ------------------------------------------------------------------ results
 

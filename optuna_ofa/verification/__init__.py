@@ -6,6 +6,14 @@ from optuna_ofa.verification._latency_meter import LatencyMeter
 from optuna_ofa.verification._meter import FunctionMeter as FunctionMeter, Meter, Readings
 from optuna_ofa.verification._verification import Verification
 from optuna_ofa.verification._verified_point import VerifiedPoint
-from optuna_ofa.verification._verify import Measure as Measure, Points as Points, verify as verify
+from optuna_ofa.verification._verify import (
+    Measure as Measure,
+    Points as Points,
+    Work as Work,
+    exact_metrics as exact_metrics,
+    meters_of as meters_of,
+    verify as verify,
+    warn_failures as warn_failures,
+)
 
 __all__ = ["AccuracyMeter", "LatencyMeter", "Meter", "Readings", "Verification", "VerifiedPoint"]

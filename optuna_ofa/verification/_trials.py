@@ -50,7 +50,12 @@ class Known(NamedTuple):
 
 
 def write(
-    problem: Problem, store: Store, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime
+    problem: Problem,
+    store: Store,
+    matrix: Matrix,
+    rows: Sequence[Known],
+    began: datetime.datetime,
+    attributes: Mapping[str, Any],
 ) -> None:
     """Add finished trials of subnets whose objectives are all measured or exact.
 
@@ -62,6 +67,7 @@ def write(
         matrix: ``(n, n_genes)`` the subnets.
         rows: The numbers of each.
         began: When their measurement began, in local time.
+        attributes: More user attributes of all of them.
     """
     metrics = [{**row.predicted, **row.measured} for row in rows]
     excess = [
@@ -73,8 +79,9 @@ def write(
         np.array(excess).reshape(len(rows), len(problem.constraints)),
         kind=MEASURED,
     )
-    attributes = [
+    notes = [
         {
+            **attributes,
             PREDICTION: row.predicted,
             PREDICTION_STD: row.predicted_std,
             MEASURED_STD: row.measured_std,
@@ -84,7 +91,7 @@ def write(
         }
         for row in rows
     ]
-    store.add_complete(measured, attributes, (began, datetime.datetime.now()))
+    store.add_complete(measured, notes, (began, datetime.datetime.now()))
 
 
 def numbers_of_measured(found: Findings) -> dict[int, int]:

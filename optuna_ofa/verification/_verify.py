@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from optuna_ofa._arguments import Positive
 from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
-from optuna_ofa._progress import progress_bar
+from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
@@ -53,45 +54,65 @@ def verify(
         progress: As in `SubnetStudy.verify`.
     """
     problem = findings.problem
-    meters = _meters(problem, measure)
+    meters = meters_of(problem, measure)
     before = findings.snapshot()
     matrix = chosen(before, points)
     done = numbers_of_measured(before)
     require_precisions(meters, store.notes(list(done.values())))
     missing = matrix[[key(row) not in done for row in matrix]]
-    work = _Work(problem, store, meters)
+    work = Work(problem, store, meters)
     with progress_bar(
         f"measuring {' and '.join(meters)}", progress, total=len(missing), unit="subnet"
     ) as bar:
-        size = max(meter.n_together for meter in meters.values())
-        for start in range(0, len(missing), size):
-            part = missing[start : start + size]
-            work.run(part)
-            bar.update(len(part))
-            if work.stopped is not None:
-                raise _stopped(work, len(missing)) from work.stopped
-    if work.failures:
-        _warn(work.failures, len(missing))
+        work.run_all(missing, bar, "verify")
+    warn_failures(work.failures, len(missing))
     return _collected(findings.snapshot(), store, meters, matrix, work)
 
 
-class _Work:
+class Work:
     """The subnets that a call measures.
 
     Args:
-        problem: The problem.
+        problem: The problem, with the predictors whose predictions are compared.
         store: The trials of the study.
         meters: The meter of each metric.
+        attributes: More user attributes of the trials.
     """
 
-    def __init__(self, problem: Problem, store: Store, meters: Mapping[str, Meter]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        store: Store,
+        meters: Mapping[str, Meter],
+        attributes: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._problem, self._store, self._meters = problem, store, meters
+        self._attributes = attributes
         # meters with the largest batches first; functions that may lose their device last
         self._order = sorted(meters, key=lambda m: isinstance(meters[m], FunctionMeter))
         self.found: dict[int, Known] = {}
         self.failures: dict[Subnet, str] = {}
         self.stopped: Exception | None = None
         self.stopped_at = ""
+
+    def run_all(self, matrix: Matrix, bar: Bar, caller: str) -> None:
+        """Measure subnets, as many at a time as the meters prefer.
+
+        Args:
+            matrix: ``(n, n_genes)`` the subnets.
+            bar: Shows how many were tried.
+            caller: The method that continues after an interruption, for the message.
+
+        Raises:
+            MeasurementError: If a meter no longer responds; what was measured is written.
+        """
+        size = max(meter.n_together for meter in self._meters.values())
+        for start in range(0, len(matrix), size):
+            part = matrix[start : start + size]
+            self.run(part)
+            bar.update(len(part))
+            if self.stopped is not None:
+                raise _stopped(self, len(matrix), caller) from self.stopped
 
     def run(self, matrix: Matrix) -> None:
         """Measure some subnets and write those that are complete."""
@@ -116,7 +137,8 @@ class _Work:
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         if complete:
-            write(problem, self._store, matrix[complete], [rows[i] for i in complete], began)
+            done = [rows[i] for i in complete]
+            write(problem, self._store, matrix[complete], done, began, self._attributes)
 
     def _check(self, rows: Sequence[Known]) -> None:
         """Refuse exchanged metrics, and warn about fractions."""
@@ -176,7 +198,7 @@ def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]
     ]
 
 
-def _meters(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter]:
+def meters_of(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter]:
     unknown = [m for m in measure if m not in problem.metrics]
     if unknown or not measure:
         raise InvalidArgumentError(
@@ -217,7 +239,7 @@ def _with(
     )
 
 
-def _stopped(work: _Work, n: int) -> Exception:
+def _stopped(work: Work, n: int, caller: str) -> Exception:
     error = work.stopped
     assert error is not None
     if isinstance(error, OptunaOFAError) and not isinstance(error, MeasurementError):
@@ -225,11 +247,14 @@ def _stopped(work: _Work, n: int) -> Exception:
     reason = str(error) if isinstance(error, MeasurementError) else error_in_words(error)
     return MeasurementError(
         f"`measure[{work.stopped_at!r}]` stopped after {len(work.found)} of {n} subnets: "
-        f"{reason.rstrip('.')}. What was measured is kept; call `verify` again to continue."
+        f"{reason.rstrip('.')}. What was measured is kept; call `{caller}` again to continue."
     )
 
 
-def _warn(failures: Mapping[Subnet, str], n: int) -> None:
+def warn_failures(failures: Mapping[Subnet, str], n: int) -> None:
+    """Warn if some of ``n`` subnets could not be measured."""
+    if not failures:
+        return
     subnet, reason = next(iter(failures.items()))
     warn(
         f"{len(failures)} of {n} subnets could not be measured, the first of them {subnet}: "
@@ -239,7 +264,7 @@ def _warn(failures: Mapping[Subnet, str], n: int) -> None:
 
 
 def _collected(
-    after: Findings, store: Store, meters: Mapping[str, Meter], matrix: Matrix, work: _Work
+    after: Findings, store: Store, meters: Mapping[str, Meter], matrix: Matrix, work: Work
 ) -> Verification:
     problem = after.problem
     numbers, told = numbers_of_measured(after), after.results(kind=MEASURED)

@@ -1,0 +1,166 @@
+"""Rounds of measuring, correcting the predictors, and searching again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optuna_ofa._progress import Bar, progress_bar
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import Front, find_front, unit
+from optuna_ofa.problem import CORRECTED_WITH, MEASURED, PREDICTED, Evaluated, Problem, significant
+from optuna_ofa.space import Matrix, Subnet, absent
+from optuna_ofa.studies._choices import choose, searched
+from optuna_ofa.studies._corrections import corrected_problem
+from optuna_ofa.studies._refinement import Ending, Refinement
+from optuna_ofa.studies._rounds import Course
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies._study import SubnetStudy
+    from optuna_ofa.verification import Measure, Meter
+
+
+def refine(
+    study: SubnetStudy,
+    measure: Mapping[str, Measure],
+    *,
+    budget: int,
+    rounds: int,
+    tolerance: float,
+    progress: bool | None,
+) -> Refinement:
+    """See `SubnetStudy.refine`."""
+    from optuna_ofa.verification import meters_of, warn_failures  # needs torch
+
+    meters = meters_of(study.problem, measure)
+    _require_objectives(study.problem, meters)
+    study.problem.require_predictors(but_measured=True)
+    with progress_bar("refining", progress, total=budget, unit="subnet") as bar:
+        refiner = Refiner(study, meters, budget, rounds, bar)
+        ending = refiner.run(tolerance)
+        warn_failures(refiner.failures, len(refiner.failures) + refiner.n_new)
+        return refiner.result(ending)
+
+
+def _require_objectives(problem: Problem, meters: Mapping[str, Meter]) -> None:
+    from optuna_ofa.verification import exact_metrics
+
+    known = {*meters, *exact_metrics(problem, meters)}
+    missing = [name for name in problem.objectives if name not in known]
+    if missing:
+        raise InvalidArgumentError(
+            f"`measure` must say how to measure each objective that is not exact, "
+            f"{', '.join(m for m in problem.objectives if m in meters or m in missing)}, but "
+            f"lacks {missing[0]!r}."
+        )
+
+
+class Refiner:
+    """One call of `SubnetStudy.refine`.
+
+    Args:
+        study: The study.
+        meters: The meter of each metric.
+        budget: Measurements that the study has at the end.
+        rounds: In how many rounds.
+        bar: Shows what is done.
+    """
+
+    def __init__(
+        self, study: SubnetStudy, meters: Mapping[str, Meter], budget: int, rounds: int, bar: Bar
+    ) -> None:
+        self._study, self._meters, self._bar = study, meters, bar
+        self._budget, self._size = budget, math.ceil(budget / rounds)
+        self._begun: set[int] = set()  # rounds, which are not tried again by this call
+        self.failures: dict[Subnet, str] = {}
+        self.n_new = 0
+
+    def run(self, tolerance: float) -> Ending:
+        """Measure until there is a reason to end; return it."""
+        while True:
+            course = self._course()
+            self._show(course, "searching")
+            if len(course) >= self._budget:
+                return "budget spent"
+            start = self._unfinished(course)
+            if start is None:
+                if course.has_stopped(tolerance):
+                    return "front no longer grows"
+                start = len(course)
+            self._begun.add(start)
+            if not self._round(course, start) and start == len(course):
+                return "no subnet left"
+
+    def result(self, ending: Ending) -> Refinement:
+        """Return what was found; the corrected front is searched."""
+        course, problem = self._course(), self._study.problem
+        self._show(course, "searching")
+        found, corrected = self._searched(course, len(course))
+        metrics = problem.objective_metrics
+        none = Front([], list(metrics.values()))
+        measured = course.measured
+        return Refinement(
+            front=find_front(problem, measured, MEASURED, self._study.notes)
+            if measured.feasible.any()
+            else none,
+            predicted=find_front(corrected, found, PREDICTED, self._study.notes)
+            if found.feasible.any()
+            else none,
+            predictors={m: corrected.predictors[m] for m in self._meters},
+            rounds=course.rounds(list(self._meters)),
+            reference=course.reference,
+            ending=ending,
+            failures=dict(self.failures),
+            units=problem.metrics,
+        )
+
+    def _course(self) -> Course:
+        return Course.of(self._study.snapshot())
+
+    def _unfinished(self, course: Course) -> int | None:
+        """Return the start of the last round if it was interrupted, also in another process."""
+        starts = course.starts[-1:]
+        return next(
+            (n for n in starts if n not in self._begun and course.n_of(n) < self._size), None
+        )
+
+    def _round(self, course: Course, start: int) -> int:
+        """Measure the subnets of a round that are missing; return how many are measured."""
+        found, corrected = self._searched(course, start)
+        failed = self._study.space.to_matrix(list(self.failures))
+        taken = np.concatenate([course.measured.matrix[:start], failed])
+        chosen = choose(corrected, found, taken, self._size)
+        missing = chosen[absent(chosen, course.measured.matrix)][: self._budget - len(course)]
+        return self._measure(course, corrected, missing, start) if len(missing) else 0
+
+    def _searched(self, course: Course, start: int) -> tuple[Evaluated, Problem]:
+        """Return what predictors find that the first measurements correct, and their problem."""
+        known, problem = course.measured.select(slice(start)), self._study.problem
+        seed = self._study.seed + start
+        predicted = self._study.results(kind=PREDICTED).once()
+        corrected = corrected_problem(problem, known, list(self._meters), seed=seed)
+        if corrected is problem and len(predicted.matrix):
+            return predicted, problem
+        return searched(corrected, predicted, known.once().matrix, seed=seed), corrected
+
+    def _measure(self, course: Course, corrected: Problem, matrix: Matrix, start: int) -> int:
+        from optuna_ofa.verification import Work
+
+        self._show(course, f"measuring {len(matrix)} subnets")
+        work = Work(corrected, self._study.store, self._meters, {CORRECTED_WITH: start})
+        try:
+            work.run_all(matrix, self._bar, "refine")
+        finally:
+            self.failures |= work.failures
+            self.n_new += len(work.found)
+        return len(work.found)
+
+    def _show(self, course: Course, words: str) -> None:
+        metrics = self._study.problem.objective_metrics
+        volume = f"measured hypervolume {significant(course.volume(len(course)))} {unit(metrics)}"
+        self._bar.n = min(len(course), self._budget)
+        self._bar.set_description_str(words, refresh=False)
+        self._bar.set_postfix_str(volume)
