@@ -96,15 +96,23 @@ def kind_words(point: FrontPoint) -> str:
     """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``.
 
     Extrapolated metrics and numbers of images are named: ``predicted, top1 extrapolated``,
-    ``measured, top1 on 2,000 images``. Predictions that were corrected
-    say with how many measurements.
+    ``measured, top1 on 2,000 images``. Predictions that were corrected say
+    with how many measurements.
     """
     exact = [name for name in point.values if point.metrics[name].is_exact]
     if len(exact) == len(point.values) > 0:
         return "exact"
     extrapolated = [f"{name} extrapolated" for name in point.extrapolated or ()]
     images = [f"{name} on {n:,} images" for name, n in point.n_images.items()]
-    return ", ".join([point.kind, *_corrected(point), *(f"{name} exact" for name in exact), *extrapolated, *images])
+    return ", ".join(
+        [
+            point.kind,
+            *_corrected(point),
+            *(f"{name} exact" for name in exact),
+            *extrapolated,
+            *images,
+        ]
+    )
 
 
 def _corrected(point: FrontPoint) -> list[str]:

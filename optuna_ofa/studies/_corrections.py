@@ -8,14 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._plausible import possible_range
-from optuna_ofa.predictors import ConfidenceBound, MissingPredictor, Predictor, facts_of
+from optuna_ofa.predictors import (
+    AccuracyPredictor,
+    ConfidenceBound,
+    MissingPredictor,
+    Predictor,
+    facts_of,
+)
 from optuna_ofa.problem import CORRECTED_WITH, Evaluated, Metric, Problem
 from optuna_ofa.samplers import LearnedQuantity, QuantityLearner
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.studies._rounds import column
 
-# a correction by fewer measurements is worse than none
-LEAST_MEASURED = 5
+# fewer measurements correct nothing
+_LEAST_MEASURED = 3
 
 
 class CorrectedPredictor(Predictor):
@@ -76,7 +82,7 @@ def corrected_problem(
     for name in metrics:
         values = column(problem, measured, name)
         known = np.isfinite(values)
-        if known.sum() >= LEAST_MEASURED:
+        if known.sum() >= _LEAST_MEASURED:
             rows = measured.matrix[known]
             predictors[name] = _corrected(problem, name, rows, values[known], seed)
     if predictors == problem.predictors:
@@ -94,15 +100,23 @@ def _corrected(
     problem: Problem, name: str, matrix: Matrix, values: NDArray[np.float64], seed: int
 ) -> Predictor:
     """Return the corrected predictor of a metric, as cautious as the uncorrected one."""
-    predictor, metric = problem.predictors[name], problem.metrics[name]
+    predictor = problem.predictors[name]
     k = predictor.k if isinstance(predictor, ConfidenceBound) else 0.0
     inner = predictor.predictor if isinstance(predictor, ConfidenceBound) else predictor
     prior = None if isinstance(inner, MissingPredictor) else inner
-    learner = QuantityLearner(
-        problem.space,
-        prior=None if prior is None else prior.predict,
-        may_be_logarithmic=not metric.maximize,
-    )
-    learned = learner.fit(matrix, values, seed=seed)
-    found = CorrectedPredictor(metric, problem.space, learned, prior, len(values))
+    found: Predictor
+    if name == "top1" and prior is not None and np.ptp(values) > 0 and values.max() > 1:
+        facts = {**facts_of(prior), CORRECTED_WITH: len(values)}
+        found = AccuracyPredictor.fit(
+            problem.space, matrix, values, prior=prior, seed=seed, metadata=facts
+        )
+    else:
+        learner = QuantityLearner(
+            problem.space,
+            prior=None if prior is None else prior.predict,
+            may_be_logarithmic=not problem.metrics[name].maximize,
+        )
+        learned = learner.fit(matrix, values, seed=seed)
+        metric = problem.metrics[name]
+        found = CorrectedPredictor(metric, problem.space, learned, prior, len(values))
     return ConfidenceBound(found, k) if k else found

@@ -11,7 +11,7 @@ import numpy as np
 from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Front, find_front, unit
-from optuna_ofa.problem import CORRECTED_WITH, MEASURED, PREDICTED, Evaluated, Problem, significant
+from optuna_ofa.problem import CHOSEN_AFTER, MEASURED, PREDICTED, Evaluated, Problem, significant
 from optuna_ofa.space import Matrix, Subnet, absent
 from optuna_ofa.studies._choices import choose, searched
 from optuna_ofa.studies._corrections import corrected_problem
@@ -150,7 +150,7 @@ class Refiner:
         from optuna_ofa.verification import Work
 
         self._show(course, f"measuring {len(matrix)} subnets")
-        work = Work(corrected, self._study.store, self._meters, {CORRECTED_WITH: start})
+        work = Work(corrected, self._study.store, self._meters, {CHOSEN_AFTER: start})
         try:
             work.run_all(matrix, self._bar, "refine")
         finally:

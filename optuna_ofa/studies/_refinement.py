@@ -19,14 +19,15 @@ class Round:
     """One round: subnets that were chosen by the same predictions.
 
     Args:
-        corrected_with: Number of measurements that the predictions were corrected with.
+        n_before: Measurements of the study when its subnets were chosen; 3 or more corrected the
+            predictions.
         n_measured: Measurements of the study after the round.
         hypervolume: Hypervolume of the measured front then.
         errors: The errors of the predictions on the subnets of the round, which they were not
             corrected with, by metric.
     """
 
-    corrected_with: int
+    n_before: int
     n_measured: int
     hypervolume: float
     errors: Mapping[str, PredictionErrors]
@@ -66,16 +67,14 @@ class Refinement:
         lines += [
             f"hypervolume in {unit(objectives)}, beyond "
             f"{reference_words(self.reference, objectives)}; mean errors are measured minus "
-            f"predicted, before the correction by these measurements",
+            f"predicted, by predictors that were corrected with the measurements before the round",
             f"{self.front!r}; {self.predicted!r}",
         ]
         return "\n".join(lines)
 
     def _rows(self) -> Iterator[str]:
         metrics = list(self.predictors)
-        yield "corrected with  measured  hypervolume" + "".join(
-            f"  {m} mean error" for m in metrics
-        )
+        yield "before  measured  hypervolume" + "".join(f"  {m} mean error" for m in metrics)
         for of in self.rounds:
             errors = "".join(
                 f"  {significant(of.errors[m].mean_error, sign='+'):>{len(m) + 11}}"
@@ -83,4 +82,4 @@ class Refinement:
                 if m in of.errors
             )
             volume = significant(of.hypervolume)
-            yield f"{of.corrected_with:14}{of.n_measured:10}{volume:>13}{errors}"
+            yield f"{of.n_before:6}{of.n_measured:10}{volume:>13}{errors}"

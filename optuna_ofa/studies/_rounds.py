@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.fronts import Snapshot, beyond, hypervolume, nondominated
 from optuna_ofa.predictors import PredictionErrors, prediction_errors
-from optuna_ofa.problem import CORRECTED_WITH, MEASURED, PREDICTION, Evaluated, Problem
+from optuna_ofa.problem import CHOSEN_AFTER, MEASURED, PREDICTION, Evaluated, Problem
 from optuna_ofa.studies._refinement import Round
 
 
@@ -22,14 +22,14 @@ class Course(NamedTuple):
         problem: The problem.
         measured: The measured subnets.
         notes: The user attributes of their trials.
-        corrected_with: ``(n,)`` with how many measurements the predictions were corrected that each
-            was chosen by; -1 where something else chose it.
+        chosen_after: ``(n,)`` how many measurements there were when each was chosen; -1 where
+            something else chose it.
     """
 
     problem: Problem
     measured: Evaluated
     notes: Sequence[Mapping[str, Any]]
-    corrected_with: NDArray[np.int64]
+    chosen_after: NDArray[np.int64]
 
     @staticmethod
     def of(study: Snapshot) -> Course:
@@ -37,7 +37,7 @@ class Course(NamedTuple):
         measured = study.results(kind=MEASURED)
         measured = measured.select(np.argsort(measured.numbers, kind="stable"))
         notes = study.notes(measured.numbers.tolist())
-        chosen = [note.get(CORRECTED_WITH) for note in notes]
+        chosen = [note.get(CHOSEN_AFTER) for note in notes]
         known = [n if isinstance(n, int) and 0 <= n <= i else -1 for i, n in enumerate(chosen)]
         return Course(study.problem, measured, notes, np.array(known, dtype=np.int64))
 
@@ -47,11 +47,11 @@ class Course(NamedTuple):
     @property
     def starts(self) -> list[int]:
         """How many measurements there were when each round began."""
-        return sorted({n for n in self.corrected_with.tolist() if n >= 0})
+        return sorted({n for n in self.chosen_after.tolist() if n >= 0})
 
     def n_of(self, start: int) -> int:
         """Return how many subnets of the round that began with ``start`` are measured."""
-        return int((self.corrected_with == start).sum())
+        return int((self.chosen_after == start).sum())
 
     @property
     def reference(self) -> dict[str, float]:
@@ -100,7 +100,7 @@ class Course(NamedTuple):
     def _errors(self, start: int, metric: str) -> PredictionErrors:
         measured = column(self.problem, self.measured, metric)
         predicted = np.array([of.get(PREDICTION, {}).get(metric, np.nan) for of in self.notes])
-        known = (self.corrected_with == start) & np.isfinite(predicted)
+        known = (self.chosen_after == start) & np.isfinite(predicted)
         return prediction_errors(metric, predicted[known], measured[known])
 
 

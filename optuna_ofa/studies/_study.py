@@ -378,7 +378,7 @@ class SubnetStudy(TrialStudy):
 
         The measured subnets become trials as in `verify`, with the corrected predictions that they
         were chosen by in the user attributes ``predicted`` and ``predicted_std``, and the number of
-        measurements that these were corrected with in ``corrected_with``; nothing else is written.
+        measurements at that time in ``chosen_after``; nothing else is written.
         The study's own predictors do not change, so `search` and ``front(kind="predicted")`` are as
         before; the result has the corrected predictors and the front that they predict.
 

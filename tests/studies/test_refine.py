@@ -85,7 +85,7 @@ class Device:
 
 def course(study: SubnetStudy) -> list[tuple[Any, ...]]:
     """Return all measured trials, with what they were chosen by."""
-    keys = ("subnet_text", "predicted", "predicted_std", "corrected_with", "kind")
+    keys = ("subnet_text", "predicted", "predicted_std", "chosen_after", "kind")
     trials = [t for t in study.trials if t.user_attrs["kind"] == "measured"]
     return [(t.values, *(t.user_attrs[key] for key in keys)) for t in trials]
 
@@ -94,7 +94,7 @@ class TestTheRounds:
     def test_predictions_are_corrected_and_the_front_grows(self) -> None:
         study = make()
         found = study.refine(Device().meters, budget=40, tolerance=0)
-        assert [of.corrected_with for of in found.rounds] == [0, 8, 16, 24, 32]
+        assert [of.n_before for of in found.rounds] == [0, 8, 16, 24, 32]
         assert [of.n_measured for of in found.rounds] == [8, 16, 24, 32, 40]
         first, *_, last = found.rounds
         assert first.errors["top1"].mean_error < -0.5
@@ -141,7 +141,7 @@ class TestTheRounds:
         assert volumes[-3:] == [volumes[-1]] * 3
         assert volumes[-4:-3] != [volumes[-1]]
         again = study.refine(meters, budget=100, rounds=20)
-        assert again.rounds == found.rounds
+        assert [of.n_before for of in again.rounds] == [of.n_before for of in found.rounds]
         assert study.refine(meters, budget=30, rounds=6, tolerance=0).ending == "budget spent"
 
     def test_a_study_without_a_search(self) -> None:
@@ -170,7 +170,7 @@ class TestTheBudget:
         study.verify(device.meters, points=6)
         found = study.refine(device.meters, budget=10, rounds=2, tolerance=0)
         assert len(device.asked) == 10
-        assert [of.corrected_with for of in found.rounds] == [6]
+        assert [of.n_before for of in found.rounds] == [6]
 
     def test_a_spent_budget_measures_nothing(self) -> None:
         study, device = make(), Device()
@@ -247,7 +247,7 @@ class TestWhatIsWritten:
         study = make()
         study.refine(Device().meters, budget=10, rounds=2)
         notes = [t.user_attrs for t in study.trials if t.user_attrs["kind"] == "measured"]
-        assert [note["corrected_with"] for note in notes] == [0] * 5 + [5] * 5
+        assert [note["chosen_after"] for note in notes] == [0] * 5 + [5] * 5
         plain = study.problem.named(study.problem.evaluate(study.results(kind="measured").matrix))
         told = [note["predicted"] == values for note, (values, _) in zip(notes, plain, strict=True)]
         assert told == [True] * 5 + [False] * 5
