@@ -51,6 +51,10 @@ class Predictor(abc.ABC):
         """Return which subnets are far from those that the predictor was fitted on, ``(n,)``."""
         return np.zeros(len(matrix), dtype=bool)
 
+    def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
+        """Return why subnets are far from those, in words; empty if none is, or it is unknown."""
+        return []
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return a cheap estimate of `predict` near some subnets. Called by the search.
 

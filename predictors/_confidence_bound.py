@@ -56,6 +56,10 @@ class ConfidenceBound(Predictor):
         """Return where the other predictor extrapolates, ``(n,)``."""
         return self.predictor.extrapolates(matrix)
 
+    def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
+        """Return those of the other predictor."""
+        return self.predictor.extrapolation_reasons(matrix)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the predictor's local model, with the standard deviation of the anchor."""
         model = self.predictor.local_model(anchors)

@@ -42,6 +42,10 @@ class SharedPredictor(Predictor):
         """Return what the other predictor says, uncached: it is needed only for fronts."""
         return self._predictor.extrapolates(matrix)
 
+    def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
+        """Return those of the other predictor."""
+        return self._predictor.extrapolation_reasons(matrix)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the local model of the other predictor."""
         return self._predictor.local_model(anchors)

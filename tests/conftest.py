@@ -287,6 +287,9 @@ class FarPredictor(FormulaPredictor):
     def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
         return self.predict(matrix) > self.limit
 
+    def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
+        return [f"above {self.limit:g} %"] * bool(self.extrapolates(matrix).any())
+
 
 @pytest.fixture
 def space() -> SearchSpace:

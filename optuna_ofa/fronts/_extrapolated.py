@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from optuna_ofa.fronts._columns import MARK
 from optuna_ofa.fronts._point import FrontPoint
+from optuna_ofa.problem import Problem
 
 _UNKNOWN = (
     "Which {} are extrapolated is unknown, because the study was opened without its predictors."
@@ -34,22 +35,25 @@ def extrapolation_note(
     return f"{mark}{which}: {_reason(far)}. Measure them before you rely on their values."
 
 
-def extrapolation_warning(points: Sequence[FrontPoint], name: str) -> str:
+def extrapolation_warning(problem: Problem, points: Sequence[FrontPoint], name: str) -> str:
     """Return the warning about a predicted front after a search; empty if there is none.
 
     Args:
+        problem: The problem, whose predictors say why.
         points: The front.
         name: The name of the study.
     """
     far = [point for point in points if point.extrapolated]
     if not far:
         return ""
-    known = [metric for metric in extrapolated_metrics(far) if metric in far[0].values]
-    which = [*(_range(far, metric) for metric in known), _sizes(far)]
+    metrics = extrapolated_metrics(far)
+    which = [*(_range(far, metric) for metric in metrics if metric in far[0].values), _sizes(far)]
+    matrix = problem.space.to_matrix([point.subnet for point in far])
+    why = [words for m in metrics for words in problem.predictors[m].extrapolation_reasons(matrix)]
     return (
         f"{len(far):,} of {len(points):,} points of the predicted front of {name!r} are "
-        f"extrapolated ({', '.join(which)}): {_reason(far)}. Measure some of them with `verify`, "
-        f"or search a smaller space (`SearchSpace.restrict`)."
+        f"extrapolated ({', '.join(which)}): {_reason(far)}{': ' * bool(why)}{'; '.join(why)}. "
+        f"Measure some of them with `verify`, or search a smaller space (`SearchSpace.restrict`)."
     )
 
 

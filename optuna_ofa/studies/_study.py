@@ -222,7 +222,8 @@ class SubnetStudy(TrialStudy):
         """Warn once that points of the predicted front are extrapolated, at the end of a search."""
         if self._has_warned or PREDICTED not in (found := self.snapshot()).kinds:
             return
-        if text := extrapolation_warning(found.front(kind=PREDICTED), shown_name(found)):
+        front = found.front(kind=PREDICTED)
+        if text := extrapolation_warning(self.problem, front, shown_name(found)):
             self._has_warned = True
             warn(text, ExtrapolationWarning)
 

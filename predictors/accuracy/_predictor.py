@@ -216,6 +216,18 @@ class AccuracyPredictor(Predictor):
         outside = self.support.outside(matrix, self.model.predict(matrix)).any
         return np.asarray(outside & ~self.model.familiar(matrix), dtype=bool)
 
+    @checked
+    def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
+        """Return why subnets are outside, with their numbers; empty if none is."""
+        matrix = np.asarray(matrix)
+        return self._reasons(matrix, self.model.predict(matrix))
+
+    def _reasons(self, matrix: Matrix, top1: NDArray[np.float64]) -> list[str]:
+        new = ~self.model.familiar(matrix)
+        if self.support is None or not new.any():
+            return []
+        return self.support.reasons(matrix[new], top1[new])
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return tangents, or the model itself where it is linear."""
         return self.model.local_model(anchors)
@@ -246,11 +258,10 @@ class AccuracyPredictor(Predictor):
             return
         if not is_direct("optuna_ofa.predictors"):  # a study warns itself
             return
-        new = ~self.model.familiar(matrix)
-        reasons = self.support.reasons(matrix[new], top1[new]) if new.any() else []
+        reasons = self._reasons(matrix, top1)
         if reasons:
             self.has_warned = True
-            n = int(self.support.outside(matrix[new], top1[new]).any.sum())
+            n = int(self.extrapolates(matrix).sum())
             warn(
                 f"{n} of {len(matrix)} subnets are outside of what the predictor of top1 was "
                 f"fitted on: {'; '.join(reasons)}. Their accuracies are less certain; "

@@ -153,6 +153,10 @@ class CorrectedPredictor(Predictor):
         """Return where the corrected predictor extrapolates, ``(n,)``."""
         return self.predictor.extrapolates(matrix)
 
+    def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
+        """Return those of the corrected predictor."""
+        return self.predictor.extrapolation_reasons(matrix)
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the predictor's local model, corrected by the same line."""
         own = self.predictor.local_model(anchors)

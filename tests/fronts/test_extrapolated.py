@@ -16,7 +16,7 @@ import optuna_ofa
 from optuna_ofa import SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import ExtrapolationWarning, PredictionError
 from optuna_ofa.fronts import evenly, extrapolation_note, extrapolation_warning
-from optuna_ofa.predictors import ConfidenceBound, Predictor
+from optuna_ofa.predictors import AccuracyPredictor, ConfidenceBound, CostPredictor, Predictor
 from optuna_ofa.predictors._remembered import SharedPredictor
 from optuna_ofa.predictors.latency._correction import Correction
 from optuna_ofa.predictors.latency._recalibrated import CorrectedPredictor
@@ -127,8 +127,8 @@ class TestWarning:
             study.search(100)
         assert re.fullmatch(
             r"\d+ of \d+ points of the predicted front of 'far' are extrapolated \(top1 72.\d\d to "
-            rf"7\d.\d\d %, 224 pixels\): {REASON}. Measure some of them with `verify`, or search a "
-            r"smaller space \(`SearchSpace.restrict`\).",
+            rf"7\d.\d\d %, 224 pixels\): {REASON}: above 72 %. Measure some of them with `verify`, "
+            r"or search a smaller space \(`SearchSpace.restrict`\).",
             str(caught[0].message),
         )
         assert caught[0].filename == __file__
@@ -142,11 +142,19 @@ class TestWarning:
         ids=["one", "few", "many"],
     )
     def test_it_names_resolutions(
-        self, far_study: SubnetStudy, sizes: Iterable[int], words: str
+        self,
+        far_study: SubnetStudy,
+        sizes: Iterable[int],
+        words: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         point = far_study.front()[-1]
         points = [replace(point, subnet=replace(point.subnet, resolution=r)) for r in sizes]
-        assert f"%, {words} pixels): {REASON}" in extrapolation_warning(points, "far")
+        problem = far_study.problem
+        problem.space = SearchSpace("ofa_mbv3_w1.0", resolution=range(128, 225, 4))
+        monkeypatch.setattr(problem.predictors["top1"], "extrapolation_reasons", lambda _: ["so"])
+        text = extrapolation_warning(problem, points, "far")
+        assert f"%, {words} pixels): {REASON}: so. Measure" in text
 
     def test_nothing_is_said_within_what_was_fitted(
         self,
@@ -176,3 +184,24 @@ def test_wrappers_extrapolate_where_the_predictor_does(
     matrix = small_space.sample(100, seed=0)
     assert 0 < inner.extrapolates(matrix).sum() < 100
     assert np.array_equal(wrap(inner).extrapolates(matrix), inner.extrapolates(matrix))
+    assert wrap(inner).extrapolation_reasons(matrix) == ["above 72 %"]
+
+
+@pytest.mark.parametrize("k", [0.0, 1.0], ids=["mean", "cautious"])
+def test_a_fitted_predictor_says_why(predictor: Make, k: float) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0", resolution=[160, 192]).restrict(kernel=3, expand=[3, 4])
+    near = space.restrict(resolution=192)
+    rows = near.sample(80, seed=0)
+    macs = CostPredictor("n_macs", near).predict(rows)
+    fitted = AccuracyPredictor.fit(space, rows, 60 + 5 * np.log(macs / 1e8), model="ridge")
+    study = optuna_ofa.study(
+        space,
+        accuracy=ConfidenceBound(fitted, k) if k else fitted,
+        hardware=predictor("latency_ms", space),
+        seed=0,
+    )
+    with pytest.warns(ExtrapolationWarning, match=r"near them: resolution 160 is below the fitted"):
+        study.search(100)
+    front = study.front()
+    assert {p.extrapolated for p in front if p.subnet.resolution == 160} == {("top1",)}
+    assert () in {p.extrapolated for p in front}
