@@ -1,6 +1,6 @@
 """Evaluating subnets: recalibrated batch normalisation, then top-1 and top-5 accuracy."""
 
-from optuna_ofa.evaluation._accuracies import Accuracies as Accuracies
+from optuna_ofa.evaluation._accuracies import Accuracies as Accuracies, Partial as Partial
 from optuna_ofa.evaluation._calibration import Calibration as Calibration
 from optuna_ofa.evaluation._data import EvaluationData as EvaluationData
 from optuna_ofa.evaluation._evaluate import (
@@ -10,6 +10,7 @@ from optuna_ofa.evaluation._evaluate import (
 )
 from optuna_ofa.evaluation._identity import weights_hash as weights_hash
 from optuna_ofa.evaluation._images import Loader as Loader, take_images
+from optuna_ofa.evaluation._known import KnownAnswers as KnownAnswers
 from optuna_ofa.evaluation._recalibrate import recalibrate, set_statistics as set_statistics
 from optuna_ofa.evaluation._settings import EvaluationSettings, Precision as Precision
 

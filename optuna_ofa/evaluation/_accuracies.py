@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,23 @@ from numpy.typing import ArrayLike, NDArray
 from optuna_ofa.space import Matrix, SearchSpace
 
 ACCURACY_METRICS = ("top1", "top5")
+
+
+class Partial(NamedTuple):
+    """The accuracy of a subnet whose evaluation stopped early, estimated from some of the images.
+
+    Args:
+        top1: Share of all images whose class has the largest logit, in percent, as estimated.
+        top1_std: Its standard error in points, because the other images were not evaluated.
+        n_images: Number of images that it was evaluated on.
+        reason: Why it stopped: which subnet is better, by how much, with the standard error of that
+            difference.
+    """
+
+    top1: float
+    top1_std: float
+    n_images: int
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +39,14 @@ class Accuracies:
         space: The space of the matrix.
         matrix: ``(n, n_genes)`` canonical genotypes.
         top1: ``(n,)`` share of images whose class has the largest logit, in percent; NaN where
-            a subnet failed.
+            a subnet failed or stopped early.
         top5: ``(n,)`` share of images whose class is among the five largest, in percent;
             100 where there are no more than five classes.
-        n_images: ``(n,)`` images; 0 where a subnet failed.
+        n_images: ``(n,)`` images that a subnet was evaluated on; 0 where it failed.
         setup: Weights, images (number and SHA-256, if there is a database), calibration images
             (number and SHA-256) and so on: everything an accuracy depends on except the subnet.
         failures: Reasons why a subnet has no accuracy, by row.
+        partial: The accuracies on some of the images of those subnets that stopped early, by row.
     """
 
     space: SearchSpace
@@ -38,6 +56,7 @@ class Accuracies:
     n_images: NDArray[np.float64]
     setup: Mapping[str, Any]
     failures: Mapping[int, str] = field(default_factory=dict)
+    partial: Mapping[int, Partial] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.matrix)

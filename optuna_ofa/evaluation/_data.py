@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from optuna_ofa._warnings import warn
-from optuna_ofa.evaluation._identity import checksum, data_hash
+from optuna_ofa.evaluation._identity import checksums, image_hashes, joined
 from optuna_ofa.evaluation._images import Loader, batches, is_function
+from optuna_ofa.evaluation._order import Order, order_of
 from optuna_ofa.exceptions import CalibrationWarning
 from optuna_ofa.space import Family
 
@@ -35,19 +35,27 @@ class EvaluationData:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The SHA-256 and the number of all images with labels, at the largest resolution."""
+        return self._read[0]
+
+    @property
+    def order(self) -> Order:
+        """The order in which subnets are evaluated on the images in a race."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, Any], Order]:
+        """The identity and the order, from one pass over the images."""
         resolution = max(self._family.resolutions)
-        n_images = total = 0
-
-        def counted() -> Iterator[tuple[Tensor, Tensor]]:
-            nonlocal n_images, total
-            for images, labels in batches(self.loader, self._family, resolution, self._weights):
-                n_images += len(images)
-                total += checksum(images, labels)
-                yield images, labels
-
-        digest = data_hash(counted())
-        self.note(resolution, total)
-        return {"images": digest, "n_images": n_images}
+        hashes: list[bytes] = []
+        of_batches = []
+        given = batches(self.loader, self._family, resolution, self._weights, seeded=True)
+        for images, labels in given:
+            hashes += image_hashes(images, labels)
+            of_batches.append((labels.cpu().numpy(), checksums(images, labels).numpy()))
+        classes, sums = (np.concatenate(column) for column in zip(*of_batches, strict=True))
+        self.note(resolution, int(sums.sum()))
+        order = order_of(hashes, classes, None if is_function(self.loader) else sums)
+        return {"images": joined(hashes), "n_images": len(hashes)}, order
 
     def note(self, resolution: int, total: int) -> None:
         """Compare a pass over the images with the previous one.

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 import optuna
 import torch
+from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import StorageUrl, argument_called, checked
 from optuna_ofa._progress import progress_bar
+from optuna_ofa._rules import Instead
 from optuna_ofa._warnings import warn
-from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies
+from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies, Partial, standard_error
+from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._costs import are_costs, costs_of
 from optuna_ofa.evaluation._data import EvaluationData
 from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader, is_function
 from optuna_ofa.evaluation._int8 import INT8, int8_setup
+from optuna_ofa.evaluation._known import KnownAnswers
+from optuna_ofa.evaluation._order import Part
+from optuna_ofa.evaluation._race import Race
 from optuna_ofa.evaluation._recalibrate import type_of
+from optuna_ofa.evaluation._score import Scores
 from optuna_ofa.evaluation._settings import EvaluationSettings
-from optuna_ofa.evaluation._workers import score_groups
+from optuna_ofa.evaluation._workers import Group, score_groups
 from optuna_ofa.exceptions import FailedMeasurementWarning
-from optuna_ofa.measurements import Failures, MeasurementTable, Reading
+from optuna_ofa.measurements import (
+    NO_ANSWERS,
+    Answers,
+    Failures,
+    MeasurementTable,
+    PartialTable,
+    Reading,
+)
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet, not_finite, require_finite
+
+Costs = Annotated[
+    NDArray[np.float64] | Sequence[Any],
+    Instead("finite numbers, one or several for each subnet", are_costs),
+]
 
 # number of subnets that share one pass over the images, which are read and resized once
 SUBNETS_AT_ONCE = 8
@@ -39,6 +60,7 @@ def evaluate(
     settings: EvaluationSettings,
     *,
     storage: StorageUrl | BaseStorage | optuna.Study | None = None,
+    costs: Costs | None = None,
     again: bool = False,
     progress: bool | None = None,
 ) -> Accuracies:
@@ -61,6 +83,11 @@ def evaluate(
         storage: A relational database: an Optuna storage, its URL, or a study. Accuracies are
             written to it as soon as they are known, and known ones of the same weights, images
             and calibration images are read from it. None stores nothing.
+        costs: ``(n,)`` or ``(n, k)`` the other objectives of the subnets, smaller is better, such
+            as latencies. With them the subnets race: after 500 and 2,000 images
+            (`EvaluationSettings.rungs`), those that are expected to add nothing to the front of
+            accuracy and costs stop. They have no accuracy in the result, only an estimate in
+            ``partial``. None evaluates all subnets on all images.
         again: Whether to evaluate again the subnets that are already in the database.
         progress: Whether to show a progress bar; None shows it on a terminal only.
 
@@ -86,7 +113,14 @@ def evaluate(
     """
     data = EvaluationData(loader, supernet.family, type_of(supernet))
     return evaluate_on(
-        data, supernet, subnets, settings, storage=storage, again=again, progress=progress
+        data,
+        supernet,
+        subnets,
+        settings,
+        storage=storage,
+        again=again,
+        progress=progress,
+        costs=costs,
     )
 
 
@@ -99,42 +133,69 @@ def evaluate_on(
     storage: str | BaseStorage | optuna.Study | None,
     again: bool = False,
     progress: bool | None,
+    costs: Costs | None = None,
+    memory: dict[str, KnownAnswers] | None = None,
+    rivals: Mapping[Subnet, Sequence[float]] | None = None,
 ) -> Accuracies:
-    """Do what `evaluate` does, with images whose identity may already be known."""
+    """Do what `evaluate` does, with images whose identity may already be known.
+
+    Args:
+        data: The images.
+        supernet: As in `evaluate`, like all further arguments.
+        subnets: The subnets.
+        settings: The settings.
+        storage: The database.
+        again: Whether to evaluate again.
+        progress: Whether to show a progress bar.
+        costs: The costs.
+        memory: Answers of earlier races by setup, which are extended.
+        rivals: Costs of other subnets, which compete if their answers are known, and are not
+            evaluated.
+    """
     space, asked = _asked(supernet.family, subnets)
+    paid = None if costs is None else costs_of(costs, len(asked))
     _require_finite(supernet, asked)
     calibration = settings.images_of(supernet.family)
-    setup = _setup(supernet, data, settings, look=storage is not None)
+    look = storage is not None or costs is not None
+    setup = _setup(supernet, data, settings, look=look)
     table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
-    known: dict[Subnet, dict[str, Reading]] = {}  # by metric
-    if table is not None and not again:  # the newest ones count
-        stored = table.read(asked)
-        known = {subnet: {r.metric: r for r in readings} for subnet, readings in stored.items()}
-        known = {s: of for s, of in known.items() if set(ACCURACY_METRICS) <= set(of)}
-    missing = [s for s in dict.fromkeys(asked) if s not in known]
-    failures = Failures(len(missing))
+    answers = _answers(storage, supernet.family, setup, memory) if look else None
+    different = list(dict.fromkeys(asked))
+    known: dict[Subnet, Mapping[str, Reading]] = {}
+    if answers is not None and again:
+        answers.forget(different)
+    elif answers is not None:
+        known = {} if table is None else _stored(table, asked)
+        answers.read(different)
+    missing = [s for s in different if s not in known]
+    begun = [] if answers is None else [s for s in missing if len(answers.of(s))]
+    if paid is not None and answers is not None:  # all whose answers can be compared
+        begun = [s for s in different if s not in known or len(answers.of(s))]
+    work = _Work(supernet, data, settings, calibration, table, len(missing))
     with progress_bar("evaluating", progress, unit="subnet", total=len(missing)) as bar:
-        for group, scores in score_groups(
-            supernet,
-            _groups(missing, settings.processes),
-            data.loader,
-            calibration,
-            torch.device(settings.device),
-            settings.processes,
-            settings.precision,
-        ):
-            data.note(group[0].resolution, scores.checksum)
-            found = dict(zip(group, _labelled(scores.readings, settings), strict=True))
+        race = None
+        if answers is not None and begun:
+            rungs = () if paid is None else settings.rungs
+            race = Race(
+                work.parts,
+                answers,
+                data.identity["n_images"],
+                rungs=rungs,
+                tolerance=settings.tolerance / 100,
+                finished=bar.update,
+            )
+            race.run(*_entrants(begun, asked, paid, answers, rivals or {}))
+            ended = {s: work.readings(answers.of(s)) for s in begun if answers.is_complete(s)}
+            work.write({s: of for s, of in ended.items() if s not in known})
+            known |= {**ended, **{s: work.failed(why) for s, why in race.failures.items()}}
+        for found in work.whole([s for s in missing if s not in begun]):
             known |= found
-            reasons = {s: of[ACCURACY_METRICS[0]].error for s, of in found.items()}
-            if table is not None:
-                _write(table, {s: of for s, of in found.items() if reasons[s] is None})
-            failures.add(reasons.items())
-            bar.update(len(group))
-    failures.finish()
-    if table is not None:
-        _write(table, {s: known[s] for s in failures.reasons})
-    return _collect(space, asked, [known[s] for s in asked], setup)
+            bar.update(len(found))
+    work.failures.finish()
+    work.write({s: known[s] for s in work.failures.reasons})
+    partial = {} if race is None else race.partial
+    known |= {s: work.stopped(of.n_images) for s, of in partial.items() if s not in known}
+    return _collect(space, asked, [known[s] for s in asked], setup, partial)
 
 
 def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
@@ -147,19 +208,147 @@ def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
         require_finite(supernet, "supernet")
 
 
-def _labelled(
-    readings: Sequence[Mapping[str, Reading]], settings: EvaluationSettings
-) -> list[dict[str, Reading]]:
-    """Return readings with the user's labels of the images and the worker in their details."""
-    more = {"worker": settings.worker or platform.node() or "unknown"}
-    more |= {} if settings.data is None else {"data": settings.data}
-    return [
-        {m: r._replace(details={**r.details, **more}) for m, r in of.items()} for of in readings
-    ]
+def _entrants(
+    begun: Sequence[Subnet],
+    asked: Sequence[Subnet],
+    costs: NDArray[np.float64] | None,
+    answers: KnownAnswers,
+    rivals: Mapping[Subnet, Sequence[float]],
+) -> tuple[list[Subnet], NDArray[np.float64]]:
+    """Return the subnets of a race with their costs; with rivals that have seen all images."""
+    if costs is None:
+        return list(begun), np.zeros((len(begun), 0))
+    answers.read(rivals)
+    others = [s for s in rivals if answers.is_complete(s) and s not in begun]
+    theirs = np.array([rivals[s] for s in others]).reshape(len(others), costs.shape[1])
+    own = costs[[asked.index(subnet) for subnet in begun]]
+    return [*begun, *others], np.concatenate([own, theirs])
 
 
-def _write(table: MeasurementTable, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
-    table.add((subnet, reading) for subnet, of in found.items() for reading in of.values())
+def _stored(
+    table: MeasurementTable, subnets: Sequence[Subnet]
+) -> dict[Subnet, Mapping[str, Reading]]:
+    """Return the newest readings of both metrics of those subnets that have them."""
+    found = {s: {r.metric: r for r in of} for s, of in table.read(subnets).items()}
+    return {s: of for s, of in found.items() if set(ACCURACY_METRICS) <= set(of)}
+
+
+def _answers(
+    storage: str | BaseStorage | optuna.Study | None,
+    family: Family,
+    setup: Mapping[str, Any],
+    memory: dict[str, KnownAnswers] | None,
+) -> KnownAnswers:
+    table = None if storage is None else PartialTable(storage, family, setup)
+    found = KnownAnswers(setup["data"]["n_images"], table)
+    return found if memory is None else memory.setdefault(json.dumps(setup), found)
+
+
+class _Work:
+    """Evaluates subnets and writes what is complete.
+
+    Args:
+        supernet: The supernet.
+        data: The images.
+        settings: The settings.
+        calibration: The images for recalibration.
+        table: Where accuracies are written; None for nowhere.
+        n: Number of subnets.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: EvaluationData,
+        settings: EvaluationSettings,
+        calibration: Calibration,
+        table: MeasurementTable | None,
+        n: int,
+    ) -> None:
+        self._supernet, self._data, self._settings = supernet, data, settings
+        self._calibration, self._table = calibration, table
+        self.failures = Failures(n)
+        self._seen: set[Subnet] = set()
+
+    def parts(
+        self, subnets: Sequence[Subnet], places: NDArray[np.int64]
+    ) -> Iterator[tuple[Sequence[Subnet], Scores]]:
+        """Yield groups of subnets with their answers on the images at some places."""
+        part = self._data.order.part(places)
+        for group, scores in self._scored(subnets, part):
+            yield group.subnets, scores
+
+    def whole(self, subnets: Sequence[Subnet]) -> Iterator[dict[Subnet, Mapping[str, Reading]]]:
+        """Yield readings of groups of subnets on all images, which are written."""
+        for group, scores in self._scored(subnets, None):
+            self._data.note(group.resolution, scores.checksum)
+            found: dict[Subnet, Mapping[str, Reading]] = {
+                subnet: self.failed(scores.errors[i])
+                if i in scores.errors
+                else self.readings(NO_ANSWERS.followed_by(scores.right[i]))
+                for i, subnet in enumerate(group.subnets)
+            }
+            yield found
+
+    def _scored(
+        self, subnets: Sequence[Subnet], part: Part | None
+    ) -> Iterator[tuple[Group, Scores]]:
+        settings = self._settings
+        for group, scores in score_groups(
+            self._supernet,
+            [Group(of, part) for of in _groups(subnets, settings.processes)],
+            self._data.loader,
+            self._calibration,
+            torch.device(settings.device),
+            settings.processes,
+            settings.precision,
+        ):
+            reasons = {s: scores.errors.get(i) for i, s in enumerate(group.subnets)}
+            if part is None:  # kept even if the next line raises
+                self.write(
+                    {
+                        s: self.readings(NO_ANSWERS.followed_by(scores.right[i]))
+                        for i, s in enumerate(group.subnets)
+                        if reasons[s] is None
+                    }
+                )
+            self.failures.add(
+                (s, why) for s, why in reasons.items() if why is not None or s not in self._seen
+            )
+            self._seen.update(group.subnets)
+            yield group, scores
+
+    def readings(self, answers: Answers) -> dict[str, Reading]:
+        """Return the readings of a subnet from its answers on all images."""
+        n = len(answers)
+        found = {}
+        n_right = (int(answers.right.sum()), answers.n_top5)
+        for metric, right in zip(ACCURACY_METRICS, n_right, strict=True):
+            percent = 100 * right / n
+            std = float(standard_error(percent, n))
+            found[metric] = Reading(metric, percent, std, n, self._details)
+        return found
+
+    def failed(self, reason: str) -> dict[str, Reading]:
+        """Return readings of a subnet that failed."""
+        return {m: Reading(m, None, None, 0, self._details, reason) for m in ACCURACY_METRICS}
+
+    def stopped(self, n: int) -> dict[str, Reading]:
+        """Return readings of a subnet that stopped early: none, on so many images."""
+        return {m: Reading(m, None, None, n, self._details) for m in ACCURACY_METRICS}
+
+    @property
+    def _details(self) -> dict[str, str]:
+        """The device, the worker, and the user's label for the images."""
+        device = torch.device(self._settings.device).type
+        worker = self._settings.worker or platform.node() or "unknown"
+        label = {} if self._settings.data is None else {"data": self._settings.data}
+        return {"device": device, "torch": str(torch.__version__), "worker": worker, **label}
+
+    def write(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
+        """Write readings to the database, if there is one."""
+        if self._table is not None:
+            self._table.add((s, reading) for s, of in found.items() for reading in of.values())
 
 
 def _asked(
@@ -211,6 +400,7 @@ def _collect(
     asked: Sequence[Subnet],
     readings: Sequence[Mapping[str, Reading]],
     setup: Mapping[str, Any],
+    partial: Mapping[Subnet, Partial],
 ) -> Accuracies:
     top1, top5 = ([of[metric] for of in readings] for metric in ACCURACY_METRICS)
     failures = {i: reading.error for i, reading in enumerate(top1) if reading.error is not None}
@@ -229,4 +419,5 @@ def _collect(
         n_images=np.array([reading.n for reading in top1], dtype=float),
         setup=setup,
         failures=failures,
+        partial={i: partial[s] for i, s in enumerate(asked) if s in partial},
     )

@@ -31,13 +31,22 @@ def data_hash(batches: Iterable[tuple[Tensor, Tensor]]) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    digests = []
-    for images, labels in batches:
-        header = f"{images.dtype} {tuple(images.shape[1:])} ".encode()
-        rows = zip(images.cpu().contiguous().unbind(), labels.tolist(), strict=True)
-        for image, label in rows:
-            digests.append(hashlib.sha256(header + b"%d " % label + _bytes(image)).digest())
-    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
+    hashes = (one for images, labels in batches for one in image_hashes(images, labels))
+    return joined(hashes)
+
+
+def image_hashes(images: Tensor, labels: Tensor) -> list[bytes]:
+    """Return the SHA-256 of each image with its label."""
+    header = f"{images.dtype} {tuple(images.shape[1:])} ".encode()
+    rows = zip(images.cpu().contiguous().unbind(), labels.tolist(), strict=True)
+    return [
+        hashlib.sha256(header + b"%d " % label + _bytes(image)).digest() for image, label in rows
+    ]
+
+
+def joined(hashes: Iterable[bytes]) -> str:
+    """Return one SHA-256 of the hashes of images, independent of their order."""
+    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
 
 
 def images_hash(images: Tensor) -> str:
@@ -59,9 +68,15 @@ def checksum(images: Tensor, labels: Tensor) -> int:
     It is the sum of the bits of the labels and of the upper left quarter of the images, which a
     flip or another crop changes: much faster than a hash. Checksums of batches are added up.
     """
+    return int(checksums(images, labels).sum())
+
+
+def checksums(images: Tensor, labels: Tensor) -> Tensor:
+    """Return the checksum of each image with its label, ``(n,)`` int64."""
     height, width = images.shape[-2:]
     part = images[..., : -(-height // 2), : -(-width // 2)].detach().cpu().contiguous()
-    return int(part.view(_INTEGERS[part.element_size()]).long().sum()) + int(labels.sum())
+    bits = part.view(_INTEGERS[part.element_size()]).long()
+    return bits.flatten(1).sum(1) + labels.cpu()
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -6,8 +6,11 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, SequentialSampler, Subset
 
 from optuna_ofa._arguments import Positive, Seed, checked
 from optuna_ofa._loaders import Loader as Loader, has_batches
@@ -16,6 +19,8 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import check_batch, check_images
 from optuna_ofa.training import seeded
+
+_SEED = 0  # of passes that must all have the same order
 
 Batches = Annotated[
     Iterable[Any],
@@ -108,7 +113,12 @@ def _seeded_loader(loader: object, seed: int) -> Iterator[None]:
 
 
 def batches(
-    loader: Loader, family: Family, resolution: int, weights: torch.dtype = torch.float32
+    loader: Loader,
+    family: Family,
+    resolution: int,
+    weights: torch.dtype = torch.float32,
+    *,
+    seeded: bool = False,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield checked batches for a resolution; images are not resized yet.
 
@@ -117,15 +127,67 @@ def batches(
         family: The family that images and labels must fit.
         resolution: The argument if ``loader`` is a function.
         weights: Type of the network's weights, which is also allowed for images.
+        seeded: Whether a loader that shuffles is to give the same order every time.
 
     Raises:
         InvalidArgumentError: If the loader has no batch, or one that does not fit the family.
     """
-    i = -1
-    for i, batch in enumerate(opened(loader, resolution, "loader")):
-        yield check_batch(batch, family, "`loader` must give", f"batch {i}", weights)
+    found, i = opened(loader, resolution, "loader"), -1
+    with _seeded_loader(found, _SEED) if seeded else contextlib.nullcontext():
+        for i, batch in enumerate(found):
+            yield check_batch(batch, family, "`loader` must give", f"batch {i}", weights)
     if i < 0:
         raise InvalidArgumentError("`loader` must give at least one image, but is empty.")
+
+
+def batches_at(
+    positions: NDArray[np.int64],
+    loader: Loader,
+    family: Family,
+    resolution: int,
+    weights: torch.dtype = torch.float32,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the images at some positions of a pass over a loader, in order.
+
+    Of a torch DataLoader that does not shuffle only these are read, of any other all before the
+    last of them.
+
+    Args:
+        positions: ``(n,)`` ascending positions.
+        loader: As in `batches`, like all further arguments.
+        family: The family.
+        resolution: The resolution.
+        weights: The type.
+    """
+    found = opened(loader, resolution, "loader")
+    if (subset := _subset(found, positions)) is not None:
+        yield from batches(subset, family, resolution, weights, seeded=True)
+        return
+    start = 0
+    for images, labels in batches(found, family, resolution, weights, seeded=True):
+        first, last = np.searchsorted(positions, (start, start + len(labels)))
+        if last > first:
+            own = torch.from_numpy(positions[first:last] - start)
+            yield images[own], labels[own]
+        if last == len(positions):
+            return
+        start += len(labels)
+
+
+def _subset(loader: Iterable[Any], positions: NDArray[np.int64]) -> DataLoader[Any] | None:
+    """Return a loader of some images of one that does not shuffle; None for any other."""
+    if type(loader) is not DataLoader or type(loader.sampler) is not SequentialSampler:
+        return None
+    if loader.batch_size is None:
+        return None
+    return DataLoader(
+        Subset(loader.dataset, positions.tolist()),
+        loader.batch_size,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+    )
 
 
 def is_function(loader: object) -> bool:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, standard_error
-from optuna_ofa.evaluation._identity import checksum
-from optuna_ofa.evaluation._images import Loader, batches
+from optuna_ofa.evaluation._identity import checksums
+from optuna_ofa.evaluation._images import Loader, batches, batches_at
 from optuna_ofa.evaluation._int8 import INT8, int8_network
+from optuna_ofa.evaluation._order import Part
 from optuna_ofa.evaluation._recalibrate import set_statistics, type_of
 from optuna_ofa.exceptions import MeasurementError
-from optuna_ofa.measurements import Reading
 from optuna_ofa.profiling import is_device_error
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet, resize_images
 
+_BATCH_SIZE = 100  # of images that are picked out of a loader's batches
+
 
 class Scores(NamedTuple):
-    """The accuracies of a group of subnets.
+    """How a group of subnets classified images.
 
     Args:
-        readings: The readings of each subnet by metric.
-        checksum: The sum of the checksums of the batches.
+        right: ``(n_subnets, n_images, 2)`` whether the class of an image has the largest logit, and
+            is among the five largest; in the order of the loader or of the chosen part.
+        margins: ``(n_subnets, n_images)`` how much larger the logit of the class is than the
+            largest other one.
+        errors: Why a subnet failed, by row; its images count for nothing.
+        checksum: The sum of the checksums of the images.
     """
 
-    readings: list[dict[str, Reading]]
+    right: NDArray[np.bool_]
+    margins: NDArray[np.float32]
+    errors: dict[int, str]
     checksum: int
 
 
@@ -42,14 +51,16 @@ def score_subnets(
     loader: Loader,
     calibration: Tensor | None,
     device: torch.device,
+    part: Part | None = None,
     precision: str | None = None,
 ) -> Scores:
     """Evaluate subnets of one resolution; if one fails, its error is its result.
 
     Each is extracted, so the supernet is not modified, and recalibrated at the resolution before
-    it is evaluated on the images of the loader.
+    it is evaluated on the images of the loader, or on a part of them.
 
     Raises:
+        InvalidArgumentError: If the images of the part are others than before.
         MeasurementError: If the device fails.
     """
     (resolution,) = {subnet.resolution for subnet in subnets}
@@ -62,15 +73,11 @@ def score_subnets(
         except Exception as error:
             nets.append(None)
             errors[i] = _reason(error)
-    total = 0
-
-    def given() -> Iterator[tuple[Tensor, Tensor]]:
-        nonlocal total
-        for batch, labels in batches(loader, supernet.family, resolution, type_of(supernet)):
-            total += checksum(batch, labels)
-            yield _moved(batch, labels, resolution, device)
-
-    return Scores(_score(nets, errors, given(), device), total)
+    given = _Given(supernet, resolution, loader, device, part)
+    right, margins = _score(nets, errors, given, device)
+    if part is not None:
+        right[:, part.ranks], margins[:, part.ranks] = right.copy(), margins.copy()
+    return Scores(right, margins, errors, given.checksum)
 
 
 # images to logits
@@ -96,14 +103,65 @@ def _network(
     return lambda batch: net(batch.to(dtype))
 
 
-def _moved(
-    images: Tensor, labels: Tensor, resolution: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    try:
-        return resize_images(images.to(device), resolution), labels.to(device)
-    except Exception as error:
-        _reason(error)
-        raise
+class _Given:
+    """Batches of images on the device at a resolution, all or a part of those of a loader."""
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        resolution: int,
+        loader: Loader,
+        device: torch.device,
+        part: Part | None,
+    ) -> None:
+        self._arguments = loader, supernet.family, resolution, type_of(supernet)
+        self._resolution, self._device, self._part = resolution, device, part
+        self.checksum = 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if self._part is None:
+            for images, labels in batches(*self._arguments):
+                self.checksum += int(checksums(images, labels).sum())
+                yield self._moved(images, labels)
+            return
+        yield from _joined(self._chosen(self._part))
+
+    def _chosen(self, part: Part) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the images of a part, and check at the end that they are those of before."""
+        seen = []
+        for images, labels in batches_at(part.positions, *self._arguments):
+            seen.append((labels.cpu().numpy(), checksums(images, labels).numpy()))
+            yield self._moved(images, labels)
+        columns = (np.concatenate(column) for column in zip(*seen, strict=True))
+        part.require(*(columns if seen else (np.empty(0, np.int64),) * 2))
+
+    def _moved(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        try:
+            sized = resize_images(images.to(self._device), self._resolution)
+            return sized, labels.to(self._device)
+        except Exception as error:
+            _reason(error)
+            raise
+
+
+def _joined(given: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of one size from batches of any."""
+    waiting: list[tuple[Tensor, Tensor]] = []
+    n = 0
+    for batch in given:
+        waiting.append(batch)
+        n += len(batch[1])
+        if n < _BATCH_SIZE:
+            continue
+        images, labels = map(torch.cat, zip(*waiting, strict=True))
+        whole = n - n % _BATCH_SIZE
+        for start in range(0, whole, _BATCH_SIZE):
+            stop = start + _BATCH_SIZE
+            yield images[start:stop], labels[start:stop]
+        waiting, n = [(images[whole:], labels[whole:])], n - whole
+    if n:
+        images, labels = map(torch.cat, zip(*waiting, strict=True))
+        yield images, labels
 
 
 def _score(
@@ -111,43 +169,28 @@ def _score(
     errors: dict[int, str],
     given: Iterable[tuple[Tensor, Tensor]],
     device: torch.device,
-) -> list[dict[str, Reading]]:
-    counts = torch.zeros(len(nets), 2, dtype=torch.int64, device=device)
-    n_images = 0
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    found = []
     with torch.inference_mode():
         for images, labels in given:
-            n_images += len(labels)
+            right = torch.zeros(len(nets), len(labels), 2, dtype=torch.bool, device=device)
+            margins = torch.zeros(len(nets), len(labels), device=device)
             for i, net in enumerate(nets):
                 if net is None:
                     continue
                 try:
-                    counts[i] += _n_right(net(images), labels)
+                    logits = net(images)
+                    right[i], margins[i] = _right(logits, labels), _margins(logits, labels)
                 except Exception as error:
                     nets[i] = None
                     errors[i] = _reason(error)
-    details = {"device": device.type, "torch": str(torch.__version__)}
-    return [
-        _readings(n_right, n_images, errors.get(i), details)
-        for i, n_right in enumerate(counts.tolist())
-    ]
+            found.append((right.cpu(), margins.cpu()))
+    right, margins = (torch.cat(of, dim=1) for of in zip(*found, strict=True))
+    return right.numpy(), margins.numpy()
 
 
-def _readings(
-    n_right: Sequence[int], n_images: int, error: str | None, details: Mapping[str, str]
-) -> dict[str, Reading]:
-    """Return the readings of one network by metric; all have the error if there is one."""
-    if error is not None:
-        return {m: Reading(m, None, None, 0, details, error) for m in ACCURACY_METRICS}
-    found = {}
-    for metric, n in zip(ACCURACY_METRICS, n_right, strict=True):
-        percent = 100 * n / n_images
-        std = float(standard_error(percent, n_images))
-        found[metric] = Reading(metric, percent, std, n_images, details)
-    return found
-
-
-def _n_right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count images whose class has the largest logit, and is among the five largest, ``(2,)``.
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return whether the class has the largest logit, and is among the five largest, ``(n, 2)``.
 
     Of equal logits, which integers often give, the first counts as the largest.
     """
@@ -155,7 +198,16 @@ def _n_right(logits: Tensor, labels: Tensor) -> Tensor:
         raise NaNLogitsError("the logits have NaN")
     likeliest = logits.argsort(dim=1, descending=True, stable=True)[:, :5]
     right = likeliest == labels[:, None]
-    return torch.stack([right[:, 0].sum(), right.any(1).sum()])
+    return torch.stack([right[:, 0], right.any(1)], dim=1)
+
+
+def _margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the logit of the class minus the largest other one, ``(n,)``; 0 with one class."""
+    if logits.shape[1] == 1:
+        return torch.zeros(len(labels), device=logits.device)
+    own = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return (own - others).float()
 
 
 def _reason(error: Exception) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from optuna_ofa._arguments import Positive, Text, check_fields
+from optuna_ofa._arguments import Percent, Positive, Text, check_fields
+from optuna_ofa._rules import Rule
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.evaluation._int8 import INT8
@@ -18,6 +21,10 @@ from optuna_ofa.space import Family
 from optuna_ofa.supernet import Supernet
 
 Precision = Literal["float32", "int8"]
+
+Rungs = Annotated[
+    Sequence[Positive], Rule("increasing", lambda rungs: all(a < b for a, b in pairwise(rungs)))
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +45,11 @@ class EvaluationSettings:
         worker: A label of who evaluates, which is stored with each measurement; None is the name
             of this machine in the network. It is not part of their identity either.
         device: The device that subnets run on.
+        rungs: Numbers of images after which subnets may stop early where they race
+            (`optuna_ofa.evaluate` with ``costs``, an `AccuracyMeter` with ``race``), increasing.
+        tolerance: The share of the hypervolume of the front, in percent, that the early stops of a
+            race may cost in expectation. 0 stops only subnets that are dominated with a confidence
+            of 99 %.
         processes: Number of processes to evaluate in. They are spawned, so the script needs an
             ``if __name__ == "__main__":`` guard, and the loader must be picklable.
         precision: ``"int8"`` evaluates the network of ``export(..., format="onnx_int8")``,
@@ -55,6 +67,8 @@ class EvaluationSettings:
     data: Text | None = None
     worker: Text | None = None
     device: str | torch.device = "cpu"
+    rungs: Rungs = (500, 2_000)
+    tolerance: Percent = 0.5
     processes: Positive = 1
     precision: Precision | None = None
     _taken: dict[Family, Calibration] = field(init=False, repr=False, default_factory=dict)

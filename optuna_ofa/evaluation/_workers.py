@@ -10,18 +10,35 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._images import Loader
+from optuna_ofa.evaluation._order import Part
 from optuna_ofa.evaluation._score import Scores, score_subnets
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
 from optuna_ofa.space import Family, Subnet
 from optuna_ofa.supernet import Supernet
 
-Group = Sequence[Subnet]
+
+class Group(NamedTuple):
+    """Subnets of one resolution that share a pass over the images.
+
+    Args:
+        subnets: The subnets, at least one.
+        part: The images; None for all.
+    """
+
+    subnets: Sequence[Subnet]
+    part: Part | None = None
+
+    @property
+    def resolution(self) -> int:
+        """Their resolution."""
+        return self.subnets[0].resolution
 
 
 def score_groups(
@@ -41,8 +58,13 @@ def score_groups(
     """
     if processes == 1 or len(groups) < 2:
         for group in groups:
-            images = calibration(group[0].resolution)
-            yield group, score_subnets(supernet, group, loader, images, device, precision)
+            images = calibration(group.resolution)
+            yield (
+                group,
+                score_subnets(
+                    supernet, group.subnets, loader, images, device, group.part, precision
+                ),
+            )
         return
     # Files rather than shared memory, which is often too small in containers.
     with tempfile.TemporaryDirectory() as name:
@@ -63,7 +85,7 @@ def _score_in_pool(
     try:
         waiting = {}
         for group in groups:
-            images = written.path_of(calibration(group[0].resolution))
+            images = written.path_of(calibration(group.resolution))
             waiting[pool.submit(_score_group, work, group, images)] = group
         for future in as_completed(waiting):
             yield waiting[future], _result(future)
@@ -147,4 +169,6 @@ def _score_group(work: Path, group: Group, images: Path | None) -> Scores:
     """Evaluate one group in a process of the pool."""
     supernet, loader, device, precision = _read_work(work)
     calibration = None if images is None else torch.load(images, mmap=True, weights_only=True)
-    return score_subnets(supernet, group, loader, calibration, device, precision)
+    return score_subnets(
+        supernet, group.subnets, loader, calibration, device, group.part, precision
+    )

@@ -1,6 +1,11 @@
 """A table of measured subnets in a database, beside Optuna's own tables."""
 
 from optuna_ofa.measurements._failures import IN_A_ROW as IN_A_ROW, Failures as Failures
+from optuna_ofa.measurements._partial import (
+    NO_ANSWERS as NO_ANSWERS,
+    Answers as Answers,
+    PartialTable as PartialTable,
+)
 from optuna_ofa.measurements._read import Measurement as Measurement, read_measurements
 from optuna_ofa.measurements._table import MeasurementTable as MeasurementTable, Reading as Reading
 

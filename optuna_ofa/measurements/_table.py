@@ -26,10 +26,10 @@ from optuna_ofa.storage import (
     storage_errors,
 )
 
-_metadata = sa.MetaData()
+metadata = sa.MetaData()
 TABLE = sa.Table(
     "ofa_measured",
-    _metadata,
+    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("setup_id", sa.String(64), nullable=False),
     sa.Column("subnet_id", sa.String(64), nullable=False),
@@ -49,7 +49,7 @@ TABLE = sa.Table(
 
 FAMILIES = sa.Table(
     "ofa_families",
-    _metadata,
+    metadata,
     sa.Column("fingerprint", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(128), primary_key=True),
     sa.Column("content", sa.Text, nullable=False),
@@ -125,9 +125,9 @@ def digest(text: str) -> str:
 
 def _create_table(engine: sa.Engine) -> None:
     try:
-        _metadata.create_all(engine)
+        metadata.create_all(engine)
     except sa.exc.DBAPIError:  # another process has created it meanwhile; or it raises again
-        _metadata.create_all(engine)
+        metadata.create_all(engine)
 
 
 def _engine(storage: BaseStorage) -> sa.Engine:

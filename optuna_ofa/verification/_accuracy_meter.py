@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import StorageUrl, checked
 from optuna_ofa.evaluation import (
     SUBNETS_AT_ONCE,
+    Accuracies,
     EvaluationData,
     EvaluationSettings,
+    KnownAnswers,
     Loader,
     Precision,
     evaluate_on,
@@ -23,7 +26,10 @@ from optuna_ofa.evaluation import (
 from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
+from optuna_ofa.verification._entrants import Entrants
 from optuna_ofa.verification._meter import Meter, Readings
+
+_ALL = 2**31  # subnets at once: all of a race
 
 
 class AccuracyMeter(Meter):
@@ -46,6 +52,12 @@ class AccuracyMeter(Meter):
         precision: As in `EvaluationSettings`; None is that of ``settings``. ``"int8"`` measures
             the network that ``export(..., format="onnx_int8")`` writes.
 
+        race: Whether the subnets of a verification race on accuracy and the other objectives, as
+            in `optuna_ofa.evaluate` with ``costs``. Those that stop early are not measured: they
+            become no trials, and `Verification.partial` has what is known of them. The costs are
+            the measured ones where a meter measures them. Subnets that the meter, or its database,
+            knows on all images compete too.
+
     Raises:
         InvalidArgumentError: As `EvaluationSettings`, if the settings do not fit the precision.
     """
@@ -60,6 +72,7 @@ class AccuracyMeter(Meter):
         storage: StorageUrl | BaseStorage | optuna.Study | None = None,
         fitted_on: Loader | None = None,
         precision: Precision | None = None,
+        race: bool = False,
     ) -> None:
         if precision is not None:
             settings = replace(settings, precision=precision)
@@ -68,34 +81,81 @@ class AccuracyMeter(Meter):
         self._settings, self._storage = settings, storage
         self.precision = settings.precision_of(supernet)
         self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
+        self.races = race
+        if race:
+            self.n_together = _ALL
+        self._memory: dict[str, KnownAnswers] = {}
         self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}
         self._setup: Mapping[str, Any] = {}
         self._other: AccuracyMeter | None = None
         if fitted_on is not None:
             self._other = AccuracyMeter(supernet, fitted_on, settings, storage=storage)
 
-    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
-        """Evaluate those subnets that were not evaluated yet."""
+    def measure_among(self, batch: Entrants, storage: optuna.Study | None) -> Readings:
+        """Evaluate those subnets that were not evaluated yet; if they race, until they stop."""
+        if not self.races:
+            return super().measure_among(batch, storage)
+        subnets = batch.space.from_matrix(batch.matrix)
+        n = batch.n_before
+        rivals = zip(subnets[:n], batch.costs[:n].tolist(), strict=True)
+        found = self._evaluated(
+            batch.space, batch.new, storage, costs=batch.costs[n:], rivals=dict(rivals)
+        )
+        complete = np.isfinite(found.top1)
+        other = None
+        if self._other is not None:
+            other = np.full(len(complete), np.nan)
+            whole = batch.new[complete]
+            if len(whole):
+                other[complete] = self._other.measure(batch.space, whole, storage).values
+        return Readings(
+            found.top1,
+            found.top1_std,
+            dict(found.failures),
+            setup=self._setup,
+            on_fitted=other,
+            n_images=np.where(complete, found.n_images, 0).astype(np.int64),
+            partial=found.partial,
+        )
+
+    def _evaluated(
+        self,
+        space: SearchSpace,
+        matrix: Matrix,
+        storage: optuna.Study | None,
+        *,
+        costs: NDArray[np.float64] | None = None,
+        rivals: Mapping[Subnet, Sequence[float]] | None = None,
+    ) -> Accuracies:
+        """Evaluate subnets, and note what their accuracies depend on."""
         if space.family != self._supernet.family:
             raise FamilyMismatchError(
                 f"`measure['top1']` must have a supernet of {space.family.name}, but it is of "
                 f"{other_family(self._supernet.family, space.family)}."
             )
+        found = evaluate_on(
+            self._data,
+            self._supernet,
+            matrix,
+            self._settings,
+            storage=self._storage if self._storage is not None else storage,
+            progress=False,
+            costs=costs,
+            memory=self._memory,
+            rivals=rivals,
+        )
+        label = {} if self._settings.data is None else {"label": self._settings.data}
+        self._setup = {**found.setup, "data": self._data.identity, **label}
+        return found
+
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
+        """Evaluate those subnets that were not evaluated yet."""
         weights = weights_hash(self._supernet)
         keys = [(weights, subnet) for subnet in space.from_matrix(matrix)]
         missing = np.array([i for i, key in enumerate(keys) if key not in self._known], dtype=int)
         failures = {}
         if len(missing):
-            found = evaluate_on(
-                self._data,
-                self._supernet,
-                matrix[missing],
-                self._settings,
-                storage=self._storage if self._storage is not None else storage,
-                progress=False,
-            )
-            label = {} if self._settings.data is None else {"label": self._settings.data}
-            self._setup = {**found.setup, "data": self._data.identity, **label}
+            found = self._evaluated(space, matrix[missing], storage)
             failures = {int(missing[i]): reason for i, reason in found.failures.items()}
             columns = (found.top1, found.top1_std, found.n_images)
             rows = zip(*(column.tolist() for column in columns), strict=True)

@@ -12,11 +12,13 @@ import optuna
 from numpy.typing import NDArray
 
 from optuna_ofa._plausible import numbers, require_plausible, require_std
+from optuna_ofa.evaluation import Partial
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
 from optuna_ofa.problem import NOT_MEASURED, error_in_words
 from optuna_ofa.profiling import is_device_error
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.verification._entrants import Entrants
 
 
 class Readings(NamedTuple):
@@ -33,6 +35,8 @@ class Readings(NamedTuple):
             that was not measured.
         n_images: ``(n,)`` number of images behind each accuracy, 0 where there is none; None for
             a metric that is not measured on images.
+        partial: Accuracies of subnets that stopped early, estimated from some of the images, by
+            row; they have no value.
     """
 
     values: NDArray[np.float64]
@@ -42,6 +46,7 @@ class Readings(NamedTuple):
     setup: Mapping[str, Any] = MappingProxyType({})
     on_fitted: NDArray[np.float64] | None = None
     n_images: NDArray[np.int64] | None = None
+    partial: Mapping[int, Partial] = MappingProxyType({})
 
     @staticmethod
     def nothing(n: int, stopped: Exception) -> Readings:
@@ -57,6 +62,8 @@ class Meter(abc.ABC):
     in a row also end measuring.
 
     Attributes:
+        races: Whether a subnet may stop early because of its other objectives, which are then
+            measured first.
         n_together: Number of subnets that are best measured at once; an interruption loses at most
             these.
         precision: The number format of the measured networks, ``"float32"``, ``"int8"`` and so
@@ -64,7 +71,17 @@ class Meter(abc.ABC):
     """
 
     n_together: int = 8
+    races: bool = False
     precision: str | None = None
+
+    def measure_among(self, batch: Entrants, storage: optuna.Study | None) -> Readings:
+        """Measure a batch whose other objectives are known; all of it, unless the meter races.
+
+        Args:
+            batch: The subnets, and those of the study that were measured before.
+            storage: As in `measure`.
+        """
+        return self.measure(batch.space, batch.new, storage)
 
     @abc.abstractmethod
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:

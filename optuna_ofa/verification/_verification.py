@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._notebook import html_table
+from optuna_ofa.evaluation import Partial
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import (
@@ -50,6 +51,8 @@ class Verification:
         units: The metrics by name, with their units and directions.
         latency: The predictor of latencies, which `recalibrate` corrects.
         finished: When the last trial of the study finished.
+        partial: The accuracies of subnets that stopped early in a race, estimated from some of the
+            images; they are neither points nor on the front.
     """
 
     metrics: tuple[str, ...]
@@ -61,6 +64,7 @@ class Verification:
     units: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False)
     latency: Predictor | None = field(default=None, repr=False, compare=False)
     finished: datetime.datetime | None = field(default=None, repr=False, compare=False)
+    partial: Mapping[Subnet, Partial] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -265,6 +269,7 @@ class Verification:
 
     def _head(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""
+        failed += f", {len(self.partial)} stopped early" if self.partial else ""
         n, on = len(self.points), filter(None, map(self._on, self.metrics))
         head = f"{n} subnet{'s' * (n != 1)} measured{failed}; predicted -> measured "
         return ", ".join([head + "(measured minus predicted)", *on])
@@ -279,9 +284,14 @@ class Verification:
         return f"{metric} {words}" if words else ""
 
     def __str__(self) -> str:
-        lines = [self._head(), *self._rows(), "", *self._figures(), *self.notes]
+        lines = [self._head(), *self._rows(), *self._stopped(), "", *self._figures(), *self.notes]
         lines += [f"  {remedy}" for remedy in self.remedies]
         return "\n".join(line.rstrip() for line in lines)
+
+    def _stopped(self) -> Iterator[str]:
+        for subnet, of in self.partial.items():
+            top1 = self.units["top1"].number(of.top1, of.top1_std)
+            yield f"  -  top1 {top1} estimated from {of.n_images:,} images: {subnet}"
 
     def _rows(self) -> Iterator[str]:
         columns = [self._column(metric) for metric in self.metrics]

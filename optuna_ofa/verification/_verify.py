@@ -14,6 +14,7 @@ from optuna_ofa._arguments import Positive
 from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
 from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa._warnings import warn
+from optuna_ofa.evaluation import Partial
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
     InvalidArgumentError,
@@ -23,9 +24,17 @@ from optuna_ofa.exceptions import (
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words, require_in_order
+from optuna_ofa.problem import (
+    MEASURED,
+    PREDICTED,
+    Evaluated,
+    Problem,
+    error_in_words,
+    require_in_order,
+)
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
 from optuna_ofa.storage import Store
+from optuna_ofa.verification._entrants import Entrants, entrants
 from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
 from optuna_ofa.verification._precisions import require_precisions
@@ -60,7 +69,7 @@ def verify(
     done = numbers_of_measured(before)
     require_precisions(meters, store.notes(list(done.values())))
     missing = matrix[[key(row) not in done for row in matrix]]
-    work = Work(problem, store, meters)
+    work = Work(problem, store, meters, before.results(kind=MEASURED))
     with progress_bar(
         f"measuring {' and '.join(meters)}", progress, total=len(missing), unit="subnet"
     ) as bar:
@@ -76,6 +85,7 @@ class Work:
         problem: The problem, with the predictors whose predictions are compared.
         store: The trials of the study.
         meters: The meter of each metric.
+        before: The subnets that were measured before.
         attributes: More user attributes of the trials.
     """
 
@@ -84,12 +94,16 @@ class Work:
         problem: Problem,
         store: Store,
         meters: Mapping[str, Meter],
+        before: Evaluated,
         attributes: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._problem, self._store, self._meters = problem, store, meters
-        self._attributes = attributes
-        # meters with the largest batches first; functions that may lose their device last
-        self._order = sorted(meters, key=lambda m: isinstance(meters[m], FunctionMeter))
+        self._before, self._attributes = before, attributes
+        # meters with the largest batches first; functions that may lose their device last, but
+        # before those that race
+        is_function = {m: isinstance(meter, FunctionMeter) for m, meter in meters.items()}
+        self._order = sorted(meters, key=lambda m: (meters[m].races, is_function[m]))
+        self.partial: dict[Subnet, Partial] = {}
         self.found: dict[int, Known] = {}
         self.failures: dict[Subnet, str] = {}
         self.stopped: Exception | None = None
@@ -124,7 +138,9 @@ class Work:
         for metric in self._order:
             if not len(good):
                 break
-            readings = self._readings(metric, matrix[good])
+            numbers = [{**rows[i].predicted, **rows[i].measured} for i in good.tolist()]
+            batch = entrants(problem, metric, matrix[good], numbers, self._before)
+            readings = self._readings(metric, batch)
             self._note(readings, matrix[good])
             for i, row in zip(good.tolist(), _by_subnet(readings), strict=True):
                 if np.isfinite(row[0]):
@@ -157,12 +173,13 @@ class Work:
             column = [row.measured[metric] for row in rows]
             warn_fractions(metric, column, f"`measure[{metric!r}]`")
 
-    def _readings(self, metric: str, matrix: Matrix) -> Readings:
+    def _readings(self, metric: str, batch: Entrants) -> Readings:
+        matrix = batch.new
         try:
             with warnings.catch_warnings():  # warned about once, at the end
                 warnings.simplefilter("ignore", FailedMeasurementWarning)
                 meter, database = self._meters[metric], self._store.database
-                found = meter.measure(self._problem.space, matrix, database)
+                found = meter.measure_among(batch, database)
         except MeasurementError as error:
             return Readings.nothing(len(matrix), error)
         except OptunaOFAError:
@@ -187,6 +204,9 @@ class Work:
         if readings.failures:
             subnets = self._problem.space.from_matrix(matrix)
             self.failures |= {subnets[i]: reason for i, reason in readings.failures.items()}
+        if readings.partial:
+            subnets = self._problem.space.from_matrix(matrix)
+            self.partial |= {subnets[i]: of for i, of in readings.partial.items()}
 
 
 def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]:
@@ -304,6 +324,7 @@ def _collected(
         problem.metrics,
         problem.predictors.get("latency_ms"),
         after.snapshot().finished,
+        dict(work.partial),
     )
 
 

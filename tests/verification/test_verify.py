@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from optuna_ofa import (
     AccuracyMeter,
@@ -38,7 +38,8 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.problem import LIST_KEY
 from optuna_ofa.space import mobilenet_v3_small_images
-from optuna_ofa.verification import Meter, Readings
+from optuna_ofa.verification import Meter, Readings, Verification
+from optuna_ofa.verification._entrants import entrants
 
 
 class Device:
@@ -540,3 +541,92 @@ class TestMeters:
         assert anchor_ms is not None
         study.verify({"latency_ms": meter}, points=[study.space.largest()])
         assert meter._anchor_ms == anchor_ms
+
+
+class TestRaces:
+    """Verifications in which subnets stop early."""
+
+    @pytest.fixture
+    def images(self) -> DataLoader:
+        rng = torch.Generator().manual_seed(1)
+        images = torch.randn(200, 1, 28, 28, generator=rng)
+        return DataLoader(TensorDataset(images, torch.arange(200) % 10), batch_size=100)
+
+    @pytest.fixture
+    def settings(self, images: DataLoader) -> EvaluationSettings:
+        calibration = images.dataset.tensors[0][:40]  # type: ignore[attr-defined]
+        return EvaluationSettings(calibration=calibration, rungs=(50,), tolerance=5)
+
+    def test_those_that_stop_are_neither_points_nor_trials(
+        self,
+        make_study: Callable[..., SubnetStudy],
+        supernet: Supernet,
+        images: DataLoader,
+        settings: EvaluationSettings,
+    ) -> None:
+        study = make_study()
+        matrix = study.space.sample(14, seed=3)
+        subnets = study.space.from_matrix(matrix)
+        latency = {s: float(i) + 1 for i, s in enumerate(subnets)}
+        meter = AccuracyMeter(supernet, images, settings, race=True)
+        measure = {"latency_ms": lambda s: latency[s], "top1": meter}
+        found = study.verify(measure, points=subnets)
+        assert found.partial
+        assert len(found) + len(found.partial) == 14
+        measured = study.results(kind="measured").matrix
+        assert study.space.from_matrix(measured) == [p.subnet for p in found]
+        assert {p.n_images["top1"] for p in found} == {200}
+        assert all(of.n_images == 50 for of in found.partial.values())
+        head, *lines = str(found).splitlines()
+        assert f"{len(found.partial)} stopped early" in head
+        assert sum("estimated from 50 images" in line for line in lines) == len(found.partial)
+        whole = evaluate(supernet, [p.subnet for p in found], images, settings)
+        assert [p.measured["top1"] for p in found] == whole.top1.tolist()
+        # measured costs count: the costs of the race are the latencies, not the predictions
+        costs = [latency[s] for s in subnets]
+        alone = evaluate(supernet, subnets, images, settings, costs=costs)
+        assert {subnets[row] for row in alone.partial} == set(found.partial)
+
+    def test_subnets_of_an_earlier_call_compete(
+        self,
+        make_study: Callable[..., SubnetStudy],
+        supernet: Supernet,
+        images: DataLoader,
+        settings: EvaluationSettings,
+        sqlite: str,
+    ) -> None:
+        study = make_study(storage=sqlite)
+        subnets = study.space.from_matrix(study.space.sample(14, seed=3))
+        latency = {s: float(i) + 1 for i, s in enumerate(subnets)}
+
+        def verify(points: list[Subnet]) -> Verification:
+            meter = AccuracyMeter(supernet, images, settings, race=True)  # knows nothing
+            return study.verify({"latency_ms": lambda s: latency[s], "top1": meter}, points=points)
+
+        first = verify(subnets[:10])
+        second = verify(subnets[10:])
+        third = verify(subnets[10:])  # from the database
+        assert len(first) + len(first.partial) == 10
+        assert len(second) + len(second.partial) == 4
+        assert third.partial == second.partial
+        rivals = {p.subnet for p in first}
+        reasons = " ".join(of.reason for of in second.partial.values())
+        assert any(str(subnet) in reasons for subnet in rivals)
+
+    def test_a_violated_constraint_does_not_win(
+        self,
+        make_study: Callable[..., SubnetStudy],
+        supernet: Supernet,
+        images: DataLoader,
+        settings: EvaluationSettings,
+    ) -> None:
+        study = make_study(n=0, constraints={"latency_ms": 5.0})
+        subnets = study.space.from_matrix(study.space.sample(8, seed=3))
+        batch = entrants(
+            study.problem,
+            "top1",
+            study.space.to_matrix(subnets),
+            [{"top1": 50.0, "latency_ms": ms} for ms in (4.0, 6.0, *range(7, 13))],
+            study.results(kind="measured"),
+        )
+        assert batch.costs[:2].tolist() == [[4.0, 0.0], [6.0, 1.0]]
