@@ -150,11 +150,13 @@ class Refiner:
         from optuna_ofa.verification import Work
 
         self._show(course, f"measuring {len(matrix)} subnets")
-        work = Work(corrected, self._study.store, self._meters, {CHOSEN_AFTER: start})
+        noted = {CHOSEN_AFTER: start}
+        work = Work(corrected, self._study.store, self._meters, course.measured, noted)
         try:
             work.run_all(matrix, self._bar, "refine")
         finally:
-            self.failures |= work.failures
+            stopped = {s: f"stopped early, {of.reason}" for s, of in work.partial.items()}
+            self.failures |= {**work.failures, **stopped}
             self.n_new += len(work.found)
         return len(work.found)
 
