@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ _BLOCK = 128
 _MARGIN = 0.05
 _MOST_LOG = 100.0  # of multiply-adds
 _RESOLUTION = 0  # its column
+# Resolutions between two fitted ones with at most this ratio are not outside.
+_NEAR = 1.3
 _OF_BLOCKS = ("kernel", "expand")  # kinds of genes that are 0 where their block is absent
 
 
@@ -34,7 +37,7 @@ class Outside(NamedTuple):
     """Which subnets are outside, by reason; each ``(n,)``.
 
     Args:
-        resolution: Their resolution was never fitted.
+        resolution: Their resolution was never fitted, nor is it between two near ones that were.
         choice: Another of their choices was never fitted.
         size: They have fewer or more multiply-adds than all fitted subnets.
         value: Their predicted value is below or above all fitted ones.
@@ -84,12 +87,15 @@ class Support:
         self._mean, self._root, self._limit = mean, root, limit
         self.widening = widening
         self._features = Thermometer(space)
-        self._macs = LayerSum(space, lambda layer, _: layer_macs(layer))
         self._tables = {
             j: _lookup(gene, seen[j])
             for j, gene in enumerate(space.genes)
             if len(seen[j]) < len(space.choices[gene.name])
         }
+
+    @cached_property
+    def _macs(self) -> LayerSum:  # takes a tenth of a second where there are many resolutions
+        return LayerSum(self.space, lambda layer, _: layer_macs(layer))
 
     @classmethod
     def of(cls, space: SearchSpace, matrix: Matrix, values: Array) -> Support:
@@ -133,7 +139,7 @@ class Support:
         unseen, sizes, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
         low, high = self.sizes
         margin = _MARGIN * (high - low)
-        resolution = unseen[:, _RESOLUTION].copy()
+        resolution = unseen[:, _RESOLUTION] & ~self._between(matrix[:, _RESOLUTION])
         unseen[:, _RESOLUTION] = False
         return Outside(
             resolution,
@@ -190,6 +196,16 @@ class Support:
             n_unseen=n_unseen,
         )
         return np.sqrt(std**2 + variances)
+
+    def _between(self, pixels: Matrix) -> Mask:
+        """Return which resolutions are between two fitted ones that are near each other.
+
+        Accuracy is smooth in the resolution.
+        """
+        fitted = np.array([0, *self.seen[_RESOLUTION], np.inf])
+        above = np.searchsorted(fitted, pixels)
+        below = np.maximum(fitted[above - 1], 1e-9)
+        return np.asarray(fitted[above] <= _NEAR * below, dtype=bool)
 
     def _resolutions(self, pixels: Matrix) -> str:
         fitted = self.seen[_RESOLUTION]

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from optuna_ofa._torch import torch
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
+from optuna_ofa.exceptions import FormatError
+from optuna_ofa.predictors._resolution import ResolutionLaw
 from optuna_ofa.space import Matrix, SearchSpace
 
-# the last features: logarithms of MACs and parameters, and their squares
-N_COSTS = 4
-MOST = 3  # the largest feature
 # Takes genotypes and, for each, the index of a nearby anchor, as `LocalModel` does.
 LocalFeatures = Callable[[Matrix, NDArray[np.intp]], NDArray[np.float64]]
+N_COSTS = 4  # logarithms of MACs and parameters, and their squares
+_MOST_LOG = 3
+# smallest and largest features of choices, costs and the resolution
+_TINY = 1e-6
+_LIMITS = np.array([[0, 1], [0, _MOST_LOG], [-10, 1]])
 
 
 class Thermometer:
@@ -25,23 +29,33 @@ class Thermometer:
     three steps: active, k >= 5, k >= 7). Then the logarithms of MACs and parameters, and their
     squares. One-hot inputs lose the order of the choices and need far more measured subnets.
 
+    The resolution has no steps, which would tell nothing about resolutions that were not measured.
+    Its features are those of `ResolutionLaw`, and MACs are those at the largest resolution.
+
     Args:
         space: The space of the matrices.
+
+    Attributes:
+        law: The features of the resolution.
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        self._macs = LayerSum(space, lambda layer, _: layer_macs(layer))
-        self._params = LayerSum(space, lambda layer, _: layer_params(layer))
+        at_largest = space.restrict(resolution=space.resolutions[-1])
+        self._macs = LayerSum(at_largest, lambda layer, _: layer_macs(layer))
+        self._params = LayerSum(at_largest, lambda layer, _: layer_params(layer))
         self._space = space
         marker = "kernel" if space.family.block == "mbconv" else "expand"
         steps = [
             (j, choice)
             for j, gene in enumerate(space.genes)
+            if gene.kind != "resolution"
             # the first step of one gene per block indicates that the block is present
             for choice in space.choices[gene.name][gene.kind != marker :]
         ]
         self._columns = np.array([j for j, _ in steps])
         self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)
+        (self._pixels,) = (j for j, gene in enumerate(space.genes) if gene.kind == "resolution")
+        self.law = ResolutionLaw(space.resolutions)
         ends = space.to_matrix([space.smallest(), space.largest()])
         self._low, high = self._logs(ends)
         self._range = np.maximum(high - self._low, 1e-9)
@@ -49,7 +63,27 @@ class Thermometer:
     @property
     def n_features(self) -> int:
         """Number of features."""
-        return len(self._columns) + N_COSTS
+        return len(self._columns) + N_COSTS + self.law.n_features
+
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """Return 0 for each feature of the choices, 1 for costs, 2 for the resolution."""
+        counts = (len(self._columns), N_COSTS, self.law.n_features)
+        return np.repeat(np.arange(3), counts)
+
+    def require_mean(self, mean: NDArray[np.float64]) -> None:
+        """Refuse what cannot be the mean of features.
+
+        Raises:
+            FormatError: If a number is out of the range of its feature.
+        """
+        low, high = _LIMITS[self.groups].T
+        wrong = (mean < low - _TINY) | (mean > high + _TINY)
+        if wrong.any():
+            raise FormatError(
+                f"`mean` must be of features, whose ranges are {_LIMITS.tolist()}, but feature "
+                f"{wrong.argmax()} has {mean[wrong.argmax()]:g}."
+            )
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
@@ -57,12 +91,20 @@ class Thermometer:
         logs = (self._logs(rows) - self._low) / self._range
         # one subnet after the other in memory, so that sums over features have one order
         features = np.empty((len(rows), self.n_features))
-        features[:, :-N_COSTS] = rows[:, self._columns] >= self._thresholds
-        features[:, -4:-2], features[:, -2:] = MOST * logs, logs**2
+        n = len(self._columns)
+        features[:, :n] = rows[:, self._columns] >= self._thresholds
+        features[:, n : n + 2], features[:, n + 2 : n + 4] = _MOST_LOG * logs, logs**2
+        features[:, n + 4 :] = self.law(rows[:, self._pixels])
         return features
 
+    def shares(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return how near the resolution of each subnet is to each level, ``(n, n_levels)``."""
+        return self.law.shares(self._space.check(matrix)[:, self._pixels])
+
     def _logs(self, rows: Matrix) -> NDArray[np.float64]:
-        return np.log(np.stack([self._macs(rows), self._params(rows)], axis=1))
+        at_largest = rows.copy()
+        at_largest[:, self._pixels] = self._space.resolutions[-1]
+        return np.log(np.stack([self._macs(at_largest), self._params(at_largest)], axis=1))
 
 
 class GaussianProcessInputs:
@@ -70,23 +112,27 @@ class GaussianProcessInputs:
 
     Args:
         space: The space of the matrices.
-        matrix: ``(n, n_genes)`` measured subnets.
+        matrix: ``(n, n_genes)`` measured subnets, or points of the kernel.
+        mean: What is subtracted; None takes the mean of the features.
 
     Attributes:
-        features: ``(n, n_features)`` features of the measured subnets.
-        groups: ``(n_features,)`` 0 for choices, 1 for costs.
-        mean: ``(n_features,)`` mean of the measured subnets' `thermometer` features.
+        features: ``(n, n_features)`` features of ``matrix``.
+        groups: ``(n_features,)`` see `Thermometer.groups`.
+        mean: ``(n_features,)`` what is subtracted from the `thermometer` features.
+        shares: ``(n, n_levels)`` of ``matrix``, see `Thermometer.shares`.
         thermometer: The features before the mean is subtracted.
         expected: ``(n_features,)`` slopes of what is expected before any measurement: zeros.
     """
 
-    def __init__(self, space: SearchSpace, matrix: Matrix) -> None:
+    def __init__(
+        self, space: SearchSpace, matrix: Matrix, mean: NDArray[np.float64] | None = None
+    ) -> None:
         self.thermometer = Thermometer(space)
         features = self.thermometer(matrix)
-        self.mean = features.mean(axis=0)
+        self.mean = features.mean(axis=0) if mean is None else mean
         self.features = torch.from_numpy(features - self.mean)
-        n_choices = features.shape[1] - N_COSTS
-        self.groups = (torch.arange(features.shape[1]) >= n_choices).long()
+        self.groups = torch.from_numpy(self.thermometer.groups)
+        self.shares = torch.from_numpy(self.thermometer.shares(matrix))
         self.expected = torch.zeros(features.shape[1], dtype=torch.float64)
 
     def local(self, anchors: Matrix) -> LocalFeatures | None:

@@ -111,6 +111,8 @@ def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
 def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
     """Return an accuracy predictor by path or name; None means the family's default.
 
+    Names are those of published predictors, and ``"linear"`` for the family's packaged linear one.
+
     Raises:
         InvalidArgumentError: If there is none of that name, or no default.
         DownloadError: If a published predictor cannot be fetched.
@@ -134,6 +136,11 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
     known = _published("accuracy")
     if str(accuracy) in known:
         return AccuracyPredictor.load(fetch(str(accuracy)))
+    linear = packaged_accuracy(family, "linear")
+    if linear is not None:
+        known = ["linear", *known]
+        if str(accuracy) == "linear":
+            return AccuracyPredictor.load(linear)
     raise InvalidArgumentError(
         f"`accuracy` must be a predictor, a file that exists, or one of {', '.join(known)}, but "
         f"got {shown(str(accuracy))}{did_you_mean(accuracy, known)}"

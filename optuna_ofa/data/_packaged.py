@@ -1,13 +1,14 @@
 """Files that come with the package.
 
-Their names are ``FAMILY.accuracy.json``, ``FAMILY.DEVICE.latency.json`` and, for a supernet that
-the package trained itself, ``FAMILY.pth``, ``FAMILY.measured.csv`` and ``FAMILY.images.npz``.
+Their names are ``FAMILY.accuracy.json``, ``FAMILY.linear.accuracy.json``,
+``FAMILY.DEVICE.latency.json`` and, for a supernet that the package trained itself, ``FAMILY.pth``,
+``FAMILY.measured.csv`` and ``FAMILY.images.npz``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,16 @@ _FOLDER = Path(__file__).parent
 _DEFAULT = "cpu-torch"
 
 
-def packaged_accuracy(family: Family) -> Path | None:
-    """Return the packaged accuracy predictor of a family, if there is one."""
-    path = _FOLDER / f"{family.name}.accuracy.json"
+def packaged_accuracy(family: Family, kind: Literal["", "linear"] = "") -> Path | None:
+    """Return a packaged accuracy predictor of a family, if there is one.
+
+    Args:
+        family: The family.
+        kind: Empty for the best one, which a study takes by default; ``"linear"`` for one that is
+            linear in the choices and the logarithms of the costs, for exact optimisation.
+    """
+    name = f"{family.name}.{kind}" if kind else family.name
+    path = _FOLDER / f"{name}.accuracy.json"
     return path if family in known_families() and path.is_file() else None
 
 

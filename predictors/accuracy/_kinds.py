@@ -11,10 +11,12 @@ from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.accuracy._prior import PriorPredictor, read_prior
 from optuna_ofa.predictors.accuracy._ridge import RidgeModel
 from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess
+from optuna_ofa.predictors.gaussian_process._model import ProcessModel
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
+from optuna_ofa.predictors.gaussian_process._sparse import SparseGaussianProcess
 from optuna_ofa.space import SearchSpace
 
-ModelKind = Literal["gaussian_process", "ridge"]
+ModelKind = Literal["gaussian_process", "sparse_gaussian_process", "ridge"]
 
 
 def fit_model(
@@ -44,6 +46,8 @@ def fit_model(
         return RidgeModel.fit(space, rows, penalty)
     if prior is not None:
         return CorrectedProcess.fit(space, rows, prior, seed=seed)
+    if kind == "sparse_gaussian_process":
+        return SparseGaussianProcess.fit(space, rows, seed=seed)
     return GaussianProcess.fit(space, rows, seed=seed)
 
 
@@ -59,7 +63,7 @@ def refit_model(
     """Fit a model of the same kind to other rows; a Gaussian process keeps its hyper-parameters."""
     if isinstance(model, RidgeModel):
         return RidgeModel.fit(space, rows, penalty)
-    if isinstance(model, GaussianProcess):
+    if isinstance(model, ProcessModel):
         return GaussianProcess.fit(space, rows, logs=model.logs)
     return fit_model("gaussian_process", space, rows, penalty=None, seed=seed, prior=prior)
 
@@ -91,6 +95,7 @@ def _read_published(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyMode
 _READERS: dict[str, Callable[[SearchSpace, Mapping[str, Any]], AccuracyModel]] = {
     "ridge": RidgeModel.from_dict,
     "gaussian_process": GaussianProcess.from_dict,
+    "sparse_gaussian_process": SparseGaussianProcess.from_dict,
     "corrected": _read_corrected,
     "published": _read_published,
 }

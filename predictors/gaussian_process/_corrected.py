@@ -17,7 +17,9 @@ from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.gaussian_process._expected import Expected, Remembered, Untrusted
 from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior
-from optuna_ofa.predictors.gaussian_process._process import MAX_TUNING_ROWS, PIECE, GaussianProcess
+from optuna_ofa.predictors.gaussian_process._model import PIECE
+from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
+from optuna_ofa.predictors.gaussian_process._settings import MAX_TUNING_ROWS
 from optuna_ofa.predictors.gaussian_process._variants import Trust, trusting
 from optuna_ofa.space import Matrix, SearchSpace
 

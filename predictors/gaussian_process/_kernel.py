@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from optuna_ofa._torch import torch
 
 # Starting values of hyper-parameters, in standard deviations of the accuracies.
@@ -14,14 +17,32 @@ _START_NOISE = 0.1
 _JITTER = 1e-8
 
 
+class Rows(NamedTuple):
+    """What the covariance of measurements depends on.
+
+    Args:
+        features: ``(n, n_features)``, centred.
+        shares: ``(n, n_levels)`` of the levels of the noise; they sum to 1.
+        counts: ``(n,)`` number of measurements averaged in each value.
+    """
+
+    features: torch.Tensor
+    shares: torch.Tensor
+    counts: torch.Tensor
+
+    def select(self, which: NDArray[np.intp]) -> Rows:
+        """Return some of the rows."""
+        return Rows(*(part[which] for part in self))
+
+
 class Kernel:
     """RBF plus linear covariance of features that come in groups, and noise.
 
     ``k(a, b) = amplitude^2 exp(-|(a - b) / lengths|^2 / 2) + (slopes a) . (slopes b)``
 
     Args:
-        logs: ``(2 n_groups + 2,)`` logarithms of the length and the slope of each group, of the
-            amplitude, and of the standard deviation of the noise.
+        logs: ``(2 n_groups + 1 + n_levels,)`` logarithms of the length and the slope of each group,
+            of the amplitude, and of the standard deviation of the noise at each level.
         groups: ``(n_features,)`` group of each feature.
     """
 
@@ -29,28 +50,38 @@ class Kernel:
         n = n_groups(groups)
         values = logs.exp()
         self.lengths, self.slopes = values[:n][groups], values[n : 2 * n][groups]
-        self.amplitude, self.noise = values[2 * n], values[2 * n + 1]
+        self.amplitude = values[2 * n]
+        self._noise_logs = logs[2 * n + 1 :]
 
     def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Return the covariances of ``(m, n_features)`` and ``(n, n_features)``, ``(m, n)``."""
+        return self.rbf(a, b) + (a * self.slopes) @ (b * self.slopes).T
+
+    def rbf(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """Return the part of the covariances that is not linear."""
         x, y = a / self.lengths, b / self.lengths
         squares = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * x @ y.T
-        rbf = self.amplitude.square() * torch.exp(-0.5 * squares.clamp_min(0))
-        return rbf + (a * self.slopes) @ (b * self.slopes).T
+        return self.amplitude.square() * torch.exp(-0.5 * squares.clamp_min(0))
 
     def variances(self, a: torch.Tensor) -> torch.Tensor:
         """Return the diagonal of ``self(a, a)``, ``(m,)``."""
         return self.amplitude.square() + (a * self.slopes).square().sum(1)
 
-    def factor(self, a: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Return the lower Cholesky factor of the covariance of measurements.
+    def noise(self, shares: torch.Tensor) -> torch.Tensor:
+        """Return the standard deviation of a measurement, ``(m,)``; ``(1,)`` for one level.
 
         Args:
-            a: ``(n, n_features)``.
-            counts: ``(n,)`` number of measurements averaged in each value.
+            shares: ``(m, n_levels)`` of each level, for its logarithm.
         """
+        one = len(self._noise_logs) == 1
+        return (self._noise_logs if one else shares @ self._noise_logs).exp()
+
+    def factor(self, rows: Rows) -> torch.Tensor:
+        """Return the lower Cholesky factor of the covariance of measurements."""
+        a = rows.features
         jitter = _JITTER * self.variances(a).mean()
-        covariance = self(a, a) + torch.diag(self.noise.square() / counts + jitter)
+        noise = self.noise(rows.shares).square() / rows.counts
+        covariance = self(a, a) + torch.diag(noise + jitter)
         factor: torch.Tensor = torch.linalg.cholesky(covariance)
         return factor
 
@@ -77,7 +108,7 @@ class HyperPrior(NamedTuple):
     """A log-normal distribution of the hyper-parameters before any measurement.
 
     Args:
-        logs: ``(2 n_groups + 2,)`` its medians, as in `Kernel`.
+        logs: ``(2 n_groups + 2,)`` its medians, as in `Kernel`; that of the noise is of all levels.
         std: ``(2 n_groups + 2,)`` standard deviations of the logarithms; 0 where one is fixed.
     """
 
@@ -96,25 +127,29 @@ _LIMIT = 5.0
 _MAX_STEPS = 60
 
 
+# Correlation of the logarithms of the noise at two levels, so that it is known roughly where
+# nothing was measured.
+_ALIKE = 0.5
+
+
 def fit_logs(
-    features: torch.Tensor,
-    targets: torch.Tensor,
-    counts: torch.Tensor,
-    groups: torch.Tensor,
-    prior: HyperPrior | None = None,
+    rows: Rows, targets: torch.Tensor, groups: torch.Tensor, prior: HyperPrior | None = None
 ) -> torch.Tensor:
     """Return the most probable logarithms of `Kernel`, by L-BFGS.
 
     The prior matters where the data carry little information.
 
     Args:
-        features: ``(n, n_features)``, centred.
+        rows: The measured rows.
         targets: ``(n,)`` of mean 0 and variance 1.
-        counts: ``(n,)`` number of measurements averaged in each target.
         groups: ``(n_features,)`` group of each feature.
         prior: Distribution of the hyper-parameters; None takes the usual one.
     """
-    start, std = prior or HyperPrior.usual(groups)
+    n_levels = rows.shares.shape[1]
+    start, std = (
+        torch.cat([part, part[-1:].expand(n_levels - 1)])
+        for part in prior or HyperPrior.usual(groups)
+    )
     free = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [free],
@@ -123,13 +158,17 @@ def fit_logs(
         tolerance_change=1e-4,
         line_search_fn="strong_wolfe",
     )
+    mixing = _mixing(n_levels)
 
     def logs() -> torch.Tensor:
-        return start + std * _LIMIT * torch.tanh(free / _LIMIT)
+        moves = _LIMIT * torch.tanh(free / _LIMIT)
+        if n_levels > 1:
+            moves = torch.cat([moves[:-n_levels], mixing @ moves[-n_levels:]])
+        return start + std * moves
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        factor = Kernel(logs(), groups).factor(features, counts)
+        factor = Kernel(logs(), groups).factor(rows)
         white: torch.Tensor = torch.linalg.solve_triangular(factor, targets[:, None], upper=False)
         likelihood = -0.5 * white.square().sum() - factor.diagonal().log().sum()
         loss = -likelihood + 0.5 * free.square().sum()
@@ -139,3 +178,10 @@ def fit_logs(
     with torch.enable_grad():
         optimizer.step(closure)  # type: ignore[no-untyped-call]
     return logs().detach()
+
+
+def _mixing(n_levels: int) -> torch.Tensor:
+    """Return the root of the correlations of the noise at all levels."""
+    correlations = torch.full((n_levels, n_levels), _ALIKE, dtype=torch.float64)
+    root: torch.Tensor = torch.linalg.cholesky(correlations.fill_diagonal_(1))
+    return root

@@ -21,7 +21,7 @@ from optuna_ofa.space import SearchSpace
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=[128, 160, 192, 224])
 FITTED = SPACE.restrict(resolution=[160, 192], kernel=[3, 5])
 MATRIX = SPACE.canonicalize(FITTED.sample(300, seed=0))
-KINDS = ["gaussian_process", "ridge"]
+KINDS = ["gaussian_process", "sparse_gaussian_process", "ridge"]
 
 
 def top1_of(matrix: NDArray[np.int16]) -> NDArray[np.float64]:

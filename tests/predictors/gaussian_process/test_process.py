@@ -14,8 +14,8 @@ import optuna_ofa
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor, kendall_tau
 from optuna_ofa.predictors._thermometer import Thermometer
-from optuna_ofa.predictors.gaussian_process import _process
-from optuna_ofa.predictors.gaussian_process._kernel import Kernel, fit_logs
+from optuna_ofa.predictors.gaussian_process import _process, _settings
+from optuna_ofa.predictors.gaussian_process._kernel import Kernel, Rows, fit_logs
 from optuna_ofa.space import SearchSpace, read_measured_subnets
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=224)
@@ -60,7 +60,7 @@ def dense(
             ]
         )
 
-    among, noise = covariance(a, a), float(kernel.noise) ** 2
+    among, noise = covariance(a, a), float(kernel.noise(torch.ones(1, 1))) ** 2
     inverse = np.linalg.inv(among + (noise + 1e-8 * np.trace(among) / n) * np.eye(n))
     cross, level, scale = covariance(b, a), top1.mean(), top1.std()
     mean = level + scale * cross @ inverse @ ((top1 - level) / scale)
@@ -82,12 +82,12 @@ def test_hyper_parameters_are_at_the_optimum() -> None:
     groups = torch.tensor([0, 0, 0, 0, 1, 1])
     targets = torch.from_numpy(rng.normal(size=60)) + features[:, 0] + features[:, 4].sin()
     targets = (targets - targets.mean()) / targets.std(correction=0)
-    counts = torch.ones(60, dtype=torch.float64)
-    logs = fit_logs(features, targets, counts, groups)
+    ones = torch.ones(60, dtype=torch.float64)
+    logs = fit_logs(Rows(features, ones[:, None], ones), targets, groups)
 
     def evidence(at: torch.Tensor) -> float:
         kernel = Kernel(at, groups)
-        covariance = kernel(features, features) + kernel.noise**2 * torch.eye(60)
+        covariance = kernel(features, features) + kernel.noise(ones[:, None]) ** 2 * torch.eye(60)
         normal = torch.distributions.MultivariateNormal(torch.zeros(60).double(), covariance)
         return float(normal.log_prob(targets))
 
@@ -184,7 +184,7 @@ def test_is_the_same_whatever_the_order_of_the_rows(fitted: AccuracyPredictor) -
 
 def test_hyper_parameters_are_fitted_to_some_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = AccuracyPredictor.fit(SPACE, OTHERS, noisy(OTHERS))
-    monkeypatch.setattr(_process, "MAX_TUNING_ROWS", 100)
+    monkeypatch.setattr(_settings, "MAX_TUNING_ROWS", 100)
     part = AccuracyPredictor.fit(SPACE, OTHERS, noisy(OTHERS))
     test = SPACE.sample(200, seed=5)
     errors = [np.abs(p.predict(test) - top1_of(test)).mean() for p in (whole, part)]
