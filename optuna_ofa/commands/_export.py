@@ -88,8 +88,11 @@ def _words(figure: Mapping[str, Any]) -> str:
     from optuna_ofa.deployment import value_in_words
 
     words = f"{figure['metric']} {value_in_words(figure)}, {figure['kind']}"
+    if figure["n_images"]:
+        words += f" on {figure['n_images']:,} images"
     if figure["device"]:
         words += f" on {figure['device']}"
+    words += ", extrapolated" if figure["extrapolated"] else ""
     differs = figure.get("differs_in", ())
     if differs:
         shown = ", ".join(f"{name} {figure[name]}" for name in differs)

@@ -43,6 +43,9 @@ class KnownValue:
         resolution: Size of the images in pixels; None if unknown.
         batch: Images at once, for a latency; None if unknown.
         subnet: The subnet; None means the exported one.
+        n_images: Images that an accuracy was measured on; None if unknown.
+        extrapolated: Whether a prediction is far from what its predictor was fitted on; None if
+            unknown or measured.
         unit: The unit of the metric; None takes that of a built-in metric, or no unit.
 
     Raises:
@@ -60,6 +63,8 @@ class KnownValue:
     resolution: int | None = None
     batch: int | None = None
     subnet: Subnet | None = None
+    n_images: int | None = None
+    extrapolated: bool | None = None
     unit: str | None = None
 
     def __post_init__(self) -> None:
@@ -138,6 +143,8 @@ def _known_value(
     origin = point.origin.get(metric, {})
     settings = origin.get("settings")
     known = {**origin, **(settings if isinstance(settings, Mapping) else {})}
+    far = point.extrapolated if point.kind == PREDICTED else None
+    is_extrapolated = None if far is None else metric in far
     is_latency = metric == "latency_ms" or not point.metrics[metric].is_built_in
     return KnownValue(
         metric,
@@ -150,6 +157,8 @@ def _known_value(
         resolution=point.subnet.resolution,
         batch=known.get("batch") if is_latency else None,
         subnet=point.subnet,
+        n_images=point.n_images.get(metric),
+        extrapolated=is_extrapolated,
         unit=point.metrics[metric].unit,
     )
 

@@ -23,7 +23,9 @@ def html_of_study(study: Findings) -> str:
             front = found.front(kind=kind)
             knee = front.knee()
             best = values_in_words(knee.values, knee.std, front.metrics)
-            words += f", {len(front):,} on the Pareto front; its knee: {best}"
+            n_far = sum(bool(point.extrapolated) for point in front)
+            far = f", {n_far:,} of them extrapolated" if n_far else ""
+            words += f", {len(front):,} on the Pareto front{far}; its knee: {best}"
         elif n:
             words += ", none within the constraints"
         rows.append([kind.capitalize(), words])

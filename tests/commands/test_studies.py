@@ -201,6 +201,22 @@ def test_export_of_a_study_says_what_is_predicted(
     assert load_exported(out, trust=True)(torch.zeros(1, 3, size, size)).shape == (1, 1000)
 
 
+def test_export_says_what_is_extrapolated(
+    storage: str,
+    weights: str,
+    images: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(AccuracyPredictor, "extrapolates", lambda _, m: np.ones(len(m), bool))
+    out = str(tmp_path / "subnet.pt2")
+    arguments = ["--format", "torch_export", "--weights", weights, "--calibration", images]
+    assert main(["export", out, *arguments, "--storage", storage, "--within", "latency_ms=10"]) == 0
+    assert " %, predicted, extrapolated" in capsys.readouterr().out
+    assert [f["extrapolated"] for f in read_metadata(out)["figures"]] == [True]
+
+
 def test_export_of_a_file(weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     subnet = optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest()
     (tmp_path / "subnet.json").write_text(subnet.to_json())

@@ -216,6 +216,8 @@ class TestMetadata:
             "runtime": "torch",
             "resolution": None,
             "batch": None,
+            "n_images": None,
+            "extrapolated": None,
         }
         assert made["figures_of_others"] == []
         assert (made["precision"], made["runtimes"]) == ("float32", ["torch"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_point_knows_what_it_was_measured_with() -> None:
     assert (latency.precision, latency.runtime, latency.batch) == ("int8", "onnxruntime", 1)
     assert latency.device == "a processor"
     assert latency.std == 0.1
+
+
+def test_a_point_knows_its_images_and_what_is_extrapolated() -> None:
+    top1, latency = figures_of(point(n_images={"top1": 500}))
+    assert (top1.n_images, top1.extrapolated, latency.n_images) == (500, None, None)
+    known = replace(point(extrapolated=("top1",)), kind="predicted")
+    assert [of.extrapolated for of in figures_of(known)] == [True, False]
+    unknown = replace(known, extrapolated=None)
+    assert [of.extrapolated for of in figures_of(unknown)] == [None, None]
 
 
 FILE = {"precision": "float32", "runtimes": ("onnxruntime",), "resolution": 28, "batch": 1}

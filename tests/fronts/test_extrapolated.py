@@ -53,6 +53,7 @@ class TestPoints:
         assert len(re.findall(r">† 7\d\.", html)) == sum(bool(p.extrapolated) for p in shown)
         assert f"† {n} of {len(front)} points are extrapolated: {REASON}" in html
         assert "predicted, extrapolated" in front[-1]._repr_html_()
+        assert f"on the Pareto front, {n} of them extrapolated; its knee" in far_study._repr_html_()
 
     def test_measured_points_are_not_extrapolated(self, far_study: SubnetStudy) -> None:
         far = [p for p in far_study.front() if p.extrapolated][:2]
