@@ -205,4 +205,5 @@ def test_a_fitted_predictor_says_why(predictor: Make, k: float) -> None:
         study.search(100)
     front = study.front()
     assert {p.extrapolated for p in front if p.subnet.resolution == 160} == {("top1",)}
-    assert () in {p.extrapolated for p in front}
+    flags = fitted.extrapolates(space.to_matrix([p.subnet for p in front]))
+    assert [p.extrapolated == ("top1",) for p in front] == flags.tolist()
