@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,18 @@ def rows_without_offsets(
     group: Labels | None,
     *,
     least: int = LEAST_SUBNETS,
+    expected: Callable[[Matrix], NDArray[np.float64]] | None = None,
 ) -> tuple[MeasuredRows, dict[str, Any]]:
     """Check measurements, subtract the offsets of their groups, and average those of a subnet.
+
+    Args:
+        space: The space of the subnets.
+        subnets: ``n`` subnets, or a genotype matrix.
+        top1: ``(n,)`` percent.
+        group: ``(n,)`` labels; None if there are none.
+        least: The smallest number of different subnets.
+        expected: Returns what is known of genotypes beforehand, ``(n, n_columns)``: the values
+            are roughly a linear function of it.
 
     Returns:
         The rows, and an entry ``groups`` for the predictor's metadata if there are any.
@@ -39,20 +49,27 @@ def rows_without_offsets(
         GroupWarning: There are no labels, but rows seem to have offsets; or some cannot be known.
     """
     matrix, values = checked_rows(space, subnets, top1, least=least)
+    known = None if expected is None else expected(matrix)
     if group is None:
-        _warn_of_runs(space, matrix, values)
+        _warn_of_runs(space, matrix, values, known)
         return averaged(matrix, values), {}
-    offsets = fit_offsets(space, matrix, values, read_groups(group, len(values)))
+    offsets = fit_offsets(space, matrix, values, read_groups(group, len(values)), known)
     return averaged(matrix, values - offsets.of_rows()), {"groups": offsets.to_dict()}
 
 
-def _warn_of_runs(space: SearchSpace, matrix: Matrix, values: NDArray[np.float64]) -> None:
+def _warn_of_runs(
+    space: SearchSpace,
+    matrix: Matrix,
+    values: NDArray[np.float64],
+    known: NDArray[np.float64] | None,
+) -> None:
     """Warn of runs of rows that seem to have been measured by others than the rest."""
-    breaks = run_breaks(space, matrix, values)
+    left = values if known is None else values - _on_line(known, values)
+    breaks = run_breaks(space, matrix, left)
     if not len(breaks):
         return
     runs = np.searchsorted(breaks, np.arange(len(values)), side="right")
-    offsets = fit_offsets(space, matrix, values, numbered_groups(runs)).values
+    offsets = fit_offsets(space, matrix, values, numbered_groups(runs), known).values
     ends = [0, *breaks.tolist(), len(values)]
     texts = [f"{ends[i]} to {ends[i + 1] - 1} {offset:+.2g}" for i, offset in enumerate(offsets)]
     shown = ", ".join(texts[:_MOST_SHOWN]) + ", ..." * (len(texts) > _MOST_SHOWN)
@@ -62,3 +79,8 @@ def _warn_of_runs(space: SearchSpace, matrix: Matrix, values: NDArray[np.float64
         f"the images or days measured them, pass `group=`, a label for each row.",
         GroupWarning,
     )
+
+
+def _on_line(known: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    columns = np.column_stack([np.ones(len(values)), known])
+    return np.asarray(columns @ np.linalg.lstsq(columns, values, rcond=None)[0])

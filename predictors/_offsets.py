@@ -23,11 +23,14 @@ _SCALE = 2.0
 # a gene with more choices than this is divided into as many ranges with equal numbers of rows
 _MOST_LEVELS = 4
 _TINY = 1e-9
+_UNKNOWN = 1e-7
 _LEAST_VARIANCE = 1e-12
 _LEAST_WEIGHT = 0.01
 
 
-def fit_offsets(space: SearchSpace, matrix: Matrix, values: Vector, groups: Groups) -> Offsets:
+def fit_offsets(
+    space: SearchSpace, matrix: Matrix, values: Vector, groups: Groups, known: Vector | None = None
+) -> Offsets:
     """Estimate the offset of each group.
 
     A linear mixed model: ``value = level of the resolution + features . weights + offset of the
@@ -41,6 +44,7 @@ def fit_offsets(space: SearchSpace, matrix: Matrix, values: Vector, groups: Grou
         matrix: ``(n, n_genes)`` canonical genotypes, in any order, with repeats.
         values: ``(n,)`` measured values.
         groups: The group of each row.
+        known: ``(n, n_columns)`` predictions beforehand, whose weights are free as well.
 
     Warns:
         GroupWarning: If offsets cannot be told from the effect of the resolution.
@@ -52,7 +56,7 @@ def fit_offsets(space: SearchSpace, matrix: Matrix, values: Vector, groups: Grou
     features = Thermometer(space)(matrix)
     found = _estimate(
         features - features.mean(axis=0),
-        np.eye(levels.max() + 1)[levels],
+        np.hstack([np.eye(levels.max() + 1)[levels], *([] if known is None else [_scaled(known)])]),
         np.column_stack([np.eye(n_groups)[groups.of_rows], values - values.mean()]),
     )
     parts = _connected(groups.of_rows, levels)
@@ -118,7 +122,7 @@ def _estimate(features: Vector, levels: Vector, others: Vector) -> _Estimate:
 
     Args:
         features: ``(n, n_features)`` centred.
-        levels: ``(n, n_levels)`` indicators.
+        levels: ``(n, n_levels)`` columns with free weights: indicators, and what is known.
         others: ``(n, n_groups + 1)`` indicators of the groups, then the values.
     """
     gram, columns = features.T @ features, np.hstack([levels, others])
@@ -144,11 +148,11 @@ def _reduced(
     n, k = shape
     regular = gram + penalty * np.eye(len(gram))
     products = inner - cross.T @ np.linalg.solve(regular, cross)
-    block = products[:k, :k]
+    block = products[:k, :k] + _TINY * n * np.eye(k)  # free columns may depend on each other
     rest = products[k:, k:] - products[k:, :k] @ np.linalg.solve(block, products[:k, k:])
     constant = np.linalg.slogdet(regular)[1] - len(gram) * np.log(penalty)
     eigenvalues, vectors = np.linalg.eigh(rest[:-1, :-1])
-    known = eigenvalues > _TINY * n  # a sum of groups may equal one of levels
+    known = eigenvalues > _UNKNOWN * n  # a sum of groups may equal one of levels
     return _Reduced(
         n=max(n - k, 1),
         constant=float(constant + np.linalg.slogdet(block)[1]),
@@ -170,6 +174,10 @@ def _levels(space: SearchSpace, matrix: Matrix) -> NDArray[np.intp]:
             different = np.unique(np.quantile(choices, inner, method="lower"))
         ranges.append(np.searchsorted(different, choices))
     return np.asarray(np.unique(np.column_stack(ranges), axis=0, return_inverse=True)[1].ravel())
+
+
+def _scaled(known: Vector) -> Vector:
+    return np.asarray((known - known.mean(axis=0)) / np.maximum(known.std(axis=0), _TINY))
 
 
 def _connected(groups: NDArray[np.intp], levels: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -160,7 +160,9 @@ class AccuracyPredictor(Predictor):
         """
         before = None if prior is None else PriorPredictor(prior, space)
         least = LEAST_SUBNETS if prior is None else LEAST_WITH_PRIOR
-        rows, facts = rows_without_offsets(space, subnets, top1, group, least=least)
+        rows, facts = rows_without_offsets(
+            space, subnets, top1, group, least=least, expected=before
+        )
         fitted = fit_model(model, space, rows, penalty=penalty, seed=seed, prior=before)
         if isinstance(fitted, CorrectedProcess):
             facts["prior"] = fitted.shares()

@@ -197,3 +197,17 @@ def test_order_of_rows_and_names_of_groups_do_not_matter() -> None:
     )
     for i, name in enumerate(names):
         assert second[name]["offset"] == pytest.approx(first[str(i)]["offset"], abs=1e-9)
+
+
+def test_prior_tells_offsets_of_few_rows() -> None:
+    prior = AccuracyPredictor.fit(SPACE, OTHERS, truth(OTHERS), model="ridge")
+    group = np.arange(10) % 2
+    top1 = 20 + 0.7 * noisy(MATRIX[:10]) + 0.5 * group
+
+    def error(**options: Any) -> float:
+        found = AccuracyPredictor.fit(SPACE, MATRIX[:10], top1, group=group, **options)
+        offsets = groups_of(found)
+        return abs(offsets["1"]["offset"] - offsets["0"]["offset"] - 0.5)
+
+    assert error(prior=prior) < 0.15
+    assert error(prior=prior) < error()
