@@ -171,8 +171,14 @@ class Support:
         return found
 
     def sizes_of(self, matrix: Matrix) -> Array:
-        """Return the logarithms of the multiply-adds of genotypes, ``(n,)``."""
-        return np.log(self._macs(self.space.canonicalize(self.space.check(matrix))))
+        """Return logarithms of multiply-adds, ``(n, 2)``.
+
+        The first are those at the largest resolution of the space, the others at the subnets' own.
+        """
+        own = self.space.canonicalize(self.space.check(matrix))
+        alike = np.array(own)
+        alike[:, _RESOLUTION] = self.space.resolutions[-1]
+        return np.log(np.stack([self._macs(alike), self._macs(own)], axis=1))
 
     def widened(self, std: Array, matrix: Matrix, predicted: Array) -> Array:
         """Return standard deviations that are larger outside, ``(n,)``.
@@ -191,7 +197,7 @@ class Support:
                 n_unseen += ~table[rows[:, j]]
         variances = self.widening.variances(
             predicted,
-            sizes=np.log(self._macs(rows)),
+            sizes=self.sizes_of(rows),
             distances=resolution_distance(rows[:, _RESOLUTION], self.seen[_RESOLUTION]),
             n_unseen=n_unseen,
         )

@@ -12,8 +12,8 @@ from optuna_ofa._values import array, number
 from optuna_ofa.exceptions import FormatError
 
 Array = NDArray[np.float64]
-# the predicted accuracy, the logarithm of the multiply-adds, and the predicted accuracy minus that
-# which is usual for that size
+# the predicted accuracy, the logarithm of the multiply-adds at one resolution, and the predicted
+# accuracy minus that which is usual for the multiply-adds at the subnet's own resolution
 Coordinate = Literal["accuracy", "size", "gain"]
 _MOST = 1e6
 
@@ -65,7 +65,7 @@ class Widening(NamedTuple):
 
         Args:
             predicted: ``(n,)`` predicted accuracies.
-            sizes: ``(n,)`` logarithms of the multiply-adds.
+            sizes: ``(n, 2)`` logarithms of multiply-adds, see `Support.sizes_of`.
             distances: ``(n,)`` `resolution_distance` from the fitted resolutions.
             n_unseen: ``(n,)`` number of choices that no fitted subnet had.
         """
@@ -103,9 +103,10 @@ class Widening(NamedTuple):
 def coordinates(
     accuracies: Array, sizes: Array, curve: tuple[float, float, float]
 ) -> dict[Coordinate, Array]:
-    """Return the coordinates of subnets from their accuracies and logarithms of MACs, ``(n,)``."""
-    usual = curve[0] + sizes * (curve[1] + sizes * curve[2])
-    return {"accuracy": accuracies, "size": sizes, "gain": accuracies - usual}
+    """Return the coordinates of subnets, each ``(n,)``, from ``(n, 2)`` logarithms of MACs."""
+    alike, own = sizes.T
+    usual = curve[0] + own * (curve[1] + own * curve[2])
+    return {"accuracy": accuracies, "size": alike, "gain": accuracies - usual}
 
 
 def resolution_distance(pixels: NDArray[Any], fitted: tuple[int, ...]) -> Array:

@@ -35,9 +35,9 @@ _Z = 1.645  # half width of a 90 % interval in standard deviations
 _CAUTION = 2.0
 _SHRUNK = 0.5
 _NEAR = 0.1  # least distance in units, for rates
-# Without other resolutions to leave out: halving the resolution changes errors by up to 1.4 times.
-_PER_RESOLUTION = 0.5
-_FEW = 2.0  # the rate of the worst of k resolutions is 1 + this / k times as large
+# With one fitted resolution, halving it changes errors by up to 1.4 times. With two, their slope is
+# known, but leaving out one would not tell how far it is right.
+_PER_RESOLUTION = {1: 0.5, 2: 0.3}
 
 
 class LeftOut(NamedTuple):
@@ -106,13 +106,16 @@ def _left_out(rows: MeasuredRows, out: Mask, refit: Refit) -> LeftOut | None:
 
 
 def _per_resolution(rows: MeasuredRows, refit: Refit) -> float:
-    """Return the rate of the resolution, with which errors are worst."""
+    """Return the rate of the left-out resolution with the worst errors, more if there are few."""
     pixels = rows.matrix[:, 0]
     fitted = np.unique(pixels)
-    most = 2 * _PER_RESOLUTION * (100 - float(rows.top1.mean()))
+    wrong = 100 - float(rows.top1.mean())
+    if len(fitted) in _PER_RESOLUTION:
+        return wrong * _PER_RESOLUTION[len(fitted)]
+    most = wrong * _PER_RESOLUTION[1]
     picked = fitted[np.unique(np.linspace(0, len(fitted) - 1, _MOST_RESOLUTIONS).astype(int))]
     rates: list[float] = []
-    for resolution in picked if len(fitted) > 1 else []:
+    for resolution in picked:
         found = _left_out(rows, pixels == resolution, refit)
         if found is not None:
             others = tuple(fitted[fitted != resolution].tolist())
@@ -121,9 +124,7 @@ def _per_resolution(rows: MeasuredRows, refit: Refit) -> float:
             noise = float(np.mean(found.std[~found.out] ** 2))
             excess = float(np.mean(found.errors[found.out] ** 2)) - noise
             rates.append(float(np.sqrt(max(excess, 0.0)) / distance))
-    if not rates:
-        return most / 2
-    return min(most, max(rates) * (1 + _FEW / len(rates)))
+    return min(most, max(rates) * (1 + 1 / len(rates))) if rates else most
 
 
 def _sides(
@@ -168,8 +169,9 @@ def _side(values: Array, of: Coordinate, sign: int) -> Side:
 
 
 def _curve(sizes: Array, accuracies: Array) -> Curve:
-    """Return the usual accuracy as a polynomial of the size, constant first."""
-    powers = np.stack([np.ones(len(sizes)), sizes, sizes**2], axis=1)
+    """Return the usual accuracy as a polynomial of the multiply-adds, constant first."""
+    own = sizes[:, 1]
+    powers = np.stack([np.ones(len(own)), own, own**2], axis=1)
     constant, slope, bend = np.linalg.lstsq(powers, accuracies, rcond=None)[0].tolist()
     return constant, slope, bend
 

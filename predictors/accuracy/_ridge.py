@@ -195,11 +195,14 @@ def best_penalty(centred: Vector, targets: Vector) -> float:
     With the hat matrix H the error of a left-out row is its residual over 1 - H_ii; the mean
     adds another 1/n.
     """
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    # not the singular values of the features: their iteration may fail, on finite numbers too
+    squares, vectors = np.linalg.eigh(centred.T @ centred)
+    scores = centred @ vectors
+    projected = scores.T @ targets
     errors = []
     for penalty in _PENALTIES:
-        shrink = s**2 / (s**2 + penalty)
-        residuals = targets - u @ (shrink * (u.T @ targets))
-        leverage = (u**2) @ shrink + 1 / len(targets)
+        inverse = 1 / (np.maximum(squares, 0) + penalty)
+        residuals = targets - scores @ (inverse * projected)
+        leverage = scores**2 @ inverse + 1 / len(targets)
         errors.append(float(np.mean((residuals / np.maximum(1 - leverage, 1e-9)) ** 2)))
     return _PENALTIES[int(np.argmin(errors))]
