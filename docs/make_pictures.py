@@ -1,9 +1,9 @@
 """The pictures of README.md and the documentation: ``python docs/make_pictures.py``.
 
-Draws the fronts of a phone, a desktop and a CPU side by side, and every picture of the page
-Visualization by running that page. Published tables are downloaded once, or taken from the cache.
-Needs Chrome or Chromium. Two pictures are of times on the machine that draws them; all others are
-the same each time.
+Draws the fronts of a phone, a desktop and a CPU side by side, those of float32 and INT8 of the
+packaged supernet, and every picture of the page Visualization by running that page. Published
+tables are downloaded once, or taken from the cache. Needs Chrome or Chromium. Three pictures are
+of times on the machine that draws them; all others are the same each time.
 """
 
 from __future__ import annotations
@@ -12,15 +12,28 @@ import argparse
 import ast
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import blocks
 import optuna
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
+from torch.utils.data import DataLoader
 
 import optuna_ofa
+from optuna_ofa import (
+    AccuracyMeter,
+    AccuracyPredictor,
+    EvaluationSettings,
+    LatencyMeter,
+    MeasurementSettings,
+    Supernet,
+)
+from optuna_ofa.data import packaged_images, packaged_supernet
 from optuna_ofa.fronts import Front
+from optuna_ofa.predictors import Predictor
+from optuna_ofa.visualization import plot_fronts
 
 DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "pictures"
@@ -34,6 +47,8 @@ DEVICES = {
 N_TRIALS = 20_000
 SAME_TOP1 = 82.0  # percent; what it costs on each device is written into the picture
 GREY = "#c9ced6"
+PRECISIONS = {"float32": "float32", "INT8": "int8"}
+N_MEASURED = 8
 RANGE = [0.48, 1.85]  # logarithms of 3 and 70 ms
 TICKS = [5, 10, 20, 40]
 
@@ -97,6 +112,39 @@ def _mark(figure: go.Figure, front: Front, colour: str, column: int) -> None:
     )
 
 
+def precisions() -> go.Figure:
+    """Search and measure the packaged supernet in float32 and in INT8."""
+    images, supernet = packaged_images(), packaged_supernet()
+    settings = EvaluationSettings(calibration=images.train.tensors[0])
+    test = DataLoader(images.test, 200)
+    space = optuna_ofa.SearchSpace(supernet.family)
+    accuracy, studies = None, {}
+    for name, precision in PRECISIONS.items():
+        timing = MeasurementSettings(precision=precision, max_spread=1.0)
+        study = optuna_ofa.study(
+            space, hardware=optuna_ofa.profile(space, timing), accuracy=accuracy, seed=0
+        )
+        study.search(n_trials=3_000)
+        meters = {
+            "top1": AccuracyMeter(supernet, test, settings, precision=precision),
+            "latency_ms": LatencyMeter(timing),
+        }
+        print(study.verify(meters, points=N_MEASURED))
+        studies[name] = study
+        accuracy = accuracy or _of_int8(study.problem.predictors["top1"], supernet, test, settings)
+    return plot_fronts(studies, kind="both")
+
+
+def _of_int8(
+    prior: Predictor, supernet: Supernet, test: DataLoader, settings: EvaluationSettings
+) -> AccuracyPredictor:
+    """Fit accuracies in INT8 to a few measurements, starting from those in float32."""
+    space = prior.space
+    few, quantized = space.sample(N_MEASURED, seed=1), replace(settings, precision="int8")
+    found = optuna_ofa.evaluate(supernet, few, test, quantized)
+    return AccuracyPredictor.fit(space, few, found.top1, prior=prior, metadata=found.setup)
+
+
 def drawn() -> dict[str, go.Figure]:
     """Run the page Visualization, and return its figures by the function that drew them."""
     text, before = PAGE.read_text(encoding="utf-8"), Path.cwd()
@@ -131,7 +179,9 @@ def main() -> None:
     if not names or "fronts" in names:
         figure = side_by_side({device: searched(device) for device in DEVICES})
         figure.write_image(PICTURES / "fronts.png", width=1200, height=430, scale=1.5)
-    if names != ["fronts"]:
+    if not names or "precisions" in names:
+        precisions().write_image(PICTURES / "precisions.png", width=900, height=560)
+    if not names or set(names) - {"fronts", "precisions"}:
         for name, figure in drawn().items():
             if not names or name in names:
                 figure.write_image(PICTURES / f"{name}.png", width=900, height=560)

@@ -41,7 +41,7 @@ def _parts(setup: Mapping[str, Any]) -> Iterator[str]:
         yield f"in {name} {version}".rstrip()
     for name in ("precision", "device", "processor"):
         if known.get(name):
-            yield str(known[name])
+            yield "INT8" if known[name] == "int8" else str(known[name])
     for name, word in (("threads", "thread"), ("batch", "image")):
         n = known.get(name)
         if isinstance(n, int):

@@ -61,7 +61,8 @@ class Conditions(NamedTuple):
         """Return them in words: ``AMD EPYC family 25 model 17, torch 2.13.0, 4 threads``."""
         parts = [self.processor or UNKNOWN]
         parts += [f"{self.runtime} {self.version}".rstrip()] if self.runtime else []
-        parts += [self.precision] if self.precision not in ("", "float32") else []
+        precision = "INT8" if self.precision == "int8" else self.precision
+        parts += [precision] if precision not in ("", "float32") else []
         parts += [f"{self.threads} threads"] if self.threads > 1 else []
         parts += [f"batch {self.batch}"] if self.batch > 1 else []
         return ", ".join(parts)

@@ -372,3 +372,9 @@ class Exact(Meter):
 @pytest.mark.parametrize("setup", [{"runtime": [[1]]}, {"runtime": "onnx", "versions": 5}])
 def test_a_setup_of_another_program_is_shown_as_it_is(setup: dict[str, Any]) -> None:
     assert setup_words(setup) == f"in {setup['runtime']}"
+
+
+def test_an_accuracy_in_integers_says_so() -> None:
+    versions = {"onnxruntime": "1.32.0"}
+    setup = {"precision": "int8", "runtime": "onnxruntime", "versions": versions}
+    assert setup_words(setup) == "in onnxruntime 1.32.0, INT8"

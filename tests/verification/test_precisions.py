@@ -89,7 +89,7 @@ def test_pictures_say_it(
     plain = other.verify({"top1": accuracy(None), "latency_ms": Stopwatch("float32")}, points=2)
     for figure in (plot_verification(eight), plot_front(study, kind="measured")):
         assert "top-1 measured in INT8 on 40 images" in figure.layout.meta["notes"]
-        assert "latency of here, it, int8" in figure.layout.meta["notes"][-1]
+        assert "latency of here, it, INT8" in figure.layout.meta["notes"][-1]
     assert "top-1 measured on 40 images" in plot_verification(plain).layout.meta["notes"]
     figure = plot_fronts({"float32": other, "INT8": study}, kind="both")
     assert [trace.name.split(" (")[0] for trace in figure.data] == [
