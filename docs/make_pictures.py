@@ -48,7 +48,7 @@ N_TRIALS = 20_000
 SAME_TOP1 = 82.0  # percent; what it costs on each device is written into the picture
 GREY = "#c9ced6"
 PRECISIONS = {"float32": "float32", "INT8": "int8"}
-N_MEASURED = 8
+N_MEASURED, N_FITTED = 8, 24  # subnets
 RANGE = [0.48, 1.85]  # logarithms of 3 and 70 ms
 TICKS = [5, 10, 20, 40]
 
@@ -140,7 +140,7 @@ def _of_int8(
 ) -> AccuracyPredictor:
     """Fit accuracies in INT8 to a few measurements, starting from those in float32."""
     space = prior.space
-    few, quantized = space.sample(N_MEASURED, seed=1), replace(settings, precision="int8")
+    few, quantized = space.sample(N_FITTED, seed=1), replace(settings, precision="int8")
     found = optuna_ofa.evaluate(supernet, few, test, quantized)
     return AccuracyPredictor.fit(space, few, found.top1, prior=prior, metadata=found.setup)
 

@@ -59,13 +59,13 @@ def accuracy_words(points: Iterable[FrontPoint | VerifiedPoint]) -> str:
     """Return ``top-1 measured in INT8 on 2,000 images``.
 
     Args:
-        points: The points; what is not known is left out, and so is a precision of float32 alone.
+        points: The points. An unknown precision counts as float32, as in exports; float32 alone is
+            left out, and so is an unknown number of images.
     """
     precisions: dict[str, set[str]] = {}
     numbers: set[int] = set()
     for kind, setup, n in map(_top1_of, points):
-        if known := Conditions.of(setup).precision:
-            precisions.setdefault(kind, set()).add(known)
+        precisions.setdefault(kind, set()).add(Conditions.of(setup).precision or "float32")
         numbers |= set() if n is None else {n}
     words: dict[str, list[str]] = {}
     if set().union(*precisions.values()) - {"float32"}:

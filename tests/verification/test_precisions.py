@@ -102,7 +102,7 @@ def test_pictures_say_it(
     colours = [trace.line.color for trace in figure.data]
     assert colours[0] == colours[1] != colours[2] == colours[3]
     notes = " ".join(figure.layout.meta["notes"])
-    assert "top-1 measured in float32 and INT8 on 40 images" in notes
+    assert "top-1 predicted in float32, measured in float32 and INT8 on 40 images" in notes
     assert "latency measured for here, it, float32 and INT8" in notes
 
 
