@@ -20,7 +20,7 @@ Vector = NDArray[np.float64]
 _PENALTIES = np.geomspace(0.003, 100, 10)
 _RATIOS = np.geomspace(0.01, 100, 41)
 _SCALE = 2.0
-# a gene with more choices than this is divided into as many ranges with equal numbers of rows
+# more resolutions than this are divided into as many ranges with equal numbers of rows
 _MOST_LEVELS = 4
 _TINY = 1e-9
 _UNKNOWN = 1e-7
@@ -164,16 +164,15 @@ def _reduced(
 
 
 def _levels(space: SearchSpace, matrix: Matrix) -> NDArray[np.intp]:
-    """Return a number for each row, the same for rows of one resolution (and width)."""
-    columns = [j for j, gene in enumerate(space.genes) if gene.kind in ("resolution", "width")]
-    ranges = []
-    for choices in matrix[:, columns].T:
-        different = np.unique(choices)
-        if len(different) > _MOST_LEVELS:
-            inner = np.linspace(0, 1, _MOST_LEVELS + 1)[1:-1]
-            different = np.unique(np.quantile(choices, inner, method="lower"))
-        ranges.append(np.searchsorted(different, choices))
-    return np.asarray(np.unique(np.column_stack(ranges), axis=0, return_inverse=True)[1].ravel())
+    """Return a number for each row, the same for rows of one resolution."""
+    (column,) = space.family.columns("resolution")
+    pixels = matrix[:, column]
+    different = np.unique(pixels)
+    if len(different) > _MOST_LEVELS:
+        inner = np.linspace(0, 1, _MOST_LEVELS + 1)[1:-1]
+        different = np.unique(np.quantile(pixels, inner, method="lower"))
+    ranges = np.searchsorted(different, pixels)
+    return np.asarray(np.unique(ranges, return_inverse=True)[1].ravel())
 
 
 def _scaled(known: Vector) -> Vector:

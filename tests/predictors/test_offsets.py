@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import GroupWarning, InvalidArgumentError
 from optuna_ofa.predictors import AccuracyPredictor
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import SearchSpace, families
 
 SPACE = SearchSpace("ofa_mbv3_w1.0").restrict(resolution=[128, 160, 192])
 MATRIX = SPACE.sample(300, seed=0)
@@ -56,6 +56,19 @@ def test_planted_offsets_are_found_within_their_standard_errors(seed: int) -> No
         assert abs(offset["offset"] - expected[int(name)]) < 3 * offset["standard_error"]
     mean = sum(offset["offset"] * offset["rows"] for offset in found.values())
     assert mean == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", [family.name for family in families()])
+@pytest.mark.parametrize("n", [60, 300])
+def test_planted_offsets_are_found_in_every_family(family: str, n: int) -> None:
+    space = SearchSpace(family)
+    matrix, group = space.sample(n, seed=0), np.arange(n) % 3
+    top1 = 60 + 0.006 * matrix.sum(axis=1) + np.random.default_rng(0).normal(0, NOISE, n)
+    found = groups_of(
+        AccuracyPredictor.fit(space, matrix, top1 + PLANTED[group], group=group, model="ridge")
+    )
+    for name, offset in found.items():
+        assert offset["offset"] == pytest.approx(PLANTED[int(name)], abs=0.06)
 
 
 @pytest.mark.parametrize("model", ["gaussian_process", "ridge"])
