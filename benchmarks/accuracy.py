@@ -5,8 +5,8 @@
 Fits each model to some measured subnets of MobileNetV3 w1.0 and predicts others: random ones, and
 the best fifth after a fit to the rest. Rows of one subnet are averaged first, so that no subnet is
 on both sides. Prints Kendall's tau / RMSE in points, and how many measurements are in 90 %
-intervals. Then which subnets to measure, with the Gaussian process: chosen among the measured ones,
-and drawn from a whole space whose accuracies a published predictor makes up.
+intervals. Then whole resolutions and searches that were left out, of 128 to 224 pixels. Then which
+subnets to measure, with the Gaussian process: chosen among the measured ones, and drawn from a whole space whose accuracies a published predictor makes up.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _accuracy_drawn import DRAWS, Drawn
+from _accuracy_left_out import KINDS, compare_left_out
 from _accuracy_rivals import RIVALS, Fit, Fitted, Vector
 from _accuracy_spread import SPREADS
 
@@ -53,9 +54,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--spread-repeats", type=int, default=20)
     parser.add_argument("--models", nargs="+", default=list(RIVALS), choices=list(RIVALS))
+    parser.add_argument("--left-out", nargs="*", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--only-left-out", action="store_true")
     parser.add_argument("--sizes", nargs="+", type=int, help="training rows, instead of all sizes")
     parser.add_argument("--predict", type=int, default=N_PREDICTED, help="subnets that are timed")
     arguments = parser.parse_args()
+    compare_left_out(arguments.data, arguments.left_out)
+    if arguments.only_left_out:
+        return
     space = SearchSpace(FAMILY, resolution=RESOLUTION)
     n_rows, rows = read(arguments.data / FOLDER, space)
     print(

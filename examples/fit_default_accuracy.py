@@ -145,7 +145,6 @@ def evaluate(space: SearchSpace, rows: Measured, kind: Kind) -> list[dict[str, A
             if part.any():
                 words = name if name.endswith("pixels") else f"{name}, {where}"
                 found.append({"left_out": words, **score(predictor, rows.matrix[part], top1[part])})
-                print(kind, found[-1], flush=True)
     return found
 
 
@@ -159,13 +158,15 @@ def main() -> None:
     space = SearchSpace(FAMILY)
     rows = read(arguments.searches, arguments.resolutions, space)
     for kind, file in FILES.items():
-        facts = {
+        facts: dict[str, Any] = {
             "sources": SOURCES,
             "n_rows": len(rows.top1),
             "n_subnets": len(np.unique(rows.matrix, axis=0)),
             "measured_top1_range": [float(rows.top1.min()), float(rows.top1.max())],
             "held_out": {"splits": evaluate(space, rows, kind)},
         }
+        for split in facts["held_out"]["splits"]:
+            print(kind, split)
         fit(space, rows, kind, facts).save(arguments.folder / file)
 
 

@@ -62,7 +62,8 @@ def study(
             packaged table, or a custom `Predictor` or function (`FunctionPredictor`). None uses
             the family's packaged table.
         accuracy: An accuracy predictor, its file, the name of a published one, or a custom
-            function. None uses the family's packaged or published predictor.
+            function. None uses the family's packaged or published predictor; ``"linear"`` the
+            packaged linear one of ``ofa_mbv3_w1.0``, which is less exact.
         predictors: Custom metrics named in ``objectives`` or ``constraints``, each with its
             predictor; a metric without one is only measured.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent,
