@@ -6,7 +6,8 @@ Fits each model to some measured subnets of MobileNetV3 w1.0 and predicts others
 the best fifth after a fit to the rest. Rows of one subnet are averaged first, so that no subnet is
 on both sides. Prints Kendall's tau / RMSE in points, and how many measurements are in 90 %
 intervals. Then whole resolutions and searches that were left out, of 128 to 224 pixels. Then which
-subnets to measure, with the Gaussian process: chosen among the measured ones, and drawn from a whole space whose accuracies a published predictor makes up.
+subnets to measure, with the Gaussian process: chosen among the measured ones, and drawn from a
+whole space whose accuracies a published predictor makes up.
 """
 
 from __future__ import annotations

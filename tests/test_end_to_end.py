@@ -82,5 +82,6 @@ def test_packaged_predictors_need_no_arguments(monkeypatch: pytest.MonkeyPatch) 
     study = optuna_ofa.study("ofa_mbv3_w1.0", seed=0)
     study.search(n_trials=300)
     front = study.front()
-    assert study.space.resolutions == (224,)
+    assert study.space.resolutions == tuple(range(128, 225, 4))
+    assert len({point.subnet.resolution for point in front}) > 3
     assert all({"top1", "latency_ms"} == set(point.std) for point in front)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata as packages
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from optuna_ofa.reports._setups import setup_words
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
 _SHORT = 160  # characters of a text that are shown
+_SIMILAR = 1.5  # ratio of numbers whose mean says enough
 
 
 class Source(NamedTuple):
@@ -174,9 +175,11 @@ def _error(facts: Mapping[str, Any]) -> str:
     errors = [split["rmse"] for split in splits if "rmse" in split]
     if errors:
         taus = [split["tau"] for split in splits if "tau" in split]
-        rank = f", Kendall's tau {np.mean(taus):.3f}" if taus else ""
-        rmse = significant(float(np.mean(errors)))
-        words.append(f"root mean square {rmse} points on held-out subnets{rank}")
+        rank = f", Kendall's tau {_mean_or_range(taus, '{:.3f}'.format)}" if taus else ""
+        words.append(
+            f"root mean square {_mean_or_range(errors, significant)} points on held-out "
+            f"subnets{rank}"
+        )
     if "repeat_std" in facts:
         words.append(
             f"repeat measurements have a standard deviation of "
@@ -193,6 +196,14 @@ def _error(facts: Mapping[str, Any]) -> str:
             f"(standard deviation)"
         )
     return "; ".join(words)
+
+
+def _mean_or_range(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """Return the mean of similar values, such as of random splits, or the range of others."""
+    low, high = min(values), max(values)
+    if high <= _SIMILAR * low:
+        return text(float(np.mean(values)))
+    return f"{text(low)} to {text(high)}"
 
 
 def _text(value: Any) -> str:

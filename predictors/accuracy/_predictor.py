@@ -124,9 +124,9 @@ class AccuracyPredictor(Predictor):
             space: The space of the measured subnets and of the predictions.
             subnets: ``n`` subnets, or a genotype matrix.
             top1: ``(n,)`` measured accuracies in percent.
-            model: ``"gaussian_process"``, ``"sparse_gaussian_process"``, whose file does not hold the
-                subnets, or ``"ridge"``, which is linear; all on ordered choices, costs and a law
-                of the resolution.
+            model: ``"gaussian_process"``, ``"sparse_gaussian_process"``, whose file does not hold
+                the subnets, or ``"ridge"``, which is linear; all on ordered choices, costs and a
+                law of the resolution.
             penalty: For ``"ridge"`` only: positive weight of the squared coefficients; None takes
                 the one with the lowest leave-one-out error.
             seed: Seed for choosing the rows to which the hyper-parameters of the Gaussian process

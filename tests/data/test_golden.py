@@ -49,20 +49,11 @@ def _subnets() -> list[Subnet]:
 def _rows() -> list[dict[str, str]]:
     subnets = _subnets()
     matrix = SPACE.to_matrix(subnets)
-    predicted = {
-        name: predictor.predict(matrix) if name != "top1" else _accuracies(predictor, subnets)
-        for name, predictor in _predictors().items()
-    }
+    predicted = {name: predictor.predict(matrix) for name, predictor in _predictors().items()}
     return [
         {"subnet": one.text, **{n: f"{values[i]:.9g}" for n, values in predicted.items()}}
         for i, one in enumerate(subnets)
     ]
-
-
-def _accuracies(predictor: Predictor, subnets: list[Subnet]) -> list[float]:
-    """Accuracies at 224 pixels, the only size that the packaged predictor knows."""
-    rows = [FIXED.to_matrix([one]) if one.resolution == 224 else None for one in subnets]
-    return [float("nan") if row is None else float(predictor.predict(row)[0]) for row in rows]
 
 
 ROWS = list(csv.DictReader(io.StringIO(FILE.read_text()))) if FILE.exists() else []

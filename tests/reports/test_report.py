@@ -219,7 +219,11 @@ class TestContents:
         assert none == ("under 5 ms", "-", "-", "-", "-", "none found", "-", "-", "-")
         values, std = front[0].values, front[0].std
         assert first[1] == f"{values['top1']:.2f} ± {std['top1']:.2f}"
-        assert first[5:] == ("predicted", "224 px", "11", f"{front[0].trial_number}")
+        pixels, blocks = first[6:8]
+        assert first[5] == "predicted"
+        assert pixels == f"{front[0].subnet.resolution} px"
+        assert blocks == f"{sum(front[0].subnet.stage_depths)}"
+        assert first[8] == f"{front[0].trial_number}"
 
     def test_sources_name_predictors_errors_versions_and_seeds(self, searched: Make) -> None:
         found = dict(find_sources(searched()))
@@ -227,7 +231,9 @@ class TestContents:
         assert found["Trials"].startswith("60 predicted, 0 measured, ")
         assert found["Latency predictor: runtime"] == "torch"
         assert "threads 1" in found["Latency predictor: settings"]
-        assert "tau 0.956" in found["Top-1 accuracy predictor: error"]
+        error = found["Top-1 accuracy predictor: error"]
+        assert error.startswith("root mean square 0.0576 to 0.252 points on held-out subnets")
+        assert "Kendall's tau 0.9" in error
         assert found["Seed"] == "7"
         assert "optuna 5" in found["Software"]
 
@@ -259,7 +265,7 @@ class TestContents:
             "heldout_mape": {"torch": 3.0, "openvino": 4.5},
         }
         assert _error(facts) == (
-            "root mean square 0.200 points on held-out subnets, Kendall's tau 0.850; "
+            "root mean square 0.100 to 0.300 points on held-out subnets, Kendall's tau 0.850; "
             "repeat measurements have a standard deviation of 0.0200 points; "
             "mean absolute error on held-out subnets: torch 3.00 %, openvino 4.50 %"
         )
