@@ -127,7 +127,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "worker": None,
             "data": "x",
             "device": "cpu",
-            "processes": 1,
+            "rungs": (10, 20), "tolerance": 0.5, "processes": 1,
             "precision": None,
         },
     ),

@@ -11,6 +11,9 @@ from optuna_ofa.evaluation._sampling import Sampling
 
 Array = NDArray[np.float64]
 
+# variance around the curve, as a multiple of the variance of the errors
+_LEAST_SPREAD = 4
+
 
 class Estimate(NamedTuple):
     """Accuracies of subnets on all images, as far as the images so far tell.
@@ -72,7 +75,8 @@ def shrunk(found: Estimate, costs: Array) -> Estimate:
 
     Without it the best of many estimates would be too good on average. The curve is a parabola of
     the ranks of the costs, the variance around it is that of the estimates less that of their
-    errors, but at least the latter (empirical Bayes).
+    errors (empirical Bayes), but at least four times the latter, because the best subnets are not
+    as close to the curve as the others.
 
     Args:
         found: Estimated accuracies.
@@ -87,7 +91,7 @@ def shrunk(found: Estimate, costs: Array) -> Estimate:
     noise = float(np.trace(left @ found.covariance @ left))
     freedom = max(float(np.trace(left)), 1.0)
     spread = float(residuals @ residuals) - noise
-    variance = max(spread, noise, 1e-9) / freedom  # never sure that accuracies are on the curve
+    variance = max(spread, _LEAST_SPREAD * noise, 1e-9) / freedom
     gain = variance * np.linalg.inv(variance * np.eye(m) + found.covariance)
     covariance = variance * (np.eye(m) - gain)
     return Estimate(found.top1 - residuals + gain @ residuals, (covariance + covariance.T) / 2)
