@@ -83,7 +83,8 @@ class CorrectedProcess(AccuracyModel):
             n_tuning_rows: Largest number of such rows.
             like: An earlier fit whose hyper-parameters and weights are kept.
         """
-        expected = Remembered(expected)
+        if not isinstance(expected, Remembered):
+            expected = Remembered(expected)
         if like is None:
             some = np.random.default_rng(seed).permutation(len(rows.top1))[:n_tuning_rows]
             processes = _fitted(space, rows.select(np.sort(some)), expected)
@@ -195,6 +196,8 @@ def _fitted(
         variant: fit(variant, functools.partial(trusting, variant, expected.n_columns))
         for variant in _TRUSTING
     }
+    if np.ptp(rows.top1) == 0:  # without what is expected there is nothing to learn
+        return trusting_it
     return {**trusting_it, _ALONE: fit(_ALONE, HyperPrior.usual)}
 
 

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._torch import torch
-from optuna_ofa.predictors import GaussianProcess, averaged
+from optuna_ofa.predictors import (
+    CorrectedProcess,
+    Expected,
+    GaussianProcess,
+    MeasuredRows,
+    averaged,
+)
 from optuna_ofa.space import Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
@@ -19,20 +25,28 @@ _N_TUNING_ROWS = 300
 _GROWTH = 1.25
 # residuals below this share of the spread of the values are rounding errors
 _EXACT = 1e-9
+# a prior that has to be stretched by more is in another unit
+_MOST_SLOPE = 5.0
 
 
 class LearnedQuantity:
     """The estimate of one quantity of any subnet.
 
     Args:
-        model: Gaussian process of the residuals of the prior; None if there are none.
-        prior: The prior, None for none.
-        line: Intercept and slope by which the prior's values are corrected.
+        model: A process; None if there is nothing that it could learn.
+        prior: What the line is of, None for a constant.
+        line: Intercept and slope by which the prior's values are corrected; the model is of what
+            is left of it.
         logarithmic: Whether the model, the line and the prior are of logarithms.
     """
 
     def __init__(
-        self, *, model: GaussianProcess | None, prior: Prior | None, line: Vector, logarithmic: bool
+        self,
+        *,
+        model: GaussianProcess | CorrectedProcess | None,
+        prior: Prior | None,
+        line: Vector,
+        logarithmic: bool,
     ) -> None:
         self._model, self._prior, self._line = model, prior, line
         self._logarithmic = logarithmic
@@ -57,8 +71,8 @@ class QuantityLearner:
 
     Args:
         space: The subnets.
-        prior: An estimate available beforehand, such as a published predictor; the model learns the
-            residuals of a straight-line fit to it.
+        prior: An estimate available beforehand, such as a published predictor, which
+            `CorrectedProcess` corrects.
         may_be_logarithmic: Whether positive values are learnt as logarithms, because costs are
             multiplicative.
     """
@@ -69,6 +83,7 @@ class QuantityLearner:
         self._space, self._prior = space, prior
         self._may_be_logarithmic = may_be_logarithmic
         self._logs: torch.Tensor | None = None
+        self._corrected: CorrectedProcess | None = None
         self._tuned_for: tuple[int, bool] = (0, False)
 
     def unmeasured(self) -> LearnedQuantity | None:
@@ -90,34 +105,86 @@ class QuantityLearner:
         targets = np.log(values) if logarithmic else values
         line = self._fit_line(matrix, targets, logarithmic)
         left = targets - _on_line(self._prior, line, matrix, logarithmic)
-        model = None
-        if left.std() > _EXACT * max(targets.std(), float(np.abs(targets).max())):
-            model = self._fit_model(matrix, left, logarithmic, seed)
-        return LearnedQuantity(model=model, prior=self._prior, line=line, logarithmic=logarithmic)
+        if left.std() <= _EXACT * max(targets.std(), float(np.abs(targets).max())):
+            return LearnedQuantity(
+                model=None, prior=self._prior, line=line, logarithmic=logarithmic
+            )
+        if self._prior is None:
+            model = self._fit_model(averaged(matrix, left), logarithmic, seed)
+            return LearnedQuantity(model=model, prior=None, line=line, logarithmic=logarithmic)
+        corrected = self._correct(averaged(matrix, targets), float(line[1]), logarithmic, seed)
+        return LearnedQuantity(
+            model=corrected, prior=None, line=np.zeros(2), logarithmic=logarithmic
+        )
 
     def _fit_line(self, matrix: Matrix, targets: Vector, logarithmic: bool) -> Vector:
         if self._prior is None:
             return np.array([targets.mean(), 0.0])
         known = _transformed(self._prior(matrix), logarithmic)
         spread = known.std()
-        if spread > _EXACT * float(np.abs(known).max()):
+        # two values determine no line, and one value no slope
+        if len(targets) > 2 and spread > _EXACT * float(np.abs(known).max()):
             slope = ((known - known.mean()) * targets).mean() / spread**2
-        else:  # one value does not determine the slope
+        else:
             slope = 1.0
         return np.array([targets.mean() - slope * known.mean(), slope])
 
-    def _fit_model(
-        self, matrix: Matrix, left: Vector, logarithmic: bool, seed: int
-    ) -> GaussianProcess:
-        rows = averaged(matrix, left)
-        n, of_logarithms = self._tuned_for
-        if len(rows.matrix) >= _GROWTH * n or logarithmic != of_logarithms:
-            self._logs, self._tuned_for = None, (len(rows.matrix), logarithmic)
+    def _fit_model(self, rows: MeasuredRows, logarithmic: bool, seed: int) -> GaussianProcess:
+        if self._is_outgrown(rows, logarithmic):
+            self._logs = None
         model = GaussianProcess.fit(
             self._space, rows, seed=seed, n_tuning_rows=_N_TUNING_ROWS, logs=self._logs
         )
         self._logs = model.logs
         return model
+
+    def _correct(
+        self, rows: MeasuredRows, slope: float, logarithmic: bool, seed: int
+    ) -> CorrectedProcess:
+        assert self._prior is not None
+        if self._is_outgrown(rows, logarithmic):
+            self._corrected = None
+        before = self._corrected
+        model = CorrectedProcess.fit(
+            self._space,
+            rows,
+            _Scaled.of(self._prior, slope, logarithmic) if before is None else before.expected,
+            seed=seed,
+            n_tuning_rows=_N_TUNING_ROWS,
+            like=before,
+        )
+        self._corrected = model
+        return model
+
+    def _is_outgrown(self, rows: MeasuredRows, logarithmic: bool) -> bool:
+        """Return whether hyper-parameters have to be fitted again, and assume that they are."""
+        n, of_logarithms = self._tuned_for
+        outgrown = len(rows.matrix) >= _GROWTH * n or logarithmic != of_logarithms
+        if outgrown:
+            self._tuned_for = (len(rows.matrix), logarithmic)
+        return outgrown
+
+
+class _Scaled(Expected):
+    """A prior in the unit of the measured values.
+
+    Args:
+        prior: The prior.
+        scale: What it is multiplied by.
+        logarithmic: Whether its logarithm is.
+    """
+
+    def __init__(self, prior: Prior, scale: float, logarithmic: bool) -> None:
+        self._prior, self._scale, self._logarithmic = prior, scale, logarithmic
+
+    @classmethod
+    def of(cls, prior: Prior, slope: float, logarithmic: bool) -> _Scaled:
+        """Return the prior as it is, or in another unit if the slope to it is far from 1."""
+        alike = 1 / _MOST_SLOPE <= abs(slope) <= _MOST_SLOPE
+        return cls(prior, 1.0 if alike else slope, logarithmic)
+
+    def __call__(self, matrix: Matrix) -> Vector:
+        return self._scale * _transformed(self._prior(matrix), self._logarithmic)[:, None]
 
 
 def _on_line(prior: Prior | None, line: Vector, matrix: Matrix, logarithmic: bool) -> Vector:
