@@ -24,6 +24,7 @@ import optuna_ofa
 from optuna_ofa import AccuracyPredictor, SearchSpace
 from optuna_ofa.data import fashion_mnist, halves, packaged_accuracies, packaged_supernet
 from optuna_ofa.fronts._pareto import hypervolume
+from optuna_ofa.problem import METRICS
 
 FAMILY = "ofa_mbv3_fashion"
 CAUTIONS = (0.0, 1.0, 2.0)
@@ -100,7 +101,7 @@ def measured(matrix: NDArray[np.int16], folder: Path) -> NDArray[np.float64]:
 
 def volume(top1: NDArray[np.float64], latency: NDArray[np.float64]) -> float:
     """Hypervolume in points x ms."""
-    return hypervolume(np.column_stack([top1, latency]), REFERENCE)
+    return hypervolume(np.column_stack([top1, latency]), REFERENCE, METRICS)
 
 
 if __name__ == "__main__":

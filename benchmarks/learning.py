@@ -63,7 +63,8 @@ def main() -> None:
         for learn, rows in volumes.items():
             study = optuna_ofa.study(family, seed=seed, learn=learn)
             values = ask(study, truth, arguments.batch, budgets[-1])
-            rows.append([hypervolume(values[:n], REFERENCES[family]) for n in budgets])
+            reference, metrics = REFERENCES[family], study.problem.objective_metrics
+            rows.append([hypervolume(values[:n], reference, metrics) for n in budgets])
             ends = f"{values[:, 0].max():12.2f}{values[:, 1].min():11.3f}"
             print(f"{seed:4} {learn!s:5}{_cells(rows[-1])}{ends}", flush=True)
     for learn, rows in volumes.items():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -13,7 +14,22 @@ from optuna_ofa.space import Matrix, keys_of
 
 BLOCK = 128
 # The number of torch's threads is global: only one prediction at a time may change it.
-_TORCH_THREADS = threading.Lock()
+_TORCH_THREADS = threading.RLock()
+
+
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """Let torch compute on one core, and yield how many it had.
+
+    Its threads wait for each other, which takes seconds on a busy machine.
+    """
+    with _TORCH_THREADS:
+        n_threads: int = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield n_threads
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 def in_blocks(
@@ -38,16 +54,11 @@ def _on_all_cores(
     Torch's own threads share each product and wait for each other after it, which makes small
     products 25 times slower if other programs use the processor too.
     """
-    with _TORCH_THREADS:
-        n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            if n_threads == 1 or len(blocks) < 8:
-                return [forward(block) for block in blocks]
-            with ThreadPoolExecutor(n_threads) as pool:
-                return list(pool.map(forward, blocks))
-        finally:
-            torch.set_num_threads(n_threads)
+    with one_thread() as n_threads:
+        if n_threads == 1 or len(blocks) < 8:
+            return [forward(block) for block in blocks]
+        with ThreadPoolExecutor(n_threads) as pool:
+            return list(pool.map(forward, blocks))
 
 
 # Only a few anchors are new in each generation.

@@ -13,6 +13,7 @@ from optuna_ofa._torch import torch
 from optuna_ofa._values import number
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._blocks import one_thread
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.gaussian_process._expected import Expected, Remembered, Untrusted
@@ -87,8 +88,9 @@ class CorrectedProcess(AccuracyModel):
             expected = Remembered(expected)
         if like is None:
             some = np.random.default_rng(seed).permutation(len(rows.top1))[:n_tuning_rows]
-            processes = _fitted(space, rows.select(np.sort(some)), expected)
-            like = cls(_weighed(processes), expected)
+            with one_thread():
+                processes = _fitted(space, rows.select(np.sort(some)), expected)
+                like = cls(_weighed(processes), expected)
             if len(some) == len(rows.top1):
                 return like
         refitted = [

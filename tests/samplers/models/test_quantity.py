@@ -98,6 +98,44 @@ class TestPrior:
         assert (model.mean(new) - depths(new)).std() < 0.35 * depths(new).std()
 
 
+def test_two_rows_determine_no_line(space: SearchSpace) -> None:
+    macs = CostPredictor("n_macs", space).predict
+    known, new = space.sample(2, seed=0), space.sample(200, seed=1)
+    model = learnt(space, macs(known) * np.array([1.0, 1.1]), known, prior=macs)
+    assert (model.std(new) > 0).all()
+    assert model.mean(new) == pytest.approx(macs(new), rel=0.3)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["as it is", "reversed"])
+def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -> None:
+    known, new = space.sample(30, seed=0), space.sample(200, seed=1)
+
+    def of(matrix: Matrix) -> np.ndarray:
+        return 70 + 1e-8 * CostPredictor("n_macs", space).predict(matrix) + 0.1 * depths(matrix)
+
+    prior = lambda m: sign * CostPredictor("n_macs", space).predict(m)  # noqa: E731
+    errors = [
+        learnt(space, of(known), known, prior=p, may_be_logarithmic=False).mean(new) - of(new)
+        for p in (None, prior)
+    ]
+    assert errors[1].std() < errors[0].std()
+
+
+def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
+    macs = CostPredictor("n_macs", space).predict
+    learner = QuantityLearner(space, prior=macs, may_be_logarithmic=True)
+    rows = space.sample(50, seed=0)
+    values = macs(rows) * depths(rows)
+
+    def logs(n: int) -> list[list[float]]:
+        model = learner.fit(rows[:n], values[:n], seed=0)._model
+        return [part.process.logs.tolist() for part in model.parts]
+
+    first = logs(30)
+    assert logs(35) == first
+    assert logs(50) != first
+
+
 def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace) -> None:
     learner = QuantityLearner(space, prior=None, may_be_logarithmic=True)
     rows = space.sample(50, seed=0)
