@@ -64,10 +64,10 @@ class SurrogateSampler(SubnetSampler):
         optimism: How many standard deviations better than its estimate a subnet is assumed to be; 0
             trusts the models, more than 2 or 3 mostly explores.
         n_searched: How many subnets are estimated in a round.
-        priors: A predictor of each objective in their order, or None; the model then learns the
-            residuals of a straight-line fit to its predictions, and so corrects it. If each
-            objective has one, up to 40 measurements, and half of those that follow, are spread
-            along the front of corrected predictions.
+        priors: A predictor of each objective in their order, or None; its predictions are
+            corrected as by `AccuracyPredictor.fit` with a ``prior``. If each objective has one,
+            up to 40 measurements, and half of those that follow, are spread along the front of
+            corrected predictions.
         pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those already
             exported; None is the whole space.
         problem: The problem whose predictors, including those of its constraints, are corrected;
