@@ -67,8 +67,8 @@ def one_draw(pair: Pair, expected: Array, n: int, seed: int) -> list[float]:
     train, test = order[:n], order[n : n + N_TEST]
     rows, truth = pair.rows.select(train), pair.rows.select(test)
     trial = line_and_process(pair, rows, expected[train], truth.matrix, expected[test])
-    alone = fitted(pair, rows).predict(truth.matrix)
-    predictor = fitted(pair, rows, prior=True)
+    alone = GaussianProcess.fit(pair.space, rows).predict(truth.matrix)
+    predictor = AccuracyPredictor.fit(pair.space, rows.matrix, rows.top1, prior=pair.prior)
     predicted, std = predictor.predict(truth.matrix), predictor.predict_std(truth.matrix)
     errors = predicted - truth.top1
     return [
@@ -85,12 +85,6 @@ def line_and_process(
     slope, level = np.polyfit(known, rows.top1, 1)
     left = rows._replace(top1=rows.top1 - level - slope * known)
     return level + slope * expected + GaussianProcess.fit(pair.space, left).predict(matrix)
-
-
-def fitted(pair: Pair, rows: MeasuredRows, *, prior: bool = False) -> AccuracyPredictor:
-    """Fit with the prior or without."""
-    start = pair.prior if prior else None
-    return AccuracyPredictor.fit(pair.space, rows.matrix, rows.top1, prior=start)
 
 
 if __name__ == "__main__":

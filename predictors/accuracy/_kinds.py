@@ -8,7 +8,7 @@ from typing import Any, Literal
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
-from optuna_ofa.predictors.accuracy._prior import PriorPredictor, read_prior
+from optuna_ofa.predictors.accuracy._prior import PriorPredictor, ReadPredictor, read_prior
 from optuna_ofa.predictors.accuracy._ridge import RidgeModel
 from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess
 from optuna_ofa.predictors.gaussian_process._model import ProcessModel
@@ -16,6 +16,7 @@ from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
 from optuna_ofa.predictors.gaussian_process._sparse import SparseGaussianProcess
 from optuna_ofa.space import SearchSpace
 
+_CORRECTED = "corrected"
 ModelKind = Literal["gaussian_process", "sparse_gaussian_process", "ridge"]
 
 
@@ -58,32 +59,35 @@ def refit_model(
     *,
     penalty: float | None,
     seed: int,
-    prior: PriorPredictor | None = None,
 ) -> AccuracyModel:
     """Fit a model of the same kind to other rows; a Gaussian process keeps its hyper-parameters."""
     if isinstance(model, RidgeModel):
         return RidgeModel.fit(space, rows, penalty)
     if isinstance(model, ProcessModel):
         return GaussianProcess.fit(space, rows, logs=model.logs)
-    return fit_model("gaussian_process", space, rows, penalty=None, seed=seed, prior=prior)
+    if isinstance(model, CorrectedProcess):
+        return CorrectedProcess.fit(space, rows, model.expected, like=model)
+    return fit_model("gaussian_process", space, rows, penalty=None, seed=seed)
 
 
-def read_model(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
+def read_model(space: SearchSpace, data: Mapping[str, Any], read: ReadPredictor) -> AccuracyModel:
     """Read what `AccuracyModel.to_dict` wrote.
+
+    Args:
+        space: The space of the subnets.
+        data: The numbers.
+        read: Reads the predictor that a model corrects.
 
     Raises:
         FormatError: If its ``kind`` is unknown, or something is missing or does not fit.
     """
     kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind == _CORRECTED:
+        return CorrectedProcess.from_dict(space, data, read_prior(space, data.get("prior"), read))
     if not isinstance(kind, str) or kind not in _READERS:
-        raise FormatError(
-            f"`model` must have a `kind` among {', '.join(_READERS)}, but has {kind!r:.100}."
-        )
+        known = ", ".join([*_READERS, _CORRECTED])
+        raise FormatError(f"`model` must have a `kind` among {known}, but has {kind!r:.100}.")
     return _READERS[kind](space, data)
-
-
-def _read_corrected(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
-    return CorrectedProcess.from_dict(space, data, read_prior(space, data.get("prior")))
 
 
 def _read_published(space: SearchSpace, data: Mapping[str, Any]) -> AccuracyModel:
@@ -96,6 +100,5 @@ _READERS: dict[str, Callable[[SearchSpace, Mapping[str, Any]], AccuracyModel]] =
     "ridge": RidgeModel.from_dict,
     "gaussian_process": GaussianProcess.from_dict,
     "sparse_gaussian_process": SparseGaussianProcess.from_dict,
-    "corrected": _read_corrected,
     "published": _read_published,
 }

@@ -20,7 +20,7 @@ from optuna_ofa.predictors._groups import Labels
 from optuna_ofa.predictors._rows import LEAST_SUBNETS, LEAST_WITH_PRIOR
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._support import Support
-from optuna_ofa.predictors.accuracy._file import read_fitted, write_fitted
+from optuna_ofa.predictors.accuracy._file import content_of, of_content, read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model, refit_model
 from optuna_ofa.predictors.accuracy._left_out import widening_of
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -92,7 +92,7 @@ class AccuracyPredictor(Predictor):
         if family is not None:
             family = find_family(family, "family")
         if path.suffix == ".json":
-            space, model, metadata, support = read_fitted(path, family, max_mb)
+            space, model, metadata, support = read_fitted(path, family, _read, max_mb)
         else:
             space, model, metadata = _published(path, family, resolutions, max_mb)
             support = None
@@ -171,7 +171,7 @@ class AccuracyPredictor(Predictor):
         # a model may predict fitted subnets beyond what was measured
         values = np.concatenate([rows.top1, fitted.predict(rows.matrix)])
         support = Support.of(space, rows.matrix, values)
-        refit = partial(refit_model, fitted, space, penalty=penalty, seed=seed, prior=before)
+        refit = partial(refit_model, fitted, space, penalty=penalty, seed=seed)
         support.widening = widening_of(fitted, rows, support, refit, seed=seed)
         return cls(
             space=space, model=fitted, metadata={**(metadata or {}), **facts}, support=support
@@ -247,9 +247,13 @@ class AccuracyPredictor(Predictor):
             InvalidArgumentError: If the prior is not an `AccuracyPredictor`.
             FormatError: If its predictions are impossible, so that `load` would refuse the file.
         """
-        model = self.model.to_dict()
+        content = self.content()
         self._require_sound("The predictor")
-        write_fitted(path, self.space, model, self.metadata, self.support)
+        write_fitted(path, content)
+
+    def content(self) -> dict[str, Any]:
+        """Return what `save` writes, JSON-ready."""
+        return content_of(self.space, self.model.to_dict(), self.metadata, self.support)
 
     def _require_sound(self, where: str) -> None:
         # without a support there are no warnings of subnets outside of it
@@ -272,6 +276,12 @@ class AccuracyPredictor(Predictor):
                 f"`extrapolates` says which subnets these are. Later calls do not warn.",
                 ExtrapolationWarning,
             )
+
+
+def _read(content: Mapping[str, Any]) -> AccuracyPredictor:
+    """Read what `AccuracyPredictor.content` returned: the prior of another."""
+    space, model, metadata, support = of_content(content, None, "`prior`", _read)
+    return AccuracyPredictor(space=space, model=model, metadata=metadata, support=support)
 
 
 def _published(

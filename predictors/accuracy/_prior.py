@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,17 @@ from optuna_ofa.space import Family, Matrix, SearchSpace
 
 # the second column is in units of 20 percent
 _PER_LOG = 5.0
+
+
+ReadPredictor = Callable[[Mapping[str, Any]], Predictor]
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """A predictor that can be read again."""
+
+    def content(self) -> dict[str, Any]:
+        """Return what a file holds of it."""
 
 
 class PriorPredictor(Expected):
@@ -84,17 +95,12 @@ class PriorPredictor(Expected):
         Raises:
             InvalidArgumentError: If it is not an `AccuracyPredictor`.
         """
-        # here, because predictors hold models, which hold these
-        from optuna_ofa.predictors.accuracy._file import content_of
-        from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
-
-        found = self.predictor
-        if not isinstance(found, AccuracyPredictor):
+        if not isinstance(self.predictor, Stored):
             raise InvalidArgumentError(
                 f"The prior must be an AccuracyPredictor to be saved with the predictor, but is "
-                f"a {type(found).__name__}."
+                f"a {type(self.predictor).__name__}."
             )
-        return content_of(found.space, found.model.to_dict(), found.metadata, found.support)
+        return self.predictor.content()
 
     def familiar(self, matrix: Matrix) -> NDArray[np.bool_]:
         """Return for which subnets the predictor does not extrapolate, ``(n,)``."""
@@ -116,21 +122,21 @@ class PriorPredictor(Expected):
         return np.stack([values, _PER_LOG * np.log(wanted / found)], axis=1)
 
 
-def read_prior(space: SearchSpace, data: Any) -> PriorPredictor:
+def read_prior(space: SearchSpace, data: Any, read: ReadPredictor) -> PriorPredictor:
     """Read what `PriorPredictor.to_dict` wrote.
+
+    Args:
+        space: The space of the subnets.
+        data: The content.
+        read: Reads the predictor.
 
     Raises:
         FormatError: If it is not a predictor that can be one for the space.
     """
-    from optuna_ofa.predictors.accuracy._file import of_content
-    from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
-
     if not isinstance(data, Mapping):
         raise FormatError(f"`prior` must be a predictor, but is {data!r:.100}.")
-    own, model, metadata, support = of_content(data, None, "`prior`")
     try:
-        predictor = AccuracyPredictor(space=own, model=model, metadata=metadata, support=support)
-        return PriorPredictor(predictor, space)
+        return PriorPredictor(read(data), space)
     except (FamilyMismatchError, InvalidArgumentError) as error:
         raise FormatError(f"`prior` must fit the file's choices, but: {error}") from error
 

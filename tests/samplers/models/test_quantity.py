@@ -103,7 +103,7 @@ def test_two_rows_determine_no_line(space: SearchSpace) -> None:
     known, new = space.sample(2, seed=0), space.sample(200, seed=1)
     model = learnt(space, macs(known) * np.array([1.0, 1.1]), known, prior=macs)
     assert (model.std(new) > 0).all()
-    assert model.mean(new) == pytest.approx(macs(new), rel=0.3)
+    assert np.abs(model.mean(new) / macs(new) - 1.05).mean() < 0.1
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0], ids=["as it is", "reversed"])
