@@ -60,7 +60,9 @@ def test_left_out_errors_are_those_of_fits_without_the_row() -> None:
     features = process._inputs.features
     kernel = process._posterior.kernel
     targets = (rows.top1 - rows.top1.mean()) / rows.top1.std()
-    covariance = kernel(features, features).numpy() + float(kernel.noise) ** 2 * np.eye(12)
+    covariance = kernel(features, features).numpy() + float(
+        kernel.noise(process._inputs.shares)[0]
+    ) ** 2 * np.eye(12)
     for i in range(12):
         others = np.arange(12) != i
         weights = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, i])
