@@ -138,7 +138,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
         return AccuracyPredictor.load(fetch(str(accuracy)))
     linear = packaged_accuracy(family, "linear")
     if linear is not None:
-        known = ["linear", *known]
+        known = [*known, "linear"]
         if str(accuracy) == "linear":
             return AccuracyPredictor.load(linear)
     raise InvalidArgumentError(
