@@ -223,7 +223,7 @@ class TestContents:
         pixels, blocks = first[6:8]
         assert first[5] == "predicted"
         assert pixels == f"{front[0].subnet.resolution} px"
-        assert blocks == f"{sum(front[0].subnet.stage_depths)}"
+        assert blocks == f"{1 + sum(front[0].subnet.stage_depths)}"  # the first is not elastic
         assert first[8] == f"{front[0].trial_number}"
 
     def test_sources_name_predictors_errors_versions_and_seeds(self, searched: Make) -> None:
