@@ -60,7 +60,8 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, help="training rows, instead of all sizes")
     parser.add_argument("--predict", type=int, default=N_PREDICTED, help="subnets that are timed")
     arguments = parser.parse_args()
-    compare_left_out(arguments.data, arguments.left_out)
+    if arguments.left_out:
+        compare_left_out(arguments.data, arguments.left_out)
     if arguments.only_left_out:
         return
     space = SearchSpace(FAMILY, resolution=RESOLUTION)

@@ -112,6 +112,7 @@ def test_it_runs(
         "500",
         "--models",
         *models,
+        "--left-out",
     ]
     monkeypatch.setattr(sys, "argv", command)
     benchmark.main()
