@@ -12,6 +12,8 @@ from optuna_ofa.space import Matrix, absent, first_of_each, keys_of
 from optuna_ofa.studies._ask import predicted, tell_evolution
 
 _N_SEARCHED = 5_000
+# a search that starts from a front needs fewer, and those of corrected predictors are slow
+_N_CANDIDATES = 1_000
 
 
 def searched(problem: Problem, before: Evaluated, known: Matrix, *, seed: int) -> Evaluated:
@@ -34,8 +36,12 @@ def searched(problem: Problem, before: Evaluated, known: Matrix, *, seed: int) -
     front = feasible.matrix[nondominated(feasible.values * problem.signs)]
     start = np.concatenate([known, front])
     found = [predicted(problem, start[first_of_each(keys_of(start))])]
-    estimator = PredictorEstimator(problem)
-    evolution = EvolutionarySampler(problem.space, estimator=estimator, seed=seed).evolution
+    evolution = EvolutionarySampler(
+        problem.space,
+        estimator=PredictorEstimator(problem),
+        n_candidates=_N_CANDIDATES,
+        seed=seed,
+    ).evolution
     tell_evolution(problem, evolution, found[0])
     left = _N_SEARCHED
     while left > 0:

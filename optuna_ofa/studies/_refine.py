@@ -139,7 +139,7 @@ class Refiner:
     def _searched(self, course: Course, start: int) -> tuple[Evaluated, Problem]:
         """Return what predictors find that the first measurements correct, and their problem."""
         known, problem = course.measured.select(slice(start)), self._study.problem
-        seed = self._study.seed + start
+        seed = int(np.random.default_rng((self._study.seed, start)).integers(2**31))
         predicted = self._study.results(kind=PREDICTED).once()
         corrected = corrected_problem(problem, known, list(self._meters), seed=seed)
         if corrected is problem and len(predicted.matrix):

@@ -385,17 +385,24 @@ class SubnetStudy(TrialStudy):
 
         After an interruption, the next call continues; with the same seed and arguments it measures
         the same subnets as an uninterrupted one. Where nothing is left to do, it measures nothing.
+        One process at a time may refine a study; several can share the work by `ask_batch`.
 
         Args:
             measure: As in `verify`; every objective that is not exact must be measured.
             budget: Number of measured trials that the study has at the end, by any call and method.
             rounds: Number of rounds that the budget is divided into.
             tolerance: The share of the measured hypervolume that a round must add: two rounds in a
-                row that add less end the refinement; 0 spends the whole budget.
+                row that add no more end the refinement; 0 spends the whole budget.
             progress: Whether to show a progress bar; None shows it on a terminal only.
 
+        Returns:
+            ``front``, the measured front; ``predicted``, the front of the corrected predictions;
+            ``predictors``, the corrected predictor of each measured metric; ``rounds``, each with
+            ``n_before`` and ``n_measured`` measurements, the measured ``hypervolume`` beyond
+            ``reference`` and the ``errors`` of the predictions that its subnets were chosen by;
+            ``ending``, why no more was measured. It prints as a table.
+
         Raises:
-            EmptyFrontError: If no trial is predicted yet; call `search` first.
             InvalidArgumentError: As `verify`, or if an objective is not measured.
             MeasurementError: If a meter no longer responds; earlier measurements are kept, and the
                 next call continues.
