@@ -37,10 +37,7 @@ def searched(problem: Problem, before: Evaluated, known: Matrix, *, seed: int) -
     start = np.concatenate([known, front])
     found = [predicted(problem, start[first_of_each(keys_of(start))])]
     evolution = EvolutionarySampler(
-        problem.space,
-        estimator=PredictorEstimator(problem),
-        n_candidates=_N_CANDIDATES,
-        seed=seed,
+        problem.space, estimator=PredictorEstimator(problem), n_candidates=_N_CANDIDATES, seed=seed
     ).evolution
     tell_evolution(problem, evolution, found[0])
     left = _N_SEARCHED

@@ -38,7 +38,8 @@ def refine(
     meters = meters_of(study.problem, measure)
     _require_objectives(study.problem, meters)
     study.problem.require_predictors(but_measured=True)
-    with progress_bar("refining", progress, total=budget, unit="subnet") as bar:
+    n = min(budget, len(study.results(kind=MEASURED).numbers))
+    with progress_bar("refining", progress, total=budget, initial=n, unit="subnet") as bar:
         refiner = Refiner(study, meters, budget, rounds, bar)
         ending = refiner.run(tolerance)
         warn_failures(refiner.failures, len(refiner.failures) + refiner.n_new)
@@ -82,7 +83,6 @@ class Refiner:
         """Measure until there is a reason to end; return it."""
         while True:
             course = self._course()
-            self._show(course, "searching")
             if len(course) >= self._budget:
                 return "budget spent"
             start = self._unfinished(course)
@@ -97,7 +97,6 @@ class Refiner:
     def result(self, ending: Ending) -> Refinement:
         """Return what was found; the corrected front is searched."""
         course, problem = self._course(), self._study.problem
-        self._show(course, "searching")
         found, corrected = self._searched(course, len(course))
         metrics = problem.objective_metrics
         none = Front([], list(metrics.values()))
@@ -141,7 +140,9 @@ class Refiner:
         known, problem = course.measured.select(slice(start)), self._study.problem
         seed = int(np.random.default_rng((self._study.seed, start)).integers(2**31))
         predicted = self._study.results(kind=PREDICTED).once()
+        self._show(course, "correcting")
         corrected = corrected_problem(problem, known, list(self._meters), seed=seed)
+        self._show(course, "searching")
         if corrected is problem and len(predicted.matrix):
             return predicted, problem
         return searched(corrected, predicted, known.once().matrix, seed=seed), corrected

@@ -275,7 +275,7 @@ class TestWhatIsWritten:
     def test_the_bar_says_what_is_done(self, capsys: pytest.CaptureFixture[str]) -> None:
         make().refine(Device().meters, budget=10, rounds=2, tolerance=0, progress=True)
         shown = capsys.readouterr().err
-        for words in ("searching", "measuring 5 subnets", "measured hypervolume"):
+        for words in ("correcting", "searching", "measuring 5 subnets", "measured hypervolume"):
             assert words in shown
 
 
