@@ -61,9 +61,9 @@ class Refinement:
     units: Mapping[str, Metric] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        n = self.rounds[-1].n_measured if self.rounds else 0
+        n, rounds = self.rounds[-1].n_measured if self.rounds else "no", len(self.rounds)
         objectives = {name: self.units[name] for name in self.front.objectives}
-        lines = [f"{n} subnets measured in {len(self.rounds)} rounds: {self.ending}", *self._rows()]
+        lines = [f"{n} subnets measured in {rounds} rounds: {self.ending}", *self._rows()]
         lines += [
             f"hypervolume in {unit(objectives)}, beyond "
             f"{reference_words(self.reference, objectives)}; mean errors are measured minus "

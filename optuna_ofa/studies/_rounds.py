@@ -79,7 +79,7 @@ class Course(NamedTuple):
 
     def rounds(self, metrics: Sequence[str]) -> tuple[Round, ...]:
         """Return the rounds, with the errors of the predictions of some metrics."""
-        ends = [*self.starts[1:], len(self)]
+        ends = [*self.starts[1:], len(self)] if self.starts else []
         return tuple(
             Round(start, end, self.volume(end), {m: self._errors(start, m) for m in metrics})
             for start, end in zip(self.starts, ends, strict=True)

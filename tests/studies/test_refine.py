@@ -331,3 +331,16 @@ class TestProblems:
         found = study.refine(Device().meters, budget=10, rounds=2, tolerance=0)
         expected = found.front.hypervolume(found.reference)
         assert math.isclose(found.rounds[-1].hypervolume, expected)
+
+
+def test_measurements_that_other_methods_made_correct_too() -> None:
+    study = make(objectives=["latency_ms", "n_params"])
+    subnets = SPACE.from_matrix(SPACE.sample(12, seed=0))
+    matrix = SPACE.sample(5, seed=1)
+    meters = {"latency_ms": lambda s: 2 * float(latency_of(SPACE.to_matrix([s]))[0])}
+    study.verify(meters, points=subnets)
+    found = study.refine(meters, budget=12)
+    assert (found.rounds, found.ending) == ((), "budget spent")
+    assert str(found).startswith("no subnets measured in 0 rounds: budget spent")
+    corrected = found.predictors["latency_ms"].predict(matrix)
+    np.testing.assert_allclose(corrected, 2 * latency_of(matrix))
