@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.fronts import Front, find_front, unit
+from optuna_ofa.fronts import Findings, Front, find_front, unit
 from optuna_ofa.problem import CHOSEN_AFTER, MEASURED, PREDICTED, Evaluated, Problem, significant
 from optuna_ofa.space import Matrix, Subnet, absent
+from optuna_ofa.storage import Store
 from optuna_ofa.studies._choices import choose, searched
 from optuna_ofa.studies._corrections import corrected_problem
 from optuna_ofa.studies._refinement import Ending, Refinement
 from optuna_ofa.studies._rounds import Course
 
 if TYPE_CHECKING:
-    from optuna_ofa.studies._study import SubnetStudy
     from optuna_ofa.verification import Measure, Meter
 
 
+class Refined(Findings, Protocol):
+    """The study that is refined."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of its search."""
+
+    @property
+    def store(self) -> Store:
+        """Its trials."""
+
+
 def refine(
-    study: SubnetStudy,
+    study: Refined,
     measure: Mapping[str, Measure],
     *,
     budget: int,
@@ -71,7 +83,7 @@ class Refiner:
     """
 
     def __init__(
-        self, study: SubnetStudy, meters: Mapping[str, Meter], budget: int, rounds: int, bar: Bar
+        self, study: Refined, meters: Mapping[str, Meter], budget: int, rounds: int, bar: Bar
     ) -> None:
         self._study, self._meters, self._bar = study, meters, bar
         self._budget, self._size = budget, math.ceil(budget / rounds)
