@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from optuna_ofa.commands._arguments import (
 )
 from optuna_ofa.commands._command import Arguments, Command, Output
 from optuna_ofa.commands._parser import limits, seconds, whole
+from optuna_ofa.exceptions import ExtrapolationWarning
 
 if TYPE_CHECKING:
     from optuna_ofa.studies import SubnetStudy
@@ -67,7 +69,9 @@ def _run_search(arguments: Arguments) -> Output:
     with stage("opening the study"):
         found = _open(arguments)
     given = {name: arguments[name] for name in ("until", "timeout")}
-    found.search(_N_TRIALS if _goes_on(arguments) else arguments["n"], **given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # the command prints a note itself
+        found.search(_N_TRIALS if _goes_on(arguments) else arguments["n"], **given)
     with stage("finding the front"):
         front = found.front(kind="predicted")
     if arguments["plot"]:
