@@ -79,11 +79,15 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["families"], ["devices"], ["search", "--supernet", "ofa_mbv3_w1.0", "--n", "30"]],
+    [
+        ["families"],
+        ["devices"],
+        ["search", "--supernet", "ofa_mbv3_w1.0", "--accuracy", "linear", "--n", "30"],
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_commands_that_need_no_torch_do_not_import_it(tmp_path: Path, arguments: list[str]) -> None:
-    """A search, and what reads its study, among them."""
+    """A search with linear accuracies, and what reads its study, among them."""
     follow = [["front", "--plot", "front.html"], ["studies"]] if arguments[0] == "search" else []
     calls = "\n".join(f"assert main({line!r}) == 0" for line in [arguments, *follow])
     code = f"import os\nos.chdir({str(tmp_path)!r})\nfrom optuna_ofa.commands import main\n{calls}"

@@ -154,7 +154,10 @@ def test_our_figures_are_in_place(study_page: Any, shown: Shown) -> None:
         assert inner["width"] <= outer["width"] + 1
     titles = page.locator(".gtitle").all_text_contents()
     assert sum("Hypervolume by time" in title for title in titles) == 1
-    front = page.evaluate("document.getElementById('user-defined-plot:front').data[1].x.length")
+    traces = page.evaluate(
+        "document.getElementById('user-defined-plot:front').data.map(t => [t.name, t.x.length])"
+    )
+    (front,) = (n for name, n in traces if name.startswith("Pareto front"))
     assert front == len(shown.study.front())
 
 

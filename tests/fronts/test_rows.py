@@ -189,7 +189,7 @@ class TestAttributes:
             ("latency", "'FrontPoint' has no attribute 'latency'; its values are top1, latency_ms"),
             ("latncy_ms", "did you mean 'latency_ms'?"),
             ("kin", "did you mean 'kind'?"),
-            ("n_macs", "its values are top1, latency_ms."),
+            ("flash_kb", "its values are top1, latency_ms."),
         ],
     )
     def test_another_name_lists_them(self, front: Front, name: str, words: str) -> None:

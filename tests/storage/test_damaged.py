@@ -23,7 +23,7 @@ from optuna.trial import TrialState, create_trial
 import optuna_ofa
 from optuna_ofa import SubnetStudy, load_study
 from optuna_ofa.commands import main
-from optuna_ofa.exceptions import OptunaOFAError, StorageError
+from optuna_ofa.exceptions import ExtrapolationWarning, OptunaOFAError, StorageError
 from optuna_ofa.samplers import EvolutionarySampler, SurrogateSampler
 
 N = 30
@@ -273,6 +273,7 @@ class TestRows:
         assert "trial 3: its attribute 'constraints:" in str(caught[0].message)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", ExtrapolationWarning)  # of the front
             study.search(5)
             study.ask_batch(1)
             study.optimize(lambda t: (study.space.suggest(t), own(t))[1], n_trials=1)
