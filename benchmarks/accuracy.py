@@ -90,14 +90,14 @@ def compare_models(space: SearchSpace, rows: MeasuredRows, arguments: argparse.N
         "\ntau / RMSE (share in the 90 % interval, %), CPU-seconds of the largest fit, "
         "predictions a CPU-second"
     )
-    print(f"{'':21}" + "".join(f"{f'{split}, {n}':>17}" for split, n in columns))
+    print(f"{'':21}" + "".join(f"{f'{split}, {n}':>18}" for split, n in columns))
     sample = space.sample(arguments.predict, seed=0)
     for name in arguments.models:
         means = []
         for split, n in columns:
             scores = [one(space, rows, RIVALS[name], split, n, s) for s in range(arguments.repeats)]
             means.append(Score(*np.mean(scores, axis=0)))
-        cells = "".join(f"{_words(mean):>17}" for mean in means)
+        cells = "".join(f"{_words(mean):>18}" for mean in means)
         seconds = max(mean.seconds for mean in means)
         fitted = RIVALS[name](space, rows.matrix[:1_000], rows.top1[:1_000], 0)
         start = time.process_time()
@@ -139,7 +139,7 @@ def compare_spreads(space: SearchSpace, rows: MeasuredRows, arguments: argparse.
     sizes = arguments.sizes or SPREAD_SIZES
     columns = [(n, what) for n in sizes for what in ("all", "best fifth")]
     print("\nwhich to measure: tau / RMSE of a Gaussian process on held-out subnets")
-    print(f"{'':21}" + "".join(f"{f'{n}, {what}':>17}" for n, what in columns))
+    print(f"{'':21}" + "".join(f"{f'{n}, {what}':>18}" for n, what in columns))
     for name, choose in SPREADS.items():
         cells = []
         for n in sizes:
@@ -152,7 +152,7 @@ def compare_spreads(space: SearchSpace, rows: MeasuredRows, arguments: argparse.
                 fitted = RIVALS["Gaussian process"](space, chosen.matrix, chosen.top1, seed)
                 scores.append([score(fitted, part) for part in (test, best_fifth(test))])
             cells += [Score(*mean) for mean in np.mean(scores, axis=0)]
-        print(f"{name:21}" + "".join(f"{_words(c):>17}" for c in cells), flush=True)
+        print(f"{name:21}" + "".join(f"{_words(c):>18}" for c in cells), flush=True)
 
 
 def compare_draws(arguments: argparse.Namespace) -> None:

@@ -108,7 +108,8 @@ def test_constraints_are_set_on_trials() -> None:
 def test_our_sampler_searches_the_problem() -> None:
     problem = _load("benchmarks/ofa_subnets").Problem()
     hub = _load("samplers/ofa_nsgaii")
-    space = hub.SearchSpace("ofa_mbv3_w1.0", resolution=224)
+    space = hub.SearchSpace("ofa_mbv3_w1.0")
+    assert problem.search_space == space.distributions
     study = optuna.create_study(
         directions=problem.directions, sampler=hub.EvolutionarySampler(space, seed=0)
     )
