@@ -9,6 +9,7 @@ import runpy
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -304,19 +305,37 @@ def test_deploy_modes_writes_what_it_picks(run: Run, tmp_path: Path) -> None:
         assert load_exported(tmp_path / f"{mode}.pt2", trust=True) is not None
 
 
-def test_fit_default_accuracy_makes_the_packaged_predictor(
-    shared_data: Path, run: Run, tmp_path: Path
+def test_fit_default_accuracy_makes_the_packaged_predictors(
+    shared_data: Path,
+    tmp_path: Path,
+    import_path: Callable[[Path], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out = run("fit_default_accuracy.py", shared_data / "ofa_mbv3_w1.0_measured")
-    assert out.startswith("1458 rows, 1336 different subnets")
-    assert out.count("\nsplit ") == 5
+    example = import_path(EXAMPLES / "fit_default_accuracy.py")
+    every = example.splits
+    monkeypatch.setattr(example, "splits", lambda rows: {"random 0": every(rows)["random 0"]})
+    below = shared_data / "ofa_mbv3_w1.0_resolutions" / "top1_128_160_192.csv"
+    arguments = [shared_data / "ofa_mbv3_w1.0_measured", below, tmp_path]
+    monkeypatch.setattr(sys, "argv", ["fit_default_accuracy.py", *map(str, arguments)])
+    example.main()
+    parts = ("random 0, 224 pixels", "random 0, below")
+    out = capsys.readouterr().out
+    assert [out.count(f"'left_out': '{part}'") for part in parts] == [2, 2]
     family = get_family("ofa_mbv3_w1.0")
-    path = packaged_accuracy(family)
-    assert path is not None
-    fitted = AccuracyPredictor.load(tmp_path / "ofa_mbv3_w1.0.accuracy.json")
-    matrix = fitted.space.sample(50, seed=0)
-    packaged = AccuracyPredictor.load(path).predict(matrix)
-    np.testing.assert_allclose(fitted.predict(matrix), packaged, atol=1e-6)
+    for path in (packaged_accuracy(family), packaged_accuracy(family, "linear")):
+        assert path is not None
+        fitted, packaged = (AccuracyPredictor.load(p) for p in (tmp_path / path.name, path))
+        matrix = fitted.space.sample(50, seed=0)
+        close = partial(np.testing.assert_allclose, atol=1e-6)  # last digits depend on the machine
+        close(fitted.predict(matrix), packaged.predict(matrix))
+        close(fitted.predict_std(matrix), packaged.predict_std(matrix))
+        assert fitted.extrapolates(matrix).tolist() == packaged.extrapolates(matrix).tolist()
+        stored, found = (
+            {split.pop("left_out"): split for split in predictor.metadata["held_out"]["splits"]}
+            for predictor in (packaged, fitted)
+        )
+        assert found == {part: pytest.approx(stored[part], rel=1e-3) for part in parts}
 
 
 def test_package_fashion_writes_what_the_package_reads(run: Run, tmp_path: Path) -> None:
