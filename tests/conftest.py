@@ -415,7 +415,7 @@ def delete_studies() -> Callable[[str, Sequence[str]], None]:
         # at a higher level MySQL locks more than what is deleted, also what others write
         engine = sa.create_engine(url, isolation_level="READ COMMITTED")
         if not sa.inspect(engine).has_table(studies.name):  # the first test that uses an empty one
-            return engine.dispose()
+            return
         with engine.begin() as connection:
             query = sa.select(studies.c.study_id).where(studies.c.study_name.in_(names))
             ids = list(connection.execute(query).scalars())
