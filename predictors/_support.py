@@ -191,15 +191,13 @@ class Support:
         if self.widening is None:
             return std
         rows = self.space.canonicalize(self.space.check(matrix))
-        n_unseen = np.zeros(len(rows), dtype=np.int64)
-        for j, table in self._tables.items():
-            if j != _RESOLUTION:
-                n_unseen += ~table[rows[:, j]]
+        unseen = self._unseen(rows)
+        unseen[:, _RESOLUTION] = False
         variances = self.widening.variances(
             predicted,
             sizes=self.sizes_of(rows),
             distances=resolution_distance(rows[:, _RESOLUTION], self.seen[_RESOLUTION]),
-            n_unseen=n_unseen,
+            n_unseen=unseen.sum(axis=1),
         )
         return np.sqrt(std**2 + variances)
 

@@ -217,14 +217,19 @@ class AccuracyPredictor(Predictor):
         matrix = np.asarray(matrix)
         if self.support is None:
             return np.zeros(len(matrix), dtype=bool)
-        outside = self.support.outside(matrix, self.model.predict(matrix)).any
-        return np.asarray(outside & ~self.model.familiar(matrix), dtype=bool)
+        return self._outside(self.support, matrix, self.model.predict(matrix))
 
     @checked
     def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
         """Return why subnets are outside, with their numbers; empty if none is."""
         matrix = np.asarray(matrix)
         return self._reasons(matrix, self.model.predict(matrix))
+
+    def _outside(
+        self, support: Support, matrix: Matrix, top1: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        outside = support.outside(matrix, top1).any
+        return np.asarray(outside & ~self.model.familiar(matrix), dtype=bool)
 
     def _reasons(self, matrix: Matrix, top1: NDArray[np.float64]) -> list[str]:
         new = ~self.model.familiar(matrix)
@@ -269,7 +274,7 @@ class AccuracyPredictor(Predictor):
         reasons = self._reasons(matrix, top1)
         if reasons:
             self.has_warned = True
-            n = int(self.extrapolates(matrix).sum())
+            n = int(self._outside(self.support, matrix, top1).sum())
             warn(
                 f"{n} of {len(matrix)} subnets are outside of what the predictor of top1 was "
                 f"fitted on: {'; '.join(reasons)}. Their accuracies are less certain; "
