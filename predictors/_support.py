@@ -15,6 +15,7 @@ from optuna_ofa._values import array, number
 from optuna_ofa.costs import LayerSum, layer_macs
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._thermometer import Thermometer
+from optuna_ofa.predictors._triangle import packed, unpacked
 from optuna_ofa.predictors._widening import Widening, resolution_distance
 from optuna_ofa.space import Gene, Matrix, SearchSpace
 
@@ -253,14 +254,13 @@ class Support:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready numbers."""
-        lower = self._root[np.tril_indices(len(self._root))]
         return {
             "seen": {g.name: list(s) for g, s in zip(self.space.genes, self.seen, strict=True)},
             "sizes": list(self.sizes),
             "values": list(self.values),
             "limit": self._limit,
             "mean": encode_array(self._mean.astype(np.float32)),
-            "root": encode_array(lower.astype(np.float32)),
+            "root": encode_array(packed(self._root).astype(np.float32)),
             "widening": None if self.widening is None else self.widening.to_dict(),
         }
 
@@ -274,17 +274,14 @@ class Support:
         n = Thermometer(space).n_features
         try:
             seen = tuple(_seen(space, gene, data["seen"][gene.name]) for gene in space.genes)
-            root = np.zeros((n, n))
-            lower = np.tril_indices(n)
             widening = data["widening"]
-            root[lower] = decode_array(data, "root", np.float32, (len(lower[0]),))
             return cls(
                 space=space,
                 seen=seen,
                 sizes=_ends(data["sizes"], "`sizes` of `support`", _MOST_LOG),
                 values=_ends(data["values"], "`values` of `support`"),
                 mean=decode_array(data, "mean", np.float32, (n,)).astype(np.float64),
-                root=root,
+                root=unpacked(decode_array(data, "root", np.float32, (n * (n + 1) // 2,)), n),
                 limit=number(data["limit"], "`limit` of `support`", least=0),
                 widening=None if widening is None else Widening.from_dict(widening),
             )

@@ -14,6 +14,7 @@ from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors._thermometer import Thermometer
+from optuna_ofa.predictors._triangle import packed, unpacked
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -105,7 +106,7 @@ class RidgeModel(AccuracyModel):
             "noise": self._noise.tolist(),
             "weights": self._weights.tolist(),
             "mean": self._mean.tolist(),
-            "root": encode_array(self._root[np.tril_indices(len(self._root))].astype(np.float32)),
+            "root": encode_array(packed(self._root).astype(np.float32)),
         }
 
     @classmethod
@@ -132,7 +133,7 @@ class RidgeModel(AccuracyModel):
                 mean=mean,
                 top1=of_metric("top1", data["top1"], "`top1`"),
                 noise=noise,
-                root=lower_triangle(decode_array(data, "root", np.float32, (n * (n + 1) // 2,)), n),
+                root=unpacked(decode_array(data, "root", np.float32, (n * (n + 1) // 2,)), n),
             )
         except (KeyError, TypeError) as error:
             raise FormatError(
@@ -167,13 +168,6 @@ def _least_squares(features: Vector, top1: Vector, trust: Vector, penalty: float
     variance = float(residuals.mean())
     covariance = np.asarray(variance * inverse, dtype=np.float64)
     return _Fit(weights, mean, float(level), variance**0.5, covariance, residuals / trust)
-
-
-def lower_triangle(numbers: NDArray[Any], n: int) -> Vector:
-    """Return the ``(n, n)`` matrix of numbers that were written row by row."""
-    matrix = np.zeros((n, n))
-    matrix[np.tril_indices(n)] = numbers
-    return matrix
 
 
 def _as_in_files(root: NDArray[np.float32]) -> Vector:

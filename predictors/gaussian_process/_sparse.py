@@ -13,7 +13,7 @@ from optuna_ofa._torch import torch
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors._thermometer import GaussianProcessInputs
-from optuna_ofa.predictors.accuracy._ridge import lower_triangle
+from optuna_ofa.predictors._triangle import packed, unpacked
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel
 from optuna_ofa.predictors.gaussian_process._model import ProcessModel
 from optuna_ofa.predictors.gaussian_process._posterior import Mean
@@ -154,7 +154,6 @@ class SparseGaussianProcess(ProcessModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the points and what was fitted, JSON-ready."""
-        lower = self._spread.numpy()[np.tril_indices(len(self._spread))]
         return {
             "kind": "sparse_gaussian_process",
             **self._settings.to_dict(),
@@ -162,7 +161,7 @@ class SparseGaussianProcess(ProcessModel):
             "points": encode_array(self._points),
             "mean": encode_array(self._inputs.mean),
             "weights": encode_array(self._weights.numpy()),
-            "spread": encode_array(lower.astype(np.float16)),
+            "spread": encode_array(packed(self._spread.numpy()).astype(np.float16)),
         }
 
     @classmethod
@@ -193,5 +192,5 @@ class SparseGaussianProcess(ProcessModel):
             mean=mean,
             settings=settings,
             weights=torch.from_numpy(decode_array(data, "weights", np.float64, (n,))),
-            spread=torch.from_numpy(lower_triangle(spread, n)),
+            spread=torch.from_numpy(unpacked(spread, n)),
         )
