@@ -14,6 +14,7 @@ from optuna_ofa._values import number, pixels
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._blocks import KnownTangents, in_blocks
+from optuna_ofa.predictors._changed_genes import GeneTable
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import (
     Matrix,
@@ -47,6 +48,8 @@ class OneHotMLP(AccuracyModel):
         self._space = space
         self.layers = layers
         self.base = base
+        columns, of_inputs = encoding.layout(space)
+        self._genes = GeneTable(columns, of_inputs, len(space.genes))
         self._known_tangents = KnownTangents(self._tangents)
 
     @torch.inference_mode()
@@ -62,14 +65,8 @@ class OneHotMLP(AccuracyModel):
         inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
         tangents = self._known_tangents(anchors, inputs)
         values = self._percent(tangents[:, 0])
-        slopes = 100 * tangents[:, 1:].numpy()
-        levels = values - np.einsum("ij,ij->i", inputs.numpy(), slopes)
-
-        def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
-            changes = self.encoding.encode(self._space, matrix)
-            return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
-
-        return tangent
+        change = self._genes.changes(anchors, 100 * tangents[:, 1:].numpy())
+        return lambda matrix, anchor: values[anchor] + change(matrix, anchor)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoding and the layers, JSON-ready and without loss."""

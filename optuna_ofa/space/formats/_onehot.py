@@ -67,13 +67,21 @@ class OneHotEncoding:
         """
         if isinstance(space, Family):
             space = SearchSpace(space)
-        columns, values = _layout(self, space.family)
+        columns, values = self.layout(space)
         self._check_resolutions(matrix[:, 0])
         inputs = np.empty((len(matrix), len(columns)), dtype=np.float32)
         for start in range(0, len(matrix), _CHUNK):
             rows = space.canonicalize(matrix[start : start + _CHUNK])
             inputs[start : start + _CHUNK] = rows.take(columns, axis=1) == values
         return inputs
+
+    def layout(self, space: SearchSpace) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+        """Return the gene that each input depends on, and its value at which the input is 1.
+
+        Raises:
+            FamilyMismatchError: If the genes of the family do not match the encoding.
+        """
+        return _layout(self, space.family)
 
     def _check_resolutions(self, resolutions: NDArray[np.int16]) -> None:
         unknown = np.setdiff1d(resolutions, self.resolutions)
