@@ -62,6 +62,6 @@ class GeneTable:
             starts = anchor[rows] * width
             after = flat[starts + self._places[genes + matrix.ravel()[where]]]
             moves = after - flat[starts + self._places[genes + before.ravel()[where]]]
-            return np.bincount(rows, moves, minlength=len(matrix))
+            return np.asarray(np.bincount(rows, moves, minlength=len(matrix)), dtype=float)
 
         return change

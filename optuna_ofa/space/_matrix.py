@@ -27,7 +27,7 @@ def keys_of(matrix: Matrix) -> Keys:
     for a million subnets and ten million candidates; one subnet would then not be proposed.
     """
     # `@` takes half as long again, because BLAS has no products of integers
-    return np.einsum("ij,j->i", matrix.astype(np.uint64), _factors(matrix.shape[1]))
+    return np.asarray(np.einsum("ij,j->i", matrix.astype(np.uint64), _factors(matrix.shape[1])))
 
 
 def absent(matrix: Matrix, others: Matrix) -> NDArray[np.bool_]:
