@@ -45,7 +45,7 @@ def fold_batch_norm(net: nn.Module) -> None:
         conv, bn = children.get("conv"), children.get("bn")
         if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d):
             parent.conv = fuse_conv_bn_eval(conv, bn)
-            parent.bn = nn.Identity()
+            parent.bn = nn.Identity().eval()
 
 
 def example_input(layers: Sequence[Layer], batch: int) -> Tensor:
