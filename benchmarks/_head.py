@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import re
@@ -17,8 +18,18 @@ _OTHERS = (("family", "cpu family"), ("model", "model"))  # cloud machines share
 
 
 def print_head() -> None:
-    """Print the machine, the threads of the numerical libraries, and the load."""
+    """Print the machine, the threads of the numerical libraries and the load, and both times last.
+
+    The last line has the CPU and wall seconds of the whole run from here, and the load at the end.
+    """
     print(head(), flush=True)
+    seconds = Spent()
+
+    def print_foot() -> None:
+        seconds.end()
+        print(f"{seconds} in all; load {os.getloadavg()[0]:.1f}")
+
+    atexit.register(print_foot)
 
 
 def head() -> str:

@@ -22,6 +22,7 @@ from _accuracy_drawn import DRAWS, Drawn
 from _accuracy_left_out import KINDS, compare_left_out
 from _accuracy_rivals import RIVALS, Fit, Fitted, Vector
 from _accuracy_spread import SPREADS
+from _head import print_head
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.predictors import kendall_tau
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, help="training rows, instead of all sizes")
     parser.add_argument("--predict", type=int, default=N_PREDICTED, help="subnets that are timed")
     arguments = parser.parse_args()
+    print_head()
     if arguments.left_out:
         compare_left_out(arguments.data, arguments.left_out)
     if arguments.only_left_out:

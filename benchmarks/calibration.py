@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from _head import print_head
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    print_head()
     torch.manual_seed(0)
 
     data = fashion_mnist()

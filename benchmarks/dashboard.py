@@ -33,6 +33,7 @@ from pathlib import Path
 from unittest import mock
 
 import optuna
+from _head import print_head
 
 import optuna_ofa
 from optuna_ofa.dashboard import publish_view
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=10, help="to write, of 500 trials")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     with tempfile.TemporaryDirectory() as name:
         print("| keep | trials | published, s | opened, s | processor, s |")
         print("|---" * 5 + "|")

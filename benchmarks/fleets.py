@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from _head import print_head
 
 import optuna_ofa
 from optuna_ofa.fleets import Fleet
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
 
     found: dict[str, list[list[float]]] = {"together": [], "alone": []}
     seconds = dict.fromkeys(found, 0.0)

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 from _fronts import DEVICES, ReferenceFront, hypervolume
+from _head import print_head
 from _runs import Run, Task
 from _searches import SEARCHES
 
@@ -32,6 +33,7 @@ def main() -> None:
     """Print a table for each device and reference point."""
     arguments = _arguments()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     devices = DEVICES if arguments.device == "both" else [arguments.device]
     for device in devices:
         front = ReferenceFront(arguments.data, device)

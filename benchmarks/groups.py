@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import time
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
+from _head import print_head, spent
 from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
@@ -56,7 +54,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    print(f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}")
+    print_head()
     table = read(arguments.data / ROWS)
     show_order(table)
     for n in arguments.sizes:
@@ -94,13 +92,10 @@ def numbers(text: str) -> tuple[int, ...]:
 
 def show_order(table: Table) -> None:
     """Where the run-order test finds breaks, in this order and in random ones."""
-    start = time.perf_counter()
-    found = run_breaks(table.space, table.matrix, table.top1)
-    seconds = time.perf_counter() - start
+    with spent() as seconds:
+        found = run_breaks(table.space, table.matrix, table.top1)
     true = np.flatnonzero(np.diff(table.group)) + 1
-    print(
-        f"{len(table.top1)} rows; breaks {true.tolist()}, found {found.tolist()}, {seconds:.2f} s"
-    )
+    print(f"{len(table.top1)} rows; breaks {true.tolist()}, found {found.tolist()}, {seconds}")
     orders = [np.random.default_rng(seed).permutation(len(table.top1)) for seed in range(100)]
     alarms = sum(len(run_breaks(table.space, table.matrix[o], table.top1[o])) > 0 for o in orders)
     print(f"random orders with breaks: {alarms} of {len(orders)}")

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import optuna
 from _fronts import study
+from _head import print_head
 from _sizes import bytes_by_table
 
 DEVICE = "note10"
@@ -47,6 +48,7 @@ def main() -> None:
     if arguments.reopen:
         _continue(arguments.data, arguments.reopen)
         return
+    print_head()
     with tempfile.TemporaryDirectory() as folder:
         full, empty = f"sqlite:///{folder}/full.db", f"sqlite:///{folder}/empty.db"
         _fill(arguments.data, full, arguments.trials, arguments.step)

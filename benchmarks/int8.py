@@ -33,6 +33,7 @@ import onnxruntime
 import optuna
 import torch
 from _fronts import hypervolume
+from _head import print_head
 from numpy.typing import NDArray
 from onnxruntime import quantization
 from torch import Tensor, nn
@@ -71,6 +72,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.disable(logging.WARNING)  # quantization recommends what was done before
     torch.set_num_threads(1)
+    print_head()
     data = Data()
     tables = {p: table_of(p, arguments.folder) for p in PRECISIONS}
     subnets = along_fronts(tables, arguments.n)

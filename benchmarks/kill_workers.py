@@ -25,6 +25,7 @@ from uuid import uuid4
 
 import optuna
 import sqlalchemy as sa
+from _head import print_head
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    print_head()
     url, name = arguments.storage, arguments.study_name
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if arguments.work:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from _head import print_head
 
 import optuna_ofa
 from optuna_ofa import LatencyPredictor, LatencyTable, NetworkLatencyPredictor, SearchSpace
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("runs/latency"))
     arguments = parser.parse_args()
+    print_head()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for runtime in arguments.runtimes:
         benchmark(runtime, arguments)

@@ -18,13 +18,12 @@ errors that change smoothly from subnet to subnet, of another kind for each seed
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import optuna
-import torch
+from _head import print_head
 from numpy.typing import NDArray
 
 import optuna_ofa
@@ -47,13 +46,11 @@ def main() -> None:
     """Measure both ways for each seed, and print."""
     arguments = _arguments()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     family = "ofa_mbv3_w1.0" if arguments.paper else "ofa_mbv3_fashion"
     budgets = sorted(arguments.measurements)
-    print(
-        f"{family}, batches of {arguments.batch}, {torch.get_num_threads()} threads, load "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
+    print(f"{family}, batches of {arguments.batch}")
     print(f"seed learn{''.join(f'{n:>8}' for n in budgets)}   best top1   least ms")
     volumes: dict[bool, list[list[float]]] = {False: [], True: []}
     for seed in arguments.seeds:

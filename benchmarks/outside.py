@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _accuracy_drawn import DRAWS, Drawn
+from _head import print_head
 from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace, Subnet
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--with-offsets", action="store_true", help="keep those of the workers")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    start = time.process_time()
+    print_head()
     print(f"{arguments.seeds} seeds; covered (worst seed; without widening), width (without), bias")
     columns = [(m, n) for m in arguments.models for n in arguments.sizes]
     print(f"{'':28}" + "".join(f"{f'{m[:8]} {n}':>38}" for m, n in columns) + "  extrapolated")
@@ -72,7 +71,6 @@ def main() -> None:
             print(
                 f"{split.name:28}" + "".join(map(words, scores)) + f"{flagged:8.0f} %", flush=True
             )
-    print(f"{time.process_time() - start:.0f} CPU-s, load {os.getloadavg()[0]:.1f}")
 
 
 def score(split: Split, model: str, n: int, n_seeds: int) -> list[float]:

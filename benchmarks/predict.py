@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _head import print_head
 from _peer import ACCURACY, RESOLUTIONS, TABLE, Note10, accuracy_predictor
 
 from optuna_ofa.predictors import AccuracyPredictor, LatencyPredictor, LatencyTable
@@ -37,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the published files")
     data = parser.parse_args().data
+    print_head()
     accuracy = AccuracyPredictor.load(data / ACCURACY)
     space = accuracy.space.restrict(resolution=RESOLUTIONS)
     latency = LatencyPredictor(table=LatencyTable.load(data / TABLE), space=space)

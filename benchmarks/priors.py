@@ -12,16 +12,14 @@ hold the measurement.
 from __future__ import annotations
 
 import argparse
-import os
-import time
 from pathlib import Path
 
 import numpy as np
+from _head import print_head, spent
 from _prior_pairs import Pair, pairs
 from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor
-from optuna_ofa._torch import torch
 from optuna_ofa.predictors import GaussianProcess, kendall_tau
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._prior import PriorPredictor
@@ -39,13 +37,13 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[5, 10, 20, 50, 200])
     parser.add_argument("--pairs", nargs="+", help="names of pairs instead of all")
     arguments = parser.parse_args()
+    print_head()
     known = pairs(arguments.data)
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    print(f"{arguments.draws} draws, {torch.get_num_threads()} threads, load {load}")
+    print(f"{arguments.draws} draws")
     for name in arguments.pairs or known:
-        start = time.process_time()
-        compare(known[name](), arguments.sizes, arguments.draws)
-        print(f"{time.process_time() - start:.0f} CPU-s", flush=True)
+        with spent() as seconds:
+            compare(known[name](), arguments.sizes, arguments.draws)
+        print(seconds, flush=True)
 
 
 def compare(pair: Pair, sizes: list[int], draws: int) -> None:

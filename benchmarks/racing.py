@@ -13,7 +13,6 @@ those on all 10,000 test images. The answers of all candidates are computed once
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ import moocore
 import numpy as np
 import optuna
 import torch
+from _head import print_head
 from numpy.typing import NDArray
 
 import optuna_ofa
@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("racing.npz"))
     cache: Path = parser.parse_args().cache
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     space = SearchSpace(FAMILY)
     fronts = [predicted_front(space, seed) for seed in SEEDS]
     pool = space.sample(N_RANDOM_POOL, seed=1000)
@@ -115,8 +116,8 @@ def main() -> None:
     if not cache.exists():
         compute(np.unique(np.concatenate([*fronts, pool]), axis=0), space, cache)
     print(
-        f"{len(SEEDS)} seeds, 10,000 test images, {torch.get_num_threads()} threads, load "
-        f"{os.getloadavg()[0]:.1f}; the last column are CPU-seconds of the decisions of a race"
+        f"{len(SEEDS)} seeds, 10,000 test images; the last column are CPU-seconds of the decisions "
+        "of a race"
     )
     replay = Replay(cache, space)
     sets = [

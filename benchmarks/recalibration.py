@@ -15,6 +15,7 @@ import os
 import warnings
 
 import optuna
+from _head import print_head
 
 import optuna_ofa
 from optuna_ofa import LatencyMeter, MeasurementSettings
@@ -62,6 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", NoisyDeviceWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     print("".join(f"{head:>18}" for head in HEAD))
     for family in arguments.families:
         for runtime in arguments.runtimes:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,6 +31,7 @@ from typing import Protocol
 import numpy as np
 import optuna
 import torch
+from _head import print_head
 from numpy.typing import NDArray
 
 import optuna_ofa
@@ -56,8 +56,8 @@ def main() -> None:
     arguments = _arguments()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
-    print(f"{arguments.budget} measurements in {arguments.rounds} rounds, 1 thread, load "
-          f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")  # fmt: skip
+    print_head()
+    print(f"{arguments.budget} measurements in {arguments.rounds} rounds")
     print("seed  measured: first, refined   other images: first, refined   errors, first to last")
     ratios = []
     for seed in arguments.seeds:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 import optuna
+from _head import print_head
 from optuna.samplers import (
     BaseSampler,
     GPSampler,
@@ -57,6 +58,7 @@ def main() -> None:
     """Print a line for each sampler."""
     arguments = _arguments()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    print_head()
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     best = optuna_ofa.study(FAMILY, seed=100)
     best.search(until=N_BEST)

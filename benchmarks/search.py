@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from _head import print_head
 from _peer import ACCURACY, TABLE, Note10, accuracy_predictor, import_ofa
 
 import optuna_ofa
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true", help="leave the ofa package's finder out")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     for device, limits in LIMITS_MS.items():
         words = ", ".join(f"{limit:g}" for limit in limits)
         print(f"\n{device}: top-1 % (predicted) under {words} ms")

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import optuna
 from _fronts import study
+from _head import print_head
 from _sizes import bytes_by_table
 from _storages import SERVERS, Opener, openers
 
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--size-trials", type=int, default=10_000, help="whose bytes are counted")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     study(arguments.data, DEVICE, seed=0).search(1000, progress=False)  # warms everything up
     print(
         f"{arguments.trials:,} trials of our NSGA-II, {arguments.search_trials:,} of the default "

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import optuna
 from _fronts import DEVICES, hypervolume
+from _head import print_head
 from _measured_searches import MEASURED_SEARCHES
 from _pool import Pool
 from _runs import Task
@@ -36,6 +37,7 @@ def main() -> None:
     """Run what is missing, and print a table for each latency table, then the pool."""
     arguments = _arguments()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print_head()
     results: Results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for device in arguments.table:
         for peer in arguments.peers:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _head import print_head
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    print_head()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     space = SearchSpace(FAMILY)
     recipes = recipes_of(space, arguments.steps)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from _head import print_head
 from _peer import import_ofa
 from torch import Tensor
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    print_head()
     for name, resolution, n_images in CASES:
         family = get_family(name)
         torch.manual_seed(0)
