@@ -37,6 +37,7 @@ from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._seen import SEEN_KEY, Seen
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, with_own_excess
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished
+from optuna_ofa.storage._workers import WORKER_KEY, next_worker
 
 
 class PublicStore(Store):
@@ -257,6 +258,13 @@ class PublicStore(Store):
         """Set system attributes of the study one by one."""
         for key, value in attributes.items():
             self.storage.set_study_system_attr(self.study_id, key, value)
+
+    def take_worker(self) -> int:
+        """Take the next number of a worker; alone only in a journal file."""
+        with alone(self.storage, self.study_id):
+            worker = next_worker(self.attributes())
+            self.set_attributes({f"{WORKER_KEY}{worker}": True})
+        return worker
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
         self._n_trials += len(trials)

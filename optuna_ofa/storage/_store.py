@@ -319,6 +319,14 @@ class Store(ABC):
             StorageError: If the database refuses.
         """
 
+    @abstractmethod
+    def take_worker(self) -> int:
+        """Take the next number of a worker, from 1; see ``_workers.py``.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
+
     def fail_stale(self) -> None:
         """Fail trials whose process died, where the storage has a heartbeat interval."""
         with warnings.catch_warnings():

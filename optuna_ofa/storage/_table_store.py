@@ -28,6 +28,7 @@ from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
 from optuna_ofa.storage._tolerant import in_readable_parts, is_of_row
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished, may_be_lost
+from optuna_ofa.storage._workers import WORKER_KEY, next_worker
 from optuna_ofa.storage._write import Inserter, insert_trials
 
 _attributes = models.StudySystemAttributeModel.__table__
@@ -181,6 +182,20 @@ class TableStore(Store):
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set system attributes of the study in one transaction."""
         _write_attributes(self._tables.engine, self.study_id, attributes)
+
+    def take_worker(self) -> int:
+        """Take the next number of a worker, in one transaction."""
+        engine = self._tables.engine
+        return retrying(lambda: _take_worker(engine, self.study_id), engine, 1, what="attributes")
+
+
+def _take_worker(engine: sa.Engine, study_id: int) -> int:
+    own = (_attributes.c.study_id == study_id) & _attributes.c.key.startswith(WORKER_KEY)
+    with locked(engine, study_id) as connection:
+        worker = next_worker(connection.execute(sa.select(_attributes.c.key).where(own)).scalars())
+        row = (study_id, f"{WORKER_KEY}{worker}", json.dumps(True))
+        Inserter(connection).insert(_attributes, ("study_id", "key", "value_json"), [row])
+    return worker
 
 
 def _read_attributes(engine: sa.Engine, study_id: int, prefix: str = "") -> dict[str, Any]:

@@ -28,7 +28,7 @@ from optuna_ofa.problem import (
 )
 from optuna_ofa.samplers import Evolution
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage import Store, Unfinished, decode_trials
+from optuna_ofa.storage import Store, Unfinished, Written, decode_trials
 from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask import (
     Asked,
@@ -112,8 +112,9 @@ class Search:
         self._n_unread += written.n_unread
         self._learn()
         self._tell(attempt.predicted)
-        if written.n_evaluated == 0:  # another worker makes the same choices at the same time
-            self.evolution.reseed()
+        repeats = written.n_evaluated == 0 and budget.left(self.n_evaluated) > 0
+        if repeats or (_meets_others(written) and not self.evolution.is_shared):
+            self.evolution.share(self.store.take_worker())
         return written.n_evaluated + len(attempt.errors)
 
     def _add_failed(self, matrix: Matrix, attempt: Attempt, started: datetime.datetime) -> None:
@@ -263,3 +264,8 @@ class Search:
         trials = {i: self.store.open_trial(trial_id) for i, trial_id in ids.items()}
         asked = [Asked(subnets[i], t, t.number, *named[i]) for i, t in trials.items()]
         return asked, np.delete(chosen.matrix, list(ids), axis=0)
+
+
+def _meets_others(written: Written) -> bool:
+    """Return whether other workers have searched while a generation was evaluated."""
+    return len(written.unwritten.numbers) > 0 or not bool(written.news.measured.all())

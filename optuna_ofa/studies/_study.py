@@ -131,9 +131,10 @@ class SubnetStudy(TrialStudy):
         has called `stop`, after finishing the generation. Values are predictions; each trial says
         so in its user attribute ``kind``.
 
-        Several processes may search one study in a database at the same time. With
-        every generation each learns what the others have found; subnets that another process has
-        finished in the meantime are dropped and replaced by new ones.
+        Several processes may search one study in a database at the same time, and share the work:
+        each proposes other subnets, also with the same seed, and learns what the others have found
+        with every generation. The few subnets that another process has finished in the meantime
+        are dropped and replaced by new ones.
 
         The search uses predictions only: running and measured trials count with the predictions for
         their subnets. A process that continues a study therefore continues as the previous one

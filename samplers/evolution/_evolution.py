@@ -73,6 +73,7 @@ class Evolution:
         self._estimator, self._n_candidates = estimator, n_candidates
         self._restarts = restarts
         self.reseed(seed)
+        self._worker = 0  # of several; 0 where there is one
         self._told = ToldSubnets()
         self._blocked: set[int] = set()  # keys proposed but without results, or forbidden
         self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
@@ -86,9 +87,27 @@ class Evolution:
         self._listed: Matrix | None = None
 
     def reseed(self, seed: int | None = None) -> None:
-        """Start another stream of random numbers, for parallel workers."""
+        """Start another stream of random numbers, for parallel workers of Optuna."""
         # from the system if there is no seed, and as large as a given one may be
         self._entropy = secrets.randbits(64) if seed is None else seed
+
+    def share(self, worker: int) -> None:
+        """Search beside other workers from now on.
+
+        Whatever they find joins the population as soon as it is told, and is no part of a
+        generation of this search: each worker evaluates all of what it breeds.
+
+        Args:
+            worker: The number of this one, from 1, which its random numbers depend on.
+        """
+        self._worker, self._queue = worker, self._queue[:0]
+        if self._pending:
+            self._settle()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether `share` was called."""
+        return self._worker > 0
 
     @property
     def seed(self) -> int:
@@ -105,6 +124,8 @@ class Evolution:
     @property
     def n_due(self) -> int:
         """The number of proposals that are left in this generation, at least 1."""
+        if self.is_shared:
+            return self._size()
         return max(1, self._size() - (len(self._told) - self._n_settled))
 
     def ask(self, n: int) -> Matrix:
@@ -154,7 +175,7 @@ class Evolution:
         self.forbid(matrix[~finite])
         told = Scored(matrix[finite], costs[finite], violations[finite])
         told = told.select(self._told.add(keys_of(told.matrix)))
-        while (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
+        while not self.is_shared and (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
             told.matrix
         ):
             self._pending.append(told.select(slice(missing)))
@@ -162,6 +183,8 @@ class Evolution:
             told = told.select(slice(missing, None))
         if len(told.matrix):
             self._pending.append(told)
+            if self.is_shared:
+                self._settle()
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""
@@ -232,7 +255,8 @@ class Evolution:
 
     def _distinct(self, is_known: IsKnown) -> Matrix:
         """Return a generation of unknown subnets, smaller if there are too few."""
-        rng = np.random.default_rng((self._entropy, self._n_settled, self._n_bred))
+        stream = (self._entropy, self._n_settled, self._n_bred)
+        rng = np.random.default_rng((*stream, self._worker) if self.is_shared else stream)
         self._n_bred += 1
         size, rows = self._size(), self._queue[:0]
         for attempt in range(_MAX_ATTEMPTS):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import sqlalchemy as sa
@@ -13,9 +14,11 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.samplers import EvolutionarySampler, Growing
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.storage import relational
-from optuna_ofa.studies import SubnetStudy
+from optuna_ofa.storage._workers import WORKER_KEY
+from optuna_ofa.studies import Budget, SubnetStudy
 
 Make = Callable[..., SubnetStudy]
 WORKER = """
@@ -111,3 +114,58 @@ class TestMeetingAnotherWorker:
         assert sorted(known.numbers.tolist()) == list(range(200))
         proposed = first.engine._search.evolution.ask(200)
         assert not {r.tobytes() for r in known.matrix} & {r.tobytes() for r in proposed}
+
+
+Turns = Callable[..., tuple[SubnetStudy, list[int]]]
+
+
+class TestTakingTurns:
+    """Workers search one study, a generation each in turn: they meet whenever one writes."""
+
+    SIZES = Growing(share=0.2)
+
+    @pytest.fixture
+    def take_turns(self, space: SearchSpace, make_study: Make, url: str, names: Any) -> Turns:
+        """Search a new study; return it, and how many trials each turn has added."""
+
+        def search(seeds: list[int], n: int) -> tuple[SubnetStudy, list[int]]:
+            shared = {"storage": url, "study_name": names(), "load_if_exists": True}
+            studies = [
+                make_study(
+                    **shared,
+                    sampler=EvolutionarySampler(
+                        space, generation_size=self.SIZES, n_candidates=1000, seed=seed
+                    ),
+                )
+                for seed in seeds
+            ]
+            turns = [study.search_steps(Budget(n_trials=n)) for study in studies]
+            return studies[0], [added for turn in zip(*turns, strict=False) for added in turn]
+
+        return search
+
+    @pytest.mark.parametrize("seeds", [[1, 2], [3, 3]], ids=["seeds", "same-seed"])
+    def test_each_writes_what_it_has_bred(self, take_turns: Turns, seeds: list[int]) -> None:
+        study, added = take_turns(seeds, 450)
+        matrix = study.results().matrix
+        assert len(np.unique(matrix, axis=0)) == len(matrix) == sum(added)
+        # a worker breeds a share of what it knows, which is all but the last turn of the other; in
+        # the first turns they meet, and the last have less left than they would breed
+        known = np.cumsum(added)
+        turns = range(5, len(added) - 2)
+        assert len(turns) > 8
+        assert all(added[i] > 0.9 * self.SIZES(known[i - 2]) for i in turns)
+
+    @pytest.mark.parametrize("seeds", [[1, 2], [3, 3]], ids=["seeds", "same-seed"])
+    def test_the_course_follows_from_the_seeds(self, take_turns: Turns, seeds: list[int]) -> None:
+        one, other = (take_turns(seeds, 200)[0].results().matrix for _ in range(2))
+        assert np.array_equal(one, other)
+
+    def test_each_takes_one_number(self, take_turns: Turns) -> None:
+        study, _ = take_turns([1, 2, 3], 150)
+        taken = [key for key in study.store.attributes() if key.startswith(WORKER_KEY)]
+        assert sorted(taken) == [f"{WORKER_KEY}{i}" for i in (1, 2, 3)]
+
+    def test_a_single_worker_takes_none(self, take_turns: Turns) -> None:
+        study, _ = take_turns([1], 150)
+        assert not [key for key in study.store.attributes() if key.startswith(WORKER_KEY)]
