@@ -23,12 +23,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 import optuna
 from _fronts import DEVICES, ReferenceFront, hypervolume, study
+from _head import print_head, spent
 from _storages import SERVERS, openers
 
 from optuna_ofa import SubnetStudy
@@ -89,10 +89,9 @@ def work(arguments: argparse.Namespace) -> None:
     mine = open_study(arguments, arguments.url, arguments.name)
     print("ready", flush=True)
     sys.stdin.readline()
-    cpu, wall = time.process_time(), time.perf_counter()
-    mine.search(arguments.trials // arguments.workers[0], progress=False)
-    took = Work(time.process_time() - cpu, time.perf_counter() - wall)
-    print(json.dumps(took), flush=True)
+    with spent() as seconds:
+        mine.search(arguments.trials // arguments.workers[0], progress=False)
+    print(json.dumps([seconds.cpu, seconds.wall]), flush=True)
 
 
 def run(arguments: argparse.Namespace, url: str, n_workers: int, seed: int) -> Course:
@@ -157,11 +156,8 @@ def main() -> None:
         work(arguments)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(
-        f"{arguments.trials:,} trials in all, seeds 0 to {arguments.seeds - 1}, "
-        f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}, {os.cpu_count()} cores, load {load}\n"
-    )
+    print_head()
+    print(f"{arguments.trials:,} trials in all, seeds 0 to {arguments.seeds - 1}\n")
     print(
         "| storage | workers | CPU s, most loaded worker | times one worker "
         "| wall s | times one worker | % of the best hypervolume |"

@@ -175,9 +175,7 @@ class Evolution:
         self.forbid(matrix[~finite])
         told = Scored(matrix[finite], costs[finite], violations[finite])
         told = told.select(self._told.add(keys_of(told.matrix)))
-        while not self.is_shared and (missing := self._size() - sum(len(p.matrix) for p in self._pending)) <= len(
-            told.matrix
-        ):
+        while not self.is_shared and (missing := self._n_missing()) <= len(told.matrix):
             self._pending.append(told.select(slice(missing)))
             self._settle()
             told = told.select(slice(missing, None))
@@ -204,6 +202,10 @@ class Evolution:
         if self._island is not None and self._aside is not None:
             return self._island.generation_size(self._n_settled)
         return self._generation_size(self._n_settled)
+
+    def _n_missing(self) -> int:
+        """Return how many results the generation lacks."""
+        return self._size() - sum(len(part.matrix) for part in self._pending)
 
     def _settle(self) -> None:
         """End a generation: pick survivors among the results."""

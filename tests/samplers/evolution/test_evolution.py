@@ -171,6 +171,27 @@ def test_reseeding_changes_the_proposals(make_evolution: Make) -> None:
     assert not np.array_equal(first.ask(20), second.ask(20))
 
 
+def test_workers_make_different_proposals(make_evolution: Make) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    one, same, other = (make_evolution(space) for _ in range(3))
+    for evolution, worker in ((one, 1), (same, 1), (other, 2)):
+        run(evolution, [20])
+        evolution.share(worker)
+    rows = one.ask(20)
+    assert np.array_equal(rows, same.ask(20))
+    assert not np.array_equal(rows, other.ask(20))
+
+
+def test_results_of_others_leave_a_generation_whole(make_evolution: Make) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    evolution, found = make_evolution(space), space.sample(13, seed=0)
+    run(evolution, [20])
+    evolution.share(1)
+    evolution.tell(found, simple_values(found), np.zeros(13))
+    assert evolution.n_due == 20
+    assert not set(map(bytes, evolution.ask(20))) & set(map(bytes, found))
+
+
 @pytest.mark.parametrize("n_candidates", [0, 300], ids=["as-they-come", "estimated"])
 @pytest.mark.parametrize("sizes", [[7] * 15, [1, 50, 3, 46, 5], [105]], ids=["7s", "mixed", "once"])
 def test_proposals_do_not_depend_on_how_calls_are_cut(
