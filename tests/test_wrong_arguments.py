@@ -17,6 +17,7 @@ import torch
 
 import optuna_ofa
 from optuna_ofa import (
+    AccuracyMeter,
     AccuracyPredictor,
     EvaluationSettings,
     FrontPoint,
@@ -78,6 +79,7 @@ LATENCY = LatencyPredictor(table=TABLE, space=SPACE)
 ACCURACY = AccuracyPredictor.fit(SPACE, MATRIX, np.linspace(60, 70, 30))
 MACS = CostPredictor("n_macs", SPACE).predict
 IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+LOADER = [(IMAGES, torch.arange(32) % 10)]
 POINT = FrontPoint(SUBNET, {"top1": 70.0, "latency_ms": 1.0}, {}, "predicted", 0)
 FRONT = Front([POINT], ["top1", "latency_ms"])
 CONFIG = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
@@ -105,6 +107,14 @@ def wrong(folder: Path) -> list[Any]:
 
 # A call of each callable with valid arguments only.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "AccuracyMeter": (
+        AccuracyMeter,
+        {
+            "supernet": NET, "loader": LOADER,
+            "settings": EvaluationSettings(calibration=IMAGES), "storage": None,
+            "fitted_on": None, "precision": None, "race": False,
+        },
+    ),
     "AccuracyPredictor.fit": (
         AccuracyPredictor.fit,
         {
