@@ -83,7 +83,7 @@ class Predictor(abc.ABC):
             InvalidArgumentError: If a choice, such as a resolution, is not covered.
         """
         require_family(
-            self.space.family, space.family, self.metric, "its predictor", "in the predictor"
+            self.space.table, space.table, self.metric, "its predictor", "in the predictor"
         )
         for name, choices in space.choices.items():
             unknown = sorted(set(choices) - set(self.space.choices[name]))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from optuna_ofa._torch import torch
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.predictors._choice_features import ChoiceFeatures, Features
 from optuna_ofa.predictors._resolution import ResolutionLaw
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace
 
 # Takes genotypes and, for each, the index of a nearby anchor, as `LocalModel` does.
 LocalFeatures = Callable[[Matrix, NDArray[np.intp]], NDArray[np.float64]]
@@ -107,8 +108,13 @@ class Thermometer:
         return np.log(np.stack([self._macs(at_largest), self._params(at_largest)], axis=1))
 
 
+def features_of(space: SearchSpace) -> Features:
+    """Return the features of a space: with the costs and the resolution of its subnets, if any."""
+    return ChoiceFeatures(space) if isinstance(space.table, ChoiceTable) else Thermometer(space)
+
+
 class GaussianProcessInputs:
-    """`Thermometer` features around the mean of the measured subnets.
+    """`Features` around the mean of the measured subnets.
 
     Args:
         space: The space of the matrices.
@@ -117,9 +123,9 @@ class GaussianProcessInputs:
 
     Attributes:
         features: ``(n, n_features)`` features of ``matrix``.
-        groups: ``(n_features,)`` see `Thermometer.groups`.
+        groups: ``(n_features,)`` see `Features.groups`.
         mean: ``(n_features,)`` what is subtracted from the `thermometer` features.
-        shares: ``(n, n_levels)`` of ``matrix``, see `Thermometer.shares`.
+        shares: ``(n, n_levels)`` of ``matrix``, see `Features.shares`.
         thermometer: The features before the mean is subtracted.
         expected: ``(n_features,)`` slopes of what is expected before any measurement: zeros.
     """
@@ -127,7 +133,7 @@ class GaussianProcessInputs:
     def __init__(
         self, space: SearchSpace, matrix: Matrix, mean: NDArray[np.float64] | None = None
     ) -> None:
-        self.thermometer = Thermometer(space)
+        self.thermometer = features_of(space)
         features = self.thermometer(matrix)
         self.mean = features.mean(axis=0) if mean is None else mean
         self.features = torch.from_numpy(features - self.mean)

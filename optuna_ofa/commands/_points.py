@@ -51,7 +51,7 @@ def front_data(
     return {
         "study": study.study_name,
         "storage": shown_url(storage),
-        "supernet": problem.space.family.name,
+        "supernet": problem.space.name,
         "objectives": list(problem.objectives),
         "constraints": dict(problem.constraints),
         "kind": front.kind,

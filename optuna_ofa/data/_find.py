@@ -30,7 +30,7 @@ from optuna_ofa.predictors import (
     as_predictor,
     require_sound,
 )
-from optuna_ofa.space import Family, SearchSpace, find_family
+from optuna_ofa.space import ChoiceTable, Family, SearchSpace, find_family
 
 _logger = logging.getLogger(__name__)
 HardwareSource = str | Path | LatencyTable | PredictorSource
@@ -87,28 +87,40 @@ def default_table(family: Family) -> LatencyTable | NetworkLatencyPredictor:
     return find_table(name, family)
 
 
-def find_hardware(hardware: HardwareSource | None, family: Family) -> Found:
+def find_hardware(hardware: HardwareSource | None, table: Family | ChoiceTable) -> Found:
     """Return the latency source of a device; None means the packaged table of the family.
 
     Raises:
         InvalidArgumentError, DownloadError: As `find_table` and `default_table`.
     """
+    if hardware is not None and not isinstance(hardware, str | Path):
+        return hardware
+    family = _with_published(table, "hardware", hardware)
     if hardware is None:
         return default_table(family)
-    if not isinstance(hardware, str | Path):
-        return hardware
     with argument_called("hardware", "path"):
         return find_table(hardware, family)
 
 
-def family_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family:
-    """Return the family of a space, a family, a name or a file."""
+def _with_published(table: Family | ChoiceTable, argument: str, given: object) -> Family:
+    """Return the family; refuse a plain table of choices, for which nothing is published."""
+    if isinstance(table, Family):
+        return table
+    raise InvalidArgumentError(
+        f"`{argument}` must be a predictor or a function on the plain table of choices "
+        f"{table.name!r}, which has no architecture and nothing published, or `objectives` and "
+        f"`constraints` must be metrics of your own, but got {shown(given)}."
+    )
+
+
+def choices_of(space: str | os.PathLike[str] | Family | SearchSpace) -> Family | ChoiceTable:
+    """Return the family, or the plain table, of a space, a family, a name or a file."""
     if isinstance(space, SearchSpace):
-        return space.family
+        return space.table
     return find_family(space, "space")
 
 
-def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
+def find_accuracy(accuracy: AccuracySource | None, table: Family | ChoiceTable) -> Found:
     """Return an accuracy predictor by path or name; None means the family's default.
 
     Names are those of published predictors, and ``"linear"`` for the family's packaged linear one.
@@ -120,6 +132,7 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
     """
     if accuracy is not None and not isinstance(accuracy, str | Path):
         return accuracy
+    family = _with_published(table, "accuracy", accuracy)
     if accuracy is None:
         packaged = packaged_accuracy(family)
         if packaged is not None:
@@ -147,17 +160,18 @@ def find_accuracy(accuracy: AccuracySource | None, family: Family) -> Found:
     )
 
 
-def covered_space(family: Family, found: Iterable[Found]) -> SearchSpace:
+def covered_space(space: str | os.PathLike[str] | Family, found: Iterable[Found]) -> SearchSpace:
     """Return the space of a family with the resolutions that all predictors cover.
 
     Raises:
         InvalidArgumentError: If there is none.
     """
+    family = find_family(space, "space")
     covered = set(family.resolutions)
     for source in found:
         if isinstance(source, LatencyTable):
             covered &= set(source.covered(family.resolutions))
-        elif isinstance(source, Predictor) and source.space.family == family:
+        elif isinstance(source, Predictor) and source.space.table == family:
             # other predictors are checked when the problem is created; functions cover everything
             covered &= set(source.space.resolutions)
     if not covered:

@@ -16,8 +16,8 @@ from optuna_ofa._arguments import AnyPath, Seed, StorageUrl, Text, checked
 from optuna_ofa.data import (
     AccuracySource,
     HardwareSource,
+    choices_of,
     covered_space,
-    family_of,
     find_accuracy,
     find_hardware,
     predictor_on,
@@ -86,21 +86,21 @@ def fleet(
     """
     if not isinstance(space, str | os.PathLike | Family | SearchSpace):
         space = space.family
-    family = family_of(space)
+    table = choices_of(space)
     metrics = {*(of.name if isinstance(of, Metric) else of for of in objectives)}
     metrics |= {*(constraints or {})}
     devices = {
-        device: find_hardware(of, family) if "latency_ms" in metrics else of
+        device: find_hardware(of, table) if "latency_ms" in metrics else of
         for device, of in _named(hardware).items()
     }
     bounds = _bounds(list(devices), constraints or {})
     own = _of_devices(list(devices), predictors)
-    found = find_accuracy(accuracy, family) if "top1" in metrics else None
+    found = find_accuracy(accuracy, table) if "top1" in metrics else None
     if not isinstance(space, SearchSpace):
         sources = [of for of in devices.values() if not isinstance(of, str | Path)]
         sources += [] if found is None else [found]
         sources += [of.predictor for some in own.values() for of in some if of.predictor]
-        space = covered_space(family, sources)
+        space = covered_space(space, sources)
     shared = None if found is None else SharedPredictor(predictor_on(space, "top1", found))
     name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
     store = open_storage(storage)

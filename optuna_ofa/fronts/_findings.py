@@ -275,7 +275,7 @@ def shown_name(study: Findings) -> str:
     if not is_unnamed(study):
         return study.study_name
     device = study.study_name.partition("/")[2]
-    return "/".join(filter(None, (study.space.family.name, device)))
+    return "/".join(filter(None, (study.space.name, device)))
 
 
 def same_objectives(name: str, objectives: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from optuna_ofa._notebook import html_table
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.problem import CORRECTED_WITH, METRICS, Metric
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import AnySubnet
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class FrontPoint:
     """One subnet of a front.
 
     Args:
-        subnet: The subnet.
+        subnet: The subnet; a `Configuration` of a space that is a plain table of choices.
         values: Value of each objective by name, in the name's unit (``top1`` in percent).
         std: Standard deviation of those values that have one, in the same units.
         kind: Where the values come from: ``"predicted"`` by this package's predictors, or
@@ -35,7 +35,7 @@ class FrontPoint:
         n_images: Number of images that accuracies were measured on, by metric.
     """
 
-    subnet: Subnet
+    subnet: AnySubnet
     values: Mapping[str, float]
     std: Mapping[str, float]
     kind: str

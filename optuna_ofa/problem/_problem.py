@@ -403,7 +403,7 @@ class Problem:
         ends = self.space.to_matrix([self.space.smallest(), self.space.largest()])
         own = {name: of.to_dict() for name, of in self.metrics.items() if not of.is_built_in}
         return {
-            "family": self.space.family.to_dict(),
+            "family": self.space.table.to_dict(),
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,

@@ -1,5 +1,11 @@
 """Supernet families, subnets and their formats, search spaces and the layers of a network."""
 
+from optuna_ofa.space._choice_gene import ChoiceGene as ChoiceGene, Value as Value
+from optuna_ofa.space._choice_table import ChoiceTable as ChoiceTable
+from optuna_ofa.space._configuration import (
+    Configuration as Configuration,
+    values_text as values_text,
+)
 from optuna_ofa.space._families import (
     families,
     family_named as family_named,
@@ -12,13 +18,16 @@ from optuna_ofa.space._family_table import (
     family_from_json as family_from_json,
     other_family as other_family,
     require_family as require_family,
+    table_from_json as table_from_json,
 )
 from optuna_ofa.space._find_family import find_family as find_family, get_family
 from optuna_ofa.space._genotype import (
+    AnySubnet as AnySubnet,
     full_depth as full_depth,
     genotype_of as genotype_of,
     genotype_row as genotype_row,
     subnet_of as subnet_of,
+    table_of as table_of,
 )
 from optuna_ofa.space._layer import Layer, layer_from_dict as layer_from_dict
 from optuna_ofa.space._matrix import (
@@ -43,7 +52,7 @@ from optuna_ofa.space._slots import (
     strided as strided,
     subnet_layers,
 )
-from optuna_ofa.space._space import SearchSpace, space_of_choices as space_of_choices
+from optuna_ofa.space._space import SearchSpace, restored_space as restored_space
 from optuna_ofa.space._subnet import Subnet, subnet_text as subnet_text
 from optuna_ofa.space.formats._dialects import subnet_from_dialect, subnet_to_dialect
 from optuna_ofa.space.formats._measured import (

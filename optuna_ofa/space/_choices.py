@@ -10,18 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.space._activity import activity_of
+from optuna_ofa.space._choice_gene import ChoiceGene, Value
+from optuna_ofa.space._choice_table import ChoiceTable
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._matrix import Matrix
 
 Choices = Mapping[str, tuple[int, ...]]
+<<<<<<< HEAD
 Wanted = Iterable[float] | float
 # rows at a time, whose masks stay in the processor's cache: five times as fast
 _CHUNK = 1024
+=======
+Wanted = Iterable[Value] | Value
+>>>>>>> 29504db (A search space from a plain table of choices, with conditional parameters and values of any kind)
 
 
 def as_list(values: Iterable[Any] | Any) -> list[Any]:
     """Return the values as a list; a single value becomes a list of one."""
-    return list(values) if isinstance(values, Iterable) else [values]
+    is_one = isinstance(values, str) or not isinstance(values, Iterable)
+    return [values] if is_one else list(values)
 
 
 def restricted_choices(
@@ -71,12 +79,16 @@ def _keep_parameter(choices: Choices, genes: Sequence[Gene], name: str, values: 
 def _keep(choices: Choices, genes: Sequence[Gene], argument: str, values: Wanted) -> Choices:
     """Keep ``values`` where a gene offers them; each must be offered somewhere."""
     wanted = as_list(values)
-    offered = sorted({gene.value(c) for gene in genes for c in choices[gene.name]})
-    if not wanted or not all(any(abs(v - o) < 1e-6 for o in offered) for v in wanted):
-        raise InvalidArgumentError(f"`{argument}` must be among {offered}, but got {wanted}.")
+    known = [{gene.find(v) for v in wanted} & set(choices[gene.name]) for gene in genes]
+    offered = list(dict.fromkeys(gene.value(c) for gene in genes for c in choices[gene.name]))
+    if not wanted or not all(
+        any(gene.find(v) in choices[gene.name] for gene in genes) for v in wanted
+    ):
+        raise InvalidArgumentError(
+            f"`{argument}` must be among {_sorted(genes, offered)}, but got {wanted}."
+        )
     left = dict(choices)
-    for gene in genes:
-        integers = {gene.integer(v) for v in wanted}
+    for gene, integers in zip(genes, known, strict=True):
         left[gene.name] = tuple(c for c in choices[gene.name] if c in integers)
         if not left[gene.name]:
             raise InvalidArgumentError(
@@ -86,16 +98,42 @@ def _keep(choices: Choices, genes: Sequence[Gene], argument: str, values: Wanted
     return left
 
 
-def n_subnets(family: Family, choices: Choices) -> int:
+def _sorted(genes: Sequence[Gene], values: list[Any]) -> list[Any]:
+    """Return the values of several genes ascending, those of one in their own order."""
+    return sorted(values) if len(genes) > 1 else values
+
+
+def n_subnets(table: Family | ChoiceTable, choices: Choices) -> int:
     """Return the exact number of different subnets."""
+    if isinstance(table, ChoiceTable):
+        counts = counts_below(table, choices)
+        genes = zip(table.genes, counts, strict=True)
+        return math.prod(sum(of.values()) for gene, of in genes if not gene.is_conditional)
     count = math.prod(
-        len(choices[g.name]) for g in family.genes if g.kind in ("resolution", "width")
+        len(choices[g.name]) for g in table.genes if g.kind in ("resolution", "width")
     )
     count *= len(choices.get("stem.depth", (0,)))
     return count * math.prod(
-        sum(n_of_depth(family, choices, s, d) for d in depths_of(family, choices, s))
-        for s in range(len(family.stages))
+        sum(n_of_depth(table, choices, s, d) for d in depths_of(table, choices, s))
+        for s in range(len(table.stages))
     )
+
+
+def counts_below(table: ChoiceTable, choices: Choices) -> list[dict[int, int]]:
+    """Return the number of settings of all that depends on each gene, by the gene's choice."""
+    children: list[list[ChoiceGene]] = [[] for _ in table.genes]
+    for gene in table.genes:
+        if gene.is_conditional:
+            children[gene.parent].append(gene)
+    counts: dict[str, dict[int, int]] = {}
+    for j in reversed(table.order):
+        totals = [(gene, sum(counts[gene.name].values())) for gene in children[j]]
+        name = table.genes[j].name
+        counts[name] = {
+            integer: math.prod(n for gene, n in totals if integer in gene.active_with)
+            for integer in choices[name]
+        }
+    return [counts[gene.name] for gene in table.genes]
 
 
 def n_of_depth(family: Family, choices: Choices, stage: int, depth: int) -> int:
@@ -108,30 +146,41 @@ def n_of_depth(family: Family, choices: Choices, stage: int, depth: int) -> int:
     )
 
 
+def weights_of(table: Family | ChoiceTable, choices: Choices) -> list[list[float] | None]:
+    """Return probabilities of each gene's choices that make all subnets equally likely.
+
+    None where all choices of a gene are equally likely.
+    """
+    counts: list[list[int] | None] = [None] * len(table.genes)
+    if isinstance(table, ChoiceTable):
+        counts = [[*of.values()] for of in counts_below(table, choices)]
+    else:
+        for j, gene in enumerate(table.genes):
+            if gene.kind == "depth" and gene.stage >= 0:
+                depths = choices[gene.name]
+                counts[j] = [n_of_depth(table, choices, gene.stage, d) for d in depths]
+    return [None if of is None else [c / sum(of) for c in of] for of in counts]
+
+
 def depths_of(family: Family, choices: Choices, stage: int) -> tuple[int, ...]:
     """Return the depths that a stage (counted from 0) may have."""
     return choices.get(f"stage{stage + 1}.depth", family.stages[stage].depths)
 
 
 class RowRules:
-    """The choices of each gene, and the genes that a depth switches off.
+    """The choices of each gene, and the genes that others switch off.
 
     Args:
-        family: The family of the rows.
+        table: The genes.
         choices: The integers that each gene may take, by its name.
+
+    Attributes:
+        active_genes: Returns which genes of each row have an effect.
     """
 
-    def __init__(self, family: Family, choices: Choices) -> None:
-        genes = family.genes
-        depth_columns = {g.stage: j for j, g in enumerate(genes) if g.kind == "depth"}
-        # the column that can switch each gene off, and its least value with which it does not
-        self._depths = np.zeros(len(genes), dtype=np.intp)
-        self._least = np.full(len(genes), np.iinfo(np.int16).min, dtype=np.int16)
-        for j, gene in enumerate(genes):
-            if gene.position >= 0 and gene.stage in depth_columns:
-                self._depths[j] = depth_columns[gene.stage]
-                self._least[j] = gene.position + 1 - family.stages[gene.stage].base_depth
-        self._can_be_absent = self._least > np.iinfo(np.int16).min
+    def __init__(self, table: Family | ChoiceTable, choices: Choices) -> None:
+        genes = table.genes
+        self.active_genes = activity_of(table)
         self._smallest = np.array([choices[gene.name][0] for gene in genes], dtype=np.int16)
         # whether each integer is a choice of each gene; the last column is False
         self._known = np.zeros((len(genes), max(map(max, choices.values())) + 2), dtype=bool)
@@ -139,19 +188,17 @@ class RowRules:
             known[list(choices[gene.name])] = True
         self._starts = np.arange(len(genes), dtype=np.int32) * self._known.shape[1]
 
-    def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
-        """Return which genes of each row have an effect: all except those of absent blocks."""
-        return np.asarray(matrix.take(self._depths, axis=1) >= self._least)
-
     def canonicalize(self, matrix: Matrix) -> Matrix:
-        """Return the rows with 0 in genes of absent blocks, and valid choices in the others."""
+        """Return the rows with 0 in genes without effect, and valid choices in the others."""
         rows = np.array(matrix, dtype=np.int16)
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
-            active = self.active_genes(part)
-            part *= active
-            missing = (part == 0) & active & self._can_be_absent
-            if missing.any():
+            for _ in range(self.active_genes.n_levels):  # a choice may switch on others
+                active = self.active_genes(part)
+                part *= active
+                missing = (part == 0) & active & self.active_genes.can_be_off
+                if not missing.any():
+                    break
                 _, columns = which = np.nonzero(missing)
                 part[which] = self._smallest[columns]
         return rows

@@ -57,15 +57,19 @@ def stratified_sizes(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.concatenate([sizes[[0, -1]], rng.permutation(sizes[1:-1])])[:n]
 
 
-def all_rows(choices: GeneChoices, active_genes: Callable[[Matrix], NDArray[np.bool_]]) -> Matrix:
+def all_rows(
+    choices: GeneChoices, order: Sequence[int], active_genes: Callable[[Matrix], NDArray[np.bool_]]
+) -> Matrix:
     """Return every canonical genotype once, in ascending order.
 
     Args:
         choices: The choices of each gene.
-        active_genes: Returns which genes of each row do not belong to absent blocks.
+        order: The columns, with those that switch off others before them.
+        active_genes: Returns which genes of each row have an effect.
     """
     rows = np.zeros((1, len(choices)), dtype=np.int16)
-    for j, of_gene in enumerate(choices):
+    for j in order:
+        of_gene = choices[j]
         rows = np.repeat(rows, len(of_gene), axis=0)
         rows[:, j] = np.tile(np.array(of_gene, dtype=np.int16), len(rows) // len(of_gene))
         # equal subnets are merged as soon as a gene is set, which bounds the memory

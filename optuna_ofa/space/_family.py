@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
 FORMAT = JsonFormat("optuna_ofa.family", version=1)
-GeneKind = Literal["resolution", "depth", "kernel", "expand", "width"]
+GeneKind = Literal["resolution", "depth", "kernel", "expand", "width", "choice"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,29 @@ class Gene:
     def integer(self, value: float) -> int:
         """Return the integer of a published value."""
         return round(value / self.scale)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its integers are the published values themselves."""
+        return self.scale == 1
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it has no effect in some subnets, where its integer is 0: those of blocks."""
+        return self.position >= 0
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether its choices have an order."""
+        return True
+
+    def find(self, value: Any) -> int | None:
+        """Return the integer of a published value, up to rounding; None of any other value."""
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
+            return None
+        integer = self.integer(value)
+        return integer if abs(self.value(integer) - value) < 1e-6 else None
 
 
 @dataclass(frozen=True, repr=False)

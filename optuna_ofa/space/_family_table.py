@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa.space._choice_table import ChoiceTable
 from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._table import differences
@@ -59,8 +60,28 @@ def _require_published(table: Any, where: str) -> None:
         )
 
 
+def table_from_json(table: Any, where: str = "the table") -> Family | ChoiceTable:
+    """Return the family or the plain table that `to_dict` of one gave.
+
+    Raises:
+        FormatError, FamilyMismatchError: As `family_from_json`.
+    """
+    if not isinstance(table, Mapping) or "choices" not in table:
+        return family_from_json(table, where)
+    try:
+        return ChoiceTable.from_dict(table)
+    except InvalidArgumentError as error:
+        raise FormatError(
+            f"`family` of {where} must be a table of choices, but: {error}"
+        ) from error
+
+
 def require_family(
-    found: Family, wanted: Family, argument: str, where: str, there: str = "in the file"
+    found: Family | ChoiceTable,
+    wanted: Family | ChoiceTable,
+    argument: str,
+    where: str,
+    there: str = "in the file",
 ) -> None:
     """Refuse what was made for another family than the expected one.
 
@@ -76,13 +97,13 @@ def require_family(
     """
     if found != wanted:
         raise FamilyMismatchError(
-            f"`{argument}` must be of the family {wanted.name} as it is, but {where} is of "
+            f"`{argument}` must be of {_kind(wanted)} {wanted.name} as it is, but {where} is of "
             f"{'another' if found.name == wanted.name else found.name}: "
             f"{family_differences(found, wanted, there)}."
         )
 
 
-def other_family(found: Family, wanted: Family) -> str:
+def other_family(found: Family | ChoiceTable, wanted: Family | ChoiceTable) -> str:
     """Return the name of a family for a message, with the differences if both names are equal."""
     if found.name != wanted.name:
         return found.name
@@ -91,7 +112,14 @@ def other_family(found: Family, wanted: Family) -> str:
 
 
 def family_differences(
-    theirs: Family, ours: Family, there: str = "in the file", here: str = "in the family"
+    theirs: Family | ChoiceTable,
+    ours: Family | ChoiceTable,
+    there: str = "in the file",
+    here: str = "in the family",
 ) -> str:
     """Return what differs between two families: "stride of stage 2: 1 in the file, 2 in ..."."""
     return differences(theirs.to_dict(), ours.to_dict(), there, here)
+
+
+def _kind(table: Family | ChoiceTable) -> str:
+    return "the family" if isinstance(table, Family) else "the choices"

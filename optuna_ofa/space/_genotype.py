@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from optuna_ofa.space._choice_table import ChoiceTable
+from optuna_ofa.space._configuration import Configuration
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._subnet import Subnet
 
+# What a row of any space stands for: a subnet, except where the space is a plain table, whose rows
+# are configurations. Most code is about one of the two, so that type checkers let both through.
+AnySubnet = Subnet | Any
 
-def genotype_of(subnet: Subnet) -> tuple[int, ...]:
+
+def genotype_of(subnet: Subnet | Configuration) -> tuple[int, ...]:
     """Return the canonical row of a subnet: see `SearchSpace.to_matrix`."""
+    if isinstance(subnet, Configuration):
+        return subnet.genotype
     return genotype_row(
         subnet.family, subnet.resolution, subnet.depth, subnet.kernel, subnet.expand, subnet.width
     )
@@ -45,6 +54,18 @@ def subnet_of(family: Family, genotype: Sequence[int]) -> Subnet:
         tuple(map(family.expand_ratio, rows["expand"])),
         rows["width"],
     )
+
+
+def table_of(subnet: Subnet | Configuration) -> Family | ChoiceTable:
+    """Return the family of a subnet, or the table of a configuration."""
+    return subnet.table if isinstance(subnet, Configuration) else subnet.family
+
+
+def value_of(table: Family | ChoiceTable, genotype: Sequence[int]) -> AnySubnet:
+    """Return what a row stands for: a subnet, or a row of a plain table."""
+    if isinstance(table, Family):
+        return subnet_of(table, genotype)
+    return Configuration(table, tuple(genotype))
 
 
 def full_depth(family: Family, genes: Iterable[int]) -> tuple[int, ...]:

@@ -10,21 +10,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import CategoricalDistribution
 
-from optuna_ofa._arguments import AnyPath, Count, Positive, PositiveFloat, Seed, checked
+from optuna_ofa._arguments import AnyPath, Count, Positive, PositiveFloat, Seed, Text, checked
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.space._choice_checks import checked_choices, checked_conditions
+from optuna_ofa.space._choice_gene import Value
+from optuna_ofa.space._choice_table import ChoiceTable
 from optuna_ofa.space._choices import (
     RowRules,
     as_list,
     depths_of,
-    n_of_depth,
     n_subnets,
     restricted_choices,
+    weights_of,
 )
+from optuna_ofa.space._configuration import Configuration
 from optuna_ofa.space._drawing import all_rows, draw_choices, draw_of_sizes, stratified_sizes
 from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._family_table import other_family
 from optuna_ofa.space._find_family import find_family
-from optuna_ofa.space._genotype import genotype_of, subnet_of
+from optuna_ofa.space._genotype import AnySubnet, genotype_of, subnet_of, table_of, value_of
 from optuna_ofa.space._matrix import MAX_LISTED, Matrix
 from optuna_ofa.space._parameters import params_of, rows_of
 from optuna_ofa.space._subnet import Subnet
@@ -56,20 +60,87 @@ class SearchSpace:
     def __init__(
         self, family: Family | AnyPath, *, resolution: Iterable[Positive] | Positive | None = None
     ) -> None:
-        self.family = find_family(family, "family")
-        self._choices = {gene.name: gene.choices for gene in self.family.genes}
+        self._set_table(find_family(family, "family"))
         if resolution is not None:
             values = as_list(resolution)
             if not values:
                 raise InvalidArgumentError("`resolution` must be at least one, but got [].")
             self._choices["resolution"] = tuple(sorted({int(r) for r in values}))
 
+    @classmethod
+    @checked
+    def of_choices(
+        cls,
+        choices: Mapping[str, Iterable[Value]],
+        *,
+        name: Text = "choices",
+        active: Mapping[str, tuple[str, Iterable[Value] | Value]] | None = None,
+    ) -> SearchSpace:
+        """Return the space of a plain table of choices, without a network behind it.
+
+        A row of it is a `Configuration`, a mapping from the names of its active parameters to their
+        values, in place of a `Subnet`. Samplers, studies, fronts, plots and pages work on it, with
+        metrics of your own (`Metric`, `FunctionPredictor`). What needs an architecture is refused:
+        multiply-adds, latency tables, weights, exports and drawings.
+
+        In a genotype matrix the integer of a value is its index, and of a conditional parameter 1
+        more, because 0 means that it is inactive.
+
+        Args:
+            choices: The values of each parameter by its name: numbers, strings or truth values, in
+                their order. The order of numbers is used by models and by `smallest` and `largest`,
+                strings are taken to have none.
+            name: Name of the table, which studies, pages and plots show.
+            active: For each parameter that is not always active, its parent and those of the
+                parent's values with which it is: ``{"kernel": ("op", ["conv"])}``. Parents may
+                depend on others.
+
+        Raises:
+            InvalidArgumentError: If there is no parameter or no value; a name or a value is not
+                printable, a value is given twice, or values of one parameter are of different
+                kinds; there are more than 1,000 parameters or values of one; or a condition names
+                something unknown, or leads back to its own parameter.
+        """
+        found = checked_choices(choices)
+        return cls.of_table(ChoiceTable(name, found, checked_conditions(active or {}, found)))
+
+    @classmethod
+    def of_table(cls, table: Family | ChoiceTable) -> SearchSpace:
+        """Return the space of all that a family or a plain table offers."""
+        space = cls.__new__(cls)
+        space._set_table(table)
+        return space
+
+    def _set_table(self, table: Family | ChoiceTable) -> None:
+        self.table = table
+        self._choices = {gene.name: gene.choices for gene in table.genes}
+
     # ------------------------------------------------------------------ description
 
     @property
-    def genes(self) -> tuple[Gene, ...]:
+    def family(self) -> Family:
+        """The supernet family.
+
+        Raises:
+            InvalidArgumentError: If the space is a plain table of choices, which has no network.
+        """
+        if isinstance(self.table, Family):
+            return self.table
+        raise InvalidArgumentError(
+            f"`space` must have an architecture for this, but {self.name!r} is a plain table of "
+            f"choices without a network behind it: it has no multiply-adds, latency tables, "
+            f"weights, exports or drawings."
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the family or of the plain table."""
+        return self.table.name
+
+    @property
+    def genes(self) -> Sequence[Gene]:
         """The columns of a genotype matrix; their names are the names of the parameters."""
-        return self.family.genes
+        return self.table.genes
 
     @property
     def choices(self) -> Mapping[str, tuple[int, ...]]:
@@ -79,7 +150,7 @@ class SearchSpace:
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Input sizes in pixels, ascending."""
-        return self._choices["resolution"]
+        return self._choices[self.family.genes[0].name]
 
     @cached_property
     def distributions(self) -> dict[str, CategoricalDistribution]:
@@ -92,7 +163,7 @@ class SearchSpace:
     @cached_property
     def n_subnets(self) -> int:
         """The exact number of different subnets."""
-        return n_subnets(self.family, self._choices)
+        return n_subnets(self.table, self._choices)
 
     @checked
     def depths_of(self, stage: Count) -> tuple[int, ...]:
@@ -100,25 +171,25 @@ class SearchSpace:
         return depths_of(self.family, self._choices, stage)
 
     def __repr__(self) -> str:
-        return f"SearchSpace({self.family.name}, {self.n_subnets:.3g} subnets)"
+        return f"SearchSpace({self.name}, {self.n_subnets:.3g} subnets)"
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, SearchSpace)
-            and self.family == other.family
+            and self.table == other.table
             and self._choices == other._choices
         )
 
     def __hash__(self) -> int:
-        return hash((self.family, tuple(self._choices.values())))
+        return hash((self.table, tuple(self._choices.values())))
 
     def __contains__(self, item: object) -> bool:
-        """Return whether a `Subnet` belongs to the space, or all subnets of another space do."""
+        """Return whether a subnet belongs to the space, or all subnets of another space do."""
         if isinstance(item, SearchSpace):
-            return item.family == self.family and all(
+            return item.table == self.table and all(
                 set(choices) <= set(self._choices[name]) for name, choices in item._choices.items()
             )
-        if not isinstance(item, Subnet) or item.family != self.family:
+        if not isinstance(item, Subnet | Configuration) or table_of(item) != self.table:
             return False
         row = np.array([genotype_of(item)], dtype=np.int16)
         return self._rules.first_invalid(row) is None
@@ -134,7 +205,7 @@ class SearchSpace:
         kernel: Iterable[Positive] | Positive | None = None,
         expand: Iterable[PositiveFloat] | PositiveFloat | None = None,
         width: Iterable[Count] | Count | None = None,
-        parameters: Mapping[str, Iterable[float] | float] | None = None,
+        parameters: Mapping[str, Iterable[Value] | Value] | None = None,
     ) -> SearchSpace:
         """Return the same space with fewer choices.
 
@@ -157,7 +228,7 @@ class SearchSpace:
             "expand": expand,
             "width": width,
         }
-        restricted = SearchSpace(self.family)
+        restricted = SearchSpace.of_table(self.table)
         restricted._choices = restricted_choices(
             self._choices, self.genes, by_kind, parameters or {}
         )
@@ -182,7 +253,7 @@ class SearchSpace:
         Raises:
             InvalidSubnetError: If an entry is not a choice of the family.
         """
-        largest = self.largest()
+        largest = subnet_of(self.family, [choices[-1] for choices in self._choices_by_gene])
         given = {"depth": depth, "kernel": kernel, "expand": expand, "width": width}
         entries = {
             name: _filled(name, value, getattr(largest, name)) for name, value in given.items()
@@ -197,7 +268,7 @@ class SearchSpace:
         )
 
     @checked
-    def to_matrix(self, subnets: Iterable[Subnet]) -> Matrix:
+    def to_matrix(self, subnets: Iterable[Subnet | Configuration]) -> Matrix:
         """Encode subnets as a canonical genotype matrix.
 
         Returns:
@@ -208,23 +279,23 @@ class SearchSpace:
         """
         subnets = list(subnets)
         for subnet in subnets:
-            if subnet.family != self.family:
+            if table_of(subnet) != self.table:
                 raise InvalidSubnetError(
-                    f"`subnets` must be of {self.family.name}, but got one of "
-                    f"{other_family(subnet.family, self.family)}."
+                    f"`subnets` must be of {self.name}, but got one of "
+                    f"{other_family(table_of(subnet), self.table)}."
                 )
         rows = [genotype_of(subnet) for subnet in subnets]
         return self.check(np.array(rows, dtype=np.int16).reshape(len(rows), len(self.genes)))
 
     @checked
-    def from_matrix(self, matrix: ArrayLike) -> list[Subnet]:
+    def from_matrix(self, matrix: ArrayLike) -> list[AnySubnet]:
         """Decode a genotype matrix.
 
         Raises:
             InvalidSubnetError: If a row does not belong to the space.
         """
         checked = self.canonicalize(self.check(matrix))
-        return [subnet_of(self.family, row) for row in checked.tolist()]
+        return [value_of(self.table, row) for row in checked.tolist()]
 
     @checked
     def check(self, matrix: ArrayLike) -> Matrix:
@@ -238,7 +309,7 @@ class SearchSpace:
         array = np.asarray(matrix)
         if array.ndim != 2 or array.shape[1] != len(self.genes):
             raise InvalidSubnetError(
-                f"`matrix` must have shape (n, {len(self.genes)}) for {self.family.name}, "
+                f"`matrix` must have shape (n, {len(self.genes)}) for {self.name}, "
                 f"but got {array.shape}."
             )
         rows = array.astype(np.int16)
@@ -255,12 +326,17 @@ class SearchSpace:
 
     @cached_property
     def _rules(self) -> RowRules:
-        return RowRules(self.family, self._choices)
+        return RowRules(self.table, self._choices)
 
     @cached_property
     def block_genes(self) -> NDArray[np.bool_]:
-        """A mask of the genes of blocks, which are 0 where the block is absent, ``(n_genes,)``."""
-        return np.array([gene.position >= 0 for gene in self.genes])
+        """A mask of the genes that are 0 where they have no effect, ``(n_genes,)``."""
+        return np.array([gene.is_conditional for gene in self.genes])
+
+    @property
+    def n_levels(self) -> int:
+        """How many genes at most depend on each other in a row; 0 where all are always active."""
+        return self._rules.active_genes.n_levels
 
     def active_genes(self, matrix: Matrix) -> NDArray[np.bool_]:
         """Return which genes of each row have an effect: all except those of absent blocks."""
@@ -276,11 +352,11 @@ class SearchSpace:
 
     # ------------------------------------------------------------------ particular subnets
 
-    def smallest(self) -> Subnet:
+    def smallest(self) -> AnySubnet:
         """Return the subnet with the smallest choice of every gene."""
         return self._extreme(0)
 
-    def largest(self) -> Subnet:
+    def largest(self) -> AnySubnet:
         """Return the subnet with the largest choice of every gene."""
         return self._extreme(-1)
 
@@ -302,8 +378,8 @@ class SearchSpace:
     def _choices_by_gene(self) -> list[tuple[int, ...]]:
         return [self._choices[gene.name] for gene in self.genes]
 
-    def _extreme(self, index: int) -> Subnet:
-        return subnet_of(self.family, [choices[index] for choices in self._choices_by_gene])
+    def _extreme(self, index: int) -> AnySubnet:
+        return value_of(self.table, [choices[index] for choices in self._choices_by_gene])
 
     @checked
     def sample(
@@ -335,11 +411,7 @@ class SearchSpace:
             return self._of_sizes(rng.random(n), rng)
         weights: list[list[float] | None] = [None] * len(self.genes)
         if uniform_over == "subnets":
-            for j, gene in enumerate(self.genes):
-                if gene.kind == "depth" and gene.stage >= 0:
-                    depths = self._choices[gene.name]
-                    counts = [n_of_depth(self.family, self._choices, gene.stage, d) for d in depths]
-                    weights[j] = [c / sum(counts) for c in counts]
+            weights = weights_of(self.table, self._choices)
         return self.canonicalize(draw_choices(self._choices_by_gene, weights, n, rng))
 
     def enumerate(self) -> Matrix:
@@ -353,12 +425,12 @@ class SearchSpace:
                 f"`space` must have at most a million subnets to be listed, but has "
                 f"{self.n_subnets}."
             )
-        return all_rows(self._choices_by_gene, self.active_genes)
+        return all_rows(self._choices_by_gene, self._rules.active_genes.order, self.active_genes)
 
     # ------------------------------------------------------------------ Optuna
 
     @checked
-    def suggest(self, trial: BaseTrial) -> Subnet:
+    def suggest(self, trial: BaseTrial) -> AnySubnet:
         """Suggest every parameter of the space from a trial, and build the subnet.
 
         All parameters are always suggested, even those of absent blocks: samplers such as
@@ -368,10 +440,10 @@ class SearchSpace:
         for gene in self.genes:
             value: Any = trial.suggest_categorical(gene.name, self.distributions[gene.name].choices)
             row.append(gene.integer(value))
-        return subnet_of(self.family, row)
+        return value_of(self.table, row)
 
     @checked
-    def to_params(self, matrix: Matrix) -> list[dict[str, int | float]]:
+    def to_params(self, matrix: Matrix) -> list[dict[str, Any]]:
         """Return the Optuna parameters of each row; absent blocks take their first choice."""
         first = np.array([choices[0] for choices in self._choices_by_gene], dtype=np.int16)
         return params_of(self.genes, np.where(self.active_genes(matrix), matrix, first))
@@ -383,7 +455,7 @@ class SearchSpace:
         Raises:
             InvalidSubnetError: If a parameter is missing or not in the space.
         """
-        matrix = rows_of(self.genes, self._choices, params)
+        matrix = rows_of(self.genes, self._choices, self.active_genes, params)
         return self.canonicalize(self.check(matrix))
 
 
@@ -400,8 +472,15 @@ def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ..
     return (given,) * len(default)
 
 
-def space_of_choices(family: Family, choices: Mapping[str, Sequence[int]]) -> SearchSpace:
+def restored_space(
+    table: Family | ChoiceTable, choices: Mapping[str, Sequence[int]]
+) -> SearchSpace:
     """Return the space with these ``choices``: the integers of each gene by its name."""
-    resolution, *others = family.genes
-    kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in others}
-    return SearchSpace(family, resolution=choices[resolution.name]).restrict(parameters=kept)
+    if isinstance(table, ChoiceTable):
+        space = SearchSpace.of_table(table)
+        genes: Sequence[Gene] = table.genes
+    else:
+        resolution, *genes = table.genes
+        space = SearchSpace(table, resolution=choices[resolution.name])
+    kept = {gene.name: [gene.value(c) for c in choices[gene.name]] for gene in genes}
+    return space.restrict(parameters=kept)

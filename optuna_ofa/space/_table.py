@@ -52,6 +52,8 @@ def differences(
 
 def _entries(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a table by their names in messages."""
+    if "stages" not in table:  # a plain one
+        return _plain_entries(table)
     found = {k: v for k, v in table.items() if k not in (*_PARTS, "stages", "aliases")}
     found["number of stages"] = len(table["stages"])
     for part in _PARTS:
@@ -59,6 +61,16 @@ def _entries(table: Mapping[str, Any]) -> dict[str, Any]:
     for i, stage in enumerate(table["stages"], start=1):
         found |= {f"{key} of stage {i}": value for key, value in stage.items()}
     return found
+
+
+def _plain_entries(table: Mapping[str, Any]) -> dict[str, Any]:
+    names = [name for name, _ in table["choices"]]
+    return {
+        "name": table["name"],
+        "parameters": names,
+        **{f"choices of {name!r}": values for name, values in table["choices"]},
+        **{f"condition of {name!r}": [of, *values] for name, of, values in table["active"]},
+    }
 
 
 def _text(value: Any) -> str:

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial
 from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.problem import CLAIM, Items, in_parts
 from optuna_ofa.space import (
+    ChoiceTable,
     Family,
     GeneKind,
     Matrix,
@@ -26,6 +27,12 @@ from optuna_ofa.space import (
     full_depth,
     genotype_row,
     subnet_text,
+    values_text,
+)
+from optuna_ofa.storage._choice_encoding import (
+    configuration_dicts,
+    configuration_rows,
+    configuration_texts,
 )
 
 _KINDS: tuple[GeneKind, ...] = ("depth", "kernel", "expand", "width")
@@ -39,8 +46,10 @@ def compact_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
+def subnet_dicts(family: Family | ChoiceTable, matrix: Matrix) -> list[dict[str, Any]]:
     """``Subnet.to_dict`` of each canonical row."""
+    if isinstance(family, ChoiceTable):
+        return configuration_dicts(family, matrix)
     columns: dict[str, list[Any]] = {"resolution": matrix[:, 0].tolist()}
     for kind in _KINDS:
         genes = matrix[:, np.array(family.columns(kind), dtype=np.intp)].tolist()
@@ -57,12 +66,14 @@ def subnet_dicts(family: Family, matrix: Matrix) -> list[dict[str, Any]]:
     ]
 
 
-def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
+def subnet_rows(family: Family | ChoiceTable, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
     """Return the canonical rows of what `subnet_dicts` made; not checked.
 
     Raises:
         KeyError, TypeError, ValueError: If one is nothing that `subnet_dicts` made.
     """
+    if isinstance(family, ChoiceTable):
+        return configuration_rows(family, subnets)
     rows = []
     for subnet in subnets:
         resolution, depth, expand = (subnet[key] for key in ("resolution", "depth", "expand"))
@@ -71,8 +82,10 @@ def subnet_rows(family: Family, subnets: Sequence[Mapping[str, Any]]) -> Matrix:
     return np.array(rows, dtype=np.int16).reshape(len(rows), len(family.genes))
 
 
-def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
+def subnet_texts(family: Family | ChoiceTable, matrix: Matrix) -> list[str]:
     """Return the JSON of each of `subnet_dicts`, as `compact_json` writes it."""
+    if isinstance(family, ChoiceTable):
+        return configuration_texts(family, matrix)
     template = _head(family).replace("%", "%%") + _tail(family, "%s")
     columns = matrix.T.tolist()
     if family.expand_scale != 1:
@@ -81,7 +94,7 @@ def subnet_texts(family: Family, matrix: Matrix) -> list[str]:
     return [template % row for row in zip(*columns, strict=True)]
 
 
-def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
+def rows_of_texts(family: Family | ChoiceTable, texts: Sequence[str]) -> NDArray[Any]:
     """Return the canonical rows of what `subnet_texts` made, as wide numbers; not checked.
 
     What `json.dumps` writes, with a space after each sign, is read as well.
@@ -91,6 +104,8 @@ def rows_of_texts(family: Family, texts: Sequence[str]) -> NDArray[Any]:
     Raises:
         ValueError: If one is nothing that `subnet_texts` would write for this family.
     """
+    if isinstance(family, ChoiceTable):
+        return configuration_rows(family, [json.loads(text) for text in texts])
     whole = family.expand_scale == 1
     numbers = _aligned_numbers(texts, len(_head(family))) if whole and len(texts) > 1 else None
     if numbers is None:
@@ -180,8 +195,10 @@ def _entries(family: Family) -> dict[str, list[int | None]]:
     return {kind: numbers for kind, numbers in entries.items() if numbers}
 
 
-def shown_texts(family: Family, subnets: Sequence[Mapping[str, Any]]) -> list[str]:
+def shown_texts(family: Family | ChoiceTable, subnets: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return `Subnet.text` of each of `subnet_dicts`, for people who read lists of trials."""
+    if isinstance(family, ChoiceTable):
+        return [values_text(subnet["values"]) for subnet in subnets]
     return [
         subnet_text(family, **{key: of for key, of in subnet.items() if key != "family"})
         for subnet in subnets
@@ -197,16 +214,16 @@ def decode_texts(space: SearchSpace, texts: Sequence[str]) -> Decoded:
 
     def convert(part: Sequence[str]) -> Matrix:
         try:
-            return space.check(rows_of_texts(space.family, part))
+            return space.check(rows_of_texts(space.table, part))
         except ValueError:  # written by another program, such as with different spacing in the JSON
-            return space.check(subnet_rows(space.family, [json.loads(text) for text in part]))
+            return space.check(subnet_rows(space.table, [json.loads(text) for text in part]))
 
     return _decode(space, texts, convert)
 
 
 def _decode_dicts(space: SearchSpace, subnets: Sequence[Mapping[str, Any]]) -> Decoded:
     """Rows of subnets from what `Subnet.to_dict` returns, and which are of the space."""
-    return _decode(space, subnets, lambda part: space.check(subnet_rows(space.family, part)))
+    return _decode(space, subnets, lambda part: space.check(subnet_rows(space.table, part)))
 
 
 def decode_params(space: SearchSpace, params: Sequence[Mapping[str, Any]]) -> Decoded:

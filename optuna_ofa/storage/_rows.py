@@ -60,7 +60,7 @@ class TrialRows:
     def user_attributes(self, ids: Sequence[int], batch: Evaluated) -> Rows:
         """`ATTRIBUTE_COLUMNS`."""
         kind = json.dumps(PREDICTED)
-        family = self._space.family
+        family = self._space.table
         texts = subnet_texts(family, batch.matrix)
         shown = shown_texts(family, subnet_dicts(family, batch.matrix))
         return [
@@ -145,13 +145,9 @@ def templates(
         started: When they were started, in local time; finished trials end now.
     """
     distributions = _Shared(space.distributions)
-    subnets = subnet_dicts(space.family, matrix)
+    subnets = subnet_dicts(space.table, matrix)
     rows = zip(
-        space.to_params(matrix),
-        subnets,
-        shown_texts(space.family, subnets),
-        attributes,
-        strict=True,
+        space.to_params(matrix), subnets, shown_texts(space.table, subnets), attributes, strict=True
     )
     completed = datetime.datetime.now() if state.is_finished() else None
     return [

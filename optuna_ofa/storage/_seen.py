@@ -105,11 +105,13 @@ def _unpacked(problem: Problem, text: str) -> Evaluated:
     space = problem.space
     n_genes = len(space.genes)
     n_numbers = len(problem.objectives) + len(_unrelated(problem))
-    n_bytes = n_genes + 8 * n_numbers
+    index = _index_type(space)
+    n_bytes = n_genes * index.itemsize + 8 * n_numbers
     packed = zlib.decompressobj().decompress(base64.b64decode(text), _N_ROWS * n_bytes)
     whole = np.frombuffer(packed, dtype=np.uint8)
     n = len(whole) // n_bytes
-    genes, rest = whole[: n * n_genes].reshape(n_genes, n).T, whole[n * n_genes :]
+    genes, rest = np.split(whole, [n * n_genes * index.itemsize])
+    indices_of_genes = genes.view(index).reshape(n_genes, n)
     numbers = rest.reshape(n_numbers, 8, n).transpose(0, 2, 1).copy().view("<f8")[:, :, 0].T
     values, others = np.split(numbers, [len(problem.objectives)], axis=1)
     pairs = zip(problem.objectives, values.T, strict=True)
@@ -121,14 +123,21 @@ def _unpacked(problem: Problem, text: str) -> Evaluated:
             excess[:, j] = problem.excess(name, values[:, problem.objectives.index(name)])
     excess[:, _unrelated(problem)] = others
     matrix = np.zeros((n, n_genes), dtype=np.int16)
-    for column, indices, choices in zip(matrix.T, genes.T, space.choices.values(), strict=True):
+    for column, indices, choices in zip(
+        matrix.T, indices_of_genes, space.choices.values(), strict=True
+    ):
         column[:] = np.array(choices)[indices]
     return Evaluated.of(space.canonicalize(matrix), values.astype(float), excess)
 
 
-def _indices(space: SearchSpace, matrix: Matrix) -> NDArray[np.uint8]:
+def _index_type(space: SearchSpace) -> np.dtype[Any]:
+    """Return the type of indices of choices: one byte where that is enough."""
+    return np.dtype("u1" if max(map(len, space.choices.values())) <= 256 else "<u2")
+
+
+def _indices(space: SearchSpace, matrix: Matrix) -> NDArray[Any]:
     """Return the index of each choice, 0 of absent genes."""
-    indices = np.zeros(matrix.shape, dtype=np.uint8)
+    indices = np.zeros(matrix.shape, dtype=_index_type(space))
     for j, choices in enumerate(space.choices.values()):
         indices[:, j] = np.searchsorted(choices, matrix[:, j])
     return indices * space.active_genes(matrix)

@@ -50,7 +50,7 @@ def _insert_running(
     mark: str,
 ) -> dict[int, int]:
     """Insert the rows that Optuna would write for the same trials."""
-    family = problem.space.family
+    family = problem.space.table
     texts = subnet_texts(family, matrix)
     shown = shown_texts(family, subnet_dicts(family, matrix))
     with locked(tables.engine, study_id) as connection:

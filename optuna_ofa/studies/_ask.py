@@ -13,7 +13,7 @@ from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import nondominated, promising
 from optuna_ofa.problem import Evaluated, Problem, warn_failed
 from optuna_ofa.samplers import Evolution, SurrogateSampler
-from optuna_ofa.space import Matrix, Subnet, absent
+from optuna_ofa.space import AnySubnet, Matrix, absent
 from optuna_ofa.storage import SentTrial, Unfinished
 
 # The search proposes at least this many subnets if the predicted front has too few.
@@ -29,7 +29,7 @@ class Asked(NamedTuple):
     is then without the study, and opens its storage when it is used.
 
     Args:
-        subnet: The subnet.
+        subnet: The subnet; a `Configuration` of a space that is a plain table of choices.
         trial: Its trial, which is running until `SubnetStudy.tell_batch`.
         number: The trial's number.
         predicted: The prediction of each objective and constrained metric, in their units; by
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
         std: Standard deviations of those predictions that have one.
     """
 
-    subnet: Subnet
+    subnet: AnySubnet
     trial: optuna.Trial
     number: int
     predicted: Mapping[str, float]

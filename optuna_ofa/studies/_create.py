@@ -12,8 +12,8 @@ from optuna_ofa.data import (
     AccuracySource,
     Found,
     HardwareSource,
+    choices_of,
     covered_space,
-    family_of,
     find_accuracy,
     find_hardware,
 )
@@ -107,24 +107,24 @@ def study(
     """
     require_one_source(sampler, seed, learn)
     objectives = _OBJECTIVES if objectives is None else objectives
-    family = family_of(space)
+    table = choices_of(space)
     known = known_metrics(objectives, predictors)
     names = [of.name if isinstance(of, Metric) else of for of in objectives]
     metrics = dict.fromkeys((*names, *(constraints or {})))
     found: dict[str, Found] = {}
     if "top1" in metrics:
-        found["top1"] = find_accuracy(accuracy, family)
+        found["top1"] = find_accuracy(accuracy, table)
     elif caution:
         raise InvalidArgumentError(
             f"`caution` must be 0 where top1 is neither an objective nor constrained, but got "
             f"{caution}."
         )
     if "latency_ms" in metrics:
-        found["latency_ms"] = find_hardware(hardware, family)
+        found["latency_ms"] = find_hardware(hardware, table)
     if not isinstance(space, SearchSpace):
         own = [known[m].predictor for m in metrics if m in known]
         sources = [*found.values(), *(of for of in own if of is not None)]
-        space = covered_space(family, sources)
+        space = covered_space(space, sources)
     problem = problem_of(space, objectives, constraints or {}, found, predictors, caution)
     samplers = samplers_of(problem, sampler, seed, learn)
     store = open_storage(storage)  # only now, so that nothing is created for a wrong argument

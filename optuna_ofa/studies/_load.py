@@ -14,7 +14,7 @@ from optuna_ofa._urls import shown_storage
 from optuna_ofa.data import AccuracySource, Found, HardwareSource, find_accuracy, find_hardware
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError, StudyMismatchError
 from optuna_ofa.problem import Keep, Metric
-from optuna_ofa.space import Family
+from optuna_ofa.space import ChoiceTable, Family
 from optuna_ofa.storage import open_existing, open_storage
 from optuna_ofa.studies._making import (
     make_or_find,
@@ -106,7 +106,7 @@ def _existing(storage: str | BaseStorage | None) -> BaseStorage:
 
 
 def _found(
-    metric: str, find: Callable[[Any, Family], Found], given: object, stored: Stored
+    metric: str, find: Callable[[Any, Family | ChoiceTable], Found], given: object, stored: Stored
 ) -> Found:
     """Return a predictor or table: the given one, or the stored one if it is unchanged.
 
@@ -115,7 +115,7 @@ def _found(
     """
     argument = ARGUMENTS[metric]
     if given is not None:
-        found = find(given, stored.space.family)
+        found = find(given, stored.space.table)
         if not _is_same(metric, found, stored):
             raise StudyMismatchError(
                 f"`{argument}` must be what the study was searched with, whose predictions of "
@@ -126,7 +126,7 @@ def _found(
     source = stored.predictors.get(argument)
     reason = ""
     try:
-        found = find(source, stored.space.family)
+        found = find(source, stored.space.table)
         if _is_same(metric, found, stored):
             return found
         if source is not None:

@@ -20,7 +20,7 @@ from optuna_ofa.samplers import (
     SubnetSampler,
     SurrogateSampler,
 )
-from optuna_ofa.space import SearchSpace, family_differences, family_from_json
+from optuna_ofa.space import SearchSpace, family_differences, table_from_json
 from optuna_ofa.storage import find_study, make_study, storage_errors
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._stored import parse, unpredicted
@@ -175,11 +175,11 @@ def _require_same(
         raise StudyMismatchError(
             f"`study_name` must be the name of a study created by optuna_ofa, but {name!r} is not."
         )
-    family, own = (family_from_json(d["family"], name) for d in (stored, description))
+    family, own = (table_from_json(d["family"], name) for d in (stored, description))
     if family != own:
         raise StudyMismatchError(
-            f"`study_name` must be the name of a study of this family {own.name}, but {name!r} is "
-            f"of {'another' if family.name == own.name else family.name}: "
+            f"`study_name` must be the name of a study of {own.name} as it is, but {name!r} is of "
+            f"{'another' if family.name == own.name else family.name}: "
             f"{family_differences(family, own, 'in the study')}; use another name."
         )
     predictions = {m: stored["predictions"].get(m) for m in description["predictions"]}

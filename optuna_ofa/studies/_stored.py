@@ -13,7 +13,7 @@ from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import MissingPredictor
 from optuna_ofa.problem import DESCRIPTION, Metric, is_number, shown
-from optuna_ofa.space import SearchSpace, family_from_json, space_of_choices
+from optuna_ofa.space import SearchSpace, restored_space, table_from_json
 from optuna_ofa.storage import storage_errors, study_names
 
 # User attribute of a study: the names or files of its predictors, for the next process.
@@ -117,7 +117,7 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
         Exception: Of any kind, if it was damaged.
     """
     described: Mapping[str, Any] = attributes[DESCRIPTION]
-    family = family_from_json(described["family"], f"the study {study_name!r}")
+    table = table_from_json(described["family"], f"the study {study_name!r}")
     objectives, constraints = list(described["objectives"]), dict(described["constraints"])
     predictions = dict(described["predictions"])
     predictors = dict(attributes.get(PREDICTORS, {}))
@@ -129,7 +129,7 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
     for argument, source in predictors.items():
         _require(isinstance(source, str) and source != "", argument, source)
     return Stored(
-        space=space_of_choices(family, described["choices"]),
+        space=restored_space(table, described["choices"]),
         objectives=objectives,
         constraints=constraints,
         own=[Metric(name, **of) for name, of in described.get("metrics", {}).items()],

@@ -100,7 +100,7 @@ class SubnetStudy(TrialStudy):
     """
 
     def __repr__(self) -> str:
-        words = [repr(self.study_name), self.space.family.name, " / ".join(self.problem.objectives)]
+        words = [repr(self.study_name), self.space.name, " / ".join(self.problem.objectives)]
         if "latency_ms" in self.problem.metrics:
             words.append(f"latency predicted for {Conditions.of(self.problem.facts('latency_ms'))}")
         return f"SubnetStudy({', '.join(words)})"

@@ -14,7 +14,7 @@ from optuna_ofa.predictors._support import Support
 from optuna_ofa.predictors.accuracy._kinds import read_model
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.accuracy._prior import ReadPredictor
-from optuna_ofa.space import Family, SearchSpace, family_from_json, require_family, space_of_choices
+from optuna_ofa.space import Family, SearchSpace, family_from_json, require_family, restored_space
 
 FORMAT = JsonFormat("optuna_ofa.accuracy_predictor", version=2)
 _KEYS = ("family", "choices", "metadata", "model")
@@ -73,7 +73,7 @@ def of_content(
         require_family(found, family, "family", path)
     family = found
     try:
-        space = space_of_choices(family, data["choices"])
+        space = restored_space(family, data["choices"])
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(
             f"`choices` of {path} must be those of {family.name}, but: {error!r:.300}."

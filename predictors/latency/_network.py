@@ -28,7 +28,7 @@ from optuna_ofa.predictors.latency._features import (
 from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import table_dict, table_from_dict
-from optuna_ofa.space import Matrix, SearchSpace, family_from_json, space_of_choices
+from optuna_ofa.space import Matrix, SearchSpace, family_from_json, restored_space
 
 FORMAT = JsonFormat("optuna_ofa.latency_predictor", version=1)
 _FOLDS = 5
@@ -203,7 +203,7 @@ class NetworkLatencyPredictor(Predictor):
         path = Path(path)
         data = FORMAT.read(path, max_mb=max_mb)
         try:
-            space = space_of_choices(family_from_json(data["family"], str(path)), data["choices"])
+            space = restored_space(family_from_json(data["family"], str(path)), data["choices"])
             features = data["features"]
             if features not in get_args(FeatureKind):
                 raise ValueError(f"its features are {features!r}")

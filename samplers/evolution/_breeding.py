@@ -123,7 +123,11 @@ class Breeding:
 
 
 def settle(space: SearchSpace, rows: Matrix, rng: np.random.Generator) -> Matrix:
-    """Return canonical rows; genes of blocks that have just become active are drawn."""
+    """Return canonical rows; genes that have just become active are drawn."""
     active = space.active_genes(rows)
-    new = np.nonzero(active & (rows == 0) & space.block_genes)
-    return redraw(space, rows, new, rng) * active
+    for level in range(space.n_levels):
+        if level > 0:  # what was drawn may switch on others
+            active = space.active_genes(rows)
+        new = np.nonzero(active & (rows == 0) & space.block_genes)
+        rows = redraw(space, rows, new, rng)
+    return np.asarray(rows * active)

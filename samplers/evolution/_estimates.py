@@ -74,7 +74,7 @@ class RidgeEstimator:
         steps = [
             (j, choice)
             for j, gene in enumerate(space.genes)
-            for choice in sorted({*space.choices[gene.name], *([0] * (gene.position >= 0))})[1:]
+            for choice in sorted({*space.choices[gene.name], *([0] * gene.is_conditional)})[1:]
         ]
         self._columns = np.array([j for j, _ in steps], dtype=np.intp)
         self._thresholds = np.array([choice for _, choice in steps], dtype=np.int16)

@@ -20,7 +20,7 @@ from optuna_ofa.samplers.models._candidates import (
 from optuna_ofa.samplers.models._improvement import pick_along, pick_improving
 from optuna_ofa.samplers.models._models import LearnedModels, ModelsLearner, Targets
 from optuna_ofa.samplers.models._quantity import Prior
-from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
+from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace, absent, first_of_each, keys_of
 
 # A model of fewer measurements is useless.
 LEAST_MEASURED = 5
@@ -202,4 +202,13 @@ def _source(space: SearchSpace, pool: Matrix | None, n_searched: int) -> Candida
     if pool is None and space.n_subnets > n_searched:
         return SearchedCandidates(space, n_searched)
     matrix = space.enumerate() if pool is None else pool
-    return ListedCandidates(matrix, CostPredictor("n_macs", space).predict(matrix))
+    return ListedCandidates(matrix, _sizes(space, matrix))
+
+
+def _sizes(space: SearchSpace, matrix: Matrix) -> Values:
+    """Return multiply-adds, or in a plain table how far choices are from the first, ``(n,)``."""
+    if isinstance(space.table, ChoiceTable):
+        steps = matrix - np.array([choices[0] for choices in space.choices.values()])
+        spans = np.array([np.ptp(choices) for choices in space.choices.values()])
+        return np.asarray((np.maximum(steps, 0) / np.maximum(spans, 1)).sum(axis=1))
+    return CostPredictor("n_macs", space).predict(matrix)
