@@ -211,6 +211,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "SearchSpace.check": (SPACE.check, {"matrix": MATRIX}),
     "SearchSpace.from_matrix": (SPACE.from_matrix, {"matrix": MATRIX}),
     "SearchSpace.from_params": (SPACE.from_params, {"params": SPACE.to_params(MATRIX)}),
+    "SearchSpace.of_choices": (
+        SearchSpace.of_choices,
+        {"choices": {"a": [1, 2], "b": ["x"]}, "name": "table", "active": {"b": ("a", [1])}},
+    ),
     "SearchSpace.restrict": (
         SPACE.restrict,
         {"resolution": [28], "depth": 2, "kernel": 3, "expand": [3], "parameters": {}},

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._activity import activity_of
@@ -17,13 +16,9 @@ from optuna_ofa.space._family import Family, Gene
 from optuna_ofa.space._matrix import Matrix
 
 Choices = Mapping[str, tuple[int, ...]]
-<<<<<<< HEAD
-Wanted = Iterable[float] | float
+Wanted = Iterable[Value] | Value
 # rows at a time, whose masks stay in the processor's cache: five times as fast
 _CHUNK = 1024
-=======
-Wanted = Iterable[Value] | Value
->>>>>>> 29504db (A search space from a plain table of choices, with conditional parameters and values of any kind)
 
 
 def as_list(values: Iterable[Any] | Any) -> list[Any]:

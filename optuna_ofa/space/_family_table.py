@@ -115,11 +115,12 @@ def family_differences(
     theirs: Family | ChoiceTable,
     ours: Family | ChoiceTable,
     there: str = "in the file",
-    here: str = "in the family",
+    here: str = "",
 ) -> str:
     """Return what differs between two families: "stride of stage 2: 1 in the file, 2 in ..."."""
+    here = here or f"in {_kind(ours)}"
     return differences(theirs.to_dict(), ours.to_dict(), there, here)
 
 
 def _kind(table: Family | ChoiceTable) -> str:
-    return "the family" if isinstance(table, Family) else "the choices"
+    return "the family" if isinstance(table, Family) else "the table"

@@ -93,9 +93,9 @@ def test_a_search_in_parts_is_the_same_search(tmp_path: Path, keep: Any) -> None
     for parts in ([300], [100, 50, 150]):
         url = f"sqlite:///{tmp_path / f'{len(parts)}.db'}"
         optuna_ofa.study(SPACE, objectives=metrics(), seed=3, storage=url, study_name="s")
-        for i, _ in enumerate(parts):
+        for n_trials in parts:
             study = optuna_ofa.load_study("s", url, predictors=metrics(), seed=3, keep=keep)
-            study.search(sum(parts[: i + 1]))
+            study.search(n_trials)
         found.append([(t.params, t.values) for t in study.trials])
     assert found[0] == found[1]
 
@@ -111,7 +111,8 @@ def test_a_study_is_loaded_by_its_name(url: str) -> None:
     study.search(100)
     loaded = optuna_ofa.load_study("s", url)
     assert loaded.space == SPACE
-    assert loaded.front().points == study.front().points
+    assert points(loaded) == points(study)
+    assert [p.subnet for p in loaded.front()] == [p.subnet for p in study.front()]
     with pytest.raises(InvalidArgumentError, match="`predictors` must have the Metric 'gain'"):
         loaded.search(200)
 
@@ -126,7 +127,7 @@ def test_another_table_is_another_problem(url: str) -> None:
     optuna_ofa.study(SPACE, objectives=metrics(), storage=url, study_name="s")
     other = SearchSpace.of_choices({"op": ["conv"], "layers": [1, 2]}, name=SPACE.name)
     own = [Metric(of.name, direction=of.direction) for of in metrics()]
-    with pytest.raises(StudyMismatchError, match="is of another toy & table: parameters: "):
+    with pytest.raises(StudyMismatchError, match="is of another: parameters: "):
         optuna_ofa.study(other, objectives=own, storage=url, study_name="s", load_if_exists=True)
 
 
@@ -156,14 +157,14 @@ def test_measurements_are_learnt_and_tables_are_written(tmp_path: Path, url: str
     study = optuna_ofa.study(SPACE, objectives=own, learn=True, seed=0, storage=url)
     for _ in range(4):
         asked = study.ask_batch(15)
-        study.tell_batch(asked, [{"gain": gain(a.subnet), "price": price(a.subnet)} for a in asked])
+        study.tell_batch(asked, [(gain(a.subnet), price(a.subnet)) for a in asked])
     front = study.front()
     assert front.kind == "measured"
     front.to_csv(tmp_path / "front.csv")
     with (tmp_path / "front.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["subnet"] for row in rows] == [str(p.subnet) for p in front]
-    assert front._repr_html_().count("toy &amp; table@op=") == len(front)
+    assert front._repr_html_().count("toy &amp; table@op=") == min(len(front), 10)
 
 
 @pytest.mark.parametrize(
