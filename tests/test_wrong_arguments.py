@@ -277,7 +277,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {
             "study_name": STUDY.study_name, "storage": STUDY._storage, "hardware": TABLE,
             "accuracy": ACCURACY, "predictors": [], "sampler": None, "seed": 0, "learn": False,
-            "keep": "all",
+            "keep": "all", "parameters": "all",
         },
     ),
     "load_supernet": (optuna_ofa.load_supernet, {"weights": "net.pth", "dropout": 0.0}),
@@ -297,7 +297,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "predictors": (),
             "objectives": ("top1", "latency_ms"), "storage": None, "study_name": "x",
             "load_if_exists": False, "sampler": None, "seed": 0, "learn": False, "caution": 0.0,
-            "keep": "all",
+            "keep": "all", "parameters": "all",
         },
     ),
     "subnet_from_dialect": (

@@ -57,6 +57,13 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         default="all",
         help="make a trial of every subnet (default), or only of those that extend the front",
     )
+    parser.add_argument(
+        "--parameters",
+        choices=("all", "front"),
+        default="all",
+        help="write the parameters of every trial (default), or only of those that extend the "
+        "front, for a smaller file; every trial has its subnet",
+    )
     add_plot(parser, "the front")
 
 
@@ -122,7 +129,7 @@ def _open(arguments: Arguments) -> SubnetStudy:
         _require_left_out(
             name, objectives=arguments["objectives"], constraints=constraints, resolutions=sizes
         )
-        given = ("hardware", "accuracy", "seed", "keep")
+        given = ("hardware", "accuracy", "seed", "keep", "parameters")
         return load_study(name, arguments["storage"], **{of: arguments[of] for of in given})
     family = family_from(arguments, "accuracy", "hardware")
     open_in = partial(
@@ -134,6 +141,7 @@ def _open(arguments: Arguments) -> SubnetStudy:
         constraints=constraints or None,
         seed=arguments["seed"],
         keep=arguments["keep"],
+        parameters=arguments["parameters"],
     )
     if constraints and not exists:  # no study is created for limits that no subnet satisfies
         open_in().problem.require_reachable()

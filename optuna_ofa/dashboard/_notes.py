@@ -18,7 +18,13 @@ _ABOUT_VALUES = {
 
 
 def study_note(
-    found: Snapshot, picks: Picks, *, kind: Kind, moment: datetime.datetime, study_id: int
+    found: Snapshot,
+    picks: Picks,
+    *,
+    kind: Kind,
+    moment: datetime.datetime,
+    study_id: int,
+    has_bare_trials: bool = False,
 ) -> str:
     """Return the note of a study.
 
@@ -28,6 +34,7 @@ def study_note(
         kind: Whether their values are predicted or measured.
         moment: The time of writing.
         study_id: The id of the study with the note.
+        has_bare_trials: Whether some of its trials have no parameters.
     """
     shown = {found.study_name: (found, picks)}
     table, note = pick_table(shown), pick_note(shown)
@@ -37,7 +44,7 @@ def study_note(
         for row in table.rows
     ]
     sources = [f"- **{name}**: {text}" for name, text in find_sources(found)]
-    best = "".join(f"{warning}\n\n" for warning in _warnings(found))
+    best = "".join(f"{warning}\n\n" for warning in _warnings(found, has_bare_trials))
     return "\n".join(
         [
             "## The best subnets",
@@ -59,7 +66,7 @@ def study_note(
     )
 
 
-def _warnings(found: Snapshot) -> list[str]:
+def _warnings(found: Snapshot, has_bare_trials: bool) -> list[str]:
     """Return warnings about the figures and lists of Optuna Dashboard itself."""
     warnings = []
     if found.problem.constraints:
@@ -73,6 +80,13 @@ def _warnings(found: Snapshot) -> list[str]:
             "plot, history and list of best trials mix them**: a prediction that is too good hides "
             "measured subnets there. The figure of the front shows the two kinds separately, and "
             "the user attribute `kind` of a trial says which it is."
+        )
+    if has_bare_trials:
+        warnings.append(
+            'Only trials that extended the front have parameters (`parameters="front"`), so '
+            "Optuna Dashboard's own importances are missing, and its slices and parallel "
+            "coordinates show those trials alone. All trials have the user attribute "
+            "`subnet_text`; in Python, the trials of `optuna_ofa.load_study` have all parameters."
         )
     return warnings
 

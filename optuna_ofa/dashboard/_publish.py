@@ -124,7 +124,15 @@ def put(
     for section in sections:
         pending.set_figure(section.figure.update_layout(height=_HEIGHT), section.id)
     moment = datetime.datetime.now().astimezone()
-    pending.set_note(study_note(found, picks, kind=kind, moment=moment, study_id=store.study_id))
+    note = study_note(
+        found,
+        picks,
+        kind=kind,
+        moment=moment,
+        study_id=store.study_id,
+        has_bare_trials=store.has_bare_trials(),
+    )
+    pending.set_note(note)
     exports = None if supernet is None else Exports(supernet, format, calibration)
     _put_trials(pending, picks, Artifacts(pending, artifact_store, exports))
     if pending.attributes.get(_METRIC_NAMES) is None:

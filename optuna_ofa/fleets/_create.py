@@ -25,7 +25,7 @@ from optuna_ofa.data import (
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._fleet import Fleet
 from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
-from optuna_ofa.problem import Keep, Metric, known_metrics
+from optuna_ofa.problem import Keep, Metric, Parameters, known_metrics
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import open_storage
 from optuna_ofa.studies import remember_predictors, study
@@ -50,6 +50,7 @@ def fleet(
     load_if_exists: bool = False,
     seed: Seed | None = None,
     keep: Keep = "all",
+    parameters: Parameters = "all",
 ) -> Fleet:
     """Create or continue one study for each of several devices, all of one supernet.
 
@@ -73,6 +74,7 @@ def fleet(
             they reduce the resolutions that all devices cover.
         seed: Seed of the search.
         keep: As in `optuna_ofa.study`.
+        parameters: As in `optuna_ofa.study`.
 
     Returns:
         A mapping from the name of each device to its study.
@@ -119,6 +121,7 @@ def fleet(
             load_if_exists=load_if_exists,
             seed=None if seed is None else seed + i,
             keep=keep,
+            parameters=parameters,
         )
         for i, (device, of) in enumerate(devices.items())
     }

@@ -25,7 +25,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fleets._search import search
 from optuna_ofa.fronts import Front, Limits, TransferMatrix, can_transfer, transfer_matrix
 from optuna_ofa.predictors import MissingPredictor, SharedPredictor
-from optuna_ofa.problem import Keep, Kind
+from optuna_ofa.problem import Keep, Kind, Parameters
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.storage import open_existing, open_storage, study_names
 from optuna_ofa.studies import Budget, SubnetStudy, load_study
@@ -60,6 +60,7 @@ class Fleet(Mapping[str, SubnetStudy]):
         accuracy: AccuracySource | None = None,
         seed: Seed | None = None,
         keep: Keep = "all",
+        parameters: Parameters = "all",
     ) -> Fleet:
         """Open a fleet that `optuna_ofa.fleet` created; its name is enough.
 
@@ -71,6 +72,7 @@ class Fleet(Mapping[str, SubnetStudy]):
             accuracy: As in `optuna_ofa.load_study`.
             seed: Seed of the search, as in `optuna_ofa.fleet`.
             keep: As in `optuna_ofa.study`.
+            parameters: As in `optuna_ofa.study`.
 
         Raises:
             InvalidArgumentError: If there is no such storage or fleet, or no such device.
@@ -97,6 +99,7 @@ class Fleet(Mapping[str, SubnetStudy]):
                 accuracy=accuracy,
                 seed=None if seed is None else seed + i,
                 keep=keep,
+                parameters=parameters,
             )
             for i, device in enumerate(devices)
         }

@@ -52,6 +52,7 @@ from optuna_ofa.problem._vocabulary import (
     VIEW as VIEW,
     Keep as Keep,
     Kind as Kind,
+    Parameters as Parameters,
 )
 
 __all__ = ["METRICS", "Evaluated", "Metric", "Problem"]

@@ -27,6 +27,7 @@ DESCRIPTION = "optuna_ofa"
 VIEW = "optuna_ofa:view_of"
 
 Keep = Literal["all", "front", "sample"]
+Parameters = Literal["all", "front"]  # of which predicted trials these are written
 # Each generation has an attribute of the study: this prefix and eight digits, counted from 0.
 SUMMARY_KEY = "optuna_ofa:generation:"
 

@@ -20,6 +20,7 @@ from optuna_ofa.storage._make import (
 )
 from optuna_ofa.storage._open import open_storage as open_storage
 from optuna_ofa.storage._outages import patiently as patiently
+from optuna_ofa.storage._params import Restored as Restored
 from optuna_ofa.storage._sent_trial import SentTrial as SentTrial
 from optuna_ofa.storage._store import Store as Store, Written as Written
 from optuna_ofa.storage._summary import StudySummary as StudySummary, summaries as summaries

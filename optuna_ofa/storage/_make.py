@@ -10,7 +10,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
-from optuna_ofa.problem import DESCRIPTION, Keep, Problem
+from optuna_ofa.problem import DESCRIPTION, Keep, Parameters, Problem
 from optuna_ofa.storage._open import _ATTEMPTS, _PAUSE_S, _patiently
 from optuna_ofa.storage._public_store import PublicStore
 from optuna_ofa.storage._store import Store
@@ -18,12 +18,18 @@ from optuna_ofa.storage._table_store import TableStore
 from optuna_ofa.storage._transactions import known_tables
 
 
-def open_store(storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> Store:
+def open_store(
+    storage: BaseStorage,
+    study_name: str,
+    problem: Problem,
+    keep: Keep = "all",
+    parameters: Parameters = "all",
+) -> Store:
     """Return the store of a study that exists: of tables if their schema is known, else public."""
     tables = known_tables(storage)
     if tables is None:
-        return PublicStore(storage, study_name, problem, keep)
-    return TableStore(storage, study_name, problem, keep, tables)
+        return PublicStore(storage, study_name, problem, keep, parameters)
+    return TableStore(storage, study_name, problem, keep, parameters, tables)
 
 
 def make_study(

@@ -23,6 +23,7 @@ from optuna_ofa.problem import (
     SUMMARY_KEY,
     Evaluated,
     Keep,
+    Parameters,
     Problem,
     listed,
     shown,
@@ -33,6 +34,7 @@ from optuna_ofa.space import Matrix, absent
 from optuna_ofa.storage._encoding import decode_trials
 from optuna_ofa.storage._finish import Check, Ending, Started
 from optuna_ofa.storage._journal import alone, mended
+from optuna_ofa.storage._params import strip
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._seen import SEEN_KEY, Seen
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written, with_own_excess
@@ -52,10 +54,18 @@ class PublicStore(Store):
         study_name: The name of the study.
         problem: The problem of the study.
         keep: Which evaluations of a generation are written.
+        parameters: Which of their trials have parameters.
     """
 
-    def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
-        super().__init__(mended(storage), study_name, problem, keep)
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_name: str,
+        problem: Problem,
+        keep: Keep,
+        parameters: Parameters = "all",
+    ) -> None:
+        super().__init__(mended(storage), study_name, problem, keep, parameters)
         self._n_known = 0  # trials before this one are known or have failed
         self._known: set[int] = set()  # of those from there on
         self._n_trials = 0
@@ -136,6 +146,12 @@ class PublicStore(Store):
         trials = [trial for trial in trials if trial.state in UNFINISHED]
         return Unfinished.of(self._problem.space, trials, lost=(), last_id=last_id)
 
+    def has_bare_trials(self) -> bool:
+        """Return whether a complete trial has no parameters."""
+        complete = (TrialState.COMPLETE,)
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=complete)
+        return not all(trial.params for trial in trials)
+
     def attributes(self) -> dict[str, Any]:
         """Return the system attributes of the study."""
         return self.storage.get_study_system_attrs(self.study_id)
@@ -162,11 +178,13 @@ class PublicStore(Store):
             if room is not None:
                 left = room - len(news.numbers) - others.n_unwritten
                 predicted = predicted.select(slice(max(0, left)))
-            seen = Seen(predicted, self._is_kept(predicted, news), self._n_trials)
+            chosen = self._choose(predicted, news)
+            seen = Seen(predicted, chosen.kept, self._n_trials)
             kept = predicted.select(seen.kept)
             finished = finished_trials(problem, kept, [{}] * len(kept.matrix), times)
+            strip(finished, ~chosen.whole[chosen.kept])
             key = next_key(attributes)
-            whole = {} if self._front is None else self._described(seen, key, times[1])
+            whole = {} if self._keep == "all" else self._described(seen, key, times[1])
             appended = append_trials(self.storage, self.study_id, finished, whole)
             if appended and trials is not None:
                 own = self._news(trials())

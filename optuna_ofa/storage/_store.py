@@ -30,6 +30,7 @@ from optuna_ofa.problem import (
     PREDICTION_STD,
     Evaluated,
     Keep,
+    Parameters,
     Problem,
     numbers_by_name,
     shown,
@@ -41,6 +42,7 @@ from optuna_ofa.storage._forks import reconnect_after_fork
 from optuna_ofa.storage._guard import passed_over
 from optuna_ofa.storage._heartbeat import Heartbeat
 from optuna_ofa.storage._outages import patiently
+from optuna_ofa.storage._params import Restored
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._unfinished import Unfinished
 
@@ -49,6 +51,18 @@ SAMPLED = 20  # `"sample"` keeps one of this many evaluations
 Attributes = Sequence[Mapping[str, Any]]
 Period = tuple[datetime.datetime, datetime.datetime]  # of the start and the end, in local time
 Moment = datetime.datetime | None
+
+
+class Choice(NamedTuple):
+    """Which subnets of a generation become trials.
+
+    Args:
+        kept: ``(n,)`` those that do.
+        whole: ``(n,)`` those whose trials have parameters; of others only the subnet is stored.
+    """
+
+    kept: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
 
 
 class Written(NamedTuple):
@@ -107,16 +121,25 @@ class Store(ABC):
         study_name: The name of the study, which exists.
         problem: The problem of the study.
         keep: Which evaluations of a generation are written.
+        parameters: Which of their trials have parameters.
     """
 
-    def __init__(self, storage: BaseStorage, study_name: str, problem: Problem, keep: Keep) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_name: str,
+        problem: Problem,
+        keep: Keep,
+        parameters: Parameters = "all",
+    ) -> None:
         self.storage, self.study_name = storage, study_name
         self.study_id = storage.get_study_id_from_name(study_name)
         # its sampler is never used
         self._plain = optuna.Study(study_name, storage, sampler=RandomSampler())
         self._problem = problem
-        self._front = KnownFront(problem) if keep != "all" else None
-        self._samples = keep == "sample"
+        self._keep, self._parameters = keep, parameters
+        needs_front = keep != "all" or parameters != "all"
+        self._front = KnownFront(problem) if needs_front else None
         self._n_unwritten = 0
         self._heartbeat = Heartbeat(storage)
         reconnect_after_fork(storage)
@@ -175,6 +198,10 @@ class Store(ABC):
     def open_trial(self, trial_id: int) -> Trial:
         """Return a trial that was started, as Optuna passes it to objectives."""
         return Trial(self._plain, trial_id)
+
+    @abstractmethod
+    def has_bare_trials(self) -> bool:
+        """Return whether a complete trial has no parameters; see ``_params.py``."""
 
     @abstractmethod
     def attributes(self) -> dict[str, Any]:
@@ -309,7 +336,8 @@ class Store(ABC):
 
     def copy_to(self, other: Store, numbers: Sequence[int]) -> None:
         """Add trials of this study to another one unchanged."""
-        other._add([self.trial(number) for number in numbers])
+        trials = [self.trial(number) for number in numbers]
+        other._add(list(Restored(self._problem.space)(trials)))
 
     @abstractmethod
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
@@ -357,14 +385,16 @@ class Store(ABC):
 
     # ------------------------------------------------------------------ keeping a part
 
-    def _is_kept(self, predicted: Evaluated, news: Evaluated) -> NDArray[np.bool_]:
+    def _choose(self, predicted: Evaluated, news: Evaluated) -> Choice:
         """Return which rows of a generation become trials."""
+        everything = np.ones(len(predicted.matrix), dtype=bool)
         if self._front is None:
-            return np.ones(len(predicted.matrix), dtype=bool)
-        kept = self._front.extended_by(predicted, news)
-        if self._samples:
+            return Choice(everything, everything)
+        front = self._front.extended_by(predicted, news)
+        kept = everything if self._keep == "all" else front.copy()
+        if self._keep == "sample":
             kept[::SAMPLED] = True  # the order of a generation does not matter
-        return kept
+        return Choice(kept, front if self._parameters == "front" else everything)
 
     def _note(self, *parts: Evaluated) -> None:
         """Extend the known front by trials of the study."""

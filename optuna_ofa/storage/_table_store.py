@@ -16,7 +16,7 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from optuna_ofa.fronts import Generation, next_key, summaries
-from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Problem
+from optuna_ofa.problem import SUMMARY_KEY, Evaluated, Keep, Parameters, Problem
 from optuna_ofa.space import Matrix, absent
 from optuna_ofa.storage._finish import Check, Ending, finish_trials
 from optuna_ofa.storage._lost import lost_trials
@@ -43,6 +43,7 @@ class TableStore(Store):
         study_name: The name of the study.
         problem: The problem of the study.
         keep: Which evaluations of a generation are written.
+        parameters: Which of their trials have parameters.
         tables: What `relational` returned.
     """
 
@@ -52,9 +53,10 @@ class TableStore(Store):
         study_name: str,
         problem: Problem,
         keep: Keep,
+        parameters: Parameters,
         tables: RDBStorage,
     ) -> None:
-        super().__init__(storage, study_name, problem, keep)
+        super().__init__(storage, study_name, problem, keep, parameters)
         self._tables = tables
         self._rows = TrialRows(problem)
         self._position = Position()
@@ -91,6 +93,17 @@ class TableStore(Store):
         trials = self._tables.get_all_trials(self.study_id, deepcopy=False, states=UNFINISHED)
         lost = lost_trials(self._tables, may_be_lost(trials))
         return Unfinished.of(self._problem.space, trials, lost, last_id)
+
+    def has_bare_trials(self) -> bool:
+        """Return whether a complete trial has no parameters."""
+        param = models.TrialParamModel.__table__.c.trial_id
+        bare = sa.select(_trials.c.trial_id).where(
+            _trials.c.study_id == self.study_id,
+            _trials.c.state == TrialState.COMPLETE,
+            ~sa.exists(sa.select(param).where(param == _trials.c.trial_id)),
+        )
+        with self._tables.engine.connect() as connection:
+            return connection.execute(bare.limit(1)).first() is not None
 
     def attributes(self) -> dict[str, Any]:
         """Return the system attributes of the study."""
@@ -142,18 +155,20 @@ class TableStore(Store):
             if room is not None:
                 left = room - len(news.numbers) - len(known.numbers) - others.n_unwritten
                 predicted = predicted.select(slice(max(0, left)))
-            own = Seen(predicted, self._is_kept(predicted, news), position.n_trials)
+            chosen = self._choose(predicted, news)
+            own = Seen(predicted, chosen.kept, position.n_trials)
             kept = predicted.select(own.kept)
             ids = insert_trials(
                 connection,
                 study_id,
                 self._rows,
                 kept,
+                chosen.whole[chosen.kept],
                 times,
                 first=position.n_trials,
                 after=position.last_id,
             )
-            if self._front is not None:
+            if self._keep != "all":
                 summary = Generation.of(problem, predicted, times[1], len(ids))
                 key = _insert_generation(connection, study_id, problem, summary, own)
                 last_seen = max(last_seen, key)

@@ -9,7 +9,9 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
@@ -84,6 +86,7 @@ def insert_trials(
     study_id: int,
     rows: TrialRows,
     batch: Evaluated,
+    whole: NDArray[np.bool_],
     times: tuple[datetime.datetime, datetime.datetime],
     *,
     first: int,
@@ -96,6 +99,7 @@ def insert_trials(
         study_id: The study.
         rows: Makes the rows.
         batch: The subnets with their predictions.
+        whole: ``(n,)`` which of the trials have parameters.
         times: When they were started and finished, in local time.
         first: Number of the first trial.
         after: An upper bound of the ids of all existing trials of the study.
@@ -110,8 +114,9 @@ def insert_trials(
     ids = _ids(connection, study_id, after)
     types = models.TrialValueModel.TrialValueType
     value_type = inserter.stored(models.TrialValueModel.__table__.c.value_type, types.FINITE)
+    with_params = np.array(ids)[whole].tolist()
     for model, columns, contents in (
-        (models.TrialParamModel, PARAM_COLUMNS, rows.params(ids, batch.matrix)),
+        (models.TrialParamModel, PARAM_COLUMNS, rows.params(with_params, batch.matrix[whole])),
         (models.TrialValueModel, VALUE_COLUMNS, rows.values(ids, batch, value_type)),
         (models.TrialUserAttributeModel, ATTRIBUTE_COLUMNS, rows.user_attributes(ids, batch)),
         (models.TrialSystemAttributeModel, ATTRIBUTE_COLUMNS, rows.system_attributes(ids, batch)),

@@ -13,7 +13,7 @@ from optuna_ofa._arguments import Seed, StorageUrl, Text, checked
 from optuna_ofa._urls import shown_storage
 from optuna_ofa.data import AccuracySource, Found, HardwareSource, find_accuracy, find_hardware
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError, StudyMismatchError
-from optuna_ofa.problem import Keep, Metric
+from optuna_ofa.problem import Keep, Metric, Parameters
 from optuna_ofa.space import ChoiceTable, Family
 from optuna_ofa.storage import open_existing, open_storage
 from optuna_ofa.studies._making import (
@@ -46,6 +46,7 @@ def load_study(
     seed: Seed | None = None,
     learn: bool = False,
     keep: Keep = "all",
+    parameters: Parameters = "all",
 ) -> SubnetStudy:
     """Open a study that `optuna_ofa.study` created; its name is enough.
 
@@ -64,6 +65,7 @@ def load_study(
         seed: As there.
         learn: As there.
         keep: As there.
+        parameters: As there.
 
     Raises:
         InvalidArgumentError: If there is no such storage or study, there are several studies and
@@ -92,7 +94,8 @@ def load_study(
         stored.caution,
     )
     make_or_find(problem, store, name, load_if_exists=True)  # refuses other predictors
-    made = open_study(problem, store, name, samplers_of(problem, sampler, seed, learn), keep, seed)
+    samplers = samplers_of(problem, sampler, seed, learn)
+    made = open_study(problem, store, name, samplers, keep, parameters, seed)
     remember_predictors(made, hardware=hardware, accuracy=accuracy)
     return made
 

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna_ofa.data import Found, predictor_on
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, MissingPredictor, Predictor
-from optuna_ofa.problem import DESCRIPTION, Keep, Metric, Problem
+from optuna_ofa.problem import DESCRIPTION, Keep, Metric, Parameters, Problem
 from optuna_ofa.samplers import (
     N_STARTUP_TRIALS,
     Evolution,
@@ -130,6 +130,7 @@ def open_study(
     name: str,
     samplers: Samplers,
     keep: Keep,
+    parameters: Parameters,
     seed: int | None,
 ) -> SubnetStudy:
     """Return a study in the storage; the given seed is stored with it."""
@@ -140,6 +141,7 @@ def open_study(
         evolution=samplers.evolution,
         problem=problem,
         keep=keep,
+        parameters=parameters,
     )
     if seed is not None and seed not in given_seeds(made.store):
         made.store.set_attributes(seed_attributes([seed]))

@@ -93,6 +93,7 @@ class SubnetStudy(TrialStudy):
         evolution: The initial state of `search`.
         problem: Space, objectives, constraints and predictors.
         keep: Which subnets of a generation `search` writes: ``"all"``, ``"front"`` or ``"sample"``.
+        parameters: Which of their trials get parameters: ``"all"`` or ``"front"``.
 
     Attributes:
         problem: The problem.
@@ -626,7 +627,7 @@ class SubnetStudy(TrialStudy):
         """
         shared = open_storage(storage)
         make_study(shared, self.study_name, self.problem, self.problem.describe())
-        target = open_store(shared, self.study_name, self.problem, "all")
+        target = open_store(shared, self.study_name, self.problem)
         target.set_attributes(seed_attributes(given_seeds(self.store)))
         known = self.engine.results()
         chosen = known.select(np.isin(known.numbers, numbers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import optuna
@@ -18,10 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_ofa._arguments import Count, NonNegativeFloat, checked
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa.exceptions import OptunaOFAError
-from optuna_ofa.problem import Keep, Problem
+from optuna_ofa.problem import Keep, Parameters, Problem
 from optuna_ofa.samplers import Evolution, NothingLeftError, SubnetSampler
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import (
+    Restored,
     Store,
     flaw_of_fixed,
     is_retry,
@@ -59,6 +60,7 @@ class TrialStudy(optuna.Study):
         problem: Space, objectives, constraints and predictors.
         keep: Which subnets of a generation `SubnetStudy.search` writes: ``"all"``, ``"front"`` or
             ``"sample"``.
+        parameters: Which of their trials get parameters: ``"all"`` or ``"front"``.
     """
 
     @checked
@@ -71,6 +73,7 @@ class TrialStudy(optuna.Study):
         evolution: Evolution,
         problem: Problem,
         keep: Keep = "all",
+        parameters: Parameters = "all",
     ) -> None:
         super().__init__(study_name, storage, sampler=sampler)
         self.problem = problem
@@ -78,7 +81,7 @@ class TrialStudy(optuna.Study):
         self._has_warned = False  # of extrapolated points
         self._renew()
         self.engine = Engine(
-            problem, open_store(self._storage, study_name, problem, keep), evolution
+            problem, open_store(self._storage, study_name, problem, keep, parameters), evolution
         )
 
     @property
@@ -100,6 +103,21 @@ class TrialStudy(optuna.Study):
     def metric_names(self) -> list[str]:
         """The names of the objectives."""
         return list(self.problem.objectives)
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """Return trials with their parameters, whether these are stored or not.
+
+        Optuna's samplers, importances and plots read the trials of a study by this.
+        """
+        found = list(self._restored(super()._get_trials(deepcopy=False, use_cache=use_cache)))
+        if states is not None:
+            found = [trial for trial in found if trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
 
     def _pop_waiting_trial_id(self) -> int | None:
         """Run the first waiting trial; Optuna's `ask` calls this."""
@@ -221,7 +239,8 @@ class TrialStudy(optuna.Study):
         )
 
     def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
-        return {key: value for key, value in super().__getstate__().items() if key != "_asking"}
+        state = super().__getstate__()
+        return {key: of for key, of in state.items() if key not in ("_asking", "_restored")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -229,6 +248,7 @@ class TrialStudy(optuna.Study):
 
     def _renew(self) -> None:
         self._asking = threading.Lock()
+        self._restored = Restored(self.problem.space)
         renew_after_fork(self)
         if isinstance(self.sampler, SubnetSampler):
             renew_after_fork(self.sampler)
