@@ -16,7 +16,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.deployment import export, figures_of
 from optuna_ofa.fronts import FrontPoint
-from optuna_ofa.space import net_config
+from optuna_ofa.space import Configuration, net_config
 from optuna_ofa.storage import storage_errors
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ class Artifacts:
             return
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            (folder / "net.config").write_text(json.dumps(net_config(point.subnet), indent=1))
+            if isinstance(point.subnet, Configuration):
+                text = json.dumps(point.subnet.to_dict(), indent=1)
+                (folder / "configuration.json").write_text(text)
+            else:
+                (folder / "net.config").write_text(json.dumps(net_config(point.subnet), indent=1))
             if self._exports is not None:
                 net, format, calibration = self._exports
                 export(

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, kind_words, values_in_words
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports import Table, find_sources, pick_note, pick_table
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import AnySubnet, Configuration
 from optuna_ofa.visualization import architecture_info
 
 _ABOUT_VALUES = {
     "predicted": "Values are **predicted**, not measured; prediction errors are listed below.",
-    "measured": "Values of these subnets are **measured**.",
+    "measured": "Values of these are **measured**.",
 }
+_ABOUT_EXACT = " Exact values are computed from the layers."
 
 
 def study_note(
@@ -47,15 +48,14 @@ def study_note(
     best = "".join(f"{warning}\n\n" for warning in _warnings(found, has_bare_trials))
     return "\n".join(
         [
-            "## The best subnets",
+            f"## The best {found.space.noun}s",
             "",
-            f"{_ABOUT_VALUES[kind]} Exact values are computed from the layers.",
+            _ABOUT_VALUES[kind] + _ABOUT_EXACT * found.space.has_network,
             "",
             table._replace(rows=tuple(rows)).to_markdown(),
             "",
             *([note, ""] if note else []),
-            f"{best}Figures are on the page of the study; the notes of these trials describe the "
-            "subnets.",
+            f"{best}Figures are on the page of the study; the notes of these trials describe them.",
             "",
             "## Where the values come from",
             "",
@@ -111,8 +111,11 @@ def trial_note(point: FrontPoint, names: Sequence[str]) -> str:
     )
 
 
-def subnet_table(subnet: Subnet) -> Table:
-    """Return a row for each layer of a subnet, from input to output."""
+def subnet_table(subnet: AnySubnet) -> Table:
+    """Return a row for each layer of a subnet, from input to output, or for each value."""
+    if isinstance(subnet, Configuration):
+        rows = tuple((name, f"{value}") for name, value in subnet.items())
+        return Table(("Parameter", "Value"), rows, (False, False))
     (row,) = architecture_info({"": subnet})
     lines = []
     for box in row.boxes:

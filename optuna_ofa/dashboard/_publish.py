@@ -24,6 +24,7 @@ from optuna_ofa.fronts import (
 )
 from optuna_ofa.problem import Kind
 from optuna_ofa.reports import study_sections
+from optuna_ofa.space import no_architecture
 from optuna_ofa.storage import Store
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def put(
     calibration: Loader | Tensor | None = None,
 ) -> Published:
     """Write findings to the dashboard's attributes of a study that has the picked trials."""
+    if supernet is not None and not found.space.has_network:
+        raise InvalidArgumentError(no_architecture("supernet", found.space.name))
     pending = Pending(store)
     sections = study_sections(
         {found.study_name: (found, picks)}, kind=kind, n_architectures=_N_ARCHITECTURES

@@ -47,7 +47,9 @@ def extrapolation_warning(problem: Problem, points: Sequence[FrontPoint], name: 
     if not far:
         return ""
     metrics = extrapolated_metrics(far)
-    which = [*(_range(far, metric) for metric in metrics if metric in far[0].values), _sizes(far)]
+    which = [_range(far, metric) for metric in metrics if metric in far[0].values]
+    if problem.space.has_network:
+        which.append(_sizes(far))
     matrix = problem.space.to_matrix([point.subnet for point in far])
     why = [words for m in metrics for words in problem.predictors[m].extrapolation_reasons(matrix)]
     return (

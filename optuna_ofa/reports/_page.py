@@ -12,12 +12,12 @@ from plotly.offline import get_plotlyjs
 
 from optuna_ofa.reports._sections import Section
 from optuna_ofa.reports._table import Table
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import AnySubnet, Configuration
 
 _ABOUT_VALUES = {
     "predicted": (
         "The values are <strong>predicted</strong> by models, not measured. A search "
-        "favours subnets whose accuracy or latency is predicted too well, so expect measured "
+        "favours those that are predicted too well, so expect measured "
         "values to be somewhat worse. The errors of the predictors are listed below."
     ),
     "measured": (
@@ -30,6 +30,10 @@ _ABOUT_JSON = (
     "In Python, <code>optuna_ofa.Subnet.from_dict(json.loads(text))</code> returns the subnet; "
     "<code>optuna-ofa export --subnet</code> takes the JSON saved as a file."
 )
+_ABOUT_CONFIGURATIONS = (
+    "In Python, <code>optuna_ofa.space.Configuration.from_dict(json.loads(text))</code> returns "
+    "the configuration, a mapping from names to values."
+)
 _LAST = {"sources": "Where the values come from", "words": "Glossary"}
 _WORDS = """<dl>
 <dt>Supernet, subnet</dt><dd>One trained network that contains very many smaller ones, its subnets,
@@ -41,6 +45,12 @@ above.</dd>
 <dt>Top-1 accuracy</dt><dd>The percentage of images that get the right label.</dd>
 <dt>Multiply-adds</dt><dd>The amount of computation; it does not determine the latency.</dd>
 </dl>"""
+_CONFIGURATION_WORDS = """<dl>
+<dt>Configuration</dt><dd>One value of each parameter of the table of choices. A parameter that
+depends on another one is left out where it has no effect.</dd>
+<dt>Front</dt><dd>The best trade-offs: any other configuration found that is better in one objective
+is worse in another.</dd>
+</dl>"""
 
 
 def page(
@@ -50,7 +60,7 @@ def page(
     kind: str,
     picks: Table,
     note: str,
-    subnets: Mapping[str, Subnet],
+    subnets: Mapping[str, AnySubnet],
     sections: Sequence[Section],
     sources: Mapping[str, Table],
 ) -> str:
@@ -67,6 +77,7 @@ def page(
         sources: The sources of each study by its name.
     """
     name = html.escape(title)
+    has_network = not any(isinstance(of, Configuration) for of in subnets.values())
     headings = {**{s.id: html.escape(s.title) for s in sections}, **_LAST}
     contents = "".join(f'<li><a href="#{id}">{text}</a></li>' for id, text in headings.items())
     return f"""<!DOCTYPE html>
@@ -86,7 +97,7 @@ def page(
 <main>
 <section id="picks">
 <h2>The picks</h2>
-<p>{_ABOUT_VALUES[kind]} {_ABOUT_EXACT}</p>
+<p>{_ABOUT_VALUES[kind]}{f" {_ABOUT_EXACT}" if has_network else ""}</p>
 <div class="wide">{picks.to_html()}</div>
 {f'<p class="note">{html.escape(note)}</p>' if note else ""}
 {_to_copy(subnets)}
@@ -99,7 +110,7 @@ def page(
 </section>
 <section id="words">
 <h2>{_LAST["words"]}</h2>
-{_WORDS}
+{_WORDS if has_network else _CONFIGURATION_WORDS}
 </section>
 </main>
 <script>{_COPYING}{_PRINTING}</script>
@@ -108,7 +119,7 @@ def page(
 """
 
 
-def _to_copy(subnets: Mapping[str, Subnet]) -> str:
+def _to_copy(subnets: Mapping[str, AnySubnet]) -> str:
     """Return each subnet as text and as JSON, with a button that copies it."""
     if not subnets:
         return ""
@@ -120,7 +131,11 @@ def _to_copy(subnets: Mapping[str, Subnet]) -> str:
 """
         for name, subnet in subnets.items()
     )
-    return f"<h3>The subnets of the picks, to copy</h3>\n<p>{_ABOUT_JSON}</p>\n{items}"
+    is_plain = isinstance(next(iter(subnets.values())), Configuration)
+    noun, about = (
+        ("configurations", _ABOUT_CONFIGURATIONS) if is_plain else ("subnets", _ABOUT_JSON)
+    )
+    return f"<h3>The {noun} of the picks, to copy</h3>\n<p>{about}</p>\n{items}"
 
 
 def _section(section: Section) -> str:

@@ -26,7 +26,7 @@ from optuna_ofa.reports._page import page
 from optuna_ofa.reports._sections import Section, study_sections
 from optuna_ofa.reports._sources import find_sources
 from optuna_ofa.reports._table import Table, pick_note, pick_table
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import AnySubnet
 
 
 @checked
@@ -80,7 +80,7 @@ def report(
     }
     names = ", ".join(snapshots)
     text = page(
-        title=title or f"Subnets found by {names}",
+        title=title or f"{_noun(shown)} found by {names}",
         moment=datetime.datetime.now().astimezone(),
         kind=kind,
         picks=pick_table(shown),
@@ -96,7 +96,12 @@ def report(
     return place
 
 
-def _subnets(shown: Mapping[str, tuple[Snapshot, Picks]]) -> dict[str, Subnet]:
+def _noun(shown: Mapping[str, tuple[Snapshot, Picks]]) -> str:
+    (found, _), *_ = shown.values()
+    return f"{found.space.noun}s".capitalize()
+
+
+def _subnets(shown: Mapping[str, tuple[Snapshot, Picks]]) -> dict[str, AnySubnet]:
     """Return the subnet of each pick, by its name and, with several studies, that of its study."""
     return {
         f"{study}, {name}" if len(shown) > 1 else name: point.subnet

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from optuna_ofa.fronts import FrontPoint, Picks, Snapshot, cost_metric, evenly, extrapolation_note
 from optuna_ofa.predictors import LatencyTable
 from optuna_ofa.problem import PREDICTED, Kind, Metric
+from optuna_ofa.space import Subnet
 from optuna_ofa.visualization import (
     across_and_up,
     plot_accuracy_macs,
@@ -87,13 +88,18 @@ def _fronts(shown: Shown, kind: Kind) -> Iterator[Section]:
         for suffix, of, found, picks in _each(shown):
             yield Section(
                 f"front{suffix}",
-                f"The best subnets{of}",
-                f"Each point is a network. Those {where} are the front: no network found is better "
-                "in one objective without being worse in another. Grey points are the others; "
-                "bars are standard deviations. The star is the knee, and black symbols are the "
-                f"picks.{_about_squares(found)}",
+                f"The best {found.space.noun}s{of}",
+                f"Each point is a {_word(found)}. Those {where} are the front: no other one found "
+                "is better in one objective without being worse in another. Grey points are the "
+                "others; bars are standard deviations. The star is the knee, and black symbols are "
+                f"the picks.{_about_squares(found)}",
                 plot_front(found, picks={k: p for k, p in picks.items() if p is not None}),
             )
+
+
+def _word(found: Snapshot) -> str:
+    """Return what a point is called by readers who do not know supernets."""
+    return "network" if found.space.has_network else found.space.noun
 
 
 def _about_squares(found: Snapshot) -> str:
@@ -111,7 +117,7 @@ def _fronts_caption(shown: Shown) -> str:
     across, up = (metrics[name] for name in across_and_up(metrics))
     if len(metrics) > 2:
         return (
-            "The points of one symbol are the front of one study: no network that was found is "
+            "The points of one symbol are the front of one study: none that was found is "
             "better in one respect without being worse in another."
         )
     where = f"{'up' if up.maximize else 'down'} and to the {'right' if across.maximize else 'left'}"
@@ -133,7 +139,7 @@ def _architectures(shown: Shown, at_most: int) -> Iterator[Section]:
         (study, name, point)
         for study, (_, picks) in shown.items()
         for name, point in picks.items()
-        if point is not None
+        if point is not None and isinstance(point.subnet, Subnet)
     ]
     networks = {}
     for study, name, point in (points[i] for i in evenly(len(points), at_most)):
@@ -159,11 +165,12 @@ def _choices(shown: Shown, kind: Kind) -> Iterator[Section]:
     metrics = _metrics(shown)
     by = metrics[cost_metric(metrics) or next(iter(metrics))].title.lower()
     for suffix, of, found, _ in _each(shown):
+        what = "kernel, depth and expand ratio" if found.space.has_network else "value"
         yield Section(
             f"choices{suffix}",
-            f"What the best subnets{of} have in common",
+            f"What the best {found.space.noun}s{of} have in common",
             f"From the lowest {by} of the front on the left to the highest on the right: how "
-            f"often each kernel, depth and expand ratio is chosen.",
+            f"often each {what} is chosen.",
             plot_choices(found, kind=kind),
         )
 

@@ -15,6 +15,7 @@ from optuna_ofa.predictors import CostPredictor, MissingPredictor, prediction_er
 from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTION, Metric, Problem, significant
 from optuna_ofa.profiling import elsewhere, is_of_table
 from optuna_ofa.reports._setups import setup_words
+from optuna_ofa.space import SearchSpace
 
 _PACKAGES = ("optuna-ofa", "optuna", "torch", "numpy")
 _SHORT = 160  # characters of a text that are shown
@@ -39,11 +40,10 @@ def find_sources(study: Findings) -> list[Source]:
     Predictors describe themselves in their ``metadata``; without it, only the class is named.
     """
     found = study.snapshot()
-    problem, space = found.problem, found.space
-    sizes = ", ".join(map(str, space.resolutions))
+    problem = found.problem
     return [
         Source("Study", found.study_name),
-        Source("Supernet", f"{space.family.name}, input {sizes} px, {space.n_subnets:.3g} subnets"),
+        _of_space(found.space),
         Source("Searched for", f"{', '.join(problem.objectives)}"),
         Source("Limits", limit_words(problem.constraints, problem.metrics) or "none"),
         Source("Trials", _trials(found)),
@@ -52,6 +52,14 @@ def find_sources(study: Findings) -> list[Source]:
         Source("Seed", _seeds(found.seeds)),
         Source("Software", ", ".join(_versions())),
     ]
+
+
+def _of_space(space: SearchSpace) -> Source:
+    n = f"{space.n_subnets:.3g} {space.noun}s"
+    if not space.has_network:
+        return Source("Choices", f"{space.name}, {len(space.genes)} parameters, {n}")
+    sizes = ", ".join(map(str, space.resolutions))
+    return Source("Supernet", f"{space.name}, input {sizes} px, {n}")
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -114,7 +122,7 @@ def _of_measurements(found: Snapshot) -> Iterator[Source]:
         if isinstance(found.problem.predictors[metric], CostPredictor) and not any(setups):
             continue
         for words, n in Counter(map(setup_words, setups)).items():
-            yield Source(f"{title}: measured", f"{n:,} subnet{'s' * (n > 1)} {words}")
+            yield Source(f"{title}: measured", f"{n:,} {found.space.noun}{'s' * (n > 1)} {words}")
         pairs = [
             (note[PREDICTION][metric], value)
             for note, value in zip(notes, measured.values[:, j].tolist(), strict=True)
@@ -122,7 +130,7 @@ def _of_measurements(found: Snapshot) -> Iterator[Source]:
         ]
         if pairs:
             yield Source(f"{title}: predicted against measured", _errors_of(of, pairs))
-        if pairs and metric == "latency_ms":
+        if pairs and metric == "latency_ms" and found.space.has_network:
             yield from _of_another_device(found, title, setups, pairs)
 
 

@@ -18,7 +18,7 @@ from optuna_ofa.fronts import (
 )
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import METRICS
-from optuna_ofa.space import subnet_layers
+from optuna_ofa.space import Configuration, subnet_layers
 
 _COUNTS = ("n_macs", "n_params")
 
@@ -72,17 +72,19 @@ def pick_table(shown: Mapping[str, tuple[Snapshot, Picks]]) -> Table:
     """
     (found, _), *_ = shown.values()
     objectives, many = found.problem.objectives, len(shown) > 1
-    counts = [name for name in _COUNTS if name not in objectives]
+    counts = [n for n in _COUNTS if n not in objectives and found.space.has_network]
+    facts = ("Input", "Blocks") if found.space.has_network else ("Configuration",)
     shown_metrics = [*found.problem.objective_metrics.values(), *(METRICS[n] for n in counts)]
     points = _points(shown)
     titles = [title_of(of, points) + ", exact" * of.is_exact for of in shown_metrics]
-    head = [*(["Study"] if many else []), "Pick", *titles, "Values are", "Input", "Blocks", "Trial"]
-    words = len(head) - len(titles) - 4
-    numeric = [False] * words + [True] * len(titles) + [False, True, True, True]
+    head = [*(["Study"] if many else []), "Pick", *titles, "Values are", *facts, "Trial"]
+    words = 1 + many
+    numeric = [False] * words + [True] * len(titles)
+    numeric += [False, *(fact != "Configuration" for fact in facts), True]
     columns = [_column(shown, name) for name in (*objectives, *counts)]
     picks = [(name, *item) for name, (_, of) in shown.items() for item in of.items()]
     rows = [
-        (*([study] if many else []), pick, *(c[i] for c in columns), *_facts(point))
+        (*([study] if many else []), pick, *(c[i] for c in columns), *_facts(point, len(facts)))
         for i, (study, pick, point) in enumerate(picks)
     ]
     return Table(tuple(head), tuple(rows), tuple(numeric))
@@ -118,10 +120,12 @@ def _column(shown: Mapping[str, tuple[Snapshot, Picks]], metric: str) -> list[st
     return ["-" if math.isnan(v) else text for v, text in zip(values, texts, strict=True)]
 
 
-def _facts(point: FrontPoint | None) -> tuple[str, ...]:
+def _facts(point: FrontPoint | None, n_facts: int) -> tuple[str, ...]:
     """Return the remaining cells of a row."""
     if point is None:
-        return ("none found", "-", "-", "-")
+        return ("none found", *("-" * n_facts), "-")
+    if isinstance(point.subnet, Configuration):
+        return (kind_cell(point), point.subnet.text, f"{point.trial_number}")
     n_blocks = sum(layer.role == "block" for layer in subnet_layers(point.subnet))
     size = f"{point.subnet.resolution} px"
     return (kind_cell(point), size, f"{n_blocks}", f"{point.trial_number}")

@@ -1,7 +1,10 @@
 """Supernet families, subnets and their formats, search spaces and the layers of a network."""
 
 from optuna_ofa.space._choice_gene import ChoiceGene as ChoiceGene, Value as Value
-from optuna_ofa.space._choice_table import ChoiceTable as ChoiceTable
+from optuna_ofa.space._choice_table import (
+    ChoiceTable as ChoiceTable,
+    no_architecture as no_architecture,
+)
 from optuna_ofa.space._configuration import (
     Configuration as Configuration,
     values_text as values_text,

@@ -63,6 +63,11 @@ class ChoiceTable:
     def _text(self) -> str:
         return json.dumps(self.to_dict())  # in which True is not 1, nor 1 1.0
 
+    @property
+    def noun(self) -> str:
+        """What a row is called in pages and figures."""
+        return "configuration"
+
     @cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of the table without its name, in 64 hexadecimal digits."""
@@ -152,3 +157,12 @@ class ChoiceTable:
             raise InvalidArgumentError(
                 f"`data` must be a table of choices, but got {shown(data)}: {error!r:.200}."
             ) from error
+
+
+def no_architecture(argument: str, name: str) -> str:
+    """Return why something cannot be done with a plain table."""
+    return (
+        f"`{argument}` must have an architecture for this, but {name!r} is a plain table of "
+        f"choices without a network behind it: it has no multiply-adds, latency tables, weights, "
+        f"exports or drawings."
+    )

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from optuna_ofa._arguments import checked
 from optuna_ofa._parsing import parse_json
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    InvalidArgumentError,
+    InvalidSubnetError,
+)
 from optuna_ofa.space._choice_gene import Value
-from optuna_ofa.space._choice_table import ChoiceTable
+from optuna_ofa.space._choice_table import ChoiceTable, no_architecture
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,6 +100,15 @@ class Configuration(Mapping[str, Value]):
 
     def _is_active(self, column: int) -> bool:
         return self.genotype[column] > 0 or not self.table.genes[column].is_conditional
+
+    @property
+    def family(self) -> NoReturn:
+        """Refuse what needs an architecture.
+
+        Raises:
+            InvalidArgumentError: Always.
+        """
+        raise InvalidArgumentError(no_architecture("subnet", self.table.name))
 
     def to_dict(self, *, by_name: bool = False) -> dict[str, Any]:
         """Return the table and the values, JSON-ready.

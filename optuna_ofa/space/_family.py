@@ -165,6 +165,11 @@ class Family:
         return fingerprint(self.to_dict())
 
     @property
+    def noun(self) -> str:
+        """What a row is called in pages and figures."""
+        return "subnet"
+
+    @property
     def total_stride(self) -> int:
         """Number of input pixels, along a side, per pixel of the last feature map."""
         pooled = 2 if self.block == "bottleneck" else 1  # the stem pools

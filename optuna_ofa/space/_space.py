@@ -14,7 +14,7 @@ from optuna_ofa._arguments import AnyPath, Count, Positive, PositiveFloat, Seed,
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space._choice_checks import checked_choices, checked_conditions
 from optuna_ofa.space._choice_gene import Value
-from optuna_ofa.space._choice_table import ChoiceTable
+from optuna_ofa.space._choice_table import ChoiceTable, no_architecture
 from optuna_ofa.space._choices import (
     RowRules,
     as_list,
@@ -126,16 +126,22 @@ class SearchSpace:
         """
         if isinstance(self.table, Family):
             return self.table
-        raise InvalidArgumentError(
-            f"`space` must have an architecture for this, but {self.name!r} is a plain table of "
-            f"choices without a network behind it: it has no multiply-adds, latency tables, "
-            f"weights, exports or drawings."
-        )
+        raise InvalidArgumentError(no_architecture("space", self.name))
 
     @property
     def name(self) -> str:
         """The name of the family or of the plain table."""
         return self.table.name
+
+    @property
+    def noun(self) -> str:
+        """What a row is called in pages and figures: a subnet, or a configuration."""
+        return self.table.noun
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the space is of a supernet, and no plain table of choices."""
+        return isinstance(self.table, Family)
 
     @property
     def genes(self) -> Sequence[Gene]:
@@ -171,7 +177,7 @@ class SearchSpace:
         return depths_of(self.family, self._choices, stage)
 
     def __repr__(self) -> str:
-        return f"SearchSpace({self.name}, {self.n_subnets:.3g} subnets)"
+        return f"SearchSpace({self.name}, {self.n_subnets:.3g} {self.noun}s)"
 
     def __eq__(self, other: object) -> bool:
         return (

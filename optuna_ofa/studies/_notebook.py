@@ -11,7 +11,7 @@ def html_of_study(study: Findings) -> str:
     found, problem = study.snapshot(), study.problem
     objectives = [f"{of.axis}, {of.direction}" for of in problem.objective_metrics.values()]
     rows = [
-        ["Space", f"{problem.space.name}, {problem.space.n_subnets:.3g} subnets"],
+        ["Space", f"{problem.space.name}, {problem.space.n_subnets:.3g} {problem.space.noun}s"],
         ["Objectives", "; ".join(objectives)],
     ]
     if limits := limit_words(problem.constraints, problem.metrics):

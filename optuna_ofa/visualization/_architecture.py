@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import FrontPoint
-from optuna_ofa.space import Layer, Subnet, subnet_layers
+from optuna_ofa.space import Configuration, Layer, Subnet, no_architecture, subnet_layers
 from optuna_ofa.visualization._origin import devices_of, origin_words
 from optuna_ofa.visualization._style import BELOW, GREY, finish, hovering, kernel_colour
 
@@ -71,6 +71,9 @@ def architecture_info(networks: Mapping[str, NetworkLayers]) -> tuple[Architectu
     if not networks:
         raise InvalidArgumentError("`networks` must have at least one network, but got none.")
     networks = _without_values(networks)
+    for network in networks.values():
+        if isinstance(network, Configuration):
+            raise InvalidArgumentError(no_architecture("networks", network.table.name))
     layers = {
         name: subnet_layers(network) if isinstance(network, Subnet) else tuple(network)
         for name, network in networks.items()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +14,8 @@ from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, cost_metric
 from optuna_ofa.problem import Kind, Metric
-from optuna_ofa.space import Subnet
+from optuna_ofa.space import AnySubnet, Configuration, Family, Subnet, table_of
+from optuna_ofa.visualization._choices_map import choices_map, left_out, shares_of
 from optuna_ofa.visualization._origin import axis_title, devices_of, origin_words
 from optuna_ofa.visualization._style import BELOW, finish, hovering, kernel_colour, shades
 
@@ -31,13 +33,14 @@ class ChoicesInfo(NamedTuple):
         n_subnets: ``(n_bins,)`` numbers of subnets in the bins.
         shares: For each of ``kernel``, ``depth`` and ``expand`` that the family has, the share of
             each choice in percent, ``(n_bins,)``. Kernels and ratios are counted over the elastic
-            blocks of a subnet, depths over its stages.
+            blocks of a subnet, depths over its stages. For a plain table, that of each value of
+            each parameter; None stands for an inactive one.
     """
 
     metric: Metric
     cost: NDArray[np.float64]
     n_subnets: NDArray[np.intp]
-    shares: dict[str, dict[float, NDArray[np.float64]]]
+    shares: dict[str, dict[Any, NDArray[np.float64]]]
 
 
 @checked
@@ -48,17 +51,25 @@ def choices_info(front: Front, *, n_bins: Positive = _MAX_BINS) -> ChoicesInfo:
     metric = cost_metric(front.metrics) or front.objectives[0]
     points = sorted(front, key=lambda p: p.values[metric])
     bins = np.array_split(np.arange(len(points)), min(n_bins, len(points)))
+    shares = _shares([[points[i].subnet for i in one] for one in bins])
+    cost = np.array([np.mean([points[i].values[metric] for i in one]) for one in bins])
+    return ChoicesInfo(front.metrics[metric], cost, np.array([len(one) for one in bins]), shares)
+
+
+def _shares(bins: Sequence[Sequence[AnySubnet]]) -> dict[str, dict[Any, NDArray[np.float64]]]:
+    first = bins[0][0]
+    if isinstance(first, Configuration):
+        return shares_of(first.table.genes, cast("Sequence[Sequence[Configuration]]", bins))
     shares = {}
     for gene in _TITLES:
-        choices = _choices(points[0].subnet, gene)
-        per_bin = [[x for i in one for x in _chosen(points[i].subnet, gene)] for one in bins]
+        choices = _choices(first, gene)
+        per_bin = [[x for subnet in one for x in _chosen(subnet, gene)] for one in bins]
         if choices:
             shares[gene] = {
                 choice: np.array([100 * chosen.count(choice) / len(chosen) for chosen in per_bin])
                 for choice in choices
             }
-    cost = np.array([np.mean([points[i].values[metric] for i in one]) for one in bins])
-    return ChoicesInfo(front.metrics[metric], cost, np.array([len(one) for one in bins]), shares)
+    return shares
 
 
 def _choices(subnet: Subnet, gene: str) -> tuple[float, ...]:
@@ -83,6 +94,8 @@ def plot_choices(
 ) -> go.Figure:
     """Plot the share of each kernel size, depth and expand ratio along a front.
 
+    Of a space that is a plain table of choices, the share of each value of each parameter.
+
     Args:
         front: The front, or a study, which adds the date of its last trial.
         n_bins: Number of bins; a front with fewer points has one for each point.
@@ -97,6 +110,13 @@ def plot_choices(
         found = front.snapshot()
         front, moment = found.front(kind=kind), found.finished
     info = choices_info(front, n_bins=n_bins)
+    table, title = table_of(front[0].subnet), axis_title(info.metric, [front[0].kind])
+    name = f"{table.name}: what the front prefers"
+    n = f"{len(front):,} {table.noun}s in {len(info.cost)} bins of equal number"
+    origin = origin_words(devices_of(front), [moment])
+    if not isinstance(table, Family):
+        figure = choices_map(info.shares, [info.metric.text(c) for c in info.cost.tolist()])
+        return finish(figure.update_xaxes(title=title), name, n, left_out(info.shares), origin)
     titles = [_TITLES[gene] for gene in info.shares]
     figure = make_subplots(
         rows=1, cols=len(titles), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.04
@@ -108,13 +128,10 @@ def plot_choices(
                 colour = kernel_colour(int(choice))
             figure.add_trace(_area(info, gene, choice, colour), row=1, col=column)
     figure.update_xaxes(nticks=5)
-    title = axis_title(info.metric, [front[0].kind])
     figure.update_xaxes(title=title, col=(len(titles) + 1) // 2)  # they are the same
     figure.update_annotations(font={"size": 13})
     figure.update_yaxes(range=[0, 100], title="Share (%)", col=1)
-    n = f"{len(front):,} subnets in {len(info.cost)} bins of equal number"
-    title = f"{front[0].subnet.family.name}: what the front prefers"
-    finish(figure, title, n, origin_words(devices_of(front), [moment]))
+    finish(figure, name, n, origin)
     figure.update_layout(margin={"t": figure.layout.margin.t + 22, "b": 96, "l": 60, "r": 16})
     below = {**BELOW, "xanchor": "center", "traceorder": "normal", "font": {"size": 11}}
     for i, gene in enumerate(info.shares):  # a legend under each

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 
 from optuna_ofa.fronts import FrontPoint, cost_metric
 from optuna_ofa.problem import Metric, preferred
+from optuna_ofa.space import Configuration
 from optuna_ofa.visualization._style import error_bars
 
+_HOVER_WIDTH = 80  # characters
 _MAX_BARS = 40  # more of them hide the points
 
 
@@ -78,4 +82,9 @@ def bars(
 
 def hover_words(point: FrontPoint) -> str:
     """Return a point as lines of text, with its subnet."""
-    return str(point).replace(": ", "<br>", 1).replace(" | ", "<br>")
+    values, _, subnet = html.escape(str(point), quote=False).partition(": ")
+    if isinstance(point.subnet, Configuration):
+        lines = textwrap.wrap(subnet, _HOVER_WIDTH, break_long_words=False)
+    else:
+        lines = subnet.split(" | ")
+    return "<br>".join([values, *lines])

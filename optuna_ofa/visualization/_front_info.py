@@ -43,6 +43,7 @@ class FrontInfo(NamedTuple):
         moment: When the last trial of the study finished.
         knee: The knee; None if the front has fewer than three points, or with two objectives if
             the knee would be one of its ends.
+        noun: What a point is called: a subnet, or a configuration of a plain table.
     """
 
     front: Front
@@ -57,6 +58,7 @@ class FrontInfo(NamedTuple):
     reference: dict[str, float]
     moment: datetime.datetime | None
     knee: FrontPoint | None
+    noun: str = "subnet"
 
 
 def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
@@ -84,6 +86,7 @@ def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
         reference,
         found.finished,
         _knee(front),
+        found.space.noun,
     )
 
 

@@ -13,6 +13,7 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import KINDS, Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, PREDICTED, Kind, Metric
+from optuna_ofa.space import table_of
 from optuna_ofa.visualization._extrapolated import marks_of, unknown_words
 from optuna_ofa.visualization._front_axes import (
     across_and_up,
@@ -157,7 +158,7 @@ def _line(info: FrontsInfo, name: str) -> go.Scatter:
         x=[p.values[info.across] for p in points],
         y=[p.values[info.up] for p in points],
         mode="lines+markers" if info.third is None else "markers",
-        name=f"{name} ({n:,} subnet{'s' * (n > 1)}{of_kind})",
+        name=f"{name} ({n:,} {table_of(points[0].subnet).noun}{'s' * (n > 1)}{of_kind})",
         line={**line, "shape": steps_of(info.metrics[info.across])},
         marker=marker,
         error_x=bars(points, info.across, barred),

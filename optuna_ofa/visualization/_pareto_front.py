@@ -109,7 +109,7 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, ...]:
     within = f"; limits: {limits}" if limits else ""
     volumes = [f"{i.hypervolume:,.4g}" + f" ({i.kind})" * many for i in infos]
     return (
-        f"{_name(first, devices)}: {subnets} subnet{plural} on the Pareto front{'s' * many}",
+        f"{_name(first, devices)}: {subnets} {first.noun}{plural} on the Pareto front{'s' * many}",
         f"over {n_others:,} others{shown}{within}; "
         f"hypervolume {', '.join(volumes)} {unit(first.front.metrics)} over "
         f"{reference_words(first.reference, first.front.metrics)}",
@@ -155,7 +155,7 @@ def _others(info: FrontInfo, x: str, y: str) -> go.Scatter:
         x=info.others[:, column[x]],
         y=info.others[:, column[y]],
         mode="markers",
-        name=f"other subnets ({info.kind})",
+        name=f"other {info.noun}s ({info.kind})",
         marker={"color": _OTHERS[info.kind], "size": size, "opacity": opacity},
         **hovering(None),
     )
