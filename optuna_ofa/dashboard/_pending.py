@@ -1,89 +1,81 @@
-"""Attributes for Optuna Dashboard, collected and written at once."""
+"""Attributes for Optuna Dashboard, collected and written at once.
+
+Notes and figures are system attributes of the study, in pieces (``optuna_dashboard/_note.py`` and
+``_custom_plot_data.py``). Its own functions write each piece in a transaction, hundreds of them, in
+the middle of which a page may be opened, and importing them takes seconds, because the server is
+imported with them, and scikit-learn with that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any
 
-import optuna
 import plotly.graph_objects as go
 
-from optuna_ofa._imports import try_import
 from optuna_ofa.storage import Store, storage_errors
 
 _PUBLISHED = "optuna_ofa:published"
-_dashboard = try_import("optuna_dashboard", "dashboard")
-
-
-class _Attributes:
-    """The system attributes of a study, behind the interface of a storage; nothing is written."""
-
-    def __init__(self, known: dict[str, Any]) -> None:
-        self.known, self.new = dict(known), dict[str, Any]()
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return dict(self.known)
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        self.known[key] = self.new[key] = value
-
-
-class _Stub(optuna.Study):
-    """The parts of a study that the dashboard's functions use: two private attributes."""
-
-    def __init__(self, storage: Any, study_id: int) -> None:
-        self._storage, self._study_id = storage, study_id
-
-    def trial(self, trial_id: int) -> Any:
-        """Return the parts of a trial that these functions use."""
-        return SimpleNamespace(storage=self._storage, study=self, _trial_id=trial_id)
+_N_CHARACTERS = 2045  # of a piece
 
 
 class Pending:
     """Attributes of a study for Optuna Dashboard that are not written yet.
 
-    The dashboard's functions write each piece of 2,045 characters separately: hundreds of
-    transactions, in the middle of which a page may be opened.
-
     Args:
         store: The attributes of the study in its storage.
-
-    Raises:
-        MissingDependencyError: If optuna-dashboard is not installed.
     """
 
     def __init__(self, store: Store) -> None:
-        self._module = _dashboard.check()
         self.store = store
-        self._attributes = _Attributes(store.attributes())
-        self._study = _Stub(self._attributes, store.study_id)
+        self._known, self._new = dict(store.attributes()), dict[str, Any]()
 
     @property
     def attributes(self) -> dict[str, Any]:
         """The attributes of the study after writing."""
-        return self._attributes.known
+        return self._known
 
     def set(self, key: str, value: Any) -> None:
         """Set an attribute of the study."""
-        self._attributes.set_study_system_attr(self.store.study_id, key, value)
+        self._known[key] = self._new[key] = value
 
     def set_figure(self, figure: go.Figure, name: str) -> None:
-        """Put a figure on the study's page, in place of one with that name."""
-        with storage_errors(self.store.storage):
-            self._module.save_plotly_graph_object(self._study, figure, graph_object_id=name)
+        """Put a figure on the study's page, in place of one with that name.
+
+        Args:
+            figure: The figure.
+            name: A valid HTML id.
+        """
+        self._set_text(f"dashboard:plot_data:{name}:", str(figure.to_json()))
 
     def set_note(self, text: str, *, trial_id: int | None = None) -> None:
         """Put a text into the note of the study or of a trial, in place of the previous one.
 
         The rest of the note is kept.
         """
-        place = self._study if trial_id is None else self._study.trial(trial_id)
+        place = "dashboard:" if trial_id is None else f"dashboard:{trial_id}:"
+        version = f"{place}note_ver"
         with storage_errors(self.store.storage):  # another program may have damaged the note
-            old = self._module.get_note(place)
+            old = self._text(f"{place}note_str:") if version in self._known else ""
             new = with_block(old, text)
             if new != old:
-                self._module.save_note(place, new)
+                self.set(version, int(self._known.get(version, 0)) + 1)
+                self._set_text(f"{place}note_str:", new)
+
+    def _text(self, prefix: str) -> str:
+        """Return a text that is stored in pieces."""
+        return "".join([self._known[f"{prefix}{i}"] for i in range(self._n_pieces(prefix))])
+
+    def _set_text(self, prefix: str, text: str) -> None:
+        """Store a text in pieces; those of a longer one that was there become empty."""
+        n = self._n_pieces(prefix)
+        starts = range(0, len(text), _N_CHARACTERS)
+        pieces = [text[start : start + _N_CHARACTERS] for start in starts]
+        for i, piece in enumerate([*pieces, *[""] * (n - len(pieces))]):
+            self.set(f"{prefix}{i}", piece)
+
+    def _n_pieces(self, prefix: str) -> int:
+        return sum(key.startswith(prefix) for key in self._known)
 
     def published(self) -> list[int]:
         """Return the numbers of the trials that have notes or files."""
@@ -101,7 +93,7 @@ class Pending:
         Raises:
             StorageError: If the database cannot be written; nothing is written then.
         """
-        self.store.set_attributes(self._attributes.new)
+        self.store.set_attributes(self._new)
 
 
 # Link definitions, which Markdown viewers do not show.

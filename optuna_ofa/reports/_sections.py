@@ -14,12 +14,13 @@ from optuna_ofa.problem import PREDICTED, Kind, Metric
 from optuna_ofa.space import Subnet
 from optuna_ofa.visualization import (
     across_and_up,
+    draw_hypervolume,
+    hypervolume_info,
     plot_accuracy_macs,
     plot_architecture,
     plot_choices,
     plot_front,
     plot_fronts,
-    plot_hypervolume,
     plot_layer_latency,
 )
 
@@ -217,8 +218,8 @@ def _progress(shown: Shown, kind: Kind) -> Iterator[Section]:
     )
     snapshots = _snapshots(shown)
     went, took = "How the search went", "How long the search took"
-    yield Section("hypervolume", went, what, plot_hypervolume(snapshots, kind=kind))
+    info = hypervolume_info(snapshots, kind=kind)
+    yield Section("hypervolume", went, what, draw_hypervolume(info, by="evaluations"))
     if not all(_took_time(found, kind) for found in snapshots.values()):
         return
-    timed = plot_hypervolume(snapshots, by="time", kind=kind)
-    yield Section("hypervolume-time", took, what, timed)
+    yield Section("hypervolume-time", took, what, draw_hypervolume(info, by="time"))

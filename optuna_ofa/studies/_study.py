@@ -508,8 +508,7 @@ class SubnetStudy(TrialStudy):
             calibration: Images for their batch normalisation, as there.
 
         Raises:
-            MissingDependencyError: If optuna-dashboard, or the package that writes ``format``, is
-                not installed.
+            MissingDependencyError: If the package that writes ``format`` is not installed.
             EmptyFrontError: As `front`.
             InvalidArgumentError: If a limit is not a positive number or no subnet is within it, or
                 there is a ``supernet`` and no ``artifact_store``.

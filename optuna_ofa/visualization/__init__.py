@@ -8,7 +8,11 @@ from optuna_ofa.visualization._architecture import (
 from optuna_ofa.visualization._choices import plot_choices
 from optuna_ofa.visualization._front_axes import across_and_up as across_and_up
 from optuna_ofa.visualization._fronts import plot_fronts
-from optuna_ofa.visualization._hypervolume import plot_hypervolume
+from optuna_ofa.visualization._hypervolume import (
+    draw_hypervolume as draw_hypervolume,
+    hypervolume_info as hypervolume_info,
+    plot_hypervolume,
+)
 from optuna_ofa.visualization._latency import plot_macs_latency, plot_predicted_latency
 from optuna_ofa.visualization._layer_latency import plot_layer_latency
 from optuna_ofa.visualization._pareto_front import plot_front

@@ -161,7 +161,11 @@ def plot_hypervolume(
     """
     if by not in get_args(By):
         raise InvalidArgumentError(f"`by` must be 'evaluations' or 'time', but got {by!r}.")
-    info = hypervolume_info(studies, reference=reference, kind=kind)
+    return draw_hypervolume(hypervolume_info(studies, reference=reference, kind=kind), by=by)
+
+
+def draw_hypervolume(info: HypervolumeInfo, *, by: By) -> go.Figure:
+    """Draw the data of `plot_hypervolume`."""
     is_time = by == "time"
     words = "%{x:.3g} s" if is_time else "%{x:,} trials"
     figure = go.Figure()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import optuna
+import plotly.graph_objects as go
 import pytest
 
-from optuna_ofa.dashboard._pending import with_block
+from optuna_ofa.dashboard._pending import Pending, with_block
+from optuna_ofa.studies import SubnetStudy
 
 
 def test_an_empty_note_gets_the_text() -> None:
@@ -35,3 +40,27 @@ def test_the_same_text_changes_nothing() -> None:
 def test_half_a_block_is_a_text_like_others() -> None:
     broken = with_block("", "first").split("[optuna_ofa end]")[0]
     assert "first" in with_block(broken, "second")
+
+
+@pytest.mark.parametrize("is_trial", [False, True], ids=["study", "trial"])
+@pytest.mark.parametrize("lengths", [(10,), (2045, 2046), (9000, 5, 0)], ids=str)
+def test_texts_are_stored_as_the_dashboard_does(
+    searched: Callable[..., SubnetStudy], lengths: tuple[int, ...], is_trial: bool
+) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is missing")
+    study, peer = searched(), optuna.create_study(directions=["minimize", "minimize"])
+    peer.add_trial(study.trials[0])
+    place = optuna.Trial(peer, peer.trials[0]._trial_id) if is_trial else peer
+    for n in lengths:
+        figure = go.Figure(layout={"title": "x" * n})
+        dashboard.save_note(place, with_block("", "y" * n))
+        dashboard.save_plotly_graph_object(peer, figure, graph_object_id="name")
+        pending = Pending(study.store)
+        pending.set_note("y" * n, trial_id=place._trial_id if is_trial else None)
+        pending.set_figure(figure, "name")
+        pending.write()
+    ours, theirs = (
+        {k: x for k, x in of._storage.get_study_system_attrs(of._study_id).items() if ":" in k}
+        for of in (study, peer)
+    )
+    assert {k: x for k, x in ours.items() if k.startswith("dashboard:")} == theirs
