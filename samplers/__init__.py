@@ -9,6 +9,7 @@ from optuna_ofa.samplers._surrogate_sampler import (
     N_STARTUP_TRIALS as N_STARTUP_TRIALS,
     SurrogateSampler,
 )
+from optuna_ofa.samplers.evolution._ascents import Ascents
 from optuna_ofa.samplers.evolution._breeding import (
     Breeding,
     Mating as Mating,
@@ -25,7 +26,6 @@ from optuna_ofa.samplers.evolution._schedule import (
     Constant,
     GenerationSize as GenerationSize,
     Growing,
-    Restarts,
 )
 from optuna_ofa.samplers.evolution._survival import (
     CostBins,
@@ -45,6 +45,7 @@ from optuna_ofa.samplers.models._quantity import (
 )
 
 __all__ = [
+    "Ascents",
     "Breeding",
     "Constant",
     "CostBins",
@@ -52,7 +53,6 @@ __all__ = [
     "EvolutionarySampler",
     "Growing",
     "NSGAIISampler",
-    "Restarts",
     "SubnetSampler",
     "SurrogateSampler",
 ]

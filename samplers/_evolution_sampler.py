@@ -11,10 +11,11 @@ from optuna.trial import TrialState
 from optuna_ofa._arguments import Count, Seed, checked, whole
 from optuna_ofa.problem import Orientation, violation_of
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
+from optuna_ofa.samplers.evolution._ascents import Ascents
 from optuna_ofa.samplers.evolution._breeding import Breeding, NeighbourMating
 from optuna_ofa.samplers.evolution._estimates import Estimator, RidgeEstimator
 from optuna_ofa.samplers.evolution._evolution import Evolution
-from optuna_ofa.samplers.evolution._schedule import GenerationSize, Growing, Restarts
+from optuna_ofa.samplers.evolution._schedule import GenerationSize, Growing
 from optuna_ofa.samplers.evolution._survival import CostBins, Survival
 from optuna_ofa.samplers.evolution._variation import ResetMutation, UniformCrossover
 from optuna_ofa.space import Matrix, SearchSpace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-DEFAULT_RESTARTS = Restarts()
+DEFAULT_ASCENTS = Ascents()
 
 PopulationSize = Annotated[int, whole(2)]
 
@@ -33,8 +34,8 @@ class EvolutionarySampler(SubnetSampler):
 
     It extends NSGA-II (Deb et al. 2002), which `NSGAIISampler` implements as published: of many
     children only those with the best estimates are proposed, survivors are the best of each bin of
-    cost, and the search starts from the smallest, the largest and a spread of subnets and
-    occasionally restarts. As with every `SubnetSampler`, a subnet is never evaluated twice in a
+    cost, and the search starts from the smallest, the largest and a spread of subnets. After a few
+    hundred results, chains of subnets climb along the front (`Ascents`). As with every `SubnetSampler`, a subnet is never evaluated twice in a
     study, genes of absent blocks are ignored, and the static search space makes a trial cheap.
     Works in any Optuna study whose objective calls ``space.suggest(trial)``; `optuna_ofa.study`
     runs it in batches. Parameters that are not of the space are drawn at random. Constraints are
@@ -51,7 +52,8 @@ class EvolutionarySampler(SubnetSampler):
             where `optuna_ofa.study` makes the sampler.
         n_candidates: Children that are estimated for a generation; 0 proposes children without
             estimates.
-        restarts: When the search restarts beside its population; None is never.
+        ascents: Chains that climb along the front after the first results, instead of generations
+            of children; None is never.
         seed: Seed of all random choices.
 
     Raises:
@@ -69,7 +71,7 @@ class EvolutionarySampler(SubnetSampler):
         survival: Survival | None = None,
         estimator: Estimator | None = None,
         n_candidates: Count = 10_000,
-        restarts: Restarts | None = DEFAULT_RESTARTS,
+        ascents: Ascents | None = DEFAULT_ASCENTS,
         seed: Seed | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
@@ -86,7 +88,7 @@ class EvolutionarySampler(SubnetSampler):
             survival=survival or CostBins(),
             estimator=estimator or RidgeEstimator(space),
             n_candidates=n_candidates,
-            restarts=restarts,
+            ascents=ascents,
             seed=seed,
         )
 

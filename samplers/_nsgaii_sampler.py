@@ -37,6 +37,6 @@ class NSGAIISampler(EvolutionarySampler):
             breeding=Breeding(mating=tournament),
             survival=rank_and_crowding,
             n_candidates=0,
-            restarts=None,
+            ascents=None,
             seed=seed,
         )

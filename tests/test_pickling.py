@@ -45,13 +45,13 @@ from optuna_ofa.predictors._missing import MissingPredictor
 from optuna_ofa.predictors._remembered import SharedPredictor
 from optuna_ofa.problem import Problem
 from optuna_ofa.samplers import (
+    Ascents,
     Breeding,
     Constant,
     CostBins,
     EvolutionarySampler,
     Growing,
     NSGAIISampler,
-    Restarts,
     SurrogateSampler,
 )
 from optuna_ofa.space import Layer, families, get_family, subnet_layers
@@ -130,6 +130,7 @@ def evolved(sampler: Any) -> Any:
 OBJECTS: dict[str, Callable[[], Any]] = {
     "AccuracyMeter": lambda: AccuracyMeter(net(), [], EvaluationSettings(calibration=None)),
     "AccuracyPredictor": accuracy,
+    "Ascents": Ascents,
     "Asked": lambda: study().ask_batch(1)[0],
     "Breeding": Breeding,
     "ConfidenceBound": lambda: ConfidenceBound(accuracy(), 1.0),
@@ -166,7 +167,6 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "Problem": lambda: study().problem,
     "ProgressiveShrinking": lambda: ProgressiveShrinking(n_steps=9),
     "PublishEvery": lambda: PublishEvery(3),
-    "Restarts": Restarts,
     "Run": lambda: Run(space().smallest()),
     "Sandwich": lambda: Sandwich(n_steps=9),
     "SearchSpace": space,

@@ -185,7 +185,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "EvolutionarySampler": (
         EvolutionarySampler,
-        {"space": SPACE, "population_size": 9, "n_candidates": 9, "restarts": None, "seed": 0},
+        {"space": SPACE, "population_size": 9, "n_candidates": 9, "ascents": None, "seed": 0},
     ),
     "NSGAIISampler": (NSGAIISampler, {"space": SPACE, "population_size": 9, "seed": 0}),
     "Metric": (

@@ -1,1 +1,1 @@
-"""NSGA-II on arrays, without Optuna."""
+"""NSGA-II and ascents on arrays, without Optuna."""

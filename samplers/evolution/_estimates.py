@@ -33,6 +33,14 @@ class Scored(NamedTuple):
         """Return some of the rows."""
         return Scored(self.matrix[which], self.costs[which], self.violations[which])
 
+    def replace(self, which: NDArray[np.bool_], others: Scored) -> Scored:
+        """Return the rows with those that are marked taken from as many others."""
+        return Scored(
+            np.where(which[:, None], others.matrix, self.matrix),
+            np.where(which[:, None], others.costs, self.costs),
+            np.where(which, others.violations, self.violations),
+        )
+
     @staticmethod
     def join(parts: Sequence[Scored]) -> Scored:
         """Concatenate the rows of several, in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import Count, Seed, checked, whole
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
+from optuna_ofa.samplers.evolution._ascents import Ascents
 from optuna_ofa.samplers.evolution._breeding import Breeding
+from optuna_ofa.samplers.evolution._chains import Chains
 from optuna_ofa.samplers.evolution._estimates import Estimator, Scored
-from optuna_ofa.samplers.evolution._schedule import GenerationSize, Island, Restarts
+from optuna_ofa.samplers.evolution._schedule import GenerationSize
+from optuna_ofa.samplers.evolution._steps import proposed
 from optuna_ofa.samplers.evolution._survival import Survival
-from optuna_ofa.samplers.evolution._told import ToldSubnets
+from optuna_ofa.samplers.evolution._told import IsKnown, ToldSubnets, unknown
 from optuna_ofa.samplers.evolution._variation import random_genes
 from optuna_ofa.space import MAX_LISTED, Keys, Matrix, SearchSpace, first_of_each, keys_of
 
-IsKnown = Callable[[Keys], NDArray[np.bool_]]
 _MAX_ATTEMPTS = 20
 # what estimators learn from
 _N_RECENT = 2000
@@ -45,7 +47,8 @@ class Evolution:
         estimator: Estimates children, of which the most promising are proposed.
         n_candidates: Children that are estimated for a generation; 0 proposes children without
             estimates.
-        restarts: When the search restarts beside its population; None is never.
+        ascents: Chains that climb along the front after the first results, instead of generations
+            of children; None is never.
         seed: Seed of all random choices.
 
     Raises:
@@ -64,22 +67,21 @@ class Evolution:
         survival: Survival,
         estimator: Estimator,
         n_candidates: Count,
-        restarts: Restarts | None,
+        ascents: Ascents | None,
         seed: Seed | None,
     ) -> None:
         self.space = space
         self._population_size, self._generation_size = population_size, generation_size
         self._breeding, self._survival = breeding, survival
         self._estimator, self._n_candidates = estimator, n_candidates
-        self._restarts = restarts
+        self._ascents = ascents
         self.reseed(seed)
         self._worker = 0  # of several; 0 where there is one
         self._told = ToldSubnets()
         self._blocked: set[int] = set()  # keys proposed but without results, or forbidden
         self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._population: Scored | None = None
-        self._aside: Scored | None = None  # the population that an island will join
-        self._island: Island | None = None  # the latest one
+        self._chains: Chains | None = None  # since the first ascents
         self._recent: Scored | None = None  # up to the end of the last full generation
         self._pending: list[Scored] = []  # since then
         self._n_settled = 0
@@ -199,8 +201,8 @@ class Evolution:
     # ------------------------------------------------------------------ results
 
     def _size(self) -> int:
-        if self._island is not None and self._aside is not None:
-            return self._island.generation_size(self._n_settled)
+        if self._chains is not None:
+            return self._chains.n_proposed
         return self._generation_size(self._n_settled)
 
     def _n_missing(self) -> int:
@@ -210,28 +212,30 @@ class Evolution:
     def _settle(self) -> None:
         """End a generation: pick survivors among the results."""
         new = Scored.join(self._pending)
-        self._blocked.difference_update(keys_of(new.matrix).tolist())
+        keys = keys_of(new.matrix).tolist()
+        answered = not self.is_shared or not self._blocked.isdisjoint(keys)
+        self._blocked.difference_update(keys)
         self._n_settled += len(new.matrix)
         self._population = self._survivors([self._population, new])
         recent = new if self._recent is None else Scored.join([self._recent, new])
         self._recent = recent.select(slice(-_N_RECENT, None))
         self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
-        if self._restarts is not None:
-            self._visit_islands(self._restarts)
+        if self._ascents is not None and self._n_settled >= self._ascents.first:
+            self._climb(self._ascents, new, answered)
 
     def _survivors(self, parts: Sequence[Scored | None]) -> Scored:
         everyone = Scored.join([part for part in parts if part is not None])
         n = min(self._population_size, len(everyone.matrix))
         return everyone.select(self._survival(everyone.costs, everyone.violations, n))
 
-    def _visit_islands(self, restarts: Restarts) -> None:
-        """Leave the island that has ended, and start the one that is due."""
-        if self._island is not None and self._aside is not None:
-            if self._island.ends_at(self._n_settled):
-                self._population = self._survivors([self._aside, self._population])
-                self._aside = None
-        elif island := restarts.next_island(self._n_settled, self._island):
-            self._aside, self._population, self._island = self._population, None, island
+    def _climb(self, ascents: Ascents, new: Scored, answered: bool) -> None:
+        """Move the chains, and start others in the place of those that ended."""
+        assert self._population is not None
+        rng = np.random.default_rng((self._entropy, self._n_settled, self._worker, 1))
+        chains = self._chains
+        if chains is not None:
+            chains = chains.moved(self.space, new, answered=answered)
+        self._chains = ascents.filled(self.space, self._population, chains, self._was_settled, rng)
 
     # ------------------------------------------------------------------ proposals
 
@@ -261,6 +265,8 @@ class Evolution:
         rng = np.random.default_rng((*stream, self._worker) if self.is_shared else stream)
         self._n_bred += 1
         size, rows = self._size(), self._queue[:0]
+        if self._chains is not None and self._n_bred == 1:
+            rows = self._next_steps(self._chains, is_known, rng)[:size]
         for attempt in range(_MAX_ATTEMPTS):
             if len(rows) == size:
                 break
@@ -269,9 +275,13 @@ class Evolution:
         # random children keep repeating known subnets; larger spaces are not exhausted
         if len(rows) < size and self.space.n_subnets <= MAX_LISTED:
             listed = self._list(rng)
-            listed = listed[_unknown(listed, is_known)]
+            listed = listed[unknown(listed, is_known)]
             rows = _unique(np.concatenate([rows, listed]))[:size]
         return rows
+
+    def _next_steps(self, chains: Chains, is_known: IsKnown, rng: np.random.Generator) -> Matrix:
+        assert self._recent is not None
+        return proposed(self.space, chains, self._estimator, self._recent, is_known, rng)
 
     def _proposals(
         self, n: int, attempt: int, is_known: IsKnown, rng: np.random.Generator
@@ -283,15 +293,16 @@ class Evolution:
         elif population is None or len(population.matrix) < 2 or attempt > _MAX_ATTEMPTS // 2:
             rows = self.space.canonicalize(random_genes(self.space, 2 * n, rng))
         else:
-            screened = attempt == 0 and self._n_candidates > 0
+            # the places that chains leave empty are few
+            screened = attempt == 0 and self._n_candidates > 0 and self._chains is None
             n_children = max(self._n_candidates if screened else 0, 2 * n)
             rows, parent = self._breeding(
                 self.space, population.matrix, population.costs, n_children, rng, 1 + attempt
             )
             if screened:
-                new = _unknown(rows, is_known)
+                new = unknown(rows, is_known)
                 return self._promising(population, rows[new], parent[new], n)
-        return rows[_unknown(rows, is_known)][:n]
+        return rows[unknown(rows, is_known)][:n]
 
     def _promising(
         self, population: Scored, rows: Matrix, parent: NDArray[np.intp], n: int
@@ -306,13 +317,6 @@ class Evolution:
         if self._listed is None:
             self._listed = self.space.enumerate()
         return rng.permutation(self._listed)
-
-
-def _unknown(rows: Matrix, is_known: IsKnown) -> NDArray[np.intp]:
-    """Return the first row of each subnet that is not known."""
-    keys = keys_of(rows)
-    first = first_of_each(keys)
-    return first[~is_known(keys[first])]
 
 
 def _unique(rows: Matrix) -> Matrix:

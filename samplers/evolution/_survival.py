@@ -68,7 +68,7 @@ class CostBins:
         quality, cost = _quality_and_cost(costs[feasible])
         bins = self._bins(cost, min(self.n_bins or n, max(n, 1)))
         order = np.lexsort((cost, quality, bins))
-        place = _places(bins[order])  # 0 for the best of each bin
+        place = places(bins[order])  # 0 for the best of each bin
         best_first = feasible[order[np.argsort(place, kind="stable")]]
         infeasible = np.argsort(violations, kind="stable")[len(feasible) :]
         return np.concatenate([best_first, infeasible])[:n]
@@ -91,7 +91,7 @@ def _quality_and_cost(costs: Values) -> tuple[Values, Values]:
     return (first, second) if spreads[1] >= spreads[0] else (second, first)
 
 
-def _places(groups: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Position of each entry within its run of equal groups."""
+def places(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the position of each entry within its run of equal groups."""
     starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]][: len(groups)])
     return np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.space import Keys, first_of_each
+from optuna_ofa.space import Keys, Matrix, first_of_each, keys_of
+
+IsKnown = Callable[[Keys], NDArray[np.bool_]]
 
 # keys wait in a dict until there are this many, or this many are looked up
 _N_LOOSE = 1000
@@ -64,3 +67,10 @@ class ToldSubnets:
         self._keys = np.insert(self._keys, at, loose[order])
         self._places = np.insert(self._places, at, places[order])
         self._loose = {}
+
+
+def unknown(rows: Matrix, is_known: IsKnown) -> NDArray[np.intp]:
+    """Return the index of the first row of each subnet that is not known, ascending."""
+    keys = keys_of(rows)
+    first = first_of_each(keys)
+    return first[~is_known(keys[first])]

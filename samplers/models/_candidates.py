@@ -105,7 +105,7 @@ class SearchedCandidates:
             population_size=_POPULATION,
             generation_size=Constant(_POPULATION),
             n_candidates=0,
-            restarts=None,
+            ascents=None,
             seed=int(rng.integers(2**31)),
         ).evolution
         best = CostBins()(costs, excess, min(_POPULATION, len(matrix)))

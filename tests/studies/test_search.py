@@ -89,7 +89,7 @@ def test_same_seed_gives_the_same_front_in_memory_in_a_database_and_after_a_rest
     make_study: Make, url: str, names: Callable[[], str], in_memory: list[SubnetStudy]
 ) -> None:
     name, arguments = names(), {"constraints": {"latency_ms": 40.0}, "seed": 5}
-    # of islands too, which are told apart by the number of results
+    # of ascents too, which depend on all results before them
     if not in_memory:
         in_memory.append(make_study(**arguments))
         in_memory[0].search(1700)

@@ -159,7 +159,7 @@ def test_many_results_at_once_leave_the_best(make_evolution: Make) -> None:
     evolution = make_evolution(space, population_size=10)
     told = space.sample(2500, seed=0)
     evolution.tell(told, told[:, 1:2].astype(float), np.zeros(2500))
-    assert (evolution.ask(50)[:, 1] == 2).mean() > 0.9
+    assert (evolution.ask(50)[:, 1] == 2).mean() > 0.8  # one in ten starts anywhere
 
 
 def test_reseeding_changes_the_proposals(make_evolution: Make) -> None:
