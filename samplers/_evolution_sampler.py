@@ -35,8 +35,9 @@ class EvolutionarySampler(SubnetSampler):
     It extends NSGA-II (Deb et al. 2002), which `NSGAIISampler` implements as published: of many
     children only those with the best estimates are proposed, survivors are the best of each bin of
     cost, and the search starts from the smallest, the largest and a spread of subnets. After a few
-    hundred results, chains of subnets climb along the front (`Ascents`). As with every `SubnetSampler`, a subnet is never evaluated twice in a
-    study, genes of absent blocks are ignored, and the static search space makes a trial cheap.
+    hundred results, chains of subnets climb along the front instead (`Ascents`). As with every
+    `SubnetSampler`, a subnet is never evaluated twice in a study, genes of absent blocks are
+    ignored, and the static search space makes a trial cheap.
     Works in any Optuna study whose objective calls ``space.suggest(trial)``; `optuna_ofa.study`
     runs it in batches. Parameters that are not of the space are drawn at random. Constraints are
     those that trials set with ``trial.set_constraint``.
