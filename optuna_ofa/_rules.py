@@ -157,5 +157,6 @@ def shown(value: Any, most: int = 120) -> str:
     except Exception:  # raised by a foreign class
         text = f"a {type(value).__name__}"
     text = text if len(text) <= most else f"{text[: most - 3]}..."
+    text += getattr(type(value), "explanation", "")
     names = {field.name for field in fields(value)} if is_dataclass(value) else set()
     return f"{text}; its `subnet` may be meant" if "subnet" in names else text

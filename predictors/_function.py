@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
 import numpy as np
@@ -14,9 +14,12 @@ from optuna_ofa._plausible import numbers
 from optuna_ofa._rules import Instead
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors._base import Predictor
-from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.space import Configuration, Matrix, SearchSpace, Subnet
 
 Takes = Literal["subnet", "matrix"]
+# what functions of one subnet are annotated with; a configuration is a mapping
+_VALUES = (Subnet, Configuration, Mapping)
+_NAMES = [of.__name__ for of in _VALUES]
 
 
 def _is_function(value: Any) -> bool:
@@ -36,10 +39,12 @@ PredictorSource = Annotated[
 class FunctionPredictor(Predictor):
     """A predictor made from a function; every argument that takes a predictor also takes one.
 
-    The function takes one `Subnet` and returns a number, or takes ``(n, n_genes)`` genotypes and
-    returns ``n`` numbers. Which of the two is determined in this order:
+    The function takes one `Subnet`, or one `Configuration` of a space that is a plain table of
+    choices, and returns a number, or it takes ``(n, n_genes)`` genotypes and returns ``n`` numbers.
+    Which of the two is determined in this order:
 
-    1. The annotation of its first parameter: `Subnet`, or a numpy array.
+    1. The annotation of its first parameter: `Subnet`, `Configuration` or a mapping, or a numpy
+       array.
     2. A call with a matrix of two rows, the smallest and the largest subnet: a function that
        returns two numbers takes a matrix.
     3. Otherwise it takes a subnet.
@@ -150,7 +155,7 @@ def _annotated(function: Callable[[Any], Any]) -> Takes | None:
     except Exception:  # names imported only for type checkers
         hint = first.annotation
     text = hint.__name__ if isinstance(hint, type) else str(hint)
-    if hint is Subnet or text.rpartition(".")[2] == "Subnet":
+    if hint in _VALUES or text.partition("[")[0].rpartition(".")[2] in _NAMES:
         return "subnet"
     is_array = any(word in text for word in ("ndarray", "NDArray", "Matrix"))
     return "matrix" if is_array else None

@@ -457,6 +457,13 @@ def test_quickstart_ends_with_commands_that_run(
     assert (tmp_path / "runs" / "report.html").is_file()
 
 
+def test_plain_table_prints_a_measured_front(tmp_path: Path, run: Run) -> None:
+    lines = run("plain_table.py", "--trials", 12, "--epochs", 1).splitlines()
+    assert lines[0] == "12 of 450 configurations were trained"
+    assert all("(measured): perceptrons@layers=" in line for line in lines[1:-1])
+    assert (tmp_path / "perceptrons.html").is_file()
+
+
 def test_every_example_is_run_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     scripts = {path.name for path in EXAMPLES.glob("*.py")}

@@ -103,7 +103,8 @@ def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
     error = _error(facts)
     yield Source(f"{title}: predictor", type(predictor).__name__)
     yield Source(
-        f"{title} predictor: error", error or "unknown; measure the subnets that you choose"
+        f"{title} predictor: error",
+        error or f"unknown; measure the {problem.space.noun}s that you choose",
     )
     for name, value in facts.items():
         if name != "held_out" and value not in ({}, [], None, ""):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from optuna_ofa._arguments import checked
 from optuna_ofa._parsing import parse_json
@@ -36,6 +36,8 @@ class Configuration(Mapping[str, Value]):
 
     table: ChoiceTable
     genotype: tuple[int, ...]
+    # follows a configuration in messages about arguments that must be subnets
+    explanation: ClassVar[str] = ", a row of a plain table of choices, which has no architecture"
 
     def __post_init__(self) -> None:
         genes = self.table.genes

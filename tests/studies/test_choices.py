@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import Metric, SearchSpace, SubnetStudy
+from optuna_ofa import AccuracyPredictor, Metric, SearchSpace, SubnetStudy
+from optuna_ofa.data import packaged_supernet
+from optuna_ofa.deployment import export
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import FunctionPredictor
 from optuna_ofa.samplers import EvolutionarySampler, NSGAIISampler, SurrogateSampler
+from optuna_ofa.space import subnet_layers
+from optuna_ofa.visualization import plot_architecture
 
 SPACE = SearchSpace.of_choices(
     {
@@ -73,14 +78,8 @@ def points(study: SubnetStudy) -> set[tuple[float, float]]:
     return {(p.values["gain"], p.values["price"]) for p in study.front()}
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A database."""
-    return f"sqlite:///{tmp_path / 'study.db'}"
-
-
-def test_a_search_finds_the_whole_front(url: str) -> None:
-    study = optuna_ofa.study(SPACE, objectives=metrics(), seed=0, storage=url)
+def test_a_search_finds_the_whole_front() -> None:
+    study = optuna_ofa.study(SPACE, objectives=metrics(), seed=0)
     study.search(SPACE.n_subnets)
     assert points(study) == true_front()
     assert {(gain(p.subnet), price(p.subnet)) for p in study.front()} == true_front()
@@ -117,13 +116,15 @@ def test_a_study_is_loaded_by_its_name(url: str) -> None:
         loaded.search(200)
 
 
-def test_a_restricted_space_is_restored(url: str) -> None:
+def test_a_restricted_space_is_restored(sqlite: str) -> None:
+    url = sqlite
     some = SPACE.restrict(parameters={"op": ["pool"], "layers": [2, 5]})
     optuna_ofa.study(some, objectives=metrics(some), seed=0, storage=url).search(50)
     assert optuna_ofa.load_study(storage=url).space == some
 
 
-def test_another_table_is_another_problem(url: str) -> None:
+def test_another_table_is_another_problem(sqlite: str) -> None:
+    url = sqlite
     optuna_ofa.study(SPACE, objectives=metrics(), storage=url, study_name="s")
     other = SearchSpace.of_choices({"op": ["conv"], "layers": [1, 2]}, name=SPACE.name)
     own = [Metric(of.name, direction=of.direction) for of in metrics()]
@@ -152,7 +153,8 @@ def test_samplers_work_in_a_study_of_optuna(sampler: Any) -> None:
     assert len(np.unique(rows, axis=0)) == 30
 
 
-def test_measurements_are_learnt_and_tables_are_written(tmp_path: Path, url: str) -> None:
+def test_measurements_are_learnt_and_tables_are_written(tmp_path: Path, sqlite: str) -> None:
+    url = sqlite
     own = [Metric(of.name, direction=of.direction) for of in metrics()]
     study = optuna_ofa.study(SPACE, objectives=own, learn=True, seed=0, storage=url)
     for _ in range(4):
@@ -179,3 +181,53 @@ def test_measurements_are_learnt_and_tables_are_written(tmp_path: Path, url: str
 def test_objectives_that_need_an_architecture_are_refused(arguments: Any, match: str) -> None:
     with pytest.raises(InvalidArgumentError, match=match):
         optuna_ofa.study(SPACE, **arguments)
+
+
+@pytest.mark.parametrize("name", ["AccuracyPredictor", "export", "drawing", "macs"])
+def test_what_needs_an_architecture_says_why(name: str, tmp_path: Path) -> None:
+    one, net = SPACE.smallest(), packaged_supernet()
+    calls = {
+        "AccuracyPredictor": lambda: AccuracyPredictor.fit(SPACE, [one] * 3, [1, 2, 3]),
+        "export": lambda: export(net, one, tmp_path / "one.onnx", format="onnx", calibration=None),
+        "drawing": lambda: plot_architecture({"one": one}),
+        "macs": lambda: subnet_layers(one),
+    }
+    with pytest.raises(
+        InvalidArgumentError, match="a plain table of choices, which has no architecture"
+    ):
+        calls[name]()
+
+
+def test_a_report_and_notes_are_about_configurations(tmp_path: Path) -> None:
+    study = optuna_ofa.study(SPACE, objectives=metrics(), seed=0, study_name="s")
+    study.search(150)
+    page = study.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h1>Configurations found by s</h1>" in page
+    assert "tail=a &lt;b&gt;" in page
+    assert "toy &amp; table, 6 parameters, 704 configurations" in page
+    assert not re.search(r"[Ss]ubnets|[Ss]upernet|<h2>What the picks look like", page)
+    figures = study.publish().figures
+    assert figures[:2] == ("front", "choices")
+    attributes = study.store.storage.get_study_system_attrs(study._study_id)
+    notes = [v for k, v in attributes.items() if "note" in k and isinstance(v, str)]
+    assert any("| &nbsp;Parameter&nbsp; | &nbsp;Value&nbsp; |" in note for note in notes)
+
+
+def test_trials_without_parameters_are_read_by_their_configurations(sqlite: str) -> None:
+    study = optuna_ofa.study(
+        SPACE, objectives=metrics(), seed=0, storage=sqlite, parameters="front", study_name="s"
+    )
+    study.search(100)
+    loaded = optuna_ofa.load_study("s", sqlite, predictors=metrics(), parameters="front")
+    assert [t.params for t in loaded.trials] == [t.params for t in study.trials]
+    loaded.search(100)
+    assert len({str(t.params) for t in loaded.trials}) == 200
+
+
+def test_three_objectives_of_a_fleet() -> None:
+    third = Metric("n_layers", direction="minimize", predictor=lambda one: float(one["layers"]))
+    found = optuna_ofa.fleet(
+        SPACE, hardware={"a": "x", "b": "y"}, objectives=[*metrics(), third], seed=0
+    )
+    found.search(100)
+    assert all(len(study.front()) > 10 for study in found.values())
