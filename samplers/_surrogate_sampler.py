@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-N_STARTUP_TRIALS = 40
+N_STARTUP_TRIALS = 10
 # each further result adds less information
 _LEAST_BATCH, _BATCH_SHARE = 5, 0.02
 
@@ -43,9 +43,10 @@ class SurrogateSampler(SubnetSampler):
 
     As in LINAS (Cummings et al. 2022) and MSuNAS (Lu et al. 2020): each round fits a model to every
     objective on all that was measured, searches on the models with NSGA-II, and proposes a batch of
-    the subnets found. The models are Gaussian processes, and the batch has the subnets that would
-    add the most hypervolume to the measured front if they were somewhat better than their
-    estimates, so it is spread along the front and includes uncertain ones.
+    the subnets found. The models are Gaussian processes, the search is on estimates that are
+    somewhat better than expected, and the batch has the subnets that would add the most hypervolume
+    to the measured front if they reached these, so it is spread along the front and includes
+    uncertain ones. In a space or pool of at most 10,000 subnets all are estimated.
 
     Works in any Optuna study whose objective calls ``space.suggest(trial)``, with one or more
     objectives, constraints by ``trial.set_constraint``, several workers, and trials of an earlier
@@ -53,7 +54,7 @@ class SurrogateSampler(SubnetSampler):
     ``predicted`` and ``predicted_std``. A subnet is never proposed twice in a study, nor one that
     has failed. Trials of kind ``"predicted"`` are ignored.
 
-    A proposal takes a few tenths of a second; for faster objectives, use
+    A proposal takes a few hundredths of a second; for faster objectives, use
     `EvolutionarySampler`.
 
     Args:
@@ -62,8 +63,8 @@ class SurrogateSampler(SubnetSampler):
         batch_size: How many trials are proposed between two fits; smaller batches find slightly
             better fronts. None is a fiftieth of the measured trials, at least 5.
         optimism: How many standard deviations better than its estimate a subnet is assumed to be; 0
-            trusts the models, more than 2 or 3 mostly explores.
-        n_searched: How many subnets are estimated in a round.
+            trusts the models, more than 2 mostly explores.
+        n_searched: How many children are estimated in a round.
         priors: A predictor of each objective in their order, or None; its predictions are
             corrected as by `AccuracyPredictor.fit` with a ``prior``. If each objective has one,
             up to 40 measurements, and half of those that follow, are spread along the front of
@@ -88,8 +89,8 @@ class SurrogateSampler(SubnetSampler):
         *,
         n_startup_trials: Positive = N_STARTUP_TRIALS,
         batch_size: Positive | None = None,
-        optimism: NonNegativeFloat = 2.0,
-        n_searched: Positive = 6_000,
+        optimism: NonNegativeFloat = 1.0,
+        n_searched: Positive = 1_500,
         priors: Sequence[Predictor | None] | None = None,
         pool: Matrix | None = None,
         problem: Problem | None = None,

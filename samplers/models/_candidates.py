@@ -6,17 +6,13 @@ from typing import Protocol
 
 import numpy as np
 
-from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values, nondominated
-from optuna_ofa.problem import violations
-from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler
-from optuna_ofa.samplers.evolution._schedule import Constant
-from optuna_ofa.samplers.evolution._survival import CostBins
-from optuna_ofa.samplers.models._models import LearnedModels
+from optuna_ofa.samplers.evolution._breeding import Breeding
+from optuna_ofa.samplers.evolution._survival import rank_and_crowding
+from optuna_ofa.samplers.models._models import Estimates, LearnedModels
 from optuna_ofa.space import Matrix, SearchSpace, absent, first_of_each, keys_of
 
-_POPULATION = 200
-# the best of a search, front by front, so that enough remain that are not taken
+_POPULATION, _N_PARENTS = 200, 100
 _N_KEPT = 600
 _MAX_ATTEMPTS = 20
 
@@ -30,12 +26,15 @@ class CandidateSource(Protocol):
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
         """Return at most ``n`` random ones that are not taken; none if there are none."""
 
-    def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
-        """Return different subnets that are good by their estimates, ``(m, n_genes)``.
+    def candidates(
+        self, models: LearnedModels, known: Matrix, taken: Matrix, rng: np.random.Generator
+    ) -> Estimates:
+        """Return different subnets that are good by their estimates.
 
         Args:
             models: The estimates.
             known: ``(n, n_genes)`` measured subnets, good starting points.
+            taken: ``(m, n_genes)`` subnets that are none.
             rng: Source of randomness.
         """
 
@@ -63,13 +62,15 @@ class ListedCandidates:
         """Return some of the list."""
         return rng.permutation(self._matrix[absent(self._matrix, taken)])[:n]
 
-    def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
-        """Return the whole list."""
-        return self._matrix
+    def candidates(
+        self, models: LearnedModels, known: Matrix, taken: Matrix, rng: np.random.Generator
+    ) -> Estimates:
+        """Return all of the list that are not taken."""
+        return models.estimate(self._matrix[absent(self._matrix, taken)])
 
 
 class SearchedCandidates:
-    """NSGA-II on the models, starting from the best subnets measured or found before.
+    """NSGA-II on optimistic estimates, starting from all that was measured or found before.
 
     Args:
         space: What is searched.
@@ -78,6 +79,7 @@ class SearchedCandidates:
 
     def __init__(self, space: SearchSpace, n_searched: int) -> None:
         self._space, self._n_searched = space, n_searched
+        self._breeding = Breeding()
         self._front: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
 
     def start(self, n: int, rng: np.random.Generator) -> Matrix:
@@ -95,36 +97,27 @@ class SearchedCandidates:
                 break
         return rng.permutation(rows)[:n]
 
-    def candidates(self, models: LearnedModels, known: Matrix, rng: np.random.Generator) -> Matrix:
-        """Return the survivors of the search."""
+    def candidates(
+        self, models: LearnedModels, known: Matrix, taken: Matrix, rng: np.random.Generator
+    ) -> Estimates:
+        """Return the best that were found by optimistic estimates."""
         matrix = np.concatenate([known, self._front, self._space.stratified(_POPULATION, rng)])
-        matrix = matrix[first_of_each(keys_of(matrix))]
-        costs, excess = models.costs(matrix), violations(models.excess(matrix))
-        evolution = EvolutionarySampler(
-            self._space,
-            population_size=_POPULATION,
-            generation_size=Constant(_POPULATION),
-            n_candidates=0,
-            ascents=None,
-            seed=int(rng.integers(2**31)),
-        ).evolution
-        best = CostBins()(costs, excess, min(_POPULATION, len(matrix)))
-        evolution.tell(matrix[best], costs[best], excess[best])
-        found = [(matrix, costs, excess)]
+        found = models.estimate(matrix[first_of_each(keys_of(matrix))])
         for _ in range(-(-self._n_searched // _POPULATION)):
-            try:
-                new = evolution.ask(_POPULATION)
-            except SearchSpaceExhaustedError:
-                break
-            found.append((new, models.costs(new), violations(models.excess(new))))
-            evolution.tell(*found[-1])
-        matrix, costs, excess = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        self._front = _front(matrix, costs, excess)
-        kept = CostBins()(costs, excess, min(_N_KEPT, len(matrix)))
-        matrix = matrix[kept]
-        return matrix[first_of_each(keys_of(matrix))]
+            parents = _best(found, _N_PARENTS)
+            rows = self._breeding(
+                self._space, parents.matrix, parents.optimistic, _POPULATION, rng
+            )[0]
+            rows = rows[first_of_each(keys_of(rows))]
+            rows = rows[absent(rows, found.matrix)]
+            if len(rows):
+                found = found.joined(models.estimate(rows))
+        feasible = found.select(found.violations == 0)
+        self._front = feasible.matrix[nondominated(feasible.costs)][:_POPULATION]
+        return _best(found.select(absent(found.matrix, taken)), _N_KEPT)
 
 
-def _front(matrix: Matrix, costs: Values, excess: Values) -> Matrix:
-    feasible = np.flatnonzero(excess == 0)
-    return matrix[feasible[nondominated(costs[feasible])]]
+def _best(found: Estimates, n: int) -> Estimates:
+    """Return the best by optimistic estimates, at most ``n``."""
+    n = min(n, len(found.matrix))
+    return found.select(rank_and_crowding(found.optimistic, found.violations, n))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa.fronts import Values
 from optuna_ofa.problem import violations
 from optuna_ofa.samplers.evolution._survival import rank_and_crowding
+from optuna_ofa.samplers.models._features import RowFeatures
 from optuna_ofa.samplers.models._quantity import LearnedQuantity, Prior, QuantityLearner
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -44,34 +45,67 @@ class Targets(NamedTuple):
         return Targets(self.matrix[which], self.costs[which], self.excess[which])
 
 
+class Estimates(NamedTuple):
+    """What models say of rows.
+
+    Args:
+        matrix: ``(n, n_genes)`` canonical genotypes.
+        costs: ``(n, n_objectives)`` estimates, smaller is better.
+        std: ``(n, n_objectives)`` standard deviations of a measurement.
+        optimistic: ``(n, n_objectives)`` costs some standard deviations better than estimated.
+        excess: ``(n, n_constraints)`` estimates; NaN where none is known.
+    """
+
+    matrix: Matrix
+    costs: Values
+    std: Values
+    optimistic: Values
+    excess: Values
+
+    @property
+    def violations(self) -> Values:
+        """The total violation of each row, ``(n,)``; 0 where feasible."""
+        return violations(self.excess)
+
+    def select(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Estimates:
+        """Return some of the rows."""
+        return Estimates(*(part[which] for part in self))
+
+    def joined(self, *others: Estimates) -> Estimates:
+        """Return these rows and others."""
+        return Estimates(*(np.concatenate(parts) for parts in zip(self, *others, strict=True)))
+
+
 class LearnedModels:
     """An estimate of every column of `Targets`.
 
     Args:
+        features: What the models take.
         objectives: Models of the costs.
         constraints: Models of the constraints; None for one without measured values.
+        optimism: How many standard deviations better than estimated a subnet may be.
     """
 
     def __init__(
-        self, objectives: Sequence[LearnedQuantity], constraints: Sequence[LearnedQuantity | None]
+        self,
+        features: RowFeatures,
+        objectives: Sequence[LearnedQuantity],
+        constraints: Sequence[LearnedQuantity | None],
+        optimism: float,
     ) -> None:
+        self._features, self._optimism = features, optimism
         self._objectives, self._constraints = objectives, constraints
 
-    def costs(self, matrix: Matrix) -> Values:
-        """Return estimates, ``(n, n_objectives)``, smaller is better."""
-        return np.stack([model.mean(matrix) for model in self._objectives], axis=1)
-
-    def std(self, matrix: Matrix) -> Values:
-        """Return standard deviations of the costs, ``(n, n_objectives)``."""
-        return np.stack([model.std(matrix) for model in self._objectives], axis=1)
-
-    def excess(self, matrix: Matrix) -> Values:
-        """Return estimates of the constraints, ``(n, n_constraints)``; NaN where none is known."""
-        columns = np.full((len(matrix), len(self._constraints)), np.nan)
-        for column, model in zip(columns.T, self._constraints, strict=True):
+    def estimate(self, matrix: Matrix) -> Estimates:
+        """Return estimates of canonical rows."""
+        features = self._features(matrix)
+        found = [model.estimate(matrix, features, self._optimism) for model in self._objectives]
+        costs, std, optimistic = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+        excess = np.full((len(matrix), len(self._constraints)), np.nan)
+        for column, model in zip(excess.T, self._constraints, strict=True):
             if model is not None:
-                column[:] = model.mean(matrix)
-        return columns
+                column[:] = model.estimate(matrix, features, 0.0).mean
+        return Estimates(matrix, costs, std, optimistic, excess)
 
 
 class ModelsLearner:
@@ -81,6 +115,7 @@ class ModelsLearner:
         space: The subnets.
         objectives: The prior of each objective, None for none; smaller is better.
         constraints: The prior of each constraint, None for none.
+        optimism: How many standard deviations better than estimated a subnet may be.
     """
 
     def __init__(
@@ -89,13 +124,17 @@ class ModelsLearner:
         *,
         objectives: Sequence[Prior | None],
         constraints: Sequence[Prior | None],
+        optimism: float,
     ) -> None:
+        self._features, self._optimism = RowFeatures(space), optimism
         # a minimised positive objective is a cost; a constraint crosses zero
         self._objectives = [
-            QuantityLearner(space, prior=prior, may_be_logarithmic=True) for prior in objectives
+            QuantityLearner(space, self._features, prior=prior, may_be_logarithmic=True)
+            for prior in objectives
         ]
         self._constraints = [
-            QuantityLearner(space, prior=prior, may_be_logarithmic=False) for prior in constraints
+            QuantityLearner(space, self._features, prior=prior, may_be_logarithmic=False)
+            for prior in constraints
         ]
 
     def fork(self) -> ModelsLearner:
@@ -111,6 +150,7 @@ class ModelsLearner:
             known = known.select(_most_telling(known, rng))
         seed = int(rng.integers(2**31))
         return LearnedModels(
+            self._features,
             [
                 learner.fit(known.matrix, column, seed=seed)
                 for learner, column in zip(self._objectives, known.costs.T, strict=True)
@@ -119,6 +159,7 @@ class ModelsLearner:
                 _fit_known(learner, known.matrix, column, seed)
                 for learner, column in zip(self._constraints, known.excess.T, strict=True)
             ],
+            self._optimism,
         )
 
 

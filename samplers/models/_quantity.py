@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._torch import torch
-from optuna_ofa.predictors import (
-    CorrectedProcess,
-    Expected,
-    GaussianProcess,
-    MeasuredRows,
-    averaged,
-)
+from optuna_ofa.fronts import Values
+from optuna_ofa.predictors import CorrectedProcess, Expected, MeasuredRows, averaged
+from optuna_ofa.samplers.models._features import RowFeatures
+from optuna_ofa.samplers.models._kernel import Settings
+from optuna_ofa.samplers.models._process import Process
 from optuna_ofa.space import Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
 Prior = Callable[[Matrix], Vector]
-# Hyper-parameters are fitted to at most this many rows, and again when there are this many times
-# more: a fit to 300 takes a second, and one to 500 is hardly different.
+# Corrections are fitted to at most this many rows; all hyper-parameters again when there are this
+# many times more.
 _N_TUNING_ROWS = 300
 _GROWTH = 1.25
 # residuals below this share of the spread of the values are rounding errors
 _EXACT = 1e-9
 # a prior that has to be stretched by more is in another unit
 _MOST_SLOPE = 5.0
+
+
+class Estimate(NamedTuple):
+    """What a model says of rows, ``(n,)`` each, in the quantity's own unit.
+
+    Args:
+        mean: Estimates; medians if logarithms were learnt.
+        std: Standard deviations of a measurement.
+        optimistic: Values that are some standard deviations smaller than the mean.
+    """
+
+    mean: Vector
+    std: Vector
+    optimistic: Vector
 
 
 class LearnedQuantity:
@@ -43,7 +55,7 @@ class LearnedQuantity:
     def __init__(
         self,
         *,
-        model: GaussianProcess | CorrectedProcess | None,
+        model: Process | CorrectedProcess | None,
         prior: Prior | None,
         line: Vector,
         logarithmic: bool,
@@ -51,19 +63,26 @@ class LearnedQuantity:
         self._model, self._prior, self._line = model, prior, line
         self._logarithmic = logarithmic
 
-    def mean(self, matrix: Matrix) -> Vector:
-        """Return estimates, ``(n,)``; the median if logarithmic."""
-        values = _on_line(self._prior, self._line, matrix, self._logarithmic)
-        if self._model is not None:
-            values = values + self._model.predict(matrix)
-        return np.exp(values) if self._logarithmic else values
+    def estimate(self, matrix: Matrix, features: Values, optimism: float) -> Estimate:
+        """Return estimates of rows.
 
-    def std(self, matrix: Matrix) -> Vector:
-        """Standard deviations of a measurement, ``(n,)``, in the quantity's own unit."""
-        if self._model is None:
-            return np.zeros(len(matrix))
-        std = self._model.predict_std(matrix)
-        return std * self.mean(matrix) if self._logarithmic else std
+        Args:
+            matrix: ``(n, n_genes)`` canonical genotypes.
+            features: ``(n, n_features)`` their `RowFeatures`.
+            optimism: How many standard deviations.
+        """
+        mean = _on_line(self._prior, self._line, matrix, self._logarithmic)
+        if isinstance(self._model, Process):
+            left, std = self._model.estimate(features)
+        elif self._model is not None:
+            left, std = self._model.predict(matrix), self._model.predict_std(matrix)
+        else:
+            left = std = np.zeros(len(matrix))
+        mean = mean + left
+        if not self._logarithmic:
+            return Estimate(mean, std, mean - optimism * std)
+        median = np.exp(mean)
+        return Estimate(median, std * median, np.exp(mean - optimism * std))
 
 
 class QuantityLearner:
@@ -71,6 +90,7 @@ class QuantityLearner:
 
     Args:
         space: The subnets.
+        features: Their features.
         prior: An estimate available beforehand, such as a published predictor, which
             `CorrectedProcess` corrects.
         may_be_logarithmic: Whether positive values are learnt as logarithms, because costs are
@@ -78,11 +98,16 @@ class QuantityLearner:
     """
 
     def __init__(
-        self, space: SearchSpace, *, prior: Prior | None, may_be_logarithmic: bool
+        self,
+        space: SearchSpace,
+        features: RowFeatures,
+        *,
+        prior: Prior | None,
+        may_be_logarithmic: bool,
     ) -> None:
-        self._space, self._prior = space, prior
+        self._space, self._features, self._prior = space, features, prior
         self._may_be_logarithmic = may_be_logarithmic
-        self._logs: torch.Tensor | None = None
+        self._settings: Settings | None = None
         self._corrected: CorrectedProcess | None = None
         self._tuned_for: tuple[int, bool] = (0, False)
 
@@ -129,13 +154,11 @@ class QuantityLearner:
             slope = 1.0
         return np.array([targets.mean() - slope * known.mean(), slope])
 
-    def _fit_model(self, rows: MeasuredRows, logarithmic: bool, seed: int) -> GaussianProcess:
+    def _fit_model(self, rows: MeasuredRows, logarithmic: bool, seed: int) -> Process:
         if self._is_outgrown(rows, logarithmic):
-            self._logs = None
-        model = GaussianProcess.fit(
-            self._space, rows, seed=seed, n_tuning_rows=_N_TUNING_ROWS, logs=self._logs
-        )
-        self._logs = model.logs
+            self._settings = None
+        model = Process(self._features, rows, settings=self._settings, seed=seed)
+        self._settings = model.settings
         return model
 
     def _correct(

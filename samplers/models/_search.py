@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from optuna_ofa.exceptions import InvalidArgumentError, SearchSpaceExhaustedError
 from optuna_ofa.fronts import Values
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import Evaluated, Orientation, violations
+from optuna_ofa.problem import Evaluated, Orientation
 from optuna_ofa.samplers.models._candidates import (
     CandidateSource,
     ListedCandidates,
     SearchedCandidates,
 )
 from optuna_ofa.samplers.models._improvement import pick_along, pick_improving
-from optuna_ofa.samplers.models._models import LearnedModels, ModelsLearner, Targets
+from optuna_ofa.samplers.models._models import Estimates, LearnedModels, ModelsLearner, Targets
 from optuna_ofa.samplers.models._quantity import Prior
 from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace, absent, first_of_each, keys_of
 
+# Spaces of at most so many subnets are listed.
+_LISTED = 10_000
 # A model of fewer measurements is useless.
 LEAST_MEASURED = 5
 # With fewer, standard deviations of a model are a poor guide to hypervolume gains.
@@ -35,10 +37,10 @@ class SurrogateSearch:
     """Proposes batches of subnets to measure.
 
     First subnets of all sizes. Then a Gaussian process is fitted to each objective, NSGA-II
-    searches on them, and of the subnets found, those are proposed that may add the most hypervolume
-    to the measured front (`pick_improving`). If every objective has a prior, which locates the
-    front, the first 40 are spread along the front of corrected estimates, one standard deviation
-    better, its ends included (`pick_along`), and so is every other subnet after that.
+    searches on optimistic estimates, and of the subnets found, those are proposed that may add the
+    most hypervolume to the measured front (`pick_improving`). If every objective has a prior, which
+    locates the front, the first 40 are spread along the front of corrected estimates, one standard
+    deviation better, its ends included (`pick_along`), and so is every other subnet after that.
 
     Args:
         space: What is searched.
@@ -77,12 +79,13 @@ class SurrogateSearch:
         self.space = space
         self._pool_size = None if pool is None else len(np.unique(pool, axis=0))
         self.n_startup_trials = n_startup_trials
-        self._optimism = optimism
         self._orientation = orientation
         self._scales = np.ones(len(constraints)) if scales is None else scales
         priors = [objectives[i] for i in orientation.order]
         self._has_priors = all(prior is not None for prior in priors)
-        self._learner = ModelsLearner(space, objectives=priors, constraints=constraints)
+        self._learner = ModelsLearner(
+            space, objectives=priors, constraints=constraints, optimism=optimism
+        )
         self._source = _source(space, pool, n_searched)
 
     def fork(self) -> SurrogateSearch:
@@ -115,24 +118,22 @@ class SurrogateSearch:
         costs = self._orientation.costs(known.values)
         targets = Targets(known.matrix, costs, known.excess / self._scales)
         models = self._learner.fit(targets, rng)
-        found = self._source.candidates(models, known.matrix, rng)
-        # random ones as well if those with good estimates are already measured
-        found = self._filled(found[absent(found, taken)], taken, n, rng)
-        costs, excess = models.costs(found), models.excess(found)
-        std = models.std(found)
-        violated = violations(excess)
+        found = self._source.candidates(models, known.matrix, taken, rng)
+        if len(found.matrix) < n:  # those with good estimates are already measured
+            rows = self._filled(found.matrix, taken, n, rng)
+            found = found.joined(models.estimate(rows[len(found.matrix) :]))
+        violated = found.violations
         picked = np.flatnonzero(violated == 0)
         if len(picked):
-            best = self._best(models, targets, pending, costs[picked], std[picked], n)
-            picked = picked[best]
+            picked = picked[self._best(models, targets, pending, found.select(picked), n)]
         nearest = np.flatnonzero(violated > 0)
         nearest = nearest[np.argsort(violated[nearest], kind="stable")]
-        picked = np.r_[picked, nearest][:n]
+        found = found.select(np.r_[picked, nearest][:n])
         return Evaluated.of(
-            found[picked],
-            self._orientation.values(costs[picked]),
-            excess[picked] * self._scales,
-            std=self._orientation.unsorted(std[picked]),
+            found.matrix,
+            self._orientation.values(found.costs),
+            found.excess * self._scales,
+            std=self._orientation.unsorted(found.std),
         )
 
     def is_started(self, n_known: int, n_pending: int) -> bool:
@@ -140,27 +141,25 @@ class SurrogateSearch:
         return n_known >= LEAST_MEASURED and n_known + n_pending >= self.n_startup_trials
 
     def _best(
-        self,
-        models: LearnedModels,
-        known: Targets,
-        pending: Matrix,
-        costs: Values,
-        std: Values,
-        n: int,
+        self, models: LearnedModels, known: Targets, pending: Matrix, found: Estimates, n: int
     ) -> NDArray[np.intp]:
-        n = min(n, len(costs))
+        n = min(n, len(found.matrix))
         n_along = self._n_along(len(known.matrix), n)
         if (known.violations == 0).any():  # without a feasible one the scale of all
             known = known.select(np.flatnonzero(known.violations == 0))
-        believed = models.costs(pending[violations(models.excess(pending)) == 0])
-        # estimates, not measurements, of known subnets: a lucky measurement would hide its
-        # neighbours
-        others = np.concatenate([models.costs(known.matrix), believed])
-        along = pick_along(costs - _HOPE * std, others, n_along)
-        left = np.setdiff1d(np.arange(len(costs)), along)
-        believed = np.concatenate([believed, costs[along]])
+        running = models.estimate(pending)
+        believed = running.costs[running.violations == 0]
+        along = np.empty(0, dtype=np.intp)
+        if n_along:
+            # estimates, not measurements, of known subnets: a lucky measurement would hide its
+            # neighbours
+            others = np.concatenate([models.estimate(known.matrix).costs, believed])
+            along = pick_along(found.costs - _HOPE * found.std, others, n_along)
+        left = np.setdiff1d(np.arange(len(found.matrix)), along)
+        believed = np.concatenate([believed, found.costs[along]])
+        rest = found.select(left)
         improving = pick_improving(
-            costs[left], std[left], known.costs, believed, n - len(along), optimism=self._optimism
+            rest.costs, rest.optimistic, rest.std, known.costs, believed, n - len(along)
         )
         return np.concatenate([along, left[improving]])
 
@@ -198,8 +197,8 @@ class SurrogateSearch:
 
 
 def _source(space: SearchSpace, pool: Matrix | None, n_searched: int) -> CandidateSource:
-    """Return a list if there is a pool, or if a search would cover all of a small space."""
-    if pool is None and space.n_subnets > n_searched:
+    """Return a list if there is a pool, or if the space is small."""
+    if pool is None and space.n_subnets > _LISTED:
         return SearchedCandidates(space, n_searched)
     matrix = space.enumerate() if pool is None else pool
     return ListedCandidates(matrix, _sizes(space, matrix))

@@ -15,7 +15,8 @@ def pick(values: object, known: object, n: int, std: object = None, **options: o
     values, known = np.array(values, dtype=float), np.array(known, dtype=float)
     std = np.zeros_like(values) if std is None else np.array(std, dtype=float)
     options = {"believed": known[:0], "optimism": 1.0} | options
-    return pick_improving(values, std, known, options.pop("believed"), n, **options).tolist()
+    reachable = values - options["optimism"] * std
+    return pick_improving(values, reachable, std, known, options["believed"], n).tolist()
 
 
 def test_a_front_is_picked_from_its_ends_inwards() -> None:

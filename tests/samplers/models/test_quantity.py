@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.samplers.models._quantity import QuantityLearner
+from optuna_ofa.samplers.models._features import RowFeatures
+from optuna_ofa.samplers.models._quantity import Estimate, QuantityLearner
 from optuna_ofa.space import Matrix, SearchSpace
 
 
@@ -20,44 +23,48 @@ def depths(matrix: Matrix) -> np.ndarray:
     return np.exp((matrix[:, :12] > 3).sum(axis=1) / 5)
 
 
-def learnt(space: SearchSpace, values: np.ndarray, matrix: Matrix, **options: object) -> object:
+def learnt(
+    space: SearchSpace, values: np.ndarray, matrix: Matrix, **options: object
+) -> Callable[[Matrix], Estimate]:
     options = {"prior": None, "may_be_logarithmic": True} | options
-    return QuantityLearner(space, **options).fit(matrix, values, seed=0)
+    features = RowFeatures(space)
+    model = QuantityLearner(space, features, **options).fit(matrix, values, seed=0)
+    return lambda rows: model.estimate(rows, features(rows), 1.0)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0], ids=["positive", "negative"])
 def test_estimates_follow_the_quantity(space: SearchSpace, sign: float) -> None:
     known, new = space.sample(120, seed=0), space.sample(200, seed=1)
     model = learnt(space, sign * depths(known), known)
-    errors = model.mean(new) - sign * depths(new)
+    errors = model(new).mean - sign * depths(new)
     assert errors.std() < 0.4 * depths(new).std()
 
 
 def test_intervals_hold_what_they_promise(space: SearchSpace) -> None:
     known, new = space.sample(80, seed=0), space.sample(300, seed=1)
     model = learnt(space, depths(known), known)
-    inside = np.abs(model.mean(new) - depths(new)) < 2 * model.std(new)
+    inside = np.abs(model(new).mean - depths(new)) < 2 * model(new).std
     assert inside.mean() > 0.85
-    assert model.std(known).mean() < model.std(new).mean()
+    assert model(known).std.mean() < model(new).std.mean()
 
 
 def test_positive_costs_stay_positive(space: SearchSpace) -> None:
     known = space.sample(12, seed=0)
     model = learnt(space, depths(known) ** 4, known)
-    assert (model.mean(space.sample(500, seed=1)) > 0).all()
+    assert (model(space.sample(500, seed=1)).mean > 0).all()
 
 
 @pytest.mark.parametrize("value", [5.0, 0.0, -3.0], ids=["positive", "zero", "negative"])
 def test_a_constant_is_exact(space: SearchSpace, value: float) -> None:
     known = space.sample(8, seed=0)
     model = learnt(space, np.full(8, value), known)
-    assert model.mean(known[:3]) == pytest.approx([value] * 3)
-    assert model.std(known[:3]).tolist() == [0.0] * 3
+    assert model(known[:3]).mean == pytest.approx([value] * 3)
+    assert model(known[:3]).std.tolist() == [0.0] * 3
 
 
 def test_one_row_is_enough(space: SearchSpace) -> None:
     known = space.sample(1, seed=0)
-    assert learnt(space, np.array([7.0]), known).mean(known) == pytest.approx([7.0])
+    assert learnt(space, np.array([7.0]), known)(known).mean == pytest.approx([7.0])
 
 
 def test_repeats_are_averaged(space: SearchSpace) -> None:
@@ -65,7 +72,7 @@ def test_repeats_are_averaged(space: SearchSpace) -> None:
     known = np.concatenate([rows, rows])
     values = np.r_[depths(rows) - 0.5, depths(rows) + 0.5]
     model = learnt(space, values, known, may_be_logarithmic=False)
-    assert np.abs(model.mean(rows) - depths(rows)).mean() < 0.4
+    assert np.abs(model(rows).mean - depths(rows)).mean() < 0.4
 
 
 class TestPrior:
@@ -73,20 +80,20 @@ class TestPrior:
         macs = CostPredictor("n_macs", space).predict
         known, new = space.sample(10, seed=0), space.sample(50, seed=1)
         model = learnt(space, macs(known), known, prior=macs)
-        assert model.mean(new) == pytest.approx(macs(new))
-        assert model.std(new).tolist() == [0.0] * 50
+        assert model(new).mean == pytest.approx(macs(new))
+        assert model(new).std.tolist() == [0.0] * 50
 
     def test_a_shifted_one_is_corrected(self, space: SearchSpace) -> None:
         macs = CostPredictor("n_macs", space).predict
         known, new = space.sample(10, seed=0), space.sample(50, seed=1)
         model = learnt(space, 70 + 2e-8 * macs(known), known, prior=macs, may_be_logarithmic=False)
-        assert model.mean(new) == pytest.approx(70 + 2e-8 * macs(new))
+        assert model(new).mean == pytest.approx(70 + 2e-8 * macs(new))
 
     def test_a_good_one_is_better_than_none(self, space: SearchSpace) -> None:
         known, new = space.sample(15, seed=0), space.sample(200, seed=1)
         prior = lambda m: 1.1 * depths(m) + 0.05 * (m[:, 20] > 3)  # noqa: E731
         errors = [
-            np.abs(learnt(space, depths(known), known, prior=p).mean(new) - depths(new)).mean()
+            np.abs(learnt(space, depths(known), known, prior=p)(new).mean - depths(new)).mean()
             for p in (None, prior)
         ]
         assert errors[1] < 0.3 * errors[0]
@@ -95,15 +102,15 @@ class TestPrior:
         known, new = space.sample(80, seed=0), space.sample(200, seed=1)
         constant = lambda m: np.full(len(m), 4.0)  # noqa: E731
         model = learnt(space, depths(known), known, prior=constant)
-        assert (model.mean(new) - depths(new)).std() < 0.35 * depths(new).std()
+        assert (model(new).mean - depths(new)).std() < 0.35 * depths(new).std()
 
 
 def test_two_rows_determine_no_line(space: SearchSpace) -> None:
     macs = CostPredictor("n_macs", space).predict
     known, new = space.sample(2, seed=0), space.sample(200, seed=1)
     model = learnt(space, macs(known) * np.array([1.0, 1.1]), known, prior=macs)
-    assert (model.std(new) > 0).all()
-    assert np.abs(model.mean(new) / macs(new) - 1.05).mean() < 0.1
+    assert (model(new).std > 0).all()
+    assert np.abs(model(new).mean / macs(new) - 1.05).mean() < 0.1
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0], ids=["as it is", "reversed"])
@@ -115,7 +122,7 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
 
     prior = lambda m: sign * CostPredictor("n_macs", space).predict(m)  # noqa: E731
     errors = [
-        learnt(space, of(known), known, prior=p, may_be_logarithmic=False).mean(new) - of(new)
+        learnt(space, of(known), known, prior=p, may_be_logarithmic=False)(new).mean - of(new)
         for p in (None, prior)
     ]
     assert errors[1].std() < errors[0].std()
@@ -123,7 +130,7 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
 
 def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
     macs = CostPredictor("n_macs", space).predict
-    learner = QuantityLearner(space, prior=macs, may_be_logarithmic=True)
+    learner = QuantityLearner(space, RowFeatures(space), prior=macs, may_be_logarithmic=True)
     rows = space.sample(50, seed=0)
     values = macs(rows) * depths(rows)
 
@@ -137,14 +144,14 @@ def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
 
 
 def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace) -> None:
-    learner = QuantityLearner(space, prior=None, may_be_logarithmic=True)
+    learner = QuantityLearner(space, RowFeatures(space), prior=None, may_be_logarithmic=True)
     rows = space.sample(50, seed=0)
     learner.fit(rows[:30], depths(rows[:30]), seed=0)
-    first = learner._logs
+    first = learner._settings
     learner.fit(rows[:35], depths(rows[:35]), seed=0)
-    assert learner._logs is first
+    assert learner._settings is first
     learner.fit(rows, depths(rows), seed=0)
-    assert learner._logs is not first
+    assert learner._settings is not first
 
 
 def test_a_prior_of_one_value_says_nothing_of_its_slope(space: SearchSpace) -> None:
@@ -157,4 +164,4 @@ def test_a_prior_of_one_value_says_nothing_of_its_slope(space: SearchSpace) -> N
         return np.where(small, 100.0, 1000 / 1.1)
 
     model = learnt(space, np.full(len(alike), 0.9 * 1000 / 1.1), alike, prior=steps)
-    assert model.mean(matrix) == pytest.approx(0.9 * steps(matrix))
+    assert model(matrix).mean == pytest.approx(0.9 * steps(matrix))

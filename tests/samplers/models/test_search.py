@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import moocore
 import numpy as np
 import pytest
 
@@ -228,3 +229,38 @@ def test_the_prior_of_a_constraint_is_in_units_of_its_bound(
     for name, bound, sign in (("latency_ms", 20.0, 1), ("top1", 50.0, -1)):
         excess = sign * (problem.predict(name, matrix) - bound)
         np.testing.assert_allclose(ExcessPrior(problem, name)(matrix), excess / bound)
+
+
+TABLE = SearchSpace.of_choices(
+    {
+        **{f"layer{i}": [1, 2, 4] for i in range(4)},
+        "op": ["conv", "pool", "skip"],
+        "kernel": [3, 5, 7],
+    },
+    active={"kernel": ("op", "conv")},
+)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_plain_table_is_searched(
+    make: Make, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    if not listed:
+        monkeypatch.setattr("optuna_ofa.samplers.models._search._LISTED", 1)
+
+    def of(matrix: Matrix) -> Evaluated:
+        layers = (2.0 ** matrix[:, :4]).sum(axis=1)
+        costs = np.stack([-np.log(layers) - (matrix[:, 4] == 1) / 2, layers + matrix[:, 5]], axis=1)
+        return Evaluated.of(matrix, costs, np.empty((len(matrix), 0)))
+
+    search = make(TABLE, constraints=[], n_startup_trials=10)
+    known = of(propose(search, of(TABLE.sample(0, seed=0)), 10).matrix)
+    for seed in range(6):
+        known = of(np.concatenate([known.matrix, propose(search, known, 5, seed=seed).matrix]))
+    assert len(keys(known.matrix)) == 40
+    costs = of(TABLE.enumerate()).values
+    reference = costs.max(axis=0)
+    share = moocore.hypervolume(known.values, ref=reference) / moocore.hypervolume(
+        costs, ref=reference
+    )
+    assert share > 0.97
