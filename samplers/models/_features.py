@@ -98,7 +98,7 @@ class _Sizes:
 
     def __call__(self, matrix: Matrix) -> Array:
         logs = (self._logs(matrix) - self._low) / self._range
-        return np.hstack([logs, logs**2]) * _COST_SCALES
+        return np.asarray(np.hstack([logs, logs**2]) * _COST_SCALES)
 
 
 def _kind(space: SearchSpace, gene: Gene) -> str:

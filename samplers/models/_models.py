@@ -69,11 +69,11 @@ class Estimates(NamedTuple):
 
     def select(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Estimates:
         """Return some of the rows."""
-        return Estimates(*(part[which] for part in self))
+        return Estimates._make(part[which] for part in self)
 
     def joined(self, *others: Estimates) -> Estimates:
         """Return these rows and others."""
-        return Estimates(*(np.concatenate(parts) for parts in zip(self, *others, strict=True)))
+        return Estimates._make(np.concatenate(parts) for parts in zip(self, *others, strict=True))
 
 
 class LearnedModels:

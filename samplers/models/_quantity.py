@@ -50,6 +50,7 @@ class LearnedQuantity:
         line: Intercept and slope by which the prior's values are corrected; the model is of what
             is left of it.
         logarithmic: Whether the model, the line and the prior are of logarithms.
+        features: What a `Process` takes.
     """
 
     def __init__(
@@ -59,9 +60,18 @@ class LearnedQuantity:
         prior: Prior | None,
         line: Vector,
         logarithmic: bool,
+        features: RowFeatures,
     ) -> None:
         self._model, self._prior, self._line = model, prior, line
-        self._logarithmic = logarithmic
+        self._logarithmic, self._features = logarithmic, features
+
+    def mean(self, matrix: Matrix) -> Vector:
+        """Return estimates of canonical rows, ``(n,)``; the median if logarithmic."""
+        return self.estimate(matrix, self._features(matrix), 0.0).mean
+
+    def std(self, matrix: Matrix) -> Vector:
+        """Return standard deviations of a measurement, ``(n,)``, in the quantity's own unit."""
+        return self.estimate(matrix, self._features(matrix), 0.0).std
 
     def estimate(self, matrix: Matrix, features: Values, optimism: float) -> Estimate:
         """Return estimates of rows.
@@ -90,7 +100,7 @@ class QuantityLearner:
 
     Args:
         space: The subnets.
-        features: Their features.
+        features: Their features; None is built here.
         prior: An estimate available beforehand, such as a published predictor, which
             `CorrectedProcess` corrects.
         may_be_logarithmic: Whether positive values are learnt as logarithms, because costs are
@@ -100,12 +110,13 @@ class QuantityLearner:
     def __init__(
         self,
         space: SearchSpace,
-        features: RowFeatures,
+        features: RowFeatures | None = None,
         *,
         prior: Prior | None,
         may_be_logarithmic: bool,
     ) -> None:
-        self._space, self._features, self._prior = space, features, prior
+        self._space, self._prior = space, prior
+        self._features = RowFeatures(space) if features is None else features
         self._may_be_logarithmic = may_be_logarithmic
         self._settings: Settings | None = None
         self._corrected: CorrectedProcess | None = None
@@ -116,7 +127,7 @@ class QuantityLearner:
         if self._prior is None:
             return None
         line = np.array([0.0, 1.0])
-        return LearnedQuantity(model=None, prior=self._prior, line=line, logarithmic=False)
+        return self._learned(None, self._prior, line, False)
 
     def fit(self, matrix: Matrix, values: Vector, *, seed: int) -> LearnedQuantity:
         """Learn from all measurements.
@@ -131,15 +142,22 @@ class QuantityLearner:
         line = self._fit_line(matrix, targets, logarithmic)
         left = targets - _on_line(self._prior, line, matrix, logarithmic)
         if left.std() <= _EXACT * max(targets.std(), float(np.abs(targets).max())):
-            return LearnedQuantity(
-                model=None, prior=self._prior, line=line, logarithmic=logarithmic
-            )
+            return self._learned(None, self._prior, line, logarithmic)
         if self._prior is None:
             model = self._fit_model(averaged(matrix, left), logarithmic, seed)
-            return LearnedQuantity(model=model, prior=None, line=line, logarithmic=logarithmic)
+            return self._learned(model, None, line, logarithmic)
         corrected = self._correct(averaged(matrix, targets), float(line[1]), logarithmic, seed)
+        return self._learned(corrected, None, np.zeros(2), logarithmic)
+
+    def _learned(
+        self,
+        model: Process | CorrectedProcess | None,
+        prior: Prior | None,
+        line: Vector,
+        logarithmic: bool,
+    ) -> LearnedQuantity:
         return LearnedQuantity(
-            model=corrected, prior=None, line=np.zeros(2), logarithmic=logarithmic
+            model=model, prior=prior, line=line, logarithmic=logarithmic, features=self._features
         )
 
     def _fit_line(self, matrix: Matrix, targets: Vector, logarithmic: bool) -> Vector:
