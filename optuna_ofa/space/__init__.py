@@ -56,7 +56,7 @@ from optuna_ofa.space._slots import (
     subnet_layers,
 )
 from optuna_ofa.space._space import SearchSpace, restored_space as restored_space
-from optuna_ofa.space._subnet import Subnet, subnet_text as subnet_text
+from optuna_ofa.space._subnet import Subnet, text_template as text_template
 from optuna_ofa.space.formats._dialects import subnet_from_dialect, subnet_to_dialect
 from optuna_ofa.space.formats._measured import (
     MeasuredSubnets as MeasuredSubnets,

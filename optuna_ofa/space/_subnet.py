@@ -166,18 +166,29 @@ def subnet_text(
     width: Sequence[int] = (),
 ) -> str:
     """Return `Subnet.text` of the fields of a valid subnet."""
-    words = [str(resolution)]
+    template = text_template(family, depth, has_kernels=bool(kernel), n_widths=len(width))
+    return template.format(resolution=resolution, kernel=kernel, expand=expand, width=width)
+
+
+def text_template(family: Family, depth: Sequence[int], *, has_kernels: bool, n_widths: int) -> str:
+    """Return `Subnet.text` of a depth, with fields for `str.format` in place of all other values.
+
+    Args:
+        family: The family.
+        depth: As in `Subnet`.
+        has_kernels: Whether its blocks have kernels to choose.
+        n_widths: How many widths it has to choose.
+    """
+    words = ["{resolution}"]
     if family.stem.depths:
         words.append(f"stem d{depth[0]}")
-    blocks = [f"e{e:g}" for e in expand]
-    if kernel:
-        blocks = [f"k{k}{of}" for k, of in zip(kernel, blocks, strict=True)]
-    first = 0
+    first, block = 0, "k{{kernel[{0}]}}" * has_kernels + "e{{expand[{0}]:g}}"
     for stage, extra in zip(family.stages, depth[len(depth) - len(family.stages) :], strict=True):
-        words.append(" ".join(blocks[first : first + stage.base_depth + extra]))
+        blocks = range(first, first + stage.base_depth + extra)
+        words.append(" ".join([block.format(i) for i in blocks]))
         first += stage.max_blocks
-    if width:
-        words.append("w" + "".join(map(str, width)))
+    if n_widths:
+        words.append("w" + "".join([f"{{width[{i}]}}" for i in range(n_widths)]))
     return " | ".join(words)
 
 

@@ -26,7 +26,7 @@ from optuna_ofa.space import (
     SearchSpace,
     full_depth,
     genotype_row,
-    subnet_text,
+    text_template,
     values_text,
 )
 from optuna_ofa.storage._choice_encoding import (
@@ -195,14 +195,34 @@ def _entries(family: Family) -> dict[str, list[int | None]]:
     return {kind: numbers for kind, numbers in entries.items() if numbers}
 
 
-def shown_texts(family: Family | ChoiceTable, subnets: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return `Subnet.text` of each of `subnet_dicts`, for people who read lists of trials."""
-    if isinstance(family, ChoiceTable):
-        return [values_text(subnet["values"]) for subnet in subnets]
-    return [
-        subnet_text(family, **{key: of for key, of in subnet.items() if key != "family"})
-        for subnet in subnets
-    ]
+class ShownTexts:
+    """Texts of subnets for people who read lists of trials: `Subnet.text` of each.
+
+    Args:
+        table: The family or table of the subnets.
+    """
+
+    def __init__(self, table: Family | ChoiceTable) -> None:
+        self._table = table
+        self._templates: dict[tuple[int, ...], str] = {}  # by depths; MobileNetV3 has 243
+
+    def __call__(self, subnets: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the text of each of `subnet_dicts`."""
+        if isinstance(self._table, ChoiceTable):
+            return [values_text(subnet["values"]) for subnet in subnets]
+        return [self._template(subnet).format_map(subnet) for subnet in subnets]
+
+    def _template(self, subnet: Mapping[str, Any]) -> str:
+        depth = tuple(subnet["depth"])
+        found = self._templates.get(depth)
+        if found is None:
+            assert isinstance(self._table, Family)
+            widths = subnet.get("width", ())
+            found = text_template(
+                self._table, depth, has_kernels="kernel" in subnet, n_widths=len(widths)
+            )
+            self._templates[depth] = found
+        return found
 
 
 Decoded = tuple[Matrix, NDArray[np.bool_]]

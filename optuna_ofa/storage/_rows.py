@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.problem import PREDICTED, Evaluated, Problem, system_attributes
 from optuna_ofa.space import Matrix, SearchSpace
-from optuna_ofa.storage._encoding import compact_json, shown_texts, subnet_dicts, subnet_texts
+from optuna_ofa.storage._encoding import ShownTexts, compact_json, subnet_dicts, subnet_texts
 
 Rows = list[tuple[Any, ...]]
 PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")
@@ -32,6 +32,7 @@ class TrialRows:
     def __init__(self, problem: Problem) -> None:
         self._space, self._constraints = problem.space, list(problem.constraints)
         self._heads = list(distribution_texts(problem.space.distributions).items())
+        self._shown = ShownTexts(problem.space.table)
         self._choices = [np.array(problem.space.choices[name]) for name, _ in self._heads]
 
     def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:
@@ -62,7 +63,7 @@ class TrialRows:
         kind = json.dumps(PREDICTED)
         family = self._space.table
         texts = subnet_texts(family, batch.matrix)
-        shown = shown_texts(family, subnet_dicts(family, batch.matrix))
+        shown = self._shown(subnet_dicts(family, batch.matrix))
         return [
             row
             for trial_id, text, words in zip(ids, texts, shown, strict=True)
@@ -93,6 +94,17 @@ def distribution_texts(distributions: Mapping[str, BaseDistribution]) -> dict[st
     """
     texts = {name: distribution_to_json(of) for name, of in distributions.items()}
     return {name: compact_json(json.loads(text)) for name, text in texts.items()}
+
+
+class _New(FrozenTrial):
+    """A trial that was made to be added to a storage, and that nobody else has.
+
+    Its first deep copy is itself: storages in memory copy what they are given.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTrial:
+        self.__class__ = FrozenTrial  # type: ignore[assignment]
+        return self
 
 
 class _Shared(dict[str, Any]):
@@ -147,11 +159,11 @@ def templates(
     distributions = _Shared(space.distributions)
     subnets = subnet_dicts(space.table, matrix)
     rows = zip(
-        space.to_params(matrix), subnets, shown_texts(space.table, subnets), attributes, strict=True
+        space.to_params(matrix), subnets, ShownTexts(space.table)(subnets), attributes, strict=True
     )
     completed = datetime.datetime.now() if state.is_finished() else None
     return [
-        FrozenTrial(
+        _New(
             number=-1,
             trial_id=-1,
             state=state,

@@ -332,7 +332,8 @@ class Store(ABC):
         self._add(finished_trials(self._problem, evaluated, attributes, times))
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
-        self._plain.add_trials(trials)
+        for trial in trials:  # `add_trials` would check each against its distributions first
+            self.storage.create_new_trial(self.study_id, template_trial=trial)
 
     def copy_to(self, other: Store, numbers: Sequence[int]) -> None:
         """Add trials of this study to another one unchanged."""

@@ -26,13 +26,18 @@ from optuna_ofa.storage._seen import SEEN_KEY, Seen
 from optuna_ofa.storage._start import start_trials
 from optuna_ofa.storage._store import Attributes, Moment, Period, Store, Written
 from optuna_ofa.storage._tolerant import in_readable_parts, is_of_row
-from optuna_ofa.storage._transactions import locked, retrying
+from optuna_ofa.storage._transactions import fetch_rows, locked, retrying
 from optuna_ofa.storage._unfinished import UNFINISHED, Unfinished, may_be_lost
 from optuna_ofa.storage._workers import WORKER_KEY, next_worker
 from optuna_ofa.storage._write import Inserter, insert_trials
 
 _attributes = models.StudySystemAttributeModel.__table__
 _trials = models.TrialModel.__table__
+_NEW_SEEN = sa.select(_attributes.c.key, _attributes.c.value_json).where(
+    _attributes.c.study_id == sa.bindparam("study"),
+    _attributes.c.key.startswith(SEEN_KEY),
+    _attributes.c.key > sa.bindparam("after"),
+)
 
 
 class TableStore(Store):
@@ -261,12 +266,8 @@ def _read_seen(
     connection: sa.Connection, study_id: int, problem: Problem, after: str
 ) -> tuple[Seen, str]:
     """Return the evaluations that were stored after those of a key, and the last key."""
-    query = sa.select(_attributes.c.key, _attributes.c.value_json).where(
-        _attributes.c.study_id == study_id,
-        _attributes.c.key.startswith(SEEN_KEY),
-        _attributes.c.key > after,
-    )
-    attributes = {key: json.loads(text) for key, text in connection.execute(query)}
+    rows = fetch_rows(connection, _NEW_SEEN, study=study_id, after=after)
+    attributes = {key: json.loads(text) for key, text in rows}
     return Seen.joined(problem, attributes), max([after, *attributes])
 
 

@@ -216,3 +216,16 @@ def test_other_values_are_refused(make_study: Make, sqlite: str, parameters: Any
     with pytest.raises(InvalidArgumentError, match=rule):
         make_study(storage=sqlite, study_name="a", parameters=parameters)
     assert not Path(sqlite.removeprefix("sqlite:///")).exists()
+
+
+def test_a_trial_in_memory_is_one_of_optuna(make_study: Make) -> None:
+    study = make_study()
+    study.search(20)
+    kept = study.get_trials(deepcopy=False)
+    assert {type(trial) for trial in kept} == {FrozenTrial}
+    copied = study.trials[0]
+    copied.params["resolution"] = copied.user_attrs["kind"] = None
+    assert kept[0].params["resolution"] in study.space.choices["resolution"]
+    assert kept[0].user_attrs["kind"] == "predicted"
+    for trial in kept:
+        trial._validate()

@@ -86,17 +86,20 @@ def test_a_search_finds_the_whole_front() -> None:
     assert len({str(t.params) for t in study.trials}) == SPACE.n_subnets
 
 
+@pytest.mark.parametrize("parameters", ["all", "front"])
 @pytest.mark.parametrize("keep", ["all", "front", "sample"])
-def test_a_search_in_parts_is_the_same_search(tmp_path: Path, keep: Any) -> None:
+def test_a_search_in_parts_is_the_same_search(tmp_path: Path, keep: Any, parameters: Any) -> None:
+    arguments = {"keep": keep, "parameters": parameters}
     found = []
     for parts in ([300], [100, 50, 150]):
         url = f"sqlite:///{tmp_path / f'{len(parts)}.db'}"
         optuna_ofa.study(SPACE, objectives=metrics(), seed=3, storage=url, study_name="s")
         for n_trials in parts:
-            study = optuna_ofa.load_study("s", url, predictors=metrics(), seed=3, keep=keep)
+            study = optuna_ofa.load_study("s", url, predictors=metrics(), seed=3, **arguments)
             study.search(n_trials)
         found.append([(t.params, t.values) for t in study.trials])
     assert found[0] == found[1]
+    assert all(params for params, _ in found[0])
 
 
 def test_constraints_hold_on_the_front() -> None:
