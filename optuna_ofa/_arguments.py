@@ -16,9 +16,10 @@ import builtins
 import contextlib
 import functools
 import inspect
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -120,6 +121,7 @@ def checked(function: F) -> F:
             the argument, the rule and the value.
     """
     signature = inspect.signature(function)
+    positional, least = _positional(signature.parameters)
 
     @functools.cache
     def rules() -> dict[str, Rule]:
@@ -127,18 +129,34 @@ def checked(function: F) -> F:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and least <= len(args) <= len(positional):  # `bind` takes microseconds
+            return function(*checked_items(zip(positional, args, strict=False)).values())
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             return function(*args, **kwargs)  # raises the same error, with the name of the function
-        known = rules()
-        for name, value in bound.arguments.items():
-            rule = known.get(name)
-            if rule is not None and value is not signature.parameters[name].default:
-                bound.arguments[name] = _checked(name, rule, value)
+        bound.arguments.update(checked_items(bound.arguments.items()))
         return function(*bound.args, **bound.kwargs)
 
+    def checked_items(arguments: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        known = rules()
+        return {
+            name: value
+            if (rule := known.get(name)) is None or value is signature.parameters[name].default
+            else _checked(name, rule, value)
+            for name, value in arguments
+        }
+
     return cast(F, wrapper)
+
+
+def _positional(parameters: Mapping[str, inspect.Parameter]) -> tuple[list[str], float]:
+    """Return the parameters that can be given in order, and the least number that must be."""
+    plain = [p for p in parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    must = [p for p in parameters.values() if p.default is p.empty]
+    if any(p.kind is p.KEYWORD_ONLY for p in must):
+        return [], math.inf
+    return [p.name for p in plain], sum(p in plain for p in must)
 
 
 def check_fields(instance: Any) -> None:

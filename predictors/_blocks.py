@@ -1,18 +1,25 @@
-"""Matrix products whose rows are computed independently, on all cores."""
+"""Matrix products of torch whose rows are computed independently, on all cores."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_ofa._torch import torch
-from optuna_ofa.space import Matrix, keys_of
 
-BLOCK = 128
+Inputs = NDArray[np.float32]
+Forward = Callable[["torch.Tensor"], "torch.Tensor"]
+# One subnet costs a tenth of 128 rows, and in large blocks a subnet costs half of one of four.
+_SIZES = (4, 16, 64, 512)
+_ALONE = (16,)
+# as many rows are worth threads of their own
+_MANY = 1024
 # The number of torch's threads is global: only one prediction at a time may change it.
 _TORCH_THREADS = threading.RLock()
 
@@ -32,67 +39,69 @@ def one_thread() -> Iterator[int]:
             torch.set_num_threads(n_threads)
 
 
-def in_blocks(
-    forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int = BLOCK
-) -> torch.Tensor:
-    """Return ``forward`` of all rows, ``(n, n_outputs)``, always ``size`` rows at a time.
+def equal_sizes(layers: Forward, n_inputs: int) -> tuple[int, ...]:
+    """Return sizes of blocks, ascending, in which a row has the same bits in every place.
 
-    The last bits of matrix products depend on their size; with a fixed size, a row's output is the
-    same in every batch. Memory is needed only for one block at a time.
-    """
-    n_padded = max(1, -(-len(inputs) // size)) * size
-    padded = torch.zeros(n_padded, inputs.shape[1], dtype=inputs.dtype)
-    padded[: len(inputs)] = inputs
-    return torch.cat(_on_all_cores(forward, torch.split(padded, size)))[: len(inputs)]
-
-
-def _on_all_cores(
-    forward: Callable[[torch.Tensor], torch.Tensor], blocks: Sequence[torch.Tensor]
-) -> list[torch.Tensor]:
-    """Compute each block on one core, several at a time.
-
-    Torch's own threads share each product and wait for each other after it, which makes small
-    products 25 times slower if other programs use the processor too.
-    """
-    with one_thread() as n_threads:
-        if n_threads == 1 or len(blocks) < 8:
-            return [forward(block) for block in blocks]
-        with ThreadPoolExecutor(n_threads) as pool:
-            return list(pool.map(forward, blocks))
-
-
-# Only a few anchors are new in each generation.
-_TANGENT_BLOCK = 32
-
-
-class KnownTangents:
-    """Tangents of anchors, cached because a search repeats most anchors from call to call.
+    The last bits of matrix products depend on their size. On most processors they are the same for
+    all multiples of four rows, which is verified here: the order of the sums does not depend on the
+    numbers, so that random ones reveal a difference. Otherwise, there is one size.
 
     Args:
-        tangents: Takes a block of inputs, ``(n, n_inputs)``, and returns the value and its
-            derivative by each input, ``(n, 1 + n_inputs)``.
+        layers: Takes inputs, ``(n, n_inputs)``, and returns all numbers that are computed from
+            them, ``(n, n_numbers)``.
+        n_inputs: Number of inputs.
+    """
+    rows = torch.rand(_SIZES[-1], n_inputs, generator=torch.Generator().manual_seed(0))
+
+    def agree(small: int, large: int) -> bool:
+        parts = [layers(part.clone()) for part in torch.split(rows[:large], small)]
+        return torch.equal(torch.cat(parts), layers(rows[:large].clone()))
+
+    with one_thread():
+        for sizes in (_SIZES, _SIZES[1:]):
+            if all(agree(*pair) for pair in itertools.pairwise(sizes)):
+                return sizes
+    return _ALONE
+
+
+def in_blocks(forward: Forward, inputs: Inputs, sizes: Sequence[int]) -> torch.Tensor:
+    """Return ``forward`` of all rows, ``(n, n_outputs)``, in blocks of these sizes.
+
+    A row's output is the same in every batch if it is in blocks of all sizes.
+
+    Args:
+        forward: Takes a block, ``(size, n_inputs)``.
+        inputs: ``(n, n_inputs)``.
+        sizes: Ascending; the last rows are padded to a block of the smallest.
     """
 
-    def __init__(self, tangents: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self._tangents = tangents
-        # the index of each anchor by its key, and the tangents; one attribute, for thread safety
-        self._before: tuple[dict[int, int], torch.Tensor] = ({}, torch.empty(0))
+    def output(place: tuple[int, int]) -> torch.Tensor:
+        start, size = place
+        part = inputs[start : start + size]
+        n = len(part)
+        if n < size:
+            part = np.concatenate([part, np.zeros((size - n, inputs.shape[1]), inputs.dtype)])
+        block = torch.from_numpy(part).clone()  # whose address has an alignment
+        return forward(block)[:n]
 
-    def __call__(self, anchors: Matrix, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the tangents, ``(n, 1 + n_inputs)``.
+    with one_thread() as n_threads:
+        if len(inputs) <= sizes[0]:
+            return output((0, sizes[0]))
+        places = list(_places(len(inputs), sizes))
+        if n_threads == 1 or len(inputs) < _MANY:
+            return torch.cat([output(place) for place in places])
+        # torch's own threads share each product and wait for each other after it, which makes
+        # small products 25 times slower if other programs use the processor too
+        with ThreadPoolExecutor(n_threads) as pool:
+            return torch.cat(list(pool.map(output, places)))
 
-        Args:
-            anchors: ``(n, n_genes)`` canonical genotypes.
-            inputs: ``(n, n_inputs)`` the inputs of the model for them.
-        """
-        tangents = torch.empty(len(inputs), 1 + inputs.shape[1], dtype=inputs.dtype)
-        places, before = self._before
-        keys = keys_of(anchors).tolist()
-        place = np.array([places.get(key, -1) for key in keys], dtype=np.intp)
-        known, new = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
-        if len(known):
-            tangents[known] = before[place[known]]
-        if len(new):
-            tangents[new] = in_blocks(self._tangents, inputs[new], _TANGENT_BLOCK)
-        self._before = {key: i for i, key in enumerate(keys)}, tangents
-        return tangents
+
+def _places(n: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Return the starts and sizes of blocks for ``n`` rows, at least one."""
+    start = 0
+    for size in reversed(sizes):
+        while n - start >= size:
+            yield start, size
+            start += size
+    if start < n:
+        yield start, sizes[0]

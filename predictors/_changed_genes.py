@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,17 @@ class GeneTable:
         places = np.full((n_genes, self._width), len(columns), dtype=np.intp)
         places[columns, values] = np.arange(len(columns))
         self._places = places.ravel()
+
+    @classmethod
+    def of(cls, space: SearchSpace) -> GeneTable:
+        """Return a table with each choice of each gene of a space, and 0 where it is absent."""
+        pairs = [
+            (j, value)
+            for j, gene in enumerate(space.genes)
+            for value in sorted({0, *space.choices[gene.name]})
+        ]
+        columns, values = np.array(pairs, dtype=np.int16).T
+        return cls(columns.astype(np.intp), values, len(space.genes))
 
     def sums(self, matrix: Matrix, parts: Array) -> Array:
         """Return the sum over all genes, ``(n,)``, bit-identical regardless of the other rows.

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._changed_genes import GeneTable
 from optuna_ofa.space import Gene, Matrix, SearchSpace
 
 Array = NDArray[np.float64]
@@ -28,6 +30,21 @@ class Features(Protocol):
 
     def shares(self, matrix: Matrix) -> Array:
         """Return how near each row is to each level of noise, ``(n, n_levels)``."""
+
+    @property
+    def of_costs(self) -> NDArray[np.intp]:
+        """The features that depend on several genes."""
+
+    def costs(self, matrix: Matrix) -> Array:
+        """Return these features of canonical rows, ``(n, n_costs)``."""
+
+    def changes(self, anchors: Matrix, slopes: Array) -> LocalModel:
+        """Return by how much the other features move a linear function away from anchors.
+
+        Args:
+            anchors: ``(m, n_genes)`` canonical genotypes.
+            slopes: ``(m, at least n_features)`` derivatives by the features at each.
+        """
 
     def require_mean(self, mean: Array) -> None:
         """Refuse what cannot be the mean of features.
@@ -73,6 +90,22 @@ class ChoiceFeatures:
     def shares(self, matrix: Matrix) -> Array:
         """Return ones, ``(n, 1)``."""
         return np.ones((len(matrix), 1))
+
+    @property
+    def of_costs(self) -> NDArray[np.intp]:
+        """Return none."""
+        return np.empty(0, dtype=np.intp)
+
+    def costs(self, matrix: Matrix) -> Array:
+        """Return none, ``(n, 0)``."""
+        return np.empty((len(matrix), 0))
+
+    def changes(self, anchors: Matrix, slopes: Array) -> LocalModel:
+        """Return by how much the features move a linear function away from anchors."""
+        table = GeneTable.of(self._space)
+        own = table.columns == self._columns[:, None]
+        steps = (table.values >= self._least[:, None]) & (table.values <= self._most[:, None])
+        return table.changes(anchors, slopes[:, : self.n_features] @ (own & steps).astype(float))
 
     def require_mean(self, mean: Array) -> None:
         """Accept any: models of plain tables are not read from files."""

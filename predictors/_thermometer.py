@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._torch import torch
 from optuna_ofa.costs import LayerSum, layer_macs, layer_params
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._changed_genes import GeneTable
 from optuna_ofa.predictors._choice_features import ChoiceFeatures, Features
 from optuna_ofa.predictors._resolution import ResolutionLaw
 from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace
@@ -89,14 +91,44 @@ class Thermometer:
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)`` numbers, the logarithms scaled to 0..1 over the space."""
         rows = self._space.canonicalize(self._space.check(matrix))
-        logs = (self._logs(rows) - self._low) / self._range
         # one subnet after the other in memory, so that sums over features have one order
         features = np.empty((len(rows), self.n_features))
         n = len(self._columns)
         features[:, :n] = rows[:, self._columns] >= self._thresholds
-        features[:, n : n + 2], features[:, n + 2 : n + 4] = _MOST_LOG * logs, logs**2
+        features[:, n : n + N_COSTS] = self.costs(rows)
         features[:, n + 4 :] = self.law(rows[:, self._pixels])
         return features
+
+    @property
+    def of_costs(self) -> NDArray[np.intp]:
+        """Return the features that depend on several genes: costs."""
+        return np.flatnonzero(self.groups == 1)
+
+    def costs(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return these features of canonical rows, ``(n, 4)``."""
+        logs = (self._logs(matrix) - self._low) / self._range
+        return np.hstack([_MOST_LOG * logs, logs**2])
+
+    def changes(self, anchors: Matrix, slopes: NDArray[np.float64]) -> LocalModel:
+        """Return by how much the other features move a linear function away from anchors.
+
+        Args:
+            anchors: ``(m, n_genes)`` canonical genotypes.
+            slopes: ``(m, at least n_features)`` derivatives by the features at each.
+        """
+        table, features = self._genes
+        return table.changes(anchors, slopes[:, np.flatnonzero(self.groups != 1)] @ features)
+
+    @cached_property
+    def _genes(self) -> tuple[GeneTable, NDArray[np.float64]]:
+        """Return the values of all genes, and the features that each has alone."""
+        table = GeneTable.of(self._space)
+        columns, values = table.columns, table.values
+        of_steps = (columns == self._columns[:, None]) & (values >= self._thresholds[:, None])
+        of_law = np.zeros((self.law.n_features, len(values)))
+        pixels = (columns == self._pixels) & (values > 0)
+        of_law[:, pixels] = self.law(values[pixels]).T
+        return table, np.vstack([of_steps, of_law])
 
     def shares(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return how near the resolution of each subnet is to each level, ``(n, n_levels)``."""
@@ -136,15 +168,20 @@ class GaussianProcessInputs:
         self.thermometer = features_of(space)
         features = self.thermometer(matrix)
         self.mean = features.mean(axis=0) if mean is None else mean
-        self.features = torch.from_numpy(features - self.mean)
-        self.groups = torch.from_numpy(self.thermometer.groups)
-        self.shares = torch.from_numpy(self.thermometer.shares(matrix))
-        self.expected = torch.zeros(features.shape[1], dtype=torch.float64)
+        self.features = features - self.mean
+        self.groups = self.thermometer.groups
+        self.shares = self.thermometer.shares(matrix)
+        self.expected = np.zeros(features.shape[1])
+
+    @property
+    def of_several(self) -> NDArray[np.intp]:
+        """Return the features that depend on several genes."""
+        return self.thermometer.of_costs
 
     def local(self, anchors: Matrix) -> LocalFeatures | None:
-        """Return the features near some subnets, before the mean is subtracted; exact here."""
-        return lambda matrix, _: self.thermometer(matrix)
+        """Return these features near some subnets, before the mean is subtracted."""
+        return lambda matrix, _: self.thermometer.costs(matrix)
 
-    def __call__(self, matrix: Matrix) -> torch.Tensor:
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)`` numbers."""
-        return torch.from_numpy(self.thermometer(matrix) - self.mean)
+        return self.thermometer(matrix) - self.mean

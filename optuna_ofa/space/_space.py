@@ -319,7 +319,7 @@ class SearchSpace:
                 f"but got {array.shape}."
             )
         rows = array.astype(np.int16)
-        if not np.array_equal(rows, array):
+        if array.dtype != np.int16 and not np.array_equal(rows, array):
             raise InvalidSubnetError(f"`matrix` must hold integers, but got {array.dtype}.")
         invalid = self._rules.first_invalid(rows)
         if invalid is not None:

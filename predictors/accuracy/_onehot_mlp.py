@@ -13,8 +13,9 @@ from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa._values import number, pixels
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.predictors._blocks import KnownTangents, in_blocks
+from optuna_ofa.predictors._blocks import equal_sizes, in_blocks
 from optuna_ofa.predictors._changed_genes import GeneTable
+from optuna_ofa.predictors._known_tangents import KnownTangents
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.space import (
     Matrix,
@@ -24,6 +25,9 @@ from optuna_ofa.space import (
     resnet_encoding,
     tutorial_encoding,
 )
+
+_PIECE = 8192  # subnets whose inputs are in memory at once
+_TANGENT_BLOCK = (32,)  # only a few anchors are new in each generation
 
 
 class OneHotMLP(AccuracyModel):
@@ -48,25 +52,38 @@ class OneHotMLP(AccuracyModel):
         self._space = space
         self.layers = layers
         self.base = base
-        columns, of_inputs = encoding.layout(space)
-        self._genes = GeneTable(columns, of_inputs, len(space.genes))
+        self._genes = GeneTable(*encoding.layout(space), len(space.genes))
         self._known_tangents = KnownTangents(self._tangents)
+        # transposed, without gradients and with a bias each: faster for few rows
+        self._products = [
+            (w.detach().t().contiguous(), torch.zeros(len(w)) if b is None else b.detach())
+            for w, b in layers
+        ]
+        self._sizes: tuple[int, ...] = ()  # found when it first predicts
 
-    @torch.inference_mode()
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return the top-1 accuracies in percent, ``(n,)``."""
-        rows = self._space.check(matrix)
-        inputs = torch.from_numpy(self.encoding.encode(self._space, rows))
-        return self._percent(in_blocks(self._forward, inputs)[:, 0])
+        if not self._sizes:
+            self._sizes = equal_sizes(self._layers, self.encoding.n_inputs)
+        values = np.empty(len(matrix))
+        for start in range(0, max(len(matrix), 1), _PIECE):
+            piece = slice(start, start + _PIECE)
+            rows = self._space.check(matrix[piece])
+            outputs = in_blocks(self._forward, self._inputs(rows), self._sizes)
+            values[piece] = self._percent(outputs.numpy()[:, 0])
+        return values
 
-    @torch.inference_mode()
     def local_model(self, anchors: Matrix) -> LocalModel:
         """Return the tangent at each anchor: how the accuracy changes with each input."""
-        inputs = torch.from_numpy(self.encoding.encode(self._space, anchors))
-        tangents = self._known_tangents(anchors, inputs)
+        tangents = self._known_tangents(anchors, self._inputs(anchors))
         values = self._percent(tangents[:, 0])
-        change = self._genes.changes(anchors, 100 * tangents[:, 1:].numpy())
+        change = self._genes.changes(anchors, 100 * tangents[:, 1:])
         return lambda matrix, anchor: values[anchor] + change(matrix, anchor)
+
+    def _inputs(self, matrix: Matrix) -> NDArray[np.float32]:
+        """Return ``(n, n_inputs)`` zeros and ones for rows of the space."""
+        rows, genes = self._space.canonicalize(matrix), self._genes
+        return (rows.take(genes.columns, axis=1) == genes.values).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoding and the layers, JSON-ready and without loss."""
@@ -116,18 +133,28 @@ class OneHotMLP(AccuracyModel):
             )
         return cls(encoding=encoding, space=space, layers=layers, base=base)
 
-    def _percent(self, fractions: torch.Tensor) -> NDArray[np.float64]:
-        return np.asarray((fractions.numpy().astype(np.float64) + self.base) * 100)
+    def _percent(self, fractions: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray((fractions.astype(np.float64) + self.base) * 100)
 
-    @torch.inference_mode()  # a mode of the thread, not of the program
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        for i, (weight, bias) in enumerate(self.layers):
-            x = torch.nn.functional.linear(x.relu_() if i else x, weight, bias)
+        for i, (weight, bias) in enumerate(self._products):
+            x = torch.addmm(bias, x.relu_() if i else x, weight)
         return x
 
-    @torch.inference_mode()
-    def _tangents(self, x: torch.Tensor) -> torch.Tensor:
+    def _layers(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of all layers."""
+        outputs = []
+        for weight, bias in self._products:
+            outputs.append(torch.addmm(bias, x, weight))
+            x = outputs[-1].relu()
+        return torch.cat(outputs, dim=1)
+
+    def _tangents(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
+        return in_blocks(self._tangents_of_block, inputs, _TANGENT_BLOCK).numpy()
+
+    @torch.inference_mode()
+    def _tangents_of_block(self, x: torch.Tensor) -> torch.Tensor:
         active = []
         for weight, bias in self.layers[:-1]:
             x = torch.nn.functional.linear(x, weight, bias)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._torch import torch
 from optuna_ofa._values import number
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
@@ -18,7 +17,6 @@ from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.gaussian_process._expected import Expected, Remembered, Untrusted
 from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior
-from optuna_ofa.predictors.gaussian_process._model import PIECE
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess
 from optuna_ofa.predictors.gaussian_process._settings import MAX_TUNING_ROWS
 from optuna_ofa.predictors.gaussian_process._variants import Trust, trusting
@@ -104,11 +102,17 @@ class CorrectedProcess(AccuracyModel):
 
     def predict(self, matrix: Matrix) -> Array:
         """Return the top-1 accuracies in percent, ``(n,)``."""
-        return _in_pieces(self._predict, matrix)
+        return self._in_pieces(self._predict, matrix)
 
     def predict_std(self, matrix: Matrix) -> Array:
         """Return standard deviations of a measurement: of the parts, and of their means."""
-        return _in_pieces(self._predict_std, matrix)
+        return self._in_pieces(self._predict_std, matrix)
+
+    def _in_pieces(self, function: Callable[[Matrix], Array], matrix: Matrix) -> Array:
+        """Return what a function returns for all rows; what is expected of a piece is kept."""
+        size = min(part.process.n_at_once for part in self.parts)
+        pieces = [function(matrix[i : i + size]) for i in range(0, max(len(matrix), 1), size)]
+        return np.concatenate(pieces)
 
     def _predict(self, matrix: Matrix) -> Array:
         return self._mean([part.process.predict(matrix) for part in self.parts])
@@ -176,16 +180,10 @@ class CorrectedProcess(AccuracyModel):
         return cls(tuple(parts), expected)
 
 
-def _in_pieces(function: Callable[[Matrix], Array], matrix: Matrix) -> Array:
-    """Return what a function returns for all rows; what is expected of a piece is remembered."""
-    pieces = [function(matrix[i : i + PIECE]) for i in range(0, len(matrix), PIECE)]
-    return np.concatenate(pieces) if pieces else np.empty(0)
-
-
 def _fitted(
     space: SearchSpace, rows: MeasuredRows, expected: Expected
 ) -> dict[str, GaussianProcess]:
-    def fit(variant: str, before: Callable[[torch.Tensor], HyperPrior]) -> GaussianProcess:
+    def fit(variant: str, before: Callable[[NDArray[np.intp]], HyperPrior]) -> GaussianProcess:
         return GaussianProcess.fit(
             space,
             rows,

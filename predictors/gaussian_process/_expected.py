@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._torch import torch
 from optuna_ofa.predictors._thermometer import GaussianProcessInputs, LocalFeatures
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -145,22 +144,28 @@ class ExpectingInputs(GaussianProcessInputs):
         columns = expected(matrix) / self._units
         mean = columns.mean(axis=0)
         self.mean = np.r_[self.mean, mean]
-        self.features = torch.cat([self.features, torch.from_numpy(columns - mean)], dim=1)
-        own = torch.arange(expected.n_columns)
-        self.groups = torch.cat([self.groups, self.groups.max() + 1 + own])
-        self.expected = torch.cat([self.expected, expected.slope * (own == 0).double()])
+        self.features = np.hstack([self.features, columns - mean])
+        own = np.arange(expected.n_columns)
+        self.groups = np.r_[self.groups, self.groups.max() + 1 + own]
+        self.expected = np.r_[self.expected, expected.slope * (own == 0)]
+
+    @property
+    def of_several(self) -> NDArray[np.intp]:
+        """Return the features that depend on several genes: costs, and the columns."""
+        n = len(self.groups)
+        return np.r_[super().of_several, n - self._columns.n_columns : n]
 
     def local(self, anchors: Matrix) -> LocalFeatures | None:
-        """Return the features near some subnets, before the mean is subtracted."""
+        """Return these features near some subnets, before the mean is subtracted."""
         columns = self._columns.local(anchors)
         if columns is None:
             return None
         return lambda matrix, anchor: np.hstack(
-            [self.thermometer(matrix), columns(matrix, anchor) / self._units]
+            [self.thermometer.costs(matrix), columns(matrix, anchor) / self._units]
         )
 
-    def __call__(self, matrix: Matrix) -> torch.Tensor:
+    def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)`` numbers."""
         own = self.thermometer(matrix)  # first, because it checks the rows
         columns = self._columns(matrix) / self._units
-        return torch.from_numpy(np.hstack([own, columns]) - self.mean)
+        return np.asarray(np.hstack([own, columns]) - self.mean)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._torch import torch
+
+Array = NDArray[np.float64]
 
 # Starting values of hyper-parameters, in standard deviations of the accuracies.
 _START_LENGTH = 5.0  # two subnets differ in about 25 choices
@@ -26,9 +28,9 @@ class Rows(NamedTuple):
         counts: ``(n,)`` number of measurements averaged in each value.
     """
 
-    features: torch.Tensor
-    shares: torch.Tensor
-    counts: torch.Tensor
+    features: Any
+    shares: Any
+    counts: Any
 
     def select(self, which: NDArray[np.intp]) -> Rows:
         """Return some of the rows."""
@@ -40,62 +42,65 @@ class Kernel:
 
     ``k(a, b) = amplitude^2 exp(-|(a - b) / lengths|^2 / 2) + (slopes a) . (slopes b)``
 
+    Its numbers are arrays of NumPy. A fit, which needs gradients, takes tensors of torch instead.
+
     Args:
         logs: ``(2 n_groups + 1 + n_levels,)`` logarithms of the length and the slope of each group,
             of the amplitude, and of the standard deviation of the noise at each level.
         groups: ``(n_features,)`` group of each feature.
     """
 
-    def __init__(self, logs: torch.Tensor, groups: torch.Tensor) -> None:
+    def __init__(self, logs: Any, groups: NDArray[np.intp]) -> None:
         n = n_groups(groups)
-        values = logs.exp()
+        self._noise_logs = logs[2 * n + 1 :]
+        values = self._of.exp(logs)
         self.lengths, self.slopes = values[:n][groups], values[n : 2 * n][groups]
         self.amplitude = values[2 * n]
-        self._noise_logs = logs[2 * n + 1 :]
 
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    @property
+    def _of(self) -> Any:
+        return np if isinstance(self._noise_logs, np.ndarray) else torch
+
+    def __call__(self, a: Any, b: Any) -> Any:
         """Return the covariances of ``(m, n_features)`` and ``(n, n_features)``, ``(m, n)``."""
         return self.rbf(a, b) + (a * self.slopes) @ (b * self.slopes).T
 
-    def rbf(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def rbf(self, a: Any, b: Any) -> Any:
         """Return the part of the covariances that is not linear."""
         x, y = a / self.lengths, b / self.lengths
         squares = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * x @ y.T
-        return self.amplitude.square() * torch.exp(-0.5 * squares.clamp_min(0))
+        return self.amplitude**2 * self._of.exp(-0.5 * squares.clip(min=0))
 
-    def variances(self, a: torch.Tensor) -> torch.Tensor:
+    def variances(self, a: Any) -> Any:
         """Return the diagonal of ``self(a, a)``, ``(m,)``."""
-        return self.amplitude.square() + (a * self.slopes).square().sum(1)
+        return self.amplitude**2 + ((a * self.slopes) ** 2).sum(1)
 
-    def noise(self, shares: torch.Tensor) -> torch.Tensor:
+    def noise(self, shares: Any) -> Any:
         """Return the standard deviation of a measurement, ``(m,)``; ``(1,)`` for one level.
 
         Args:
             shares: ``(m, n_levels)`` of each level, for its logarithm.
         """
         one = len(self._noise_logs) == 1
-        return (self._noise_logs if one else shares @ self._noise_logs).exp()
+        return self._of.exp(self._noise_logs if one else shares @ self._noise_logs)
 
-    def factor(self, rows: Rows) -> torch.Tensor:
+    def factor(self, rows: Rows) -> Any:
         """Return the lower Cholesky factor of the covariance of measurements."""
         a = rows.features
         jitter = _JITTER * self.variances(a).mean()
-        noise = self.noise(rows.shares).square() / rows.counts
-        covariance = self(a, a) + torch.diag(noise + jitter)
-        factor: torch.Tensor = torch.linalg.cholesky(covariance)
-        return factor
+        noise = self.noise(rows.shares) ** 2 / rows.counts
+        return self._of.linalg.cholesky(self(a, a) + self._of.diag(noise + jitter))
 
 
-def n_groups(groups: torch.Tensor) -> int:
+def n_groups(groups: NDArray[np.intp]) -> int:
     """Return the number of groups."""
     return int(groups.max()) + 1
 
 
-def start_logs(groups: torch.Tensor) -> torch.Tensor:
+def start_logs(groups: NDArray[np.intp]) -> Array:
     """Return hyper-parameters that suit standardised accuracies before any measurement."""
     n = n_groups(groups)
-    values = [_START_LENGTH] * n + [_START_SLOPE] * n + [1.0, _START_NOISE]
-    return torch.tensor(values, dtype=torch.float64).log()
+    return np.log([_START_LENGTH] * n + [_START_SLOPE] * n + [1.0, _START_NOISE])
 
 
 # Standard deviation of the logarithms around their start: a factor of e either way is usual.
@@ -112,14 +117,14 @@ class HyperPrior(NamedTuple):
         std: ``(2 n_groups + 2,)`` standard deviations of the logarithms; 0 where one is fixed.
     """
 
-    logs: torch.Tensor
-    std: torch.Tensor
+    logs: Array
+    std: Array
 
     @classmethod
-    def usual(cls, groups: torch.Tensor) -> HyperPrior:
+    def usual(cls, groups: NDArray[np.intp]) -> HyperPrior:
         """Return the one for accuracies of which nothing is expected."""
         logs = start_logs(groups)
-        return cls(logs, torch.full_like(logs, _PRIOR_STD))
+        return cls(logs, np.full_like(logs, _PRIOR_STD))
 
 
 # range of a line search: a factor of 150, where the matrix can still be inverted
@@ -133,8 +138,8 @@ _ALIKE = 0.5
 
 
 def fit_logs(
-    rows: Rows, targets: torch.Tensor, groups: torch.Tensor, prior: HyperPrior | None = None
-) -> torch.Tensor:
+    rows: Rows, targets: Array, groups: NDArray[np.intp], prior: HyperPrior | None = None
+) -> Array:
     """Return the most probable logarithms of `Kernel`, by L-BFGS.
 
     The prior matters where the data carry little information.
@@ -147,9 +152,11 @@ def fit_logs(
     """
     n_levels = rows.shares.shape[1]
     start, std = (
-        torch.cat([part, part[-1:].expand(n_levels - 1)])
+        torch.from_numpy(np.append(part, np.repeat(part[-1:], n_levels - 1)))
         for part in prior or HyperPrior.usual(groups)
     )
+    known = Rows(*map(_tensor, rows))
+    values = _tensor(targets)[:, None]
     free = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [free],
@@ -168,8 +175,8 @@ def fit_logs(
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        factor = Kernel(logs(), groups).factor(rows)
-        white: torch.Tensor = torch.linalg.solve_triangular(factor, targets[:, None], upper=False)
+        factor = Kernel(logs(), groups).factor(known)
+        white: torch.Tensor = torch.linalg.solve_triangular(factor, values, upper=False)
         likelihood = -0.5 * white.square().sum() - factor.diagonal().log().sum()
         loss = -likelihood + 0.5 * free.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -177,7 +184,12 @@ def fit_logs(
 
     with torch.enable_grad():
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return logs().detach()
+    found: Array = logs().detach().numpy()
+    return found
+
+
+def _tensor(values: Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def _mixing(n_levels: int) -> torch.Tensor:

@@ -9,17 +9,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._torch import torch
 from optuna_ofa.predictors._base import LocalModel
-from optuna_ofa.predictors._blocks import BLOCK, KnownTangents, in_blocks
+from optuna_ofa.predictors._known_tangents import KnownTangents
+from optuna_ofa.predictors._products import in_pieces, padded, rows_at_a_time
 from optuna_ofa.predictors._thermometer import GaussianProcessInputs
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel
 from optuna_ofa.predictors.gaussian_process._settings import Settings
 from optuna_ofa.space import Matrix
 
-# number of subnets whose features are held in memory at once
-PIECE = 64 * BLOCK
+Array = NDArray[np.float64]
 
 
 class AnyPosterior(Protocol):
@@ -27,9 +26,11 @@ class AnyPosterior(Protocol):
 
     kernel: Kernel
 
-    def means(self, x: torch.Tensor) -> torch.Tensor: ...
-    def tangents(self, x: torch.Tensor) -> torch.Tensor: ...
-    def variances(self, x: torch.Tensor) -> torch.Tensor: ...
+    @property
+    def width(self) -> int: ...
+    def means(self, x: Array) -> Array: ...
+    def tangents(self, x: Array) -> Array: ...
+    def variances(self, x: Array) -> Array: ...
 
 
 class ProcessModel(AccuracyModel, abc.ABC):
@@ -47,47 +48,62 @@ class ProcessModel(AccuracyModel, abc.ABC):
         self._inputs, self._posterior = inputs, posterior
         self._settings = settings
         self._level, self._scale = settings.level, settings.scale
-        self._known_tangents = KnownTangents(posterior.tangents)
+        self._known_tangents = KnownTangents(self._tangents)
 
     @property
-    def logs(self) -> torch.Tensor:
+    def n_at_once(self) -> int:
+        """Number of subnets that are predicted at once."""
+        return rows_at_a_time(self._posterior.width)
+
+    @property
+    def logs(self) -> Array:
         """Hyper-parameters, for another fit."""
         return self._settings.logs
 
-    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+    def predict(self, matrix: Matrix) -> Array:
         """Return the top-1 accuracies in percent, ``(n,)``."""
         return self._level + self._scale * self._in_pieces(self._posterior.means, matrix)
 
-    def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
+    def predict_std(self, matrix: Matrix) -> Array:
         """Return standard deviations of a measurement, larger away from the measured subnets."""
-        shares = torch.from_numpy(self._inputs.thermometer.shares(matrix))
-        noise = self._posterior.kernel.noise(shares).square().numpy()
+        noise = self._posterior.kernel.noise(self._inputs.thermometer.shares(matrix)) ** 2
         known = self._in_pieces(self._posterior.variances, matrix)
         return np.asarray(self._scale * np.sqrt(known + noise))
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the tangent at each anchor: how the accuracy changes with each feature."""
-        near = self._inputs.local(anchors)
-        if near is None:
+        dense = self._inputs.local(anchors)
+        if dense is None:
             return None
-        features = self._inputs(anchors)
-        tangents = self._known_tangents(anchors, features).numpy()
-        slopes = self._scale * tangents[:, 1:]
-        levels = self._level + self._scale * tangents[:, 0]
-        levels -= np.einsum("ij,ij->i", features.numpy() + self._inputs.mean, slopes)
+        tangents = self._known_tangents(anchors, self._inputs(anchors))
+        values = self._level + self._scale * tangents[:, 0]
+        thermometer, slopes = self._inputs.thermometer, self._scale * tangents[:, 1:]
+        change = thermometer.changes(anchors, slopes)
+        others = slopes[:, self._inputs.of_several]
+        before = dense(anchors, np.arange(len(anchors)))
 
-        def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> NDArray[np.float64]:
-            changes = near(matrix, anchor)
-            return np.asarray(levels[anchor] + np.einsum("ij,ij->i", changes, slopes[anchor]))
+        def tangent(matrix: Matrix, anchor: NDArray[np.intp]) -> Array:
+            moves = dense(matrix, anchor) - before[anchor]
+            return np.asarray(
+                values[anchor]
+                + change(matrix, anchor)
+                + np.einsum("ij,ij->i", moves, others[anchor])
+            )
 
         return tangent
 
-    def _in_pieces(
-        self, forward: Callable[[torch.Tensor], torch.Tensor], matrix: Matrix
-    ) -> NDArray[np.float64]:
-        """Return ``forward`` of all rows, ``(n,)``, with only one chunk of features in memory."""
-        values = np.empty(len(matrix))
-        for start in range(0, len(matrix), PIECE):
-            piece = slice(start, start + PIECE)
-            values[piece] = in_blocks(forward, self._inputs(matrix[piece]))[:, 0].numpy()
-        return values
+    def _tangents(self, inputs: Array) -> Array:
+        return in_pieces(
+            lambda piece: self._posterior.tangents(padded(inputs[piece]))[: len(inputs[piece])],
+            len(inputs),
+            self._posterior.width,
+        )
+
+    def _in_pieces(self, forward: Callable[[Array], Array], matrix: Matrix) -> Array:
+        """Return ``forward`` of all rows, ``(n,)``, with only a few features in memory."""
+
+        def outputs(piece: slice) -> Array:
+            features = self._inputs(matrix[piece])
+            return forward(padded(features))[: len(features)]
+
+        return in_pieces(outputs, len(matrix), self._posterior.width)

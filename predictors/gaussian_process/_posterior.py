@@ -4,12 +4,45 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from optuna_ofa._torch import torch
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.predictors._products import RowProduct, inverse_of_lower
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel, Rows
+
+Array = NDArray[np.float64]
+
+
+class Similarities:
+    """The RBF kernel with some points, without its amplitude.
+
+    Args:
+        kernel: Covariance with its hyper-parameters.
+        points: ``(n, n_features)``.
+    """
+
+    def __init__(self, kernel: Kernel, points: Array) -> None:
+        self._lengths = kernel.lengths
+        # exponents are products of (scaled inputs, 1) with these
+        scaled = points / kernel.lengths
+        self.scaled = scaled
+        self._product = RowProduct(
+            np.concatenate([scaled, -0.5 * np.square(scaled).sum(1)[:, None]], axis=1).T
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Return the similarities of ``(m, n_features)`` with the points, ``(m, n)``."""
+        scaled = np.ones((len(x), x.shape[1] + 1))
+        scaled[:, :-1] = x / self._lengths
+        exponents = self._product(scaled)
+        exponents -= 0.5 * np.square(scaled[:, :-1]).sum(1)[:, None]
+        return np.exp(exponents, out=exponents)
 
 
 class Mean:
     """Means and their slopes, in the units of the fit.
+
+    Rows are inputs in multiples of `ROWS`.
 
     Args:
         kernel: Covariance with its hyper-parameters.
@@ -18,34 +51,34 @@ class Mean:
         slopes: ``(n_features,)`` of the linear part, which needs no sum over the points.
     """
 
-    def __init__(
-        self, *, kernel: Kernel, features: torch.Tensor, weights: torch.Tensor, slopes: torch.Tensor
-    ) -> None:
+    def __init__(self, *, kernel: Kernel, features: Array, weights: Array, slopes: Array) -> None:
         self.kernel = kernel
-        # exponents of the RBF are products of (scaled inputs, 1) with these
-        scaled = features / kernel.lengths
-        self._points = torch.cat([scaled, -0.5 * scaled.square().sum(1, keepdim=True)], dim=1)
-        self._mass = kernel.amplitude.square() * weights
+        self.similarities = Similarities(kernel, features)
+        self._mass = np.square(kernel.amplitude) * weights
         self._slopes = slopes
 
-    def means(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the means at ``(m, n_features)``, ``(m, 1)``."""
-        return (self._similarities(x) @ self._mass + x @ self._slopes)[:, None]
+    @property
+    def width(self) -> int:
+        """Number of points, the length of the longest rows."""
+        return len(self._mass)
 
-    def tangents(self, x: torch.Tensor) -> torch.Tensor:
+    def means(self, x: Array) -> Array:
+        """Return the means at ``(m, n_features)``, ``(m,)``."""
+        curved = self.similarities(x) * self._mass
+        return np.asarray(curved.sum(1) + (x * self._slopes).sum(1))
+
+    def tangents(self, x: Array) -> Array:
         """Return each mean and its derivative by each feature, ``(m, 1 + n_features)``."""
-        pulls = self._similarities(x) * self._mass
-        total = pulls.sum(1, keepdim=True)
+        pulls = self.similarities(x) * self._mass
+        total = pulls.sum(1)[:, None]
         scaled = x / self.kernel.lengths
-        curved = (pulls @ self._points[:, :-1] - total * scaled) / self.kernel.lengths
-        return torch.cat([total + (x @ self._slopes)[:, None], curved + self._slopes], dim=1)
+        curved = (self._towards_points(pulls) - total * scaled) / self.kernel.lengths
+        means = total + (x * self._slopes).sum(1)[:, None]
+        return np.concatenate([means, curved + self._slopes], axis=1)
 
-    def _similarities(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the RBF kernel without its amplitude, ``(m, n)``."""
-        scaled = x / self.kernel.lengths
-        ones = torch.ones(len(x), 1, dtype=x.dtype)
-        exponents = torch.cat([scaled, ones], dim=1) @ self._points.T
-        return exponents.sub_(0.5 * scaled.square().sum(1, keepdim=True)).exp_()
+    @cached_property
+    def _towards_points(self) -> RowProduct:
+        return RowProduct(self.similarities.scaled)
 
 
 class Posterior(Mean):
@@ -59,27 +92,28 @@ class Posterior(Mean):
             known values are what is left of it.
     """
 
-    def __init__(
-        self, *, kernel: Kernel, rows: Rows, weights: torch.Tensor, expected: torch.Tensor
-    ) -> None:
-        slopes = kernel.slopes.square() * (weights @ rows.features) + expected
+    def __init__(self, *, kernel: Kernel, rows: Rows, weights: Array, expected: Array) -> None:
+        slopes = np.square(kernel.slopes) * (weights @ rows.features) + expected
         super().__init__(kernel=kernel, features=rows.features, weights=weights, slopes=slopes)
         self._rows, self._weights = rows, weights
 
-    def variances(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the variances of the values, without noise, ``(m, 1)``."""
-        kernel = self.kernel
-        known: torch.Tensor = torch.linalg.solve_triangular(
-            self._factor, kernel(self._rows.features, x), upper=False
-        )
-        left = kernel.variances(x) - known.square().sum(0)
-        return left.clamp_min(0)[:, None]
+    def variances(self, x: Array) -> Array:
+        """Return the variances of the values, without noise, ``(m,)``."""
+        kernel, (linear, whiten) = self.kernel, self._products
+        covariances = np.square(kernel.amplitude) * self.similarities(x)
+        covariances += linear(x * np.square(kernel.slopes))
+        left = kernel.variances(x) - np.square(whiten(covariances)).sum(1)
+        return np.maximum(left, 0)
 
-    def left_out(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def left_out(self) -> tuple[Array, Array]:
         """Return the error of each known value if it is left out, and its standard deviation."""
-        variances = torch.cholesky_inverse(self._factor).diagonal().reciprocal()
-        return self._weights * variances, variances.sqrt()
+        variances = 1 / np.square(self._whitening).sum(0)
+        return self._weights * variances, np.sqrt(variances)
 
     @cached_property
-    def _factor(self) -> torch.Tensor:
-        return self.kernel.factor(self._rows)
+    def _whitening(self) -> Array:
+        return inverse_of_lower(self.kernel.factor(self._rows))
+
+    @cached_property
+    def _products(self) -> tuple[RowProduct, RowProduct]:
+        return RowProduct(self._rows.features.T), RowProduct(self._whitening.T)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._json_format import decode_array, encode_array
-from optuna_ofa._torch import torch
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
+from optuna_ofa.predictors._products import inverse_of_lower
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.gaussian_process._expected import Expected
 from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior, Kernel, Rows
@@ -20,7 +20,6 @@ from optuna_ofa.predictors.gaussian_process._settings import (
     Settings,
     Standardised,
     expecting_inputs,
-    floats,
 )
 from optuna_ofa.space import Matrix, SearchSpace
 
@@ -48,14 +47,14 @@ class GaussianProcess(ProcessModel):
         matrix: Matrix,
         counts: NDArray[np.int64],
         settings: Settings,
-        weights: torch.Tensor,
+        weights: NDArray[np.float64],
         expected: Expected | None = None,
     ) -> None:
         self._matrix, self._counts, self._weights = matrix, counts, weights
         inputs = expecting_inputs(space, matrix, expected, settings.scale)
         self._of_rows = Posterior(
             kernel=Kernel(settings.logs, inputs.groups),
-            rows=Rows(inputs.features, inputs.shares, floats(counts)),
+            rows=Rows(inputs.features, inputs.shares, counts.astype(np.float64)),
             weights=weights,
             expected=inputs.expected,
         )
@@ -69,9 +68,9 @@ class GaussianProcess(ProcessModel):
         *,
         seed: int = 0,
         n_tuning_rows: int | None = None,
-        logs: torch.Tensor | None = None,
+        logs: NDArray[np.float64] | None = None,
         expected: Expected | None = None,
-        before: Callable[[torch.Tensor], HyperPrior] = HyperPrior.usual,
+        before: Callable[[NDArray[np.intp]], HyperPrior] = HyperPrior.usual,
     ) -> GaussianProcess:
         """Fit to measured subnets, with hyper-parameters by marginal likelihood.
 
@@ -100,7 +99,8 @@ class GaussianProcess(ProcessModel):
         else:
             settings = Settings(logs, known.level, known.scale)
         factor = Kernel(settings.logs, known.inputs.groups).factor(known.rows)
-        weights = torch.cholesky_solve(known.targets[:, None], factor)[:, 0]
+        inverse = inverse_of_lower(factor)
+        weights = (inverse @ known.targets) @ inverse
         return cls(
             space=space,
             matrix=rows.matrix,
@@ -117,7 +117,7 @@ class GaussianProcess(ProcessModel):
         5.4.2).
         """
         errors, std = self._of_rows.left_out()
-        return self._scale * errors.numpy(), self._scale * std.numpy()
+        return self._scale * errors, self._scale * std
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measured subnets and what was fitted, JSON-ready."""
@@ -127,7 +127,7 @@ class GaussianProcess(ProcessModel):
             "n_features": self._inputs.features.shape[1],
             "matrix": encode_array(self._matrix),
             "counts": encode_array(self._counts),
-            "weights": encode_array(self._weights.numpy()),
+            "weights": encode_array(self._weights),
         }
 
     @classmethod
@@ -159,7 +159,7 @@ class GaussianProcess(ProcessModel):
         counts = decode_array(data, "counts", np.int64, (n,))
         if counts.min() < 1:
             raise FormatError(f"`counts` must be positive, but got {counts.min()}.")
-        weights = torch.from_numpy(decode_array(data, "weights", np.float64, (n,)))
+        weights = decode_array(data, "weights", np.float64, (n,))
         return cls(
             space=space,
             matrix=matrix,

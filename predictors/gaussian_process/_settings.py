@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa._torch import torch
 from optuna_ofa._values import array, number, of_metric
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._rows import MeasuredRows
@@ -34,7 +33,7 @@ class Settings(NamedTuple):
         scale: Standard deviation of their accuracies, in points.
     """
 
-    logs: torch.Tensor
+    logs: NDArray[np.float64]
     level: float
     scale: float
 
@@ -64,7 +63,7 @@ class Settings(NamedTuple):
                 f"`logs` must be numbers between {-_MAX_LOG} and {_MAX_LOG}, those of the noise at "
                 f"most {_MAX_STD:g} points, but got {data['logs']!r:.200}."
             )
-        return cls(torch.from_numpy(logs), level, scale)
+        return cls(logs, level, scale)
 
 
 class Standardised(NamedTuple):
@@ -80,7 +79,7 @@ class Standardised(NamedTuple):
 
     inputs: GaussianProcessInputs
     rows: Rows
-    targets: torch.Tensor
+    targets: NDArray[np.float64]
     level: float
     scale: float
 
@@ -93,10 +92,10 @@ class Standardised(NamedTuple):
         if expected is not None:
             scale = max(scale, float(expected(measured.matrix)[:, 0].std()))
         inputs = expecting_inputs(space, measured.matrix, expected, scale)
-        known = torch.from_numpy((measured.top1 - level) / scale)
+        known = (measured.top1 - level) / scale
         return cls(
             inputs,
-            Rows(inputs.features, inputs.shares, floats(measured.counts)),
+            Rows(inputs.features, inputs.shares, measured.counts.astype(np.float64)),
             known - inputs.features @ inputs.expected,
             level,
             scale,
@@ -107,7 +106,7 @@ class Standardised(NamedTuple):
         *,
         seed: int,
         n_rows: int | None = None,
-        before: Callable[[torch.Tensor], HyperPrior] = HyperPrior.usual,
+        before: Callable[[NDArray[np.intp]], HyperPrior] = HyperPrior.usual,
     ) -> Settings:
         """Return hyper-parameters by marginal likelihood of at most ``n_rows``."""
         n, groups = len(self.targets), self.inputs.groups
@@ -123,8 +122,3 @@ def expecting_inputs(
     if expected is None:
         return GaussianProcessInputs(space, matrix)
     return ExpectingInputs(space, matrix, expected=expected, unit=unit)
-
-
-def floats(counts: NDArray[np.int64]) -> torch.Tensor:
-    """Return numbers of measurements for computing with them."""
-    return torch.from_numpy(counts.astype(np.float64))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from optuna_ofa._torch import torch
+import numpy as np
+from numpy.typing import NDArray
+
 from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior, n_groups
 
 # A process that corrects expectations departs from them by less than accuracies depart from their
@@ -22,7 +24,7 @@ _NOTHING = 1e-3
 Trust = Literal["offset", "line", "process", "feature"]
 
 
-def trusting(variant: Trust, n_columns: int, groups: torch.Tensor) -> HyperPrior:
+def trusting(variant: Trust, n_columns: int, groups: NDArray[np.intp]) -> HyperPrior:
     """Return the distribution of hyper-parameters of a process with expectations.
 
     Args:
@@ -55,12 +57,11 @@ def trusting(variant: Trust, n_columns: int, groups: torch.Tensor) -> HyperPrior
         float(corrects),
         1.0,
     ]
-    logs = torch.tensor(values, dtype=torch.float64).log()
-    return HyperPrior(logs, torch.tensor(std, dtype=torch.float64))
+    return HyperPrior(np.log(values), np.array(std))
 
 
 def _with_columns(usual: HyperPrior, n_own: int) -> HyperPrior:
-    logs, std = usual.logs.clone(), usual.std.clone()
+    logs, std = usual.logs.copy(), usual.std.copy()
     n = (len(logs) - 2) // 2
     logs[n_own:n] = math.log(_FLAT)
     logs[n + n_own] = math.log(_FEATURE_SLOPE)

@@ -60,7 +60,7 @@ def test_left_out_errors_are_those_of_fits_without_the_row() -> None:
     features = process._inputs.features
     kernel = process._posterior.kernel
     targets = (rows.top1 - rows.top1.mean()) / rows.top1.std()
-    covariance = kernel(features, features).numpy() + float(
+    covariance = kernel(features, features) + float(
         kernel.noise(process._inputs.shares)[0]
     ) ** 2 * np.eye(12)
     for i in range(12):

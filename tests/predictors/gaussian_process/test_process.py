@@ -52,15 +52,15 @@ def dense(
             [
                 [
                     float(kernel.amplitude) ** 2
-                    * np.exp(-0.5 * np.sum(((u - v) / kernel.lengths.numpy()) ** 2))
-                    + np.sum(u * v * kernel.slopes.numpy() ** 2)
+                    * np.exp(-0.5 * np.sum(((u - v) / kernel.lengths) ** 2))
+                    + np.sum(u * v * kernel.slopes**2)
                     for v in y
                 ]
                 for u in x
             ]
         )
 
-    among, noise = covariance(a, a), float(kernel.noise(torch.ones(1, 1))) ** 2
+    among, noise = covariance(a, a), kernel.noise(np.ones((1, 1))).item() ** 2
     inverse = np.linalg.inv(among + (noise + 1e-8 * np.trace(among) / n) * np.eye(n))
     cross, level, scale = covariance(b, a), top1.mean(), top1.std()
     mean = level + scale * cross @ inverse @ ((top1 - level) / scale)
@@ -78,23 +78,25 @@ def test_is_the_posterior_of_the_textbook(fitted: AccuracyPredictor) -> None:
 
 def test_hyper_parameters_are_at_the_optimum() -> None:
     rng = np.random.default_rng(0)
-    features = torch.from_numpy(rng.normal(size=(60, 6)))
-    groups = torch.tensor([0, 0, 0, 0, 1, 1])
-    targets = torch.from_numpy(rng.normal(size=60)) + features[:, 0] + features[:, 4].sin()
-    targets = (targets - targets.mean()) / targets.std(correction=0)
-    ones = torch.ones(60, dtype=torch.float64)
+    features = rng.normal(size=(60, 6))
+    groups = np.array([0, 0, 0, 0, 1, 1])
+    targets = rng.normal(size=60) + features[:, 0] + np.sin(features[:, 4])
+    targets = (targets - targets.mean()) / targets.std()
+    ones = np.ones(60)
     logs = fit_logs(Rows(features, ones[:, None], ones), targets, groups)
 
-    def evidence(at: torch.Tensor) -> float:
+    def evidence(at: NDArray[np.float64]) -> float:
         kernel = Kernel(at, groups)
-        covariance = kernel(features, features) + kernel.noise(ones[:, None]) ** 2 * torch.eye(60)
-        normal = torch.distributions.MultivariateNormal(torch.zeros(60).double(), covariance)
-        return float(normal.log_prob(targets))
+        covariance = kernel(features, features) + kernel.noise(ones[:, None]) ** 2 * np.eye(60)
+        normal = torch.distributions.MultivariateNormal(
+            torch.zeros(60).double(), torch.from_numpy(covariance)
+        )
+        return float(normal.log_prob(torch.from_numpy(targets)))
 
     best = evidence(logs)
     for i in range(len(logs)):
         for step in (-0.7, 0.7):
-            moved = logs.clone()
+            moved = logs.copy()
             moved[i] += step
             assert evidence(moved) < best + 0.5  # the prior moves the optimum a little
 
@@ -131,14 +133,14 @@ def test_same_bits_with_any_number_of_threads(fitted: AccuracyPredictor) -> None
 
 def test_tangents_have_the_slopes_of_the_mean(fitted: AccuracyPredictor) -> None:
     process: Any = fitted.model
-    x, y = (process._inputs(rows) for rows in (MATRIX[:50], OTHERS[:50]))
-    x.requires_grad_()
-    process._posterior.means(x.clone()).sum().backward()
-    slopes = process._scale * x.grad
-    expected = fitted.predict(MATRIX[:50]) + (slopes * (y - x.detach())).sum(1).numpy()
-    model = fitted.local_model(MATRIX[:50])
+    x, y = (process._inputs(rows) for rows in (MATRIX[:48], OTHERS[:48]))
+    step = 1e-4 * (y - x)
+    means = process._posterior.means
+    slopes = process._scale * (means(x + step) - means(x - step)) / 2e-4
+    model = fitted.local_model(MATRIX[:48])
     assert model is not None
-    np.testing.assert_allclose(model(OTHERS[:50], np.arange(50)), expected, atol=1e-8)
+    expected = fitted.predict(MATRIX[:48]) + slopes
+    np.testing.assert_allclose(model(OTHERS[:48], np.arange(48)), expected, atol=1e-5)
 
 
 def test_tangents_are_better_near_than_far(fitted: AccuracyPredictor) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from optuna_ofa import AccuracyPredictor, SearchSpace
@@ -74,10 +73,11 @@ def test_tangents_are_exact_at_anchors_and_are_derivatives(fitted: AccuracyPredi
     assert model is not None
     at = model(OTHERS[:20], np.arange(20))
     np.testing.assert_allclose(at, fitted.model.predict(OTHERS[:20]), atol=1e-9)
-    posterior, x = fitted.model._posterior, fitted.model._inputs(OTHERS[:3])  # type: ignore[attr-defined]
-    x.requires_grad_(True)
-    (slopes,) = torch.autograd.grad(posterior.means(x).sum(), x)
-    np.testing.assert_allclose(posterior.tangents(x.detach())[:, 1:], slopes, atol=1e-9)
+    posterior, x = fitted.model._posterior, fitted.model._inputs(OTHERS[:8])  # type: ignore[attr-defined]
+    for j, slope in enumerate(posterior.tangents(x)[:, 1:].T):
+        step = 1e-5 * (np.arange(x.shape[1]) == j)
+        difference = posterior.means(x + step) - posterior.means(x - step)
+        np.testing.assert_allclose(difference / 2e-5, slope, atol=1e-8)
 
 
 def test_more_rows_than_a_whole_process_takes(monkeypatch: pytest.MonkeyPatch) -> None:
