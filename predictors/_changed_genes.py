@@ -9,6 +9,7 @@ from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.space import Matrix, SearchSpace
 
 Array = NDArray[np.float64]
+_FEW = 64
 
 
 class GeneTable:
@@ -38,16 +39,25 @@ class GeneTable:
         columns, values = np.array(pairs, dtype=np.int16).T
         return cls(columns.astype(np.intp), values, len(space.genes))
 
-    def sums(self, matrix: Matrix, parts: Array) -> Array:
+    def expanded(self, parts: Array) -> Array:
+        """Return what each value of each gene contributes, ``(n_genes, largest value + 1)``.
+
+        Args:
+            parts: ``(n_places,)`` what each place contributes.
+        """
+        return np.append(parts, 0.0)[self._places].reshape(self._n_genes, self._width)
+
+    def sums(self, matrix: Matrix, expanded: Array) -> Array:
         """Return the sum over all genes, ``(n,)``, bit-identical regardless of the other rows.
 
         Args:
             matrix: ``(n, n_genes)`` canonical genotypes.
-            parts: ``(n_places,)`` what each place contributes.
+            expanded: What each value of each gene contributes.
         """
-        padded = np.append(parts, 0.0)[self._places].reshape(self._n_genes, self._width)
+        if len(matrix) < _FEW:  # the same order of the sum, without a loop
+            return np.cumsum(expanded[np.arange(self._n_genes), matrix], axis=1)[:, -1]
         total = np.zeros(len(matrix))
-        for gene, part in zip(matrix.T, padded, strict=True):
+        for gene, part in zip(matrix.T, expanded, strict=True):
             total += part[gene]
         return total
 

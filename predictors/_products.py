@@ -46,7 +46,7 @@ class RowProduct:
 
 
 def _tiles(matrix: Array, n: int) -> Array:
-    """Return the columns in ``n`` groups that are multiplied at a time, ``(n, n_inputs, width)``."""
+    """Return the columns in ``n`` groups, each multiplied alone, ``(n, n_inputs, width)``."""
     n_inputs, n_outputs = matrix.shape
     padded = np.zeros((n_inputs, -(-n_outputs // n) * n))
     padded[:, :n_outputs] = matrix

@@ -14,6 +14,7 @@ from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa._values import array, number
 from optuna_ofa.costs import LayerSum, layer_macs
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.predictors._products import RowProduct, padded
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors._triangle import packed, unpacked
 from optuna_ofa.predictors._widening import Widening, resolution_distance
@@ -23,8 +24,6 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 _PENALTY = 1.0  # keeps the distance finite where features were constant
 _PIECE = 8192  # subnets whose features are in memory at once
-# products of always this many rows, so that a subnet's last bits are the same in every batch
-_BLOCK = 128
 # a size may be this much beyond the fitted ones, as a share of their logarithmic range
 _MARGIN = 0.05
 _MOST_LOG = 100.0  # of multiply-adds
@@ -87,6 +86,7 @@ class Support:
         self.sizes, self.values = sizes, values
         self._mean, self._root, self._limit = mean, root, limit
         self.widening = widening
+        self._product = RowProduct(root)
         self._features = Thermometer(space)
         self._tables = {
             j: _lookup(gene, seen[j])
@@ -113,7 +113,7 @@ class Support:
         centred = features - mean
         gram = centred.T @ centred + _PENALTY * np.eye(len(mean))
         root = np.linalg.cholesky(np.linalg.inv(gram)).astype(np.float32).astype(np.float64)
-        leverage = _squared(centred, root)
+        leverage = _squared(centred, RowProduct(root))
         sizes = np.log(LayerSum(space, lambda layer, _: layer_macs(layer))(matrix))
         return cls(
             space=space,
@@ -243,7 +243,7 @@ class Support:
     def _piece(self, matrix: Matrix) -> tuple[Mask, Array, Array]:
         """Return unseen choices, ``(n, n_genes)``, logarithms of MACs, and squared distances."""
         rows = self.space.canonicalize(self.space.check(matrix))
-        distances = _squared(self._features(rows) - self._mean, self._root)
+        distances = _squared(self._features(rows) - self._mean, self._product)
         return self._unseen(rows), np.log(self._macs(rows)), distances
 
     def _unseen(self, rows: Matrix) -> Mask:
@@ -291,13 +291,9 @@ class Support:
             ) from error
 
 
-def _squared(centred: Array, root: Array) -> Array:
+def _squared(centred: Array, root: RowProduct) -> Array:
     """Return squared lengths of ``(n, n_features)`` rows times a matrix, ``(n,)``."""
-    n = len(centred)
-    padded = np.zeros((max(1, -(-n // _BLOCK)) * _BLOCK, centred.shape[1]))
-    padded[:n] = centred
-    blocks = padded.reshape(-1, _BLOCK, centred.shape[1]) @ root
-    return np.asarray(np.sum(blocks**2, axis=2).ravel()[:n])
+    return np.asarray(np.square(root(padded(centred))).sum(1)[: len(centred)])
 
 
 def _beyond(values: Array, low: float, high: float) -> Mask:

@@ -109,6 +109,27 @@ class Thermometer:
         logs = (self._logs(matrix) - self._low) / self._range
         return np.hstack([_MOST_LOG * logs, logs**2])
 
+    def linear(
+        self, matrix: Matrix, slopes: NDArray[np.float64], of_genes: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return a linear function, ``(n,)``, faster than by the features.
+
+        Args:
+            matrix: ``(n, n_genes)`` genotypes.
+            slopes: ``(n_features,)``.
+            of_genes: What `parts_of` returns for them.
+        """
+        rows = self._space.canonicalize(self._space.check(matrix))
+        total = self._genes[0].sums(rows, of_genes)
+        for slope, cost in zip(slopes[self.of_costs], self.costs(rows).T, strict=True):
+            total += slope * cost
+        return total
+
+    def parts_of(self, slopes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what each value of each gene adds to a linear function of the features."""
+        table, features = self._genes
+        return table.expanded(slopes[np.flatnonzero(self.groups != 1)] @ features)
+
     def changes(self, anchors: Matrix, slopes: NDArray[np.float64]) -> LocalModel:
         """Return by how much the other features move a linear function away from anchors.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa._values import array, of_metric
 from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._products import RowProduct, padded
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors._triangle import packed, unpacked
@@ -55,6 +57,7 @@ class RidgeModel(AccuracyModel):
         self._features = Thermometer(space)
         self._weights, self._mean, self._top1 = weights, mean, top1
         self._noise, self._root = noise, root
+        self._spread = RowProduct(root)
 
     @classmethod
     def fit(
@@ -83,14 +86,18 @@ class RidgeModel(AccuracyModel):
 
     def predict(self, matrix: Matrix) -> Vector:
         """Return the top-1 accuracies in percent, ``(n,)``."""
-        # no matrix product, because its last bits depend on the number of rows
-        points = np.sum((self._features(matrix) - self._mean) * self._weights, axis=1)
-        return np.asarray(self._top1 + points)
+        level, of_genes = self._linear
+        return np.asarray(level + self._features.linear(matrix, self._weights, of_genes))
+
+    @cached_property
+    def _linear(self) -> tuple[float, Vector]:
+        level = self._top1 - float(self._mean @ self._weights)
+        return level, self._features.parts_of(self._weights)
 
     def predict_std(self, matrix: Matrix) -> Vector:
         """Return standard deviations in points, larger away from the subnets it was fitted on."""
-        centred = self._features(matrix) - self._mean
-        variances = np.sum(np.einsum("ij,jk->ik", centred, self._root) ** 2, axis=1)
+        centred = padded(self._features(matrix) - self._mean)
+        variances = np.square(self._spread(centred)).sum(1)[: len(matrix)]
         noise = np.exp(self._features.shares(matrix) @ np.log(np.maximum(self._noise, _LEAST)))
         return np.asarray(np.sqrt(variances + noise**2))
 

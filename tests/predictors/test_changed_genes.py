@@ -10,7 +10,7 @@ from optuna_ofa import SearchSpace
 from optuna_ofa.predictors._changed_genes import GeneTable
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
-ROWS = SPACE.sample(60, seed=0)
+ROWS = SPACE.sample(90, seed=0)
 
 
 @pytest.fixture
@@ -29,9 +29,10 @@ def one_by_one(
 
 def test_sums_are_those_of_each_gene(table: GeneTable) -> None:
     parts = np.random.default_rng(1).normal(size=len(table.columns))
-    sums = table.sums(ROWS, parts)
+    parts_of_values = table.expanded(parts)
+    sums = table.sums(ROWS, parts_of_values)
     assert sums == pytest.approx(one_by_one(table, ROWS, parts), abs=1e-12)
-    assert np.array_equal(table.sums(ROWS[7:8], parts), sums[7:8])
+    assert np.array_equal(table.sums(ROWS[7:8], parts_of_values), sums[7:8])
 
 
 def test_changes_are_differences_of_sums_with_the_parts_of_the_anchor(table: GeneTable) -> None:
@@ -46,8 +47,8 @@ def test_changes_are_differences_of_sums_with_the_parts_of_the_anchor(table: Gen
 
 
 def test_nothing_changes_at_an_anchor(table: GeneTable) -> None:
-    parts = np.random.default_rng(3).normal(size=(60, len(table.columns)))
-    assert not table.changes(ROWS, parts)(ROWS, np.arange(60)).any()
+    parts = np.random.default_rng(3).normal(size=(90, len(table.columns)))
+    assert not table.changes(ROWS, parts)(ROWS, np.arange(90)).any()
 
 
 def test_later_changes_of_the_anchors_do_not_matter(table: GeneTable) -> None:
