@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.space import Matrix, keys_of
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]  # of single or double precision
 
 
 class KnownTangents:

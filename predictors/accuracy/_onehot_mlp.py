@@ -83,7 +83,7 @@ class OneHotMLP(AccuracyModel):
     def _inputs(self, matrix: Matrix) -> NDArray[np.float32]:
         """Return ``(n, n_inputs)`` zeros and ones for rows of the space."""
         rows, genes = self._space.canonicalize(matrix), self._genes
-        return (rows.take(genes.columns, axis=1) == genes.values).astype(np.float32)
+        return np.asarray(rows.take(genes.columns, axis=1) == genes.values, dtype=np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoding and the layers, JSON-ready and without loss."""
@@ -151,7 +151,7 @@ class OneHotMLP(AccuracyModel):
 
     def _tangents(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each output and its derivative by each input, ``(n, 1 + n_inputs)``."""
-        return in_blocks(self._tangents_of_block, inputs, _TANGENT_BLOCK).numpy()
+        return np.asarray(in_blocks(self._tangents_of_block, inputs, _TANGENT_BLOCK))
 
     @torch.inference_mode()
     def _tangents_of_block(self, x: torch.Tensor) -> torch.Tensor:

@@ -153,7 +153,7 @@ class ExpectingInputs(GaussianProcessInputs):
     def of_several(self) -> NDArray[np.intp]:
         """Return the features that depend on several genes: costs, and the columns."""
         n = len(self.groups)
-        return np.r_[super().of_several, n - self._columns.n_columns : n]
+        return np.append(super().of_several, np.arange(n - self._columns.n_columns, n))
 
     def local(self, anchors: Matrix) -> LocalFeatures | None:
         """Return these features near some subnets, before the mean is subtracted."""

@@ -177,7 +177,7 @@ def fit_logs(
         optimizer.zero_grad()
         factor = Kernel(logs(), groups).factor(known)
         white: torch.Tensor = torch.linalg.solve_triangular(factor, values, upper=False)
-        likelihood = -0.5 * white.square().sum() - factor.diagonal().log().sum()
+        likelihood: torch.Tensor = -0.5 * white.square().sum() - factor.diagonal().log().sum()
         loss = -likelihood + 0.5 * free.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

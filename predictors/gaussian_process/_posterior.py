@@ -103,7 +103,7 @@ class Posterior(Mean):
         covariances = np.square(kernel.amplitude) * self.similarities(x)
         covariances += linear(x * np.square(kernel.slopes))
         left = kernel.variances(x) - np.square(whiten(covariances)).sum(1)
-        return np.maximum(left, 0)
+        return np.asarray(np.maximum(left, 0))
 
     def left_out(self) -> tuple[Array, Array]:
         """Return the error of each known value if it is left out, and its standard deviation."""

@@ -80,7 +80,7 @@ class SparsePosterior(Mean):
     def variances(self, x: Array) -> Array:
         """Return the variances of the values, without noise, ``(m,)``."""
         values, missing = self._basis(x)
-        return np.square(self._spread(values)).sum(1) + missing
+        return np.asarray(np.square(self._spread(values)).sum(1) + missing)
 
 
 class SparseGaussianProcess(ProcessModel):
