@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ Forward = Callable[["torch.Tensor"], "torch.Tensor"]
 # One subnet costs a tenth of 128 rows, and in large blocks a subnet costs half of one of four.
 _SIZES = (4, 16, 64, 512)
 _ALONE = (16,)
+# a block takes as long as that many more rows of another
+_PER_BLOCK = 6
 # as many rows are worth threads of their own
 _MANY = 1024
 # The number of torch's threads is global: only one prediction at a time may change it.
@@ -64,7 +67,7 @@ def equal_sizes(layers: Forward, n_inputs: int) -> tuple[int, ...]:
     return _ALONE
 
 
-def in_blocks(forward: Forward, inputs: Inputs, sizes: Sequence[int]) -> torch.Tensor:
+def in_blocks(forward: Forward, inputs: Inputs, sizes: tuple[int, ...]) -> torch.Tensor:
     """Return ``forward`` of all rows, ``(n, n_outputs)``, in blocks of these sizes.
 
     A row's output is the same in every batch if it is in blocks of all sizes.
@@ -72,7 +75,7 @@ def in_blocks(forward: Forward, inputs: Inputs, sizes: Sequence[int]) -> torch.T
     Args:
         forward: Takes a block, ``(size, n_inputs)``.
         inputs: ``(n, n_inputs)``.
-        sizes: Ascending; the last rows are padded to a block of the smallest.
+        sizes: Ascending; the last rows are padded to a block.
     """
 
     def output(place: tuple[int, int]) -> torch.Tensor:
@@ -96,12 +99,23 @@ def in_blocks(forward: Forward, inputs: Inputs, sizes: Sequence[int]) -> torch.T
             return torch.cat(list(pool.map(output, places)))
 
 
-def _places(n: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Return the starts and sizes of blocks for ``n`` rows, at least one."""
+def _places(n: int, sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Return the starts and sizes of blocks for ``n`` rows."""
     start = 0
-    for size in reversed(sizes):
-        while n - start >= size:
-            yield start, size
-            start += size
-    if start < n:
-        yield start, sizes[0]
+    for size in _plan(n, sizes):
+        yield start, size
+        start += size
+
+
+@cache
+def _plan(n: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sizes of blocks for ``n`` rows that take the least time; the last is padded."""
+    n_large, rest = divmod(n, sizes[-1])
+    large = (sizes[-1],) * n_large
+    if rest == 0:
+        return large
+    last = next(size for size in sizes if size >= rest)
+    smaller = tuple(size for size in sizes if size < last)
+    split = _plan(rest, smaller) if smaller else (last,)
+    is_split = sum(split) + _PER_BLOCK * len(split) < last + _PER_BLOCK
+    return large + (split if is_split else (last,))

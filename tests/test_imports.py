@@ -73,6 +73,18 @@ def test_names_that_need_no_torch_do_not_import_it(name: str) -> None:
     assert _modules_after(f"import optuna_ofa\noptuna_ofa.{name}", "torch") == "[]"
 
 
+@pytest.mark.parametrize(
+    "arguments", ["'ofa_mbv3_w1.0'", "'ofa_mbv3_w1.0', accuracy='linear'", "'ofa_mbv3_fashion'"]
+)
+def test_a_study_with_packaged_accuracies_does_not_import_torch(arguments: str) -> None:
+    """From its creation to its front, with standard deviations and what lies outside."""
+    code = (
+        f"import optuna_ofa\nstudy = optuna_ofa.study({arguments}, seed=0)\n"
+        "study.search(120, progress=False)\nfront = study.front()\nprint(front, front[0])"
+    )
+    assert _modules_after(code, "torch") == "[]"
+
+
 def test_importing_the_package_imports_nothing_else() -> None:
     assert _modules_after("import optuna_ofa", "torch", "optuna", "numpy", "plotly") == "[]"
 

@@ -20,6 +20,7 @@ _CHUNK = 4096
 # Products of up to this many rows stay on one thread: OpenBLAS's threads wait for each other for
 # as long as the product takes, and ten times as long if other programs use the processor too.
 _GEMM_ROWS = 128
+_FEW = 32
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,9 @@ class LayerSum:
     _join: np.ufunc = np.add
 
     def _sum(self, matrix: Matrix) -> NDArray[np.float64]:
+        if len(matrix) < _FEW:  # one call of numpy, in the same order
+            prices = self._prices[self._index.positions(matrix)]
+            return np.asarray(self._join.accumulate(prices, axis=0)[-1])
         total = np.zeros(len(matrix))
         for start in range(0, len(matrix), _CHUNK):
             part = total[start : start + _CHUNK]
