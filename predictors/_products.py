@@ -17,6 +17,7 @@ ROWS = 8
 # other, which takes milliseconds if other programs use the processor too.
 _MOST = 2**18
 _MOST_INPUTS = 512
+_SMALL = 32
 # numbers of a piece's largest array, which stays in the processor's cache
 _PIECE = 2**17
 
@@ -53,16 +54,32 @@ def _tiles(matrix: Array, n: int) -> Array:
     return np.ascontiguousarray(padded.reshape(n_inputs, n, -1).swapaxes(0, 1))
 
 
-def inverse_of_lower(root: Array) -> Array:
-    """Return the inverse of a lower triangular matrix."""
-    n = len(root)
-    if n <= 64:
-        return np.tril(np.linalg.inv(root))
-    half, inverse = n // 2, np.zeros_like(root)
-    inverse[:half, :half] = inverse_of_lower(root[:half, :half])
-    inverse[half:, half:] = inverse_of_lower(root[half:, half:])
-    inverse[half:, :half] = -inverse[half:, half:] @ (root[half:, :half] @ inverse[:half, :half])
-    return inverse
+def inverse_root(matrix: Array) -> Array:
+    """Return the inverse of the lower Cholesky factor, with the same bits on any number of threads.
+
+    Raises:
+        numpy.linalg.LinAlgError: If the matrix is not positive definite.
+    """
+    return _root_and_inverse(matrix)[1]
+
+
+def _root_and_inverse(matrix: Array) -> tuple[Array, Array]:
+    n = len(matrix)
+    if n <= _SMALL:
+        root = np.linalg.cholesky(matrix)
+        return root, np.tril(np.linalg.inv(root))
+    half, root, inverse = n // 2, np.zeros_like(matrix), np.zeros_like(matrix)
+    first, last = slice(half), slice(half, n)
+    root[first, first], inverse[first, first] = _root_and_inverse(matrix[first, first])
+    below = root[last, first] = _product(matrix[last, first], inverse[first, first].T)
+    left = matrix[last, last] - _product(below, below.T)
+    root[last, last], inverse[last, last] = _root_and_inverse(left)
+    inverse[last, first] = -_product(inverse[last, last], _product(below, inverse[first, first]))
+    return root, inverse
+
+
+def _product(a: Array, b: Array) -> Array:
+    return RowProduct(b)(padded(a))[: len(a)]
 
 
 def in_pieces(function: Callable[[slice], Array], n: int, width: int) -> Array:

@@ -87,9 +87,12 @@ class Kernel:
     def factor(self, rows: Rows) -> Any:
         """Return the lower Cholesky factor of the covariance of measurements."""
         a = rows.features
-        jitter = _JITTER * self.variances(a).mean()
-        noise = self.noise(rows.shares) ** 2 / rows.counts
-        return self._of.linalg.cholesky(self(a, a) + self._of.diag(noise + jitter))
+        return self._of.linalg.cholesky(self(a, a) + self._of.diag(self.noise_of(rows)))
+
+    def noise_of(self, rows: Rows) -> Any:
+        """Return the variances of measurements that come from noise, ``(n,)``."""
+        jitter = _JITTER * self.variances(rows.features).mean()
+        return self.noise(rows.shares) ** 2 / rows.counts + jitter
 
 
 def n_groups(groups: NDArray[np.intp]) -> int:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.predictors._products import RowProduct, inverse_of_lower
+from optuna_ofa.predictors._products import RowProduct, inverse_root, padded
 from optuna_ofa.predictors.gaussian_process._kernel import Kernel, Rows
 
 Array = NDArray[np.float64]
@@ -81,6 +81,14 @@ class Mean:
         return RowProduct(self.similarities.scaled)
 
 
+def whitening(kernel: Kernel, rows: Rows) -> Array:
+    """Return the inverse of the lower Cholesky factor of the covariance of measurements."""
+    a, n = padded(rows.features), len(rows.features)
+    covariance = np.square(kernel.amplitude) * Similarities(kernel, rows.features)(a)
+    covariance += RowProduct((rows.features * kernel.slopes).T)(a * kernel.slopes)
+    return inverse_root(covariance[:n] + np.diag(kernel.noise_of(rows)))
+
+
 class Posterior(Mean):
     """Means, their slopes, and variances from the measured subnets.
 
@@ -93,7 +101,8 @@ class Posterior(Mean):
     """
 
     def __init__(self, *, kernel: Kernel, rows: Rows, weights: Array, expected: Array) -> None:
-        slopes = np.square(kernel.slopes) * (weights @ rows.features) + expected
+        pulls = (weights[:, None] * rows.features).sum(0)  # in one order, unlike a product
+        slopes = np.square(kernel.slopes) * pulls + expected
         super().__init__(kernel=kernel, features=rows.features, weights=weights, slopes=slopes)
         self._rows, self._weights = rows, weights
 
@@ -112,7 +121,7 @@ class Posterior(Mean):
 
     @cached_property
     def _whitening(self) -> Array:
-        return inverse_of_lower(self.kernel.factor(self._rows))
+        return whitening(self.kernel, self._rows)
 
     @cached_property
     def _products(self) -> tuple[RowProduct, RowProduct]:

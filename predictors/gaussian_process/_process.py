@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, InvalidSubnetError
-from optuna_ofa.predictors._products import inverse_of_lower
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors.gaussian_process._expected import Expected
 from optuna_ofa.predictors.gaussian_process._kernel import HyperPrior, Kernel, Rows
 from optuna_ofa.predictors.gaussian_process._model import ProcessModel
-from optuna_ofa.predictors.gaussian_process._posterior import Posterior
+from optuna_ofa.predictors.gaussian_process._posterior import Posterior, whitening
 from optuna_ofa.predictors.gaussian_process._settings import (
     Settings,
     Standardised,
@@ -98,8 +97,7 @@ class GaussianProcess(ProcessModel):
             settings = known.tuned(seed=seed, n_rows=n_tuning_rows, before=before)
         else:
             settings = Settings(logs, known.level, known.scale)
-        factor = Kernel(settings.logs, known.inputs.groups).factor(known.rows)
-        inverse = inverse_of_lower(factor)
+        inverse = whitening(Kernel(settings.logs, known.inputs.groups), known.rows)
         weights = (inverse @ known.targets) @ inverse
         return cls(
             space=space,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._json_format import decode_array, encode_array
 from optuna_ofa.exceptions import FormatError, InvalidSubnetError
-from optuna_ofa.predictors._products import RowProduct, inverse_of_lower, padded
+from optuna_ofa.predictors._products import RowProduct, inverse_root, padded
 from optuna_ofa.predictors._rows import MeasuredRows
 from optuna_ofa.predictors._thermometer import GaussianProcessInputs
 from optuna_ofa.predictors._triangle import packed, unpacked
@@ -44,8 +44,8 @@ class Basis:
         self.kernel = kernel
         self._similarities = Similarities(kernel, points)
         jitter = _JITTER * kernel.amplitude**2
-        root = np.linalg.cholesky(kernel.rbf(points, points) + jitter * np.eye(len(points)))
-        self.inverse = inverse_of_lower(root)
+        among = kernel.amplitude**2 * self._similarities(padded(points))[: len(points)]
+        self.inverse = inverse_root(among + jitter * np.eye(len(points)))
         self._whiten = RowProduct(self.inverse.T)
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
@@ -72,7 +72,7 @@ class SparsePosterior(Mean):
         super().__init__(
             kernel=kernel,
             features=points,
-            weights=weights[n:] @ basis.inverse,
+            weights=(weights[n:, None] * basis.inverse).sum(0),
             slopes=kernel.slopes * weights[:n],
         )
         self._basis, self._spread = basis, RowProduct(spread.T)
@@ -137,7 +137,7 @@ class SparseGaussianProcess(ProcessModel):
         noise = kernel.noise(known.rows.shares) ** 2 / known.rows.counts
         precise = values / (noise + missing + _JITTER)[:, None]
         precision = np.eye(values.shape[1]) + precise.T @ values
-        spread = inverse_of_lower(np.linalg.cholesky(precision))
+        spread = inverse_root(precision)
         weights = (spread @ (precise.T @ known.targets)) @ spread
         return cls(
             space=space,

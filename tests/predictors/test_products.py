@@ -9,7 +9,7 @@ from optuna_ofa.predictors._products import (
     ROWS,
     RowProduct,
     in_pieces,
-    inverse_of_lower,
+    inverse_root,
     padded,
     rows_at_a_time,
 )
@@ -35,12 +35,19 @@ def test_a_row_has_the_same_bits_in_every_place() -> None:
         assert np.array_equal(alone, together[place])
 
 
-@pytest.mark.parametrize("n", [1, 64, 65, 200])
-def test_inverses_of_triangles(n: int) -> None:
-    lower = np.tril(RNG.normal(size=(n, n))) + 10 * np.eye(n)
-    inverse = inverse_of_lower(lower)
-    np.testing.assert_allclose(inverse @ lower, np.eye(n), atol=1e-12)
+@pytest.mark.parametrize("n", [1, 32, 33, 200])
+def test_inverse_roots(n: int) -> None:
+    values = RNG.normal(size=(n, n + 3))
+    matrix = values @ values.T + np.eye(n)
+    inverse = inverse_root(matrix)
+    np.testing.assert_allclose(inverse @ matrix @ inverse.T, np.eye(n), atol=1e-8)
     assert not np.triu(inverse, 1).any()
+
+
+@pytest.mark.parametrize("n", [5, 100])
+def test_what_is_not_positive_definite_has_no_root(n: int) -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="positive definite"):
+        inverse_root(-np.eye(n))
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9])
