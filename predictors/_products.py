@@ -65,10 +65,12 @@ def inverse_root(matrix: Array) -> Array:
 
 def _root_and_inverse(matrix: Array) -> tuple[Array, Array]:
     n = len(matrix)
+    root: Array
     if n <= _SMALL:
-        root = np.linalg.cholesky(matrix)
+        root = np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
         return root, np.tril(np.linalg.inv(root))
-    half, root, inverse = n // 2, np.zeros_like(matrix), np.zeros_like(matrix)
+    half = n // 2
+    root, inverse = np.zeros((n, n)), np.zeros((n, n))
     first, last = slice(half), slice(half, n)
     root[first, first], inverse[first, first] = _root_and_inverse(matrix[first, first])
     below = root[last, first] = _product(matrix[last, first], inverse[first, first].T)
