@@ -48,7 +48,7 @@ def _batch(
         cache_root=True,
     )
     left = np.setdiff1d(np.arange(len(inputs)), places)
-    chosen, _ = optimize_acqf_discrete(acquisition, N_BATCH, inputs[left], max_batch_size=2048)
+    chosen, _ = optimize_acqf_discrete(acquisition, N_BATCH, inputs[left], max_batch_size=128)
     found: list[int] = []
     for row in chosen:
         (same,) = np.nonzero((inputs[left] == row).all(dim=1).numpy())

@@ -48,11 +48,11 @@ def botorch(tape: Tape, seed: int) -> None:
 
 
 SEARCHES: Mapping[str, Search] = {
-    "Optuna TPE": Search(in_optuna(lambda seed: TPESampler(seed=seed)), 500),
+    "Optuna TPE": Search(in_optuna(lambda seed: TPESampler(seed=seed)), 300),
     "Optuna GP": Search(in_optuna(lambda seed: GPSampler(seed=seed)), 250, 3),
     "Optuna NSGA-II": Search(in_optuna(lambda seed: NSGAIISampler(seed=seed))),
     "Rustuna NSGA-II": Search(rustuna_nsgaii, 3_000),
     "pymoo NSGA-II": Search(pymoo, 3_000),
-    "BoTorch qLogNEHVI": Search(botorch, 250, 3),
+    "BoTorch qLogNEHVI": Search(botorch, 120, 1),
     "random": Search(random, 10_000),
 }
