@@ -52,11 +52,13 @@ class ListedCandidates:
         self._matrix = matrix[np.argsort(sizes[first], kind="stable")]
 
     def start(self, n: int, rng: np.random.Generator) -> Matrix:
-        """Equally spaced in the order of sizes."""
-        last = len(self._matrix) - 1
-        places = np.unique(np.linspace(0, last, min(n, last + 1)).astype(np.intp))
-        between = rng.permutation(places[1:-1])
-        return self._matrix[np.r_[places[:1], places[1:][-1:], between]]
+        """Return a random one of each of equal parts of the order of sizes."""
+        inner = self._matrix[1:-1]
+        n_parts = min(max(n - 2, 0), len(inner))
+        edges = np.linspace(0, len(inner), n_parts + 1).astype(np.intp)
+        between = inner[rng.permutation(rng.integers(edges[:-1], edges[1:]))]
+        ends = np.concatenate([self._matrix[:1], self._matrix[1:][-1:]])
+        return np.concatenate([ends, between])[:n]
 
     def others(self, n: int, taken: Matrix, rng: np.random.Generator) -> Matrix:
         """Return some of the list."""

@@ -39,16 +39,16 @@ def pick_improving(
     promise = _added(front, reachable, reference)
     fresh = np.ones(len(values), dtype=bool)
     picked: list[int] = []
-    while len(picked) < n:
-        i = int(np.lexsort((doubt, promise))[-1])
+    while len(picked) < n and promise.max() > 0:
+        i = int(np.argmax(promise))
         if not fresh[i]:
             promise[i], fresh[i] = _added(front, reachable[i : i + 1], reference)[0], True
             continue
         picked.append(i)
         front = _joined(front, values[i : i + 1])
         promise[i], fresh[:] = -1.0, False
-        fresh[picked] = True
-        fresh |= promise == 0
+    left = np.setdiff1d(np.arange(len(values)), picked)
+    picked += left[np.argsort(-doubt[left], kind="stable")][: n - len(picked)].tolist()
     return np.array(picked, dtype=np.intp)
 
 

@@ -129,11 +129,11 @@ class ModelsLearner:
         self._features, self._optimism = RowFeatures(space), optimism
         # a minimised positive objective is a cost; a constraint crosses zero
         self._objectives = [
-            QuantityLearner(space, self._features, prior=prior, may_be_logarithmic=True)
+            QuantityLearner(space, self._features, prior=prior, is_objective=True)
             for prior in objectives
         ]
         self._constraints = [
-            QuantityLearner(space, self._features, prior=prior, may_be_logarithmic=False)
+            QuantityLearner(space, self._features, prior=prior, is_objective=False)
             for prior in constraints
         ]
 

@@ -13,6 +13,12 @@ from optuna_ofa.predictors import CorrectedProcess, Expected, MeasuredRows, aver
 from optuna_ofa.samplers.models._features import RowFeatures
 from optuna_ofa.samplers.models._kernel import Settings
 from optuna_ofa.samplers.models._process import Process
+from optuna_ofa.samplers.models._transformation import (
+    Identity,
+    Logarithm,
+    Transformation,
+    YeoJohnson,
+)
 from optuna_ofa.space import Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
@@ -31,7 +37,7 @@ class Estimate(NamedTuple):
     """What a model says of rows, ``(n,)`` each, in the quantity's own unit.
 
     Args:
-        mean: Estimates; medians if logarithms were learnt.
+        mean: Estimates; medians if they were learnt on another scale.
         std: Standard deviations of a measurement.
         optimistic: Values that are some standard deviations smaller than the mean.
     """
@@ -49,7 +55,7 @@ class LearnedQuantity:
         prior: What the line is of, None for a constant.
         line: Intercept and slope by which the prior's values are corrected; the model is of what
             is left of it.
-        logarithmic: Whether the model, the line and the prior are of logarithms.
+        scale: Of the model, the line and the prior.
         features: What a `Process` takes.
     """
 
@@ -59,14 +65,14 @@ class LearnedQuantity:
         model: Process | CorrectedProcess | None,
         prior: Prior | None,
         line: Vector,
-        logarithmic: bool,
+        scale: Transformation,
         features: RowFeatures,
     ) -> None:
         self._model, self._prior, self._line = model, prior, line
-        self._logarithmic, self._features = logarithmic, features
+        self._scale, self._features = scale, features
 
     def mean(self, matrix: Matrix) -> Vector:
-        """Return estimates of canonical rows, ``(n,)``; the median if logarithmic."""
+        """Return estimates of canonical rows, ``(n,)``; medians on another scale."""
         return self.estimate(matrix, self._features(matrix), 0.0).mean
 
     def std(self, matrix: Matrix) -> Vector:
@@ -81,18 +87,16 @@ class LearnedQuantity:
             features: ``(n, n_features)`` their `RowFeatures`.
             optimism: How many standard deviations.
         """
-        mean = _on_line(self._prior, self._line, matrix, self._logarithmic)
+        mean = _on_line(self._prior, self._line, matrix, self._scale)
         if isinstance(self._model, Process):
             left, std = self._model.estimate(features)
         elif self._model is not None:
             left, std = self._model.predict(matrix), self._model.predict_std(matrix)
         else:
             left = std = np.zeros(len(matrix))
-        mean = mean + left
-        if not self._logarithmic:
-            return Estimate(mean, std, mean - optimism * std)
-        median = np.exp(mean)
-        return Estimate(median, std * median, np.exp(mean - optimism * std))
+        mean, inverse = mean + left, self._scale.inverse
+        spread = (inverse(mean + std) - inverse(mean - std)) / 2
+        return Estimate(inverse(mean), spread, inverse(mean - optimism * std))
 
 
 class QuantityLearner:
@@ -103,8 +107,8 @@ class QuantityLearner:
         features: Their features; None is built here.
         prior: An estimate available beforehand, such as a published predictor, which
             `CorrectedProcess` corrects.
-        may_be_logarithmic: Whether positive values are learnt as logarithms, because costs are
-            multiplicative.
+        is_objective: Whether it is learnt on another scale: positive values, which are costs, as
+            logarithms, others so that they are about normal.
     """
 
     def __init__(
@@ -113,21 +117,21 @@ class QuantityLearner:
         features: RowFeatures | None = None,
         *,
         prior: Prior | None,
-        may_be_logarithmic: bool,
+        is_objective: bool,
     ) -> None:
         self._space, self._prior = space, prior
         self._features = RowFeatures(space) if features is None else features
-        self._may_be_logarithmic = may_be_logarithmic
+        self._is_objective = is_objective
         self._settings: Settings | None = None
         self._corrected: CorrectedProcess | None = None
-        self._tuned_for: tuple[int, bool] = (0, False)
+        self._tuned_for: tuple[int, type] = (0, Identity)
 
     def unmeasured(self) -> LearnedQuantity | None:
         """Return the prior as it is; None where there is none."""
         if self._prior is None:
             return None
         line = np.array([0.0, 1.0])
-        return self._learned(None, self._prior, line, False)
+        return self._learned(None, self._prior, line, Identity())
 
     def fit(self, matrix: Matrix, values: Vector, *, seed: int) -> LearnedQuantity:
         """Learn from all measurements.
@@ -137,33 +141,40 @@ class QuantityLearner:
             values: ``(n,)`` finite.
             seed: Picks the rows for hyper-parameters.
         """
-        logarithmic = self._may_be_logarithmic and bool(values.min() > 0)
-        targets = np.log(values) if logarithmic else values
-        line = self._fit_line(matrix, targets, logarithmic)
-        left = targets - _on_line(self._prior, line, matrix, logarithmic)
+        scale = self._scale_of(values)
+        targets = scale(values)
+        line = self._fit_line(matrix, targets, scale)
+        left = targets - _on_line(self._prior, line, matrix, scale)
         if left.std() <= _EXACT * max(targets.std(), float(np.abs(targets).max())):
-            return self._learned(None, self._prior, line, logarithmic)
+            return self._learned(None, self._prior, line, scale)
         if self._prior is None:
-            model = self._fit_model(averaged(matrix, left), logarithmic, seed)
-            return self._learned(model, None, line, logarithmic)
-        corrected = self._correct(averaged(matrix, targets), float(line[1]), logarithmic, seed)
-        return self._learned(corrected, None, np.zeros(2), logarithmic)
+            model = self._fit_model(averaged(matrix, left), scale, seed)
+            return self._learned(model, None, line, scale)
+        corrected = self._correct(averaged(matrix, targets), float(line[1]), scale, seed)
+        return self._learned(corrected, None, np.zeros(2), scale)
 
     def _learned(
         self,
         model: Process | CorrectedProcess | None,
         prior: Prior | None,
         line: Vector,
-        logarithmic: bool,
+        scale: Transformation,
     ) -> LearnedQuantity:
         return LearnedQuantity(
-            model=model, prior=prior, line=line, logarithmic=logarithmic, features=self._features
+            model=model, prior=prior, line=line, scale=scale, features=self._features
         )
 
-    def _fit_line(self, matrix: Matrix, targets: Vector, logarithmic: bool) -> Vector:
+    def _scale_of(self, values: Vector) -> Transformation:
+        if not self._is_objective:
+            return Identity()
+        if values.min() > 0:
+            return Logarithm()
+        return Identity() if self._prior is not None else YeoJohnson.of(values)
+
+    def _fit_line(self, matrix: Matrix, targets: Vector, scale: Transformation) -> Vector:
         if self._prior is None:
             return np.array([targets.mean(), 0.0])
-        known = _transformed(self._prior(matrix), logarithmic)
+        known = scale(self._prior(matrix))
         spread = known.std()
         # two values determine no line, and one value no slope
         if len(targets) > 2 and spread > _EXACT * float(np.abs(known).max()):
@@ -172,24 +183,24 @@ class QuantityLearner:
             slope = 1.0
         return np.array([targets.mean() - slope * known.mean(), slope])
 
-    def _fit_model(self, rows: MeasuredRows, logarithmic: bool, seed: int) -> Process:
-        if self._is_outgrown(rows, logarithmic):
+    def _fit_model(self, rows: MeasuredRows, scale: Transformation, seed: int) -> Process:
+        if self._is_outgrown(rows, scale):
             self._settings = None
         model = Process(self._features, rows, settings=self._settings, seed=seed)
         self._settings = model.settings
         return model
 
     def _correct(
-        self, rows: MeasuredRows, slope: float, logarithmic: bool, seed: int
+        self, rows: MeasuredRows, slope: float, scale: Transformation, seed: int
     ) -> CorrectedProcess:
         assert self._prior is not None
-        if self._is_outgrown(rows, logarithmic):
+        if self._is_outgrown(rows, scale):
             self._corrected = None
         before = self._corrected
         model = CorrectedProcess.fit(
             self._space,
             rows,
-            _Scaled.of(self._prior, slope, logarithmic) if before is None else before.expected,
+            _Scaled.of(self._prior, slope, scale) if before is None else before.expected,
             seed=seed,
             n_tuning_rows=_N_TUNING_ROWS,
             like=before,
@@ -197,12 +208,12 @@ class QuantityLearner:
         self._corrected = model
         return model
 
-    def _is_outgrown(self, rows: MeasuredRows, logarithmic: bool) -> bool:
+    def _is_outgrown(self, rows: MeasuredRows, scale: Transformation) -> bool:
         """Return whether hyper-parameters have to be fitted again, and assume that they are."""
-        n, of_logarithms = self._tuned_for
-        outgrown = len(rows.matrix) >= _GROWTH * n or logarithmic != of_logarithms
+        n, kind = self._tuned_for
+        outgrown = len(rows.matrix) >= _GROWTH * n or type(scale) is not kind
         if outgrown:
-            self._tuned_for = (len(rows.matrix), logarithmic)
+            self._tuned_for = (len(rows.matrix), type(scale))
         return outgrown
 
 
@@ -211,28 +222,24 @@ class _Scaled(Expected):
 
     Args:
         prior: The prior.
-        scale: What it is multiplied by.
-        logarithmic: Whether its logarithm is.
+        factor: What it is multiplied by.
+        scale: Which is applied before.
     """
 
-    def __init__(self, prior: Prior, scale: float, logarithmic: bool) -> None:
-        self._prior, self._scale, self._logarithmic = prior, scale, logarithmic
+    def __init__(self, prior: Prior, factor: float, scale: Transformation) -> None:
+        self._prior, self._factor, self._scale = prior, factor, scale
 
     @classmethod
-    def of(cls, prior: Prior, slope: float, logarithmic: bool) -> _Scaled:
+    def of(cls, prior: Prior, slope: float, scale: Transformation) -> _Scaled:
         """Return the prior as it is, or in another unit if the slope to it is far from 1."""
         alike = 1 / _MOST_SLOPE <= abs(slope) <= _MOST_SLOPE
-        return cls(prior, 1.0 if alike else slope, logarithmic)
+        return cls(prior, 1.0 if alike else slope, scale)
 
     def __call__(self, matrix: Matrix) -> Vector:
-        return self._scale * _transformed(self._prior(matrix), self._logarithmic)[:, None]
+        return self._factor * self._scale(self._prior(matrix))[:, None]
 
 
-def _on_line(prior: Prior | None, line: Vector, matrix: Matrix, logarithmic: bool) -> Vector:
+def _on_line(prior: Prior | None, line: Vector, matrix: Matrix, scale: Transformation) -> Vector:
     if prior is None:
         return np.full(len(matrix), line[0])
-    return np.asarray(line[0] + line[1] * _transformed(prior(matrix), logarithmic))
-
-
-def _transformed(values: Vector, logarithmic: bool) -> Vector:
-    return np.log(np.maximum(values, np.finfo(float).tiny)) if logarithmic else values
+    return np.asarray(line[0] + line[1] * scale(prior(matrix)))

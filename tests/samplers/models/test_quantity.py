@@ -26,7 +26,7 @@ def depths(matrix: Matrix) -> np.ndarray:
 def learnt(
     space: SearchSpace, values: np.ndarray, matrix: Matrix, **options: object
 ) -> Callable[[Matrix], Estimate]:
-    options = {"prior": None, "may_be_logarithmic": True} | options
+    options = {"prior": None, "is_objective": True} | options
     features = RowFeatures(space)
     model = QuantityLearner(space, features, **options).fit(matrix, values, seed=0)
     return lambda rows: model.estimate(rows, features(rows), 1.0)
@@ -54,6 +54,22 @@ def test_positive_costs_stay_positive(space: SearchSpace) -> None:
     assert (model(space.sample(500, seed=1)).mean > 0).all()
 
 
+def test_one_bad_outlier_does_not_make_all_others_uncertain(space: SearchSpace) -> None:
+    known, new = space.sample(40, seed=0), space.sample(200, seed=1)
+    accuracies = -90 - depths(known)
+    std = learnt(space, accuracies, known)(new).std.mean()
+    accuracies[0] = -40.0
+    assert learnt(space, accuracies, known)(new).std.mean() < 8 * std
+
+
+def test_bounds_are_those_of_the_scale(space: SearchSpace) -> None:
+    known, new = space.sample(40, seed=0), space.sample(200, seed=1)
+    of = learnt(space, -90 + depths(known) ** 3, known)(new)
+    assert (of.optimistic < of.mean).all()
+    # values have a long tail above, so estimates are closer to their bounds below
+    assert np.mean((of.mean - of.optimistic) / of.std) < 1
+
+
 @pytest.mark.parametrize("value", [5.0, 0.0, -3.0], ids=["positive", "zero", "negative"])
 def test_a_constant_is_exact(space: SearchSpace, value: float) -> None:
     known = space.sample(8, seed=0)
@@ -71,7 +87,7 @@ def test_repeats_are_averaged(space: SearchSpace) -> None:
     rows = space.sample(40, seed=0)
     known = np.concatenate([rows, rows])
     values = np.r_[depths(rows) - 0.5, depths(rows) + 0.5]
-    model = learnt(space, values, known, may_be_logarithmic=False)
+    model = learnt(space, values, known, is_objective=False)
     assert np.abs(model(rows).mean - depths(rows)).mean() < 0.4
 
 
@@ -86,7 +102,7 @@ class TestPrior:
     def test_a_shifted_one_is_corrected(self, space: SearchSpace) -> None:
         macs = CostPredictor("n_macs", space).predict
         known, new = space.sample(10, seed=0), space.sample(50, seed=1)
-        model = learnt(space, 70 + 2e-8 * macs(known), known, prior=macs, may_be_logarithmic=False)
+        model = learnt(space, 70 + 2e-8 * macs(known), known, prior=macs, is_objective=False)
         assert model(new).mean == pytest.approx(70 + 2e-8 * macs(new))
 
     def test_a_good_one_is_better_than_none(self, space: SearchSpace) -> None:
@@ -122,7 +138,7 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
 
     prior = lambda m: sign * CostPredictor("n_macs", space).predict(m)  # noqa: E731
     errors = [
-        learnt(space, of(known), known, prior=p, may_be_logarithmic=False)(new).mean - of(new)
+        learnt(space, of(known), known, prior=p, is_objective=False)(new).mean - of(new)
         for p in (None, prior)
     ]
     assert errors[1].std() < errors[0].std()
@@ -130,7 +146,7 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
 
 def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
     macs = CostPredictor("n_macs", space).predict
-    learner = QuantityLearner(space, RowFeatures(space), prior=macs, may_be_logarithmic=True)
+    learner = QuantityLearner(space, RowFeatures(space), prior=macs, is_objective=True)
     rows = space.sample(50, seed=0)
     values = macs(rows) * depths(rows)
 
@@ -144,7 +160,7 @@ def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
 
 
 def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace) -> None:
-    learner = QuantityLearner(space, RowFeatures(space), prior=None, may_be_logarithmic=True)
+    learner = QuantityLearner(space, RowFeatures(space), prior=None, is_objective=True)
     rows = space.sample(50, seed=0)
     learner.fit(rows[:30], depths(rows[:30]), seed=0)
     first = learner._settings
