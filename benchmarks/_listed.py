@@ -115,7 +115,9 @@ def accel_nasbench(column: str, name: str, direction: str) -> Callable[[Path], L
         sums = np.zeros((len(matrix), 2))
         np.add.at(sums, of, values[known])
         means = sums / np.bincount(of)[:, None]
-        return Listed(choices, matrix.astype(np.int16), means, ("top1", name), ("maximize", direction))
+        return Listed(
+            choices, matrix.astype(np.int16), means, ("top1", name), ("maximize", direction)
+        )
 
     return read
 

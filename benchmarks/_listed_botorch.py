@@ -33,9 +33,7 @@ def search(tape: Tape, seed: int) -> None:
             tape.measure(place)
 
 
-def _batch(
-    inputs: torch.Tensor, values: torch.Tensor, places: list[int], seed: int
-) -> list[int]:
+def _batch(inputs: torch.Tensor, values: torch.Tensor, places: list[int], seed: int) -> list[int]:
     known, targets = inputs[places], values[places]
     model = ModelListGP(*[SingleTaskGP(known, column[:, None]) for column in targets.T])
     fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))

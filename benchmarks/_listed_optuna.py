@@ -142,8 +142,7 @@ class _SnappedInRustuna:
 
 def _indices(params: dict[str, Any], tape: Tape) -> Matrix:
     return np.array(
-        [values.index(params[name]) for name, values in tape.listed.choices.items()],
-        dtype=np.int16,
+        [values.index(params[name]) for name, values in tape.listed.choices.items()], dtype=np.int16
     )
 
 

@@ -25,7 +25,9 @@ def evolving(kind: Callable[..., Evolving]) -> Callable[[Tape, int], None]:
     """A sampler that proposes freely."""
 
     def run(tape: Tape, seed: int) -> None:
-        _optimize(tape, _snapped(kind(SearchSpace.of_choices(tape.listed.choices), seed=seed), tape))
+        _optimize(
+            tape, _snapped(kind(SearchSpace.of_choices(tape.listed.choices), seed=seed), tape)
+        )
 
     return run
 

@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 from _listed_optuna import in_optuna, rustuna_nsgaii
+from _listed_ours import evolving, surrogate
 from _listed_runs import Tape
 from optuna.samplers import GPSampler, NSGAIISampler, TPESampler
+
+from optuna_ofa import samplers
 
 N_MOST = 1_000
 
@@ -48,6 +51,9 @@ def botorch(tape: Tape, seed: int) -> None:
 
 
 SEARCHES: Mapping[str, Search] = {
+    "SurrogateSampler": Search(surrogate),
+    "EvolutionarySampler": Search(evolving(samplers.EvolutionarySampler)),
+    "NSGAIISampler": Search(evolving(samplers.NSGAIISampler)),
     "Optuna TPE": Search(in_optuna(lambda seed: TPESampler(seed=seed)), 300),
     "Optuna GP": Search(in_optuna(lambda seed: GPSampler(seed=seed)), 250, 3),
     "Optuna NSGA-II": Search(in_optuna(lambda seed: NSGAIISampler(seed=seed))),

@@ -7,9 +7,9 @@ of its space, top1 and FLOPs), and Accel-NASBench (about 4,000, top1 and one of 
 search may only measure what is listed; a proposal that is not listed or was measured before becomes
 the nearest network that is listed and was not (fewest different parameters), and the search is told
 of that one. All searches run with their default settings. A cell has the number of measurements
-until so many percent of the hypervolume of the whole table are found. The hypervolume begins at the
-worst value of each quantity and a tenth of its range beyond; FLOPs, latency and throughput are taken
-as logarithms, and, with ``--raw``, as they are.
+until so many percent of the hypervolume of the whole table are found. The hypervolume begins a
+tenth of the range beyond the worst value of each quantity; FLOPs, latency and throughput are taken
+as logarithms, or with ``--raw`` as they are.
 
 Finished runs are in ``benchmarks/peers.json``. ``--out`` names another file, a run that is in it is
 not repeated, and without ``--data`` the table is printed of what there is.
@@ -18,11 +18,11 @@ not repeated, and without ``--data`` the table is printed of what there is.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,8 @@ def _run(
         return
     tape = Tape(PROBLEMS[problem](arguments.data), search.n_most, seed)
     start = time.process_time()
-    try:
+    with contextlib.suppress(EnoughError):
         search.run(tape, seed)
-    except EnoughError:
-        pass
     seconds = time.process_time() - start
     found = {scale: reached(tape.shares(scale)) for scale in ("log", "raw")}
     share = round(float(tape.shares("log")[-1]), 2)
