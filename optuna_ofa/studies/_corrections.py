@@ -114,7 +114,7 @@ def _corrected(
         learner = QuantityLearner(
             problem.space,
             prior=None if prior is None else prior.predict,
-            may_be_logarithmic=not problem.metrics[name].maximize,
+            is_cost=not problem.metrics[name].maximize,
         )
         learned = learner.fit(matrix, values, seed=seed)
         metric = problem.metrics[name]

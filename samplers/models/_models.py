@@ -129,11 +129,11 @@ class ModelsLearner:
         self._features, self._optimism = RowFeatures(space), optimism
         # a minimised positive objective is a cost; a constraint crosses zero
         self._objectives = [
-            QuantityLearner(space, self._features, prior=prior, is_objective=True)
+            QuantityLearner(space, self._features, prior=prior, is_cost=True)
             for prior in objectives
         ]
         self._constraints = [
-            QuantityLearner(space, self._features, prior=prior, is_objective=False)
+            QuantityLearner(space, self._features, prior=prior, is_cost=False)
             for prior in constraints
         ]
 

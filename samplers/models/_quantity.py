@@ -107,8 +107,8 @@ class QuantityLearner:
         features: Their features; None is built here.
         prior: An estimate available beforehand, such as a published predictor, which
             `CorrectedProcess` corrects.
-        is_objective: Whether it is learnt on another scale: positive values, which are costs, as
-            logarithms, others so that they are about normal.
+        is_cost: Whether smaller is better; then positive values are learnt as logarithms, because
+            costs are multiplicative, and others on a scale on which they are about normal.
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class QuantityLearner:
         features: RowFeatures | None = None,
         *,
         prior: Prior | None,
-        is_objective: bool,
+        is_cost: bool,
     ) -> None:
         self._space, self._prior = space, prior
         self._features = RowFeatures(space) if features is None else features
-        self._is_objective = is_objective
+        self._is_cost = is_cost
         self._settings: Settings | None = None
         self._corrected: CorrectedProcess | None = None
         self._tuned_for: tuple[int, type] = (0, Identity)
@@ -165,7 +165,7 @@ class QuantityLearner:
         )
 
     def _scale_of(self, values: Vector) -> Transformation:
-        if not self._is_objective:
+        if not self._is_cost:
             return Identity()
         if values.min() > 0:
             return Logarithm()

@@ -26,7 +26,7 @@ def depths(matrix: Matrix) -> np.ndarray:
 def learnt(
     space: SearchSpace, values: np.ndarray, matrix: Matrix, **options: object
 ) -> Callable[[Matrix], Estimate]:
-    options = {"prior": None, "is_objective": True} | options
+    options = {"prior": None, "is_cost": True} | options
     features = RowFeatures(space)
     model = QuantityLearner(space, features, **options).fit(matrix, values, seed=0)
     return lambda rows: model.estimate(rows, features(rows), 1.0)
@@ -87,7 +87,7 @@ def test_repeats_are_averaged(space: SearchSpace) -> None:
     rows = space.sample(40, seed=0)
     known = np.concatenate([rows, rows])
     values = np.r_[depths(rows) - 0.5, depths(rows) + 0.5]
-    model = learnt(space, values, known, is_objective=False)
+    model = learnt(space, values, known, is_cost=False)
     assert np.abs(model(rows).mean - depths(rows)).mean() < 0.4
 
 
@@ -102,7 +102,7 @@ class TestPrior:
     def test_a_shifted_one_is_corrected(self, space: SearchSpace) -> None:
         macs = CostPredictor("n_macs", space).predict
         known, new = space.sample(10, seed=0), space.sample(50, seed=1)
-        model = learnt(space, 70 + 2e-8 * macs(known), known, prior=macs, is_objective=False)
+        model = learnt(space, 70 + 2e-8 * macs(known), known, prior=macs, is_cost=False)
         assert model(new).mean == pytest.approx(70 + 2e-8 * macs(new))
 
     def test_a_good_one_is_better_than_none(self, space: SearchSpace) -> None:
@@ -138,7 +138,7 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
 
     prior = lambda m: sign * CostPredictor("n_macs", space).predict(m)  # noqa: E731
     errors = [
-        learnt(space, of(known), known, prior=p, is_objective=False)(new).mean - of(new)
+        learnt(space, of(known), known, prior=p, is_cost=False)(new).mean - of(new)
         for p in (None, prior)
     ]
     assert errors[1].std() < errors[0].std()
@@ -146,7 +146,7 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
 
 def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
     macs = CostPredictor("n_macs", space).predict
-    learner = QuantityLearner(space, RowFeatures(space), prior=macs, is_objective=True)
+    learner = QuantityLearner(space, RowFeatures(space), prior=macs, is_cost=True)
     rows = space.sample(50, seed=0)
     values = macs(rows) * depths(rows)
 
@@ -160,7 +160,7 @@ def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
 
 
 def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace) -> None:
-    learner = QuantityLearner(space, RowFeatures(space), prior=None, is_objective=True)
+    learner = QuantityLearner(space, RowFeatures(space), prior=None, is_cost=True)
     rows = space.sample(50, seed=0)
     learner.fit(rows[:30], depths(rows[:30]), seed=0)
     first = learner._settings
