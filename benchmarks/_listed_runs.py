@@ -57,7 +57,7 @@ class Tape:
             EnoughError: If no more may be measured, or nothing more is to be found.
         """
         if len(self.places) >= self._n_most or self.is_done:
-            raise EnoughError
+            raise EnoughError(f"{len(self.places)} networks are enough")
         self._free[place] = False
         self.places.append(place)
         for volume in self._volumes.values():

@@ -55,7 +55,7 @@ SEARCHES: Mapping[str, Search] = {
     "EvolutionarySampler": Search(evolving(samplers.EvolutionarySampler)),
     "NSGAIISampler": Search(evolving(samplers.NSGAIISampler)),
     "Optuna TPE": Search(in_optuna(lambda seed: TPESampler(seed=seed)), 300),
-    "Optuna GP": Search(in_optuna(lambda seed: GPSampler(seed=seed)), 250, 3),
+    "Optuna GP": Search(in_optuna(lambda seed: GPSampler(seed=seed)), 120, 1),
     "Optuna NSGA-II": Search(in_optuna(lambda seed: NSGAIISampler(seed=seed))),
     "Rustuna NSGA-II": Search(rustuna_nsgaii, 3_000),
     "pymoo NSGA-II": Search(pymoo, 3_000),
