@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from _head import print_head
 from _listed import PROBLEMS
 from _listed_runs import GOALS, EnoughError, Tape, reached
 from _listed_searches import SEARCHES
@@ -41,6 +42,7 @@ Results = dict[str, dict[str, Any]]
 def main() -> None:
     """Run what is missing, and print a table for each problem."""
     arguments = _arguments()
+    print_head()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     results: Results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
