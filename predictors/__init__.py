@@ -19,6 +19,7 @@ from optuna_ofa.predictors._missing import MissingPredictor as MissingPredictor
 from optuna_ofa.predictors._remembered import SharedPredictor as SharedPredictor
 from optuna_ofa.predictors._rows import MeasuredRows as MeasuredRows, averaged as averaged
 from optuna_ofa.predictors._sound import require_sound as require_sound
+from optuna_ofa.predictors._terms import LogCurve as LogCurve, Terms as Terms
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
 from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess as CorrectedProcess
 from optuna_ofa.predictors.gaussian_process._expected import Expected as Expected

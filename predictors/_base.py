@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.space import Matrix, SearchSpace, require_family
 
 Direction = Literal["maximize", "minimize"]
@@ -69,6 +70,13 @@ class Predictor(abc.ABC):
             which returns ``(n,)`` estimates; None if there is no such model.
         """
         return None
+
+    def terms(self) -> Terms | str:
+        """Return the prediction as a sum, for `SubnetStudy.bound`; otherwise why it is none.
+
+        It must be one by its formula for every subnet of `space`, not just nearly.
+        """
+        return f"a {type(self).__name__} is not known to be a sum over genes and layers"
 
     @property
     def direction(self) -> Direction:

@@ -60,6 +60,10 @@ class ConfidenceBound(Predictor):
         """Return those of the other predictor."""
         return self.predictor.extrapolation_reasons(matrix)
 
+    def terms(self) -> str:
+        """Return that it is no sum: standard deviations are not."""
+        return "predictions are lowered by standard deviations (`caution`), which do not add up"
+
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the predictor's local model, with the standard deviation of the anchor."""
         model = self.predictor.local_model(anchors)

@@ -18,6 +18,7 @@ from optuna_ofa.costs import (
 )
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 
 _MB = 1e6
@@ -54,6 +55,12 @@ class CostPredictor(Predictor):
         price = _PRICES[metric]
         total = LayerMax if metric == "peak_memory_mb" else LayerSum
         self._sum = total(space, lambda layer, _: price(layer))
+
+    def terms(self) -> Terms | str:
+        """Return the sum over layers; memory has a peak, which is none."""
+        if isinstance(self._sum, LayerMax):
+            return f"{self.metric} is the largest value of all layers, not their sum"
+        return Terms(sums=((1.0, self._sum),))
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.space import Matrix, keys_of
 
 
@@ -45,6 +46,10 @@ class SharedPredictor(Predictor):
     def extrapolation_reasons(self, matrix: Matrix) -> list[str]:
         """Return those of the other predictor."""
         return self._predictor.extrapolation_reasons(matrix)
+
+    def terms(self) -> Terms | str:
+        """Return those of the other predictor."""
+        return self._predictor.terms()
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the local model of the other predictor."""

@@ -14,6 +14,7 @@ from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._changed_genes import GeneTable
 from optuna_ofa.predictors._choice_features import ChoiceFeatures, Features
 from optuna_ofa.predictors._resolution import ResolutionLaw
+from optuna_ofa.predictors._terms import LogCurve, Terms
 from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace
 
 # Takes genotypes and, for each, the index of a nearby anchor, as `LocalModel` does.
@@ -150,6 +151,37 @@ class Thermometer:
         pixels = (columns == self._pixels) & (values > 0)
         of_law[:, pixels] = self.law(values[pixels]).T
         return table, np.vstack([of_steps, of_law])
+
+    def weighted(self, weights: NDArray[np.float64], constant: float) -> Terms:
+        """Return a constant plus the features times ``(n_features,)`` weights, as a sum."""
+        n = len(self._columns)
+        of_choices, of_costs, of_law = weights[:n], weights[n : n + N_COSTS], weights[n + N_COSTS :]
+
+        def of_genes(matrix: Matrix) -> NDArray[np.float64]:
+            found = np.zeros(matrix.shape)
+            steps = of_choices * (matrix[:, self._columns] >= self._thresholds)
+            np.add.at(found.T, self._columns, steps.T)
+            return found
+
+        curves = [
+            LogCurve(
+                name=name,
+                total=total,
+                pixels=self._space.resolutions[-1],
+                linear=_MOST_LOG * float(of_costs[i]),
+                square=float(of_costs[i + 2]),
+                low=float(self._low[i]),
+                span=float(self._range[i]),
+            )
+            for i, (name, total) in enumerate(
+                [("multiply-adds", self._macs), ("parameters", self._params)]
+            )
+        ]
+        return Terms(
+            of_resolution=lambda pixels: constant + self.law(pixels) @ of_law,
+            of_genes=of_genes,
+            curves=tuple(curves),
+        )
 
     def shares(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return how near the resolution of each subnet is to each level, ``(n, n_levels)``."""

@@ -85,6 +85,11 @@ FRONT = Front([POINT], ["top1", "latency_ms"])
 CONFIG = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
 STUDY = optuna_ofa.study(SPACE, hardware=TABLE, accuracy=ACCURACY, seed=0)
 STUDY.search(20)
+LINEAR = optuna_ofa.study(
+    SearchSpace("ofa_mbv3_w1.0").restrict(resolution=224, depth=2, kernel=3, expand=3),
+    accuracy="linear",
+)
+BOUND = LINEAR.bound()
 METERS = {"top1": lambda _: 70.0, "latency_ms": lambda _: 1.0}
 REFINED = optuna_ofa.study(SPACE.restrict(depth=2, expand=3), hardware=TABLE, accuracy=ACCURACY)
 REFINED.search(20)
@@ -242,6 +247,9 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "catch": (), "callbacks": [], "gc_after_trial": False, "show_progress_bar": False,
         },
     ),
+    "FrontBound.at": (BOUND.at, {"costs": 15.0}),
+    "FrontBound.gap": (BOUND.gap, {"front": BOUND.front, "costs": [15.0]}),
+    "SubnetStudy.bound": (LINEAR.bound, {"tolerance": 1.0}),
     "SubnetStudy.refine": (
         REFINED.refine,
         {"measure": METERS, "budget": 1, "rounds": 1, "tolerance": 0.0, "progress": False},

@@ -126,6 +126,10 @@ class LayerSum:
             total[unpriced] = self._sum(rows[unpriced])
         return total
 
+    def parts(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return what each slot of the family adds, ``(n_slots, n)``, for canonical genotypes."""
+        return np.asarray(self._prices[self._index.positions(matrix)])
+
     # adds the price of one more layer to the total of the previous ones
     _join: np.ufunc = np.add
 

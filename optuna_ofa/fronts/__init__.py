@@ -63,5 +63,6 @@ from optuna_ofa.fronts._transfer import (
     can_transfer as can_transfer,
     transfer_matrix as transfer_matrix,
 )
+from optuna_ofa.fronts.bounds._bound import FrontBound as FrontBound
 
 __all__ = ["Findings", "Front", "FrontPoint", "TransferMatrix", "nondominated"]

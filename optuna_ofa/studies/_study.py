@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
-from optuna_ofa._arguments import Count, NonNegativeFloat, OutputFile, Positive, StorageUrl, checked
+from optuna_ofa._arguments import (
+    Count,
+    NonNegativeFloat,
+    OutputFile,
+    Positive,
+    PositiveFloat,
+    StorageUrl,
+    checked,
+)
 from optuna_ofa._loaders import Loader
 from optuna_ofa._progress import Bar
 from optuna_ofa._rules import Instead, Rule
@@ -21,6 +29,7 @@ from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ExtrapolationWarning
 from optuna_ofa.fronts import (
     Front,
+    FrontBound,
     FrontPoint,
     Generation,
     Limits,
@@ -447,12 +456,48 @@ class SubnetStudy(TrialStudy):
         return find_front(self.problem, self.results(kind=kind), kind, self.notes)
 
     @checked
+    def bound(self, *, tolerance: PositiveFloat | None = None) -> FrontBound:
+        """Prove what no subnet can exceed: an upper bound of the front, by the predictors.
+
+        It takes a second or two, needs no trial, and covers all subnets of the space. Dynamic
+        programming over the blocks and stages finds every subnet that may be on the front, and
+        the concave terms of an accuracy are bounded by tangents. So both predictions must be sums:
+        costs over layers (a latency table, a `NetworkLatencyPredictor`, ``n_macs``, ``n_params``,
+        ``moved_mb``), and an accuracy over choices and concave functions of costs, which a linear
+        model is (``AccuracyPredictor.fit(model="ridge")``, ``study(accuracy="linear")``). This
+        follows from the formula of each predictor. Custom predictors may have
+        `Predictor.terms`.
+
+        Measured values can be better than the bound: it is proven of predictions alone.
+
+        Args:
+            tolerance: How close the bound shall be to the best subnets that are found with it, in
+                the unit of the bounded objective; a smaller one takes longer. It may be missed at
+                some costs, so the result says how close it is. None takes 0.01 points of accuracy,
+                and a thousandth of other objectives.
+
+        Returns:
+            A value whose ``at(15)`` is the bound up to 15 ms, ``gap()`` how much the front of the
+            study may still grow, and ``front`` the subnets that were found, which are predictions
+            without trials: `enqueue_trial` makes them some. It prints as a sentence.
+
+        Raises:
+            InvalidArgumentError: If there are not exactly two objectives, or one of the predictors
+                is no such sum; says which and why.
+            PredictionError: If a prediction is not a finite number.
+        """
+        from optuna_ofa.fronts.bounds import find_bound
+
+        return find_bound(self, tolerance)
+
+    @checked
     def plot_front(
         self,
         *,
         limits: Limits | None = None,
         picks: Mapping[str, FrontPoint] | None = None,
         kind: Kind | None = None,
+        bound: FrontBound | None = None,
     ) -> go.Figure:
         """Plot the Pareto front over the other feasible trials, with its knee and the constraints.
 
@@ -464,6 +509,7 @@ class SubnetStudy(TrialStudy):
             picks: More subnets to mark, by name.
             kind: As in `front`, but None shows the fronts of both kinds, separately, if the study
                 has both.
+            bound: What `bound` returned; it is drawn as a thin line.
 
         Returns:
             A plotly figure; ``write_html`` and ``write_image`` save it.
@@ -473,7 +519,7 @@ class SubnetStudy(TrialStudy):
         """
         from optuna_ofa.visualization import plot_front
 
-        return plot_front(self, limits=limits, picks=picks, kind=kind)
+        return plot_front(self, limits=limits, picks=picks, kind=kind, bound=bound)
 
     @checked
     def publish(

@@ -11,6 +11,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import (
     KINDS,
     Findings,
+    FrontBound,
     FrontPoint,
     Limits,
     limit_words,
@@ -29,6 +30,7 @@ from optuna_ofa.visualization._front_axes import (
     steps_of,
     third_of,
 )
+from optuna_ofa.visualization._front_bound import bound_info, bound_trace
 from optuna_ofa.visualization._front_info import FrontInfo, front_info
 from optuna_ofa.visualization._front_marks import mark_traces
 from optuna_ofa.visualization._origin import (
@@ -63,6 +65,7 @@ def plot_front(
     limits: Limits | None = None,
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,
+    bound: FrontBound | None = None,
 ) -> go.Figure:
     """Plot the Pareto front of a study with two or three objectives.
 
@@ -80,6 +83,8 @@ def plot_front(
         picks: More subnets to mark, by name.
         kind: As in `SubnetStudy.front`, but None shows the fronts of both kinds, separately, if
             the study has both.
+        bound: What `SubnetStudy.bound` returned: a thin line that no prediction is beyond. It is
+            drawn up to the largest cost that is shown.
 
     Raises:
         EmptyFrontError: If the study has no feasible trial.
@@ -93,6 +98,8 @@ def plot_front(
     kinds = found.kinds if kind is None else []
     infos = [front_info(found, kind=k) for k in kinds or (kind,)]
     figure = _draw(infos)
+    if bound is not None:
+        figure.add_trace(bound_trace(bound_info(bound, infos)))
     figure.add_traces(mark_traces(infos, limits, picks or {}))
     return finish(figure, *_titles(infos), legend=BELOW)
 

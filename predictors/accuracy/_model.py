@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.predictors._base import LocalModel
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.space import Matrix
 
 
@@ -30,6 +31,10 @@ class AccuracyModel(abc.ABC):
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the same as `Predictor.local_model`."""
         return None
+
+    def terms(self) -> Terms | str:
+        """Return the same as `Predictor.terms`."""
+        return f"a {type(self).__name__} is not linear in the choices of a subnet"
 
     @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from optuna_ofa.predictors._groups import Labels
 from optuna_ofa.predictors._rows import LEAST_SUBNETS, LEAST_WITH_PRIOR
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._support import Support
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.accuracy._file import content_of, of_content, read_fitted, write_fitted
 from optuna_ofa.predictors.accuracy._kinds import ModelKind, fit_model, refit_model
 from optuna_ofa.predictors.accuracy._left_out import widening_of
@@ -236,6 +237,10 @@ class AccuracyPredictor(Predictor):
         if self.support is None or not new.any():
             return []
         return self.support.reasons(matrix[new], top1[new])
+
+    def terms(self) -> Terms | str:
+        """Return the sum of a linear model."""
+        return self.model.terms()
 
     def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return tangents, or the model itself where it is linear."""

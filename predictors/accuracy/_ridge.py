@@ -15,6 +15,7 @@ from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._products import RowProduct, padded
 from optuna_ofa.predictors._rows import MeasuredRows
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors._thermometer import Thermometer
 from optuna_ofa.predictors._triangle import packed, unpacked
 from optuna_ofa.predictors.accuracy._model import AccuracyModel
@@ -104,6 +105,11 @@ class RidgeModel(AccuracyModel):
     def local_model(self, anchors: Matrix) -> LocalModel:
         """Return the model itself, which is linear."""
         return lambda matrix, _: self.predict(matrix)
+
+    def terms(self) -> Terms:
+        """Return the sum: the weights of choices, two functions of costs, and the resolution."""
+        constant = self._top1 - float(self._mean @ self._weights)
+        return self._features.weighted(self._weights, constant)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready numbers."""

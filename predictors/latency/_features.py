@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.costs import LayerSum, layer_operators, placements
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
 from optuna_ofa.predictors.latency._ridge import fit_relative_ridge
 from optuna_ofa.predictors.latency._table import LatencyTable
@@ -47,14 +48,14 @@ class PhysicalFeatures:
     def __init__(self, space: SearchSpace) -> None:
         layers = {place.layer: _quantities(place.layer) for place in placements(space)}
         self.names = sorted({name for found in layers.values() for name in found})
-        self._sums = [
+        self.sums = [
             LayerSum(space, lambda layer, _, name=name: layers[layer].get(name, 0.0))  # type: ignore[misc]
             for name in self.names
         ]
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)``: multiply-adds and numbers in millions, and counts."""
-        return np.stack([total(matrix) for total in self._sums], axis=1)
+        return np.stack([total(matrix) for total in self.sums], axis=1)
 
 
 def _quantities(layer: Layer) -> dict[str, float]:
@@ -92,6 +93,17 @@ class OneHotFeatures:
         rows = self._space.canonicalize(self._space.check(matrix))
         return np.asarray(rows[:, self._columns] == self._values, dtype=float)
 
+    def weighted(self, weights: NDArray[np.float64]) -> Features:
+        """Return a function from canonical genotypes to the weight of each gene's choice."""
+
+        def of_genes(matrix: Matrix) -> NDArray[np.float64]:
+            found = np.zeros(matrix.shape)
+            chosen = weights * (matrix[:, self._columns] == self._values)
+            np.add.at(found.T, self._columns, chosen.T)
+            return found
+
+        return of_genes
+
 
 # Least numbers of rows at which the features improve a prediction.
 _LEAST = {"none": 3, "physical": 40, "onehot": 150}
@@ -120,6 +132,19 @@ class Inputs:
         if self._table is not None:
             columns.append(self._table.predict(matrix)[:, None])
         return np.concatenate([*columns, self._features(matrix)], axis=1)
+
+    def weighted(self, weights: NDArray[np.float64]) -> Terms:
+        """Return the columns times ``(n_features,)`` weights, as a sum."""
+        constant, *others = weights.tolist()
+        sums: list[tuple[float, LayerSum]] = []
+        if self._table is not None:
+            sums = [(others.pop(0) * weight, of) for weight, of in self._table.terms().sums]
+        of_genes = None
+        if isinstance(self._features, PhysicalFeatures):
+            sums += zip(others, self._features.sums, strict=True)
+        elif isinstance(self._features, OneHotFeatures):
+            of_genes = self._features.weighted(np.array(others))
+        return Terms(lambda pixels: np.full(len(pixels), constant), of_genes, tuple(sums))
 
 
 def model_name(kind: str, table: LatencyTable | None) -> str:

@@ -17,6 +17,7 @@ from optuna_ofa._values import number
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._sound import require_sound
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.latency._features import (
     LEAST_ROWS,
     FeatureKind,
@@ -150,6 +151,10 @@ class NetworkLatencyPredictor(Predictor):
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return standard deviations of a measurement in milliseconds, ``(n,)``."""
         return self.model.predict_std(self._inputs(matrix))
+
+    def terms(self) -> Terms:
+        """Return the sum: an offset, the table's sums, and the features, with their weights."""
+        return self._inputs.weighted(self.model.weights)
 
     def local_model(self, anchors: Matrix) -> LocalModel:
         """Return the exact predictions, which are cheap sums over layers."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa.costs import LayerSum
 from optuna_ofa.predictors._base import LocalModel, Predictor
+from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 
@@ -50,6 +51,10 @@ class LatencyPredictor(Predictor):
     def local_model(self, anchors: Matrix) -> LocalModel:
         """Return the exact sums, which are cheap."""
         return lambda matrix, _: self.predict(matrix)
+
+    def terms(self) -> Terms:
+        """Return the sum over layers."""
+        return Terms(sums=((1.0, self._mean),))
 
     @checked
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64] | None:
