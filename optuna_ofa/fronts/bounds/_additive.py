@@ -16,6 +16,7 @@ from optuna_ofa.fronts.bounds._relaxation import relax
 from optuna_ofa.fronts.bounds._tables import Table, layer_table, table_of
 from optuna_ofa.predictors import LogCurve, Terms
 from optuna_ofa.problem import Problem
+from optuna_ofa.space import Family
 
 Array = NDArray[np.float64]
 _HINT = (
@@ -53,6 +54,8 @@ def additive(problem: Problem) -> Additive:
     """
     if len(problem.objectives) != 2:
         raise _none(f"it has {len(problem.objectives)} objectives instead of two")
+    if not isinstance(problem.space.family, Family):
+        raise _none("its space is a plain table of choices, without layers")
     problem.require_predictors()
     metrics = problem.objective_metrics
     cost = cost_metric(metrics) or problem.objectives[0]
