@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Annotated
 
 import numpy as np
@@ -20,6 +22,8 @@ Array = NDArray[np.float64]
 
 def _are_numbers(value: object) -> bool:
     flat = value.ravel() if isinstance(value, np.ndarray) else value
+    if not isinstance(flat, np.ndarray | Sequence | Real):
+        return False
     return not bool(np.isnan(numbers(flat, "it")).any())
 
 
