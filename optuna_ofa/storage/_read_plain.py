@@ -1,11 +1,12 @@
 """Reading many trials that are as `insert_trials` writes them, which nearly all of a search are.
 
-A few columns a trial, one row each, are put into arrays at once; parameters are not read, because
-the subnet has all of them. Every other trial is left to ``_read.py``.
+One statement has a row for each of them; parameters are not read, because the subnet has all of
+them. Every other trial is left to ``_read.py``.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Sequence
@@ -47,15 +48,18 @@ def read_plain(
     Raises:
         TypeError, ValueError: If a row has something that Optuna would not write.
     """
-    values, plain = _read_values(connection, ids, len(problem.objectives))
-    excess, repeated = _read_excess(connection, ids, list(problem.constraints))
-    texts = np.full(len(ids), None, dtype=object)
-    at, rows = _rows(connection, ids, _user, _user.c.value_json, where=_user.c.key == "subnet")
-    texts[at] = [row[1] for row in rows]
-    plain &= repeated & _is_predicted(connection, ids) & np.asarray(texts != None)  # noqa: E711
-    matrix, good = decode_texts(problem.space, texts[plain].tolist())
-    plain[plain] = good
-    found = Evaluated.of(matrix[good], values[plain], excess[plain], numbers=numbers[plain])
+    names = tuple(problem.constraints)
+    at, rows = _rows(connection, ids, len(problem.objectives), names)
+    texts, values, excess = _columns(rows, len(problem.objectives), len(names))
+    sound = np.isfinite(values).all(axis=1) & np.isfinite(excess).all(axis=1)
+    if names:  # the list may say nothing else than them, as nearly all do
+        feasible = [row[-1] == _FEASIBLE for row in rows]
+        sound &= np.array(feasible, dtype=bool) | (excess > 0).any(axis=1)
+    matrix, good = decode_texts(problem.space, list(itertools.compress(texts, sound)))
+    sound[sound] = good
+    plain = np.zeros(len(ids), dtype=bool)
+    plain[at[sound]] = True
+    found = Evaluated.of(matrix[good], values[sound], excess[sound], numbers=numbers[plain])
     return found, plain
 
 
@@ -71,68 +75,77 @@ def own_rows(table: sa.Table, ids: Ids) -> sa.ColumnElement[bool]:
 
 
 def _rows(
-    connection: sa.Connection,
-    ids: Ids,
-    table: sa.Table,
-    *columns: Any,
-    where: Any = None,
-    one_each: bool = False,
+    connection: sa.Connection, ids: Ids, n_values: int, names: Sequence[str]
 ) -> tuple[NDArray[np.intp], list[tuple[Any, ...]]]:
-    """Return rows of trials, which begin with the id, and for each row the index of its trial."""
-    own = own_rows(table, ids)
-    query = sa.select(table.c.trial_id, *columns).where(own if where is None else own & where)
-    rows = fetch_rows(connection, query.group_by(table.c.trial_id) if one_each else query)
+    """Return what `_statement` does, by trial, and for each row the index of its trial."""
+    statement = _statement(n_values, tuple(names), dense(ids))
+    ends = {"first": int(ids[0]), "last": int(ids[-1])} if dense(ids) else {"ids": ids.tolist()}
+    rows = fetch_rows(connection, statement, **ends)
     found = np.array([row[0] for row in rows])  # SQLite may have fractions, which are no trial's
     at = np.searchsorted(ids, found)
     mine = ids[at] == found
+    mine &= np.bincount(at[mine], minlength=len(ids))[at] == 1
     if mine.all():
         return at, rows
-    return at[mine], [rows[i] for i in np.flatnonzero(mine).tolist()]
+    return at[mine], list(itertools.compress(rows, mine))
 
 
-def _of(key: sa.Column[Any], which: object, value: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Return the value of the row of a trial that has this key; NULL where there is none."""
-    return sa.func.max(sa.case((key == which, value)))
+@functools.cache
+def _statement(n_values: int, names: tuple[str, ...], is_dense: bool) -> sa.Select[Any]:
+    """Return the statement that selects predicted trials with values and constraints.
 
-
-def _read_values(connection: sa.Connection, ids: Ids, n: int) -> tuple[NDArray[np.float64], Mask]:
-    """Return ``(len(ids), n)`` values, and which trials have these alone, all of them finite."""
-    columns = [_of(_values.c.objective, j, _values.c.value) for j in range(n)]
-    n_finite = sa.func.count(sa.case((_values.c.value_type == _FINITE, 1)))
-    at, rows = _rows(connection, ids, _values, *columns, n_finite, sa.func.count(), one_each=True)
-    values = np.full((len(ids), n + 2), np.nan)
-    values[at] = np.array(rows, dtype=float).reshape(len(rows), n + 3)[:, 1:]
-    plain = np.isfinite(values).all(axis=1) & (values[:, n:] == n).all(axis=1)
-    return values[:, :n], np.asarray(plain)
-
-
-def _read_excess(
-    connection: sa.Connection, ids: Ids, names: Sequence[str]
-) -> tuple[NDArray[np.float64], Mask]:
-    """Return ``(len(ids), n_constraints)``, and which trials have these constraints alone.
-
-    The list of a trial may say nothing else than them, as nearly all do.
+    A row is the id, the subnet, each value, each constraint, and the list of violated ones if there
+    are constraints; a trial with more or fewer values or constraints has none. It is built once,
+    which takes longer than reading a small generation.
     """
-    key, text = _system.c.key, _system.c.value_json
-    columns = [_of(key, name, text) for name in (*(f"{PREFIX}{name}" for name in names), LIST_KEY)]
-    at, rows = _rows(
-        connection,
-        ids,
-        _system,
-        sa.func.count(),
-        *columns,
-        where=key.startswith(PREFIX) | (key == LIST_KEY),
-        one_each=True,
+    user, kind = _user.alias(), _user.alias()
+    trial = user.c.trial_id
+    own = trial.between(sa.bindparam("first"), sa.bindparam("last"))
+    if not is_dense:
+        own = trial.in_(sa.bindparam("ids", expanding=True))
+    predicted = (kind.c.key == "kind") & (kind.c.value_json == json.dumps(PREDICTED))
+    columns, tables = [trial, user.c.value_json], user.join(kind, _of(kind, trial) & predicted)
+    for j in range(n_values):
+        value = _values.alias()
+        this = (value.c.objective == j) & (value.c.value_type == _FINITE)
+        columns, tables = [*columns, value.c.value], tables.join(value, _of(value, trial) & this)
+    keys = (*(f"{PREFIX}{name}" for name in names), LIST_KEY) if names else ()
+    for key in keys:
+        of = _system.alias()
+        tables = tables.join(of, _of(of, trial) & (of.c.key == key))
+        columns.append(of.c.value_json)
+    constraint = _system.c.key.startswith(PREFIX) | (_system.c.key == LIST_KEY)
+    return (
+        sa.select(*columns)
+        .select_from(tables)
+        .where(own, user.c.key == "subnet", user.c.value_json.is_not(None))
+        .where(_n_rows(_values, trial) == n_values)
+        .where(_n_rows(_system, trial, constraint) == len(keys))
+        .order_by(trial)
     )
-    excess, plain = np.full((len(ids), len(names)), np.nan), np.zeros(len(ids), dtype=bool)
-    if not names:
-        plain[np.setdiff1d(np.arange(len(ids)), at)] = True
-        return excess, plain
-    whole = [row[1] == len(columns) and None not in row for row in rows]
-    at, rows = at[whole], list(itertools.compress(rows, whole))
-    excess[at] = _numbers([text for row in rows for text in row[2:-1]]).reshape(-1, len(names))
-    plain[at] = [row[-1] == _FEASIBLE for row in rows]
-    return excess, np.asarray((plain | (excess > 0).any(axis=1)) & np.isfinite(excess).all(axis=1))
+
+
+def _of(table: sa.FromClause, trial: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    return table.c.trial_id == trial
+
+
+def _n_rows(
+    table: sa.Table, trial: sa.ColumnElement[Any], *where: sa.ColumnElement[bool]
+) -> sa.ScalarSelect[int]:
+    """Return the number of rows that a trial has in a table."""
+    count = sa.select(sa.func.count()).select_from(table).where(_of(table, trial), *where)
+    return count.scalar_subquery()
+
+
+def _columns(
+    rows: Sequence[tuple[Any, ...]], n_values: int, n_constraints: int
+) -> tuple[Sequence[str], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the subnets, ``(n, n_values)`` values and ``(n, n_constraints)`` excess of rows."""
+    columns = list(zip(*rows, strict=True)) or [()] * (2 + n_values + n_constraints)
+    values = np.array(columns[2 : 2 + n_values], dtype=float)
+    excess = columns[2 + n_values : 2 + n_values + n_constraints]
+    numbers = _numbers(list(itertools.chain.from_iterable(excess)))
+    return columns[1], values.T, numbers.reshape(n_constraints, len(rows)).T
 
 
 def _numbers(texts: Sequence[str]) -> NDArray[np.float64]:
@@ -145,15 +158,3 @@ def _numbers(texts: Sequence[str]) -> NDArray[np.float64]:
     if not set(joined) <= _OF_NUMBERS:
         raise ValueError("`texts` must be numbers.")
     return np.array(json.loads(f"[{joined}]"), dtype=float)
-
-
-def _is_predicted(connection: sa.Connection, ids: Ids) -> Mask:
-    """Return which trials are predicted; if all are, as in most parts of a search, by a count."""
-    where = (_user.c.key == "kind") & (_user.c.value_json == json.dumps(PREDICTED))
-    if ids[-1] - ids[0] + 1 == len(ids):
-        count = sa.select(sa.func.count()).where(own_rows(_user, ids), where)
-        if connection.execute(count).scalar_one() == len(ids):
-            return np.ones(len(ids), dtype=bool)
-    predicted = np.zeros(len(ids), dtype=bool)
-    predicted[_rows(connection, ids, _user, where=where)[0]] = True
-    return predicted

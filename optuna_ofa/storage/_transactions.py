@@ -88,7 +88,7 @@ def lock_study(connection: sa.Connection, study_id: int) -> None:
 
 
 def fetch_rows(
-    connection: sa.Connection, query: sa.Select[Any], **parameters: int | str
+    connection: sa.Connection, query: sa.Select[Any], **parameters: Any
 ) -> list[tuple[Any, ...]]:
     """Rows of numbers and texts as the driver returns them; SQLAlchemy's are three times slower."""
     with contextlib.closing(connection.execute(query, parameters)) as result:

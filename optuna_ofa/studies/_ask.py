@@ -167,10 +167,20 @@ def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
     return attempt.predicted
 
 
-def tell_evolution(problem: Problem, evolution: Evolution, evaluated: Evaluated) -> None:
-    """Tell a search the predictions: costs (smaller is better) and violations."""
+def tell_evolution(
+    problem: Problem, evolution: Evolution, evaluated: Evaluated, *, proposed: bool = True
+) -> None:
+    """Tell a search the predictions: costs (smaller is better) and violations.
+
+    Args:
+        problem: The problem.
+        evolution: The search.
+        evaluated: The predictions.
+        proposed: Whether they are of what this search has proposed.
+    """
     costs = problem.orientation.costs(evaluated.values)
-    evolution.tell(evaluated.matrix, costs, problem.violations(evaluated))
+    tell = evolution.tell if proposed else evolution.tell_found
+    tell(evaluated.matrix, costs, problem.violations(evaluated))
 
 
 def _n_on_front(problem: Problem, candidates: Evaluated, taken: Matrix) -> int:

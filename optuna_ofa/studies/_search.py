@@ -162,7 +162,8 @@ class Search:
             self._early.update(unfinished.numbers[unfinished.predictable].tolist())
         predicted = attempt.predicted.numbered(numbers[attempt.done].tolist())
         joined = Evaluated.join([known, predicted])
-        self._tell(joined.select(np.argsort(joined.numbers, kind="stable")))
+        found = joined.select(np.argsort(joined.numbers, kind="stable"))
+        tell_evolution(self.problem, self.evolution, found, proposed=False)
         self.archive.mark_learnt()
 
     def _unpredicted(

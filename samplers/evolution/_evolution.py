@@ -96,13 +96,13 @@ class Evolution:
     def share(self, worker: int) -> None:
         """Search beside other workers from now on.
 
-        Whatever they find joins the population as soon as it is told, and is no part of a
-        generation of this search: each worker evaluates all of what it breeds.
+        Whatever they find joins the population as soon as it is told (`tell_found`), and is no
+        part of a generation of this search: each worker evaluates all of what it breeds.
 
         Args:
             worker: The number of this one, from 1, which its random numbers depend on.
         """
-        self._worker, self._queue = worker, self._queue[:0]
+        self._worker = worker
         if self._pending:
             self._settle()
 
@@ -173,10 +173,7 @@ class Evolution:
         Subnets that already have results are ignored. Subnets with an infinite value are not
         proposed again, and have no children.
         """
-        finite = np.isfinite(costs).all(axis=1)
-        self.forbid(matrix[~finite])
-        told = Scored(matrix[finite], costs[finite], violations[finite])
-        told = told.select(self._told.add(keys_of(told.matrix)))
+        told = self._new(matrix, costs, violations)
         while not self.is_shared and (missing := self._n_missing()) <= len(told.matrix):
             self._pending.append(told.select(slice(missing)))
             self._settle()
@@ -185,6 +182,19 @@ class Evolution:
             self._pending.append(told)
             if self.is_shared:
                 self._settle()
+
+    def tell_found(self, matrix: Matrix, costs: Values, violations: Values) -> None:
+        """Add results of other workers; as `tell` unless the search is shared.
+
+        Args:
+            matrix: As in `tell`, like the others.
+            costs: As there.
+            violations: As there.
+        """
+        if not self.is_shared:
+            self.tell(matrix, costs, violations)
+        elif len((told := self._new(matrix, costs, violations)).matrix):
+            self._join(told, answered=False)
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""
@@ -212,14 +222,24 @@ class Evolution:
     def _settle(self) -> None:
         """End a generation: pick survivors among the results."""
         new = Scored.join(self._pending)
-        keys = keys_of(new.matrix).tolist()
-        answered = not self.is_shared or not self._blocked.isdisjoint(keys)
-        self._blocked.difference_update(keys)
+        self._pending, self._queue = [], self._queue[:0]
+        self._join(new, answered=True)
+
+    def _new(self, matrix: Matrix, costs: Values, violations: Values) -> Scored:
+        """Return the results of subnets that had none; forbid those with infinite values."""
+        finite = np.isfinite(costs).all(axis=1)
+        self.forbid(matrix[~finite])
+        told = Scored(matrix[finite], costs[finite], violations[finite])
+        return told.select(self._told.add(keys_of(told.matrix)))
+
+    def _join(self, new: Scored, *, answered: bool) -> None:
+        """Let results join the population and the chains, as far as they are better."""
+        self._blocked.difference_update(keys_of(new.matrix).tolist())
         self._n_settled += len(new.matrix)
+        self._n_bred = 0
         self._population = self._survivors([self._population, new])
         recent = new if self._recent is None else Scored.join([self._recent, new])
         self._recent = recent.select(slice(-_N_RECENT, None))
-        self._pending, self._queue, self._n_bred = [], self._queue[:0], 0
         if self._ascents is not None and self._n_settled >= self._ascents.first:
             self._climb(self._ascents, new, answered)
 

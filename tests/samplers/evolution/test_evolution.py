@@ -187,8 +187,10 @@ def test_results_of_others_leave_a_generation_whole(make_evolution: Make) -> Non
     evolution, found = make_evolution(space), space.sample(13, seed=0)
     run(evolution, [20])
     evolution.share(1)
-    evolution.tell(found, simple_values(found), np.zeros(13))
+    rows = evolution.ask(12)
+    evolution.tell_found(found, simple_values(found), np.zeros(13))
     assert evolution.n_due == 20
+    assert len(set(map(bytes, [*rows, *evolution.ask(8)]))) == 20
     assert not set(map(bytes, evolution.ask(20))) & set(map(bytes, found))
 
 
