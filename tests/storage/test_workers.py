@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.samplers import EvolutionarySampler, Growing
+from optuna_ofa.samplers import Ascents, EvolutionarySampler, Growing
 from optuna_ofa.space import Matrix, SearchSpace
 from optuna_ofa.storage import relational
 from optuna_ofa.storage._workers import WORKER_KEY
@@ -61,6 +62,24 @@ def test_processes_share_one_study(
     for model, n in rows.items():
         expected = {t._trial_id: n for t in trials}
         assert rows_per_trial(study, model) == expected
+
+
+def test_workers_that_start_and_die_at_any_time_reach_the_total(
+    sqlite: str, names: Callable[[], str], processes: Any
+) -> None:
+    code = WORKER.replace("search(300)", "search(until=900)")
+    workers = [processes.start(code, url=sqlite, name=(name := names()), seed=1)]
+    study = None
+    while study is None or not study.trials:  # the others join a search that has begun
+        with contextlib.suppress(KeyError, optuna.exceptions.StorageInternalError):
+            study = optuna.load_study(study_name=name, storage=sqlite)
+    workers += [processes.start(code, url=sqlite, name=name, seed=1) for _ in range(2)]
+    workers.pop(0).kill()
+    processes.finish(*workers)
+    trials = study.trials
+    assert [t.number for t in trials] == list(range(900))
+    assert {t.state for t in trials} == {TrialState.COMPLETE}
+    assert len({repr(t.user_attrs["subnet"]) for t in trials}) == 900
 
 
 def test_the_small_space_is_shared_out(
@@ -128,13 +147,19 @@ class TestTakingTurns:
     def take_turns(self, space: SearchSpace, make_study: Make, url: str, names: Any) -> Turns:
         """Search a new study; return it, and how many trials each turn has added."""
 
-        def search(seeds: list[int], n: int) -> tuple[SubnetStudy, list[int]]:
+        def search(
+            seeds: list[int], n: int, ascents: Ascents | None = None
+        ) -> tuple[SubnetStudy, list[int]]:
             shared = {"storage": url, "study_name": names(), "load_if_exists": True}
             studies = [
                 make_study(
                     **shared,
                     sampler=EvolutionarySampler(
-                        space, generation_size=self.SIZES, n_candidates=1000, seed=seed
+                        space,
+                        generation_size=self.SIZES,
+                        n_candidates=1000,
+                        ascents=ascents,
+                        seed=seed,
                     ),
                 )
                 for seed in seeds
@@ -158,7 +183,8 @@ class TestTakingTurns:
 
     @pytest.mark.parametrize("seeds", [[1, 2], [3, 3]], ids=["seeds", "same-seed"])
     def test_the_course_follows_from_the_seeds(self, take_turns: Turns, seeds: list[int]) -> None:
-        one, other = (take_turns(seeds, 200)[0].results().matrix for _ in range(2))
+        climbing = Ascents(first=100)
+        one, other = (take_turns(seeds, 200, climbing)[0].results().matrix for _ in range(2))
         assert np.array_equal(one, other)
 
     def test_each_takes_one_number(self, take_turns: Turns) -> None:
