@@ -87,9 +87,9 @@ def read_new(
         The new trials, the position to continue from, and by number the trials that are passed
         over because they cannot be read.
     """
-    if not fetch_rows(connection, _STUDY, study=study_id):
-        raise KeyError("The study was deleted.")
     new = _states(connection, _NEW, study=study_id, after=position.last_id)
+    if len(new) == 0 and not fetch_rows(connection, _STUDY, study=study_id):
+        raise KeyError("The study was deleted.")
     old = [
         _states(connection, _STATES.where(_trials.c.trial_id.in_(position.open[i : i + _FEW])))
         for i in range(0, len(position.open), _FEW)

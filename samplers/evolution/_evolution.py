@@ -96,8 +96,8 @@ class Evolution:
     def share(self, worker: int) -> None:
         """Search beside other workers from now on.
 
-        Whatever they find joins the population as soon as it is told (`tell_found`), and is no
-        part of a generation of this search: each worker evaluates all of what it breeds.
+        Whatever they find (`tell_found`) joins the population with the next results of this search,
+        and is no part of a generation of it: each worker evaluates all of what it breeds.
 
         Args:
             worker: The number of this one, from 1, which its random numbers depend on.
@@ -194,7 +194,7 @@ class Evolution:
         if not self.is_shared:
             self.tell(matrix, costs, violations)
         elif len((told := self._new(matrix, costs, violations)).matrix):
-            self._join(told, answered=False)
+            self._pending.append(told)  # until the next own results or proposals
 
     def forbid(self, matrix: Matrix) -> None:
         """Never propose these subnets: failed, or running elsewhere."""
@@ -219,21 +219,14 @@ class Evolution:
         """Return how many results the generation lacks."""
         return self._size() - sum(len(part.matrix) for part in self._pending)
 
-    def _settle(self) -> None:
-        """End a generation: pick survivors among the results."""
+    def _settle(self, *, answered: bool = True) -> None:
+        """End a generation: pick survivors among the results.
+
+        Args:
+            answered: Whether these are the results of all proposals, not of other workers alone.
+        """
         new = Scored.join(self._pending)
         self._pending, self._queue = [], self._queue[:0]
-        self._join(new, answered=True)
-
-    def _new(self, matrix: Matrix, costs: Values, violations: Values) -> Scored:
-        """Return the results of subnets that had none; forbid those with infinite values."""
-        finite = np.isfinite(costs).all(axis=1)
-        self.forbid(matrix[~finite])
-        told = Scored(matrix[finite], costs[finite], violations[finite])
-        return told.select(self._told.add(keys_of(told.matrix)))
-
-    def _join(self, new: Scored, *, answered: bool) -> None:
-        """Let results join the population and the chains, as far as they are better."""
         self._blocked.difference_update(keys_of(new.matrix).tolist())
         self._n_settled += len(new.matrix)
         self._n_bred = 0
@@ -242,6 +235,13 @@ class Evolution:
         self._recent = recent.select(slice(-_N_RECENT, None))
         if self._ascents is not None and self._n_settled >= self._ascents.first:
             self._climb(self._ascents, new, answered)
+
+    def _new(self, matrix: Matrix, costs: Values, violations: Values) -> Scored:
+        """Return the results of subnets that had none; forbid those with infinite values."""
+        finite = np.isfinite(costs).all(axis=1)
+        self.forbid(matrix[~finite])
+        told = Scored(matrix[finite], costs[finite], violations[finite])
+        return told.select(self._told.add(keys_of(told.matrix)))
 
     def _survivors(self, parts: Sequence[Scored | None]) -> Scored:
         everyone = Scored.join([part for part in parts if part is not None])
@@ -265,6 +265,8 @@ class Evolution:
         The first generation bred after the end of another does not depend on later results, so it
         is the same in a process that is restarted in the middle of it.
         """
+        if len(self._queue) == 0 and self.is_shared and self._pending:
+            self._settle(answered=False)
         if len(self._queue) == 0 and self._n_bred == 0:
             rows = self._distinct(self._was_settled)
             self._queue = rows[~self._is_known(keys_of(rows))]
