@@ -51,7 +51,7 @@ def read_plain(
     names = tuple(problem.constraints)
     at, rows = _rows(connection, ids, len(problem.objectives), names)
     texts, values, excess = _columns(rows, len(problem.objectives), len(names))
-    sound: Mask = np.isfinite(values).all(axis=1) & np.isfinite(excess).all(axis=1)
+    sound: Mask = np.asarray(np.isfinite(values).all(axis=1) & np.isfinite(excess).all(axis=1))
     if names:  # the list may say nothing else than them, as nearly all do
         feasible = [row[-1] == _FEASIBLE for row in rows]
         sound &= np.array(feasible, dtype=bool) | (excess > 0).any(axis=1)
