@@ -3,8 +3,8 @@
     python benchmarks/dashboard.py --evaluations 20000
 
 Opening: a study of so many evaluations is searched into an SQLite file once for each ``keep``,
-and published, by `publish_view` too; `optuna-dashboard` serves it in a process of its own, and
-Chromium opens the page of the study. The time is from asking for the page until its Pareto plot
+once with ``parameters="front"`` ("lean"), and published, by `publish_view` too; `optuna-dashboard`
+serves it in a process of its own, and Chromium opens the page of the study. The time is from asking for the page until its Pareto plot
 has points on the screen, by a server that has just started; beside it are the processor seconds of
 server and browser, which say more on a busy machine, and first of all a study without trials, whose
 page takes what server and browser need to start. Needs the extra `dashboard`, playwright and
@@ -54,7 +54,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--evaluations", type=int, default=20_000)
-    parser.add_argument("--keep", nargs="*", default=["nothing", "view", "front", "sample", "all"])
+    parser.add_argument(
+        "--keep", nargs="*", default=["nothing", "view", "front", "sample", "lean", "all"]
+    )
     parser.add_argument("--generations", type=int, default=10, help="to write, of 500 trials")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -76,6 +78,7 @@ def _opening(folder: Path, keep: str, n: int) -> str:
         constraints=CONSTRAINTS,
         storage=None if is_view else address,
         keep=keep if keep in ("sample", "front") else "all",
+        parameters="front" if keep == "lean" else "all",
         study_name="benchmark",
         seed=0,
     )

@@ -99,7 +99,7 @@ def study(
             attributes ``subnet`` and ``subnet_text``, from which this package reads it, and gives
             the trials of this object (`trials`, importances and plots of Optuna, samplers) their
             parameters. Only other readers of the storage miss them: a plain `optuna.Study`, and
-            importances and parallel coordinates in Optuna Dashboard.
+            importances, slices, contours and ranks in Optuna Dashboard.
 
     Returns:
         A study, which is an `optuna.Study`.
