@@ -4,11 +4,11 @@
 
 Opening: a study of so many evaluations is searched into an SQLite file once for each ``keep``,
 once with ``parameters="front"`` ("lean"), and published, by `publish_view` too; `optuna-dashboard`
-serves it in a process of its own, and Chromium opens the page of the study. The time is from asking for the page until its Pareto plot
-has points on the screen, by a server that has just started; beside it are the processor seconds of
-server and browser, which say more on a busy machine, and first of all a study without trials, whose
-page takes what server and browser need to start. Needs the extra `dashboard`, playwright and
-Chromium.
+serves it in a process of its own, and Chromium opens the page of the study. The time is from asking
+for the page until its Pareto plot has points on the screen, by a server that has just started;
+beside it are the processor seconds of server and browser, which say more on a busy machine, and
+first of all a study without trials, whose page takes what server and browser need to start. Needs
+the extra `dashboard`, playwright and Chromium.
 
 Writing: generations in which every trial violates its constraint, the worst case, with what Optuna
 Dashboard reads and without it, by turns; the ratio is that of the medians of processor seconds.

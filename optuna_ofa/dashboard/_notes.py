@@ -84,8 +84,8 @@ def _warnings(found: Snapshot, has_bare_trials: bool) -> list[str]:
     if has_bare_trials:
         warnings.append(
             'Only trials that extended the front have parameters (`parameters="front"`), so '
-            "Optuna Dashboard's own importances are missing, and its slices, contours and ranks "
-            "show those trials alone. All trials have the user attribute "
+            "Optuna Dashboard's own importances, slices, contours and ranks are of those trials "
+            "alone. All trials have the user attribute "
             "`subnet_text`; in Python, the trials of `optuna_ofa.load_study` have all parameters."
         )
     return warnings

@@ -98,8 +98,9 @@ def study(
             to an eighth as large and Optuna Dashboard opens it sooner. Every trial has the user
             attributes ``subnet`` and ``subnet_text``, from which this package reads it, and gives
             the trials of this object (`trials`, importances and plots of Optuna, samplers) their
-            parameters. Only other readers of the storage miss them: a plain `optuna.Study`, and
-            importances, slices, contours and ranks in Optuna Dashboard.
+            parameters. Only other readers of the storage miss them: a plain `optuna.Study` has no
+            importances, and those of Optuna Dashboard, its slices, contours and ranks are of the
+            trials with parameters alone.
 
     Returns:
         A study, which is an `optuna.Study`.
