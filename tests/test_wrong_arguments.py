@@ -50,6 +50,7 @@ from optuna_ofa.samplers import (
     SurrogateSampler,
 )
 from optuna_ofa.space import (
+    Configuration,
     layers_from_net_config,
     mobilenet_v3_small_images,
     net_config,
@@ -82,6 +83,8 @@ IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 LOADER = [(IMAGES, torch.arange(32) % 10)]
 POINT = FrontPoint(SUBNET, {"top1": 70.0, "latency_ms": 1.0}, {}, "predicted", 0)
 FRONT = Front([POINT], ["top1", "latency_ms"])
+CHOICES = SearchSpace.of_choices({"a": [1, 2], "b": ["x"]}, active={"b": ("a", [1])})
+TABLE_OF_CHOICES, CONFIGURATION = CHOICES.table, CHOICES.smallest()
 CONFIG = net_config(SearchSpace("ofa_mbv3_w1.0").smallest())
 STUDY = optuna_ofa.study(SPACE, hardware=TABLE, accuracy=ACCURACY, seed=0)
 STUDY.search(20)
@@ -210,6 +213,19 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Sandwich": (
         Sandwich,
         {"n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 0, "n_random": 2},
+    ),
+    "Configuration": (Configuration, {"table": TABLE_OF_CHOICES, "genotype": (1, 0)}),
+    "Configuration.from_dict": (
+        Configuration.from_dict,
+        {"data": CONFIGURATION.to_dict(), "table": TABLE_OF_CHOICES},
+    ),
+    "Configuration.from_json": (
+        Configuration.from_json,
+        {"text": CONFIGURATION.to_json(), "table": TABLE_OF_CHOICES},
+    ),
+    "Configuration.of": (
+        Configuration.of,
+        {"table": TABLE_OF_CHOICES, "values": {"a": 1, "b": "x"}},
     ),
     "SearchSpace": (SearchSpace, {"family": FAMILY, "resolution": [28]}),
     "SearchSpace.canonicalize": (SPACE.canonicalize, {"matrix": MATRIX}),

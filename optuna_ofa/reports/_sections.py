@@ -192,7 +192,8 @@ def _layers(shown: Shown) -> Iterator[Section]:
 
 def _macs(shown: Shown, kind: Kind) -> Iterator[Section]:
     metrics = _metrics(shown)
-    if "top1" in metrics and cost_metric(metrics) not in (None, "n_macs"):
+    of_networks = all(found.space.has_network for found, _ in shown.values())
+    if of_networks and "top1" in metrics and cost_metric(metrics) not in (None, "n_macs"):
         yield Section(
             "accuracy-macs",
             "Why not count multiply-adds",

@@ -5,10 +5,7 @@ from optuna_ofa.space._choice_table import (
     ChoiceTable as ChoiceTable,
     no_architecture as no_architecture,
 )
-from optuna_ofa.space._configuration import (
-    Configuration as Configuration,
-    values_text as values_text,
-)
+from optuna_ofa.space._configuration import Configuration, values_text as values_text
 from optuna_ofa.space._families import (
     families,
     family_named as family_named,
@@ -39,8 +36,9 @@ from optuna_ofa.space._matrix import (
     Matrix,
     absent as absent,
     first_of_each as first_of_each,
-    keys_of,
+    keys_of as keys_of,
 )
+from optuna_ofa.space._parameters import is_choice as is_choice
 from optuna_ofa.space._parts import (
     ACTIVATIONS as ACTIVATIONS,
     Head,
@@ -79,6 +77,7 @@ from optuna_ofa.space.formats._onehot import (
 )
 
 __all__ = [
+    "Configuration",
     "Family",
     "Head",
     "Layer",
@@ -89,7 +88,6 @@ __all__ = [
     "Subnet",
     "families",
     "get_family",
-    "keys_of",
     "layers_from_net_config",
     "mobilenet_v3_small_images",
     "net_config",

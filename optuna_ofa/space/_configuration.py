@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
-from optuna_ofa._arguments import checked
+from optuna_ofa._arguments import check_fields, checked
 from optuna_ofa._parsing import parse_json
 from optuna_ofa.exceptions import (
     FamilyMismatchError,
@@ -37,9 +37,10 @@ class Configuration(Mapping[str, Value]):
     table: ChoiceTable
     genotype: tuple[int, ...]
     # follows a configuration in messages about arguments that must be subnets
-    explanation: ClassVar[str] = ", a row of a plain table of choices, which has no architecture"
+    explanation = ", a row of a plain table of choices, which has no architecture"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         genes = self.table.genes
         if len(self.genotype) != len(genes):
             raise InvalidSubnetError(
@@ -57,6 +58,7 @@ class Configuration(Mapping[str, Value]):
         object.__setattr__(self, "genotype", tuple(row))
 
     @classmethod
+    @checked
     def of(cls, table: ChoiceTable, values: Mapping[str, Any]) -> Configuration:
         """Return the configuration with these values; those of inactive parameters are ignored.
 

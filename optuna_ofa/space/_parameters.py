@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,10 @@ def _not_among(i: int, gene: Gene, known: Mapping[Any, int], value: object) -> I
     return InvalidSubnetError(
         f"`params[{i}]` must have {gene.name!r} among {list(known)}, but got {value!r}."
     )
+
+
+def is_choice(value: object, choices: Sequence[Any]) -> bool:
+    """Return whether a value is one of a parameter's; True is not the number 1."""
+    is_simple = isinstance(value, Real | str | np.bool_)  # no array, whose `==` is an array
+    is_truth = isinstance(value, bool | np.bool_)
+    return is_simple and is_truth == isinstance(choices[0], bool) and value in choices

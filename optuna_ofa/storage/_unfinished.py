@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.problem import ASKED, is_number, shown
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.problem import ASKED, shown
+from optuna_ofa.space import Matrix, SearchSpace, is_choice
 from optuna_ofa.storage._encoding import decode_trials
 
 UNFINISHED = (TrialState.RUNNING, TrialState.FAIL, TrialState.WAITING)
@@ -88,7 +88,7 @@ def flaw_of_fixed(space: SearchSpace, trial: FrozenTrial) -> str | None:
     """Return why a waiting trial cannot run: a fixed parameter is none of the space's choices."""
     for name, value in trial.system_attrs.get("fixed_params", {}).items():
         known = space.distributions.get(name)
-        if known is not None and not (is_number(value) and value in known.choices):
+        if known is not None and not is_choice(value, known.choices):
             return f"its {name} must be one of {known.choices}, but is {shown(value)}"
     return None
 

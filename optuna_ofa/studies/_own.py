@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
@@ -25,6 +23,7 @@ from optuna_ofa.problem import (
     system_attributes,
 )
 from optuna_ofa.samplers import row_of
+from optuna_ofa.space import is_choice
 
 Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
@@ -142,17 +141,12 @@ def require_trial(problem: Problem, trial: FrozenTrial) -> None:
     """
     for name, value in trial.system_attrs.get("fixed_params", {}).items():  # an enqueued one
         known = problem.space.distributions.get(name)
-        if known is not None and not _is_choice(value, known.choices):
+        if known is not None and not is_choice(value, known.choices):
             raise InvalidArgumentError(
                 f"`params[{name!r}]` must be one of {known.choices}, but got {value!r}."
             )
     if trial.values is not None and trial.user_attrs.get("kind") != PREDICTED:
         require_own(problem, trial.values, trial.params, "`trial`")
-
-
-def _is_choice(value: Any, choices: Sequence[Any]) -> bool:
-    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    return is_number and value in choices
 
 
 def _predicted(problem: Problem, params: dict[str, Any]) -> dict[str, float]:

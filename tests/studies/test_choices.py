@@ -227,6 +227,34 @@ def test_trials_without_parameters_are_read_by_their_configurations(sqlite: str)
     assert len({str(t.params) for t in loaded.trials}) == 200
 
 
+def test_configurations_are_enqueued_and_others_are_refused() -> None:
+    study = optuna_ofa.study(SPACE, objectives=[Metric("gain", direction="maximize")], learn=True)
+    one = SPACE.from_params([{**dict(SPACE.largest()), "op": "pool", "kernel": 5, "se": False}])
+    (one,) = SPACE.from_matrix(one)
+    study.enqueue_trial(dict(one))
+    study.enqueue_trial({"op": "skip"})
+    study.optimize(lambda trial: gain(SPACE.suggest(trial)), n_trials=2)
+    found = [SPACE.from_matrix(SPACE.from_params([t.params]))[0] for t in study.trials]
+    assert found[0] == one
+    assert found[1]["op"] == "skip"
+    for wrong in ({"op": "dense"}, {"se": 1}, {"width": "1.0"}, {"layers": True}, {"op": ["conv"]}):
+        with pytest.raises(InvalidArgumentError, match=r"`params\['[a-z]+'\]` must be one of"):
+            study.enqueue_trial(wrong)
+
+
+def test_accuracy_and_latency_may_be_functions_of_a_configuration(tmp_path: Path) -> None:
+    study = optuna_ofa.study(
+        SPACE, accuracy=lambda one: 50 + gain(one), hardware=lambda one: price(one), seed=0
+    )
+    study.search(100)
+    assert study.report(tmp_path / "page.html").is_file()
+    assert study.publish().figures[0] == "front"
+    measured = study.verify({"latency_ms": lambda one: 2 * price(one)}, points=3)
+    assert [p.error("latency_ms") for p in measured.points] == [
+        p.predicted["latency_ms"] for p in measured.points
+    ]
+
+
 def test_three_objectives_of_a_fleet() -> None:
     third = Metric("n_layers", direction="minimize", predictor=lambda one: float(one["layers"]))
     found = optuna_ofa.fleet(
