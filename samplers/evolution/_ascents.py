@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optuna_ofa._arguments import Count, Positive, check_fields
+from optuna_ofa._arguments import Count, NonNegativeFloat, Positive, check_fields
 from optuna_ofa.fronts import Values
 from optuna_ofa.samplers.evolution._chains import Chains
 from optuna_ofa.samplers.evolution._estimates import Scored
@@ -29,14 +29,17 @@ class Ascents:
     another one starts.
 
     Args:
-        n_chains: How many climb at a time.
+        n_chains: How many climb at a time, at least.
+        share: How many climb at a time divided by the number of results so far, if that is more:
+            with many results, a large step costs less time per result.
         first: Number of results before them.
 
     Raises:
-        InvalidArgumentError: If ``n_chains`` is below 1 or ``first`` negative.
+        InvalidArgumentError: If ``n_chains`` is below 1, ``share`` or ``first`` negative.
     """
 
     n_chains: Positive = 24
+    share: NonNegativeFloat = 0.004
     first: Count = 500
 
     def __post_init__(self) -> None:
@@ -47,6 +50,7 @@ class Ascents:
         space: SearchSpace,
         population: Scored,
         chains: Chains | None,
+        n_told: int,
         is_known: IsKnown,
         rng: np.random.Generator,
     ) -> Chains:
@@ -56,13 +60,16 @@ class Ascents:
             space: The search space.
             population: The survivors of all results, at least one.
             chains: The chains so far; None if there are none.
+            n_told: Number of results so far.
             is_known: Tells which subnets have results.
             rng: Source of randomness.
         """
         climbing = None if chains is None else chains.select(chains.reach >= 0)
-        n_new = self.n_chains - (0 if climbing is None else len(climbing.reach))
-        if climbing is not None and n_new == 0:
-            return climbing
+        n_new = max(self.n_chains, int(self.share * n_told))
+        if climbing is not None:
+            n_new -= len(climbing.reach)
+            if n_new <= 0:
+                return climbing
         weights = local_weights(population, n_new, rng)
         new = Chains.starting(self._starts(space, population, weights, is_known, rng), weights)
         return new if climbing is None else climbing.join(new)

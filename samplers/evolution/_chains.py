@@ -16,7 +16,7 @@ from optuna_ofa.space import Matrix, SearchSpace
 # the number of genes that a chain changes at a time
 _FIRST_REACH, _LARGEST_REACH = 4, 8
 # a chain that single changes do not improve has that many other single changes evaluated
-N_LAST = 8
+N_LAST = 4
 
 
 class Chains(NamedTuple):

@@ -255,7 +255,9 @@ class Evolution:
         chains = self._chains
         if chains is not None:
             chains = chains.moved(self.space, new, answered=answered)
-        self._chains = ascents.filled(self.space, self._population, chains, self._was_settled, rng)
+        self._chains = ascents.filled(
+            self.space, self._population, chains, self._n_settled, self._was_settled, rng
+        )
 
     # ------------------------------------------------------------------ proposals
 

@@ -12,15 +12,15 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.samplers import Ascents, Constant, Evolution, EvolutionarySampler
 from optuna_ofa.samplers.evolution._chains import Chains
 from optuna_ofa.samplers.evolution._estimates import Scored
-from optuna_ofa.space import Matrix, SearchSpace, absent, keys_of
+from optuna_ofa.space import Keys, Matrix, SearchSpace, absent, keys_of
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
 
 
-@pytest.mark.parametrize("wrong", [{"n_chains": 0}, {"first": -1}], ids=str)
-def test_numbers_out_of_range_are_refused(wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("wrong", [{"n_chains": 0}, {"share": -0.1}, {"first": -1}], ids=str)
+def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidArgumentError, match=f"`{next(iter(wrong))}` must be a .*number"):
-        Ascents(**wrong)
+        Ascents(**wrong)  # type: ignore[arg-type]
 
 
 def _evolution(space: SearchSpace = SPACE, **options: Any) -> Evolution:
@@ -131,7 +131,7 @@ def test_chains_that_have_not_ended_go_on() -> None:
     ascents = Ascents(n_chains=5)
     before = Chains.starting(population.matrix[:5], np.ones((5, 2)))
     before = before._replace(reach=np.array([4, -1, 0, -1, 2]))
-    after = ascents.filled(SPACE, population, before, lambda keys: np.zeros(len(keys), bool), rng)
+    after = ascents.filled(SPACE, population, before, 0, _is_known, rng)
     assert after.reach.tolist() == [4, 0, 2, 0, 0]
     assert np.array_equal(after.points.matrix[:3], before.points.matrix[[0, 2, 4]])
     assert not after.started.any()
@@ -141,10 +141,24 @@ def test_they_start_at_unknown_subnets() -> None:
     population, rng = _scored(SPACE.sample(30, seed=0)), np.random.default_rng(0)
     known = keys_of(population.matrix)
     chains = Ascents(n_chains=50).filled(
-        SPACE, population, None, lambda keys: np.isin(keys, known), rng
+        SPACE, population, None, 0, lambda keys: np.isin(keys, known), rng
     )
     assert absent(chains.points.matrix, population.matrix).all()
     assert len(np.unique(chains.points.matrix, axis=0)) == 50
+
+
+@pytest.mark.parametrize(("n_told", "n_chains"), [(0, 5), (400, 5), (1000, 10)])
+def test_with_many_results_more_climb(n_told: int, n_chains: int) -> None:
+    population, rng = _scored(SPACE.sample(30, seed=0)), np.random.default_rng(0)
+    ascents = Ascents(n_chains=5, share=0.01)
+    chains = ascents.filled(SPACE, population, None, n_told, _is_known, rng)
+    assert len(chains.reach) == n_chains
+    fewer = ascents.filled(SPACE, population, chains, 0, _is_known, rng)
+    assert len(fewer.reach) == n_chains  # those that climb go on
+
+
+def _is_known(keys: Keys) -> NDArray[np.bool_]:
+    return np.zeros(len(keys), dtype=bool)
 
 
 def _scored(rows: Matrix) -> Scored:
