@@ -103,7 +103,7 @@ def _save(key: str, run: dict[str, Any], out: Path, results: Results) -> None:
 def _print_table(problem: str, arguments: argparse.Namespace, results: Results) -> None:
     goals = [f"{goal} %: median | least-most" for goal in GOALS[1:]]
     print(f"\n{problem}{', no logarithms' if arguments.raw else ''}")
-    print(f"| | seeds | {' | '.join(goals)} | CPU s |")
+    print(f"| | seeds | {' | '.join(goals)} | CPU ms each |")
     print("|---" * (3 + 2 * len(goals)) + "|")
     for name in arguments.searches:
         runs = [r for k, r in results.items() if k.startswith(f"{problem} {name} ")]
@@ -114,15 +114,15 @@ def _print_table(problem: str, arguments: argparse.Namespace, results: Results) 
 def _line(name: str, runs: list[dict[str, Any]], scale: str) -> str:
     most = SEARCHES[name].n_most
     cells = [_cell([run[scale][i] for run in runs], most) for i in range(1, len(GOALS))]
-    seconds = np.median([run["cpu_s"] / run["n"] for run in runs])
-    return f"| {name} | {len(runs)} | {' | '.join(cells)} | {seconds:.3f} |"
+    each = 1000 * np.median([run["cpu_s"] / run["n"] for run in runs])
+    return f"| {name} | {len(runs)} | {' | '.join(cells)} | {each:.1f} |"
 
 
 def _cell(counts: list[int | None], most: int) -> str:
     """Return the median, the least and the most of numbers of measurements."""
     numbers = [np.inf if n is None else n for n in counts]
     median, least, worst = np.median(numbers), min(numbers), max(numbers)
-    words = [f"{n:.0f}" if np.isfinite(n) else f"> {most:,}" for n in (median, least, worst)]
+    words = [f"{n:.0f}" if np.isfinite(n) else f">{most:,}" for n in (median, least, worst)]
     return f"{words[0]} | {words[1]}-{words[2]}"
 
 
