@@ -201,6 +201,12 @@ def test_what_needs_an_architecture_says_why(name: str, tmp_path: Path) -> None:
         calls[name]()
 
 
+def test_a_bound_says_why_there_is_none() -> None:
+    study = optuna_ofa.study(SPACE, objectives=metrics())
+    with pytest.raises(InvalidArgumentError, match="its space is a plain table of choices"):
+        study.bound()
+
+
 def test_a_report_and_notes_are_about_configurations(tmp_path: Path) -> None:
     study = optuna_ofa.study(SPACE, objectives=metrics(), seed=0, study_name="s")
     study.search(150)

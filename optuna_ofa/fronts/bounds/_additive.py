@@ -54,7 +54,7 @@ def additive(problem: Problem) -> Additive:
     """
     if len(problem.objectives) != 2:
         raise _none(f"it has {len(problem.objectives)} objectives instead of two")
-    if not isinstance(problem.space.family, Family):
+    if not isinstance(problem.space.table, Family):
         raise _none("its space is a plain table of choices, without layers")
     problem.require_predictors()
     metrics = problem.objective_metrics
