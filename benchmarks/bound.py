@@ -5,8 +5,8 @@
 The packaged linear accuracy model of ``ofa_mbv3_w1.0``, with two packaged tables of a CPU and the
 published table of an i7. For each: the seconds of `SubnetStudy.bound`, how close the bound is to
 the subnets that it found, and how far below it the fronts of searches are. 10,000 random subnets
-must not exceed the bound. Note10's table is of another width, for which no linear model is packaged; one
-fitted to predictions of its published network is not concave in the parameters.
+must not exceed the bound. Note10's table is of another width, for which no linear model is
+packaged; one fitted to predictions of its published network is not concave in the parameters.
 """
 
 from __future__ import annotations
