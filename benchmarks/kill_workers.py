@@ -34,8 +34,8 @@ import optuna_ofa
 ROWS = {
     models.TrialParamModel: 46,
     models.TrialValueModel: 2,
-    models.TrialUserAttributeModel: 2,
-    models.TrialSystemAttributeModel: 1,
+    models.TrialUserAttributeModel: 3,
+    models.TrialSystemAttributeModel: 2,
 }
 PATIENCE_S = 120
 
@@ -141,11 +141,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    print_head()
     url, name = arguments.storage, arguments.study_name
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if arguments.work:
         work(url, name)
+    print_head()  # a worker prints numbers alone
     search(url, name)
     n = run(url, name, arguments.kills, arguments.workers)
     print(

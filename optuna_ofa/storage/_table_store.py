@@ -40,13 +40,6 @@ _NEW_SEEN = sa.select(_attributes.c.key, _attributes.c.value_json).where(
 )
 
 
-_NEW_SEEN = sa.select(_attributes.c.key, _attributes.c.value_json).where(
-    _attributes.c.study_id == sa.bindparam("study"),
-    _attributes.c.key.startswith(SEEN_KEY),
-    _attributes.c.key > sa.bindparam("after"),
-)
-
-
 class TableStore(Store):
     """Optuna's tables, read and written directly.
 
