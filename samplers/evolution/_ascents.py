@@ -16,6 +16,8 @@ from optuna_ofa.samplers.evolution._weights import local_weights
 from optuna_ofa.space import Matrix, SearchSpace
 
 _N_ATTEMPTS = 10  # to start at an unknown subnet
+# chains, unless there are to be more from the beginning; every one is compared with every result
+_MOST = 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Ascents:
     Args:
         n_chains: How many climb at a time, at least.
         share: How many climb at a time divided by the number of results so far, if that is more:
-            with many results, a large step costs less time per result.
+            with many results, a large step costs less time per result. At most 200.
         first: Number of results before them.
 
     Raises:
@@ -65,7 +67,7 @@ class Ascents:
             rng: Source of randomness.
         """
         climbing = None if chains is None else chains.select(chains.reach >= 0)
-        n_new = max(self.n_chains, int(self.share * n_told))
+        n_new = max(self.n_chains, min(int(self.share * n_told), _MOST))
         if climbing is not None:
             n_new -= len(climbing.reach)
             if n_new <= 0:

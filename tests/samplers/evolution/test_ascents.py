@@ -147,7 +147,7 @@ def test_they_start_at_unknown_subnets() -> None:
     assert len(np.unique(chains.points.matrix, axis=0)) == 50
 
 
-@pytest.mark.parametrize(("n_told", "n_chains"), [(0, 5), (400, 5), (1000, 10)])
+@pytest.mark.parametrize(("n_told", "n_chains"), [(0, 5), (400, 5), (1000, 10), (10**6, 200)])
 def test_with_many_results_more_climb(n_told: int, n_chains: int) -> None:
     population, rng = _scored(SPACE.sample(30, seed=0)), np.random.default_rng(0)
     ascents = Ascents(n_chains=5, share=0.01)
