@@ -21,6 +21,7 @@ from optuna_ofa.predictors._rows import MeasuredRows as MeasuredRows, averaged a
 from optuna_ofa.predictors._sound import require_sound as require_sound
 from optuna_ofa.predictors._terms import LogCurve as LogCurve, Terms as Terms
 from optuna_ofa.predictors.accuracy._predictor import AccuracyPredictor
+from optuna_ofa.predictors.accuracy._prior import PriorPredictor as PriorPredictor
 from optuna_ofa.predictors.gaussian_process._corrected import CorrectedProcess as CorrectedProcess
 from optuna_ofa.predictors.gaussian_process._expected import Expected as Expected
 from optuna_ofa.predictors.gaussian_process._process import GaussianProcess as GaussianProcess

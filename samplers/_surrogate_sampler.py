@@ -22,7 +22,7 @@ from optuna_ofa.problem import (
     Orientation,
     Problem,
 )
-from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior
+from optuna_ofa.samplers._priors import ExcessPrior, PredictorPrior, require_prior
 from optuna_ofa.samplers._subnet_sampler import SubnetSampler
 from optuna_ofa.samplers._trials import MeasuredTrials
 from optuna_ofa.samplers.models._quantity import Prior
@@ -65,10 +65,10 @@ class SurrogateSampler(SubnetSampler):
         optimism: How many standard deviations better than its estimate a subnet is assumed to be; 0
             trusts the models, more than 2 mostly explores.
         n_searched: How many children are estimated in a round.
-        priors: A predictor of each objective in their order, or None; its predictions are
-            corrected as by `AccuracyPredictor.fit` with a ``prior``. If each objective has one,
-            up to 40 measurements, and half of those that follow, are spread along the front of
-            corrected predictions.
+        priors: A predictor of each objective in their order, or None. Measurements correct it; one
+            that they agree with exactly, such as the table that latencies come from, is used as it
+            is. It may be for other weights of the same architecture and genes, with a warning. If
+            each objective has one, the first trials are spread along the front of predictions.
         pool: ``(n, n_genes)`` the only subnets that may be proposed, for example those already
             exported; None is the whole space.
         problem: The problem whose predictors, including those of its constraints, are corrected;
@@ -79,7 +79,7 @@ class SurrogateSampler(SubnetSampler):
     Raises:
         InvalidArgumentError: If a number is too small, or the pool is empty.
         InvalidSubnetError: If a row of the pool is not of the space.
-        FamilyMismatchError: If a prior is for another family.
+        FamilyMismatchError: If a prior is for a family of another architecture or other genes.
     """
 
     @checked
@@ -109,7 +109,7 @@ class SurrogateSampler(SubnetSampler):
             ]
         for prior in priors or ():
             if prior is not None:
-                prior.require(space)
+                require_prior(prior, space)
         self._priors = None if priors is None else list(priors)
         self._batch_size = batch_size
         self._options: dict[str, Any] = {
@@ -191,7 +191,7 @@ class SurrogateSampler(SubnetSampler):
                 self.space,
                 orientation=orientation,
                 objectives=[
-                    None if prior is None else PredictorPrior(prior, sign)
+                    None if prior is None else PredictorPrior.of(prior, sign, self.space)
                     for prior, sign in zip(priors, signs, strict=True)
                 ],
                 scales=np.array([self.scales.get(name, 1.0) for name in names]),

@@ -44,15 +44,16 @@ class PriorPredictor(Expected):
     Args:
         predictor: The other predictor.
         space: The space of the subnets.
+        metric: What it must predict.
 
     Raises:
-        InvalidArgumentError: If it does not predict top-1, or does not cover a choice of the space
+        InvalidArgumentError: If it predicts something else, or does not cover a choice of the space
             other than a resolution.
         FamilyMismatchError: If the families' architectures or genes differ.
     """
 
-    def __init__(self, predictor: Predictor, space: SearchSpace) -> None:
-        _require(predictor, space)
+    def __init__(self, predictor: Predictor, space: SearchSpace, *, metric: str = "top1") -> None:
+        _require(predictor, space, metric)
         self.predictor = _quiet(predictor)
         (self._column,) = space.family.columns("resolution")
         name = space.genes[self._column].name
@@ -150,10 +151,10 @@ def _quiet(predictor: Predictor) -> Predictor:
     return quiet
 
 
-def _require(predictor: Predictor, space: SearchSpace) -> None:
-    if predictor.metric != "top1":
+def _require(predictor: Predictor, space: SearchSpace, metric: str) -> None:
+    if predictor.metric != metric:
         raise InvalidArgumentError(
-            f"`prior` must predict 'top1', but predicts {predictor.metric!r}."
+            f"`prior` must predict {metric!r}, but predicts {predictor.metric!r}."
         )
     own, theirs = space.family, predictor.space.family
     if own.architecture != theirs.architecture or _names(own) != _names(theirs):

@@ -12,6 +12,9 @@ from optuna_ofa.samplers.models._features import Scale
 
 Array = NDArray[np.float64]
 _AMPLITUDE, _NOISE = 0.2, 0.02
+# What is left of a prior varies less than the quantity, and two measurements do not explain it. The
+# slope is that beside 1.
+_TRUST, _PRIOR, _NOISE_LEFT = 0.4, Scale(20.0, 0.2), 0.15
 _JITTER = 1e-6
 # a factor of 55 either way
 _MOST = 4.0
@@ -33,10 +36,20 @@ class Settings:
         self.amplitude, self.noise = float(values[-2]), float(values[-1])
 
     @classmethod
-    def before(cls, scales: Sequence[Scale]) -> Settings:
-        """Return what is expected before any measurement."""
-        lengths, slopes = [s.length for s in scales], [s.slope for s in scales]
-        return cls(np.log([*lengths, *slopes, _AMPLITUDE, _NOISE]))
+    def before(cls, scales: Sequence[Scale], *, trusting: bool = False) -> Settings:
+        """Return what is expected before any measurement.
+
+        Args:
+            scales: The scale of each group.
+            trusting: Whether the last features are a prior of the values, which the process
+                corrects: then everything else varies less.
+        """
+        trust = _TRUST if trusting else 1.0
+        last = [_PRIOR] * trusting
+        lengths = [scale.length for scale in [*scales, *last]]
+        slopes = [*(trust * scale.slope for scale in scales), *(scale.slope for scale in last)]
+        noise = _NOISE_LEFT if trusting else _NOISE
+        return cls(np.log([*lengths, *slopes, trust * _AMPLITUDE, noise]))
 
     def diagonal(self, counts: Array) -> Array:
         """Return what measurements add to their own variances."""

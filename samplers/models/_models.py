@@ -144,6 +144,16 @@ class ModelsLearner:
         other._constraints = [copy.copy(learner) for learner in self._constraints]
         return other
 
+    def unmeasured(self) -> LearnedModels:
+        """Return the priors as they are; every objective must have one."""
+        objectives = [learner.unmeasured() for learner in self._objectives]
+        return LearnedModels(
+            self._features,
+            [model for model in objectives if model is not None],
+            [learner.unmeasured() for learner in self._constraints],
+            self._optimism,
+        )
+
     def fit(self, known: Targets, rng: np.random.Generator) -> LearnedModels:
         """Fit models to at least one measured subnet."""
         if len(known.matrix) > _MAX_ROWS:

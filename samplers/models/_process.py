@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_ofa.predictors import MeasuredRows
-from optuna_ofa.samplers.models._features import RowFeatures
 from optuna_ofa.samplers.models._kernel import Settings, tuned
 
 Array = NDArray[np.float64]
@@ -20,27 +18,41 @@ class Process:
     ``k(a, b) = amplitude^2 exp(-|(a - b) / lengths|^2 / 2) + (slopes a) . (slopes b)``
 
     Args:
-        features: The features.
-        rows: Measured rows, with values of any quantity that varies.
+        columns: ``(n, n_features)`` features of the measured rows.
+        values: ``(n,)`` what was measured of them.
+        counts: ``(n,)`` how often.
+        groups: ``(n_features,)`` the group of each feature.
+        scale: The unit of hyper-parameters; 0 is 1.
+        before: What is expected of hyper-parameters before any measurement.
         settings: Hyper-parameters of an earlier fit; None finds them.
         seed: Picks the rows that hyper-parameters are fitted to.
     """
 
     def __init__(
-        self, features: RowFeatures, rows: MeasuredRows, *, settings: Settings | None, seed: int
+        self,
+        columns: Array,
+        values: Array,
+        counts: Array,
+        *,
+        groups: NDArray[np.intp],
+        scale: float,
+        before: Settings,
+        settings: Settings | None,
+        seed: int,
     ) -> None:
-        columns, counts = features(rows.matrix), rows.counts.astype(float)
-        self._mean, self._level = columns.mean(axis=0), float(rows.top1.mean())
-        self._scale = float(rows.top1.std()) or 1.0
+        self._mean, self._level, self._scale = (
+            columns.mean(axis=0),
+            float(values.mean()),
+            scale or 1.0,
+        )
         columns = columns - self._mean
-        targets = (rows.top1 - self._level) / self._scale
+        targets = (values - self._level) / self._scale
         if settings is None:
             some = np.random.default_rng(seed).permutation(len(targets))[:_N_TUNING_ROWS]
-            before = Settings.before(features.scales)
-            settings = tuned(columns[some], features.groups, targets[some], counts[some], before)
+            settings = tuned(columns[some], groups, targets[some], counts[some], before)
         self.settings = settings
-        self._slopes = settings.slopes[features.groups]
-        self._lengths = settings.lengths[features.groups]
+        self._slopes = settings.slopes[groups]
+        self._lengths = settings.lengths[groups]
         self._linear, self._near = columns * self._slopes, columns / self._lengths
         covariance = self._covariances(self._linear, self._near)
         covariance[np.diag_indices(len(covariance))] += settings.diagonal(counts)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.fronts import Values
-from optuna_ofa.predictors import CorrectedProcess, Expected, MeasuredRows, averaged
+from optuna_ofa.predictors import averaged
 from optuna_ofa.samplers.models._features import RowFeatures
 from optuna_ofa.samplers.models._kernel import Settings
 from optuna_ofa.samplers.models._process import Process
@@ -23,9 +23,7 @@ from optuna_ofa.space import Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
 Prior = Callable[[Matrix], Vector]
-# Corrections are fitted to at most this many rows; all hyper-parameters again when there are this
-# many times more.
-_N_TUNING_ROWS = 300
+# Hyper-parameters are fitted again when there are this many times more measurements.
 _GROWTH = 1.25
 # residuals below this share of the spread of the values are rounding errors
 _EXACT = 1e-9
@@ -48,27 +46,28 @@ class Estimate(NamedTuple):
 
 
 class LearnedQuantity:
-    """The estimate of one quantity of any subnet.
+    """The estimate of one quantity of any subnet: a line of its prior, and a process of the rest.
 
     Args:
-        model: A process; None if there is nothing that it could learn.
+        model: The process; None if there is nothing that it could learn.
         prior: What the line is of, None for a constant.
-        line: Intercept and slope by which the prior's values are corrected; the model is of what
-            is left of it.
-        scale: Of the model, the line and the prior.
-        features: What a `Process` takes.
+        line: Intercept and slope.
+        unit: What the line is divided by to be a feature of the process; 0 if it is none.
+        scale: Of the process, the line and the prior.
+        features: What the process takes otherwise.
     """
 
     def __init__(
         self,
         *,
-        model: Process | CorrectedProcess | None,
+        model: Process | None,
         prior: Prior | None,
         line: Vector,
+        unit: float,
         scale: Transformation,
         features: RowFeatures,
     ) -> None:
-        self._model, self._prior, self._line = model, prior, line
+        self._model, self._prior, self._line, self._unit = model, prior, line, unit
         self._scale, self._features = scale, features
 
     def mean(self, matrix: Matrix) -> Vector:
@@ -88,12 +87,10 @@ class LearnedQuantity:
             optimism: How many standard deviations.
         """
         mean = _on_line(self._prior, self._line, matrix, self._scale)
-        if isinstance(self._model, Process):
-            left, std = self._model.estimate(features)
-        elif self._model is not None:
-            left, std = self._model.predict(matrix), self._model.predict_std(matrix)
-        else:
-            left = std = np.zeros(len(matrix))
+        left = std = np.zeros(len(matrix))
+        if self._model is not None:
+            own = mean[:, None] / self._unit if self._unit else np.empty((len(matrix), 0))
+            left, std = self._model.estimate(np.hstack([features, own]))
         mean, inverse = mean + left, self._scale.inverse
         spread = (inverse(mean + std) - inverse(mean - std)) / 2
         return Estimate(inverse(mean), spread, inverse(mean - optimism * std))
@@ -105,8 +102,8 @@ class QuantityLearner:
     Args:
         space: The subnets.
         features: Their features; None is built here.
-        prior: An estimate available beforehand, such as a published predictor, which
-            `CorrectedProcess` corrects.
+        prior: An estimate available beforehand, such as a published predictor. What is left of it
+            is learnt; one that measurements agree with exactly is used as it is.
         is_cost: Whether smaller is better; then positive values are learnt as logarithms, because
             costs are multiplicative, and others on a scale on which they are about normal.
     """
@@ -119,11 +116,10 @@ class QuantityLearner:
         prior: Prior | None,
         is_cost: bool,
     ) -> None:
-        self._space, self._prior = space, prior
+        self._prior = prior
         self._features = RowFeatures(space) if features is None else features
         self._is_cost = is_cost
         self._settings: Settings | None = None
-        self._corrected: CorrectedProcess | None = None
         self._tuned_for: tuple[int, type] = (0, Identity)
 
     def unmeasured(self) -> LearnedQuantity | None:
@@ -148,20 +144,25 @@ class QuantityLearner:
         if left.std() <= _EXACT * max(targets.std(), float(np.abs(targets).max())):
             return self._learned(None, self._prior, line, scale)
         if self._prior is None:
-            model = self._fit_model(averaged(matrix, left), scale, seed)
+            model = self._fit_model(matrix, left, None, float(left.std()), scale, seed)
             return self._learned(model, None, line, scale)
-        corrected = self._correct(averaged(matrix, targets), float(line[1]), scale, seed)
-        return self._learned(corrected, None, np.zeros(2), scale)
+        alike = 1 / _MOST_SLOPE <= abs(line[1]) <= _MOST_SLOPE
+        line = np.array([0.0, 1.0 if alike else line[1]])
+        expected = _on_line(self._prior, line, matrix, scale)
+        unit = float(max(targets.std(), expected.std()))
+        model = self._fit_model(matrix, targets - expected, expected, unit, scale, seed)
+        return self._learned(model, self._prior, line, scale, unit)
 
     def _learned(
         self,
-        model: Process | CorrectedProcess | None,
+        model: Process | None,
         prior: Prior | None,
         line: Vector,
         scale: Transformation,
+        unit: float = 0.0,
     ) -> LearnedQuantity:
         return LearnedQuantity(
-            model=model, prior=prior, line=line, scale=scale, features=self._features
+            model=model, prior=prior, line=line, unit=unit, scale=scale, features=self._features
         )
 
     def _scale_of(self, values: Vector) -> Transformation:
@@ -183,60 +184,43 @@ class QuantityLearner:
             slope = 1.0
         return np.array([targets.mean() - slope * known.mean(), slope])
 
-    def _fit_model(self, rows: MeasuredRows, scale: Transformation, seed: int) -> Process:
-        if self._is_outgrown(rows, scale):
+    def _fit_model(
+        self,
+        matrix: Matrix,
+        values: Vector,
+        expected: Vector | None,
+        unit: float,
+        scale: Transformation,
+        seed: int,
+    ) -> Process:
+        rows = averaged(matrix, values)
+        columns, groups = self._features(rows.matrix), self._features.groups
+        if expected is not None:
+            own = averaged(matrix, expected / unit).top1
+            columns = np.column_stack([columns, own])
+            groups = np.append(groups, len(self._features.scales))
+        if self._is_outgrown(len(rows.matrix), scale):
             self._settings = None
-        model = Process(self._features, rows, settings=self._settings, seed=seed)
+        model = Process(
+            columns,
+            rows.top1,
+            rows.counts.astype(float),
+            groups=groups,
+            scale=unit,
+            before=Settings.before(self._features.scales, trusting=expected is not None),
+            settings=self._settings,
+            seed=seed,
+        )
         self._settings = model.settings
         return model
 
-    def _correct(
-        self, rows: MeasuredRows, slope: float, scale: Transformation, seed: int
-    ) -> CorrectedProcess:
-        assert self._prior is not None
-        if self._is_outgrown(rows, scale):
-            self._corrected = None
-        before = self._corrected
-        model = CorrectedProcess.fit(
-            self._space,
-            rows,
-            _Scaled.of(self._prior, slope, scale) if before is None else before.expected,
-            seed=seed,
-            n_tuning_rows=_N_TUNING_ROWS,
-            like=before,
-        )
-        self._corrected = model
-        return model
-
-    def _is_outgrown(self, rows: MeasuredRows, scale: Transformation) -> bool:
+    def _is_outgrown(self, n_rows: int, scale: Transformation) -> bool:
         """Return whether hyper-parameters have to be fitted again, and assume that they are."""
         n, kind = self._tuned_for
-        outgrown = len(rows.matrix) >= _GROWTH * n or type(scale) is not kind
+        outgrown = n_rows >= _GROWTH * n or type(scale) is not kind
         if outgrown:
-            self._tuned_for = (len(rows.matrix), type(scale))
+            self._tuned_for = (n_rows, type(scale))
         return outgrown
-
-
-class _Scaled(Expected):
-    """A prior in the unit of the measured values.
-
-    Args:
-        prior: The prior.
-        factor: What it is multiplied by.
-        scale: Which is applied before.
-    """
-
-    def __init__(self, prior: Prior, factor: float, scale: Transformation) -> None:
-        self._prior, self._factor, self._scale = prior, factor, scale
-
-    @classmethod
-    def of(cls, prior: Prior, slope: float, scale: Transformation) -> _Scaled:
-        """Return the prior as it is, or in another unit if the slope to it is far from 1."""
-        alike = 1 / _MOST_SLOPE <= abs(slope) <= _MOST_SLOPE
-        return cls(prior, 1.0 if alike else slope, scale)
-
-    def __call__(self, matrix: Matrix) -> Vector:
-        return self._factor * self._scale(self._prior(matrix))[:, None]
 
 
 def _on_line(prior: Prior | None, line: Vector, matrix: Matrix, scale: Transformation) -> Vector:

@@ -170,11 +170,22 @@ class SurrogateSearch:
         return n if n_known < _TRUSTED else (n + n_known % 2) // 2
 
     def _start(self, taken: Matrix, n_done: int, n: int, rng: np.random.Generator) -> Evaluated:
-        rows = self._source.start(max(self.n_startup_trials - n_done, n), rng)
-        rows = rows[first_of_each(keys_of(rows))]
+        if self._has_priors:
+            rows = self._along_expected(taken, n, rng)
+        else:
+            rows = self._source.start(max(self.n_startup_trials - n_done, n), rng)
+            rows = rows[first_of_each(keys_of(rows))]
         rows = self._filled(rows[absent(rows, taken)], taken, n, rng)[:n]
         unknown = np.full((len(rows), len(self._orientation.signs)), np.nan)
         return Evaluated.of(rows, unknown, np.full((len(rows), len(self._scales)), np.nan))
+
+    def _along_expected(self, taken: Matrix, n: int, rng: np.random.Generator) -> Matrix:
+        """Return subnets along the front that priors alone expect."""
+        models = self._learner.unmeasured()
+        found = self._source.candidates(models, taken, taken, rng)
+        found = found.select(found.violations == 0)
+        others = models.estimate(taken).costs
+        return found.matrix[pick_along(found.costs, others, min(n, len(found.matrix)))]
 
     def _filled(self, rows: Matrix, taken: Matrix, n: int, rng: np.random.Generator) -> Matrix:
         """Return at least ``n`` subnets, if there are so many.

@@ -333,9 +333,33 @@ class TestPriors:
         with pytest.raises(InvalidArgumentError, match="`priors` must be one for each of 2"):
             study.optimize(objective_of(space), n_trials=1)
 
+    def test_one_for_other_weights_is_corrected_with_a_warning(self, space: SearchSpace) -> None:
+        other = SearchSpace("ofa_mbv3_w1.2", resolution=224)
+        priors = [CostPredictor("n_params", other), CostPredictor("n_macs", space)]
+        with pytest.warns(UserWarning, match=r"'n_params' is for ofa_mbv3_w1\.2, not for"):
+            sampler = make(space, priors=priors, n_startup_trials=5)
+        study = create(sampler)
+        study.optimize(objective_of(space), n_trials=14)
+        predicted = np.array([[*t.user_attrs["predicted"].values()] for t in study.trials[5:]])
+        true = np.array([t.values for t in study.trials[5:]])
+        # the second prior is exact but for its unit
+        np.testing.assert_allclose(predicted[:, 1], true[:, 1], rtol=1e-9)
+        assert np.abs(predicted[:, 0] / true[:, 0] - 1).mean() < 0.1
+
+    def test_the_start_lies_along_the_front_that_they_expect(self, space: SearchSpace) -> None:
+        priors = [CostPredictor("n_params", space), CostPredictor("n_macs", space)]
+        study = create(make(space, priors=priors))
+        study.optimize(objective_of(space), n_trials=8)
+        assert "predicted" not in study.trials[7].user_attrs
+        found = np.stack([p.predict(rows_of(space, study)) for p in priors], axis=1) * [-1, 1]
+        random = np.stack([p.predict(space.sample(200, seed=0)) for p in priors], axis=1) * [-1, 1]
+        dominated = (random[:, None] <= found).all(axis=2)
+        assert dominated.mean() < 0.002
+        assert np.ptp(np.log(found[:, 1])) > np.ptp(np.log(random[:, 1]))
+
     def test_they_are_of_the_family(self, space: SearchSpace) -> None:
         other = CostPredictor("n_macs", SearchSpace("ofa_resnet50"))
-        with pytest.raises(FamilyMismatchError, match="n_macs"):
+        with pytest.raises(FamilyMismatchError, match="is of ofa_resnet50"):
             make(space, priors=[None, other])
 
     def test_they_give_numbers(self, space: SearchSpace) -> None:

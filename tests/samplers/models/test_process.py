@@ -36,6 +36,19 @@ def loss_of(rows: MeasuredRows, counts: np.ndarray) -> _Loss:
     )
 
 
+def process_of(rows: MeasuredRows, settings: Settings | None = None) -> Process:
+    return Process(
+        FEATURES(rows.matrix),
+        rows.top1,
+        rows.counts.astype(float),
+        groups=FEATURES.groups,
+        scale=float(rows.top1.std()),
+        before=Settings.before(FEATURES.scales),
+        settings=settings,
+        seed=0,
+    )
+
+
 def test_a_minimum_is_found_within_bounds() -> None:
     def bowl(x: np.ndarray) -> tuple[float, np.ndarray]:
         weights, centre = np.array([1.0, 30.0, 0.2]), np.array([1.0, -2.0, 9.0])
@@ -55,14 +68,14 @@ def test_the_gradient_is_that_of_the_loss() -> None:
 def test_hyper_parameters_become_more_probable() -> None:
     rows = measured(40)
     before = Settings.before(FEATURES.scales)
-    found = Process(FEATURES, rows, settings=None, seed=0).settings
+    found = process_of(rows).settings
     loss = loss_of(rows, np.ones(40))
     assert loss(found.logs - before.logs)[0] < loss(np.zeros(len(before.logs)))[0] - 1
 
 
 def test_estimates_pass_through_what_was_measured_and_are_sure_there() -> None:
     rows = measured(60)
-    process = Process(FEATURES, rows, settings=None, seed=0)
+    process = process_of(rows)
     mean, std = process.estimate(FEATURES(rows.matrix))
     new_mean, new_std = process.estimate(FEATURES(SPACE.sample(200, seed=1)))
     assert np.abs(mean - rows.top1).mean() < 0.1 * rows.top1.std()
@@ -77,16 +90,16 @@ def test_repeated_measurements_count_for_more() -> None:
     settings = Settings.before(FEATURES.scales)
     settings.noise = 1.0
     stds = [
-        Process(FEATURES, rows._replace(counts=np.full(30, n)), settings=settings, seed=0).estimate(
-            FEATURES(rows.matrix)
-        )[1]
+        process_of(rows._replace(counts=np.full(30, n)), settings).estimate(FEATURES(rows.matrix))[
+            1
+        ]
         for n in (1, 10)
     ]
     assert (stds[1] < stds[0]).all()
 
 
 def test_a_batch_is_estimated_as_row_by_row() -> None:
-    process = Process(FEATURES, measured(30), settings=None, seed=0)
+    process = process_of(measured(30))
     columns = FEATURES(SPACE.sample(20, seed=1))
     one_by_one = [process.estimate(row[None]) for row in columns]
     np.testing.assert_allclose(

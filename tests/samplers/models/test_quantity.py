@@ -144,23 +144,12 @@ def test_a_prior_in_another_unit_is_corrected(space: SearchSpace, sign: float) -
     assert errors[1].std() < errors[0].std()
 
 
-def test_corrections_keep_their_hyper_parameters(space: SearchSpace) -> None:
-    macs = CostPredictor("n_macs", space).predict
-    learner = QuantityLearner(space, RowFeatures(space), prior=macs, is_cost=True)
-    rows = space.sample(50, seed=0)
-    values = macs(rows) * depths(rows)
-
-    def logs(n: int) -> list[list[float]]:
-        model = learner.fit(rows[:n], values[:n], seed=0)._model
-        return [part.process.logs.tolist() for part in model.parts]
-
-    first = logs(30)
-    assert logs(35) == first
-    assert logs(50) != first
-
-
-def test_hyper_parameters_are_kept_until_there_are_more_rows(space: SearchSpace) -> None:
-    learner = QuantityLearner(space, RowFeatures(space), prior=None, is_cost=True)
+@pytest.mark.parametrize("corrects", [False, True])
+def test_hyper_parameters_are_kept_until_there_are_more_rows(
+    space: SearchSpace, corrects: bool
+) -> None:
+    prior = CostPredictor("n_macs", space).predict if corrects else None
+    learner = QuantityLearner(space, prior=prior, is_cost=True)
     rows = space.sample(50, seed=0)
     learner.fit(rows[:30], depths(rows[:30]), seed=0)
     first = learner._settings
