@@ -10,7 +10,10 @@ from _runs import Recorder, Run, Task
 from _searches import optuna_nsgaii, random_sample
 from optuna.samplers import BaseSampler, TPESampler
 
+import optuna_ofa
 from optuna_ofa.samplers import SurrogateSampler
+
+OTHER_WEIGHTS = "ofa_mbv3_w1.0"
 
 
 def surrogate(task: Task, **options: Any) -> Run:
@@ -18,6 +21,15 @@ def surrogate(task: Task, **options: Any) -> Run:
     recorder = Recorder(task)
     space = recorder.problem.space
     return in_optuna(recorder, task, SurrogateSampler(space, seed=task.seed, **options))
+
+
+def surrogate_with_priors(task: Task) -> Run:
+    """The same with the exact table, and accuracies of other weights, as priors."""
+    recorder = Recorder(task)
+    table = recorder.problem.predictors["latency_ms"]
+    accuracy = optuna_ofa.study(OTHER_WEIGHTS).problem.predictors["top1"]
+    sampler = SurrogateSampler(recorder.problem.space, priors=[accuracy, table], seed=task.seed)
+    return in_optuna(recorder, task, sampler)
 
 
 def tpe(task: Task) -> Run:
@@ -39,6 +51,7 @@ def in_optuna(recorder: Recorder, task: Task, sampler: BaseSampler) -> Run:
 
 MEASURED_SEARCHES: Mapping[str, Callable[[Task], Run]] = {
     "surrogate": surrogate,
+    "surrogate-priors": surrogate_with_priors,
     "optuna": optuna_nsgaii,
     "tpe": tpe,
     "random": random_sample,

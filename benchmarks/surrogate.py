@@ -27,7 +27,10 @@ from _measured_searches import MEASURED_SEARCHES
 from _pool import Pool
 from _runs import Task
 
-BARS = {"note10": {250: 637.0, 500: 665.0, 1000: 690.0}}
+BARS = {
+    "note10": {25: 568.0, 50: 602.0, 100: 640.0, 250: 690.0, 500: 709.0, 1000: 724.0},
+    "i7-8700k": {25: 286.0, 50: 303.0, 100: 322.0, 250: 347.0, 500: 357.0, 1000: 365.0},
+}
 N_LOGGED, N_ALLOWED = 500, 200
 
 Results = dict[str, dict[str, Any]]
@@ -56,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     add("--data", type=Path, required=True, help="folder of the published files")
     add("--out", type=Path, required=True, help="JSON file of finished runs")
     add("--table", nargs="+", choices=list(DEVICES), default=list(DEVICES))
-    add("--evaluations", type=int, nargs="+", default=[250, 500, 1000])
+    add("--evaluations", type=int, nargs="+", default=[25, 50, 100, 250, 500, 1000])
     add("--seeds", type=int, default=5, help="how many")
     add("--peers", nargs="+", choices=list(MEASURED_SEARCHES), default=list(MEASURED_SEARCHES))
     add("--tpe-evaluations", type=int, default=500, help="TPE stops there")

@@ -19,7 +19,7 @@ from optuna_ofa.samplers.models._transformation import (
     Transformation,
     YeoJohnson,
 )
-from optuna_ofa.space import Matrix, SearchSpace
+from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace
 
 Vector = NDArray[np.float64]
 Prior = Callable[[Matrix], Vector]
@@ -105,7 +105,8 @@ class QuantityLearner:
         prior: An estimate available beforehand, such as a published predictor. What is left of it
             is learnt; one that measurements agree with exactly is used as it is.
         is_cost: Whether smaller is better; then positive values are learnt as logarithms, because
-            costs are multiplicative, and others on a scale on which they are about normal.
+            costs are multiplicative, and others of a plain table on a scale on which they are about
+            normal.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class QuantityLearner:
         prior: Prior | None,
         is_cost: bool,
     ) -> None:
-        self._prior = prior
+        self._prior, self._is_table = prior, isinstance(space.table, ChoiceTable)
         self._features = RowFeatures(space) if features is None else features
         self._is_cost = is_cost
         self._settings: Settings | None = None
@@ -170,7 +171,9 @@ class QuantityLearner:
             return Identity()
         if values.min() > 0:
             return Logarithm()
-        return Identity() if self._prior is not None else YeoJohnson.of(values)
+        # subnets of one supernet have no long tail of bad ones
+        may_bend = self._is_table and self._prior is None
+        return YeoJohnson.of(values) if may_bend else Identity()
 
     def _fit_line(self, matrix: Matrix, targets: Vector, scale: Transformation) -> Vector:
         if self._prior is None:

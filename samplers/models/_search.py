@@ -40,7 +40,7 @@ class SurrogateSearch:
     searches on optimistic estimates, and of the subnets found, those are proposed that may add the
     most hypervolume to the measured front (`pick_improving`). If every objective has a prior, which
     locates the front, the first 40 are spread along the front of corrected estimates, one standard
-    deviation better, its ends included (`pick_along`), and so is every other subnet after that.
+    deviation better, its ends included (`pick_along`).
 
     Args:
         space: What is searched.
@@ -165,9 +165,7 @@ class SurrogateSearch:
 
     def _n_along(self, n_known: int, n: int) -> int:
         """Return how many of ``n`` are spread along the front."""
-        if not self._has_priors:
-            return 0
-        return n if n_known < _TRUSTED else (n + n_known % 2) // 2
+        return n if self._has_priors and n_known < _TRUSTED else 0
 
     def _start(self, taken: Matrix, n_done: int, n: int, rng: np.random.Generator) -> Evaluated:
         if self._has_priors:

@@ -264,3 +264,17 @@ def test_a_plain_table_is_searched(
         costs, ref=reference
     )
     assert share > 0.97
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 405, 1000])
+def test_the_start_of_a_list_differs_by_seed_and_spans_all_sizes(make: Make, n: int) -> None:
+    nothing = Evaluated.of(TABLE.sample(0, seed=0), np.empty((0, 2)), np.empty((0, 0)))
+    size = TABLE.n_subnets
+    starts = [
+        propose(make(TABLE, constraints=[], n_startup_trials=n), nothing, n, seed=seed).matrix
+        for seed in range(3)
+    ]
+    assert [len(keys(start)) for start in starts] == [min(n, size)] * 3
+    ends = TABLE.to_matrix([TABLE.smallest(), TABLE.largest()])
+    assert all((start[:2, :4] == ends[: min(n, 2), :4]).all() for start in starts)
+    assert (keys(starts[0]) == keys(starts[1])) == (n in (1, 2) or n >= size)
