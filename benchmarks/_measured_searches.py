@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from _runs import Recorder, Run, Task
 from _searches import optuna_nsgaii, random_sample
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
 
 import optuna_ofa
 from optuna_ofa.samplers import SurrogateSampler
@@ -37,6 +37,11 @@ def tpe(task: Task) -> Run:
     return in_optuna(Recorder(task), task, TPESampler(seed=task.seed))
 
 
+def gp(task: Task) -> Run:
+    """Optuna's Gaussian processes on all parameters."""
+    return in_optuna(Recorder(task), task, GPSampler(seed=task.seed))
+
+
 def in_optuna(recorder: Recorder, task: Task, sampler: BaseSampler) -> Run:
     """A sampler in a plain study in memory."""
     study = optuna.create_study(directions=recorder.problem.directions, sampler=sampler)
@@ -54,5 +59,6 @@ MEASURED_SEARCHES: Mapping[str, Callable[[Task], Run]] = {
     "surrogate-priors": surrogate_with_priors,
     "optuna": optuna_nsgaii,
     "tpe": tpe,
+    "gp": gp,
     "random": random_sample,
 }

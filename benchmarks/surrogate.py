@@ -31,6 +31,7 @@ BARS = {
     "note10": {25: 568.0, 50: 602.0, 100: 640.0, 250: 690.0, 500: 709.0, 1000: 724.0},
     "i7-8700k": {25: 286.0, 50: 303.0, 100: 322.0, 250: 347.0, 500: 357.0, 1000: 365.0},
 }
+SLOW = ("tpe", "gp")
 N_LOGGED, N_ALLOWED = 500, 200
 
 Results = dict[str, dict[str, Any]]
@@ -44,7 +45,7 @@ def main() -> None:
     results: Results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for device in arguments.table:
         for peer in arguments.peers:
-            for seed in range(arguments.tpe_seeds if peer == "tpe" else arguments.seeds):
+            for seed in range(arguments.slow_seeds if peer in SLOW else arguments.seeds):
                 _run(device, peer, seed, arguments, results)
         _print_table(device, arguments, results)
     if arguments.pool:
@@ -62,8 +63,8 @@ def _arguments() -> argparse.Namespace:
     add("--evaluations", type=int, nargs="+", default=[25, 50, 100, 250, 500, 1000])
     add("--seeds", type=int, default=5, help="how many")
     add("--peers", nargs="+", choices=list(MEASURED_SEARCHES), default=list(MEASURED_SEARCHES))
-    add("--tpe-evaluations", type=int, default=500, help="TPE stops there")
-    add("--tpe-seeds", type=int, default=2, help="how many for TPE")
+    add("--slow-evaluations", type=int, default=500, help=f"{SLOW} stop there")
+    add("--slow-seeds", type=int, default=2, help=f"how many for {SLOW}")
     add("--no-pool", dest="pool", action="store_false", help="leave the pool out")
     arguments = parser.parse_args()
     arguments.evaluations.sort()
@@ -71,7 +72,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _budgets(peer: str, arguments: argparse.Namespace) -> list[int]:
-    most = arguments.tpe_evaluations if peer == "tpe" else arguments.evaluations[-1]
+    most = arguments.slow_evaluations if peer in SLOW else arguments.evaluations[-1]
     return [n for n in arguments.evaluations if n <= most]
 
 
