@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -27,6 +28,8 @@ from optuna_ofa.space import MAX_LISTED, Keys, Matrix, SearchSpace, first_of_eac
 _MAX_ATTEMPTS = 20
 # what estimators learn from
 _N_RECENT = 2000
+# results after which all chains start anew, so that a new process need not follow earlier ones
+_EPOCH = 50_000
 
 
 class Evolution:
@@ -82,6 +85,8 @@ class Evolution:
         self._queue: Matrix = np.empty((0, len(space.genes)), dtype=np.int16)
         self._population: Scored | None = None
         self._chains: Chains | None = None  # since the first ascents
+        self._before: Scored | None = None  # the population when the epoch of chains began
+        self._epoch: list[Scored] = []  # the results since then
         self._recent: Scored | None = None  # up to the end of the last full generation
         self._pending: list[Scored] = []  # since then
         self._n_settled = 0
@@ -120,7 +125,7 @@ class Evolution:
         """Return an independent copy."""
         other = copy.copy(self)
         other._told, other._blocked = self._told.copy(), set(self._blocked)
-        other._pending = list(self._pending)
+        other._pending, other._epoch = list(self._pending), list(self._epoch)
         return other
 
     @property
@@ -174,7 +179,9 @@ class Evolution:
         proposed again, and have no children.
         """
         told = self._new(matrix, costs, violations)
-        while not self.is_shared and (missing := self._n_missing()) <= len(told.matrix):
+        while not self.is_shared and (missing := self._n_missing(len(told.matrix))) <= len(
+            told.matrix
+        ):
             self._pending.append(told.select(slice(missing)))
             self._settle()
             told = told.select(slice(missing, None))
@@ -211,13 +218,21 @@ class Evolution:
     # ------------------------------------------------------------------ results
 
     def _size(self) -> int:
-        if self._chains is not None:
-            return self._chains.n_proposed
-        return self._generation_size(self._n_settled)
+        if self._chains is None:
+            return min(self._generation_size(self._n_settled), self._n_left())
+        return min(self._chains.n_proposed, self._n_left())
 
-    def _n_missing(self) -> int:
-        """Return how many results the generation lacks."""
-        return self._size() - sum(len(part.matrix) for part in self._pending)
+    def _n_left(self) -> int:
+        """Return how many results the epoch of chains lacks; without epochs, very many."""
+        if self._ascents is None or self.is_shared:
+            return sys.maxsize
+        return _EPOCH - self._n_settled % _EPOCH
+
+    def _n_missing(self, n_told: int) -> int:
+        """Return how many results the generation lacks; or the epoch, if as many are told."""
+        n_pending = sum(len(part.matrix) for part in self._pending)
+        n_left = self._n_left() - n_pending
+        return n_left if n_left <= n_told else self._size() - n_pending
 
     def _settle(self, *, answered: bool = True) -> None:
         """End a generation: pick survivors among the results.
@@ -230,11 +245,24 @@ class Evolution:
         self._blocked.difference_update(keys_of(new.matrix).tolist())
         self._n_settled += len(new.matrix)
         self._n_bred = 0
-        self._population = self._survivors([self._population, new])
+        self._select(new)
         recent = new if self._recent is None else Scored.join([self._recent, new])
         self._recent = recent.select(slice(-_N_RECENT, None))
         if self._ascents is not None and self._n_settled >= self._ascents.first:
             self._climb(self._ascents, new, answered)
+
+    def _select(self, new: Scored) -> None:
+        """Pick survivors; at the end of an epoch among all of its results, and end the chains.
+
+        The generations of an epoch that has ended have thus no effect on the next one.
+        """
+        self._population = self._survivors([self._population, new])
+        if self._ascents is None or self.is_shared:
+            return
+        self._epoch.append(new)
+        if self._n_settled % _EPOCH == 0:
+            self._population = self._survivors([self._before, *self._epoch])
+            self._before, self._epoch, self._chains = self._population, [], None
 
     def _new(self, matrix: Matrix, costs: Values, violations: Values) -> Scored:
         """Return the results of subnets that had none; forbid those with infinite values."""

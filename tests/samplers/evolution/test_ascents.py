@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.samplers import Ascents, Constant, Evolution, EvolutionarySampler
+from optuna_ofa.samplers.evolution import _evolution as _evolution_module
 from optuna_ofa.samplers.evolution._chains import Chains
 from optuna_ofa.samplers.evolution._estimates import Scored
 from optuna_ofa.space import Keys, Matrix, SearchSpace, absent, keys_of
@@ -73,6 +74,38 @@ def test_they_are_the_same_after_an_interruption(n_told: int, limit: float | Non
     resumed, before = _evolution(), expected[:n_told]
     resumed.tell(before, _values(before), _violations(before, limit))
     assert np.array_equal(_run(resumed, 800 - n_told, limit), expected[n_told:])
+
+
+@pytest.mark.parametrize("limit", [None, 260.0], ids=["free", "constrained"])
+@pytest.mark.parametrize("n_told", [350, 399, 400, 401, 633, 800, 850])
+def test_at_the_end_of_an_epoch_they_start_anew(
+    n_told: int, limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_evolution_module, "_EPOCH", 400)
+    expected = _run(_evolution(), 950, limit)
+    assert np.array_equal(_run(_evolution(), 950, limit, 7), expected)
+    resumed, before = _evolution(), expected[:n_told]
+    resumed.tell(before, _values(before), _violations(before, limit))
+    assert np.array_equal(_run(resumed, 950 - n_told, limit), expected[n_told:])
+
+
+def test_generations_of_an_epoch_that_has_ended_are_not_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_evolution_module, "_EPOCH", 400)
+    rows = _run(_evolution(), 850)
+    climbed: list[int] = []
+    filled = Ascents.filled
+
+    def count(self: Ascents, *arguments: Any) -> Chains:
+        climbed.append(arguments[3])
+        return filled(self, *arguments)
+
+    monkeypatch.setattr(Ascents, "filled", count)
+    _evolution().tell(rows, _values(rows), np.zeros(len(rows)))
+    assert climbed[:2] == [400, 800]
+    assert len(climbed) > 2
+    assert min(climbed[2:]) > 800
 
 
 def test_failed_subnets_do_not_stop_them_and_are_the_same_after_an_interruption() -> None:
