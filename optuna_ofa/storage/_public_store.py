@@ -90,17 +90,20 @@ class PublicStore(Store):
             for t in trials[self._n_known :]
             if t.state.is_finished() and t.number not in self._known
         ]
-        for number in (trial.number for trial in new):
-            self._known.add(number)
-            while self._n_known in self._known:  # immediately, because a set does not shrink
-                self._known.remove(self._n_known)
-                self._n_known += 1
+        self._mark_known(trial.number for trial in new)
         complete = [t for t in new if t.state == TrialState.COMPLETE]
         flaws = {trial.number: flaw for trial in complete if (flaw := _flaw_of_kind(trial))}
         news = self._evaluated([t for t in complete if t.number not in flaws], flaws)
         news = self._possible(news, flaws)
         self._note(news)
         return news
+
+    def _mark_known(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._known.add(number)
+            while self._n_known in self._known:  # immediately, because a set does not shrink
+                self._known.remove(self._n_known)
+                self._n_known += 1
 
     def _evaluated(self, trials: Sequence[FrozenTrial], flaws: dict[int, str]) -> Evaluated:
         n, problem = len(trials), self._problem
@@ -191,6 +194,10 @@ class PublicStore(Store):
         if not appended:
             self._write_one_by_one(finished, whole, key)
             self._note(kept)
+            numbers = [trial.number for trial in finished]
+            if min(numbers, default=-1) >= 0:  # a storage in memory numbers the trials themselves
+                self._mark_known(numbers)
+                own = kept.numbered(numbers)
         self._known_seen.update(whole)
         self._n_unwritten += seen.n_unwritten
         n_unread = len(kept.matrix) - len(own.matrix)
