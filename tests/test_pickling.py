@@ -134,6 +134,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "Asked": lambda: study().ask_batch(1)[0],
     "Breeding": Breeding,
     "ConfidenceBound": lambda: ConfidenceBound(accuracy(), 1.0),
+    "Configuration": lambda: next(iter(SearchSpace.of_choices({"a": [1, 2]}).from_matrix([[0]]))),
     "Constant": Constant,
     "CostBins": CostBins,
     "CostPredictor": lambda: CostPredictor("peak_memory_mb", space()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from optuna_ofa.studies._rounds import column
 
 # fewer measurements correct nothing
 _LEAST_MEASURED = 3
+_N_ROWS = 64  # of a block; the last bits of a product of matrices depend on its size
 
 
 class CorrectedPredictor(Predictor):
@@ -52,17 +53,32 @@ class CorrectedPredictor(Predictor):
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return corrected predictions, ``(n,)``."""
-        return np.clip(self._learned.mean(matrix), *self._range)
+        return np.clip(_in_blocks(self._learned.mean, matrix), *self._range)
 
     def predict_std(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return standard deviations of a measurement, ``(n,)``."""
-        return self._learned.std(matrix)
+        return _in_blocks(self._learned.std, matrix)
 
     def extrapolates(self, matrix: Matrix) -> NDArray[np.bool_]:
         """Return what the other predictor does."""
         if self._predictor is None:
             return super().extrapolates(matrix)
         return self._predictor.extrapolates(matrix)
+
+
+def _in_blocks(
+    function: Callable[[Matrix], NDArray[np.float64]], matrix: Matrix
+) -> NDArray[np.float64]:
+    """Return what a function returns for blocks of one size: equal bits however rows are batched.
+
+    An interrupted refinement thus continues exactly where it was.
+    """
+    n = len(matrix)
+    if n == 0:
+        return function(matrix)
+    rows = matrix[np.minimum(np.arange(-(-n // _N_ROWS) * _N_ROWS), n - 1)]
+    blocks = (function(rows[start : start + _N_ROWS]) for start in range(0, n, _N_ROWS))
+    return np.concatenate(list(blocks))[:n]
 
 
 def corrected_problem(
