@@ -82,6 +82,18 @@ def parse_json(
         return _DECODER.decode(text)
 
 
+def parse_object(text: str) -> dict[str, Any]:
+    """Return the object of a JSON text, an argument ``text``.
+
+    Raises:
+        FormatError: As `parse_json`, or if it is something else than an object.
+    """
+    data = parse_json(text, f"{text[:80]!r}", "text")
+    if not isinstance(data, dict):
+        raise FormatError(f"`text` must be a JSON object, but got {text!r:.200}.")
+    return data
+
+
 def _require_limits(text: str, most: int) -> None:
     """Refuse too many or too deep lists and objects before any of them is built."""
     if len(text) <= most and "\\u" not in text and text.count("[") + text.count("{") <= MAX_DEPTH:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from optuna_ofa._arguments import check_fields, checked
-from optuna_ofa._parsing import parse_json
+from optuna_ofa._parsing import parse_object
 from optuna_ofa.exceptions import (
     FamilyMismatchError,
     FormatError,
@@ -170,10 +170,7 @@ class Configuration(Mapping[str, Value]):
         Raises:
             FormatError: If ``text`` is not a JSON object.
         """
-        data = parse_json(text, f"{text[:80]!r}", "text")
-        if not isinstance(data, dict):
-            raise FormatError(f"`text` must be a JSON object, but got {text!r:.200}.")
-        return cls.from_dict(data, table)
+        return cls.from_dict(parse_object(text), table)
 
     def __repr__(self) -> str:
         return f"Configuration({self.text})"

@@ -11,15 +11,10 @@ from typing import Any
 import numpy as np
 
 from optuna_ofa._arguments import check_argument, checked
-from optuna_ofa._parsing import parse_json
+from optuna_ofa._parsing import parse_object
 from optuna_ofa._rules import shown
 from optuna_ofa._values import MAX_PIXELS
-from optuna_ofa.exceptions import (
-    FamilyMismatchError,
-    FormatError,
-    InvalidArgumentError,
-    InvalidSubnetError,
-)
+from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._family_table import family_from_json, require_family
@@ -141,10 +136,7 @@ class Subnet:
         Raises:
             FormatError: If ``text`` is not a JSON object.
         """
-        data = parse_json(text, f"{text[:80]!r}", "text")
-        if not isinstance(data, dict):
-            raise FormatError(f"`text` must be a JSON object, but got {text!r:.200}.")
-        return cls.from_dict(data, family)
+        return cls.from_dict(parse_object(text), family)
 
     def __str__(self) -> str:
         return f"{self.family.name}@{self.text}"

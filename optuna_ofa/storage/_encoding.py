@@ -6,6 +6,7 @@ take far longer than the search.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import string
@@ -193,6 +194,12 @@ def _entries(family: Family) -> dict[str, list[int | None]]:
     }
     entries["depth"] = [None if len(c) > 1 else c[0] for c in family.depth_choices]
     return {kind: numbers for kind, numbers in entries.items() if numbers}
+
+
+@functools.lru_cache(maxsize=16)
+def shown_texts(table: Family | ChoiceTable) -> ShownTexts:
+    """Return the texts of a family or table, whose templates are made once for all batches."""
+    return ShownTexts(table)
 
 
 class ShownTexts:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.problem import PREDICTED, Evaluated, Problem, system_attributes
 from optuna_ofa.space import Matrix, SearchSpace
-from optuna_ofa.storage._encoding import ShownTexts, compact_json, subnet_dicts, subnet_texts
+from optuna_ofa.storage._encoding import compact_json, shown_texts, subnet_dicts, subnet_texts
 
 Rows = list[tuple[Any, ...]]
 PARAM_COLUMNS = ("trial_id", "param_name", "param_value", "distribution_json")
@@ -32,7 +32,7 @@ class TrialRows:
     def __init__(self, problem: Problem) -> None:
         self._space, self._constraints = problem.space, list(problem.constraints)
         self._heads = list(distribution_texts(problem.space.distributions).items())
-        self._shown = ShownTexts(problem.space.table)
+        self._shown = shown_texts(problem.space.table)
         self._choices = [np.array(problem.space.choices[name]) for name, _ in self._heads]
 
     def params(self, ids: Sequence[int], matrix: Matrix) -> Rows:
@@ -159,7 +159,7 @@ def templates(
     distributions = _Shared(space.distributions)
     subnets = subnet_dicts(space.table, matrix)
     rows = zip(
-        space.to_params(matrix), subnets, ShownTexts(space.table)(subnets), attributes, strict=True
+        space.to_params(matrix), subnets, shown_texts(space.table)(subnets), attributes, strict=True
     )
     completed = datetime.datetime.now() if state.is_finished() else None
     return [

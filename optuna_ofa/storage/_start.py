@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.problem import ASKED, Problem
 from optuna_ofa.space import Matrix
-from optuna_ofa.storage._encoding import ShownTexts, compact_json, subnet_dicts, subnet_texts
+from optuna_ofa.storage._encoding import compact_json, shown_texts, subnet_dicts, subnet_texts
 from optuna_ofa.storage._rows import ATTRIBUTE_COLUMNS, PARAM_COLUMNS, TrialRows
 from optuna_ofa.storage._transactions import locked, retrying
 from optuna_ofa.storage._write import Inserter, utc
@@ -52,7 +52,7 @@ def _insert_running(
     """Insert the rows that Optuna would write for the same trials."""
     family = problem.space.table
     texts = subnet_texts(family, matrix)
-    shown = ShownTexts(family)(subnet_dicts(family, matrix))
+    shown = shown_texts(family)(subnet_dicts(family, matrix))
     with locked(tables.engine, study_id) as connection:
         started = _started_subnets(connection, study_id, last_id)
         free = [i for i, text in enumerate(texts) if text not in started]
