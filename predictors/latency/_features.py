@@ -10,18 +10,23 @@ from numpy.typing import NDArray
 
 from optuna_ofa.costs import LayerSum, layer_operators, placements
 from optuna_ofa.predictors._terms import Terms
+from optuna_ofa.predictors.latency._device_terms import DeviceTerms
+from optuna_ofa.predictors.latency._nonnegative import fit_nonnegative
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
-from optuna_ofa.predictors.latency._ridge import fit_relative_ridge
+from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 
-FeatureKind = Literal["none", "physical", "onehot"]
-Features = Callable[[Matrix], NDArray[np.float64]]
+FeatureKind = Literal["none", "terms", "physical", "onehot"]
+Array = NDArray[np.float64]
+Features = Callable[[Matrix], Array]
 
 
 def latency_features(kind: FeatureKind, space: SearchSpace) -> Features:
     """Return the function from ``(n, n_genes)`` genotypes to ``(n, n_features)`` numbers."""
     match kind:
+        case "terms":
+            return DeviceTerms(space)
         case "physical":
             return PhysicalFeatures(space)
         case "onehot":
@@ -106,8 +111,11 @@ class OneHotFeatures:
 
 
 # Least numbers of rows at which the features improve a prediction.
-_LEAST = {"none": 3, "physical": 40, "onehot": 150}
+_LEAST = {"none": 3, "terms": 5, "physical": 40, "onehot": 150}
 LEAST_ROWS = 5
+# up to this many rows are left out one by one
+_ONE_BY_ONE = 40
+_Z95 = 1.6449
 
 
 class Inputs:
@@ -120,18 +128,27 @@ class Inputs:
     """
 
     def __init__(self, space: SearchSpace, kind: FeatureKind, table: LatencyTable | None) -> None:
+        self.kind, self._has_table = kind, table is not None
         self._features = latency_features(kind, space)
         self._table = None if table is None else LatencyPredictor(table=table, space=space)
         self.n_features = self(space.to_matrix([space.smallest()])).shape[1]
-        self.free = [True] * (1 + (table is not None))
-        self.free += [False] * (self.n_features - len(self.free))
+        free = 1 + self._has_table
+        self._free = np.arange(self.n_features) < free
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Return ``(n, n_features)`` numbers; `free` says which features have no penalty."""
+        """Return ``(n, n_features)`` numbers."""
         columns = [np.ones((len(matrix), 1))]
         if self._table is not None:
             columns.append(self._table.predict(matrix)[:, None])
         return np.concatenate([*columns, self._features(matrix)], axis=1)
+
+    def fit(self, x: Array, latency: Array, penalty: float | None) -> RelativeRidge:
+        """Return the model of these columns; the table and, in a ridge, the constant are free."""
+        if self.kind != "terms":
+            return fit_relative_ridge(x, latency, self._free.tolist(), penalty)
+        strength = np.ones(self.n_features)
+        strength[1] = 0.0 if self._has_table else 1.0
+        return fit_nonnegative(x, latency, penalty=penalty, strength=strength).model
 
     def weighted(self, weights: NDArray[np.float64]) -> Terms:
         """Return the columns times ``(n_features,)`` weights, as a sum."""
@@ -140,7 +157,7 @@ class Inputs:
         if self._table is not None:
             sums = [(others.pop(0) * weight, of) for weight, of in self._table.terms().sums]
         of_genes = None
-        if isinstance(self._features, PhysicalFeatures):
+        if isinstance(self._features, DeviceTerms | PhysicalFeatures):
             sums += zip(others, self._features.sums, strict=True)
         elif isinstance(self._features, OneHotFeatures):
             of_genes = self._features.weighted(np.array(others))
@@ -158,21 +175,35 @@ def candidates(n: int, table: LatencyTable | None) -> list[FeatureKind]:
     """Return the features for which ``n`` rows are enough, from the simplest to the richest."""
     kinds: list[FeatureKind] = [k for k in get_args(FeatureKind) if n >= _LEAST[k]]
     if table is None:
-        kinds = [k for k in kinds if k != "none"] or ["physical"]
+        kinds.remove("none")
     return kinds
 
 
-def heldout_mape(
-    x: NDArray[np.float64],
-    latency: NDArray[np.float64],
-    free: list[bool],
-    folds: NDArray[np.intp],
-    penalty: float | None,
-) -> float:
-    """Return the mean absolute error in percent by cross-validation."""
-    errors = np.empty(len(latency))
+def held_out(inputs: Inputs, x: Array, latency: Array, penalty: float | None, seed: int) -> Array:
+    """Return the errors of rows that the fit has not seen, the choice of a penalty included.
+
+    Up to 40 rows each is left out once, of more a tenth at a time.
+
+    Returns:
+        ``(n, 2)`` relative errors, and by how much each should exceed the noise.
+    """
+    n = len(latency)
+    folds = np.arange(n) if n <= _ONE_BY_ONE else np.random.default_rng(seed).permutation(n) % 10
+    found = np.empty((n, 2))
     for fold in np.unique(folds):
         out = folds == fold
-        model = fit_relative_ridge(x[~out], latency[~out], free, penalty)
-        errors[out] = model.predict(x[out]) / latency[out] - 1
-    return float(np.abs(errors).mean() * 100)
+        model = inputs.fit(x[~out], latency[~out], penalty)
+        found[out, 0] = model.predict(x[out]) / latency[out] - 1
+        found[out, 1] = model.spread(x[out])
+    return found
+
+
+def noise_of(errors: Array) -> float:
+    """Return the relative noise from what `held_out` returns.
+
+    Few errors tell little of their own spread: so it is widened by the ratio of Student's t to the
+    normal distribution at 95 %, of which this is the expansion (Abramowitz and Stegun, 26.7.5).
+    """
+    z, freedom = _Z95, len(errors) - 1
+    widened = 1 + (z**2 + 1) / (4 * freedom) + (5 * z**4 + 16 * z**2 + 3) / (96 * freedom**2)
+    return float(np.sqrt(np.mean((errors[:, 0] / errors[:, 1]) ** 2)) * widened)

@@ -23,29 +23,31 @@ from optuna_ofa.predictors.latency._features import (
     FeatureKind,
     Inputs,
     candidates,
-    heldout_mape,
+    held_out,
     model_name,
+    noise_of,
 )
-from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
+from optuna_ofa.predictors.latency._ridge import RelativeRidge
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import table_dict, table_from_dict
 from optuna_ofa.space import Matrix, SearchSpace, family_from_json, restored_space
 
 FORMAT = JsonFormat("optuna_ofa.latency_predictor", version=1)
-_FOLDS = 5
 # a simpler model is kept if its error is at most this factor larger
 _TOLERANCE = 1.05
 
 
 class NetworkLatencyPredictor(Predictor):
-    """Ridge regression of latencies on features of subnets, with relative errors.
+    """Regression of latencies on features of subnets, with relative errors.
 
-    With a table it is a hybrid: a scale and an offset for the table's sums, for which 10 to 20
-    measured subnets are enough, plus features, which need about 100.
+    A few physical terms whose prices are not negative need ten measured subnets, the finer features
+    about 100. With a table it is a hybrid: a scale and an offset for the table's sums, for which 10
+    to 20 measured subnets are enough, plus features.
 
     Args:
         space: The subnets.
-        features: ``"physical"`` (multiply-adds, traffic and number of each type of operator),
+        features: ``"terms"`` (a few amounts with non-negative prices: blocks, multiply-adds, …),
+            ``"physical"`` (multiply-adds, traffic and number of each type of operator),
             ``"onehot"``, or ``"none"`` for only scale and offset.
         model: The fitted weights.
         table: The table, or None.
@@ -110,20 +112,20 @@ class NetworkLatencyPredictor(Predictor):
         latency = _checked(latency_ms, len(matrix))
         _require_same_batch(table, metadata)
         kinds = [features] if features is not None else candidates(len(latency), table)
-        folds = np.random.default_rng(seed).permutation(len(latency)) % _FOLDS
         errors: dict[str, float] = {}
         fits = {}
         for kind in kinds:
             if kind not in get_args(FeatureKind) or (kind == "none" and table is None):
                 raise InvalidArgumentError(
-                    f"`features` must be 'physical' or 'onehot', or 'none' with a table, but got "
-                    f"{kind!r}."
+                    f"`features` must be 'terms', 'physical' or 'onehot', or 'none' with a table, "
+                    f"but got {kind!r}."
                 )
             inputs = Inputs(space, kind, table)
             x = inputs(matrix)
             name = model_name(kind, table)
-            errors[name] = heldout_mape(x, latency, inputs.free, folds, penalty)
-            fits[name] = kind, fit_relative_ridge(x, latency, inputs.free, penalty)
+            found = held_out(inputs, x, latency, penalty, seed)
+            errors[name] = float(np.abs(found[:, 0]).mean() * 100)
+            fits[name] = kind, inputs.fit(x, latency, penalty)._replace(noise=noise_of(found))
         best = min(errors.values())
         name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
         kind, model = fits[name]
@@ -139,7 +141,7 @@ class NetworkLatencyPredictor(Predictor):
 
     @property
     def name(self) -> str:
-        """``"table + affine"``, ``"table + physical"``, ``"physical"`` or ``"onehot"``."""
+        """``"table + affine"``, ``"table + physical"``, ``"terms"``, ``"physical"`` …."""
         return model_name(self.features, self.table)
 
     @checked

@@ -42,10 +42,14 @@ class RelativeRidge(NamedTuple):
 
     def predict_std(self, features: Array) -> Array:
         """Return standard deviations, ``(n,)``, larger away from the data of the fit."""
+        return np.abs(self.predict(features)) * self.noise * self.spread(features)
+
+    def spread(self, features: Array) -> Array:
+        """Return by how much a relative error exceeds the noise, ``(n,)``, at least 1."""
         predicted = self.predict(features)
         relative = features / np.maximum(np.abs(predicted), 1e-12)[:, None]
         leverage = np.einsum("ij,jk,ik->i", relative, self.covariance, relative)
-        return np.asarray(np.abs(predicted) * self.noise * np.sqrt(1 + np.maximum(leverage, 0)))
+        return np.asarray(np.sqrt(1 + np.maximum(leverage, 0)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready numbers."""

@@ -137,7 +137,9 @@ def test_impossible_numbers_are_refused(
 
 def test_what_cannot_be_read_is_not_saved(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    wild = NetworkLatencyPredictor.fit(SPACE, MATRIX[:12], rng.lognormal(0, 3, 12), penalty=1e-6)
+    wild = NetworkLatencyPredictor.fit(
+        SPACE, MATRIX[:12], rng.lognormal(0, 3, 12), features="physical", penalty=1e-6
+    )
     with pytest.raises(FormatError, match="The predictor must predict latency_ms, but predicts -"):
         wild.save(tmp_path / "a.json")
     assert not (tmp_path / "a.json").exists()

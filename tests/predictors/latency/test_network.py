@@ -54,10 +54,11 @@ def test_scale_and_offset_of_a_table_are_found(table: LatencyTable) -> None:
     np.testing.assert_allclose(fitted.predict(fresh), 1.3 * truth(fresh) + 2, rtol=1e-5)
 
 
-def test_physical_features_explain_physical_latencies() -> None:
-    matrix, fresh = SPACE.sample(150, seed=0), SPACE.sample(200, seed=1)
-    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix))
-    assert fitted.name == "physical"
+@pytest.mark.parametrize(("n", "features"), [(12, None), (150, None), (150, "physical")])
+def test_physical_latencies_are_explained(n: int, features: Any) -> None:
+    matrix, fresh = SPACE.sample(n, seed=0), SPACE.sample(200, seed=1)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), features=features)
+    assert fitted.name == (features or "terms")
     assert mape(fitted, fresh, truth(fresh)) < 0.5
 
 
@@ -108,7 +109,7 @@ def test_the_deviation_grows_away_from_the_data() -> None:
     assert far > 2 * near
 
 
-@pytest.mark.parametrize("features", ["none", "physical", "onehot"])
+@pytest.mark.parametrize("features", ["none", "terms", "physical", "onehot"])
 def test_a_batch_equals_single_rows(features: Any, table: LatencyTable) -> None:
     matrix = SPACE.sample(60, seed=0)
     fitted = NetworkLatencyPredictor.fit(
@@ -121,7 +122,7 @@ def test_a_batch_equals_single_rows(features: Any, table: LatencyTable) -> None:
     assert model(matrix, np.zeros(60, dtype=np.intp)).tolist() == single
 
 
-@pytest.mark.parametrize("features", ["none", "physical", "onehot"])
+@pytest.mark.parametrize("features", ["none", "terms", "physical", "onehot"])
 def test_what_is_saved_is_loaded(features: Any, table: LatencyTable, tmp_path: Path) -> None:
     matrix = SPACE.sample(60, seed=0)
     fitted = NetworkLatencyPredictor.fit(

@@ -1,0 +1,121 @@
+"""Regression of positive numbers on amounts whose prices are not negative."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_ofa.predictors.latency._ridge import RelativeRidge
+
+Array = NDArray[np.float64]
+# The penalties that a fit chooses from by default; for features of unit scale.
+_PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# keeps the equations solvable if features are linearly dependent
+_LEAST_PENALTY = 1e-9
+_MOST_LEVERAGE = 1 - 1e-3
+
+
+class NonNegative(NamedTuple):
+    """A fitted model ``y = x @ weights``, whose weights are 0 or positive.
+
+    Args:
+        weights: ``(n_features,)``.
+        noise: Relative standard deviation of the residuals.
+        covariance: ``(n_features, n_features)``; 0 for weights that are 0.
+        penalty: The penalty of the fit.
+        errors: ``(n,)`` relative errors, predicted / y - 1, of each row with that row left out.
+    """
+
+    weights: Array
+    noise: float
+    covariance: Array
+    penalty: float
+    errors: Array
+
+    @property
+    def model(self) -> RelativeRidge:
+        """The model alone, which predicts."""
+        return RelativeRidge(self.weights, self.noise, self.covariance, self.penalty)
+
+
+def fit_nonnegative(
+    features: Array,
+    targets: Array,
+    *,
+    prior: Array | None = None,
+    penalty: float | None = None,
+    strength: Array | None = None,
+) -> NonNegative:
+    """Minimise the squared relative errors, with a penalty on the distance from prior weights.
+
+    Features are scaled to a mean of 1 first, so that the penalty is on what a feature adds to the
+    target. There may be fewer rows than features, and constant or zero columns.
+
+    Args:
+        features: ``(n, n_features)`` numbers of at least 0.
+        targets: ``(n,)`` positive numbers.
+        prior: ``(n_features,)`` weights towards which the penalty pulls, None for 0.
+        penalty: None takes the one with the lowest leave-one-out error.
+        strength: ``(n_features,)`` factors of the penalty, None for 1.
+    """
+    n, n_features = features.shape
+    scale = np.abs(features).mean(axis=0) / targets.mean()
+    scale[scale == 0] = 1.0
+    rows = features / scale / targets[:, None]
+    centre = np.zeros(n_features) if prior is None else prior * scale
+    pull = np.ones(n_features) if strength is None else strength
+    fits = [
+        _fit(rows, centre, np.maximum(p * pull, _LEAST_PENALTY) * n, p)
+        for p in (_PENALTIES if penalty is None else (penalty,))
+    ]
+    best = min(fits, key=lambda fit: float(np.mean(fit.errors**2)))
+    return best._replace(
+        weights=best.weights / scale, covariance=best.covariance / np.outer(scale, scale)
+    )
+
+
+def _fit(rows: Array, centre: Array, diagonal: Array, penalty: float) -> NonNegative:
+    gram = rows.T @ rows + np.diag(diagonal)
+    weights, active = nonnegative_solution(gram, rows.sum(axis=0) + diagonal * centre)
+    inverse = np.zeros_like(gram)
+    inverse[np.ix_(active, active)] = np.linalg.inv(gram[np.ix_(active, active)])
+    leverage = np.einsum("ij,jk,ik->i", rows, inverse, rows)
+    residuals = rows @ weights - 1
+    freedom = max(len(rows) - float(leverage.sum()), 1.0)
+    noise = float(np.sqrt(residuals @ residuals / freedom))
+    errors = residuals / (1 - np.minimum(leverage, _MOST_LEVERAGE))
+    return NonNegative(weights, noise, inverse, penalty, errors)
+
+
+def nonnegative_solution(gram: Array, moments: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the ``w >= 0`` that minimises ``w G w / 2 - m w``, and which weights are positive.
+
+    The active-set method of Lawson and Hanson (Solving Least Squares Problems, 1974, chapter 23)
+    on the normal equations.
+
+    Args:
+        gram: ``(k, k)``, positive definite.
+        moments: ``(k,)``.
+    """
+    k = len(moments)
+    weights, active = np.zeros(k), np.zeros(k, dtype=bool)
+    tolerance = 1e-10 * max(float(np.abs(moments).max(initial=0)), 1e-300)
+    for _ in range(5 * k):
+        slopes = np.where(active, -np.inf, moments - gram @ weights)
+        if slopes.max(initial=-np.inf) <= tolerance:
+            break
+        active[np.argmax(slopes)] = True
+        while active.any():
+            goal = np.zeros(k)
+            goal[active] = np.linalg.solve(gram[np.ix_(active, active)], moments[active])
+            low = active & (goal <= 0)
+            if not low.any():
+                weights = goal
+                break
+            steps = weights[low] / np.maximum(weights[low] - goal[low], 1e-300)
+            weights = weights + steps.min() * (goal - weights)
+            active &= weights > 1e-14
+            weights[~active] = 0.0
+    return weights, active
