@@ -1,9 +1,10 @@
 """The pictures of README.md and the documentation: ``python docs/make_pictures.py``.
 
-Draws the fronts of a phone, a desktop and a CPU side by side, those of float32 and INT8 of the
-packaged supernet, and every picture of the page Visualization by running that page. Published
-tables are downloaded once, or taken from the cache. Needs Chrome or Chromium. Three pictures are
-of times on the machine that draws them; all others are the same each time.
+Draws the architectures for a GPU, a CPU and a phone, the fronts of a phone, a desktop and a CPU
+core, those of float32 and INT8 of the packaged supernet, and every picture of the page
+Visualization by running that page. Published tables are downloaded once, or taken from the cache;
+the GPU's measurements are read from the folder `SHARED`. Needs Chrome or Chromium. Three pictures
+are of times on the machine that draws them; all others are the same each time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import runpy
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +40,8 @@ from optuna_ofa.visualization import plot_fronts
 DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "pictures"
 PAGE = DOCS / "visualization.md"
+SHARED = DOCS.parents[1] / "shared" / "data"
+EXAMPLE = DOCS.parent / "examples" / "gpu_cpu_phone.py"
 FAMILY = "ofa_mbv3_w1.2"
 DEVICES = {
     "note10": ("Phone: Samsung Note10", "#0072B2"),
@@ -112,6 +116,24 @@ def _mark(figure: go.Figure, front: Front, colour: str, column: int) -> None:
     )
 
 
+def architectures() -> go.Figure:
+    """Draw the networks of equal accuracy for a GPU, a CPU and a phone."""
+    example = runpy.run_path(str(EXAMPLE))
+    fleet = example["search"](SHARED / "gpu" / "ofa_gpu_latency.csv", SHARED)
+    figure = example["draw"](fleet.fronts(kind="predicted"))
+    title = (
+        f"<b>The same accuracy ({example['DRAWN_TOP1']:g} %) wants few, wide blocks on a GPU at "
+        "batch 1,<br>3x3 kernels on a desktop CPU, more and narrower blocks on a phone</b><br>"
+        "<sup>a box is a block: height = expand ratio, number = kernel size; below: pixels, "
+        "channels. All values predicted.</sup>"
+    )
+    return figure.update_layout(
+        title={"text": title, "font": {"size": 21}},
+        font={"size": 15, "family": "sans-serif", "color": "#222222"},
+        margin={"t": 118, "l": 200, "r": 16, "b": 46},
+    )
+
+
 def precisions() -> go.Figure:
     """Search and measure the packaged supernet in float32 and in INT8."""
     images, supernet = packaged_images(), packaged_supernet()
@@ -179,9 +201,12 @@ def main() -> None:
     if not names or "fronts" in names:
         figure = side_by_side({device: searched(device) for device in DEVICES})
         figure.write_image(PICTURES / "fronts.png", width=1200, height=430, scale=1.5)
+    if not names or "architectures" in names:
+        figure = architectures()
+        figure.write_image(PICTURES / "architectures.png", width=1200, height=640, scale=1.5)
     if not names or "precisions" in names:
         precisions().write_image(PICTURES / "precisions.png", width=900, height=560)
-    if not names or set(names) - {"fronts", "precisions"}:
+    if not names or set(names) - {"architectures", "fronts", "precisions"}:
         for name, figure in drawn().items():
             if not names or name in names:
                 figure.write_image(PICTURES / f"{name}.png", width=900, height=560)

@@ -108,6 +108,27 @@ def test_fleet_prices_each_pick_on_all_and_goes_on(
     assert run("fleet.py", *arguments) == first  # nothing was searched again
 
 
+def test_gpu_cpu_phone_compares_equal_accuracies(
+    shared_data: Path, run: Run, tmp_path: Path
+) -> None:
+    gpu = shared_data / "gpu" / "ofa_gpu_latency.csv"
+    if not gpu.is_file():
+        pytest.skip("shared/data has no measurements of GPUs")
+    devices = ["2080Ti, batch 1", "2080Ti, batch 64", "i7-8700K", "Note10"]
+    arguments = ("--gpu", gpu, "--data", shared_data, "--evaluations", 600, "--folder", tmp_path)
+    out = run("gpu_cpu_phone.py", *arguments)
+    found = re.findall(r"(2080Ti, batch \d+): multiply-adds (\S+), blocks (\S+);", out)
+    macs, blocks = {d: float(m) for d, m, _ in found}, {d: float(b) for d, _, b in found}
+    assert macs["2080Ti, batch 1"] < 0.5 < blocks["2080Ti, batch 1"]
+    assert macs["2080Ti, batch 64"] > 0.9 > blocks["2080Ti, batch 64"]
+    part = out[out.index("top-1 81 %") : out.index("top-1 83 %")]
+    n_blocks = {d: int(re.search(rf"^{d} +\S+ +(\d+) ", part, re.MULTILINE)[1]) for d in devices}
+    assert n_blocks["2080Ti, batch 1"] < min(n_blocks["2080Ti, batch 64"], n_blocks["Note10"])
+    assert len(re.findall(r"\d ms \([+-]\d", out)) == 16
+    drawn = {"architectures.html", "transfer.html"} | {f"{d}.choices.html" for d in devices}
+    assert {path.name for path in tmp_path.iterdir()} == drawn
+
+
 def test_energy_is_searched_reported_and_measured(run: Run, tmp_path: Path) -> None:
     counter = tmp_path / "energy_uj"
     arguments = ("--evaluations", 300, "--folder", tmp_path, "--counter", counter)
