@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,27 @@ class Terms(NamedTuple):
     sums: tuple[tuple[float, LayerSum], ...] = ()
     curves: tuple[LogCurve, ...] = ()
 
+    def scaled(self, factor: float) -> Terms:
+        """Return the sum times a factor."""
+        pixels, genes = self.of_resolution, self.of_genes
+        return Terms(
+            None if pixels is None else lambda r: factor * pixels(r),
+            None if genes is None else lambda matrix: factor * genes(matrix),
+            tuple((factor * weight, of) for weight, of in self.sums),
+            tuple(
+                c._replace(linear=factor * c.linear, square=factor * c.square) for c in self.curves
+            ),
+        )
+
+    def plus(self, other: Terms) -> Terms:
+        """Return the sum of both."""
+        return Terms(
+            _both(self.of_resolution, other.of_resolution),
+            _both(self.of_genes, other.of_genes),
+            self.sums + other.sums,
+            self.curves + other.curves,
+        )
+
     def __call__(self, matrix: Matrix) -> Array:
         """Return the sums of canonical genotypes, ``(n,)``."""
         total = np.zeros(len(matrix))
@@ -92,3 +113,11 @@ class Terms(NamedTuple):
         for curve in self.curves:
             total += curve(matrix)
         return total
+
+
+def _both(
+    one: Callable[[Any], Array] | None, other: Callable[[Any], Array] | None
+) -> Callable[[Any], Array] | None:
+    if one is None or other is None:
+        return one or other
+    return lambda of: one(of) + other(of)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa._files import read_text
+from optuna_ofa._packaged_tables import PACKAGED, packaged_tables
 from optuna_ofa._parsing import parse_csv
 from optuna_ofa._torch import torch
 from optuna_ofa.data._fashion_mnist import ImageData, normalized
@@ -24,7 +25,6 @@ from optuna_ofa.space import Family, SearchSpace, known_families
 if TYPE_CHECKING:
     from optuna_ofa.supernet import Supernet
 
-_FOLDER = Path(__file__).parent
 _DEFAULT = "cpu-torch"
 
 
@@ -37,7 +37,7 @@ def packaged_accuracy(family: Family, kind: Literal["", "linear"] = "") -> Path 
             linear in the choices and the logarithms of the costs, for exact optimisation.
     """
     name = f"{family.name}.{kind}" if kind else family.name
-    path = _FOLDER / f"{name}.accuracy.json"
+    path = PACKAGED / f"{name}.accuracy.json"
     return path if family in known_families() and path.is_file() else None
 
 
@@ -111,7 +111,7 @@ def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
 
 def _own(name: str, ending: str) -> Path:
     """Return a packaged file of a family whose supernet comes with the package."""
-    files = {file.name.removesuffix(ending): file for file in _FOLDER.glob(f"*{ending}")}
+    files = {file.name.removesuffix(ending): file for file in PACKAGED.glob(f"*{ending}")}
     if name not in files:
         raise InvalidArgumentError(
             f"`name` must be one of {', '.join(sorted(files))}, but got {name!r}."
@@ -122,8 +122,7 @@ def _own(name: str, ending: str) -> Path:
 @checked
 def packaged_table(name: str, family: Family) -> Path | None:
     """Return the packaged latency table of a device for a family, if there is one."""
-    path = _FOLDER / f"{family.name}.{name}.latency.json"
-    return path if name in table_names(family) else None
+    return packaged_tables(family.name)[name] if name in table_names(family) else None
 
 
 def default_table_name(family: Family) -> str | None:
@@ -137,5 +136,4 @@ def table_names(family: Family) -> list[str]:
     """Names of the devices for which a family has packaged tables."""
     if family not in known_families():  # names of custom families may have any characters
         return []
-    files = sorted(_FOLDER.glob(f"{family.name}.*.latency.json"))
-    return [f.name.removeprefix(f"{family.name}.").removesuffix(".latency.json") for f in files]
+    return list(packaged_tables(family.name))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.costs import LayerSum, layer_operators, placements
+from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.latency._device_terms import DeviceTerms
 from optuna_ofa.predictors.latency._nonnegative import fit_nonnegative
@@ -125,12 +126,19 @@ class Inputs:
         space: The space of the matrices.
         kind: The features.
         table: The table, or None.
+        known: The predictor of a known device, whose sums take the place of a table's.
     """
 
-    def __init__(self, space: SearchSpace, kind: FeatureKind, table: LatencyTable | None) -> None:
-        self.kind, self._has_table = kind, table is not None
+    def __init__(
+        self,
+        space: SearchSpace,
+        kind: FeatureKind,
+        table: LatencyTable | None,
+        known: Predictor | None = None,
+    ) -> None:
+        self.kind, self._has_table = kind, not (table is None and known is None)
         self._features = latency_features(kind, space)
-        self._table = None if table is None else LatencyPredictor(table=table, space=space)
+        self._table = known if table is None else LatencyPredictor(table=table, space=space)
         self.n_features = self(space.to_matrix([space.smallest()])).shape[1]
         free = 1 + self._has_table
         self._free = np.arange(self.n_features) < free
@@ -150,18 +158,26 @@ class Inputs:
         strength[1] = 0.0 if self._has_table else 1.0
         return fit_nonnegative(x, latency, penalty=penalty, strength=strength).model
 
-    def weighted(self, weights: NDArray[np.float64]) -> Terms:
-        """Return the columns times ``(n_features,)`` weights, as a sum."""
+    def weighted(self, weights: NDArray[np.float64]) -> Terms | str:
+        """Return the columns times ``(n_features,)`` weights, as a sum.
+
+        If the predictor of the known device is no sum, return why.
+        """
         constant, *others = weights.tolist()
-        sums: list[tuple[float, LayerSum]] = []
+        known = Terms()
         if self._table is not None:
-            sums = [(others.pop(0) * weight, of) for weight, of in self._table.terms().sums]
+            found, factor = self._table.terms(), others.pop(0)
+            if isinstance(found, str):
+                return found
+            known = found.scaled(factor)
+        sums: list[tuple[float, LayerSum]] = []
         of_genes = None
         if isinstance(self._features, DeviceTerms | PhysicalFeatures):
             sums += zip(others, self._features.sums, strict=True)
         elif isinstance(self._features, OneHotFeatures):
             of_genes = self._features.weighted(np.array(others))
-        return Terms(lambda pixels: np.full(len(pixels), constant), of_genes, tuple(sums))
+        own = Terms(lambda pixels: np.full(len(pixels), constant), of_genes, tuple(sums))
+        return known.plus(own)
 
 
 def model_name(kind: str, table: LatencyTable | None) -> str:

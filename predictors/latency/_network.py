@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,6 +27,14 @@ from optuna_ofa.predictors.latency._features import (
     model_name,
     noise_of,
 )
+from optuna_ofa.predictors.latency._known_devices import (
+    KnownDevice,
+    KnownSource,
+    is_clearly_better,
+    known_devices,
+    usable,
+)
+from optuna_ofa.predictors.latency._predictor import LatencyPredictor
 from optuna_ofa.predictors.latency._ridge import RelativeRidge
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import table_dict, table_from_dict
@@ -54,6 +62,8 @@ class NetworkLatencyPredictor(Predictor):
         heldout_mape: Mean absolute error in percent on held-out rows, by name of each model
             that was compared.
         metadata: Other facts (JSON).
+        known: The device that it was learned from, whose latencies are one of the terms; None if
+            it was learned alone.
     """
 
     metric = "latency_ms"
@@ -68,14 +78,16 @@ class NetworkLatencyPredictor(Predictor):
         table: LatencyTable | None = None,
         heldout_mape: Mapping[str, float] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        known: KnownDevice | None = None,
     ) -> None:
         self.space = space
+        self.known = known
         self.features = features
         self.table = table
         self.model = model
         self.heldout_mape = dict(heldout_mape or {})
         self.metadata = dict(metadata or {})
-        self._inputs = Inputs(space, features, table)
+        self._inputs = Inputs(space, features, table, None if known is None else known.predictor)
 
     @classmethod
     @checked
@@ -86,6 +98,7 @@ class NetworkLatencyPredictor(Predictor):
         latency_ms: ArrayLike,
         *,
         table: LatencyTable | None = None,
+        like: Iterable[KnownSource] | KnownSource | None = None,
         features: FeatureKind | None = None,
         penalty: PositiveFloat | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -98,6 +111,11 @@ class NetworkLatencyPredictor(Predictor):
             matrix: ``(n, n_genes)`` genotypes.
             latency_ms: ``(n,)`` milliseconds.
             table: A table of the same device, or of a similar one.
+            like: Known devices, of which one is used if errors on held-out rows are clearly lower
+                with it: tables, predictors, their files, or names of packaged tables. Its latency
+                then is a term beside the physical ones, which correct it. None tries the packaged
+                tables of the family, unless there is a `table`; an empty list none.
+                ``metadata["like"]`` says which was used, and both errors.
             features: None compares those for which ``n`` rows are enough, by their error on
                 held-out rows, and takes the simplest that is about as good as the best.
             penalty: None takes the one with the lowest leave-one-out error.
@@ -106,14 +124,25 @@ class NetworkLatencyPredictor(Predictor):
 
         Raises:
             InvalidArgumentError: If a latency is not a positive number, there are too few rows,
-                or the batch size in the metadata differs from the table's.
-            FamilyMismatchError: If the table is for another family.
+                the batch size in the metadata differs from the table's, or `like` has something
+                else than latencies that are possible.
+            FamilyMismatchError: If the table, or a device in `like`, is for another family.
+
+        Warns:
+            ImplausibleValueWarning: If the latencies seem to be in another unit than those of the
+                devices in `like`.
         """
         latency = _checked(latency_ms, len(matrix))
         _require_same_batch(table, metadata)
+        if like is not None and (table is not None or features not in (None, "terms")):
+            other = "`table`" if table is not None else f"`features` {features!r}"
+            raise InvalidArgumentError(
+                f"`like` must be left out with {other}: known devices are combined with terms."
+            )
         kinds = [features] if features is not None else candidates(len(latency), table)
         errors: dict[str, float] = {}
-        fits = {}
+        fits: dict[str, tuple[FeatureKind, RelativeRidge]] = {}
+        rows: dict[str, NDArray[np.float64]] = {}
         for kind in kinds:
             if kind not in get_args(FeatureKind) or (kind == "none" and table is None):
                 raise InvalidArgumentError(
@@ -126,9 +155,25 @@ class NetworkLatencyPredictor(Predictor):
             found = held_out(inputs, x, latency, penalty, seed)
             errors[name] = float(np.abs(found[:, 0]).mean() * 100)
             fits[name] = kind, inputs.fit(x, latency, penalty)._replace(noise=noise_of(found))
+            rows[name] = found[:, 0]
         best = min(errors.values())
         name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
         kind, model = fits[name]
+        devices = []
+        if table is None and features in (None, "terms"):
+            devices = usable(known_devices(like, space, _read), matrix, latency)
+        used, best_like = None, np.inf
+        for device in devices:
+            inputs = Inputs(space, "terms", None, device.predictor)
+            x = inputs(matrix)
+            found = held_out(inputs, x, latency, penalty, seed)
+            error = float(np.abs(found[:, 0]).mean() * 100)
+            errors[f"terms, like {device.name}"] = error
+            if error < best_like and is_clearly_better(found[:, 0], rows[name]):
+                used, best_like, kind = device, error, "terms"
+                model = inputs.fit(x, latency, penalty)._replace(noise=noise_of(found))
+        if devices:
+            metadata = {**(metadata or {}), "like": _said(devices, used, errors[name], best_like)}
         rounded = {n: round(e, 3) for n, e in errors.items()}
         return cls(
             space=space,
@@ -137,12 +182,14 @@ class NetworkLatencyPredictor(Predictor):
             table=table,
             heldout_mape=rounded,
             metadata={**(metadata or {}), "n_rows": len(latency)},
+            known=used,
         )
 
     @property
     def name(self) -> str:
-        """``"table + affine"``, ``"table + physical"``, ``"terms"``, ``"physical"`` …."""
-        return model_name(self.features, self.table)
+        """``"table + affine"``, ``"terms"``, ``"terms, like cpu-torch"``, ``"physical"`` …."""
+        name = model_name(self.features, self.table)
+        return name if self.known is None else f"{name}, like {self.known.name}"
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -154,12 +201,17 @@ class NetworkLatencyPredictor(Predictor):
         """Return standard deviations of a measurement in milliseconds, ``(n,)``."""
         return self.model.predict_std(self._inputs(matrix))
 
-    def terms(self) -> Terms:
-        """Return the sum: an offset, the table's sums, and the features, with their weights."""
+    def terms(self) -> Terms | str:
+        """Return the sum: an offset, the table's sums, and the features, with their weights.
+
+        If the known device's predictor is no sum, return why.
+        """
         return self._inputs.weighted(self.model.weights)
 
-    def local_model(self, anchors: Matrix) -> LocalModel:
+    def local_model(self, anchors: Matrix) -> LocalModel | None:
         """Return the exact predictions, which are cheap sums over layers."""
+        if self.known is not None and self.known.predictor.local_model(anchors) is None:
+            return None
         return lambda matrix, _: self.predict(matrix)
 
     @checked
@@ -168,9 +220,14 @@ class NetworkLatencyPredictor(Predictor):
 
         Raises:
             FormatError: If its predictions are impossible, so that `load` would refuse the file.
+            InvalidArgumentError: If it was learned from a known device by a predictor of a class
+                of your own.
         """
         require_sound(self, "The predictor")
-        content = {
+        FORMAT.write(Path(path), self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {
             "family": self.space.family.to_dict(),
             "choices": self.space.choices,
             "features": self.features,
@@ -178,8 +235,8 @@ class NetworkLatencyPredictor(Predictor):
             "metadata": self.metadata,
             "model": self.model.to_dict(),
             "table": None if self.table is None else table_dict(self.table.content),
+            "known": None if self.known is None else _known_content(self.known),
         }
-        FORMAT.write(Path(path), content)
 
     @staticmethod
     def is_file(path: str | Path) -> bool:
@@ -208,7 +265,13 @@ class NetworkLatencyPredictor(Predictor):
                 latency table is of another family.
         """
         path = Path(path)
-        data = FORMAT.read(path, max_mb=max_mb)
+        predictor = cls._of(FORMAT.read(path, max_mb=max_mb), path)
+        require_sound(predictor, f"`path` {path}")
+        return predictor
+
+    @classmethod
+    def _of(cls, data: Mapping[str, Any], path: Path) -> NetworkLatencyPredictor:
+        """Read what `_content` returned."""
         try:
             space = restored_space(family_from_json(data["family"], str(path)), data["choices"])
             features = data["features"]
@@ -216,10 +279,11 @@ class NetworkLatencyPredictor(Predictor):
                 raise ValueError(f"its features are {features!r}")
             held = data["table"]
             table = None if held is None else LatencyTable(table_from_dict(held, path))
-            n = Inputs(space, features, table).n_features
-            model = RelativeRidge.from_dict(data["model"], n)
+            known = _known_of(data.get("known"), space, path)
+            n = Inputs(space, features, table, None if known is None else known.predictor)
+            model = RelativeRidge.from_dict(data["model"], n.n_features)
             errors = dict(data["heldout_mape"])
-            predictor = cls(
+            return cls(
                 space=space,
                 features=features,
                 model=model,
@@ -229,16 +293,59 @@ class NetworkLatencyPredictor(Predictor):
                     for name, error in errors.items()
                 },
                 metadata=data["metadata"],
+                known=known,
             )
         except (FormatError, FamilyMismatchError):
             raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(
                 f"`path` must be a latency predictor that `save` wrote, but {path} is not: "
                 f"{error!r:.300}"
             ) from error
-        require_sound(predictor, f"`path` {path}")
-        return predictor
+
+
+def _read(path: Path) -> LatencyTable | NetworkLatencyPredictor:
+    fitted = NetworkLatencyPredictor.is_file(path)
+    return (NetworkLatencyPredictor if fitted else LatencyTable).load(path)
+
+
+def _known_content(known: KnownDevice) -> dict[str, Any]:
+    of = known.predictor
+    if isinstance(of, LatencyPredictor):
+        return {"name": known.name, "table": table_dict(of.table.content)}
+    if isinstance(of, NetworkLatencyPredictor):
+        return {"name": known.name, "predictor": of._content()}
+    raise InvalidArgumentError(
+        f"`like` must have been tables or predictors of this package for the predictor to be "
+        f"saved, but was a {type(of).__name__}."
+    )
+
+
+def _known_of(data: Any, space: SearchSpace, path: Path) -> KnownDevice | None:
+    if data is None:
+        return None
+    if "table" in data:
+        table = LatencyTable(table_from_dict(data["table"], path))
+        return KnownDevice(str(data["name"]), LatencyPredictor(table=table, space=space))
+    known = NetworkLatencyPredictor._of(data["predictor"], path)
+    known.require(space)
+    return KnownDevice(str(data["name"]), known)
+
+
+def _said(
+    devices: Iterable[KnownDevice], used: KnownDevice | None, without: float, best: float
+) -> dict[str, Any]:
+    """Return which devices were compared, and what the choice changed, for the metadata."""
+    named = ", ".join(device.name for device in devices)
+    text = f"no known device was used: none of {named} lowers the held-out error clearly"
+    found: dict[str, Any] = {"used": None, "heldout_mape_without": round(without, 3)}
+    if used is not None:
+        found |= {"used": used.name, "heldout_mape": round(best, 3)}
+        text = (
+            f"learned from {used.name}: the held-out error is {best:.1f} %, without it "
+            f"{without:.1f} %"
+        )
+    return {**found, "compared": [device.name for device in devices], "text": text}
 
 
 def _checked(latency_ms: ArrayLike, n: int) -> NDArray[np.float64]:

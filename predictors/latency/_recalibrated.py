@@ -118,6 +118,7 @@ def _of_networks(
         model=RelativeRidge(weights, line.rmse, nothing, predictor.model.penalty),
         heldout_mape=_left_out(line),
         metadata=metadata,
+        known=predictor.known,
     )
 
 
