@@ -35,13 +35,14 @@ from optuna_ofa import (
 from optuna_ofa.data import packaged_images, packaged_supernet
 from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import Predictor
-from optuna_ofa.visualization import plot_fronts
+from optuna_ofa.visualization import plot_choices, plot_fronts
 
 DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "pictures"
 PAGE = DOCS / "visualization.md"
 SHARED = DOCS.parents[1] / "shared" / "data"
 EXAMPLE = DOCS.parent / "examples" / "gpu_cpu_phone.py"
+CHOICES = {"gpu": "2080Ti, batch 1", "cpu": "i7-8700K", "phone": "Note10"}
 FAMILY = "ofa_mbv3_w1.2"
 DEVICES = {
     "note10": ("Phone: Samsung Note10", "#0072B2"),
@@ -116,22 +117,30 @@ def _mark(figure: go.Figure, front: Front, colour: str, column: int) -> None:
     )
 
 
-def architectures() -> go.Figure:
-    """Draw the networks of equal accuracy for a GPU, a CPU and a phone."""
+def gpu_cpu_phone() -> dict[str, go.Figure]:
+    """Draw the networks of equal accuracy for a GPU, a CPU and a phone, and their choices."""
     example = runpy.run_path(str(EXAMPLE))
     fleet = example["search"](SHARED / "gpu" / "ofa_gpu_latency.csv", SHARED)
-    figure = example["draw"](fleet.fronts(kind="predicted"))
+    fronts = fleet.fronts(kind="predicted")
     title = (
         f"<b>The same accuracy ({example['DRAWN_TOP1']:g} %) wants few, wide blocks on a GPU at "
         "batch 1,<br>3x3 kernels on a desktop CPU, more and narrower blocks on a phone</b><br>"
         "<sup>a box is a block: height = expand ratio, number = kernel size; below: pixels, "
         "channels. All values predicted.</sup>"
     )
-    return figure.update_layout(
-        title={"text": title, "font": {"size": 21}},
-        font={"size": 15, "family": "sans-serif", "color": "#222222"},
-        margin={"t": 118, "l": 200, "r": 16, "b": 46},
+    networks = example["draw"](fronts).update_layout(
+        title={"text": title, "font": {"size": 20}},
+        font={"size": 16, "family": "sans-serif", "color": "#222222"},
+        margin={"t": 112, "l": 210, "r": 8, "b": 46},
     )
+    networks.update_traces(textfont_size=14)
+    choices = {
+        f"choices_{name}": plot_choices(fronts[device]).update_layout(
+            title_text=f"<b>{device}</b>", margin_t=70
+        )
+        for name, device in CHOICES.items()
+    }
+    return {"architectures": networks, **choices}
 
 
 def precisions() -> go.Figure:
@@ -202,8 +211,9 @@ def main() -> None:
         figure = side_by_side({device: searched(device) for device in DEVICES})
         figure.write_image(PICTURES / "fronts.png", width=1200, height=430, scale=1.5)
     if not names or "architectures" in names:
-        figure = architectures()
-        figure.write_image(PICTURES / "architectures.png", width=1200, height=640, scale=1.5)
+        for name, figure in gpu_cpu_phone().items():
+            size = (1000, 660) if name == "architectures" else (800, 260)
+            figure.write_image(PICTURES / f"{name}.png", width=size[0], height=size[1], scale=1.5)
     if not names or "precisions" in names:
         precisions().write_image(PICTURES / "precisions.png", width=900, height=560)
     if not names or set(names) - {"architectures", "fronts", "precisions"}:
