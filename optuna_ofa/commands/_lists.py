@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +162,7 @@ def _packaged(family: Family) -> list[dict[str, Any]]:
     """Return the packaged tables of a family."""
     from optuna_ofa._files import read_json
     from optuna_ofa.data import packaged_table, table_names
+    from optuna_ofa.predictors import Conditions
 
     rows = []
     for name in table_names(family):
@@ -174,7 +174,7 @@ def _packaged(family: Family) -> list[dict[str, Any]]:
                 "source": "packaged",
                 "supernets": [family.name],
                 "runtime": _runtime(metadata),
-                "processor": _processor(metadata.get("processor", "")),
+                "processor": Conditions.of(metadata).processor,
                 "resolutions": list(metadata.get("resolutions", ())),
                 "licence": _LICENCE,
             }
@@ -206,12 +206,6 @@ def _runtime(metadata: Mapping[str, Any]) -> str:
     name = str(metadata.get("runtime", ""))
     version = dict(metadata.get("versions", {})).get(name, "")
     return f"{name} {version}".strip()
-
-
-def _processor(text: str) -> str:
-    """Return the model name from what the system reports about its processor."""
-    found = re.search(r"model name ([^,]+)", text)
-    return found[1] if found else text
 
 
 def _range(sizes: Sequence[int]) -> str:

@@ -61,6 +61,8 @@ def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
     [
         ("ofa_mbv3_w1.0", ["executorch", "onnxruntime", "openvino", "torch"]),
         ("ofa_mbv3_w1.2", ["executorch", "onnxruntime", "openvino", "torch"]),
+        ("ofa_proxyless_w1.3", ["onnxruntime"]),
+        ("ofa_resnet50", ["onnxruntime"]),
     ],
 )
 def test_runtimes_have_a_table(name: str, runtimes: list[str]) -> None:
@@ -72,8 +74,13 @@ def test_a_study_takes_that_of_torch_by_default(name: str) -> None:
     assert default_table_name(get_family(name)) == TABLE
 
 
-def test_a_family_without_a_table_has_no_default() -> None:
-    assert default_table_name(get_family("ofa_resnet50")) is None
+@pytest.mark.parametrize("name", ["ofa_proxyless_w1.3", "ofa_resnet50"])
+def test_a_family_without_one_of_torch_has_another_default(name: str) -> None:
+    assert default_table_name(get_family(name)) == "cpu-onnxruntime"
+
+
+def test_every_family_has_a_table_by_name() -> None:
+    assert all(table_names(family) for family in families())
 
 
 @pytest.mark.parametrize("family", [f for f in families() if f != FAMILY], ids=lambda f: f.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -286,8 +287,16 @@ class TestFinding:
             make_study(**{argument: "pixel9"})
 
     def test_no_packaged_table_says_what_can_be_given(self) -> None:
-        with pytest.raises(InvalidArgumentError, match="no latency table for ofa_resnet50 is pack"):
-            optuna_ofa.study("ofa_resnet50", objectives=["latency_ms"])
+        own = replace(get_family("ofa_resnet50"), name="mine")
+        with pytest.raises(InvalidArgumentError, match="no latency table for mine is packaged"):
+            optuna_ofa.study(own, objectives=["latency_ms"])
+
+    @pytest.mark.parametrize("name", ["ofa_proxyless_w1.3", "ofa_resnet50"])
+    def test_a_family_without_a_table_of_torch_takes_the_other(self, name: str) -> None:
+        study = optuna_ofa.study(name, objectives=["latency_ms", "n_params"], seed=0)
+        assert study.problem.facts("latency_ms")["runtime"] == "onnxruntime"
+        study.search(50)
+        assert len(study.front()) > 0
 
     def test_no_default_predictor_says_what_can_be_given(self) -> None:
         with pytest.raises(InvalidArgumentError, match=r"no predictor for ofa_proxyless_w1.3 is"):
