@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _head import print_head
@@ -74,6 +76,16 @@ def benchmark(runtime: str, arguments: argparse.Namespace) -> None:
         print(f"bar {name} {bar}: {value:.3f} {'met' if met else 'MISSED'}")
     plot_predicted_latency(report).write_html(folder / f"{runtime}.predicted.html")
     plot_macs_latency(report).write_html(folder / f"{runtime}.macs.html")
+    if len(space.family.kernels) > 1:
+        print_kernels(space, measure)
+    rows = np.tile(matrix, (10_000, 1))[:500_000]
+    start = time.process_time()
+    predictors["table alone"].predict(rows)
+    print(f"{len(rows) / (time.process_time() - start) / 1e6:.2f} million predictions a CPU-second")
+
+
+def print_kernels(space: SearchSpace, measure: Callable[[np.ndarray], Any]) -> None:
+    """Print what one kernel size everywhere costs."""
     kernels = kernel_subnets(space)
     macs = CostPredictor("n_macs", space).predict(kernels) / 1e6
     for kernel, m, ms in zip((3, 5, 7), macs, measure(kernels).latency_ms, strict=True):
@@ -81,10 +93,6 @@ def benchmark(runtime: str, arguments: argparse.Namespace) -> None:
             f"kernel {kernel} at {KERNEL_RESOLUTION} pixels, full depth and expand: "
             f"{m:.0f} M multiply-adds, {ms:.2f} ms"
         )
-    rows = np.tile(matrix, (10_000, 1))[:500_000]
-    start = time.process_time()
-    predictors["table alone"].predict(rows)
-    print(f"{len(rows) / (time.process_time() - start) / 1e6:.2f} million predictions a CPU-second")
 
 
 def table_of(runtime: str, space: SearchSpace, folder: Path) -> LatencyTable:
