@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 import optuna_ofa
 from optuna_ofa import Metric, SearchSpace, Subnet, Supernet
 from optuna_ofa.data import packaged_supernet
+from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import Matrix
 
@@ -53,23 +54,45 @@ class EnergyModel:
         return 1e-9 * picojoule + STATIC_WATTS * self._latency_ms.predict(matrix)
 
 
+def used_mj(before: int, after: int, counter: Path) -> float:
+    """Return the increase of a counter in millijoules; it starts again at zero at its maximum.
+
+    Raises:
+        OSError: If it did not move, or restarted without a known maximum.
+    """
+    used = after - before
+    if used < 0:
+        used += int(counter.with_name("max_energy_range_uj").read_text())
+    if used <= 0:
+        raise OSError(
+            f"{counter} moved from {before} to {after}: it does not work or is too coarse"
+        )
+    return 1e-3 * used
+
+
 def energy_meter(supernet: Supernet, counter: Path) -> Callable[[Subnet], float]:
     """Return a function that measures a subnet: the counter's increase per image, minus idle."""
 
-    def passed(call: Callable[[], object]) -> tuple[float, int]:
+    def power(call: Callable[[], object]) -> tuple[float, float]:
+        """Return milliwatts, and calls per second."""
         before, start, n = int(counter.read_text()), time.perf_counter(), 0
-        while time.perf_counter() - start < SECONDS:
+        while (seconds := time.perf_counter() - start) < SECONDS:
             call()
             n += 1
-        return 1e-3 * (int(counter.read_text()) - before), n
+        return used_mj(before, int(counter.read_text()), counter) / seconds, n / seconds
 
     def measure(subnet: Subnet) -> float:
         net = supernet.extract(subnet).eval()
         image = torch.zeros(1, 1, subnet.resolution, subnet.resolution)
-        idle, _ = passed(lambda: time.sleep(0.01))
+        idle, _ = power(lambda: time.sleep(0.01))
         with torch.inference_mode():
-            busy, n = passed(lambda: net(image))
-        return (busy - idle) / n
+            busy, per_second = power(lambda: net(image))
+        if busy <= idle:
+            raise RuntimeError(
+                f"{1e-3 * busy:.1f} W while computing, but {1e-3 * idle:.1f} W before: other "
+                f"programs use the processor"
+            )
+        return (busy - idle) / per_second
 
     return measure
 
@@ -107,7 +130,10 @@ def main() -> None:
         print(f"nothing is measured: {error}")
         return
     measure = energy_meter(supernet, arguments.counter)
-    print(study.verify({"energy_mj": measure}, points=2))
+    try:
+        print(study.verify({"energy_mj": measure}, points=2))
+    except MeasurementError as error:
+        print(f"nothing is measured: {error}")
 
 
 if __name__ == "__main__":

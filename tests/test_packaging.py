@@ -33,6 +33,7 @@ EXTRAS = (
     "psycopg",
     "pymoo",
     "pymysql",
+    "pynvml",
     "pytest",
     "safetensors",
     "sphinx",
