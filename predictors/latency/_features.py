@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -140,8 +141,18 @@ class Inputs:
         self._features = latency_features(kind, space)
         self._table = known if table is None else LatencyPredictor(table=table, space=space)
         self.n_features = self(space.to_matrix([space.smallest()])).shape[1]
-        free = 1 + self._has_table
-        self._free = np.arange(self.n_features) < free
+
+    def like(self, known: Predictor) -> Inputs:
+        """Return the columns with those of a known device, if these are without a table."""
+        other = copy.copy(self)
+        other._table, other._has_table = known, True
+        other.n_features = self.n_features + 1
+        return other
+
+    @property
+    def _free(self) -> NDArray[np.bool_]:
+        """Which columns have no penalty in a ridge: the constant and a table."""
+        return np.arange(self.n_features) < 1 + self._has_table
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return ``(n, n_features)`` numbers."""

@@ -143,13 +143,14 @@ class NetworkLatencyPredictor(Predictor):
         errors: dict[str, float] = {}
         fits: dict[str, tuple[FeatureKind, RelativeRidge]] = {}
         rows: dict[str, NDArray[np.float64]] = {}
+        by_kind: dict[str, Inputs] = {}
         for kind in kinds:
             if kind not in get_args(FeatureKind) or (kind == "none" and table is None):
                 raise InvalidArgumentError(
                     f"`features` must be 'terms', 'physical' or 'onehot', or 'none' with a table, "
                     f"but got {kind!r}."
                 )
-            inputs = Inputs(space, kind, table)
+            inputs = by_kind[kind] = Inputs(space, kind, table)
             x = inputs(matrix)
             name = model_name(kind, table)
             found = held_out(inputs, x, latency, penalty, seed)
@@ -162,9 +163,10 @@ class NetworkLatencyPredictor(Predictor):
         devices = []
         if table is None and features in (None, "terms"):
             devices = usable(known_devices(like, space, _read), matrix, latency)
-        used, best_like = None, np.inf
+        used, best_like, terms = None, np.inf, by_kind.get("terms")
         for device in devices:
-            inputs = Inputs(space, "terms", None, device.predictor)
+            terms = terms or Inputs(space, "terms", None)  # priced once for all devices
+            inputs = terms.like(device.predictor)
             x = inputs(matrix)
             found = held_out(inputs, x, latency, penalty, seed)
             error = float(np.abs(found[:, 0]).mean() * 100)
