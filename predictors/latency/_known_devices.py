@@ -22,15 +22,18 @@ from optuna_ofa.exceptions import (
 from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors.latency._conditions import UNKNOWN, Conditions
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
+from optuna_ofa.predictors.latency._ridge import RelativeRidge
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.space import Family, Matrix, SearchSpace, known_families, require_family
 
 KnownSource = str | Path | LatencyTable | Predictor
+Array = NDArray[np.float64]
 ReadSource = Callable[[Path], LatencyTable | Predictor]
 # no other device of the kind that runs such networks is slower or faster by this factor
 _MOST_RATIO = 300
-# one with a known device must be this much better on held-out rows, and beyond chance
-_CLEARLY = 0.85
+# a prediction with a known device must be this much better on held-out rows, and beyond chance
+_CLEARLY = 0.95
+_BEYOND_DOUBT = 1 / 5
 
 
 class KnownDevice(NamedTuple):
@@ -137,9 +140,7 @@ def _covers(predictor: Predictor, name: str, space: SearchSpace) -> bool:
     return not lacking
 
 
-def usable(
-    devices: Iterable[KnownDevice], matrix: Matrix, latency: NDArray[np.float64]
-) -> list[KnownDevice]:
+def usable(devices: Iterable[KnownDevice], matrix: Matrix, latency: Array) -> list[KnownDevice]:
     """Return the devices without those whose predictions equal, or are a multiple of, others'.
 
     Raises:
@@ -149,7 +150,7 @@ def usable(
         ImplausibleValueWarning: If the latencies are in another unit than those of all devices.
     """
     kept: list[KnownDevice] = []
-    shapes: list[NDArray[np.float64]] = []
+    shapes: list[Array] = []
     ratios = []
     for device in devices:
         predicted = np.asarray(device.predictor.predict(matrix), dtype=float)
@@ -174,12 +175,43 @@ def usable(
     return kept
 
 
-def is_clearly_better(errors: NDArray[np.float64], without: NDArray[np.float64]) -> bool:
+def share_of_known(errors: Array, without: Array) -> float:
+    """Return the share of the model with a known device in the prediction.
+
+    The mean of both models is safer than either, because few rows tell little of which is better;
+    but a model whose error is at most a fifth of the other's is better beyond doubt.
+
+    Args:
+        errors: ``(n,)`` held-out errors with the known device.
+        without: Those without it.
+    """
+    return 1.0 if np.abs(errors).mean() <= _BEYOND_DOUBT * np.abs(without).mean() else 0.5
+
+
+def is_clearly_better(errors: Array, without: Array) -> bool:
     """Return whether a known device helps, from ``(n,)`` held-out errors with and without it.
 
-    Among few rows and several devices one is better by chance: the mean error must be 15 % lower,
+    Among few rows and several devices one is better by chance: the mean error must be 5 % lower,
     and the mean difference larger than its standard error.
     """
     gain = np.abs(without) - np.abs(errors)
     chance = gain.std(ddof=1) / np.sqrt(len(gain))
     return bool(np.abs(errors).mean() <= _CLEARLY * np.abs(without).mean() and gain.mean() > chance)
+
+
+def mixed(alone: RelativeRidge, known: RelativeRidge, share: float) -> RelativeRidge:
+    """Return the model whose prediction is the mean of two, weighted by the share of the second.
+
+    Args:
+        alone: A model of the constant and the terms.
+        known: One of the constant, the known device, and the terms.
+        share: Share of the second model.
+    """
+    n = len(known.weights)
+    others = np.arange(n) != 1
+    weights, covariance = np.zeros(n), np.zeros((n, n))
+    weights[others], covariance[np.ix_(others, others)] = alone.weights, alone.covariance
+    return known._replace(
+        weights=share * known.weights + (1 - share) * weights,
+        covariance=share * known.covariance + (1 - share) * covariance,
+    )

@@ -32,6 +32,8 @@ from optuna_ofa.predictors.latency._known_devices import (
     KnownSource,
     is_clearly_better,
     known_devices,
+    mixed,
+    share_of_known,
     usable,
 )
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
@@ -113,8 +115,9 @@ class NetworkLatencyPredictor(Predictor):
             table: A table of the same device, or of a similar one.
             like: Known devices, of which one is used if errors on held-out rows are clearly lower
                 with it: tables, predictors, their files, or names of packaged tables. Its latency
-                then is a term beside the physical ones, which correct it. None tries the packaged
-                tables of the family, unless there is a `table`; an empty list none.
+                is a term beside the physical ones. None tries the packaged tables of the family,
+                unless there is a `table`; an empty list none. With so many rows that finer features
+                are better than terms, none is used.
                 ``metadata["like"]`` says which was used, and both errors.
             features: None compares those for which ``n`` rows are enough, by their error on
                 held-out rows, and takes the simplest that is about as good as the best.
@@ -156,26 +159,30 @@ class NetworkLatencyPredictor(Predictor):
             found = held_out(inputs, x, latency, penalty, seed)
             errors[name] = float(np.abs(found[:, 0]).mean() * 100)
             fits[name] = kind, inputs.fit(x, latency, penalty)._replace(noise=noise_of(found))
-            rows[name] = found[:, 0]
+            rows[name] = found
         best = min(errors.values())
         name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
         kind, model = fits[name]
-        devices = []
-        if table is None and features in (None, "terms"):
+        devices, used, best_like = [], None, np.inf
+        if like is not None or (table is None and kind == "terms"):
             devices = usable(known_devices(like, space, _read), matrix, latency)
-        used, best_like, terms = None, np.inf, by_kind.get("terms")
-        for device in devices:
-            terms = terms or Inputs(space, "terms", None)  # priced once for all devices
-            inputs = terms.like(device.predictor)
+        for device in devices if kind == "terms" else []:
+            inputs = by_kind["terms"].like(device.predictor)
             x = inputs(matrix)
             found = held_out(inputs, x, latency, penalty, seed)
+            share = share_of_known(found[:, 0], rows[name][:, 0])
+            found = share * found + (1 - share) * rows[name]
             error = float(np.abs(found[:, 0]).mean() * 100)
             errors[f"terms, like {device.name}"] = error
-            if error < best_like and is_clearly_better(found[:, 0], rows[name]):
-                used, best_like, kind = device, error, "terms"
-                model = inputs.fit(x, latency, penalty)._replace(noise=noise_of(found))
+            if error < best_like and is_clearly_better(found[:, 0], rows[name][:, 0]):
+                used, best_like = device, error
+                with_known = inputs.fit(x, latency, penalty)
+                model = mixed(fits[name][1], with_known, share)._replace(noise=noise_of(found))
         if devices:
-            metadata = {**(metadata or {}), "like": _said(devices, used, errors[name], best_like)}
+            metadata = {
+                **(metadata or {}),
+                "like": _said(devices, used, name, errors[name], best_like),
+            }
         rounded = {n: round(e, 3) for n, e in errors.items()}
         return cls(
             space=space,
@@ -335,11 +342,13 @@ def _known_of(data: Any, space: SearchSpace, path: Path) -> KnownDevice | None:
 
 
 def _said(
-    devices: Iterable[KnownDevice], used: KnownDevice | None, without: float, best: float
+    devices: Iterable[KnownDevice], used: KnownDevice | None, own: str, without: float, best: float
 ) -> dict[str, Any]:
     """Return which devices were compared, and what the choice changed, for the metadata."""
     named = ", ".join(device.name for device in devices)
     text = f"no known device was used: none of {named} lowers the held-out error clearly"
+    if own != "terms":
+        text = f"no known device was used: with so many subnets {own} features are better"
     found: dict[str, Any] = {"used": None, "heldout_mape_without": round(without, 3)}
     if used is not None:
         found |= {"used": used.name, "heldout_mape": round(best, 3)}

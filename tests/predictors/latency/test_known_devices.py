@@ -19,7 +19,8 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
 )
 from optuna_ofa.predictors import CostPredictor, Predictor
-from optuna_ofa.predictors.latency._known_devices import is_clearly_better
+from optuna_ofa.predictors.latency._known_devices import is_clearly_better, mixed, share_of_known
+from optuna_ofa.predictors.latency._ridge import RelativeRidge
 from optuna_ofa.space import Matrix
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=[128, 176, 224])
@@ -183,8 +184,29 @@ def test_a_predictor_of_other_resolutions_is_left_out() -> None:
 def test_gains_by_chance_do_not_count() -> None:
     without = np.array([0.1, -0.1, 0.1, -0.1, 0.1])
     assert is_clearly_better(without * 0.5, without)
-    assert not is_clearly_better(without * 0.9, without)  # too little
+    assert not is_clearly_better(without * 0.97, without)  # too little
     assert not is_clearly_better(np.array([0.2, 0.2, 0.01, 0.0, 0.0]), without)  # by chance
+
+
+def test_the_mean_of_both_models_predicts_unless_one_is_better_beyond_doubt() -> None:
+    without = np.array([0.1, -0.1, 0.1, -0.1, 0.1])
+    assert share_of_known(without * 0.21, without) == 0.5
+    assert share_of_known(without * 0.19, without) == 1.0
+    alone = RelativeRidge(np.array([1.0, 4.0]), 0.1, np.diag([1.0, 2.0]), 0.1)
+    known = RelativeRidge(np.array([0.0, 2.0, 2.0]), 0.1, np.diag([1.0, 1.0, 1.0]), 0.1)
+    both = mixed(alone, known, 0.5)
+    np.testing.assert_array_equal(both.weights, [0.5, 1.0, 3.0])
+    np.testing.assert_array_equal(both.covariance, np.diag([1.0, 0.5, 1.5]))
+
+
+def test_finer_features_of_many_subnets_take_no_known_device() -> None:
+    many = SPACE.sample(200, seed=2)
+    latency = Odd().predict(many)  # which one-hot features explain
+    fitted = NetworkLatencyPredictor.fit(SPACE, many, latency, like=[Odd()])
+    assert fitted.name == "onehot"
+    assert "onehot features are better" in fitted.metadata["like"]["text"]
+    with pytest.raises(InvalidArgumentError, match="`like` must predict 200 positive"):
+        NetworkLatencyPredictor.fit(SPACE, many, latency, like=[Odd(factor=0.0)])
 
 
 def test_a_family_without_packaged_tables_is_learned_alone() -> None:
