@@ -24,6 +24,7 @@ from optuna_ofa.exceptions import (
 from optuna_ofa.predictors.latency._conditions import Conditions
 from optuna_ofa.predictors.latency._dialects import LAYERS
 from optuna_ofa.predictors.latency._entries import Entry, TableSection
+from optuna_ofa.predictors.latency._extrapolation import extrapolate
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA, interpolate
 from optuna_ofa.predictors.latency._table_files import TableContent, read_table, write_table
 from optuna_ofa.space import Family, Layer, SearchSpace, require_family
@@ -219,8 +220,9 @@ class LatencyTable:
         """Return the table with an entry for every layer at every resolution of a space.
 
         Layers at resolutions that were not measured are interpolated by their area between the
-        two nearest resolutions. Outside the measured range they are extrapolated, with a warning
-        (`ExtrapolationWarning`).
+        two nearest resolutions. Outside the measured range they are extrapolated by a robust line
+        through all measured resolutions, with a warning (`ExtrapolationWarning`) and standard
+        deviations that grow with the distance.
 
         Raises:
             InvalidArgumentError: If only one resolution was measured, and others are missing.
@@ -247,7 +249,10 @@ class LatencyTable:
 
     def _interpolated(self, space: SearchSpace) -> TableSection:
         n_classes = space.family.head.n_classes
-        found = interpolate(space, self.resolutions, lambda x, r: self.layer(x, r, n_classes))
+        known = self.resolutions
+        inside = known[0] < space.resolutions[0] < known[-1]
+        method = interpolate if inside else extrapolate
+        found = method(space, known, lambda x, r: self.layer(x, r, n_classes))
         keys = {layer: self._content.dialect.key(layer, n_classes) for layer in found}
         entries = {key: found[layer] for layer, key in keys.items() if key is not None}
         return TableSection(space.resolutions, entries)
