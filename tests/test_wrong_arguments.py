@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import inspect
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ SPACE = SearchSpace(FAMILY)
 SUBNET = SPACE.smallest()
 MATRIX = SPACE.sample(30, seed=0)
 TABLE = LatencyTable.load(packaged_table(table_names(FAMILY)[0], FAMILY) or "")
+STEM = re.findall(r":([0-9x]+)", next(k for k in TABLE.content.sections[0].entries if "stem" in k))
 LATENCY = LatencyPredictor(table=TABLE, space=SPACE)
 ACCURACY = AccuracyPredictor.fit(SPACE, MATRIX, np.linspace(60, 70, 30))
 MACS = CostPredictor("n_macs", SPACE).predict
@@ -183,6 +185,14 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"layer": subnet_layers(SUBNET)[0], "resolution": SUBNET.resolution, "n_classes": 10},
     ),
     "LatencyTable.load": (LatencyTable.load, {"path": "table.json"}),
+    "LatencyTable.query": (
+        TABLE.query,
+        {
+            "l_type": "stem", "input_shape": STEM[0], "output_shape": STEM[1], "expand": None,
+            "ks": None, "stride": None, "id_skip": None, "se": None, "h_swish": None,
+            "resolution": None,
+        },
+    ),
     "LatencyTable.save": (TABLE.save, {"path": "a.json"}),
     "MeasurementSettings": (
         MeasurementSettings,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from optuna_ofa._arguments import checked
-from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
+from optuna_ofa._warnings import warn
+from optuna_ofa.exceptions import FamilyMismatchError, ImplausibleValueWarning, InvalidArgumentError
+from optuna_ofa.predictors.latency._conditions import UNKNOWN, Conditions
+from optuna_ofa.predictors.latency._doubts import OTHER_DEVICE, factor, n_copied
 from optuna_ofa.predictors.latency._entries import Entry, TableSection
 from optuna_ofa.predictors.latency._table import LatencyTable
 from optuna_ofa.predictors.latency._table_files import TableContent
@@ -21,11 +25,16 @@ def merge_tables(first: LatencyTable, second: LatencyTable) -> LatencyTable:
 
     Raises:
         FamilyMismatchError: If the tables are of different families or dialects.
-        InvalidArgumentError: If they were measured differently, or sections share only some
-            of their resolutions.
+        InvalidArgumentError: If they were measured differently, shared entries differ by a factor
+            of more than 1.5 (the median), or sections share only some of their resolutions.
+
+    Warns:
+        ImplausibleValueWarning: If entries of both are equal to the last digit, so that runs are
+            counted twice.
     """
     a, b = first.content, second.content
     _require_alike(a, b)
+    _require_one_device(a, b)
     sections = {s.resolutions: dict(s.entries) for s in a.sections}
     for section in b.sections:
         known = sections.setdefault(section.resolutions, {})
@@ -56,6 +65,34 @@ def _require_alike(a: TableContent, b: TableContent) -> None:
                 f"`second` must be measured like the first table, with {name} "
                 f"{a.metadata.get(name)!r}, but has {b.metadata.get(name)!r}."
             )
+
+
+def _require_one_device(a: TableContent, b: TableContent) -> None:
+    here, there = (Conditions.of(c.metadata).processor for c in (a, b))
+    if here != there:
+        raise InvalidArgumentError(
+            f"`second` must be of the device of the first table, {here or UNKNOWN}, but is of "
+            f"{there or UNKNOWN}."
+        )
+    first, second = (dict(_entries(c)) for c in (a, b))
+    differ = factor(first, second)
+    if differ is not None and differ > OTHER_DEVICE:
+        raise InvalidArgumentError(
+            f"`second` must be measured on the device of the first table, but its layers differ by "
+            f"a factor of {differ:.3g} (median): they are of another device, unit or batch size."
+        )
+    n = n_copied(first, second)
+    if n >= 3 and 2 * n > len(first.keys() & second.keys()):
+        warn(
+            f"`second` must be measured apart from the first table, but {n} of its entries are "
+            f"equal to the last digit, and are counted twice.",
+            ImplausibleValueWarning,
+        )
+
+
+def _entries(content: TableContent) -> Iterator[tuple[str, Entry]]:
+    for section in content.sections:
+        yield from section.entries.items()
 
 
 def _pooled(a: Entry, b: Entry) -> Entry:

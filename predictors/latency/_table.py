@@ -9,23 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, checked
+from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Text, checked
 from optuna_ofa._parsing import MAX_MB
-from optuna_ofa._plausible import numbers
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
     ExtrapolationWarning,
     FamilyMismatchError,
+    ImplausibleValueWarning,
     InvalidArgumentError,
     MissingEntryError,
 )
 from optuna_ofa.predictors.latency._conditions import Conditions
-from optuna_ofa.predictors.latency._dialects import LAYERS
+from optuna_ofa.predictors.latency._dialects import LAYERS, Shape
+from optuna_ofa.predictors.latency._doubts import doubts
 from optuna_ofa.predictors.latency._entries import Entry, TableSection
 from optuna_ofa.predictors.latency._extrapolation import extrapolate
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA, interpolate
+from optuna_ofa.predictors.latency._measured_layers import keyed_entries
+from optuna_ofa.predictors.latency._query import block_fields, shape
 from optuna_ofa.predictors.latency._table_files import TableContent, read_table, write_table
 from optuna_ofa.space import Family, Layer, SearchSpace, require_family
 
@@ -54,9 +55,30 @@ class LatencyTable:
             max_mb: The largest file to read, in megabytes of 10^6 bytes.
 
         Raises:
-            FormatError: If it is not a latency table, with the reason.
+            FormatError: If it is not a latency table, or files of a folder are of different
+                devices, with the reason.
+
+        Warns:
+            ImplausibleValueWarning: See `check`.
         """
-        return cls(read_table(Path(path), max_mb))
+        table = cls(read_table(Path(path), max_mb))
+        found = table.check()
+        if found:
+            warn(
+                f"`path` must have latencies of one device, but {path} has {'; '.join(found)}. "
+                f"Measure it again, or compare its predictions with measured networks.",
+                ImplausibleValueWarning,
+            )
+        return table
+
+    def check(self) -> tuple[str, ...]:
+        """Return what is doubtful in the entries, in words; nothing for a good table.
+
+        Doubtful are larger kernels that are over 5 % faster than smaller ones, or layers that are
+        faster with 1.2 times the pixels or more, in a fifth of all pairs; and entries that are
+        equal at two resolutions to the last digit.
+        """
+        return tuple(doubts(self._content.sections))
 
     @classmethod
     @checked
@@ -65,7 +87,7 @@ class LatencyTable:
         *,
         family: Family,
         resolutions: Sequence[Positive],
-        latencies: Mapping[Layer, Entry],
+        latencies: Mapping[Layer, Entry | float],
         metadata: Mapping[str, Any] | None = None,
     ) -> LatencyTable:
         """Make a table from layers that you measured.
@@ -73,23 +95,17 @@ class LatencyTable:
         Args:
             family: The family that the layers belong to.
             resolutions: Input sizes of the networks in pixels.
-            latencies: Mean, standard deviation (ms) and number of runs of each layer.
+            latencies: Mean, standard deviation (ms) and number of runs of each layer, or its mean
+                alone in milliseconds.
             metadata: Facts about the measurement (JSON): ``processor``, ``runtime``, ``versions``,
                 ``settings``, ``date`` and others. Verifications compare them with the conditions
                 of measurements.
 
         Raises:
-            InvalidArgumentError: If a mean is not finite, or negative.
+            InvalidArgumentError: If a mean or standard deviation is not finite, or negative, or two
+                layers have one key.
         """
-        for layer, entry in latencies.items():
-            mean = numbers(entry.mean_ms, "`latencies`")
-            if not np.isfinite(mean).all() or (mean < 0).any():
-                raise InvalidArgumentError(
-                    f"`latencies` must be milliseconds that are 0 or positive, but got "
-                    f"{entry.mean_ms!r} for {layer}."
-                )
-        keys = {layer: LAYERS.key(layer, family.head.n_classes) for layer in latencies}
-        entries = {key: latencies[layer] for layer, key in keys.items() if key is not None}
+        entries = keyed_entries(latencies, family.head.n_classes)
         section = TableSection(tuple(resolutions), entries)
         return cls(TableContent(LAYERS, (section,), dict(metadata or {}), family))
 
@@ -187,6 +203,59 @@ class LatencyTable:
         if key not in section.entries:
             raise _missing(key, section)
         return section.entries[key]
+
+    @checked
+    def query(
+        self,
+        l_type: Text,
+        input_shape: Shape | str,
+        output_shape: Shape | str,
+        expand: float | None = None,
+        ks: int | None = None,
+        stride: int | None = None,
+        id_skip: int | None = None,
+        se: int | None = None,
+        h_swish: int | None = None,
+        *,
+        resolution: Positive | None = None,
+    ) -> Entry:
+        """Return an entry by the fields of its key, like the estimators of ProxylessNAS and OFA.
+
+        Args:
+            l_type: Type of the layer in the dialect: ``Conv``, ``expanded_conv``, ``MBConv``, ….
+            input_shape: Height, width and channels, or the text of the key: ``"112x112x16"``.
+            output_shape: The same of the output; of a classifier the number of classes.
+            expand: Of blocks: the expand ratio, or the middle channels in the dialect ``ofa``.
+            ks: Kernel size.
+            stride: Stride.
+            id_skip: 1 if the input is added to the output, else 0.
+            se: 1 with squeeze-and-excitation, where the dialect has it.
+            h_swish: 1 with h-swish, where the dialect has it.
+            resolution: Input size of the network, where sections have different entries.
+
+        Raises:
+            InvalidArgumentError: If a field is missing, or several resolutions have the entry.
+            MissingEntryError: With the key, and the nearest keys that exist.
+        """
+        dialect = self._content.dialect
+        given = {"expand": expand, "kernel": ks, "stride": stride, "idskip": id_skip}
+        given |= {"se": se, "hs": h_swish}
+        fields = block_fields(dialect, given) if l_type == dialect.layer_types["block"] else {}
+        key = dialect.join(l_type, shape(input_shape), shape(output_shape), fields)
+        sections = self._content.sections if resolution is None else [self._section(resolution)]
+        found = [s for s in sections if key in s.entries]
+        if not found:
+            raise MissingEntryError(
+                f"`l_type`, `input_shape`, `output_shape` and the other fields must be those of an "
+                f"entry. {_missing(key, *sections)}"
+            )
+        if len({s.entries[key].mean_ms for s in found}) > 1:
+            sizes = [r for s in found for r in s.resolutions]
+            raise InvalidArgumentError(
+                f"`resolution` must be given for {key!r}, which has entries at {sizes}, but got "
+                f"{resolution}."
+            )
+        return found[0].entries[key]
 
     @checked
     def layers(
@@ -305,8 +374,9 @@ def _comparable(content: TableContent) -> tuple[Any, ...]:
     return content.dialect, content.metadata, content.family, sections
 
 
-def _missing(key: str, section: TableSection) -> MissingEntryError:
-    nearest = difflib.get_close_matches(key, section.entries, n=3, cutoff=0)
+def _missing(key: str, *sections: TableSection) -> MissingEntryError:
+    known = dict.fromkeys(key for section in sections for key in section.entries)
+    nearest = difflib.get_close_matches(key, known, n=3, cutoff=0)
     return MissingEntryError(
         f"The latency table has no entry {key!r}; the nearest are {', '.join(nearest)}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import Counter
@@ -16,7 +17,9 @@ from optuna_ofa._rules import shown
 from optuna_ofa._values import milliseconds, pixels
 from optuna_ofa._yaml import parse_yaml
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.predictors.latency._conditions import UNKNOWN, Conditions
 from optuna_ofa.predictors.latency._dialects import DIALECTS, TableDialect
+from optuna_ofa.predictors.latency._doubts import OTHER_DEVICE, factor
 from optuna_ofa.predictors.latency._entries import TableSection, entry_dict, read_entries
 from optuna_ofa.space import Family, family_differences, family_from_json
 
@@ -59,6 +62,7 @@ def read_table(path: Path, max_mb: float = MAX_MB) -> TableContent:
     _require_alike(contents, path)
     sections = tuple(section for content in contents for section in content.sections)
     _require_single(sections, path)
+    _require_one_device(files, contents, path)
     return contents[0]._replace(sections=sections)
 
 
@@ -77,6 +81,27 @@ def _require_alike(contents: Sequence[TableContent], path: Path) -> None:
             f"`path` must hold tables of one family, but {path} has two: "
             f"{family_differences(first, other, 'in the first', 'in another')}."
         )
+
+
+def _require_one_device(
+    files: Sequence[Path], contents: Sequence[TableContent], path: Path
+) -> None:
+    """Refuse files of several devices, by their metadata or entries."""
+    processors = [Conditions.of(content.metadata).processor for content in contents]
+    if len(set(processors)) > 1:
+        raise FormatError(
+            f"`path` must hold tables of one device, but {path} has tables of "
+            f"{', '.join(dict.fromkeys(name or UNKNOWN for name in processors))}."
+        )
+    pairs = sorted(zip(contents, files, strict=True), key=lambda x: x[0].sections[0].resolutions)
+    for (a, small), (b, large) in itertools.pairwise(pairs):
+        differ = factor(a.sections[-1].entries, b.sections[0].entries)
+        if differ is not None and differ > OTHER_DEVICE:
+            raise FormatError(
+                f"`path` must hold tables of one device, but in {path} the layers of {small.name} "
+                f"and {large.name} differ by a factor of {differ:.3g} (median), more than their "
+                f"sizes: they are of different devices, units or batch sizes."
+            )
 
 
 def _read_file(path: Path, max_mb: float) -> TableContent:

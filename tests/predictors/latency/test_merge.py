@@ -12,7 +12,12 @@ import pytest
 
 from optuna_ofa import LatencyPredictor, LatencyTable, SearchSpace, study
 from optuna_ofa.costs import LayerSum, placements
-from optuna_ofa.exceptions import ExtrapolationWarning, FamilyMismatchError, InvalidArgumentError
+from optuna_ofa.exceptions import (
+    ExtrapolationWarning,
+    FamilyMismatchError,
+    ImplausibleValueWarning,
+    InvalidArgumentError,
+)
 from optuna_ofa.predictors import LINEAR_IN_AREA, Entry, merge_tables
 from optuna_ofa.space import Layer, families
 
@@ -128,14 +133,14 @@ def test_merging_adds_resolutions_and_pools_what_both_have() -> None:
     merged = merge_tables(low, high)
     assert merged.resolutions == (128, 224)
     assert len(merged) == len(low) + len(high)
-    twice = merge_tables(low, make_table(space, [128], lambda layer: 3 * affine_ms(layer)))
+    twice = merge_tables(low, make_table(space, [128], lambda layer: 1.2 * affine_ms(layer)))
     layer = next(p.layer for p in placements(space.restrict(resolution=128)))
     entry = twice.layer(layer, 128)
     ms = affine_ms(layer)
-    assert entry.mean_ms == pytest.approx(2 * ms)
+    assert entry.mean_ms == pytest.approx(1.1 * ms)
     assert entry.n_runs == 8
     assert entry.min_ms == pytest.approx(ms / 2)
-    assert entry.std_ms == pytest.approx(math.sqrt(0.1**2 + ms**2))
+    assert entry.std_ms == pytest.approx(math.sqrt(0.1**2 + (0.1 * ms) ** 2))
 
 
 @pytest.mark.parametrize(
@@ -153,3 +158,27 @@ def test_tables_that_do_not_belong_together_are_not_merged(
     space = SearchSpace("ofa_mbv3_w1.0")
     with pytest.raises(error, match=message):
         merge_tables(make_table(space, [128], runtime="a"), other(space))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "times"),
+    [(128, 0.01), (128, 0.5), (128, 3), (128, 1000), (224, 0.01), (224, 1000)],
+)
+def test_tables_of_devices_of_another_speed_are_not_merged(times: float, resolution: int) -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    other = make_table(space, [resolution], lambda layer: times * affine_ms(layer))
+    with pytest.raises(InvalidArgumentError, match=r"differ by a factor of .* of another device"):
+        merge_tables(make_table(space, [128]), other)
+
+
+def test_tables_of_other_processors_are_not_merged() -> None:
+    space = SearchSpace("ofa_mbv3_w1.0")
+    tables = [make_table(space, [r], device=name) for r, name in ((128, "Pixel"), (224, "Note10"))]
+    with pytest.raises(InvalidArgumentError, match=r"device of the first table, Pixel, .* Note10"):
+        merge_tables(*tables)
+
+
+def test_merging_a_table_with_itself_warns() -> None:
+    table = make_table(SearchSpace("ofa_mbv3_w1.0"), [128])
+    with pytest.warns(ImplausibleValueWarning, match="equal to the last digit, and are counted"):
+        merge_tables(table, table)
