@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 import optuna_ofa
 from optuna_ofa import LatencyTable, NetworkLatencyPredictor, SearchSpace
 from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
@@ -42,7 +44,12 @@ def main() -> None:
         table = optuna_ofa.profile(space, settings, out=path)
     measured = optuna_ofa.measure(
         space,
-        space.sample(N_FIT + arguments.compared, seed=0),
+        np.concatenate(
+            [
+                NetworkLatencyPredictor.choose(space, N_FIT),
+                space.sample(arguments.compared, seed=0),  # random ones judge the predictions
+            ]
+        ),
         settings,
         storage=f"sqlite:///{folder / 'measurements.db'}",
         anchor_ms=table.metadata["anchor_ms"],

@@ -213,6 +213,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "predictor": None,
         },
     ),
+    "NetworkLatencyPredictor.choose": (
+        NetworkLatencyPredictor.choose,
+        {"space": SPACE, "n": 3, "candidates": SPACE.sample(5, seed=0), "seed": 0},
+    ),
     "NetworkLatencyPredictor.load": (NetworkLatencyPredictor.load, {"path": "a.json"}),
     "Phase": (Phase, {"name": "a", "n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 1}),
     "ProgressiveShrinking": (

@@ -124,8 +124,8 @@ def measurement_settings(
 
 
 def add_sample(parser: argparse.ArgumentParser, *, of_table: bool = False) -> None:
-    """Add the number of random subnets to measure, and where measurements are kept."""
-    parser.add_argument("--n", type=whole, default=50, help="how many random subnets (default: 50)")
+    """Add the number of subnets to measure, and where measurements are kept."""
+    parser.add_argument("--n", type=whole, default=50, help="how many subnets (default: 50)")
     parser.add_argument("--seed", type=whole, default=0, help="default: 0")
     parser.add_argument(
         "--storage", type=storage, help="database of measurements, such as sqlite:///phone.db"

@@ -29,6 +29,12 @@ _LEAST = 3  # smallest number of subnets that a table can be compared with
 def _add_measure(parser: argparse.ArgumentParser) -> None:
     add_supernet(parser)
     add_sample(parser)
+    parser.add_argument(
+        "--choose",
+        action="store_true",
+        help="choose the subnets to fit a latency predictor to, spread over the space; random ones "
+        "are for judging it",
+    )
 
 
 def _run_measure(arguments: Arguments) -> Output:
@@ -36,7 +42,7 @@ def _run_measure(arguments: Arguments) -> Output:
     from optuna_ofa.problem import METRICS
     from optuna_ofa.profiling import measure
 
-    space, matrix = _sample(arguments)
+    space, matrix = _chosen(arguments) if arguments["choose"] else _sample(arguments)
     settings = measurement_settings(arguments)
     measured = measure(space, matrix, settings, storage=arguments["storage"])
     rows = list(zip(measured.latency_ms.tolist(), space.from_matrix(matrix), strict=True))
@@ -67,12 +73,23 @@ def _sample(arguments: Arguments, *files: str) -> tuple[SearchSpace, Matrix]:
     return space, space.sample(arguments["n"], seed=arguments["seed"])
 
 
+def _chosen(arguments: Arguments) -> tuple[SearchSpace, Matrix]:
+    """Return the space and the subnets to fit a predictor to."""
+    from optuna_ofa.predictors import NetworkLatencyPredictor
+    from optuna_ofa.space import SearchSpace
+
+    space = SearchSpace(family_from(arguments))
+    return space, NetworkLatencyPredictor.choose(space, arguments["n"], seed=arguments["seed"])
+
+
 MEASURE = Command(
     "measure",
-    "measure random subnets on this device",
+    "measure random or chosen subnets on this device",
     """\
   twenty subnets, kept in a database so that none is measured twice:
     optuna-ofa measure --supernet ofa_mbv3_w1.0 --n 20 --storage sqlite:///phone.db
+  the ten from which the latencies of all others are known best:
+    optuna-ofa measure --supernet ofa_mbv3_w1.0 --n 10 --choose --storage sqlite:///phone.db
 """,
     _add_measure,
     _run_measure,

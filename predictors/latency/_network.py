@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optuna_ofa._arguments import AnyPath, OutputFile, PositiveFloat, Seed, checked
+from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, Seed, checked
 from optuna_ofa._json_format import JsonFormat
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import numbers, require_plausible
@@ -18,6 +18,7 @@ from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgum
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._terms import Terms
+from optuna_ofa.predictors.latency._design import chosen
 from optuna_ofa.predictors.latency._features import (
     LEAST_ROWS,
     FeatureKind,
@@ -90,6 +91,35 @@ class NetworkLatencyPredictor(Predictor):
         self.heldout_mape = dict(heldout_mape or {})
         self.metadata = dict(metadata or {})
         self._inputs = Inputs(space, features, table, None if known is None else known.predictor)
+
+    @staticmethod
+    @checked
+    def choose(
+        space: SearchSpace, n: Positive = 10, *, candidates: Matrix | None = None, seed: Seed = 0
+    ) -> Matrix:
+        """Return the subnets to measure for `fit`, chosen rather than drawn.
+
+        They are spread over depth, multiply-adds, traffic and resolution so that predictions for
+        all subnets of the space have a small mean variance (an I-optimal design on the terms of
+        `fit`, with relative errors). Subnets that *judge* a predictor have to be random ones,
+        `SearchSpace.sample`: errors on chosen ones are not those of a search.
+
+        Args:
+            space: The subnets to predict.
+            n: How many to measure.
+            candidates: ``(k, n_genes)`` the only subnets that can be measured, such as those of a
+                published file; None chooses among random ones, and those at the ends of the space.
+            seed: Seed of the random subnets.
+
+        Returns:
+            ``(n, n_genes)`` different canonical rows.
+
+        Raises:
+            InvalidArgumentError: If there are fewer than ``n`` different candidates, or subnets in
+                the space.
+            InvalidSubnetError: If a candidate does not belong to the space.
+        """
+        return chosen(space, n, candidates, seed)
 
     @classmethod
     @checked

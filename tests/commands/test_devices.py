@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from optuna_ofa import LatencyTable
+from optuna_ofa import LatencyTable, NetworkLatencyPredictor, SearchSpace
 from optuna_ofa.commands import main
 
 pytestmark = [
@@ -65,6 +65,16 @@ def test_measure_prints_each_subnet(capsys: pytest.CaptureFixture[str], as_json:
         assert len({str(row["subnet"]) for row in data["subnets"]}) == 2
     else:
         assert out.count(" ms  ofa_mbv3_w1.0@") == 2
+
+
+def test_measure_chooses_the_subnets_to_fit_to(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    arguments = [*FAMILY, "--n", "2", "--n-rounds", "2", "--choose", "--seed", "1", "--json"]
+    assert main(["measure", *arguments]) == 0
+    rows = json.loads(capsys.readouterr().out)["subnets"]
+    space = SearchSpace(FAMILY[1])
+    chosen = space.from_matrix(NetworkLatencyPredictor.choose(space, 2, seed=1))
+    assert [row["subnet"] for row in rows] == [subnet.to_dict() for subnet in chosen]
 
 
 def test_graphs_and_collect_need_a_device_between(
