@@ -18,8 +18,8 @@ class Problem(optunahub.benchmarks.BaseProblem):
     others make a block absent: parameters that give the same network have the same values.
 
     Args:
-        supernet: The family: ``"ofa_mbv3_w1.0"`` and ``"ofa_mbv3_w1.2"`` have packaged latency
-            tables, the first one packaged accuracies too.
+        supernet: The family: every published one has packaged latency tables,
+            ``"ofa_mbv3_w1.0"`` packaged accuracies too.
         hardware: A latency table: the name of a packaged or published one, or a path. None is
             the family's packaged table.
         accuracy: An accuracy predictor: the name of a published one or a path. None is the
