@@ -23,6 +23,10 @@ from optuna_ofa.predictors.latency._doubts import OTHER_DEVICE, factor
 from optuna_ofa.predictors.latency._entries import TableSection, entry_dict, read_entries
 from optuna_ofa.space import Family, family_differences, family_from_json
 
+_OWN = (
+    "make a table of your own format with `LatencyTable.from_measurements`, see 'A table format of "
+    "your own' in docs/formats.md"
+)
 FORMAT = JsonFormat("optuna_ofa.latency_table", version=2)
 
 
@@ -57,7 +61,7 @@ def read_table(path: Path, max_mb: float = MAX_MB) -> TableContent:
         return _read_file(path, max_mb)
     files = sorted(f for f in path.iterdir() if f.suffix in (".yaml", ".yml", ".json"))
     if not files:
-        raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none.")
+        raise FormatError(f"`path` must hold .yaml or .json tables, but {path} has none; {_OWN}.")
     contents = [_read_file(file, max_mb) for file in files]
     _require_alike(contents, path)
     sections = tuple(section for content in contents for section in content.sections)
@@ -105,6 +109,8 @@ def _require_one_device(
 
 
 def _read_file(path: Path, max_mb: float) -> TableContent:
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx"):
+        raise FormatError(f"`path` must be a .yaml or .json table, but got {path}; {_OWN}.")
     if path.suffix == ".json":
         data = read_json(path, max_mb=max_mb)
     else:
@@ -172,18 +178,27 @@ def _require_single(sections: Sequence[TableSection], path: Path) -> None:
 
 def _recognise(keys: Sequence[str], path: Path) -> TableDialect:
     """Return the dialect that matches the stem and block keys of a file."""
-    for dialect in DIALECTS:
-        block = re.compile(
-            f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
-            + "".join(f"-{name}:[^-]+" for name in dialect.fields)
-        )
-        if any(key.startswith(f"{dialect.stem_type}-input:") for key in keys) and any(
-            block.fullmatch(key.rstrip(":")) for key in keys
-        ):
+    of_blocks = [d for d in DIALECTS if any(_block(d).fullmatch(key.rstrip(":")) for key in keys)]
+    for dialect in of_blocks:
+        if any(key.startswith(f"{dialect.stem_type}-input:") for key in keys):
             return dialect
+    if of_blocks:
+        raise FormatError(
+            f"`path` must have the entry of the first layer, whose input is the image and shows "
+            f"the resolution, but {path} has blocks of the dialect {of_blocks[0].name} and no "
+            f"key like '{of_blocks[0].stem_type}-input:224x224x3-output:112x112x16'; add it."
+        )
     raise FormatError(
         f"`path` must be a latency table in one of the dialects "
-        f"{', '.join(d.name for d in DIALECTS)}, but the keys of {path} are like {shown(keys[0])}."
+        f"{', '.join(d.name for d in DIALECTS)}, but the keys of {path} are like "
+        f"{shown(keys[0])}; {_OWN}."
+    )
+
+
+def _block(dialect: TableDialect) -> re.Pattern[str]:
+    return re.compile(
+        f"{dialect.layer_types['block']}-input:[^-]+-output:[^-]+"
+        + "".join(f"-{name}:[^-]+" for name in dialect.fields)
     )
 
 

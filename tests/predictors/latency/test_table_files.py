@@ -328,3 +328,23 @@ def test_some_layers_may_take_no_time(tmp_path: Path) -> None:
     for key in KEYS[3:8]:
         data["sections"][0]["entries"][key] = {"mean": 0, "std": 0.5}
     assert len(load(tmp_path, json.dumps(data), "table.json")) == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("a.csv", "layer,ms\nConv,1.0\n", r"must be a .yaml or .json table, .*from_measurements"),
+        ("a.yaml", "conv1: {mean: 1.0}\n", r"one of the dialects .*'conv1'; .*from_measurements"),
+        (
+            "a.yaml",
+            f"{BLOCK}: {{mean: 1.0}}\n",
+            r"entry of the first layer.*'Conv-input:224.*add it",
+        ),
+        ("a.yaml", table() + f"{STEM}: {{mean: 2.0}}\n", r"has the key 'Conv-.*twice"),
+        ("a.yaml", table() + f"'{STEM}:': {{mean: 2.0}}\n", r"must have each layer once"),
+    ],
+    ids=["csv", "no-dialect", "no-stem", "twice", "twice-with-colon"],
+)
+def test_messages_say_what_to_do(tmp_path: Path, name: str, text: str, match: str) -> None:
+    with pytest.raises(FormatError, match=match):
+        load(tmp_path, text, name)
