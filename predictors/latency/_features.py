@@ -10,22 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.costs import LayerSum, layer_operators, placements
+from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._terms import Terms
+from optuna_ofa.predictors.latency._choice_products import ChoiceProducts
 from optuna_ofa.predictors.latency._device_terms import DeviceTerms
 from optuna_ofa.predictors.latency._nonnegative import fit_nonnegative
+from optuna_ofa.predictors.latency._own_terms import CountedTerms, OwnTerms
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
 from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
 from optuna_ofa.predictors.latency._table import LatencyTable
-from optuna_ofa.space import Layer, Matrix, SearchSpace
+from optuna_ofa.predictors.latency._target import Target
+from optuna_ofa.space import ChoiceTable, Layer, Matrix, SearchSpace
 
-FeatureKind = Literal["none", "terms", "physical", "onehot"]
+FeatureKind = Literal["none", "terms", "physical", "own", "choices", "own + choices", "onehot"]
+# those whose prices are not negative
+_PRICED = ("terms", "own", "choices", "own + choices")
 Array = NDArray[np.float64]
 Features = Callable[[Matrix], Array]
 
 
-def latency_features(kind: FeatureKind, space: SearchSpace) -> Features:
+def latency_features(
+    kind: FeatureKind, space: SearchSpace, own: OwnTerms | None = None
+) -> Features:
     """Return the function from ``(n, n_genes)`` genotypes to ``(n, n_features)`` numbers."""
+    parts: list[Features] = []
+    if own is not None and kind.startswith("own"):
+        parts.append(CountedTerms(space, own))
+    if kind.endswith("choices"):
+        parts.append(ChoiceProducts(space))
+    if parts:
+        return lambda matrix: np.concatenate([part(matrix) for part in parts], axis=1)
     match kind:
         case "terms":
             return DeviceTerms(space)
@@ -114,10 +129,13 @@ class OneHotFeatures:
 
 # Least numbers of rows at which the features improve a prediction.
 _LEAST = {"none": 3, "terms": 5, "physical": 40, "onehot": 150}
+_LEAST_OF_CHOICES = {"own": 5, "choices": 5, "own + choices": 20, "onehot": 150}
 LEAST_ROWS = 5
 # up to this many rows are left out one by one
 _ONE_BY_ONE = 40
 _Z95 = 1.6449
+# of a model, whose residuals may all be 0
+_LEAST_NOISE = 0.01
 
 
 class Inputs:
@@ -128,6 +146,7 @@ class Inputs:
         kind: The features.
         table: The table, or None.
         known: The predictor of a known device, whose sums take the place of a table's.
+        own: The function that counts the terms of your own.
     """
 
     def __init__(
@@ -136,9 +155,11 @@ class Inputs:
         kind: FeatureKind,
         table: LatencyTable | None,
         known: Predictor | None = None,
+        own: OwnTerms | None = None,
     ) -> None:
         self.kind, self._has_table = kind, not (table is None and known is None)
-        self._features = latency_features(kind, space)
+        self._space, self._own = space, own
+        self._features = latency_features(kind, space, own)
         self._table = known if table is None else LatencyPredictor(table=table, space=space)
         self.n_features = self(space.to_matrix([space.smallest()])).shape[1]
 
@@ -161,19 +182,34 @@ class Inputs:
             columns.append(self._table.predict(matrix)[:, None])
         return np.concatenate([*columns, self._features(matrix)], axis=1)
 
-    def fit(self, x: Array, latency: Array, penalty: float | None) -> RelativeRidge:
-        """Return the model of these columns; the table and, in a ridge, the constant are free."""
-        if self.kind != "terms":
+    def fit(
+        self, x: Array, latency: Array, penalty: float | None, sure: Array | None = None
+    ) -> RelativeRidge:
+        """Return the model of these columns; the table and, in a ridge, the constant are free.
+
+        Factors of the errors of rows, ``sure``, are for models with non-negative prices alone.
+        """
+        if self.kind not in _PRICED:
             return fit_relative_ridge(x, latency, self._free.tolist(), penalty)
         strength = np.ones(self.n_features)
         strength[1] = 0.0 if self._has_table else 1.0
-        return fit_nonnegative(x, latency, penalty=penalty, strength=strength).model
+        found = fit_nonnegative(x, latency, penalty=penalty, strength=strength, certainty=sure)
+        return found.model
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Names of the terms of your own; empty without any."""
+        return () if self._own is None else CountedTerms(self._space, self._own).names
 
     def weighted(self, weights: NDArray[np.float64]) -> Terms | str:
         """Return the columns times ``(n_features,)`` weights, as a sum.
 
         If the predictor of the known device is no sum, return why.
         """
+        if self.kind.startswith("own"):
+            return "its terms are counted by a function, which is not known to be a sum over genes"
+        if self.kind == "choices":
+            return "its terms are products of several parameters, and no sum over genes"
         constant, *others = weights.tolist()
         known = Terms()
         if self._table is not None:
@@ -198,15 +234,32 @@ def model_name(kind: str, table: LatencyTable | None) -> str:
     return "table + affine" if kind == "none" else f"table + {kind}"
 
 
-def candidates(n: int, table: LatencyTable | None) -> list[FeatureKind]:
+def candidates(
+    n: int, space: SearchSpace, table: LatencyTable | None, target: Target, own: OwnTerms | None
+) -> list[FeatureKind]:
     """Return the features for which ``n`` rows are enough, from the simplest to the richest."""
-    kinds: list[FeatureKind] = [k for k in get_args(FeatureKind) if n >= _LEAST[k]]
-    if table is None:
-        kinds.remove("none")
-    return kinds
+    kinds = list(get_args(FeatureKind))
+    if isinstance(space.table, ChoiceTable):
+        least = _LEAST_OF_CHOICES
+        # a ridge may predict costs of 0 and less, which have no reciprocal
+        kinds = kinds[: -1 if target.is_reciprocal else None]
+        kinds = [k for k in kinds if k.startswith("own") == (own is not None) or k == "onehot"]
+    else:
+        least = _LEAST if own is None else {"own": 5}
+        kinds = [k for k in kinds if k != "none" or table is not None]
+        if target.is_reciprocal and own is None:
+            kinds = [k for k in kinds if k == "terms"]
+    return [k for k in kinds if n >= least.get(k, n + 1)]
 
 
-def held_out(inputs: Inputs, x: Array, latency: Array, penalty: float | None, seed: int) -> Array:
+def held_out(
+    inputs: Inputs,
+    x: Array,
+    latency: Array,
+    penalty: float | None,
+    seed: int,
+    sure: Array | None = None,
+) -> Array:
     """Return the errors of rows that the fit has not seen, the choice of a penalty included.
 
     Up to 40 rows each is left out once, of more a tenth at a time.
@@ -219,7 +272,7 @@ def held_out(inputs: Inputs, x: Array, latency: Array, penalty: float | None, se
     found = np.empty((n, 2))
     for fold in np.unique(folds):
         out = folds == fold
-        model = inputs.fit(x[~out], latency[~out], penalty)
+        model = inputs.fit(x[~out], latency[~out], penalty, None if sure is None else sure[~out])
         found[out, 0] = model.predict(x[out]) / latency[out] - 1
         found[out, 1] = model.spread(x[out])
     return found
@@ -234,3 +287,36 @@ def noise_of(errors: Array) -> float:
     z, freedom = _Z95, len(errors) - 1
     widened = 1 + (z**2 + 1) / (4 * freedom) + (5 * z**4 + 16 * z**2 + 3) / (96 * freedom**2)
     return float(np.sqrt(np.mean((errors[:, 0] / errors[:, 1]) ** 2)) * widened)
+
+
+def certainty(relative: Array, noise: float) -> Array:
+    """Return factors of the errors of rows, ``(n,)`` above 0 and at most 1.
+
+    A row's error is that of the model and that of its measurement.
+
+    Args:
+        relative: ``(n,)`` relative standard deviations of the measurements.
+        noise: Relative standard deviation of the model's residuals.
+    """
+    model = max(noise, _LEAST_NOISE)
+    return np.asarray(model / np.hypot(model, relative))
+
+
+def require_kind(features: object, space: SearchSpace, table: object, target: Target) -> None:
+    """Refuse features by name that a space or a metric cannot have.
+
+    Raises:
+        InvalidArgumentError: With those that it can have.
+    """
+    if not isinstance(features, str):
+        return
+    if isinstance(space.table, ChoiceTable):
+        known = ["choices", "onehot"][: 1 if target.is_reciprocal else 2]
+    else:
+        known = ["terms", "physical", "onehot"][: 1 if target.is_reciprocal else 3]
+    if features not in [*known, *["none"] * (table is not None)]:
+        or_none = ", 'none' with a table," if not isinstance(space.table, ChoiceTable) else ","
+        raise InvalidArgumentError(
+            f"`features` must be {' or '.join(map(repr, known))}{or_none} or a function that "
+            f"counts amounts, but got {features!r}."
+        )

@@ -47,6 +47,7 @@ def fit_nonnegative(
     prior: Array | None = None,
     penalty: float | None = None,
     strength: Array | None = None,
+    certainty: Array | None = None,
 ) -> NonNegative:
     """Minimise the squared relative errors, with a penalty on the distance from prior weights.
 
@@ -59,33 +60,35 @@ def fit_nonnegative(
         prior: ``(n_features,)`` weights towards which the penalty pulls, None for 0.
         penalty: None takes the one with the lowest leave-one-out error.
         strength: ``(n_features,)`` factors of the penalty, None for 1.
+        certainty: ``(n,)`` factors of the errors of the rows, above 0, None for 1.
     """
     n, n_features = features.shape
     scale = np.abs(features).mean(axis=0) / targets.mean()
     scale[scale == 0] = 1.0
-    rows = features / scale / targets[:, None]
+    sure = np.ones(n) if certainty is None else certainty
+    rows = features / scale / (targets / sure)[:, None]
     centre = np.zeros(n_features) if prior is None else prior * scale
     pull = np.ones(n_features) if strength is None else strength
     fits = [
-        _fit(rows, centre, np.maximum(p * pull, _LEAST_PENALTY) * n, p)
+        _fit(rows, sure, centre, np.maximum(p * pull, _LEAST_PENALTY) * n, p)
         for p in (_PENALTIES if penalty is None else (penalty,))
     ]
-    best = min(fits, key=lambda fit: float(np.mean(fit.errors**2)))
+    best = min(fits, key=lambda fit: float(np.mean((fit.errors * sure) ** 2)))
     return best._replace(
         weights=best.weights / scale, covariance=best.covariance / np.outer(scale, scale)
     )
 
 
-def _fit(rows: Array, centre: Array, diagonal: Array, penalty: float) -> NonNegative:
+def _fit(rows: Array, sure: Array, centre: Array, diagonal: Array, penalty: float) -> NonNegative:
     gram = rows.T @ rows + np.diag(diagonal)
-    weights, active = nonnegative_solution(gram, rows.sum(axis=0) + diagonal * centre)
+    weights, active = nonnegative_solution(gram, rows.T @ sure + diagonal * centre)
     inverse = np.zeros_like(gram)
     inverse[np.ix_(active, active)] = np.linalg.inv(gram[np.ix_(active, active)])
     leverage = np.einsum("ij,jk,ik->i", rows, inverse, rows)
-    residuals = rows @ weights - 1
+    residuals = rows @ weights - sure
     freedom = max(len(rows) - float(leverage.sum()), 1.0)
     noise = float(np.sqrt(residuals @ residuals / freedom))
-    errors = residuals / (1 - np.minimum(leverage, _MOST_LEVERAGE))
+    errors = residuals / (1 - np.minimum(leverage, _MOST_LEVERAGE)) / sure
     return NonNegative(weights, noise, inverse, penalty, errors)
 
 
