@@ -35,6 +35,7 @@ from optuna_ofa.predictors.latency._entries import Entry
 from optuna_ofa.predictors.latency._interpolation import LINEAR_IN_AREA as LINEAR_IN_AREA
 from optuna_ofa.predictors.latency._merge import merge_tables
 from optuna_ofa.predictors.latency._network import NetworkLatencyPredictor
+from optuna_ofa.predictors.latency._own_terms import OwnTerms as OwnTerms
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
 from optuna_ofa.predictors.latency._recalibrated import (
     LEAST_MEASURED as LEAST_MEASURED,

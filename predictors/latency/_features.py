@@ -315,8 +315,10 @@ def require_kind(features: object, space: SearchSpace, table: object, target: Ta
     else:
         known = ["terms", "physical", "onehot"][: 1 if target.is_reciprocal else 3]
     if features not in [*known, *["none"] * (table is not None)]:
-        or_none = ", 'none' with a table," if not isinstance(space.table, ChoiceTable) else ","
+        listed = ", ".join(map(repr, known[:-1]))
+        listed = f"{listed} or {known[-1]!r}" if listed else repr(known[-1])
+        or_none = "" if isinstance(space.table, ChoiceTable) else ", or 'none' with a table"
         raise InvalidArgumentError(
-            f"`features` must be {' or '.join(map(repr, known))}{or_none} or a function that "
-            f"counts amounts, but got {features!r}."
+            f"`features` must be {listed}{or_none}, or a function that counts amounts, but got "
+            f"{features!r}."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from optuna_ofa._arguments import AnyPath, OutputFile, Positive, PositiveFloat, 
 from optuna_ofa._json_format import JsonFormat
 from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import numbers, require_plausible, require_std
-from optuna_ofa._rules import shown
+from optuna_ofa._rules import Instead, shown
 from optuna_ofa._values import number
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.predictors._base import Direction, LocalModel, Predictor
@@ -64,6 +64,7 @@ from optuna_ofa.space import (
 )
 
 LATENCY = Target()
+Deviations = Annotated[ArrayLike | None, Instead("numbers", lambda _: True)]
 FORMAT = JsonFormat("optuna_ofa.latency_predictor", version=1)
 # a simpler model is kept if its error is at most this factor larger
 _TOLERANCE = 1.05
@@ -167,7 +168,7 @@ class NetworkLatencyPredictor(Predictor):
         like: Iterable[KnownSource] | KnownSource | None = None,
         features: FeatureSource | None = None,
         metric: AnyMetric = None,
-        std: ArrayLike | None = None,
+        std: Deviations = None,
         penalty: PositiveFloat | None = None,
         metadata: Mapping[str, Any] | None = None,
         seed: Seed = 0,
