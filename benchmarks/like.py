@@ -1,6 +1,6 @@
 """How much known devices help to learn a new one from few measured networks.
 
-Fits `NetworkLatencyPredictor` to n random subnets with and without `like=`, ten draws, and compares
+Fits `NetworkLatencyPredictor` to n random subnets with and without `like=`, in ten draws, and compares
 both on 1,000 others. The GPUs' latencies are measured ones of HELP's file; tables are the truth of
 CPUs and phones, with noise of 2.5 % on what is fitted to. A source that is a GPU is fitted to 400
 other measurements. No device is among its own candidates.
@@ -138,9 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder with gpu/, note10_w1.2/ and others")
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0, help="that of the first draw")
     arguments = parser.parse_args()
     print_head()
-    print(f"seeds 0 to {arguments.draws - 1}; MAPE in percent; worst is the largest loss of a draw")
+    seeds = range(arguments.seed, arguments.seed + arguments.draws)
+    print(f"seeds {seeds[0]} to {seeds[-1]}; MAPE in percent; worst is the largest loss of a draw")
     heads = "Spearman without, with; MAPE without, with; covered without, with; used; worst"
     print(f"{'':32} {'n':>3}  {heads}")
     warnings.simplefilter("ignore")
@@ -150,7 +152,7 @@ def main() -> None:
         for n in SIZES:
             draws = [
                 np.random.default_rng(seed).choice(len(case.matrix) - N_TEST, n, replace=False)
-                for seed in range(arguments.draws)
+                for seed in seeds
             ]
             without = np.array([figures(case, rows, []) for rows in draws], dtype=float)
             found = np.array([figures(case, rows, case.like) for rows in draws], dtype=float)
