@@ -1,9 +1,9 @@
 """How much known devices help to learn a new one from few measured networks.
 
 Fits `NetworkLatencyPredictor` to n random subnets with and without `like=`, in ten draws, and
-compares both on 1,000 others. The GPUs' latencies are measured ones of HELP's file; tables are the truth of
-CPUs and phones, with noise of 2.5 % on what is fitted to. A source that is a GPU is fitted to 400
-other measurements. No device is among its own candidates.
+compares both on 1,000 others. The GPUs' latencies are measured ones of HELP's file; tables are the
+truth of CPUs and phones, with noise of 2.5 % on what is fitted to. A source that is a GPU is fitted
+to 400 other measurements. No device is among its own candidates.
 
     python benchmarks/like.py ../shared/data
 """
