@@ -59,12 +59,17 @@ def family_source(arguments: Arguments, *files: str) -> str | None:
     return next((name for name in files if Path(arguments[name] or "").is_file()), None)
 
 
-def add_table(parser: argparse.ArgumentParser) -> None:
-    """Add the resolutions of a table and the method that measures it."""
+def add_table(parser: argparse.ArgumentParser, *, subnets: bool = False) -> None:
+    """Add the resolutions of a table and the method that measures it.
+
+    Args:
+        parser: The parser.
+        subnets: Whether whole subnets are a method too.
+    """
     parser.add_argument("--resolutions", type=whole, nargs="+", help="input sizes to measure")
     parser.add_argument(
         "--method",
-        choices=("networks", "layers"),
+        choices=("networks", "layers", *(("subnets",) if subnets else ())),
         help="how layers are timed (default: in whole networks if the runtime has a profiler)",
     )
 

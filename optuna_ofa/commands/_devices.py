@@ -15,7 +15,7 @@ from optuna_ofa.commands._arguments import (
     measurement_settings,
 )
 from optuna_ofa.commands._command import Arguments, Command, Output, load
-from optuna_ofa.commands._parser import number
+from optuna_ofa.commands._parser import number, positive
 from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def _add_graphs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="folder for the graphs")
     add_supernet(parser)
     add_runtime(parser)
-    add_table(parser)
+    add_table(parser, subnets=True)
+    parser.add_argument("--n", type=positive, default=20, help="subnets of that method")
 
 
 def _run_graphs(arguments: Arguments) -> Output:
@@ -242,6 +243,7 @@ def _run_graphs(arguments: Arguments) -> Output:
         runtime=arguments["runtime"],
         resolutions=arguments["resolutions"],
         method=arguments["method"],
+        n=arguments["n"],
         batch=arguments["batch"],
         precision=arguments["precision"],
     )
@@ -261,6 +263,8 @@ GRAPHS = Command(
     optuna-ofa graphs folder --supernet ofa_mbv3_w1.0 --runtime onnxruntime
     cd folder && python -m on_device --runtime onnxruntime .
     optuna-ofa collect folder --out phone.json
+  from what a tool wrote instead of results.json:
+    optuna-ofa collect folder --format litert --device "Pixel 8" --out phone.json
 """,
     _add_graphs,
     _run_graphs,
@@ -272,21 +276,34 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", help="folder written by `graphs`, with results.json from the device"
     )
+    parser.add_argument(
+        "--format",
+        choices=("own", "litert", "executorch", "onnxruntime", "aihub", "openvino"),
+        default="own",
+        help="tool that wrote the results (default: own, the script in the folder)",
+    )
+    parser.add_argument("--device", help="name of the device, which the files of tools do not say")
     add_supernet(parser, default="the graphs")
     _add_out(parser)
 
 
 def _run_collect(arguments: Arguments) -> Output:
     from optuna_ofa.commands import _places
-    from optuna_ofa.profiling import table_from_folder
+    from optuna_ofa.predictors import LatencyTable
+    from optuna_ofa.profiling import collect_results
 
-    _places.require_file(arguments["out"], "out", _TABLES)
-    table = table_from_folder(
-        arguments["folder"], arguments["supernet"], max_spread=arguments["max_spread"]
+    out = arguments["out"]
+    _places.require_file(out, "out", _TABLES)
+    collected = collect_results(
+        arguments["folder"],
+        arguments["format"],
+        arguments["supernet"],
+        device=arguments["device"],
+        max_spread=arguments["max_spread"],
     )
-    table.save(arguments["out"])
-    text = f"{table}, saved to {arguments['out']}"
-    return Output(text, {"table": arguments["out"], "metadata": dict(table.metadata)})
+    collected.save(out)
+    kind = "table" if isinstance(collected, LatencyTable) else "predictor"
+    return Output(f"{collected}, saved to {out}", {kind: out, "metadata": dict(collected.metadata)})
 
 
 COLLECT = Command(
@@ -294,6 +311,8 @@ COLLECT = Command(
     "make a latency table from a folder of graphs that a device has measured",
     """\
   optuna-ofa collect folder --out phone.json
+  from what a tool wrote instead of results.json:
+    optuna-ofa collect folder --format litert --device "Pixel 8" --out phone.json
 """,
     _add_collect,
     _run_collect,

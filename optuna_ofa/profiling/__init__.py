@@ -18,6 +18,7 @@ from optuna_ofa.profiling._report import (
 )
 from optuna_ofa.profiling._runtimes import RUNTIMES as RUNTIMES
 from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling.farms import FORMATS as FORMATS, collect_results as collect_results
 from optuna_ofa.profiling.on_device import (
     GRAPHS_AT_ONCE as GRAPHS_AT_ONCE,
     LoadedGraph as LoadedGraph,

@@ -24,6 +24,8 @@ from optuna_ofa.profiling.on_device import MANIFEST, Runtime
 from optuna_ofa.space import Family, SearchSpace, find_family, require_family
 
 Method = Literal["networks", "layers"]
+# `subnets` have whole latencies only, which a predictor is fitted to
+ExportMethod = Literal["networks", "layers", "subnets"]
 
 
 @checked
@@ -33,7 +35,8 @@ def export_profile(
     *,
     runtime: str | Runtime = MeasurementSettings.runtime,
     resolutions: Sequence[Positive] | None = None,
-    method: Method | None = None,
+    method: ExportMethod | None = None,
+    n: Positive = 20,
     batch: Positive = MeasurementSettings.batch,
     precision: Text = MeasurementSettings.precision,
     progress: bool | None = None,
@@ -50,7 +53,9 @@ def export_profile(
         runtime: As in `MeasurementSettings`; it need not be installed here, but the package that
             writes its graphs must be.
         resolutions: As in `profile`.
-        method: As in `profile`.
+        method: As in `profile`; or ``"subnets"``, random subnets of the space, whose latencies as a
+            whole `collect_results` turns into a predictor.
+        n: Number of those subnets.
         batch: As in `MeasurementSettings`.
         precision: As in `MeasurementSettings`; ``"int8"`` needs separate graphs.
         progress: Whether to show a progress bar; None shows it on a terminal only.
@@ -63,15 +68,22 @@ def export_profile(
     settings = MeasurementSettings(runtime=runtime, batch=batch, precision=precision)
     profiles = settings.profiles
     method = method or ("networks" if profiles else "layers")
-    if method not in ("networks", "layers") or (method == "networks" and not profiles):
+    if method == "networks" and not profiles:
         raise InvalidArgumentError(
-            f"`method` must be 'layers'{' or networks' * profiles} for this runtime, which can"
+            f"`method` must be 'layers' or 'subnets' for this runtime, which can"
             f"{'' if profiles else 'not'} profile a network, but got {method!r}."
+        )
+    if method == "subnets" and resolutions is not None:
+        raise InvalidArgumentError(
+            f"`resolutions` must be left out for subnets, which have those of the space, but got "
+            f"{list(resolutions)}."
         )
     sizes = _sizes(space, resolutions)
     with stage("choosing what to measure", progress):
-        networks = method == "networks"
-        graphs = (_network_graphs if networks else _layer_graphs)(space, sizes)
+        if method == "subnets":
+            graphs = graphs_of(space.from_matrix(space.sample(n, seed=0)))
+        else:
+            graphs = (_network_graphs if method == "networks" else _layer_graphs)(space, sizes)
     with graph_progress("writing graphs", progress, total=len(graphs) + 1) as bar:
         write_folder(folder, graphs, family=space.family, settings=settings, progress=bar)
     (folder / PLAN).write_text(json.dumps({"resolutions": sizes, "method": method}))
