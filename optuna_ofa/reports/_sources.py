@@ -197,7 +197,7 @@ def _error(facts: Mapping[str, Any]) -> str:
     if facts.get("heldout_mape"):
         shown = [f"{name} {significant(value)} %" for name, value in facts["heldout_mape"].items()]
         words.append(f"mean absolute error on held-out subnets: {', '.join(shown)}")
-    if "noise_percent" in facts:
+    if facts.get("noise_percent") is not None:
         if not words:
             words.append("unknown for whole subnets")
         words.append(
