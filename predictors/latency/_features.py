@@ -15,6 +15,7 @@ from optuna_ofa.predictors._base import Predictor
 from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.latency._choice_products import ChoiceProducts
 from optuna_ofa.predictors.latency._device_terms import DeviceTerms
+from optuna_ofa.predictors.latency._in_words import prices_in_words
 from optuna_ofa.predictors.latency._nonnegative import fit_nonnegative
 from optuna_ofa.predictors.latency._own_terms import CountedTerms, OwnTerms
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
@@ -225,6 +226,25 @@ class Inputs:
             of_genes = self._features.weighted(np.array(others))
         own = Terms(lambda pixels: np.full(len(pixels), constant), of_genes, tuple(sums))
         return known.plus(own)
+
+    def in_words(self, weights: NDArray[np.float64], known: str) -> str:
+        """Return what the weights of terms mean, or what the model is if they are too many.
+
+        Args:
+            weights: ``(n_features,)``.
+            known: Name of the known device, if there is one.
+        """
+        if not isinstance(self._features, DeviceTerms):
+            return f"a sum of {len(weights)} features"
+        constant, *others = weights.tolist()
+        times = others.pop(0) if self._has_table else 0.0
+        text = prices_in_words(constant, zip(others, self._features.units, strict=True))
+        parts = [text] if text else []
+        if times:
+            parts.append(
+                f"{times:.3g} times the latency {f'on {known}' if known else 'of the table'}"
+            )
+        return ", ".join(parts)
 
 
 def model_name(kind: str, table: LatencyTable | None) -> str:

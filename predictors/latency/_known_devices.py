@@ -30,7 +30,7 @@ KnownSource = str | Path | LatencyTable | Predictor
 Array = NDArray[np.float64]
 ReadSource = Callable[[Path], LatencyTable | Predictor]
 # no other device of the kind that runs such networks is slower or faster by this factor
-_MOST_RATIO = 300
+MOST_RATIO = 300
 # a prediction with a known device must be this much better on held-out rows, and beyond chance
 _CLEARLY = 0.95
 _BEYOND_DOUBT = 1 / 5
@@ -165,7 +165,7 @@ def usable(devices: Iterable[KnownDevice], matrix: Matrix, latency: Array) -> li
             shapes.append(shape)
             kept.append(device)
     factors = np.array(ratios)
-    if len(factors) and ((factors > _MOST_RATIO).all() or (factors < 1 / _MOST_RATIO).all()):
+    if len(factors) and ((factors > MOST_RATIO).all() or (factors < 1 / MOST_RATIO).all()):
         factor = float(np.median(factors))
         warn(
             f"`latency_ms` must be in milliseconds, but is {factor:.3g} times the latency of "

@@ -15,7 +15,13 @@ from optuna_ofa._parsing import MAX_MB
 from optuna_ofa._plausible import numbers, require_plausible, require_std
 from optuna_ofa._rules import Instead, shown
 from optuna_ofa._values import number
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa._warnings import warn
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    ImplausibleValueWarning,
+    InvalidArgumentError,
+)
 from optuna_ofa.predictors._base import Direction, LocalModel, Predictor
 from optuna_ofa.predictors._sound import require_sound
 from optuna_ofa.predictors._terms import Terms
@@ -32,6 +38,7 @@ from optuna_ofa.predictors.latency._features import (
     require_kind,
 )
 from optuna_ofa.predictors.latency._known_devices import (
+    MOST_RATIO,
     KnownDevice,
     KnownSource,
     is_clearly_better,
@@ -199,19 +206,20 @@ class NetworkLatencyPredictor(Predictor):
             seed: Seed of the folds.
 
         Raises:
-            InvalidArgumentError: If a latency is not a positive number, there are too few rows,
-                a function in `features` does not count amounts, `metric` has no direction, the
-                batch size in the metadata differs from the table's, or `like` has something
-                else than latencies that are possible.
+            InvalidArgumentError: If a latency is not a positive number, there are too few rows or
+                all are equal, a function in `features` does not count amounts, `metric` has no
+                direction, the batch size in the metadata differs from the table's, or `like` has
+                something else than latencies that are possible.
             FamilyMismatchError: If the table, or a device in `like`, is for another family.
 
         Warns:
             ImplausibleValueWarning: If the latencies seem to be in another unit than those of the
-                devices in `like`.
+                table or of the devices in `like`.
         """
         target = target_of(metric)
         values = _checked(latency_ms, len(matrix), target)
         deviations = _checked_std(std, values)
+        _require_different(matrix)
         _require_same_batch(table, metadata)
         is_latency = target == LATENCY and not isinstance(space.table, ChoiceTable)
         _require_latency(is_latency, table, like)
@@ -243,6 +251,8 @@ class NetworkLatencyPredictor(Predictor):
             errors[name] = float(np.abs(found[:, 0]).mean() * 100)
             fits[name] = kind, inputs.fit(x, latency, penalty, sure)._replace(noise=noise_of(found))
             rows[name] = found
+        if table is not None:
+            _warn_of_another_unit(latency, LatencyPredictor(table=table, space=space), matrix)
         best = min(errors.values())
         name = next(name for name, error in errors.items() if error <= best * _TOLERANCE)
         kind, model = fits[name]
@@ -289,6 +299,22 @@ class NetworkLatencyPredictor(Predictor):
         """``"table + affine"``, ``"terms"``, ``"terms, like cpu-torch"``, ``"physical"`` …."""
         name = model_name(self.features, self.table)
         return name if self.known is None else f"{name}, like {self.known.name}"
+
+    def in_words(self) -> str:
+        """Return what explains the device: ``"2.1 ms constant, 0.31 ms a block"``.
+
+        Multiply-adds, activations and weights of a network have a price each, as have its blocks.
+        Models of more than the terms have too many prices to be told: their number is returned.
+        """
+        if self.target != LATENCY:
+            return f"a sum of {len(self.model.weights)} features"
+        known = "" if self.known is None else self.known.name
+        return self._inputs.in_words(self.model.weights, known)
+
+    def __repr__(self) -> str:
+        errors = ", ".join(f"{name} {error:.3g} %" for name, error in self.heldout_mape.items())
+        held = f"; held-out error: {errors}" if errors else ""
+        return f"NetworkLatencyPredictor({self.name}: {self.in_words()}{held})"
 
     @checked
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -522,6 +548,25 @@ def _require_latency(is_latency: bool, table: LatencyTable | None, like: Any) ->
             f"`{'like' if table is None else 'table'}` must be left out for another metric than "
             f"latency, and for plain tables of choices: it is about latencies of the layers of "
             f"subnets."
+        )
+
+
+def _require_different(matrix: Matrix) -> None:
+    if (matrix == matrix[:1]).all():
+        raise InvalidArgumentError(
+            f"`matrix` must have different subnets, but its {len(matrix)} rows are equal."
+        )
+
+
+def _warn_of_another_unit(
+    latency: NDArray[np.float64], table: LatencyPredictor, matrix: Matrix
+) -> None:
+    factor = float(np.median(latency / np.maximum(table.predict(matrix), 1e-12)))
+    if not 1 / MOST_RATIO <= factor <= MOST_RATIO:
+        warn(
+            f"`latency_ms` must be in milliseconds, but is {factor:.3g} times the latency of "
+            f"`table`; is it in another unit?",
+            ImplausibleValueWarning,
         )
 
 

@@ -11,8 +11,15 @@ import pytest
 
 from optuna_ofa import SearchSpace
 from optuna_ofa.costs import LayerSum, layer_bytes_moved, layer_macs
-from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
+from optuna_ofa.data import packaged_table
+from optuna_ofa.exceptions import (
+    FamilyMismatchError,
+    FormatError,
+    ImplausibleValueWarning,
+    InvalidArgumentError,
+)
 from optuna_ofa.predictors import Entry, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
+from optuna_ofa.predictors.latency._device_terms import DeviceTerms
 from optuna_ofa.predictors.latency._features import PhysicalFeatures
 from optuna_ofa.space import Layer, mobilenet_v3_small_images, slots
 
@@ -253,3 +260,57 @@ def test_a_predictor_of_a_family_of_ones_own_is_read_from_its_file(tmp_path: Pat
     other = SearchSpace(mobilenet_v3_small_images("mine", width=2.0))
     with pytest.raises(FamilyMismatchError, match="out_channels of stage 1: 24 in the predictor"):
         again.require(other)
+
+
+def test_the_prices_of_a_device_are_told_in_words() -> None:
+    matrix = SPACE.sample(60, seed=0)
+    terms = DeviceTerms(SPACE)
+    amounts = dict(zip(terms.names, terms(matrix).T, strict=True))
+    latency = 2.1 + 0.31 * amounts["blocks"] + 0.8 * amounts["multiply-adds"]
+    fitted = NetworkLatencyPredictor.fit(
+        SPACE, matrix, latency, features="terms", like=[], penalty=1e-9
+    )
+    words = "2.1 ms constant, 0.31 ms a block, 0.8 ms per 100 M multiply-adds"
+    assert fitted.in_words() == words
+    assert repr(fitted).startswith(f"NetworkLatencyPredictor(terms: {words}; held-out error: ")
+
+
+def test_the_known_device_is_named_in_the_words() -> None:
+    matrix = SPACE.sample(20, seed=0)
+    known = LatencyTable.load(packaged_table("cpu-executorch", SPACE.family))
+    latency = 3 * LatencyPredictor(table=known, space=SPACE).predict(matrix)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, latency)
+    assert fitted.in_words().endswith("3 times the latency on cpu-executorch")
+
+
+def test_other_models_tell_how_many_features_they_have(table: LatencyTable) -> None:
+    matrix = SPACE.sample(20, seed=0)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), table=table, features="none")
+    assert fitted.in_words() == "a sum of 2 features"
+
+
+def test_equal_subnets_are_refused() -> None:
+    matrix = np.repeat(SPACE.sample(1, seed=0), 10, axis=0)
+    with pytest.raises(InvalidArgumentError, match=r"`matrix` must have different .* 10 rows are"):
+        NetworkLatencyPredictor.fit(SPACE, matrix, np.linspace(1, 2, 10))
+
+
+@pytest.mark.parametrize("n", [5, 6, 9])
+def test_fewer_subnets_than_terms_are_enough_for_a_sound_fit(n: int) -> None:
+    matrix, fresh = SPACE.sample(n, seed=0), SPACE.sample(100, seed=1)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), like=[])
+    assert mape(fitted, fresh, truth(fresh)) < 15
+
+
+def test_subnets_that_share_depth_and_resolution_are_enough() -> None:
+    space = SPACE.restrict(resolution=[160], depth=[3])
+    matrix, fresh = space.sample(15, seed=0), space.sample(100, seed=1)
+    fitted = NetworkLatencyPredictor.fit(SPACE, matrix, truth(matrix), like=[])
+    assert mape(fitted, fresh, truth(fresh)) < 3
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3], ids=["seconds", "microseconds"])
+def test_a_unit_that_is_not_the_tables_is_warned_of(factor: float, table: LatencyTable) -> None:
+    matrix = SPACE.sample(15, seed=0)
+    with pytest.warns(ImplausibleValueWarning, match="`latency_ms` must be in millis.* `table`"):
+        NetworkLatencyPredictor.fit(SPACE, matrix, factor * truth(matrix), table=table)
