@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,14 @@ DEVICE_TERMS = (
         lambda x: sum(op.n_weights for op in layer_operators(x)) / 1e6,
     ),
 )
+# the price that terms have in common in simpler models; None for no price
+_FEWER = {
+    "depthwise multiply-adds": "multiply-adds",
+    "multiply-adds of kernel 7": None,
+    "activations": "moved",
+    "weights": "moved",
+}
+_ALIKE = {"squeeze-excite": None, "h-swish": None}
 
 
 class DeviceTerms:
@@ -87,6 +95,20 @@ class DeviceTerms:
         every = [(term, noted(term)) for term in DEVICE_TERMS]
         self.terms = tuple(term for term, _ in every if term.name in known)
         self.sums = tuple(total for term, total in every if term.name in known)
+
+    @property
+    def merges(self) -> tuple[NDArray[np.float64], ...]:
+        """Which terms have a price in common in simpler models, ``(n_terms, k)`` zeros and ones.
+
+        All have their own; the multiply-adds have one, and what is moved; and in addition blocks
+        cost the same whatever they contain.
+        """
+        return tuple(self._merge(common) for common in ({}, _FEWER, {**_FEWER, **_ALIKE}))
+
+    def _merge(self, common: Mapping[str, str | None]) -> NDArray[np.float64]:
+        own = [common.get(name, name) for name in self.names]
+        kept = sorted({name for name in own if name is not None})
+        return np.array([[float(name == other) for other in kept] for name in own])
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.predictors.latency._choice_products import ChoiceProducts
 from optuna_ofa.predictors.latency._device_terms import DeviceTerms
 from optuna_ofa.predictors.latency._in_words import prices_in_words
-from optuna_ofa.predictors.latency._nonnegative import fit_nonnegative
+from optuna_ofa.predictors.latency._nonnegative import averaged_nonnegative, fit_nonnegative
 from optuna_ofa.predictors.latency._own_terms import CountedTerms, OwnTerms
 from optuna_ofa.predictors.latency._predictor import LatencyPredictor
 from optuna_ofa.predictors.latency._ridge import RelativeRidge, fit_relative_ridge
@@ -194,8 +194,14 @@ class Inputs:
             return fit_relative_ridge(x, latency, self._free.tolist(), penalty)
         strength = np.ones(self.n_features)
         strength[1] = 0.0 if self._has_table else 1.0
-        found = fit_nonnegative(x, latency, penalty=penalty, strength=strength, certainty=sure)
-        return found.model
+        if not isinstance(self._features, DeviceTerms):
+            found = fit_nonnegative(x, latency, penalty=penalty, strength=strength, certainty=sure)
+            return found.model
+        alone = np.eye(1 + self._has_table)
+        merges = [_beside(alone, merge) for merge in self._features.merges]
+        return averaged_nonnegative(
+            x, latency, merges, penalty=penalty, strength=strength, certainty=sure
+        ).model
 
     @property
     def own_names(self) -> tuple[str, ...]:
@@ -245,6 +251,12 @@ class Inputs:
                 f"{times:.3g} times the latency {f'on {known}' if known else 'of the table'}"
             )
         return ", ".join(parts)
+
+
+def _beside(first: Array, second: Array) -> Array:
+    """Return a matrix with two blocks on its diagonal."""
+    (n, k), (m, j) = first.shape, second.shape
+    return np.block([[first, np.zeros((n, j))], [np.zeros((m, k)), second]])
 
 
 def model_name(kind: str, table: LatencyTable | None) -> str:

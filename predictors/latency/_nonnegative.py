@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ _PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # keeps the equations solvable if features are linearly dependent
 _LEAST_PENALTY = 1e-9
 _MOST_LEVERAGE = 1 - 1e-3
+# keeps the spread of models finite where all fit exactly
+_LEAST_NOISE = 1e-4
 
 
 class NonNegative(NamedTuple):
@@ -62,10 +65,72 @@ def fit_nonnegative(
         strength: ``(n_features,)`` factors of the penalty, None for 1.
         certainty: ``(n,)`` factors of the errors of the rows, above 0, None for 1.
     """
+    sure = np.ones(len(features)) if certainty is None else certainty
+    fits = _fits(features, targets, prior, penalty, strength, sure)
+    return min(fits, key=lambda fit: _mean_square(fit, sure))
+
+
+def averaged_nonnegative(
+    features: Array,
+    targets: Array,
+    merges: Sequence[Array],
+    *,
+    penalty: float | None = None,
+    strength: Array | None = None,
+    certainty: Array | None = None,
+) -> NonNegative:
+    """Average models with more and with fewer prices, and of all penalties.
+
+    Few rows do not tell which model is best, and the average errs less than the choice. A model
+    counts by the density that it gives to left-out rows, as in stacking of predictive
+    distributions (Yao, Vehtari, Simpson and Gelman, Bayesian Analysis 13, 2018, pseudo-BMA).
+
+    Args:
+        features: As in `fit_nonnegative`, as are the others.
+        targets: ``(n,)``.
+        merges: For each model ``(n_features, k)`` zeros and ones: which features have a price in
+            common, and which have none.
+        penalty: None averages over all of them.
+        strength: ``(n_features,)``.
+        certainty: ``(n,)``.
+    """
+    sure = np.ones(len(features)) if certainty is None else certainty
+    fits: list[NonNegative] = []
+    for merge in merges:
+        pull = None if strength is None else (strength[:, None] * merge).max(axis=0)
+        fits += [
+            fit._replace(weights=merge @ fit.weights, covariance=merge @ fit.covariance @ merge.T)
+            for fit in _fits(features @ merge, targets, None, penalty, pull, sure)
+        ]
+    errors = np.array([_mean_square(fit, sure) for fit in fits])
+    share = (errors.min() / errors) ** (len(targets) / 2) if errors.min() > 0 else errors == 0
+    share = share / share.sum()
+    best = fits[int(np.argmin(errors))]
+    weights = share @ np.array([fit.weights for fit in fits])
+    apart = np.array([fit.weights for fit in fits]) - weights
+    noise = float(share @ np.array([fit.noise for fit in fits]))
+    between = np.einsum("i,ij,ik->jk", share, apart, apart) / max(noise, _LEAST_NOISE) ** 2
+    within = np.einsum("i,ijk->jk", share, np.array([fit.covariance for fit in fits]))
+    left_out = share @ np.array([fit.errors for fit in fits])
+    return NonNegative(weights, noise, within + between, best.penalty, left_out)
+
+
+def _mean_square(fit: NonNegative, sure: Array) -> float:
+    return float(np.mean((fit.errors * sure) ** 2))
+
+
+def _fits(
+    features: Array,
+    targets: Array,
+    prior: Array | None,
+    penalty: float | None,
+    strength: Array | None,
+    sure: Array,
+) -> list[NonNegative]:
+    """Return the fit with each penalty."""
     n, n_features = features.shape
     scale = np.abs(features).mean(axis=0) / targets.mean()
     scale[scale == 0] = 1.0
-    sure = np.ones(n) if certainty is None else certainty
     rows = features / scale / (targets / sure)[:, None]
     centre = np.zeros(n_features) if prior is None else prior * scale
     pull = np.ones(n_features) if strength is None else strength
@@ -73,10 +138,12 @@ def fit_nonnegative(
         _fit(rows, sure, centre, np.maximum(p * pull, _LEAST_PENALTY) * n, p)
         for p in (_PENALTIES if penalty is None else (penalty,))
     ]
-    best = min(fits, key=lambda fit: float(np.mean((fit.errors * sure) ** 2)))
-    return best._replace(
-        weights=best.weights / scale, covariance=best.covariance / np.outer(scale, scale)
-    )
+    return [
+        fit._replace(
+            weights=fit.weights / scale, covariance=fit.covariance / np.outer(scale, scale)
+        )
+        for fit in fits
+    ]
 
 
 def _fit(rows: Array, sure: Array, centre: Array, diagonal: Array, penalty: float) -> NonNegative:

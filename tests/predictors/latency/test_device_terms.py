@@ -38,3 +38,14 @@ def test_the_terms_count_what_their_names_say(family: str) -> None:
     np.testing.assert_allclose(macs * 1e8, CostPredictor("n_macs", space).predict(matrix))
     moved = 4 * (amounts["activations"] + amounts["weights"])
     np.testing.assert_allclose(moved, CostPredictor("moved_mb", space).predict(matrix))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_simpler_models_have_fewer_prices_for_the_same_terms(family: str) -> None:
+    terms = DeviceTerms(SearchSpace(family))
+    every, fewer, fewest = terms.merges
+    assert every.shape == (len(terms.names),) * 2
+    assert every.shape[1] > fewer.shape[1] >= fewest.shape[1] >= 3
+    assert (fewer.sum(axis=1) <= 1).all()
+    both = [terms.names.index(name) for name in ("multiply-adds", "activations")]
+    assert (fewest[both].sum(axis=1) == 1).all()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_ofa.predictors.latency._nonnegative import fit_nonnegative, nonnegative_solution
+from optuna_ofa.predictors.latency._nonnegative import (
+    averaged_nonnegative,
+    fit_nonnegative,
+    nonnegative_solution,
+)
 
 RNG = np.random.default_rng(0)
 X = np.column_stack([np.ones(30), RNG.uniform(1, 5, (30, 3))])
@@ -57,3 +61,51 @@ def test_columns_that_say_nothing_new_do_no_harm(column: np.ndarray) -> None:
     targets = X @ [3.0, 1.0, 2.0, 0.5]
     fitted = fit_nonnegative(np.column_stack([X, column]), targets)
     np.testing.assert_allclose(np.column_stack([X, column]) @ fitted.weights, targets, rtol=1e-3)
+
+
+def _noisy(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(n), rng.uniform(1, 3, (n, 4))])
+    return x, x @ [2.0, 1.0, 1.0, 0.5, 0.5] * np.exp(0.1 * rng.standard_normal(n))
+
+
+MERGED = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], dtype=float)
+
+
+def test_few_rows_are_predicted_better_by_the_average_with_a_simpler_model() -> None:
+    x, y = _noisy(2000)
+    truth = x @ [2.0, 1.0, 1.0, 0.5, 0.5]
+    errors = np.zeros(2)
+    for start in range(0, 400, 8):
+        few = slice(start, start + 8)
+        fits = (
+            fit_nonnegative(x[few], y[few]),
+            averaged_nonnegative(x[few], y[few], [np.eye(5), MERGED]),
+        )
+        errors += [np.mean((x @ fit.weights / truth - 1) ** 2) for fit in fits]
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_many_rows_leave_only_the_model_that_explains_them() -> None:
+    rng = np.random.default_rng(4)
+    x = np.column_stack([np.ones(300), rng.uniform(1, 3, (300, 4))])
+    y = x @ [2.0, 3.0, 0.0, 0.5, 0.5] * np.exp(0.01 * rng.standard_normal(300))
+    fitted = averaged_nonnegative(x, y, [np.eye(5), MERGED])
+    np.testing.assert_allclose(fitted.weights, fit_nonnegative(x, y).weights, atol=0.02)
+
+
+def test_an_average_has_no_negative_price_and_is_unsure_where_models_differ() -> None:
+    x, y = _noisy(8)
+    fitted = averaged_nonnegative(x, y, [np.eye(5), MERGED])
+    assert (fitted.weights >= 0).all()
+    assert (np.linalg.eigvalsh(fitted.covariance) > -1e-9).all()
+    alone = averaged_nonnegative(x, y, [MERGED], penalty=1e-6)
+    assert alone.weights[1] == alone.weights[2]
+    assert alone.weights[3] == alone.weights[4]
+
+
+def test_an_exact_fit_is_averaged_too() -> None:
+    x, _ = _noisy(30)
+    fitted = averaged_nonnegative(x, x @ [2.0, 1.0, 1.0, 0.5, 0.5], [np.eye(5), MERGED])
+    assert np.isfinite(fitted.covariance).all()
+    np.testing.assert_allclose(fitted.weights, [2.0, 1.0, 1.0, 0.5, 0.5], rtol=1e-3)
