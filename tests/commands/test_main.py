@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import shlex
 import struct
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_the_examples_parse(command: Command) -> None:
     lines = [line.strip() for line in text.split("\n") if line.strip().startswith("optuna-ofa ")]
     assert lines
     for line in lines:
-        parser().parse_args(line.split()[1:])
+        parser().parse_args(shlex.split(line)[1:])
 
 
 def test_names_that_help_shows_are_those_of_the_library() -> None:

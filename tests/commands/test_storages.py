@@ -159,7 +159,7 @@ def test_an_interruption_promises_what_is_true(
     for name in ("SubnetStudy.search", "SubnetStudy.front", "SubnetStudy.report"):
         monkeypatch.setattr(f"optuna_ofa.studies.{name}", interrupt)
     monkeypatch.setattr("optuna_ofa.studies.SubnetStudy.verify", interrupt)
-    for name in ("measure", "profile", "export_profile", "table_from_folder"):
+    for name in ("measure", "profile", "export_profile", "collect_results"):
         monkeypatch.setattr(f"optuna_ofa.profiling.{name}", interrupt)
     assert main(arguments) == 130
     assert capsys.readouterr().err.startswith(f"interrupted{f'; {kept}' if kept else ''}")
