@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,10 @@ class DeviceTerms:
         every = [(term, noted(term)) for term in DEVICE_TERMS]
         self.terms = tuple(term for term, _ in every if term.name in known)
         self.sums = tuple(total for term, total in every if term.name in known)
+        self._space = space
+
+    def __reduce__(self) -> tuple[Any, ...]:  # functions are not pickled
+        return DeviceTerms, (self._space,)
 
     @property
     def merges(self) -> tuple[NDArray[np.float64], ...]:
