@@ -201,7 +201,8 @@ class NetworkLatencyPredictor(Predictor):
                 or throughput, which is to be maximised: its reciprocal is fitted.
             std: ``(n,)`` standard deviations of the values, 0 or NaN where unknown: rows that
                 were measured less surely count less.
-            penalty: None takes the one with the lowest leave-one-out error.
+            penalty: None takes the one with the lowest leave-one-out error; for terms, it averages
+                over penalties by these errors.
             metadata: Other facts (JSON).
             seed: Seed of the folds.
 
@@ -234,17 +235,16 @@ class NetworkLatencyPredictor(Predictor):
         possible = candidates(len(latency), space, table, target, own)
         kinds = [cast(FeatureKind, features)] if isinstance(features, str) else possible
         require_kind(features, space, table, target)
+        by_kind = {kind: Inputs(space, kind, table, own=own) for kind in kinds}
         sure = None
         if std is not None:
-            inputs = Inputs(space, kinds[0], table, own=own)
+            inputs = by_kind[kinds[0]]
             noise = inputs.fit(inputs(matrix), latency, penalty).noise
             sure = certainty(deviations / values, noise)
         errors: dict[str, float] = {}
         fits: dict[str, tuple[FeatureKind, RelativeRidge]] = {}
         rows: dict[str, NDArray[np.float64]] = {}
-        by_kind: dict[str, Inputs] = {}
-        for kind in kinds:
-            inputs = by_kind[kind] = Inputs(space, kind, table, own=own)
+        for kind, inputs in by_kind.items():
             x = inputs(matrix)
             name = model_name(kind, table)
             found = held_out(inputs, x, latency, penalty, seed, sure)
