@@ -19,7 +19,7 @@ from optuna_ofa._json_format import JsonFormat
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family_checks import check_table
 from optuna_ofa.space._parts import Head, Stage, Stem
-from optuna_ofa.space._table import fingerprint, to_table
+from optuna_ofa.space._table import OPTIONAL, fingerprint, to_table
 
 FORMAT = JsonFormat("optuna_ofa.family", version=1)
 GeneKind = Literal["resolution", "depth", "kernel", "expand", "width", "choice"]
@@ -98,13 +98,15 @@ class Family:
             input) or ``"bottleneck"`` (expand ratio relative to the output).
         resolutions: Input sizes that the supernet was trained for, in pixels.
         kernels: Kernel sizes; one choice means that kernels are not elastic.
-        expands: Expand ratios as published, in whole percents (0.35).
+        expands: Expand ratios as published, in whole percents (0.35); shares of the middle
+            channels, up to 1, where the stages have `Stage.mid_channels`.
         width_mults: Width multipliers that the width genes choose from; one means fixed.
         stem: The stem.
         stages: The elastic stages.
         head: The head.
         bn_eps: Epsilon of every batch normalisation.
         in_channels: Channels of the input image.
+        divisor: Middle channels of smaller blocks are rounded to a multiple of it.
 
     Raises:
         InvalidArgumentError: If an entry breaks a rule, which the message names: an even kernel,
@@ -125,6 +127,7 @@ class Family:
     head: Head
     bn_eps: float = 1e-5
     in_channels: int = 3
+    divisor: int = field(default=8, kw_only=True, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         check_table(self)

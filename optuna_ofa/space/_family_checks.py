@@ -40,6 +40,7 @@ def check_table(family: Any) -> None:
     _check_entries(family)
     _check_widths(family)
     _check_parts(family)
+    _check_mid_channels(family)
     _check_amounts(family)
     if family.block == "mbconv":
         _check_mbconv(family)
@@ -71,6 +72,7 @@ def _check_entries(family: Any) -> None:
         width_mults=_numbers("width_mults", family.width_mults),
         bn_eps=rules.number("bn_eps", family.bn_eps, below=1),
         in_channels=rules.integer("in_channels", family.in_channels, most=MAX_CHANNELS),
+        divisor=rules.integer("divisor", family.divisor, most=MAX_CHANNELS),
     )
     if any(kernel % 2 == 0 for kernel in family.kernels):
         raise InvalidArgumentError(f"`kernels` must be odd, but got {family.kernels}.")
@@ -122,6 +124,23 @@ def _check_parts(family: Any) -> None:
                 f"`{field}` must be {n_widths} ascending numbers, one for each of `width_mults`, "
                 f"but got {numbers}."
             )
+
+
+def _check_mid_channels(family: Any) -> None:
+    given = [i for i, stage in enumerate(family.stages) if stage.mid_channels]
+    if not given:
+        return
+    for i in range(len(family.stages)):
+        if i not in given:
+            raise InvalidArgumentError(
+                f"`stages[{i}].mid_channels` must be given where those of another stage are, but "
+                f"got ()."
+            )
+    if max(family.expands) != 1:
+        raise InvalidArgumentError(
+            f"`expands` must be shares up to 1 where `stages[{given[0]}].mid_channels` are given, "
+            f"but got {family.expands}."
+        )
 
 
 def _check_amounts(family: Any) -> None:

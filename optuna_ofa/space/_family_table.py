@@ -43,7 +43,12 @@ def family_from_json(table: Any, where: str = "the table") -> Family:
 
 def _is_table(table: Any) -> bool:
     names = {field.name for field in fields(Family)}
-    return isinstance(table, Mapping) and table.keys() == names and isinstance(table["name"], str)
+    needed = {field.name for field in fields(Family) if not field.metadata.get("optional")}
+    return (
+        isinstance(table, Mapping)
+        and needed <= table.keys() <= names
+        and isinstance(table["name"], str)
+    )
 
 
 def _require_published(table: Any, where: str) -> None:

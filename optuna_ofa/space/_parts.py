@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
 from optuna_ofa.space._layer import MAX_CHANNELS, MAX_STRIDE
+from optuna_ofa.space._table import OPTIONAL
 
 # largest number of blocks in a stage
 MAX_BLOCKS = 100
@@ -30,10 +31,12 @@ class Stage:
         use_se: Whether the blocks have squeeze-and-excitation.
         base_depth: Blocks that are always present, regardless of the depth gene.
         depths: Choices of the depth gene; its value is added to ``base_depth``.
+        mid_channels: Middle channels of each block of the largest subnet, of which the family's
+            ``expands`` are shares (0.5, 1); empty where they are ratios of the block's channels.
 
     Raises:
         InvalidArgumentError: If a number is not positive, the activation is unknown, a depth
-            occurs twice, or the stage has no block.
+            occurs twice, the stage has no block, or ``mid_channels`` are not one for each.
     """
 
     out_channels: tuple[int, ...]
@@ -42,6 +45,7 @@ class Stage:
     use_se: bool = False
     base_depth: int = 0
     depths: tuple[int, ...] = (2, 3, 4)
+    mid_channels: tuple[int, ...] = field(default=(), metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         depths = rules.choices("depths", rules.integers("depths", self.depths, least=0))
@@ -60,6 +64,13 @@ class Stage:
                 f"`depths` must have one above 0, and {MAX_BLOCKS} at most with `base_depth`, but "
                 f"got {depths} with {self.base_depth}."
             )
+        mid = rules.entries("mid_channels", self.mid_channels, least=0)
+        if len(mid) not in (0, self.max_blocks):
+            raise InvalidArgumentError(
+                f"`mid_channels` must be one number for each of {self.max_blocks} blocks, or "
+                f"empty, but got {mid}."
+            )
+        rules.assign(self, mid_channels=rules.integers("mid_channels", mid) if mid else ())
 
     @property
     def max_blocks(self) -> int:

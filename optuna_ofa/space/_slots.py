@@ -42,6 +42,23 @@ def slots(family: Family) -> tuple[Slot, ...]:
     return tuple(build(family))
 
 
+def mid_channels(family: Family, block: tuple[int, int], base: int, ratio: float) -> int:
+    """Return the middle channels of a block.
+
+    Args:
+        family: The family.
+        block: Stage and position of the block.
+        base: The channels that ``ratio`` refers to where the stage has no `Stage.mid_channels`.
+        ratio: The expand ratio, or the share.
+    """
+    stage, position = block
+    given = family.stages[stage].mid_channels
+    if not given:
+        return make_divisible(round(base * ratio), family.divisor)
+    largest = given[position]
+    return min(largest, make_divisible(largest * ratio, family.divisor)) if ratio < 1 else largest
+
+
 def _sizes(family: Family, resolution: int) -> list[int]:
     """Return the sizes at the input of each stage, and after the last one."""
     size = strided(resolution, family.stem.stride)
@@ -117,7 +134,7 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
                 stage.out_channels[0],
                 sizes[s] if p == 0 else sizes[s + 1],
                 sizes[s + 1],
-                make_divisible(round(in_channels * ratio)),
+                mid_channels(family, (s, p), in_channels, ratio),
                 kernel,
                 stride,
                 ratio,
@@ -228,7 +245,7 @@ def _bottleneck_block_slots(family: Family) -> Iterator[Slot]:
                 out,
                 sizes[s] if p == 0 else sizes[s + 1],
                 sizes[s + 1],
-                make_divisible(round(out * ratio)),
+                mid_channels(family, (s, p), out, ratio),
                 3,
                 stage.stride if p == 0 else 1,
                 ratio,

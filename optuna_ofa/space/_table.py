@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 # most differences or choices in a message; two unlike families have about fifty
 _MOST = 6
 _PARTS = ("stem", "head")
+# the mark of a field that a table leaves out where it has its default
+OPTIONAL = {"optional": True}
 
 
 def to_table(family: Any) -> dict[str, Any]:
-    """Return a family as a JSON object."""
-    table: dict[str, Any] = json.loads(json.dumps(asdict(family)))
+    """Return a family as a JSON object, without the optional fields that have their default."""
+    table: dict[str, Any] = json.loads(json.dumps(_plain(family)))
     return table
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, tuple):
+        return [_plain(entry) for entry in part]
+    if not is_dataclass(part):
+        return part
+    values = [(field, getattr(part, field.name)) for field in fields(part)]
+    return {
+        field.name: _plain(value)
+        for field, value in values
+        if not (field.metadata.get("optional") and value == field.default)
+    }
 
 
 def fingerprint(table: Mapping[str, Any]) -> str:
@@ -43,7 +59,7 @@ def differences(
     every = dict.fromkeys([*first, *second])
     different = [field for field in every if first.get(field) != second.get(field)]
     words = [
-        f"{field}: {_text(first.get(field))} {there}, {_text(second.get(field))} {here}"
+        f"{field}: {_value(theirs, first, field)} {there}, {_value(ours, second, field)} {here}"
         for field in different[:_MOST]
     ]
     more = len(different) - _MOST
@@ -71,6 +87,14 @@ def _plain_entries(table: Mapping[str, Any]) -> dict[str, Any]:
         **{f"choices of {name!r}": values for name, values in table["choices"]},
         **{f"condition of {name!r}": [of, *values] for name, of, values in table["active"]},
     }
+
+
+def _value(table: Mapping[str, Any], entries: Mapping[str, Any], field: str) -> str:
+    if field in entries:
+        return _text(entries[field])
+    stage = re.search(r" of stage (\d+)$", field)
+    there = "stages" in table and (stage is None or int(stage[1]) <= len(table["stages"]))
+    return "the default" if there else "none"
 
 
 def _text(value: Any) -> str:

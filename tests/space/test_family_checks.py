@@ -66,6 +66,12 @@ def staged(family: Family, index: int, **changes: Any) -> dict[str, Any]:
         (staged(OWN, 0, out_channels=(8, 16)), r"`stages\[0\].out_channels` must be 1 ascending"),
         (staged(OWN, 0, depths=(0, 2)), r"`stages\[0\].depths` must be 1 .* stride 2 and makes"),
         (staged(OWN, 2, depths=(0, 2)), r"stride 1 and makes 32 channels 48, but got \(0, 2\)"),
+        ({"divisor": 0}, "`divisor` must be an integer of 1 or more, but got 0"),
+        (staged(OWN, 1, mid_channels=(9,) * 4), r"`stages\[0\].mid_channels` must be given"),
+        (
+            {"stages": tuple(replace(s, mid_channels=(48,) * 4) for s in OWN.stages)},
+            r"`expands` must be shares up to 1 where `stages\[0\].mid_channels`",
+        ),
         ({"name": ""}, "`name` must be a string of one line, .* but got ''"),
         ({"name": "a\nb"}, "`name` must be a string of one line"),
         ({"name": "x" * 200}, "`name` must be a string of one line, at most 128 characters"),

@@ -58,6 +58,7 @@ def test_a_table_is_read_back_from_json(family: Family) -> None:
             "depths of stage 2: (2, 3, 4) in the file, (2, 3) in the family",
         ),
         (replace(OWN, bn_eps=1e-3), "bn_eps: 1e-05 in the file, 0.001 in the family"),
+        (replace(OWN, divisor=4), "divisor: the default in the file, 4 in the family"),
         (replace(OWN, kernels=(3, 5)), "kernels: (3, 5, 7) in the file, (3, 5) in the family"),
         (
             replace(OWN, head=replace(OWN.head, n_classes=7)),
@@ -160,3 +161,15 @@ def test_a_subnet_of_ones_own_family_is_read_from_its_json() -> None:
     assert Subnet.from_dict(subnet.to_dict(by_name=True), OWN) == subnet
     with pytest.raises(InvalidArgumentError, match="`family` must be given for a subnet of 'own'"):
         Subnet.from_dict(subnet.to_dict(by_name=True))
+
+
+def test_optional_fields_with_their_default_are_not_in_the_table() -> None:
+    assert "divisor" not in OWN.to_dict()
+    own = replace(OWN, divisor=4)
+    assert own.to_dict()["divisor"] == 4
+    assert own.fingerprint != OWN.fingerprint
+    assert family_from_json(json.loads(json.dumps(own.to_dict()))) == own != OWN
+
+
+def test_a_table_that_names_a_default_is_the_same_family() -> None:
+    assert family_from_json({**OWN.to_dict(), "divisor": 8}) == OWN

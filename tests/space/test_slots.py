@@ -139,6 +139,27 @@ def test_middle_of_a_bottleneck_is_relative_to_its_output() -> None:
     assert (block.in_channels, block.mid_channels, block.out_channels) == (48, 72, 208)
 
 
+@pytest.mark.parametrize(
+    ("divisor", "middle"), [(8, [16, 24, 40, 50]), (2, [12, 26, 38, 50])], ids=["8", "2"]
+)
+def test_middle_channels_are_shares_of_those_of_the_stage(divisor: int, middle: list[int]) -> None:
+    stages = [
+        replace(stage, mid_channels=(50,) * stage.max_blocks)
+        for stage in get_family("ofa_resnet50").stages
+    ]
+    family = replace(
+        get_family("ofa_resnet50"),
+        name="own",
+        stages=tuple(stages),
+        expands=(0.25, 0.5, 0.75, 1),
+        divisor=divisor,
+    )
+    space = SearchSpace(family)
+    blocks = [subnet_layers(space.subnet(expand=share))[-3] for share in family.expands]
+    assert [block.mid_channels for block in blocks] == middle
+    assert [block.expand for block in blocks] == [0.25, 0.5, 0.75, 1]
+
+
 def test_fractional_ratios_of_a_family_of_ones_own() -> None:
     family = replace(get_family("ofa_mbv3_w1.0"), name="own", expands=(2.5, 4))
     layers = subnet_layers(SearchSpace(family).smallest())
