@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 import optuna_ofa
-from optuna_ofa import Front, FrontPoint, SearchSpace, Supernet
+from optuna_ofa import SearchSpace, Supernet
 from optuna_ofa.deployment import SubnetSwitcher, compare_exported, export, figures_of
 from optuna_ofa.exceptions import MissingDependencyError
+from optuna_ofa.fronts import Front, FrontPoint
 from optuna_ofa.training import Sandwich, TrainingSettings, train
 
 FAMILY = "ofa_mbv3_fashion"

@@ -20,9 +20,10 @@ from ._published import published
 from .evaluation import EvaluationSettings, evaluate
 from .exceptions import OptunaOFAError
 from .fleets import fleet
-from .fronts import Front, FrontPoint
+from .fronts import Front
 from .measurements import read_measurements
 from .predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
+from .pretrained import supernet_from
 from .problem import Metric
 from .profiling import MeasurementSettings, export_profile, latency_report, measure, profile
 from .space import SearchSpace, Subnet, families, get_family
@@ -37,7 +38,6 @@ __all__ = [
     "AccuracyPredictor",
     "EvaluationSettings",
     "Front",
-    "FrontPoint",
     "LatencyMeter",
     "LatencyPredictor",
     "LatencyTable",
@@ -76,6 +76,7 @@ __all__ = [
     "save_supernet",
     "space",
     "study",
+    "supernet_from",
     "training",
     "visualization",
 ]

@@ -169,7 +169,7 @@ def test_a_default_is_taken_to_be_right() -> None:
 
 
 def test_a_front_point_where_a_subnet_is_meant_is_told() -> None:
-    point = optuna_ofa.FrontPoint(
+    point = optuna_ofa.fronts.FrontPoint(
         optuna_ofa.SearchSpace("ofa_mbv3_w1.0").smallest(), {}, {}, "predicted", 0
     )
     with pytest.raises(InvalidArgumentError, match="its `subnet` may be meant"):

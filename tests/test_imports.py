@@ -37,7 +37,6 @@ def test_the_error_is_an_import_error_with_its_cause(monkeypatch: pytest.MonkeyP
 WITHOUT_TORCH = (
     "AccuracyPredictor",
     "Front",
-    "FrontPoint",
     "LatencyPredictor",
     "LatencyTable",
     "NetworkLatencyPredictor",

@@ -47,6 +47,7 @@ def test_rooms_that_users_reach_from_the_root_are_attributes() -> None:
         "fleets",
         "graphs",
         "measurements",
+        "pretrained",
         "problem",
         "storage",
         "studies",

@@ -21,7 +21,6 @@ from optuna_ofa import (
     AccuracyMeter,
     AccuracyPredictor,
     EvaluationSettings,
-    FrontPoint,
     LatencyMeter,
     LatencyPredictor,
     LatencyTable,
@@ -34,7 +33,7 @@ from optuna_ofa import (
 )
 from optuna_ofa.data import packaged_supernet, packaged_table, table_names
 from optuna_ofa.deployment import SubnetSwitcher, figures_of
-from optuna_ofa.fronts import Front, nondominated
+from optuna_ofa.fronts import Front, FrontPoint, nondominated
 from optuna_ofa.predictors import (
     ConfidenceBound,
     CostPredictor,

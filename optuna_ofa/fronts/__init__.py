@@ -11,7 +11,7 @@ from optuna_ofa.fronts._extrapolated import (
 )
 from optuna_ofa.fronts._findings import (
     KINDS as KINDS,
-    Findings,
+    Findings as Findings,
     Snapshot as Snapshot,
     find_front as find_front,
     is_unnamed as is_unnamed,
@@ -65,4 +65,4 @@ from optuna_ofa.fronts._transfer import (
 )
 from optuna_ofa.fronts.bounds._bound import FrontBound as FrontBound
 
-__all__ = ["Findings", "Front", "FrontPoint", "TransferMatrix", "nondominated"]
+__all__ = ["Front", "FrontPoint", "TransferMatrix", "nondominated"]

@@ -31,8 +31,8 @@ class VerifiedPoint:
         on_fitted: Measurements on the images that the predictor was fitted on, of those metrics
             that were measured there too.
         n_images: Number of images of those metrics that were measured on images.
-        extrapolated: Metrics that are extrapolated, as in `optuna_ofa.FrontPoint`: their predictor
-            was not fitted on anything near the subnet.
+        extrapolated: Metrics that are extrapolated, as in `optuna_ofa.fronts.FrontPoint`: their
+            predictor was not fitted on anything near the subnet.
         units: The metrics by name, with their units and directions.
     """
 

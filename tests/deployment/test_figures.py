@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from optuna_ofa import FrontPoint, SearchSpace
+from optuna_ofa import SearchSpace
 from optuna_ofa.deployment import KnownValue, figures_of
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import FrontPoint
 
 SUBNET = SearchSpace("ofa_mbv3_fashion").smallest()
 MEASURED_WITH = {

@@ -12,8 +12,9 @@ import optuna
 import pytest
 
 import optuna_ofa
-from optuna_ofa import Front, FrontPoint, SearchSpace, SubnetStudy
+from optuna_ofa import Front, SearchSpace, SubnetStudy
 from optuna_ofa.exceptions import EmptyFrontError, ImplausibleValueWarning, InvalidArgumentError
+from optuna_ofa.fronts import FrontPoint
 from optuna_ofa.fronts._rows import columns_of
 from optuna_ofa.predictors import Predictor
 from optuna_ofa.problem._metric import RESERVED
