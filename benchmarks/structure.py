@@ -46,6 +46,7 @@ ROOMS = (
     "training",
     "predictors",
     "graphs",
+    "pretrained",
     "data",
     "problem",
     "fronts",
