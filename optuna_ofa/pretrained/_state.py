@@ -29,6 +29,7 @@ def read_state(weights: Weights) -> tuple[dict[str, Tensor], str]:
     Raises:
         FormatError: If it is no state dict of finite numbers; with the key.
     """
+    content: Any
     if isinstance(weights, nn.Module):
         content, source = weights.state_dict(), f"the {type(weights).__name__}"
     elif isinstance(weights, Mapping):
