@@ -1,4 +1,4 @@
-"""Downloads of published files by name, each checked against its SHA-256."""
+"""Downloads of published files by name, each checked against its digest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pooch
 from platformdirs import user_cache_dir
 
 from optuna_ofa._arguments import checked
+from optuna_ofa._digests import file_digest
+from optuna_ofa._first_digest import require_first_content
 from optuna_ofa._progress import progress_bar
 from optuna_ofa._published import PUBLISHED, PublishedFile
 from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
@@ -20,15 +22,21 @@ from optuna_ofa.exceptions import DownloadError, InvalidArgumentError
 def fetch(
     name: str, *, progress: bool | None = None, registry: Sequence[PublishedFile] = PUBLISHED
 ) -> Path:
-    """Return the path of published tables, predictors or data; download what is not cached.
+    """Return the path of published tables, weights, predictors or data; download what is missing.
 
     Files live under the user's cache folder, or under ``OPTUNA_OFA_CACHE`` where that is set.
     With ``OPTUNA_OFA_OFFLINE=1`` only cached files are used. A cached file is checked again
     on every call. Nothing in the cache is deleted or replaced: a file that does not have the
-    pinned SHA-256 is an error and is left in place, because it may be yours.
+    pinned digest is an error and is left in place, because it may be yours. A file that you put
+    in its place is checked like a download.
 
-    Supernet checkpoints are not offered, since no SHA-256 is known for them: download
-    one yourself and pass its path instead.
+    Most files are pinned by a SHA-256. For weights, except those of ``"ofa_resnet50"``, only the
+    digest is known by which Git identifies them (``git_blob``, a SHA-1). The SHA-256 of such a file
+    is written beside it on its first use (``NAME.sha256``), and compared on later ones.
+
+    Weights of supernets are for `load_supernet`, which also takes these names. The networks
+    ``"proxyless_cpu"``, ``"proxyless_gpu"``, ``"proxyless_mobile"`` and ``"proxyless_mobile_14"``
+    are no supernets: this package only downloads them.
 
     Args:
         name: A ``name`` of :func:`published`, for example ``"note10"``.
@@ -42,24 +50,31 @@ def fetch(
         InvalidArgumentError: No published file has that name, or ``OPTUNA_OFA_OFFLINE`` is
             neither 0 nor 1.
         DownloadError: A file could not be fetched, is not the one that was published (in the
-            cache or at its URL; the message has both SHA-256 values), or is needed while
-            ``OPTUNA_OFA_OFFLINE`` is set.
+            cache or at its URL; the message has both digests), has changed since its first use,
+            or is needed while ``OPTUNA_OFA_OFFLINE`` is set. The message says where to put a file
+            that you download by other means.
     """
-    folder = cache_folder() / name
-    wanted = {folder / file.file_name: file for file in registry if file.name == name}
+    wanted = {
+        cache_folder() / file.name / file.file_name: file
+        for file in registry
+        if file.is_called(name)
+    }
     if not wanted:
         names = ", ".join(dict.fromkeys(repr(file.name) for file in registry))
         raise InvalidArgumentError(
-            f"`name` must be one of {names}, got {name!r}; "
-            "pass any other file, supernet checkpoints included, by its path"
+            f"`name` must be one of {names}, got {name!r}; pass any other file by its path"
         )
     _require_genuine({path: file for path, file in wanted.items() if os.path.lexists(path)})
     missing = {path: file for path, file in wanted.items() if not os.path.lexists(path)}
     shown = progress if missing else False
-    files = missing.items()
-    for path, file in progress_bar(name, shown, leave=True, iterable=files, unit="file"):
-        _download(path, file)
-    return folder if len(wanted) > 1 else next(iter(wanted))
+    if len(missing) == 1:
+        _download(*next(iter(missing.items())), shown)
+    else:
+        files = missing.items()
+        for path, file in progress_bar(name, shown, leave=True, iterable=files, unit="file"):
+            _download(path, file, False)
+    first = next(iter(wanted))
+    return first.parent if len(wanted) > 1 else first
 
 
 def cache_folder() -> Path:
@@ -76,57 +91,65 @@ def _is_offline() -> bool:
 
 def _require_genuine(cached: Mapping[Path, PublishedFile]) -> None:
     """Refuse files in the cache that are not the published ones."""
-    found = {path: _digest(path) for path in cached}
-    wrong = [path for path, file in cached.items() if found[path] != file.sha256]
-    if not wrong:
-        return
-    path = wrong[0]
-    others = f" It is the first of {len(wrong)} such files." if len(wrong) > 1 else ""
-    raise DownloadError(
-        f"{path} is not the file that was published: expected SHA-256 {cached[path].sha256}, got "
-        f"{found[path]}. It is left as it is: move it away and call again to fetch "
-        f"{cached[path].url}, or pass the path of your file instead of a name.{others}"
+    found = {path: file_digest(path, file.digest_kind) for path, file in cached.items()}
+    wrong = [path for path, file in cached.items() if found[path] != file.digest]
+    if wrong:
+        path = wrong[0]
+        others = f" It is the first of {len(wrong)} such files." if len(wrong) > 1 else ""
+        raise DownloadError(
+            f"{path} is not the file that was published: expected {_digest(cached[path])}, got "
+            f"{found[path]}. It is left as it is: move it away and call again to fetch "
+            f"{cached[path].url}, or pass the path of your file instead of a name.{others}"
+        )
+    for path, file in cached.items():
+        if file.digest_kind == "Git blob":
+            require_first_content(path)
+
+
+def _digest(file: PublishedFile) -> str:
+    return f"{file.digest_kind} {file.digest}"
+
+
+def _download(path: Path, file: PublishedFile, progress: bool | None) -> None:
+    command = "git hash-object" if file.digest_kind == "Git blob" else "sha256sum"
+    remedy = (
+        "download it by other means and pass its path instead of a name, or put it at "
+        f"{path}, where `{command}` must print the {_digest(file)}"
     )
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or the reason why it cannot be read."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        return "A pipe or a device"
-    try:
-        return str(pooch.file_hash(path, alg="sha256"))
-    except OSError as error:  # a folder, a broken link, a file of another user
-        return error.strerror or str(error)
-
-
-def _download(path: Path, file: PublishedFile) -> None:
-    remedy = f"download it by other means and pass its path instead of a name, or put it at {path}"
     if _is_offline():
         raise DownloadError(
             f"{file.url} is needed but not at {path}, and OPTUNA_OFA_OFFLINE is set; {remedy}"
         )
     try:
-        got = _download_if_genuine(path, file)
+        got = _download_if_genuine(path, file, progress)
+    except DownloadError:
+        raise
     except OSError as error:  # requests' errors are OSErrors too
         raise DownloadError(f"could not fetch {file.url}: {error}; {remedy}") from error
-    if got != file.sha256:
+    if got != file.digest:
         raise DownloadError(
             f"{file.url} is not the file that was published: "
-            f"expected SHA-256 {file.sha256}, got {got}; {remedy}"
+            f"expected {_digest(file)}, got {got}; {remedy}"
         )
 
 
-def _download_if_genuine(path: Path, file: PublishedFile) -> str:
-    """Download the file, keep it if it is the published one, and return its SHA-256."""
+def _download_if_genuine(path: Path, file: PublishedFile, progress: bool | None) -> str:
+    """Download the file, keep it if it is the published one, and return its digest."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Only a complete, checked file gets its final name: an interrupted download leaves nothing
     # behind, and two processes that fetch the same file do not interfere with each other.
     with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent.parent) as scratch:
         part = Path(scratch) / path.name
-        pooch.HTTPDownloader()(file.url, part, None)
-        got = _digest(part)
-        if os.path.lexists(path):  # created in the meantime
-            _require_genuine({path: file})
-        elif got == file.sha256:
+        _fetch_url(file, part, progress)
+        got = file_digest(part, file.digest_kind)
+        if not os.path.lexists(path) and got == file.digest:
             os.replace(part, path)
+        if os.path.lexists(path):  # perhaps created in the meantime
+            _require_genuine({path: file})
     return got
+
+
+def _fetch_url(file: PublishedFile, part: Path, progress: bool | None) -> None:
+    size = {"unit": "B", "unit_scale": True, "total": 1}  # the server says the total
+    with progress_bar(file.file_name, progress, leave=True, **size) as bar:
+        pooch.HTTPDownloader(progressbar=bar)(file.url, part, None)

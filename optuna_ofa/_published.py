@@ -1,11 +1,9 @@
-"""The published files that are offered by name: their URLs and SHA-256 digests."""
+"""The published files that are offered by name: their URLs and digests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
-from urllib.parse import urlsplit
+from optuna_ofa._published_file import PublishedFile as PublishedFile
+from optuna_ofa._published_weights import HAN_CAI, WEIGHTS
 
 _GITHUB = "https://raw.githubusercontent.com"
 _ONCE_FOR_ALL = f"{_GITHUB}/mit-han-lab/once-for-all/698a5c10b434172056a565b340c46ce11df18629"
@@ -13,44 +11,11 @@ _NSGANETV2 = f"{_GITHUB}/mikelzc1990/nsganetv2/949322a56a454e6a9812bae0ef55e149e
 _FASHION_MNIST = (
     f"{_GITHUB}/zalandoresearch/fashion-mnist/068f28faedbf281578743d682543a8fb9f15f4a0/data/fashion"
 )
-_HAN_CAI = f"{_GITHUB}/han-cai/files/a7c9bcd525e17404968bc55aa43772bf7e51909e"
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """One published file.
-
-    Args:
-        name: Name for :func:`optuna_ofa.fetch`; the files of one table share it.
-        url: URL, pinned to one commit where the host has commits.
-        sha256: Digest of the whole file, 64 lower-case hexadecimal digits.
-        licence: SPDX identifier of the repository's licence, or ``"none stated"``.
-        description: One line about the file.
-        kind: What it is used for.
-        device: The device that a table was measured on, as its authors call it.
-        supernets: For a table, the families whose layers it has.
-        resolutions: For a table, the input sizes in the file, or the smallest and the largest.
-    """
-
-    name: str
-    url: str
-    sha256: str
-    licence: str
-    description: str
-    kind: Literal["table", "accuracy", "images"] = "table"
-    device: str = ""
-    supernets: tuple[str, ...] = ()
-    resolutions: tuple[int, ...] = ()
-
-    @property
-    def file_name(self) -> str:
-        """The last part of the URL, which is the name of the file in the cache."""
-        return PurePosixPath(urlsplit(self.url).path).name
 
 
 # The digests were computed from copies of the files at the commits above, because their authors
 # publish no list of digests. A mismatch therefore means "not the file this package was tested
-# with". Supernet checkpoints are not listed because no copy was available.
+# with". Those of the weights come from Git.
 _NOTE10_SHA256 = {
     160: "a2671a45e9400542679ed03de946b45d6a35010f9ab21834af3e7ba8341d36d1",
     164: "146c34f116ea2dd6b0a421e3b9b3b1a106ba2817c928e7c66a0b58703946f7ea",
@@ -105,7 +70,7 @@ PUBLISHED = (
     ),
     PublishedFile(
         name="mobile_trim",
-        url=f"{_HAN_CAI}/proxylessnas/mobile_trim.yaml",
+        url=f"{HAN_CAI}/proxylessnas/mobile_trim.yaml",
         sha256="087e855ea77f9b257e72f3637333a3e0938f6df77f579520f16d057ac45380aa",
         licence="none stated",
         description="Phone block latencies of ProxylessNAS at resolution 224",
@@ -122,7 +87,7 @@ PUBLISHED = (
     ),
     PublishedFile(
         name="ofa_resnet50_accuracy",
-        url=f"{_HAN_CAI}/ofa/ofa_resnet50_acc_predictor.pth",
+        url=f"{HAN_CAI}/ofa/ofa_resnet50_acc_predictor.pth",
         sha256="68912b4b4be38feb504c5b773dc847af23a637984d5eaabf548de72cd0f79529",
         licence="none stated",
         description="Accuracy predictor of ResNet50D, 82 inputs",
@@ -139,9 +104,14 @@ PUBLISHED = (
         )
         for part, sha256 in _FASHION_MNIST_SHA256.items()
     ),
+    *WEIGHTS,
 )
 
 
 def published() -> tuple[PublishedFile, ...]:
-    """Return every file that :func:`optuna_ofa.fetch` offers by name."""
+    """Return every file that :func:`optuna_ofa.fetch` offers by name.
+
+    Each has its address, its licence and the digest that it is checked against
+    (``digest_kind``).
+    """
     return PUBLISHED

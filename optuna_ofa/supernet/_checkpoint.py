@@ -25,6 +25,7 @@ from optuna_ofa.space import (
 )
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
+from optuna_ofa.supernet._published_weights import find_weights
 from optuna_ofa.supernet._supernet import Supernet
 
 # the ofa package wraps these torch layers, so their names occur twice in its keys
@@ -44,11 +45,20 @@ def load_supernet(
     written by `save_supernet` and `optuna_ofa.training.train`, and state dicts of a `Supernet`.
     Files written by this package hold the family, so ``load_supernet("mine.pth")`` is enough.
 
+    ``load_supernet("ofa_mbv3_w1.2", weights="published")`` takes the weights that the authors of
+    Once-for-All have published, which are downloaded once and checked (`optuna_ofa.fetch`). The
+    stages of their training have names: ``weights="ofa_D4_E6_K7"`` is the largest network alone.
+
+    Smaller kernels of a checkpoint without any transform matrix are the centres of the larger
+    ones, as at the beginning of training.
+
     Args:
         family: A custom family, the name of a published one, or a file that holds a family
             (`get_family`). If that file is a checkpoint, its weights are loaded too, unless
             ``weights`` is given. None takes the family stored in the checkpoint.
-        weights: Path of the checkpoint; None leaves the weights random.
+        weights: Path of the checkpoint; ``"published"`` for the published weights of the family;
+            or the name of published weights (`optuna_ofa.published`), unless there is a file of
+            that name. None leaves the weights random.
         dropout: Probability of dropping a feature before the classifier, in training mode; None
             takes that of the checkpoint, or 0.
 
@@ -57,9 +67,11 @@ def load_supernet(
 
     Raises:
         InvalidArgumentError: If no family has that name, or it is None and the checkpoint does
-            not hold one.
+            not hold one; if ``weights`` is ``"published"`` and the family has none, or there is a
+            file called ``published`` (``"./published"`` means the file).
         FormatError: If the file is missing, damaged or not a checkpoint.
         FamilyMismatchError: If the weights belong to another family; with the differences.
+        DownloadError: If published weights cannot be downloaded or are not the published ones.
     """
     if weights is None and _is_checkpoint(family):
         family, weights = None, family
@@ -67,7 +79,7 @@ def load_supernet(
         if family is None:
             raise InvalidArgumentError("`family` must be a family where `weights` is None.")
         return Supernet(find_family(family, "family"), dropout=dropout or 0.0)
-    path = Path(weights)
+    path, family = find_weights(weights, family)
     content = read_tensors(path, "weights", "a checkpoint of tensors")
     stored, stored_dropout = _described(content, path)
     wanted = None if family is None else find_family(family, "family")
@@ -156,7 +168,18 @@ def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tens
     published = _published_keys(supernet)
     # released MobileNetV3 and ProxylessNAS files have the older name of the branch
     renamed = {key.replace(".mobile_inverted_conv.", ".conv."): t for key, t in state.items()}
-    return {published.get(key, key): tensor for key, tensor in renamed.items()}
+    own = {published.get(key, key): tensor for key, tensor in renamed.items()}
+    return own if any(map(_is_matrix, own)) else {**_identities(supernet), **own}
+
+
+def _is_matrix(key: str) -> bool:
+    return key.endswith("_matrix")
+
+
+def _identities(supernet: Supernet) -> dict[str, Tensor]:
+    """Return the transform matrices with which training begins: they crop the larger kernel."""
+    matrices = {key: value for key, value in supernet.state_dict().items() if _is_matrix(key)}
+    return {key: torch.eye(len(value), device="cpu") for key, value in matrices.items()}
 
 
 def _state(content: Any, path: Path) -> Mapping[str, Tensor]:
