@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import threading
 import time
 import warnings
 
@@ -15,6 +16,8 @@ import fcntl
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
@@ -118,6 +121,67 @@ def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (folder / place).parent.mkdir(exist_ok=True)
                 (folder / place).symlink_to(optuna_ofa.fetch(name))
     return PublishedData(folder)
+
+
+class FileServer(ThreadingHTTPServer):
+    """A server of the files in a folder, on this machine, that lists the requests."""
+
+    folder: Path
+    requests: list[str]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves files; ``/cut/``, ``/half/`` and ``/moved/`` before a name are special."""
+
+    server: FileServer
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        kind, _, name = self.path[1:].rpartition("/")
+        if kind == "moved":
+            self.send_response(302)
+            self.send_header("Location", f"/{name}")
+            self.end_headers()
+        elif kind in ("cut", "half"):  # a broken connection, and a file that is shorter
+            self.send_response(200)
+            if kind == "cut":
+                self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+        else:
+            super().do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[FileServer]:
+    """A server of the files that the test writes to its ``folder``."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with FileServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder))) as httpd:
+        httpd.folder, httpd.requests = folder, []
+        # Polling often makes the fixture end sooner.
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+        thread.start()
+        yield httpd
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def download_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of downloads, which are allowed and go to no proxy."""
+    monkeypatch.setenv("OPTUNA_OFA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPTUNA_OFA_OFFLINE", raising=False)
+    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="session")
