@@ -22,7 +22,7 @@ def layer_macs(layer: Layer) -> int:
     if layer.kind == "linear":
         return i * o
     if layer.kind == "mbconv":
-        expand = i * m * area_in if layer.expand != 1 else 0
+        expand = i * m * area_in if layer.expands else 0
         squeeze = 2 * m * se_channels(m) if layer.use_se else 0
         return expand + m * layer.kernel**2 * area_out + squeeze + m * o * area_out
     if layer.kind == "bottleneck":
@@ -44,7 +44,7 @@ def layer_params(layer: Layer) -> int:
     if layer.kind == "linear":
         return (i + 1) * o
     if layer.kind == "mbconv":
-        expand = i * m + 2 * m if layer.expand != 1 else 0
+        expand = i * m + 2 * m if layer.expands else 0
         s = se_channels(m)
         squeeze = (m + 1) * s + (s + 1) * m if layer.use_se else 0
         return expand + m * layer.kernel**2 + 2 * m + squeeze + m * o + bn

@@ -88,7 +88,7 @@ def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
     wide, narrow = mid * size**2, mid * out_size**2
     kept = n_in * layer.shortcut  # by all operators except the first, which reads it
     operators = []
-    if layer.expand != 1:
+    if layer.expands:
         operators.append(_conv("pointwise", layer.in_channels, mid, size, size))
     taps = layer.kernel**2
     operators.append(

@@ -137,6 +137,7 @@ class _Writer:
                     layer.kernel,
                     layer.stride,
                     bias=layer.use_bn,
+                    pads=layer.pads,
                 )
                 y = self._act(layer.act, y)
                 return self._add("Add", "add", [y, x]) if layer.shortcut else y
@@ -162,9 +163,9 @@ class _Writer:
     def _mbconv(self, layer: Layer, x: str) -> str:
         mid = layer.mid_channels
         y = x
-        if layer.expand != 1:
+        if layer.expands:
             y = self._act(layer.act, self._conv("expand", y, layer.in_channels, mid))
-        y = self._conv("depth", y, mid, mid, layer.kernel, layer.stride, groups=mid)
+        y = self._conv("depth", y, mid, mid, layer.kernel, layer.stride, mid, pads=layer.pads)
         y = self._act(layer.act, y)
         if layer.use_se:
             y = self._squeeze_excite(y, mid)
@@ -231,9 +232,11 @@ class _Writer:
         stride: int = 1,
         groups: int = 1,
         bias: bool = True,
+        pads: tuple[int, int] | None = None,
     ) -> str:
         shape = (n_out, n_in // groups, kernel, kernel)
         weight, offset = self._source.conv(shape, bias=bias)
+        before, after = pads or (kernel // 2, kernel // 2)
         inputs = [x, self._weight(f"{name}.weight", weight)]
         if offset is not None:
             inputs.append(self._weight(f"{name}.bias", offset))
@@ -243,7 +246,7 @@ class _Writer:
             inputs,
             kernel_shape=[kernel] * 2,
             strides=[stride] * 2,
-            pads=[kernel // 2] * 4,
+            pads=[before, before, after, after],
             group=groups,
         )
 

@@ -29,7 +29,7 @@ from optuna_ofa.space._genotype import (
     subnet_of as subnet_of,
     table_of as table_of,
 )
-from optuna_ofa.space._layer import Layer, layer_from_dict as layer_from_dict
+from optuna_ofa.space._layer import Layer, layer_from_dict as layer_from_dict, padding as padding
 from optuna_ofa.space._matrix import (
     MAX_LISTED as MAX_LISTED,
     Keys as Keys,

@@ -8,6 +8,7 @@ from functools import cache
 from optuna_ofa.space import _rules as rules
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._parts import Head, Stage, Stem, make_divisible
+from optuna_ofa.space._pretrained_families import pretrained_families
 
 
 def mobilenet_v3(name: str, aliases: tuple[str, ...], width: float, resolutions: range) -> Family:
@@ -168,7 +169,8 @@ def families() -> tuple[Family, ...]:
 @cache
 def known_families() -> tuple[Family, ...]:
     """Return the published families and those defined by this package."""
-    return (*families(), mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1))
+    small = mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1)
+    return (*families(), small, *pretrained_families())
 
 
 def family_named(name: str) -> Family | None:

@@ -107,6 +107,9 @@ class Family:
         bn_eps: Epsilon of every batch normalisation.
         in_channels: Channels of the input image.
         divisor: Middle channels of smaller blocks are rounded to a multiple of it.
+        padding: ``"half"`` pads every convolution by half its kernel on each side; ``"same"`` as
+            TensorFlow does, which differs where the stride is above 1: by one pixel less on the
+            left and at the top of a map of even size. Both give maps of the same sizes.
 
     Raises:
         InvalidArgumentError: If an entry breaks a rule, which the message names: an even kernel,
@@ -128,6 +131,7 @@ class Family:
     bn_eps: float = 1e-5
     in_channels: int = 3
     divisor: int = field(default=8, kw_only=True, metadata=OPTIONAL)
+    padding: Literal["half", "same"] = field(default="half", kw_only=True, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         check_table(self)
@@ -199,6 +203,14 @@ class Family:
         return stem + tuple(stage.depths for stage in self.stages)
 
     @cached_property
+    def kernel_choices(self) -> tuple[tuple[int, ...], ...]:
+        """Choices of each entry of ``Subnet.kernel``: up to the kernel of the block's stage."""
+        if self.block != "mbconv":
+            return ()
+        largest = [self.stages[s].kernel or max(self.kernels) for s, _ in self.block_positions]
+        return tuple(tuple(k for k in self.kernels if k <= most) for most in largest)
+
+    @cached_property
     def block_positions(self) -> tuple[tuple[int, int], ...]:
         """``(stage, position)`` of each elastic block, both from 0."""
         return tuple((s, p) for s, stage in enumerate(self.stages) for p in range(stage.max_blocks))
@@ -218,8 +230,8 @@ class Family:
             if len(stage.depths) > 1
         ]
         if self.block == "mbconv":
-            genes += self._block_genes("kernel", self.kernels, 1)
-        genes += self._block_genes("expand", self.expands, self.expand_scale)
+            genes += self._block_genes("kernel", self.kernel_choices, 1)
+        genes += self._block_genes("expand", (self.expands,) * self.n_blocks, self.expand_scale)
         if len(self.width_mults) > 1:
             widths = tuple(range(len(self.width_mults)))
             names = ["stem.mid_width", "stem.width"]
@@ -228,11 +240,11 @@ class Family:
         return tuple(genes)
 
     def _block_genes(
-        self, kind: Literal["kernel", "expand"], values: tuple[float, ...], scale: float
+        self, kind: Literal["kernel", "expand"], values: tuple[tuple[float, ...], ...], scale: float
     ) -> list[Gene]:
-        choices = tuple(round(v / scale) for v in values)
+        choices = [tuple(round(v / scale) for v in of_block) for of_block in values]
         return [
-            Gene(f"stage{s + 1}.block{p + 1}.{kind}", kind, choices, s, block, p, scale)
+            Gene(f"stage{s + 1}.block{p + 1}.{kind}", kind, choices[block], s, block, p, scale)
             for block, (s, p) in enumerate(self.block_positions)
         ]
 

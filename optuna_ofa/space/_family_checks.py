@@ -8,11 +8,16 @@ from typing import Any
 from optuna_ofa._values import MAX_PIXELS
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
-from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL
+from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL, PADDINGS
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
-ARCHITECTURES = {"MobileNetV3": "mbconv", "ProxylessNASNets": "mbconv", "ResNets": "bottleneck"}
+ARCHITECTURES = {
+    **dict.fromkeys(
+        ("MobileNetV3", "ProxylessNASNets", "MobileNetV2", "MnasNet", "EfficientNet"), "mbconv"
+    ),
+    "ResNets": "bottleneck",
+}
 _MOST_BLOCKS = 1000
 _MOST_WEIGHTS = 10**8  # of one layer; those of the published families have 4 * 10^6
 # Reserved names, of the published families and the package's own, each with the beginning of its
@@ -28,6 +33,10 @@ RESERVED = {
         "5a1edbc2e05c82cc",
     ),
     "ofa_mbv3_fashion": "9461f5350048593f",
+    "efficientnet_lite0": "d2a1b119e4a50681",
+    "efficientnet_lite1": "6a60bf76324ff052",
+    "efficientnet_lite2": "87d9967c0f772859",
+    "mobilenet_v2": "fbc8438d313c5b84",
 }
 
 
@@ -73,6 +82,7 @@ def _check_entries(family: Any) -> None:
         bn_eps=rules.number("bn_eps", family.bn_eps, below=1),
         in_channels=rules.integer("in_channels", family.in_channels, most=MAX_CHANNELS),
         divisor=rules.integer("divisor", family.divisor, most=MAX_CHANNELS),
+        padding=rules.text("padding", family.padding, PADDINGS),
     )
     if any(kernel % 2 == 0 for kernel in family.kernels):
         raise InvalidArgumentError(f"`kernels` must be odd, but got {family.kernels}.")
@@ -171,7 +181,8 @@ def _check_mbconv(family: Any) -> None:
         raise InvalidArgumentError(
             f"`stem.depths` must be empty for mbconv blocks, but got {family.stem.depths}."
         )
-    if 1 in family.expands and len(family.expands) > 1:
+    shares = any(stage.mid_channels for stage in family.stages)
+    if 1 in family.expands and len(family.expands) > 1 and not shares:
         raise InvalidArgumentError(
             "`expands` must not mix 1, which means a block without expansion, with other "
             f"ratios, but got {family.expands}."
@@ -182,6 +193,11 @@ def _check_mbconv(family: Any) -> None:
         )
     before = family.stem
     for i, stage in enumerate(family.stages):
+        if stage.kernel not in (None, *family.kernels):
+            raise InvalidArgumentError(
+                f"`stages[{i}].kernel` must be one of `kernels`, {family.kernels}, or None, but "
+                f"got {stage.kernel}."
+            )
         same = stage.stride == 1 and stage.out_channels == before.out_channels
         if stage.base_depth + min(stage.depths) < 1 and not same:
             raise InvalidArgumentError(
@@ -209,7 +225,16 @@ def _check_bottleneck(family: Any) -> None:
             f"`head` must have 0 `final_expand_channels` and `feature_mix_channels` for bottleneck "
             f"blocks, but got {head.final_expand_channels} and {head.feature_mix_channels}."
         )
+    if family.padding != "half":
+        raise InvalidArgumentError(
+            f"`padding` must be 'half' for bottleneck blocks, but got {family.padding!r}."
+        )
     for i, stage in enumerate(family.stages):
+        if stage.kernel not in (None, 3):
+            raise InvalidArgumentError(
+                f"`stages[{i}].kernel` must be None or 3 for bottleneck blocks, but got "
+                f"{stage.kernel}."
+            )
         if len(stage.depths) < 2 or stage.base_depth + min(stage.depths) < 1:
             raise InvalidArgumentError(
                 f"`stages[{i}].depths` must be several for bottleneck blocks, and at least one "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -10,6 +11,7 @@ from optuna_ofa._values import MAX_PIXELS, number, whole
 from optuna_ofa.exceptions import FormatError
 
 LayerKind = Literal["conv", "mbconv", "bottleneck", "max_pool", "avg_pool", "linear"]
+PADDINGS = ("half", "same")
 MAX_CHANNELS = 2**16
 MAX_KERNEL, MAX_STRIDE, MAX_EXPAND = 31, 8, 100
 _LIMITS = {
@@ -42,6 +44,7 @@ class Layer:
         use_se: Whether there is squeeze-and-excitation.
         shortcut: Whether the input is added to the output unchanged.
         use_bn: Whether (the last convolution of) the layer has batch normalisation.
+        padding: ``"same"`` where a stride above 1 pads as `Family` says, else ``"half"``.
     """
 
     role: str
@@ -58,6 +61,26 @@ class Layer:
     use_se: bool = False
     shortcut: bool = False
     use_bn: bool = True
+    padding: str = "half"
+
+    @property
+    def expands(self) -> bool:
+        """Whether it is an inverted residual that begins with a 1x1 convolution."""
+        unchanged = self.expand == 1 and self.mid_channels == self.in_channels
+        return self.kind == "mbconv" and not unchanged
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """Pixels of padding of the convolution with the kernel: before the map and after it."""
+        return padding(self.in_size, self.kernel, self.stride, self.padding)
+
+
+def padding(size: int, kernel: int, stride: int, kind: str) -> tuple[int, int]:
+    """Return the pixels that a convolution adds to a map of a size, before it and after it."""
+    if kind == "half":
+        return kernel // 2, kernel // 2
+    missing = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return missing // 2, missing - missing // 2
 
 
 def layer_from_dict(data: Mapping[str, Any]) -> Layer:
@@ -94,6 +117,11 @@ def require_layer(layer: Layer) -> None:
         raise FormatError(
             f"`kind` of a layer must be one of {', '.join(get_args(LayerKind))}, but is "
             f"{layer.kind!r:.100}."
+        )
+    if layer.padding not in PADDINGS:
+        raise FormatError(
+            f"`padding` of a layer must be one of {', '.join(PADDINGS)}, but is "
+            f"{layer.padding!r:.100}."
         )
     widest = max(layer.in_channels, layer.out_channels)
     whole(layer.mid_channels, "`mid_channels` of a layer", least=0, most=MAX_EXPAND * widest)

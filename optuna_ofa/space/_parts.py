@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
-from optuna_ofa.space._layer import MAX_CHANNELS, MAX_STRIDE
+from optuna_ofa.space._layer import MAX_CHANNELS, MAX_KERNEL, MAX_STRIDE
 from optuna_ofa.space._table import OPTIONAL
 
 # largest number of blocks in a stage
@@ -33,6 +33,8 @@ class Stage:
         depths: Choices of the depth gene; its value is added to ``base_depth``.
         mid_channels: Middle channels of each block of the largest subnet, of which the family's
             ``expands`` are shares (0.5, 1); empty where they are ratios of the block's channels.
+        kernel: Largest kernel of the blocks, one of ``Family.kernels``, whose smaller ones can be
+            chosen too; None for the family's largest.
 
     Raises:
         InvalidArgumentError: If a number is not positive, the activation is unknown, a depth
@@ -46,6 +48,7 @@ class Stage:
     base_depth: int = 0
     depths: tuple[int, ...] = (2, 3, 4)
     mid_channels: tuple[int, ...] = field(default=(), metadata=OPTIONAL)
+    kernel: int | None = field(default=None, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         depths = rules.choices("depths", rules.integers("depths", self.depths, least=0))
@@ -59,6 +62,8 @@ class Stage:
             base_depth=rules.integer("base_depth", self.base_depth, least=0),
             depths=depths,
         )
+        if self.kernel is not None:
+            rules.assign(self, kernel=rules.integer("kernel", self.kernel, most=MAX_KERNEL))
         if not 1 <= self.max_blocks <= MAX_BLOCKS:
             raise InvalidArgumentError(
                 f"`depths` must have one above 0, and {MAX_BLOCKS} at most with `base_depth`, but "

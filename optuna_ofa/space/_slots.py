@@ -70,6 +70,10 @@ def _sizes(family: Family, resolution: int) -> list[int]:
     return sizes
 
 
+def _padding(family: Family, stride: int) -> str:
+    return family.padding if stride > 1 else "half"
+
+
 def _mbconv_slots(family: Family) -> Iterator[Slot]:
     stem = family.stem
     in_channels, first = stem.conv_channels[0], stem.out_channels[0]
@@ -85,6 +89,7 @@ def _mbconv_slots(family: Family) -> Iterator[Slot]:
             kernel=3,
             stride=stem.stride,
             act=stem.act,
+            padding=_padding(family, stem.stride),
         )
 
     def stem_block(r: int) -> Layer:
@@ -141,6 +146,7 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
                 stage.act,
                 stage.use_se,
                 shortcut=stride == 1 and in_channels == stage.out_channels[0],
+                padding=_padding(family, stride),
             )
 
         depth_columns = () if depth is None else (depth,)

@@ -61,9 +61,8 @@ class Subnet:
         object.__setattr__(self, "depth", depth)
         object.__setattr__(self, "width", checked_entries("width", self.width, widths))
         active = self.active
-        for name, choices in (("kernel", family.kernels), ("expand", family.expands)):
-            has_gene = name == "expand" or family.block == "mbconv"
-            allowed = (choices,) * (family.n_blocks if has_gene else 0)
+        expands = (family.expands,) * family.n_blocks
+        for name, allowed in (("kernel", family.kernel_choices), ("expand", expands)):
             entries = getattr(self, name)
             object.__setattr__(self, name, checked_entries(name, entries, allowed, active))
 

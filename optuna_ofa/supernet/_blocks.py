@@ -93,6 +93,15 @@ def follow(module: nn.Module, slot: int, layer: Layer, plan: PerThread[Plan]) ->
         _elastic.follow(module.get_submodule(name), plan, f"{slot}.{name}")
 
 
+def fixed(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
+    """Return `extract` for maps of any size, of a layer that all subnets have in common."""
+    units = {
+        name: _elastic.plain_copy(module.get_submodule(name), unit.size._replace(image=0))
+        for name, unit in units_of(layer).items()
+    }
+    return join_units(layer, units, dropout)
+
+
 def extract(module: nn.Module, layer: Layer, dropout: float) -> nn.Module:
     """Return the plain module of a layer from an elastic one, with copies of the weights."""
     units = {

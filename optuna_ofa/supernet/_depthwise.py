@@ -21,19 +21,19 @@ MIN_KERNEL = 5
 MAX_PIXELS_A_WEIGHT = 4
 
 
-def depthwise_conv2d(x: Tensor, filters: Tensor, stride: int) -> Tensor:
-    """Convolve each channel with its own filter, padded by half the kernel.
+def depthwise_conv2d(x: Tensor, filters: Tensor, stride: int, padding: int) -> Tensor:
+    """Convolve each channel with its own filter.
 
     Args:
         x: ``(n, channels, height, width)``.
         filters: ``(channels, 1, kernel, kernel)``.
         stride: Stride.
+        padding: Zeros on each side of the map.
     """
-    kernel = filters.shape[-1]
     if _is_faster(x, filters):
-        y: Tensor = _DepthwiseConv2d.apply(x, filters, stride)  # type: ignore[no-untyped-call]
+        y: Tensor = _DepthwiseConv2d.apply(x, filters, stride, padding)  # type: ignore[no-untyped-call]
         return y
-    return F.conv2d(x, filters, None, stride, kernel // 2, groups=len(filters))
+    return F.conv2d(x, filters, None, stride, padding, groups=len(filters))
 
 
 def _is_faster(x: Tensor, filters: Tensor) -> bool:
@@ -51,15 +51,15 @@ class _DepthwiseConv2d(torch.autograd.Function):
     """`torch.nn.functional.conv2d` with another computation of the weight gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, filters: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, filters: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, filters)
-        ctx.stride = stride
-        return F.conv2d(x, filters, None, stride, filters.shape[-1] // 2, groups=len(filters))
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(x, filters, None, stride, padding, groups=len(filters))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, filters = ctx.saved_tensors
-        gradient, padding = gradients[0], filters.shape[-1] // 2
+        gradient = gradients[0]
         of_x = of_filters = None
         if ctx.needs_input_grad[0]:
             of_x = torch.ops.aten.convolution_backward(
@@ -68,7 +68,7 @@ class _DepthwiseConv2d(torch.autograd.Function):
                 filters,
                 None,
                 [ctx.stride] * 2,
-                [padding] * 2,
+                [ctx.padding] * 2,
                 [1, 1],
                 False,
                 [0, 0],
@@ -76,11 +76,11 @@ class _DepthwiseConv2d(torch.autograd.Function):
                 [True, False, False],
             )[0]
         if ctx.needs_input_grad[1]:
-            of_filters = weight_gradient(x, gradient, filters.shape[-1], ctx.stride)
-        return of_x, of_filters, None
+            of_filters = weight_gradient(x, gradient, filters.shape[-1], ctx.stride, ctx.padding)
+        return of_x, of_filters, None, None
 
 
-def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Tensor:
+def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """Return the gradient of the filters.
 
     Args:
@@ -88,6 +88,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Te
         gradient: Gradient of the output, ``(n, channels, out_height, out_width)``.
         kernel: Kernel size.
         stride: Stride.
+        padding: Zeros on each side of the map.
 
     Returns:
         ``(channels, 1, kernel, kernel)``.
@@ -96,7 +97,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int) -> Te
     # sums over images of each product of an input and an output pixel, for each channel
     products = torch.bmm(_by_channel(x).transpose(1, 2), _by_channel(gradient)).flatten(1)
     height, width = x.shape[2:]
-    places, inside = _pairs(height, width, kernel, stride)
+    places, inside = _pairs(height, width, kernel, stride, padding)
     chosen = products.index_select(1, places.flatten()).view(channels, *places.shape)
     filters: Tensor = (chosen * inside).sum(2)
     return filters.view(channels, 1, kernel, kernel)
@@ -110,15 +111,17 @@ def _by_channel(x: Tensor) -> Tensor:
 
 
 @cache
-def _pairs(height: int, width: int, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
+def _pairs(
+    height: int, width: int, kernel: int, stride: int, padding: int
+) -> tuple[Tensor, Tensor]:
     """Return the index of the product for each filter entry and output pixel, if inside the image.
 
     Returns:
         Indices into flattened (input pixel, output pixel) pairs, ``(kernel ** 2, out pixels)``,
         and 1 where the input pixel is inside the image, 0 where it is padding.
     """
-    offsets = torch.arange(kernel) - kernel // 2
-    out_height, out_width = (height - 1) // stride + 1, (width - 1) // stride + 1
+    offsets = torch.arange(kernel) - padding
+    out_height, out_width = ((n + 2 * padding - kernel) // stride + 1 for n in (height, width))
     rows = offsets[:, None] + stride * torch.arange(out_height)  # (kernel, out_height)
     columns = offsets[:, None] + stride * torch.arange(out_width)
     row = rows[:, None, :, None].expand(kernel, kernel, out_height, out_width)

@@ -22,11 +22,13 @@ class Size(NamedTuple):
         in_channels: Input channels (features of a linear layer).
         out_channels: Output channels.
         kernel: Kernel size.
+        image: Height and width of the input in pixels, where the padding depends on it, else 0.
     """
 
     in_channels: int
     out_channels: int
     kernel: int = 1
+    image: int = 0
 
 
 class Plan(NamedTuple):

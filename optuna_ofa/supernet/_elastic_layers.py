@@ -21,10 +21,20 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         out_channels: Largest number of output channels.
         kernel: Kernel size; the padding keeps the image size at stride 1.
         stride: Stride.
+        pads: Whether it pads its input itself.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1):
-        super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        pads: bool = True,
+    ):
+        edge = kernel // 2 if pads else 0
+        super().__init__(in_channels, out_channels, kernel, stride, edge, bias=False)
         self.active = Size(in_channels, out_channels, kernel)
 
     def filters(self, size: Size) -> Tensor:
@@ -40,7 +50,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         filters = self.filters(size or self.active)
         n_out, n_in, kernel, _ = filters.shape
         conv = nn.Conv2d(
-            n_in, n_out, kernel, self.stride[0], kernel // 2, bias=False, device="meta"
+            n_in, n_out, kernel, self.stride[0], self.padding, bias=False, device="meta"
         )
         return filled(conv, {"weight": filters})
 
@@ -55,13 +65,16 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
         channels: Largest number of channels.
         kernels: Kernel sizes.
         stride: Stride.
+        pads: Whether it pads its input itself.
     """
 
-    def __init__(self, channels: int, kernels: Iterable[int], stride: int = 1):
-        self.kernels = tuple(sorted(kernels, reverse=True))
+    def __init__(
+        self, channels: int, kernels: Iterable[int], stride: int = 1, *, pads: bool = True
+    ):
+        self.kernels, self.pads = tuple(sorted(kernels, reverse=True)), pads
         largest = self.kernels[0]
         super().__init__(
-            channels, channels, largest, stride, largest // 2, groups=channels, bias=False
+            channels, channels, largest, stride, self._edge(largest), groups=channels, bias=False
         )
         for larger, smaller in pairwise(self.kernels):
             matrix = nn.Parameter(torch.eye(smaller**2))
@@ -81,14 +94,18 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve with the active weight."""
-        return depthwise_conv2d(input, self.filters(self.active), self.stride[0])
+        size = self.active
+        return depthwise_conv2d(input, self.filters(size), self.stride[0], self._edge(size.kernel))
+
+    def _edge(self, kernel: int) -> int:
+        return kernel // 2 if self.pads else 0
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
         """Return the plain depthwise convolution of a size with a copy of its weight."""
         filters = self.filters(size or self.active)
         n, _, kernel, _ = filters.shape
         conv = nn.Conv2d(
-            n, n, kernel, self.stride[0], kernel // 2, groups=n, bias=False, device="meta"
+            n, n, kernel, self.stride[0], self._edge(kernel), groups=n, bias=False, device="meta"
         )
         return filled(conv, {"weight": filters})
 

@@ -65,12 +65,13 @@ class Supernet(nn.Module):
             _blocks.follow(module, slot, layer, self._plan)
 
     def _build(self, layer: Layer, elastic: bool) -> nn.Module:
-        kernels = self.family.kernels if elastic else (layer.kernel,)
+        smaller = tuple(kernel for kernel in self.family.kernels if kernel <= layer.kernel)
+        kernels = smaller if elastic else (layer.kernel,)
         module = _blocks.build(
             layer, kernels=kernels, bn_eps=self.family.bn_eps, dropout=self.dropout
         )
         # subnets differ only in resolution: a plain layer is enough
-        return module if elastic else _blocks.extract(module, layer, self.dropout)
+        return module if elastic else _blocks.fixed(module, layer, self.dropout)
 
     @property
     def active(self) -> Subnet:

@@ -13,6 +13,7 @@ from optuna_ofa.space import Layer
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic import Size
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
+from optuna_ofa.supernet._padding import ElasticSamePad2d
 from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
@@ -29,6 +30,7 @@ class Unit(NamedTuple):
         use_se: Whether squeeze-and-excitation follows the activation.
         use_bn: Whether batch normalisation follows the convolution.
         pool: Kernel and stride of an average pooling before the convolution; 1 means none.
+        same: Whether the convolution pads as `ElasticSamePad2d` does.
     """
 
     size: Size
@@ -38,28 +40,32 @@ class Unit(NamedTuple):
     use_se: bool = False
     use_bn: bool = True
     pool: int = 1
+    same: bool = False
 
 
 def units_of(layer: Layer) -> dict[str, Unit]:
     """Return the units of a layer, by the names that they have in the ``ofa`` package."""
     n_in, mid, n_out = layer.in_channels, layer.mid_channels, layer.out_channels
-    size, act, stride = Size(n_in, n_out, layer.kernel), layer.act, layer.stride
+    act, stride = layer.act, layer.stride
+    same = layer.padding == "same"
+    of_kernel = (layer.kernel, layer.in_size if same else 0)
+    size = Size(n_in, n_out, *of_kernel)
     match layer.kind:
         case "conv":
             # the name is a path: a convolution that can be skipped is inside a residual block
             path = "conv" if layer.shortcut else ""
-            return {path: Unit(size, "conv", stride, act, use_bn=layer.use_bn)}
+            return {path: Unit(size, "conv", stride, act, use_bn=layer.use_bn, same=same)}
         case "linear":
             return {"linear": Unit(size, "linear")}
         case "mbconv":
             units = {
                 "conv.inverted_bottleneck": Unit(Size(n_in, mid), act=act),
                 "conv.depth_conv": Unit(
-                    Size(mid, mid, layer.kernel), "depthwise", stride, act, layer.use_se
+                    Size(mid, mid, *of_kernel), "depthwise", stride, act, layer.use_se, same=same
                 ),
                 "conv.point_linear": Unit(Size(mid, n_out)),
             }
-            if layer.expand == 1:
+            if not layer.expands:
                 del units["conv.inverted_bottleneck"]
             return units
         case "bottleneck":
@@ -77,16 +83,18 @@ def units_of(layer: Layer) -> dict[str, Unit]:
 
 def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
     """Build the elastic modules of a unit; ``kernels`` applies to depthwise convolutions."""
-    n_in, n_out, kernel = unit.size
+    n_in, n_out, kernel, _ = unit.size
     if unit.kind == "linear":
         return ElasticLinear(n_in, n_out)
     modules: dict[str, nn.Module] = {}
     if unit.pool > 1:
         modules["avg_pool"] = nn.AvgPool2d(unit.pool, unit.pool, ceil_mode=True)
+    if unit.same:
+        modules["pad"] = ElasticSamePad2d(kernel, unit.stride)
     if unit.kind == "depthwise":
-        modules["conv"] = ElasticDepthwiseConv2d(n_out, kernels, unit.stride)
+        modules["conv"] = ElasticDepthwiseConv2d(n_out, kernels, unit.stride, pads=not unit.same)
     else:
-        modules["conv"] = ElasticConv2d(n_in, n_out, kernel, unit.stride)
+        modules["conv"] = ElasticConv2d(n_in, n_out, kernel, unit.stride, pads=not unit.same)
     if unit.use_bn:
         modules["bn"] = ElasticBatchNorm2d(n_out, bn_eps)
     if unit.act:

@@ -42,7 +42,11 @@ def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None
     columns = [slot_layers(space.subnet(expand=ratio)) for ratio in ratios]
     for i, (module, layer) in enumerate(zip(slot_modules(supernet), largest, strict=True)):
         # a block without expansion has no middle channels of its own
-        if layer is not None and layer.kind in _SORTERS and layer.expand != 1:
+        if (
+            layer is not None
+            and layer.kind in _SORTERS
+            and (layer.expands or layer.kind != "mbconv")
+        ):
             widths = {other.mid_channels for column in columns if (other := column[i])}
             _SORTERS[layer.kind](module, layer, widths)
 

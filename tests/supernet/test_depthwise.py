@@ -9,7 +9,17 @@ import torch.nn.functional as F
 from optuna_ofa.supernet import _depthwise
 from optuna_ofa.supernet._depthwise import depthwise_conv2d, weight_gradient
 
-CASES = [(5, 7, 7, 1), (3, 9, 6, 1), (7, 4, 4, 1), (7, 10, 10, 2), (5, 5, 8, 2), (3, 1, 1, 1)]
+# kernel, height, width, stride, padding
+CASES = [
+    (5, 7, 7, 1, 2),
+    (3, 9, 6, 1, 1),
+    (7, 4, 4, 1, 3),
+    (7, 10, 10, 2, 3),
+    (5, 5, 8, 2, 2),
+    (3, 1, 1, 1, 1),
+    (5, 11, 8, 2, 0),
+    (7, 8, 7, 1, 0),
+]
 
 
 def inputs(kernel: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,25 +29,25 @@ def inputs(kernel: int, height: int, width: int) -> tuple[torch.Tensor, torch.Te
     return x.requires_grad_(), filters.requires_grad_()
 
 
-@pytest.mark.parametrize(("kernel", "height", "width", "stride"), CASES)
+@pytest.mark.parametrize(("kernel", "height", "width", "stride", "padding"), CASES)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_weight_gradient_equals_autograd(
-    kernel: int, height: int, width: int, stride: int, layout: torch.memory_format
+    kernel: int, height: int, width: int, stride: int, padding: int, layout: torch.memory_format
 ) -> None:
     x, filters = inputs(kernel, height, width)
     x = x.detach().to(memory_format=layout)
-    y = F.conv2d(x, filters, None, stride, kernel // 2, groups=8)
+    y = F.conv2d(x, filters, None, stride, padding, groups=8)
     gradient = torch.randn_like(y)
     y.backward(gradient)
-    found = weight_gradient(x, gradient, kernel, stride)
+    found = weight_gradient(x, gradient, kernel, stride, padding)
     torch.testing.assert_close(found, filters.grad, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_gradients_by_differences(stride: int) -> None:
+@pytest.mark.parametrize(("stride", "padding"), [(1, 2), (2, 2), (2, 0)])
+def test_gradients_by_differences(stride: int, padding: int) -> None:
     x, filters = inputs(5, 6, 6)
     assert _depthwise._is_faster(x, filters)
-    assert torch.autograd.gradcheck(depthwise_conv2d, (x, filters, stride))
+    assert torch.autograd.gradcheck(depthwise_conv2d, (x, filters, stride, padding))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +57,7 @@ def test_gradients_by_differences(stride: int) -> None:
 )
 def test_is_used_for_large_kernels_on_small_maps(kernel: int, size: int, special: bool) -> None:
     x, filters = inputs(kernel, size, size)
-    node = depthwise_conv2d(x, filters, 1).grad_fn
+    node = depthwise_conv2d(x, filters, 1, kernel // 2).grad_fn
     assert (type(node).__name__ == "_DepthwiseConv2dBackward") == special
 
 
