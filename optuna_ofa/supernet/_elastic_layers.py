@@ -33,8 +33,8 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         *,
         pads: bool = True,
     ):
-        edge = kernel // 2 if pads else 0
-        super().__init__(in_channels, out_channels, kernel, stride, edge, bias=False)
+        self.edge = kernel // 2 if pads else 0
+        super().__init__(in_channels, out_channels, kernel, stride, self.edge, bias=False)
         self.active = Size(in_channels, out_channels, kernel)
 
     def filters(self, size: Size) -> Tensor:
@@ -49,9 +49,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         """Return the plain convolution of a size with a copy of its weight."""
         filters = self.filters(size or self.active)
         n_out, n_in, kernel, _ = filters.shape
-        conv = nn.Conv2d(
-            n_in, n_out, kernel, self.stride[0], self.padding, bias=False, device="meta"
-        )
+        conv = nn.Conv2d(n_in, n_out, kernel, self.stride[0], self.edge, bias=False, device="meta")
         return filled(conv, {"weight": filters})
 
 
