@@ -25,9 +25,11 @@ def layer_macs(layer: Layer) -> int:
         expand = i * m * area_in if layer.expands else 0
         squeeze = 2 * m * se_channels(m) if layer.use_se else 0
         return expand + m * layer.kernel**2 * area_out + squeeze + m * o * area_out
+    downsample = i * o * area_out if has_downsample(layer) else 0
     if layer.kind == "bottleneck":
-        downsample = 0 if layer.shortcut else i * o * area_out
         return i * m * area_in + (m * m * layer.kernel**2 + m * o) * area_out + downsample
+    if layer.kind == "basic":
+        return (i + o) * m * layer.kernel**2 * area_out + downsample
     return 0
 
 
@@ -48,10 +50,17 @@ def layer_params(layer: Layer) -> int:
         s = se_channels(m)
         squeeze = (m + 1) * s + (s + 1) * m if layer.use_se else 0
         return expand + m * layer.kernel**2 + 2 * m + squeeze + m * o + bn
+    downsample = i * o + 2 * o if has_downsample(layer) else 0
     if layer.kind == "bottleneck":
-        downsample = 0 if layer.shortcut else i * o + 2 * o
         return i * m + 2 * m + m * m * layer.kernel**2 + 2 * m + m * o + bn + downsample
+    if layer.kind == "basic":
+        return (i + o) * m * layer.kernel**2 + 2 * m + bn + downsample
     return 0
+
+
+def has_downsample(layer: Layer) -> bool:
+    """Return whether the shortcut of a ResNet's block is a convolution."""
+    return not layer.shortcut and layer.downsample != "pad"
 
 
 def se_channels(mid_channels: int) -> int:

@@ -15,8 +15,8 @@ class Operator(NamedTuple):
 
     Args:
         name: ``"pointwise"``, ``"depthwise"``, ``"conv"``, ``"squeeze"``
-            (squeeze-and-excitation without its scaling), ``"scale"``, ``"add"``, ``"pool"`` or
-            ``"linear"``.
+            (squeeze-and-excitation without its scaling), ``"scale"``, ``"add"``, ``"pool"``,
+            ``"pad"`` or ``"linear"``.
         n_read: Number of activations that it reads.
         n_written: Number of activations that it writes.
         n_macs: Multiply-adds, counted as in `layer_macs`.
@@ -41,8 +41,8 @@ def layer_operators(layer: Layer) -> tuple[Operator, ...]:
     match layer.kind:
         case "mbconv":
             return _mbconv(layer, n_in, n_out)
-        case "bottleneck":
-            return _bottleneck(layer, n_in, n_out)
+        case "bottleneck" | "basic":
+            return _resnet_block(layer, n_in, n_out)
         case "conv":
             name = "pointwise" if layer.kernel == 1 else "conv"
             conv = _conv(
@@ -109,19 +109,33 @@ def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
     return tuple(operators)
 
 
-def _bottleneck(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
-    mid, i, o = layer.mid_channels, layer.in_channels, layer.out_channels
+def _resnet_block(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
+    mid, i, o, kernel = layer.mid_channels, layer.in_channels, layer.out_channels, layer.kernel
     size, out_size = layer.in_size, layer.out_size
-    operators = [
-        _conv("pointwise", i, mid, size, size),
-        _conv("conv", mid, mid, size, out_size, layer.kernel, kept=n_in),
-        _conv("pointwise", mid, o, out_size, out_size, kept=n_in),
-    ]
-    if not layer.shortcut:
-        if layer.stride > 1:
-            operators.append(Operator("pool", n_in, i * out_size**2, n_kept=n_out))
-        operators.append(_conv("pointwise", i, o, out_size, out_size, kept=n_out))
-    return (*operators, _add(n_out))
+    if layer.kind == "basic":
+        operators = [
+            _conv("conv", i, mid, size, out_size, kernel),
+            _conv("conv", mid, o, out_size, out_size, kernel, kept=n_in),
+        ]
+    else:
+        operators = [
+            _conv("pointwise", i, mid, size, size),
+            _conv("conv", mid, mid, size, out_size, kernel, kept=n_in),
+            _conv("pointwise", mid, o, out_size, out_size, kept=n_in),
+        ]
+    return (*operators, *_downsample(layer, n_in, n_out), _add(n_out))
+
+
+def _downsample(layer: Layer, n_in: int, n_out: int) -> list[Operator]:
+    i, o, out_size = layer.in_channels, layer.out_channels, layer.out_size
+    if layer.shortcut:
+        return []
+    if layer.downsample == "pad":
+        return [Operator("pad", i * out_size**2, n_out, n_kept=n_out)]
+    if layer.downsample == "conv":
+        return [_conv("pointwise", i, o, layer.in_size, out_size, kept=n_out)]
+    pool = [Operator("pool", n_in, i * out_size**2, n_kept=n_out)] if layer.stride > 1 else []
+    return [*pool, _conv("pointwise", i, o, out_size, out_size, kept=n_out)]
 
 
 def _add(n_out: int) -> Operator:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from optuna_ofa._imports import try_import
@@ -143,8 +144,8 @@ class _Writer:
                 return self._add("Add", "add", [y, x]) if layer.shortcut else y
             case "mbconv":
                 return self._mbconv(layer, x)
-            case "bottleneck":
-                return self._bottleneck(layer, x)
+            case "bottleneck" | "basic":
+                return self._resnet_block(layer, x)
             case "max_pool":
                 pad = layer.kernel // 2
                 return self._add(
@@ -181,23 +182,48 @@ class _Writer:
         y = self._add("HardSigmoid", "se_gate", [y], alpha=1 / 6, beta=0.5)
         return self._add("Mul", "se_scale", [x, y])
 
-    def _bottleneck(self, layer: Layer, x: str) -> str:
-        mid, n_out = layer.mid_channels, layer.out_channels
-        y = self._act(layer.act, self._conv("conv1", x, layer.in_channels, mid))
-        y = self._act(layer.act, self._conv("conv2", y, mid, mid, layer.kernel, layer.stride))
-        y = self._conv("conv3", y, mid, n_out)
-        if not layer.shortcut:
-            if layer.stride > 1:
-                x = self._add(
-                    "AveragePool",
-                    "down_pool",
-                    [x],
-                    kernel_shape=[layer.stride] * 2,
-                    strides=[layer.stride] * 2,
-                    ceil_mode=1,
-                )
-            x = self._conv("down", x, layer.in_channels, n_out)
+    def _resnet_block(self, layer: Layer, x: str) -> str:
+        mid, n_out, kernel = layer.mid_channels, layer.out_channels, layer.kernel
+        if layer.kind == "basic":
+            y = self._conv("conv1", x, layer.in_channels, mid, kernel, layer.stride)
+            y = self._conv("conv2", self._act(layer.act, y), mid, n_out, kernel)
+        else:
+            y = self._act(layer.act, self._conv("conv1", x, layer.in_channels, mid))
+            y = self._act(layer.act, self._conv("conv2", y, mid, mid, kernel, layer.stride))
+            y = self._conv("conv3", y, mid, n_out)
+        x = x if layer.shortcut else self._downsample(layer, x)
         return self._act(layer.act, self._add("Add", "add", [y, x]))
+
+    def _downsample(self, layer: Layer, x: str) -> str:
+        n_in, n_out, stride = layer.in_channels, layer.out_channels, layer.stride
+        if layer.downsample == "pad":
+            return self._pad(x, n_out - n_in, stride)
+        if layer.downsample == "conv":
+            return self._conv("down", x, n_in, n_out, stride=stride)
+        if stride > 1:
+            x = self._add(
+                "AveragePool",
+                "down_pool",
+                [x],
+                kernel_shape=[stride] * 2,
+                strides=[stride] * 2,
+                ceil_mode=1,
+            )
+        return self._conv("down", x, n_in, n_out)
+
+    def _pad(self, x: str, n_more: int, stride: int) -> str:
+        """Take every ``stride``-th pixel and add channels of zeros."""
+        if stride > 1:
+            ends = np.full(2, np.iinfo(np.int64).max)
+            slices = [np.zeros(2, np.int64), ends, np.array([2, 3]), np.full(2, stride)]
+            names = ("starts", "ends", "axes", "steps")
+            given = [self._weight(n, v) for n, v in zip(names, slices, strict=True)]
+            x = self._add("Slice", "down_slice", [x, *given])
+        if n_more == 0:
+            return x
+        first = n_more // 2
+        pads = np.array([0, first, 0, 0, 0, n_more - first, 0, 0])
+        return self._add("Pad", "down_pad", [x, self._weight("pads", pads)])
 
     def _linear(self, layer: Layer, x: str) -> str:
         y = self._add("Flatten", "flatten", [x])
@@ -250,7 +276,7 @@ class _Writer:
             group=groups,
         )
 
-    def _weight(self, name: str, values: Array | np.float32) -> str:
+    def _weight(self, name: str, values: Array | NDArray[np.int64] | np.float32) -> str:
         full = f"{self.prefix}/{name}.{len(self.nodes)}"
         self.weights.append(self._onnx.numpy_helper.from_array(np.asarray(values), full))
         return full

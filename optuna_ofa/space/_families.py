@@ -9,6 +9,7 @@ from optuna_ofa.space import _rules as rules
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._parts import Head, Stage, Stem, make_divisible
 from optuna_ofa.space._pretrained_families import pretrained_families
+from optuna_ofa.space._resnet_families import resnet20_cifar10, resnet50
 
 
 def mobilenet_v3(name: str, aliases: tuple[str, ...], width: float, resolutions: range) -> Family:
@@ -170,7 +171,8 @@ def families() -> tuple[Family, ...]:
 def known_families() -> tuple[Family, ...]:
     """Return the published families and those defined by this package."""
     small = mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1)
-    return (*families(), small, *pretrained_families())
+    own = (*pretrained_families(), resnet50(), resnet20_cifar10())
+    return (*families(), small, *own)
 
 
 def family_named(name: str) -> Family | None:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from optuna_ofa._json_format import JsonFormat
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family_checks import check_table
+from optuna_ofa.space._layer import Downsample
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import OPTIONAL, fingerprint, to_table
 
@@ -95,7 +96,8 @@ class Family:
         architecture: ``name`` in ``net.config``: ``MobileNetV3``, ``ProxylessNASNets`` or
             ``ResNets``.
         block: The elastic block: ``"mbconv"`` (inverted residual; expand ratio relative to the
-            input) or ``"bottleneck"`` (expand ratio relative to the output).
+            input), ``"bottleneck"`` or ``"basic"`` (three and two convolutions of a ResNet;
+            expand ratio relative to the output).
         resolutions: Input sizes that the supernet was trained for, in pixels.
         kernels: Kernel sizes; one choice means that kernels are not elastic.
         expands: Expand ratios as published, in whole percents (0.35); shares of the middle
@@ -110,6 +112,9 @@ class Family:
         padding: ``"half"`` pads every convolution by half its kernel on each side; ``"same"`` as
             TensorFlow does, which differs where the stride is above 1: by one pixel less on the
             left and at the top of a map of even size. Both give maps of the same sizes.
+        shortcut: How a ResNet's block that changes the shape carries its input on:
+            ``"avg_pool"`` (average pooling and a 1x1 convolution), ``"conv"`` (a strided 1x1
+            convolution) or ``"pad"`` (every ``stride``-th pixel, zeros as further channels).
 
     Raises:
         InvalidArgumentError: If an entry breaks a rule, which the message names: an even kernel,
@@ -120,7 +125,7 @@ class Family:
     name: str
     aliases: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
     architecture: str
-    block: Literal["mbconv", "bottleneck"]
+    block: Literal["mbconv", "bottleneck", "basic"]
     resolutions: tuple[int, ...]
     kernels: tuple[int, ...]
     expands: tuple[float, ...]
@@ -132,6 +137,7 @@ class Family:
     in_channels: int = 3
     divisor: int = field(default=8, kw_only=True, metadata=OPTIONAL)
     padding: Literal["half", "same"] = field(default="half", kw_only=True, metadata=OPTIONAL)
+    shortcut: Downsample = field(default="avg_pool", kw_only=True, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         check_table(self)
@@ -179,7 +185,7 @@ class Family:
     @property
     def total_stride(self) -> int:
         """Number of input pixels, along a side, per pixel of the last feature map."""
-        pooled = 2 if self.block == "bottleneck" else 1  # the stem pools
+        pooled = 2 if self.block != "mbconv" and self.stem.pool else 1
         return self.stem.stride * pooled * math.prod(stage.stride for stage in self.stages)
 
     @property

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 from optuna_ofa._values import MAX_PIXELS
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
-from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL, PADDINGS
+from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL, PADDINGS, Downsample
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
 ARCHITECTURES = {
     **dict.fromkeys(
-        ("MobileNetV3", "ProxylessNASNets", "MobileNetV2", "MnasNet", "EfficientNet"), "mbconv"
+        ("MobileNetV3", "ProxylessNASNets", "MobileNetV2", "MnasNet", "EfficientNet"), ("mbconv",)
     ),
-    "ResNets": "bottleneck",
+    "ResNets": ("bottleneck", "basic"),
 }
 _MOST_BLOCKS = 1000
 _MOST_WEIGHTS = 10**8  # of one layer; those of the published families have 4 * 10^6
@@ -37,6 +37,8 @@ RESERVED = {
     "efficientnet_lite1": "6a60bf76324ff052",
     "efficientnet_lite2": "87d9967c0f772859",
     "mobilenet_v2": "fbc8438d313c5b84",
+    "resnet50": "9be10f33f97ca587",
+    "resnet20_cifar10": "ccb705216856bbef",
 }
 
 
@@ -54,17 +56,19 @@ def check_table(family: Any) -> None:
     if family.block == "mbconv":
         _check_mbconv(family)
     else:
-        _check_bottleneck(family)
+        _check_resnet(family)
     _check_sizes(family)
     _check_names(family)
 
 
 def _check_entries(family: Any) -> None:
     architecture = rules.text("architecture", family.architecture, tuple(ARCHITECTURES))
-    block = rules.text("block", family.block, tuple(dict.fromkeys(ARCHITECTURES.values())))
-    if ARCHITECTURES[architecture] != block:
+    allowed = ARCHITECTURES[architecture]
+    every = dict.fromkeys(itertools.chain(*ARCHITECTURES.values()))
+    block = rules.text("block", family.block, tuple(every))
+    if block not in allowed:
         raise InvalidArgumentError(
-            f"`block` must be {ARCHITECTURES[architecture]!r} for {architecture}, but got "
+            f"`block` must be {' or '.join(map(repr, allowed))} for {architecture}, but got "
             f"{block!r}."
         )
     rules.assign(
@@ -81,6 +85,7 @@ def _check_entries(family: Any) -> None:
         width_mults=_numbers("width_mults", family.width_mults),
         bn_eps=rules.number("bn_eps", family.bn_eps, below=1),
         in_channels=rules.integer("in_channels", family.in_channels, most=MAX_CHANNELS),
+        shortcut=rules.text("shortcut", family.shortcut, get_args(Downsample)),
         divisor=rules.integer("divisor", family.divisor, most=MAX_CHANNELS),
         padding=rules.text("padding", family.padding, PADDINGS),
     )
@@ -104,11 +109,9 @@ def _numbers(field: str, values: Any) -> tuple[float, ...]:
 
 
 def _check_widths(family: Any) -> None:
-    elastic = family.block == "bottleneck"
-    if elastic != (len(family.width_mults) > 1):
+    if family.block != "bottleneck" and len(family.width_mults) > 1:
         raise InvalidArgumentError(
-            f"`width_mults` must be {'several' if elastic else 'one'} for {family.block} blocks, "
-            f"but got {family.width_mults}."
+            f"`width_mults` must be one for {family.block} blocks, but got {family.width_mults}."
         )
 
 
@@ -164,8 +167,15 @@ def _check_amounts(family: Any) -> None:
     channels = [family.in_channels, *family.stem.conv_channels]
     channels += [n for part in parts for n in part.out_channels]
     widest = max(channels)
-    # the expanded side of a block is that of its input, or of its output in bottlenecks
-    n_weights = widest * max(widest * max(*family.expands, 1), max(family.kernels) ** 2)
+    # the expanded side of a block is that of its input, or of its output in a ResNet
+    middle = widest * max(family.expands)
+    given = [n for stage in family.stages for n in stage.mid_channels]
+    middle = max(given) if given else middle
+    n_weights = widest * max(middle, widest, max(family.kernels) ** 2)
+    if family.block != "mbconv":
+        n_weights = max(
+            n_weights, 9 * middle * (middle if family.block == "bottleneck" else widest)
+        )
     head = family.head
     ends = (channels[-1], head.final_expand_channels, head.feature_mix_channels, head.n_classes)
     n_weights = max(n_weights, *(a * b for a, b in itertools.pairwise(filter(None, ends))))
@@ -180,6 +190,12 @@ def _check_mbconv(family: Any) -> None:
     if family.stem.depths:
         raise InvalidArgumentError(
             f"`stem.depths` must be empty for mbconv blocks, but got {family.stem.depths}."
+        )
+    stem = family.stem
+    if (stem.kernel, stem.n_convs, stem.pool) != (3, 3, True):
+        raise InvalidArgumentError(
+            f"`stem` must have the defaults of `kernel`, `n_convs` and `pool` for mbconv blocks, "
+            f"but got {stem.kernel}, {stem.n_convs} and {stem.pool}."
         )
     shares = any(stage.mid_channels for stage in family.stages)
     if 1 in family.expands and len(family.expands) > 1 and not shares:
@@ -209,41 +225,68 @@ def _check_mbconv(family: Any) -> None:
         before = stage
 
 
-def _check_bottleneck(family: Any) -> None:
+def _check_resnet(family: Any) -> None:
     if family.kernels != (3,):
         raise InvalidArgumentError(
-            f"`kernels` must be (3,) for bottleneck blocks, but got {family.kernels}."
+            f"`kernels` must be (3,) for {family.block} blocks, but got {family.kernels}."
         )
-    if len(family.stem.depths) != 2:
-        raise InvalidArgumentError(
-            f"`stem.depths` must be two for bottleneck blocks, without and with the layer that "
-            f"can be skipped, but got {family.stem.depths}."
-        )
+    _check_resnet_stem(family)
     head = family.head
     if head.final_expand_channels or head.feature_mix_channels:
         raise InvalidArgumentError(
-            f"`head` must have 0 `final_expand_channels` and `feature_mix_channels` for bottleneck "
-            f"blocks, but got {head.final_expand_channels} and {head.feature_mix_channels}."
+            f"`head` must have 0 `final_expand_channels` and `feature_mix_channels` for "
+            f"{family.block} blocks, but got {head.final_expand_channels} and "
+            f"{head.feature_mix_channels}."
         )
     if family.padding != "half":
         raise InvalidArgumentError(
-            f"`padding` must be 'half' for bottleneck blocks, but got {family.padding!r}."
+            f"`padding` must be 'half' for {family.block} blocks, but got {family.padding!r}."
         )
+    before = family.stem
     for i, stage in enumerate(family.stages):
         if stage.kernel not in (None, 3):
             raise InvalidArgumentError(
-                f"`stages[{i}].kernel` must be None or 3 for bottleneck blocks, but got "
+                f"`stages[{i}].kernel` must be None or 3 for {family.block} blocks, but got "
                 f"{stage.kernel}."
             )
-        if len(stage.depths) < 2 or stage.base_depth + min(stage.depths) < 1:
+        if stage.base_depth + min(stage.depths) < 1:
             raise InvalidArgumentError(
-                f"`stages[{i}].depths` must be several for bottleneck blocks, and at least one "
-                f"block with `base_depth`, but got {stage.depths} with {stage.base_depth}."
+                f"`stages[{i}].depths` must be at least one block with `base_depth` for "
+                f"{family.block} blocks, but got {stage.depths} with {stage.base_depth}."
             )
         if stage.use_se:
             raise InvalidArgumentError(
-                f"`stages[{i}].use_se` must be False for bottleneck blocks, but got True."
+                f"`stages[{i}].use_se` must be False for {family.block} blocks, but got True."
             )
+        if family.shortcut == "pad" and stage.out_channels < before.out_channels:
+            raise InvalidArgumentError(
+                f"`stages[{i}].out_channels` must be no less than those before it with `shortcut` "
+                f"'pad', but got {stage.out_channels} after {before.out_channels}."
+            )
+        before = stage
+
+
+def _check_resnet_stem(family: Any) -> None:
+    stem = family.stem
+    if stem.n_convs == 3 and len(stem.depths) != 2:
+        raise InvalidArgumentError(
+            f"`stem.depths` must be two for {family.block} blocks, without and with the layer that "
+            f"can be skipped, but got {stem.depths}."
+        )
+    if stem.n_convs == 1 and stem.depths:
+        raise InvalidArgumentError(
+            f"`stem.depths` must be empty with one convolution, but got {stem.depths}."
+        )
+    if stem.n_convs == 1 and stem.conv_channels != stem.out_channels:
+        raise InvalidArgumentError(
+            f"`stem.conv_channels` must be `stem.out_channels` with one convolution, but got "
+            f"{stem.conv_channels} and {stem.out_channels}."
+        )
+    if family.shortcut == "pad" and len(family.width_mults) > 1:
+        raise InvalidArgumentError(
+            f"`shortcut` must not be 'pad' with several `width_mults`, but got "
+            f"{family.width_mults}."
+        )
 
 
 def _check_sizes(family: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 from optuna_ofa._values import MAX_PIXELS, number, whole
 from optuna_ofa.exceptions import FormatError
 
-LayerKind = Literal["conv", "mbconv", "bottleneck", "max_pool", "avg_pool", "linear"]
+LayerKind = Literal["conv", "mbconv", "bottleneck", "basic", "max_pool", "avg_pool", "linear"]
+Downsample = Literal["avg_pool", "conv", "pad"]
 PADDINGS = ("half", "same")
 MAX_CHANNELS = 2**16
 MAX_KERNEL, MAX_STRIDE, MAX_EXPAND = 31, 8, 100
@@ -45,6 +46,9 @@ class Layer:
         shortcut: Whether the input is added to the output unchanged.
         use_bn: Whether (the last convolution of) the layer has batch normalisation.
         padding: ``"same"`` where a stride above 1 pads as `Family` says, else ``"half"``.
+        downsample: How a ``bottleneck`` or ``basic`` block without ``shortcut`` carries its input
+            on: by average pooling and a 1x1 convolution, by a strided 1x1 convolution, or by
+            leaving out pixels and adding channels of zeros.
     """
 
     role: str
@@ -62,6 +66,7 @@ class Layer:
     shortcut: bool = False
     use_bn: bool = True
     padding: str = "half"
+    downsample: Downsample = "avg_pool"
 
     @property
     def expands(self) -> bool:
@@ -122,6 +127,11 @@ def require_layer(layer: Layer) -> None:
         raise FormatError(
             f"`padding` of a layer must be one of {', '.join(PADDINGS)}, but is "
             f"{layer.padding!r:.100}."
+        )
+    if layer.downsample not in get_args(Downsample):
+        raise FormatError(
+            f"`downsample` of a layer must be one of {', '.join(get_args(Downsample))}, but is "
+            f"{layer.downsample!r:.100}."
         )
     widest = max(layer.in_channels, layer.out_channels)
     whole(layer.mid_channels, "`mid_channels` of a layer", least=0, most=MAX_EXPAND * widest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
@@ -87,9 +88,9 @@ class Stage:
 class Stem:
     """The layers before the first elastic block.
 
-    For ``mbconv`` families: conv3x3 and one MBConv with expand ratio 1. For ``bottleneck``
-    families: conv3x3 (stride 2), a residual conv3x3 that the depth gene of the stem may skip,
-    conv3x3 and a 3x3 max pooling of stride 2.
+    For ``mbconv`` families: conv3x3 and one MBConv with expand ratio 1. For ``bottleneck`` and
+    ``basic`` families: conv3x3 (stride 2), a residual conv3x3 that the depth gene of the stem may
+    skip, conv3x3 and a 3x3 max pooling of stride 2; or, with ``n_convs=1``, one convolution.
 
     Args:
         conv_channels: Output channels of the first convolution, for each width choice.
@@ -98,10 +99,14 @@ class Stem:
         stride: Stride of the first convolution.
         block_act: Activation of the MBConv.
         depths: Choices of the stem's depth gene, empty where it has none.
+        kernel: Kernel size of the first convolution.
+        n_convs: Number of convolutions before the blocks of ``bottleneck`` and ``basic`` families,
+            3 or 1.
+        pool: Whether a max pooling follows them.
 
     Raises:
-        InvalidArgumentError: If a number is not positive, an activation is unknown, or a depth
-            occurs twice.
+        InvalidArgumentError: If a number is not positive, an activation is unknown, a depth
+            occurs twice, the kernel is even, or there are not 1 or 3 convolutions.
     """
 
     conv_channels: tuple[int, ...]
@@ -110,6 +115,9 @@ class Stem:
     stride: int = 2
     block_act: str = "relu"
     depths: tuple[int, ...] = ()
+    kernel: int = field(default=3, metadata=OPTIONAL)
+    n_convs: Literal[3, 1] = field(default=3, metadata=OPTIONAL)
+    pool: bool = field(default=True, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         depths = rules.entries("depths", self.depths, least=0)
@@ -120,10 +128,15 @@ class Stem:
             act=rules.text("act", self.act, ACTIVATIONS),
             stride=rules.integer("stride", self.stride, most=MAX_STRIDE),
             block_act=rules.text("block_act", self.block_act, ACTIVATIONS),
+            kernel=rules.odd("kernel", self.kernel, most=MAX_KERNEL),
             depths=rules.choices(
                 "depths", [rules.integer(f"depths[{i}]", d, least=0) for i, d in enumerate(depths)]
             ),
         )
+        if rules.integer("n_convs", self.n_convs) not in (1, 3):
+            raise InvalidArgumentError(f"`n_convs` must be 1 or 3, but got {self.n_convs}.")
+        if not isinstance(self.pool, bool):
+            raise InvalidArgumentError(f"`pool` must be True or False, but got {self.pool!r}.")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,17 @@ def integer(field: str, value: Any, least: int = 1, most: int = MOST) -> int:
     return int(value)
 
 
+def odd(field: str, value: Any, most: int) -> int:
+    """Return a positive odd Python integer up to ``most``.
+
+    Raises:
+        InvalidArgumentError: If it is not one.
+    """
+    if integer(field, value, most=most) % 2 == 0:
+        raise InvalidArgumentError(f"`{field}` must be odd, but got {value!r}.")
+    return int(value)
+
+
 def number(field: str, value: Any, below: float = MOST) -> int | float:
     """Return a positive Python number below a limit, as an integer if it is whole.
 

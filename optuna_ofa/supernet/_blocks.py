@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from optuna_ofa.space import Layer
@@ -36,24 +37,48 @@ class Residual(nn.Module):
         return x + y if self.shortcut else y
 
 
-class Bottleneck(nn.Module):
-    """The bottleneck of ResNet50D: three convolutions, a shortcut, and an activation on the sum.
+class ResNetBlock(nn.Module):
+    """The block of a ResNet: two or three convolutions, a shortcut, an activation on the sum.
 
     Args:
-        units: ``conv1``, ``conv2``, ``conv3``, and ``downsample`` where the shapes differ.
+        units: ``conv1``, ``conv2``, and ``conv3`` of a bottleneck.
+        downsample: Makes the input fit the output.
         act: The activation.
     """
 
-    def __init__(self, units: Mapping[str, nn.Module], act: nn.Module):
+    def __init__(self, units: Mapping[str, nn.Module], downsample: nn.Module, act: nn.Module):
         super().__init__()
-        self.conv1, self.conv2, self.conv3 = units["conv1"], units["conv2"], units["conv3"]
-        self.downsample = units.get("downsample", nn.Identity())
+        self.names = tuple(units)
+        for name, unit in units.items():
+            self.add_module(name, unit)
+        self.downsample = downsample
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to ``x``, of shape ``(n, channels, height, width)``."""
-        y: Tensor = self.act(self.conv3(self.conv2(self.conv1(x))) + self.downsample(x))
-        return y
+        y = x
+        for name in self.names:
+            y = self.get_submodule(name)(y)
+        summed: Tensor = self.act(y + self.downsample(x))
+        return summed
+
+
+class PaddedShortcut(nn.Module):
+    """Every ``stride``-th pixel, with as many channels of zeros before as after those of the input.
+
+    Args:
+        stride: The stride.
+        n_more: Number of channels to add; of an odd number there is one more after them.
+    """
+
+    def __init__(self, stride: int, n_more: int):
+        super().__init__()
+        self.stride = stride
+        self.padding = (0, 0, 0, 0, n_more // 2, n_more - n_more // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it to ``x``, of shape ``(n, channels, height, width)``."""
+        return F.pad(x[:, :, :: self.stride, :: self.stride], self.padding)
 
 
 def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> nn.Module:
@@ -62,8 +87,9 @@ def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> 
         case "mbconv":
             branch = OrderedDict((n.removeprefix("conv."), unit) for n, unit in units.items())
             return Residual(nn.Sequential(branch), layer.shortcut)
-        case "bottleneck":
-            return Bottleneck(units, activation(layer.act))
+        case "bottleneck" | "basic":
+            convs = {name: unit for name, unit in units.items() if name != "downsample"}
+            return ResNetBlock(convs, _downsample(layer, units), activation(layer.act))
         case "conv":
             (conv,) = units.values()
             return Residual(conv, True) if layer.shortcut else conv
@@ -74,6 +100,14 @@ def join_units(layer: Layer, units: Mapping[str, nn.Module], dropout: float) -> 
             return nn.MaxPool2d(layer.kernel, layer.stride, layer.kernel // 2)
         case "avg_pool":
             return nn.AdaptiveAvgPool2d(1)
+
+
+def _downsample(layer: Layer, units: Mapping[str, nn.Module]) -> nn.Module:
+    if layer.shortcut:
+        return nn.Identity()
+    if layer.downsample == "pad":
+        return PaddedShortcut(layer.stride, layer.out_channels - layer.in_channels)
+    return units["downsample"]
 
 
 def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float) -> nn.Module:

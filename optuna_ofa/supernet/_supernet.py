@@ -26,6 +26,7 @@ from optuna_ofa.supernet._per_thread import PerThread
 
 # children with several layers
 GROUPS = ("input_stem", "blocks")
+_RESNET = ("bottleneck", "basic")
 
 
 class Supernet(nn.Module):
@@ -150,7 +151,8 @@ def slot_modules(net: nn.Module) -> Iterator[nn.Module]:
 
 def build_plain(layers: Sequence[Layer], *, bn_eps: float) -> nn.Sequential:
     """Build the network that `Supernet.extract` returns for these layers, with new weights."""
-    block = "bottleneck" if any(layer.kind == "bottleneck" for layer in layers) else "mbconv"
+    # a stem followed by a block alone is that of inverted residuals
+    block = next((layer.kind for layer in layers if layer.kind in _RESNET), "mbconv")
     modules = [_blocks.build_layer(layer, bn_eps=bn_eps) for layer in layers]
     return nn.Sequential(_named(block, layers, modules))
 

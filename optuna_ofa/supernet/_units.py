@@ -74,11 +74,25 @@ def units_of(layer: Layer) -> dict[str, Unit]:
                 "conv2": Unit(Size(mid, mid, layer.kernel), "conv", stride, act),
                 "conv3": Unit(Size(mid, n_out)),
             }
-            if not layer.shortcut:
-                units["downsample"] = Unit(Size(n_in, n_out), pool=stride)
-            return units
+            return units | _downsample(layer)
+        case "basic":
+            units = {
+                "conv1": Unit(Size(n_in, mid, layer.kernel), "conv", stride, act),
+                "conv2": Unit(Size(mid, n_out, layer.kernel)),
+            }
+            return units | _downsample(layer)
         case _:
             return {}
+
+
+def _downsample(layer: Layer) -> dict[str, Unit]:
+    """Return the unit of a shortcut that changes the shape, if it has weights."""
+    if layer.shortcut or layer.downsample == "pad":
+        return {}
+    size = Size(layer.in_channels, layer.out_channels)
+    pooled = layer.downsample == "avg_pool"
+    unit = Unit(size, pool=layer.stride) if pooled else Unit(size, stride=layer.stride)
+    return {"downsample": unit}
 
 
 def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:

@@ -72,8 +72,9 @@ def _sort_mbconv(block: nn.Module, layer: Layer, widths: Collection[int]) -> Non
         _permute(parameter, 0, inner)
 
 
-def _sort_bottleneck(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
-    for reader, writer in (("conv3", "conv2"), ("conv2", "conv1")):
+def _sort_resnet_block(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
+    pairs = (("conv3", "conv2"), ("conv2", "conv1"))
+    for reader, writer in pairs if layer.kind == "bottleneck" else pairs[1:]:
         weight = block.get_parameter(f"{reader}.conv.weight")
         order = _order(weight, widths)
         _permute(weight, 1, order)
@@ -82,7 +83,8 @@ def _sort_bottleneck(block: nn.Module, layer: Layer, widths: Collection[int]) ->
 
 _SORTERS: dict[str, Callable[[nn.Module, Layer, Collection[int]], None]] = {
     "mbconv": _sort_mbconv,
-    "bottleneck": _sort_bottleneck,
+    "bottleneck": _sort_resnet_block,
+    "basic": _sort_resnet_block,
 }
 
 

@@ -152,14 +152,20 @@ def test_a_family_without_elastic_depth_can_be_searched() -> None:
     ("name", "changes", "message"),
     [
         ("ofa_mbv3_w1.0", {"width_mults": (0.8, 1.0)}, "`width_mults` must be one"),
-        ("ofa_resnet50", {"width_mults": (1.0,)}, "`width_mults` must be several"),
+        ("ofa_resnet50", {"width_mults": (1.0,)}, "`stem.conv_channels` must be 1 ascending"),
+        ("resnet20_cifar10", {"width_mults": (0.8, 1.0)}, "`width_mults` must be one for basic"),
         (
             "ofa_resnet50",
             {"stem": Stem((24, 24, 32), (40, 48, 64), act="relu")},
             "`stem.depths` must be two",
         ),
     ],
-    ids=["elastic-mbconv-width", "fixed-bottleneck-width", "fixed-stem-depth"],
+    ids=[
+        "elastic-mbconv-width",
+        "fixed-width-of-elastic-channels",
+        "elastic-basic-width",
+        "fixed-stem-depth",
+    ],
 )
 def test_table_without_a_network_is_refused(
     name: str, changes: dict[str, Any], message: str

@@ -30,6 +30,10 @@ def staged(family: Family, index: int, **changes: Any) -> dict[str, Any]:
     return {"stages": tuple(stages)}
 
 
+def stem(**changes: Any) -> Stem:
+    return replace(BOTTLENECK.stem, **changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -54,7 +58,7 @@ def staged(family: Family, index: int, **changes: Any) -> dict[str, Any]:
         ({"resolutions": 28}, "`resolutions` must be a sequence of 1 or more entries, but got 28"),
         ({"bn_eps": float("nan")}, "`bn_eps` must be a positive, finite number, but got nan"),
         ({"in_channels": True}, "`in_channels` must be an integer of 1 or more, but got True"),
-        ({"block": "dense"}, "`block` must be one of mbconv, bottleneck, but got 'dense'"),
+        ({"block": "dense"}, "`block` must be one of mbconv, bottleneck, basic, but got 'dense'"),
         ({"block": "bottleneck"}, "`block` must be 'mbconv' for MobileNetV3"),
         ({"architecture": "VGG"}, "`architecture` must be one of MobileNetV3, .* but got 'VGG'"),
         ({"stages": ()}, "`stages` must be a sequence of 1 or more entries"),
@@ -71,6 +75,10 @@ def staged(family: Family, index: int, **changes: Any) -> dict[str, Any]:
         (
             {"stages": tuple(replace(s, mid_channels=(48,) * 4) for s in OWN.stages)},
             r"`expands` must be shares up to 1 where `stages\[0\].mid_channels`",
+        ),
+        (
+            {"stem": replace(OWN.stem, kernel=7, n_convs=1)},
+            "`stem` must have the defaults of `kernel`, `n_convs` and `pool` .* 7, 1 and True",
         ),
         ({"name": ""}, "`name` must be a string of one line, .* but got ''"),
         ({"name": "a\nb"}, "`name` must be a string of one line"),
@@ -91,10 +99,17 @@ def test_table_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: s
         ({"kernels": (3, 5)}, r"`kernels` must be \(3,\) for bottleneck blocks"),
         ({"width_mults": (1.0, 0.8, 0.65)}, None),
         ({"head": Head(0, 64, "relu")}, "`head` must have 0 `final_expand_channels`"),
-        (staged(BOTTLENECK, 1, base_depth=0), r"`stages\[1\].depths` must be several"),
-        (staged(BOTTLENECK, 1, depths=(2,)), r"`stages\[1\].depths` must be several"),
+        (staged(BOTTLENECK, 1, base_depth=0), r"`stages\[1\].depths` must be at least one block"),
         (staged(BOTTLENECK, 1, use_se=True), r"`stages\[1\].use_se` must be False"),
         (staged(BOTTLENECK, 1, out_channels=(32, 16, 8)), "must be 3 ascending numbers"),
+        ({"shortcut": "zeros"}, "`shortcut` must be one of avg_pool, conv, pad, but got 'zeros'"),
+        ({"shortcut": "pad"}, "`shortcut` must not be 'pad' with several `width_mults`"),
+        ({"stem": stem(depths=())}, "`stem.depths` must be two for bottleneck blocks"),
+        ({"stem": stem(n_convs=1)}, "`stem.depths` must be empty with one convolution"),
+        (
+            {"stem": stem(n_convs=1, depths=())},
+            r"`stem.conv_channels` must be `stem.out_channels` with one .* \(24, 24, 32\)",
+        ),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
@@ -125,6 +140,27 @@ def test_rules_of_bottleneck_families(changes: dict[str, Any], message: str | No
 def test_stage_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         replace(OWN.stages[0], **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernel": 4}, "`kernel` must be odd, but got 4"),
+        ({"kernel": 33}, "`kernel` must be at most 31, but got 33"),
+        ({"n_convs": 2}, "`n_convs` must be 1 or 3, but got 2"),
+        ({"pool": 1}, "`pool` must be True or False, but got 1"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_stem_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        Stem((16,), (16,), "relu", **changes)
+
+
+def test_channels_of_a_padded_shortcut_do_not_fall() -> None:
+    family = get_family("resnet20_cifar10")
+    with pytest.raises(InvalidArgumentError, match=r"`stages\[1\].out_channels` must be no less"):
+        replace(family, name="own", **staged(family, 1, out_channels=(8,)))
 
 
 def test_a_stage_without_blocks_is_a_network_where_the_shapes_allow_it() -> None:

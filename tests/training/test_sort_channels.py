@@ -35,6 +35,7 @@ def families() -> dict[str, Family]:
         "small images": mobilenet_v3_small_images("own", resolutions=(16,)),
         "proxylessnas": get_family("ofa_proxyless_w1.3"),
         "resnet": get_family("ofa_resnet50"),
+        "basic blocks": get_family("resnet20_cifar10"),
     }
 
 
