@@ -292,7 +292,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         SubnetSwitcher,
         {"supernet": NET, "modes": {"a": SUBNET}, "calibration": IMAGES, "n_calibration": 32},
     ),
-    "Supernet": (Supernet, {"family": FAMILY, "dropout": 0.1}),
+    "Supernet": (Supernet, {"family": FAMILY, "dropout": 0.1, "own_projections": True}),
     "Supernet.extract": (NET.extract, {"subnet": SUBNET}),
     "SurrogateSampler": (
         SurrogateSampler,

@@ -18,7 +18,8 @@ def share_weights(supernet: Supernet, nets: Mapping[Subnet, nn.Module]) -> None:
     A smaller layer has the first channels of a larger one, so its weight becomes a view of it. Only
     the smallest part of the supernet that contains all networks is stored. Depthwise kernels of
     different sizes have different values, because the supernet transforms them, and are stored
-    separately. Each network keeps its own buffers, such as batch-normalisation statistics.
+    separately, and so are projections that belong to one width only (`Supernet`). Each network
+    keeps its own buffers, such as batch-normalisation statistics.
 
     Args:
         supernet: The supernet of the networks; it is not modified.
@@ -47,9 +48,13 @@ def _share_layer(module: nn.Module, plain: Sequence[nn.Module]) -> None:
             whole = max(weights, key=Tensor.numel)
         sizes = [max(entries) for entries in zip(*(w.shape for w in weights), strict=True)]
         shared = _corner(whole, sizes).clone()
+        stored = [shared]
         for net, weight in zip(members, weights, strict=True):
-            view = _corner(shared, weight.shape)
-            _replace(net, name, view if torch.equal(view, weight) else weight)
+            views = (_corner(tensor, weight.shape) for tensor in stored)
+            view = next((view for view in views if torch.equal(view, weight)), None)
+            if view is None:  # a weight of its own, perhaps that of other networks too
+                stored.append(weight)
+            _replace(net, name, weight if view is None else view)
 
 
 def _corner(tensor: Tensor, sizes: Sequence[int]) -> Tensor:

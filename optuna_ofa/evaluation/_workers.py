@@ -108,6 +108,7 @@ class _Work:
     """The arguments that are the same for all groups of subnets."""
 
     family: Family
+    own_projections: bool
     state: dict[str, Tensor]
     loader: Loader
     device: str
@@ -115,7 +116,7 @@ class _Work:
 
     def supernet(self) -> Supernet:
         with torch.device("meta"):  # draws no weights
-            supernet = Supernet(self.family)
+            supernet = Supernet(self.family, own_projections=self.own_projections)
         supernet.load_state_dict(self.state, assign=True)
         return supernet
 
@@ -124,7 +125,8 @@ def _write_work(
     path: Path, supernet: Supernet, loader: Loader, device: torch.device, precision: str | None
 ) -> None:
     state = {name: tensor.detach().cpu() for name, tensor in supernet.state_dict().items()}
-    work = _Work(supernet.family, state, loader, str(device), precision)
+    own = supernet.own_projections
+    work = _Work(supernet.family, own, state, loader, str(device), precision)
     try:
         path.write_bytes(pickle.dumps(work))
     except (pickle.PicklingError, TypeError, AttributeError) as error:

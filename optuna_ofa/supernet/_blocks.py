@@ -110,10 +110,41 @@ def _downsample(layer: Layer, units: Mapping[str, nn.Module]) -> nn.Module:
     return units["downsample"]
 
 
-def build(layer: Layer, *, kernels: Iterable[int], bn_eps: float, dropout: float) -> nn.Module:
-    """Build the elastic module whose largest choice is this layer."""
-    units = {name: build_unit(unit, kernels, bn_eps) for name, unit in units_of(layer).items()}
+def build(
+    layer: Layer,
+    *,
+    kernels: Iterable[int],
+    bn_eps: float,
+    dropout: float,
+    own: Iterable[Layer] | None = None,
+) -> nn.Module:
+    """Build the elastic module whose largest choice is this layer.
+
+    Args:
+        layer: The largest choice.
+        kernels: Kernel sizes of a depthwise convolution.
+        bn_eps: Epsilon of batch normalisations.
+        dropout: Probability of dropping a feature before the classifier.
+        own: The choices that get projections and kernels of their own; None means that they use
+            parts of the largest ones.
+    """
+    sizes = None if own is None else _own_sizes(layer, own)
+    units = {
+        name: build_unit(unit, kernels, bn_eps, None if sizes is None else sizes.get(name, {}))
+        for name, unit in units_of(layer).items()
+    }
     return join_units(layer, units, dropout)
+
+
+def _own_sizes(largest: Layer, choices: Iterable[Layer]) -> dict[str, dict[str, int]]:
+    """Return the input channels of each own weight by name, for the units that have some."""
+    sizes: dict[str, dict[str, int]] = {}
+    units = units_of(largest)
+    for layer in choices:
+        for name, unit in units_of(layer).items():
+            if unit.size.own not in ("", units[name].size.own):
+                sizes.setdefault(name, {})[unit.size.own] = unit.size.in_channels
+    return sizes
 
 
 def sizes_of(slot: int, layer: Layer) -> dict[str, Size]:

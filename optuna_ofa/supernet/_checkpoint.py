@@ -25,6 +25,7 @@ from optuna_ofa.space import (
 )
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
+from optuna_ofa.supernet._own_weights import OWN
 from optuna_ofa.supernet._published_weights import find_weights
 from optuna_ofa.supernet._supernet import Supernet
 
@@ -81,7 +82,7 @@ def load_supernet(
         return Supernet(find_family(family, "family"), dropout=dropout or 0.0)
     path, family = find_weights(weights, family)
     content = read_tensors(path, "weights", "a checkpoint of tensors")
-    stored, stored_dropout = _described(content, path)
+    stored, settings = _described(content, path)
     wanted = None if family is None else find_family(family, "family")
     if stored is not None and wanted is not None:
         require_family(stored, wanted, "weights", str(path))
@@ -91,8 +92,11 @@ def load_supernet(
             f"`family` must be a family where the checkpoint holds none, as {path}, but got None."
         )
     state = _state(content, path)
+    if dropout is not None:
+        settings["dropout"] = dropout
+    settings.setdefault("own_projections", any(f".{OWN}" in key for key in state))
     with torch.device("meta"):  # nothing is allocated for weights that may not be there
-        supernet = Supernet(found, dropout=stored_dropout if dropout is None else dropout)
+        supernet = Supernet(found, **settings)
     state = _own_keys(supernet, state)
     check_weights(supernet, state, path)
     supernet.to_empty(device="cpu").load_state_dict(state)
@@ -106,21 +110,28 @@ def _is_checkpoint(name: object) -> TypeGuard[str | os.PathLike[str]]:
     return family_named(str(name)) is None and Path(name).is_file()
 
 
-def _described(content: Any, path: Path) -> tuple[Family | None, float]:
-    """Return the family and the dropout of a checkpoint; None and 0 if it has none."""
+def _described(content: Any, path: Path) -> tuple[Family | None, dict[str, Any]]:
+    """Return the family of a checkpoint, None if it has none, and its arguments of `Supernet`."""
     if not isinstance(content, Mapping) or "family" not in content:
-        return None, 0.0
+        return None, {}
     dropout = content.get("dropout", 0.0)
     if not isinstance(dropout, float | int) or not 0 <= dropout <= 1:
         raise FormatError(f"`dropout` of {path} must be from 0 to 1, but is {dropout!r:.100}.")
-    return family_from_json(content["family"], str(path)), float(dropout)
+    own = content.get("own_projections", False)
+    if not isinstance(own, bool):
+        raise FormatError(
+            f"`own_projections` of {path} must be True or False, but is {own!r:.100}."
+        )
+    family = family_from_json(content["family"], str(path))
+    return family, {"dropout": float(dropout), "own_projections": own}
 
 
 @checked
 def save_supernet(supernet: Supernet, path: OutputFile) -> None:
     """Write a checkpoint that `load_supernet` and the ``ofa`` package can read.
 
-    It also holds the table of the family and the dropout, so that `load_supernet` needs no other
+    It also holds the table of the family, the dropout and whether projections are the own ones of
+    each choice (which the ``ofa`` package cannot read), so that `load_supernet` needs no other
     argument and the weights cannot be loaded into another family. The file is written whole or not
     at all: an older one at that path stays until then.
 
@@ -139,7 +150,10 @@ def save_supernet(supernet: Supernet, path: OutputFile) -> None:
 
 def described(supernet: Supernet) -> dict[str, Any]:
     """Return the content of a checkpoint other than the weights."""
-    return {"family": supernet.family.to_dict(), "dropout": supernet.dropout}
+    content = {"family": supernet.family.to_dict(), "dropout": supernet.dropout}
+    if supernet.own_projections:  # other files stay readable by the ofa package
+        content["own_projections"] = True
+    return content
 
 
 def write_tensors(path: Path, content: object) -> None:
@@ -159,7 +173,8 @@ def _published_keys(supernet: Supernet) -> dict[str, str]:
     keys = {}
     for own in supernet.state_dict():
         module, _, entry = own.rpartition(".")
-        inner = "" if entry.endswith("_matrix") else f"{module.rpartition('.')[2]}."
+        ours = entry.endswith("_matrix") or entry.startswith(OWN)
+        inner = "" if ours else f"{module.rpartition('.')[2]}."
         keys[f"{module}.{inner}{entry}" if module in wrapped else own] = own
     return keys
 

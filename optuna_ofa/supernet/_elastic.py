@@ -23,12 +23,14 @@ class Size(NamedTuple):
         out_channels: Output channels.
         kernel: Kernel size.
         image: Height and width of the input in pixels, where the padding depends on it, else 0.
+        own: Name of the weight of this size in layers that have some of their own.
     """
 
     in_channels: int
     out_channels: int
     kernel: int = 1
     image: int = 0
+    own: str = ""
 
 
 class Plan(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,6 +14,7 @@ from optuna_ofa.space import (
     Family,
     Layer,
     SearchSpace,
+    Slot,
     Subnet,
     find_family,
     other_family,
@@ -43,21 +45,28 @@ class Supernet(nn.Module):
     Args:
         family: The family, or the name of a published one.
         dropout: Probability of dropping a feature before the classifier, in training mode.
+        own_projections: Whether the last convolution of a block has a weight of its own for each
+            number of its input channels and each kernel size of the block, and each kernel size
+            has filters of its own. They begin as the parts of the largest ones that are used
+            without; they are for supernets whose smaller choices are fitted to a pretrained
+            network rather than trained.
 
     Raises:
         InvalidArgumentError: If ``dropout`` is not a probability.
     """
 
     @checked
-    def __init__(self, family: Family | AnyPath, *, dropout: Share = 0.0) -> None:
+    def __init__(
+        self, family: Family | AnyPath, *, dropout: Share = 0.0, own_projections: bool = False
+    ) -> None:
         super().__init__()
         family = find_family(family, "family")
         self.family = family
         self.dropout = dropout
+        self.own_projections = own_projections
         largest = SearchSpace(family).largest()
-        elastic = [slot.columns != (0,) for slot in slots(family)]
         layers = subnet_layers(largest)
-        modules = [self._build(*pair) for pair in zip(layers, elastic, strict=True)]
+        modules = [self._build(*pair) for pair in zip(layers, slots(family), strict=True)]
         for name, module in _named(family.block, layers, modules).items():
             self.add_module(name, module)
         self._sizes = _sizes(layers)
@@ -65,11 +74,16 @@ class Supernet(nn.Module):
         for slot, (module, layer) in enumerate(zip(slot_modules(self), layers, strict=True)):
             _blocks.follow(module, slot, layer, self._plan)
 
-    def _build(self, layer: Layer, elastic: bool) -> nn.Module:
+    def _build(self, layer: Layer, slot: Slot) -> nn.Module:
+        elastic = slot.columns != (0,)
         smaller = tuple(kernel for kernel in self.family.kernels if kernel <= layer.kernel)
         kernels = smaller if elastic else (layer.kernel,)
         module = _blocks.build(
-            layer, kernels=kernels, bn_eps=self.family.bn_eps, dropout=self.dropout
+            layer,
+            kernels=kernels,
+            bn_eps=self.family.bn_eps,
+            dropout=self.dropout,
+            own=_choices(self.family, slot) if elastic and self.own_projections else None,
         )
         # subnets differ only in resolution: a plain layer is enough
         return module if elastic else _blocks.fixed(module, layer, self.dropout)
@@ -137,6 +151,13 @@ class Supernet(nn.Module):
                 f"{other_family(subnet.family, self.family)}."
             )
         return slot_layers(subnet)
+
+
+def _choices(family: Family, slot: Slot) -> list[Layer]:
+    """Return the layers that a slot can have, at one resolution."""
+    genes = [family.genes[column].choices for column in slot.columns[1:]]
+    layers = (slot.build(family.resolutions[-1], *values) for values in itertools.product(*genes))
+    return [layer for layer in dict.fromkeys(layers) if layer is not None]
 
 
 def slot_modules(net: nn.Module) -> Iterator[nn.Module]:

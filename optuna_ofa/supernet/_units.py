@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from torch import nn
@@ -13,6 +13,7 @@ from optuna_ofa.space import Layer
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
 from optuna_ofa.supernet._elastic import Size
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
+from optuna_ofa.supernet._own_weights import OwnDepthwiseConv2d, OwnProjection, projection_name
 from optuna_ofa.supernet._padding import ElasticSamePad2d
 from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
 
@@ -50,6 +51,7 @@ def units_of(layer: Layer) -> dict[str, Unit]:
     same = layer.padding == "same"
     of_kernel = (layer.kernel, layer.in_size if same else 0)
     size = Size(n_in, n_out, *of_kernel)
+    own = projection_name(layer.kernel, mid)
     match layer.kind:
         case "conv":
             # the name is a path: a convolution that can be skipped is inside a residual block
@@ -63,7 +65,7 @@ def units_of(layer: Layer) -> dict[str, Unit]:
                 "conv.depth_conv": Unit(
                     Size(mid, mid, *of_kernel), "depthwise", stride, act, layer.use_se, same=same
                 ),
-                "conv.point_linear": Unit(Size(mid, n_out)),
+                "conv.point_linear": Unit(Size(mid, n_out, own=own)),
             }
             if not layer.expands:
                 del units["conv.inverted_bottleneck"]
@@ -72,13 +74,13 @@ def units_of(layer: Layer) -> dict[str, Unit]:
             units = {
                 "conv1": Unit(Size(n_in, mid), act=act),
                 "conv2": Unit(Size(mid, mid, layer.kernel), "conv", stride, act),
-                "conv3": Unit(Size(mid, n_out)),
+                "conv3": Unit(Size(mid, n_out, own=own)),
             }
             return units | _downsample(layer)
         case "basic":
             units = {
                 "conv1": Unit(Size(n_in, mid, layer.kernel), "conv", stride, act),
-                "conv2": Unit(Size(mid, n_out, layer.kernel)),
+                "conv2": Unit(Size(mid, n_out, layer.kernel, own=own)),
             }
             return units | _downsample(layer)
         case _:
@@ -95,9 +97,19 @@ def _downsample(layer: Layer) -> dict[str, Unit]:
     return {"downsample": unit}
 
 
-def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
-    """Build the elastic modules of a unit; ``kernels`` applies to depthwise convolutions."""
-    n_in, n_out, kernel, _ = unit.size
+def build_unit(
+    unit: Unit, kernels: Iterable[int], bn_eps: float, own: Mapping[str, int] | None = None
+) -> nn.Module:
+    """Build the elastic modules of a unit.
+
+    Args:
+        unit: The unit at its largest.
+        kernels: Kernel sizes of a depthwise convolution.
+        bn_eps: Epsilon of the batch normalisation.
+        own: Input channels of each weight of its own, by name; None means that smaller sizes use
+            parts of the largest one.
+    """
+    n_in, n_out, kernel = unit.size[:3]
     if unit.kind == "linear":
         return ElasticLinear(n_in, n_out)
     modules: dict[str, nn.Module] = {}
@@ -106,7 +118,10 @@ def build_unit(unit: Unit, kernels: Iterable[int], bn_eps: float) -> nn.Module:
     if unit.same:
         modules["pad"] = ElasticSamePad2d(kernel, unit.stride)
     if unit.kind == "depthwise":
-        modules["conv"] = ElasticDepthwiseConv2d(n_out, kernels, unit.stride, pads=not unit.same)
+        depthwise = ElasticDepthwiseConv2d if own is None else OwnDepthwiseConv2d
+        modules["conv"] = depthwise(n_out, kernels, unit.stride, pads=not unit.same)
+    elif own:
+        modules["conv"] = OwnProjection(n_in, n_out, kernel, unit.stride, own=own)
     else:
         modules["conv"] = ElasticConv2d(n_in, n_out, kernel, unit.stride, pads=not unit.same)
     if unit.use_bn:

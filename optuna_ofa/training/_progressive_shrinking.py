@@ -65,7 +65,8 @@ class ProgressiveShrinking(Recipe):
     in one phase; depths, expand ratios and (ResNet50D) widths in two each: the second largest
     choice first, then all. Kinds that a family cannot vary have no phase, and two choices need
     only one. Before each phase of expand ratios, the middle channels of blocks are sorted by
-    importance, within the groups in use. From the second phase on, subnets learn from the labels
+    importance, within the groups in use (not where widths have their own projections, which depend
+    on the order). From the second phase on, subnets learn from the labels
     and from the probabilities of the largest net as it was at the end of the first phase.
 
     The channels of ResNet50D's stages (its widths) are not sorted.
@@ -151,7 +152,7 @@ class ProgressiveShrinking(Recipe):
         shrinkings = self._shrinkings(space)
         first = next((i for i, s in enumerate(shrinkings) if s.kind), len(shrinkings))
         # freeze first: the order of channels does not matter for the largest net
-        if shrinkings[phase].kind == "expand":
+        if shrinkings[phase].kind == "expand" and not supernet.own_projections:
             before = _elastic(space, shrinkings[:phase])
             standing = {
                 gene.value(choice)

@@ -30,8 +30,14 @@ def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None
             together and are sorted among themselves.
 
     Raises:
-        InvalidArgumentError: If a ratio is not one of the family's.
+        InvalidArgumentError: If a ratio is not one of the family's, or the supernet has its own
+            projections for each width, which depend on the order.
     """
+    if supernet.own_projections:
+        raise InvalidArgumentError(
+            "`supernet` must share its projections between widths, because those of their own fit "
+            "the present order of channels, but got one with `own_projections=True`."
+        )
     space = SearchSpace(supernet.family)
     ratios = sorted(standing)
     if not set(ratios) <= set(supernet.family.expands):

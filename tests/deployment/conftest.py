@@ -32,12 +32,12 @@ def _one_thread(one_thread: None) -> None:
     """Small networks are faster so, and give the same numbers on every machine."""
 
 
-def random_supernet(family: Family) -> Supernet:
+def random_supernet(family: Family, *, own_projections: bool = False) -> Supernet:
     """Weights and kernel transforms of which none is as it was initialised."""
     rng = torch.Generator().manual_seed(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        supernet = Supernet(family)
+        supernet = Supernet(family, own_projections=own_projections)
     with torch.no_grad():
         for parameter in supernet.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=rng) * 0.1)
@@ -47,6 +47,12 @@ def random_supernet(family: Family) -> Supernet:
 @pytest.fixture(scope="session")
 def supernet() -> Supernet:
     return random_supernet(TINY)
+
+
+@pytest.fixture(scope="session")
+def own_supernet() -> Supernet:
+    """One whose smaller choices have projections and kernels of their own."""
+    return random_supernet(TINY, own_projections=True)
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,19 @@ def test_published_families(name: str) -> None:
     check_equal(SubnetSwitcher(supernet, modes, calibration=calibration), supernet, calibration)
 
 
+def test_projections_of_their_own_are_kept_apart_and_stored_once(
+    own_supernet: Supernet, calibration: Tensor
+) -> None:
+    supernet, space = own_supernet, SearchSpace(own_supernet.family)
+    subnets = {f"depth {d}": space.subnet(depth=d, expand=3, kernel=5) for d in (1, 2)}
+    modes = {**draw(supernet, 2), **subnets}
+    check_equal(SubnetSwitcher(supernet, modes, calibration=calibration), supernet, calibration)
+    switcher = SubnetSwitcher(supernet, subnets, calibration=calibration)
+    deep, shallow = (supernet.extract(subnets[f"depth {d}"]) for d in (2, 1))
+    statistics = sum(b.numel() * b.element_size() for b in shallow.buffers())
+    assert switcher.memory_bytes() == n_bytes(deep.state_dict()) + statistics
+
+
 def test_weights_in_common_are_stored_once(supernet: Supernet, calibration: Tensor) -> None:
     modes = draw(supernet, 2)
     switcher = SubnetSwitcher(supernet, modes, calibration=calibration)
