@@ -30,7 +30,9 @@ RESNET = replace(
         for stage in get_family("ofa_resnet50").stages
     ),
 )
-every_family = pytest.mark.parametrize("family", [SMALL, RESNET], ids=["mbconv", "bottleneck"])
+every_family = pytest.mark.parametrize(
+    "family", [SMALL, RESNET, get_family("resnet20_cifar10")], ids=["mbconv", "bottleneck", "basic"]
+)
 
 
 def own_names(net: nn.Module) -> list[str]:
