@@ -225,7 +225,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Run": (Run, {"subnet": SUBNET, "label_ratio": 1.0, "soft_ratio": 0.0, "teacher": None}),
     "Sandwich": (
         Sandwich,
-        {"n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 0, "n_random": 2},
+        {"n_steps": 9, "learning_rate": 0.1, "n_warmup_steps": 0, "teacher": "frozen"},
     ),
     "Configuration": (Configuration, {"table": TABLE_OF_CHOICES, "genotype": (1, 0)}),
     "Configuration.from_dict": (

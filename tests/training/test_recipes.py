@@ -65,6 +65,20 @@ def test_sandwich_with_a_resolution_for_each_subnet() -> None:
     assert len({run.subnet.resolution for run in runs}) > 1
 
 
+def test_sandwich_with_a_frozen_teacher() -> None:
+    recipe = Sandwich(n_steps=10, teacher="frozen", label_ratio=0.25, soft_ratio=0.5)
+    first, *others = recipe.runs(SPACE, 0, np.random.default_rng(0))
+    assert first == Run(SPACE.subnet(resolution=first.subnet.resolution), 1.0, 0.5, "frozen")
+    assert {(run.label_ratio, run.soft_ratio, run.teacher) for run in others} == {
+        (0.25, 0.5, "frozen")
+    }
+    subnets = [run.subnet for run in Sandwich(n_steps=10).runs(SPACE, 0, np.random.default_rng(0))]
+    assert [first.subnet, *(run.subnet for run in others)] == subnets
+    supernet = Supernet(SPACE.family)
+    assert recipe.enter(SPACE, 0, supernet) == SPACE.largest()
+    assert Sandwich(n_steps=10).enter(SPACE, 0, supernet) is None
+
+
 def test_fine_tuning_trains_one_subnet_on_the_labels() -> None:
     recipe = FineTuning(subnet=SPACE.smallest(), n_steps=20, learning_rate=0.01, n_warmup_steps=2)
     assert set(all_runs(recipe, 0)) == {Run(SPACE.smallest(), 1.0, 0.0, None)}
@@ -189,8 +203,9 @@ def test_bad_shrinking_is_refused(changes: dict[str, Any], message: str) -> None
         ({"learning_rate": 0}, "`learning_rate` must be a positive number, but got 0"),
         ({"n_warmup_steps": 10}, "`n_warmup_steps` must be from 0 to less than the 10 .* got 10"),
         ({"n_random": -1}, "`n_random` must be .* at least 0, but got -1"),
+        ({"teacher": "first"}, "`teacher` must be .*'largest'.*'frozen'.* but got 'first'"),
     ],
-    ids=["steps", "rate", "warmup", "random"],
+    ids=["steps", "rate", "warmup", "random", "teacher"],
 )
 def test_bad_sandwich_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):

@@ -41,6 +41,7 @@ SHRINKING = ProgressiveShrinking(
     n_steps=12, learning_rate=0.1, shares={"depth 1": 100, "expand 1": 100}
 )
 SANDWICH = Sandwich(n_steps=8, learning_rate=0.1, n_random=1)
+FROZEN = replace(SANDWICH, teacher="frozen")
 
 
 def run(net: Supernet, loader: Any, recipe: Recipe = SANDWICH, **options: Any) -> TrainingHistory:
@@ -97,6 +98,28 @@ def test_subnets_learn(
     after = accuracy(net, subnets, dataset)
     # four classes: a guess is right in 25 % of cases
     assert min(after) > max(before) + 25
+
+
+def test_a_frozen_teacher_is_the_largest_subnet_before_the_first_step(
+    make_supernet: Make, space: SearchSpace, dataset: TensorDataset, tmp_path: Path
+) -> None:
+    net, path = make_supernet(), tmp_path / "run.pt"
+    images, labels = dataset.tensors
+    teacher = net.extract(space.largest()).train()
+    smallest = net.extract(space.smallest()).train()
+    recipe = replace(FROZEN, n_random=0, shared_resolution=False, soft_ratio=0.5)
+    history = run(net, [(images, labels)], recipe, checkpoint=path, evaluate_every=1)
+    kept = torch.load(path, weights_only=True)["teacher"]
+    for name, parameter in teacher.named_parameters():
+        assert torch.equal(kept[name], parameter), name
+    small = nn.functional.interpolate(images, (8, 8), mode="bilinear", antialias=True)
+    of_labels = nn.functional.cross_entropy(teacher(images), labels, label_smoothing=0.1)
+    of_teacher = [
+        nn.functional.cross_entropy(student(view), teacher(view).softmax(1))
+        for student, view in ((teacher, images), (smallest, small))
+    ]
+    expected = (of_labels + 0.5 * sum(of_teacher)) / 2
+    assert history.entries[0].loss == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_recipe_of_a_user_trains_what_it_says(
@@ -243,19 +266,25 @@ def stop_at(step: int) -> Callable[..., Any]:
 Options = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=[None, 0.9], ids=["", "averaged"])
+@pytest.fixture(
+    scope="module",
+    params=[(SHRINKING, None), (SHRINKING, 0.9), (FROZEN, None)],
+    ids=["shrinking", "averaged", "frozen"],
+)
 def complete(
     request: pytest.FixtureRequest, make_supernet: Make, dataset: TensorDataset
 ) -> tuple[Supernet, TrainingHistory, DataLoader[Any], Options]:
     """A run that was not interrupted: the supernet, its history, the loader and the options."""
     loader = DataLoader(dataset, 20, shuffle=True, generator=torch.Generator())  # 5 an epoch
+    recipe, decay = request.param
     options = {
-        "settings": TrainingSettings(average_decay=request.param, n_accumulated=2),
+        "recipe": recipe,
+        "settings": TrainingSettings(average_decay=decay, n_accumulated=2),
         "evaluate_every": 1,
         "checkpoint_every": 1,
     }
     net = make_supernet(dropout=0.2)
-    history = run(net, loader, SHRINKING, evaluate=stop_at(0), **options)
+    history = run(net, loader, evaluate=stop_at(0), **options)
     return net, history, loader, options
 
 
@@ -270,12 +299,12 @@ def test_a_run_that_goes_on_gives_the_same_weights(
     first, second, third = (make_supernet(dropout=0.2) for _ in range(3))
     path = tmp_path / "run.pt"
     with pytest.raises(StoppedError):
-        run(first, loader, SHRINKING, evaluate=stop_at(step + 1), checkpoint=path, **options)
-    continued = run(second, loader, SHRINKING, evaluate=stop_at(0), checkpoint=path, **options)
+        run(first, loader, evaluate=stop_at(step + 1), checkpoint=path, **options)
+    continued = run(second, loader, evaluate=stop_at(0), checkpoint=path, **options)
     assert_equal(second, whole)
     assert continued == history
     # and it is not repeated once it is finished
-    assert run(third, [], SHRINKING, checkpoint=path, **options) == history
+    assert run(third, [], checkpoint=path, **options) == history
     assert_equal(third, whole)
     assert_equal(load_supernet(whole.family, weights=path), whole)
 
