@@ -119,7 +119,7 @@ def test_a_frozen_teacher_is_the_largest_subnet_before_the_first_step(
         for student, view in ((teacher, images), (smallest, small))
     ]
     expected = (of_labels + 0.5 * sum(of_teacher)) / 2
-    assert history.entries[0].loss == pytest.approx(float(expected), rel=1e-4)
+    assert history.entries[0].loss == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_a_recipe_of_a_user_trains_what_it_says(
