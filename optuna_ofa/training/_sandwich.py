@@ -88,5 +88,6 @@ class Sandwich(Recipe):
         return self.teacher == "frozen"
 
     def _taught(self, subnet: Subnet) -> Run:
-        teacher = "frozen" if self._is_frozen else "first"
-        return Run(subnet, self.label_ratio, self.soft_ratio, teacher)
+        return Run(
+            subnet, self.label_ratio, self.soft_ratio, "frozen" if self._is_frozen else "first"
+        )
