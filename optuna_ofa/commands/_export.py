@@ -26,7 +26,11 @@ _MAX_MB = 4000  # of images
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", help="file to write; a folder for ofa")
-    parser.add_argument("--weights", required=True, help="checkpoint of the supernet")
+    parser.add_argument(
+        "--weights",
+        required=True,
+        help="checkpoint of the supernet; `published` downloads the published one of its family",
+    )
     parser.add_argument("--format", required=True, choices=FORMAT_NAMES)
     parser.add_argument(
         "--calibration",
@@ -189,10 +193,10 @@ EXPORT = Command(
     """\
   the best subnet under 15 ms as ONNX:
     optuna-ofa export full.onnx --format onnx --storage sqlite:///nas.db \\
-        --within latency_ms=15 --weights ofa_mbv3_d234_e346_k357_w1.0 --calibration images.npy
+        --within latency_ms=15 --weights published --calibration images.npy
   a subnet given as JSON, in the folder format of the `ofa` package:
     optuna-ofa export specialized --format ofa --subnet subnet.json \\
-        --weights ofa_mbv3_d234_e346_k357_w1.0 --calibration images.npy
+        --weights published --calibration images.npy
   without a limit or a file, the knee of the study's front is exported
 """,
     _add_arguments,

@@ -64,35 +64,50 @@ STUDIES = Command(
 
 
 def _run_families(arguments: Arguments) -> Output:
-    from optuna_ofa.space import SearchSpace, known_families
+    from optuna_ofa.space import known_families
 
-    rows: list[dict[str, Any]] = [
-        {
-            "supernet": family.name,
-            "architecture": family.architecture,
-            "resolutions": list(family.resolutions),
-            "n_subnets": SearchSpace(family).n_subnets,
-            "accuracy": _accuracy(family),
-            "hardware": _tables(family),
-        }
-        for family in known_families()
-    ]
-    head = ("supernet", "architecture", "pixels", "subnets", "accuracy predictor", "tables")
+    rows = [_family(family) for family in known_families()]
+    head = ("supernet", "blocks", "pixels", "subnets", "top1", "tables", "source", "weights")
     texts = [
         (
             row["supernet"],
-            row["architecture"],
+            _range(row["n_blocks"]),
             _range(row["resolutions"]),
             f"{row['n_subnets']:.1e}",
             row["accuracy"] or "-",
-            " ".join(row["hardware"]) or "-",
+            str(len(row["hardware"])),
+            row["source"] or "-",
+            ", ".join(f"{one['name']} ({one['licence']})" for one in row["weights"]) or "-",
         )
         for row in rows
     ]
     return Output(f"{table(head, texts)}\n{_OWN_FAMILY}", {"families": rows})
 
 
-_OWN_FAMILY = "--supernet also takes a file with a custom family."
+_OWN_FAMILY = """\
+Blocks and pixels are those of the smallest and the largest subnet; `optuna-ofa devices` lists the
+tables. Published weights are loaded by `--weights published`, state dicts of the packages by
+`optuna_ofa.supernet_from`. Licences are as stated for the weights; the terms of the training data
+may apply, too. --supernet also takes a file with a custom family."""
+
+
+def _family(family: Family) -> dict[str, Any]:
+    """Return the facts about a family."""
+    from optuna_ofa.space import SearchSpace, family_source
+
+    space, source = SearchSpace(family), family_source(family.name)
+    ends = (space.smallest(), space.largest())
+    return {
+        "supernet": family.name,
+        "architecture": family.architecture,
+        "source": source and source.paper,
+        "weights": [one._asdict() for one in source.weights] if source else [],
+        "n_blocks": [sum(expand > 0 for expand in subnet.expand) for subnet in ends],
+        "resolutions": list(family.resolutions),
+        "n_subnets": space.n_subnets,
+        "accuracy": _accuracy(family),
+        "hardware": _tables(family),
+    }
 
 
 def _accuracy(family: Family) -> str | None:
@@ -117,7 +132,7 @@ FAMILIES = Command(
     "families",
     "list the supernets known by name",
     """\
-  resolutions, numbers of subnets, and available predictors:
+  sources, blocks, resolutions, numbers of subnets, predictors, and weights with their licences:
     optuna-ofa families
 """,
     lambda parser: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from optuna_ofa import MeasurementSettings
 from optuna_ofa.commands import main
 from optuna_ofa.commands._lists import table
 from optuna_ofa.predictors import Conditions
+from optuna_ofa.space import known_families
 from optuna_ofa.storage import summaries
 
 URL = "sqlite:///a.db"
@@ -86,7 +88,20 @@ def test_families_have_their_predictors(capsys: pytest.CaptureFixture[str]) -> N
     assert rows["ofa_mbv3_w1.2"]["accuracy"] == "published"
     assert rows["ofa_resnet50"]["hardware"] == ["cpu-onnxruntime"]
     lines = _printed(capsys, "families")
-    assert [line.split()[0] for line in lines[1:-1]] == list(rows)
+    assert [line.split()[0] for line in lines[1 : 1 + len(rows)]] == list(rows)
+    assert lines[-1].endswith("--supernet also takes a file with a custom family.")
+
+
+def test_families_say_where_they_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["supernet"]: row for row in _json(capsys, "families")["families"]}
+    assert list(rows) == [family.name for family in known_families()]
+    first = rows["ofa_mbv3_w1.0"]
+    assert first["source"] == "Once-for-All (Cai et al., 2020)"
+    assert first["weights"] == [{"name": "published", "licence": "none stated"}]
+    assert first["n_blocks"] == [10, 20]
+    assert rows["ofa_mbv3_fashion"]["weights"] == [{"name": "packaged", "licence": "MIT"}]
+    lines = _printed(capsys, "families")
+    assert re.search(r" 10-20 +128-224 .* published \(none stated\)$", lines[1])
 
 
 def test_devices_are_names_that_hardware_takes(capsys: pytest.CaptureFixture[str]) -> None:
