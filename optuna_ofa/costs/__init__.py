@@ -1,7 +1,12 @@
 """Costs of subnets in closed form: multiply-adds, parameters, memory, and any sum over layers."""
 
 from optuna_ofa.costs._layer_sum import LayerMax, LayerSum, placements as placements
-from optuna_ofa.costs._macs import layer_macs, layer_params, se_channels as se_channels
+from optuna_ofa.costs._macs import (
+    layer_macs,
+    layer_params,
+    se_channels as se_channels,
+    squeezed_channels as squeezed_channels,
+)
 from optuna_ofa.costs._operators import (
     layer_bytes_moved as layer_bytes_moved,
     layer_operators as layer_operators,

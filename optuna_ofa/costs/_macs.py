@@ -23,7 +23,7 @@ def layer_macs(layer: Layer) -> int:
         return i * o
     if layer.kind == "mbconv":
         expand = i * m * area_in if layer.expands else 0
-        squeeze = 2 * m * se_channels(m) if layer.use_se else 0
+        squeeze = 2 * m * squeezed_channels(layer)
         return expand + m * layer.kernel**2 * area_out + squeeze + m * o * area_out
     downsample = i * o * area_out if has_downsample(layer) else 0
     if layer.kind == "bottleneck":
@@ -42,13 +42,13 @@ def layer_params(layer: Layer) -> int:
     i, m, o = layer.in_channels, layer.mid_channels, layer.out_channels
     bn = 2 * o if layer.use_bn else 0
     if layer.kind == "conv":
-        return i * o * layer.kernel**2 + bn
+        return i * o * layer.kernel**2 + bn + o * layer.bias
     if layer.kind == "linear":
         return (i + 1) * o
     if layer.kind == "mbconv":
         expand = i * m + 2 * m if layer.expands else 0
-        s = se_channels(m)
-        squeeze = (m + 1) * s + (s + 1) * m if layer.use_se else 0
+        s = squeezed_channels(layer)
+        squeeze = (m + 1) * s + (s + 1) * m if s else 0
         return expand + m * layer.kernel**2 + 2 * m + squeeze + m * o + bn
     downsample = i * o + 2 * o if has_downsample(layer) else 0
     if layer.kind == "bottleneck":
@@ -63,6 +63,14 @@ def has_downsample(layer: Layer) -> bool:
     return not layer.shortcut and layer.downsample != "pad"
 
 
+def squeezed_channels(layer: Layer) -> int:
+    """Return the channels between the two convolutions of squeeze-and-excitation; 0 without it."""
+    if not layer.use_se:
+        return 0
+    of_input = layer.squeeze == "input"
+    return max(1, layer.in_channels // 4) if of_input else se_channels(layer.mid_channels)
+
+
 def se_channels(mid_channels: int) -> int:
-    """Return the channels between the two convolutions of squeeze-and-excitation."""
+    """Return the squeezed channels of MobileNetV3's squeeze-and-excitation."""
     return make_divisible(mid_channels // _SE_REDUCTION)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from optuna_ofa.costs._macs import se_channels
+from optuna_ofa.costs._macs import squeezed_channels
 from optuna_ofa.space import Layer
 
 FLOAT32 = 4
@@ -52,7 +52,7 @@ def layer_operators(layer: Layer) -> tuple[Operator, ...]:
                 layer.in_size,
                 layer.out_size,
                 layer.kernel,
-                bias=layer.use_bn,
+                bias=layer.use_bn or layer.bias,
             )
             return (conv, _add(n_out)) if layer.shortcut else (conv,)
         case "linear":
@@ -97,7 +97,7 @@ def _mbconv(layer: Layer, n_in: int, n_out: int) -> tuple[Operator, ...]:
         )
     )
     if layer.use_se:
-        s = se_channels(mid)
+        s = squeezed_channels(layer)
         weights = 2 * mid * s
         operators += [
             Operator("squeeze", narrow, mid, weights, weights + mid + s, kept + narrow),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from optuna_ofa._imports import try_import
-from optuna_ofa.costs import se_channels
+from optuna_ofa.costs import squeezed_channels
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.graphs._weights import Array, NetWeights, RandomWeights, Weights
 from optuna_ofa.space import Layer
@@ -137,7 +137,7 @@ class _Writer:
                     layer.out_channels,
                     layer.kernel,
                     layer.stride,
-                    bias=layer.use_bn,
+                    bias=layer.use_bn or layer.bias,
                     pads=layer.pads,
                 )
                 y = self._act(layer.act, y)
@@ -169,18 +169,27 @@ class _Writer:
         y = self._conv("depth", y, mid, mid, layer.kernel, layer.stride, mid, pads=layer.pads)
         y = self._act(layer.act, y)
         if layer.use_se:
-            y = self._squeeze_excite(y, mid)
+            y = self._squeeze_excite(layer, y)
         y = self._conv("point", y, mid, layer.out_channels)
         return self._add("Add", "add", [y, x]) if layer.shortcut else y
 
-    def _squeeze_excite(self, x: str, channels: int) -> str:
-        squeezed = se_channels(channels)
+    def _squeeze_excite(self, layer: Layer, x: str) -> str:
+        channels, squeezed = layer.mid_channels, squeezed_channels(layer)
         y = self._add("GlobalAveragePool", "se_pool", [x])
         y = self._conv("se_reduce", y, channels, squeezed)
-        y = self._add("Relu", "se_relu", [y])
-        y = self._conv("se_expand", y, squeezed, channels)
-        y = self._add("HardSigmoid", "se_gate", [y], alpha=1 / 6, beta=0.5)
+        if layer.squeeze == "input":
+            y = self._silu(y, "se_silu")
+            y = self._conv("se_expand", y, squeezed, channels)
+            y = self._add("Sigmoid", "se_gate", [y])
+        else:
+            y = self._add("Relu", "se_relu", [y])
+            y = self._conv("se_expand", y, squeezed, channels)
+            y = self._add("HardSigmoid", "se_gate", [y], alpha=1 / 6, beta=0.5)
         return self._add("Mul", "se_scale", [x, y])
+
+    def _silu(self, x: str, name: str = "silu") -> str:
+        gate = self._add("Sigmoid", f"{name}_gate", [x])
+        return self._add("Mul", name, [x, gate])
 
     def _resnet_block(self, layer: Layer, x: str) -> str:
         mid, n_out, kernel = layer.mid_channels, layer.out_channels, layer.kernel
@@ -241,6 +250,8 @@ class _Writer:
                 return self._add("Mul", "h_swish", [x, gate])
             case "h_swish":
                 return self._add("HardSwish", "h_swish", [x])
+            case "silu":
+                return self._silu(x)
             case "relu6":
                 low = self._weight("low", np.float32(0))
                 high = self._weight("high", np.float32(6))

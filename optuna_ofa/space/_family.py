@@ -115,6 +115,9 @@ class Family:
         shortcut: How a ResNet's block that changes the shape carries its input on:
             ``"avg_pool"`` (average pooling and a 1x1 convolution), ``"conv"`` (a strided 1x1
             convolution) or ``"pad"`` (every ``stride``-th pixel, zeros as further channels).
+        squeeze: Squeeze-and-excitation of ``mbconv`` blocks: ``"expanded"`` as in MobileNetV3, a
+            quarter of the middle channels, ReLU and a hard sigmoid; ``"input"`` as in EfficientNet,
+            a quarter of the block's input channels, SiLU and a sigmoid.
 
     Raises:
         InvalidArgumentError: If an entry breaks a rule, which the message names: an even kernel,
@@ -138,6 +141,9 @@ class Family:
     divisor: int = field(default=8, kw_only=True, metadata=OPTIONAL)
     padding: Literal["half", "same"] = field(default="half", kw_only=True, metadata=OPTIONAL)
     shortcut: Downsample = field(default="avg_pool", kw_only=True, metadata=OPTIONAL)
+    squeeze: Literal["expanded", "input"] = field(
+        default="expanded", kw_only=True, metadata=OPTIONAL
+    )
 
     def __post_init__(self) -> None:
         check_table(self)

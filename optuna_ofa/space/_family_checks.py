@@ -8,7 +8,14 @@ from typing import Any, get_args
 from optuna_ofa._values import MAX_PIXELS
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import _rules as rules
-from optuna_ofa.space._layer import MAX_CHANNELS, MAX_EXPAND, MAX_KERNEL, PADDINGS, Downsample
+from optuna_ofa.space._layer import (
+    MAX_CHANNELS,
+    MAX_EXPAND,
+    MAX_KERNEL,
+    PADDINGS,
+    SQUEEZES,
+    Downsample,
+)
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
@@ -37,6 +44,10 @@ RESERVED = {
     "efficientnet_lite1": "6a60bf76324ff052",
     "efficientnet_lite2": "87d9967c0f772859",
     "mobilenet_v2": "fbc8438d313c5b84",
+    "mnasnet1_0": "d5fc8c37e8b5bf74",
+    "mobilenet_v3_large": "8eb148db9464b548",
+    "mobilenetv3_large_100": "1ce28644153aa16a",
+    "efficientnet_b0": "20d450b9a1773966",
     "resnet50": "9be10f33f97ca587",
     "resnet20_cifar10": "ccb705216856bbef",
 }
@@ -88,6 +99,7 @@ def _check_entries(family: Any) -> None:
         shortcut=rules.text("shortcut", family.shortcut, get_args(Downsample)),
         divisor=rules.integer("divisor", family.divisor, most=MAX_CHANNELS),
         padding=rules.text("padding", family.padding, PADDINGS),
+        squeeze=rules.text("squeeze", family.squeeze, SQUEEZES),
     )
     if any(kernel % 2 == 0 for kernel in family.kernels):
         raise InvalidArgumentError(f"`kernels` must be odd, but got {family.kernels}.")
@@ -203,12 +215,24 @@ def _check_mbconv(family: Any) -> None:
             "`expands` must not mix 1, which means a block without expansion, with other "
             f"ratios, but got {family.expands}."
         )
+    if family.head.mix_bias and not family.head.final_expand_channels:
+        raise InvalidArgumentError(
+            "`head.mix_bias` must be False where there are no `final_expand_channels`, because the "
+            "feature mix then has batch normalisation, but got True."
+        )
     if not family.head.feature_mix_channels:
         raise InvalidArgumentError(
             "`head.feature_mix_channels` must be positive for mbconv blocks, but got 0."
         )
     before = family.stem
     for i, stage in enumerate(family.stages):
+        inputs = (before.out_channels[0],) + stage.out_channels * (stage.max_blocks - 1)
+        if any(a == b for a, b in zip(inputs, stage.mid_channels, strict=False)):
+            raise InvalidArgumentError(
+                f"`stages[{i}].mid_channels` must differ from the channels at the input of each "
+                f"block, {inputs}, because blocks without expansion are not elastic, but got "
+                f"{stage.mid_channels}."
+            )
         if stage.kernel not in (None, *family.kernels):
             raise InvalidArgumentError(
                 f"`stages[{i}].kernel` must be one of `kernels`, {family.kernels}, or None, but "

@@ -13,6 +13,13 @@ from optuna_ofa.exceptions import FormatError
 LayerKind = Literal["conv", "mbconv", "bottleneck", "basic", "max_pool", "avg_pool", "linear"]
 Downsample = Literal["avg_pool", "conv", "pad"]
 PADDINGS = ("half", "same")
+SQUEEZES = ("expanded", "input")
+_WORDS: dict[str, tuple[str, ...]] = {
+    "kind": get_args(LayerKind),
+    "padding": PADDINGS,
+    "squeeze": SQUEEZES,
+    "downsample": get_args(Downsample),
+}
 MAX_CHANNELS = 2**16
 MAX_KERNEL, MAX_STRIDE, MAX_EXPAND = 31, 8, 100
 _LIMITS = {
@@ -49,6 +56,8 @@ class Layer:
         downsample: How a ``bottleneck`` or ``basic`` block without ``shortcut`` carries its input
             on: by average pooling and a 1x1 convolution, by a strided 1x1 convolution, or by
             leaving out pixels and adding channels of zeros.
+        squeeze: The kind of squeeze-and-excitation, as in `Family`, where there is one.
+        bias: Whether a convolution without batch normalisation has a bias.
     """
 
     role: str
@@ -67,6 +76,8 @@ class Layer:
     use_bn: bool = True
     padding: str = "half"
     downsample: Downsample = "avg_pool"
+    squeeze: str = "expanded"
+    bias: bool = False
 
     @property
     def expands(self) -> bool:
@@ -118,21 +129,12 @@ def require_layer(layer: Layer) -> None:
                 f"`{field.name}` of a layer must be {kind.__name__}, but is "
                 f"{getattr(layer, field.name)!r:.100}."
             )
-    if layer.kind not in get_args(LayerKind):
-        raise FormatError(
-            f"`kind` of a layer must be one of {', '.join(get_args(LayerKind))}, but is "
-            f"{layer.kind!r:.100}."
-        )
-    if layer.padding not in PADDINGS:
-        raise FormatError(
-            f"`padding` of a layer must be one of {', '.join(PADDINGS)}, but is "
-            f"{layer.padding!r:.100}."
-        )
-    if layer.downsample not in get_args(Downsample):
-        raise FormatError(
-            f"`downsample` of a layer must be one of {', '.join(get_args(Downsample))}, but is "
-            f"{layer.downsample!r:.100}."
-        )
+    for name, known in _WORDS.items():
+        if getattr(layer, name) not in known:
+            raise FormatError(
+                f"`{name}` of a layer must be one of {', '.join(known)}, but is "
+                f"{getattr(layer, name)!r:.100}."
+            )
     widest = max(layer.in_channels, layer.out_channels)
     whole(layer.mid_channels, "`mid_channels` of a layer", least=0, most=MAX_EXPAND * widest)
     unchanged = layer.in_channels == layer.out_channels and layer.in_size == layer.out_size

@@ -12,7 +12,7 @@ from optuna_ofa.space._table import OPTIONAL
 
 # largest number of blocks in a stage
 MAX_BLOCKS = 100
-ACTIVATIONS = ("relu", "relu6", "h_swish")
+ACTIVATIONS = ("relu", "relu6", "h_swish", "silu")
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
@@ -28,7 +28,7 @@ class Stage:
     Args:
         out_channels: One number of channels for each choice of the width gene (one if fixed).
         stride: Stride of the first block.
-        act: Activation, ``"relu"``, ``"relu6"`` or ``"h_swish"``.
+        act: Activation, ``"relu"``, ``"relu6"``, ``"h_swish"`` or ``"silu"``.
         use_se: Whether the blocks have squeeze-and-excitation.
         base_depth: Blocks that are always present, regardless of the depth gene.
         depths: Choices of the depth gene; its value is added to ``base_depth``.
@@ -53,13 +53,12 @@ class Stage:
 
     def __post_init__(self) -> None:
         depths = rules.choices("depths", rules.integers("depths", self.depths, least=0))
-        if not isinstance(self.use_se, bool):
-            raise InvalidArgumentError(f"`use_se` must be True or False, but got {self.use_se!r}.")
         rules.assign(
             self,
             out_channels=rules.integers("out_channels", self.out_channels),
             stride=rules.integer("stride", self.stride, most=MAX_STRIDE),
             act=rules.text("act", self.act, ACTIVATIONS),
+            use_se=rules.flag("use_se", self.use_se),
             base_depth=rules.integer("base_depth", self.base_depth, least=0),
             depths=depths,
         )
@@ -103,6 +102,7 @@ class Stem:
         n_convs: Number of convolutions before the blocks of ``bottleneck`` and ``basic`` families,
             3 or 1.
         pool: Whether a max pooling follows them.
+        block_use_se: Whether the MBConv has squeeze-and-excitation.
 
     Raises:
         InvalidArgumentError: If a number is not positive, an activation is unknown, a depth
@@ -118,6 +118,7 @@ class Stem:
     kernel: int = field(default=3, metadata=OPTIONAL)
     n_convs: Literal[3, 1] = field(default=3, metadata=OPTIONAL)
     pool: bool = field(default=True, metadata=OPTIONAL)
+    block_use_se: bool = field(default=False, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         depths = rules.entries("depths", self.depths, least=0)
@@ -129,14 +130,14 @@ class Stem:
             stride=rules.integer("stride", self.stride, most=MAX_STRIDE),
             block_act=rules.text("block_act", self.block_act, ACTIVATIONS),
             kernel=rules.odd("kernel", self.kernel, most=MAX_KERNEL),
+            block_use_se=rules.flag("block_use_se", self.block_use_se),
+            pool=rules.flag("pool", self.pool),
             depths=rules.choices(
                 "depths", [rules.integer(f"depths[{i}]", d, least=0) for i, d in enumerate(depths)]
             ),
         )
         if rules.integer("n_convs", self.n_convs) not in (1, 3):
             raise InvalidArgumentError(f"`n_convs` must be 1 or 3, but got {self.n_convs}.")
-        if not isinstance(self.pool, bool):
-            raise InvalidArgumentError(f"`pool` must be True or False, but got {self.pool!r}.")
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ class Head:
             where there is a final expand layer, before it and with one otherwise.
         act: Activation of both.
         n_classes: Outputs of the classifier.
+        mix_bias: Whether the second convolution has a bias, where it has no batch normalisation.
 
     Raises:
         InvalidArgumentError: If a number is negative, there is no class, or the activation is
@@ -159,6 +161,7 @@ class Head:
     feature_mix_channels: int
     act: str
     n_classes: int = 1000
+    mix_bias: bool = field(default=False, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
         rules.assign(
@@ -171,4 +174,5 @@ class Head:
             ),
             act=rules.text("act", self.act, ACTIVATIONS),
             n_classes=rules.integer("n_classes", self.n_classes),
+            mix_bias=rules.flag("mix_bias", self.mix_bias),
         )

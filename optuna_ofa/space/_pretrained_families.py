@@ -10,6 +10,8 @@ from optuna_ofa.space._parts import Head, Stage, Stem, make_divisible
 
 # output channels, stride of the first block, kernel and blocks of each stage
 _Rows = tuple[tuple[int, int, int, int], ...]
+_SIZES = (128, 160, 192, 224)
+_SHARES = (0.5, 0.67, 0.83, 1)
 _MOBILENET_V2: _Rows = (
     (24, 2, 3, 2),
     (32, 2, 3, 3),
@@ -49,7 +51,7 @@ def _sixfold(
         width_mults=(1,),
         stem=Stem((32,), (16,), act="relu6", block_act="relu6"),
         stages=tuple(
-            Stage((channels,), stride, "relu6", depths=tuple(range(1, n + 1)), kernel=kernel)
+            Stage((channels,), stride, "relu6", depths=_up_to(n), kernel=kernel)
             for channels, stride, kernel, n in rows
         ),
         head=Head(0, 1280, act="relu6"),
@@ -63,8 +65,7 @@ def mobilenet_v2() -> Family:
 
     ``torchvision/models/mobilenetv2.py``.
     """
-    sizes = (128, 160, 192, 224)
-    return _sixfold("mobilenet_v2", "MobileNetV2", _MOBILENET_V2, sizes, bn_eps=1e-5)
+    return _sixfold("mobilenet_v2", "MobileNetV2", _MOBILENET_V2, _SIZES, bn_eps=1e-5)
 
 
 def efficientnet_lite(number: int) -> Family:
@@ -87,6 +88,102 @@ def efficientnet_lite(number: int) -> Family:
     return _sixfold(name, "EfficientNet", rows, sizes, bn_eps=1e-3, same=True)
 
 
+def efficientnet_b0() -> Family:
+    """Return EfficientNet-B0 as in torchvision and timm, padded by half the kernel.
+
+    ``torchvision/models/efficientnet.py``.
+    """
+    return Family(
+        name="efficientnet_b0",
+        architecture="EfficientNet",
+        block="mbconv",
+        resolutions=_SIZES,
+        kernels=(3, 5),
+        expands=(3, 4, 5, 6),
+        width_mults=(1,),
+        stem=Stem((32,), (16,), act="silu", block_act="silu", block_use_se=True),
+        stages=tuple(
+            Stage((channels,), stride, "silu", use_se=True, depths=_up_to(n), kernel=kernel)
+            for channels, stride, kernel, n in _EFFICIENTNET
+        ),
+        head=Head(0, 1280, act="silu"),
+        squeeze="input",
+    )
+
+
+def mnasnet1_0() -> Family:
+    """Return MNASNet-B1 of width 1: ``mnasnet1_0`` of torchvision, ``mnasnet_100`` of timm.
+
+    ``torchvision/models/mnasnet.py``. The first two stages expand threefold, the others sixfold.
+    """
+    rows: tuple[tuple[int, int, int, tuple[int, ...]], ...] = (
+        (24, 2, 3, (48, 72, 72)),
+        (40, 2, 5, (72, 120, 120)),
+        (80, 2, 5, (240, 480, 480)),
+        (96, 1, 3, (480, 576)),
+        (192, 2, 5, (576, 1152, 1152, 1152)),
+        (320, 1, 3, (1152,)),
+    )
+    return Family(
+        name="mnasnet1_0",
+        architecture="MnasNet",
+        block="mbconv",
+        resolutions=_SIZES,
+        kernels=(3, 5),
+        expands=_SHARES,
+        width_mults=(1,),
+        stem=Stem((32,), (16,), act="relu", block_act="relu"),
+        stages=tuple(_of_channels(mid, channels, k, s, "relu") for channels, s, k, mid in rows),
+        head=Head(0, 1280, act="relu"),
+    )
+
+
+def mobilenet_v3_large(name: str = "mobilenet_v3_large", bn_eps: float = 1e-3) -> Family:
+    """Return MobileNetV3-Large of torchvision, or of timm, which has another epsilon.
+
+    ``torchvision/models/mobilenetv3.py``.
+    """
+    stages = (
+        _of_channels((64, 72), 24, 3, 2, "relu"),
+        _of_channels((72, 120, 120), 40, 5, 2, "relu", use_se=True),
+        _of_channels((240, 200, 184, 184), 80, 3, 2, "h_swish"),
+        _of_channels((480, 672), 112, 3, 1, "h_swish", use_se=True),
+        _of_channels((672, 960, 960), 160, 5, 2, "h_swish", use_se=True),
+    )
+    return Family(
+        name=name,
+        architecture="MobileNetV3",
+        block="mbconv",
+        resolutions=_SIZES,
+        kernels=(3, 5),
+        expands=_SHARES,
+        width_mults=(1,),
+        stem=Stem((16,), (16,), act="h_swish", block_act="relu"),
+        stages=stages,
+        head=Head(960, 1280, act="h_swish", mix_bias=True),
+        bn_eps=bn_eps,
+    )
+
+
+def _of_channels(
+    mid: tuple[int, ...], out: int, kernel: int, stride: int, act: str, use_se: bool = False
+) -> Stage:
+    """Return a stage of blocks with these middle channels."""
+    depths = _up_to(len(mid))
+    return Stage((out,), stride, act, use_se, depths=depths, kernel=kernel, mid_channels=mid)
+
+
+def _up_to(n: int) -> tuple[int, ...]:
+    return tuple(range(1, n + 1))
+
+
 def pretrained_families() -> tuple[Family, ...]:
     """Return all of them, in the order in which users see them."""
-    return (*map(efficientnet_lite, range(3)), mobilenet_v2())
+    return (
+        *map(efficientnet_lite, range(3)),
+        mobilenet_v2(),
+        mnasnet1_0(),
+        mobilenet_v3_large(),
+        mobilenet_v3_large("mobilenetv3_large_100", bn_eps=1e-5),
+        efficientnet_b0(),
+    )

@@ -75,6 +75,17 @@ def text(field: str, value: Any, known: Sequence[str] = ()) -> str:
     return str(value)
 
 
+def flag(field: str, value: Any) -> bool:
+    """Return a truth value.
+
+    Raises:
+        InvalidArgumentError: If it is not one.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"`{field}` must be True or False, but got {_short(value)}.")
+    return value
+
+
 def entries(field: str, values: Any, least: int = 1) -> tuple[Any, ...]:
     """Return a tuple of at least ``least`` entries.
 

@@ -25,6 +25,10 @@ def _padding(family: Family, stride: int) -> str:
     return family.padding if stride > 1 else "half"
 
 
+def _squeeze(family: Family, use_se: bool) -> str:
+    return family.squeeze if use_se else "expanded"
+
+
 def _mbconv_slots(family: Family) -> Iterator[Slot]:
     stem = family.stem
     in_channels, first = stem.conv_channels[0], stem.out_channels[0]
@@ -57,7 +61,9 @@ def _mbconv_slots(family: Family) -> Iterator[Slot]:
             3,
             expand=1,
             act=stem.block_act,
+            use_se=stem.block_use_se,
             shortcut=in_channels == first,
+            squeeze=_squeeze(family, stem.block_use_se),
         )
 
     yield Slot((0,), stem_conv)
@@ -83,6 +89,8 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
             sizes = sizes_of(family, r)
             stride = stage.stride if p == 0 else 1
             ratio = family.expand_ratio(expand)
+            plain = ratio == 1 and not stage.mid_channels  # a block without expansion
+            mid = in_channels if plain else mid_channels(family, (s, p), in_channels, ratio)
             return Layer(
                 "block",
                 "mbconv",
@@ -90,7 +98,7 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
                 stage.out_channels[0],
                 sizes[s] if p == 0 else sizes[s + 1],
                 sizes[s + 1],
-                mid_channels(family, (s, p), in_channels, ratio),
+                mid,
                 kernel,
                 stride,
                 ratio,
@@ -98,6 +106,7 @@ def _mbconv_block_slots(family: Family) -> Iterator[Slot]:
                 stage.use_se,
                 shortcut=stride == 1 and in_channels == stage.out_channels[0],
                 padding=_padding(family, stride),
+                squeeze=_squeeze(family, stage.use_se),
             )
 
         depth_columns = () if depth is None else (depth,)
@@ -110,7 +119,8 @@ def _head_slots(family: Family) -> Iterator[Slot]:
     mixed = head.feature_mix_channels
 
     def conv(role: str, i: int, o: int, size: int, use_bn: bool = True) -> Layer:
-        return Layer(role, "conv", i, o, size, size, act=head.act, use_bn=use_bn)
+        bias = head.mix_bias and not use_bn
+        return Layer(role, "conv", i, o, size, size, act=head.act, use_bn=use_bn, bias=bias)
 
     def size(r: int) -> int:
         return sizes_of(family, r)[-1]

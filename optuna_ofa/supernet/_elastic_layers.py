@@ -14,7 +14,7 @@ from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
 
 
 class ElasticConv2d(Elastic, nn.Conv2d):
-    """Convolution without bias with elastic numbers of channels.
+    """Convolution with elastic numbers of channels.
 
     Args:
         in_channels: Largest number of input channels.
@@ -22,6 +22,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         kernel: Kernel size; the padding keeps the image size at stride 1.
         stride: Stride.
         pads: Whether it pads its input itself.
+        bias: Whether it has a bias.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         stride: int = 1,
         *,
         pads: bool = True,
+        bias: bool = False,
     ):
         self.edge = kernel // 2 if pads else 0
-        super().__init__(in_channels, out_channels, kernel, stride, self.edge, bias=False)
+        super().__init__(in_channels, out_channels, kernel, stride, self.edge, bias=bias)
         self.active = Size(in_channels, out_channels, kernel)
 
     def filters(self, size: Size) -> Tensor:
@@ -43,14 +45,23 @@ class ElasticConv2d(Elastic, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve with the active weight."""
-        return F.conv2d(input, self.filters(self.active), None, self.stride, self.padding)
+        size = self.active
+        return F.conv2d(input, self.filters(size), self._offset(size), self.stride, self.padding)
+
+    def _offset(self, size: Size) -> Tensor | None:
+        return None if self.bias is None else first(self.bias, size.out_channels)
 
     def extract(self, size: Size | None = None) -> nn.Conv2d:
-        """Return the plain convolution of a size with a copy of its weight."""
-        filters = self.filters(size or self.active)
+        """Return the plain convolution of a size with a copy of its weights."""
+        size = size or self.active
+        filters, offset = self.filters(size), self._offset(size)
         n_out, n_in, kernel, _ = filters.shape
-        conv = nn.Conv2d(n_in, n_out, kernel, self.stride[0], self.edge, bias=False, device="meta")
-        return filled(conv, {"weight": filters})
+        has_bias = offset is not None
+        conv = nn.Conv2d(
+            n_in, n_out, kernel, self.stride[0], self.edge, bias=has_bias, device="meta"
+        )
+        tensors = {"weight": filters}
+        return filled(conv, tensors if offset is None else {**tensors, "bias": offset})
 
 
 class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):

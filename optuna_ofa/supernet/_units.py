@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from optuna_ofa.costs import squeezed_channels
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer
 from optuna_ofa.supernet._batch_norm import ElasticBatchNorm2d
@@ -17,7 +18,7 @@ from optuna_ofa.supernet._own_weights import OwnDepthwiseConv2d, OwnProjection, 
 from optuna_ofa.supernet._padding import ElasticSamePad2d
 from optuna_ofa.supernet._squeeze_excite import ElasticSqueezeExcite
 
-ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish, "silu": nn.SiLU}
 
 
 class Unit(NamedTuple):
@@ -31,7 +32,9 @@ class Unit(NamedTuple):
         use_se: Whether squeeze-and-excitation follows the activation.
         use_bn: Whether batch normalisation follows the convolution.
         pool: Kernel and stride of an average pooling before the convolution; 1 means none.
+        squeezed: As in `SqueezeExcite`.
         same: Whether the convolution pads as `ElasticSamePad2d` does.
+        bias: Whether the convolution has a bias.
     """
 
     size: Size
@@ -41,7 +44,9 @@ class Unit(NamedTuple):
     use_se: bool = False
     use_bn: bool = True
     pool: int = 1
+    squeezed: int = 0
     same: bool = False
+    bias: bool = False
 
 
 def units_of(layer: Layer) -> dict[str, Unit]:
@@ -56,14 +61,25 @@ def units_of(layer: Layer) -> dict[str, Unit]:
         case "conv":
             # the name is a path: a convolution that can be skipped is inside a residual block
             path = "conv" if layer.shortcut else ""
-            return {path: Unit(size, "conv", stride, act, use_bn=layer.use_bn, same=same)}
+            return {
+                path: Unit(
+                    size, "conv", stride, act, use_bn=layer.use_bn, same=same, bias=layer.bias
+                )
+            }
         case "linear":
             return {"linear": Unit(size, "linear")}
         case "mbconv":
+            squeezed = squeezed_channels(layer) if layer.squeeze == "input" else 0
             units = {
                 "conv.inverted_bottleneck": Unit(Size(n_in, mid), act=act),
                 "conv.depth_conv": Unit(
-                    Size(mid, mid, *of_kernel), "depthwise", stride, act, layer.use_se, same=same
+                    Size(mid, mid, *of_kernel),
+                    "depthwise",
+                    stride,
+                    act,
+                    layer.use_se,
+                    squeezed=squeezed,
+                    same=same,
                 ),
                 "conv.point_linear": Unit(Size(mid, n_out, own=own)),
             }
@@ -123,13 +139,15 @@ def build_unit(
     elif own:
         modules["conv"] = OwnProjection(n_in, n_out, kernel, unit.stride, own=own)
     else:
-        modules["conv"] = ElasticConv2d(n_in, n_out, kernel, unit.stride, pads=not unit.same)
+        modules["conv"] = ElasticConv2d(
+            n_in, n_out, kernel, unit.stride, pads=not unit.same, bias=unit.bias
+        )
     if unit.use_bn:
         modules["bn"] = ElasticBatchNorm2d(n_out, bn_eps)
     if unit.act:
         modules["act"] = activation(unit.act)
     if unit.use_se:
-        modules["se"] = ElasticSqueezeExcite(n_out)
+        modules["se"] = ElasticSqueezeExcite(n_out, unit.squeezed)
     return nn.Sequential(OrderedDict(modules))
 
 

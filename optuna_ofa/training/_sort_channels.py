@@ -72,6 +72,8 @@ def _sort_mbconv(block: nn.Module, layer: Layer, widths: Collection[int]) -> Non
     for parameter in excite.parameters():
         _permute(parameter, 0, order)
     _permute(squeeze.get_parameter("weight"), 1, order)
+    if layer.squeeze == "input":  # all subnets have all squeezed channels
+        return
     inner = _order(excite.get_parameter("weight"), {se_channels(width) for width in widths})
     _permute(excite.get_parameter("weight"), 1, inner)
     for parameter in squeeze.parameters():

@@ -44,3 +44,20 @@ def test_extracted_weights_are_copies() -> None:
     for parameter in module.extract().parameters():
         parameter.data.fill_(0)
     torch.testing.assert_close(dict(module.state_dict()), before)
+
+
+@pytest.mark.parametrize("channels", [40, 64], ids=["part", "all"])
+def test_efficientnets_has_fixed_squeezed_channels_silu_and_sigmoid(channels: int) -> None:
+    module = ElasticSqueezeExcite(64, 6)
+    module.active = Size(channels, channels)
+    state, x = module.state_dict(), torch.randn(2, channels, 5, 5)
+    y = F.linear(
+        x.mean((2, 3)), state["fc.reduce.weight"][:, :channels, 0, 0], state["fc.reduce.bias"]
+    )
+    y = y / (1 + torch.exp(-y))
+    y = F.linear(
+        y, state["fc.expand.weight"][:channels, :, 0, 0], state["fc.expand.bias"][:channels]
+    )
+    expected = x / (1 + torch.exp(-y))[:, :, None, None]
+    torch.testing.assert_close(module(x), expected)
+    torch.testing.assert_close(module.extract()(x), expected)

@@ -17,7 +17,7 @@ UNITS_MS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 # the operators that `optuna_ofa.graphs` names, after the index of their layer: 07/depth.21
 _OPERATORS = (
     "add|conv[123]?|depth|down|down_pool|expand|flatten|h_swish|h_swish_gate|linear|point|pool|"
-    "relu6?|se_expand|se_gate|se_pool|se_reduce|se_relu|se_scale"
+    "relu6?|se_expand|se_gate|se_pool|se_reduce|se_relu|se_scale|(?:se_)?silu(?:_gate)?"
 )
 _NODE = re.compile(rf"(?<![0-9A-Za-z])(\d\d+)[/_](?:{_OPERATORS})(?![0-9A-Za-z])")
 # share of the time of all operators whose layer has to be known
