@@ -80,6 +80,28 @@ def stem(**changes: Any) -> Stem:
             {"stem": replace(OWN.stem, kernel=7, n_convs=1)},
             "`stem` must have the defaults of `kernel`, `n_convs` and `pool` .* 7, 1 and True",
         ),
+        ({"padding": "valid"}, "`padding` must be one of half, same, but got 'valid'"),
+        ({"padding": None}, "`padding` must be one of half, same, but got None"),
+        ({"squeeze": "output"}, "`squeeze` must be one of expanded, input, but got 'output'"),
+        (
+            staged(OWN, 1, kernel=9),
+            r"`stages\[1\].kernel` must be one of `kernels`, \(3, 5, 7\), or None, but got 9",
+        ),
+        (staged(OWN, 1, kernel=4), r"`stages\[1\].kernel` must be one of `kernels`"),
+        (
+            {
+                "expands": (0.5, 1),
+                "stages": tuple(
+                    replace(s, mid_channels=(40, 64, 64, 48 if i == 2 else 64))
+                    for i, s in enumerate(OWN.stages)
+                ),
+            },
+            r"`stages\[2\].mid_channels` must differ from the channels at the input .*, 64, 48",
+        ),
+        (
+            {"head": Head(0, 64, "relu", mix_bias=True)},
+            "`head.mix_bias` must be False where there are no `final_expand_channels`",
+        ),
         ({"name": ""}, "`name` must be a string of one line, .* but got ''"),
         ({"name": "a\nb"}, "`name` must be a string of one line"),
         ({"name": "x" * 200}, "`name` must be a string of one line, at most 128 characters"),
@@ -102,6 +124,8 @@ def test_table_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: s
         (staged(BOTTLENECK, 1, base_depth=0), r"`stages\[1\].depths` must be at least one block"),
         (staged(BOTTLENECK, 1, use_se=True), r"`stages\[1\].use_se` must be False"),
         (staged(BOTTLENECK, 1, out_channels=(32, 16, 8)), "must be 3 ascending numbers"),
+        ({"padding": "same"}, "`padding` must be 'half' for bottleneck blocks, but got 'same'"),
+        (staged(BOTTLENECK, 1, kernel=5), r"`stages\[1\].kernel` must be None or 3"),
         ({"shortcut": "zeros"}, "`shortcut` must be one of avg_pool, conv, pad, but got 'zeros'"),
         ({"shortcut": "pad"}, "`shortcut` must not be 'pad' with several `width_mults`"),
         ({"stem": stem(depths=())}, "`stem.depths` must be two for bottleneck blocks"),
@@ -128,12 +152,16 @@ def test_rules_of_bottleneck_families(changes: dict[str, Any], message: str | No
         ({"stride": 0}, "`stride` must be an integer of 1 or more, but got 0"),
         ({"stride": 9}, "`stride` must be at most 8, but got 9"),
         ({"out_channels": (10**5,)}, r"`out_channels\[0\]` must be at most 65,536"),
-        ({"act": "gelu"}, "`act` must be one of relu, relu6, h_swish, but got 'gelu'"),
+        ({"act": "gelu"}, "`act` must be one of relu, relu6, h_swish, silu, but got 'gelu'"),
         ({"use_se": 1}, "`use_se` must be True or False, but got 1"),
         ({"depths": (2, 2)}, r"`depths` must be distinct, but got \(2, 2\)"),
         ({"depths": (0,)}, "`depths` must have one above 0"),
         ({"base_depth": 99}, "100 at most with `base_depth`, but got"),
         ({"base_depth": -1}, "`base_depth` must be an integer of 0 or more, but got -1"),
+        ({"kernel": 0}, "`kernel` must be an integer of 1 or more, but got 0"),
+        ({"kernel": "5"}, "`kernel` must be an integer of 1 or more, but got '5'"),
+        ({"mid_channels": (48, 64)}, r"`mid_channels` must be one number for each of 4 blocks"),
+        ({"mid_channels": (48, 64, 0, 9)}, r"`mid_channels\[2\]` must be an integer of 1 or more"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
@@ -149,6 +177,7 @@ def test_stage_that_breaks_a_rule_is_refused(changes: dict[str, Any], message: s
         ({"kernel": 33}, "`kernel` must be at most 31, but got 33"),
         ({"n_convs": 2}, "`n_convs` must be 1 or 3, but got 2"),
         ({"pool": 1}, "`pool` must be True or False, but got 1"),
+        ({"block_use_se": None}, "`block_use_se` must be True or False, but got None"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
