@@ -1,4 +1,4 @@
-"""Finding the source of pretrained weights by their keys, and giving them our keys."""
+"""Comparing pretrained weights with the keys that each source has for a family."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from optuna_ofa.space import Family
 from optuna_ofa.supernet import Supernet
 
 # batches seen by a batch normalisation: older files have no counts, and nothing needs them
-COUNT = "num_batches_tracked"
+_COUNT = "num_batches_tracked"
+# between kernel sizes; they begin as the identity
+_MATRIX = "_matrix"
 _MOST = 3
+Shape = tuple[int, ...]
 
 
 class Match(NamedTuple):
@@ -28,8 +31,9 @@ class Match(NamedTuple):
         keys: Our key for each key of the source.
         missing: Keys that the state dict lacks.
         unexpected: Keys of the state dict that the source does not have.
-        shapes: The shapes of a key, in the state dict and needed, where they differ.
-        classes: The number of classes of the weights, where there is a classifier.
+        shapes: The shape in the state dict and the one needed, of keys where they differ.
+        classifier: Key of the classifier's weight in the source.
+        classes: The number of classes of the weights, None where there is no classifier.
     """
 
     family: Family
@@ -37,22 +41,25 @@ class Match(NamedTuple):
     keys: dict[str, str]
     missing: list[str]
     unexpected: list[str]
-    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    shapes: dict[str, tuple[Shape, Shape]]
+    classifier: str
     classes: int | None
 
     @property
-    def is_exact(self) -> bool:
-        """Whether every tensor is used once, and every layer has its tensors."""
-        return not (self.missing or self.unexpected or self.shapes)
+    def fits(self) -> bool:
+        """Whether every tensor is used and none is missing, but for the number of classes."""
+        ends = {self.classifier, self.classifier.replace("weight", "bias")}
+        return not (self.missing or self.unexpected or self.shapes.keys() - ends)
 
     @property
     def n_fitting(self) -> int:
-        """Number of tensors that fit."""
-        return len(self.keys) - len(self.missing) - len(self.shapes)
+        """Number of tensors that fit, less those that do not."""
+        wrong = len(self.missing) + len(self.shapes)
+        return len(self.keys) - 2 * wrong - len(self.unexpected)
 
 
 def match(family: Family, state: Mapping[str, Tensor]) -> Match:
-    """Return the comparison with the source whose names fit best."""
+    """Return the comparison with the source whose keys fit best."""
     with torch.device("meta"):
         supernet = Supernet(family)
     found = [_compared(supernet, source, state) for source in sources(family)]
@@ -60,44 +67,42 @@ def match(family: Family, state: Mapping[str, Tensor]) -> Match:
 
 
 def _compared(supernet: Supernet, source: Source, state: Mapping[str, Tensor]) -> Match | None:
-    own = supernet.state_dict()
-    keys: dict[str, str] = {}
-    classifier = ""
-    for place in places(supernet):
-        path = source.path(place, supernet.family)
-        if path is None:
-            return None
-        if place.role == "classifier":
-            classifier = f"{path}.weight"
-        module = supernet.get_submodule(place.own)
-        tensors = [*module._parameters, *module._buffers]
-        # matrices between kernel sizes begin as the identity
-        tensors = [name for name in tensors if f"{place.own}.{name}" in own]
-        keys |= {
-            f"{path}.{name}": f"{place.own}.{name}" for name in tensors if "_matrix" not in name
-        }
-    shapes = {
-        key: (tuple(state[key].shape), tuple(own[ours].shape))
-        for key, ours in keys.items()
-        if key in state and not _same(state[key], own[ours])
-    }
+    own, keys = supernet.state_dict(), _keys(supernet, source)
+    if keys is None:
+        return None
+    classifier = next(key for key, ours in keys.items() if ours == "classifier.linear.weight")
     return Match(
         supernet.family,
         source,
         keys,
-        [key for key in keys if key not in state and not key.endswith(COUNT)],
-        [key for key in state if key not in keys],
-        shapes,
-        len(state[classifier]) if classifier in state and state[classifier].ndim else None,
+        missing=[key for key in keys if key not in state and not key.endswith(_COUNT)],
+        unexpected=[key for key in state if key not in keys],
+        shapes={
+            key: (tuple(state[key].shape), tuple(own[ours].shape))
+            for key, ours in keys.items()
+            if key in state and _bare(state[key]) != _bare(own[ours])
+        },
+        classifier=classifier,
+        classes=len(state[classifier]) if classifier in state and state[classifier].ndim else None,
     )
 
 
-def _same(theirs: Tensor, ours: Tensor) -> bool:
-    """Whether two shapes are equal, up to a linear layer in place of a 1x1 convolution."""
-    return _bare(theirs) == _bare(ours)
+def _keys(supernet: Supernet, source: Source) -> dict[str, str] | None:
+    """Return our key for each key of a source; None if it has no such networks."""
+    keys: dict[str, str] = {}
+    for place in places(supernet):
+        path = source.path(place, supernet.family)
+        if path is None:
+            return None
+        module = supernet.get_submodule(place.own)
+        for name in module.state_dict():
+            if not name.endswith(_MATRIX):
+                keys[f"{path}.{name}"] = f"{place.own}.{name}"
+    return keys
 
 
-def _bare(tensor: Tensor) -> tuple[int, ...]:
+def _bare(tensor: Tensor) -> Shape:
+    """Return a shape, that of a linear layer for a 1x1 convolution."""
     shape = tuple(tensor.shape)
     return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape
 
@@ -113,19 +118,35 @@ def require_match(found: Match, where: str) -> None:
     Raises:
         FamilyMismatchError: With the first keys that differ.
     """
-    if found.is_exact:
-        return
-    shapes = [f"`{key}` has {a} where {b} is needed" for key, (a, b) in found.shapes.items()]
+    other = found.source.other_family(found.family)
+    if other and found.fits:
+        raise FamilyMismatchError(
+            f"`family` must be {other!r} for networks of {found.source.package}, whose batch "
+            f"normalisations have another epsilon, but got {found.family.name!r}."
+        )
+    if any(key.endswith(_MATRIX) for key in found.unexpected):
+        raise FamilyMismatchError(
+            f"`weights` must be those of a network, but {where} has those of a supernet, which "
+            f"`load_supernet` reads."
+        )
+    if found.missing or found.unexpected or found.shapes:
+        raise FamilyMismatchError(
+            f"`weights` must be those of {found.family.name}, with the keys of "
+            f"{found.source.name}, but {where} has {differences(found)}."
+        )
+
+
+def differences(found: Match) -> str:
+    """Return the first keys that differ: "1 missing (`a`); 3 unexpected (`b`, `c`, `d`)"."""
     kinds = {
-        "of another shape": shapes,
         "missing": [f"`{key}`" for key in found.missing],
         "unexpected": [f"`{key}`" for key in found.unexpected],
+        "of another shape": [
+            f"`{key}` has {theirs} where {ours} is needed"
+            for key, (theirs, ours) in found.shapes.items()
+        ],
     }
-    words = "; ".join(f"{len(k)} {kind} ({_listed(k)})" for kind, k in kinds.items() if k)
-    raise FamilyMismatchError(
-        f"`weights` must be those of {found.family.name}, but of the tensors that "
-        f"{found.source.name} names so, {where} has {words}."
-    )
+    return "; ".join(f"{len(k)} {kind} ({_listed(k)})" for kind, k in kinds.items() if k)
 
 
 def _listed(words: Iterable[str]) -> str:

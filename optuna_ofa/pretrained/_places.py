@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import nn
 
 from optuna_ofa.space import Family, Layer, SearchSpace, subnet_layers
-from optuna_ofa.supernet import Supernet, slot_modules
+from optuna_ofa.supernet import Elastic, Supernet, slot_modules
 
 # our path inside a block -> what the layer is
 _UNITS = {
@@ -34,6 +34,7 @@ class Place(NamedTuple):
         position: Position of its block in the stage, from 0.
         expands: Whether its block has an expanding convolution.
         use_se: Whether its block has squeeze-and-excitation.
+        elastic: Whether it is an elastic layer of the supernet.
     """
 
     own: str
@@ -45,6 +46,7 @@ class Place(NamedTuple):
     position: int = -1
     expands: bool = False
     use_se: bool = False
+    elastic: bool = False
 
 
 def places(supernet: Supernet) -> list[Place]:
@@ -85,6 +87,7 @@ def _of_layer(
             position=where[2],
             expands=expands,
             use_se=layer.use_se,
+            elastic=isinstance(module.get_submodule(name), Elastic),
         )
 
 

@@ -10,19 +10,30 @@ from optuna_ofa.space import Family
 
 _UNITS = ("expand", "depthwise", "squeeze", "project")
 _SQUEEZES = ("reduce", "excite")
+# networks with the same keys and shapes, whose epsilons of batch normalisation differ
+_OTHERS = {
+    ("timm", "mobilenet_v3_large"): "mobilenetv3_large_100",
+    ("torchvision", "mobilenetv3_large_100"): "mobilenet_v3_large",
+}
 
 
 class Source(NamedTuple):
     """A package, or one of its model classes, with names of its own for the layers.
 
     Args:
+        package: The package.
         name: Its name in messages.
         path: Takes a place and the family, and returns the path of the layer in that package;
             None where its networks have no such layer.
     """
 
+    package: str
     name: str
     path: Callable[[Place, Family], str | None]
+
+    def other_family(self, family: Family) -> str | None:
+        """Return the family of the package's network, if its epsilon is not that of ``family``."""
+        return _OTHERS.get((self.package, family.name))
 
 
 def number(place: Place, *, counts_se: bool) -> int:
@@ -181,19 +192,28 @@ def own(place: Place, family: Family) -> str | None:
     return place.own
 
 
+def ofa_elastic(place: Place, family: Family) -> str | None:
+    """The elastic networks of the ``ofa`` package, whose layers wrap those of torch."""
+    return f"{place.own}.{place.own.rpartition('.')[2]}" if place.elastic else place.own
+
+
+_OWN = (
+    Source("optuna_ofa", "optuna_ofa", own),
+    Source("ofa", "the ofa package", ofa_elastic),
+)
 MBCONV = (
-    Source("torchvision's MobileNetV2", torchvision_mobilenet_v2),
-    Source("torchvision's MobileNetV3", torchvision_mobilenet_v3),
-    Source("torchvision's EfficientNet", torchvision_efficientnet),
-    Source("torchvision's MNASNet", torchvision_mnasnet),
-    Source("timm", timm),
-    Source("efficientnet_pytorch", lukemelas),
-    Source("optuna_ofa or ofa", own),
+    Source("torchvision", "torchvision's MobileNetV2", torchvision_mobilenet_v2),
+    Source("torchvision", "torchvision's MobileNetV3", torchvision_mobilenet_v3),
+    Source("torchvision", "torchvision's EfficientNet", torchvision_efficientnet),
+    Source("torchvision", "torchvision's MNASNet", torchvision_mnasnet),
+    Source("timm", "timm", timm),
+    Source("efficientnet_pytorch", "efficientnet_pytorch", lukemelas),
+    *_OWN,
 )
 RESNETS = (
-    Source("torchvision or timm", resnet),
-    Source("pytorch_resnet_cifar10", resnet_cifar),
-    Source("optuna_ofa or ofa", own),
+    Source("torchvision", "torchvision and timm", resnet),
+    Source("pytorch_resnet_cifar10", "pytorch_resnet_cifar10", resnet_cifar),
+    *_OWN,
 )
 
 

@@ -4,54 +4,131 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from optuna_ofa._arguments import AnyPath, checked
+from optuna_ofa._arguments import AnyPath, Positive, Seed, checked
 from optuna_ofa._rules import Instead
-from optuna_ofa.pretrained._matching import match, own_state, require_match
+from optuna_ofa.exceptions import FamilyMismatchError
+from optuna_ofa.pretrained._matching import Match, match, own_state, require_match
+from optuna_ofa.pretrained._recognise import recognise
 from optuna_ofa.pretrained._state import read_state
+from optuna_ofa.pretrained._verify import require_same
 from optuna_ofa.space import Family, find_family
 from optuna_ofa.supernet import Supernet
-from optuna_ofa.training import sort_channels
+from optuna_ofa.training import seeded, sort_channels
 
 Pretrained = Annotated[
     str | os.PathLike[str] | Mapping[str, Any] | nn.Module,
     Instead(
         "a path, a state dict or a module",
-        lambda weights: isinstance(weights, str | os.PathLike | Mapping | nn.Module),
+        lambda weights: (
+            isinstance(weights, Mapping | nn.Module)
+            or (isinstance(weights, str | os.PathLike) and str(weights) != "")
+        ),
     ),
 ]
 
 
 @checked
-def supernet_from(weights: Pretrained, family: Family | AnyPath) -> Supernet:
-    """Make a supernet of a pretrained network.
+def supernet_from(
+    weights: Pretrained,
+    family: Family | AnyPath | None = None,
+    *,
+    n_classes: Positive | None = None,
+    seed: Seed = 0,
+) -> Supernet:
+    """Make a supernet of a pretrained network: its largest subnet is the network itself.
 
-    The largest subnet is the network itself. Smaller subnets share its weights: they have the
-    middle channels that are read most (L1 norm), and the centres of the kernels.
+    Smaller subnets share its weights: their blocks have the middle channels that are read most (L1
+    norm), and the centres of the kernels.
+
+    The names of the layers are those of torchvision, timm, ``efficientnet_pytorch``,
+    ``efficientnet_lite_pytorch``, ``pytorch_resnet_cifar10``, the static networks of ``ofa`` or
+    this package's own; which of them is found out by the keys. Every tensor must be used once.
+    A state dict does not tell the activations, the padding or the epsilon of the batch
+    normalisations: they are the family's. If a module is given, it is run once, and must give the
+    same logits.
+
+    Keys may all begin with ``module.``, ``model.`` or ``_orig_mod.``, and the state dict may be an
+    entry of a training checkpoint: ``state_dict_ema``, ``model_ema``, ``ema``, ``state_dict``,
+    ``model_state_dict``, ``model`` or ``net``, the first of these. Half precision becomes float32.
+    If all weights have float64, so has the supernet.
 
     Args:
-        weights: The network's weights: the path of a state dict, the state dict or the module.
-        family: The network as the largest subnet of a family, or the name of one.
+        weights: The network's weights: the path of a state dict (``torch.save``, or
+            ``.safetensors``), the state dict, or the module.
+        family: The network as the largest subnet of a family, or the name of one; None finds the
+            known family that the keys and shapes fit.
+        n_classes: Outputs of the classifier. If the network has another number of them, the
+            classifier is replaced by a new one, and the family's name gets the number as a suffix.
+            None means that it must have as many as the family.
+        seed: Seed of a new classifier.
 
     Returns:
         The supernet on the CPU, in training mode like any new module.
 
     Raises:
-        FormatError: If the weights are no state dict of finite numbers.
-        FamilyMismatchError: If a tensor is missing, is not used, or has another shape.
+        InvalidArgumentError: If no family has that name.
+        FormatError: If the weights are no state dict of finite numbers; with the key.
+        FamilyMismatchError: If a tensor is missing, is not used, or has another shape; with the
+            keys. If no known family fits. If a module gives other logits.
     """
-    found_family = find_family(family, "family")
+    wanted = None if family is None else find_family(family, "family")
     state, where = read_state(weights)
-    found = match(found_family, state)
+    found = recognise(state, where) if wanted is None else match(wanted, state)
+    classes = _classes(found, n_classes, where)
+    target = _with_classes(found.family, classes)
+    found = match(_with_classes(found.family, found.classes or classes), state)
     require_match(found, where)
-    supernet = Supernet(found_family)
+    with seeded(seed):
+        supernet = _loaded(found, state)
+        if isinstance(weights, nn.Module):
+            require_same(supernet, weights)
+        sort_channels(supernet)
+        return supernet if target == supernet.family else _with_classifier(supernet, target)
+
+
+def _classes(found: Match, n_classes: int | None, where: str) -> int:
+    """Return the number of classes that the supernet must have."""
+    n = n_classes or found.family.head.n_classes
+    if n_classes is None and found.classes not in (None, n):
+        raise FamilyMismatchError(
+            f"`weights` must have {n} classes as {found.family.name}, but `{found.classifier}` of "
+            f"{where} has {found.classes}; `n_classes={found.classes}` keeps them, and "
+            f"`n_classes={n}` replaces the classifier by a new one."
+        )
+    return n
+
+
+def _with_classes(family: Family, n_classes: int) -> Family:
+    """Return the family with another number of classes, under a name of its own."""
+    if n_classes == family.head.n_classes:
+        return family
+    head = replace(family.head, n_classes=n_classes)
+    return replace(family, name=f"{family.name}_{n_classes}_classes", aliases=(), head=head)
+
+
+def _loaded(found: Match, state: Mapping[str, Tensor]) -> Supernet:
+    """Return a supernet with the weights, whose middle channels are not sorted yet."""
+    supernet = Supernet(found.family)
+    tensors = own_state(found, state)
+    if any(tensor.dtype is torch.float64 for tensor in tensors.values()):
+        supernet.double()
     own = supernet.state_dict()
-    own |= {k: t.reshape(own[k].shape) for k, t in own_state(found, state).items()}
-    with torch.no_grad():
-        supernet.load_state_dict(own)
-    sort_channels(supernet)
+    # a linear layer stands for a 1x1 convolution
+    own |= {key: tensor.reshape(own[key].shape) for key, tensor in tensors.items()}
+    supernet.load_state_dict(own)
     return supernet
+
+
+def _with_classifier(supernet: Supernet, family: Family) -> Supernet:
+    """Return a supernet of a family with another number of classes, with a new classifier."""
+    new = Supernet(family).to(next(supernet.parameters()).dtype)
+    own = new.state_dict()
+    kept = {key: t for key, t in supernet.state_dict().items() if t.shape == own[key].shape}
+    new.load_state_dict(own | kept)
+    return new
