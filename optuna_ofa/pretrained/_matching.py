@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from optuna_ofa.exceptions import FamilyMismatchError
-from optuna_ofa.pretrained._places import places
+from optuna_ofa.pretrained._places import Place, places
 from optuna_ofa.pretrained._sources import Source, sources
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import Supernet
@@ -60,50 +61,55 @@ class Match(NamedTuple):
 
 def match(family: Family, state: Mapping[str, Tensor]) -> Match:
     """Return the comparison with the source whose keys fit best."""
-    with torch.device("meta"):
-        supernet = Supernet(family)
-    found = [_compared(supernet, source, state) for source in sources(family)]
+    found = [_compared(family, source, state) for source in sources(family)]
     return max((m for m in found if m is not None), key=lambda m: m.n_fitting)
 
 
-def _compared(supernet: Supernet, source: Source, state: Mapping[str, Tensor]) -> Match | None:
-    own, keys = supernet.state_dict(), _keys(supernet, source)
+def _compared(family: Family, source: Source, state: Mapping[str, Tensor]) -> Match | None:
+    keys = _keys(family, source)
     if keys is None:
         return None
+    own = {f"{place.own}.{name}": shape for place, name, shape in _tensors(family)}
     classifier = next(key for key, ours in keys.items() if ours == "classifier.linear.weight")
     return Match(
-        supernet.family,
+        family,
         source,
         keys,
         missing=[key for key in keys if key not in state and not key.endswith(_COUNT)],
         unexpected=[key for key in state if key not in keys],
         shapes={
-            key: (tuple(state[key].shape), tuple(own[ours].shape))
+            key: (tuple(state[key].shape), own[ours])
             for key, ours in keys.items()
-            if key in state and _bare(state[key]) != _bare(own[ours])
+            if key in state and _bare(tuple(state[key].shape)) != _bare(own[ours])
         },
         classifier=classifier,
         classes=len(state[classifier]) if classifier in state and state[classifier].ndim else None,
     )
 
 
-def _keys(supernet: Supernet, source: Source) -> dict[str, str] | None:
+def _keys(family: Family, source: Source) -> dict[str, str] | None:
     """Return our key for each key of a source; None if it has no such networks."""
-    keys: dict[str, str] = {}
-    for place in places(supernet):
-        path = source.path(place, supernet.family)
-        if path is None:
-            return None
-        module = supernet.get_submodule(place.own)
-        for name in module.state_dict():
-            if not name.endswith(_MATRIX):
-                keys[f"{path}.{name}"] = f"{place.own}.{name}"
-    return keys
+    paths = {place: source.path(place, family) for place, _, _ in _tensors(family)}
+    if None in paths.values():
+        return None
+    return {f"{paths[place]}.{name}": f"{place.own}.{name}" for place, name, _ in _tensors(family)}
 
 
-def _bare(tensor: Tensor) -> Shape:
+@cache
+def _tensors(family: Family) -> tuple[tuple[Place, str, Shape], ...]:
+    """Return the layer, the name and the shape of each tensor of the largest subnet."""
+    with torch.device("meta"):
+        supernet = Supernet(family)
+    return tuple(
+        (place, name, tuple(tensor.shape))
+        for place in places(supernet)
+        for name, tensor in supernet.get_submodule(place.own).state_dict().items()
+        if not name.endswith(_MATRIX)
+    )
+
+
+def _bare(shape: Shape) -> Shape:
     """Return a shape, that of a linear layer for a 1x1 convolution."""
-    shape = tuple(tensor.shape)
     return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape
 
 

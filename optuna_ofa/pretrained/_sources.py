@@ -197,10 +197,7 @@ def ofa_elastic(place: Place, family: Family) -> str | None:
     return f"{place.own}.{place.own.rpartition('.')[2]}" if place.elastic else place.own
 
 
-_OWN = (
-    Source("optuna_ofa", "optuna_ofa", own),
-    Source("ofa", "the ofa package", ofa_elastic),
-)
+_OWN = (Source("optuna_ofa", "optuna_ofa", own), Source("ofa", "the ofa package", ofa_elastic))
 MBCONV = (
     Source("torchvision", "torchvision's MobileNetV2", torchvision_mobilenet_v2),
     Source("torchvision", "torchvision's MobileNetV3", torchvision_mobilenet_v3),

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from optuna_ofa.exceptions import FamilyMismatchError
+from optuna_ofa.space import Family
 from optuna_ofa.supernet import Supernet
 
-# of the largest logit; float32 has about 1e-6 after fifty layers
-_TOLERANCE = 1e-3
+# of the largest logit, in float64
+_TOLERANCE = 1e-6
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
@@ -21,10 +22,10 @@ def require_same(supernet: Supernet, module: nn.Module) -> None:
     Raises:
         FamilyMismatchError: With the difference and, if they differ, the epsilons.
     """
-    image = _image(supernet)
-    theirs = _logits(copy.deepcopy(module).to("cpu", image.dtype), image)
-    ours = _logits(supernet, image)
-    supernet.train()
+    dtype, image = next(supernet.parameters()).dtype, _image(supernet.family)
+    theirs = _logits(copy.deepcopy(module).to("cpu", torch.float64), image)
+    ours = _logits(supernet.double(), image)
+    supernet.to(dtype).train()
     if theirs.shape == ours.shape:
         apart = float((theirs - ours).abs().max() / ours.abs().max())
         if apart <= _TOLERANCE:
@@ -43,12 +44,11 @@ def require_same(supernet: Supernet, module: nn.Module) -> None:
     )
 
 
-def _image(supernet: Supernet) -> Tensor:
+def _image(family: Family) -> Tensor:
     """Return an image of random pixels, of the largest resolution."""
-    family, size = supernet.family, max(supernet.family.resolutions)
+    size = max(family.resolutions)
     generator = torch.Generator().manual_seed(0)
-    image = torch.randn(1, family.in_channels, size, size, generator=generator)
-    return image.to(next(supernet.parameters()).dtype)
+    return torch.randn(1, family.in_channels, size, size, generator=generator, dtype=torch.float64)
 
 
 @torch.no_grad()

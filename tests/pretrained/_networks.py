@@ -59,7 +59,7 @@ def _tensor(i: int, key: str, shapes: Mapping[str, list[int]]) -> Tensor:
     if name == "running_var" or (name == "weight" and f"{module}.running_var" in shapes):
         return 1 + wave / 4
     if name == "weight":
-        return wave * math.sqrt(3 / math.prod(shapes[key][1:]))
+        return wave * math.sqrt(12 / math.prod(shapes[key][1:]))
     return wave / 10
 
 

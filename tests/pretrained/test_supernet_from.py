@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import nn
 
 from optuna_ofa import SearchSpace, Supernet, supernet_from
+from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.pretrained._matching import match
 
 
@@ -30,3 +33,21 @@ def test_own_keys_are_recognised() -> None:
     found = match(Supernet("ofa_mbv3_fashion").family, net.state_dict())
     assert found.is_exact
     assert found.source.name == "optuna_ofa or ofa"
+
+
+def test_a_module_is_run_beside_the_supernet() -> None:
+    net = network(Supernet("ofa_mbv3_fashion"))
+    assert supernet_from(net, "ofa_mbv3_fashion").family.name == "ofa_mbv3_fashion"
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-3
+    message = r"those of the Sequential differ by .*`bn_eps` 0\.001 where .* has 1e-05"
+    with pytest.raises(FamilyMismatchError, match=message):
+        supernet_from(net, "ofa_mbv3_fashion")
+
+
+def test_a_module_with_other_outputs_is_refused() -> None:
+    net = network(Supernet("ofa_mbv3_fashion"))
+    net.register_forward_hook(lambda module, images, logits: (logits,))
+    with pytest.raises(FamilyMismatchError, match=r"have shape \(0,\) instead of \(1, 10\)"):
+        supernet_from(net, "ofa_mbv3_fashion")
