@@ -78,6 +78,7 @@ MATRIX = SPACE.sample(30, seed=0)
 TABLE = LatencyTable.load(packaged_table(table_names(FAMILY)[0], FAMILY) or "")
 STEM = re.findall(r":([0-9x]+)", next(k for k in TABLE.content.sections[0].entries if "stem" in k))
 LATENCY = LatencyPredictor(table=TABLE, space=SPACE)
+WHOLE = NET.extract(SPACE.largest()).state_dict()
 ACCURACY = AccuracyPredictor.fit(SPACE, MATRIX, np.linspace(60, 70, 30))
 MACS = CostPredictor("n_macs", SPACE).predict
 IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -340,6 +341,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "subnet_from_dialect": (
         subnet_from_dialect,
         {"spec": subnet_to_dialect(SUBNET, "ofa"), "family": FAMILY},
+    ),
+    "supernet_from": (
+        optuna_ofa.supernet_from,
+        {"weights": WHOLE, "family": FAMILY, "n_classes": 10, "seed": 0},
     ),
     "subnet_from_net_config": (
         subnet_from_net_config,
