@@ -32,7 +32,7 @@ def test_own_keys_are_recognised() -> None:
     net = network(Supernet("ofa_mbv3_fashion"))
     found = match(Supernet("ofa_mbv3_fashion").family, net.state_dict())
     assert found.fits
-    assert found.source.name == "optuna_ofa or ofa"
+    assert found.source.name == "optuna_ofa"
 
 
 def test_a_module_is_run_beside_the_supernet() -> None:
