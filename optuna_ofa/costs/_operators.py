@@ -16,7 +16,7 @@ class Operator(NamedTuple):
     Args:
         name: ``"pointwise"``, ``"depthwise"``, ``"conv"``, ``"squeeze"``
             (squeeze-and-excitation without its scaling), ``"scale"``, ``"add"``, ``"pool"``,
-            ``"pad"`` or ``"linear"``.
+            ``"slice"``, ``"pad"`` (with zeros) or ``"linear"``.
         n_read: Number of activations that it reads.
         n_written: Number of activations that it writes.
         n_macs: Multiply-adds, counted as in `layer_macs`.
@@ -131,7 +131,11 @@ def _downsample(layer: Layer, n_in: int, n_out: int) -> list[Operator]:
     if layer.shortcut:
         return []
     if layer.downsample == "pad":
-        return [Operator("pad", i * out_size**2, n_out, n_kept=n_out)]
+        n_left = i * out_size**2
+        return [
+            Operator("slice", n_in, n_left, n_kept=n_out),
+            Operator("pad", n_left, n_out, n_kept=n_out),
+        ]
     if layer.downsample == "conv":
         return [_conv("pointwise", i, o, layer.in_size, out_size, kept=n_out)]
     pool = [Operator("pool", n_in, i * out_size**2, n_kept=n_out)] if layer.stride > 1 else []

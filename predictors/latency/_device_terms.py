@@ -27,7 +27,7 @@ class DeviceTerm(NamedTuple):
 
 
 def _is_block(layer: Layer) -> bool:
-    return layer.kind in ("mbconv", "bottleneck")
+    return layer.kind in ("mbconv", "bottleneck", "basic")
 
 
 def _macs(layer: Layer, *, depthwise: bool) -> float:

@@ -6,7 +6,7 @@ Taken from the published files and from the code that wrote them, which is cited
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna_ofa.space import Layer
@@ -28,6 +28,7 @@ class TableDialect:
         stem_type: Type of the entries that show the resolutions of a table.
         logits_role: Role of the layer whose entry ends in the class scores.
         flat_logits: Whether the classifier's input is written as channels only.
+        unusual: Further fields of any layer, left out where the function returns None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TableDialect:
     stem_type: str
     logits_role: str = "classifier"
     flat_logits: bool = False
+    unusual: Mapping[str, Callable[[Layer], object]] = field(default_factory=dict)
 
     def key(self, layer: Layer, n_classes: int) -> str | None:
         """Return the key of a layer of a network; None where another entry includes it."""
@@ -49,7 +51,10 @@ class TableDialect:
             source = source[2:] if self.flat_logits else source
             output = (n_classes,)
         fields = self.fields if layer.role == "block" else {}
-        return self.join(layer_type, source, output, {n: f(layer) for n, f in fields.items()})
+        values = {name: of(layer) for name, of in fields.items()}
+        unusual = {name: of(layer) for name, of in self.unusual.items()}
+        values |= {name: value for name, value in unusual.items() if value is not None}
+        return self.join(layer_type, source, output, values)
 
     def __reduce__(self) -> tuple[Any, ...]:  # functions are not pickled
         return dialect_of, (self.name,)
@@ -123,6 +128,12 @@ NSGANETV2 = TableDialect(
     stem_type="first_conv",
     flat_logits=True,
 )
+# what few families have: a table of another has the keys that it had before there were these
+_UNUSUAL: dict[str, Callable[[Layer], object]] = {
+    "kernel": lambda layer: layer.kernel if layer.role == "stem" and layer.kernel != 3 else None,
+    "padding": lambda layer: layer.padding if layer.padding != "half" else None,
+    "downsample": lambda layer: layer.downsample if layer.downsample != "avg_pool" else None,
+}
 # ours: every field of a layer that can affect its cost
 LAYERS = TableDialect(
     name="layers",
@@ -148,6 +159,7 @@ LAYERS = TableDialect(
         "act": lambda layer: layer.act,
     },
     stem_type="stem",
+    unusual=_UNUSUAL,
 )
 DIALECTS = (OFA, PROXYLESSNAS, NSGANETV2, LAYERS)
 

@@ -117,7 +117,9 @@ def test_resnet_equals_the_counter_of_ofa(ofa: ModuleType) -> None:
         assert ours == pytest.approx(theirs, rel=1e-12)
 
 
-@pytest.mark.parametrize("family", ["ofa_mbv3_w1.0", "ofa_proxyless_w1.3", "ofa_resnet50"])
+@pytest.mark.parametrize(
+    "family", ["ofa_mbv3_w1.0", "ofa_proxyless_w1.3", "ofa_resnet50", "resnet50"]
+)
 def test_parameters_are_those_of_the_network_of_ofa(ofa: ModuleType, family: str) -> None:
     from ofa.imagenet_classification import networks
 

@@ -22,7 +22,7 @@ from optuna_ofa.graphs import build_net, write_onnx
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import Layer, SearchSpace, Subnet, families, subnet_layers
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [*(family.name for family in families()), "resnet50", "resnet20_cifar10"]
 ELEMENTWISE = {"Relu", "HardSwish", "Clip", "HardSigmoid", "Flatten", "Add", "Mul"}
 
 

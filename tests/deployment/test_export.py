@@ -124,7 +124,9 @@ def test_the_supernet_stays_as_it_is(
     assert weights_hash(supernet) == before
 
 
-@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_proxyless_w1.3", "ofa_resnet50"])
+@pytest.mark.parametrize(
+    "name", ["ofa_mbv3_fashion", "ofa_proxyless_w1.3", "ofa_resnet50", "resnet20_cifar10"]
+)
 def test_a_loaded_network_has_the_keys_of_the_extracted_one(tmp_path: Path, name: str) -> None:
     pytest.importorskip("safetensors", reason="safetensors is not installed")
     space = SearchSpace(get_family(name))
@@ -151,7 +153,7 @@ def test_the_weights_are_read_by_safetensors_alone(
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "a.json").stat().st_mode
 
 
-@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50"])
+@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50", "resnet50"])
 def test_the_ofa_package_builds_the_network_from_its_folder(
     reference: ModuleType, tmp_path: Path, name: str
 ) -> None:

@@ -70,7 +70,14 @@ def test_another_opset_on_request(
 
 @pytest.mark.parametrize("opset", [13, 17, 20])
 @pytest.mark.parametrize(
-    ("name", "size"), [("ofa_mbv3_fashion", 28), ("ofa_proxyless_w1.3", 36), ("ofa_resnet50", 36)]
+    ("name", "size"),
+    [
+        ("ofa_mbv3_fashion", 28),
+        ("ofa_proxyless_w1.3", 36),
+        ("ofa_resnet50", 36),
+        ("resnet50", 36),
+        ("resnet20_cifar10", 27),
+    ],
 )
 def test_every_block_computes_what_torch_computes(
     tmp_path: Path, name: str, size: int, opset: int

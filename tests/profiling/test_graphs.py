@@ -23,7 +23,7 @@ from optuna_ofa.profiling.on_device import ExecuTorch, by_layer
 from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-FAMILIES = [family.name for family in families()]
+FAMILIES = [*(family.name for family in families()), "resnet50", "resnet20_cifar10"]
 
 
 def layers_of(name: str, resolution: int = 64) -> tuple[Layer, ...]:
@@ -35,7 +35,7 @@ def torch_twin(layers: tuple[Layer, ...], path: Path) -> nn.Module:
     """The torch network with the weights of the ONNX graph, which are in the same order."""
     net = build_net(layers, fold=True)
     found = onnx.load(path).graph.initializer
-    weights = iter(onnx.numpy_helper.to_array(w) for w in found if w.dims)
+    weights = iter(onnx.numpy_helper.to_array(w) for w in found if w.dims and w.data_type == 1)
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -59,7 +59,7 @@ def test_onnx_equals_torch(name: str, runtime: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(got, expected, rtol=0, atol=2e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_resnet50"])
+@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_resnet50", "resnet20_cifar10"])
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_quantised_graphs_come_close(name: str, runtime: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -12,7 +12,7 @@ from optuna.trial import FixedTrial
 from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [*(family.name for family in families()), "resnet20_cifar10"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

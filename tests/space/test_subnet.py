@@ -12,7 +12,7 @@ import pytest
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families, genotype_of, get_family, subnet_of
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [*(family.name for family in families()), "resnet20_cifar10"]
 MBV3 = get_family("ofa_mbv3_w1.0")
 RESNET = get_family("ofa_resnet50")
 

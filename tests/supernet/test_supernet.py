@@ -16,14 +16,14 @@ from optuna_ofa.space import ACTIVATIONS, Family, SearchSpace, Subnet, families,
 from optuna_ofa.supernet import Elastic, Supernet
 
 NAMES = [family.name for family in families()]
-SMALL = ("ofa_mbv3_w1.0", "ofa_resnet50")  # one family of each kind of block
+SMALL = ("ofa_mbv3_w1.0", "ofa_resnet50", "resnet20_cifar10")  # one family of each kind of block
 
 
 @pytest.fixture(scope="module")
 def supernets() -> dict[str, Supernet]:
     """Random supernets in eval mode, whose running statistics are not the initial ones."""
     torch.manual_seed(0)
-    made = {name: Supernet(get_family(name)) for name in NAMES}
+    made = {name: Supernet(get_family(name)) for name in {*NAMES, *SMALL}}
     with torch.no_grad():
         for net in made.values():
             net(torch.randn(4, 3, 64, 64))

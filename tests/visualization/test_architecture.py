@@ -82,7 +82,7 @@ class TestInfo:
             assert max(b.left + b.width for b in row.boxes if b.stage == stage) < border
             assert border < min(b.left for b in row.boxes if b.stage == stage + 1)
 
-    @pytest.mark.parametrize("name", ["ofa_resnet50", "ofa_proxyless_w1.3"])
+    @pytest.mark.parametrize("name", ["ofa_resnet50", "ofa_proxyless_w1.3", "resnet50"])
     def test_other_families_have_stages_too(self, name: str) -> None:
         space = SearchSpace(name)
         (row,) = architecture_info({"a": space.largest()})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from optuna_ofa._arguments import checked
-from optuna_ofa.space._layer import Layer
+from optuna_ofa.space._layer import Downsample, Layer
 from optuna_ofa.space._slots import subnet_layers
 from optuna_ofa.space._subnet import Subnet
 
 Config = dict[str, Any]
+# names of `ofa` for the shortcuts of ResNets; it lacks the last one
+DOWNSAMPLE_MODES: dict[Downsample, str] = {"avg_pool": "avgpool_conv", "conv": "conv", "pad": "pad"}
 
 
 @checked
@@ -18,7 +20,8 @@ def net_config(subnet: Subnet) -> Config:
 
     Identical, key by key, to what ``get_active_net_config()`` of the ``ofa`` package returns for a
     supernet without dropout, except that the shortcut in a ResNet's stem is a config too, not a
-    module. The resolution is not part of it.
+    module. The resolution is not part of it. Families that ``ofa`` lacks are described likewise:
+    basic blocks as ``ResNetBasicBlock``, and a stem without pooling by ``"max_pooling": false``.
     """
     family, layers = subnet.family, subnet_layers(subnet)
     blocks = [layer for layer in layers if layer.role == "block"]
@@ -27,10 +30,11 @@ def net_config(subnet: Subnet) -> Config:
         "name": family.architecture,
         "bn": {"momentum": 0.1, "eps": family.bn_eps, "ws_eps": None},
     }
-    if family.block == "bottleneck":
+    if family.block != "mbconv":
         stem = [layer for layer in layers if layer.role.startswith("stem")]
         config["input_stem"] = [_stem_conv(layer) for layer in stem]
-        config["blocks"] = [_bottleneck(layer) for layer in blocks]
+        config |= {} if family.stem.pool else {"max_pooling": False}
+        config["blocks"] = [_resnet_block(layer, family.shortcut) for layer in blocks]
         return config | {"classifier": _elastic_linear(by_role["classifier"])}
     config["first_conv"] = _conv(by_role["stem"])
     config["blocks"] = [_fixed_mbconv(blocks[0]), *map(_mbconv, blocks[1:])]
@@ -100,9 +104,11 @@ def _residual(conv: Config, layer: Layer) -> Config:
     return {"name": "ResidualBlock", "conv": conv, "shortcut": shortcut}
 
 
-def _bottleneck(layer: Layer) -> Config:
-    own = {"groups": 1, "downsample_mode": "avgpool_conv"}
-    return _block("ResNetBottleneckBlock", layer) | own
+def _resnet_block(layer: Layer, downsample: Downsample) -> Config:
+    mode = {"downsample_mode": DOWNSAMPLE_MODES[downsample]}
+    if layer.kind == "basic":
+        return _block("ResNetBasicBlock", layer) | mode
+    return _block("ResNetBottleneckBlock", layer) | {"groups": 1} | mode
 
 
 def _block(name: str, layer: Layer) -> Config:

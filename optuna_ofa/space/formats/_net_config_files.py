@@ -55,6 +55,15 @@ _DEFAULTS: dict[str, Config] = {
         "groups": 1,
         "downsample_mode": "avgpool_conv",
     },
+    # ours: `ofa` has no basic blocks
+    "ResNetBasicBlock": {
+        "kernel_size": 3,
+        "stride": 1,
+        "expand_ratio": 1,
+        "mid_channels": None,
+        "act_func": "relu",
+        "downsample_mode": "conv",
+    },
 }
 # what the entries of a layer may be: whole numbers and others, up to these, flags and words
 _WHOLE = {
@@ -130,6 +139,11 @@ def _normal(config: Mapping[str, Any]) -> Config:
     given = {"momentum": 0.1, "eps": eps, "ws_eps": None} | dict(bn)
     for key in ("momentum", "eps"):
         number(given[key], f"`{key}` of bn", least=0, most=1)
+    if not isinstance(config.get("max_pooling", True), bool):
+        raise FormatError(
+            f"`config` must have true or false as max_pooling, but got "
+            f"{config['max_pooling']!r:.100}."
+        )
     return dict(config) | normal | {"bn": given}
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from typing import Any, Literal
+from dataclasses import fields, replace
+from typing import Any
 
 from optuna_ofa._arguments import AnyPath, Positive, checked
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
-from optuna_ofa.space._families import families
+from optuna_ofa.space._families import known_families
 from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import find_family
-from optuna_ofa.space._layer import Layer, require_layer
+from optuna_ofa.space._layer import Layer, LayerKind, require_layer
 from optuna_ofa.space._parts import Stage, make_divisible
 from optuna_ofa.space._slots import strided, subnet_layers
 from optuna_ofa.space._subnet import Subnet
-from optuna_ofa.space.formats._net_config import Config
+from optuna_ofa.space.formats._net_config import DOWNSAMPLE_MODES, Config
 from optuna_ofa.space.formats._net_config_files import (
     ConfigSource,
     image_size,
@@ -99,11 +99,12 @@ def _resnet(config: Config, size: int) -> Iterator[Layer]:
             layer = _conv("stem" if i == 0 else "stem_out", conv, size)
         yield layer
         size = layer.out_size
-    channels, out = stem[-1]["out_channels"], strided(size, 2)
-    yield Layer("pool", "max_pool", channels, channels, size, out, kernel=3, stride=2)
-    size = out
+    if config.get("max_pooling", True):
+        channels, out = stem[-1]["out_channels"], strided(size, 2)
+        yield Layer("pool", "max_pool", channels, channels, size, out, kernel=3, stride=2)
+        size = out
     for block in config["blocks"]:
-        layer = _bottleneck(block, size)
+        layer = _resnet_block(block, size)
         yield layer
         size = layer.out_size
     head = config["classifier"]["in_features"]
@@ -144,21 +145,26 @@ def _mbconv(block: Config, size: int) -> Layer:
     )
 
 
-def _bottleneck(block: Config, size: int) -> Layer:
-    if block["groups"] != 1:
+def _resnet_block(block: Config, size: int) -> Layer:
+    if block.get("groups", 1) != 1:
         raise FormatError(f"`config` must have bottlenecks without groups, but got {block}.")
+    kind: LayerKind = "basic" if block["name"] == "ResNetBasicBlock" else "bottleneck"
     mid = block["mid_channels"] or round(block["out_channels"] * block["expand_ratio"])
+    mid = mid if kind == "basic" else make_divisible(mid)  # as the block of `ofa` does
     shortcut = block["stride"] == 1 and block["in_channels"] == block["out_channels"]
-    return _block("bottleneck", block, size, make_divisible(mid), False, shortcut)
+    modes = {mode: downsample for downsample, mode in DOWNSAMPLE_MODES.items()}
+    downsample = modes.get(block["downsample_mode"])
+    if downsample is None:
+        raise FormatError(
+            f"`config` must have a downsample_mode among {', '.join(modes)}, but got "
+            f"{block['downsample_mode']!r:.100}."
+        )
+    layer = _block(kind, block, size, mid, False, shortcut)
+    return layer if shortcut else replace(layer, downsample=downsample)
 
 
 def _block(
-    kind: Literal["mbconv", "bottleneck"],
-    conv: Config,
-    size: int,
-    mid: int,
-    use_se: bool,
-    shortcut: bool,
+    kind: LayerKind, conv: Config, size: int, mid: int, use_se: bool, shortcut: bool
 ) -> Layer:
     return Layer(
         "block",
@@ -189,7 +195,7 @@ def subnet_from_net_config(
     Args:
         config: A config, the path of its file or of the folder with it; old names are accepted.
         resolution: Input size in pixels; None reads it from the ``run.config`` beside the file.
-        family: The family that the subnet belongs to; None tries all published ones.
+        family: The family that the subnet belongs to; None tries all known ones.
 
     Raises:
         FormatError: If `layers_from_net_config` cannot read the config.
@@ -202,7 +208,7 @@ def subnet_from_net_config(
     if family is not None:
         candidates = [find_family(family, "family")]
     else:
-        candidates = [f for f in families() if f.architecture == config["name"]]
+        candidates = [f for f in known_families() if f.architecture == config["name"]]
     reasons = []
     for candidate in candidates:
         try:

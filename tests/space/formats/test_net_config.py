@@ -66,7 +66,7 @@ def test_read_net_config_fills_in_what_ofa_does(supernet: tuple[str, Any]) -> No
     assert read_net_config(net_config(subnet)) == static.config
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, "resnet50"])
 def test_ofa_builds_the_network(ofa: ModuleType, name: str) -> None:
     from ofa.imagenet_classification import networks
 
@@ -77,7 +77,7 @@ def test_ofa_builds_the_network(ofa: ModuleType, name: str) -> None:
     assert net.config == read_net_config(net_config(subnet))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, "resnet20_cifar10"])
 def test_is_json(name: str) -> None:
     config = net_config(random_subnets(name, 1)[0])
     assert json.loads(json.dumps(config)) == config

@@ -24,7 +24,7 @@ from optuna_ofa.space import (
     subnet_layers,
 )
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [*(family.name for family in families()), "resnet50", "resnet20_cifar10"]
 
 
 def random_subnets(family: str, n: int = 50) -> list[Subnet]:
