@@ -173,6 +173,20 @@ def test_a_folder_that_cannot_be_written_to_is_enough(
     assert fetch("net", registry=[file]) == path
 
 
+def test_an_interrupted_download_leaves_nothing(
+    file: PublishedFile, cache: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: object, url: str, part: Path, pooch: object) -> None:
+        part.write_bytes(CONTENT[:100])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pooch.HTTPDownloader.__call__", interrupted)
+        fetch("net", registry=[file])
+    assert not any(p.is_file() for p in cache.rglob("*"))
+    assert fetch("net", registry=[file]) == path
+
+
 def test_simultaneous_downloads_agree(file: PublishedFile, path: Path) -> None:
     found: list[Path] = []
     threads = [
