@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from optuna_ofa import SearchSpace, supernet_from
 from optuna_ofa.pretrained._recognise import recognise
 
+IMAGES = Path(__file__).parents[3] / "shared" / "data" / "images"
+PHOTOGRAPHS = IMAGES / "imagenet_samples_256.zip"
 FAMILIES = {
     "torchvision mobilenet_v2": "mobilenet_v2",
     "torchvision mobilenet_v3_large": "mobilenet_v3_large",
@@ -107,3 +112,24 @@ def test_resnet_20_is_its_own_largest_subnet(
         torch.testing.assert_close(
             supernet.double()(image.double()), net(image.double()), rtol=0, atol=1e-10
         )
+
+
+def test_real_weights_recognise_photographs(lite0: tuple[nn.Module, str]) -> None:
+    if not PHOTOGRAPHS.is_file():
+        pytest.skip("the photographs are not in ../shared")
+    supernet = supernet_from(lite0[1], "efficientnet_lite0").eval()
+    with zipfile.ZipFile(PHOTOGRAPHS) as archive:
+        # one of each class of ImageNet, in the order of the classes
+        names = sorted(archive.namelist())
+        right = 0
+        for label in range(0, 1000, 40):
+            photograph = Image.open(archive.open(names[label])).convert("RGB")
+            with torch.no_grad():
+                right += int(supernet(_cropped(photograph)).argmax()) == label
+    assert right >= 20  # of 25; of all 1,000 it has 869
+
+
+def _cropped(photograph: Image.Image) -> Tensor:
+    left, top = (photograph.width - 224) // 2, (photograph.height - 224) // 2
+    pixels = np.asarray(photograph.crop((left, top, left + 224, top + 224)))
+    return ((torch.from_numpy(pixels).float() - 127) / 128).permute(2, 0, 1)[None]
