@@ -2,7 +2,7 @@
 
 For each runtime: a table is profiled, random subnets of all resolutions are measured twice, some
 are fitted to, and the others, which nothing has seen, are compared with the predictions. Prints
-the figures, the bars, the time that the profile took, what kernels of 3, 5 and 7 cost, and how
+the figures, the bars, the time that the profile took, what each kernel size costs, and how
 fast predictions are. Measurements go to a database, so an interrupted run goes on.
 
     python benchmarks/latency.py --runtimes onnxruntime openvino torch executorch
@@ -88,7 +88,7 @@ def print_kernels(space: SearchSpace, measure: Callable[[np.ndarray], Any]) -> N
     """Print what one kernel size everywhere costs."""
     kernels = kernel_subnets(space)
     macs = CostPredictor("n_macs", space).predict(kernels) / 1e6
-    for kernel, m, ms in zip((3, 5, 7), macs, measure(kernels).latency_ms, strict=True):
+    for kernel, m, ms in zip(space.family.kernels, macs, measure(kernels).latency_ms, strict=True):
         print(
             f"kernel {kernel} at {KERNEL_RESOLUTION} pixels, full depth and expand: "
             f"{m:.0f} M multiply-adds, {ms:.2f} ms"
