@@ -48,7 +48,7 @@ def test_every_mode_equals_its_extracted_subnet(supernet: Supernet, calibration:
     check_equal(switcher, supernet, calibration)  # having been switched away from
 
 
-@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50"])
+@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50", "resnet20_cifar10"])
 def test_published_families(name: str) -> None:
     supernet = Supernet(get_family(name))
     calibration = torch.randn(8, supernet.family.in_channels, 32, 32)
