@@ -126,7 +126,7 @@ def subnet_table(subnet: AnySubnet) -> Table:
                 f"{box.stage}" if is_block else "",
                 "block" if is_block else layer.role.replace("_", " "),
                 f"{layer.kernel}x{layer.kernel}",
-                f"{layer.expand:g}" if is_block else "",
+                f"{layer.ratio:.3g}" if is_block else "",
                 f"{layer.in_channels} → {layer.out_channels}",
                 f"{layer.in_size} → {layer.out_size}",
             )

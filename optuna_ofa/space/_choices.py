@@ -54,6 +54,8 @@ def restricted_choices(
 
 def _keep_kind(choices: Choices, genes: Sequence[Gene], kind: str, values: Wanted) -> Choices:
     of_kind = [gene for gene in genes if gene.kind == kind]
+    # genes of one choice have no say, unless there are no others
+    of_kind = [gene for gene in of_kind if len(gene.choices) > 1] or of_kind
     if not of_kind:
         raise InvalidArgumentError(
             f"`{kind}` must be None, because the family has no elastic {kind}, but got {values!r}."

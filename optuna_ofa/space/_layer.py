@@ -86,6 +86,12 @@ class Layer:
         return self.kind == "mbconv" and not unchanged
 
     @property
+    def ratio(self) -> float:
+        """The expand ratio; of an inverted residual whose ``expand`` is a share, the actual one."""
+        is_share = self.expands and self.expand <= 1
+        return self.mid_channels / self.in_channels if is_share else self.expand
+
+    @property
     def pads(self) -> tuple[int, int]:
         """Pixels of padding of the convolution with the kernel: before the map and after it."""
         return padding(self.in_size, self.kernel, self.stride, self.padding)

@@ -218,7 +218,7 @@ class SearchSpace:
         Args:
             resolution: Input sizes to keep.
             depth: Depths to keep, in every stage.
-            kernel: Kernel sizes to keep, in every block.
+            kernel: Kernel sizes to keep, in every block that offers several.
             expand: Expand ratios to keep, in every block.
             width: Indices of width multipliers to keep, everywhere.
             parameters: Choices to keep for single parameters by name,
@@ -254,7 +254,8 @@ class SearchSpace:
     ) -> Subnet:
         """Build one subnet; arguments left out are those of the largest subnet.
 
-        A single number applies to every stage or block.
+        A single number applies to every stage or block; those that do not offer a kernel or depth
+        that others do take the next smaller one, or their smallest.
 
         Raises:
             InvalidSubnetError: If an entry is not a choice of the family.
@@ -264,11 +265,11 @@ class SearchSpace:
         entries = {
             name: _filled(name, value, getattr(largest, name)) for name, value in given.items()
         }
-        # one number for all: stages of fixed depth keep theirs
-        if depth is not None and not isinstance(depth, Sequence | np.ndarray):
-            entries["depth"] = tuple(
-                depth if len(choices) > 1 else choices[0] for choices in self.family.depth_choices
-            )
+        offered = {"depth": self.family.depth_choices, "kernel": self.family.kernel_choices}
+        for name, choices in offered.items():
+            value = given[name]
+            if any(value in of_one for of_one in choices if isinstance(value, int)):
+                entries[name] = tuple(map(_nearest_below, entries[name], choices))
         return Subnet(
             self.family, largest.resolution if resolution is None else resolution, **entries
         )
@@ -476,6 +477,11 @@ def _filled(name: str, given: Sequence[Any] | Any | None, default: tuple[Any, ..
             f"`{name}` must be None, because the family has no elastic {name}, but got {given!r}."
         )
     return (given,) * len(default)
+
+
+def _nearest_below(entry: int, choices: tuple[int, ...]) -> int:
+    """Return the largest choice up to an entry, the smallest where there is none."""
+    return max((choice for choice in choices if choice <= entry), default=choices[0])
 
 
 def restored_space(

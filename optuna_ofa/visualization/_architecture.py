@@ -81,7 +81,7 @@ def architecture_info(networks: Mapping[str, NetworkLayers]) -> tuple[Architectu
     empty = [name for name, of in layers.items() if all(x.role != "block" for x in of)]
     if empty:
         raise InvalidArgumentError(f"`networks` must have blocks, but {empty[0]!r} has none.")
-    largest = max(layer.expand for of in layers.values() for layer in of)
+    largest = max(layer.ratio for of in layers.values() for layer in of)
     return tuple(
         ArchitectureRow(
             name,
@@ -107,7 +107,7 @@ def _boxes(layers: Sequence[Layer], largest_expand: float) -> Iterator[LayerBox]
             stage, left = stage + is_border, left + (_BORDER if is_border else _GAP)
         is_block = layer.role == "block"
         width = math.sqrt(layer.out_channels) if is_block else _OTHER_WIDTH
-        height = layer.expand / largest_expand if is_block else _OTHER_HEIGHT
+        height = layer.ratio / largest_expand if is_block else _OTHER_HEIGHT
         yield LayerBox(layer, stage, left, width, height)
         left, before = left + width, layer
 
@@ -126,7 +126,7 @@ def layer_words(layer: Layer) -> str:
     """Return three lines about a layer: its kind, its channels and sizes, and its extras."""
     kind = layer.role.replace("_", " ")
     if layer.role == "block":
-        kind = f"{layer.kernel}x{layer.kernel} block, expand ratio {layer.expand:g}"
+        kind = f"{layer.kernel}x{layer.kernel} block, expand ratio {layer.ratio:.3g}"
     elif layer.kind == "conv":
         kind += f": {layer.kernel}x{layer.kernel} convolution"
     mid = f" → {layer.mid_channels:,}" if layer.mid_channels else ""

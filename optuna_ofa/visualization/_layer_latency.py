@@ -129,4 +129,4 @@ def _bars(info: LayerLatencyInfo, which: NDArray[np.bool_], kernel: int) -> go.B
 def _tick(layer: Layer) -> str:
     if layer.role != "block":
         return layer.role.replace("_", " ")
-    return f"k{layer.kernel}e{layer.expand:g} {layer.out_channels}@{layer.out_size}"
+    return f"k{layer.kernel}e{layer.ratio:.3g} {layer.out_channels}@{layer.out_size}"
