@@ -13,6 +13,7 @@ from optuna_ofa.space._families import (
     mobilenet_v3_small_images,
 )
 from optuna_ofa.space._family import Family, Gene as Gene, GeneKind as GeneKind
+from optuna_ofa.space._family_checks import ARCHITECTURES as ARCHITECTURES
 from optuna_ofa.space._family_sources import family_source as family_source
 from optuna_ofa.space._family_table import (
     family_differences as family_differences,

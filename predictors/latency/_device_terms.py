@@ -39,6 +39,7 @@ DEVICE_TERMS = (
     DeviceTerm("blocks", "a block", lambda x: float(_is_block(x))),
     DeviceTerm("squeeze-excite", "a squeeze-excite", lambda x: float(x.use_se)),
     DeviceTerm("h-swish", "a block with h-swish", lambda x: float(x.act == "h_swish")),
+    DeviceTerm("SiLU", "a block with SiLU", lambda x: float(x.act == "silu")),
     DeviceTerm("multiply-adds", "per 100 M multiply-adds", lambda x: _macs(x, depthwise=False)),
     DeviceTerm(
         "depthwise multiply-adds",
@@ -68,7 +69,7 @@ _FEWER = {
     "activations": "moved",
     "weights": "moved",
 }
-_ALIKE = {"squeeze-excite": None, "h-swish": None}
+_ALIKE = {"squeeze-excite": None, "h-swish": None, "SiLU": None}
 
 
 class DeviceTerms:

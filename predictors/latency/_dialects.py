@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna_ofa.space import Layer
+from optuna_ofa.space import ARCHITECTURES, Layer
 
 Shape = Sequence[int]
 
@@ -132,12 +132,14 @@ NSGANETV2 = TableDialect(
 _UNUSUAL: dict[str, Callable[[Layer], object]] = {
     "kernel": lambda layer: layer.kernel if layer.role == "stem" and layer.kernel != 3 else None,
     "padding": lambda layer: layer.padding if layer.padding != "half" else None,
+    "squeeze": lambda layer: layer.squeeze if layer.squeeze != "expanded" else None,
+    "bias": lambda layer: 1 if layer.bias else None,
     "downsample": lambda layer: layer.downsample if layer.downsample != "avg_pool" else None,
 }
 # ours: every field of a layer that can affect its cost
 LAYERS = TableDialect(
     name="layers",
-    architectures=("MobileNetV3", "ProxylessNASNets", "ResNets"),
+    architectures=tuple(ARCHITECTURES),
     layer_types={
         role: role
         for role in (

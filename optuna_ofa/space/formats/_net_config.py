@@ -21,7 +21,8 @@ def net_config(subnet: Subnet) -> Config:
     Identical, key by key, to what ``get_active_net_config()`` of the ``ofa`` package returns for a
     supernet without dropout, except that the shortcut in a ResNet's stem is a config too, not a
     module. The resolution is not part of it. Families that ``ofa`` lacks are described likewise:
-    basic blocks as ``ResNetBasicBlock``, and a stem without pooling by ``"max_pooling": false``.
+    basic blocks as ``ResNetBasicBlock``, a stem without pooling by ``"max_pooling": false``, and
+    other padding or squeeze-and-excitation by ``"padding": "same"`` and ``"squeeze": "input"``.
     """
     family, layers = subnet.family, subnet_layers(subnet)
     blocks = [layer for layer in layers if layer.role == "block"]
@@ -51,7 +52,7 @@ def _conv(layer: Layer) -> Config:
         "stride": layer.stride,
         "dilation": 1,
         "groups": 1,
-        "bias": False,
+        "bias": layer.bias,
         "has_shuffle": False,
         "use_se": False,
         "in_channels": layer.in_channels,
@@ -60,7 +61,14 @@ def _conv(layer: Layer) -> Config:
         "act_func": layer.act,
         "dropout_rate": 0,
         "ops_order": "weight_bn_act",
+        **_unusual(layer),
     }
+
+
+def _unusual(layer: Layer) -> Config:
+    """Return the keys for what layers of ``ofa`` do not have."""
+    padding = {"padding": layer.padding} if layer.padding != "half" else {}
+    return padding | ({"squeeze": layer.squeeze} if layer.squeeze != "expanded" else {})
 
 
 def _stem_conv(layer: Layer) -> Config:
@@ -81,7 +89,10 @@ def _stem_conv(layer: Layer) -> Config:
 
 
 def _mbconv(layer: Layer) -> Config:
-    return _residual(_block("MBConvLayer", layer) | {"use_se": layer.use_se}, layer)
+    # a ratio of 1 means that there is no expansion
+    ratio = layer.expand if layer.ratio == 1 else layer.ratio
+    own = {"use_se": layer.use_se, "expand_ratio": ratio} | _unusual(layer)
+    return _residual(_block("MBConvLayer", layer) | own, layer)
 
 
 def _fixed_mbconv(layer: Layer) -> Config:

@@ -81,6 +81,10 @@ _OPTIONAL = ("mid_channels", "groups", "act_func")
 _ARCHITECTURES = {
     "MobileNetV3": (("first_conv", "final_expand_layer", "feature_mix_layer", "classifier"), 1e-5),
     "ProxylessNASNets": (("first_conv", "feature_mix_layer", "classifier"), 1e-3),
+    **dict.fromkeys(
+        ("MobileNetV2", "MnasNet", "EfficientNet"),
+        (("first_conv", "feature_mix_layer", "classifier"), 1e-5),
+    ),
     "ResNets": (("classifier",), 1e-5),
 }
 
@@ -94,8 +98,8 @@ def read_net_config(config: ConfigSource) -> Config:
             as those of ``ofa_specialized``; a config passed as an object is not modified.
 
     Raises:
-        FormatError: If there is no such file, or it is not the config of a MobileNetV3,
-            ProxylessNASNets or ResNets.
+        FormatError: If there is no such file, or it is not the config of a network of one of the
+            families' architectures.
     """
     with naming(config):
         return _normal(config if isinstance(config, Mapping) else _read_object(_file(Path(config))))

@@ -14,7 +14,8 @@ from optuna_ofa.space._family import Family
 from optuna_ofa.space._find_family import find_family
 from optuna_ofa.space._layer import Layer, LayerKind, require_layer
 from optuna_ofa.space._parts import Stage, make_divisible
-from optuna_ofa.space._slots import strided, subnet_layers
+from optuna_ofa.space._slot import mid_channels, strided
+from optuna_ofa.space._slots import subnet_layers
 from optuna_ofa.space._subnet import Subnet
 from optuna_ofa.space.formats._net_config import DOWNSAMPLE_MODES, Config
 from optuna_ofa.space.formats._net_config_files import (
@@ -127,6 +128,8 @@ def _conv(role: str, conv: Config, size: int, shortcut: bool = False) -> Layer:
         act=conv["act_func"] or "",
         shortcut=shortcut,
         use_bn=conv["use_bn"],
+        padding=conv.get("padding", "half"),
+        bias=conv["bias"] and not conv["use_bn"],
     )
 
 
@@ -180,6 +183,8 @@ def _block(
         conv["act_func"],
         use_se,
         shortcut,
+        padding=conv.get("padding", "half"),
+        squeeze=conv.get("squeeze", "expanded"),
     )
 
 
@@ -209,6 +214,7 @@ def subnet_from_net_config(
         candidates = [find_family(family, "family")]
     else:
         candidates = [f for f in known_families() if f.architecture == config["name"]]
+        candidates.sort(key=lambda found: found.bn_eps != config["bn"]["eps"])
     reasons = []
     for candidate in candidates:
         try:
@@ -269,9 +275,24 @@ def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
         resolution,
         tuple(depth),
         kernel,
-        _padded(family, stages, "expand"),
+        _shares(family, stages) if _has_shares(family) else _padded(family, stages, "expand"),
         _widths(family, layers, stages),
     )
+
+
+def _has_shares(family: Family) -> bool:
+    """Return whether a config has other expand ratios than the family's table."""
+    return family.block == "mbconv" and bool(family.stages[0].mid_channels)
+
+
+def _shares(family: Family, stages: list[list[Layer]]) -> tuple[float, ...]:
+    """Return the smallest share of each block that gives its middle channels, 0 without a block."""
+    found = []
+    for s, p in family.block_positions:
+        block = stages[s][p] if p < len(stages[s]) else None
+        of = {mid_channels(family, (s, p), 1, e): e for e in reversed(family.expands)}
+        found.append(0 if block is None else of.get(block.mid_channels, block.expand))
+    return tuple(found)
 
 
 def _padded(family: Family, stages: list[list[Layer]], name: str) -> tuple[Any, ...]:
@@ -299,6 +320,8 @@ def _difference(layers: Sequence[Layer], subnet: Subnet) -> str | None:
     expected = subnet_layers(subnet)
     for i, (layer, other) in enumerate(zip(layers[:-1], expected[:-1], strict=False)):
         for field in fields(Layer):
+            if field.name == "expand" and _has_shares(subnet.family):
+                continue
             value, wanted = getattr(layer, field.name), getattr(other, field.name)
             if value != wanted:
                 return f"layer {i} ({layer.role}) has {field.name} {value!r}, not {wanted!r}."
