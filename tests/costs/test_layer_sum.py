@@ -10,7 +10,12 @@ from optuna_ofa.costs import LayerSum
 from optuna_ofa.exceptions import InvalidSubnetError, MissingEntryError
 from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [
+    *(family.name for family in families()),
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 # the full space, one with sizes and choices taken away, and one with sizes of other tables
 SPACES = {
     **{name: SearchSpace(name) for name in FAMILIES},

@@ -23,7 +23,14 @@ from optuna_ofa.profiling.on_device import ExecuTorch, by_layer
 from optuna_ofa.space import Layer, SearchSpace, families, subnet_layers
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-FAMILIES = [*(family.name for family in families()), "resnet50", "resnet20_cifar10"]
+FAMILIES = [
+    *(family.name for family in families()),
+    "resnet50",
+    "resnet20_cifar10",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 
 def layers_of(name: str, resolution: int = 64) -> tuple[Layer, ...]:

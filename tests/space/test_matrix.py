@@ -10,7 +10,13 @@ import pytest
 from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.space import SearchSpace, families, genotype_of
 
-FAMILIES = [*(family.name for family in families()), "resnet20_cifar10"]
+FAMILIES = [
+    *(family.name for family in families()),
+    "resnet20_cifar10",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 
 def column(space: SearchSpace, name: str) -> int:

@@ -12,7 +12,13 @@ from optuna.trial import FixedTrial
 from optuna_ofa.exceptions import InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families
 
-FAMILIES = [*(family.name for family in families()), "resnet20_cifar10"]
+FAMILIES = [
+    *(family.name for family in families()),
+    "resnet20_cifar10",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from optuna_ofa.costs import layer_macs, layer_params
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import SearchSpace, subnet_layers
 
 # pixels, millions of multiply-adds and of parameters of the network itself
@@ -39,3 +40,43 @@ def test_kernels_of_each_stage() -> None:
         3,
         4,
     ]
+
+
+def test_one_kernel_or_depth_for_all_is_the_next_smaller_where_it_is_not_offered() -> None:
+    space = SearchSpace("efficientnet_lite0")
+    subnet = space.subnet(kernel=5, depth=3)
+    assert subnet.depth == (2, 2, 3, 3, 3, 1)
+    kernels = [k for k, active in zip(subnet.kernel, subnet.active, strict=True) if active]
+    assert kernels == [3] * 2 + [5] * 2 + [3] * 3 + [5] * 6 + [3]
+    with pytest.raises(InvalidSubnetError, match=r"`kernel\[0\]` must be one of \(3,\), but got 7"):
+        space.subnet(kernel=7)
+    with pytest.raises(
+        InvalidSubnetError, match=r"`depth\[0\]` must be one of \(1, 2\), but got 9"
+    ):
+        space.subnet(depth=9)
+    with pytest.raises(InvalidSubnetError, match=r"`kernel\[0\]` must be one of \(3,\), but got 5"):
+        space.subnet(kernel=[5] * 15)
+
+
+def test_a_kernel_is_restricted_where_there_are_several() -> None:
+    space = SearchSpace("efficientnet_lite0").restrict(kernel=5)
+    kernels = {choices for name, choices in space.choices.items() if name.endswith("kernel")}
+    assert kernels == {(3,), (5,)}
+    with pytest.raises(InvalidArgumentError, match=r"`kernel` must be among \[3, 5\], but got \[7"):
+        SearchSpace("efficientnet_b0").restrict(kernel=7)
+    assert SearchSpace("mobilenet_v2").restrict(kernel=3) == SearchSpace("mobilenet_v2")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_share_or_ratio_gives_another_width(name: str) -> None:
+    space = SearchSpace(name)
+    widths = [
+        [layer.mid_channels for layer in subnet_layers(space.subnet(expand=ratio))]
+        for ratio in space.family.expands
+    ]
+    for of_layer, largest in zip(
+        zip(*widths, strict=True), subnet_layers(space.largest()), strict=True
+    ):
+        if largest.expands:
+            assert list(of_layer) == sorted(set(of_layer))
+            assert of_layer[-1] == largest.mid_channels

@@ -11,7 +11,12 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import SearchSpace, families
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [
+    *(family.name for family in families()),
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 UNIFORM_OVER: list[Any] = ["choices", "subnets", "sizes"]
 
 

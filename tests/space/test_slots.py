@@ -10,7 +10,12 @@ import pytest
 
 from optuna_ofa.space import Layer, SearchSpace, Subnet, families, get_family, slots, subnet_layers
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [
+    *(family.name for family in families()),
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 
 def random_subnets(family: str, n: int = 30) -> list[Subnet]:

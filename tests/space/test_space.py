@@ -12,7 +12,12 @@ import pytest
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families, get_family, subnet_layers, subnet_of
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [
+    *(family.name for family in families()),
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 SMALL_SPACES = {
     "depths": SearchSpace("ofa_mbv3_w1.0", resolution=[192, 224]).restrict(

@@ -12,7 +12,13 @@ import pytest
 from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidSubnetError
 from optuna_ofa.space import SearchSpace, Subnet, families, genotype_of, get_family, subnet_of
 
-FAMILIES = [*(family.name for family in families()), "resnet20_cifar10"]
+FAMILIES = [
+    *(family.name for family in families()),
+    "resnet20_cifar10",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 MBV3 = get_family("ofa_mbv3_w1.0")
 RESNET = get_family("ofa_resnet50")
 

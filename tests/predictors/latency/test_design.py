@@ -10,7 +10,15 @@ from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.predictors.latency._design import _columns, _drawn
 
-FAMILIES = ["ofa_mbv3_w1.0", "ofa_mbv3_fashion", "ofa_proxyless_w1.3", "ofa_resnet50"]
+FAMILIES = [
+    "ofa_mbv3_w1.0",
+    "ofa_mbv3_fashion",
+    "ofa_proxyless_w1.3",
+    "ofa_resnet50",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 choose = NetworkLatencyPredictor.choose
 
 

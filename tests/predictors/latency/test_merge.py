@@ -21,7 +21,12 @@ from optuna_ofa.exceptions import (
 from optuna_ofa.predictors import LINEAR_IN_AREA, Entry, merge_tables
 from optuna_ofa.space import Layer, families
 
-FAMILIES = [family.name for family in families()]
+FAMILIES = [
+    *(family.name for family in families()),
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 
 def affine_ms(layer: Layer) -> float:

@@ -8,7 +8,14 @@ import pytest
 from optuna_ofa.samplers.models._features import RowFeatures
 from optuna_ofa.space import SearchSpace
 
-FAMILIES = ["ofa_mbv3_w1.0", "ofa_proxyless_w1.3", "ofa_resnet50d"]
+FAMILIES = [
+    "ofa_mbv3_w1.0",
+    "ofa_proxyless_w1.3",
+    "ofa_resnet50d",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 TABLE = SearchSpace.of_choices(
     {"n": [1, 2, 3], "m": [1, 2, 3], "op": ["conv", "pool", "skip"], "k": [3, 5]},
     active={"k": ("op", "conv")},

@@ -24,7 +24,14 @@ from optuna_ofa.space import (
     subnet_layers,
 )
 
-FAMILIES = [*(family.name for family in families()), "resnet50", "resnet20_cifar10"]
+FAMILIES = [
+    *(family.name for family in families()),
+    "resnet50",
+    "resnet20_cifar10",
+    "efficientnet_lite0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+]
 
 
 def random_subnets(family: str, n: int = 50) -> list[Subnet]:
@@ -36,7 +43,9 @@ def random_subnets(family: str, n: int = 50) -> list[Subnet]:
 def test_layers_of_a_config_are_those_of_the_subnet(family: str) -> None:
     for subnet in random_subnets(family):
         layers = layers_from_net_config(net_config(subnet), subnet.resolution)
-        assert layers == subnet_layers(subnet)
+        # a config has the actual ratio in place of a share
+        expected = [replace(layer, expand=layer.ratio) for layer in subnet_layers(subnet)]
+        assert list(layers) == expected
 
 
 @pytest.mark.parametrize("family", FAMILIES)
