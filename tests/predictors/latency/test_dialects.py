@@ -18,7 +18,7 @@ STEM = subnet_layers(SearchSpace("ofa_mbv3_w1.0").largest())[0]
     ("changes", "added"),
     [
         ({"act": "silu"}, "act:silu"),
-        ({"use_se": True}, "se:1"),
+        ({"use_se": False}, "se:0"),
         ({"use_se": True, "squeeze": "input"}, "squeeze:input"),
         ({"padding": "same"}, "padding:same"),
     ],
