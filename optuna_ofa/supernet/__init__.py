@@ -16,6 +16,10 @@ from optuna_ofa.supernet._images import (
     check_images as check_images,
     resize_images,
 )
+from optuna_ofa.supernet._own_weights import (
+    projection_name as projection_name,
+    slice_own_weights as slice_own_weights,
+)
 from optuna_ofa.supernet._supernet import (
     Supernet,
     build_plain as build_plain,

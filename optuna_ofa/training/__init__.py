@@ -9,9 +9,16 @@ from optuna_ofa.training._history import (
 from optuna_ofa.training._progressive_shrinking import ProgressiveShrinking
 from optuna_ofa.training._random import seeded as seeded
 from optuna_ofa.training._recipe import Phase, Recipe, Run
+from optuna_ofa.training._reorder import (
+    projection_of as projection_of,
+    reorder_middle as reorder_middle,
+)
 from optuna_ofa.training._sandwich import Sandwich
 from optuna_ofa.training._settings import TrainingSettings
-from optuna_ofa.training._sort_channels import sort_channels as sort_channels
+from optuna_ofa.training._sort_channels import (
+    sort_channels as sort_channels,
+    sort_shared as sort_shared,
+)
 from optuna_ofa.training._train import train
 
 __all__ = [

@@ -12,9 +12,9 @@ from optuna_ofa.costs import se_channels
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Layer, SearchSpace, slot_layers
 from optuna_ofa.supernet import Supernet, slot_modules
+from optuna_ofa.training._reorder import permute, permute_unit, projection_of, reorder_middle
 
 
-@torch.no_grad()
 def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None:
     """Reorder the middle channels of every elastic block by decreasing importance, in place.
 
@@ -38,6 +38,12 @@ def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None
             "`supernet` must share its projections between widths, because those of their own fit "
             "the present order of channels, but got one with `own_projections=True`."
         )
+    sort_shared(supernet, standing=standing)
+
+
+@torch.no_grad()
+def sort_shared(supernet: Supernet, *, standing: Iterable[float] = ()) -> None:
+    """Do what `sort_channels` does; projections of single widths have to be fitted again."""
     space = SearchSpace(supernet.family)
     ratios = sorted(standing)
     if not set(ratios) <= set(supernet.family.expands):
@@ -58,41 +64,35 @@ def sort_channels(supernet: Supernet, *, standing: Iterable[float] = ()) -> None
 
 
 def _sort_mbconv(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
-    conv = block.get_submodule("conv")
-    expand, depthwise, project = (
-        conv.get_submodule(name) for name in ("inverted_bottleneck", "depth_conv", "point_linear")
-    )
-    order = _order(project.get_parameter("conv.weight"), widths)
-    _permute(project.get_parameter("conv.weight"), 1, order)
-    _permute_unit(expand, order)
-    _permute_unit(depthwise, order)
-    if not layer.use_se:
+    weight = projection_of(block, layer).get_parameter("conv.weight")
+    reorder_middle(block, layer, _order(weight, widths))
+    if not layer.use_se or layer.squeeze == "input":  # all subnets have all squeezed channels
         return
-    squeeze, excite = (depthwise.get_submodule(f"se.fc.{name}") for name in ("reduce", "expand"))
-    for parameter in excite.parameters():
-        _permute(parameter, 0, order)
-    _permute(squeeze.get_parameter("weight"), 1, order)
-    if layer.squeeze == "input":  # all subnets have all squeezed channels
-        return
+    gate = block.get_submodule("conv.depth_conv.se.fc")
+    squeeze, excite = gate.get_submodule("reduce"), gate.get_submodule("expand")
     inner = _order(excite.get_parameter("weight"), {se_channels(width) for width in widths})
-    _permute(excite.get_parameter("weight"), 1, inner)
+    permute(excite.get_parameter("weight"), 1, inner)
     for parameter in squeeze.parameters():
-        _permute(parameter, 0, inner)
+        permute(parameter, 0, inner)
 
 
-def _sort_resnet_block(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
-    pairs = (("conv3", "conv2"), ("conv2", "conv1"))
-    for reader, writer in pairs if layer.kind == "bottleneck" else pairs[1:]:
-        weight = block.get_parameter(f"{reader}.conv.weight")
-        order = _order(weight, widths)
-        _permute(weight, 1, order)
-        _permute_unit(block.get_submodule(writer), order)
+def _sort_bottleneck(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
+    _sort_basic(block, layer, widths)
+    weight = block.get_parameter("conv2.conv.weight")
+    order = _order(weight, widths)
+    permute(weight, 1, order)
+    permute_unit(block.get_submodule("conv1"), order)
+
+
+def _sort_basic(block: nn.Module, layer: Layer, widths: Collection[int]) -> None:
+    weight = projection_of(block, layer).get_parameter("conv.weight")
+    reorder_middle(block, layer, _order(weight, widths))
 
 
 _SORTERS: dict[str, Callable[[nn.Module, Layer, Collection[int]], None]] = {
     "mbconv": _sort_mbconv,
-    "bottleneck": _sort_resnet_block,
-    "basic": _sort_resnet_block,
+    "bottleneck": _sort_bottleneck,
+    "basic": _sort_basic,
 }
 
 
@@ -105,16 +105,3 @@ def _order(reader: Tensor, widths: Collection[int]) -> Tensor:
         for start, end in pairwise(bounds)
     ]
     return torch.cat(groups)
-
-
-def _permute_unit(unit: nn.Module, order: Tensor) -> None:
-    """Reorder the output channels of a convolution and its batch normalisation."""
-    _permute(unit.get_parameter("conv.weight"), 0, order)
-    norm = unit.get_submodule("bn")
-    for tensor in (*norm.parameters(), *norm.buffers()):
-        if tensor.ndim:  # skips the count of batches
-            _permute(tensor, 0, order)
-
-
-def _permute(tensor: Tensor, dim: int, order: Tensor) -> None:
-    tensor.copy_(tensor.index_select(dim, order))
