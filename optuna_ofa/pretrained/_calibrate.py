@@ -13,6 +13,7 @@ from optuna_ofa.pretrained._elastic_block import ElasticBlock, elastic_blocks, s
 from optuna_ofa.pretrained._elimination import elimination_order
 from optuna_ofa.pretrained._kernels import PatchProducts
 from optuna_ofa.pretrained._moments import Moments, Normal
+from optuna_ofa.space import SearchSpace
 from optuna_ofa.supernet import Supernet, check_images, slice_own_weights, slot_modules
 from optuna_ofa.training import reorder_middle, sort_shared
 
@@ -82,10 +83,11 @@ class _Calibration:
     def __init__(self, supernet: Supernet, images: Tensor) -> None:
         self.supernet = supernet
         self.blocks = elastic_blocks(supernet)
-        self.inputs = list(images.split(BATCH_SIZE))
+        self.inputs = list(torch.split(images, BATCH_SIZE))
 
     def run(self, progress: bool | None) -> None:
         """Calibrate one block after the other."""
+        self.supernet.activate(SearchSpace(self.supernet.family).largest())
         with progress_bar(
             "calibrating", progress, leave=True, total=len(self.blocks), unit="block"
         ) as bar:

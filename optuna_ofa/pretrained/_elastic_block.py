@@ -72,7 +72,7 @@ class ElasticBlock(NamedTuple):
         for unit in units:
             x = unit(x)
         first = next(depthwise.children())
-        return x if isinstance(first, nn.Conv2d) else first(x)  # type: ignore[no-any-return]
+        return x if isinstance(first, nn.Conv2d) else first(x)
 
     def middle(self, x: Tensor) -> Tensor:
         """Return the input of the projection."""

@@ -45,7 +45,8 @@ def _costs(inverse: Tensor, weights: Tensor, alive: Tensor, group: int) -> Tenso
     blocks = inverse.view(n, group, n, group).diagonal(dim1=0, dim2=2).permute(2, 0, 1)[alive]
     if group == 1:
         return own.square().sum((1, 2)) / blocks.flatten()
-    return (own * torch.linalg.solve(blocks, own)).sum((1, 2))
+    costs: Tensor = own * torch.linalg.solve(blocks, own)
+    return costs.sum((1, 2))
 
 
 def _remove(inverse: Tensor, weights: Tensor, channel: slice) -> None:

@@ -27,7 +27,7 @@ class PatchProducts:
     def add(self, x: Tensor) -> None:
         """Add the input of the convolution, ``(n, channels, height, width)``."""
         elements = x[0].numel() * self._kernel**2 // self._stride**2
-        for part in x.split(max(1, MAX_ELEMENTS // elements)):
+        for part in torch.split(x, max(1, MAX_ELEMENTS // elements)):
             patches = F.unfold(part, self._kernel, padding=self._padding, stride=self._stride)
             by_channel = patches.view(len(part), x.shape[1], self._kernel**2, -1)
             rows = by_channel.permute(1, 2, 0, 3).flatten(2)
@@ -55,4 +55,5 @@ class PatchProducts:
         ridge = RIDGE * (scale.mean(1) + scale.mean()) + torch.finfo(torch.float32).tiny
         eye = torch.eye(kernel**2, dtype=gram.dtype) * ridge[:, None, None]
         wanted = rows @ whole + ridge[:, None, None] * whole[:, centre]
-        return torch.linalg.solve(gram + eye, wanted).view(-1, 1, kernel, kernel).to(filters)
+        found: Tensor = torch.linalg.solve(gram + eye, wanted)
+        return found.view(-1, 1, kernel, kernel).to(filters)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 # weight of the ridge, relative to the mean variance of the features
 RIDGE = 1e-4
+# of sums in float32, relative to the mean square of the features
+ROUNDING = 1e-6
 
 
 class Normal(NamedTuple):
@@ -45,7 +47,7 @@ class Moments:
 
     def add(self, features: Tensor, targets: Tensor) -> None:
         """Add samples: ``(samples, features)`` and ``(samples, targets)``."""
-        new = (
+        new: tuple[Tensor, ...] = (
             features.T @ features,
             features.T @ targets,
             features.sum(0, dtype=torch.float64),
@@ -59,8 +61,10 @@ class Moments:
     def normal(self, weights: Tensor) -> Normal:
         """Return the normal equations; ``weights`` as in `Normal`, ``(features, targets)``."""
         gram, cross, features, targets = (tensor / self._n for tensor in self._sums)
+        # the second part is more than rounding where no feature varies
+        rounding = ROUNDING * float(gram.diagonal().mean()) + torch.finfo(torch.float32).tiny
         gram = gram - torch.outer(features, features)
         cross = cross - torch.outer(features, targets)
-        ridge = RIDGE * float(gram.diagonal().mean()) + torch.finfo(torch.float32).tiny
-        gram.diagonal().clamp_(min=0).add_(ridge)
+        ridge = RIDGE * max(float(gram.diagonal().mean()), 0.0) + rounding
+        gram.diagonal().add_(ridge)
         return Normal(gram, cross + ridge * weights.double())

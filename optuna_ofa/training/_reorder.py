@@ -48,9 +48,9 @@ def permute_unit(unit: nn.Module, order: Tensor) -> None:
     for name, tensor in chain(conv.named_parameters(), norm.named_parameters()):
         if not name.endswith("_matrix"):  # which all channels share
             permute(tensor, 0, order)
-    for tensor in norm.buffers():
-        if tensor.ndim:  # skips the count of batches
-            permute(tensor, 0, order)
+    for buffer in norm.buffers():
+        if buffer.ndim:  # skips the count of batches
+            permute(buffer, 0, order)
 
 
 def permute(tensor: Tensor, dim: int, order: Tensor) -> None:
