@@ -7,7 +7,7 @@ batch normalisation come from 2,000 training images, processed in the same way. 
 
 Every accuracy is stored in a database: run it again, with more subnets, to continue.
 
-    python examples/evaluate_imagenet.py ofa_mbv3_d234_e346_k357_w1.0 imagenet/train imagenet/val
+    python examples/evaluate_imagenet.py published imagenet/train imagenet/val
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def spread(space: SearchSpace, n: int) -> list[Subnet]:
 def main() -> None:
     """Evaluate, print, and fit."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("weights", type=Path, help="the checkpoint of the supernet")
+    parser.add_argument("weights", help="checkpoint of the supernet, or `published` to download it")
     parser.add_argument("train", type=Path, help="folder of training images")
     parser.add_argument("val", type=Path, help="folder of validation images")
     parser.add_argument("--data", default="imagenet", help="a label in the database")

@@ -1,6 +1,6 @@
 """Pick a subnet of a published supernet for a latency, and fine-tune it on ImageNet.
 
-    python examples/fine_tune_imagenet.py ofa_mbv3_d234_e346_k357_w1.0 imagenet/train imagenet/val
+    python examples/fine_tune_imagenet.py published imagenet/train imagenet/val
 
 The subnet is the best predicted one under a latency limit on a packaged table of a CPU. It is
 evaluated before and after, with batch normalisation recalibrated, and written as a plain network
@@ -60,7 +60,7 @@ def pick(latency_ms: float) -> Subnet:
 def main() -> None:
     """Pick, evaluate, train, evaluate, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("weights", type=Path, help="the checkpoint of the supernet")
+    parser.add_argument("weights", help="checkpoint of the supernet, or `published` to download it")
     parser.add_argument("train", type=Path, help="folder of training images")
     parser.add_argument("val", type=Path, help="folder of validation images")
     parser.add_argument("--latency-ms", type=float, default=12.0)

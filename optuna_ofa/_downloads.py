@@ -125,12 +125,18 @@ def _download(path: Path, file: PublishedFile, progress: bool | None) -> None:
     except DownloadError:
         raise
     except OSError as error:  # requests' errors are OSErrors too
-        raise DownloadError(f"could not fetch {file.url}: {error}; {remedy}") from error
+        raise DownloadError(f"could not fetch {file.url}: {_reason(error)}; {remedy}") from error
     if got != file.digest:
         raise DownloadError(
             f"{file.url} is not the file that was published: "
             f"expected {_digest(file)}, got {got}; {remedy}"
         )
+
+
+def _reason(error: OSError) -> str:
+    """Return why a download failed, without the retries and the address around it."""
+    cause = error.args[0] if error.args else None
+    return str(getattr(cause, "reason", None) or error)
 
 
 def _download_if_genuine(path: Path, file: PublishedFile, progress: bool | None) -> str:
