@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -114,6 +115,26 @@ class TestStage:
         assert torch.equal(state[key], largest[key][:, :, 2:5, 2:5])
         ours, theirs = (net.extract(subnet).state_dict() for net in (loaded, supernet))
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+    @pytest.mark.parametrize("kernel", [7, 3])
+    def test_it_equals_the_network_of_the_ofa_package(
+        self, publish: Publisher, reference: ModuleType, kernel: int
+    ) -> None:
+        networks = reference.import_reference()
+        choices = {"width_mult": 1.0, "depth_list": [4], "expand_ratio_list": [6]}
+        torch.manual_seed(1)
+        teacher = networks.OFAMobileNetV3(ks_list=[7], **choices)
+        reference.randomise(teacher)
+        theirs = networks.OFAMobileNetV3(ks_list=[3, 5, 7], **choices).eval()
+        theirs.load_state_dict({**theirs.state_dict(), **teacher.state_dict()})
+        theirs.set_active_subnet(ks=kernel, e=6, d=4)
+
+        publish("ofa_D4_E6_K7", {"epoch": 179, "state_dict": teacher.state_dict()})
+        ours = load_supernet(NAME, weights="ofa_D4_E6_K7").eval()
+        subnet = SearchSpace(NAME).largest()
+        ours.activate(replace(subnet, kernel=tuple(min(k, kernel) for k in subnet.kernel)))
+        images = torch.randn(2, 3, 64, 64)
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-6)
 
     def test_some_missing_matrices_are_refused(
         self, publish: Publisher, supernet: Supernet
