@@ -146,3 +146,6 @@ def require_layer(layer: Layer) -> None:
     unchanged = layer.in_channels == layer.out_channels and layer.in_size == layer.out_size
     if layer.shortcut and not unchanged:
         raise FormatError(f"A layer with a shortcut must keep its shape, but one is {layer}.")
+    padded = layer.downsample == "pad" and not layer.shortcut
+    if padded and layer.out_channels < layer.in_channels:
+        raise FormatError(f"A layer that pads with zeros must not lose channels, as {layer} does.")
