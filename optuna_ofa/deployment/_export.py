@@ -48,7 +48,8 @@ def export(
         format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
             ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
             ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
-            ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package).
+            ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package, where it has such
+            networks).
         calibration: Images for the statistics, as in `evaluate`. None keeps those of ``net``,
             which are valid for a plain network but not for any subnet of a supernet.
         n_calibration: Number of images to use, from the first on.
@@ -78,6 +79,12 @@ def export(
     _check_batch(format, batch)
     if calibration is None and form.needs_images:
         raise InvalidArgumentError(f"`calibration` must be images for {format!r}, but got None.")
+    lack = form.lacks(subnet)
+    if lack is not None:
+        raise InvalidArgumentError(
+            f"`format` must not be {format!r} for a subnet of {subnet.family.name}, because the "
+            f"`{format}` package has no {lack}."
+        )
     for need in form.needs:
         need.check()
     if opset is not None:

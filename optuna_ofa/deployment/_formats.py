@@ -29,6 +29,7 @@ class Format(NamedTuple):
         precision: Number format that the network computes with.
         runtimes: The runtimes that can run it.
         runs: What loading it executes, which may be any code; None if it only reads numbers.
+        lacks: Returns what a subnet has that the format cannot hold, if anything.
         tries: Tries a file with a subnet and a batch size in another process, for formats whose
             damaged files may crash the process that loads them.
     """
@@ -43,6 +44,7 @@ class Format(NamedTuple):
     precision: str = "float32"
     runtimes: tuple[str, ...] = ("torch",)
     runs: str | None = None
+    lacks: Callable[[Subnet], str | None] = lambda _: None
     tries: Callable[[bytes, Subnet, int], None] | None = None
 
     @property
@@ -95,5 +97,7 @@ FORMATS = {
         runtimes=("executorch",),
         tries=try_program,
     ),
-    "ofa": Format(plain.make_ofa, plain.load_ofa, None, "any", parts=plain.OFA_FILES),
+    "ofa": Format(
+        plain.make_ofa, plain.load_ofa, None, "any", parts=plain.OFA_FILES, lacks=plain.ofa_lacks
+    ),
 }

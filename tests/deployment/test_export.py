@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -172,6 +173,35 @@ def test_the_ofa_package_builds_the_network_from_its_folder(
     torch.testing.assert_close(ours, logits, atol=1e-5, rtol=1e-5)
     size = json.loads((tmp_path / "net" / "run.config").read_text())["image_size"]
     assert size == subnet.resolution
+
+
+@pytest.mark.parametrize(
+    ("name", "lack"),
+    [
+        ("resnet20_cifar10", "basic blocks"),
+        ("efficientnet_lite0", "padding 'same'"),
+        ("mobilenet_v2", "MobileNetV2 networks"),
+        ("efficientnet_b0", "the activation 'silu'"),
+    ],
+)
+def test_what_the_ofa_package_cannot_build_is_refused(tmp_path: Path, name: str, lack: str) -> None:
+    space = SearchSpace(get_family(name))
+    message = f"`format` must not be 'ofa' for a subnet of {name}, because .* has no {lack}"
+    with pytest.raises(InvalidArgumentError, match=message):
+        export(Supernet(name), space.smallest(), tmp_path / "a", format="ofa", calibration=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pooling_and_middles_that_the_ofa_package_has_not_are_refused(tmp_path: Path) -> None:
+    family = get_family("resnet50")
+    own = [
+        replace(family, name="own", stem=replace(family.stem, pool=False)),
+        replace(family, name="own", divisor=4, expands=(0.2, 1)),
+    ]
+    for one, lack in zip(own, ("ResNets without max pooling", "bottlenecks whose"), strict=True):
+        subnet = SearchSpace(one).smallest()
+        with pytest.raises(InvalidArgumentError, match=f"has no {lack}"):
+            export(Supernet(one), subnet, tmp_path / "a", format="ofa", calibration=None)
 
 
 def test_a_plain_network_keeps_its_own_statistics(

@@ -84,6 +84,24 @@ def test_plain_resnet_has_one_convolution_as_stem() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_pooling": 1}, "true or false as max_pooling, but got 1"),
+        ({"downsample_mode": "zeros"}, "downsample_mode among avgpool_conv, conv, pad, .*'zeros'"),
+        ({"downsample_mode": 7}, "`downsample_mode` of ResNetBasicBlock must be text, but is 7"),
+    ],
+    ids=["pooling", "unknown-shortcut", "no-text"],
+)
+def test_parts_of_a_resnet_that_are_unknown_are_refused(
+    change: dict[str, Any], message: str
+) -> None:
+    config = net_config(SearchSpace("resnet20_cifar10").smallest())
+    (config if "max_pooling" in change else config["blocks"][1]).update(change)
+    with pytest.raises(FormatError, match=f"`config` must .*{message}"):
+        layers_from_net_config(config, 32)
+
+
 def test_a_network_without_feature_mix_layer() -> None:
     config = net_config(SearchSpace("ofa_proxyless_w1.3").smallest())
     config["feature_mix_layer"] = None
