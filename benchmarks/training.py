@@ -1,10 +1,14 @@
-"""Accuracy by phase of both recipes on Fashion-MNIST, at equal multiply-adds.
+"""Accuracy by phase of recipes on Fashion-MNIST.
 
     python benchmarks/training.py --steps 2000 --folder runs/training
+    python benchmarks/training.py --compare options --steps 400
 
-The budget is what the sandwich rule needs for ``--steps`` steps; progressive shrinking, and the
-largest net alone, get as many steps as cost the same. Beside them: slices of the largest net that
-was trained alone, and the smallest net trained alone for as many steps as the sandwich rule has.
+``--compare recipes``: both recipes at equal multiply-adds. The budget is what the sandwich rule
+needs for ``--steps`` steps; progressive shrinking, and the largest net alone, get as many steps as
+cost the same. Beside them: slices of the largest net that was trained alone, and the smallest net
+trained alone for as many steps as the sandwich rule has.
+``--compare options``: options of the sandwich rule at equal steps, beside the largest and the
+smallest net trained alone for as many steps: what is lost by sharing weights.
 Accuracies are on the test images, batch normalisation recalibrated on training images.
 Killed and started again, it goes on.
 """
@@ -14,10 +18,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from _head import print_head
+from _head import print_head, spent
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -47,6 +52,8 @@ TRAINED, TAUGHT = 3, 1
 def main() -> None:
     """Train and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compare", choices=COMPARED, default="recipes")
+    parser.add_argument("--only", nargs="*", help="names of those to train, as they are printed")
     parser.add_argument("--steps", type=int, default=2000, help="of the sandwich rule")
     parser.add_argument("--folder", type=Path, default=Path("runs/training"))
     parser.add_argument("--seed", type=int, default=0)
@@ -58,7 +65,7 @@ def main() -> None:
     print_head()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     space = SearchSpace(FAMILY)
-    recipes = recipes_of(space, arguments.steps)
+    recipes = COMPARED[arguments.compare](space, arguments.steps)
     data = fashion_mnist(arguments.images)
     images, classes = data.test[: arguments.tested]
     test = list(zip(images.split(500), classes.split(500), strict=True))
@@ -73,34 +80,31 @@ def main() -> None:
             progress=False,
         ).top1
 
-    for name, recipe in recipes.items():
+    for name in arguments.only or recipes:
+        recipe = recipes[name]
         loader = DataLoader(data.train, BATCH, shuffle=True, drop_last=True, collate_fn=augmented)
         torch.manual_seed(arguments.seed)
         path = arguments.folder / f"{name.replace(' ', '-')}.{arguments.steps}.{arguments.seed}.pt"
-        history = train(
-            Supernet(space.family),
-            loader,
-            recipe=recipe,
-            evaluate=accuracies,
-            checkpoint=path,
-            checkpoint_every=200,
-            settings=TrainingSettings(seed=arguments.seed),
-        )
-        report(name, recipe, space, history)
+        with spent() as seconds:
+            history = train(
+                Supernet(space.family),
+                loader,
+                recipe=recipe,
+                evaluate=accuracies,
+                checkpoint=path,
+                checkpoint_every=200,
+                settings=TrainingSettings(seed=arguments.seed),
+            )
+        report(f"{name}, seed {arguments.seed}, {seconds}", recipe, space, history)
 
 
 def recipes_of(space: SearchSpace, n_steps: int) -> dict[str, Recipe]:
-    """All that is compared; the first sets the budget."""
+    """Both recipes at equal cost; the first sets the budget."""
     sandwich = Sandwich(n_steps=n_steps, learning_rate=LEARNING_RATE)
     budget = multiply_adds(sandwich, space)
 
     def shrinking(n: int) -> Recipe:
         return ProgressiveShrinking(n_steps=n, learning_rate=LEARNING_RATE, rates=RATES)
-
-    def alone(subnet: Subnet, n: int) -> Recipe:
-        return FineTuning(
-            subnet=subnet, n_steps=n, learning_rate=LEARNING_RATE, n_warmup_steps=n // 20
-        )
 
     largest = space.largest()
     return {
@@ -109,6 +113,32 @@ def recipes_of(space: SearchSpace, n_steps: int) -> dict[str, Recipe]:
         "largest alone": affordable(lambda n: alone(largest, n), space, budget),
         "smallest alone": alone(space.smallest(), n_steps),
     }
+
+
+def options_of(space: SearchSpace, n_steps: int) -> dict[str, Recipe]:
+    """Options of the sandwich rule, and its two ends alone, all with as many steps."""
+
+    def sandwich(**options: Any) -> Recipe:
+        return Sandwich(n_steps=n_steps, learning_rate=LEARNING_RATE, **options)
+
+    return {
+        "smallest alone": alone(space.smallest(), n_steps),
+        "largest alone": alone(space.largest(), n_steps),
+        "sandwich": sandwich(),
+        "own resolutions": sandwich(shared_resolution=False),
+        "labels too": sandwich(shared_resolution=False, label_ratio=0.5, soft_ratio=0.5),
+        "labels only": sandwich(shared_resolution=False, label_ratio=1.0, soft_ratio=0.0),
+    }
+
+
+COMPARED = {"recipes": recipes_of, "options": options_of}
+
+
+def alone(subnet: Subnet, n_steps: int) -> Recipe:
+    """One subnet with labels, at its own resolution."""
+    return FineTuning(
+        subnet=subnet, n_steps=n_steps, learning_rate=LEARNING_RATE, n_warmup_steps=n_steps // 20
+    )
 
 
 def affordable(make: Callable[[int], Recipe], space: SearchSpace, budget: float) -> Recipe:

@@ -1,6 +1,6 @@
 """Evaluate the trained Fashion-MNIST supernet, and write the files that are packaged.
 
-    python examples/train_supernet.py --steps 6000 --out runs/fashion.pth
+    python examples/train_supernet.py --recipe sandwich --steps 6000 --out runs/fashion.pth
     python examples/package_fashion.py runs/fashion.pth optuna_ofa/data
     python examples/package_images.py optuna_ofa/data
     python -m optuna_ofa profile --supernet ofa_mbv3_fashion --runtime torch \

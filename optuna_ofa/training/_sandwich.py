@@ -33,6 +33,9 @@ class Sandwich(Recipe):
     pretrained network, because that network is then the teacher: its predictions are good from
     the first step on and do not change. The copy is stored in checkpoints.
 
+    A supernet trained from nothing learns slowly from its own untrained largest subnet: for short
+    budgets, let all subnets learn from the labels (``label_ratio=1, soft_ratio=0``).
+
     Args:
         n_steps: Steps of the optimiser.
         learning_rate: The peak learning rate. Gradients of all subnets of a step are summed.

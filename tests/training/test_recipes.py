@@ -59,6 +59,12 @@ def test_sandwich_draws_all_resolutions() -> None:
     assert choices(runs, "resolution") == {20, 24, 28}
 
 
+def test_sandwich_with_labels_for_all() -> None:
+    recipe = Sandwich(n_steps=10, label_ratio=1.0, soft_ratio=0.0)
+    for run in recipe.runs(SPACE, 0, np.random.default_rng(0)):
+        assert (run.label_ratio, run.soft_ratio) == (1.0, 0.0)
+
+
 def test_sandwich_with_a_resolution_for_each_subnet() -> None:
     runs = Sandwich(n_steps=10, shared_resolution=False).runs(SPACE, 0, np.random.default_rng(3))
     assert [run.subnet for run in runs[:2]] == [SPACE.largest(), SPACE.smallest()]
