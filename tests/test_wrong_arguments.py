@@ -344,7 +344,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "supernet_from": (
         optuna_ofa.supernet_from,
-        {"weights": WHOLE, "family": FAMILY, "n_classes": 10, "seed": 0},
+        {
+            "weights": WHOLE, "family": FAMILY, "calibration": None, "n_classes": 10, "seed": 0,
+            "progress": False,
+        },
     ),
     "subnet_from_net_config": (
         subnet_from_net_config,

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import DEFAULT_STORAGE, add_kind, add_study, add_within
 from optuna_ofa.commands._command import Arguments, Command, Output, load
+from optuna_ofa.commands._images import read_images
 from optuna_ofa.commands._parser import limits, whole
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from optuna_ofa.deployment import KnownValue
     from optuna_ofa.space import Subnet
 
 # A copy of names in `optuna_ofa.deployment`, which takes seconds to import; a test compares them.
 FORMAT_NAMES = ("pytorch", "torch_export", "onnx", "onnx_int8", "executorch", "ofa")
 NO_IMAGES = "none"
-_MAX_MB = 4000  # of images
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +63,7 @@ def _run(arguments: Arguments) -> Output:
     from optuna_ofa.supernet import load_supernet
 
     subnet, figures = _chosen(arguments)
+    file = arguments["calibration"]
     with stage("loading the weights"):
         supernet = load_supernet(subnet.family, weights=arguments["weights"])
     with stage(f"writing {arguments['out']}"):
@@ -75,7 +72,7 @@ def _run(arguments: Arguments) -> Output:
             subnet,
             arguments["out"],
             format=arguments["format"],
-            calibration=_images(arguments["calibration"]),
+            calibration=None if file == NO_IMAGES else read_images(file, "calibration"),
             batch=arguments["batch"] or None,
             opset=arguments["opset"],
             figures=figures,
@@ -140,51 +137,6 @@ def _subnet(path: str) -> Subnet:
     if not isinstance(data, dict):
         raise FormatError(f"`subnet` must be a JSON object, but {path} has {data!r:.100}.")
     return Subnet.from_dict(data.get("subnet", data))
-
-
-def _images(file: str) -> Tensor | None:
-    """Read the images of a file.
-
-    Raises:
-        FormatError: If the file cannot be read.
-        InvalidArgumentError: If the file does not contain an array of images.
-    """
-    import numpy as np
-    import torch
-
-    from optuna_ofa._files import read_bytes
-    from optuna_ofa.exceptions import InvalidArgumentError
-
-    if file == NO_IMAGES:
-        return None
-    content = read_bytes(file, "calibration", max_mb=_MAX_MB)
-    try:
-        array = _array(content)
-    except Exception as error:  # damaged headers raise many kinds of errors
-        raise InvalidArgumentError(
-            f"`calibration` must be a .npy file with numbers, but got {file}."
-        ) from error
-    if array.ndim != 4:
-        raise InvalidArgumentError(
-            f"`calibration` must have four axes (n, channels, height, width), but has "
-            f"{array.shape}."
-        )
-    return torch.from_numpy(array.astype(np.float32))
-
-
-def _array(content: bytes) -> NDArray[Any]:
-    """Return the array of a .npy file; nothing is allocated by the numbers of its header."""
-    import numpy as np
-    from numpy.lib import format as npy
-
-    file = io.BytesIO(content)
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_fortran, dtype = read(file)
-    if dtype.kind not in "fiu" or min(shape, default=0) < 0:
-        raise ValueError(f"it is {dtype} of shape {shape}")
-    numbers = np.frombuffer(content, dtype, offset=file.tell())
-    return numbers.reshape(shape, order="F" if is_fortran else "C")
 
 
 EXPORT = Command(

@@ -19,12 +19,13 @@ from optuna_ofa.commands._parser import USAGE, Parser
 from optuna_ofa.commands._publish import DASHBOARD, PUBLISH
 from optuna_ofa.commands._results import FRONT, REPORT
 from optuna_ofa.commands._search import SEARCH
+from optuna_ofa.commands._supernet_from import SUPERNET_FROM
 from optuna_ofa.commands._verify import VERIFY
 from optuna_ofa.exceptions import OptunaOFAError
 
 _OF_STUDIES = (SEARCH, FRONT, VERIFY, REPORT, PUBLISH, DASHBOARD, EXPORT)
 _OF_DEVICES = (PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT)
-COMMANDS = (*_OF_STUDIES, *_OF_DEVICES, STUDIES, FAMILIES, DEVICES)
+COMMANDS = (*_OF_STUDIES, SUPERNET_FROM, *_OF_DEVICES, STUDIES, FAMILIES, DEVICES)
 FAILED, INTERRUPTED = 1, 130
 _ABOUT = "Search Once-for-All supernets for the best subnets on a device, and measure devices."
 _END = """\

@@ -65,5 +65,11 @@ def _read(path: Path) -> Family:
     else:
         content = read_json(path, "family")
     if not isinstance(content, dict) or "family" not in content:
-        raise FormatError(f"`family` must be {what}, but {path} holds none.")
+        advice = (
+            "; the weights of a plain network become a supernet by `supernet_from`, on the command "
+            "line by `optuna-ofa supernet-from`"
+            if zipfile.is_zipfile(path)
+            else ""
+        )
+        raise FormatError(f"`family` must be {what}, but {path} holds none{advice}.")
     return family_from_json(content["family"], str(path))

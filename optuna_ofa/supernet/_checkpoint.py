@@ -31,6 +31,10 @@ from optuna_ofa.supernet._supernet import Supernet
 
 # the ofa package wraps these torch layers, so their names occur twice in its keys
 WRAPPED = (ElasticConv2d, ElasticDepthwiseConv2d, ElasticBatchNorm2d, ElasticLinear)
+_ADVICE = (
+    "the weights of a plain network become a supernet by `supernet_from`, on the command line "
+    "by `optuna-ofa supernet-from`"
+)
 
 
 @checked
@@ -89,7 +93,8 @@ def load_supernet(
     found = wanted or stored
     if found is None:
         raise InvalidArgumentError(
-            f"`family` must be a family where the checkpoint holds none, as {path}, but got None."
+            f"`family` must be a family where the checkpoint holds none, as {path}, but got None; "
+            f"{_ADVICE}."
         )
     state = _state(content, path)
     if dropout is not None:
@@ -231,8 +236,14 @@ def check_weights(
         likeness = f"looks like {kin}" if kin else "is of no published family"
         raise FamilyMismatchError(
             f"`{argument}` must be of {supernet.family.name}, but {path} {likeness}: "
-            f"{'; '.join(differences)}."
+            f"{'; '.join(differences)}{'' if _is_own(supernet, state) else f'; {_ADVICE}'}."
         )
+
+
+def _is_own(supernet: Supernet, state: Mapping[str, Tensor]) -> bool:
+    """Whether any key is one of this package or of ``ofa``, whose supernets have the same."""
+    groups = {key.split(".")[0] for key in supernet.state_dict()}
+    return any(key.split(".")[0] in groups and key.count(".") > 2 for key in state)
 
 
 def _fits(family: Family, state: Mapping[str, Tensor]) -> bool:
