@@ -22,12 +22,16 @@ SIZE = 64
 NAMES = {
     "torchvision": (
         *("mobilenet_v2", "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b0", "resnet50"),
+        "narrow",
     ),
     "timm": (
         *("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2"),
         *("mobilenetv2_100", "mobilenetv3_large_100", "mnasnet_100", "efficientnet_b0", "resnet50"),
+        "mobilenetv2_050",
     ),
 }
+# expand ratio, channels, blocks and stride of each stage of a MobileNetV2 of a user's own
+NARROW = [[1, 16, 1, 1], [4, 24, 3, 2], [4, 40, 2, 2], [4, 96, 2, 2]]
 
 
 def networks() -> dict[str, Any]:
@@ -68,7 +72,13 @@ def _described(package: str, name: str) -> dict[str, Any]:
     import torchvision
 
     create = timm.create_model if package == "timm" else torchvision.models.get_model
-    net = create(name).double().eval()
+    if name == "narrow":
+        net = torchvision.models.mobilenet_v2(
+            width_mult=0.5, inverted_residual_setting=NARROW, num_classes=12
+        )
+    else:
+        net = create(name)
+    net = net.double().eval()
     shapes = {key: list(tensor.shape) for key, tensor in net.state_dict().items()}
     given = weights(shapes)
     with torch.no_grad():

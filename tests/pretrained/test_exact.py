@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from optuna_ofa import SearchSpace, supernet_from
 from optuna_ofa.pretrained._recognise import recognise
+from optuna_ofa.space import Family, Head, Stage, Stem
 
 IMAGES = Path(__file__).parents[3] / "shared" / "data" / "images"
 PHOTOGRAPHS = IMAGES / "imagenet_samples_256.zip"
@@ -53,6 +54,46 @@ def test_logits_are_those_of_the_package(originals: ModuleType, name: str) -> No
             expected = torch.tensor(found["logits"], dtype=torch.float64)
             torch.testing.assert_close(logits[: len(expected)], expected, rtol=0, atol=1e-10)
             assert float(logits.abs().sum()) == pytest.approx(found["sum"], rel=1e-10)
+
+
+def mobilenet_v2(name: str, channels: list[int], *, expand: int, n_classes: int) -> Family:
+    """A narrow MobileNetV2: the channels of the stem's block and of the stages, by their blocks."""
+    first, *stages = channels
+    strides = (2, 2, 2, 1, 2, 1)
+    depths = (3, 2, 2) if len(stages) == 3 else (2, 3, 4, 3, 3, 1)
+    return Family(
+        name=name,
+        architecture="MobileNetV2",
+        block="mbconv",
+        resolutions=(64, 96),
+        kernels=(3,),
+        expands=(expand / 2, expand),
+        width_mults=(0.5,),
+        stem=Stem((16,), (first,), act="relu6", block_act="relu6"),
+        stages=tuple(
+            Stage((n,), stride, "relu6", depths=tuple(range(1, depth + 1)))
+            for n, stride, depth in zip(stages, strides, depths, strict=False)
+        ),
+        head=Head(0, 1280, act="relu6", n_classes=n_classes),
+    )
+
+
+OWN = {
+    "torchvision narrow": mobilenet_v2("narrow", [8, 16, 24, 48], expand=4, n_classes=12),
+    "timm mobilenetv2_050": mobilenet_v2(
+        "v2_050", [8, 16, 16, 32, 48, 80, 160], expand=6, n_classes=1000
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_family_of_a_users_own(originals: ModuleType, name: str) -> None:
+    found = originals.networks()[name]
+    supernet = supernet_from(originals.weights(found["shapes"]), OWN[name]).eval()
+    with torch.no_grad():
+        logits = supernet(originals.image())[0]
+    expected = torch.tensor(found["logits"], dtype=torch.float64)
+    torch.testing.assert_close(logits[: len(expected)], expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", ["timm tf_efficientnet_lite0", "torchvision resnet50"])
