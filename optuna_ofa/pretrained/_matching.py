@@ -12,7 +12,7 @@ from torch import Tensor
 from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.pretrained._places import Place, places
 from optuna_ofa.pretrained._sources import Source, sources
-from optuna_ofa.space import Family
+from optuna_ofa.space import Family, known_families
 from optuna_ofa.supernet import Supernet
 
 # batches seen by a batch normalisation: older files have no counts, and nothing needs them
@@ -63,6 +63,11 @@ def match(family: Family, state: Mapping[str, Tensor]) -> Match:
     """Return the comparison with the source whose keys fit best."""
     found = [_compared(family, source, state) for source in sources(family)]
     return max((m for m in found if m is not None), key=lambda m: m.n_fitting)
+
+
+def matches(state: Mapping[str, Tensor]) -> list[Match]:
+    """Return the comparisons with all known families."""
+    return [match(family, state) for family in known_families()]
 
 
 def _compared(family: Family, source: Source, state: Mapping[str, Tensor]) -> Match | None:
@@ -118,7 +123,7 @@ def own_state(found: Match, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {ours: state[key] for key, ours in found.keys.items() if key in state}
 
 
-def require_match(found: Match, where: str) -> None:
+def require_match(found: Match, state: Mapping[str, Tensor], where: str) -> None:
     """Refuse weights of another network.
 
     Raises:
@@ -136,9 +141,11 @@ def require_match(found: Match, where: str) -> None:
             f"`load_supernet` reads."
         )
     if found.missing or found.unexpected or found.shapes:
+        kin = next((m.family.name for m in matches(state) if m.fits), None)
         raise FamilyMismatchError(
-            f"`weights` must be those of {found.family.name}, with the keys of "
-            f"{found.source.name}, but {where} has {differences(found)}."
+            f"`weights` must be those of {found.family.name}, but {where} "
+            f"{f'looks like {kin}' if kin else 'fits no known family'}: with the keys of "
+            f"{found.source.name}, it has {differences(found)}."
         )
 
 

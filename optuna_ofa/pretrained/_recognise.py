@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from optuna_ofa.exceptions import FamilyMismatchError
-from optuna_ofa.pretrained._matching import Match, differences, match
-from optuna_ofa.space import known_families
+from optuna_ofa.pretrained._matching import Match, differences, matches
 
 
 def recognise(state: Mapping[str, Tensor], where: str) -> Match:
@@ -17,7 +16,7 @@ def recognise(state: Mapping[str, Tensor], where: str) -> Match:
     Raises:
         FamilyMismatchError: If none fits, or if more than one does.
     """
-    found = [match(family, state) for family in known_families()]
+    found = matches(state)
     fitting = [m for m in found if m.fits and not m.source.other_family(m.family)]
     if len(fitting) == 1:
         return fitting[0]

@@ -41,7 +41,7 @@ def read_state(weights: Weights) -> tuple[dict[str, Tensor], str]:
     if isinstance(weights, nn.Module):
         content, where = weights.state_dict(), f"the {type(weights).__name__}"
     elif isinstance(weights, Mapping):
-        content, where = weights, "the mapping"
+        content, where = weights, "the state dict"
     else:
         content, where = _read(Path(weights)), str(weights)
     state = _without_prefixes(_tensors(content, where))
@@ -95,7 +95,7 @@ def _tensors(content: Any, where: str) -> dict[str, Tensor]:
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise FormatError(
-                f"`weights` must be a state dict of tensors, but {where} has a "
+                f"`weights` must be a state dict of tensors, but {where} has "
                 f"{type(value).__name__} at `{key!s:.100}`; {_ADVICE}."
             )
     return dict(content)

@@ -95,7 +95,7 @@ def supernet_from(
     classes = _classes(found, n_classes, where)
     target = _with_classes(found.family, classes)
     found = match(_with_classes(found.family, found.classes or classes), state)
-    require_match(found, where)
+    require_match(found, state, where)
     if calibration is not None:
         channels = found.family.in_channels
         check_images(calibration, "`calibration` must be", channels=channels, weights=_dtype(state))

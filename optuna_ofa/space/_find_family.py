@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from optuna_ofa._arguments import AnyPath, argument_called
-from optuna_ofa._files import read_json
+from optuna_ofa._files import read_bytes, read_json
 from optuna_ofa._rules import shown
 from optuna_ofa._suggestions import did_you_mean
-from optuna_ofa._tensors import read_tensors
+from optuna_ofa._tensors import MAX_MB, read_tensors
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError
 from optuna_ofa.space._families import family_named, known_families
 from optuna_ofa.space._family import Family
@@ -60,16 +60,19 @@ def find_family(source: Any, argument: str) -> Family:
 
 def _read(path: Path) -> Family:
     what = "a file that holds a family"
-    if zipfile.is_zipfile(path):
-        content = read_tensors(path, "family", what)
-    else:
-        content = read_json(path, "family")
+    is_torch = zipfile.is_zipfile(path) or _is_pickle(path)
+    content = read_tensors(path, "family", what) if is_torch else read_json(path, "family")
     if not isinstance(content, dict) or "family" not in content:
         advice = (
             "; the weights of a plain network become a supernet by `supernet_from`, on the command "
             "line by `optuna-ofa supernet-from`"
-            if zipfile.is_zipfile(path)
+            if is_torch
             else ""
         )
         raise FormatError(f"`family` must be {what}, but {path} holds none{advice}.")
     return family_from_json(content["family"], str(path))
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether it is a file that older versions of torch wrote."""
+    return read_bytes(path, "family", max_mb=MAX_MB)[:1] == b"\x80"

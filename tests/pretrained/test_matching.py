@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from optuna_ofa import SearchSpace, Supernet, load_supernet, save_supernet, supernet_from
-from optuna_ofa.exceptions import FamilyMismatchError
+from optuna_ofa.exceptions import FamilyMismatchError, FormatError, InvalidArgumentError
 from optuna_ofa.space import get_family, mobilenet_v3_small_images
 
 NAME = "ofa_mbv3_fashion"
@@ -27,7 +27,7 @@ def whole() -> State:
 def test_missing_keys(whole: State) -> None:
     state = {k: t for k, t in whole.items() if not k.startswith("blocks.2.conv.depth_conv.conv")}
     message = r"1 missing \(`blocks\.2\.conv\.depth_conv\.conv\.weight`\)"
-    with pytest.raises(FamilyMismatchError, match=rf"`weights` must be those of {NAME}.*{message}"):
+    with pytest.raises(FamilyMismatchError, match=rf"must be those of {NAME}, but .*{message}"):
         supernet_from(state, NAME)
 
 
@@ -42,6 +42,11 @@ def test_shapes_of_another_width() -> None:
     message = r"of another shape \(`first_conv\.conv\.weight` has \(32, 1, 3, 3\) where \(16, 1,"
     with pytest.raises(FamilyMismatchError, match=message):
         supernet_from(net.state_dict(), NAME)
+
+
+def test_the_family_that_fits_is_named(whole: State) -> None:
+    with pytest.raises(FamilyMismatchError, match=rf"those of resnet50, .* looks like {NAME}: "):
+        supernet_from(whole, "resnet50")
 
 
 def test_counts_of_batches_may_be_missing(whole: State) -> None:
@@ -66,6 +71,20 @@ def test_elastic_networks_of_the_ofa_package_are_accepted(tmp_path: Path) -> Non
     assert supernet_from(state, NAME).family.name == NAME
 
 
+@pytest.mark.parametrize("is_old", [False, True], ids=["zip", "pickle"])
+def test_a_network_is_no_family_and_no_supernet(whole: State, is_old: bool, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save(whole, path, _use_new_zipfile_serialization=not is_old)
+    advice = "become a supernet by `supernet_from`"
+    with pytest.raises(FormatError, match=f"w.pth holds none; .*{advice}"):
+        get_family(path)
+    with pytest.raises(InvalidArgumentError, match=f"w.pth, but got None; .*{advice}"):
+        load_supernet(path)
+    torch.save({f"features.{key}": tensor for key, tensor in whole.items()}, path)
+    with pytest.raises(FamilyMismatchError, match=f"is of no published family: .*{advice}"):
+        load_supernet(NAME, weights=path)
+
+
 def test_an_unknown_network_needs_a_family(whole: State) -> None:
     state = {k: t for k, t in whole.items() if not k.startswith("blocks.1.")}
     message = rf"`family` must be given where no known family fits.*closest to {NAME}.*missing"
@@ -78,7 +97,7 @@ class TestClasses:
         state: dict[str, Any] = {**whole, "classifier.linear.weight": torch.zeros(7, 256)}
         state["classifier.linear.bias"] = torch.zeros(7)
         message = (
-            r"must have 10 classes as .*`classifier\.linear\.weight` of the mapping has 7; "
+            r"must have 10 classes as .*`classifier\.linear\.weight` of the state dict has 7; "
             "`n_classes=7` keeps them, and `n_classes=10` replaces"
         )
         with pytest.raises(FamilyMismatchError, match=message):

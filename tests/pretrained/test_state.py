@@ -92,10 +92,10 @@ def quantized(tensor: Tensor) -> Tensor:
 
 
 REFUSED = {
-    "empty": ({}, "a state dict, but the mapping holds no entry"),
-    "only other entries": ({"epoch": 3}, "has a int at `epoch`"),
-    "no tensor": (changed("bn.bias", list), "has a list at `bn.bias`; `torch.save"),
-    "another key": ({3: torch.zeros(2)}, "has a Tensor at `3`"),
+    "empty": ({}, "a state dict, but the state dict holds no entry"),
+    "only other entries": ({"epoch": 3}, "has int at `epoch`"),
+    "no tensor": (changed("bn.bias", list), "has list at `bn.bias`; `torch.save"),
+    "another key": ({3: torch.zeros(2)}, "has Tensor at `3`"),
     "nan": (changed("bn.bias", lambda t: t * torch.nan), "finite.* nan at `bn.bias`"),
     "infinity": (changed("conv.bias", lambda t: t / 0), "finite.*inf at `conv.bias`"),
     "variance": (
