@@ -94,7 +94,8 @@ def supernet_from(
     found = recognise(state, where) if wanted is None else match(wanted, state)
     classes = _classes(found, n_classes, where)
     target = _with_classes(found.family, classes)
-    found = match(_with_classes(found.family, found.classes or classes), state)
+    if found.fits:
+        found = match(_with_classes(found.family, found.classes or classes), state)
     require_match(found, state, where)
     if calibration is not None:
         channels = found.family.in_channels

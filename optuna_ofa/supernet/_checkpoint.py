@@ -241,9 +241,9 @@ def check_weights(
 
 
 def _is_own(supernet: Supernet, state: Mapping[str, Tensor]) -> bool:
-    """Whether any key is one of this package or of ``ofa``, whose supernets have the same."""
-    groups = {key.split(".")[0] for key in supernet.state_dict()}
-    return any(key.split(".")[0] in groups and key.count(".") > 2 for key in state)
+    """Whether any key is that of a supernet, not counting matrices, which may have been added."""
+    own = supernet.state_dict()
+    return any(key in own and not key.endswith("_matrix") for key in state)
 
 
 def _fits(family: Family, state: Mapping[str, Tensor]) -> bool:
