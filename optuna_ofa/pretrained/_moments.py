@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -67,4 +68,8 @@ class Moments:
         cross = cross - torch.outer(features, targets)
         ridge = RIDGE * max(float(gram.diagonal().mean()), 0.0) + rounding
         gram.diagonal().add_(ridge)
+        # sums in float32 may be worse than that where means are far larger than deviations
+        while math.isfinite(ridge) and int(torch.linalg.cholesky_ex(gram).info):
+            gram.diagonal().add_(ridge)
+            ridge *= 2
         return Normal(gram, cross + ridge * weights.double())
