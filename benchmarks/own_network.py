@@ -12,11 +12,9 @@ Three arms of about equal CPU time, which is printed:
 
 Accuracies are on test images, batch normalisation recalibrated on training images. The chain goes
 on: 200 subnets are evaluated on images that training has not seen, a predictor is fitted to them
-and searched, and the front is verified on test images. Killed and started again,
-it goes on.
+and searched, and the front is verified on test images. Killed and started again, it goes on.
 
-The images are two Parquet files, which need ``pip install pyarrow`` besides the development
-dependencies.
+The images are two Parquet files of JPEGs.
 """
 
 from __future__ import annotations
@@ -70,7 +68,7 @@ CASES = {
         resolutions=(48, 64),
         mean=(127.0,) * 3,
         scale=(128.0,) * 3,
-        steps=(600, 400, 100, 200),
+        steps=(450, 280, 70, 220),
         rate=0.03,
     ),
     "resnet20": Case(
@@ -216,7 +214,7 @@ class Comparison:
             supernet, rows, data, self.settings, storage=self.storage, progress=False
         )
         accuracy = AccuracyPredictor.fit(self.space, found.matrix, found.top1, metadata=found.setup)
-        print(f"\n{len(rows)} subnets on {N_FITTED_IMAGES} held-out images; {accuracy}")
+        print(f"\n{len(rows)} subnets on {N_FITTED_IMAGES} held-out images:")
         study = optuna_ofa.study(
             self.space,
             accuracy=accuracy,
