@@ -87,9 +87,13 @@ class Layer:
 
     @property
     def ratio(self) -> float:
-        """The expand ratio; of an inverted residual whose ``expand`` is a share, the actual one."""
-        is_share = self.expands and self.expand <= 1
-        return self.mid_channels / self.in_channels if is_share else self.expand
+        """The expand ratio; of a block whose ``expand`` is a share, the actual one."""
+        if self.kind not in ("bottleneck", "basic"):
+            is_share = self.expands and self.expand <= 1
+            return self.mid_channels / self.in_channels if is_share else self.expand
+        # a ratio gives these channels up to rounding to a multiple of eight
+        is_share = abs(self.mid_channels - self.expand * self.out_channels) >= 8
+        return self.mid_channels / self.out_channels if is_share else self.expand
 
     @property
     def pads(self) -> tuple[int, int]:

@@ -42,3 +42,22 @@ def test_a_layer_of_an_older_file_has_the_defaults() -> None:
 def test_a_layer_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(FormatError, match=message):
         layer_from_dict({**asdict(BLOCK), **changes})
+
+
+@pytest.mark.parametrize(
+    ("family", "ratios"),
+    [
+        ("resnet50", {0.125, 0.1875, 0.25}),
+        ("ofa_resnet50", {0.2, 0.25, 0.35}),
+        ("resnet20_cifar10", {0.25, 0.5, 0.75, 1}),
+    ],
+)
+def test_the_ratio_of_a_block_is_relative_to_its_output(family: str, ratios: set[float]) -> None:
+    space = SearchSpace(family)
+    blocks = [
+        layer
+        for expand in space.family.expands
+        for layer in subnet_layers(space.subnet(expand=expand))
+        if layer.role == "block"
+    ]
+    assert {layer.ratio for layer in blocks} == ratios

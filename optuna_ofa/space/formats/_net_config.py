@@ -116,10 +116,10 @@ def _residual(conv: Config, layer: Layer) -> Config:
 
 
 def _resnet_block(layer: Layer, downsample: Downsample) -> Config:
-    mode = {"downsample_mode": DOWNSAMPLE_MODES[downsample]}
+    own = {"expand_ratio": layer.ratio, "downsample_mode": DOWNSAMPLE_MODES[downsample]}
     if layer.kind == "basic":
-        return _block("ResNetBasicBlock", layer) | mode
-    return _block("ResNetBottleneckBlock", layer) | {"groups": 1} | mode
+        return _block("ResNetBasicBlock", layer) | own
+    return _block("ResNetBottleneckBlock", layer) | {"groups": 1} | own
 
 
 def _block(name: str, layer: Layer) -> Config:

@@ -282,7 +282,7 @@ def _subnet(family: Family, layers: Sequence[Layer], resolution: int) -> Subnet:
 
 def _has_shares(family: Family) -> bool:
     """Return whether a config has other expand ratios than the family's table."""
-    return family.block == "mbconv" and bool(family.stages[0].mid_channels)
+    return bool(family.stages[0].mid_channels)
 
 
 def _shares(family: Family, stages: list[list[Layer]]) -> tuple[float, ...]:
