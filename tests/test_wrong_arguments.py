@@ -41,6 +41,7 @@ from optuna_ofa.predictors import (
     FunctionPredictor,
     merge_tables,
 )
+from optuna_ofa.pretrained import calibrate
 from optuna_ofa.samplers import (
     Breeding,
     Constant,
@@ -326,6 +327,9 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "nondominated": (nondominated, {"values": np.zeros((3, 2))}),
     "read_net_config": (read_net_config, {"config": CONFIG}),
+    "calibrate": (
+        calibrate, {"supernet": Supernet(FAMILY, own_projections=True), "images": IMAGES}
+    ),
     "resize_images": (resize_images, {"images": IMAGES, "resolution": 20}),
     "save_supernet": (optuna_ofa.save_supernet, {"supernet": NET, "path": "a.pth"}),
     "study": (
