@@ -13,7 +13,8 @@ Three arms of about equal CPU time, which is printed:
 
 Accuracies are on test images, batch normalisation recalibrated on training images. The chain goes
 on: 200 subnets are evaluated on images that training has not seen, a predictor is fitted to them
-and searched, and the front is verified on test images. Killed and started again, it goes on.
+and searched, and the front is verified on test images. ``--start sliced`` makes the supernet of
+the chain without calibration images. Killed and started again, it goes on.
 
 The images are two Parquet files of JPEGs.
 """
@@ -36,6 +37,7 @@ from numpy.typing import NDArray
 import optuna_ofa
 from optuna_ofa import AccuracyMeter, AccuracyPredictor, EvaluationSettings, SearchSpace, Supernet
 from optuna_ofa.space import Family, Subnet, get_family
+from optuna_ofa.supernet import resize_images
 from optuna_ofa.training import FineTuning, Recipe, Sandwich, TrainingSettings, train
 
 N_CLASSES, N_RANDOM, N_FITTED, N_FITTED_IMAGES, N_TRIALS, N_VERIFIED = 10, 10, 200, 500, 2000, 10
@@ -92,6 +94,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--folder", type=Path, default=Path("runs/own_network"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", choices=["calibrated", "sliced"], default="calibrated")
     parser.add_argument("--teacher", choices=["frozen", "largest"], default="frozen")
     parser.add_argument("--every", type=int, help="steps between evaluations of the chain")
     parser.add_argument("--steps", type=int, nargs=4, help="alone, teacher, chain, scratch")
@@ -139,11 +142,13 @@ class Comparison:
 
     def chained(self, supernet: Supernet, n_steps: int) -> Supernet:
         """Train the supernet of the chain by the sandwich rule with a frozen teacher."""
-        self.report("a supernet of that, not trained yet", supernet, self.subnets)
+        self.report(
+            f"a supernet of that, {self.arguments.start}, not trained yet", supernet, self.subnets
+        )
         recipe = Sandwich(
             n_steps=n_steps, learning_rate=self.case.sandwich_rate, teacher=self.arguments.teacher
         )
-        name = f"chain-{self.arguments.teacher}"
+        name = f"chain-{self.arguments.start}-{self.arguments.teacher}"
         self.trained(name, supernet, recipe, self.arguments.every)
         self.report("the chain", supernet, self.subnets)
         return supernet
@@ -167,7 +172,10 @@ class Comparison:
         """The supernet that the chain trains; its largest subnet is the tuned network."""
         begin = time.process_time()
         network = tuned.extract(self.space.largest())
-        supernet = optuna_ofa.supernet_from(network, self.space.family)
+        images = None
+        if self.arguments.start == "calibrated":
+            images = resize_images(self.cifar.calibration(), max(self.space.resolutions))
+        supernet = optuna_ofa.supernet_from(network, self.space.family, calibration=images)
         print(f"supernet made in {time.process_time() - begin:.0f} CPU s")
         return supernet
 
