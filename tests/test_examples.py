@@ -9,6 +9,7 @@ import runpy
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import optuna
 import plotly.graph_objects as go
 import pytest
 import torch
+from PIL import Image
 
 import optuna_ofa
 from optuna_ofa import (
@@ -25,6 +27,7 @@ from optuna_ofa import (
     LatencyTable,
     MeasurementSettings,
     SearchSpace,
+    Supernet,
     get_family,
     load_supernet,
     read_measurements,
@@ -484,6 +487,45 @@ def test_plain_table_prints_a_measured_front(tmp_path: Path, run: Run) -> None:
     assert lines[0] == "12 of 450 configurations were trained"
     assert all("(measured): perceptrons@layers=" in line for line in lines[1:-1])
     assert (tmp_path / "perceptrons.html").is_file()
+
+
+@pytest.fixture
+def folder_of_images(tmp_path: Path) -> Path:
+    """Three classes of small images that differ in their colour."""
+    random = np.random.default_rng(0)
+    for label in range(3):
+        folder = tmp_path / "images" / f"class{label}"
+        folder.mkdir(parents=True)
+        for i in range(30):
+            pixels = random.integers(0, 100, (26, 24, 3), dtype=np.uint8)
+            pixels[..., label] += 100
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_own_network_becomes_a_supernet_with_a_measured_front(
+    steps: int, run: Run, tmp_path: Path, folder_of_images: Path
+) -> None:
+    published = get_family("resnet20_cifar10")
+    head = replace(published.head, n_classes=10 if steps else 3)
+    family = replace(published, name="mine", resolutions=(20, 24), head=head)
+    family.save(tmp_path / "mine.json")
+    torch.manual_seed(0)
+    network = Supernet(family).extract(SearchSpace(family).largest())
+    torch.save(network.state_dict(), tmp_path / "network.pth")
+    arguments = ["network.pth", folder_of_images, "--family", "mine.json", "--pixels", 24]
+    out = run("own_network.py", *arguments, "--steps", steps, "--batch", 16, "--subnets", 12)
+    assert "measured minus predicted" in out
+    assert "(measured, n_macs exact, top1 on 18 images)" in out
+    metadata = read_metadata(tmp_path / "runs" / "own_network" / "knee.safetensors")
+    assert metadata["subnet"]["family"]["head"]["n_classes"] == 3
+    supernet = load_supernet(tmp_path / "runs" / "own_network" / "supernet.pth")
+    assert supernet.family.head.n_classes == 3
+    if not steps:  # the largest subnet is the network
+        images = torch.randn(2, 3, 24, 24)
+        found = supernet.extract(SearchSpace(family).largest()).eval()(images)
+        torch.testing.assert_close(found, network.eval()(images))
 
 
 def test_every_example_is_run_here() -> None:
