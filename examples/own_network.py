@@ -30,7 +30,7 @@ from optuna_ofa.training import FineTuning, Sandwich, train
 # of pixels from 0 to 255: those of EfficientNet-Lite; (123.7, 116.3, 103.5) and (58.4, 57.1, 57.4)
 # for most networks of torchvision and timm
 MEAN, SCALE = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
-N_CALIBRATION, N_TRIALS, N_VERIFIED = 160, 2_000, 8
+N_CALIBRATION, N_VERIFIED = 160, 8
 BATCH_SIZE, LEARNING_RATE, SANDWICH_RATE = 64, 0.02, 0.01
 SHARES = (0.6, 0.8)  # the images before are for training, those after to verify
 
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="of each training")
     parser.add_argument("--batch", type=int, default=BATCH_SIZE)
     parser.add_argument("--subnets", type=int, default=200, help="that are evaluated")
+    parser.add_argument("--trials", type=int, default=2_000, help="of the search")
     parser.add_argument("--hardware", help="a latency table; default: multiply-adds instead")
     parser.add_argument("--out", type=Path, default=Path("runs/own_network"))
     arguments = parser.parse_args()
@@ -113,7 +114,7 @@ def main() -> None:
         load_if_exists=True,
         seed=0,
     )
-    study.search(until=N_TRIALS)
+    study.search(until=arguments.trials)
     meter = AccuracyMeter(supernet, DataLoader(tested, 100), settings)
     print(study.verify({"top1": meter}, points=N_VERIFIED))
     knee = study.front().knee()

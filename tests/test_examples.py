@@ -514,7 +514,8 @@ def test_own_network_becomes_a_supernet_with_a_measured_front(
     network = Supernet(family).extract(SearchSpace(family).largest())
     torch.save(network.state_dict(), tmp_path / "network.pth")
     arguments = ["network.pth", folder_of_images, "--family", "mine.json", "--pixels", 24]
-    out = run("own_network.py", *arguments, "--steps", steps, "--batch", 16, "--subnets", 12)
+    sizes = ["--steps", steps, "--batch", 16, "--subnets", 12, "--trials", 200]
+    out = run("own_network.py", *arguments, *sizes)
     assert "measured minus predicted" in out
     assert "(measured, n_macs exact, top1 on 18 images)" in out
     metadata = read_metadata(tmp_path / "runs" / "own_network" / "knee.safetensors")
