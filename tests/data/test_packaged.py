@@ -18,8 +18,9 @@ from optuna_ofa.predictors import Predictor, kendall_tau
 from optuna_ofa.space import Family, families, get_family, mobilenet_v3_small_images
 
 FAMILY = get_family("ofa_mbv3_w1.0")
+LITE = get_family("efficientnet_lite0")
 TABLE = "cpu-torch"
-TABLES = [(f, name) for f in families() for name in table_names(f)]
+TABLES = [(f, name) for f in (*families(), LITE) for name in table_names(f)]
 SPACE = SearchSpace(FAMILY)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fit_default_accuracy.py"
 
@@ -63,6 +64,7 @@ def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
         ("ofa_mbv3_w1.2", ["executorch", "onnxruntime", "openvino", "torch"]),
         ("ofa_proxyless_w1.3", ["onnxruntime"]),
         ("ofa_resnet50", ["onnxruntime"]),
+        ("efficientnet_lite0", ["onnxruntime"]),
     ],
 )
 def test_runtimes_have_a_table(name: str, runtimes: list[str]) -> None:
@@ -74,7 +76,7 @@ def test_a_study_takes_that_of_torch_by_default(name: str) -> None:
     assert default_table_name(get_family(name)) == TABLE
 
 
-@pytest.mark.parametrize("name", ["ofa_proxyless_w1.3", "ofa_resnet50"])
+@pytest.mark.parametrize("name", ["ofa_proxyless_w1.3", "ofa_resnet50", "efficientnet_lite0"])
 def test_a_family_without_one_of_torch_has_another_default(name: str) -> None:
     assert default_table_name(get_family(name)) == "cpu-onnxruntime"
 
