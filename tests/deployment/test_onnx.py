@@ -77,6 +77,9 @@ def test_another_opset_on_request(
         ("ofa_resnet50", 36),
         ("resnet50", 36),
         ("resnet20_cifar10", 27),
+        ("efficientnet_lite0", 35),
+        ("efficientnet_b0", 36),
+        ("mobilenet_v3_large", 36),
     ],
 )
 def test_every_block_computes_what_torch_computes(

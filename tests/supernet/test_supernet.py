@@ -16,7 +16,15 @@ from optuna_ofa.space import ACTIVATIONS, Family, SearchSpace, Subnet, families,
 from optuna_ofa.supernet import Elastic, Supernet
 
 NAMES = [family.name for family in families()]
-SMALL = ("ofa_mbv3_w1.0", "ofa_resnet50", "resnet20_cifar10")  # one family of each kind of block
+# one family of each kind of block, and others of the first kind
+SMALL = (
+    "ofa_mbv3_w1.0",
+    "ofa_resnet50",
+    "resnet20_cifar10",
+    "efficientnet_lite0",
+    "efficientnet_b0",
+    "mobilenet_v3_large",
+)
 
 
 @pytest.fixture(scope="module")
