@@ -51,7 +51,7 @@ class Gene:
 
     def value(self, integer: int) -> int | float:
         """Return the published value of an integer: 7 for a kernel, 0.35 for an expand ratio."""
-        return integer if self.scale == 1 else round(integer * self.scale, 4)
+        return _scaled(integer, self.scale)
 
     def integer(self, value: float) -> int:
         """Return the integer of a published value."""
@@ -79,6 +79,12 @@ class Gene:
             return None
         integer = self.integer(value)
         return integer if abs(self.value(integer) - value) < 1e-6 else None
+
+
+def _scaled(integer: int, scale: float) -> int | float:
+    """Return a number as a table has it: an integer where it is whole."""
+    value = integer if scale == 1 else round(integer * scale, 4)
+    return int(value) if value == int(value) else value
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,7 +212,7 @@ class Family:
 
     def expand_ratio(self, integer: int) -> float:
         """Return the published expand ratio of an integer of a genotype: 0.35 for 35 percent."""
-        return integer if self.expand_scale == 1 else round(integer * self.expand_scale, 4)
+        return _scaled(integer, self.expand_scale)
 
     @cached_property
     def depth_choices(self) -> tuple[tuple[int, ...], ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from optuna_ofa import SearchSpace, families
+from optuna_ofa import SearchSpace, families, get_family
 from optuna_ofa.storage._encoding import (
     compact_json,
     rows_of_texts,
@@ -17,7 +17,10 @@ from optuna_ofa.storage._encoding import (
 )
 
 
-@pytest.fixture(params=families(), ids=lambda family: family.name)
+@pytest.fixture(
+    params=[*families(), get_family("efficientnet_lite0"), get_family("mobilenet_v3_large")],
+    ids=lambda family: family.name,
+)
 def space(request: pytest.FixtureRequest) -> SearchSpace:
     return SearchSpace(request.param)
 
@@ -62,7 +65,7 @@ def test_texts_with_spaces_are_read(space: SearchSpace) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda text: text.replace("ofa_", "own_", 1), id="family"),
+        pytest.param(lambda text: text.replace(':"', ':"own_', 1), id="family"),
         pytest.param(lambda text: text.replace(":", " :"), id="spaces"),
         pytest.param(lambda text: text.replace("[", "[-", 1), id="sign"),
         pytest.param(lambda text: text.replace("]", ",1]", 1), id="another-entry"),

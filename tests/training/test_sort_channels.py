@@ -36,6 +36,9 @@ def families() -> dict[str, Family]:
         "proxylessnas": get_family("ofa_proxyless_w1.3"),
         "resnet": get_family("ofa_resnet50"),
         "basic blocks": get_family("resnet20_cifar10"),
+        "padding": get_family("efficientnet_lite0"),
+        "shares": get_family("mobilenet_v3_large"),
+        "squeeze": get_family("efficientnet_b0"),
     }
 
 

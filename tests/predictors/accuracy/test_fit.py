@@ -27,7 +27,9 @@ def fitted(request: pytest.FixtureRequest) -> AccuracyPredictor:
     return AccuracyPredictor.fit(SPACE, MATRIX, top1_of(MATRIX), model=request.param)
 
 
-@pytest.mark.parametrize("family", [family.name for family in families()])
+@pytest.mark.parametrize(
+    "family", [*(family.name for family in families()), "efficientnet_lite0", "mobilenet_v3_large"]
+)
 @pytest.mark.parametrize(
     ("model", "n"), [("gaussian_process", 200), ("ridge", 800)], ids=["gp", "ridge"]
 )
