@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from optuna_ofa._arguments import AnyPath, Positive, Seed, argument_called, checked
 from optuna_ofa._rules import Instead
+from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.pretrained._calibrate import calibrate
 from optuna_ofa.pretrained._matching import Match, match, own_state, require_match
@@ -21,6 +22,9 @@ from optuna_ofa.pretrained._verify import require_same
 from optuna_ofa.space import Family, find_family
 from optuna_ofa.supernet import Supernet, check_images
 from optuna_ofa.training import seeded, sort_channels
+
+# of their networks timm also has ports from TensorFlow, with the same keys
+_WITH_TWINS = ("EfficientNet", "MobileNetV3")
 
 Pretrained = Annotated[
     str | os.PathLike[str] | Mapping[str, Any] | nn.Module,
@@ -88,6 +92,8 @@ def supernet_from(
 
     Warns:
         CalibrationWarning: There are fewer than 32 images.
+        UserWarning: The weights are a state dict whose keys fit two networks of timm, which pad or
+            normalise differently.
     """
     wanted = None if family is None else find_family(family, "family")
     state, where = read_state(weights)
@@ -104,6 +110,8 @@ def supernet_from(
         supernet = _loaded(found, state, own_projections=calibration is not None)
         if isinstance(weights, nn.Module):
             require_same(supernet, weights)
+        else:
+            _warn_of_twins(found)
         if calibration is None:
             sort_channels(supernet)
         else:
@@ -141,6 +149,19 @@ def _loaded(found: Match, state: Mapping[str, Tensor], *, own_projections: bool)
     own |= {key: tensor.reshape(own[key].shape) for key, tensor in tensors.items()}
     supernet.load_state_dict(own)
     return supernet
+
+
+def _warn_of_twins(found: Match) -> None:
+    """Warn that timm has two networks with these keys, its own and that of TensorFlow."""
+    family = found.family
+    if found.source.name != "timm" or family.architecture not in _WITH_TWINS:
+        return
+    warn(
+        f"The keys of `weights` fit two networks of timm, one of its own and a `tf_` one with "
+        f"TensorFlow's padding: {family.name} has padding {family.padding!r} and a batch "
+        f"normalisation epsilon of {family.bn_eps:g}. If yours is the other one, pass a family "
+        "with its `padding` and `bn_eps`; if you pass the module, this is checked."
+    )
 
 
 def _dtype(state: Mapping[str, Tensor]) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,7 @@ def originals(import_path: Callable[[Path], ModuleType]) -> ModuleType:
     return import_path(Path(__file__).with_name("_networks.py"))
 
 
+@pytest.mark.filterwarnings("ignore:The keys of `weights` fit two networks")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_logits_are_those_of_the_package(originals: ModuleType, name: str) -> None:
     found = originals.networks()[name]
@@ -129,6 +131,28 @@ def test_real_weights_give_the_original_logits(lite0: tuple[nn.Module, str], siz
         expected = net.double()(image)
         net.float()
         torch.testing.assert_close(supernet.double()(image), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "warns"),
+    [
+        ("timm tf_efficientnet_lite0", True),
+        ("timm efficientnet_b0", True),
+        ("timm mobilenetv3_large_100", True),
+        ("timm mnasnet_100", False),
+        ("timm resnet50", False),
+        ("torchvision efficientnet_b0", False),
+    ],
+)
+def test_keys_that_two_networks_have_are_noticed(
+    originals: ModuleType, name: str, warns: bool
+) -> None:
+    weights = originals.weights(originals.networks()[name]["shapes"])
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        supernet_from(weights, FAMILIES[name])
+    twins = [str(w.message) for w in found if "two networks of timm" in str(w.message)]
+    assert len(twins) == warns
 
 
 @pytest.mark.parametrize("name", FAMILIES)
