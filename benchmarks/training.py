@@ -138,6 +138,7 @@ def options_of(space: SearchSpace, n_steps: int) -> dict[str, Recipe]:
         "sandwich": sandwich(),
         "own resolutions": sandwich(shared_resolution=False),
         "labels too": sandwich(shared_resolution=False, label_ratio=0.5, soft_ratio=0.5),
+        "labels only, shared resolution": sandwich(label_ratio=1.0, soft_ratio=0.0),
         "labels only": sandwich(shared_resolution=False, label_ratio=1.0, soft_ratio=0.0),
     }
 
