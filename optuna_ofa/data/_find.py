@@ -30,7 +30,7 @@ from optuna_ofa.predictors import (
     as_predictor,
     require_sound,
 )
-from optuna_ofa.space import ChoiceTable, Family, SearchSpace, find_family
+from optuna_ofa.space import ChoiceTable, Family, SearchSpace, find_family, known_families
 
 _logger = logging.getLogger(__name__)
 HardwareSource = str | Path | LatencyTable | PredictorSource
@@ -45,25 +45,43 @@ def find_table(hardware: str | Path, family: Family) -> LatencyTable | NetworkLa
 
     Names are those of published tables and of the family's packaged ones.
 
-
     Raises:
-        InvalidArgumentError: If it is none of these.
+        InvalidArgumentError: If it is none of these, or a published table of other families.
         DownloadError: If a published table cannot be fetched.
     """
     if os.path.exists(Path(hardware)):
         fitted = NetworkLatencyPredictor.is_file(hardware)
         return (NetworkLatencyPredictor if fitted else LatencyTable).load(hardware)
-    names = _published("table")
+    names = _tables_for(family)
     if str(hardware) in names:
         return _of_device(LatencyTable.load(fetch(str(hardware))), str(hardware))
     packaged = packaged_table(str(hardware), family)
     if packaged is not None:
         return LatencyTable.load(packaged)
     known = [*table_names(family), *names]
+    others = [name for file in PUBLISHED if file.name == hardware for name in file.supernets]
+    if others:
+        raise InvalidArgumentError(
+            f"`hardware` must be a table of {family.name}, but {hardware!r} is one of "
+            f"{' and '.join(dict.fromkeys(others))}; "
+            + (f"its own are {', '.join(known)}." if known else "none is packaged for it.")
+        )
     raise InvalidArgumentError(
         f"`hardware` must be a latency table, a file or folder that exists, or one of "
-        f"{', '.join(known)}, but got {shown(str(hardware))}{did_you_mean(hardware, known)}"
+        f"{', '.join(known)}, but got {shown(str(hardware))}"
+        f"{did_you_mean(hardware, [*known, *_published('table')])}"
     )
+
+
+def _tables_for(family: Family) -> list[str]:
+    """Return the names of published tables that may have a family's layers.
+
+    A custom family may have those of a published one.
+    """
+    if family not in known_families():
+        return _published("table")
+    found = (f.name for f in PUBLISHED if f.kind == "table" and family.name in f.supernets)
+    return list(dict.fromkeys(found))
 
 
 def _of_device(table: LatencyTable, name: str) -> LatencyTable:
@@ -82,7 +100,7 @@ def default_table(family: Family) -> LatencyTable | NetworkLatencyPredictor:
     if name is None:
         raise InvalidArgumentError(
             f"`hardware` must be given, because no latency table for {family.name} is packaged: "
-            f"a file, a folder, a LatencyTable, or one of {', '.join(_published('table'))}."
+            f"{', '.join(['a file, a folder', *_tables_for(family), 'or a LatencyTable'])}."
         )
     return find_table(name, family)
 

@@ -275,7 +275,7 @@ class TestFinding:
     @pytest.mark.parametrize(
         ("argument", "message"),
         [
-            ("hardware", r"`hardware` must be .* one of .*note10, .*but got 'pixel9'"),
+            ("hardware", r"`hardware` must be .* one of .*i7-8700k, but got 'pixel9'"),
             ("accuracy", r"`accuracy` must be .* one of ofa_mbv3_w1.2_accuracy, .*got 'pixel9'"),
         ],
         ids=["hardware", "accuracy"],
@@ -285,6 +285,17 @@ class TestFinding:
     ) -> None:
         with pytest.raises(InvalidArgumentError, match=message):
             make_study(**{argument: "pixel9"})
+
+    def test_a_published_table_of_other_families_is_not_fetched(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_find, "fetch", lambda name: pytest.fail(f"fetched {name}"))
+        message = (
+            "`hardware` must be a table of efficientnet_lite0, but 'note10' is one of "
+            "ofa_mbv3_w1.2; its own are cpu-onnxruntime"
+        )
+        with pytest.raises(InvalidArgumentError, match=message):
+            optuna_ofa.study("efficientnet_lite0", hardware="note10", objectives=["latency_ms"])
 
     def test_no_packaged_table_says_what_can_be_given(self) -> None:
         own = replace(get_family("ofa_resnet50"), name="mine")
