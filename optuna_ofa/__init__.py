@@ -10,4 +10,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
+__all__.remove("FrontPoint")  # fronts make their points; the name is for annotations
 __version__ = version("optuna-ofa")

@@ -20,7 +20,7 @@ from ._published import published
 from .evaluation import EvaluationSettings, evaluate
 from .exceptions import OptunaOFAError
 from .fleets import fleet
-from .fronts import Front
+from .fronts import Front, FrontPoint as FrontPoint
 from .measurements import read_measurements
 from .predictors import AccuracyPredictor, LatencyPredictor, LatencyTable, NetworkLatencyPredictor
 from .pretrained import supernet_from

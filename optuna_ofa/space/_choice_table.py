@@ -19,6 +19,7 @@ from optuna_ofa.space._choice_checks import (
     checked_name,
 )
 from optuna_ofa.space._choice_gene import ChoiceGene, Value
+from optuna_ofa.space._table import fields_of
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -58,6 +59,9 @@ class ChoiceTable:
 
     def __repr__(self) -> str:
         return f"<ChoiceTable {self.name}>"
+
+    def __getstate__(self) -> dict[str, Any]:  # pickles stay small
+        return fields_of(self)
 
     @cached_property
     def _text(self) -> str:

@@ -20,7 +20,7 @@ from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space._family_checks import check_table
 from optuna_ofa.space._layer import Downsample
 from optuna_ofa.space._parts import Head, Stage, Stem
-from optuna_ofa.space._table import OPTIONAL, fingerprint, to_table
+from optuna_ofa.space._table import OPTIONAL, fields_of, fingerprint, to_table
 
 FORMAT = JsonFormat("optuna_ofa.family", version=1)
 GeneKind = Literal["resolution", "depth", "kernel", "expand", "width", "choice"]
@@ -159,6 +159,9 @@ class Family:
 
     def __repr__(self) -> str:
         return f"<Family {self.name}>"
+
+    def __getstate__(self) -> dict[str, Any]:  # pickles stay small
+        return fields_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table, JSON-ready."""

@@ -16,6 +16,11 @@ _PARTS = ("stem", "head")
 OPTIONAL = {"optional": True}
 
 
+def fields_of(table: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by their names, without what it has computed and kept."""
+    return {field.name: getattr(table, field.name) for field in fields(table)}
+
+
 def to_table(family: Any) -> dict[str, Any]:
     """Return a family as a JSON object, without the optional fields that have their default."""
     table: dict[str, Any] = json.loads(json.dumps(_plain(family)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from dataclasses import replace
 from typing import Any
@@ -210,3 +211,12 @@ def test_options_of_the_small_family() -> None:
 def test_a_small_family_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         mobilenet_v3_small_images("own", **changes)
+
+
+def test_a_pickled_family_has_only_its_table() -> None:
+    family = get_family("efficientnet_lite0")
+    new = copy.copy(family)
+    assert new.genes
+    assert new.fingerprint
+    assert len(pickle.dumps(new)) == len(pickle.dumps(copy.copy(family)))
+    assert pickle.loads(pickle.dumps(new)) == family
