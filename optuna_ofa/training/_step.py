@@ -49,7 +49,8 @@ class Runner:
         losses = []
         for run in runs:
             view = views[run.subnet.resolution]
-            if run.teacher == "frozen" and run.subnet.resolution not in frozen:
+            is_taught = run.teacher == "frozen" and run.soft_ratio > 0
+            if is_taught and run.subnet.resolution not in frozen:
                 assert teacher is not None
                 frozen[run.subnet.resolution] = self._taught(teacher, view)
             taught = first if run.teacher == "first" else frozen.get(run.subnet.resolution)
