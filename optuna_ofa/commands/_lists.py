@@ -87,9 +87,9 @@ def _run_families(arguments: Arguments) -> Output:
 
 _OWN_FAMILY = """\
 Blocks and pixels are those of the smallest and the largest subnet; `optuna-ofa devices` lists the
-tables. Published weights are loaded by `--weights published`, state dicts of the packages by
-`optuna_ofa.supernet_from`. Licences are as stated for the weights; the terms of the training data
-may apply, too. --supernet also takes a file with a custom family."""
+tables. Published weights are loaded by `--weights published`; `optuna-ofa supernet-from` makes a
+supernet of a state dict. Licences are as stated for the weights; the terms of the training data may
+apply, too. --supernet also takes a file with a custom family."""
 
 
 def _family(family: Family) -> dict[str, Any]:
