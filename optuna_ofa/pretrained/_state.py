@@ -15,6 +15,7 @@ from optuna_ofa._files import read_bytes
 from optuna_ofa._imports import try_import
 from optuna_ofa._tensors import MAX_MB, flaw, read_tensors
 from optuna_ofa.exceptions import FormatError
+from optuna_ofa.supernet import newer_keys
 
 _safetensors = try_import("safetensors.torch", extra="safetensors")
 
@@ -104,8 +105,7 @@ def _tensors(content: Any, where: str) -> dict[str, Tensor]:
 def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     # an average of weights counts its updates beside the module that it averages
     state = {key: value for key, value in state.items() if key != "n_averaged"} or state
-    # released networks of the ofa package have the older name of a block's branch
-    state = {key.replace(".mobile_inverted_conv.", ".conv."): t for key, t in state.items()}
+    state = newer_keys(state)
     prefix = next((p for p in PREFIXES if all(key.startswith(p) for key in state)), "")
     if not prefix:
         return state

@@ -6,6 +6,7 @@ from optuna_ofa.supernet._checkpoint import (
     check_weights as check_weights,
     described as described,
     load_supernet,
+    newer_keys as newer_keys,
     save_supernet,
     write_tensors as write_tensors,
 )

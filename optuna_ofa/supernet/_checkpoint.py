@@ -178,7 +178,7 @@ def _published_keys(supernet: Supernet) -> dict[str, str]:
     keys = {}
     for own in supernet.state_dict():
         module, _, entry = own.rpartition(".")
-        ours = entry.endswith("_matrix") or entry.startswith(OWN)
+        ours = _is_matrix(entry) or entry.startswith(OWN)
         inner = "" if ours else f"{module.rpartition('.')[2]}."
         keys[f"{module}.{inner}{entry}" if module in wrapped else own] = own
     return keys
@@ -186,10 +186,13 @@ def _published_keys(supernet: Supernet) -> dict[str, str]:
 
 def _own_keys(supernet: Supernet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     published = _published_keys(supernet)
-    # released MobileNetV3 and ProxylessNAS files have the older name of the branch
-    renamed = {key.replace(".mobile_inverted_conv.", ".conv."): t for key, t in state.items()}
-    own = {published.get(key, key): tensor for key, tensor in renamed.items()}
+    own = {published.get(key, key): tensor for key, tensor in newer_keys(state).items()}
     return own if any(map(_is_matrix, own)) else {**_identities(supernet), **own}
+
+
+def newer_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights with today's keys: released files have an older name of a block's branch."""
+    return {key.replace(".mobile_inverted_conv.", ".conv."): t for key, t in state.items()}
 
 
 def _is_matrix(key: str) -> bool:
@@ -243,7 +246,7 @@ def check_weights(
 def _is_own(supernet: Supernet, state: Mapping[str, Tensor]) -> bool:
     """Whether any key is that of a supernet, not counting matrices, which may have been added."""
     own = supernet.state_dict()
-    return any(key in own and not key.endswith("_matrix") for key in state)
+    return any(key in own and not _is_matrix(key) for key in state)
 
 
 def _fits(family: Family, state: Mapping[str, Tensor]) -> bool:

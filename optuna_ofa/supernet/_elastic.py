@@ -81,6 +81,12 @@ def first(tensor: Tensor, n: int, dim: int = 0) -> Tensor:
     return tensor if tensor.shape[dim] == n else tensor.narrow(dim, 0, n)
 
 
+def centre(filters: Tensor, kernel: int) -> Tensor:
+    """Return the middle of square filters, ``(..., kernel, kernel)`` of the last two dimensions."""
+    edge = (filters.shape[-1] - kernel) // 2
+    return filters.narrow(-2, edge, kernel).narrow(-1, edge, kernel)
+
+
 def follow(module: nn.Module, plan: PerThread[Plan], unit: str) -> None:
     """Let all elastic layers in a module take the size of a unit from a plan."""
     for layer in module.modules():

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from optuna_ofa.supernet._depthwise import depthwise_conv2d
-from optuna_ofa.supernet._elastic import Elastic, Size, filled, first
+from optuna_ofa.supernet._elastic import Elastic, Size, centre, filled, first
 
 
 class ElasticConv2d(Elastic, nn.Conv2d):
@@ -95,10 +95,9 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
         filters = first(self.weight, size.out_channels)
         for larger, smaller in pairwise(self.kernels):
             if larger > size.kernel:
-                edge = (larger - smaller) // 2
-                centre = filters[:, :, edge : larger - edge, edge : larger - edge]
+                middle = centre(filters, smaller)
                 matrix = getattr(self, f"{larger}to{smaller}_matrix")
-                filters = F.linear(centre.flatten(1), matrix).view(centre.shape)
+                filters = F.linear(middle.flatten(1), matrix).view(middle.shape)
         return filters
 
     def forward(self, input: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from optuna_ofa.supernet._elastic import Size, first
+from optuna_ofa.supernet._elastic import Size, centre, first
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d
 
 # begins the names of parameters that only some sizes of a layer use
@@ -69,7 +69,7 @@ class OwnDepthwiseConv2d(ElasticDepthwiseConv2d):
         largest, *smaller = sorted(kernels, reverse=True)
         super().__init__(channels, (largest,), stride, pads=pads)
         for kernel in smaller:
-            self.register_parameter(_filters_of(kernel), _copied(_centre(self.weight, kernel)))
+            self.register_parameter(_filters_of(kernel), _copied(centre(self.weight, kernel)))
 
     def filters(self, size: Size) -> Tensor:
         """Return the weight for a size, ``(out_channels, 1, kernel, kernel)``."""
@@ -79,7 +79,7 @@ class OwnDepthwiseConv2d(ElasticDepthwiseConv2d):
     def slice_own(self) -> None:
         """Set the filters of each smaller kernel to the centre of the largest one."""
         for own in _own_weights(self).values():
-            own.copy_(_centre(self.weight, own.shape[-1]))
+            own.copy_(centre(self.weight, own.shape[-1]))
 
 
 @torch.no_grad()
@@ -102,11 +102,6 @@ def _filters_of(kernel: int) -> str:
 def _own_weights(layer: nn.Module) -> dict[str, nn.Parameter]:
     named = layer.named_parameters(recurse=False)
     return {name: parameter for name, parameter in named if name.startswith(OWN)}
-
-
-def _centre(filters: Tensor, kernel: int) -> Tensor:
-    edge = (filters.shape[-1] - kernel) // 2
-    return filters.narrow(2, edge, kernel).narrow(3, edge, kernel)
 
 
 def _copied(tensor: Tensor) -> nn.Parameter:
