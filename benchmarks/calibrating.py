@@ -10,18 +10,14 @@ largest L1 norms, and the centres of the kernels. Batch normalisation is recalib
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
-from _head import print_head, spent
+from _head import print_head
 from _imagenet_samples import PIXELS, read_samples
-from cutting import FAMILY, N_CALIBRATION, packaged_weights
+from cutting import FAMILY, N_CALIBRATION, STARTS, packaged_weights, parser_of, supernet_of
 
 import optuna_ofa
-from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet
-from optuna_ofa.pretrained import calibrate
+from optuna_ofa import EvaluationSettings, SearchSpace, Subnet
 
 # top-1 in percent on the 840 images: of slices, and required of the fit
 BARS = {
@@ -42,27 +38,10 @@ def cut_subnets(space: SearchSpace, n_random: int) -> dict[str, Subnet]:
     }
 
 
-def fitted(sliced: Supernet, images: torch.Tensor) -> Supernet:
-    """The supernet with smaller choices that are fitted."""
-    supernet = Supernet(sliced.family, own_projections=True)
-    supernet.load_state_dict(sliced.state_dict(), strict=False)
-    with spent() as seconds:
-        calibrate(supernet, images)
-    print(f"fitted on {len(images)} images in {seconds}", flush=True)
-    return supernet
-
-
 def main() -> None:
     """Evaluate both, and print a row for each subnet and the medians of the random ones."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument(
-        "--images", type=Path, default=Path("../shared/data/images/imagenet_samples_256.zip")
-    )
-    parser.add_argument("--storage", help="a database, such as sqlite:///runs/calibrating.db")
+    parser = parser_of(__doc__)
     parser.add_argument("--random", type=int, default=50, help="random subnets")
-    parser.add_argument("--every", type=int, default=1, help="test on each n-th image only")
-    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print_head()
@@ -70,8 +49,8 @@ def main() -> None:
     images = samples.calibration(N_CALIBRATION)
     data = samples.batches(N_CALIBRATION, arguments.every)
     print(f"seed 0: {N_CALIBRATION} images to fit to, {sum(len(y) for _, y in data)} to test")
-    sliced = optuna_ofa.supernet_from(arguments.weights or packaged_weights(), FAMILY)
-    starts = {"sliced": sliced, "fitted": fitted(sliced, images)}
+    weights = arguments.weights or packaged_weights()
+    starts = {start: supernet_of(start, weights, samples) for start in STARTS}
     subnets = cut_subnets(SearchSpace(FAMILY), arguments.random)
     top1 = {
         name: optuna_ofa.evaluate(
@@ -83,13 +62,13 @@ def main() -> None:
         ).top1
         for name, supernet in starts.items()
     }
-    print("sliced, fitted (trial, bar), in percent")
+    print("sliced, calibrated (trial, bar), in percent")
     for i, name in enumerate(subnets):
         bars = "({:.1f}, {:.1f})".format(*BARS[name]) if name in BARS else ""
-        print(f"{top1['sliced'][i]:6.1f} {top1['fitted'][i]:6.1f} {bars}  {name}", flush=True)
+        print(f"{top1['sliced'][i]:6.1f} {top1['calibrated'][i]:6.1f} {bars}  {name}", flush=True)
     if arguments.random:
         medians = {name: np.median(values[len(BARS) :]) for name, values in top1.items()}
-        print(f"medians of random subnets: {medians['sliced']:.1f}, {medians['fitted']:.1f}")
+        print(f"medians of random subnets: {medians['sliced']:.1f}, {medians['calibrated']:.1f}")
 
 
 if __name__ == "__main__":

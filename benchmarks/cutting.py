@@ -68,17 +68,23 @@ def packaged_weights() -> Path:
     return next(Path(found.origin).parent.rglob("*.pth"))
 
 
-def main() -> None:
-    """Evaluate the cuts of each start, and print them as rows."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of a script that evaluates subnets of Lite0 on these images."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--weights", type=Path)
     parser.add_argument(
         "--images", type=Path, default=Path("../shared/data/images/imagenet_samples_256.zip")
     )
-    parser.add_argument("--storage", help="a database, such as sqlite:///runs/cutting.db")
-    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
+    parser.add_argument("--storage", help="a database, such as sqlite:///runs/lite0.db")
     parser.add_argument("--every", type=int, default=1, help="test on each n-th image only")
     parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def main() -> None:
+    """Evaluate the cuts of each start, and print them as rows."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print_head()
