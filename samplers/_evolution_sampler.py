@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from optuna_ofa._arguments import Count, Seed, checked, whole
@@ -39,8 +40,7 @@ class EvolutionarySampler(SubnetSampler):
     `SubnetSampler`, a subnet is never evaluated twice in a study, genes of absent blocks are
     ignored, and the static search space makes a trial cheap.
     Works in any Optuna study whose objective calls ``space.suggest(trial)``; `optuna_ofa.study`
-    runs it in batches. Parameters that are not of the space are drawn at random. Constraints are
-    those that trials set with ``trial.set_constraint``.
+    runs it in batches. Constraints are those that trials set with ``trial.set_constraint``.
 
     Args:
         space: The search space.
@@ -55,6 +55,8 @@ class EvolutionarySampler(SubnetSampler):
             estimates.
         ascents: Chains that climb along the front after the first results, instead of generations
             of children; None is never.
+        independent_sampler: The sampler of parameters that are not of the space, such as a learning
+            rate, one at a time; None is an `optuna.samplers.TPESampler` with the same seed.
         seed: Seed of all random choices.
 
     Raises:
@@ -73,9 +75,10 @@ class EvolutionarySampler(SubnetSampler):
         estimator: Estimator | None = None,
         n_candidates: Count = 10_000,
         ascents: Ascents | None = DEFAULT_ASCENTS,
+        independent_sampler: BaseSampler | None = None,
         seed: Seed | None = None,
     ) -> None:
-        super().__init__(space, seed=seed)
+        super().__init__(space, independent_sampler=independent_sampler, seed=seed)
         self.evolution = Evolution(
             space=space,
             population_size=population_size,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from optuna.samplers import BaseSampler
+
 from optuna_ofa._arguments import Seed, checked
 from optuna_ofa.samplers._evolution_sampler import EvolutionarySampler, PopulationSize
 from optuna_ofa.samplers.evolution._breeding import Breeding, tournament
@@ -20,6 +22,7 @@ class NSGAIISampler(EvolutionarySampler):
     Args:
         space: The search space.
         population_size: Survivors of a generation, and subnets that are proposed in each.
+        independent_sampler: As in `EvolutionarySampler`.
         seed: Seed of all random choices.
 
     Raises:
@@ -28,7 +31,12 @@ class NSGAIISampler(EvolutionarySampler):
 
     @checked
     def __init__(
-        self, space: SearchSpace, *, population_size: PopulationSize = 100, seed: Seed | None = None
+        self,
+        space: SearchSpace,
+        *,
+        population_size: PopulationSize = 100,
+        independent_sampler: BaseSampler | None = None,
+        seed: Seed | None = None,
     ) -> None:
         super().__init__(
             space,
@@ -38,5 +46,6 @@ class NSGAIISampler(EvolutionarySampler):
             survival=rank_and_crowding,
             n_candidates=0,
             ascents=None,
+            independent_sampler=independent_sampler,
             seed=seed,
         )

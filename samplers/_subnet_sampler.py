@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import TrialPruned
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidSubnetError, SearchSpaceExhaustedError
 from optuna_ofa.problem import Orientation, Problem, constraints_of, system_attributes
+from optuna_ofa.samplers._beside import default_independent_sampler, trials_with
 from optuna_ofa.samplers._claims import Claims, claimed, row_of
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
@@ -34,12 +35,15 @@ class NothingLeftError(SearchSpaceExhaustedError, TrialPruned):
 class SubnetSampler(BaseSampler, abc.ABC):
     """An Optuna sampler that proposes whole subnets of a space.
 
-    Works in any study whose objective calls ``space.suggest(trial)``. Parameters that are not of
-    the space are drawn at random.
+    Works in any study whose objective calls ``space.suggest(trial)``. What an objective suggests
+    beside the subnet, such as a learning rate, is left to another sampler, which sees only the
+    trials that have the parameter.
 
     Args:
         space: The search space.
-        seed: Seed of the parameters that are not of the space.
+        independent_sampler: The sampler of parameters that are not of the space, one at a time;
+            None is an `optuna.samplers.TPESampler` with the same seed.
+        seed: Seed of the random choices.
 
     Attributes:
         problem: The problem that is searched: what each objective is, and constraints, which
@@ -47,11 +51,16 @@ class SubnetSampler(BaseSampler, abc.ABC):
             `optuna_ofa.study` sets its own.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int | None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        independent_sampler: BaseSampler | None = None,
+        seed: int | None = None,
+    ) -> None:
         self.space = space
         self.problem: Problem | None = None
-        # numpy takes 32 bits
-        self._random = RandomSampler(seed=None if seed is None else seed % 2**32)
+        self._independent_sampler = independent_sampler or default_independent_sampler(seed)
         self._finished = FinishedTrials()
         self._claims = Claims(space, self.counts)
         self._lock = threading.Lock()  # of the threads of one process
@@ -106,7 +115,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
-        self._random.reseed_rng()
+        self._independent_sampler.reseed_rng()
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -120,11 +129,24 @@ class SubnetSampler(BaseSampler, abc.ABC):
         """Return the parameters of a subnet that no other trial of the study evaluates.
 
         Where none is left, `optuna.Study.optimize` stops, as with Optuna's `GridSampler`.
+        Parameters that are not of the space are sampled as in `sample_independent`; no subnet is
+        claimed if there are no others.
 
         Raises:
             SearchSpaceExhaustedError: If none is left; it prunes a trial of `optimize` that was
                 created while others took the last subnets.
         """
+        own = search_space.keys() & self.space.distributions.keys()
+        params = self._params(study, trial) if own else {}
+        return {
+            name: params[name]
+            if name in own
+            else self.sample_independent(study, trial, name, distribution)
+            for name, distribution in search_space.items()
+        }
+
+    def _params(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+        """Return the parameters of the subnet that a trial has claimed or claims now."""
         row = claimed(self.space, trial)  # a retry keeps the subnet that it had
         if row is None:
             try:
@@ -135,7 +157,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
                 raise NothingLeftError(str(error)) from error
             self._stop_at_end(study)
         (params,) = self.space.to_params(row)
-        return {name: params[name] for name in search_space}
+        return params
 
     def _claim(self, study: Study, trial: FrozenTrial) -> Matrix:
         """Return the first proposal that this trial may evaluate."""
@@ -176,17 +198,20 @@ class SubnetSampler(BaseSampler, abc.ABC):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Return a random value, for parameters that are not of the space."""
-        return self._random.sample_independent(study, trial, param_name, param_distribution)
+        """Return a value of the independent sampler, for parameters that are not of the space."""
+        return self._independent_sampler.sample_independent(
+            trials_with(study, param_name), trial, param_name, param_distribution
+        )
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Prepare the random sampler."""
-        self._random.before_trial(study, trial)
+        """Prepare the independent sampler."""
+        self._independent_sampler.before_trial(study, trial)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Store the constraints of the problem in a trial, also as Optuna Dashboard reads them."""
+        self._independent_sampler.after_trial(study, trial, state, values)
         self._stop_at_end(study)
         if state not in (TrialState.COMPLETE, TrialState.PRUNED):
             return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from optuna_ofa._arguments import NonNegativeFloat, Positive, Seed, checked
@@ -74,6 +75,7 @@ class SurrogateSampler(SubnetSampler):
         problem: The problem whose predictors, including those of its constraints, are corrected;
             metrics without a predictor are learnt from measurements alone. Not together with
             ``priors``. `optuna_ofa.study` passes its own with ``learn=True``.
+        independent_sampler: As in `EvolutionarySampler`.
         seed: Seed of all random choices; workers of one study need different ones or None.
 
     Raises:
@@ -94,9 +96,10 @@ class SurrogateSampler(SubnetSampler):
         priors: Sequence[Predictor | None] | None = None,
         pool: Matrix | None = None,
         problem: Problem | None = None,
+        independent_sampler: BaseSampler | None = None,
         seed: Seed | None = None,
     ) -> None:
-        super().__init__(space, seed=seed)
+        super().__init__(space, independent_sampler=independent_sampler, seed=seed)
         self.problem = problem
         if problem is not None:
             if priors is not None:

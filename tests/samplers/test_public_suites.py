@@ -1,12 +1,9 @@
 """Optuna's public suites of samplers, complete but for what does not apply.
 
-`BasicSamplerTestCase` and `MultiObjectiveSamplerTestCase` run whole, for every sampler: those of
-`EvolutionarySampler` and `SurrogateSampler` are in their own files. Of the others:
-
-- Three cases of `RelativeSamplerTestCase` call `sample_relative` with parameters ``x`` and ``y``.
-  Optuna only passes what `infer_relative_search_space` returned, and that is always the search
-  space of subnets; here they run with parameters of that space instead.
-- `SingleOnlySamplerTestCase` is about samplers that refuse several objectives; ours take them.
+`BasicSamplerTestCase` and `MultiObjectiveSamplerTestCase` run for every sampler: those of
+`EvolutionarySampler` and `SurrogateSampler` are in their own files. `RelativeSamplerTestCase` runs
+for all here. `SingleOnlySamplerTestCase` is about samplers that refuse several objectives; ours
+take them.
 """
 
 from __future__ import annotations
@@ -41,19 +38,15 @@ class TestNSGAIISampler(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-class TestRelative:
-    """`RelativeSamplerTestCase`, with parameters of subnets where it has its own."""
-
+class TestRelative(RelativeSamplerTestCase):
     @pytest.fixture
     def sampler(self, name: str) -> Callable[[], BaseSampler]:
         return SAMPLERS[name]
 
-    @pytest.mark.parametrize("n_jobs", [1, 2])
-    def test_trial_relative_params(self, n_jobs: int, sampler: Callable[[], BaseSampler]) -> None:
-        RelativeSamplerTestCase().test_trial_relative_params(n_jobs, sampler)
-
     @pytest.mark.parametrize("n_objectives", [1, 2, 3])
-    def test_sample_relative(self, sampler: Callable[[], BaseSampler], n_objectives: int) -> None:
+    def test_subnets_are_sampled_relatively(
+        self, sampler: Callable[[], BaseSampler], n_objectives: int
+    ) -> None:
         study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler())
         for _ in range(10):
             trial = study.ask()
@@ -68,11 +61,3 @@ class TestRelative:
             study.tell(trial, [float(sum(trial.params.values()))] * n_objectives)
         rows = SPACE.from_params([trial.params for trial in study.trials])
         assert len({row.tobytes() for row in rows}) == 10
-
-    def test_parameters_of_others_are_sampled_independently(
-        self, sampler: Callable[[], BaseSampler]
-    ) -> None:
-        study = optuna.create_study(sampler=sampler())
-        trial = study.ask({"x": optuna.distributions.FloatDistribution(-1.0, 1.0)})
-        assert "x" not in trial.relative_params
-        assert -1.0 <= trial.params["x"] <= 1.0
