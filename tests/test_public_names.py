@@ -44,6 +44,7 @@ def test_rooms_that_users_reach_from_the_root_are_attributes() -> None:
     assert set(PACKAGES) - set(optuna_ofa.__all__) == {
         "commands",
         "costs",
+        "executors",
         "fleets",
         "graphs",
         "measurements",

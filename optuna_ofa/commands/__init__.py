@@ -4,6 +4,6 @@ A command is a module with one `Command`, listed in ``_main.py``. Its ``run`` ha
 own, so that showing help imports neither torch nor Optuna.
 """
 
-from optuna_ofa.commands._main import main
+from optuna_ofa.commands._main import main as main
 
-__all__ = ["main"]
+__all__: list[str] = []

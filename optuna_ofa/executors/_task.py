@@ -1,0 +1,62 @@
+"""What a worker does with a task, and what it answers."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna_ofa.exceptions import MeasurementError
+from optuna_ofa.executors._shared import LackedError, receive
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a task in a worker.
+
+    Args:
+        worker: The host, process and thread that ran it.
+        result: What the function returned.
+        error: What it raised instead.
+        lacked: The digest of a shared value that the worker lacks; the function has to run again.
+    """
+
+    worker: tuple[str, int, int]
+    result: Any = None
+    error: Exception | None = None
+    lacked: str | None = None
+
+
+def call(function: Callable[[Any], Any], task: Any, contents: Mapping[str, bytes]) -> Answer:
+    """Run a task in a worker.
+
+    Args:
+        function: A function of one argument.
+        task: The argument.
+        contents: Shared values by digest, which the worker has said that it lacks.
+    """
+    worker = platform.node(), os.getpid(), threading.get_ident()
+    receive(contents)
+    try:
+        return Answer(worker, result=function(task))
+    except LackedError as error:
+        return Answer(worker, lacked=error.args[0])
+    except Exception as error:
+        return Answer(worker, error=_portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that can be pickled, with the traceback of the worker as a note."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301, written in this line
+    except Exception:
+        error = MeasurementError(f"{type(error).__name__}: {error}")
+    else:
+        error = error.with_traceback(error.__traceback__)
+    error.add_note("".join(traceback.format_exception(error)))
+    return error
