@@ -40,6 +40,7 @@ FOLDERS = {PACKAGE: (), "samplers": ("samplers",), "predictors": ("predictors",)
 ROOT, ENTRY = "modules of the root", "the package itself"  # ENTRY: its __init__ and __main__
 ROOMS = (
     ROOT,
+    "executors",
     "space",
     "costs",
     "supernet",
