@@ -9,13 +9,10 @@ the result is the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-
-T = TypeVar("T")
 
 
 def in_group() -> bool:
@@ -29,7 +26,7 @@ def n_processes() -> int:
 
 
 def rank() -> int:
-    """Return the index of this process; process 0 evaluates, writes files and shows progress."""
+    """Return the index of this process; process 0 writes files and shows progress."""
     return dist.get_rank() if in_group() else 0
 
 
@@ -54,15 +51,6 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
-
-
-def from_first(value: T) -> T:
-    """Return the value of the first process."""
-    if n_processes() == 1:
-        return value
-    values = [value]
-    dist.broadcast_object_list(values, src=0)
-    return values[0]
 
 
 def broadcast_weights(module: nn.Module) -> None:

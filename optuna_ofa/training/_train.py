@@ -22,9 +22,10 @@ from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import Batches
 from optuna_ofa.training._checkpoint import read_checkpoint, write_checkpoint
+from optuna_ofa.training._exchange import Exchange, exchange
 from optuna_ofa.training._history import LogEntry, TrainingHistory, followed_subnets
 from optuna_ofa.training._random import derived_seed, seeded
-from optuna_ofa.training._recipe import Phase, Recipe, check_runs
+from optuna_ofa.training._recipe import Phase, Recipe, Run, check_runs
 from optuna_ofa.training._settings import TrainingSettings, learning_rate, set_learning_rate
 from optuna_ofa.training._state import TrainingState
 from optuna_ofa.training._step import Runner
@@ -66,7 +67,9 @@ def train(
     Under ``torchrun``, once `torch.distributed.init_process_group` has been called, each process
     trains on the batches of its loader, a share of the whole batch (equally large in each; see
     `torch.utils.data.DistributedSampler`), and gradients are averaged. The learning rate is that
-    of the whole batch.
+    of the whole batch. The first process reads and writes the checkpoint; the others wait for this
+    and for each other's evaluations, without a timeout. An error in one process (outside of
+    collectives) is raised in all.
 
     Afterwards the batch-normalisation statistics of the supernet are not valid for any subnet:
     recalibrate a subnet before it is used.
@@ -84,7 +87,8 @@ def train(
         checkpoint_every: Steps from one checkpoint to the next; one is also written after each
             phase.
         evaluate: Returns the accuracies of subnets in percent, ``(n,)``, and must not modify the
-            supernet. It is called in the first process only, after each phase.
+            supernet. It is called after each phase, in each process with a share of the followed
+            subnets, so it must not exchange messages with other processes.
         evaluate_every: Steps from one evaluation to the next; None evaluates only after phases.
         n_followed: Random subnets that are evaluated besides the smallest and the largest.
         progress: Whether to show a progress bar, in the first process only; None shows it on a
@@ -112,7 +116,8 @@ def train(
     loop.path = None if checkpoint is None else Path(checkpoint)
     loop.evaluate, loop.evaluate_every = evaluate, evaluate_every
     loop.checkpoint_every, loop.progress = checkpoint_every, progress
-    with _as_before(supernet):
+    device = next(supernet.parameters()).device
+    with _as_before(supernet), exchange(device) as loop.exchange:
         loop.run(loader)
     return loop.state.history
 
@@ -128,6 +133,7 @@ class _Loop:
         n_followed: Random subnets that are evaluated.
     """
 
+    exchange: Exchange
     path: Path | None
     checkpoint_every: int
     evaluate: Evaluate | None
@@ -158,14 +164,7 @@ class _Loop:
         _distributed.broadcast_weights(state.supernet)
         if state.step == self.ends[-1]:
             return self._finish()
-        batches = Batches(
-            loader,
-            self.space.family,
-            seed=self.settings.seed,
-            rank=_distributed.rank(),
-            weights=next(state.supernet.parameters()).dtype,
-            position=state.position,
-        )
+        batches = self._batches(loader)
         runner = Runner(state.supernet, self.settings, state.scaler)
         shown = self.progress if _distributed.rank() == 0 else False
         total = self.ends[-1]
@@ -179,6 +178,22 @@ class _Loop:
                 self._log(phase)
         return self._finish()
 
+    def _batches(self, loader: Iterable[Any]) -> Batches:
+        """Return the stream of batches, once every process has found its position in it."""
+        opened: list[Batches] = []
+        self.exchange.gather(lambda: opened.append(self._opened(loader)))
+        return opened[0]
+
+    def _opened(self, loader: Iterable[Any]) -> Batches:
+        return Batches(
+            loader,
+            self.space.family,
+            seed=self.settings.seed,
+            rank=_distributed.rank(),
+            weights=next(self.state.supernet.parameters()).dtype,
+            position=self.state.position,
+        )
+
     def _step(self, phase: int, batches: Batches, runner: Runner) -> float:
         state, table = self.state, self.phases[phase]
         first = self.ends[phase] - table.n_steps
@@ -188,18 +203,8 @@ class _Loop:
         runs = self.recipe.runs(self.space, phase, rng)
         check_runs(runs, self.space, state.teacher is not None)
         state.supernet.train()
-        loss = torch.zeros((), device=next(state.supernet.parameters()).device)
         with _statistics_kept(state.supernet):
-            for i in range(self.settings.n_accumulated):
-                images, labels = next(batches)
-                key = (self.settings.seed, state.step, i, _distributed.rank())
-                wanted = self.settings.sync_batch_norm
-                with (
-                    seeded(derived_seed(*key)),
-                    synchronised(state.supernet, state.teacher, wanted=wanted),
-                ):
-                    loss += runner.add_gradients(runs, images, labels, state.teacher)
-            value = float(_distributed.average(loss)) / self.settings.n_accumulated
+            value = self._loss(runs, batches, runner)
             if not math.isfinite(value):
                 raise self._diverged(f"the loss is {value}", table)
         set_learning_rate(state.optimiser, learning_rate(table, state.step - first))
@@ -209,6 +214,28 @@ class _Loop:
         state.step += 1
         state.position = batches.position
         return value
+
+    def _loss(self, runs: Sequence[Run], batches: Batches, runner: Runner) -> float:
+        """Add the gradients of a step, and return its loss over all processes."""
+        wanted = self.settings.sync_batch_norm
+
+        def add_gradients() -> torch.Tensor:
+            loss = torch.zeros((), device=next(self.state.supernet.parameters()).device)
+            for i in range(self.settings.n_accumulated):
+                images, labels = next(batches)
+                key = (self.settings.seed, self.state.step, i, _distributed.rank())
+                with (
+                    seeded(derived_seed(*key)),
+                    synchronised(self.state.supernet, self.state.teacher, wanted=wanted),
+                ):
+                    loss += runner.add_gradients(runs, images, labels, self.state.teacher)
+            return loss
+
+        if wanted:  # layers send messages: a process that fails cannot send another one
+            loss = float(_distributed.average(add_gradients()))
+        else:
+            loss = self.exchange.average(add_gradients)
+        return loss / self.settings.n_accumulated
 
     def _enter(self, phase: int) -> None:
         teacher = self.recipe.enter(self.space, phase, self.state.supernet)
@@ -239,38 +266,58 @@ class _Loop:
 
     def _add_entry(self, phase: Phase) -> None:
         state = self.state
-        top1: tuple[float, ...] = ()
-        if self.evaluate is not None and _distributed.rank() == 0:
-            values = np.asarray(self.evaluate(state.evaluated, state.history.subnets), dtype=float)
-            if values.shape != (len(state.history.subnets),):
-                raise InvalidArgumentError(
-                    f"`evaluate` must return {len(state.history.subnets)} accuracies, one per "
-                    f"subnet, but returned shape {values.shape}."
-                )
-            top1 = tuple(values.tolist())
-        entry = LogEntry(state.step, phase.name, state.take_loss(), _distributed.from_first(top1))
+        entry = LogEntry(state.step, phase.name, state.take_loss(), self._accuracies())
         state.history = replace(state.history, entries=(*state.history.entries, entry))
 
+    def _accuracies(self) -> tuple[float, ...]:
+        """Return the accuracies of the followed subnets, of which each process evaluates some."""
+        if self.evaluate is None:
+            return ()
+        subnets, n = self.state.history.subnets, _distributed.n_processes()
+        share = subnets[_distributed.rank() :: n]
+        top1 = np.zeros(len(subnets))
+        for first, found in enumerate(self.exchange.gather(lambda: self._evaluated(share))):
+            top1[first::n] = found
+        return tuple(top1.tolist())
+
+    def _evaluated(self, subnets: Sequence[Subnet]) -> list[float]:
+        if not subnets:  # more processes than subnets
+            return []
+        assert self.evaluate is not None
+        values = np.asarray(self.evaluate(self.state.evaluated, subnets), dtype=float)
+        if values.shape != (len(subnets),):
+            raise InvalidArgumentError(
+                f"`evaluate` must return {len(subnets)} accuracies, one per subnet, but returned "
+                f"shape {values.shape}."
+            )
+        found: list[float] = values.tolist()
+        return found
+
     def _write(self, phase: Phase) -> None:
-        if self.path is None or _distributed.rank() > 0:
-            return
+        path = self.path
+        if path is not None:
+            self.exchange.from_first(lambda: self._write_to(path, phase))
+
+    def _write_to(self, path: Path, phase: Phase) -> None:
         if not all(bool(p.isfinite().all()) for p in self.state.supernet.parameters()):
             raise self._diverged("the weights are not finite", phase)
-        write_checkpoint(self.path, self.state, self._description())
+        write_checkpoint(path, self.state, self._description())
 
     def _restore(self) -> None:
-        data = None
-        if self.path is not None and _distributed.rank() == 0 and self.path.exists():
-            data = read_checkpoint(
-                self.path,
-                self.state,
-                self._description(),
-                n_steps=self.ends[-1],
-                n_batches=self.settings.n_accumulated,
-            )
-        data = _distributed.from_first(data)
+        data = self.exchange.from_first(self._read)
         if data is not None:
             self.state.restore(data)
+
+    def _read(self) -> dict[str, Any] | None:
+        if self.path is None or not self.path.exists():
+            return None
+        return read_checkpoint(
+            self.path,
+            self.state,
+            self._description(),
+            n_steps=self.ends[-1],
+            n_batches=self.settings.n_accumulated,
+        )
 
     def _finish(self) -> None:
         if self.state.evaluated is not self.state.supernet:
