@@ -40,7 +40,8 @@ clean:
 	rm -rf .venv build docs/_build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# torch goes first, so that a build of that version which is already there is kept.
+# torch goes first, so that a build of that version which is already there is kept; pip is upgraded
+# before, since dependency groups need pip 25.1 and a new environment may have an older one.
 $(TORCH_READY): constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Python 3.11 or newer is needed; name one with: make PYTHON=python3.12' >&2; exit 1; }
@@ -54,5 +55,5 @@ $(QUICKSTART_READY): $(TORCH_READY) pyproject.toml
 	@touch $@
 
 $(READY): $(TORCH_READY) pyproject.toml
-	$(PIP) install --quiet -c constraints.txt -e ".[dev,docs]"
+	$(PIP) install --quiet -c constraints.txt -e . --group dev
 	@touch $@
