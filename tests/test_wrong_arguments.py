@@ -7,6 +7,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,7 @@ METERS = {"top1": lambda _: 70.0, "latency_ms": lambda _: 1.0}
 REFINED = optuna_ofa.study(SPACE.restrict(depth=2, expand=3), hardware=TABLE, accuracy=ACCURACY)
 REFINED.search(20)
 REFINED.refine(METERS, budget=1)
+EXECUTOR = ThreadPoolExecutor(1)
 TRIAL = optuna.trial.FixedTrial(SPACE.to_params(MATRIX[:1])[0])
 
 
@@ -167,7 +169,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Growing": (Growing, {"share": 0.1, "smallest": 3, "largest": 30, "first": 3}),
     "LatencyMeter": (
         LatencyMeter,
-        {"settings": None, "anchor_ms": 1.0, "folder": None, "storage": None},
+        {
+            "settings": None, "anchor_ms": 1.0, "folder": None, "storage": None,
+            "executor": EXECUTOR,
+        },
     ),
     "LatencyPredictor": (LatencyPredictor, {"table": TABLE, "space": SPACE}),
     "LatencyPredictor.predict": (LATENCY.predict, {"matrix": MATRIX}),
@@ -283,7 +288,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "SubnetStudy.bound": (LINEAR.bound, {"tolerance": 1.0}),
     "SubnetStudy.refine": (
         REFINED.refine,
-        {"measure": METERS, "budget": 1, "rounds": 1, "tolerance": 0.0, "progress": False},
+        {
+            "measure": METERS, "budget": 1, "rounds": 1, "tolerance": 0.0, "progress": False,
+            "executor": EXECUTOR,
+        },
     ),
     "SubnetStudy.results": (STUDY.results, {"kind": "predicted"}),
     "SubnetStudy.search": (

@@ -22,6 +22,7 @@ from optuna_ofa._arguments import (
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.data import AccuracySource, HardwareSource
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.executors import AnyExecutor
 from optuna_ofa.fleets._search import search
 from optuna_ofa.fronts import Front, Limits, TransferMatrix, can_transfer, transfer_matrix
 from optuna_ofa.predictors import MissingPredictor, SharedPredictor
@@ -246,6 +247,7 @@ class Fleet(Mapping[str, SubnetStudy]):
         *,
         points: Positive | None = None,
         progress: bool | None = None,
+        executor: AnyExecutor | None = None,
     ) -> dict[str, Verification]:
         """Verify the fronts of the devices, see `SubnetStudy.verify`.
 
@@ -256,6 +258,7 @@ class Fleet(Mapping[str, SubnetStudy]):
                     {"top1": AccuracyMeter(...), "latency_ms": {"laptop": LatencyMeter()}}
             points: As in `SubnetStudy.verify`, for each device.
             progress: As in `SubnetStudy.verify`.
+            executor: As in `SubnetStudy.verify`.
 
         Returns:
             The verifications of those devices that have a meter.
@@ -282,7 +285,7 @@ class Fleet(Mapping[str, SubnetStudy]):
                 for ways in of_device.values():
                     ways[metric] = meter
         return {
-            device: self[device].verify(ways, points=points, progress=progress)
+            device: self[device].verify(ways, points=points, progress=progress, executor=executor)
             for device, ways in of_device.items()
             if ways
         }

@@ -9,7 +9,7 @@ from optuna_ofa.profiling._elsewhere import (
 from optuna_ofa.profiling._export import export_profile, table_from_folder
 from optuna_ofa.profiling._graph_folder import anchor as anchor
 from optuna_ofa.profiling._latencies import Latencies as Latencies
-from optuna_ofa.profiling._measure import measure
+from optuna_ofa.profiling._measure import measure, require_no_folder as require_no_folder
 from optuna_ofa.profiling._profile import profile
 from optuna_ofa.profiling._report import (
     MACS as MACS,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import optuna
@@ -15,25 +12,29 @@ from optuna.storages import BaseStorage
 from optuna_ofa._arguments import AnyPath, OutputFolder, PositiveFloat, StorageUrl, checked
 from optuna_ofa._progress import GraphBar, graph_progress
 from optuna_ofa._warnings import warn
-from optuna_ofa.exceptions import FailedMeasurementWarning, NoisyDeviceWarning
+from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, NoisyDeviceWarning
+from optuna_ofa.executors import AnyExecutor, Executor, run_tasks
 from optuna_ofa.measurements import Failures, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
-from optuna_ofa.profiling._graph_folder import FORMAT as MANIFESTS, graphs_of, write_folder
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
-from optuna_ofa.profiling._profile import script_errors
-from optuna_ofa.profiling._results import FORMAT, SETUP, Results, read_results
-from optuna_ofa.profiling._settings import MeasurementSettings
-from optuna_ofa.profiling.on_device import (
-    GRAPHS_AT_ONCE,
-    MANIFEST,
-    RESULTS,
-    Runtime,
-    describe_setup,
-    measure_folder,
+from optuna_ofa.profiling._measure_part import (
+    METRIC,
+    Part,
+    Task,
+    graphs_folder,
+    measure_on_worker,
+    measure_part,
+    setup_of,
+    setup_of_worker,
 )
+from optuna_ofa.profiling._profile import script_errors
+from optuna_ofa.profiling._results import Results
+from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling.on_device import GRAPHS_AT_ONCE
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 
-METRIC = "latency_ms"
+# subnets of a task: few, so that all workers have some, each beside its own anchor
+_AT_ONCE_ON_WORKERS = 4
 # ratio of wall to CPU clock above which other programs kept the processor busy
 _BUSY = 1.2
 
@@ -49,6 +50,7 @@ def measure(
     anchor_ms: PositiveFloat | None = None,
     folder: OutputFolder | None = None,
     progress: bool | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Latencies:
     """Measure the latency of subnets on this device.
 
@@ -71,6 +73,11 @@ def measure(
         folder: A folder to keep the graphs in, so that later calls need not write them again; None
             deletes them.
         progress: Whether to show a progress bar; None shows it on a terminal only.
+        executor: Whose workers measure, instead of this device: boards or machines of one kind,
+            each with one worker of one thread; see `optuna_ofa.evaluate`. Workers of one host
+            take turns, because two measurements disturb each other, so more of them are no
+            faster. The name of the host is with each measurement in the database
+            (`Measurement.details`). None measures on this device.
 
     Returns:
         The latencies in the order of the matrix. A subnet with several measurements in the database
@@ -81,7 +88,8 @@ def measure(
         InvalidSubnetError: If a row does not belong to the space.
         MissingDependencyError: If the runtime is not installed.
         MeasurementError: If the device fails, three subnets in a row fail, or several subnets all
-            fail with the same error. What was measured before is kept in the database.
+            fail with the same error; if the workers of ``executor`` are devices of several kinds,
+            or are lost. What was measured before is kept in the database.
         StorageError: If the database cannot be reached or written.
 
     Warns:
@@ -91,12 +99,12 @@ def measure(
             ``max_spread``.
     """
     settings = settings or MeasurementSettings()
+    if executor is not None:
+        require_no_folder(folder)
     space = as_space(space)
     matrix = space.canonicalize(space.check(np.asarray(matrix)))
-    runtime = settings.open_runtime()
-    described = describe_setup(runtime, settings)
-    setup = {k: value for k, value in described.items() if k in SETUP}
-    setup["family"] = space.family.fingerprint
+    device = _Here(settings, folder) if executor is None else _Workers(settings, executor)
+    setup = {**device.setup, "family": space.family.fingerprint}
     table = None if storage is None else MeasurementTable(storage, space.family, setup)
     subnets = space.from_matrix(matrix)
     stored = {} if table is None or again else table.read(subnets)
@@ -110,27 +118,34 @@ def measure(
     failures = Failures(len(missing))
     begin = time.monotonic()
     with graph_progress("measuring", progress, total=len(missing)) as bar:
-        for start in range(0, len(missing), GRAPHS_AT_ONCE):
-            part = missing[start : start + GRAPHS_AT_ONCE]
-            with _graphs(folder) as place, script_errors():
-                readings, results = _measure_part(
-                    space.family, part, runtime, settings, anchor_ms, place, bar
-                )
+        done = 0
+        for part in device.parts(space.family, missing, bar):
+            if part.results is not None:
+                anchor_ms = anchor_ms or part.results.anchor_ms
+            readings = {s: _on_scale(reading, anchor_ms) for s, reading in part.readings.items()}
             known |= readings
             if table is not None:
                 table.add((s, r) for s, r in readings.items() if r.error is None)
             failures.add((s, r.error) for s, r in readings.items())
-            if results is not None:
-                anchor_ms = anchor_ms or results.anchor_ms
-                _warn_noise(results, settings.max_spread)
-            done = start + len(part)
+            if part.results is not None:
+                _warn_noise(part.results, settings.max_spread)
+            done += len(readings)
             bar(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
     failures.finish()
     if failures.reasons:
-        _warn_failed(failures.reasons, len(missing), runtime.name)
+        _warn_failed(failures.reasons, len(missing), str(setup["runtime"]))
     if table is not None:
         table.add((subnet, known[subnet]) for subnet in failures.reasons)
     return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
+
+
+def require_no_folder(folder: AnyPath | None) -> None:
+    """Refuse a folder for graphs that are written by workers."""
+    if folder is not None:
+        raise InvalidArgumentError(
+            f"`folder` must be None with an `executor`, whose workers write graphs where they "
+            f"are, but got {str(folder)!r}."
+        )
 
 
 def _reference(table: MeasurementTable) -> float | None:
@@ -139,67 +154,54 @@ def _reference(table: MeasurementTable) -> float | None:
     return None if reading is None else reading.details["anchor_ms"]
 
 
-@contextlib.contextmanager
-def _graphs(folder: AnyPath | None) -> Iterator[Path]:
-    """Yield the folder that is given, or one that is removed at the end."""
-    if folder is not None:
-        yield Path(folder)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
+class _Here:
+    """This device.
+
+    Args:
+        settings: The settings.
+        folder: Where graphs are kept; None for nowhere.
+    """
+
+    def __init__(self, settings: MeasurementSettings, folder: AnyPath | None) -> None:
+        self._settings, self._folder = settings, folder
+        self._runtime = settings.open_runtime()
+        self.setup = setup_of(self._runtime, settings)
+
+    def parts(self, family: Family, subnets: Sequence[Subnet], bar: GraphBar) -> Iterator[Part]:
+        """Yield what is measured of a few subnets after the other."""
+        for part in _divided(subnets, GRAPHS_AT_ONCE):
+            with graphs_folder(self._folder) as place, script_errors():
+                found = measure_part(family, part, self._runtime, self._settings, place, bar)
+            yield found
 
 
-def _measure_part(
-    family: Family,
-    subnets: Sequence[Subnet],
-    runtime: Runtime,
-    settings: MeasurementSettings,
-    anchor_ms: float | None,
-    folder: Path,
-    bar: GraphBar,
-) -> tuple[dict[Subnet, Reading], Results | None]:
-    """Measure subnets that are loaded at once; there are no results where all of them fail."""
-    for format, name in ((MANIFESTS, MANIFEST), (FORMAT, RESULTS)):  # of the part before
-        if (folder / name).exists():
-            format.read(folder / name)  # refuses files of others
-            (folder / name).unlink()
-    _, *files = write_folder(
-        folder,
-        graphs_of(subnets),
-        family=family,
-        settings=settings,
-        progress=lambda done, total, _: bar.say(f"graph {done} of {total} written"),
-    )
-    bar.say(f"running {len(subnets)} in turns")
-    graphs = measure_folder(
-        folder,
-        runtime,
-        settings,
-        n_rounds=settings.n_rounds,
-        progress=lambda done, total, left: bar.say(f"running {total} in turns, {left:.0f} s left"),
-    )["graphs"]
-    reasons = {file: graphs[file]["error"] for file in files if "error" in graphs[file]}
-    results = None
-    if len(reasons) < len(files):
-        results = read_results(folder, anchor_ms=anchor_ms)
-        anchor_ms = anchor_ms or results.anchor_ms
-    readings = [
-        _failed(reasons[file]) if file in reasons else _reading(results, file, anchor_ms)
-        for file in files
-    ]
-    return dict(zip(subnets, readings, strict=True)), results
+class _Workers:
+    """The devices of the workers of an executor, which are of one kind.
+
+    Args:
+        settings: The settings.
+        executor: The executor.
+    """
+
+    def __init__(self, settings: MeasurementSettings, executor: Executor) -> None:
+        self._settings, self._executor = settings, executor
+        ((_, self.setup),) = run_tasks(executor, setup_of_worker, [settings])
+
+    def parts(self, family: Family, subnets: Sequence[Subnet], bar: GraphBar) -> Iterator[Part]:
+        """Yield what the workers measure, as it comes."""
+        divided = _divided(subnets, _AT_ONCE_ON_WORKERS)
+        tasks = [Task(family, part, self._settings, self.setup) for part in divided]
+        bar.say("on the workers")
+        found = run_tasks(self._executor, measure_on_worker, tasks, describe=_in_words)
+        yield from (part for _, part in found)
 
 
-def _failed(reason: str) -> Reading:
-    nothing = {"min_ms": None, "wall_ms": None, "anchor_ms": None}
-    return Reading(METRIC, None, None, 0, nothing, reason)
+def _in_words(task: Task) -> str:
+    return ", ".join(map(str, task.subnets))
 
 
-def _reading(results: Results | None, file: str, anchor_ms: float | None) -> Reading:
-    assert results is not None
-    t = results.timings[file]
-    details = {"min_ms": t.min_ms, "wall_ms": t.wall_ms, "anchor_ms": anchor_ms}
-    return Reading(METRIC, t.latency_ms, t.std_ms, t.n_rounds, details)
+def _divided(subnets: Sequence[Subnet], n: int) -> list[Sequence[Subnet]]:
+    return [subnets[start : start + n] for start in range(0, len(subnets), n)]
 
 
 def _on_scale(reading: Reading, anchor_ms: float | None) -> Reading:

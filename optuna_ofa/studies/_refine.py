@@ -20,6 +20,7 @@ from optuna_ofa.studies._refinement import Ending, Refinement
 from optuna_ofa.studies._rounds import Course
 
 if TYPE_CHECKING:
+    from optuna_ofa.executors import Executor
     from optuna_ofa.verification import Measure, Meter
 
 
@@ -43,11 +44,12 @@ def refine(
     rounds: int,
     tolerance: float,
     progress: bool | None,
+    executor: Executor | None = None,
 ) -> Refinement:
     """See `SubnetStudy.refine`."""
     from optuna_ofa.verification import meters_of, warn_failures  # needs torch
 
-    meters = meters_of(study.problem, measure)
+    meters = meters_of(study.problem, measure, executor)
     _require_objectives(study.problem, meters)
     study.problem.require_predictors(but_measured=True)
     n = min(budget, len(study.results(kind=MEASURED).numbers))

@@ -27,6 +27,7 @@ from optuna_ofa._progress import Bar
 from optuna_ofa._rules import Instead, Rule
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ExtrapolationWarning
+from optuna_ofa.executors import AnyExecutor
 from optuna_ofa.fronts import (
     Front,
     FrontBound,
@@ -334,6 +335,7 @@ class SubnetStudy(TrialStudy):
         *,
         points: Positive | Iterable[FrontPoint | Subnet] | None = None,
         progress: bool | None = None,
+        executor: AnyExecutor | None = None,
     ) -> Verification:
         """Measure subnets of the predicted front and compare them with the predictions.
 
@@ -353,6 +355,11 @@ class SubnetStudy(TrialStudy):
             points: Points of a front, or subnets; a number picks that many points spread along the
                 predicted front, including its ends; None takes the whole predicted front.
             progress: Whether to show a progress bar; None shows it on a terminal only.
+            executor: Whose workers evaluate accuracies and call functions, such as
+                ``client.get_executor()`` of Dask; see `optuna_ofa.evaluate`. They get copies of
+                the functions, several at a time, and need no database. Latencies, also by a
+                function, and custom meters are measured in this process: two measurements disturb
+                each other on one device. None uses no workers.
 
         Raises:
             EmptyFrontError: If the predicted front is needed and empty.
@@ -369,7 +376,9 @@ class SubnetStudy(TrialStudy):
         """
         from optuna_ofa.verification import verify  # needs torch
 
-        return verify(self, self.store, measure, points=points, progress=progress)
+        return verify(
+            self, self.store, measure, points=points, progress=progress, executor=executor
+        )
 
     @checked
     def refine(
@@ -380,6 +389,7 @@ class SubnetStudy(TrialStudy):
         rounds: Positive = 5,
         tolerance: NonNegativeFloat = 0.001,
         progress: bool | None = None,
+        executor: AnyExecutor | None = None,
     ) -> Refinement:
         """Measure the predicted front, correct the predictors, search again, and so on.
 
@@ -405,6 +415,7 @@ class SubnetStudy(TrialStudy):
             tolerance: The share of the measured hypervolume that a round must add: two rounds in a
                 row that add no more end the refinement; 0 spends the whole budget.
             progress: Whether to show a progress bar; None shows it on a terminal only.
+            executor: As in `verify`; the subnets of a round are measured at the same time.
 
         Returns:
             ``front``, the measured front; ``predicted``, the front of the corrected predictions;
@@ -426,7 +437,13 @@ class SubnetStudy(TrialStudy):
         from optuna_ofa.studies._refine import refine
 
         return refine(
-            self, measure, budget=budget, rounds=rounds, tolerance=tolerance, progress=progress
+            self,
+            measure,
+            budget=budget,
+            rounds=rounds,
+            tolerance=tolerance,
+            progress=progress,
+            executor=executor,
         )
 
     # ------------------------------------------------------------------ results

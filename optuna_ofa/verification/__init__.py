@@ -1,9 +1,10 @@
 """Predictions against measurements of the same subnets."""
 
 from optuna_ofa.verification._accuracy_meter import AccuracyMeter
+from optuna_ofa.verification._function_meter import FunctionMeter as FunctionMeter
 from optuna_ofa.verification._images import images_of as images_of
 from optuna_ofa.verification._latency_meter import LatencyMeter
-from optuna_ofa.verification._meter import FunctionMeter as FunctionMeter, Meter, Readings
+from optuna_ofa.verification._meter import Meter, Readings
 from optuna_ofa.verification._verification import Verification
 from optuna_ofa.verification._verified_point import VerifiedPoint
 from optuna_ofa.verification._verify import (

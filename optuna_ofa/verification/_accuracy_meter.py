@@ -27,9 +27,7 @@ from optuna_ofa.exceptions import FamilyMismatchError
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.verification._entrants import Entrants
-from optuna_ofa.verification._meter import Meter, Readings
-
-_ALL = 2**31  # subnets at once: all of a race
+from optuna_ofa.verification._meter import ALL, Meter, Readings
 
 
 class AccuracyMeter(Meter):
@@ -83,7 +81,7 @@ class AccuracyMeter(Meter):
         self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
         self.races = race
         if race:
-            self.n_together = _ALL
+            self.n_together = ALL
         self._memory: dict[str, KnownAnswers] = {}
         self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}
         self._setup: Mapping[str, Any] = {}

@@ -6,9 +6,10 @@ import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import OutputFolder, PositiveFloat, StorageUrl, checked
-from optuna_ofa.profiling import GRAPHS_AT_ONCE, MeasurementSettings, measure
+from optuna_ofa.executors import AnyExecutor
+from optuna_ofa.profiling import GRAPHS_AT_ONCE, MeasurementSettings, measure, require_no_folder
 from optuna_ofa.space import Matrix, SearchSpace
-from optuna_ofa.verification._meter import Meter, Readings
+from optuna_ofa.verification._meter import ALL, Meter, Readings
 
 
 class LatencyMeter(Meter):
@@ -23,6 +24,9 @@ class LatencyMeter(Meter):
         folder: As in `optuna_ofa.measure`.
         storage: A database that latencies are looked up in and written to; None is that of the
             verified study, if it is relational.
+        executor: As in `optuna_ofa.measure`: devices of one kind that measure instead of this one.
+            The ``executor`` of `SubnetStudy.verify` does not: which device is measured is said
+            here.
     """
 
     n_together = GRAPHS_AT_ONCE
@@ -35,8 +39,12 @@ class LatencyMeter(Meter):
         anchor_ms: PositiveFloat | None = None,
         folder: OutputFolder | None = None,
         storage: StorageUrl | BaseStorage | optuna.Study | None = None,
+        executor: AnyExecutor | None = None,
     ) -> None:
-        self._settings, self._storage = settings, storage
+        if executor is not None:
+            require_no_folder(folder)
+            self.n_together = ALL
+        self._settings, self._storage, self._executor = settings, storage, executor
         self._anchor_ms, self._folder = anchor_ms, folder
         self.precision = (settings or MeasurementSettings()).precision
 
@@ -50,6 +58,7 @@ class LatencyMeter(Meter):
             anchor_ms=self._anchor_ms,
             folder=self._folder,
             progress=False,
+            executor=self._executor,
         )
         if found.measured.any():
             self._anchor_ms = found.anchor_ms

@@ -21,6 +21,7 @@ from optuna_ofa.exceptions import (
     MeasurementError,
     OptunaOFAError,
 )
+from optuna_ofa.executors import Executor
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.predictors import CostPredictor
@@ -35,8 +36,9 @@ from optuna_ofa.problem import (
 from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
 from optuna_ofa.storage import Store
 from optuna_ofa.verification._entrants import Entrants, entrants
+from optuna_ofa.verification._function_meter import FunctionMeter
 from optuna_ofa.verification._images import images_of
-from optuna_ofa.verification._meter import FunctionMeter, Meter, Readings
+from optuna_ofa.verification._meter import Meter, Readings
 from optuna_ofa.verification._precisions import require_precisions
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification
@@ -52,6 +54,7 @@ def verify(
     *,
     points: Points,
     progress: bool | None,
+    executor: Executor | None = None,
 ) -> Verification:
     """Measure the subnets that are not measured yet, and compare; see `SubnetStudy.verify`.
 
@@ -61,9 +64,10 @@ def verify(
         measure: As in `SubnetStudy.verify`.
         points: As in `SubnetStudy.verify`.
         progress: As in `SubnetStudy.verify`.
+        executor: As in `SubnetStudy.verify`.
     """
     problem = findings.problem
-    meters = meters_of(problem, measure)
+    meters = meters_of(problem, measure, executor)
     before = findings.snapshot()
     matrix = chosen(before, points)
     done = numbers_of_measured(before)
@@ -218,17 +222,26 @@ def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]
     ]
 
 
-def meters_of(problem: Problem, measure: Mapping[str, Measure]) -> dict[str, Meter]:
+def meters_of(
+    problem: Problem, measure: Mapping[str, Measure], executor: Executor | None = None
+) -> dict[str, Meter]:
+    """Return the meter of each metric, on the workers of an executor if there is one.
+
+    Raises:
+        InvalidArgumentError: If it is none, its settings do not go with the executor, or the
+            problem does not have the metric.
+    """
     unknown = [m for m in measure if m not in problem.metrics]
     if unknown or not measure:
         raise InvalidArgumentError(
             f"`measure` must say how to measure at least one of {', '.join(problem.metrics)}, but "
             f"got {unknown[0] if unknown else 'nothing'!r}."
         )
-    return {
+    meters = {
         m: meter if isinstance(meter, Meter) else FunctionMeter(m, meter)
         for m, meter in measure.items()
     }
+    return meters if executor is None else {m: of.on(executor) for m, of in meters.items()}
 
 
 def _in_a_row(failures: Mapping[int, str]) -> int | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +298,36 @@ class TestVerify:
         assert len(asked) == len(set(asked)) == len(fronts)
         assert all(p.trial_number is not None for p in found["wide"])
         assert all(p.trial_number is None for p in found["narrow"])
+
+    def test_an_executor_measures_each_subnet_once_for_all_devices(
+        self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any
+    ) -> None:
+        asked: list[object] = []
+        here = threading.get_ident()
+
+        def top1(subnet: object) -> float:
+            asked.append(subnet)
+            assert threading.get_ident() != here
+            return 50.0
+
+        def latency(subnet: object) -> float:
+            assert threading.get_ident() == here
+            return 9.0
+
+        found = []
+        for pool in (ThreadPoolExecutor(2), None):
+            with pool or contextlib.nullcontext():
+                fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy, seed=0)
+                fleet.search(60)
+                measure = {"top1": top1 if pool else lambda _: 50.0, "latency_ms": latency}
+                found.append(fleet.verify(measure, executor=pool))
+        fronts = {p.subnet for front in fleet.fronts(kind="predicted").values() for p in front}
+        assert len(asked) == len(set(asked)) == len(fronts)
+        for device in fleet:
+            one, other = (of[device] for of in found)
+            assert [(p.subnet, p.measured, p.trial_number) for p in one] == [
+                (p.subnet, p.measured, p.trial_number) for p in other
+            ]
 
     def test_only_devices_with_something_to_measure(
         self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any

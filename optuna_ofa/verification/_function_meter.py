@@ -1,0 +1,139 @@
+"""A meter that calls a function of the user."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+
+from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
+from optuna_ofa.executors import Executor, run_tasks
+from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
+from optuna_ofa.space import Matrix, SearchSpace, Subnet
+from optuna_ofa.verification._call import Call, Outcome, in_order, outcome_on_worker
+from optuna_ofa.verification._meter import ALL, Meter, Readings
+
+_OF_THE_DEVICE = "latency_ms"  # is measured here, because two measurements disturb each other
+
+
+class FunctionMeter(Meter):
+    """A meter that calls a function of one subnet after the other, or of several on workers.
+
+    Its values are remembered, written immediately to the study's database if that is relational,
+    and not measured again. `OSError`, including `ConnectionError` and `TimeoutError`, means that
+    the device is gone, and so do three errors of any kind in a row; any other error concerns a
+    single subnet.
+
+    Args:
+        metric: The metric.
+        function: Takes a subnet and returns a number, or a number and its standard deviation;
+            None or NaN where it could not be measured.
+
+    Raises:
+        InvalidArgumentError: If it is not a function.
+    """
+
+    def __init__(self, metric: str, function: Callable[[Subnet], Any]) -> None:
+        if not callable(function):
+            raise InvalidArgumentError(
+                f"`measure[{metric!r}]` must be a Meter or a function of a subnet, but got "
+                f"{function!r}."
+            )
+        self._metric, self._function = metric, function
+        self._known: dict[Subnet, tuple[float, float]] = {}
+        self._written: list[Subnet] = []  # by the last call
+        self._table: MeasurementTable | None = None
+        self._executor: Executor | None = None
+
+    def on(self, executor: Executor) -> Meter:
+        """Return a meter that calls the function on workers, or here if it measures latency."""
+        if self._metric == _OF_THE_DEVICE:
+            return self
+        other = copy.copy(self)
+        other._executor, other.n_together = executor, ALL
+        return other
+
+    def forget(self) -> None:
+        """Delete what the last call has written, because it belongs to something else."""
+        if self._table is not None:
+            self._table.remove(self._written, self._metric)
+        self._known.clear()
+
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
+        """Call the function until all subnets have their numbers or the device is gone."""
+        subnets = space.from_matrix(matrix)
+        self._table, self._written = None, []
+        if storage is not None:
+            setup = {"study": storage.study_name, "measured_by": "function"}
+            self._table = MeasurementTable(storage, space.family, setup)
+            self._known |= self._read(self._table.read(subnets))
+        failures, stopped = self._failures(subnets)
+        nothing = (np.nan, np.nan)
+        values, std = np.array([self._known.get(subnet, nothing) for subnet in subnets]).T
+        by = {"measured_by": getattr(self._function, "__qualname__", repr(self._function))}
+        return Readings(values, std, failures, stopped, by)
+
+    def _failures(self, subnets: Sequence[Subnet]) -> tuple[dict[int, str], Exception | None]:
+        """Measure subnets; return why some have no number, and the error that ended it."""
+        failures: dict[int, str] = {}
+        in_a_row = 0
+        for i, outcome in enumerate(in_order(self._outcomes(subnets))):
+            if outcome.ends:
+                return failures, outcome.error
+            if outcome.reason:
+                failures[i] = outcome.reason
+            in_a_row = in_a_row + 1 if outcome.error is not None else 0
+            if in_a_row == IN_A_ROW:
+                return {}, outcome.error
+        return failures, None
+
+    def _outcomes(self, subnets: Sequence[Subnet]) -> Iterator[tuple[int, Outcome]]:
+        """Yield the numbers of subnets with their outcomes, which are written, as they come."""
+        missing = []
+        for i, subnet in enumerate(subnets):
+            if subnet in self._known:
+                yield i, Outcome(*self._known[subnet])
+            else:
+                missing.append(i)
+        for k, outcome in self._calls([subnets[i] for i in missing]):
+            subnet = subnets[missing[k]]
+            if outcome.measured:  # otherwise it is measured again by the next call
+                self._known[subnet] = outcome.value, outcome.std
+                if self._table is not None:
+                    self._table.add([(subnet, self._reading(outcome.value, outcome.std))])
+                    self._written.append(subnet)
+            yield missing[k], outcome
+
+    def _calls(self, subnets: Sequence[Subnet]) -> Iterator[tuple[int, Outcome]]:
+        """Call the function with each subnet, one after the other or on the workers."""
+        calls = [Call(self._metric, self._function, subnet) for subnet in subnets]
+        if self._executor is None:
+            yield from ((i, call.outcome()) for i, call in enumerate(calls))
+            return
+        found = run_tasks(
+            self._executor, outcome_on_worker, calls, describe=lambda call: str(call.subnet)
+        )
+        try:
+            yield from found
+        except OptunaOFAError:
+            raise
+        except Exception as error:  # of the way to a worker: those of the function are outcomes
+            raise InvalidArgumentError(
+                f"`measure[{self._metric!r}]` must be picklable for the workers of `executor` "
+                f"(functions at the top of a module are), but got {self._function!r}: {error}."
+            ) from error
+
+    def _read(self, stored: dict[Subnet, list[Reading]]) -> dict[Subnet, tuple[float, float]]:
+        """Return the newest value of each subnet that has one."""
+        return {
+            subnet: (reading.value, np.nan if reading.std is None else reading.std)
+            for subnet, readings in stored.items()
+            for reading in readings
+            if reading.metric == self._metric and reading.value is not None
+        }
+
+    def _reading(self, value: float, std: float) -> Reading:
+        return Reading(self._metric, value, None if np.isnan(std) else std, 1, {})

@@ -1,0 +1,249 @@
+"""Measuring on the workers of an executor."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optuna_ofa
+from optuna_ofa import (
+    LatencyMeter,
+    MeasurementSettings,
+    Metric,
+    SearchSpace,
+    Subnet,
+    SubnetStudy,
+    read_measurements,
+)
+from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
+from optuna_ofa.executors import spawn_pool
+from optuna_ofa.space import keys_of
+from optuna_ofa.verification import Meter, Readings
+
+
+class Smallest:
+    """What an executor must have, and no more; runs everything at once in this thread."""
+
+    def __init__(self) -> None:
+        self.n_submitted, self.is_shut_down = 0, False
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.n_submitted += 1
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait: bool = True) -> None:
+        self.is_shut_down = True
+
+
+@pytest.fixture
+def threads() -> Iterator[Executor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module of `functions_for_workers`, which processes of a pool can import."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return importlib.import_module("functions_for_workers")
+
+
+def top1_of(subnet: Subnet) -> tuple[float, float]:
+    return 40.0 + len(subnet.text) % 7, 0.5
+
+
+def points_of(study: SubnetStudy, n: int) -> list[Subnet]:
+    return study.space.from_matrix(study.space.sample(n, seed=1))
+
+
+class TestFunctions:
+    @pytest.mark.parametrize("storage", [False, True], ids=["in memory", "sqlite"])
+    def test_it_is_as_without(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str, storage: bool, threads: Executor
+    ) -> None:
+        found = []
+        for executor, name in ((None, "a"), (threads, "b"), (Smallest(), "c")):
+            study = make_study(storage=sqlite if storage else None, study_name=name)
+            measure = {"top1": top1_of, "latency_ms": lambda s: float(s.resolution)}
+            found.append(study.verify(measure, points=9, executor=executor))
+            trials = [t for t in study.trials if t.user_attrs["kind"] == "measured"]
+            assert len(trials) == 9
+        assert found[0].points == found[1].points == found[2].points
+
+    def test_every_subnet_is_measured_once_and_the_executor_stays(
+        self, make_study: Callable[..., SubnetStudy]
+    ) -> None:
+        study, executor, asked = make_study(), Smallest(), []
+
+        def top1(subnet: Subnet) -> float:
+            asked.append(subnet)
+            return 40.0
+
+        study.verify({"top1": top1}, points=12, executor=executor)
+        assert len(asked) == len(set(asked)) == 12
+        assert not executor.is_shut_down
+
+    def test_latencies_and_meters_are_measured_here_one_at_a_time(
+        self, study: SubnetStudy, threads: Executor
+    ) -> None:
+        here = threading.get_ident()
+        where: dict[str, set[int]] = {"latency_ms": set(), "top1": set()}
+
+        def latency(subnet: Subnet) -> float:
+            where["latency_ms"].add(threading.get_ident())
+            return 9.0
+
+        class Own(Meter):
+            def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
+                where["top1"].add(threading.get_ident())
+                return Readings(keys_of(matrix) % 50 + 1.0, keys_of(matrix) * 0.0, {})
+
+        study.verify({"top1": Own(), "latency_ms": latency}, points=4, executor=threads)
+        assert where == {"latency_ms": {here}, "top1": {here}}
+
+    def test_an_error_is_that_of_one_subnet(self, study: SubnetStudy, threads: Executor) -> None:
+        bad = points_of(study, 9)[3]
+
+        def top1(subnet: Subnet) -> float:
+            if subnet == bad:
+                raise ValueError("no kernel")
+            return 40.0
+
+        with pytest.warns(FailedMeasurementWarning, match=r"1 of 9 .* ValueError: no kernel"):
+            found = study.verify({"top1": top1}, points=points_of(study, 9), executor=threads)
+        assert found.failures == {bad: "ValueError: no kernel"}
+        assert len(found) == 8
+
+    @pytest.mark.parametrize(
+        ("error", "match"),
+        [
+            (ConnectionResetError("unplugged"), "ConnectionResetError: unplugged"),
+            (RuntimeError("no answer"), "RuntimeError: no answer"),
+        ],
+        ids=["device", "in a row"],
+    )
+    def test_a_device_that_is_gone_ends_it(
+        self, study: SubnetStudy, error: Exception, match: str, threads: Executor
+    ) -> None:
+        subnets = points_of(study, 12)
+
+        def top1(subnet: Subnet) -> float:
+            if subnets.index(subnet) >= 4:
+                raise error
+            return 40.0
+
+        measure = {"top1": top1, "latency_ms": lambda _: 9.0}
+        with pytest.raises(MeasurementError, match=rf"stopped after 4 of 12 subnets: {match}"):
+            study.verify(measure, points=subnets, executor=threads)
+        assert len(study.results(kind="measured").numbers) == 4
+
+    def test_a_return_that_is_no_number_is_refused_and_the_rest_kept(
+        self, study: SubnetStudy, threads: Executor
+    ) -> None:
+        subnets = points_of(study, 12)
+        measure = {
+            "top1": lambda s: "fast" if s == subnets[5] else 40.0,
+            "latency_ms": lambda _: 9.0,
+        }
+        with pytest.raises(InvalidArgumentError, match=r"What `measure\['top1'\]` returns must"):
+            study.verify(measure, points=subnets, executor=threads)
+        assert len(study.results(kind="measured").numbers) >= 5
+
+    def test_a_next_call_measures_what_is_missing(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str, threads: Executor
+    ) -> None:
+        study = make_study(storage=sqlite)
+        subnets, asked = points_of(study, 12), []
+
+        def top1(subnet: Subnet) -> float:
+            asked.append(subnet)
+            if len(asked) == 6:
+                raise OSError("gone")
+            return 40.0
+
+        with pytest.raises(MeasurementError, match="OSError: gone"):
+            study.verify({"top1": top1}, points=subnets, executor=threads)
+        measured = read_measurements(sqlite, study.space, metric="top1")
+        n_asked = len(asked)
+        assert len(study.verify({"top1": top1}, points=subnets, executor=threads)) == 12
+        assert len(asked) - n_asked == 12 - len(measured)
+
+
+class TestProcesses:
+    def test_a_killed_worker_is_another_try(
+        self, make_study: Callable[..., SubnetStudy], functions: Any, tmp_path: Path
+    ) -> None:
+        study = make_study()
+        notes = functions.Note(tmp_path, kills=28)
+        subnets = points_of(study, 8)
+        assert {s.resolution for s in subnets} == {20, 28}
+        with spawn_pool(1, threads=1) as pool:
+            found = study.verify({"top1": notes}, points=subnets, executor=pool)
+        assert [p.measured["top1"] for p in found] == [float(s.resolution) for s in subnets]
+        assert not found.failures
+        assert (tmp_path / "killed").exists()
+
+
+class TestMeters:
+    def test_latency_is_measured_on_the_meters_own_workers(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        settings = MeasurementSettings(runtime="torch", n_rounds=2, max_spread=9.0)
+        study, devices, others = make_study(storage=sqlite), Smallest(), Smallest()
+        meter = LatencyMeter(settings, executor=devices)
+        found = study.verify({"latency_ms": meter}, points=3, executor=others)
+        assert devices.n_submitted > 0
+        assert others.n_submitted == 0
+        rows = read_measurements(sqlite, study.space, metric="latency_ms")
+        assert [r.value for r in rows] == [p.measured["latency_ms"] for p in found]
+
+    def test_workers_keep_no_graphs(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidArgumentError, match="`folder` must be None with an `executor`"):
+            LatencyMeter(folder=tmp_path, executor=Smallest())
+
+
+class TestRefine:
+    def test_what_nothing_predicts_is_searched_as_without(
+        self, space: SearchSpace, threads: Executor
+    ) -> None:
+        quality = Metric("quality", direction="maximize")
+        where: list[int] = []
+
+        def measure(subnet: Subnet) -> float:
+            where.append(threading.get_ident())
+            return float(len(subnet.text) + subnet.resolution)
+
+        found = []
+        for executor in (None, threads):
+            study = optuna_ofa.study(
+                space, predictors=[quality], objectives=["quality", "n_macs"], seed=0
+            )
+            found.append(study.refine({"quality": measure}, budget=10, rounds=2, executor=executor))
+        assert len(where) == 20
+        assert set(where[:10]) == {threading.get_ident()}
+        assert threading.get_ident() not in where[10:]
+        assert list(found[0].front) == list(found[1].front)
+        assert str(found[0]) == str(found[1])
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, "dask", ThreadPoolExecutor, object()], ids=["3", "name", "class", "object"]
+)
+@pytest.mark.parametrize("method", ["verify", "refine"])
+def test_what_is_no_executor_is_refused(study: SubnetStudy, method: str, wrong: Any) -> None:
+    asked: list[Subnet] = []
+    arguments = {"budget": 2} if method == "refine" else {"points": 2}
+    with pytest.raises(InvalidArgumentError, match="`executor` must be an executor with `submit`"):
+        getattr(study, method)({"top1": asked.append}, **arguments, executor=wrong)
+    assert not asked
