@@ -9,15 +9,12 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
 
-from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.fronts import nondominated, promising
-from optuna_ofa.problem import Evaluated, Problem, warn_failed
+from optuna_ofa.problem import Evaluated, Problem
 from optuna_ofa.samplers import Evolution, SurrogateSampler
 from optuna_ofa.space import AnySubnet, Matrix, absent
 from optuna_ofa.storage import SentTrial, Unfinished
-
-# The search proposes at least this many subnets if the predicted front has too few.
-_N_PROPOSED = 1000
+from optuna_ofa.studies._stock import Stock, predicted, tell_evolution
 
 _OTHERS = "others"  # the largest constraint that a trial has set itself
 
@@ -102,19 +99,13 @@ def choose_learned(
 
 
 def choose_predicted(
-    problem: Problem,
-    evolution: Evolution,
-    candidates: Evaluated,
-    known: Evaluated,
-    unfinished: Unfinished,
-    n: int,
-) -> tuple[Evaluated, Evaluated]:
-    """Return at most ``n`` subnets along the predicted front, and the candidates for the next call.
+    problem: Problem, stock: Stock, known: Evaluated, unfinished: Unfinished, n: int
+) -> Evaluated:
+    """Return at most ``n`` subnets along the predicted front.
 
     Args:
         problem: The problem.
-        evolution: Proposes more candidates if the front has too few.
-        candidates: Predicted subnets without duplicates.
+        stock: The candidates, of which more are found if the front has too few.
         known: All finished trials.
         unfinished: The trials that run or have failed.
         n: How many.
@@ -124,18 +115,18 @@ def choose_predicted(
     taken = np.concatenate([measured, others, unfinished.waiting])
     wanted = unfinished.matrix[unfinished.running | unfinished.abandoned]
     wanted = np.concatenate([measured, wanted])
-    unknown = wanted[absent(wanted, candidates.matrix)]
-    candidates = Evaluated.join([candidates, predicted(problem, unknown)]).once()
+    unknown = wanted[absent(wanted, stock.predicted.matrix)]
+    candidates = Evaluated.join([stock.predicted, predicted(problem, unknown)]).once()
     if _n_on_front(problem, candidates, taken) < n:
-        more = _propose(problem, evolution, taken, n)
-        candidates = Evaluated.join([candidates, more]).once()
+        proposed = stock.proposals(n, len(measured) + len(unfinished.matrix))
+        candidates = Evaluated.join([candidates, proposed]).once()
     picked = promising(
         problem.orientation.costs(candidates.values),
         problem.violations(candidates),
         absent(candidates.matrix, taken),
         n,
     )
-    return candidates.select(picked), candidates
+    return candidates.select(picked)
 
 
 def choose_unpredicted(
@@ -159,47 +150,8 @@ def choose_unpredicted(
     return predicted(problem, evolution.ask(n))
 
 
-def predicted(problem: Problem, matrix: Matrix) -> Evaluated:
-    """Return the subnets for which no predictor fails; others are left out with a warning."""
-    attempt = problem.try_evaluate(matrix)
-    if attempt.errors:
-        warn_failed(attempt.errors, len(matrix))
-    return attempt.predicted
-
-
-def tell_evolution(
-    problem: Problem, evolution: Evolution, evaluated: Evaluated, *, proposed: bool = True
-) -> None:
-    """Tell a search the predictions: costs (smaller is better) and violations.
-
-    Args:
-        problem: The problem.
-        evolution: The search.
-        evaluated: The predictions.
-        proposed: Whether they are of what this search has proposed.
-    """
-    costs = problem.orientation.costs(evaluated.values)
-    tell = evolution.tell if proposed else evolution.tell_found
-    tell(evaluated.matrix, costs, problem.violations(evaluated))
-
-
 def _n_on_front(problem: Problem, candidates: Evaluated, taken: Matrix) -> int:
     """Return how many of the feasible nondominated candidates are not taken."""
     feasible = np.flatnonzero(problem.violations(candidates) <= 0)
     front = feasible[nondominated(candidates.values[feasible] * problem.signs)]
     return int(absent(candidates.matrix[front], taken).sum())
-
-
-def _propose(problem: Problem, evolution: Evolution, taken: Matrix, n: int) -> Evaluated:
-    """Return the next proposals of a copy of a search, on predictions that are not stored."""
-    batch, evolution = evolution.n_due, evolution.fork()
-    evolution.forbid(taken)
-    found = [problem.nothing()]
-    for _ in range(0, max(_N_PROPOSED, 4 * n), batch):
-        try:
-            new = predicted(problem, evolution.ask(batch))
-        except SearchSpaceExhaustedError:
-            break
-        found.append(new)
-        tell_evolution(problem, evolution, new)
-    return Evaluated.join(found)

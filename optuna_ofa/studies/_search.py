@@ -30,15 +30,9 @@ from optuna_ofa.samplers import Evolution
 from optuna_ofa.space import Matrix
 from optuna_ofa.storage import Store, Unfinished, Written, decode_trials
 from optuna_ofa.studies._archive import Archive
-from optuna_ofa.studies._ask import (
-    Asked,
-    choose_learned,
-    choose_predicted,
-    choose_unpredicted,
-    predicted,
-    tell_evolution,
-)
+from optuna_ofa.studies._ask import Asked, choose_learned, choose_predicted, choose_unpredicted
 from optuna_ofa.studies._budget import Budget
+from optuna_ofa.studies._stock import Stock, predicted, tell_evolution
 
 
 class Search:
@@ -57,6 +51,8 @@ class Search:
     def __init__(self, problem: Problem, store: Store, evolution: Evolution) -> None:
         self.problem, self.store = problem, store
         self.evolution = evolution
+        self._start_of_search = evolution.fork()
+        self._stock: Stock | None = None
         self.archive = Archive(problem)
         self._n_unread = 0  # own trials that are read later
         self._early: set[int] = set()  # trials that were learnt before they finished
@@ -67,6 +63,7 @@ class Search:
         other = copy.copy(self)
         other.store, other.evolution = self.store.fork(), self.evolution.fork()
         other.archive, other._early = self.archive.fork(), set(self._early)
+        other._stock = None if self._stock is None else self._stock.fork()
         return other
 
     def n_evaluated(self) -> int:
@@ -192,7 +189,6 @@ class Search:
             again: Whether trials that were started with the mark before are the first.
         """
         asked = self._started(mark)[:n] if again else []
-        candidates: Evaluated | None = None
         taken = self.problem.nothing().matrix  # by running trials, also those that cannot be read
         with contextlib.suppress(SearchSpaceExhaustedError):
             while len(asked) < n:  # again if other processes have started some in the meantime
@@ -205,12 +201,8 @@ class Search:
                 )
                 chosen = self._choose(sampler, unfinished, left)
                 if chosen is None:
-                    known = self.archive.all()
-                    if candidates is None:
-                        candidates = known.select(~known.measured).once()
-                    chosen, candidates = choose_predicted(
-                        self.problem, self.evolution, candidates, known, unfinished, left
-                    )
+                    stock, known = self._candidates(unfinished), self.archive.all()
+                    chosen = choose_predicted(self.problem, stock, known, unfinished, left)
                 if len(chosen.matrix) == 0:
                     break
                 started, others = self._start(chosen, unfinished.last_id, mark)
@@ -226,6 +218,14 @@ class Search:
         elif self.problem.measured_only:
             chosen = choose_unpredicted(self.problem, self.evolution, known, unfinished, n)
         return chosen
+
+    def _candidates(self, unfinished: Unfinished) -> Stock:
+        """Return the candidates of the predicted trials."""
+        known = self.archive.all()
+        trials, failed = known.select(~known.measured), unfinished.matrix[~unfinished.predictable]
+        if self._stock is None or not self._stock.is_of(trials, failed):
+            self._stock = Stock(self.problem, self._start_of_search, trials, failed)
+        return self._stock
 
     def _resume(self, retries: Sequence[FrozenTrial], n: int) -> list[Asked]:
         """Rerun at most ``n`` trials whose process died and that no other process has taken."""
