@@ -9,7 +9,7 @@ from optuna_ofa.fronts import nondominated, promising
 from optuna_ofa.problem import Evaluated, Problem
 from optuna_ofa.samplers import EvolutionarySampler, PredictorEstimator
 from optuna_ofa.space import Matrix, absent, first_of_each, keys_of
-from optuna_ofa.studies._ask import predicted, tell_evolution
+from optuna_ofa.studies._stock import predicted, tell_evolution
 
 _N_SEARCHED = 5_000
 # a search that starts from a front needs fewer, and those of corrected predictors are slow
