@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
-from optuna_ofa.measurements._table import ROW_ERRORS, Database, digest, metadata, to_text
+from optuna_ofa.measurements._claims import Claims
+from optuna_ofa.measurements._database import Database, digest, metadata, to_text
+from optuna_ofa.measurements._table import ROW_ERRORS
 from optuna_ofa.space import Family, Subnet
 
 # a table of its own, so that accuracies on some of the images never mix with those on all
@@ -94,9 +96,12 @@ class PartialTable:
 
     def order(self) -> NDArray[np.float16] | None:
         """Return how likely subnets differ on each image, ``(n,)``; None if it is not known."""
-        query = sa.select(IMAGES.c.n_images, IMAGES.c.differs).filter_by(setup_id=self._setup_id)
         with self._database.begin() as connection:
-            row = connection.execute(query).first()
+            return self._order(connection)
+
+    def _order(self, connection: sa.Connection) -> NDArray[np.float16] | None:
+        query = sa.select(IMAGES.c.n_images, IMAGES.c.differs).filter_by(setup_id=self._setup_id)
+        row = connection.execute(query).first()
         if row is None or not isinstance(row.differs, bytes):
             return None
         found = np.frombuffer(row.differs, np.float16)
@@ -106,47 +111,80 @@ class PartialTable:
         """Write what `order` returns, and return what counts: the first that any process wrote."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = {"n_images": len(differs), "differs": differs.tobytes(), "measured_at": now}
-        with contextlib.suppress(sa.exc.IntegrityError), self._database.begin() as connection:
-            connection.execute(sa.insert(IMAGES), {"setup_id": self._setup_id, **row})
-        known = self.order()
-        if known is not None:
-            return known
-        with self._database.begin() as connection:  # the row was damaged
-            own = IMAGES.c.setup_id == self._setup_id
-            connection.execute(sa.update(IMAGES).where(own), row)
-        return differs
+
+        def transaction(connection: sa.Connection) -> NDArray[np.float16]:
+            known = self._order(connection)
+            if known is None:  # or its row is damaged
+                connection.execute(sa.delete(IMAGES).filter_by(setup_id=self._setup_id))
+                connection.execute(sa.insert(IMAGES), {"setup_id": self._setup_id, **row})
+            return differs if known is None else known
+
+        return self._database.run(transaction)
 
     def stops(self, race: str, n: int) -> list[Any] | None:
         """Return what `add_stops` has written for a race and a number of images, if anything."""
-        query = sa.select(STOPS.c.stops).filter_by(race_id=race, n_images=n)
         with self._database.begin() as connection:
-            text = connection.execute(query).scalar()
+            return self._stops(connection, race, n)
+
+    def _stops(self, connection: sa.Connection, race: str, n: int) -> list[Any] | None:
+        query = sa.select(STOPS.c.stops).filter_by(race_id=race, n_images=n)
+        text = connection.execute(query).scalar()
         with contextlib.suppress(*ROW_ERRORS):
             found = json.loads(text or "")
             return found if isinstance(found, list) else None
         return None
 
-    def add_stops(self, race: str, n: int, stops: Sequence[Any]) -> None:
-        """Write which subnets of a race stop after ``n`` images (JSON), and nothing twice."""
+    def add_stops(self, race: str, n: int, stops: Sequence[Any]) -> Sequence[Any]:
+        """Write which subnets of a race stop after ``n`` images (JSON).
+
+        Returns:
+            What counts: the first that any process wrote.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = {"race_id": race, "n_images": n, "setup_id": self._setup_id}
         row |= {"stops": json.dumps(list(stops)), "measured_at": now}
-        with self._database.begin() as connection:
-            connection.execute(sa.delete(STOPS).filter_by(race_id=race, n_images=n))
-            connection.execute(sa.insert(STOPS), row)
 
-    def write(self, answers: Mapping[Subnet, Answers]) -> None:
-        """Write the answers of subnets, all or none, in place of the earlier ones."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        rows = [self._row(subnet, of, now) for subnet, of in answers.items()]
-        if not rows:
-            return
-        with self._database.begin() as connection:
+        def transaction(connection: sa.Connection) -> Sequence[Any]:
+            known = self._stops(connection, race, n)
+            if known is None:
+                connection.execute(sa.delete(STOPS).filter_by(race_id=race, n_images=n))
+                connection.execute(sa.insert(STOPS), row)
+            return stops if known is None else known
+
+        return self._database.run(transaction)
+
+    def write(
+        self, answers: Mapping[Subnet, Answers], claims: Claims | None = None
+    ) -> Sequence[Subnet]:
+        """Write the answers of subnets, all or none, in place of the earlier ones.
+
+        Args:
+            answers: The answers by subnet.
+            claims: The caller's claims, which are released; nothing is written of a subnet whose
+                claim was lost. None writes all.
+
+        Returns:
+            The subnets whose answers were written.
+        """
+        if not answers:
+            return []
+
+        def transaction(connection: sa.Connection) -> Sequence[Subnet]:
+            own = answers if claims is None else claims.spend(connection, answers)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            rows = [self._row(s, of, now) for s, of in answers.items() if s in own]
             ids = [row["subnet_id"] for row in rows]
             old = connection.execute(self._query(PARTIAL.c.id, ids=ids)).scalars().all()
             if old:
                 connection.execute(sa.delete(PARTIAL).where(PARTIAL.c.id.in_(old)))
-            connection.execute(sa.insert(PARTIAL), rows)
+            if rows:
+                connection.execute(sa.insert(PARTIAL), rows)
+            return [subnet for subnet in answers if subnet in own]
+
+        written = self._database.run(transaction, len(answers))
+        if claims is not None:
+            claims.forget(answers)
+        return written
 
     def _row(self, subnet: Subnet, of: Answers, now: str) -> dict[str, Any]:
         text = to_text(subnet.to_dict(by_name=True))

@@ -15,15 +15,8 @@ from optuna_ofa._arguments import AnyPath, StorageUrl, checked
 from optuna_ofa._plausible import PERCENT
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, OptunaOFAError
-from optuna_ofa.measurements._table import (
-    ROW_ERRORS,
-    TABLE,
-    Database,
-    Reading,
-    digest,
-    reading_of,
-    to_text,
-)
+from optuna_ofa.measurements._database import Database, digest, to_text
+from optuna_ofa.measurements._table import ROW_ERRORS, TABLE, Reading, reading_of
 from optuna_ofa.problem import error_in_words, flaws_in_words
 from optuna_ofa.space import (
     Family,

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa._plausible import plausible
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.measurements._database import Database, digest, metadata, to_text
 from optuna_ofa.problem import is_number
-from optuna_ofa.space import Family, Subnet, family_from_json
-from optuna_ofa.storage import (
-    open_storage,
-    patiently,
-    reconnect_after_fork,
-    relational,
-    storage_errors,
-)
+from optuna_ofa.space import Family, Subnet
 
-metadata = sa.MetaData()
+if TYPE_CHECKING:
+    from optuna_ofa.measurements._claims import Claims
+
 TABLE = sa.Table(
     "ofa_measured",
     metadata,
@@ -46,99 +40,6 @@ TABLE = sa.Table(
     sa.Index("ix_ofa_measured_setup", "setup_id", "subnet_id"),
     sa.Index("ix_ofa_measured_family", "family", "metric"),
 )
-
-FAMILIES = sa.Table(
-    "ofa_families",
-    metadata,
-    sa.Column("fingerprint", sa.String(64), primary_key=True),
-    sa.Column("name", sa.String(128), primary_key=True),
-    sa.Column("content", sa.Text, nullable=False),
-)
-
-
-class Database:
-    """The database of the table, which is created where it is missing.
-
-    Args:
-        storage: An Optuna storage in a relational database, its URL, or a study in one.
-
-    Raises:
-        InvalidArgumentError: If the storage is no relational database.
-        StorageError: If it cannot be reached or written.
-    """
-
-    def __init__(self, storage: str | BaseStorage | optuna.Study) -> None:
-        given = storage._storage if isinstance(storage, optuna.Study) else storage
-        self._storage = given
-        with storage_errors(given):
-            opened = open_storage(given)
-            self._engine = _engine(opened)
-            self._opened = opened  # as long as its connections
-            reconnect_after_fork(opened)
-            _create_table(self._engine)
-
-    def __reduce__(self) -> tuple[Any, ...]:  # connections are not pickled
-        return Database, (self._storage,)
-
-    @contextlib.contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        """Begin a transaction, and wait for the server if it is away.
-
-        Raises:
-            StorageError: If the database cannot be reached, read or written.
-        """
-        with (
-            storage_errors(self._storage),
-            patiently(self._engine.connect, self._storage) as connection,
-            connection.begin(),
-        ):
-            yield connection
-
-    def add_family(self, family: Family) -> None:
-        """Write the table of a family, unless it is there."""
-        row = {"fingerprint": family.fingerprint, "name": family.name}
-        with self.begin() as connection:
-            if connection.execute(sa.select(FAMILIES.c.name).filter_by(**row)).first():
-                return
-        with contextlib.suppress(sa.exc.IntegrityError), self.begin() as connection:
-            # another process may have written it in the meantime
-            connection.execute(sa.insert(FAMILIES), {**row, "content": to_text(family.to_dict())})
-
-    def families(self, name: str) -> list[Family]:
-        """Return the families of a name that have measurements."""
-        query = sa.select(FAMILIES.c.content).where(FAMILIES.c.name == name)
-        with self.begin() as connection:
-            texts = connection.execute(query).scalars().all()
-        with storage_errors(self._storage):
-            return [family_from_json(json.loads(text), "the database") for text in texts]
-
-
-def to_text(value: Mapping[str, Any]) -> str:
-    """Return JSON that is the same for equal mappings."""
-    return json.dumps(value, sort_keys=True)
-
-
-def digest(text: str) -> str:
-    """Return the SHA-256 of a text, the key of a setup or a subnet."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _create_table(engine: sa.Engine) -> None:
-    try:
-        metadata.create_all(engine)
-    except sa.exc.DBAPIError:  # another process has created it meanwhile; or it raises again
-        metadata.create_all(engine)
-
-
-def _engine(storage: BaseStorage) -> sa.Engine:
-    backend = relational(storage)
-    if backend is None:
-        raise InvalidArgumentError(
-            f"`storage` must be a relational database, such as 'sqlite:///phone.db', but got "
-            f"{type(storage).__name__}."
-        )
-    return backend.engine
-
 
 # how many subnets are queried at once; databases limit the parameters of a statement
 _CHUNK = 500
@@ -187,13 +88,44 @@ class MeasurementTable:
         self._family = family
         self._setup = to_text({**setup, "family": family.fingerprint})
         self._setup_id = digest(self._setup)
-        self._database = Database(storage)
-        self._database.add_family(family)
+        self.database = Database(storage)
+        self.database.add_family(family)
 
     def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:
         """Write readings of subnets, all or none; each replaces an earlier failure."""
+        values = self._values(readings)
+        if values:
+            with self.database.begin() as connection:
+                self._write(connection, values)
+
+    def add_claimed(self, readings: Iterable[tuple[Subnet, Reading]], claims: Claims) -> None:
+        """Write readings of subnets that this caller has claimed, and release the claims.
+
+        Nothing is written of a subnet whose claim was lost, or that has a value already.
+        """
+        of = list(readings)
+        subnets = list(dict.fromkeys(subnet for subnet, _ in of))
+
+        def transaction(connection: sa.Connection) -> None:
+            ours = claims.spend(connection, subnets)
+            there = self._read(connection, subnets, TABLE.c.value.is_not(None))
+            known = {(subnet, r.metric) for subnet, readings in there.items() for r in readings}
+            new = [(s, r) for s, r in of if s in ours and (s, r.metric) not in known]
+            self._write(connection, self._values(new))
+
+        if subnets:
+            self.database.run(transaction, len(of))
+            claims.forget(subnets)
+
+    def remove(self, subnets: Iterable[Subnet], metric: str) -> None:
+        """Delete the readings of a metric of some subnets."""
+        rows = [{"subnet_id": subnet_id(subnet), "metric": metric} for subnet in subnets]
+        with self.database.begin() as connection:
+            self._remove(connection, rows, sa.true())
+
+    def _values(self, readings: Iterable[tuple[Subnet, Reading]]) -> list[dict[str, Any]]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        values = [
+        return [
             {
                 **reading._asdict(),
                 "details": to_text(reading.details),
@@ -206,16 +138,13 @@ class MeasurementTable:
             }
             for text, reading in ((_text(subnet), reading) for subnet, reading in readings)
         ]
-        if values:
-            with self._database.begin() as connection:
-                self._remove(connection, values, TABLE.c.value.is_(None))
-                connection.execute(sa.insert(TABLE), values)
 
-    def remove(self, subnets: Iterable[Subnet], metric: str) -> None:
-        """Delete the readings of a metric of some subnets."""
-        rows = [{"subnet_id": digest(_text(subnet)), "metric": metric} for subnet in subnets]
-        with self._database.begin() as connection:
-            self._remove(connection, rows, sa.true())
+    def _write(self, connection: sa.Connection, values: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows in place of failures, above whose numbers the new ones are."""
+        if values:
+            failures = self._rows(connection, values, TABLE.c.value.is_(None))
+            connection.execute(sa.insert(TABLE), values)
+            self._delete(connection, failures)
 
     def _remove(
         self,
@@ -224,38 +153,69 @@ class MeasurementTable:
         which: sa.ColumnElement[bool],
     ) -> None:
         """Delete those rows of the same subnets and metrics that fulfil a condition."""
-        ids = sorted({value["subnet_id"] for value in values})
+        self._delete(connection, self._rows(connection, values, which))
+
+    def _rows(
+        self,
+        connection: sa.Connection,
+        values: Sequence[Mapping[str, Any]],
+        which: sa.ColumnElement[bool],
+    ) -> list[int]:
+        """Return the numbers of those rows of the same subnets and metrics."""
         metrics = sorted({value["metric"] for value in values})
+        which = TABLE.c.metric.in_(metrics) & which
+        ids = sorted({value["subnet_id"] for value in values})
+        return [row.id for row in self._select(connection, ids, which, TABLE.c.id)]
+
+    def _delete(self, connection: sa.Connection, rows: Sequence[int]) -> None:
+        # by their keys: deleting what is not there would lock gaps that others write to
+        for start in range(0, len(rows), _CHUNK):
+            which = TABLE.c.id.in_(rows[start : start + _CHUNK])
+            connection.execute(sa.delete(TABLE).where(which))
+
+    def _select(
+        self,
+        connection: sa.Connection,
+        ids: Sequence[str],
+        which: sa.ColumnElement[bool],
+        *columns: sa.Column[Any],
+    ) -> Iterator[sa.Row[Any]]:
+        """Yield rows of this setup by subnets, oldest first."""
         for start in range(0, len(ids), _CHUNK):
-            query = (
-                sa.select(TABLE.c.id)
+            yield from connection.execute(
+                sa.select(*columns)
                 .where(TABLE.c.setup_id == self._setup_id)
-                .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
-                .where(TABLE.c.metric.in_(metrics), which)
+                .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]), which)
+                .order_by(TABLE.c.id)
             )
-            # by their keys: deleting what is not there would lock gaps that others write to
-            old = connection.execute(query).scalars().all()
-            if old:
-                connection.execute(sa.delete(TABLE).where(TABLE.c.id.in_(old)))
 
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
         """Return the values of those subnets that have any, oldest first; failures have none."""
-        wanted = {digest(_text(subnet)): subnet for subnet in subnets}
-        ids = list(wanted)
+        with self.database.begin() as connection:
+            return self._read(connection, subnets, TABLE.c.value.is_not(None))
+
+    def failures(self, subnets: Sequence[Subnet], after: int) -> dict[Subnet, list[Reading]]:
+        """Return the failures that were written after `last_row` was ``after``."""
+        which = TABLE.c.value.is_(None) & (TABLE.c.id > after)
+        with self.database.begin() as connection:
+            return self._read(connection, subnets, which)
+
+    def last_row(self) -> int:
+        """Return the number of the newest row; later ones have larger numbers."""
+        with self.database.begin() as connection:
+            return connection.execute(sa.select(sa.func.max(TABLE.c.id))).scalar() or 0
+
+    def _read(
+        self, connection: sa.Connection, subnets: Sequence[Subnet], which: sa.ColumnElement[bool]
+    ) -> dict[Subnet, list[Reading]]:
+        wanted = {subnet_id(subnet): subnet for subnet in subnets}
         found: dict[Subnet, list[Reading]] = {}
-        with self._database.begin() as connection:
-            for start in range(0, len(ids), _CHUNK):
-                query = (
-                    sa.select(TABLE.c.subnet_id, *_FIELDS)
-                    .where(TABLE.c.setup_id == self._setup_id)
-                    .where(TABLE.c.subnet_id.in_(ids[start : start + _CHUNK]))
-                    .where(TABLE.c.value.is_not(None))
-                    .order_by(TABLE.c.id)
-                )
-                for subnet_id, *values in connection.execute(query):
-                    with contextlib.suppress(*ROW_ERRORS):  # measured again
-                        reading = reading_of(*values)
-                        found.setdefault(wanted[subnet_id], []).append(reading)
+        for i, *values in self._select(
+            connection, list(wanted), which, TABLE.c.subnet_id, *_FIELDS
+        ):
+            with contextlib.suppress(*ROW_ERRORS):  # measured again
+                reading = reading_of(*values)
+                found.setdefault(wanted[i], []).append(reading)
         return found
 
     def first(self, metric: str) -> Reading | None:
@@ -266,11 +226,16 @@ class MeasurementTable:
             .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
             .order_by(TABLE.c.id)
         )
-        with self._database.begin() as connection:
+        with self.database.begin() as connection:
             for values in connection.execute(query):
                 with contextlib.suppress(*ROW_ERRORS):
                     return reading_of(*values)
         return None
+
+
+def subnet_id(subnet: Subnet) -> str:
+    """Return the key of a subnet."""
+    return digest(_text(subnet))
 
 
 def _text(subnet: Subnet) -> str:

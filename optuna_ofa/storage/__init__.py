@@ -24,6 +24,7 @@ from optuna_ofa.storage._params import Restored as Restored
 from optuna_ofa.storage._sent_trial import SentTrial as SentTrial
 from optuna_ofa.storage._store import Store as Store, Written as Written
 from optuna_ofa.storage._summary import StudySummary as StudySummary, summaries as summaries
+from optuna_ofa.storage._transactions import retrying as retrying
 from optuna_ofa.storage._unfinished import (
     Unfinished as Unfinished,
     flaw_of_fixed as flaw_of_fixed,

@@ -17,7 +17,8 @@ from optuna.storages import InMemoryStorage
 from optuna_ofa import AccuracyPredictor, SearchSpace, read_measurements
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError, StorageError
 from optuna_ofa.measurements import MeasurementTable, Reading
-from optuna_ofa.measurements._table import TABLE, Database
+from optuna_ofa.measurements._database import Database
+from optuna_ofa.measurements._table import TABLE
 from optuna_ofa.space import mobilenet_v3_small_images
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
