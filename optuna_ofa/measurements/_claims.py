@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa.exceptions import StorageError
-from optuna_ofa.measurements._database import Database, digest, to_text
-from optuna_ofa.measurements._table import subnet_id
+from optuna_ofa.measurements._database import Database, digest, subnet_id, to_text
 from optuna_ofa.space import Family, Subnet
 
 # a claim whose holder has not renewed it for so long is free

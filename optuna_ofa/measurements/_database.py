@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.space import Family, family_from_json
+from optuna_ofa.space import Family, Subnet, family_from_json
 from optuna_ofa.storage import (
     open_storage,
     patiently,
@@ -151,6 +151,16 @@ def to_text(value: Mapping[str, Any]) -> str:
 def digest(text: str) -> str:
     """Return the SHA-256 of a text, the key of a setup or a subnet."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def subnet_text(subnet: Subnet) -> str:
+    """Return the JSON of a subnet with the name of its family, whose table is stored once."""
+    return json.dumps(subnet.to_dict(by_name=True))
+
+
+def subnet_id(subnet: Subnet) -> str:
+    """Return the key of a subnet."""
+    return digest(subnet_text(subnet))
 
 
 def _create(engine: sa.Engine, metadata: sa.MetaData) -> None:

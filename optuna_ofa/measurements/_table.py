@@ -7,19 +7,24 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
 from optuna_ofa._plausible import plausible
-from optuna_ofa.measurements._database import Database, digest, metadata, to_text
+from optuna_ofa.measurements._claims import Claims
+from optuna_ofa.measurements._database import (
+    Database,
+    digest,
+    metadata,
+    subnet_id,
+    subnet_text,
+    to_text,
+)
 from optuna_ofa.problem import is_number
 from optuna_ofa.space import Family, Subnet
-
-if TYPE_CHECKING:
-    from optuna_ofa.measurements._claims import Claims
 
 TABLE = sa.Table(
     "ofa_measured",
@@ -136,7 +141,7 @@ class MeasurementTable:
                 "subnet_id": digest(text),
                 "measured_at": now,
             }
-            for text, reading in ((_text(subnet), reading) for subnet, reading in readings)
+            for text, reading in ((subnet_text(subnet), reading) for subnet, reading in readings)
         ]
 
     def _write(self, connection: sa.Connection, values: Sequence[Mapping[str, Any]]) -> None:
@@ -231,16 +236,6 @@ class MeasurementTable:
                 with contextlib.suppress(*ROW_ERRORS):
                     return reading_of(*values)
         return None
-
-
-def subnet_id(subnet: Subnet) -> str:
-    """Return the key of a subnet."""
-    return digest(_text(subnet))
-
-
-def _text(subnet: Subnet) -> str:
-    """Return the JSON of a subnet with the name of its family, whose table is stored once."""
-    return json.dumps(subnet.to_dict(by_name=True))
 
 
 ROW_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
