@@ -215,12 +215,11 @@ class MeasurementTable:
     ) -> dict[Subnet, list[Reading]]:
         wanted = {subnet_id(subnet): subnet for subnet in subnets}
         found: dict[Subnet, list[Reading]] = {}
-        for i, *values in self._select(
-            connection, list(wanted), which, TABLE.c.subnet_id, *_FIELDS
-        ):
+        columns = (TABLE.c.subnet_id, *_FIELDS)
+        for row in self._select(connection, list(wanted), which, *columns):
             with contextlib.suppress(*ROW_ERRORS):  # measured again
-                reading = reading_of(*values)
-                found.setdefault(wanted[i], []).append(reading)
+                reading = reading_of(*row[1:])
+                found.setdefault(wanted[row.subnet_id], []).append(reading)
         return found
 
     def first(self, metric: str) -> Reading | None:
