@@ -217,8 +217,9 @@ class MeasurementTable:
         found: dict[Subnet, list[Reading]] = {}
         columns = (TABLE.c.subnet_id, *_FIELDS)
         for row in self._select(connection, list(wanted), which, *columns):
+            values: Sequence[Any] = row[1:]
             with contextlib.suppress(*ROW_ERRORS):  # measured again
-                reading = reading_of(*row[1:])
+                reading = reading_of(*values)
                 found.setdefault(wanted[row.subnet_id], []).append(reading)
         return found
 
