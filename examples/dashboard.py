@@ -44,7 +44,7 @@ def main() -> None:
     )
     dashboard = Path(sys.executable).parent / "optuna-ofa"
     print(f"To watch:\n  {dashboard} dashboard --storage {storage} --artifact-dir {files}")
-    study.search(arguments.evaluations, callbacks=[PublishEvery(5, limits=LIMITS)])
+    study.search(arguments.evaluations, callbacks=[PublishEvery(500, limits=LIMITS)])
 
     picks = {"knee": study.front().knee()}
     published = study.publish(limits=LIMITS, picks=picks, artifact_store=store)

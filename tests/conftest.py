@@ -285,7 +285,7 @@ def searched() -> Callable[..., SubnetStudy]:
         arguments.setdefault("study_name", "laptop")
         study = optuna_ofa.study("ofa_mbv3_w1.0", seed=7, **arguments)  # type: ignore[arg-type]
         # the first trials and the last are apart in time, on however fast a machine
-        study.search(n, callbacks=[lambda _: time.sleep(0.03)])
+        study.search(n, callbacks=[lambda *_: time.sleep(0.01)])
         return study
 
     return make

@@ -295,7 +295,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "SubnetStudy.results": (STUDY.results, {"kind": "predicted"}),
     "SubnetStudy.search": (
-        STUDY.search, {"until": 20, "timeout": 0.0, "progress": False, "callbacks": []},
+        STUDY.search,
+        {
+            "until": 20, "timeout": 0.0, "progress": False, "callbacks": [],
+            "callbacks_for": "best",
+        },
     ),
     "SubnetStudy.seconds": (STUDY.seconds, {"numbers": [0]}),
     "SubnetSwitcher": (

@@ -7,6 +7,8 @@ import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from optuna.trial import FrozenTrial
+
 from optuna_ofa._arguments import Positive, checked
 from optuna_ofa.dashboard._artifacts import Artifacts, Exports
 from optuna_ofa.dashboard._notes import study_note, trial_note
@@ -174,27 +176,37 @@ class _Publishing(Findings, Protocol):
 
 
 class PublishEvery:
-    """Publishes a study every few generations: ``study.search(n, callbacks=[...])``.
+    """Publishes a study every so many trials: ``study.search(n, callbacks=[...])``.
+
+    It is a callback of `SubnetStudy.search`, `SubnetStudy.optimize` and `Fleet.search`.
 
     Nothing is published while a study has no feasible trial; limits that no subnet satisfies yet
     are listed as such. With several workers, one of them is enough.
 
     Args:
-        n_generations: Publish after every so many generations.
+        n_trials: Publish after every so many trials, by whichever process; in a search at most
+            once a generation.
         options: The arguments of `SubnetStudy.publish`.
 
     Raises:
-        InvalidArgumentError: If ``n_generations`` is below 1.
+        InvalidArgumentError: If ``n_trials`` is below 1.
     """
 
     @checked
-    def __init__(self, n_generations: Positive, **options: Any) -> None:
-        self._n_generations, self._options = n_generations, options
-        self._n_seen = 0
+    def __init__(self, n_trials: Positive, **options: Any) -> None:
+        self._n_trials, self._options = n_trials, options
+        self._due: dict[str, int] = {}  # numbers of the next trials to publish at, by study
 
-    def __call__(self, study: _Publishing) -> None:
-        """Publish the study if it is due; `SubnetStudy.search` calls this."""
-        self._n_seen += 1
-        if self._n_seen % self._n_generations == 0:
-            with contextlib.suppress(EmptyFrontError):
-                _publish(study, study.store, is_final=False, **self._options)
+    def __call__(self, study: _Publishing, trial: FrozenTrial) -> None:
+        """Publish the study if it is due; the search calls this.
+
+        Args:
+            study: The study.
+            trial: One of its trials, which has finished.
+        """
+        if trial.number < self._due.setdefault(study.study_name, trial.number + self._n_trials - 1):
+            return
+        last = max([trial.number, *study.results().numbers.tolist()])
+        self._due[study.study_name] = last + self._n_trials
+        with contextlib.suppress(EmptyFrontError):
+            _publish(study, study.store, is_final=False, **self._options)

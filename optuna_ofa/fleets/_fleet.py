@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from optuna_ofa.predictors import MissingPredictor, SharedPredictor
 from optuna_ofa.problem import Keep, Kind, Parameters
 from optuna_ofa.space import SearchSpace, Subnet
 from optuna_ofa.storage import open_existing, open_storage, study_names
-from optuna_ofa.studies import Budget, SubnetStudy, load_study
+from optuna_ofa.studies import Budget, CallbacksFor, SubnetStudy, TrialCallback, load_study
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -131,6 +131,8 @@ class Fleet(Mapping[str, SubnetStudy]):
         until: Count | None = None,
         timeout: NonNegativeFloat | None = None,
         progress: bool | None = None,
+        callbacks: Iterable[TrialCallback] | None = None,
+        callbacks_for: CallbacksFor = "best",
     ) -> None:
         """Search for all devices together: they take turns, one generation each.
 
@@ -144,6 +146,9 @@ class Fleet(Mapping[str, SubnetStudy]):
             timeout: Seconds for all devices together, after which no new generation starts.
             progress: Whether to show a progress bar for each device; None shows them on a
                 terminal only.
+            callbacks: As in `SubnetStudy.search`; they are called with the study of a device,
+                and `optuna.Study.stop` ends the search for that device alone.
+            callbacks_for: As in `SubnetStudy.search`.
 
         Raises:
             InvalidArgumentError: As `SubnetStudy.search`.
@@ -156,7 +161,9 @@ class Fleet(Mapping[str, SubnetStudy]):
         budgets = {
             device: Budget(n_trials=n_trials, until=until, timeout=timeout) for device in self
         }
-        search(self, budgets, progress=progress)
+        search(
+            self, budgets, progress=progress, callbacks=callbacks or (), callbacks_for=callbacks_for
+        )
 
     @checked
     def fronts(self, *, kind: Kind | None = None) -> dict[str, Front]:

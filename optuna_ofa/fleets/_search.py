@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from optuna_ofa.fronts import KnownFront
 from optuna_ofa.space import Matrix, first_of_each, keys_of
-from optuna_ofa.studies import Budget, Engine, SubnetStudy
+from optuna_ofa.studies import (
+    Budget,
+    CallbacksFor,
+    Engine,
+    SubnetStudy,
+    TrialCallback,
+    TrialCallbacks,
+)
 
 
 def search(
-    studies: Mapping[str, SubnetStudy], budgets: Mapping[str, Budget], *, progress: bool | None
+    studies: Mapping[str, SubnetStudy],
+    budgets: Mapping[str, Budget],
+    *,
+    progress: bool | None,
+    callbacks: Iterable[TrialCallback] = (),
+    callbacks_for: CallbacksFor = "best",
 ) -> None:
     """Let the studies take turns, one generation each; see `Fleet.search`."""
     hidden = None if progress is None else not progress
     width = max(map(len, studies))
+    callbacks = list(callbacks)
+    calls = {name: TrialCallbacks(of, callbacks, callbacks_for) for name, of in studies.items()}
     with contextlib.ExitStack() as stack:
         bars = {
             name: stack.enter_context(
@@ -29,6 +43,7 @@ def search(
             name: study.search_steps(
                 budgets[name],
                 Guests(study.engine, [s.engine for s in studies.values() if s is not study]),
+                callbacks,
             )
             for name, study in studies.items()
         }
@@ -40,6 +55,7 @@ def search(
                 else:
                     bars[name].update(added)
                     studies[name].engine.results()  # reads the trials that guests are chosen from
+                    calls[name]()
     for study in studies.values():
         study.warn_extrapolated()
 

@@ -200,8 +200,8 @@ class PublicStore(Store):
                 own = kept.numbered(numbers)
         self._known_seen.update(whole)
         self._n_unwritten += seen.n_unwritten
-        n_unread = len(kept.matrix) - len(own.matrix)
-        return Written(len(predicted.matrix), own, news, others.evaluated, n_unread)
+        unread = kept.without(own.matrix)
+        return Written(len(predicted.matrix), own, news, others.evaluated, unread)
 
     def _described(self, seen: Seen, key: str, end: datetime.datetime) -> dict[str, Any]:
         """Return the attributes of a generation that need not become trials, its summary last."""

@@ -42,7 +42,7 @@ from optuna_ofa.storage._forks import reconnect_after_fork
 from optuna_ofa.storage._guard import passed_over
 from optuna_ofa.storage._heartbeat import Heartbeat
 from optuna_ofa.storage._outages import patiently
-from optuna_ofa.storage._params import Restored
+from optuna_ofa.storage._params import Restored, with_params
 from optuna_ofa.storage._rows import finished_trials, templates
 from optuna_ofa.storage._unfinished import Unfinished
 
@@ -73,14 +73,15 @@ class Written(NamedTuple):
         own: The trials that were written, if their numbers are already known.
         news: The trials that other processes have finished since the last call.
         unwritten: What `Store.read_unwritten` returns.
-        n_unread: How many were written whose numbers are not known; the next `Store.read` has them.
+        unread: Trials that were written whose numbers are not known; the next `Store.read` has
+            them. None if there are none.
     """
 
     n_evaluated: int
     own: Evaluated
     news: Evaluated
     unwritten: Evaluated
-    n_unread: int = 0
+    unread: Evaluated | None = None
 
 
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -183,6 +184,16 @@ class Store(ABC):
     def trial(self, number: int) -> FrozenTrial:
         """Return a trial by its number."""
         return self.storage.get_trial(self.trial_id(number))
+
+    def trials(self, numbers: Sequence[int]) -> list[FrozenTrial]:
+        """Return copies of trials, with the parameters that were left out when they were written.
+
+        Args:
+            numbers: Their numbers.
+        """
+        found = [copy.deepcopy(self.trial(number)) for number in numbers]
+        whole = {trial.number: trial for trial in with_params(self._problem.space, found)}
+        return [whole.get(trial.number, trial) for trial in found]
 
     def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return the user attributes of trials, in the order of their numbers; see `sound_note`."""

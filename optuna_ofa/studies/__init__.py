@@ -2,6 +2,11 @@
 
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget as Budget
+from optuna_ofa.studies._callbacks import (
+    CallbacksFor as CallbacksFor,
+    TrialCallback as TrialCallback,
+    TrialCallbacks as TrialCallbacks,
+)
 from optuna_ofa.studies._create import study
 from optuna_ofa.studies._engine import Engine as Engine
 from optuna_ofa.studies._load import load_study as load_study

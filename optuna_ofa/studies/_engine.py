@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler
 from optuna_ofa.exceptions import SearchSpaceExhaustedError
 from optuna_ofa.problem import Evaluated, Problem
 from optuna_ofa.samplers import Evolution
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, absent
 from optuna_ofa.storage import Store, Unfinished
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
@@ -52,6 +52,7 @@ class Engine:
         self._search = Search(problem, store, evolution.fork())
         self._mark = secrets.token_hex(4)  # of trials that `ask` has not returned yet
         self._is_asking = False
+        self._own = problem.nothing()
 
     @property
     def store(self) -> Store:
@@ -72,6 +73,18 @@ class Engine:
         """Return the finished trials that were already read."""
         return self._search.archive.all()
 
+    def own(self) -> Evaluated:
+        """Return the complete trials that this process has written in the last generation.
+
+        They are sorted by their numbers; there are none after `refresh`.
+        """
+        own = self._own
+        if (own.numbers < 0).any():  # the storage has numbered them since
+            read = self.results()
+            ours = ~absent(read.matrix, own.matrix) & ~read.measured
+            own = self._own = read.select(ours).select(slice(None, None, -1)).once()
+        return own.select(np.argsort(own.numbers))
+
     def n_evaluated(self) -> int:
         """Return how many evaluations the study has, as far as this process knows.
 
@@ -85,6 +98,7 @@ class Engine:
 
     def refresh(self) -> Unfinished:
         """Learn trials written by other or earlier processes."""
+        self._own = self.problem.nothing()
         return self._changed(Search.refresh)
 
     def _changed(self, change: Callable[[Search], T]) -> T:
@@ -107,12 +121,15 @@ class Engine:
         """
         with contextlib.suppress(SearchSpaceExhaustedError):
             while left := budget.left(self.n_evaluated):
-                added = 0
+                added, own = 0, [self.problem.nothing()]
                 if guests is not None and len(matrix := guests(left)):
-                    added += self._changed(partial(Search.evaluate, matrix=matrix, budget=budget))
+                    step = self._changed(partial(Search.evaluate, matrix=matrix, budget=budget))
+                    added, own = step.n_evaluated, [step.own]
                 if n := min(self._search.evolution.n_due, left - added):
-                    added += self._changed(partial(Search.evaluate_next, n=n, budget=budget))
+                    step = self._changed(partial(Search.evaluate_next, n=n, budget=budget))
+                    added, own = added + step.n_evaluated, [*own, step.own]
                 budget.spend(added)
+                self._own = Evaluated.join(own)
                 yield added
 
     def ask(self, n: int, sampler: BaseSampler) -> list[Asked]:

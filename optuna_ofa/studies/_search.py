@@ -7,6 +7,7 @@ import copy
 import datetime
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,19 @@ from optuna_ofa.studies._archive import Archive
 from optuna_ofa.studies._ask import Asked, choose_learned, choose_predicted, choose_unpredicted
 from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._stock import Stock, predicted, tell_evolution
+
+
+class Step(NamedTuple):
+    """What a search has evaluated.
+
+    Args:
+        n_evaluated: How many subnets no other process had evaluated by then, failed ones included.
+        own: The complete trials that were written; numbered -1 where the storage gives numbers
+            later.
+    """
+
+    n_evaluated: int
+    own: Evaluated
 
 
 class Search:
@@ -85,7 +99,7 @@ class Search:
 
     # ------------------------------------------------------------------ searching
 
-    def evaluate_next(self, n: int, budget: Budget) -> int:
+    def evaluate_next(self, n: int, budget: Budget) -> Step:
         """Evaluate at most ``n`` proposals as `evaluate` does.
 
         Raises:
@@ -96,8 +110,8 @@ class Search:
 
     def evaluate(
         self, matrix: Matrix, budget: Budget, started: datetime.datetime | None = None
-    ) -> int:
-        """Predict, write and learn; return how many no other process had evaluated by then."""
+    ) -> Step:
+        """Predict, write and learn; return what was evaluated."""
         started = started or datetime.datetime.now()
         attempt = self.problem.try_evaluate(matrix)
         self._add_failed(matrix, attempt, started)
@@ -106,13 +120,15 @@ class Search:
         self.archive.add(written.news)
         self.archive.add_unwritten(written.unwritten)
         self.archive.add(written.own, learnt=True)
-        self._n_unread += written.n_unread
+        unread = self.problem.nothing() if written.unread is None else written.unread
+        self._n_unread += len(unread.matrix)
         self._learn()
         self._tell(attempt.predicted)
         repeats = written.n_evaluated == 0 and budget.left(self.n_evaluated) > 0
         if repeats or (_meets_others(written) and not self.evolution.is_shared):
             self.evolution.share(self.store.take_worker())
-        return written.n_evaluated + len(attempt.errors)
+        n_evaluated = written.n_evaluated + len(attempt.errors)
+        return Step(n_evaluated, Evaluated.join([written.own, unread]))
 
     def _add_failed(self, matrix: Matrix, attempt: Attempt, started: datetime.datetime) -> None:
         """Add the trials of a batch for which a predictor failed, if any, with a warning.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +22,7 @@ from optuna_ofa._arguments import (
 )
 from optuna_ofa._loaders import Loader
 from optuna_ofa._progress import Bar
-from optuna_ofa._rules import Instead, Rule
+from optuna_ofa._rules import Instead
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import ExtrapolationWarning
 from optuna_ofa.executors import AnyExecutor
@@ -47,6 +45,7 @@ from optuna_ofa.space import Subnet
 from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
+from optuna_ofa.studies._callbacks import CallbacksFor, TrialCallback, TrialCallbacks
 from optuna_ofa.studies._engine import ProposeGuests
 from optuna_ofa.studies._notebook import html_of_study
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
@@ -64,11 +63,6 @@ if TYPE_CHECKING:
     from optuna_ofa.verification import Meter, Verification
 
 
-def _takes_study(callback: Callable[..., Any]) -> bool:
-    inspect.signature(callback).bind("a study")
-    return True
-
-
 def _are_rows(values: Any) -> bool:
     return iter(values) is not None and not isinstance(values, str | bytes | Mapping)
 
@@ -79,10 +73,6 @@ def _stores_artifacts(value: Any) -> bool:
 
 Artifacts = Annotated[
     "ArtifactStore", Instead("an artifact store of optuna.artifacts", _stores_artifacts)
-]
-Callback = Annotated[
-    Callable[["SubnetStudy"], None],
-    Rule("a function of the study alone (callbacks of `optimize` take a trial too)", _takes_study),
 ]
 
 
@@ -129,7 +119,8 @@ class SubnetStudy(TrialStudy):
         until: Count | None = None,
         timeout: NonNegativeFloat | None = None,
         progress: bool | None = None,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Iterable[TrialCallback] | None = None,
+        callbacks_for: CallbacksFor = "best",
     ) -> None:
         """Search on the predictors, a generation at a time.
 
@@ -161,8 +152,16 @@ class SubnetStudy(TrialStudy):
                 or ``keep``, each further process may add one more generation.
             timeout: Seconds after which no new generation starts; the running one is finished.
             progress: Whether to show a progress bar; None shows it on a terminal only.
-            callbacks: Functions called with the study after each generation, such as
-                `optuna_ofa.dashboard.PublishEvery`.
+            callbacks: Functions that are called with the study and a finished trial, as in
+                `optimize`: `optuna.study.MaxTrialsCallback`, those of optuna-integration, or
+                `optuna_ofa.dashboard.PublishEvery`. They are called after each generation, for
+                trials that this process has just written, in their order. If one calls
+                `optuna.Study.stop`, no further generation starts; if one raises, the search ends
+                with that error, and all trials are kept.
+            callbacks_for: The trials that they are called for: ``"best"`` for up to five of each
+                generation, spread along the front, that extend the predicted front of the study,
+                or for its last trial if none does; ``"all"`` for all complete ones. Enqueued trials
+                are always among them.
 
         Raises:
             InvalidArgumentError: If a number is negative, none of the three is given, both
@@ -181,12 +180,11 @@ class SubnetStudy(TrialStudy):
         """
         hidden = None if progress is None else not progress
         budget = Budget(n_trials=n_trials, until=until, timeout=timeout)
+        calls = TrialCallbacks(self, callbacks or (), callbacks_for)
         with self.search_bar(budget, disable=hidden, desc="search") as bar:
-            for added in self.search_steps(budget):
+            for added in self.search_steps(budget, callbacks=callbacks):
                 bar.update(added)
-                with self._stoppable():
-                    for callback in callbacks:
-                        callback(self)
+                calls()
         self.warn_extrapolated()
 
     def search_bar(self, budget: Budget, **options: Any) -> Bar:
@@ -199,12 +197,18 @@ class SubnetStudy(TrialStudy):
         total, initial = budget.bar(n_evaluated)
         return Bar(total=total, initial=initial, unit="subnet", **options)
 
-    def search_steps(self, budget: Budget, guests: ProposeGuests | None = None) -> Iterator[int]:
+    def search_steps(
+        self,
+        budget: Budget,
+        guests: ProposeGuests | None = None,
+        callbacks: Iterable[TrialCallback] | None = None,
+    ) -> Iterator[int]:
         """Search a generation at a time, for callers that do something else in between.
 
         Args:
             budget: How many evaluations, including those of guests, or how long.
             guests: As in `Engine.generations`.
+            callbacks: Called for each enqueued trial; the caller calls them for all others.
 
         Yields:
             How many subnets were evaluated since the last time.
@@ -216,7 +220,8 @@ class SubnetStudy(TrialStudy):
         if done := min(n_enqueued, budget.left(self.engine.n_evaluated)):
             self._leaves_retries = True
             try:
-                self.optimize(self.problem, n_trials=done, timeout=budget.seconds_left())
+                seconds = budget.seconds_left()
+                self.optimize(self.problem, n_trials=done, timeout=seconds, callbacks=callbacks)
             finally:
                 self._leaves_retries = False
             budget.spend(done)
@@ -224,7 +229,7 @@ class SubnetStudy(TrialStudy):
             self.engine.refresh()
         steps = self.engine.generations(budget, guests)
         while not self._stop_flag:
-            with self._stoppable():
+            with self.stoppable():
                 added = next(steps, None)
             if added is None:
                 break
@@ -238,16 +243,6 @@ class SubnetStudy(TrialStudy):
         if text := extrapolation_warning(self.problem, front, shown_name(found)):
             self._has_warned = True
             warn(text, ExtrapolationWarning)
-
-    @contextlib.contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Let `optuna.Study.stop` be called, which is refused outside of `optimize`."""
-        outer = self._thread_local.in_optimize_loop
-        self._thread_local.in_optimize_loop = True
-        try:
-            yield
-        finally:
-            self._thread_local.in_optimize_loop = outer
 
     # ------------------------------------------------------------------ measuring
 

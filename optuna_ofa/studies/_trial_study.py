@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import optuna
@@ -30,6 +30,7 @@ from optuna_ofa.storage import (
     passed_over,
     renew_after_fork,
 )
+from optuna_ofa.studies._callbacks import TrialCallback
 from optuna_ofa.studies._engine import Engine
 from optuna_ofa.studies._own import (
     Objective,
@@ -41,7 +42,6 @@ from optuna_ofa.studies._own import (
 )
 from optuna_ofa.studies._single import choose_subnet, has_subnet, is_queued, require_left
 
-TrialCallback = Callable[[optuna.Study, FrozenTrial], None]
 unchecked = Instead("anything", lambda _: True)  # the objectives define which values are allowed
 NumberOfJobs = Annotated[
     int, Rule("a whole number of at least 1, or -1", lambda n: n == -1 or 1 <= n < 2**15)
@@ -237,6 +237,16 @@ class TrialStudy(optuna.Study):
         return has_subnet(self.space, self.store, evaluated, params) or (
             super()._should_skip_enqueue(params)
         )
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Let callbacks call `optuna.Study.stop`, which is refused outside of `optimize`."""
+        outer = self._thread_local.in_optimize_loop
+        self._thread_local.in_optimize_loop = True
+        try:
+            yield
+        finally:
+            self._thread_local.in_optimize_loop = outer
 
     def __getstate__(self) -> dict[str, Any]:  # locks are not pickled
         state = super().__getstate__()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.artifacts import FileSystemArtifactStore
@@ -270,30 +271,50 @@ class TestWhileSearching:
     def test_callbacks_are_called_after_each_generation(self, searched: Make) -> None:
         study = searched(0)
         seen: list[int] = []
-        study.search(60, callbacks=[lambda s: seen.append(len(s.trials))])
-        assert seen == sorted(set(seen))
+        study.search(60, callbacks=[lambda s, _: seen.append(len(s.trials))])
+        assert seen == sorted(seen)
         assert seen[-1] == 60
 
-    def test_every_few_generations(self, searched: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("every", [1, 150])
+    def test_every_so_many_trials(
+        self, searched: Make, monkeypatch: pytest.MonkeyPatch, every: int
+    ) -> None:
         study = searched(0)
         published: list[int] = []
         monkeypatch.setattr(
-            _publish, "_publish", lambda *_, **options: published.append(options["limits"][0])
+            _publish, "_publish", lambda *_, **options: published.append(len(study.trials))
         )
-        every = PublishEvery(2, limits=[12])
-        for _ in range(5):
-            every(study)
-        assert published == [12, 12]
+        ends: list[int] = []
+        callbacks = [PublishEvery(every, limits=[12]), lambda s, _: ends.append(len(s.trials))]
+        study.search(600, callbacks=callbacks)
+        ends = list(dict.fromkeys(ends))
+        assert set(published) <= set(ends)
+        if every == 1:
+            assert published == ends  # once a generation
+        else:
+            assert len(published) in (3, 4)
+            assert min(np.diff(published)) >= every
+
+    def test_with_a_custom_objective(self, searched: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        study = searched(0)
+        published: list[int] = []
+        monkeypatch.setattr(
+            _publish, "_publish", lambda *_, **options: published.append(len(study.trials))
+        )
+        study.optimize(study.problem, n_trials=7, callbacks=[PublishEvery(3)])
+        assert published == [3, 6]
 
     def test_a_study_without_a_front_is_passed_over(self, searched: Make) -> None:
         study = searched(0)
-        PublishEvery(1)(study)
+        trial = optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL)
+        trial.number = 0
+        PublishEvery(1)(study, trial)
         assert drawn(study) == {}
         study.search(60, callbacks=[PublishEvery(1, limits=[1])])
         assert "none found" in note_of(study)
 
     def test_numbers_below_one_are_refused(self) -> None:
-        with pytest.raises(InvalidArgumentError, match="`n_generations` must be a whole number"):
+        with pytest.raises(InvalidArgumentError, match="`n_trials` must be a whole number"):
             PublishEvery(0)
 
 

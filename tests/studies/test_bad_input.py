@@ -197,10 +197,10 @@ class TestFullDisk:
         n_lost = int(str(said.value).split()[0])
         ends: list[int] = []  # of the generations of the same search elsewhere
         make_study().search(
-            len(trials) + n_lost, callbacks=[lambda of: ends.append(len(of.trials))]
+            len(trials) + n_lost, callbacks=[lambda of, _: ends.append(len(of.trials))]
         )
         assert len(trials) > 500
-        assert ends[-2:] == [len(trials), len(trials) + n_lost]
+        assert [*dict.fromkeys(ends)][-2:] == [len(trials), len(trials) + n_lost]
         assert {t.state for t in trials} == {TrialState.COMPLETE}
         assert {len(t.params) for t in trials} == {len(study.space.genes)}
         assert len(study.front()) > 0

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from optuna.storages import InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from optuna_ofa.problem import Problem
 from optuna_ofa.samplers import Constant, Evolution, EvolutionarySampler
@@ -196,7 +196,7 @@ def test_a_callback_that_raises(make_study: Make) -> None:
     whole, broken = make_study(), make_study()
     whole.search(300)
 
-    def stop(study: SubnetStudy) -> None:
+    def stop(study: SubnetStudy, trial: FrozenTrial) -> None:
         raise KeyboardInterrupt("here")
 
     with pytest.raises(KeyboardInterrupt, match="here"):
