@@ -3,11 +3,8 @@
 from optuna_ofa.evaluation._accuracies import Accuracies as Accuracies, Partial as Partial
 from optuna_ofa.evaluation._calibration import Calibration as Calibration
 from optuna_ofa.evaluation._data import EvaluationData as EvaluationData
-from optuna_ofa.evaluation._evaluate import (
-    SUBNETS_AT_ONCE as SUBNETS_AT_ONCE,
-    evaluate,
-    evaluate_on as evaluate_on,
-)
+from optuna_ofa.evaluation._evaluate import evaluate, evaluate_on as evaluate_on
+from optuna_ofa.evaluation._groups import SUBNETS_AT_ONCE as SUBNETS_AT_ONCE
 from optuna_ofa.evaluation._identity import weights_hash as weights_hash
 from optuna_ofa.evaluation._images import Loader as Loader, take_images
 from optuna_ofa.evaluation._known import KnownAnswers as KnownAnswers

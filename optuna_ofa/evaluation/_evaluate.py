@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -18,9 +18,9 @@ from optuna_ofa._progress import progress_bar
 from optuna_ofa._rules import Instead
 from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies, Partial, standard_error
-from optuna_ofa.evaluation._calibration import Calibration
 from optuna_ofa.evaluation._costs import are_costs, costs_of
 from optuna_ofa.evaluation._data import EvaluationData
+from optuna_ofa.evaluation._groups import Group, divided
 from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader, is_function
 from optuna_ofa.evaluation._int8 import INT8, int8_setup
@@ -30,8 +30,9 @@ from optuna_ofa.evaluation._race import Race
 from optuna_ofa.evaluation._recalibrate import type_of
 from optuna_ofa.evaluation._score import Scores
 from optuna_ofa.evaluation._settings import EvaluationSettings
-from optuna_ofa.evaluation._workers import Group, score_groups
+from optuna_ofa.evaluation._workers import Scorer
 from optuna_ofa.exceptions import FailedMeasurementWarning
+from optuna_ofa.executors import AnyExecutor, Executor
 from optuna_ofa.measurements import (
     NO_ANSWERS,
     Answers,
@@ -48,9 +49,6 @@ Costs = Annotated[
     Instead("finite numbers, one or several for each subnet", are_costs),
 ]
 
-# number of subnets that share one pass over the images, which are read and resized once
-SUBNETS_AT_ONCE = 8
-
 
 @checked
 def evaluate(
@@ -63,6 +61,7 @@ def evaluate(
     costs: Costs | None = None,
     again: bool = False,
     progress: bool | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Accuracies:
     """Evaluate top-1 and top-5 accuracy of subnets on the images of a loader.
 
@@ -90,6 +89,12 @@ def evaluate(
             ``partial``. None evaluates all subnets on all images.
         again: Whether to evaluate again the subnets that are already in the database.
         progress: Whether to show a progress bar; None shows it on a terminal only.
+        executor: Workers to evaluate on: a process pool that spawns, loky's, Dask's
+            (``client.get_executor()``), that of ``mpi4py.futures``, or
+            `optuna_ofa.executors.RayExecutor`. It must be able to send the loader to them, best a
+            function of a resolution that makes it there. A group of subnets whose worker is lost
+            is evaluated again, up to two times, and all results are written by this process. None
+            evaluates in this process, or in those of `EvaluationSettings.processes`.
 
     Returns:
         The accuracies in the order of ``subnets``.
@@ -100,14 +105,14 @@ def evaluate(
         InvalidSubnetError: If a subnet is of another family.
         MissingDependencyError: If ``onnx`` or ``onnxruntime`` is not installed, for the precision
             ``"int8"``.
-        MeasurementError: If the device or a process fails, three subnets in a row fail, or
-            several subnets all fail in the same way. What was evaluated before is kept in the
-            database.
+        MeasurementError: If the device fails, workers of the same subnets are lost three times,
+            three subnets in a row fail, or several subnets all fail in the same way. What was
+            evaluated before is kept in the database.
         StorageError: If the database cannot be reached or written.
 
     Warns:
         FailedMeasurementWarning: Some subnets could not run or gave NaN; the others are still
-            evaluated, and the next call retries the failed ones.
+            evaluated, and the next call retries the failed ones. Or a worker was lost.
         CalibrationWarning: There are fewer than 32 calibration images, or a loader gives
             different images each time it is read.
     """
@@ -121,6 +126,7 @@ def evaluate(
         again=again,
         progress=progress,
         costs=costs,
+        executor=executor,
     )
 
 
@@ -136,6 +142,7 @@ def evaluate_on(
     costs: Costs | None = None,
     memory: dict[str, KnownAnswers] | None = None,
     rivals: Mapping[Subnet, Sequence[float]] | None = None,
+    executor: Executor | None = None,
 ) -> Accuracies:
     """Do what `evaluate` does, with images whose identity may already be known.
 
@@ -151,11 +158,13 @@ def evaluate_on(
         memory: Answers of earlier races by setup, which are extended.
         rivals: Costs of other subnets, which compete if their answers are known, and are not
             evaluated.
+        executor: The executor.
     """
     space, asked = _asked(supernet.family, subnets)
     paid = None if costs is None else costs_of(costs, len(asked))
     _require_finite(supernet, asked)
     calibration = settings.images_of(supernet.family)
+    scorer = Scorer(supernet, data.loader, calibration, settings, executor)
     look = storage is not None or costs is not None
     setup = _setup(supernet, data, settings, look=look)
     table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
@@ -171,8 +180,9 @@ def evaluate_on(
     begun = [] if answers is None else [s for s in missing if len(answers.of(s))]
     if paid is not None and answers is not None:  # all whose answers can be compared
         begun = [s for s in different if s not in known or len(answers.of(s))]
-    work = _Work(supernet, data, settings, calibration, table, len(missing))
-    with progress_bar("evaluating", progress, unit="subnet", total=len(missing)) as bar:
+    work = _Work(scorer, data, settings, table, len(missing))
+    bar = progress_bar("evaluating", progress, unit="subnet", total=len(missing))
+    with scorer, bar as bar:
         race = None
         if answers is not None and begun:
             rungs = () if paid is None else settings.rungs
@@ -185,16 +195,16 @@ def evaluate_on(
                 finished=bar.update,
             )
             race.run(*_entrants(begun, asked, paid, answers, rivals or {}))
-            ended = {s: work.readings(answers.of(s)) for s in begun if answers.is_complete(s)}
+            ended = {s: work.readings(s, answers.of(s)) for s in begun if answers.is_complete(s)}
             work.write({s: of for s, of in ended.items() if s not in known})
-            known |= {**ended, **{s: work.failed(why) for s, why in race.failures.items()}}
+            known |= {**ended, **{s: work.failed(s, why) for s, why in race.failures.items()}}
         for found in work.whole([s for s in missing if s not in begun]):
             known |= found
             bar.update(len(found))
     work.failures.finish()
     work.write({s: known[s] for s in work.failures.reasons})
     partial = {} if race is None else race.partial
-    known |= {s: work.stopped(of.n_images) for s, of in partial.items() if s not in known}
+    known |= {s: work.stopped(s, of.n_images) for s, of in partial.items() if s not in known}
     return _collect(space, asked, [known[s] for s in asked], setup, partial)
 
 
@@ -244,31 +254,35 @@ def _answers(
     return found if memory is None else memory.setdefault(json.dumps(setup), found)
 
 
+class _Place(NamedTuple):
+    """Where a subnet was evaluated: the type of the device, and the name of the machine."""
+
+    device: str
+    host: str
+
+
 class _Work:
     """Evaluates subnets and writes what is complete.
 
     Args:
-        supernet: The supernet.
+        scorer: Evaluates them.
         data: The images.
         settings: The settings.
-        calibration: The images for recalibration.
         table: Where accuracies are written; None for nowhere.
         n: Number of subnets.
     """
 
     def __init__(
         self,
-        supernet: Supernet,
+        scorer: Scorer,
         data: EvaluationData,
         settings: EvaluationSettings,
-        calibration: Calibration,
         table: MeasurementTable | None,
         n: int,
     ) -> None:
-        self._supernet, self._data, self._settings = supernet, data, settings
-        self._calibration, self._table = calibration, table
+        self._scorer, self._data, self._settings, self._table = scorer, data, settings, table
         self.failures = Failures(n)
-        self._seen: set[Subnet] = set()
+        self._places: dict[Subnet, _Place] = {}
 
     def parts(
         self, subnets: Sequence[Subnet], places: NDArray[np.int64]
@@ -283,9 +297,9 @@ class _Work:
         for group, scores in self._scored(subnets, None):
             self._data.note(group.resolution, scores.checksum)
             found: dict[Subnet, Mapping[str, Reading]] = {
-                subnet: self.failed(scores.errors[i])
+                subnet: self.failed(subnet, scores.errors[i])
                 if i in scores.errors
-                else self.readings(NO_ANSWERS.followed_by(scores.right[i]))
+                else self.readings(subnet, NO_ANSWERS.followed_by(scores.right[i]))
                 for i, subnet in enumerate(group.subnets)
             }
             yield found
@@ -293,57 +307,49 @@ class _Work:
     def _scored(
         self, subnets: Sequence[Subnet], part: Part | None
     ) -> Iterator[tuple[Group, Scores]]:
-        settings = self._settings
-        for group, scores in score_groups(
-            self._supernet,
-            [Group(of, part) for of in _groups(subnets, settings.processes)],
-            self._data.loader,
-            self._calibration,
-            torch.device(settings.device),
-            settings.processes,
-            settings.precision,
-        ):
+        groups = (Group(of, part) for of in divided(subnets, self._scorer.n_workers))
+        for group, scores in self._scorer.score(groups):
+            new = [s for s in group.subnets if s not in self._places]
+            self._places.update(dict.fromkeys(group.subnets, _Place(scores.device, scores.host)))
             reasons = {s: scores.errors.get(i) for i, s in enumerate(group.subnets)}
             if part is None:  # kept even if the next line raises
                 self.write(
                     {
-                        s: self.readings(NO_ANSWERS.followed_by(scores.right[i]))
+                        s: self.readings(s, NO_ANSWERS.followed_by(scores.right[i]))
                         for i, s in enumerate(group.subnets)
                         if reasons[s] is None
                     }
                 )
-            self.failures.add(
-                (s, why) for s, why in reasons.items() if why is not None or s not in self._seen
-            )
-            self._seen.update(group.subnets)
+            self.failures.add((s, why) for s, why in reasons.items() if why is not None or s in new)
             yield group, scores
 
-    def readings(self, answers: Answers) -> dict[str, Reading]:
-        """Return the readings of a subnet from its answers on all images."""
+    def readings(self, subnet: Subnet, answers: Answers) -> dict[str, Reading]:
+        """Return readings of a subnet from its answers on all images."""
         n = len(answers)
         found = {}
         n_right = (int(answers.right.sum()), answers.n_top5)
         for metric, right in zip(ACCURACY_METRICS, n_right, strict=True):
             percent = 100 * right / n
             std = float(standard_error(percent, n))
-            found[metric] = Reading(metric, percent, std, n, self._details)
+            found[metric] = Reading(metric, percent, std, n, self._details(subnet))
         return found
 
-    def failed(self, reason: str) -> dict[str, Reading]:
+    def failed(self, subnet: Subnet, reason: str) -> dict[str, Reading]:
         """Return readings of a subnet that failed."""
-        return {m: Reading(m, None, None, 0, self._details, reason) for m in ACCURACY_METRICS}
+        return {
+            m: Reading(m, None, None, 0, self._details(subnet), reason) for m in ACCURACY_METRICS
+        }
 
-    def stopped(self, n: int) -> dict[str, Reading]:
+    def stopped(self, subnet: Subnet, n: int) -> dict[str, Reading]:
         """Return readings of a subnet that stopped early: none, on so many images."""
-        return {m: Reading(m, None, None, n, self._details) for m in ACCURACY_METRICS}
+        return {m: Reading(m, None, None, n, self._details(subnet)) for m in ACCURACY_METRICS}
 
-    @property
-    def _details(self) -> dict[str, str]:
-        """The device, the worker, and the user's label for the images."""
-        device = torch.device(self._settings.device).type
-        worker = self._settings.worker or platform.node() or "unknown"
+    def _details(self, subnet: Subnet) -> dict[str, str]:
+        """The device and the worker that had a subnet last, and the user's label for the images."""
+        place = self._places.get(subnet, _Place("unknown", platform.node() or "unknown"))
+        worker = self._settings.worker or place.host
         label = {} if self._settings.data is None else {"data": self._settings.data}
-        return {"device": device, "torch": str(torch.__version__), "worker": worker, **label}
+        return {"device": place.device, "torch": str(torch.__version__), "worker": worker, **label}
 
     def write(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
         """Write readings to the database, if there is one."""
@@ -380,19 +386,6 @@ def _setup(
         "resize": "loader" if is_function(data.loader) else "bilinear",
         **computed,
     }
-
-
-def _groups(subnets: Sequence[Subnet], processes: int) -> list[list[Subnet]]:
-    """Divide subnets into groups of one resolution, small enough to keep all processes busy."""
-    size = max(1, min(SUBNETS_AT_ONCE, -(-len(subnets) // processes)))
-    by_resolution: dict[int, list[Subnet]] = {}
-    for subnet in subnets:
-        by_resolution.setdefault(subnet.resolution, []).append(subnet)
-    return [
-        group[start : start + size]
-        for group in by_resolution.values()
-        for start in range(0, len(group), size)
-    ]
 
 
 def _collect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,12 +37,16 @@ class Scores(NamedTuple):
             largest other one.
         errors: Why a subnet failed, by row; its images count for nothing.
         checksum: The sum of the checksums of the images.
+        device: The type of the device that they ran on.
+        host: The name of the machine in the network.
     """
 
     right: NDArray[np.bool_]
     margins: NDArray[np.float32]
     errors: dict[int, str]
     checksum: int
+    device: str = "cpu"
+    host: str = "unknown"
 
 
 class NaNLogitsError(ArithmeticError):
@@ -80,7 +85,8 @@ def score_subnets(
     right, margins = _score(nets, errors, given, device)
     if part is not None:
         right[:, part.ranks], margins[:, part.ranks] = right.copy(), margins.copy()
-    return Scores(right, margins, errors, given.checksum)
+    host = platform.node() or "unknown"
+    return Scores(right, margins, errors, given.checksum, device.type, host)
 
 
 # images to logits

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Literal
 
-import torch
 from torch import Tensor
 
 from optuna_ofa._arguments import Percent, Positive, Text, check_fields
 from optuna_ofa._rules import Rule
 from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._device import Device, check_device
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.evaluation._int8 import INT8
 from optuna_ofa.evaluation._recalibrate import type_of
@@ -43,15 +43,19 @@ class EvaluationSettings:
         data: A label for the evaluated images, which is stored with each measurement. It is not
             part of their identity: images are identified by their content.
         worker: A label of who evaluates, which is stored with each measurement; None is the name
-            of this machine in the network. It is not part of their identity either.
-        device: The device that subnets run on.
+            in the network of the machine that did. It is not part of their identity either.
+        device: The device that subnets run on. ``"auto"`` is the CUDA device with the number of
+            the worker (counted on each host from 0) modulo the number of those it sees, and the
+            CPU where it sees none. Or a function of that number that returns a device.
         rungs: Numbers of images after which subnets may stop early where they race
             (`optuna_ofa.evaluate` with ``costs``, an `AccuracyMeter` with ``race``), increasing.
         tolerance: The share of the hypervolume of the front, in percent, that the early stops of a
             race may cost in expectation. 0 stops only subnets that are dominated with a confidence
             of 99 %.
-        processes: Number of processes to evaluate in. They are spawned, so the script needs an
-            ``if __name__ == "__main__":`` guard, and the loader must be picklable.
+        processes: Number of processes on this machine to evaluate in, which share torch's
+            threads. They are spawned, so the script needs an ``if __name__ == "__main__":`` guard,
+            and the loader must be picklable: a function at the top of a module, for example. Not
+            together with an ``executor``.
         precision: ``"int8"`` evaluates the network of ``export(..., format="onnx_int8")``,
             statically quantised and run by ONNX Runtime on the CPU; the first 200 calibration
             images determine the ranges of its activations. ``"float32"``, or None for the type
@@ -66,7 +70,7 @@ class EvaluationSettings:
     n_calibration: Positive = 2000
     data: Text | None = None
     worker: Text | None = None
-    device: str | torch.device = "cpu"
+    device: Device = "cpu"
     rungs: Rungs = (500, 2_000)
     tolerance: Percent = 0.5
     processes: Positive = 1
@@ -77,7 +81,7 @@ class EvaluationSettings:
         check_fields(self)
         if self.precision == INT8:
             self._check_int8()
-        _check_device(self.device)
+        check_device(self.device)
 
     def precision_of(self, supernet: Supernet) -> str:
         """Return the number format that subnets of a supernet are evaluated in.
@@ -110,19 +114,3 @@ class EvaluationSettings:
         if family not in self._taken:
             self._taken[family] = Calibration(self.calibration, family, self.n_calibration)
         return self._taken[family]
-
-
-def _check_device(device: str | torch.device) -> None:
-    reason = "which keeps no numbers"
-    try:
-        found = torch.device(device)
-        if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-            reason = f"and torch {torch.__version__} finds {torch.cuda.device_count()} CUDA devices"
-        elif found.type == "cuda" or torch.empty(0, device=found).device.type != "meta":
-            return
-    except (RuntimeError, TypeError, NotImplementedError, AssertionError) as error:
-        reason = f"and torch says: {str(error).splitlines()[0]}"
-    raise InvalidArgumentError(
-        f"`device` must be one that torch has here, such as 'cpu', but got {str(device)!r}, "
-        f"{reason}."
-    )

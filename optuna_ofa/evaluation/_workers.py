@@ -1,176 +1,199 @@
-"""Evaluating groups of subnets, in this process or in a process pool."""
+"""Evaluating groups of subnets, in this process or on the workers of an executor."""
 
 from __future__ import annotations
 
-import functools
-import multiprocessing
+import contextlib
 import pickle
-import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._device import device_of
+from optuna_ofa.evaluation._groups import Group
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.evaluation._order import Part
 from optuna_ofa.evaluation._score import Scores, score_subnets
-from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
-from optuna_ofa.space import Family, Subnet
+from optuna_ofa.evaluation._sent import (
+    Sent,
+    part_at,
+    pickled,
+    sent_at,
+    supernet_at,
+    tensor_at,
+    write_supernet,
+    write_tensor,
+)
+from optuna_ofa.evaluation._settings import EvaluationSettings
+from optuna_ofa.exceptions import MeasurementError
+from optuna_ofa.executors import (
+    Executor,
+    LostWorkersError,
+    Reference,
+    Shared,
+    n_workers_of,
+    require_one_engine,
+    run_tasks,
+    spawn_pool,
+)
+from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet
 
+_UNKNOWN = 16  # workers of an engine that does not say how many it has
 
-class Group(NamedTuple):
-    """Subnets of one resolution that share a pass over the images.
+
+class Scorer(contextlib.ExitStack):
+    """Evaluates groups of subnets during one call, whose workers and files go with the block.
 
     Args:
-        subnets: The subnets, at least one.
-        part: The images; None for all.
-    """
-
-    subnets: Sequence[Subnet]
-    part: Part | None = None
-
-    @property
-    def resolution(self) -> int:
-        """Their resolution."""
-        return self.subnets[0].resolution
-
-
-def score_groups(
-    supernet: Supernet,
-    groups: Sequence[Group],
-    loader: Loader,
-    calibration: Calibration,
-    device: torch.device,
-    processes: int,
-    precision: str | None = None,
-) -> Iterator[tuple[Group, Scores]]:
-    """Yield groups of subnets of one resolution with their scores, as they finish.
+        supernet: The supernet.
+        loader: The loader of the images.
+        calibration: The images for recalibration.
+        settings: The settings.
+        executor: The workers; None for the processes of the settings, or for this process.
 
     Raises:
-        InvalidArgumentError: If the loader cannot be sent to other processes.
-        MeasurementError: If the device or a process fails.
+        InvalidArgumentError: If there are an executor and several processes, or the loader
+            cannot be sent to workers.
     """
-    if processes == 1 or len(groups) < 2:
-        for group in groups:
-            images = calibration(group.resolution)
-            yield (
-                group,
-                score_subnets(
-                    supernet, group.subnets, loader, images, device, group.part, precision
-                ),
-            )
-        return
-    # Files rather than shared memory, which is often too small in containers.
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name) / "work.pickle"
-        _write_work(work, supernet, loader, device, precision)
-        yield from _score_in_pool(groups, calibration, work, processes)
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        loader: Loader,
+        calibration: Calibration,
+        settings: EvaluationSettings,
+        executor: Executor | None = None,
+    ) -> None:
+        super().__init__()
+        require_one_engine(executor, settings.processes)
+        self._supernet, self._loader, self._calibration = supernet, loader, calibration
+        self._settings, self._executor = settings, executor
+        self.n_workers = settings.processes
+        if executor is not None:
+            self.n_workers = n_workers_of(executor) or _UNKNOWN
+        self._sent: bytes | None = None
+        self._sender: _Sender | None = None
+        if executor is not None or settings.processes > 1:
+            sent = Sent(loader, settings.device, settings.precision)
+            self._sent = pickled(sent, by_value=executor is not None)
+
+    def score(self, groups: Iterable[Group]) -> Iterator[tuple[Group, Scores]]:
+        """Yield groups with their scores, as they finish.
+
+        Raises:
+            MeasurementError: If the device fails, or workers are lost again and again.
+        """
+        waiting = iter(groups)
+        if self._sent is None:
+            yield from map(self._scored_here, waiting)
+            return
+        if self._executor is None:  # no processes for a single group
+            first = list(islice(waiting, 2))
+            if len(first) < 2:
+                yield from map(self._scored_here, first)
+                return
+            waiting = chain(first, waiting)
+            processes = self._settings.processes
+            threads = max(1, torch.get_num_threads() // processes)
+            self._executor = self.enter_context(spawn_pool(processes, threads=threads))
+        yield from self._scored_on(self._executor, waiting, self._sent)
+
+    def _scored_here(self, group: Group) -> tuple[Group, Scores]:
+        settings = self._settings
+        return group, score_subnets(
+            self._supernet,
+            group.subnets,
+            self._loader,
+            self._calibration(group.resolution),
+            device_of(settings.device),
+            group.part,
+            settings.precision,
+        )
+
+    def _scored_on(
+        self, executor: Executor, groups: Iterator[Group], sent: bytes
+    ) -> Iterator[tuple[Group, Scores]]:
+        if self._sender is None:
+            shared = self.enter_context(Shared())
+            self._sender = _Sender(shared, self._supernet, sent)
+        sender, given = self._sender, dict[int, Group]()
+
+        def tasks() -> Iterator[_Task]:
+            for i, group in enumerate(groups):
+                given[i] = group
+                yield sender.task(group, self._calibration(group.resolution))
+
+        running = run_tasks(
+            executor, _score_group, tasks(), shared=sender.shared, describe=_described
+        )
+        self.enter_context(contextlib.closing(running))
+        try:
+            for i, scores in running:
+                yield given.pop(i), scores
+        except LostWorkersError as error:
+            raise MeasurementError(
+                f"Evaluation stopped. {error} What was evaluated before is kept in the `storage`, "
+                f"if there is one; call again to continue."
+            ) from error
 
 
-def _score_in_pool(
-    groups: Sequence[Group], calibration: Calibration, work: Path, processes: int
-) -> Iterator[tuple[Group, Scores]]:
-    threads = max(1, torch.get_num_threads() // processes)
-    context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
-    written = _Written(work.parent)
-    pool = ProcessPoolExecutor(
-        processes, context, initializer=torch.set_num_threads, initargs=(threads,)
-    )
-    try:
-        waiting = {}
-        for group in groups:
-            images = written.path_of(calibration(group.resolution))
-            waiting[pool.submit(_score_group, work, group, images)] = group
-        for future in as_completed(waiting):
-            yield waiting[future], _result(future)
-    finally:
-        pool.shutdown(cancel_futures=True)
+class _Task(NamedTuple):
+    """A group of subnets, and where the worker finds all else: 2 kB."""
+
+    subnets: Sequence[Subnet]
+    supernet: Reference
+    sent: Reference
+    calibration: Reference | None
+    part: Reference | None
 
 
-def _result(future: Future[Scores]) -> Scores:
-    try:
-        return future.result()
-    except BrokenExecutor as error:
-        raise MeasurementError(
-            f"Evaluation stopped because one of the `processes` ended: {error} What was evaluated "
-            f"before is kept in the `storage`, if there is one; call again to continue."
-        ) from error
+def _described(task: _Task) -> str:
+    return ", ".join(map(str, task.subnets))
 
 
-@dataclass(frozen=True)
-class _Work:
-    """The arguments that are the same for all groups of subnets."""
+class _Sender:
+    """Makes tasks; consecutive ones with the same images refer to one file."""
 
-    family: Family
-    own_projections: bool
-    state: dict[str, Tensor]
-    loader: Loader
-    device: str
-    precision: str | None
+    def __init__(self, shared: Shared, supernet: Supernet, sent: bytes) -> None:
+        self.shared = shared
+        self._supernet = shared.put(lambda file: write_supernet(supernet, file))
+        self._sent = shared.put(lambda file: file.write(sent))
+        self._images: tuple[Tensor, Reference] | None = None
+        self._part: tuple[Part, Reference] | None = None
 
-    def supernet(self) -> Supernet:
-        with torch.device("meta"):  # draws no weights
-            supernet = Supernet(self.family, own_projections=self.own_projections)
-        supernet.load_state_dict(self.state, assign=True)
-        return supernet
+    def task(self, group: Group, images: Tensor | None) -> _Task:
+        return _Task(
+            group.subnets,
+            self._supernet,
+            self._sent,
+            None if images is None else self._of_images(images),
+            None if group.part is None else self._of_part(group.part),
+        )
 
+    def _of_images(self, images: Tensor) -> Reference:
+        if self._images is None or self._images[0] is not images:
+            self._images = images, self.shared.put(lambda file: write_tensor(images, file))
+        return self._images[1]
 
-def _write_work(
-    path: Path, supernet: Supernet, loader: Loader, device: torch.device, precision: str | None
-) -> None:
-    state = {name: tensor.detach().cpu() for name, tensor in supernet.state_dict().items()}
-    own = supernet.own_projections
-    work = _Work(supernet.family, own, state, loader, str(device), precision)
-    try:
-        path.write_bytes(pickle.dumps(work))
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise InvalidArgumentError(
-            f"`loader` must be picklable where `processes` is more than 1 (functions and classes "
-            f"at the top of a module are), but got {type(loader).__name__}: {error}."
-        ) from error
+    def _of_part(self, part: Part) -> Reference:
+        if self._part is None or self._part[0] is not part:
+            self._part = part, self.shared.put(lambda file: pickle.dump(part, file))
+        return self._part[1]
 
 
-class _Written:
-    """The files of calibration images; consecutive groups with the same images share one."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._last: Tensor | None = None
-        self._n = 0
-
-    def path_of(self, images: Tensor | None) -> Path | None:
-        if images is not None and images is not self._last:
-            self._last = images
-            self._n += 1
-            torch.save(
-                images.clone(), self._folder / f"{self._n}.pt"
-            )  # saving a view would save its whole
-        return None if images is None else self._folder / f"{self._n}.pt"
-
-
-@functools.cache
-def _read_work(path: Path) -> tuple[Supernet, Loader, torch.device, str | None]:
-    try:
-        work: _Work = pickle.loads(path.read_bytes())  # noqa: S301, written by the parent process
-        supernet = work.supernet()
-    except Exception as error:
-        raise MeasurementError(
-            f"Evaluation stopped because one of the `processes` cannot read the `loader`: "
-            f"{type(error).__name__}: {error}. All its parts must be importable there."
-        ) from error
-    return supernet, work.loader, torch.device(work.device), work.precision
-
-
-def _score_group(work: Path, group: Group, images: Path | None) -> Scores:
-    """Evaluate one group in a process of the pool."""
-    supernet, loader, device, precision = _read_work(work)
-    calibration = None if images is None else torch.load(images, mmap=True, weights_only=True)
+def _score_group(task: _Task) -> Scores:
+    """Evaluate one group in a worker."""
+    sent = sent_at(task.sent)
     return score_subnets(
-        supernet, group.subnets, loader, calibration, device, group.part, precision
+        supernet_at(task.supernet),
+        task.subnets,
+        sent.loader,
+        tensor_at(task.calibration),
+        device_of(sent.device),
+        part_at(task.part),
+        sent.precision,
     )

@@ -1,9 +1,14 @@
 """Running tasks on the engine that is there: a process pool, Dask, Ray, loky or MPI."""
 
-from optuna_ofa.executors._executor import AnyExecutor as AnyExecutor, Executor as Executor
+from optuna_ofa.executors._executor import (
+    AnyExecutor as AnyExecutor,
+    Executor as Executor,
+    n_workers_of as n_workers_of,
+    require_one_engine as require_one_engine,
+)
 from optuna_ofa.executors._pool import spawn_pool as spawn_pool
 from optuna_ofa.executors._ray import RayExecutor
-from optuna_ofa.executors._run import run_tasks as run_tasks
+from optuna_ofa.executors._run import LostWorkersError as LostWorkersError, run_tasks as run_tasks
 from optuna_ofa.executors._shared import Reference as Reference, Shared as Shared
 from optuna_ofa.executors._worker_number import worker_number as worker_number
 

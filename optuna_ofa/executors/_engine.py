@@ -21,12 +21,6 @@ class Engine:
     def __init__(self, executor: Executor) -> None:
         self._given = self.executor = executor
 
-    @property
-    def n_workers(self) -> int | None:
-        """Number of workers of a pool of threads or processes on this machine."""
-        n = getattr(self.executor, "_max_workers", None)
-        return n if isinstance(n, int) else None
-
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Submit a task.
 

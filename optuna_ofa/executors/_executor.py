@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Annotated, Any, Protocol
 
 from optuna_ofa._rules import Instead
+from optuna_ofa.exceptions import InvalidArgumentError
 
 
 class Executor(Protocol):
@@ -35,6 +36,28 @@ def is_executor(value: Any) -> bool:
     context = getattr(value, "_mp_context", None)
     forks = context is not None and context.get_start_method() == "fork"
     return callable(value.submit) and callable(value.shutdown) and not forks
+
+
+def n_workers_of(executor: Executor) -> int | None:
+    """Return the number of workers of an executor if it says that: pools and MPI do."""
+    for name in ("_max_workers", "num_workers"):
+        n = getattr(executor, name, None)
+        if isinstance(n, int):
+            return n
+    return None
+
+
+def require_one_engine(executor: Executor | None, processes: int) -> None:
+    """Refuse an executor together with processes of our own.
+
+    Raises:
+        InvalidArgumentError: If there are both.
+    """
+    if executor is not None and processes > 1:
+        raise InvalidArgumentError(
+            f"`processes` must be 1 with an `executor`, which has its own workers, but got "
+            f"{processes}."
+        )
 
 
 AnyExecutor = Annotated[

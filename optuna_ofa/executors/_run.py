@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, MeasurementError
 from optuna_ofa.executors._attempts import Attempt, Attempts
 from optuna_ofa.executors._engine import Engine
-from optuna_ofa.executors._executor import Executor
+from optuna_ofa.executors._executor import Executor, n_workers_of
 from optuna_ofa.executors._lost import is_lost
 from optuna_ofa.executors._shared import Shared
 from optuna_ofa.executors._task import Answer, call
@@ -24,6 +24,10 @@ _FIRST = 8  # tasks in flight before it is known how many workers there are
 _A_WORKER = 2  # tasks in flight for each, so that none waits for the next one
 
 
+class LostWorkersError(MeasurementError):
+    """Tasks are not done, because their workers were lost again and again."""
+
+
 def run_tasks(
     executor: Executor,
     function: Callable[[Item], Result],
@@ -33,7 +37,7 @@ def run_tasks(
     in_flight: int | None = None,
     shared: Shared | None = None,
     describe: Callable[[Item], str] = shown,
-) -> Iterator[tuple[int, Result]]:
+) -> Generator[tuple[int, Result], None, None]:
     """Yield the index of each task and ``function(task)`` of a worker, as they finish.
 
     A task whose worker is lost is tried again, up to ``retries`` times, while the others go on. A
@@ -52,8 +56,9 @@ def run_tasks(
         describe: Names a task in messages.
 
     Raises:
-        MeasurementError: At the end, if some tasks have lost a worker in each try; at once, if that
-            happens to two while no other is done, or if the executor takes no tasks.
+        LostWorkersError: At the end, if some tasks have lost a worker in each try; at once, if that
+            happens to two while no other is done.
+        MeasurementError: If the executor takes no tasks.
         Exception: What the function raises, at once.
 
     Warns:
@@ -111,7 +116,7 @@ class _Run(Generic[Item, Result]):
         """How many tasks may be in flight now."""
         if self._in_flight is not None:
             return self._in_flight
-        n = self._engine.n_workers
+        n = n_workers_of(self._engine.executor)
         return max(_FIRST, _A_WORKER * len(self._workers) + 1) if n is None else n + 1
 
     def _fill(self) -> None:
@@ -171,10 +176,10 @@ class _Run(Generic[Item, Result]):
             FailedMeasurementWarning,
         )
 
-    def _error(self, attempts: Sequence[Attempt[Item]], reason: str = "") -> MeasurementError:
+    def _error(self, attempts: Sequence[Attempt[Item]], reason: str = "") -> LostWorkersError:
         ordered = sorted(attempts, key=lambda attempt: attempt.index)
         names = ", ".join(self._describe(attempt.item) for attempt in ordered)
-        return MeasurementError(
+        return LostWorkersError(
             f"Workers were lost each time that they had one of these tasks, which are not done: "
             f"{names}. {reason}".rstrip()
         )
