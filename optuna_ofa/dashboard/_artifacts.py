@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import mimetypes
 import tempfile
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_ofa.dashboard._pending import Pending
 from optuna_ofa.deployment import export, figures_of
 from optuna_ofa.fronts import FrontPoint
+from optuna_ofa.problem import TRIAL_ARTIFACTS
 from optuna_ofa.space import Configuration, net_config
 from optuna_ofa.storage import storage_errors
 
@@ -26,10 +30,8 @@ if TYPE_CHECKING:
     from optuna_ofa.evaluation import Loader
     from optuna_ofa.supernet import Supernet
 
-# A study attribute for each file of a trial. Optuna uses a trial attribute, which cannot be set
-# once the trial has finished; Optuna Dashboard reads this one too.
-_PREFIX = "dashboard:artifacts:"
 _JSON = (".config", ".json")
+_REPLACED = "replaced.txt"
 _ENDINGS = {
     "pytorch": ".safetensors",
     "torch_export": ".pt2",
@@ -54,7 +56,11 @@ class Exports(NamedTuple):
 
 
 class Artifacts:
-    """The files of trials.
+    """The files of trials, each stored twice: for the page of its trial, and for its study.
+
+    Optuna does not change finished trials, so `optuna.artifacts.get_all_artifact_meta` finds files
+    of the study only. They have ids of their own, because Optuna Dashboard removes the files of a
+    study and those of its trials one after the other, and fails if one is already gone.
 
     Args:
         pending: The attributes of the study.
@@ -89,7 +95,7 @@ class Artifacts:
                     figures=figures_of(point),
                 )
             files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-            kept = {self._write(self._store, file, trial_id) for file in files}
+            kept = {self._write(self._store, file, trial_id, point.trial_number) for file in files}
         self._remove(self._store, trial_id, kept)
 
     def remove(self, trial_id: int) -> bool:
@@ -99,32 +105,42 @@ class Artifacts:
         self._remove(self._store, trial_id, set())
         return True
 
-    def _write(self, store: ArtifactStore, file: Path, trial_id: int) -> str:
-        """Store a file under an id that depends only on its content and place."""
+    def _write(self, store: ArtifactStore, file: Path, trial_id: int, number: int) -> str:
+        """Store a file under ids that depend only on its content and place."""
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         study = self._pending.store
         place = f"{study.study_name}/{study.study_id}/{trial_id}/{file.name}/{digest}"
         artifact_id = str(uuid.uuid5(uuid.NAMESPACE_URL, place))
-        key = f"{_PREFIX}{trial_id}:{artifact_id}"
+        key = f"{TRIAL_ARTIFACTS}{trial_id}:{artifact_id}"
+        shared, shared_key = _of_study(artifact_id)
         if key not in self._files(trial_id):
-            with file.open("rb") as content:
-                store.write(artifact_id, content)
-            kind, encoding = mimetypes.guess_type(file.name)
-            kind = "application/json" if file.suffix in _JSON else kind
-            meta = {
-                "artifact_id": artifact_id,
-                "filename": file.name,
-                "encoding": encoding,
-                "mimetype": kind or "application/octet-stream",
-            }
-            self._pending.set(key, json.dumps(meta))
+            self._put(store, file, key, artifact_id, file.name)
+        if not self._is_live(shared_key):
+            self._put(store, file, shared_key, shared, f"trial-{number}-{file.name}")
         return key
+
+    def _put(self, store: ArtifactStore, file: Path, key: str, artifact_id: str, name: str) -> None:
+        with file.open("rb") as content:
+            store.write(artifact_id, content)
+        kind, encoding = mimetypes.guess_type(name)
+        kind = "application/json" if file.suffix in _JSON else kind
+        self._set(key, artifact_id, name, kind or "application/octet-stream", encoding)
+
+    def _set(self, key: str, artifact_id: str, name: str, kind: str, encoding: str | None) -> None:
+        meta = ArtifactMeta(artifact_id, name, kind, encoding)
+        self._pending.set(key, json.dumps(asdict(meta)))
+
+    def _is_live(self, key: str) -> bool:
+        """Return whether the study has a file that was neither replaced nor removed by others."""
+        with storage_errors(self._pending.store.storage):
+            meta = json.loads(self._pending.attributes.get(key, "null"))
+            return meta is not None and meta["filename"] != _REPLACED
 
     def _files(self, trial_id: int) -> dict[str, dict[str, Any]]:
         """Return the files of a trial, by their attributes."""
         attributes = self._pending.attributes
-        keys = (key for key in attributes if key.startswith(f"{_PREFIX}{trial_id}:"))
+        keys = (key for key in attributes if key.startswith(f"{TRIAL_ARTIFACTS}{trial_id}:"))
         with storage_errors(self._pending.store.storage):
             files = {key: json.loads(attributes[key]) for key in keys}
             return {key: {**meta} for key, meta in files.items() if meta is not None}
@@ -132,6 +148,31 @@ class Artifacts:
     def _remove(self, store: ArtifactStore, trial_id: int, kept: set[str]) -> None:
         for key, meta in self._files(trial_id).items():
             if key not in kept:
-                with contextlib.suppress(ArtifactNotFound):
-                    store.remove(str(meta.get("artifact_id")))
+                artifact_id = str(meta.get("artifact_id"))
+                _discard(store, artifact_id)
                 self._pending.set(key, json.dumps(None))  # as Optuna Dashboard does
+                self._remove_of_study(store, *_of_study(artifact_id))
+
+    def _remove_of_study(self, store: ArtifactStore, artifact_id: str, key: str) -> None:
+        """Remove a file of the study.
+
+        Optuna does not read the attributes of a study with an artifact that is None, so where they
+        cannot be removed, a line of text takes the place of the file.
+        """
+        if self._pending.store.removes_attributes:
+            _discard(store, artifact_id)
+            self._pending.remove(key)
+        elif self._is_live(key):
+            store.write(artifact_id, io.BytesIO(b"A later call of `publish` has replaced this.\n"))
+            self._set(key, artifact_id, _REPLACED, "text/plain", None)
+
+
+def _of_study(artifact_id: str) -> tuple[str, str]:
+    """Return the id and the attribute of a file of a trial as one of the study."""
+    shared = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{artifact_id}/study"))
+    return shared, f"{ARTIFACTS_ATTR_PREFIX}{shared}"
+
+
+def _discard(store: ArtifactStore, artifact_id: str) -> None:
+    with contextlib.suppress(ArtifactNotFound):
+        store.remove(artifact_id)

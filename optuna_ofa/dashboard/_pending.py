@@ -29,6 +29,7 @@ class Pending:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._known, self._new = dict(store.attributes()), dict[str, Any]()
+        self._removed: set[str] = set()
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -38,6 +39,13 @@ class Pending:
     def set(self, key: str, value: Any) -> None:
         """Set an attribute of the study."""
         self._known[key] = self._new[key] = value
+        self._removed.discard(key)
+
+    def remove(self, key: str) -> None:
+        """Remove an attribute of the study, where `Store.removes_attributes`."""
+        self._known.pop(key, None)
+        self._new.pop(key, None)
+        self._removed.add(key)
 
     def set_figure(self, figure: go.Figure, name: str) -> None:
         """Put a figure on the study's page, in place of one with that name.
@@ -93,7 +101,7 @@ class Pending:
         Raises:
             StorageError: If the database cannot be written; nothing is written then.
         """
-        self.store.set_attributes(self._new)
+        self.store.set_attributes(self._new, self._removed)
 
 
 # Link definitions, which Markdown viewers do not show.

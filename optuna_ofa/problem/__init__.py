@@ -49,6 +49,7 @@ from optuna_ofa.problem._vocabulary import (
     PREDICTION as PREDICTION,
     PREDICTION_STD as PREDICTION_STD,
     SUMMARY_KEY as SUMMARY_KEY,
+    TRIAL_ARTIFACTS as TRIAL_ARTIFACTS,
     VIEW as VIEW,
     Keep as Keep,
     Kind as Kind,

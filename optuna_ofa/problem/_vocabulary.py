@@ -25,6 +25,9 @@ DESCRIPTION = "optuna_ofa"
 
 # System attribute of a copy made for viewing: the name of the study that it shows.
 VIEW = "optuna_ofa:view_of"
+# A study attribute for each file of a trial. Optuna uses a trial attribute, which cannot be set
+# once the trial has finished; Optuna Dashboard reads this one too.
+TRIAL_ARTIFACTS = "dashboard:artifacts:"
 
 Keep = Literal["all", "front", "sample"]
 Parameters = Literal["all", "front"]  # of which predicted trials these are written

@@ -6,12 +6,13 @@ import copy
 from collections.abc import Container, Sequence
 from typing import Any, cast
 
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.problem import PassedOver, flaw_of
+from optuna_ofa.problem import TRIAL_ARTIFACTS, PassedOver, flaw_of
 from optuna_ofa.storage._errors import is_meant, raise_storage_error
 from optuna_ofa.storage._outages import Patience, is_undone
 from optuna_ofa.storage._tolerant import UNREADABLE, TolerantTables, stand_in
@@ -100,6 +101,23 @@ class Guarded:
         trial: FrozenTrial = self.__getattr__("get_trial")(trial_id)
         flaw = flaw_of(trial)
         return trial if flaw is None else stand_in(trial.number, trial_id, flaw)
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """Return the system attributes of a trial, with those that are noted in its study.
+
+        `optuna.artifacts.get_all_artifact_meta` finds the artifacts of a finished trial by them.
+        """
+        own: dict[str, Any] = self.__getattr__("get_trial_system_attrs")(trial_id)
+        if not self.get_trial(trial_id).state.is_finished():
+            return own
+        prefix = f"{TRIAL_ARTIFACTS}{trial_id}:"
+        noted = {
+            f"{ARTIFACTS_ATTR_PREFIX}{key.removeprefix(prefix)}": value
+            for study in self.__getattr__("get_all_studies")()
+            for key, value in study.system_attrs.items()
+            if key.startswith(prefix) and value != "null"
+        }
+        return {**own, **noted}
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.storages.journal._base import BaseJournalSnapshot
 from optuna.trial import FrozenTrial, TrialState
@@ -279,10 +279,18 @@ class PublicStore(Store):
                 self.storage.set_trial_system_attr(ending.trial_id, key, attribute)
         self.storage.set_trial_state_values(ending.trial_id, ending.state, ending.values)
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set system attributes of the study one by one."""
+    def set_attributes(self, attributes: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
+        """Set system attributes of the study one by one; remove them in memory."""
         for key, value in attributes.items():
             self.storage.set_study_system_attr(self.study_id, key, value)
+        if isinstance(self.storage, InMemoryStorage):
+            for key in removed:
+                self.storage._studies[self.study_id].system_attrs.pop(key, None)
+
+    @property
+    def removes_attributes(self) -> bool:
+        """Whether system attributes of the study can be removed, which Optuna's calls do not."""
+        return isinstance(self.storage, InMemoryStorage)
 
     def take_worker(self) -> int:
         """Take the next number of a worker; alone only in a journal file."""

@@ -8,7 +8,7 @@ import functools
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
@@ -352,12 +352,21 @@ class Store(ABC):
         other._add(list(Restored(self._problem.space)(trials)))
 
     @abstractmethod
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set system attributes of the study (JSON by key), all or none if in a database.
+    def set_attributes(self, attributes: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
+        """Set and remove system attributes of the study, all or none if in a database.
+
+        Args:
+            attributes: JSON by key.
+            removed: Keys of others, only where `removes_attributes`.
 
         Raises:
             StorageError: If the database refuses.
         """
+
+    @property
+    @abstractmethod
+    def removes_attributes(self) -> bool:
+        """Whether system attributes of the study can be removed."""
 
     @abstractmethod
     def take_worker(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -199,9 +199,14 @@ class TableStore(Store):
     def _finish(self, endings: Sequence[Ending], check: Check) -> None:
         finish_trials(self._tables, self.study_id, endings, check)
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set system attributes of the study in one transaction."""
-        _write_attributes(self._tables.engine, self.study_id, attributes)
+    def set_attributes(self, attributes: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
+        """Set and remove system attributes of the study in one transaction."""
+        _write_attributes(self._tables.engine, self.study_id, attributes, set(removed))
+
+    @property
+    def removes_attributes(self) -> bool:
+        """Whether system attributes of the study can be removed."""
+        return True
 
     def take_worker(self) -> int:
         """Take the next number of a worker, in one transaction."""
@@ -227,22 +232,26 @@ def _read_attributes(engine: sa.Engine, study_id: int, prefix: str = "") -> dict
         return {key: json.loads(text) for key, text in connection.execute(query)}
 
 
-def _write_attributes(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) -> None:
-    """Set system attributes of a study, all or none; see `Store.set_attributes`."""
-    if attributes:
+def _write_attributes(
+    engine: sa.Engine, study_id: int, attributes: Mapping[str, Any], removed: set[str]
+) -> None:
+    """Set and remove system attributes of a study; see `Store.set_attributes`."""
+    if attributes or removed:
         retrying(
-            lambda: _replace(engine, study_id, attributes),
+            lambda: _replace(engine, study_id, attributes, removed),
             engine,
-            len(attributes),
+            len(attributes) + len(removed),
             what="attributes",
         )
 
 
-def _replace(engine: sa.Engine, study_id: int, attributes: Mapping[str, Any]) -> None:
+def _replace(
+    engine: sa.Engine, study_id: int, attributes: Mapping[str, Any], removed: set[str]
+) -> None:
     with locked(engine, study_id) as connection:
         own = _attributes.c.study_id == study_id
         there = connection.execute(sa.select(_attributes.c.key).where(own)).scalars()
-        for key in [key for key in there if key in attributes]:
+        for key in [key for key in there if key in attributes or key in removed]:
             connection.execute(sa.delete(_attributes).where(own, _attributes.c.key == key))
         rows = [(study_id, key, json.dumps(value)) for key, value in attributes.items()]
         Inserter(connection).insert(_attributes, ("study_id", "key", "value_json"), rows)

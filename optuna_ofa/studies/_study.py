@@ -560,7 +560,8 @@ class SubnetStudy(TrialStudy):
                 any. The figure of the front shows both.
             artifact_store: The store for files of the picked subnets (`optuna.artifacts`): the
                 ``net.config``, and with a ``supernet`` the model. The dashboard must be started
-                with the same store.
+                with the same store. `optuna.artifacts.get_all_artifact_meta` lists them for the
+                study.
             supernet: The source of the models, as in `optuna_ofa.deployment.export`.
             format: Their format, as there.
             calibration: Images for their batch normalisation, as there.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from optuna.artifacts import FileSystemArtifactStore
+from optuna.artifacts import FileSystemArtifactStore, download_artifact, get_all_artifact_meta
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -188,7 +188,7 @@ class TestArtifacts:
         assert point is not None
         files = files_of(study, point.trial_number)
         assert list(files) == ["net.config"]
-        assert [p.name for p in (tmp_path / "files").iterdir()] == [files["net.config"]]
+        assert files["net.config"] in {p.name for p in (tmp_path / "files").iterdir()}
         with store.open_reader(files["net.config"]) as file:
             assert json.load(file) == net_config(point.subnet)
 
@@ -209,7 +209,7 @@ class TestArtifacts:
         (tmp_path / name).write_text("{}")
         pending = Pending(study.store)
         trial_id = study.trials[3]._trial_id
-        key = Artifacts(pending, store, None)._write(store, tmp_path / name, trial_id)
+        key = Artifacts(pending, store, None)._write(store, tmp_path / name, trial_id, 3)
         meta = json.loads(pending.attributes[key])
         assert (meta["filename"], meta["mimetype"], meta["encoding"]) == (name, kind, None)
 
@@ -223,10 +223,10 @@ class TestArtifacts:
         assert note_of(study, first.trial_number) == ""
         assert files_of(study, first.trial_number) == {}
         assert list(files_of(study, last.trial_number)) == ["net.config"]
-        assert len(list((tmp_path / "files").iterdir())) == 1
+        assert len(list((tmp_path / "files").iterdir())) == 2  # of the trial and of the study
         study.publish(limits=[], picks={"a": first}, artifact_store=store)  # and back
         assert list(files_of(study, first.trial_number)) == ["net.config"]
-        assert len(list((tmp_path / "files").iterdir())) == 1
+        assert len(list((tmp_path / "files").iterdir())) == 2  # of the trial and of the study
 
     def test_files_of_former_picks_go_when_there_is_a_store_again(
         self, searched: Make, store: FileSystemArtifactStore, tmp_path: Path
@@ -238,7 +238,7 @@ class TestArtifacts:
         assert list(files_of(study, first.trial_number)) == ["net.config"]
         study.publish(limits=[], picks={"b": last}, artifact_store=store)
         assert files_of(study, first.trial_number) == {}
-        assert len(list((tmp_path / "files").iterdir())) == 1
+        assert len(list((tmp_path / "files").iterdir())) == 2  # of the trial and of the study
 
     def test_models_come_from_a_supernet(
         self, searched: Make, store: FileSystemArtifactStore
@@ -261,6 +261,63 @@ class TestArtifacts:
         assert [f["kind"] for f in figures] == ["predicted", "predicted"]
         study.publish(limits=[], picks={"a": study.front()[0]}, artifact_store=store)
         assert set(files_of(study, number)) == {"net.config"}  # the model is no longer asked for
+
+    def test_optuna_finds_the_files(
+        self, searched: Make, storage: Any, store: FileSystemArtifactStore, tmp_path: Path
+    ) -> None:
+        study = searched(storage=storage)
+        (point,) = study.publish(limits=[15], artifact_store=store).picks.values()
+        assert point is not None
+        number = point.trial_number
+        plain = (
+            study if storage is None else optuna.load_study(study_name="laptop", storage=storage)
+        )
+        found = {
+            f"trial-{number}-net.config": get_all_artifact_meta(plain),
+            "net.config": get_all_artifact_meta(study.trials[number], storage=study._storage),
+        }
+        for name, (meta,) in found.items():
+            assert (meta.filename, meta.mimetype) == (name, "application/json")
+            file = tmp_path / name
+            download_artifact(
+                artifact_store=store, file_path=str(file), artifact_id=meta.artifact_id
+            )
+            assert json.loads(file.read_text()) == net_config(point.subnet)
+        other = study.trials[number - 1]
+        assert get_all_artifact_meta(other, storage=study._storage) == []
+
+    def test_optuna_finds_no_files_of_former_picks(
+        self, searched: Make, storage: Any, store: FileSystemArtifactStore, tmp_path: Path
+    ) -> None:
+        study = searched(storage=storage)
+        first, last = study.front()[0], study.front()[-1]
+        study.publish(limits=[], picks={"a": first, "b": last}, artifact_store=store)
+        study.publish(limits=[], picks={"b": last}, artifact_store=store)
+        assert get_all_artifact_meta(study.trials[first.trial_number], storage=study._storage) == []
+        found = {meta.filename: meta.artifact_id for meta in get_all_artifact_meta(study)}
+        left = f"trial-{last.trial_number}-net.config"
+        if study.store.removes_attributes:
+            assert set(found) == {left}
+        else:
+            assert set(found) == {left, "replaced.txt"}
+            with store.open_reader(found["replaced.txt"]) as file:
+                assert b"has replaced this" in file.read()
+        study.publish(limits=[], picks={"a": first, "b": last}, artifact_store=store)  # and back
+        names = {f"trial-{point.trial_number}-net.config" for point in (first, last)}
+        assert {meta.filename for meta in get_all_artifact_meta(study)} == names
+
+    @pytest.mark.parametrize("storage", ["sqlite", "journal"], indirect=True)
+    def test_the_dashboard_deletes_all_files(
+        self, searched: Make, storage: Any, store: FileSystemArtifactStore, tmp_path: Path
+    ) -> None:
+        from optuna_dashboard.artifact._backend import delete_all_artifacts
+
+        study = searched(storage=storage)
+        study.publish(limits=[], picks={"a": study.front()[0]}, artifact_store=store)
+        study.publish(limits=[], picks={"b": study.front()[-1]}, artifact_store=store)
+        opened = optuna.load_study(study_name="laptop", storage=storage)
+        delete_all_artifacts(store, opened._storage, opened._study_id)
+        assert list((tmp_path / "files").iterdir()) == []
 
     def test_a_supernet_needs_a_store(self, searched: Make) -> None:
         with pytest.raises(InvalidArgumentError, match="`artifact_store` must be given with a"):
