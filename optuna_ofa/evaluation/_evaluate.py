@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -14,13 +16,13 @@ from numpy.typing import NDArray
 from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import StorageUrl, argument_called, checked
-from optuna_ofa._progress import progress_bar
+from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa._rules import Instead
 from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies, Partial, standard_error
 from optuna_ofa.evaluation._costs import are_costs, costs_of
 from optuna_ofa.evaluation._data import EvaluationData
-from optuna_ofa.evaluation._groups import Group, divided
+from optuna_ofa.evaluation._groups import Group, divided, first
 from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader, is_function
 from optuna_ofa.evaluation._int8 import INT8, int8_setup
@@ -36,10 +38,12 @@ from optuna_ofa.executors import AnyExecutor, Executor
 from optuna_ofa.measurements import (
     NO_ANSWERS,
     Answers,
+    Claims,
     Failures,
     MeasurementTable,
     PartialTable,
     Reading,
+    Sharing,
 )
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet, not_finite, require_finite
@@ -48,6 +52,8 @@ Costs = Annotated[
     NDArray[np.float64] | Sequence[Any],
     Instead("finite numbers, one or several for each subnet", are_costs),
 ]
+# returns those of some claimed subnets that are still to be evaluated
+Todo = Callable[[list[Subnet]], list[Subnet]]
 
 
 @checked
@@ -180,9 +186,13 @@ def evaluate_on(
     begun = [] if answers is None else [s for s in missing if len(answers.of(s))]
     if paid is not None and answers is not None:  # all whose answers can be compared
         begun = [s for s in different if s not in known or len(answers.of(s))]
-    work = _Work(scorer, data, settings, table, len(missing))
     bar = progress_bar("evaluating", progress, unit="subnet", total=len(missing))
-    with scorer, bar as bar:
+    with scorer, bar as bar, contextlib.ExitStack() as stack:
+        claims = None
+        if table is not None and missing and not again:
+            claims = Claims(table.database, supernet.family, setup, worker=settings.worker)
+            stack.enter_context(claims)
+        work = _Work(scorer, data, settings, table, len(missing), claims, bar)
         race = None
         if answers is not None and begun:
             rungs = () if paid is None else settings.rungs
@@ -193,19 +203,22 @@ def evaluate_on(
                 rungs=rungs,
                 tolerance=settings.tolerance / 100,
                 finished=bar.update,
+                sharing=work.sharing,
+                claims=claims,
+                failed=work.failed_elsewhere,
             )
             race.run(*_entrants(begun, asked, paid, answers, rivals or {}))
             ended = {s: work.readings(s, answers.of(s)) for s in begun if answers.is_complete(s)}
-            work.write({s: of for s, of in ended.items() if s not in known})
+            work.write_once({s: of for s, of in ended.items() if s not in known})
             known |= {**ended, **{s: work.failed(s, why) for s, why in race.failures.items()}}
-        for found in work.whole([s for s in missing if s not in begun]):
-            known |= found
-            bar.update(len(found))
-    work.failures.finish()
-    work.write({s: known[s] for s in work.failures.reasons})
-    partial = {} if race is None else race.partial
-    known |= {s: work.stopped(s, of.n_images) for s, of in partial.items() if s not in known}
-    return _collect(space, asked, [known[s] for s in asked], setup, partial)
+        for left in work.rounds([s for s in missing if s not in begun], known):
+            for found in work.whole(left):
+                known |= found
+                bar.update(len(found))
+        work.end()
+    stopped = {} if race is None else race.partial
+    known |= {s: work.stopped(s, of.n_images) for s, of in stopped.items() if s not in known}
+    return _collect(space, asked, [known[s] for s in asked], setup, stopped)
 
 
 def _require_finite(supernet: Supernet, asked: Iterable[Subnet]) -> None:
@@ -239,7 +252,12 @@ def _stored(
     table: MeasurementTable, subnets: Sequence[Subnet]
 ) -> dict[Subnet, Mapping[str, Reading]]:
     """Return the newest readings of both metrics of those subnets that have them."""
-    found = {s: {r.metric: r for r in of} for s, of in table.read(subnets).items()}
+    return _by_metric(table.read(subnets))
+
+
+def _by_metric(readings: Mapping[Subnet, Sequence[Reading]]) -> dict[Subnet, Mapping[str, Reading]]:
+    """Return the newest readings of both metrics of those subnets that have them."""
+    found = {s: {r.metric: r for r in of} for s, of in readings.items()}
     return {s: of for s, of in found.items() if set(ACCURACY_METRICS) <= set(of)}
 
 
@@ -270,6 +288,9 @@ class _Work:
         settings: The settings.
         table: Where accuracies are written; None for nowhere.
         n: Number of subnets.
+        claims: The subnets that this call evaluates, while others evaluate the rest; None shares
+            with nobody.
+        bar: Shows the progress.
     """
 
     def __init__(
@@ -279,22 +300,59 @@ class _Work:
         settings: EvaluationSettings,
         table: MeasurementTable | None,
         n: int,
+        claims: Claims | None,
+        bar: Bar,
     ) -> None:
         self._scorer, self._data, self._settings, self._table = scorer, data, settings, table
+        self._claims, self._bar = claims, bar
+        self._last_row = 0 if table is None or claims is None else table.last_row()
+        self.sharing = Sharing(claims, self._settle, bar.set_postfix_str)
         self.failures = Failures(n)
+        self._settled: set[Subnet] = set()
         self._places: dict[Subnet, _Place] = {}
 
+    def rounds(
+        self, subnets: Sequence[Subnet], known: dict[Subnet, Mapping[str, Reading]]
+    ) -> Iterator[list[Subnet]]:
+        """Yield the subnets that are not known, until all are; see `Sharing.rounds`."""
+
+        def look(waiting: list[Subnet]) -> None:
+            found = self.elsewhere(waiting)
+            known.update(found)
+            self._bar.update(len(found))
+
+        return self.sharing.rounds(lambda: [s for s in subnets if s not in known], look)
+
+    def elsewhere(self, subnets: Sequence[Subnet]) -> dict[Subnet, Mapping[str, Reading]]:
+        """Return the accuracies, and the failures since this call began, that others wrote."""
+        if self._table is None or not subnets:
+            return {}
+        failures = self._table.failures(subnets, self._last_row)
+        return {**_by_metric(failures), **_stored(self._table, subnets)}
+
+    def failed_elsewhere(self, subnets: Sequence[Subnet]) -> dict[Subnet, str]:
+        """Return why subnets failed that others evaluated since this call began."""
+        if self._table is None or self._claims is None or not subnets:
+            return {}
+        failures = self._table.failures(subnets, self._last_row)
+        return {s: of[-1].error or "" for s, of in failures.items()}
+
+    def _new(self, claimed: list[Subnet]) -> list[Subnet]:
+        """Return those of the claimed subnets that nobody has evaluated meanwhile."""
+        found = self.elsewhere(claimed)
+        return [subnet for subnet in claimed if subnet not in found]
+
     def parts(
-        self, subnets: Sequence[Subnet], places: NDArray[np.int64]
+        self, subnets: Sequence[Subnet], places: NDArray[np.int64], todo: Todo | None = None
     ) -> Iterator[tuple[Sequence[Subnet], Scores]]:
         """Yield groups of subnets with their answers on the images at some places."""
         part = self._data.order.part(places)
-        for group, scores in self._scored(subnets, part):
+        for group, scores in self._scored(subnets, part, todo):
             yield group.subnets, scores
 
     def whole(self, subnets: Sequence[Subnet]) -> Iterator[dict[Subnet, Mapping[str, Reading]]]:
         """Yield readings of groups of subnets on all images, which are written."""
-        for group, scores in self._scored(subnets, None):
+        for group, scores in self._scored(subnets, None, self._new):
             self._data.note(group.resolution, scores.checksum)
             found: dict[Subnet, Mapping[str, Reading]] = {
                 subnet: self.failed(subnet, scores.errors[i])
@@ -305,10 +363,11 @@ class _Work:
             yield found
 
     def _scored(
-        self, subnets: Sequence[Subnet], part: Part | None
+        self, subnets: Sequence[Subnet], part: Part | None, todo: Todo | None
     ) -> Iterator[tuple[Group, Scores]]:
-        groups = (Group(of, part) for of in divided(subnets, self._scorer.n_workers))
-        for group, scores in self._scorer.score(groups):
+        take = first if todo is None else functools.partial(self.sharing.take, todo=todo)
+        groups = divided(subnets, self._scorer.n_workers, take)
+        for group, scores in self._scorer.score(Group(of, part) for of in groups):
             new = [s for s in group.subnets if s not in self._places]
             self._places.update(dict.fromkeys(group.subnets, _Place(scores.device, scores.host)))
             reasons = {s: scores.errors.get(i) for i, s in enumerate(group.subnets)}
@@ -352,9 +411,48 @@ class _Work:
         return {"device": place.device, "torch": str(torch.__version__), "worker": worker, **label}
 
     def write(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
-        """Write readings to the database, if there is one."""
-        if self._table is not None:
-            self._table.add((s, reading) for s, of in found.items() for reading in of.values())
+        """Write readings to the database, if there is one, and release the claims."""
+        readings = [(s, reading) for s, of in found.items() for reading in of.values()]
+        if self._table is not None and self._claims is not None:
+            self._table.add_claimed(readings, self._claims)
+        elif self._table is not None:
+            self._table.add(readings)
+
+    def write_once(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
+        """Write accuracies of subnets that this call has not claimed, unless others do."""
+        left = dict(found)
+
+        def look(waiting: list[Subnet]) -> None:
+            if self._table is not None:
+                for subnet in _stored(self._table, waiting):
+                    del left[subnet]
+
+        for subnets in self.sharing.rounds(lambda: list(left), look):
+            ours, _ = self.sharing.take(subnets, len(subnets))
+            self.write({subnet: left.pop(subnet) for subnet in ours})
+
+    def end(self) -> None:
+        """End the call, and write its failures.
+
+        Raises:
+            MeasurementError: As `Failures.finish`.
+        """
+        self.failures.finish()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Write the failures, which others may be waiting for, unless the device may be at fault.
+
+        In that case they are tried by others too, who can claim them then.
+        """
+        reasons = self.failures.reasons
+        new = {s: self.failed(s, why) for s, why in reasons.items() if s not in self._settled}
+        if self.failures.are_all or not new:
+            return
+        if self._claims is not None:
+            self._claims.take(new)
+        self.write(new)
+        self._settled.update(new)
 
 
 def _asked(

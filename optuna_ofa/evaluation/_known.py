@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa.evaluation._sampling import Sampling
-from optuna_ofa.measurements import NO_ANSWERS, Answers, PartialTable
+from optuna_ofa.measurements import NO_ANSWERS, Answers, Claims, PartialTable
 from optuna_ofa.space import Subnet
 
 
@@ -53,11 +53,16 @@ class KnownAnswers:
             return self._table.stops(race, n)
         return self._stops.get((race, n))
 
-    def add_stops(self, race: str, n: int, stops: Sequence[Any]) -> None:
-        """Add which subnets of a race stop after ``n`` images (JSON)."""
+    def add_stops(self, race: str, n: int, stops: Sequence[Any]) -> Sequence[Any]:
+        """Add which subnets of a race stop after ``n`` images (JSON).
+
+        Returns:
+            What counts; another process may have written other ones first.
+        """
         if self._table is not None:
-            self._table.add_stops(race, n, stops)
+            stops = self._table.add_stops(race, n, stops)
         self._stops[race, n] = stops
+        return stops
 
     def read(self, subnets: Iterable[Subnet]) -> None:
         """Read the answers of subnets from the database."""
@@ -79,9 +84,16 @@ class KnownAnswers:
         """Return whether a subnet was evaluated on all images."""
         return len(self.of(subnet)) == self._n_images
 
-    def add(self, right: Mapping[Subnet, NDArray[np.bool_]]) -> None:
-        """Add answers on the images that follow: ``(n, 2)``, top-1 and top-5, of each subnet."""
+    def add(self, right: Mapping[Subnet, NDArray[np.bool_]], claims: Claims | None = None) -> None:
+        """Add answers on the images that follow.
+
+        Args:
+            right: ``(n, 2)``, top-1 and top-5, of each subnet.
+            claims: The caller's claims, which are released; answers of a subnet whose claim was
+                lost are not added.
+        """
         found = {subnet: self.of(subnet).followed_by(more) for subnet, more in right.items()}
         if self._table is not None:
-            self._table.write(found)
+            written = self._table.write(found, claims)
+            found = {subnet: found[subnet] for subnet in written}
         self._answers |= found

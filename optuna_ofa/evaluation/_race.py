@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from optuna_ofa.evaluation._known import KnownAnswers
 from optuna_ofa.evaluation._sampling import Sampling, disagreement
 from optuna_ofa.evaluation._score import Scores
 from optuna_ofa.evaluation._stopping import dominated, superfluous
+from optuna_ofa.measurements import Claims, Sharing
 from optuna_ofa.space import Subnet
 
 Array = NDArray[np.float64]
@@ -28,9 +29,19 @@ class Score(Protocol):
     """Evaluates subnets on the images at some places of their order, all or ``(n,)``."""
 
     def __call__(
-        self, subnets: Sequence[Subnet], places: NDArray[np.int64]
+        self,
+        subnets: Sequence[Subnet],
+        places: NDArray[np.int64],
+        todo: Callable[[list[Subnet]], list[Subnet]] | None = None,
     ) -> Iterator[tuple[Sequence[Subnet], Scores]]:
-        """Yield groups of the subnets with their scores, as they finish."""
+        """Yield groups of the subnets with their scores, as they finish.
+
+        Args:
+            subnets: The subnets.
+            places: The places.
+            todo: Only subnets that are free are evaluated, and of these only the ones that it
+                returns; None evaluates all of them, whatever others do.
+        """
 
 
 class Race:
@@ -47,6 +58,9 @@ class Race:
         tolerance: The share of the front's hypervolume that all early stops together may cost,
             as expected; 0 stops only subnets that are dominated with confidence.
         finished: Called with numbers of subnets that are not evaluated further.
+        sharing: How the subnets are divided among the callers of a database.
+        claims: The claims of this caller; None if it shares with nobody.
+        failed: Returns which subnets others have seen fail, with the reasons.
     """
 
     def __init__(
@@ -58,8 +72,12 @@ class Race:
         rungs: Sequence[int],
         tolerance: float,
         finished: Callable[[int], object],
+        sharing: Sharing,
+        claims: Claims | None,
+        failed: Callable[[Sequence[Subnet]], Mapping[Subnet, str]],
     ) -> None:
         self._score, self._known, self._n_images = score, known, n_images
+        self._sharing, self._claims, self._failed = sharing, claims, failed
         self._rungs = [n for n in rungs if n < n_images]
         self._tolerance, self._finished = tolerance, finished
         self.failures: dict[Subnet, str] = {}
@@ -90,8 +108,9 @@ class Race:
             stops = self._known.stops(race, n)
             if stops is None:
                 found = self._stops(entrants, np.array([prices[s] for s in entrants]), sampling, n)
-                stops = [[named[subnet], *of] for subnet, of in found.items()]
-                self._known.add_stops(race, n, stops)
+                stops = self._known.add_stops(
+                    race, n, [[named[subnet], *of] for subnet, of in found.items()]
+                )
             own = {subnets[texts.index(text)]: Partial(*of) for text, *of in stops}
             self._finished(len(own))
             self.partial |= own
@@ -107,10 +126,19 @@ class Race:
         """Evaluate a few subnets on all images, and fix the order of the images if it is not."""
         chosen = np.linspace(0, len(subnets) - 1, min(_N_FIRST, len(subnets))).round().astype(int)
         first = [subnets[i] for i in dict.fromkeys(chosen.tolist())]
-        if self._known.sampling is not None:
-            if sum(map(self._known.is_complete, subnets)) < len(first):
-                self._extend(first, self._known.sampling, self._n_images)
-            return self._known.sampling
+        with self._sharing.alone("order", lambda: self._known.sampling is not None):
+            if self._known.sampling is None:
+                return self._fixed(first)
+        sampling = self._known.sampling
+        assert sampling is not None
+        if self._claims is not None:  # others may have begun
+            self._known.read(subnets)
+        if sum(map(self._known.is_complete, subnets)) < len(first):
+            self._extend(first, sampling, self._n_images)
+        return sampling
+
+    def _fixed(self, first: Sequence[Subnet]) -> Sampling:
+        """Evaluate subnets on all images, and fix the order of the images by their margins."""
         right, margins = {}, []
         for group, scores in self._score(first, np.arange(self._n_images)):
             self._note(group, scores, is_last=True)
@@ -128,16 +156,37 @@ class Race:
 
     def _extend(self, subnets: Sequence[Subnet], sampling: Sampling, n: int) -> None:
         """Evaluate subnets on those of the first ``n`` images that they have not seen."""
-        starts = sorted({len(self._known.of(subnet)) for subnet in subnets})
-        for start in starts:
-            own = [s for s in subnets if len(self._known.of(s)) == start]
-            if start >= n:
-                continue
-            for group, scores in self._score(own, sampling.places[start:n]):
-                self._note(group, scores, is_last=n == self._n_images)
-                self._known.add(
-                    {s: scores.right[i] for i, s in enumerate(group) if i not in scores.errors}
-                )
+        is_last = n == self._n_images
+
+        def behind() -> list[Subnet]:
+            return [s for s in self._left(subnets) if len(self._known.of(s)) < n]
+
+        def look(waiting: list[Subnet]) -> None:
+            self._known.read(waiting)
+            failures = self._failed(waiting)
+            self.failures |= failures
+            done = [s for s in waiting if s not in failures and len(self._known.of(s)) >= n]
+            self._finished(len(failures) + len(done) * is_last)
+
+        for left in self._sharing.rounds(behind, look):
+            for start in sorted({len(self._known.of(subnet)) for subnet in left}):
+                own = [s for s in left if len(self._known.of(s)) == start]
+                for group, scores in self._score(own, sampling.places[start:n], self._todo(start)):
+                    self._note(group, scores, is_last=is_last)
+                    found = {
+                        s: scores.right[i] for i, s in enumerate(group) if i not in scores.errors
+                    }
+                    self._known.add(found, self._claims)
+
+    def _todo(self, start: int) -> Callable[[list[Subnet]], list[Subnet]]:
+        """Return what selects, of claimed subnets, those that nobody has evaluated meanwhile."""
+
+        def todo(claimed: list[Subnet]) -> list[Subnet]:
+            self._known.read(claimed)
+            failed = self._failed(claimed)
+            return [s for s in claimed if s not in failed and len(self._known.of(s)) == start]
+
+        return todo
 
     def _note(self, group: Sequence[Subnet], scores: Scores, *, is_last: bool) -> None:
         self.failures |= {group[i]: reason for i, reason in scores.errors.items()}

@@ -8,6 +8,7 @@ from optuna_ofa.measurements._partial import (
     PartialTable as PartialTable,
 )
 from optuna_ofa.measurements._read import Measurement as Measurement, read_measurements
+from optuna_ofa.measurements._sharing import Sharing as Sharing
 from optuna_ofa.measurements._table import MeasurementTable as MeasurementTable, Reading as Reading
 
 __all__ = ["read_measurements"]

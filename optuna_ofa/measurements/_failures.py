@@ -42,6 +42,12 @@ class Failures:
             if self._in_a_row == IN_A_ROW:
                 raise self._stopped(f"{IN_A_ROW} subnets in a row failed")
 
+    @property
+    def are_all(self) -> bool:
+        """Whether several failed with the same error, and none could be measured."""
+        kinds = {_NUMBERS.sub("", reason) for reason in self.reasons.values()}
+        return len(self.reasons) > 1 and not self._n_measured and len(kinds) == 1
+
     def finish(self) -> None:
         """End the call.
 
@@ -49,8 +55,7 @@ class Failures:
             MeasurementError: If several subnets failed with the same error, and none could be
                 measured.
         """
-        kinds = {_NUMBERS.sub("", reason) for reason in self.reasons.values()}
-        if len(self.reasons) > 1 and not self._n_measured and len(kinds) == 1:
+        if self.are_all:
             raise self._stopped(f"all {len(self.reasons)} subnets failed with the same error")
 
     def _stopped(self, why: str) -> MeasurementError:
