@@ -68,8 +68,7 @@ class Work:
         self.matrix, self._folder = matrix, folder
         self._label = uuid4().hex
         # images of this test only, where others write to the same server
-        images, labels = val.dataset.tensors
-        images[0] += int(self._label[:6], 16) / 2**24
+        val.dataset.tensors[0][0] += int(self._label[:6], 16) / 2**24
         self.names: dict[str, Any] = {"url": url, "folder": folder, "supernet": supernet}
         self.names |= {"matrix": matrix, "loader": val, "calibration": train, "costs": None}
         self.names |= {"lease_s": 30.0, "pause_s": 0.0, "again": False, "killed_at": 0, "bad": ""}
