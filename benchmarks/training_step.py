@@ -30,7 +30,7 @@ from optuna_ofa import SearchSpace, Supernet, load_supernet
 from optuna_ofa.space import Family, get_family
 from optuna_ofa.supernet import resize_images
 from optuna_ofa.training import Run, Sandwich, TrainingSettings
-from optuna_ofa.training._settings import make_optimiser, set_learning_rate
+from optuna_ofa.training._optimiser import make_optimiser
 from optuna_ofa.training._step import Runner
 
 # family, pixels, images a batch
@@ -84,8 +84,7 @@ def our_step(
     """What the training loop does with a batch."""
     scaler = torch.amp.GradScaler(images.device.type, enabled=False)
     runner = Runner(supernet.train(), SETTINGS, scaler)
-    optimiser = make_optimiser(supernet, SETTINGS)
-    set_learning_rate(optimiser, 1e-3)
+    optimiser = make_optimiser(supernet, SETTINGS, 1e-3)
 
     def step() -> float:
         loss = float(runner.add_gradients(runs, images, labels, None))
@@ -100,8 +99,7 @@ def their_step(
     net: Any, runs: Sequence[Run], images: Tensor, labels: Tensor
 ) -> Callable[[], float]:
     """The same with ``set_active_subnet``, as ``train_one_epoch`` of the package has it."""
-    optimiser = make_optimiser(net.train(), SETTINGS)
-    set_learning_rate(optimiser, 1e-3)
+    optimiser = make_optimiser(net.train(), SETTINGS, 1e-3)
 
     def step() -> float:
         losses, taught = [], None

@@ -13,6 +13,8 @@ from optuna_ofa._rules import Rule
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 
+LARGEST_DEFECT = 0.01  # of a sum of probabilities, which may be in half precision
+
 ImageTensor = Annotated[
     Tensor,
     Rule(
@@ -81,7 +83,13 @@ def check_images(
 
 
 def check_batch(
-    batch: Any, family: Family, rule: str, which: str, weights: torch.dtype = torch.float32
+    batch: Any,
+    family: Family,
+    rule: str,
+    which: str,
+    weights: torch.dtype = torch.float32,
+    *,
+    soft: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return a batch as images ``(n, channels, size, size)`` and class indices ``(n,)``.
 
@@ -91,6 +99,7 @@ def check_batch(
         rule: Beginning of messages: "`loader` must give".
         which: Name of the batch in messages: "batch 3".
         weights: Type of the network's weights, which is allowed in addition to float32.
+        soft: Whether labels may also be probabilities, ``(n, n_classes)``.
 
     Raises:
         InvalidArgumentError: If it is something else.
@@ -102,18 +111,39 @@ def check_batch(
         )
     images, labels = pair
     check_images(images, rule, which, channels=family.in_channels, weights=weights)
-    if labels.shape != images.shape[:1] or labels.is_floating_point():
+    n_classes = family.head.n_classes
+    if soft and labels.is_floating_point() and labels.shape == (len(images), n_classes):
+        _check_probabilities(labels, rule, which)
+        return images, labels
+    if labels.shape != images.shape[:1] or labels.is_floating_point() or labels.is_complex():
+        wanted = "one class index an image"
+        if soft:
+            wanted += f", or probabilities of {n_classes} classes"
         raise InvalidArgumentError(
-            f"{rule} one class index an image, but {which} has {_described(labels)} for "
-            f"{len(images)} images."
+            f"{rule} {wanted}, but {which} has {_described(labels)} for {len(images)} images."
         )
-    last = family.head.n_classes - 1
-    if not (0 <= int(labels.min()) <= int(labels.max()) <= last):
+    if not (0 <= int(labels.min()) <= int(labels.max()) < n_classes):
         raise InvalidArgumentError(
-            f"{rule} labels from 0 to {last} for {family.name}, but {which} has some from "
+            f"{rule} labels from 0 to {n_classes - 1} for {family.name}, but {which} has some from "
             f"{int(labels.min())} to {int(labels.max())}."
         )
     return images, labels
+
+
+def _check_probabilities(labels: Tensor, rule: str, which: str) -> None:
+    least, most = (float(extreme) for extreme in labels.aminmax())
+    if not 0 <= least <= most < float("inf"):  # NaN is neither
+        raise InvalidArgumentError(
+            f"{rule} probabilities that are finite and not negative, but {which} has some from "
+            f"{least:g} to {most:g}."
+        )
+    sums = labels.double().sum(1)
+    worst = float(sums[(sums - 1).abs().argmax()])
+    if abs(worst - 1) > LARGEST_DEFECT:
+        raise InvalidArgumentError(
+            f"{rule} probabilities with the sum 1 for each image, but {which} has some with the "
+            f"sum {worst:.4g}."
+        )
 
 
 def _described(value: Any) -> str:

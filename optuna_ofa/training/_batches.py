@@ -15,10 +15,19 @@ from optuna_ofa.training._random import derived_seed, get_states, seed_all, set_
 
 
 class StreamPosition(NamedTuple):
-    """The position in a stream: the epoch, from 0, and the number of its batches so far."""
+    """The position in a stream.
+
+    Args:
+        epoch: The epoch, from 0.
+        n_given: Batches of the epoch so far.
+        n_images: Their images.
+        n_processes: Processes, each of which has a stream of as many.
+    """
 
     epoch: int = 0
     n_given: int = 0
+    n_images: int = 0
+    n_processes: int = 1
 
 
 class Batches(Iterator[tuple[Tensor, Tensor]]):
@@ -34,9 +43,11 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         family: The family that they must fit.
         seed: Seed of the run.
         rank: Index of the process.
+        n_processes: Number of processes.
         weights: Type of the supernet's weights, which is also allowed for images.
         position: The position to start from. Earlier batches of its epoch are read and dropped, so
-            that the same random numbers are consumed.
+            that the same random numbers are consumed. If it is of another number of processes,
+            batches are dropped until all processes together have dropped as many images.
 
     Raises:
         InvalidArgumentError: If the loader can be read only once; while reading, if it is empty
@@ -50,6 +61,7 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         *,
         seed: int,
         rank: int = 0,
+        n_processes: int = 1,
         weights: torch.dtype = torch.float32,
         position: StreamPosition | None = None,
     ) -> None:
@@ -63,9 +75,15 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         self._seed = seed
         self._rank = rank
         self._weights = weights
-        position = position or StreamPosition()
-        self.position = StreamPosition(position.epoch)
+        position = position or StreamPosition(n_processes=n_processes)
+        self.position = StreamPosition(position.epoch, n_processes=n_processes)
         self._start()
+        if position.n_processes == n_processes:
+            self._skip_to(position)
+        else:
+            self._skip_images(position.n_images * position.n_processes)
+
+    def _skip_to(self, position: StreamPosition) -> None:
         while self.position.n_given < position.n_given:
             self._read()
             if self.position.epoch != position.epoch:
@@ -73,10 +91,26 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
                     f"`loader` must give what it gave when the checkpoint was written, but an "
                     f"epoch had more than {position.n_given - 1} batches then, and has fewer now."
                 )
+        self.position = position
+
+    def _skip_images(self, n: int) -> None:
+        """Drop the first images of all processes' epoch, at most all of them."""
+        epoch = self.position.epoch
+        while self.position.n_images * self.position.n_processes < n:
+            next(self)
+            if self.position.epoch != epoch:
+                self._start()  # the epoch was over: give this batch again
+                break
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        """Return images ``(n, channels, height, width)`` and labels ``(n,)``."""
-        return _fitting(self._read(), self._family, self._weights)
+        """Return images ``(n, channels, height, width)`` and labels.
+
+        Labels are class indices ``(n,)`` or probabilities ``(n, n_classes)``.
+        """
+        images, labels = _fitting(self._read(), self._family, self._weights)
+        n = self.position.n_images + len(images)
+        self.position = self.position._replace(n_images=n)
+        return images, labels
 
     def _read(self) -> Any:
         try:
@@ -90,11 +124,12 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
         return batch
 
     def _next_epoch(self) -> None:
-        self.position = StreamPosition(self.position.epoch + 1)
+        self.position = self.position._replace(epoch=self.position.epoch + 1)
         self._start()
 
     def _start(self) -> None:
         epoch = self.position.epoch
+        self.position = self.position._replace(n_given=0, n_images=0)
         samplers = [getattr(self._loader, name, None) for name in ("sampler", "batch_sampler")]
         for part in (self._loader, *samplers):
             if isinstance(generator := getattr(part, "generator", None), torch.Generator):
@@ -124,11 +159,12 @@ def _fitting(batch: Any, family: Family, weights: torch.dtype) -> tuple[Tensor, 
     Raises:
         InvalidArgumentError: If it is something else, does not fit, or is too small.
     """
-    images, labels = check_batch(batch, family, "`loader` must give", "a batch", weights)
+    which = "a batch"
+    images, labels = check_batch(batch, family, "`loader` must give", which, weights, soft=True)
     least = family.total_stride
     if images.shape[-1] < least:
         raise InvalidArgumentError(
             f"`loader` must give images of at least {least} pixels a side, the product of the "
             f"strides of {family.name}, but gave some of shape {tuple(images.shape)}."
         )
-    return images, labels.long()
+    return images, labels.to(weights) if labels.is_floating_point() else labels.long()

@@ -13,7 +13,9 @@ from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
-from optuna_ofa.training._settings import TrainingSettings, make_optimiser
+from optuna_ofa.training._optimiser import Optimiser
+from optuna_ofa.training._schedule import Schedule
+from optuna_ofa.training._settings import TrainingSettings
 
 
 class TrainingState:
@@ -23,14 +25,22 @@ class TrainingState:
         supernet: The supernet, which is trained in place.
         settings: The settings.
         history: The history, with the followed subnets.
+        schedule: The phases.
     """
 
+    optimiser: Optimiser
+
     def __init__(
-        self, supernet: Supernet, settings: TrainingSettings, history: TrainingHistory
+        self,
+        supernet: Supernet,
+        settings: TrainingSettings,
+        history: TrainingHistory,
+        schedule: Schedule,
     ) -> None:
         device = next(supernet.parameters()).device
         self.supernet = supernet
         self.history = history
+        self.schedule = schedule
         self.step = 0
         self.position = StreamPosition()
         self.teacher: nn.Module | None = None
@@ -40,11 +50,16 @@ class TrainingState:
         self._settings = settings
         self._taught_by: Subnet | None = None
         self._losses: list[float] = []
-        self.renew()
+        self.renew(0)
 
-    def renew(self) -> None:
-        """Begin a phase with a new optimiser and a new average of the weights."""
-        self.optimiser = make_optimiser(self.supernet, self._settings)
+    def renew(self, phase: int, done: int = 0) -> None:
+        """Begin a phase with a new optimiser and a new average of the weights.
+
+        Args:
+            phase: Index of the phase.
+            done: Steps of the phase that are done.
+        """
+        self.optimiser = Optimiser(self.supernet, self._settings, self.schedule, phase, done)
         decay = self._settings.average_decay
         self._average = None
         if decay is not None:
@@ -88,7 +103,9 @@ class TrainingState:
             "state_dict": self.evaluated.state_dict(),
             "unaveraged": self.supernet.state_dict() if averaged else None,
             "n_averaged": int(self._average.n_averaged) if self._average is not None else 0,
-            "optimiser": self.optimiser.state_dict(),
+            "phases": self.schedule.to_list(),
+            "classes": self.optimiser.names(),
+            "optimiser": self.optimiser.torch.state_dict(),
             "scaler": self.scaler.state_dict(),
             "teacher": None if self.teacher is None else self.teacher.state_dict(),
             "taught_by": None if self._taught_by is None else self._taught_by.to_json(),
@@ -100,18 +117,20 @@ class TrainingState:
         }
 
     def copy(self) -> TrainingState:
-        """Return a new state of a copy of the supernet, with the same settings and history."""
-        return TrainingState(copy.deepcopy(self.supernet), self._settings, self.history)
+        """Return a new state of a copy of the supernet."""
+        supernet = copy.deepcopy(self.supernet)
+        return TrainingState(supernet, self._settings, self.history, self.schedule)
 
     def restore(self, data: dict[str, Any]) -> None:
-        """Set everything to what `to_dict` returned."""
+        """Set everything but the schedule to what `to_dict` returned."""
         weights: dict[str, Tensor] = data["unaveraged"] or data["state_dict"]
         self.supernet.load_state_dict(weights)
-        self.renew()
+        phase = self.schedule.index(data["step"] - 1)
+        self.renew(phase, data["step"] - self.schedule.first(phase))
         if self._average is not None:
             self.evaluated.load_state_dict(data["state_dict"])
             self._average.n_averaged.fill_(data["n_averaged"])
-        self.optimiser.load_state_dict(data["optimiser"])
+        self.optimiser.load(data["optimiser"])
         self.scaler.load_state_dict(data["scaler"])
         if data["taught_by"] is not None:
             self.freeze(Subnet.from_json(data["taught_by"], self.supernet.family))

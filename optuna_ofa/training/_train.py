@@ -21,12 +21,18 @@ from optuna_ofa.space import SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import Batches
-from optuna_ofa.training._checkpoint import read_checkpoint, write_checkpoint
+from optuna_ofa.training._checkpoint import (
+    identified,
+    read_checkpoint,
+    write_checkpoint,
+    written_schedule,
+)
 from optuna_ofa.training._exchange import Exchange, exchange
 from optuna_ofa.training._history import LogEntry, TrainingHistory, followed_subnets
 from optuna_ofa.training._random import derived_seed, seeded
 from optuna_ofa.training._recipe import Phase, Recipe, Run, check_runs
-from optuna_ofa.training._settings import TrainingSettings, learning_rate, set_learning_rate
+from optuna_ofa.training._schedule import Schedule
+from optuna_ofa.training._settings import TrainingSettings
 from optuna_ofa.training._state import TrainingState
 from optuna_ofa.training._step import Runner
 from optuna_ofa.training._sync_batch_norm import synchronised
@@ -151,27 +157,24 @@ class _Loop:
         self.recipe = recipe
         self.space = space
         self.settings = settings
-        self.phases = tuple(recipe.phases(space))
-        if not self.phases:
-            raise InvalidArgumentError("`recipe.phases` must give at least one, but gave none.")
-        self.ends = np.cumsum([phase.n_steps for phase in self.phases]).tolist()
-        followed = followed_subnets(space, n_followed, settings.seed)
-        self.state = TrainingState(supernet, settings, TrainingHistory(followed))
+        followed = TrainingHistory(followed_subnets(space, n_followed, settings.seed))
+        schedule = Schedule(recipe.phases(space))
+        self.state = TrainingState(supernet, settings, followed, schedule)
 
     def run(self, loader: Iterable[Any]) -> None:
         state = self.state
         self._restore()
         _distributed.broadcast_weights(state.supernet)
-        if state.step == self.ends[-1]:
+        total = state.schedule.n_steps
+        if state.step == total:
             return self._finish()
         batches = self._batches(loader)
         runner = Runner(state.supernet, self.settings, state.scaler)
         shown = self.progress if _distributed.rank() == 0 else False
-        total = self.ends[-1]
         with progress_bar("", shown, total=total, initial=state.step, unit="step") as bar:
             while state.step < total:
-                phase = next(i for i, end in enumerate(self.ends) if state.step < end)
-                bar.set_description(self.phases[phase].name, refresh=False)
+                phase = state.schedule.index(state.step)
+                bar.set_description(state.schedule.phases[phase].name, refresh=False)
                 loss = self._step(phase, batches, runner)
                 bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
                 bar.update()
@@ -190,14 +193,14 @@ class _Loop:
             self.space.family,
             seed=self.settings.seed,
             rank=_distributed.rank(),
+            n_processes=_distributed.n_processes(),
             weights=next(self.state.supernet.parameters()).dtype,
             position=self.state.position,
         )
 
     def _step(self, phase: int, batches: Batches, runner: Runner) -> float:
-        state, table = self.state, self.phases[phase]
-        first = self.ends[phase] - table.n_steps
-        if state.step == first:
+        state = self.state
+        if state.step == state.schedule.first(phase):
             self._enter(phase)
         rng = np.random.default_rng([self.settings.seed, state.step])
         runs = self.recipe.runs(self.space, phase, rng)
@@ -206,9 +209,10 @@ class _Loop:
         with _statistics_kept(state.supernet):
             value = self._loss(runs, batches, runner)
             if not math.isfinite(value):
-                raise self._diverged(f"the loss is {value}", table)
-        set_learning_rate(state.optimiser, learning_rate(table, state.step - first))
+                raise self._diverged(f"the loss is {value}", state.schedule.phases[phase])
+        state.optimiser.prepare()
         self._apply_gradients()
+        state.optimiser.advance()
         state.average()
         state.add_loss(value)
         state.step += 1
@@ -241,28 +245,28 @@ class _Loop:
         teacher = self.recipe.enter(self.space, phase, self.state.supernet)
         if teacher is not None:
             self.state.freeze(teacher)
-        self.state.renew()
+        self.state.renew(phase)
 
     def _apply_gradients(self) -> None:
-        state = self.state
+        state, optimiser = self.state, self.state.optimiser.torch
         _distributed.average_gradients(state.supernet.parameters())
         if self.settings.max_gradient_norm is not None:
-            state.scaler.unscale_(state.optimiser)
+            state.scaler.unscale_(optimiser)
             nn.utils.clip_grad_norm_(state.supernet.parameters(), self.settings.max_gradient_norm)
-        state.scaler.step(state.optimiser)
+        state.scaler.step(optimiser)
         state.scaler.update()
         # None: weights that no run of the next step uses must not move by decay or momentum
-        state.optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
 
     # ------------------------------------------------------------------ log and checkpoints
 
     def _log(self, phase: int) -> None:
         state = self.state
-        ended = state.step == self.ends[phase]
+        table, ended = state.schedule.phases[phase], state.step == state.schedule.ends[phase]
         if ended or (self.evaluate_every and state.step % self.evaluate_every == 0):
-            self._add_entry(self.phases[phase])
+            self._add_entry(table)
         if ended or state.step % self.checkpoint_every == 0:
-            self._write(self.phases[phase])
+            self._write(table)
 
     def _add_entry(self, phase: Phase) -> None:
         state = self.state
@@ -306,18 +310,14 @@ class _Loop:
     def _restore(self) -> None:
         data = self.exchange.from_first(self._read)
         if data is not None:
-            self.state.restore(data)
+            state = self.state
+            state.schedule = state.schedule.continuing(written_schedule(data), data["step"])
+            state.restore(data)
 
     def _read(self) -> dict[str, Any] | None:
         if self.path is None or not self.path.exists():
             return None
-        return read_checkpoint(
-            self.path,
-            self.state,
-            self._description(),
-            n_steps=self.ends[-1],
-            n_batches=self.settings.n_accumulated,
-        )
+        return read_checkpoint(self.path, self.state, self._description())
 
     def _finish(self) -> None:
         if self.state.evaluated is not self.state.supernet:
@@ -325,12 +325,11 @@ class _Loop:
 
     def _description(self) -> Mapping[str, str]:
         return {
-            "recipe": repr(self.recipe),
+            "recipe": identified(self.recipe, "n_steps"),
             "space": repr({**self.space.choices}),
-            "settings": repr(self.settings),
+            "settings": identified(self.settings, "optimizer", "scheduler"),
             "dropout": str(self.state.supernet.dropout),
             "n_followed": str(len(self.state.history.subnets) - 2),
-            "world_size": str(_distributed.n_processes()),
         }
 
     def _diverged(self, what: str, phase: Phase) -> DivergedTrainingError:

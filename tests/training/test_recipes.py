@@ -23,8 +23,9 @@ from optuna_ofa.training import (
     TrainingSettings,
     train,
 )
+from optuna_ofa.training._optimiser import make_optimiser
 from optuna_ofa.training._recipe import check_runs
-from optuna_ofa.training._settings import learning_rate, make_optimiser
+from optuna_ofa.training._schedule import learning_rate
 
 SPACE = SearchSpace("ofa_mbv3_fashion")
 
@@ -258,7 +259,7 @@ def test_recipes_without_work_are_refused(n_phases: int, message: str) -> None:
 
 def test_learning_rate_rises_and_falls() -> None:
     phase = Phase("p", 14, 1.0, n_warmup_steps=4)
-    rates = [learning_rate(phase, step) for step in range(14)]
+    rates = [learning_rate(phase.learning_rate, phase, step) for step in range(14)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[9] == pytest.approx(0.5)
     assert 0 < rates[-1] < 0.03
