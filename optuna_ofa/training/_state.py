@@ -87,6 +87,11 @@ class TrainingState:
             return self.supernet
         return cast(Supernet, self._average.module)
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the last step, of the first group of parameters."""
+        return self.optimiser.learning_rate
+
     def add_loss(self, loss: float) -> None:
         """Add the loss of a step to the next line of the log."""
         self._losses.append(loss)
