@@ -166,7 +166,7 @@ class Refiner:
 
         self._show(course, f"measuring {len(matrix)} subnets")
         noted = {CHOSEN_AFTER: start}
-        work = Work(corrected, self._study.store, self._meters, course.measured, noted)
+        work = Work(self._study, corrected, self._study.store, self._meters, noted)
         try:
             work.run_all(matrix, self._bar, "refine")
         finally:

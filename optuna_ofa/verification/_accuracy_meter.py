@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from optuna_ofa.evaluation import (
     weights_hash,
 )
 from optuna_ofa.exceptions import FamilyMismatchError
+from optuna_ofa.executors import Executor, require_one_engine
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.verification._entrants import Entrants
@@ -78,16 +80,28 @@ class AccuracyMeter(Meter):
         self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
         self.precision = settings.precision_of(supernet)
-        self.n_together = SUBNETS_AT_ONCE * settings.processes  # a group for each process
+        self.n_together = ALL if race or settings.processes > 1 else SUBNETS_AT_ONCE
         self.races = race
-        if race:
-            self.n_together = ALL
         self._memory: dict[str, KnownAnswers] = {}
         self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}
-        self._setup: Mapping[str, Any] = {}
+        self._setups: dict[str, Mapping[str, Any]] = {}  # by weights
+        self._executor: Executor | None = None
         self._other: AccuracyMeter | None = None
         if fitted_on is not None:
             self._other = AccuracyMeter(supernet, fitted_on, settings, storage=storage)
+
+    def on(self, executor: Executor) -> AccuracyMeter:
+        """Return a meter that evaluates on the workers of an executor, as `evaluate` does.
+
+        Raises:
+            InvalidArgumentError: If the settings are for several processes.
+        """
+        require_one_engine(executor, self._settings.processes)
+        other = copy.copy(self)
+        other._executor, other.n_together = executor, ALL
+        if self._other is not None:
+            other._other = self._other.on(executor)
+        return other
 
     def measure_among(self, batch: Entrants, storage: optuna.Study | None) -> Readings:
         """Evaluate those subnets that were not evaluated yet; if they race, until they stop."""
@@ -110,7 +124,7 @@ class AccuracyMeter(Meter):
             found.top1,
             found.top1_std,
             dict(found.failures),
-            setup=self._setup,
+            setup=self._setups[found.setup["weights"]],
             on_fitted=other,
             n_images=np.where(complete, found.n_images, 0).astype(np.int64),
             partial=found.partial,
@@ -141,9 +155,11 @@ class AccuracyMeter(Meter):
             costs=costs,
             memory=self._memory,
             rivals=rivals,
+            executor=self._executor,
         )
         label = {} if self._settings.data is None else {"label": self._settings.data}
-        self._setup = {**found.setup, "data": self._data.identity, **label}
+        setup = {**found.setup, "data": self._data.identity, **label}
+        self._setups[found.setup["weights"]] = setup
         return found
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
@@ -168,7 +184,7 @@ class AccuracyMeter(Meter):
             values,
             std,
             failures,
-            setup=self._setup,
+            setup=self._setups.get(weights, {}),
             on_fitted=other,
             n_images=n_images.astype(np.int64),
         )

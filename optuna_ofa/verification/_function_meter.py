@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
-from optuna_ofa.executors import Executor, run_tasks
+from optuna_ofa.executors import Executor, LostWorkersError, run_tasks
 from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.verification._call import Call, Outcome, in_order, outcome_on_worker
@@ -80,14 +80,17 @@ class FunctionMeter(Meter):
         """Measure subnets; return why some have no number, and the error that ended it."""
         failures: dict[int, str] = {}
         in_a_row = 0
-        for i, outcome in enumerate(in_order(self._outcomes(subnets))):
-            if outcome.ends:
-                return failures, outcome.error
-            if outcome.reason:
-                failures[i] = outcome.reason
-            in_a_row = in_a_row + 1 if outcome.error is not None else 0
-            if in_a_row == IN_A_ROW:
-                return {}, outcome.error
+        try:
+            for i, outcome in enumerate(in_order(self._outcomes(subnets))):
+                if outcome.ends:
+                    return failures, outcome.error
+                if outcome.reason:
+                    failures[i] = outcome.reason
+                in_a_row = in_a_row + 1 if outcome.error is not None else 0
+                if in_a_row == IN_A_ROW:
+                    return {}, outcome.error
+        except LostWorkersError as error:  # the others have their numbers
+            return failures, error
         return failures, None
 
     def _outcomes(self, subnets: Sequence[Subnet]) -> Iterator[tuple[int, Outcome]]:

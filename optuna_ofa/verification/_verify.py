@@ -25,15 +25,8 @@ from optuna_ofa.executors import Executor
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.problem import (
-    MEASURED,
-    PREDICTED,
-    Evaluated,
-    Problem,
-    error_in_words,
-    require_in_order,
-)
-from optuna_ofa.space import Matrix, Subnet, first_of_each, keys_of
+from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words, require_in_order
+from optuna_ofa.space import Matrix, Subnet, absent, first_of_each, keys_of
 from optuna_ofa.storage import Store
 from optuna_ofa.verification._entrants import Entrants, entrants
 from optuna_ofa.verification._function_meter import FunctionMeter
@@ -45,6 +38,9 @@ from optuna_ofa.verification._verification import Verification
 from optuna_ofa.verification._verified_point import VerifiedPoint
 
 Measure = Meter | Callable[[Subnet], Any]
+
+# subnets whose measurements an interruption may lose where no database gets each at once
+_MOST_UNWRITTEN = 64
 
 
 def verify(
@@ -73,7 +69,7 @@ def verify(
     done = numbers_of_measured(before)
     require_precisions(meters, store.notes(list(done.values())))
     missing = matrix[[key(row) not in done for row in matrix]]
-    work = Work(problem, store, meters, before.results(kind=MEASURED))
+    work = Work(findings, problem, store, meters)
     with progress_bar(
         f"measuring {' and '.join(meters)}", progress, total=len(missing), unit="subnet"
     ) as bar:
@@ -86,23 +82,24 @@ class Work:
     """The subnets that a call measures.
 
     Args:
+        findings: The findings of the study, which other processes may add to.
         problem: The problem, with the predictors whose predictions are compared.
         store: The trials of the study.
         meters: The meter of each metric.
-        before: The subnets that were measured before.
         attributes: More user attributes of the trials.
     """
 
     def __init__(
         self,
+        findings: Findings,
         problem: Problem,
         store: Store,
         meters: Mapping[str, Meter],
-        before: Evaluated,
         attributes: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        self._findings, self._attributes = findings, attributes
         self._problem, self._store, self._meters = problem, store, meters
-        self._before, self._attributes = before, attributes
+        self._before = findings.results(kind=MEASURED)
         # meters with the largest batches first; functions that may lose their device last, but
         # before those that race
         is_function = {m: isinstance(meter, FunctionMeter) for m, meter in meters.items()}
@@ -124,7 +121,10 @@ class Work:
         Raises:
             MeasurementError: If a meter no longer responds; what was measured is written.
         """
-        size = max(meter.n_together for meter in self._meters.values())
+        meters = self._meters.values()
+        size = max(meter.n_together for meter in meters)
+        if self._store.database is None and not any(meter.races for meter in meters):
+            size = min(size, _MOST_UNWRITTEN)
         for start in range(0, len(matrix), size):
             part = matrix[start : start + size]
             self.run(part)
@@ -153,6 +153,8 @@ class Work:
             if readings.stopped is not None:
                 self.stopped, self.stopped_at = readings.stopped, metric
         self._check([rows[i] for i in good.tolist()])
+        # what another process has measured for this study in the meantime has its trial
+        good = good[absent(matrix[good], self._findings.results(kind=MEASURED).matrix)]
         objectives = set(problem.objectives)
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch.utils.data import DataLoader
 
 import optuna_ofa
 from optuna_ofa import (
+    AccuracyMeter,
+    EvaluationSettings,
     LatencyMeter,
     MeasurementSettings,
     Metric,
     SearchSpace,
     Subnet,
     SubnetStudy,
+    Supernet,
     read_measurements,
 )
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
@@ -52,11 +57,18 @@ def threads() -> Iterator[Executor]:
         yield pool
 
 
-@pytest.fixture
-def functions(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module of `functions_for_workers`, which processes of a pool can import."""
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    return importlib.import_module("functions_for_workers")
+@pytest.fixture(scope="module")
+def functions() -> Iterator[Any]:
+    """The module `functions_for_workers`, which processes of a pool can import."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        yield importlib.import_module("functions_for_workers")
+
+
+@pytest.fixture(scope="module")
+def process(functions: Any) -> Iterator[Executor]:
+    with spawn_pool(1, threads=1) as pool:
+        yield pool
 
 
 def top1_of(subnet: Subnet) -> tuple[float, float]:
@@ -194,8 +206,88 @@ class TestProcesses:
         assert not found.failures
         assert (tmp_path / "killed").exists()
 
+    def test_accuracies_are_as_without(
+        self,
+        make_study: Callable[..., SubnetStudy],
+        process: Executor,
+        supernet: Supernet,
+        loader: DataLoader,
+    ) -> None:
+        study, batches = make_study(), list(loader)
+        settings = EvaluationSettings(calibration=torch.cat([images for images, _ in batches]))
+        found = []
+        for executor in (None, process):
+            meter = AccuracyMeter(supernet, batches, settings)
+            found.append(study.verify({"top1": meter}, points=5, executor=executor))
+        assert found[0].points == found[1].points
+
+    def test_errors_of_users_come_back(
+        self, study: SubnetStudy, functions: Any, process: Executor
+    ) -> None:
+        measure = {"top1": functions.raises}
+        with pytest.warns(FailedMeasurementWarning, match="CannotBeSentError: register: 3"):
+            found = study.verify(measure, points=points_of(study, 5), executor=process)
+        assert {s.resolution for s in found.failures} == {20}
+
+    def test_a_function_that_cannot_be_sent_is_refused(
+        self, study: SubnetStudy, process: Executor
+    ) -> None:
+        refused = r"`measure\['top1'\]` must be picklable for the workers .* got <function"
+        with pytest.raises(InvalidArgumentError, match=refused):
+            study.verify({"top1": lambda _: 1.0}, points=2, executor=process)
+
+    def test_dask_measures_too(
+        self, make_study: Callable[..., SubnetStudy], supernet: Supernet, loader: DataLoader
+    ) -> None:
+        distributed = pytest.importorskip("distributed")
+        settings, found = EvaluationSettings(calibration=None), []
+        with distributed.Client(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as client:
+            for executor in (None, client.get_executor()):
+                meter, study = AccuracyMeter(supernet, list(loader), settings), make_study()
+                own = study.verify({"top1": top1_of}, points=9, executor=executor)
+                accuracies = study.verify({"top1": meter}, points=5, executor=executor)
+                found.append((own.points, accuracies.points))
+        assert found[0] == found[1]
+
 
 class TestMeters:
+    def test_a_meter_on_an_executor_remembers_for_the_one_without(
+        self, make_study: Callable[..., SubnetStudy], supernet: Supernet, loader: DataLoader
+    ) -> None:
+        meter = AccuracyMeter(supernet, loader, EvaluationSettings(calibration=None))
+        executor, study = Smallest(), make_study()
+        first = study.verify({"top1": meter}, points=5, executor=executor)
+        n = executor.n_submitted
+        assert n > 0
+        again = study.verify({"top1": meter}, points=5, executor=executor)
+        assert executor.n_submitted == n
+        assert first.points == again.points == study.verify({"top1": meter}, points=5).points
+
+    def test_several_processes_are_refused_before_any_work(
+        self, study: SubnetStudy, supernet: Supernet, loader: DataLoader
+    ) -> None:
+        settings = EvaluationSettings(calibration=None, processes=2)
+        measure = {"top1": AccuracyMeter(supernet, loader, settings)}
+        executor = Smallest()
+        with pytest.raises(InvalidArgumentError, match=r"`processes` must be 1 .*executor.*got 2"):
+            study.verify(measure, points=2, executor=executor)
+        assert executor.n_submitted == 0
+
+    def test_a_race_is_as_without(
+        self, make_study: Callable[..., SubnetStudy], supernet: Supernet, loader: DataLoader
+    ) -> None:
+        settings = EvaluationSettings(calibration=None, rungs=(20,), tolerance=20)
+        found = []
+        for executor in (None, Smallest()):
+            study = make_study()
+            meter = AccuracyMeter(supernet, loader, settings, race=True)
+            measure = {"latency_ms": lambda s: float(len(s.text)), "top1": meter}
+            found.append(study.verify(measure, points=points_of(study, 10), executor=executor))
+        assert found[0].partial == found[1].partial != {}
+        assert found[0].points == found[1].points
+
     def test_latency_is_measured_on_the_meters_own_workers(
         self, make_study: Callable[..., SubnetStudy], sqlite: str
     ) -> None:

@@ -206,6 +206,24 @@ class TestAgain:
         assert again.points == found.points
         assert measure["top1"].asked == []
 
+    def test_what_another_process_has_measured_meanwhile_has_one_trial(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str
+    ) -> None:
+        study = make_study(storage=sqlite, study_name="a")
+        other = make_study(storage=sqlite, study_name="a", load_if_exists=True)
+        subnets = [p.subnet for p in study.front(kind="predicted")[:4]]
+        calls = itertools.count()
+
+        def latency(subnet: Subnet) -> float:
+            if next(calls) == 0:
+                theirs = {"top1": lambda _: 40.0, "latency_ms": lambda _: 3.0}
+                assert len(other.verify(theirs, points=subnets[1:3])) == 2
+            return 5.0
+
+        found = study.verify({"top1": lambda _: 40.0, "latency_ms": latency}, points=subnets)
+        assert [p.measured["latency_ms"] for p in found] == [5.0, 3.0, 3.0, 5.0]
+        assert len(study.results(kind="measured").matrix) == 4
+
     def test_what_was_predicted_then_counts(self, study: SubnetStudy) -> None:
         before = study.verify(devices(study), points=2)
         predictor: Any = study.problem.predictors["top1"]
