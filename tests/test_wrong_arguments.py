@@ -101,6 +101,7 @@ METERS = {"top1": lambda _: 70.0, "latency_ms": lambda _: 1.0}
 REFINED = optuna_ofa.study(SPACE.restrict(depth=2, expand=3), hardware=TABLE, accuracy=ACCURACY)
 REFINED.search(20)
 REFINED.refine(METERS, budget=1)
+MEASURED = optuna_ofa.study(SPACE, hardware=TABLE, accuracy=ACCURACY, seed=0)
 EXECUTOR = ThreadPoolExecutor(1)
 TRIAL = optuna.trial.FixedTrial(SPACE.to_params(MATRIX[:1])[0])
 
@@ -276,6 +277,13 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Subnet.from_json": (Subnet.from_json, {"text": SUBNET.to_json(), "family": FAMILY}),
     "SubnetStudy.enqueue_trial": (STUDY.enqueue_trial, {"params": TRIAL.params}),
     "SubnetStudy.front": (STUDY.front, {"kind": "predicted"}),
+    "SubnetStudy.measure_batches": (
+        MEASURED.measure_batches,
+        {
+            "devices": {"a": lambda _: [70.0, 1.0]}, "n": 1, "in_flight": 1, "timeout": 0.0,
+            "progress": False, "callbacks": [],
+        },
+    ),
     "SubnetStudy.optimize": (
         STUDY.optimize,
         {

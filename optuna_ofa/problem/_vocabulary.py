@@ -13,6 +13,8 @@ Kind = Literal["predicted", "measured"]
 
 # Reason stored with a trial that the caller marked as failed; one whose process died has none.
 NOT_MEASURED = "not measured"
+# The reason where the caller gave up before it was measured; its subnet may be proposed again.
+RELEASED = "released"
 
 # System attribute of a trial that `SubnetStudy.ask_batch` has started; Optuna's retries inherit it.
 ASKED = "optuna_ofa:asked"

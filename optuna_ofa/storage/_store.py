@@ -8,7 +8,7 @@ import functools
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
@@ -23,11 +23,13 @@ from optuna_ofa._plausible import plausible
 from optuna_ofa.fronts import Generation, KnownFront
 from optuna_ofa.problem import (
     ASKED,
+    MEASURED,
     MEASURED_BY,
     MEASURED_IMAGES,
     MEASURED_STD,
     PREDICTION,
     PREDICTION_STD,
+    RELEASED,
     Evaluated,
     Keep,
     Parameters,
@@ -327,6 +329,24 @@ class Store(ABC):
         self._finish(endings, check)
         for ending in endings:
             self._heartbeat.release(ending.trial_id)
+
+    def release(self, marks: Collection[str], trial_ids: Collection[int]) -> None:
+        """Fail running trials whose subnets may be asked again.
+
+        Args:
+            marks: By which `start` has marked them.
+            trial_ids: Others.
+        """
+        running = (TrialState.RUNNING,)
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=running)
+        attributes = {"kind": MEASURED, "error": RELEASED}
+        endings = [
+            Ending(trial._trial_id, None, attributes, {})
+            for trial in trials
+            if trial._trial_id in trial_ids
+            or str(trial.system_attrs.get(ASKED)).partition(":")[0] in marks
+        ]
+        self.finish(endings, lambda _: None)
 
     @abstractmethod
     def _finish(self, endings: Sequence[Ending], check: Check) -> None:

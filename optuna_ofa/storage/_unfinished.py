@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_ofa.problem import ASKED, shown
+from optuna_ofa.problem import ASKED, RELEASED, shown
 from optuna_ofa.space import Matrix, SearchSpace, is_choice
 from optuna_ofa.storage._encoding import decode_trials
 
@@ -24,7 +24,7 @@ class Unfinished(NamedTuple):
         numbers: ``(n,)`` trial numbers.
         running: ``(n,)`` whether they are running; the others have failed.
         asked: ``(n,)`` whether `SubnetStudy.ask_batch` has started them, based on predictions.
-        abandoned: ``(n,)`` whether they failed because their process died.
+        abandoned: ``(n,)`` whether they failed because their process died, or were released.
         waiting: ``(m, n_genes)`` the subnets of trials waiting to run.
         retries: Waiting trials that are Optuna's retries of those of `SubnetStudy.ask_batch`.
         n_enqueued: Number of waiting trials that are not retries.
@@ -65,7 +65,7 @@ class Unfinished(NamedTuple):
         trials = [trials[i] for i in np.flatnonzero(good)]
         running = np.array([trial.state == TrialState.RUNNING for trial in trials], dtype=bool)
         asked = np.array(["predicted" in trial.user_attrs for trial in trials], dtype=bool)
-        is_lost = np.array([trial._trial_id in lost for trial in trials], dtype=bool)
+        is_lost = np.array([t._trial_id in lost or is_released(t) for t in trials], dtype=bool)
         rows, is_ours = decode_trials(space, waiting)
         return Unfinished(
             matrix=matrix[good],
@@ -96,6 +96,11 @@ def flaw_of_fixed(space: SearchSpace, trial: FrozenTrial) -> str | None:
 def is_retry(trial: FrozenTrial) -> bool:
     """Return whether a trial is Optuna's retry of one whose process died."""
     return "failed_trial" in trial.system_attrs
+
+
+def is_released(trial: FrozenTrial) -> bool:
+    """Return whether the caller of `SubnetStudy.ask_batch` gave a subnet back unmeasured."""
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("error") == RELEASED
 
 
 def may_be_lost(trials: Sequence[FrozenTrial]) -> list[int]:

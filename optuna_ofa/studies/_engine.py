@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,11 @@ class Engine:
     def seed(self) -> int:
         """The seed of the search."""
         return self._search.evolution.seed
+
+    @property
+    def mark(self) -> str:
+        """The mark of trials that the next `ask` starts; another one after `took`."""
+        return self._mark
 
     def results(self) -> Evaluated:
         """Return all finished trials, including those of other processes."""
@@ -163,8 +168,34 @@ class Engine:
         asked: Iterable[Asked],
         values: Iterable[Measured],
         constraints: Mapping[str, Iterable[float]] | None,
+        notes: Sequence[Mapping[str, Any]] = (),
+        where: str = "`values`",
     ) -> None:
-        """Finish trials started by `ask`; see `SubnetStudy.tell_batch`."""
+        """Finish trials started by `ask`; see `SubnetStudy.tell_batch`.
+
+        Args:
+            asked: The trials.
+            values: The objectives of each.
+            constraints: Other constrained metrics.
+            notes: User attributes of each, if any.
+            where: Where the values are from, for messages.
+        """
         asked = list(asked)
-        endings = endings_of(self.problem, self.store.study_name, asked, values, constraints or {})
+        endings = endings_of(
+            self.problem, self.store.study_name, asked, values, constraints or {}, where
+        )
+        for i, note in enumerate(notes):
+            attributes = {**endings[i].user_attributes, **note}
+            endings[i] = endings[i]._replace(user_attributes=attributes)
         self.store.finish(endings, check_endings(asked))
+
+    def release(self, marks: Collection[str], trial_ids: Collection[int]) -> None:
+        """End running trials without measurements; `ask` may return their subnets again.
+
+        Args:
+            marks: Of trials that `ask` has started.
+            trial_ids: Of others.
+        """
+        self.store.release(marks, trial_ids)
+        if self._mark in marks:
+            self.took()

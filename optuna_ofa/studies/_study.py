@@ -50,7 +50,7 @@ from optuna_ofa.studies._engine import ProposeGuests
 from optuna_ofa.studies._notebook import html_of_study
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._tell import Measured
-from optuna_ofa.studies._trial_study import TrialStudy
+from optuna_ofa.studies._trial_study import TrialCallback, TrialStudy
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from optuna_ofa.dashboard import Published
+    from optuna_ofa.studies._devices import MeasuringDevice
     from optuna_ofa.studies._refinement import Refinement
     from optuna_ofa.supernet import Supernet
     from optuna_ofa.verification import Meter, Verification
@@ -71,6 +72,24 @@ def _stores_artifacts(value: Any) -> bool:
     return all(callable(getattr(value, name)) for name in ("open_reader", "write", "remove"))
 
 
+def _are_devices(devices: Any) -> bool:
+    return (
+        isinstance(devices, Mapping)
+        and len(devices) > 0
+        and all(isinstance(name, str) and name for name in devices)
+        and all(callable(getattr(of, "measure", of)) for of in devices.values())
+        and not any(isinstance(of, type) for of in devices.values())
+    )
+
+
+Devices = Annotated[
+    Mapping[str, "MeasuringDevice | Callable[[Any], Any]"],
+    Instead(
+        "at least one device by name, each a function of a subnet or an object with a method "
+        "`measure`",
+        _are_devices,
+    ),
+]
 Artifacts = Annotated[
     "ArtifactStore", Instead("an artifact store of optuna.artifacts", _stores_artifacts)
 ]
@@ -322,6 +341,84 @@ class SubnetStudy(TrialStudy):
             ImplausibleValueWarning: Accuracies are probably fractions.
         """
         self.engine.tell(asked, values, constraints)
+
+    @checked
+    def measure_batches(
+        self,
+        devices: Devices,
+        *,
+        n: Positive,
+        in_flight: Positive = 1,
+        timeout: NonNegativeFloat | None = None,
+        progress: bool | None = None,
+        callbacks: Iterable[TrialCallback] = (),
+    ) -> dict[str, int]:
+        """Measure promising subnets on several devices at the same time.
+
+        Each device gets another subnet of `ask_batch` as soon as it has returned the last one,
+        which is told immediately: a study that learns (``learn=True``) chooses the next subnets by
+        all measurements so far. The trials are those of `tell_batch`; the user attribute ``device``
+        has the name of what measured them. Several callers may share a study in a database, each
+        with its own devices.
+
+        All values go into one front, so the devices must be of one kind, such as phones of one
+        model; the costs of several kinds need a study each (`optuna_ofa.fleet`).
+
+        A device that raises an error is not blamed at once: its subnet is given to another one.
+        Three errors in a row end its use, with a warning. A subnet that no device can measure,
+        while one of them measures others, becomes a failed trial with the errors in its user
+        attribute ``error``, and is not proposed again; so does one for which a device returns None.
+        Errors include those of a time limit: a device that may hang should have one.
+
+        Whatever ends the call, no trial is left running. Subnets that were not measured by then,
+        also after a Ctrl-C, are released (``error`` is then "released"): their trials fail, and
+        `ask_batch` may return them again. A measurement that is running then is not interrupted,
+        and its result is dropped.
+
+        Args:
+            devices: What measures, by name: functions that take a subnet, or objects with such a
+                method ``measure``. Each is called in threads of its own. They return the
+                objectives' values in their order, or numbers by metric: of all objectives except
+                exact ones (``n_macs`` and the other costs), and of constrained metrics, otherwise
+                predicted. A number may be a pair with its standard deviation, which becomes
+                ``measured_std``. None means that the subnet cannot be measured.
+            n: How many subnets to measure; failed ones are not counted.
+            in_flight: How many subnets each device is given at a time, each in another thread:
+                more than one if it stands for several, such as a device farm.
+            timeout: Seconds after which no measurement begins; the running ones are finished.
+            progress: Whether to show a progress bar; None shows it on a terminal only.
+            callbacks: Functions called with the study and each finished trial, as in `optimize`;
+                after `stop` no measurement begins.
+
+        Returns:
+            How many subnets each device has measured; in sum ``n``, or fewer if the time is over,
+            the study was stopped, or no subnet is left.
+
+        Raises:
+            InvalidArgumentError: If an argument breaks a rule, or a device returns something else
+                than numbers, or values that `tell_batch` refuses.
+            MeasurementError: If no device is left, or 20 subnets in a row have failed; everything
+                measured before is kept.
+            InfeasibleConstraintError: As `search`.
+            PredictionError: As `ask_batch`.
+            StorageError: If the database cannot be reached or written.
+
+        Warns:
+            FailedMeasurementWarning: A device is given no more subnets, or subnets could not be
+                measured.
+            ImplausibleValueWarning: Accuracies are probably fractions.
+        """
+        from optuna_ofa.studies._measure_batches import measure_batches
+
+        return measure_batches(
+            self,
+            devices,
+            n=n,
+            in_flight=in_flight,
+            timeout=timeout,
+            progress=progress,
+            callbacks=list(callbacks),
+        )
 
     @checked
     def verify(

@@ -24,8 +24,17 @@ def endings_of(
     asked: Sequence[Asked],
     values: Iterable[Measured],
     constraints: Mapping[str, Iterable[float]],
+    where: str = "`values`",
 ) -> list[Ending]:
     """Return the endings of trials started by `ask_batch`; see `SubnetStudy.tell_batch`.
+
+    Args:
+        problem: The problem.
+        study_name: The name of the study.
+        asked: The trials.
+        values: The objectives of each.
+        constraints: Other constrained metrics.
+        where: Where the values are from, for messages.
 
     Raises:
         InvalidArgumentError: If a value breaks a rule or fits the predictions only in another
@@ -45,7 +54,7 @@ def endings_of(
     require_in_order(
         [dict(zip(problem.objectives, row, strict=True)) for _, row in known],
         [one.predicted for one, _ in known],
-        "`values`",
+        where,
     )
     _warn_fractions(problem, rows, others)
     return endings

@@ -1,0 +1,265 @@
+"""Several devices measure the subnets of a study at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from optuna_ofa._progress import Bar, progress_bar
+from optuna_ofa._warnings import warn
+from optuna_ofa.exceptions import (
+    FailedMeasurementWarning,
+    MeasurementError,
+    SearchSpaceExhaustedError,
+)
+from optuna_ofa.measurements import IN_A_ROW
+from optuna_ofa.problem import MEASURED_STD, NOT_MEASURED, error_in_words
+from optuna_ofa.studies._ask import Asked
+from optuna_ofa.studies._budget import Budget
+from optuna_ofa.studies._device_values import values_of
+from optuna_ofa.studies._devices import Device, Job, MeasuringDevice, Returned, function_of
+from optuna_ofa.studies._interrupts import interrupts_to
+
+if TYPE_CHECKING:
+    from optuna_ofa.studies._study import SubnetStudy
+    from optuna_ofa.studies._trial_study import TrialCallback
+
+# in a row; with more, something else than the subnets is wrong
+_MOST_FAILED = 20
+_DEVICE = "device"  # user attribute of a trial: the name of what measured it
+
+
+def measure_batches(
+    study: SubnetStudy,
+    devices: Mapping[str, MeasuringDevice | Callable[[Any], Any]],
+    *,
+    n: int,
+    in_flight: int,
+    timeout: float | None,
+    progress: bool | None,
+    callbacks: Sequence[TrialCallback],
+) -> dict[str, int]:
+    """See `SubnetStudy.measure_batches`."""
+    budget = Budget(n_trials=n, timeout=timeout)
+    with progress_bar("measuring", progress, total=n, unit="subnet") as bar:
+        measuring = Measuring(study, devices, in_flight, budget, callbacks, bar)
+        with measuring.ended():
+            measuring.run()
+    measuring.warn_failed()
+    return {device.name: device.n_measured for device in measuring.devices}
+
+
+class Measuring:
+    """One call of `SubnetStudy.measure_batches`.
+
+    All but the measurements happens in the thread of the caller.
+
+    Args:
+        study: The study.
+        devices: What measures, by name.
+        in_flight: How many subnets each device is given at a time.
+        budget: How many subnets to measure.
+        callbacks: Called with the study and each finished trial.
+        bar: Shows how many are measured.
+    """
+
+    def __init__(
+        self,
+        study: SubnetStudy,
+        devices: Mapping[str, MeasuringDevice | Callable[[Any], Any]],
+        in_flight: int,
+        budget: Budget,
+        callbacks: Sequence[TrialCallback],
+        bar: Bar,
+    ) -> None:
+        self._study, self._budget, self._callbacks, self._bar = study, budget, callbacks, bar
+        self._returned: SimpleQueue[Returned | None] = SimpleQueue()  # None for a Ctrl-C
+        self.devices = [
+            Device(name, function_of(of), in_flight, self._returned) for name, of in devices.items()
+        ]
+        self._running: list[Job] = []
+        self._waiting: list[Job] = []  # for another device
+        self._failed: list[Job] = []
+        self._n_failed = 0  # since one was measured
+        self._marks: set[str] = set()  # of the trials that were started
+        self._is_exhausted = False
+
+    @contextlib.contextmanager
+    def ended(self) -> Iterator[None]:
+        """End the threads of the devices; whatever happens, no trial is left running."""
+        try:
+            with interrupts_to(self._interrupt):
+                yield
+        finally:
+            for device in self.devices:
+                device.end()
+            left = [job.asked.trial._trial_id for job in (*self._running, *self._waiting)]
+            self._study.engine.release(self._marks, left)
+
+    def run(self) -> None:
+        """Measure until the budget is spent.
+
+        Raises:
+            MeasurementError: If no device is left, or nothing can be measured.
+        """
+        self._study._stop_flag = False
+        self._give()
+        while self._running:
+            for returned in self._next():
+                self._take(returned)
+            self._give()
+        self._settle()
+
+    def warn_failed(self) -> None:
+        """Warn if subnets could not be measured by any device."""
+        if self._failed:
+            job = self._failed[0]
+            warn(
+                f"{len(self._failed)} subnets could not be measured, the first of them trial "
+                f"{job.asked.number}, {job.asked.subnet}: {_reasons(job)}.",
+                FailedMeasurementWarning,
+            )
+
+    def _interrupt(self) -> None:
+        """End the call when it next waits: nothing is asked or told by halves."""
+        self._returned.put(None)
+
+    # ------------------------------------------------------------------ giving
+
+    @property
+    def _in_use(self) -> list[Device]:
+        return [device for device in self.devices if not device.is_out]
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether no further measurement begins."""
+        return self._study._stop_flag or self._budget.seconds_left() == 0
+
+    def _untried(self, job: Job) -> list[Device]:
+        """Return the devices that may still be able to measure a subnet."""
+        return [device for device in self._in_use if device.name not in job.errors]
+
+    def _give(self) -> None:
+        """Give each device that is free a subnet: one that waits for it, or a new one."""
+        if self._is_over:
+            return
+        for job in list(self._waiting):
+            if free := [device for device in self._untried(job) if device.n_free]:
+                self._waiting.remove(job)
+                self._start(free, job)
+        n_free = sum(device.n_free for device in self._in_use)
+        n_begun = len(self._running) + sum(bool(self._untried(job)) for job in self._waiting)
+        n = min(n_free, self._budget.left(int) - n_begun)
+        if n > 0 and not self._is_exhausted:
+            for asked in self._ask(n):
+                self._start(self._in_use, Job(asked))
+
+    def _ask(self, n: int) -> list[Asked]:
+        self._marks.add(self._study.engine.mark)
+        try:
+            asked = self._study.ask_batch(n)
+        except SearchSpaceExhaustedError:
+            asked = []
+        self._is_exhausted = len(asked) < n
+        return asked
+
+    def _start(self, devices: Sequence[Device], job: Job) -> None:
+        """Give a subnet to the device with the most room."""
+        self._running.append(job)
+        max(devices, key=lambda device: device.n_free).give(job)
+
+    # ------------------------------------------------------------------ taking
+
+    def _next(self) -> Iterator[Returned]:
+        """Wait for a device, and yield all that has been returned by then."""
+        returned = self._returned.get()
+        with contextlib.suppress(Empty):
+            while True:
+                if returned is None:
+                    raise KeyboardInterrupt
+                yield returned
+                returned = self._returned.get_nowait()
+
+    def _take(self, returned: Returned) -> None:
+        """Tell what a device has returned, or let another one try."""
+        device, job, error = returned.device, returned.job, returned.error
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        device.note(returned)
+        if error is None:
+            self._tell(device, job, returned.value)
+            return
+        job.errors[device.name] = error
+        self._waiting.append(job)
+        self._running.remove(job)
+        if device.is_out:
+            warn(
+                f"`devices[{device.name!r}]` has failed {IN_A_ROW} times in a row, the last time "
+                f"with {error_in_words(error)}; it is given no more subnets.",
+                FailedMeasurementWarning,
+            )
+
+    def _tell(self, device: Device, job: Job, returned: Any) -> None:
+        study, one = self._study, job.asked
+        row = study.space.to_matrix([one.subnet])
+        where = f"What `devices[{device.name!r}]` returns"
+        values = values_of(study.problem, row, returned, where)
+        others = {name: [value] for name, value in values.constraints.items()}
+        note = {_DEVICE: device.name, **({MEASURED_STD: values.std} if values.std else {})}
+        study.engine.tell([one], [values.objectives], others, [note], where=where)
+        self._running.remove(job)
+        if values.objectives is None:
+            self._count_failed(job)
+        else:
+            device.n_measured += 1
+            self._n_failed = 0
+            self._budget.spend(1)
+            self._bar.update(1)
+        self._finished(one)
+        for other in [job for job in self._waiting if device.name in job.errors]:
+            if not self._untried(other):  # the device works, so it is the subnet
+                self._fail(other)
+
+    def _fail(self, job: Job) -> None:
+        """Tell that no device can measure a subnet."""
+        self._study.engine.tell([job.asked], [None], {}, [{"error": _reasons(job)}])
+        self._waiting.remove(job)
+        self._count_failed(job)
+        self._finished(job.asked)
+
+    def _count_failed(self, job: Job) -> None:
+        self._failed.append(job)
+        self._n_failed += 1
+        if self._n_failed == _MOST_FAILED:
+            raise MeasurementError(
+                f"{_MOST_FAILED} subnets in a row could not be measured, the last of them trial "
+                f"{job.asked.number}: {_reasons(job)}."
+            )
+
+    def _finished(self, one: Asked) -> None:
+        if self._callbacks:
+            trial = self._study._storage.get_trial(one.trial._trial_id)
+            with self._study._stoppable():
+                for callback in self._callbacks:
+                    callback(self._study, trial)
+
+    def _settle(self) -> None:
+        """End with the subnets that no device could measure."""
+        if not self._in_use:
+            error = next(iter(self._waiting[-1].errors.values()))
+            names = ", ".join(device.name for device in self.devices)
+            raise MeasurementError(
+                f"No device is left: {names} failed {IN_A_ROW} times in a row, the last with "
+                f"{_reasons(self._waiting[-1])}. Their subnets can be asked again."
+            ) from error
+        if any(device.n_measured for device in self._in_use):
+            for job in [job for job in self._waiting if not self._untried(job)]:
+                self._fail(job)
+
+
+def _reasons(job: Job) -> str:
+    """Return why devices could not measure a subnet."""
+    texts = [f"{name}: {error_in_words(error)}" for name, error in job.errors.items()]
+    return "; ".join(texts) or NOT_MEASURED

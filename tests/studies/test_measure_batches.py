@@ -1,0 +1,357 @@
+"""Several devices measure the subnets of a study at the same time."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from optuna_ofa import SearchSpace, Subnet, SubnetStudy
+from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
+
+Make = Callable[..., SubnetStudy]
+
+
+def truth(study: SubnetStudy, subnet: Subnet) -> list[float]:
+    """What a phone measures: 10 % slower than predicted, a point less accurate."""
+    values = study.problem.evaluate(study.space.to_matrix([subnet])).values[0]
+    return [float(v) for v in values * [1.0, *[1.1] * (len(values) - 1)] - np.eye(len(values))[0]]
+
+
+class Phone:
+    """A fake phone.
+
+    Args:
+        study: Has the values.
+        n_errors: How often it raises at first; -1 for ever.
+        bad: Subnets by which it fails.
+        seconds: How long a measurement takes.
+    """
+
+    def __init__(
+        self,
+        study: SubnetStudy,
+        *,
+        n_errors: int = 0,
+        bad: Callable[[Subnet], bool] = lambda _: False,
+        seconds: float = 0.0,
+    ) -> None:
+        self.study, self.n_errors, self.bad, self.seconds = study, n_errors, bad, seconds
+        self.given: list[Subnet] = []
+        self.most = self.now = 0
+        self._lock = threading.Lock()
+
+    def measure(self, subnet: Subnet) -> Any:
+        with self._lock:
+            self.given.append(subnet)
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.now -= 1
+            fails = self.bad(subnet) or self.n_errors != 0
+            self.n_errors -= self.n_errors > 0
+        if fails:
+            raise ConnectionError("unplugged")
+        return truth(self.study, subnet)
+
+
+def phones(study: SubnetStudy, n: int, **options: Any) -> dict[str, Phone]:
+    return {f"phone-{i}": Phone(study, **options) for i in range(n)}
+
+
+def states(study: optuna.Study) -> Counter[str]:
+    return Counter(trial.state.name for trial in study.trials)
+
+
+def subnets(study: SubnetStudy, state: TrialState = TrialState.COMPLETE) -> list[Subnet]:
+    trials = study.get_trials(states=(state,))
+    return [Subnet.from_dict(trial.user_attrs["subnet"]) for trial in trials]
+
+
+class TestMeasuring:
+    @pytest.mark.parametrize("storage", ["memory", "sqlite"])
+    def test_each_trial_says_which_device_measured_it(
+        self, make_study: Make, sqlite: str, storage: str
+    ) -> None:
+        study = make_study(storage=None if storage == "memory" else sqlite)
+        devices = phones(study, 3, seconds=0.01)
+        measured = study.measure_batches(devices, n=12)
+        assert states(study) == {"COMPLETE": 12}
+        assert Counter(t.user_attrs["device"] for t in study.trials) == measured
+        for trial in study.trials:
+            subnet = Subnet.from_dict(trial.user_attrs["subnet"])
+            assert subnet in devices[trial.user_attrs["device"]].given
+            assert trial.values == pytest.approx(truth(study, subnet))
+            assert trial.user_attrs["kind"] == "measured"
+        assert min(measured.values()) > 0
+        assert len(set(subnets(study))) == 12
+
+    def test_functions_and_numbers_by_metric_with_deviations(self, make_study: Make) -> None:
+        study = make_study(
+            objectives=["top1", "latency_ms", "n_macs"], constraints={"n_params": 6e6}
+        )
+
+        def phone(subnet: Subnet) -> dict[str, Any]:
+            return {"latency_ms": (21.0, 0.5), "top1": 70.0, "n_params": 5e6}
+
+        assert study.measure_batches({"a": phone}, n=2) == {"a": 2}
+        for trial in study.trials:
+            subnet = Subnet.from_dict(trial.user_attrs["subnet"])
+            n_macs = study.problem.predict("n_macs", study.space.to_matrix([subnet]))[0]
+            assert trial.values == [70.0, 21.0, n_macs]
+            assert trial.user_attrs["measured_std"] == {"latency_ms": 0.5}
+            assert trial.constraints["n_params"] == pytest.approx(-1e6)
+
+    @pytest.mark.parametrize("in_flight", [1, 3])
+    def test_no_device_has_more_than_it_can_take(self, make_study: Make, in_flight: int) -> None:
+        study = make_study()
+        devices = phones(study, 2, seconds=0.05)
+        study.measure_batches(devices, n=14, in_flight=in_flight)
+        assert [phone.most for phone in devices.values()] == [in_flight] * 2
+
+    def test_no_more_is_begun_than_is_wanted(self, make_study: Make) -> None:
+        study = make_study()
+        devices = phones(study, 5, seconds=0.02)
+        assert sum(study.measure_batches(devices, n=3).values()) == 3
+        assert sum(len(phone.given) for phone in devices.values()) == len(study.trials) == 3
+
+    def test_models_learn_on_the_way(self, make_study: Make) -> None:
+        study = make_study(sampler=None, learn=True, seed=0)
+        study.measure_batches(phones(study, 3), n=20)
+        ratios = [t.user_attrs["predicted"]["latency_ms"] / t.values[1] for t in study.trials]
+        assert ratios[:8] == pytest.approx([1 / 1.1] * 8)
+        assert ratios[-3:] == pytest.approx([1.0] * 3, abs=0.02)
+
+    def test_ends_where_no_subnet_is_left(self, make_study: Make, space: SearchSpace) -> None:
+        few = space.restrict(kernel=3, expand=3, depth=[2, 3])
+        study = make_study(few)
+        measured = study.measure_batches(phones(study, 2), n=1000)
+        assert sum(measured.values()) == few.n_subnets
+        assert states(study) == {"COMPLETE": few.n_subnets}
+
+    def test_two_callers_share_a_study(self, make_study: Make, sqlite: str) -> None:
+        make_study(storage=sqlite, study_name="rack")
+
+        def call(name: str) -> int:
+            study = make_study(storage=sqlite, study_name="rack", load_if_exists=True)
+            device = Phone(study, seconds=0.02)
+            return sum(study.measure_batches({name: device}, n=6).values())
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(call, "ab")) == [6, 6]
+        study = make_study(storage=sqlite, study_name="rack", load_if_exists=True)
+        assert states(study) == {"COMPLETE": 12}
+        assert len(set(subnets(study))) == 12
+
+    def test_callbacks_take_finished_trials_and_may_stop(self, make_study: Make) -> None:
+        study, seen = make_study(), []
+
+        def callback(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            seen.append((trial.number, trial.state))
+            if len(seen) == 4:
+                study.stop()
+
+        measured = study.measure_batches(phones(study, 2), n=50, callbacks=[callback])
+        assert 4 <= sum(measured.values()) == len(seen) <= 5
+        assert {state for _, state in seen} == {TrialState.COMPLETE}
+
+    def test_nothing_begins_after_the_time(self, make_study: Make) -> None:
+        study = make_study()
+        assert study.measure_batches(phones(study, 2), n=5, timeout=0) == {
+            "phone-0": 0,
+            "phone-1": 0,
+        }
+        measured = study.measure_batches(phones(study, 2, seconds=0.3), n=1000, timeout=0.5)
+        assert states(study) == {"COMPLETE": sum(measured.values())}
+
+
+class TestFailures:
+    def test_a_dead_device_is_given_up_and_its_subnets_go_to_others(self, make_study: Make) -> None:
+        study = make_study()
+        devices = {**phones(study, 2, seconds=0.02), "dead": Phone(study, n_errors=-1)}
+        with pytest.warns(FailedMeasurementWarning, match=r"devices\['dead'\]` has failed 3 times"):
+            measured = study.measure_batches(devices, n=15)
+        assert sum(measured.values()) == 15
+        assert measured["dead"] == 0
+        assert len(devices["dead"].given) == 3
+        assert set(devices["dead"].given) <= set(subnets(study))
+        assert states(study) == {"COMPLETE": 15}
+
+    def test_a_device_that_recovers_is_used_again(self, make_study: Make) -> None:
+        study = make_study()
+        devices = {"a": Phone(study, seconds=0.02), "b": Phone(study, n_errors=2, seconds=0.02)}
+        measured = study.measure_batches(devices, n=12)
+        assert measured["b"] > 0
+        assert states(study) == {"COMPLETE": 12}
+
+    @pytest.mark.parametrize("n_devices", [1, 3])
+    def test_without_devices_the_subnets_can_be_asked_again(
+        self, make_study: Make, n_devices: int
+    ) -> None:
+        study = make_study()
+        devices = phones(study, n_devices, n_errors=-1)
+        with (
+            pytest.warns(FailedMeasurementWarning, match="3 times in a row"),
+            pytest.raises(MeasurementError, match=r"No device is left: .*unplugged") as error,
+        ):
+            study.measure_batches(devices, n=10)
+        assert isinstance(error.value.__cause__, ConnectionError)
+        assert set(states(study)) == {"FAIL"}
+        assert {trial.user_attrs["error"] for trial in study.trials} == {"released"}
+        released = subnets(study, TrialState.FAIL)
+        assert set(released) & {one.subnet for one in study.ask_batch(len(released))}
+
+    @pytest.mark.parametrize("n_devices", [1, 3])
+    def test_a_subnet_that_no_device_can_measure_fails(
+        self, make_study: Make, n_devices: int
+    ) -> None:
+        study = make_study()
+        (bad,) = (one.subnet for one in make_study().ask_batch(1))
+        devices = phones(study, n_devices, bad=lambda subnet: subnet == bad)
+        with pytest.warns(FailedMeasurementWarning, match="1 subnets could not be measured"):
+            measured = study.measure_batches(devices, n=9)
+        assert sum(measured.values()) == 9
+        assert all(phone.given.count(bad) == 1 for phone in devices.values())
+        (failed,) = study.get_trials(states=(TrialState.FAIL,))
+        assert failed.user_attrs["error"].count("ConnectionError: unplugged") == n_devices
+        assert bad not in {one.subnet for one in study.ask_batch(20)}
+
+    def test_none_fails_a_subnet_at_once(self, make_study: Make) -> None:
+        study = make_study()
+        given: list[Subnet] = []
+
+        def phone(subnet: Subnet) -> list[float] | None:
+            given.append(subnet)
+            return None if len(given) in (2, 3) else truth(study, subnet)
+
+        with pytest.warns(FailedMeasurementWarning, match=r"2 subnets .*: not measured"):
+            assert study.measure_batches({"a": phone}, n=4) == {"a": 4}
+        assert states(study) == {"COMPLETE": 4, "FAIL": 2}
+        assert {t.user_attrs.get("device") for t in study.trials} == {"a"}
+
+    def test_it_ends_if_nothing_can_be_measured(self, make_study: Make) -> None:
+        study = make_study()
+        with pytest.raises(MeasurementError, match="20 subnets in a row could not be measured"):
+            study.measure_batches({"a": lambda _: None, "b": lambda _: None}, n=1000)
+        assert states(study)["RUNNING"] == 0
+
+    @pytest.mark.parametrize(
+        ("returned", "message"),
+        [
+            ([70.0], r"must be numbers by metric, or one number for each of top1, lat"),
+            ("fast", r"must be numbers"),
+            ({"top1": 70.0}, r"must have each objective that is not exact, but lacks 'latency_ms'"),
+            ({"top1": 70.0, "latency_ms": 5.0, "mJ": 3.0}, r"must be of metrics .* but has 'mJ'"),
+            ({"top1": 70.0, "latency_ms": -1.0}, r"for 'latency_ms' must be positive"),
+            ({"top1": 70.0, "latency_ms": [1.0, 2.0, 3.0]}, r"or that and its standard deviation"),
+            ({"top1": 70.0, "latency_ms": float("inf")}, r"must be a finite number"),
+            ([20.0, 70.0], "exchanged"),
+        ],
+        ids=["short", "text", "missing", "unknown", "negative", "three", "infinite", "exchanged"],
+    )
+    def test_wrong_values_are_refused_and_the_rest_is_kept(
+        self, make_study: Make, returned: Any, message: str
+    ) -> None:
+        study = make_study()
+        given: list[Subnet] = []
+
+        def phone(subnet: Subnet) -> Any:
+            given.append(subnet)
+            return truth(study, subnet) if len(given) < 4 else returned
+
+        with pytest.raises(
+            InvalidArgumentError, match=rf"What `devices\['a'\]` returns.*{message}"
+        ):
+            study.measure_batches({"a": phone}, n=9)
+        assert states(study) == {"COMPLETE": 3, "FAIL": 1}
+
+
+class TestInterruptions:
+    @pytest.mark.parametrize("storage", ["memory", "sqlite"])
+    def test_nothing_is_left_running(self, make_study: Make, sqlite: str, storage: str) -> None:
+        study = make_study(storage=None if storage == "memory" else sqlite)
+        devices = phones(study, 3, seconds=0.02)
+        slow = threading.Event()
+
+        def interrupting(subnet: Subnet) -> list[float]:
+            if len(study.get_trials(states=(TrialState.COMPLETE,))) > 3:
+                _thread.interrupt_main()
+                slow.wait(20)
+            return truth(study, subnet)
+
+        with pytest.raises(KeyboardInterrupt):
+            study.measure_batches({**devices, "last": interrupting}, n=1000)
+        slow.set()
+        assert set(states(study)) == {"COMPLETE", "FAIL"}
+        failed = study.get_trials(states=(TrialState.FAIL,))
+        assert {trial.user_attrs["error"] for trial in failed} == {"released"}
+        n_measured = states(study)["COMPLETE"]
+        study.measure_batches(phones(study, 2), n=5)
+        assert states(study)["COMPLETE"] == n_measured + 5
+        assert len(set(subnets(study))) == n_measured + 5
+
+    @pytest.mark.parametrize("place", ["took", "tell"])
+    def test_in_the_middle_of_a_step(
+        self, make_study: Make, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        study = make_study()
+        method, calls = getattr(study.engine, place), []
+
+        def interrupted(*args: Any, **options: Any) -> None:
+            calls.append(place)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            method(*args, **options)
+
+        monkeypatch.setattr(study.engine, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            study.measure_batches(phones(study, 2), n=10)
+        assert states(study)["RUNNING"] == 0
+        assert states(study)["COMPLETE"] > 0
+
+    def test_running_trials_of_others_are_left_alone(self, make_study: Make, sqlite: str) -> None:
+        study = make_study(storage=sqlite)
+        (theirs,) = study.ask_batch(1)
+        with (
+            pytest.warns(FailedMeasurementWarning, match="3 times in a row"),
+            pytest.raises(MeasurementError, match="No device is left"),
+        ):
+            study.measure_batches(phones(study, 1, n_errors=-1), n=10)
+        running = study.get_trials(states=(TrialState.RUNNING,))
+        assert [trial.number for trial in running] == [theirs.number]
+
+    def test_an_unexpected_end_of_a_thread_ends_the_call(self, make_study: Make) -> None:
+        study = make_study()
+
+        def phone(_: Subnet) -> None:
+            raise SystemExit("gone")
+
+        with pytest.raises(SystemExit, match="gone"):
+            study.measure_batches({"a": phone}, n=10)
+        assert states(study) == {"FAIL": 1}
+
+
+class NoPhone:
+    """An object without `measure`."""
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [{}, [Phone], {"a": 3}, {"a": NoPhone()}, {"a": Phone}, {1: len}, {"": len}, None, len],
+    ids=["none", "list", "number", "object", "class", "unnamed", "no-name", "missing", "function"],
+)
+def test_wrong_devices_are_refused(make_study: Make, devices: Any) -> None:
+    study = make_study()
+    with pytest.raises(InvalidArgumentError, match="`devices` must be at least one device by name"):
+        study.measure_batches(devices, n=3)
+    assert study.trials == []
