@@ -23,8 +23,8 @@ from optuna_ofa.studies._devices import Device, Job, MeasuringDevice, Returned, 
 from optuna_ofa.studies._interrupts import interrupts_to
 
 if TYPE_CHECKING:
+    from optuna_ofa.studies._callbacks import TrialCallback
     from optuna_ofa.studies._study import SubnetStudy
-    from optuna_ofa.studies._trial_study import TrialCallback
 
 # in a row; with more, something else than the subnets is wrong
 _MOST_FAILED = 20
@@ -241,7 +241,7 @@ class Measuring:
     def _finished(self, one: Asked) -> None:
         if self._callbacks:
             trial = self._study._storage.get_trial(one.trial._trial_id)
-            with self._study._stoppable():
+            with self._study.stoppable():
                 for callback in self._callbacks:
                     callback(self._study, trial)
 

@@ -50,7 +50,7 @@ from optuna_ofa.studies._engine import ProposeGuests
 from optuna_ofa.studies._notebook import html_of_study
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
 from optuna_ofa.studies._tell import Measured
-from optuna_ofa.studies._trial_study import TrialCallback, TrialStudy
+from optuna_ofa.studies._trial_study import TrialStudy
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -351,7 +351,7 @@ class SubnetStudy(TrialStudy):
         in_flight: Positive = 1,
         timeout: NonNegativeFloat | None = None,
         progress: bool | None = None,
-        callbacks: Iterable[TrialCallback] = (),
+        callbacks: Iterable[TrialCallback] | None = None,
     ) -> dict[str, int]:
         """Measure promising subnets on several devices at the same time.
 
@@ -417,7 +417,7 @@ class SubnetStudy(TrialStudy):
             in_flight=in_flight,
             timeout=timeout,
             progress=progress,
-            callbacks=list(callbacks),
+            callbacks=list(callbacks or ()),
         )
 
     @checked
