@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa._warnings import warn
@@ -15,24 +16,42 @@ from optuna_ofa.exceptions import (
     SearchSpaceExhaustedError,
 )
 from optuna_ofa.measurements import IN_A_ROW
-from optuna_ofa.problem import MEASURED_STD, NOT_MEASURED, error_in_words
+from optuna_ofa.problem import MEASURED_STD, NOT_MEASURED, Problem, error_in_words
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
+from optuna_ofa.studies._callbacks import TrialCallback
 from optuna_ofa.studies._device_values import values_of
 from optuna_ofa.studies._devices import Device, Job, MeasuringDevice, Returned, function_of
+from optuna_ofa.studies._engine import Engine
 from optuna_ofa.studies._interrupts import interrupts_to
-
-if TYPE_CHECKING:
-    from optuna_ofa.studies._callbacks import TrialCallback
-    from optuna_ofa.studies._study import SubnetStudy
 
 # in a row; with more, something else than the subnets is wrong
 _MOST_FAILED = 20
 _DEVICE = "device"  # user attribute of a trial: the name of what measured it
 
 
+class Asking(Protocol):
+    """The study whose subnets are measured."""
+
+    _stop_flag: bool  # of Optuna
+
+    @property
+    def problem(self) -> Problem:
+        """What is searched for."""
+
+    @property
+    def engine(self) -> Engine:
+        """Its search."""
+
+    def ask_batch(self, n: int) -> list[Asked]:
+        """Return promising subnets."""
+
+    def stoppable(self) -> AbstractContextManager[None]:
+        """Let callbacks stop the call."""
+
+
 def measure_batches(
-    study: SubnetStudy,
+    study: Asking,
     devices: Mapping[str, MeasuringDevice | Callable[[Any], Any]],
     *,
     n: int,
@@ -67,7 +86,7 @@ class Measuring:
 
     def __init__(
         self,
-        study: SubnetStudy,
+        study: Asking,
         devices: Mapping[str, MeasuringDevice | Callable[[Any], Any]],
         in_flight: int,
         budget: Budget,
@@ -203,7 +222,7 @@ class Measuring:
 
     def _tell(self, device: Device, job: Job, returned: Any) -> None:
         study, one = self._study, job.asked
-        row = study.space.to_matrix([one.subnet])
+        row = study.problem.space.to_matrix([one.subnet])
         where = f"What `devices[{device.name!r}]` returns"
         values = values_of(study.problem, row, returned, where)
         others = {name: [value] for name, value in values.constraints.items()}
@@ -240,7 +259,7 @@ class Measuring:
 
     def _finished(self, one: Asked) -> None:
         if self._callbacks:
-            trial = self._study._storage.get_trial(one.trial._trial_id)
+            trial = self._study.engine.store.storage.get_trial(one.trial._trial_id)
             with self._study.stoppable():
                 for callback in self._callbacks:
                     callback(self._study, trial)
