@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import NonNegativeFloat, checked
 from optuna_ofa.exceptions import InvalidArgumentError, PredictionError
 from optuna_ofa.predictors._base import Direction, LocalModel, Predictor
-from optuna_ofa.space import Matrix
+from optuna_ofa.space import Matrix, SearchSpace
 
 
 class ConfidenceBound(Predictor):
@@ -35,8 +35,10 @@ class ConfidenceBound(Predictor):
                 f"`predictor` must know its standard deviations, but that of "
                 f"`{predictor.metric}`, a {type(predictor).__name__}, has none."
             )
-        self.metric, self.space = predictor.metric, space
-        self.predictor, self.k = predictor, float(k)
+        self.metric: str = predictor.metric
+        self.space: SearchSpace = space
+        self.predictor: Predictor = predictor
+        self.k: float = float(k)
 
     @property
     def direction(self) -> Direction:

@@ -65,7 +65,9 @@ class FunctionPredictor(Predictor):
     def __init__(
         self, metric: Text, function: Function, space: SearchSpace, *, takes: Takes | None = None
     ) -> None:
-        self.metric, self.function, self.space = metric, function, space
+        self.metric: str = metric
+        self.function: Function = function
+        self.space: SearchSpace = space
         self.takes: Takes = takes or _annotated(function) or self._tried()
 
     @property

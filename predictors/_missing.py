@@ -23,8 +23,10 @@ class MissingPredictor(Predictor):
     def __init__(
         self, metric: str, space: SearchSpace, reason: str, *, is_measured: bool = False
     ) -> None:
-        self.metric, self.space = metric, space
-        self.reason, self.is_measured = reason, is_measured
+        self.metric: str = metric
+        self.space: SearchSpace = space
+        self.reason: str = reason
+        self.is_measured: bool = is_measured
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """Refuse to predict.

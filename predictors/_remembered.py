@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa.predictors._base import LocalModel, Predictor
 from optuna_ofa.predictors._terms import Terms
-from optuna_ofa.space import Matrix, keys_of
+from optuna_ofa.space import Matrix, SearchSpace, keys_of
 
 
 class SharedPredictor(Predictor):
@@ -18,7 +18,8 @@ class SharedPredictor(Predictor):
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        self.metric, self.space = predictor.metric, predictor.space
+        self.metric: str = predictor.metric
+        self.space: SearchSpace = predictor.space
         self._predictor = predictor
         self._known: dict[int, float] = {}
 

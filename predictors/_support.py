@@ -82,8 +82,10 @@ class Support:
         limit: float,
         widening: Widening | None = None,
     ) -> None:
-        self.space, self.seen = space, seen
-        self.sizes, self.values = sizes, values
+        self.space: SearchSpace = space
+        self.seen: tuple[tuple[int, ...], ...] = seen
+        self.sizes: tuple[float, float] = sizes
+        self.values: tuple[float, float] = values
         self._mean, self._root, self._limit = mean, root, limit
         self.widening = widening
         self._product = RowProduct(root)

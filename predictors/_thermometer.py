@@ -218,13 +218,13 @@ class GaussianProcessInputs:
     def __init__(
         self, space: SearchSpace, matrix: Matrix, mean: NDArray[np.float64] | None = None
     ) -> None:
-        self.thermometer = features_of(space)
+        self.thermometer: Features = features_of(space)
         features = self.thermometer(matrix)
-        self.mean = features.mean(axis=0) if mean is None else mean
-        self.features = features - self.mean
-        self.groups = self.thermometer.groups
-        self.shares = self.thermometer.shares(matrix)
-        self.expected = np.zeros(features.shape[1])
+        self.mean: NDArray[np.float64] = features.mean(axis=0) if mean is None else mean
+        self.features: NDArray[np.float64] = features - self.mean
+        self.groups: NDArray[np.intp] = self.thermometer.groups
+        self.shares: NDArray[np.float64] = self.thermometer.shares(matrix)
+        self.expected: NDArray[np.float64] = np.zeros(features.shape[1])
 
     @property
     def of_several(self) -> NDArray[np.intp]:

@@ -79,7 +79,7 @@ class EvolutionarySampler(SubnetSampler):
         seed: Seed | None = None,
     ) -> None:
         super().__init__(space, independent_sampler=independent_sampler, seed=seed)
-        self.evolution = Evolution(
+        self.evolution: Evolution = Evolution(
             space=space,
             population_size=population_size,
             generation_size=generation_size or Growing(),

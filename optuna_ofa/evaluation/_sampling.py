@@ -55,10 +55,10 @@ class Sampling:
     """
 
     def __init__(self, differs: NDArray[np.float16]) -> None:
-        self.differs = differs.astype(np.float64)
+        self.differs: NDArray[np.float64] = differs.astype(np.float64)
         uniform = (np.arange(len(differs)) + 0.5) / len(differs)
         self._weights = np.sqrt(np.maximum(self.differs, _LEAST_SAMPLED))
-        self.places = np.argsort(uniform / self._weights, kind="stable")
+        self.places: NDArray[np.intp] = np.argsort(uniform / self._weights, kind="stable")
 
     def __len__(self) -> int:
         return len(self.places)

@@ -207,9 +207,12 @@ class Snapshot:
         notes: ReadNotes,
         finished: Callable[[], datetime.datetime | None],
     ) -> None:
-        self.study_name, self.problem, self.seeds = study_name, problem, tuple(seeds)
+        self.study_name: str = study_name
+        self.problem: Problem = problem
+        self.seeds: tuple[int, ...] = tuple(seeds)
         self._evaluated, self._generations = evaluated, list(generations)
-        self._read_seconds, self.notes = seconds, notes
+        self._read_seconds = seconds
+        self.notes: ReadNotes = notes
         self._read_finished = finished
         self._results: dict[Kind, Evaluated] = {}
         self._fronts: dict[Kind, Front] = {}

@@ -44,8 +44,8 @@ class Front(Sequence[FrontPoint]):
     def __init__(self, points: Sequence[FrontPoint], objectives: Sequence[str | Metric]) -> None:
         self._points = tuple(points)
         known = {**METRICS, **(points[0].metrics if points else {})}
-        self.metrics = dict(_named(of, known) for of in objectives)
-        self.objectives = tuple(self.metrics)
+        self.metrics: dict[str, Metric] = dict(_named(of, known) for of in objectives)
+        self.objectives: tuple[str, ...] = tuple(self.metrics)
 
     @overload
     def __getitem__(self, index: int) -> FrontPoint: ...

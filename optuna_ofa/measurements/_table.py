@@ -93,7 +93,7 @@ class MeasurementTable:
         self._family = family
         self._setup = to_text({**setup, "family": family.fingerprint})
         self._setup_id = digest(self._setup)
-        self.database = Database(storage)
+        self.database: Database = Database(storage)
         self.database.add_family(family)
 
     def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:

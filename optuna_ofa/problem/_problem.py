@@ -90,8 +90,8 @@ class Problem:
         used = dict.fromkeys((*names, *constraints))
         own_sources = {m: of for m in used if (of := known[m].predictor) is not None}
         self.space = space
-        self.objectives = tuple(names)
-        self.constraints = {name: float(bound) for name, bound in constraints.items()}
+        self.objectives: tuple[str, ...] = tuple(names)
+        self.constraints: dict[str, float] = {m: float(b) for m, b in constraints.items()}
         self.metrics: dict[str, Metric] = {m: known[m].described() for m in used}
         self.predictors: dict[str, Predictor] = {
             m: as_predictor(m, source, space, argument)

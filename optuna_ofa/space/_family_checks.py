@@ -19,7 +19,7 @@ from optuna_ofa.space._layer import (
 from optuna_ofa.space._parts import Head, Stage, Stem
 from optuna_ofa.space._table import fingerprint, to_table
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("MobileNetV3", "ProxylessNASNets", "MobileNetV2", "MnasNet", "EfficientNet"), ("mbconv",)
     ),

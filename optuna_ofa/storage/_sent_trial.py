@@ -27,7 +27,8 @@ class SentTrial(optuna.Trial):
     def __init__(
         self, study_name: str, storage: str | BaseStorage | None, trial_id: int, number: int
     ) -> None:
-        self.study_name, self._place = study_name, storage
+        self.study_name: str = study_name
+        self._place = storage
         self._trial_id, self._number = trial_id, number
 
     @classmethod

@@ -135,8 +135,9 @@ class Store(ABC):
         keep: Keep,
         parameters: Parameters = "all",
     ) -> None:
-        self.storage, self.study_name = storage, study_name
-        self.study_id = storage.get_study_id_from_name(study_name)
+        self.storage: BaseStorage = storage
+        self.study_name: str = study_name
+        self.study_id: int = storage.get_study_id_from_name(study_name)
         # its sampler is never used
         self._plain = optuna.Study(study_name, storage, sampler=RandomSampler())
         self._problem = problem

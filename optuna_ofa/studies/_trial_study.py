@@ -80,7 +80,7 @@ class TrialStudy(optuna.Study):
         self._leaves_retries = False  # to processes that measure
         self._has_warned = False  # of extrapolated points
         self._renew()
-        self.engine = Engine(
+        self.engine: Engine = Engine(
             problem, open_store(self._storage, study_name, problem, keep, parameters), evolution
         )
 

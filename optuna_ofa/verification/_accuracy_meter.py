@@ -79,8 +79,8 @@ class AccuracyMeter(Meter):
         self._supernet = supernet
         self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
-        self.precision = settings.precision_of(supernet)
-        self.n_together = ALL if race or settings.processes > 1 else SUBNETS_AT_ONCE
+        self.precision: str = settings.precision_of(supernet)
+        self.n_together: int = ALL if race or settings.processes > 1 else SUBNETS_AT_ONCE
         self.races = race
         self._memory: dict[str, KnownAnswers] = {}
         self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}

@@ -46,7 +46,7 @@ class LatencyMeter(Meter):
             self.n_together = ALL
         self._settings, self._storage, self._executor = settings, storage, executor
         self._anchor_ms, self._folder = anchor_ms, folder
-        self.precision = (settings or MeasurementSettings()).precision
+        self.precision: str = (settings or MeasurementSettings()).precision
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Measure those subnets that the database does not have."""

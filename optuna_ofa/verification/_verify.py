@@ -108,7 +108,7 @@ class Work:
         self.found: dict[int, Known] = {}
         self.failures: dict[Subnet, str] = {}
         self.stopped: Exception | None = None
-        self.stopped_at = ""
+        self.stopped_at: str = ""
 
     def run_all(self, matrix: Matrix, bar: Bar, caller: str) -> None:
         """Measure subnets, as many at a time as the meters prefer.
@@ -151,7 +151,8 @@ class Work:
                     rows[i] = _with(rows[i], metric, row, readings.setup)
             good = good[np.isfinite(readings.values)]
             if readings.stopped is not None:
-                self.stopped, self.stopped_at = readings.stopped, metric
+                self.stopped = readings.stopped
+        self.stopped_at = metric
         self._check([rows[i] for i in good.tolist()])
         # what another process has measured for this study in the meantime has its trial
         good = good[absent(matrix[good], self._findings.results(kind=MEASURED).matrix)]

@@ -56,9 +56,9 @@ class AccuracyPredictor(Predictor):
     ) -> None:
         self.space = space
         self.model = model
-        self.metadata = dict(metadata or {})
+        self.metadata: dict[str, Any] = dict(metadata or {})
         self.support = support
-        self.has_warned = False
+        self.has_warned: bool = False
 
     @classmethod
     @checked

@@ -54,7 +54,7 @@ class PriorPredictor(Expected):
 
     def __init__(self, predictor: Predictor, space: SearchSpace, *, metric: str = "top1") -> None:
         _require(predictor, space, metric)
-        self.predictor = _quiet(predictor)
+        self.predictor: Predictor = _quiet(predictor)
         (self._column,) = space.family.columns("resolution")
         name = space.genes[self._column].name
         wanted, covered = space.choices[name], np.array(predictor.space.choices[name])

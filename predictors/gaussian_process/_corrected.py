@@ -55,7 +55,8 @@ class CorrectedProcess(AccuracyModel):
     """
 
     def __init__(self, parts: tuple[Part, ...], expected: Expected) -> None:
-        self.parts, self.expected = parts, expected
+        self.parts: tuple[Part, ...] = parts
+        self.expected: Expected = expected
 
     @classmethod
     def fit(

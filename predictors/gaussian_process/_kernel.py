@@ -54,8 +54,9 @@ class Kernel:
         n = n_groups(groups)
         self._noise_logs = logs[2 * n + 1 :]
         values = self._of.exp(logs)
-        self.lengths, self.slopes = values[:n][groups], values[n : 2 * n][groups]
-        self.amplitude = values[2 * n]
+        self.lengths: Any = values[:n][groups]
+        self.slopes: Any = values[n : 2 * n][groups]
+        self.amplitude: Any = values[2 * n]
 
     @property
     def _of(self) -> Any:

@@ -123,13 +123,15 @@ class NetworkLatencyPredictor(Predictor):
         target: Target = LATENCY,
     ) -> None:
         self.space = space
-        self.own, self.target, self.metric = own, target, target.name
+        self.own: OwnTerms | None = own
+        self.target: Target = target
+        self.metric: str = target.name
         self.known = known
         self.features = features
         self.table = table
         self.model = model
-        self.heldout_mape = dict(heldout_mape or {})
-        self.metadata = dict(metadata or {})
+        self.heldout_mape: dict[str, float] = dict(heldout_mape or {})
+        self.metadata: dict[str, Any] = dict(metadata or {})
         self._inputs = Inputs(
             space, features, table, None if known is None else known.predictor, own
         )

@@ -41,8 +41,8 @@ class OwnTerms:
         units: Sequence[Text] | None = None,
     ) -> None:
         self.function: Callable[[Any], Any] = function
-        self.names = None if names is None else tuple(names)
-        self.units = None if units is None else tuple(units)
+        self.names: tuple[str, ...] | None = None if names is None else tuple(names)
+        self.units: tuple[str, ...] | None = None if units is None else tuple(units)
         if names is not None and len(set(names)) < len(names):
             raise InvalidArgumentError(f"`names` must be different, but got {list(names)}.")
         if units is not None and (names is None or len(units) != len(names)):

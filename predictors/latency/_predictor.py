@@ -36,7 +36,8 @@ class LatencyPredictor(Predictor):
     def __init__(self, *, table: LatencyTable, space: SearchSpace) -> None:
         table.require(space)
         self.space = space
-        self.table = table = table.fill(space)
+        table = table.fill(space)
+        self.table: LatencyTable = table
         n_classes = space.family.head.n_classes
         self._mean = LayerSum(space, partial(_mean, table, n_classes))
         self._variance = (

@@ -73,8 +73,9 @@ class RowFeatures:
         groups += [names.index("resolution") for _ in self._pixels]
         groups += [n] * self._sums.shape[1] + [n + 1] * n_sizes
         scales = [_KINDS.get(name) or _scale_of(groups.count(i)) for i, name in enumerate(names)]
-        present, self.groups = np.unique(groups, return_inverse=True)
-        self.scales = [[*scales, _SUMS, _COSTS][int(i)] for i in present]
+        present, inverse = np.unique(groups, return_inverse=True)
+        self.groups: NDArray[np.intp] = inverse
+        self.scales: list[Scale] = [[*scales, _SUMS, _COSTS][int(i)] for i in present]
 
     def __call__(self, matrix: Matrix) -> Array:
         """Return ``(n, n_features)`` numbers of canonical rows."""

@@ -32,8 +32,10 @@ class Settings:
         self.logs = logs
         n = len(logs) // 2 - 1
         values = np.exp(logs)
-        self.lengths, self.slopes = values[:n], values[n : 2 * n]
-        self.amplitude, self.noise = float(values[-2]), float(values[-1])
+        self.lengths: Array = values[:n]
+        self.slopes: Array = values[n : 2 * n]
+        self.amplitude: float = float(values[-2])
+        self.noise: float = float(values[-1])
 
     @classmethod
     def before(cls, scales: Sequence[Scale], *, trusting: bool = False) -> Settings:
