@@ -29,7 +29,7 @@ class LatencyMeter(Meter):
             here.
     """
 
-    n_together = GRAPHS_AT_ONCE
+    n_together: int = GRAPHS_AT_ONCE
 
     @checked
     def __init__(
