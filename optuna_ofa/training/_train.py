@@ -65,10 +65,11 @@ def train(
     already used are loaded again and dropped.
 
     On a CPU the weights are bit-identical, given the same version of torch and the same number of
-    threads (`torch.set_num_threads`). The seed, settings, recipe and number of processes are
-    stored in the checkpoint, and other values are refused; another number of threads causes a
-    warning. Your own seeds, such as that of the initial weights or one inside a data set, are not
-    stored.
+    threads (`torch.set_num_threads`). The seed, settings and recipe are stored in the checkpoint,
+    and other values are refused, except for a larger ``n_steps``: then the run continues at the
+    learning rate that the longer schedule has at this step. Another number of threads or processes
+    causes a warning. Your own seeds, such as that of the initial weights or one inside a data set,
+    are not stored.
 
     Under ``torchrun``, once `torch.distributed.init_process_group` has been called, each process
     trains on the batches of its loader, a share of the whole batch (equally large in each; see
@@ -83,7 +84,8 @@ def train(
     Args:
         supernet: The supernet.
         loader: Yields batches of normalised images ``(n, in_channels, height, width)`` and
-            integer labels ``(n,)`` each time it is iterated over. Images are resized bilinearly.
+            labels each time it is iterated over: class indices ``(n,)``, or probabilities
+            ``(n, n_classes)``, as mixup makes them. Images are resized bilinearly.
         recipe: The choice of subnets and losses of each step: `Sandwich`,
             `ProgressiveShrinking`, or your own `Recipe`.
         space: The subnets to train; None is all of the supernet's.
@@ -113,7 +115,7 @@ def train(
             and the statistics of the supernet are those before the step.
 
     Warns:
-        UserWarning: The checkpoint was written with another number of threads.
+        UserWarning: The checkpoint was written with another number of threads or processes.
     """
     space = space or SearchSpace(supernet.family)
     settings = settings or TrainingSettings()
