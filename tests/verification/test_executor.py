@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,24 @@ class TestFunctions:
         with pytest.raises(MeasurementError, match=rf"stopped after 4 of 12 subnets: {match}"):
             study.verify(measure, points=subnets, executor=threads)
         assert len(study.results(kind="measured").numbers) == 4
+
+    def test_a_subnet_that_ends_each_worker_leaves_the_others(self, study: SubnetStudy) -> None:
+        subnets = points_of(study, 9)
+
+        class Loses(Smallest):
+            def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+                if any(getattr(arg, "subnet", None) == subnets[3] for arg in args):
+                    future: Future[Any] = Future()
+                    future.set_exception(BrokenExecutor("killed"))
+                    return future
+                return super().submit(*args, **kwargs)
+
+        measure = {"top1": top1_of, "latency_ms": lambda _: 9.0}
+        expected = f"stopped after 8 of 9 subnets: Workers were lost .*{re.escape(str(subnets[3]))}"
+        with pytest.raises(MeasurementError, match=expected):
+            study.verify(measure, points=subnets, executor=Loses())
+        measured = study.results(kind="measured").matrix
+        assert study.space.from_matrix(measured) == [*subnets[:3], *subnets[4:]]
 
     def test_a_return_that_is_no_number_is_refused_and_the_rest_kept(
         self, study: SubnetStudy, threads: Executor
