@@ -49,7 +49,7 @@ def refine(
     """See `SubnetStudy.refine`."""
     from optuna_ofa.verification import meters_of, warn_failures  # needs torch
 
-    meters = meters_of(study.problem, measure, executor)
+    meters = meters_of(study.problem, measure, executor, progress=progress)
     _require_objectives(study.problem, meters)
     study.problem.require_predictors(but_measured=True)
     n = min(budget, len(study.results(kind=MEASURED).numbers))

@@ -86,11 +86,12 @@ class AccuracyMeter(Meter):
         self._known: dict[tuple[str, Subnet], tuple[float, float, float]] = {}
         self._setups: dict[str, Mapping[str, Any]] = {}  # by weights
         self._executor: Executor | None = None
+        self._progress: bool | None = False
         self._other: AccuracyMeter | None = None
         if fitted_on is not None:
             self._other = AccuracyMeter(supernet, fitted_on, settings, storage=storage)
 
-    def on(self, executor: Executor) -> AccuracyMeter:
+    def on(self, executor: Executor, *, progress: bool | None = False) -> AccuracyMeter:
         """Return a meter that evaluates on the workers of an executor, as `evaluate` does.
 
         Raises:
@@ -98,9 +99,9 @@ class AccuracyMeter(Meter):
         """
         require_one_engine(executor, self._settings.processes)
         other = copy.copy(self)
-        other._executor, other.n_together = executor, ALL
+        other._executor, other._progress, other.n_together = executor, progress, ALL
         if self._other is not None:
-            other._other = self._other.on(executor)
+            other._other = self._other.on(executor, progress=progress)
         return other
 
     def measure_among(self, batch: Entrants, storage: optuna.Study | None) -> Readings:
@@ -151,7 +152,7 @@ class AccuracyMeter(Meter):
             matrix,
             self._settings,
             storage=self._storage if self._storage is not None else storage,
-            progress=False,
+            progress=self._progress,
             costs=costs,
             memory=self._memory,
             rivals=rivals,

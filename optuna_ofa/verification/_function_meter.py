@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.executors import Executor, LostWorkersError, run_tasks
 from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
@@ -47,13 +48,14 @@ class FunctionMeter(Meter):
         self._written: list[Subnet] = []  # by the last call
         self._table: MeasurementTable | None = None
         self._executor: Executor | None = None
+        self._progress: bool | None = False
 
-    def on(self, executor: Executor) -> Meter:
+    def on(self, executor: Executor, *, progress: bool | None = False) -> Meter:
         """Return a meter that calls the function on workers, or here if it measures latency."""
         if self._metric == _OF_THE_DEVICE:
             return self
         other = copy.copy(self)
-        other._executor, other.n_together = executor, ALL
+        other._executor, other._progress, other.n_together = executor, progress, ALL
         return other
 
     def forget(self) -> None:
@@ -70,18 +72,22 @@ class FunctionMeter(Meter):
             setup = {"study": storage.study_name, "measured_by": "function"}
             self._table = MeasurementTable(storage, space.family, setup)
             self._known |= self._read(self._table.read(subnets))
-        failures, stopped = self._failures(subnets)
+        title = f"calling `measure[{self._metric!r}]`"
+        with progress_bar(title, self._progress, total=len(subnets), unit="subnet") as bar:
+            failures, stopped = self._failures(subnets, bar)
         nothing = (np.nan, np.nan)
         values, std = np.array([self._known.get(subnet, nothing) for subnet in subnets]).T
         by = {"measured_by": getattr(self._function, "__qualname__", repr(self._function))}
         return Readings(values, std, failures, stopped, by)
 
-    def _failures(self, subnets: Sequence[Subnet]) -> tuple[dict[int, str], Exception | None]:
+    def _failures(
+        self, subnets: Sequence[Subnet], bar: Bar
+    ) -> tuple[dict[int, str], Exception | None]:
         """Measure subnets; return why some have no number, and the error that ended it."""
         failures: dict[int, str] = {}
         in_a_row = 0
         try:
-            for i, outcome in enumerate(in_order(self._outcomes(subnets))):
+            for i, outcome in enumerate(in_order(_counted(self._outcomes(subnets), bar))):
                 if outcome.ends:
                     return failures, outcome.error
                 if outcome.reason:
@@ -140,3 +146,9 @@ class FunctionMeter(Meter):
 
     def _reading(self, value: float, std: float) -> Reading:
         return Reading(self._metric, value, None if np.isnan(std) else std, 1, {})
+
+
+def _counted(outcomes: Iterator[tuple[int, Outcome]], bar: Bar) -> Iterator[tuple[int, Outcome]]:
+    for one in outcomes:
+        bar.update()
+        yield one

@@ -72,10 +72,15 @@ class Meter(abc.ABC):
     races: bool = False
     precision: str | None = None
 
-    def on(self, executor: Executor) -> Meter:
+    def on(self, executor: Executor, *, progress: bool | None = False) -> Meter:
         """Return the meter that measures on the workers of an executor, with the same memory.
 
         This one, which measures in this process, unless a subclass can do otherwise.
+
+        Args:
+            executor: The executor.
+            progress: Whether to show a progress bar of the subnets of a batch, which has many more
+                of them than without an executor; None shows it on a terminal only.
 
         Raises:
             InvalidArgumentError: If its settings do not go with an executor.

@@ -63,7 +63,7 @@ def verify(
         executor: As in `SubnetStudy.verify`.
     """
     problem = findings.problem
-    meters = meters_of(problem, measure, executor)
+    meters = meters_of(problem, measure, executor, progress=progress)
     before = findings.snapshot()
     matrix = chosen(before, points)
     done = numbers_of_measured(before)
@@ -226,7 +226,11 @@ def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]
 
 
 def meters_of(
-    problem: Problem, measure: Mapping[str, Measure], executor: Executor | None = None
+    problem: Problem,
+    measure: Mapping[str, Measure],
+    executor: Executor | None = None,
+    *,
+    progress: bool | None = False,
 ) -> dict[str, Meter]:
     """Return the meter of each metric, on the workers of an executor if there is one.
 
@@ -244,7 +248,9 @@ def meters_of(
         m: meter if isinstance(meter, Meter) else FunctionMeter(m, meter)
         for m, meter in measure.items()
     }
-    return meters if executor is None else {m: of.on(executor) for m, of in meters.items()}
+    if executor is None:
+        return meters
+    return {m: meter.on(executor, progress=progress) for m, meter in meters.items()}
 
 
 def _in_a_row(failures: Mapping[int, str]) -> int | None:

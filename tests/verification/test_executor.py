@@ -284,6 +284,20 @@ class TestMeters:
         assert executor.n_submitted == n
         assert first.points == again.points == study.verify({"top1": meter}, points=5).points
 
+    @pytest.mark.parametrize("progress", [True, False])
+    def test_progress_is_that_of_single_subnets(
+        self,
+        study: SubnetStudy,
+        supernet: Supernet,
+        loader: DataLoader,
+        capsys: pytest.CaptureFixture[str],
+        progress: bool,
+    ) -> None:
+        meter = AccuracyMeter(supernet, loader, EvaluationSettings(calibration=None))
+        for measure, title in (({"top1": meter}, "evaluating"), ({"top1": top1_of}, "calling")):
+            study.verify(measure, points=3, executor=Smallest(), progress=progress)
+            assert (title in capsys.readouterr().err) == progress
+
     def test_several_processes_are_refused_before_any_work(
         self, study: SubnetStudy, supernet: Supernet, loader: DataLoader
     ) -> None:
