@@ -10,6 +10,8 @@ PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS)
 TORCH_READY := $(VENV)/.torch
 QUICKSTART_READY := $(VENV)/.quickstart
 READY := $(VENV)/.ready
+# packages for OptunaHub, with the checks of its registry; ruff finds these by itself
+HUB := examples/optunahub
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .PHONY: quickstart test lint types coverage docs clean
@@ -24,10 +26,12 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mdformat --check $(HUB)/package
 
 # What users of type checkers see: at least 98 % of the public symbols have a known type.
 types: $(READY)
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --config-file $(HUB)/pyproject.toml --follow-imports=skip $(HUB)/package
 	PATH="$(abspath $(VENV))/bin:$$PATH" PYTHONPATH="$(CURDIR)" \
 		basedpyright --ignoreexternal --verifytypes optuna_ofa >$(VENV)/types.txt || true
 	@awk '/^Type completeness score/ { score = $$4 + 0 } / error: / { print last; print } { last = $$0 } \

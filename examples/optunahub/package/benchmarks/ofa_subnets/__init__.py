@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
-import optunahub
-
 import optuna_ofa
+import optunahub
 
 
 class Problem(optunahub.benchmarks.BaseProblem):

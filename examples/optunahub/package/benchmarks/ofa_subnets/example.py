@@ -3,6 +3,7 @@
 import optuna
 import optunahub
 
+
 problem = optunahub.load_module("benchmarks/ofa_subnets").Problem()
 study = optuna.create_study(
     directions=problem.directions, sampler=optuna.samplers.NSGAIISampler(seed=0)

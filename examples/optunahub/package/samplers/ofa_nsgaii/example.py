@@ -3,6 +3,7 @@
 import optuna
 import optunahub
 
+
 module = optunahub.load_module("samplers/ofa_nsgaii")
 space = module.SearchSpace("ofa_mbv3_w1.0", resolution=224)
 
