@@ -181,5 +181,5 @@ class _Run(Generic[Item, Result]):
         names = ", ".join(self._describe(attempt.item) for attempt in ordered)
         return LostWorkersError(
             f"Workers were lost each time that they had one of these tasks, which are not done: "
-            f"{names}. {reason}".rstrip()
+            f"{names}." + (f" The last time: {reason}." if reason else "")
         )
