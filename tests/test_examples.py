@@ -211,6 +211,60 @@ def test_measure_batches_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> N
         assert "(measured)" in out
 
 
+class _Tracker:
+    """What a tracker's package gives, and what is written to it."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, list[int]] = {}
+        self.ended = 0
+        self.trials: list[int] = []
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        for name in values:
+            self.steps.setdefault(name, []).append(step)
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.log({name: value}, step)
+
+    def finish(self) -> None:
+        self.ended += 1
+
+    def callback(self, *args: object, **options: object) -> Callable[..., None]:
+        def call(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            assert study.directions[0].name == "MAXIMIZE"
+            self.trials.append(trial.number)
+
+        return call
+
+
+def test_trackers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    board, flow, wandb = _Tracker(), _Tracker(), _Tracker()
+    modules = {
+        "torch.utils.tensorboard": {"SummaryWriter": lambda folder: board},
+        "mlflow": {
+            "set_tracking_uri": str,
+            "start_run": lambda run_name: None,
+            "log_metrics": flow.log,
+            "end_run": flow.finish,
+        },
+        "wandb": {"init": lambda project, name: wandb},
+        "optuna_integration": {},
+        "optuna_integration.mlflow": {"MLflowCallback": flow.callback},
+        "optuna_integration.wandb": {"WeightsAndBiasesCallback": wandb.callback},
+    }
+    for name, content in modules.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    out = run("trackers.py", "tensorboard", "mlflow", "wandb")
+    for tracker in (board, flow, wandb):
+        assert tracker.steps["loss"] == tracker.steps["learning_rate"] == list(range(1, 13))
+        assert tracker.steps["top1/smallest"] == tracker.steps["top1/largest"] == [6, 12]
+    assert (flow.ended, wandb.ended) == (1, 1)
+    assert flow.trials == wandb.trials == board.steps["latency_ms"] != []
+    assert "predicted points" in out
+
+
 def _write_images(root: Path, *, n_classes: int, n: int, seed: int) -> Path:
     """Noise in folders, one a class, of sizes that photographs might have."""
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")

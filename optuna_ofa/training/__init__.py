@@ -1,5 +1,6 @@
 """Training supernets: one training loop, and recipes that choose the subnets of each step."""
 
+from optuna_ofa.training._callbacks import TrainingStep as TrainingStep
 from optuna_ofa.training._fine_tuning import FineTuning
 from optuna_ofa.training._history import (
     LogEntry as LogEntry,

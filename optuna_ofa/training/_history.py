@@ -10,6 +10,7 @@ import numpy as np
 
 from optuna_ofa._parsing import parse_json
 from optuna_ofa.space import Family, SearchSpace, Subnet
+from optuna_ofa.training._callbacks import Stopped
 from optuna_ofa.training._random import derived_seed
 from optuna_ofa.training._recipe import draw_subnets
 
@@ -38,10 +39,13 @@ class TrainingHistory:
     Args:
         subnets: The followed subnets: smallest, largest, and random ones.
         entries: The lines of the log, at least one at the end of each phase.
+        stopped: Why the run ended before its last step: ``"timeout"``, or ``"callback"``; None if
+            it did not. It is not kept.
     """
 
     subnets: tuple[Subnet, ...]
     entries: tuple[LogEntry, ...] = ()
+    stopped: Stopped | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,13 +14,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from optuna_ofa._arguments import Count, OutputFile, Positive, checked
+from optuna_ofa._arguments import Count, OutputFile, Positive, PositiveFloat, checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa.exceptions import DivergedTrainingError, InvalidArgumentError
 from optuna_ofa.space import SearchSpace, Subnet, other_family
 from optuna_ofa.supernet import Supernet
 from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import Batches
+from optuna_ofa.training._callbacks import Stopped, TrainingCallback, TrainingStep, Watch
 from optuna_ofa.training._checkpoint import (
     identified,
     read_checkpoint,
@@ -54,6 +55,8 @@ def train(
     evaluate_every: Positive | None = None,
     n_followed: Count = 10,
     progress: bool | None = None,
+    callbacks: Iterable[TrainingCallback] | None = None,
+    timeout: PositiveFloat | None = None,
 ) -> TrainingHistory:
     """Train a supernet in place, on its current device.
 
@@ -78,6 +81,9 @@ def train(
     and for each other's evaluations, without a timeout. An error in one process (outside of
     collectives) is raised in all.
 
+    A run that ``timeout`` or a callback stops writes its checkpoint, and the next call continues it
+    as if it had not been stopped.
+
     Afterwards the batch-normalisation statistics of the supernet are not valid for any subnet:
     recalibrate a subnet before it is used.
 
@@ -101,9 +107,16 @@ def train(
         n_followed: Random subnets that are evaluated besides the smallest and the largest.
         progress: Whether to show a progress bar, in the first process only; None shows it on a
             terminal only.
+        callbacks: Functions that are called with a `optuna_ofa.training.TrainingStep` after each
+            step, in the first process only, for example to write to a tracker. If one calls
+            ``stop()`` of the step, the run stops after it, in all processes at the same step; if
+            one raises, the run ends with that error, and the last checkpoint is kept. They are
+            called for the steps of this call alone, and must not change the supernet.
+        timeout: Seconds after which no further step starts, by the clock of the first process. At
+            least one step is done, so repeated calls finish the run.
 
     Returns:
-        Losses and accuracies.
+        Losses and accuracies; ``stopped`` says why the run ended before its last step, if it did.
 
     Raises:
         InvalidArgumentError: If an argument breaks a rule, for example the checkpoint cannot be
@@ -124,6 +137,7 @@ def train(
     loop.path = None if checkpoint is None else Path(checkpoint)
     loop.evaluate, loop.evaluate_every = evaluate, evaluate_every
     loop.checkpoint_every, loop.progress = checkpoint_every, progress
+    loop.watch = Watch(callbacks or (), timeout)
     device = next(supernet.parameters()).device
     with _as_before(supernet), exchange(device) as loop.exchange:
         loop.run(loader)
@@ -147,6 +161,7 @@ class _Loop:
     evaluate: Evaluate | None
     evaluate_every: int | None
     progress: bool | None
+    watch: Watch
 
     def __init__(
         self,
@@ -173,14 +188,20 @@ class _Loop:
         batches = self._batches(loader)
         runner = Runner(state.supernet, self.settings, state.scaler)
         shown = self.progress if _distributed.rank() == 0 else False
+        is_watched = self.exchange.from_first(lambda: self.watch.is_needed)
+        stopped: Stopped | None = None
         with progress_bar("", shown, total=total, initial=state.step, unit="step") as bar:
-            while state.step < total:
+            while state.step < total and stopped is None:
                 phase = state.schedule.index(state.step)
                 bar.set_description(state.schedule.phases[phase].name, refresh=False)
                 loss = self._step(phase, batches, runner)
                 bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
                 bar.update()
                 self._log(phase)
+                if is_watched:
+                    stopped = self._call(phase, loss)
+        if stopped is not None and state.step < total:
+            self._stop(phase, stopped)
         return self._finish()
 
     def _batches(self, loader: Iterable[Any]) -> Batches:
@@ -260,6 +281,29 @@ class _Loop:
         # None: weights that no run of the next step uses must not move by decay or momentum
         optimiser.zero_grad(set_to_none=True)
 
+    # ------------------------------------------------------------------ callbacks
+
+    def _call(self, phase: int, loss: float) -> Stopped | None:
+        """Call the callbacks in the first process; return in all why the run ends here."""
+        state = self.state
+        last = state.history.entries[-1:]
+        top1 = last[0].top1 if last and last[0].step == state.step else ()
+        done = TrainingStep(
+            step=state.step,
+            n_steps=state.schedule.n_steps,
+            phase=state.schedule.phases[phase].name,
+            loss=loss,
+            learning_rate=state.learning_rate,
+            top1=dict(zip(state.history.names, top1, strict=False)),
+            stop=self.watch.stop,
+        )
+        return self.exchange.from_first(lambda: self.watch.after(done))
+
+    def _stop(self, phase: int, reason: Stopped) -> None:
+        if not self._is_due(phase):  # else it was just written
+            self._write(self.state.schedule.phases[phase])
+        self.state.history = replace(self.state.history, stopped=reason)
+
     # ------------------------------------------------------------------ log and checkpoints
 
     def _log(self, phase: int) -> None:
@@ -267,8 +311,13 @@ class _Loop:
         table, ended = state.schedule.phases[phase], state.step == state.schedule.ends[phase]
         if ended or (self.evaluate_every and state.step % self.evaluate_every == 0):
             self._add_entry(table)
-        if ended or state.step % self.checkpoint_every == 0:
+        if self._is_due(phase):
             self._write(table)
+
+    def _is_due(self, phase: int) -> bool:
+        """Return whether a checkpoint is written after this step."""
+        step = self.state.step
+        return step == self.state.schedule.ends[phase] or step % self.checkpoint_every == 0
 
     def _add_entry(self, phase: Phase) -> None:
         state = self.state
