@@ -5,6 +5,7 @@
 As written, it trains a small MobileNetV3 on Fashion-MNIST, on a CPU. For your own images, change
 `make_loaders` and the constants. If it is interrupted, run it again to continue.
 On several GPUs: torchrun --nproc-per-node 4 examples/train_supernet.py
+Restarts after a lost process: TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --max-restarts 3 ...
 """
 
 from __future__ import annotations

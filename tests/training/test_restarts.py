@@ -77,6 +77,8 @@ def work():
 
 
 ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
+# or processes find the addresses of those before the restart (pytorch/pytorch#135712)
+os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
 config = LaunchConfig(  # what torchrun makes of its options
     min_nodes=1,
     max_nodes=1,
