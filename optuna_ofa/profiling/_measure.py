@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,11 +15,10 @@ from optuna_ofa._progress import GraphBar, graph_progress
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, NoisyDeviceWarning
 from optuna_ofa.executors import AnyExecutor, Executor, run_tasks
-from optuna_ofa.measurements import Failures, MeasurementTable, Reading
+from optuna_ofa.measurements import Claims, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
 from optuna_ofa.profiling._measure_part import (
-    METRIC,
     Part,
     Task,
     graphs_folder,
@@ -30,6 +30,7 @@ from optuna_ofa.profiling._measure_part import (
 from optuna_ofa.profiling._profile import script_errors
 from optuna_ofa.profiling._results import Results
 from optuna_ofa.profiling._settings import MeasurementSettings
+from optuna_ofa.profiling._shared_work import Work, first_anchor_ms
 from optuna_ofa.profiling.on_device import GRAPHS_AT_ONCE
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 
@@ -109,34 +110,29 @@ def measure(
     subnets = space.from_matrix(matrix)
     stored = {} if table is None or again else table.read(subnets)
     if anchor_ms is None and table is not None:
-        anchor_ms = _reference(table)
-    known = {
-        subnet: _median([_on_scale(reading, anchor_ms) for reading in readings])
-        for subnet, readings in stored.items()
-    }
-    missing = [s for s in dict.fromkeys(subnets) if s not in known]
-    failures = Failures(len(missing))
-    begin = time.monotonic()
-    with graph_progress("measuring", progress, total=len(missing)) as bar:
-        done = 0
-        for part in device.parts(space.family, missing, bar):
-            if part.results is not None:
-                anchor_ms = anchor_ms or part.results.anchor_ms
-            readings = {s: _on_scale(reading, anchor_ms) for s, reading in part.readings.items()}
-            known |= readings
-            if table is not None:
-                table.add((s, r) for s, r in readings.items() if r.error is None)
-            failures.add((s, r.error) for s, r in readings.items())
-            if part.results is not None:
-                _warn_noise(part.results, settings.max_spread)
-            done += len(readings)
-            bar(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
-    failures.finish()
-    if failures.reasons:
-        _warn_failed(failures.reasons, len(missing), str(setup["runtime"]))
-    if table is not None:
-        table.add((subnet, known[subnet]) for subnet in failures.reasons)
-    return _collect(space, matrix, [known[s] for s in subnets], setup, anchor_ms)
+        anchor_ms = first_anchor_ms(table)
+    missing = [s for s in dict.fromkeys(subnets) if s not in stored]
+    begin, done = time.monotonic(), 0
+    with (
+        graph_progress("measuring", progress, total=len(missing)) as bar,
+        contextlib.ExitStack() as stack,
+    ):
+        claims = None
+        if table is not None and missing and not again:
+            claims = stack.enter_context(Claims(table.database, space.family, setup))
+        work = Work(table, claims, stored, anchor_ms, len(missing), bar)
+        for left in work.rounds(missing):
+            for part in device.parts(space.family, work, left, bar):
+                work.add(part)
+                if part.results is not None:
+                    _warn_noise(part.results, settings.max_spread)
+                done += len(part.readings)
+                bar(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
+        work.end()
+    failed = {s: work.known[s].error or "" for s in missing if work.known[s].error is not None}
+    if failed:
+        _warn_failed(failed, len(missing), str(setup["runtime"]))
+    return _collect(space, matrix, [work.known[s] for s in subnets], setup, work.anchor_ms)
 
 
 def require_no_folder(folder: AnyPath | None) -> None:
@@ -146,12 +142,6 @@ def require_no_folder(folder: AnyPath | None) -> None:
             f"`folder` must be None with an `executor`, whose workers write graphs where they "
             f"are, but got {str(folder)!r}."
         )
-
-
-def _reference(table: MeasurementTable) -> float | None:
-    """Return the latency of the anchor in the first measurement; None where there is none."""
-    reading = table.first(METRIC)
-    return None if reading is None else reading.details["anchor_ms"]
 
 
 class _Here:
@@ -167,10 +157,12 @@ class _Here:
         self._runtime = settings.open_runtime()
         self.setup = setup_of(self._runtime, settings)
 
-    def parts(self, family: Family, subnets: Sequence[Subnet], bar: GraphBar) -> Iterator[Part]:
+    def parts(
+        self, family: Family, work: Work, subnets: Sequence[Subnet], bar: GraphBar
+    ) -> Iterator[Part]:
         """Yield what is measured of a few subnets after the other."""
-        for part in _divided(subnets, GRAPHS_AT_ONCE):
-            with graphs_folder(self._folder) as place, script_errors():
+        for part in work.groups(subnets, GRAPHS_AT_ONCE):
+            with work.alone(), graphs_folder(self._folder) as place, script_errors():
                 found = measure_part(family, part, self._runtime, self._settings, place, bar)
             yield found
 
@@ -187,10 +179,12 @@ class _Workers:
         self._settings, self._executor = settings, executor
         ((_, self.setup),) = run_tasks(executor, setup_of_worker, [settings])
 
-    def parts(self, family: Family, subnets: Sequence[Subnet], bar: GraphBar) -> Iterator[Part]:
+    def parts(
+        self, family: Family, work: Work, subnets: Sequence[Subnet], bar: GraphBar
+    ) -> Iterator[Part]:
         """Yield what the workers measure, as it comes."""
-        divided = _divided(subnets, _AT_ONCE_ON_WORKERS)
-        tasks = [Task(family, part, self._settings, self.setup) for part in divided]
+        groups = work.groups(subnets, _AT_ONCE_ON_WORKERS)
+        tasks = (Task(family, part, self._settings, self.setup) for part in groups)
         bar.say("on the workers")
         found = run_tasks(self._executor, measure_on_worker, tasks, describe=_in_words)
         yield from (part for _, part in found)
@@ -198,28 +192,6 @@ class _Workers:
 
 def _in_words(task: Task) -> str:
     return ", ".join(map(str, task.subnets))
-
-
-def _divided(subnets: Sequence[Subnet], n: int) -> list[Sequence[Subnet]]:
-    return [subnets[start : start + n] for start in range(0, len(subnets), n)]
-
-
-def _on_scale(reading: Reading, anchor_ms: float | None) -> Reading:
-    """Return a stored reading as if the anchor had taken ``anchor_ms``."""
-    own_ms = reading.details["anchor_ms"]
-    if reading.value is None or reading.std is None or not own_ms or anchor_ms is None:
-        return reading
-    scale = anchor_ms / own_ms
-    details = {**reading.details, "anchor_ms": anchor_ms}
-    return reading._replace(value=reading.value * scale, std=reading.std * scale, details=details)
-
-
-def _median(readings: Sequence[Reading]) -> Reading:
-    """Return the median of several readings of one subnet."""
-    times = [(r.value, r.std, r.details["min_ms"], r.details["wall_ms"]) for r in readings]
-    value, std, min_ms, wall_ms = np.median(np.array(times, dtype=float), axis=0).tolist()
-    details = {**readings[-1].details, "min_ms": min_ms, "wall_ms": wall_ms}
-    return readings[-1]._replace(value=value, std=std, details=details)
 
 
 def _warn_failed(reasons: Mapping[Subnet, str], n: int, runtime: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ from optuna_ofa.exceptions import (
     NoisyDeviceWarning,
     StorageError,
 )
-from optuna_ofa.profiling import GRAPHS_AT_ONCE, Latencies, anchor
+from optuna_ofa.measurements import Claims, MeasurementTable, Reading
+from optuna_ofa.profiling import GRAPHS_AT_ONCE, Latencies, _measure, anchor
+from optuna_ofa.profiling._measure_part import Part
 from optuna_ofa.space import Layer, mobilenet_v3_small_images, subnet_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
@@ -341,3 +345,66 @@ def test_files_of_others_in_the_folder_are_not_removed(
     with pytest.raises(FormatError, match=rf"`folder` must .*{re.escape(name)}"):
         measure(space, space.to_matrix([space.smallest()]), settings, folder=tmp_path)
     assert (tmp_path / name).read_text() == text
+
+
+def test_two_callers_share_the_subnets_and_take_turns_on_a_device(
+    make_device: Any, space: SearchSpace, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_measure, "GRAPHS_AT_ONCE", 3)
+    matrix = space.sample(12, seed=0)
+    measure_part, busy, at_once = _measure.measure_part, threading.Lock(), []
+
+    def noted(*args: Any) -> Part:
+        at_once.append(not busy.acquire(blocking=False))
+        try:
+            return measure_part(*args)
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(_measure, "measure_part", noted)
+    devices, found, start = [make_device(), make_device()], {}, threading.Barrier(2)
+
+    def work(i: int) -> None:
+        start.wait()
+        found[i] = measure(space, matrix, MeasurementSettings(runtime=devices[i]), storage=url)
+
+    threads = [threading.Thread(target=work, args=[i]) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert at_once == [False] * 4
+    assert len(rows_in(url)) == len({row.subnet_id for row in rows_in(url)}) == 12
+    assert found[0].measured.all()
+    np.testing.assert_allclose(found[0].latency_ms, found[1].latency_ms)
+
+
+def test_a_failure_that_another_caller_found_is_not_measured_again(
+    make_device: Any, space: SearchSpace, url: str
+) -> None:
+    subnets = space.from_matrix(space.sample(3, seed=0))
+    settings = MeasurementSettings(runtime=make_device())
+    measured = measure(space, space.to_matrix(subnets[:1]), settings, storage=url)
+    table = MeasurementTable(url, space.family, measured.setup)
+    failed = Reading(
+        "latency_ms", None, None, 0, {"min_ms": None, "wall_ms": None, "anchor_ms": None}, "broke"
+    )
+    device = make_device()
+
+    def others() -> None:
+        with Claims(url, space.family, measured.setup) as claims:
+            claims.take(subnets[1:2])
+            claimed.set()
+            while not device.loaded:  # the other has begun
+                time.sleep(0.01)
+            table.add_claimed([(subnets[1], failed)], claims)
+
+    claimed, thread = threading.Event(), threading.Thread(target=others)
+    thread.start()
+    claimed.wait()
+    settings = MeasurementSettings(runtime=device)
+    with pytest.warns(FailedMeasurementWarning, match="failed on 1 of 2 subnets.*broke"):
+        found = measure(space, space.to_matrix(subnets), settings, storage=url)
+    thread.join()
+    assert found.failures == {1: "broke"}
+    assert len(device.loaded) == 1 + 1
