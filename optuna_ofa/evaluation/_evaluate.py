@@ -190,8 +190,7 @@ def evaluate_on(
     with scorer, bar as bar, contextlib.ExitStack() as stack:
         claims = None
         if table is not None and missing and not again:
-            claims = Claims(table.database, supernet.family, setup, worker=settings.worker)
-            stack.enter_context(claims)
+            claims = stack.enter_context(table.claims(worker=settings.worker))
         work = _Work(scorer, data, settings, table, len(missing), claims, bar)
         race = None
         if answers is not None and begun:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import optuna
@@ -90,17 +91,26 @@ class MeasurementTable:
     def __init__(
         self, storage: str | BaseStorage | optuna.Study, family: Family, setup: Mapping[str, Any]
     ) -> None:
-        self._family = family
+        self._family, self._given = family, dict(setup)
         self._setup = to_text({**setup, "family": family.fingerprint})
         self._setup_id = digest(self._setup)
-        self.database: Database = Database(storage)
-        self.database.add_family(family)
+        self._database = Database(storage)
+        self._database.add_family(family)
+
+    def claims(self, more: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Claims:
+        """Return claims on the subnets of this setup.
+
+        Args:
+            more: Further entries of the setup, such as the metric.
+            **options: As of `Claims`.
+        """
+        return Claims(self._database, self._family, {**self._given, **more}, **options)
 
     def add(self, readings: Iterable[tuple[Subnet, Reading]]) -> None:
         """Write readings of subnets, all or none; each replaces an earlier failure."""
         values = self._values(readings)
         if values:
-            with self.database.begin() as connection:
+            with self._database.begin() as connection:
                 self._write(connection, values)
 
     def add_claimed(self, readings: Iterable[tuple[Subnet, Reading]], claims: Claims) -> None:
@@ -119,13 +129,13 @@ class MeasurementTable:
             self._write(connection, self._values(new))
 
         if subnets:
-            self.database.run(transaction, len(of))
+            self._database.run(transaction, len(of))
             claims.forget(subnets)
 
     def remove(self, subnets: Iterable[Subnet], metric: str) -> None:
         """Delete the readings of a metric of some subnets."""
         rows = [{"subnet_id": subnet_id(subnet), "metric": metric} for subnet in subnets]
-        with self.database.begin() as connection:
+        with self._database.begin() as connection:
             self._remove(connection, rows, sa.true())
 
     def _values(self, readings: Iterable[tuple[Subnet, Reading]]) -> list[dict[str, Any]]:
@@ -196,18 +206,18 @@ class MeasurementTable:
 
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
         """Return the values of those subnets that have any, oldest first; failures have none."""
-        with self.database.begin() as connection:
+        with self._database.begin() as connection:
             return self._read(connection, subnets, TABLE.c.value.is_not(None))
 
     def failures(self, subnets: Sequence[Subnet], after: int) -> dict[Subnet, list[Reading]]:
         """Return the failures that were written after `last_row` was ``after``."""
         which = TABLE.c.value.is_(None) & (TABLE.c.id > after)
-        with self.database.begin() as connection:
+        with self._database.begin() as connection:
             return self._read(connection, subnets, which)
 
     def last_row(self) -> int:
         """Return the number of the newest row; later ones have larger numbers."""
-        with self.database.begin() as connection:
+        with self._database.begin() as connection:
             return connection.execute(sa.select(sa.func.max(TABLE.c.id))).scalar() or 0
 
     def _read(
@@ -231,7 +241,7 @@ class MeasurementTable:
             .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
             .order_by(TABLE.c.id)
         )
-        with self.database.begin() as connection:
+        with self._database.begin() as connection:
             for values in connection.execute(query):
                 with contextlib.suppress(*ROW_ERRORS):
                     return reading_of(*values)

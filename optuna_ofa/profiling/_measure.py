@@ -15,7 +15,7 @@ from optuna_ofa._progress import GraphBar, graph_progress
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, NoisyDeviceWarning
 from optuna_ofa.executors import AnyExecutor, Executor, run_tasks
-from optuna_ofa.measurements import Claims, MeasurementTable, Reading
+from optuna_ofa.measurements import MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
 from optuna_ofa.profiling._measure_part import (
@@ -119,7 +119,7 @@ def measure(
     ):
         claims = None
         if table is not None and missing and not again:
-            claims = stack.enter_context(Claims(table.database, space.family, setup))
+            claims = stack.enter_context(table.claims())
         work = Work(table, claims, stored, anchor_ms, len(missing), bar)
         for left in work.rounds(missing):
             for part in device.parts(space.family, work, left, bar):

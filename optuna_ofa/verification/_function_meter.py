@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import optuna
 from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.executors import Executor, LostWorkersError, run_tasks
-from optuna_ofa.measurements import IN_A_ROW, MeasurementTable, Reading
+from optuna_ofa.measurements import IN_A_ROW, Claims, MeasurementTable, Reading, Sharing
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.verification._call import Call, Outcome, in_order, outcome_on_worker
 from optuna_ofa.verification._meter import ALL, Meter, Readings
@@ -24,9 +25,9 @@ class FunctionMeter(Meter):
     """A meter that calls a function of one subnet after the other, or of several on workers.
 
     Its values are remembered, written immediately to the study's database if that is relational,
-    and not measured again. `OSError`, including `ConnectionError` and `TimeoutError`, means that
-    the device is gone, and so do three errors of any kind in a row; any other error concerns a
-    single subnet.
+    and not measured again; processes that verify the same study share the subnets. `OSError`,
+    including `ConnectionError` and `TimeoutError`, means that the device is gone, and so do three
+    errors of any kind in a row; any other error concerns a single subnet.
 
     Args:
         metric: The metric.
@@ -71,7 +72,7 @@ class FunctionMeter(Meter):
         if storage is not None:
             setup = {"study": storage.study_name, "measured_by": "function"}
             self._table = MeasurementTable(storage, space.family, setup)
-            self._known |= self._read(self._table.read(subnets))
+            self._look(subnets)
         title = f"calling `measure[{self._metric!r}]`"
         with progress_bar(title, self._progress, total=len(subnets), unit="subnet") as bar:
             failures, stopped = self._failures(subnets, bar)
@@ -101,24 +102,40 @@ class FunctionMeter(Meter):
 
     def _outcomes(self, subnets: Sequence[Subnet]) -> Iterator[tuple[int, Outcome]]:
         """Yield the numbers of subnets with their outcomes, which are written, as they come."""
-        missing = []
-        for i, subnet in enumerate(subnets):
-            if subnet in self._known:
-                yield i, Outcome(*self._known[subnet])
-            else:
-                missing.append(i)
-        for k, outcome in self._calls([subnets[i] for i in missing]):
-            subnet = subnets[missing[k]]
-            if outcome.measured:  # otherwise it is measured again by the next call
-                self._known[subnet] = outcome.value, outcome.std
-                if self._table is not None:
-                    self._table.add([(subnet, self._reading(outcome.value, outcome.std))])
-                    self._written.append(subnet)
-            yield missing[k], outcome
+        left = {subnet: i for i, subnet in enumerate(subnets)}
+        claims = self._claims()
+        sharing = Sharing(claims, settle=lambda: None, say=lambda text: None)
+        with claims or contextlib.nullcontext():
+            for missing in sharing.rounds(lambda: list(left), self._look):
+                for subnet in [s for s in missing if s in self._known]:
+                    yield left.pop(subnet), Outcome(*self._known[subnet])
+                for subnet, outcome in self._called([s for s in missing if s in left], sharing):
+                    if outcome.measured:  # otherwise it is measured again by the next call
+                        self._known[subnet] = outcome.value, outcome.std
+                        if self._table is not None and claims is not None:
+                            reading = self._reading(outcome.value, outcome.std)
+                            self._table.add_claimed([(subnet, reading)], claims)
+                            self._written.append(subnet)
+                    yield left.pop(subnet), outcome
 
-    def _calls(self, subnets: Sequence[Subnet]) -> Iterator[tuple[int, Outcome]]:
-        """Call the function with each subnet, one after the other or on the workers."""
-        calls = [Call(self._metric, self._function, subnet) for subnet in subnets]
+    def _called(
+        self, subnets: Sequence[Subnet], sharing: Sharing
+    ) -> Iterator[tuple[Subnet, Outcome]]:
+        """Call the function with the subnets that no other caller measures."""
+        claimed: list[Subnet] = []
+
+        def calls() -> Iterator[Call]:
+            rest = subnets
+            while rest:
+                group, rest = sharing.take(rest, 1, self._new)
+                for subnet in group:
+                    claimed.append(subnet)
+                    yield Call(self._metric, self._function, subnet)
+
+        yield from ((claimed[i], outcome) for i, outcome in self._calls(calls()))
+
+    def _calls(self, calls: Iterator[Call]) -> Iterator[tuple[int, Outcome]]:
+        """Call the function, one call after the other or on the workers."""
         if self._executor is None:
             yield from ((i, call.outcome()) for i, call in enumerate(calls))
             return
@@ -134,6 +151,22 @@ class FunctionMeter(Meter):
                 f"`measure[{self._metric!r}]` must be picklable for the workers of `executor` "
                 f"(functions at the top of a module are), but got {self._function!r}: {error}."
             ) from error
+
+    def _claims(self) -> Claims | None:
+        """Return the claims of this caller; None without a database."""
+        if self._table is None:
+            return None
+        return self._table.claims({"metric": self._metric})
+
+    def _look(self, subnets: Sequence[Subnet]) -> None:
+        """Read what others have measured."""
+        if self._table is not None and subnets:
+            self._known |= self._read(self._table.read(subnets))
+
+    def _new(self, claimed: list[Subnet]) -> list[Subnet]:
+        """Return those of the claimed subnets that nobody has measured meanwhile."""
+        self._look(claimed)
+        return [subnet for subnet in claimed if subnet not in self._known]
 
     def _read(self, stored: dict[Subnet, list[Reading]]) -> dict[Subnet, tuple[float, float]]:
         """Return the newest value of each subnet that has one."""
