@@ -87,13 +87,16 @@ def evaluate(
         settings: The calibration images, the device and so on.
         storage: A relational database: an Optuna storage, its URL, or a study. Accuracies are
             written to it as soon as they are known, and known ones of the same weights, images
-            and calibration images are read from it. None stores nothing.
+            and calibration images are read from it. Calls with the same database, in any
+            processes or machines, share the subnets: each is evaluated by one of them, and all
+            return the complete result. None stores nothing.
         costs: ``(n,)`` or ``(n, k)`` the other objectives of the subnets, smaller is better, such
             as latencies. With them the subnets race: after 500 and 2,000 images
             (`EvaluationSettings.rungs`), those that are expected to add nothing to the front of
             accuracy and costs stop. They have no accuracy in the result, only an estimate in
             ``partial``. None evaluates all subnets on all images.
-        again: Whether to evaluate again the subnets that are already in the database.
+        again: Whether to evaluate again the subnets that are already in the database, all of them
+            in this call.
         progress: Whether to show a progress bar; None shows it on a terminal only.
         executor: Workers to evaluate on: a process pool that spawns, loky's, Dask's
             (``client.get_executor()``), that of ``mpi4py.futures``, or

@@ -66,7 +66,8 @@ def measure(
             one thread.
         storage: A relational database that measurements are written to as soon as they are
             made, and where those of the same device, runtime and settings are looked up first:
-            an Optuna storage, its URL, or a study. None keeps nothing.
+            an Optuna storage, its URL, or a study. Calls with the same database on equal devices
+            share the subnets; on one machine they take turns. None keeps nothing.
         again: Measure subnets again that the database already has; both measurements are kept.
         anchor_ms: Latency of the anchor that all latencies are scaled to, such as ``anchor_ms`` in
             a table's metadata; None takes that of the first measurement in the database, or of this
