@@ -265,6 +265,16 @@ def test_trackers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "predicted points" in out
 
 
+def test_several_phones_go_on_where_they_stopped(run: Run, tmp_path: Path) -> None:
+    for n in (12, 24):
+        out = run("several_phones.py", "--storage", f"sqlite:///{tmp_path}/a.db", "--n", 12)
+        measured = {name: int(k) for name, k in re.findall(r"(\S+) measured (\d+) subnets", out)}
+        assert sum(measured.values()) == 12
+        assert 0 < measured["unplugged"] <= 4
+        assert f"of {n} are on their front" in out
+        assert "(measured)" in out
+
+
 def _write_images(root: Path, *, n_classes: int, n: int, seed: int) -> Path:
     """Noise in folders, one a class, of sizes that photographs might have."""
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
