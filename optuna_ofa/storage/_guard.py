@@ -107,9 +107,9 @@ class Guarded:
 
         `optuna.artifacts.get_all_artifact_meta` finds the artifacts of a finished trial by them.
         """
-        own: dict[str, Any] = self.__getattr__("get_trial_system_attrs")(trial_id)
-        if not self.get_trial(trial_id).state.is_finished():
-            return own
+        trial: FrozenTrial = self.__getattr__("get_trial")(trial_id)
+        if not trial.state.is_finished():
+            return trial.system_attrs
         prefix = f"{TRIAL_ARTIFACTS}{trial_id}:"
         noted = {
             f"{ARTIFACTS_ATTR_PREFIX}{key.removeprefix(prefix)}": value
@@ -117,7 +117,7 @@ class Guarded:
             for key, value in study.system_attrs.items()
             if key.startswith(prefix) and value != "null"
         }
-        return {**own, **noted}
+        return {**trial.system_attrs, **noted}
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
