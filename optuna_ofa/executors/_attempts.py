@@ -24,6 +24,7 @@ class Attempt(Generic[Item]):
         n_lost: How many of its workers were lost.
         alone: Whether it is tried while no other task is.
         contents: The shared values by digest that come with it.
+        lacked: The digests of those that its workers have lacked.
         executor: What it was last submitted to.
     """
 
@@ -33,6 +34,7 @@ class Attempt(Generic[Item]):
     n_lost: int = 0
     alone: bool = False
     contents: dict[str, bytes] = field(default_factory=dict)
+    lacked: set[str] = field(default_factory=set)
     executor: Executor | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from queue import SimpleQueue
@@ -15,7 +16,7 @@ from optuna_ofa.executors._engine import Engine
 from optuna_ofa.executors._executor import Executor, n_workers_of
 from optuna_ofa.executors._lost import is_lost
 from optuna_ofa.executors._shared import Shared
-from optuna_ofa.executors._task import Answer, call
+from optuna_ofa.executors._task import Answer, Worker, call
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -89,7 +90,9 @@ class _Run(Generic[Item, Result]):
         self._in_flight, self._shared, self._describe = in_flight, shared, describe
         self._out: dict[Future[Answer], Attempt[Item]] = {}
         self._done: SimpleQueue[Future[Answer]] = SimpleQueue()
-        self._workers: set[tuple[str, int, int]] = set()
+        self._workers: set[Worker] = set()
+        self._lacking: dict[str, set[Worker]] = {}
+        self._n_sent: Counter[str] = Counter()
 
     def results(self) -> Iterator[tuple[int, Result]]:
         """Yield results until no task is left."""
@@ -151,19 +154,28 @@ class _Run(Generic[Item, Result]):
             return None
         self._workers.add(answer.worker)
         if answer.lacked is not None:
-            self._send(attempt, answer.lacked)
+            self._send(attempt, answer.lacked, answer.worker)
             return None
         if answer.error is not None:
             raise answer.error
         return answer
 
-    def _send(self, attempt: Attempt[Item], digest: str) -> None:
-        """Send a shared value with another try."""
+    def _send(self, attempt: Attempt[Item], digest: str, worker: Worker) -> None:
+        """Try a task again with the shared value that its worker lacks.
+
+        The value comes along if it has not been sent for this worker yet, in front of the tasks
+        that wait there. It may have reached another one, which a second try finds out.
+        """
         if self._shared is None:
             raise MeasurementError(
                 f"A worker does not find {digest}, and there is nothing to send to it."
             )
-        attempt.contents = {digest: self._shared.content(digest)}
+        lacking = self._lacking.setdefault(digest, set())
+        lacking.add(worker)
+        if self._n_sent[digest] < len(lacking) or digest in attempt.lacked:
+            self._n_sent[digest] += 1
+            attempt.contents = {digest: self._shared.content(digest)}
+        attempt.lacked.add(digest)
         self._attempts.again(attempt)
 
     def _lost(self, attempt: Attempt[Item], error: BaseException) -> None:

@@ -14,19 +14,21 @@ from typing import Any
 from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.executors._shared import LackedError, receive
 
+Worker = tuple[str, int, int]  # host, process and thread
+
 
 @dataclass(frozen=True)
 class Answer:
     """What came of a task in a worker.
 
     Args:
-        worker: The host, process and thread that ran it.
+        worker: Who ran it.
         result: What the function returned.
         error: What it raised instead.
         lacked: The digest of a shared value that the worker lacks; the function has to run again.
     """
 
-    worker: tuple[str, int, int]
+    worker: Worker
     result: Any = None
     error: Exception | None = None
     lacked: str | None = None

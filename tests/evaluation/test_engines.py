@@ -27,7 +27,7 @@ import optuna_ofa
 from optuna_ofa import EvaluationSettings, Supernet, evaluate
 from optuna_ofa.evaluation._groups import divided
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
-from optuna_ofa.executors import Executor, RayExecutor
+from optuna_ofa.executors import Executor, RayExecutor, Shared
 from optuna_ofa.space import SearchSpace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,6 +239,27 @@ def test_a_task_has_a_few_kilobytes(
             executor=executor,
         )
     assert max(executor.n_bytes) < 4_000
+
+
+def test_workers_that_do_not_see_the_folder_get_all_once(
+    space: SearchSpace, make_loader: Loaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Shared.put
+    monkeypatch.setattr(
+        Shared, "put", lambda self, write: put(self, write)._replace(folder="/nowhere")
+    )
+    torch.manual_seed(77)  # weights that this process has not received in another test
+    supernet = Supernet(space.family)
+    settings = EvaluationSettings(calibration=make_loader(90))
+    matrix, loader = space.sample(12, seed=1), make_loader(70)
+    serial = evaluate(supernet, matrix, loader, settings)
+    n_large = []
+    with Counted(1) as executor:
+        for _ in range(2):
+            found = evaluate(supernet, matrix, loader, settings, executor=executor)
+            np.testing.assert_array_equal(found.top1, serial.top1)
+            n_large.append(sum(n > 4_000 for n in executor.n_bytes))
+    assert n_large == [3, 3]  # supernet, loader and calibration, which serve the second call too
 
 
 def test_groups_are_larger_first_and_share_what_is_left(space: SearchSpace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ import pytest
 
 from optuna_ofa.exceptions import FailedMeasurementWarning, MeasurementError
 from optuna_ofa.executors import Reference, Shared, run_tasks, spawn_pool
+from optuna_ofa.executors._task import Answer
 
 WAIT_S = 60
 
@@ -203,11 +206,78 @@ def interrupt_when_two_run(folder: Path) -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
-def test_workers_that_do_not_see_the_files_get_them() -> None:
-    with Shared() as shared, ThreadPoolExecutor(2) as executor:
-        reference = shared.put(lambda file: file.write(b"x" * 1000))
+class Counting(ThreadPoolExecutor):
+    """Notes the shared values that come with each task."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self.sent: list[str] = []
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.sent += args[2]
+        return super().submit(function, *args, **kwargs)
+
+
+def test_workers_that_do_not_see_the_files_get_them_once() -> None:
+    with Shared() as shared, Counting(1) as executor:
+        reference = shared.put(lambda file: file.write(os.urandom(1000)))
         away = reference._replace(folder="/nowhere")
-        found = dict(run_tasks(executor, size_of, [away] * 5, shared=shared))
-        assert found == dict.fromkeys(range(5), 1000)
+        found = dict(run_tasks(executor, size_of, [away] * 9, shared=shared, in_flight=5))
+        assert found == dict.fromkeys(range(9), 1000)
         folder = Path(reference.folder)
+    assert executor.sent == [reference.digest]
     assert not folder.exists()
+
+
+class Elsewhere:
+    """Two workers, the second of which gets every task that comes with a value."""
+
+    def __init__(self) -> None:
+        self.n_sent = 0
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.n_sent += bool(args[2])
+        worker = ("second" if self.n_sent == 1 and args[2] else "first", 0, 0)
+        if worker[0] == "first" and self.n_sent < 2:
+            future.set_result(Answer(worker, lacked=args[1].digest))
+        else:
+            future.set_result(Answer(worker, result=1))
+        return future
+
+    def shutdown(self, wait: bool = True) -> None: ...
+
+
+def test_a_value_that_reached_another_worker_is_sent_again() -> None:
+    executor = Elsewhere()
+    with Shared() as shared:
+        reference = shared.put(lambda file: file.write(b"x"))
+        found = dict(run_tasks(executor, size_of, [reference] * 4, shared=shared, in_flight=2))
+    assert found == dict.fromkeys(range(4), 1)
+    assert executor.n_sent == 2
+
+
+ORPHAN = """
+import sys, time
+from optuna_ofa.executors import spawn_pool
+if __name__ == "__main__":
+    with spawn_pool(1) as pool:
+        pool.submit(time.sleep, 0).result()
+        print(*pool._processes, flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_processes_of_our_pool_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "try_orphans.py"
+    script.write_text(ORPHAN)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    parent = subprocess.Popen([sys.executable, str(script)], text=True, **pipes)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    end = time.monotonic() + WAIT_S
+    while Path(f"/proc/{child}/stat").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
