@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +24,7 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.executors import Executor
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
-from optuna_ofa.measurements import IN_A_ROW
+from optuna_ofa.measurements import IN_A_ROW, Claims, Sharing
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.problem import MEASURED, PREDICTED, Problem, error_in_words, require_in_order
 from optuna_ofa.space import Matrix, Subnet, absent, first_of_each, keys_of
@@ -154,14 +155,34 @@ class Work:
                 self.stopped = readings.stopped
         self.stopped_at = metric
         self._check([rows[i] for i in good.tolist()])
-        # what another process has measured for this study in the meantime has its trial
-        good = good[absent(matrix[good], self._findings.results(kind=MEASURED).matrix)]
+        self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         objectives = set(problem.objectives)
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
-        self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         if complete:
-            done = [rows[i] for i in complete]
-            write(problem, self._store, matrix[complete], done, began, self._attributes)
+            self._write(matrix[complete], [rows[i] for i in complete], began)
+
+    def _write(self, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime) -> None:
+        """Write trials, but none of what another process has measured for this study meanwhile."""
+        with self._alone():
+            new = absent(matrix, self._findings.results(kind=MEASURED).matrix)
+            for known in matrix[~new]:
+                del self.found[key(known)]  # its trial counts
+            if new.any():
+                own = [rows[i] for i in np.flatnonzero(new).tolist()]
+                write(self._problem, self._store, matrix[new], own, began, self._attributes)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process writes measured trials of this study."""
+        database = self._store.database
+        if database is None:
+            yield
+            return
+        setup = {"study": database.study_name, "written": "measured trials"}
+        with Claims(database, self._problem.space.family, setup) as claims:
+            sharing = Sharing(claims, settle=lambda: None, say=lambda _: None)
+            with sharing.alone("trials", is_done=lambda: False):
+                yield
 
     def _check(self, rows: Sequence[Known]) -> None:
         """Refuse exchanged metrics, and warn about fractions."""

@@ -348,6 +348,13 @@ class TestVerify:
         with pytest.raises(InvalidArgumentError, match=expected):
             fleet.verify({"latency_ms": {"tv": lambda _: 9.0}})
 
+    def test_what_is_no_executor_is_refused(
+        self, space: SearchSpace, hardware: dict[str, Predictor], accuracy: Any
+    ) -> None:
+        fleet = optuna_ofa.fleet(space, hardware=hardware, accuracy=accuracy)
+        with pytest.raises(InvalidArgumentError, match="`executor` must be an executor with"):
+            fleet.verify({"top1": lambda _: 9.0}, executor=4)  # type: ignore[arg-type]
+
 
 class TestBadInput:
     @pytest.mark.parametrize("hardware", ["note10", [], {}], ids=repr)

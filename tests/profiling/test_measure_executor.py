@@ -153,6 +153,16 @@ def test_a_folder_of_graphs_is_refused(device: Any, space: SearchSpace, tmp_path
     assert workers.n_submitted == 0
 
 
+@pytest.mark.parametrize(
+    "wrong", [2, "boards", Workers, object()], ids=["n", "text", "class", "any"]
+)
+def test_what_is_no_executor_is_refused(device: Any, space: SearchSpace, wrong: Any) -> None:
+    settings = MeasurementSettings(runtime=device)
+    with pytest.raises(InvalidArgumentError, match="`executor` must be an executor with `submit`"):
+        measure(space, space.sample(1, seed=0), settings, executor=wrong)
+    assert not device.loaded
+
+
 def test_a_turn_ends_with_its_block() -> None:
     inside, order = threading.Event(), []
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +41,7 @@ from optuna_ofa.exceptions import (
 )
 from optuna_ofa.problem import LIST_KEY
 from optuna_ofa.space import mobilenet_v3_small_images
-from optuna_ofa.verification import Meter, Readings, Verification
+from optuna_ofa.verification import Meter, Readings, Verification, _verify
 from optuna_ofa.verification._entrants import entrants
 
 
@@ -223,6 +226,33 @@ class TestAgain:
         found = study.verify({"top1": lambda _: 40.0, "latency_ms": latency}, points=subnets)
         assert [p.measured["latency_ms"] for p in found] == [5.0, 3.0, 3.0, 5.0]
         assert len(study.results(kind="measured").matrix) == 4
+
+    def test_two_processes_that_end_together_write_each_trial_once(
+        self, make_study: Callable[..., SubnetStudy], sqlite: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write, both = _verify.write, threading.Barrier(2)
+
+        def slow(*args: Any) -> None:
+            time.sleep(0.2)  # the other one would look in the meantime
+            write(*args)
+
+        monkeypatch.setattr(_verify, "write", slow)
+        studies = [make_study(storage=sqlite, study_name="a")]
+        studies.append(make_study(storage=sqlite, study_name="a", load_if_exists=True))
+        subnets = [p.subnet for p in studies[0].front(kind="predicted")[:3]]
+
+        class Together(Meter):
+            def measure(self, space: Any, matrix: Any, storage: Any) -> Readings:
+                both.wait()
+                return Readings(np.full(len(matrix), 5.0), np.full(len(matrix), np.nan), {})
+
+        def verify(study: SubnetStudy) -> int:
+            measure = {"top1": Together(), "latency_ms": Together()}
+            return len(study.verify(measure, points=subnets))
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(verify, studies)) == [3, 3]
+        assert len(studies[0].results(kind="measured").matrix) == 3
 
     def test_what_was_predicted_then_counts(self, study: SubnetStudy) -> None:
         before = study.verify(devices(study), points=2)
