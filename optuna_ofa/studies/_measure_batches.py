@@ -192,14 +192,21 @@ class Measuring:
     # ------------------------------------------------------------------ taking
 
     def _next(self) -> Iterator[Returned]:
-        """Wait for a device, and yield all that has been returned by then."""
-        returned = self._returned.get()
+        """Wait for a device, and yield all that has been returned by then.
+
+        Raises:
+            KeyboardInterrupt: After that, if there was a Ctrl-C.
+        """
+        returned, is_interrupted = self._returned.get(), False
         with contextlib.suppress(Empty):
             while True:
                 if returned is None:
-                    raise KeyboardInterrupt
-                yield returned
+                    is_interrupted = True
+                else:
+                    yield returned
                 returned = self._returned.get_nowait()
+        if is_interrupted:
+            raise KeyboardInterrupt
 
     def _take(self, returned: Returned) -> None:
         """Tell what a device has returned, or let another one try."""

@@ -8,15 +8,24 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from optuna_ofa import SearchSpace, Subnet, SubnetStudy
+import optuna_ofa
+from optuna_ofa import Metric, SearchSpace, Subnet, SubnetStudy
+from optuna_ofa._progress import progress_bar
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
+from optuna_ofa.space import Configuration
+from optuna_ofa.studies._budget import Budget
+from optuna_ofa.studies._devices import Job, Returned
+from optuna_ofa.studies._measure_batches import Measuring
 
 Make = Callable[..., SubnetStudy]
 
@@ -131,6 +140,19 @@ class TestMeasuring:
         ratios = [t.user_attrs["predicted"]["latency_ms"] / t.values[1] for t in study.trials]
         assert ratios[:8] == pytest.approx([1 / 1.1] * 8)
         assert ratios[-3:] == pytest.approx([1.0] * 3, abs=0.02)
+
+    @pytest.mark.parametrize("learn", [False, True])
+    def test_a_table_of_choices_without_predictors(self, learn: bool) -> None:
+        space = SearchSpace.of_choices({name: [1, 2, 3, 4] for name in "abcd"})
+        metrics = [Metric("quality", direction="maximize"), Metric("energy", direction="minimize")]
+        study = optuna_ofa.study(space, objectives=metrics, learn=learn, seed=0)
+
+        def board(configuration: Configuration) -> dict[str, float]:
+            total = sum(int(value) for value in configuration.values())
+            return {"quality": total, "energy": total * 2.0}
+
+        assert sum(study.measure_batches({"a": board, "b": board}, n=14).values()) == 14
+        assert states(study) == {"COMPLETE": 14}
 
     def test_ends_where_no_subnet_is_left(self, make_study: Make, space: SearchSpace) -> None:
         few = space.restrict(kernel=3, expand=3, depth=[2, 3])
@@ -277,9 +299,12 @@ class TestFailures:
 
 
 class TestInterruptions:
-    @pytest.mark.parametrize("storage", ["memory", "sqlite"])
-    def test_nothing_is_left_running(self, make_study: Make, sqlite: str, storage: str) -> None:
-        study = make_study(storage=None if storage == "memory" else sqlite)
+    @pytest.mark.parametrize("kind", ["memory", "sqlite", "journal"])
+    def test_nothing_is_left_running(
+        self, make_study: Make, sqlite: str, tmp_path: Path, kind: str
+    ) -> None:
+        journal = JournalStorage(JournalFileBackend(str(tmp_path / "log")))
+        study = make_study(storage={"memory": None, "sqlite": sqlite, "journal": journal}[kind])
         devices = phones(study, 3, seconds=0.02)
         slow = threading.Event()
 
@@ -318,6 +343,19 @@ class TestInterruptions:
             study.measure_batches(phones(study, 2), n=10)
         assert states(study)["RUNNING"] == 0
         assert states(study)["COMPLETE"] > 0
+
+    def test_what_has_returned_comes_before_an_interrupt(self, make_study: Make) -> None:
+        study = make_study()
+        bar = progress_bar("", False)
+        measuring = Measuring(study, {"a": len}, 1, Budget(n_trials=1), (), bar)
+        (device,) = measuring.devices
+        returned = Returned(device, Job(study.ask_batch(1)[0]), [70.0, 20.0])
+        measuring._returned.put(None)
+        measuring._returned.put(returned)
+        steps = measuring._next()
+        assert next(steps) is returned
+        with pytest.raises(KeyboardInterrupt):
+            next(steps)
 
     def test_running_trials_of_others_are_left_alone(self, make_study: Make, sqlite: str) -> None:
         study = make_study(storage=sqlite)
