@@ -96,6 +96,16 @@ def archive(**members: bytes) -> bytes:
     return memory.getvalue()
 
 
+# what `torch.export.save` wrote until torch 2.7
+OLDER_PROGRAM = {
+    "version": b"8.2",
+    "serialized_exported_program.json": b"{}",
+    "serialized_state_dict.pt": saved({"weight": torch.zeros(2)}),
+    "serialized_constants.pt": saved({}),
+    "serialized_example_inputs.pt": saved(((torch.zeros(1),), {})),
+}
+
+
 def contents() -> dict[str, bytes]:
     """Files with a payload, by what they are."""
     found = {}
@@ -285,7 +295,7 @@ class TestExported:
             members = {name: file.read(name) for name in file.namelist()}
         top = next(iter(members)).partition("/")[0]
         if member.endswith("config.json"):
-            config = json.loads(members[f"{top}/{member}"])
+            config = json.loads(members.get(f"{top}/{member}", b'{"config": {}}'))
             entry = {"path_name": "weight_0", "is_param": True, "use_pickle": True}
             config["config"] = dict.fromkeys(config["config"] or ["a"], entry)
             members[f"{top}/data/weights/weight_0"] = payload
@@ -295,15 +305,22 @@ class TestExported:
         with pytest.raises(FormatError, match=match):
             load_exported(path, trust=True)
 
-    @pytest.mark.parametrize("trust", [False, True])
-    def test_an_archive_of_older_torch(self, folder: Path, trust: bool) -> None:
+    @pytest.mark.parametrize("part", ["state_dict", "constants", "example_inputs"])
+    @pytest.mark.parametrize("runs", OBJECTS)
+    def test_a_payload_in_a_program_of_older_torch(
+        self, folder: Path, part: str, runs: str
+    ) -> None:
         path = folder / "torch_export.pt2"
-        parts = ("state_dict", "constants", "example_inputs")
-        members = {f"serialized_{part}.pt": saved(OBJECTS["open"]) for part in parts}
-        program = {"version": b"8.18", "serialized_exported_program.json": b"{}"}
-        self.replace(path, archive(**program, **members))
+        payload = saved(OBJECTS[runs])
+        self.replace(path, archive(**{**OLDER_PROGRAM, f"serialized_{part}.pt": payload}))
+        with pytest.raises(FormatError, match="it has a pickle of objects"):
+            load_exported(path, trust=True)
+
+    def test_a_program_of_older_torch_needs_trust(self, folder: Path) -> None:
+        path = folder / "torch_export.pt2"
+        self.replace(path, archive(**OLDER_PROGRAM))
         with pytest.raises(OptunaOFAError, match=r"torch_export\.pt2"):
-            load_exported(path, trust=trust)
+            load_exported(path, trust=False)
 
     @pytest.mark.parametrize(
         "files",

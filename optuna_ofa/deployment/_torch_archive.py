@@ -17,6 +17,9 @@ _MEMBERS = re.compile(
     r"(?P<pickle>data/sample_inputs/model\.pt)|models/model\.json|archive_format|"
     r"archive_version|byteorder|\.format_version|\.storage_alignment|"
     r"\.data/(?:version|serialization_id))"
+    # until torch 2.7
+    r"|version|serialized_exported_program\.json|"
+    r"(?P<tensors>serialized_(?:state_dict|constants|example_inputs)\.pt)"
 )
 
 
@@ -24,8 +27,9 @@ def plain_archive(content: bytes) -> bytes:
     """Return an archive with the same members, after checking that none pickles objects.
 
     `torch.export.load` reads any pickle. So weights and constants must be plain numbers, and the
-    pickle of the example must be readable by `torch.load` with ``weights_only=True``. The archive
-    is rewritten for torch, because two readers may find different members in one archive.
+    pickles of the example, and until torch 2.7 of the weights and constants, must be readable by
+    `torch.load` with ``weights_only=True``. The archive is rewritten for torch, because two
+    readers may find different members in one archive.
 
     Raises:
         ValueError, KeyError, zipfile.BadZipFile: If it is not such an archive.
@@ -49,7 +53,7 @@ def _require_plain(members: Mapping[str, bytes]) -> None:
         tops.add(found["top"])
         if found["config"]:
             _require_numbers(member)
-        if found["pickle"]:
+        if found["pickle"] or (found["tensors"] and member):
             _require_tensors(member)
     if len(tops) != 1:
         raise ValueError(f"it has {len(tops)} folders")
@@ -65,4 +69,4 @@ def _require_tensors(member: bytes) -> None:
     try:
         parse_tensors(member)
     except ValueError as error:
-        raise ValueError("its example is a pickle of objects") from error
+        raise ValueError("it has a pickle of objects") from error

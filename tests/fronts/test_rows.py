@@ -87,7 +87,7 @@ class TestTables:
         for row, point in zip(rows, front, strict=True):
             assert {m: float(row[m]) for m in NAMES} == point.values
         assert [row["top1_std"] for row in rows] == ["0.08", ""]
-        read = pd.read_csv(path)
+        read = pd.read_csv(path, float_precision="round_trip")
         pd.testing.assert_frame_equal(read, front.to_dataframe(), check_exact=True)
 
     def test_numbers_of_numpy_are_written_as_numbers(

@@ -203,7 +203,7 @@ class TestTwoObjectives:
 
     def test_the_method_of_the_study_draws_it_too(self) -> None:
         study = make_study()
-        assert study.plot_front().to_dict() == plot_front(study).to_dict()
+        assert study.plot_front().to_json() == plot_front(study).to_json()
 
 
 class TestBothKinds:
