@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 
@@ -244,6 +246,14 @@ def test_processes_call_for_each_trial_once(sqlite: str, tmp_path: Path, process
     found = [json.loads(Path(path).read_text()) for path in paths]
     assert [part for part in found if part != sorted(part)] == []
     assert sorted([*found[0], *found[1]]) == list(range(300))
+
+
+def test_trials_of_a_journal(make_study: Make, tmp_path: Path) -> None:
+    backend = JournalFileBackend(str(tmp_path / "journal.log"))
+    study, log = make_study(storage=JournalStorage(backend)), Log()
+    study.search(60, callbacks=[log], callbacks_for="all")
+    assert log.numbers == list(range(60))
+    assert log.trials == study.trials
 
 
 def test_a_storage_that_numbers_trials_itself(make_study: Make) -> None:
