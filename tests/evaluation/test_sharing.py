@@ -96,16 +96,26 @@ class Work:
 
 
 @pytest.fixture
-def work(
-    url: str,
-    tmp_path: Path,
-    trained: Supernet,
-    space: SearchSpace,
-    make_loader: Callable[..., DataLoader],
-) -> Work:
-    train = make_loader(64, seed=6).dataset.tensors[0]
-    matrix = space.sample(N, seed=1)
-    return Work(url, tmp_path, trained, matrix, make_loader(200, seed=5), train)
+def make(
+    tmp_path: Path, supernet: Supernet, space: SearchSpace, make_loader: Callable[..., DataLoader]
+) -> Callable[..., Work]:
+    def make(url: str, n: int = N) -> Work:
+        train = make_loader(64, seed=6).dataset.tensors[0]
+        matrix = space.sample(n, seed=1)
+        return Work(url, tmp_path, supernet, matrix, make_loader(200, seed=5), train)
+
+    return make
+
+
+@pytest.fixture
+def work(url: str, make: Callable[..., Work]) -> Work:
+    """In a database of each kind."""
+    return make(url)
+
+
+@pytest.fixture
+def on_sqlite(sqlite: str, make: Callable[..., Work]) -> Work:
+    return make(sqlite, 20)
 
 
 def workers(rows: list[Any]) -> Counter[str]:
@@ -143,8 +153,9 @@ def test_what_a_killed_caller_was_at_is_done_by_the_other(work: Work, processes:
 
 
 def test_a_failure_that_one_caller_found_is_not_tried_by_the_other(
-    work: Work, processes: Any, space: SearchSpace
+    on_sqlite: Work, processes: Any, space: SearchSpace
 ) -> None:
+    work = on_sqlite
     bad = space.from_matrix(work.matrix)[3]
     names = {**work.names, "n_callers": 2, "pause_s": 0.03, "bad": str(bad)}
     processes.finish(*(processes.start(CALLER, name=name, **names) for name in "ab"))
@@ -154,14 +165,15 @@ def test_a_failure_that_one_caller_found_is_not_tried_by_the_other(
         assert np.isnan(work.top1(name)).nonzero()[0].tolist() == [3]
 
 
-def test_callers_race_together(work: Work, processes: Any) -> None:
+def test_callers_race_together(on_sqlite: Work, processes: Any) -> None:
+    work = on_sqlite
     costs = work.matrix.sum(axis=1).astype(float)
     names = {**work.names, "n_callers": 2, "pause_s": 0.01, "costs": costs}
     processes.finish(*(processes.start(CALLER, name=name, **names) for name in "ab"))
     serial = work.serial(costs=costs)
     for name in "ab":
         np.testing.assert_array_equal(work.top1(name), serial.top1)
-    assert 0 < len(serial.partial) < N
+    assert 0 < len(serial.partial) < len(work.matrix)
     for table in (PARTIAL, TABLE):
         rows = work.rows(table, {**serial.setup})
         keys = Counter((row.subnet_id, getattr(row, "metric", "")) for row in rows)
@@ -170,10 +182,11 @@ def test_callers_race_together(work: Work, processes: Any) -> None:
     assert work.rows(CLAIMS, serial.setup) == []
 
 
-def test_again_evaluates_all_whatever_others_do(work: Work) -> None:
+def test_again_evaluates_all_whatever_others_do(on_sqlite: Work, space: SearchSpace) -> None:
+    work = on_sqlite
     url = work.names["url"]
     setup = work.serial(storage=url).setup
-    subnets = SearchSpace(work.names["supernet"].family).from_matrix(work.matrix)
+    subnets = list(dict.fromkeys(space.from_matrix(work.matrix)))
     with Claims(url, work.names["supernet"].family, setup) as others:
         others.take(subnets)
         work.serial(storage=url, again=True)

@@ -261,6 +261,38 @@ time.sleep(600)
     assert own.take(SUBNETS[:2]) == SUBNETS[:2]
 
 
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_connections_that_are_lost_change_nothing(
+    kind: str, database: Any, setup: dict[str, Any]
+) -> None:
+    url = database(kind)
+    table = MeasurementTable(url, SPACE.family, setup)
+    engine = table._database._engine
+    other = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    sent, ends = [0], iter((2, 5, 9, 12, 17))  # before which statements
+    next_end = [next(ends)]
+
+    def kill(connection: Any, cursor: Any, *rest: Any) -> None:
+        sent[0] += 1
+        if sent[0] < next_end[0]:
+            return
+        next_end[0] = next(ends, 10**9)
+        dbapi = connection.connection.dbapi_connection
+        own = dbapi.info.backend_pid if kind == "postgresql" else dbapi.thread_id()
+        end = f"SELECT pg_terminate_backend({own}, 1000)" if kind == "postgresql" else f"KILL {own}"
+        with other.connect() as another:
+            another.exec_driver_sql(end)
+
+    with table.claims() as claims:
+        claims.take(SUBNETS[:1])
+        sa.event.listen(engine, "before_cursor_execute", kill)
+        assert claims.take(SUBNETS, 2) == SUBNETS[1:3]
+        table.add_claimed([(s, reading(70.0)) for s in SUBNETS[:3]], claims)
+        assert next(ends, None) is None
+        sa.event.remove(engine, "before_cursor_execute", kill)
+    assert table.read(SUBNETS) == {s: [reading(70.0)] for s in SUBNETS[:3]}
+
+
 def test_a_database_that_is_away_at_the_end_is_no_error(
     callers: Callers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
