@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader
 
 import optuna_ofa
 from optuna_ofa import EvaluationSettings, Supernet, evaluate
+from optuna_ofa.evaluation import Accuracies
 from optuna_ofa.evaluation._groups import divided
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
 from optuna_ofa.executors import Executor, RayExecutor, Shared
@@ -39,7 +39,7 @@ def _dask() -> Iterator[Executor]:
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -90,22 +90,44 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/evaluated.db"
 
 
+COSTS = np.arange(10.0)
+RUNGS = (20,)
+
+
+@pytest.fixture(scope="module")
+def guessing(space: SearchSpace) -> Supernet:
+    """A supernet with random weights, whose accuracies differ."""
+    torch.manual_seed(0)
+    return Supernet(space.family)
+
+
+@pytest.fixture(scope="module")
+def serial(
+    guessing: Supernet, space: SearchSpace, make_loader: Loaders
+) -> tuple[Accuracies, Accuracies]:
+    """What one process finds on all images, and in a race."""
+    settings = EvaluationSettings(calibration=make_loader(100), rungs=RUNGS)
+    work = guessing, space.sample(10, seed=2), make_loader(80), settings
+    return evaluate(*work), evaluate(*work, costs=COSTS)
+
+
 @pytest.mark.filterwarnings("ignore")  # engines warn of the machine
 def test_an_engine_finds_what_one_process_finds(
-    engine: Executor, trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+    engine: Executor,
+    guessing: Supernet,
+    serial: tuple[Accuracies, Accuracies],
+    make_loader: Loaders,
+    url: str,
 ) -> None:
-    matrix = space.sample(10, seed=2)
-    settings = EvaluationSettings(calibration=make_loader(100))
-    serial = evaluate(trained, matrix, make_loader(80), settings)
-    found = evaluate(trained, matrix, make_loader(80), settings, executor=engine, storage=url)
-    np.testing.assert_array_equal(found.top1, serial.top1)
-    np.testing.assert_array_equal(found.top5, serial.top5)
-    costs = np.arange(10.0)
-    racing = replace(settings, rungs=(20,))
-    raced = evaluate(trained, matrix, make_loader(80), racing, costs=costs)
-    again = evaluate(trained, matrix, make_loader(80), racing, costs=costs, executor=engine)
-    np.testing.assert_array_equal(again.top1, raced.top1)
-    assert again.partial == raced.partial
+    whole, race = serial
+    settings = EvaluationSettings(calibration=make_loader(100), rungs=RUNGS)
+    work = guessing, whole.matrix, make_loader(80), settings
+    found = evaluate(*work, executor=engine, storage=url)
+    np.testing.assert_array_equal(found.top1, whole.top1)
+    np.testing.assert_array_equal(found.top5, whole.top5)
+    raced = evaluate(*work, costs=COSTS, executor=engine)
+    np.testing.assert_array_equal(raced.top1, race.top1)
+    assert raced.partial == race.partial
 
 
 MPI = """
@@ -161,7 +183,7 @@ class KillsOnce:
 
 def test_a_killed_worker_of_four_costs_nothing_but_time(
     pool: Executor,
-    trained: Supernet,
+    guessing: Supernet,
     space: SearchSpace,
     make_loader: Loaders,
     url: str,
@@ -173,9 +195,9 @@ def test_a_killed_worker_of_four_costs_nothing_but_time(
     folder.mkdir()
     loader = KillsOnce(folder, make_loader(80))
     with pytest.warns(FailedMeasurementWarning, match="A worker was lost"):
-        found = evaluate(trained, matrix, loader, settings, executor=pool, storage=url)
+        found = evaluate(guessing, matrix, loader, settings, executor=pool, storage=url)
     np.testing.assert_array_equal(
-        found.top1, evaluate(trained, matrix, make_loader(80), settings).top1
+        found.top1, evaluate(guessing, matrix, make_loader(80), settings).top1
     )
     assert not found.failures
     with sa.create_engine(url).connect() as connection:
@@ -199,13 +221,13 @@ class Lost:
 
 @pytest.mark.filterwarnings("ignore:A worker was lost")
 def test_subnets_that_lose_every_worker_are_named_and_not_stored(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, url: str
+    guessing: Supernet, space: SearchSpace, make_loader: Loaders, url: str
 ) -> None:
     settings = EvaluationSettings(calibration=make_loader(60))
     message = r"not done: quadrants@.*no more workers\. What was evaluated before is kept"
     with pytest.raises(MeasurementError, match=message):
         evaluate(
-            trained,
+            guessing,
             space.sample(2, seed=0),
             make_loader(50),
             settings,
@@ -226,12 +248,12 @@ class Counted(ThreadPoolExecutor):
 
 
 def test_a_task_has_a_few_kilobytes(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders
+    guessing: Supernet, space: SearchSpace, make_loader: Loaders
 ) -> None:
     settings = EvaluationSettings(calibration=make_loader(100), rungs=(20, 40))
     with Counted(1) as executor:
         evaluate(
-            trained,
+            guessing,
             space.sample(12, seed=0),
             make_loader(80),
             settings,
@@ -284,12 +306,12 @@ def no_device(number: int) -> str:
 
 @pytest.mark.parametrize("device", ["auto", device_of_worker], ids=["auto", "function"])
 def test_a_device_for_each_worker(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders, device: Any
+    guessing: Supernet, space: SearchSpace, make_loader: Loaders, device: Any
 ) -> None:
     settings = EvaluationSettings(calibration=make_loader(60), device=device)
     with ThreadPoolExecutor(2) as executor:
         found = evaluate(
-            trained, space.sample(3, seed=0), make_loader(50), settings, executor=executor
+            guessing, space.sample(3, seed=0), make_loader(50), settings, executor=executor
         )
     assert np.isfinite(found.top1).all()
 
@@ -334,7 +356,7 @@ def test_the_gpu_of_a_worker(
     ids=["function", "number", "no-argument", "both", "class", "no-executor", "fork"],
 )
 def test_bad_engines_are_refused(
-    trained: Supernet,
+    guessing: Supernet,
     space: SearchSpace,
     make_loader: Loaders,
     settings: dict[str, Any],
@@ -347,7 +369,7 @@ def test_bad_engines_are_refused(
         executor = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
     with pytest.raises(InvalidArgumentError, match=message):
         evaluate(
-            trained,
+            guessing,
             space.smallest(),
             make_loader(50),
             EvaluationSettings(calibration=make_loader(60), **settings),
