@@ -43,8 +43,8 @@ class Log:
 
 def test_all_trials_in_their_order(make_study: Make, url: str) -> None:
     study, log = make_study(storage=url), Log()
-    study.search(120, callbacks=[log], callbacks_for="all")
-    assert log.numbers == list(range(120))
+    study.search(60, callbacks=[log], callbacks_for="all")
+    assert log.numbers == list(range(60))
     assert log.trials == study.trials
     assert {type(trial) for trial in log.trials} == {FrozenTrial}
     assert set(log.studies) == {study}
