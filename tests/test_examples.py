@@ -371,6 +371,16 @@ def test_evaluate_in_workers_share_a_study(run: Run, tmp_path: Path) -> None:
     assert 2 <= len(rows) <= 8
 
 
+@pytest.mark.parametrize(("engine", "package"), [("processes", "torch"), ("dask", "distributed")])
+def test_many_workers_evaluate_for_one_script(run: Run, engine: str, package: str) -> None:
+    pytest.importorskip(package)
+    out = run("many_workers.py", "--engine", engine, "--workers", 1, "--subnets", 2)
+    assert "2 subnets evaluated" in out
+    assert "ofa_mbv3_fashion@" in out
+    again = run("many_workers.py", "--engine", engine, "--workers", 1, "--subnets", 2)
+    assert again == out  # read from the database
+
+
 def test_train_supernet_writes_a_supernet_that_loads(run: Run, tmp_path: Path) -> None:
     if not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
