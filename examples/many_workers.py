@@ -48,7 +48,7 @@ def executor_of(engine: str, workers: int, address: str | None) -> Iterator[Exec
     elif engine == "dask":
         from dask.distributed import Client, LocalCluster
 
-        cluster = address or LocalCluster(n_workers=workers, threads_per_worker=1)
+        cluster = address or LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
         with Client(cluster) as client:
             yield client.get_executor()
         if not address:
