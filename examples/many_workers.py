@@ -1,8 +1,8 @@
 """Evaluate subnets on the workers of an engine: processes, loky, Dask, Ray or MPI.
 
 This process divides the subnets, and writes the accuracies into a database. Workers need this
-package and the images, and no database; on a machine with GPUs each worker takes one. Start the
-script twice with the same `--storage`, also on two machines: each evaluates what the other does not.
+package and the images, and no database; on a machine with GPUs each worker takes one. If the script
+is started twice with the same `--storage`, also on two machines, each evaluates other subnets.
 
     python examples/many_workers.py --engine processes --workers 2
     python examples/many_workers.py --engine dask --address tcp://scheduler:8786
@@ -48,7 +48,9 @@ def executor_of(engine: str, workers: int, address: str | None) -> Iterator[Exec
     elif engine == "dask":
         from dask.distributed import Client, LocalCluster
 
-        cluster = address or LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        cluster = address or LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None
+        )
         with Client(cluster) as client:
             yield client.get_executor()
         if not address:
