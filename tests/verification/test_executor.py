@@ -212,19 +212,6 @@ class TestFunctions:
 
 
 class TestProcesses:
-    def test_a_killed_worker_is_another_try(
-        self, make_study: Callable[..., SubnetStudy], functions: Any, tmp_path: Path
-    ) -> None:
-        study = make_study()
-        notes = functions.Note(tmp_path, kills=28)
-        subnets = points_of(study, 8)
-        assert {s.resolution for s in subnets} == {20, 28}
-        with spawn_pool(1, threads=1) as pool:
-            found = study.verify({"top1": notes}, points=subnets, executor=pool)
-        assert [p.measured["top1"] for p in found] == [float(s.resolution) for s in subnets]
-        assert not found.failures
-        assert (tmp_path / "killed").exists()
-
     def test_accuracies_are_as_without(
         self,
         make_study: Callable[..., SubnetStudy],
@@ -254,6 +241,22 @@ class TestProcesses:
         refused = r"`measure\['top1'\]` must be picklable for the workers .* got <function"
         with pytest.raises(InvalidArgumentError, match=refused):
             study.verify({"top1": lambda _: 1.0}, points=2, executor=process)
+
+    def test_a_killed_worker_is_another_try(
+        self,
+        make_study: Callable[..., SubnetStudy],
+        functions: Any,
+        process: Executor,
+        tmp_path: Path,
+    ) -> None:
+        study = make_study()  # the last test of this pool, which breaks
+        notes = functions.Note(tmp_path, kills=28)
+        subnets = points_of(study, 8)
+        assert {s.resolution for s in subnets} == {20, 28}
+        found = study.verify({"top1": notes}, points=subnets, executor=process)
+        assert [p.measured["top1"] for p in found] == [float(s.resolution) for s in subnets]
+        assert not found.failures
+        assert (tmp_path / "killed").exists()
 
     def test_dask_measures_too(
         self, make_study: Callable[..., SubnetStudy], supernet: Supernet, loader: DataLoader
