@@ -61,15 +61,18 @@ def run(
             raise StoppedError
         return [0.0] * len(subnets)
 
-    options = {"checkpoint": path, "checkpoint_every": 1, "evaluate_every": 1, "n_followed": 0}
+    every = 1 if stop else 100
     train(
         net,
         loader,
         recipe=recipe,
         settings=TrainingSettings(optimizer=optimizer, **settings),
         evaluate=evaluate,
+        evaluate_every=every,
+        checkpoint=path,
+        checkpoint_every=every,
+        n_followed=0,
         progress=False,
-        **options,  # type: ignore[arg-type]
     )
     return rates
 
