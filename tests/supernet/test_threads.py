@@ -137,6 +137,9 @@ def test_a_copy_has_the_subnet_of_the_thread_that_makes_it(
     assert torch.equal(logits(net), expected[first])
 
 
+@pytest.mark.skipif(
+    torch.__version__.startswith("2.6"), reason="torch 2.6 cannot compile context managers"
+)
 def test_a_compiled_supernet_computes_the_active_subnet(
     net: Supernet, expected: dict[Subnet, Tensor]
 ) -> None:
@@ -158,5 +161,5 @@ def test_torch_export_takes_the_active_subnet(
 ) -> None:
     subnet = next(iter(expected))
     net.activate(subnet)
-    program = torch.export.export(net, (IMAGES,)).module()
+    program = torch.export.export(net, (IMAGES,), strict=False).module()
     torch.testing.assert_close(program(IMAGES), expected[subnet])
