@@ -1,4 +1,4 @@
-"""The one training loop."""
+"""Training a supernet."""
 
 from __future__ import annotations
 
