@@ -92,6 +92,28 @@ def require_std(values: ArrayLike, where: str) -> None:
         )
 
 
+def measured_number(metric: str, given: Any, where: str) -> tuple[float, float]:
+    """Return what was measured, and its standard deviation; NaN where there is none.
+
+    Args:
+        metric: Name of the metric.
+        given: A number, or that and its standard deviation, or None.
+        where: What gave it.
+
+    Raises:
+        InvalidArgumentError: If it is something else, or the metric cannot have that value.
+    """
+    pair = numbers(given, where)
+    if pair.shape not in ((1,), (2,)) or np.isinf(pair).any():
+        raise InvalidArgumentError(
+            f"{where} must be a finite number, or that and its standard deviation, or None, but "
+            f"got {given!r:.200}."
+        )
+    require_plausible(metric, pair[0], where)
+    require_std(pair[1:], where)
+    return float(pair[0]), float(pair[1]) if len(pair) > 1 else np.nan
+
+
 def warn_fractions(metric: str, values: ArrayLike, where: str) -> None:
     """Warn if percentages are probably fractions: none is above 1, and at least one is above 0.
 

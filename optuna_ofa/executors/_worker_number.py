@@ -5,12 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import sys
-import tempfile
-from pathlib import Path
 from typing import IO
 
-from optuna_ofa.exceptions import MeasurementError
+from optuna_ofa._host_locks import lock_file, try_lock
 
 
 def worker_number() -> int:
@@ -29,33 +26,9 @@ def worker_number() -> int:
 @functools.cache
 def _taken(pid: int) -> tuple[int, IO[bytes]]:
     """Return the number of this process, and the file whose lock it holds."""
-    user = os.getuid() if sys.platform != "win32" else 0
     for number in itertools.count():
-        path = Path(tempfile.gettempdir()) / f"optuna-ofa-{user}-worker-{number}.lock"
-        try:
-            file = path.open("ab")
-        except OSError as error:
-            raise MeasurementError(
-                f"The number of this worker cannot be determined, because {str(path)!r} cannot be "
-                f"written: {error}."
-            ) from error
-        if _locks(file):
+        file = lock_file(f"worker-{number}")
+        if try_lock(file):
             return number, file
         file.close()
     raise AssertionError("numbers do not end")
-
-
-def _locks(file: IO[bytes]) -> bool:
-    """Lock a file; return False if another process holds its lock."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

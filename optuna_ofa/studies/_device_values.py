@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from optuna_ofa._plausible import numbers, require_plausible, require_std
+from optuna_ofa._plausible import measured_number, numbers
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import Problem
 from optuna_ofa.space import Matrix
@@ -73,16 +73,7 @@ def _pair(problem: Problem, name: str, given: Any, where: str) -> tuple[float, f
             f"{where} must be of metrics of the study, {', '.join(problem.metrics)}, but has "
             f"{name!r}."
         )
-    where = f"{where} for {name!r}"
-    pair = numbers(given, where)
-    if pair.shape not in ((1,), (2,)) or np.isinf(pair).any():
-        raise InvalidArgumentError(
-            f"{where} must be a finite number, or that and its standard deviation, or None, but "
-            f"got {given!r:.200}."
-        )
-    require_plausible(name, pair[0], where)
-    require_std(pair[1:], where)
-    return float(pair[0]), float(pair[1]) if len(pair) > 1 else np.nan
+    return measured_number(name, given, f"{where} for {name!r}")
 
 
 def _exact(problem: Problem, name: str, row: Matrix, where: str) -> float:

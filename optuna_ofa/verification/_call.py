@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from optuna_ofa._plausible import numbers, require_plausible, require_std
+from optuna_ofa._plausible import measured_number
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
 from optuna_ofa.problem import NOT_MEASURED, error_in_words
 from optuna_ofa.profiling import is_device_error
@@ -54,7 +54,9 @@ class Call(NamedTuple):
     def outcome(self) -> Outcome:
         """Call the function; its errors are a part of the outcome."""
         try:
-            value, std = _checked(self.metric, self.function(self.subnet))
+            returned = self.function(self.subnet)
+            where = f"What `measure[{self.metric!r}]` returns"
+            value, std = measured_number(self.metric, returned, where)
         except InvalidArgumentError as error:
             return Outcome(error=error, ends=True)
         except Exception as error:
@@ -79,17 +81,3 @@ def in_order(outcomes: Iterable[tuple[int, Outcome]]) -> Iterator[Outcome]:
         while n in waiting:
             yield waiting.pop(n)
             n += 1
-
-
-def _checked(metric: str, returned: Any) -> tuple[float, float]:
-    """Return a number and its standard deviation, NaN where there is none."""
-    where = f"`measure[{metric!r}]`"
-    given = numbers(returned, f"What {where} returns")
-    if given.shape not in ((1,), (2,)) or np.isinf(given).any():
-        raise InvalidArgumentError(
-            f"{where} must return a finite number, or that and its standard deviation, or None "
-            f"where there is none, but returned {returned!r}."
-        )
-    require_plausible(metric, given[0], where)
-    require_std(given[1:], where)
-    return float(given[0]), float(given[1]) if len(given) > 1 else np.nan
