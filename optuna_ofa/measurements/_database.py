@@ -166,8 +166,17 @@ def subnet_id(subnet: Subnet) -> str:
 def _create(engine: sa.Engine, metadata: sa.MetaData) -> None:
     try:
         metadata.create_all(engine)
-    except sa.exc.DBAPIError:  # another process has created it meanwhile; or it raises again
-        metadata.create_all(engine)
+    except sa.exc.DBAPIError:  # another process creates them too; or it raises again
+        for table in metadata.sorted_tables:
+            _create_one(engine, table)
+
+
+def _create_one(engine: sa.Engine, table: sa.Table) -> None:
+    try:
+        table.create(engine, checkfirst=True)
+    except sa.exc.DBAPIError:
+        if not sa.inspect(engine).has_table(table.name):
+            raise
 
 
 def _engine(storage: BaseStorage) -> sa.Engine:

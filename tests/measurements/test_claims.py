@@ -119,7 +119,7 @@ class TestTaking:
         assert b.take_name("order")
 
     def test_callers_at_once_take_each_subnet_once(self, callers: Callers) -> None:
-        start, taken = threading.Barrier(3), []
+        start, taken = threading.Barrier(3, timeout=60), []
 
         def work() -> None:
             own = Callers(callers.url, callers.setup, stack)()
@@ -320,7 +320,7 @@ def test_no_database_is_refused(setup: dict[str, Any]) -> None:
 
 
 def test_a_new_database_for_two_callers_at_once(url: str, setup: dict[str, Any]) -> None:
-    start = threading.Barrier(4)
+    start = threading.Barrier(4, timeout=60)
     errors: list[Exception] = []
 
     def work() -> None:

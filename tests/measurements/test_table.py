@@ -123,23 +123,30 @@ def test_it_lies_beside_the_studies(url: str) -> None:
     assert len(optuna.get_all_study_names(url)) == 1
 
 
-def test_another_process_may_create_the_table_meanwhile(
+def test_another_process_may_create_each_table_meanwhile(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_all = sa.MetaData.create_all
-    calls: list[bool] = []
+    create_all, create = sa.MetaData.create_all, sa.Table.create
+    late: list[str] = []
 
-    def late(metadata: sa.MetaData, engine: Any, **arguments: Any) -> None:
-        ours = TABLE.name in metadata.tables
-        calls.append(ours)
-        if ours and calls.count(True) == 1:  # looked, did not find it, and then it was there
-            create_all(metadata, engine)
-            create_all(metadata, engine, checkfirst=False)
-        create_all(metadata, engine, **arguments)
+    def all_late(metadata: sa.MetaData, engine: Any, **arguments: Any) -> None:
+        if TABLE.name not in metadata.tables or late:
+            return create_all(metadata, engine, **arguments)
+        late.append("first")
+        create(metadata.sorted_tables[0], engine)  # looked, did not find it, and then it was there
+        return create_all(metadata, engine, checkfirst=False)
 
-    monkeypatch.setattr(sa.MetaData, "create_all", late)
+    def one_late(table: sa.Table, engine: Any, **arguments: Any) -> None:
+        if table.metadata is not TABLE.metadata:  # Optuna's
+            return create(table, engine, **arguments)
+        late.append(table.name)
+        create(table, engine, checkfirst=True)
+        return create(table, engine, checkfirst=False)
+
+    monkeypatch.setattr(sa.MetaData, "create_all", all_late)
+    monkeypatch.setattr(sa.Table, "create", one_late)
     MeasurementTable(url, SPACE.family, PHONE).add([(SUBNETS[0], reading(10.0))])
-    assert calls.count(True) == 2
+    assert TABLE.name in late
 
 
 def test_nothing_is_written_where_one_row_cannot_be(url: str) -> None:

@@ -362,7 +362,7 @@ def test_two_callers_share_the_subnets_and_take_turns_on_a_device(
             busy.release()
 
     monkeypatch.setattr(_measure, "measure_part", noted)
-    devices, found, start = [make_device(), make_device()], {}, threading.Barrier(2)
+    devices, found, start = [make_device(), make_device()], {}, threading.Barrier(2, timeout=60)
 
     def work(i: int) -> None:
         start.wait()

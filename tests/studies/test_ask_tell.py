@@ -145,7 +145,7 @@ class TestAsking:
     def test_callers_at_the_same_moment_get_different_ones(
         self, make_study: Make, url: str, names: Callable[[], str]
     ) -> None:
-        name, barrier = names(), Barrier(3)
+        name, barrier = names(), Barrier(3, timeout=60)
         make_study(storage=url, study_name=name).search(100)
 
         def ask(_: int) -> list[Asked]:

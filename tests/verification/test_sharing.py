@@ -20,7 +20,7 @@ def test_each_subnet_is_measured_by_one_caller(sqlite: str) -> None:
     study = optuna.create_study(storage=sqlite, study_name="a")
     calls: Counter[Subnet] = Counter()
     found: dict[int, Readings] = {}
-    start = threading.Barrier(2)
+    start = threading.Barrier(2, timeout=60)
 
     def energy(subnet: Subnet) -> float | None:
         calls[subnet] += 1

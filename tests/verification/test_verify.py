@@ -230,7 +230,7 @@ class TestAgain:
     def test_two_processes_that_end_together_write_each_trial_once(
         self, make_study: Callable[..., SubnetStudy], sqlite: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write, both = _verify.write, threading.Barrier(2)
+        write, both = _verify.write, threading.Barrier(2, timeout=60)
 
         def slow(*args: Any) -> None:
             time.sleep(0.2)  # the other one would look in the meantime
