@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import threading
 import time
 import warnings
@@ -67,6 +68,14 @@ MEASURING = (
     "tests/test_examples.py::test_search_measured",
     "tests/test_notebooks.py",
 )
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let a SIGINT raise `KeyboardInterrupt`, whatever a library has made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
 
 
 @pytest.hookimpl(optionalhook=True)

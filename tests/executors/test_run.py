@@ -190,6 +190,7 @@ def test_the_task_that_kills_is_told_from_its_neighbours(
         next(running)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_closing_ends_the_processes_of_our_pool(tmp_path: Path) -> None:
     threading.Thread(target=interrupt_when_two_run, args=(tmp_path,)).start()
     with pytest.raises(KeyboardInterrupt), spawn_pool(2) as pool:

@@ -41,8 +41,8 @@ class Log:
         return [trial.number for trial in self.trials]
 
 
-def test_all_trials_in_their_order(make_study: Make, url: str) -> None:
-    study, log = make_study(storage=url), Log()
+def test_all_trials_in_their_order(make_study: Make, url: str, names: Callable[[], str]) -> None:
+    study, log = make_study(storage=url, study_name=names()), Log()
     study.search(60, callbacks=[log], callbacks_for="all")
     assert log.numbers == list(range(60))
     assert log.trials == study.trials
@@ -169,11 +169,14 @@ def test_an_error_of_a_callback_ends_the_search_and_keeps_the_trials(
     assert [t.values for t in study.trials] == [t.values for t in whole.trials]
 
 
-def test_a_continued_search_calls_for_new_trials_alone(make_study: Make, url: str) -> None:
-    first, again, log = make_study(storage=url, study_name="a"), Log(), Log()
+def test_a_continued_search_calls_for_new_trials_alone(
+    make_study: Make, url: str, names: Callable[[], str]
+) -> None:
+    name = names()
+    first, again, log = make_study(storage=url, study_name=name), Log(), Log()
     first.search(40)
     first.search(80, callbacks=[log], callbacks_for="all")
-    other = make_study(storage=url, study_name="a", load_if_exists=True, seed=5)
+    other = make_study(storage=url, study_name=name, load_if_exists=True, seed=5)
     other.search(until=120, callbacks=[again])
     assert again.trials == []
     other.search(until=130, callbacks=[again], callbacks_for="all")
@@ -213,11 +216,14 @@ def test_a_search_can_be_stopped_at_an_enqueued_trial(make_study: Make) -> None:
     ]
 
 
-def test_workers_in_turn_each_call_for_their_own(make_study: Make, url: str) -> None:
+def test_workers_in_turn_each_call_for_their_own(
+    make_study: Make, url: str, names: Callable[[], str]
+) -> None:
+    name = names()
     logs = [Log(), Log()]
     for turn in range(3):
         log = logs[turn % 2]
-        study = make_study(storage=url, study_name="a", load_if_exists=True, seed=turn)
+        study = make_study(storage=url, study_name=name, load_if_exists=True, seed=turn)
         study.search(30, callbacks=[log], callbacks_for="all")
     assert logs[0].numbers == [*range(30), *range(60, 90)]
     assert logs[1].numbers == [*range(30, 60)]

@@ -9,6 +9,8 @@ import pytest
 
 from optuna_ofa.studies._interrupts import interrupts_to
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 
 def test_the_first_calls_and_ends_with_an_interrupt() -> None:
     calls: list[str] = []

@@ -298,6 +298,7 @@ class TestFailures:
         assert states(study) == {"COMPLETE": 3, "FAIL": 1}
 
 
+@pytest.mark.usefixtures("ctrl_c")
 class TestInterruptions:
     @pytest.mark.parametrize("kind", ["memory", "sqlite", "journal"])
     def test_nothing_is_left_running(
