@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.supernet import Supernet
-from optuna_ofa.training import Sandwich, _train, train
+from optuna_ofa.training import Sandwich, _loop, train
 
 torch.set_num_threads(1)
 dist.init_process_group(
@@ -46,7 +46,7 @@ def evaluate(net, subnets):
 """
 
 SLOW = """
-write = _train.write_checkpoint
+write = _loop.write_checkpoint
 
 
 def slowly_write(path, state, run):
@@ -61,7 +61,7 @@ def slowly_evaluate(net, subnets):
     return evaluate(net, subnets)
 
 
-_train.write_checkpoint = slowly_write
+_loop.write_checkpoint = slowly_write
 history = train(Supernet(family), loader, recipe=recipe, evaluate=slowly_evaluate, **options)
 assert [e.top1 for e in history.entries] == [tuple(s.resolution for s in history.subnets)]
 dist.destroy_process_group()
@@ -137,7 +137,7 @@ def fail(path, state, run):
     raise OSError("the disk is full")
 
 
-_train.write_checkpoint = fail
+_loop.write_checkpoint = fail
 """
 
 OTHER_RUN = """
