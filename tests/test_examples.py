@@ -186,7 +186,7 @@ def test_latency_of_this_device_goes_on_where_it_stopped(run: Run, tmp_path: Pat
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     arguments = ("--folder", tmp_path, "--rounds", 2, "--compared", 3, "--evaluations", 400)
     first = run("latency_of_this_device.py", *arguments)
-    assert "table + affine" in first
+    assert "\ntable + " in first  # a kind of correction, which depends on the measurements
     assert "ofa_mbv3_w1.0@224 | k" in first
     again = run("latency_of_this_device.py", *arguments)
     assert again.split("\n")[:3] == first.split("\n")[:3]  # nothing was measured again
