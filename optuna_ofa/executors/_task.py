@@ -58,7 +58,5 @@ def _portable(error: Exception) -> Exception:
         pickle.loads(pickle.dumps(error))  # noqa: S301, written in this line
     except Exception:
         error = MeasurementError(f"{type(error).__name__}: {error}")
-    else:
-        error = error.with_traceback(error.__traceback__)
     error.add_note("".join(traceback.format_exception(error)))
     return error
