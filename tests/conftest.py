@@ -79,6 +79,16 @@ def ctrl_c() -> Iterator[None]:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Skip the tests of LiteRT where its packages, which are large, are not installed."""
+    if all(map(find_spec, ("litert_torch", "ai_edge_quantizer", "tflite_micro"))):
+        return
+    skip = pytest.mark.skip(reason="the dependency group litert is not installed")
+    for item in items:
+        if item.get_closest_marker("litert"):
+            item.add_marker(skip)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Distribute files, each to one process, which makes its fixtures once."""
     from xdist.scheduler import LoadScopeScheduling
