@@ -78,7 +78,6 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
 
 
-@pytest.hookimpl(optionalhook=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Skip the tests of LiteRT where its packages, which are large, are not installed."""
     if all(map(find_spec, ("litert_torch", "ai_edge_quantizer", "tflite_micro"))):
@@ -89,6 +88,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Distribute files, each to one process, which makes its fixtures once."""
     from xdist.scheduler import LoadScopeScheduling

@@ -21,13 +21,16 @@ DATA = (".json", ".csv", ".npz", ".pth")
 VERSIONS = ROOT / "docs" / "versions.md"
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # Extras that are too large for `.ci/packages`: their lower bounds are not tested.
-UNTESTED = ("ray",)
+UNTESTED = ("ai-edge-litert", "ai-edge-quantizer", "litert-torch", "ray", "tflite-micro")
 # The lower bound of torch is tested by `.ci/oldest-torch`.
 TORCH = "2.6"
 # What the extras install, by the names under which it is imported.
 EXTRAS = (
+    "ai_edge_litert",
+    "ai_edge_quantizer",
     "executorch",
     "kaleido",
+    "litert_torch",
     "ofa",
     "onnx",
     "onnxruntime",
@@ -42,6 +45,7 @@ EXTRAS = (
     "pytest",
     "safetensors",
     "sphinx",
+    "tflite_micro",
 )
 
 
