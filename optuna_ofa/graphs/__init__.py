@@ -18,6 +18,11 @@ from optuna_ofa.graphs._quantized_graph import (
     write_quantized_onnx as write_quantized_onnx,
 )
 from optuna_ofa.graphs._run_onnx import run_onnx as run_onnx
+from optuna_ofa.graphs._tflite_micro import (
+    TFLITE_MICRO as TFLITE_MICRO,
+    arena_of as arena_of,
+    tflite_micro_version as tflite_micro_version,
+)
 from optuna_ofa.graphs._torch_net import (
     SUFFIX as SUFFIX,
     build_net as build_net,
