@@ -1,4 +1,4 @@
-"""The commands that list studies, families and devices."""
+"""The commands that list studies, families, devices and boards."""
 
 from __future__ import annotations
 
@@ -247,6 +247,45 @@ DEVICES = Command(
 """,
     _add_devices,
     _run_devices,
+)
+
+
+def _run_boards(arguments: Arguments) -> Output:
+    from optuna_ofa.data import known_boards
+
+    boards = known_boards()
+    head = ("board", "core", "MHz", "SRAM kB", "of", "flash kB", "source")
+    texts = [
+        (
+            board.name,
+            board.core,
+            f"{board.clock_mhz}",
+            f"{board.sram_kb}",
+            f"{board.total_sram_kb}",
+            f"{board.flash_kb}",
+            board.source,
+        )
+        for board in boards
+    ]
+    text = f"{table(head, texts)}\n{_OWN_BOARD}"
+    return Output(text, {"boards": [board.to_dict() for board in boards]})
+
+
+_OWN_BOARD = """\
+SRAM is the largest part at adjacent addresses, because the arena of TFLite Micro is one array, and
+kB are 1,024 bytes. `search --board` takes these names; it leaves nothing for the application, so
+give smaller limits with `--within sram_kb=... --within flash_kb=...`, as for any other board."""
+
+
+BOARDS = Command(
+    "boards",
+    "list the microcontrollers known by name",
+    """\
+  memories as published, with their sources:
+    optuna-ofa boards
+""",
+    lambda parser: None,
+    _run_boards,
 )
 
 

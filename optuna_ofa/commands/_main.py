@@ -14,7 +14,7 @@ from optuna_ofa.commands._command import Command, Output
 from optuna_ofa.commands._devices import COLLECT, COMPARE, GRAPHS, MEASURE, PROFILE
 from optuna_ofa.commands._export import EXPORT
 from optuna_ofa.commands._flags import Flags
-from optuna_ofa.commands._lists import DEVICES, FAMILIES, STUDIES
+from optuna_ofa.commands._lists import BOARDS, DEVICES, FAMILIES, STUDIES
 from optuna_ofa.commands._parser import USAGE, Parser
 from optuna_ofa.commands._publish import DASHBOARD, PUBLISH
 from optuna_ofa.commands._results import FRONT, REPORT
@@ -25,7 +25,7 @@ from optuna_ofa.exceptions import OptunaOFAError
 
 _OF_STUDIES = (SEARCH, FRONT, VERIFY, REPORT, PUBLISH, DASHBOARD, EXPORT)
 _OF_DEVICES = (PROFILE, MEASURE, COMPARE, GRAPHS, COLLECT)
-COMMANDS = (*_OF_STUDIES, SUPERNET_FROM, *_OF_DEVICES, STUDIES, FAMILIES, DEVICES)
+COMMANDS = (*_OF_STUDIES, SUPERNET_FROM, *_OF_DEVICES, STUDIES, FAMILIES, DEVICES, BOARDS)
 FAILED, INTERRUPTED = 1, 130
 _ABOUT = "Search Once-for-All supernets for the best subnets on a device, and measure devices."
 _END = """\

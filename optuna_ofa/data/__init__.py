@@ -1,5 +1,11 @@
 """Data that comes with the package (made by the scripts in ``examples/``), and example images."""
 
+from optuna_ofa.data._boards import (
+    Board as Board,
+    board_that_fits as board_that_fits,
+    find_board as find_board,
+    known_boards as known_boards,
+)
 from optuna_ofa.data._fashion_mnist import ImageData as ImageData, fashion_mnist, halves
 from optuna_ofa.data._find import (
     AccuracySource as AccuracySource,

@@ -130,6 +130,15 @@ def test_devices_are_names_that_hardware_takes(capsys: pytest.CaptureFixture[str
     assert (note10["resolutions"][0], note10["resolutions"][-1]) == (160, 224)
 
 
+def test_boards_with_their_memories(capsys: pytest.CaptureFixture[str]) -> None:
+    head, first, *_ = _printed(capsys, "boards")
+    assert head.split() == ["board", "core", "MHz", "SRAM", "kB", "of", "flash", "kB", "source"]
+    assert first.startswith("nrf52832   Arm Cortex-M4F  64   64       64    512       nRF52832")
+    rows = {row["name"]: row for row in _json(capsys, "boards")["boards"]}
+    assert (rows["stm32h743"]["sram_kb"], rows["stm32h743"]["total_sram_kb"]) == (512, 1024)
+    assert "AXI SRAM" in rows["stm32h743"]["memory"]
+
+
 def test_publish_says_how_to_look(
     study: optuna_ofa.SubnetStudy, capsys: pytest.CaptureFixture[str]
 ) -> None:
