@@ -75,10 +75,18 @@ def known_boards() -> tuple[Board, ...]:
 
 
 def _board(row: Mapping[str, str]) -> Board:
-    texts = {name: row[name] for name in ("name", "title", "core", "memory", "source")}
-    numbers = {name: int(row[name]) for name in ("sram_kb", "total_sram_kb", "flash_kb")}
-    clock = int(row["clock_mhz"])
-    return Board(**texts, **numbers, clock_mhz=clock, aliases=tuple(row["aliases"].split()))
+    return Board(
+        name=row["name"],
+        title=row["title"],
+        aliases=tuple(row["aliases"].split()),
+        core=row["core"],
+        clock_mhz=int(row["clock_mhz"]),
+        sram_kb=int(row["sram_kb"]),
+        total_sram_kb=int(row["total_sram_kb"]),
+        flash_kb=int(row["flash_kb"]),
+        memory=row["memory"],
+        source=row["source"],
+    )
 
 
 def find_board(name: str, argument: str = "board") -> Board:
