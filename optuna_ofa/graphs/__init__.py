@@ -1,9 +1,14 @@
-"""Networks as graphs for runtimes: ONNX, quantised ONNX, ExecuTorch, plain torch networks."""
+"""Networks as graphs for runtimes: ONNX, ExecuTorch, LiteRT, plain torch networks."""
 
 from optuna_ofa.graphs._executorch_graph import (
     EXECUTORCH as EXECUTORCH,
     program_of as program_of,
     write_executorch as write_executorch,
+)
+from optuna_ofa.graphs._litert_graph import (
+    LITERT as LITERT,
+    litert_of_net as litert_of_net,
+    write_litert as write_litert,
 )
 from optuna_ofa.graphs._onnx_graph import (
     OPSET as OPSET,
@@ -17,6 +22,12 @@ from optuna_ofa.graphs._quantized_graph import (
     quantized_onnx_of_net as quantized_onnx_of_net,
     write_quantized_onnx as write_quantized_onnx,
 )
+from optuna_ofa.graphs._quantized_litert import (
+    LITERT_INT8 as LITERT_INT8,
+    quantized_litert_of_net as quantized_litert_of_net,
+    write_quantized_litert as write_quantized_litert,
+)
+from optuna_ofa.graphs._run_litert import RUN_LITERT as RUN_LITERT, run_litert as run_litert
 from optuna_ofa.graphs._run_onnx import run_onnx as run_onnx
 from optuna_ofa.graphs._tflite_micro import (
     TFLITE_MICRO as TFLITE_MICRO,

@@ -1,0 +1,59 @@
+"""Networks as files of LiteRT (``.tflite``), quantised to 8-bit integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from optuna_ofa._imports import try_import
+from optuna_ofa._quiet import silent
+from optuna_ofa.graphs._litert_graph import LITERT, litert_of_net
+from optuna_ofa.graphs._quantized_graph import N_QUANTIZED
+from optuna_ofa.graphs._torch_net import build_net, example_input
+from optuna_ofa.space import Layer
+
+_quantizer = try_import("ai_edge_quantizer.quantizer", extra="litert")
+_recipe = try_import("ai_edge_quantizer.recipe", extra="litert")
+# packages that write such files
+LITERT_INT8 = (*LITERT, _quantizer)
+_N_RANDOM = 2  # ranges do not matter for latency
+_SIGNATURE, _INPUT = "serving_default", "args_0"
+
+
+def write_quantized_litert(layers: Sequence[Layer], path: Path, batch: int) -> None:
+    """Write a network, or a run of its layers, with random weights, quantised.
+
+    Raises:
+        MissingDependencyError: If ``litert-torch`` or ``ai-edge-quantizer`` is not installed.
+    """
+    images = example_input(layers, _N_RANDOM)
+    path.write_bytes(quantized_litert_of_net(build_net(layers, fold=True), images, batch=batch))
+
+
+def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -> bytes:
+    """Return the file of a network in 8-bit integers, with images in NHWC.
+
+    Weights have a scale per channel; activations, the images and the logits have one scale and
+    zero point each, from the smallest and largest values in each batch of the images.
+
+    Args:
+        net: As in `litert_of_net`.
+        images: ``(n, channels, size, size)`` training images in float32, the first `N_QUANTIZED`
+            of which determine the ranges of activations.
+        batch: Images at once.
+
+    Raises:
+        MissingDependencyError: If ``litert-torch`` or ``ai-edge-quantizer`` is not installed.
+    """
+    tool = _quantizer.check().Quantizer
+    enough = images[:N_QUANTIZED].repeat(-(-batch // len(images)), 1, 1, 1)
+    batches = enough[: len(enough) // batch * batch].split(batch)
+    plain = litert_of_net(net, batches[0])
+    data = [{_INPUT: part.permute(0, 2, 3, 1).contiguous().numpy()} for part in batches]
+    with silent():
+        quantizer = tool(plain, _recipe.check().static_wi8_ai8())
+        ranges = quantizer.calibrate({_SIGNATURE: data}, num_threads=1)
+        quantized = quantizer.quantize(ranges)
+    return bytes(quantized.quantized_model)
