@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import silent
+from optuna_ofa.graphs._litert_file import compacted
 from optuna_ofa.graphs._litert_graph import LITERT, litert_of_net
 from optuna_ofa.graphs._quantized_graph import N_QUANTIZED
 from optuna_ofa.graphs._torch_net import build_net, example_input
@@ -48,12 +50,17 @@ def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -
         MissingDependencyError: If ``litert-torch`` or ``ai-edge-quantizer`` is not installed.
     """
     tool = _quantizer.check().Quantizer
-    enough = images[:N_QUANTIZED].repeat(-(-batch // len(images)), 1, 1, 1)
-    batches = enough[: len(enough) // batch * batch].split(batch)
+    batches = _batches(images[:N_QUANTIZED], batch)
     plain = litert_of_net(net, batches[0])
     data = [{_INPUT: part.permute(0, 2, 3, 1).contiguous().numpy()} for part in batches]
     with silent():
         quantizer = tool(plain, _recipe.check().static_wi8_ai8())
         ranges = quantizer.calibrate({_SIGNATURE: data}, num_threads=1)
         quantized = quantizer.quantize(ranges)
-    return bytes(quantized.quantized_model)
+    return compacted(bytes(quantized.quantized_model))
+
+
+def _batches(images: Tensor, batch: int) -> tuple[Tensor, ...]:
+    """Return batches of one size: whole ones, or one of repeated images if they are too few."""
+    enough = images.repeat(-(-batch // len(images)), 1, 1, 1)
+    return torch.split(enough[: len(enough) // batch * batch], batch)

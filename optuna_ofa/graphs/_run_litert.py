@@ -66,7 +66,8 @@ def _to_stored(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[A
         return values
     info = np.iinfo(tensor["dtype"])
     stored = np.round(values / np.float32(scale)) + zero
-    return np.clip(stored, info.min, info.max).astype(tensor["dtype"])
+    quantized: NDArray[Any] = np.clip(stored, info.min, info.max).astype(tensor["dtype"])
+    return quantized
 
 
 def _from_stored(values: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:
@@ -74,4 +75,4 @@ def _from_stored(values: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.flo
     scale, zero = tensor["quantization"]
     if not scale:
         return np.asarray(values, np.float32)
-    return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+    return np.asarray((values.astype(np.float32) - zero) * np.float32(scale), np.float32)

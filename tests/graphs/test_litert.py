@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from optuna_ofa.data import packaged_images, packaged_supernet
 from optuna_ofa.evaluation import set_statistics
-from optuna_ofa.graphs import fold_batch_norm, litert_of_net, quantized_litert_of_net, run_litert
+from optuna_ofa.graphs import (
+    _quantized_litert,
+    fold_batch_norm,
+    litert_of_net,
+    quantized_litert_of_net,
+    run_litert,
+)
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.supernet import resize_images
 
@@ -83,3 +89,11 @@ def test_the_process_is_as_before(capfd: pytest.CaptureFixture[str]) -> None:
     assert found.shape == (2, 8, 14, 14)
     assert state() == before
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("n", "batch"), [(1, 1), (1, 3), (5, 2), (300, 256)])
+def test_images_are_divided_into_whole_batches(n: int, batch: int) -> None:
+    parts = _quantized_litert._batches(torch.arange(n).view(n, 1, 1, 1), batch)
+    assert {len(part) for part in parts} == {batch}
+    assert len(parts) == max(n // batch, 1)
+    assert torch.equal(torch.cat(parts).flatten()[:n], torch.arange(n)[: len(parts) * batch])
