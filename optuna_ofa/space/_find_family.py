@@ -21,8 +21,11 @@ from optuna_ofa.space._family_table import family_from_json
 def get_family(family: AnyPath) -> Family:
     """Look up a family by its short or published name, or read it from a file.
 
-    Besides the published families (`families`) there is ``ofa_mbv3_fashion``, a
-    `mobilenet_v3_small_images` for the 28x28 greyscale images and 10 classes of Fashion-MNIST.
+    Besides the published families (`families`) there are those of pretrained networks and of this
+    package: ``ofa_mbv3_fashion``, a `mobilenet_v3_small_images` for the 28x28 greyscale images and
+    10 classes of Fashion-MNIST, and ``microcontroller_fashion`` for the same images enlarged;
+    ``microcontroller_w0.35``, ``_w0.5``, ``_w0.75`` and ``_w1.0`` are the same network for colour
+    images of 48 to 160 pixels and 1,000 classes.
 
     Args:
         family: The name; or the path of a file written by `Family.save`, or of any other file that

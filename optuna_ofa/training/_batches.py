@@ -157,14 +157,8 @@ def _fitting(batch: Any, family: Family, weights: torch.dtype) -> tuple[Tensor, 
     """Return the images and labels of a batch.
 
     Raises:
-        InvalidArgumentError: If it is something else, does not fit, or is too small.
+        InvalidArgumentError: If it is something else or does not fit.
     """
     which = "a batch"
     images, labels = check_batch(batch, family, "`loader` must give", which, weights, soft=True)
-    least = family.total_stride
-    if images.shape[-1] < least:
-        raise InvalidArgumentError(
-            f"`loader` must give images of at least {least} pixels a side, the product of the "
-            f"strides of {family.name}, but gave some of shape {tuple(images.shape)}."
-        )
     return images, labels.to(weights) if labels.is_floating_point() else labels.long()

@@ -24,7 +24,7 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
 )
 from optuna_ofa.space import Family, SearchSpace, Subnet, mobilenet_v3_small_images
-from optuna_ofa.supernet import Supernet, load_supernet
+from optuna_ofa.supernet import Supernet, load_supernet, resize_images
 from optuna_ofa.training import (
     Phase,
     ProgressiveShrinking,
@@ -526,7 +526,6 @@ def batch(n: int = 4, size: int = 12, channels: int = 1, label: int = 0) -> Any:
         ([batch(label=-1)], "`loader` must give labels from 0 to 3 for tiny.* from -1 to -1"),
         ([(batch()[0], torch.zeros(4))], "`loader` .* class index .* torch.float32"),
         ([batch(channels=3)], r"`loader` .* \(n, 1, size, size\).* shape \(4, 3, 12, 12\)"),
-        ([batch(size=3)], r"`loader` .* at least 4 pixels a side.* shape \(4, 1, 3, 3\)"),
         ([(batch()[0].byte(), batch()[1])], "`loader` .* torch.float32.* torch.uint8"),
         ([(batch()[0].double(), batch()[1])], "`loader` .* torch.float32.* torch.float64"),
         ([batch(n=0)], "`loader` must give at least one image, but a batch has none"),
@@ -540,7 +539,6 @@ def batch(n: int = 4, size: int = 12, channels: int = 1, label: int = 0) -> Any:
         "negative-label",
         "float-labels",
         "channels",
-        "too-small",
         "integers",
         "double",
         "empty-batch",
@@ -552,6 +550,14 @@ def test_a_loader_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         run(make_supernet(), loader)
+
+
+def test_images_smaller_than_the_strides_are_enlarged(make_supernet: Make, family: Family) -> None:
+    images = torch.rand(4, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    small, enlarged = make_supernet(), make_supernet()
+    for net, given in ((small, images), (enlarged, resize_images(images, 12))):
+        run(net, [(given, torch.arange(4))], space=SearchSpace(family, resolution=12))
+    assert_equal(small, enlarged)
 
 
 def test_a_loader_that_has_become_shorter_is_refused(
