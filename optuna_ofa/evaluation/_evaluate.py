@@ -19,9 +19,9 @@ from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies, Partial
 from optuna_ofa.evaluation._costs import are_costs, costs_of
 from optuna_ofa.evaluation._data import EvaluationData
+from optuna_ofa.evaluation._exported import exported_setup
 from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader, is_function
-from optuna_ofa.evaluation._int8 import INT8, int8_setup
 from optuna_ofa.evaluation._known import KnownAnswers
 from optuna_ofa.evaluation._race import Race
 from optuna_ofa.evaluation._recalibrate import type_of
@@ -96,8 +96,7 @@ def evaluate(
         InvalidArgumentError: If an argument breaks a rule, no subnet has finite weights, or the
             loader is empty or gives something that does not fit the family.
         InvalidSubnetError: If a subnet is of another family.
-        MissingDependencyError: If ``onnx`` or ``onnxruntime`` is not installed, for the precision
-            ``"int8"``.
+        MissingDependencyError: If a package of the runtime is not installed; names the extra.
         MeasurementError: If the device fails, workers of the same subnets are lost three times,
             three subnets in a row fail, or several subnets all fail in the same way. What was
             evaluated before is kept in the database.
@@ -263,9 +262,10 @@ def _setup(
     supernet: Supernet, data: EvaluationData, settings: EvaluationSettings, *, look: bool
 ) -> dict[str, Any]:
     """Return everything an accuracy depends on except the subnet; ``look``: hash the images."""
-    precision = settings.precision_of(supernet)
-    torch_computes = {"runtime": "torch", "precision": precision}
-    computed = int8_setup() if precision == INT8 else torch_computes  # before the images are read
+    computation = settings.computation_of(supernet)
+    computed = computation._asdict()
+    if computation.is_exported:
+        computed = exported_setup(computation)  # before the images are read
     return {
         "family": supernet.family.fingerprint,
         "weights": weights_hash(supernet),

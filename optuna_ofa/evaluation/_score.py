@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from optuna_ofa.evaluation._computation import Computation
+from optuna_ofa.evaluation._converted import Converted
+from optuna_ofa.evaluation._exported import exported_network
 from optuna_ofa.evaluation._identity import checksums
 from optuna_ofa.evaluation._images import Loader, batches, batches_at
-from optuna_ofa.evaluation._int8 import INT8, int8_network
 from optuna_ofa.evaluation._order import Part
 from optuna_ofa.evaluation._recalibrate import set_statistics, type_of
 from optuna_ofa.exceptions import MeasurementError
@@ -60,12 +62,23 @@ def score_subnets(
     calibration: Tensor | None,
     device: torch.device,
     part: Part | None = None,
-    precision: str | None = None,
+    computation: Computation | None = None,
+    converted: Converted | None = None,
 ) -> Scores:
     """Evaluate subnets of one resolution; if one fails, its error is its result.
 
     Each is extracted, so the supernet is not modified, and recalibrated at the resolution before
     it is evaluated on the images of the loader, or on a part of them.
+
+    Args:
+        supernet: The supernet.
+        subnets: The subnets.
+        loader: The loader.
+        calibration: The images for recalibration.
+        device: The device.
+        part: The part of the images; None for all.
+        computation: What computes; None for torch.
+        converted: The converted networks that are there already.
 
     Raises:
         InvalidArgumentError: If the images of the part are others than before.
@@ -77,7 +90,11 @@ def score_subnets(
     errors: dict[int, str] = {}
     for i, subnet in enumerate(subnets):
         try:
-            nets.append(_network(supernet, subnet, images, device, precision))
+            if computation is not None and computation.is_exported:
+                net = exported_network(supernet, subnet, images, computation, converted)
+            else:
+                net = _network(supernet, subnet, images, device)
+            nets.append(net)
         except Exception as error:
             nets.append(None)
             errors[i] = _reason(error)
@@ -98,13 +115,9 @@ def _network(
     subnet: Subnet,
     images: Tensor | None,
     device: torch.device,
-    precision: str | None,
 ) -> Network:
-    """Return a recalibrated subnet; the images are at its resolution."""
+    """Return a recalibrated subnet in torch; the images are at its resolution."""
     net = supernet.extract(subnet).eval().to(device)
-    if precision == INT8 and images is not None:
-        set_statistics(net, images)  # as `export` does, in whose format they differ by rounding
-        return int8_network(net, subnet, images)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster
     if images is not None:
         set_statistics(net, images)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
+from optuna_ofa.evaluation._computation import Computation
 from optuna_ofa.evaluation._device import Device
 from optuna_ofa.evaluation._images import Loader
 from optuna_ofa.evaluation._order import Part
@@ -25,12 +26,12 @@ class Sent(NamedTuple):
     Args:
         loader: The loader.
         device: The device.
-        precision: The precision.
+        computation: What computes.
     """
 
     loader: Loader
     device: Device
-    precision: str | None
+    computation: Computation
 
 
 def pickled(sent: Sent, *, by_value: bool) -> bytes:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 from torch import Tensor
 
 from optuna_ofa._arguments import Percent, Positive, Text, check_fields
 from optuna_ofa._rules import Rule
 from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._computation import (
+    INT8,
+    LITERT,
+    ONNXRUNTIME,
+    TORCH,
+    Computation,
+    Precision,
+    Runtime,
+)
+from optuna_ofa.evaluation._converted import Converted, ConvertedFolder
 from optuna_ofa.evaluation._device import Device, check_device
+from optuna_ofa.evaluation._identity import weights_hash
 from optuna_ofa.evaluation._images import Loader
-from optuna_ofa.evaluation._int8 import INT8
 from optuna_ofa.evaluation._recalibrate import type_of
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.space import Family
 from optuna_ofa.supernet import Supernet
-
-Precision = Literal["float32", "int8"]
 
 Rungs = Annotated[
     Sequence[Positive], Rule("increasing", lambda rungs: all(a < b for a, b in pairwise(rungs)))
@@ -56,14 +64,19 @@ class EvaluationSettings:
             threads. They are spawned, so the script needs an ``if __name__ == "__main__":`` guard,
             and the loader must be picklable: a function at the top of a module, for example. Not
             together with an ``executor``.
-        precision: ``"int8"`` evaluates the network of ``export(..., format="onnx_int8")``,
-            statically quantised and run by ONNX Runtime on the CPU; the first 200 calibration
-            images determine the ranges of its activations. ``"float32"``, or None for the type
-            of the supernet's weights, evaluates it in torch.
+        precision: ``"float32"``, or ``"int8"`` for the statically quantised network, whose ranges
+            of activations the first 200 calibration images determine. None is the type of the
+            supernet's weights in torch, and ``"float32"`` in the other runtimes.
+        runtime: ``"torch"`` evaluates the network in torch, and ``"onnxruntime"`` and ``"litert"``
+            the file that `export` writes for them (formats ``"onnx"``, ``"onnx_int8"``,
+            ``"litert"``, ``"litert_int8"``), on the CPU. None is torch, or ONNX Runtime for
+            ``"int8"``. The files of LiteRT, which take seconds each, are kept with the settings
+            in a temporary folder.
 
     Raises:
         InvalidArgumentError: If a number is not positive, the device is not available or not the
-            CPU for ``"int8"``, or there are no calibration images for ``"int8"``.
+            CPU for another runtime than torch, there are no calibration images for ``"int8"``, or
+            the runtime does not have the precision.
     """
 
     calibration: Loader | Tensor | None
@@ -75,39 +88,72 @@ class EvaluationSettings:
     tolerance: Percent = 0.5
     processes: Positive = 1
     precision: Precision | None = None
+    runtime: Runtime | None = None
     _taken: dict[Family, Calibration] = field(init=False, repr=False, default_factory=dict)
+    _files: ConvertedFolder = field(init=False, repr=False, default_factory=ConvertedFolder)
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.precision == INT8:
-            self._check_int8()
+        self._check_computation()
         check_device(self.device)
 
-    def precision_of(self, supernet: Supernet) -> str:
-        """Return the number format that subnets of a supernet are evaluated in.
+    def computing(self, runtime: Runtime | None, precision: Precision | None) -> EvaluationSettings:
+        """Return these settings with another runtime or precision, and the same images and files.
+
+        Args:
+            runtime: The runtime; None keeps it.
+            precision: The precision; None keeps it.
+        """
+        other = replace(
+            self, runtime=runtime or self.runtime, precision=precision or self.precision
+        )
+        object.__setattr__(other, "_taken", self._taken)
+        object.__setattr__(other, "_files", self._files)
+        return other
+
+    def computation_of(self, supernet: Supernet) -> Computation:
+        """Return what computes the accuracies of subnets of a supernet.
 
         Raises:
-            InvalidArgumentError: If it is ``"float32"`` and the weights are of another type.
+            InvalidArgumentError: If it is torch in ``"float32"`` and the weights are of another
+                type.
         """
+        if self._runtime != TORCH:
+            return Computation(self._runtime, self.precision or "float32")
         own = str(type_of(supernet)).removeprefix("torch.")
-        if self.precision not in (None, INT8, own):
+        if self.precision not in (None, own):
             raise InvalidArgumentError(
                 f"`precision` must be 'int8', or None for the weights of `supernet`, which are "
                 f"{own}, but got {self.precision!r}."
             )
-        return self.precision or own
+        return Computation(TORCH, own)
 
-    def _check_int8(self) -> None:
-        if self.calibration is None:
+    @property
+    def _runtime(self) -> str:
+        """The runtime, which the precision determines if none is given."""
+        return self.runtime or (ONNXRUNTIME if self.precision == INT8 else TORCH)
+
+    def _check_computation(self) -> None:
+        if self.precision == INT8 and self.calibration is None:
             raise InvalidArgumentError(
                 "`calibration` must be training images for the precision 'int8', whose ranges they "
                 "determine, but got None."
             )
-        if str(self.device) not in ("cpu", "cpu:0"):
+        if self.precision == INT8 and self.runtime == TORCH:
             raise InvalidArgumentError(
-                f"`device` must be 'cpu' for the precision 'int8', which ONNX Runtime computes, "
-                f"but got {str(self.device)!r}."
+                f"`runtime` must be {ONNXRUNTIME!r} or {LITERT!r} for the precision 'int8', but "
+                f"got {TORCH!r}."
             )
+        if self._runtime != TORCH and str(self.device) not in ("cpu", "cpu:0"):
+            what = f"precision {INT8!r}" if self.precision == INT8 else f"runtime {self._runtime!r}"
+            raise InvalidArgumentError(
+                f"`device` must be 'cpu' for the {what}, but got {str(self.device)!r}."
+            )
+
+    def converted(self, supernet: Supernet) -> Converted:
+        """Return the converted networks of a supernet, recalibrated with these images."""
+        images = self.images_of(supernet.family).setup
+        return self._files.of(f"{weights_hash(supernet)} {images}")
 
     def images_of(self, family: Family) -> Calibration:
         """Return the calibration images of a family, the same in every call."""

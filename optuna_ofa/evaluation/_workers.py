@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from optuna_ofa.evaluation._calibration import Calibration
+from optuna_ofa.evaluation._computation import LITERT
+from optuna_ofa.evaluation._converted import Converted
 from optuna_ofa.evaluation._device import device_of
 from optuna_ofa.evaluation._groups import Group
 from optuna_ofa.evaluation._images import Loader
@@ -75,10 +78,11 @@ class Scorer(contextlib.ExitStack):
         self.n_workers = settings.processes
         if executor is not None:
             self.n_workers = n_workers_of(executor) or _UNKNOWN
+        self._computation = settings.computation_of(supernet)
         self._sent: bytes | None = None
         self._sender: _Sender | None = None
         if executor is not None or settings.processes > 1:
-            sent = Sent(loader, settings.device, settings.precision)
+            sent = Sent(loader, settings.device, self._computation)
             self._sent = pickled(sent, by_value=executor is not None)
 
     def score(self, groups: Iterable[Group]) -> Iterator[tuple[Group, Scores]]:
@@ -111,8 +115,15 @@ class Scorer(contextlib.ExitStack):
             self._calibration(group.resolution),
             device_of(settings.device),
             group.part,
-            settings.precision,
+            self._computation,
+            self._converted,
         )
+
+    @cached_property
+    def _converted(self) -> Converted | None:
+        """The converted networks that are there already; None for other runtimes."""
+        is_litert = self._computation.runtime == LITERT
+        return self._settings.converted(self._supernet) if is_litert else None
 
     def _scored_on(
         self, executor: Executor, groups: Iterator[Group], sent: bytes
@@ -125,7 +136,7 @@ class Scorer(contextlib.ExitStack):
         def tasks() -> Iterator[_Task]:
             for i, group in enumerate(groups):
                 given[i] = group
-                yield sender.task(group, self._calibration(group.resolution))
+                yield sender.task(group, self._calibration(group.resolution), self._converted)
 
         running = run_tasks(
             executor, _score_group, tasks(), shared=sender.shared, describe=_described
@@ -149,6 +160,7 @@ class _Task(NamedTuple):
     sent: Reference
     calibration: Reference | None
     part: Reference | None
+    converted: Converted | None
 
 
 def _described(task: _Task) -> str:
@@ -165,13 +177,14 @@ class _Sender:
         self._images: tuple[Tensor, Reference] | None = None
         self._part: tuple[Part, Reference] | None = None
 
-    def task(self, group: Group, images: Tensor | None) -> _Task:
+    def task(self, group: Group, images: Tensor | None, converted: Converted | None) -> _Task:
         return _Task(
             group.subnets,
             self._supernet,
             self._sent,
             None if images is None else self._of_images(images),
             None if group.part is None else self._of_part(group.part),
+            converted,
         )
 
     def _of_images(self, images: Tensor) -> Reference:
@@ -195,5 +208,6 @@ def _score_group(task: _Task) -> Scores:
         tensor_at(task.calibration),
         device_of(sent.device),
         part_at(task.part),
-        sent.precision,
+        sent.computation,
+        task.converted,
     )

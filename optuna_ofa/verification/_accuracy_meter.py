@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from optuna_ofa.evaluation import (
     KnownAnswers,
     Loader,
     Precision,
+    Runtime,
     evaluate_on,
     weights_hash,
 )
@@ -49,9 +49,8 @@ class AccuracyMeter(Meter):
         fitted_on: The images that the accuracy predictor was fitted on, if they are different:
             every subnet is evaluated on both, and the verification separates the predictor's mean
             error from the effect of the change of images. A loader, like ``loader``.
-        precision: As in `EvaluationSettings`; None is that of ``settings``. ``"int8"`` measures
-            the network that ``export(..., format="onnx_int8")`` writes.
-
+        precision: As in `EvaluationSettings`; None is that of ``settings``.
+        runtime: As in `EvaluationSettings`; None is that of ``settings``.
         race: Whether the subnets of a verification race on accuracy and the other objectives, as
             in `optuna_ofa.evaluate` with ``costs``. Those that stop early are not measured: they
             become no trials, and `Verification.partial` has what is known of them. The costs are
@@ -59,7 +58,7 @@ class AccuracyMeter(Meter):
             knows on all images compete too.
 
     Raises:
-        InvalidArgumentError: As `EvaluationSettings`, if the settings do not fit the precision.
+        InvalidArgumentError: As `EvaluationSettings`, if the settings do not fit the precision or the runtime.
     """
 
     @checked
@@ -72,14 +71,17 @@ class AccuracyMeter(Meter):
         storage: StorageUrl | BaseStorage | optuna.Study | None = None,
         fitted_on: Loader | None = None,
         precision: Precision | None = None,
+        runtime: Runtime | None = None,
         race: bool = False,
     ) -> None:
-        if precision is not None:
-            settings = replace(settings, precision=precision)
+        if precision is not None or runtime is not None:
+            settings = settings.computing(runtime, precision)
         self._supernet = supernet
         self._data = EvaluationData(loader, supernet.family)
         self._settings, self._storage = settings, storage
-        self.precision: str = settings.precision_of(supernet)
+        computation = settings.computation_of(supernet)
+        self.precision: str = computation.precision
+        self.runtime: str = computation.runtime
         self.n_together: int = ALL if race or settings.processes > 1 else SUBNETS_AT_ONCE
         self.races = race
         self._memory: dict[str, KnownAnswers] = {}
