@@ -126,7 +126,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {
             "supernet": NET, "loader": LOADER,
             "settings": EvaluationSettings(calibration=IMAGES), "storage": None,
-            "fitted_on": None, "precision": None, "race": False,
+            "fitted_on": None, "precision": None, "runtime": None, "race": False,
         },
     ),
     "AccuracyPredictor.fit": (
@@ -153,6 +153,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "device": "cpu",
             "rungs": (10, 20), "tolerance": 0.5, "processes": 1,
             "precision": None,
+            "runtime": None,
         },
     ),
     "FineTuning": (

@@ -88,7 +88,10 @@ class KnownValue:
                 of None means any number.
         """
         found = []
-        for condition in _DEPENDS.get(self.metric, _OWN_DEPENDS):
+        conditions = _DEPENDS.get(self.metric, _OWN_DEPENDS)
+        if self.metric == "top1" and self.precision == "int8":
+            conditions = (*conditions, "runtime")  # each has its own way to quantise
+        for condition in conditions:
             mine = getattr(self, condition)
             if condition == "runtime":
                 fits = mine is None or mine in file["runtimes"]

@@ -21,6 +21,7 @@ from optuna_ofa.graphs import (
     LITERT as LITERT_PACKAGES,
     LITERT_INT8,
     N_QUANTIZED,
+    RUN_LITERT,
     fold_batch_norm,
     litert_of_net,
     onnx_of_net,
@@ -33,12 +34,12 @@ from optuna_ofa.space import Subnet, subnet_layers
 from optuna_ofa.supernet import Supernet
 
 _onnxruntime = try_import(ONNXRUNTIME, extra=ONNXRUNTIME)
-_litert = try_import("ai_edge_litert.interpreter", extra=LITERT)
+
 _NEEDS: dict[Computation, tuple[OptionalImport, ...]] = {
     Computation(ONNXRUNTIME): (INT8_PACKAGES[0], _onnxruntime),
     Computation(ONNXRUNTIME, "int8"): INT8_PACKAGES,
-    Computation(LITERT): (*LITERT_PACKAGES, _litert),
-    Computation(LITERT, "int8"): (*LITERT_INT8, _litert),
+    Computation(LITERT): (*LITERT_PACKAGES, *RUN_LITERT),
+    Computation(LITERT, "int8"): (*LITERT_INT8, *RUN_LITERT),
 }
 
 
@@ -123,8 +124,8 @@ def exported_setup(computation: Computation) -> dict[str, Any]:
     Raises:
         MissingDependencyError: If a package that writes or runs the network is not installed.
     """
-    for package in _NEEDS[computation]:
-        package.check()
+    for package in _NEEDS[computation]:  # the converter of LiteRT takes seconds to import
+        package.require()
     return {
         "runtime": computation.runtime,
         "precision": computation.precision,

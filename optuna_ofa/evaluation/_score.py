@@ -111,10 +111,7 @@ Network = Callable[[Tensor], Tensor]
 
 
 def _network(
-    supernet: Supernet,
-    subnet: Subnet,
-    images: Tensor | None,
-    device: torch.device,
+    supernet: Supernet, subnet: Subnet, images: Tensor | None, device: torch.device
 ) -> Network:
     """Return a recalibrated subnet in torch; the images are at its resolution."""
     net = supernet.extract(subnet).eval().to(device)

@@ -47,12 +47,18 @@ def refine(
     executor: Executor | None = None,
 ) -> Refinement:
     """See `SubnetStudy.refine`."""
-    from optuna_ofa.verification import meters_of, warn_failures  # needs torch
+    from optuna_ofa.verification import (  # needs torch
+        meters_of,
+        require_same_networks,
+        warn_failures,
+    )
 
     meters = meters_of(study.problem, measure, executor, progress=progress)
     _require_objectives(study.problem, meters)
     study.problem.require_predictors(but_measured=True)
-    n = min(budget, len(study.results(kind=MEASURED).numbers))
+    measured = study.results(kind=MEASURED).numbers
+    require_same_networks(meters, study.store.notes(measured.tolist()))
+    n = min(budget, len(measured))
     with progress_bar("refining", progress, total=budget, initial=n, unit="subnet") as bar:
         refiner = Refiner(study, meters, budget, rounds, bar)
         ending = refiner.run(tolerance)

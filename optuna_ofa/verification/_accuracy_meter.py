@@ -58,7 +58,8 @@ class AccuracyMeter(Meter):
             knows on all images compete too.
 
     Raises:
-        InvalidArgumentError: As `EvaluationSettings`, if the settings do not fit the precision or the runtime.
+        InvalidArgumentError: As `EvaluationSettings`, if the settings do not fit the precision or
+            the runtime.
     """
 
     @checked

@@ -46,7 +46,9 @@ class LatencyMeter(Meter):
             self.n_together = ALL
         self._settings, self._storage, self._executor = settings, storage, executor
         self._anchor_ms, self._folder = anchor_ms, folder
-        self.precision: str = (settings or MeasurementSettings()).precision
+        settings = settings or MeasurementSettings()
+        self.precision: str = settings.precision
+        self.runtime = settings.runtime if isinstance(settings.runtime, str) else None
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Measure those subnets that the database does not have."""

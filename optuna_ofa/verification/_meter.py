@@ -66,11 +66,13 @@ class Meter(abc.ABC):
             these.
         precision: The number format of the measured networks, ``"float32"``, ``"int8"`` and so
             on, which all measured trials of a study share; None where it is not known.
+        runtime: The runtime of the measured networks, which they also share.
     """
 
     n_together: int = 8
     races: bool = False
     precision: str | None = None
+    runtime: str | None = None
 
     def on(self, executor: Executor, *, progress: bool | None = False) -> Meter:
         """Return the meter that measures on the workers of an executor, with the same memory.

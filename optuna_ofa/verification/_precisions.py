@@ -1,4 +1,4 @@
-"""The number format that subnets are measured in, which is one for all trials of a study."""
+"""The precision and the runtime of measured subnets, the same for all trials of a study."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from optuna_ofa.verification._meter import Meter
 Setups = Mapping[str, Mapping[str, Any]]
 
 
-def require_precisions(meters: Mapping[str, Meter], notes: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse a meter of another precision than the measured trials of a study.
+def require_same_networks(meters: Mapping[str, Meter], notes: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a meter of another precision or runtime than the measured trials of a study.
 
     Args:
         meters: The meters by metric.
         notes: The user attributes of the trials.
 
     Raises:
-        InvalidArgumentError: If the precisions are known and differ.
+        InvalidArgumentError: If the precisions or the runtimes are known and differ.
     """
-    wanted = {m: meter.precision for m, meter in meters.items() if meter.precision is not None}
-    for note in notes if wanted else ():
-        for metric, precision in wanted.items():
-            known = Conditions.of(note.get(MEASURED_BY, {}).get(metric, {})).precision
-            if known not in ("", precision):
-                raise InvalidArgumentError(
-                    f"`measure[{metric!r}]` must measure in {known}, as the measured trials of "
-                    f"this study do, but measures in {precision}. Verify in another study: a "
-                    f"measured front has values of one precision."
-                )
+    for note in notes:
+        for metric, meter in meters.items():
+            known = Conditions.of(note.get(MEASURED_BY, {}).get(metric, {}))
+            for name in ("precision", "runtime"):
+                _require_same(metric, name, getattr(known, name), getattr(meter, name))
+
+
+def _require_same(metric: str, name: str, known: str, wanted: str | None) -> None:
+    if wanted is not None and known not in ("", wanted):
+        raise InvalidArgumentError(
+            f"`measure[{metric!r}]` must measure in {known}, as the measured trials of this study "
+            f"do, but measures in {wanted}. Verify in another study: a measured front has values "
+            f"of one {name}."
+        )
 
 
 def precisions_note(metrics: Sequence[str], measured_by: Iterable[Setups]) -> str | None:

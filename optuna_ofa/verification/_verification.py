@@ -275,12 +275,14 @@ class Verification:
         return ", ".join([head + "(measured minus predicted)", *on])
 
     def _on(self, metric: str) -> str:
-        """Return the images and precision of a metric: ``top1 in INT8 on 2,000 images``."""
+        """Return how a metric was computed: ``top1 in INT8 (litert) on 2,000 images``."""
         numbers = sorted({p.n_images[metric] for p in self.points if metric in p.n_images})
         setups = (p.measured_by.get(metric, {}) for p in self.points)
-        is_int8 = metric != LATENCY and {Conditions.of(s).precision for s in setups} == {"int8"}
+        known = {Conditions.of(setup) for setup in setups if metric != LATENCY}
+        computed = " and ".join(sorted({of.computed_in for of in known}))
         on = f"on {' and '.join(f'{n:,}' for n in numbers)} images" if numbers else ""
-        words = " ".join(word for word in ("in INT8" * is_int8, on) if word)
+        computed = f"in {computed}" if computed not in ("", "float32") else ""
+        words = " ".join(word for word in (computed, on) if word)
         return f"{metric} {words}" if words else ""
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ from optuna_ofa.verification._entrants import Entrants, entrants
 from optuna_ofa.verification._function_meter import FunctionMeter
 from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import Meter, Readings
-from optuna_ofa.verification._precisions import require_precisions
+from optuna_ofa.verification._precisions import require_same_networks
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification
 from optuna_ofa.verification._verified_point import VerifiedPoint
@@ -68,7 +68,7 @@ def verify(
     before = findings.snapshot()
     matrix = chosen(before, points)
     done = numbers_of_measured(before)
-    require_precisions(meters, store.notes(list(done.values())))
+    require_same_networks(meters, store.notes(list(done.values())))
     missing = matrix[[key(row) not in done for row in matrix]]
     work = Work(findings, problem, store, meters)
     with progress_bar(

@@ -56,7 +56,7 @@ def last_date(moments: Iterable[datetime.datetime | None]) -> str:
 
 
 def accuracy_words(points: Iterable[FrontPoint | VerifiedPoint]) -> str:
-    """Return ``top-1 measured in INT8 on 2,000 images``.
+    """Return ``top-1 measured in INT8 (litert) on 2,000 images``.
 
     Args:
         points: The points. An unknown precision counts as float32, as in exports; float32 alone is
@@ -65,11 +65,11 @@ def accuracy_words(points: Iterable[FrontPoint | VerifiedPoint]) -> str:
     precisions: dict[str, set[str]] = {}
     numbers: set[int] = set()
     for kind, setup, n in map(_top1_of, points):
-        precisions.setdefault(kind, set()).add(Conditions.of(setup).precision or "float32")
+        precisions.setdefault(kind, set()).add(Conditions.of(setup).computed_in)
         numbers |= set() if n is None else {n}
     words: dict[str, list[str]] = {}
     if set().union(*precisions.values()) - {"float32"}:
-        words = {kind: [f"in {_precisions(of)}"] for kind, of in precisions.items()}
+        words = {kind: [f"in {' and '.join(sorted(of))}"] for kind, of in precisions.items()}
     if numbers:
         images = " and ".join(f"{n:,}" for n in sorted(numbers))
         words.setdefault(MEASURED, []).append(f"on {images} images")

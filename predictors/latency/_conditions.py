@@ -57,6 +57,12 @@ class Conditions(NamedTuple):
             function=_text(facts.get("measured_by")),
         )
 
+    @property
+    def computed_in(self) -> str:
+        """The precision, and the runtime unless it is torch: ``INT8 (litert)``."""
+        precision = "INT8" if self.precision == "int8" else self.precision or "float32"
+        return precision + f" ({self.runtime})" * (self.runtime not in ("", "torch"))
+
     def __str__(self) -> str:
         """Return them in words: ``AMD EPYC family 25 model 17, torch 2.13.0, 4 threads``."""
         parts = [self.processor or UNKNOWN]

@@ -113,7 +113,7 @@ def test_only_the_same_setup_answers(
     url = f"sqlite:///{tmp_path}/a.db"
     val, subnet = make_loader(100, seed=5), space.smallest()
     made: list[str] = []
-    quantized = "optuna_ofa.evaluation._int8.quantized_onnx_of_net"
+    quantized = "optuna_ofa.evaluation._exported.quantized_onnx_of_net"
     original = __import__("optuna_ofa.graphs", fromlist=["_"]).quantized_onnx_of_net
     monkeypatch.setattr(quantized, lambda *a, **k: made.append("int8") or original(*a, **k))
 
@@ -143,7 +143,7 @@ def test_a_failing_subnet_is_recorded_and_three_stop(
     def fails(*args: object, **kwargs: object) -> bytes:
         raise ValueError("no such operator")
 
-    monkeypatch.setattr("optuna_ofa.evaluation._int8.quantized_onnx_of_net", fails)
+    monkeypatch.setattr("optuna_ofa.evaluation._exported.quantized_onnx_of_net", fails)
     settings = EvaluationSettings(calibration=make_loader(250, seed=6), precision="int8")
     with pytest.raises(MeasurementError, match="3 subnets in a row failed: ValueError: no such op"):
         evaluate(trained, space.sample(4, seed=0), make_loader(50), settings)
@@ -164,7 +164,8 @@ def test_a_missing_package_is_named_before_any_work(
             raise MissingDependencyError(f'pip install "optuna-ofa[{self.extra}]"')
         return check(self)
 
-    monkeypatch.setattr(OptionalImport, "check", refuse)
+    for name in ("check", "require"):
+        monkeypatch.setattr(OptionalImport, name, refuse)
     settings = EvaluationSettings(calibration=make_loader(250, seed=6), precision="int8")
     extra = missing.split(".", maxsplit=1)[0]
     with pytest.raises(MissingDependencyError, match=rf"optuna-ofa\[{extra}\]"):

@@ -66,7 +66,7 @@ def test_a_meter_measures_what_evaluate_does(
     settings = EvaluationSettings(calibration=loader, precision="int8")
     wanted = evaluate(supernet, [p.subnet for p in found], loader, settings)
     assert [p.measured["top1"] for p in found] == wanted.top1.tolist()
-    assert "top1 in INT8 on 40 images" in str(found)
+    assert "top1 in INT8 (onnxruntime) on 40 images" in str(found)
     assert "different precisions" not in str(found)
     point = study.front(kind="measured")[0]
     assert point.origin["top1"]["precision"] == "int8"
@@ -88,7 +88,7 @@ def test_pictures_say_it(
     other = make_study()
     plain = other.verify({"top1": accuracy(None), "latency_ms": Stopwatch("float32")}, points=2)
     for figure in (plot_verification(eight), plot_front(study, kind="measured")):
-        assert "top-1 measured in INT8 on 40 images" in figure.layout.meta["notes"]
+        assert "top-1 measured in INT8 (onnxruntime) on 40 images" in figure.layout.meta["notes"]
         assert "latency of here, it, INT8" in figure.layout.meta["notes"][-1]
     assert "top-1 measured on 40 images" in plot_verification(plain).layout.meta["notes"]
     figure = plot_fronts({"float32": other, "INT8": study}, kind="both")
@@ -102,7 +102,10 @@ def test_pictures_say_it(
     colours = [trace.line.color for trace in figure.data]
     assert colours[0] == colours[1] != colours[2] == colours[3]
     notes = " ".join(figure.layout.meta["notes"])
-    assert "top-1 predicted in float32, measured in float32 and INT8 on 40 images" in notes
+    assert (
+        "top-1 predicted in float32, measured in INT8 (onnxruntime) and float32 on 40 images"
+        in notes
+    )
     assert "latency measured for here, it, float32 and INT8" in notes
 
 
@@ -150,7 +153,7 @@ def test_an_interrupted_verification_keeps_what_it_has(
 ) -> None:
     study = make_study(storage=sqlite, study_name="int8")
     made: list[object] = []
-    original = score.int8_network
+    original = score.exported_network
 
     def network(*args: object) -> object:
         if len(made) == 9:
@@ -158,7 +161,7 @@ def test_an_interrupted_verification_keeps_what_it_has(
         made.append(args)
         return original(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(score, "int8_network", network)
+    monkeypatch.setattr(score, "exported_network", network)
     space = study.space.restrict(resolution=28)
     points = space.from_matrix(space.sample(10, seed=0))  # eight of which are measured together
     meters = {"top1": accuracy("int8"), "latency_ms": Stopwatch("int8")}
@@ -167,7 +170,7 @@ def test_an_interrupted_verification_keeps_what_it_has(
     rows = read_measurements(sqlite, study.space, metric="top1")
     assert len(rows) == 8
     assert {row.setup["precision"] for row in rows} == {"int8"}
-    monkeypatch.setattr(score, "int8_network", original)
+    monkeypatch.setattr(score, "exported_network", original)
     found = study.verify({**meters, "top1": accuracy("int8")}, points=points)
     assert len(found) == 10
     assert len(read_measurements(sqlite, study.space, metric="top1")) == 10
