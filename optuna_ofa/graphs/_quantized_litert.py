@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ from optuna_ofa.space import Layer
 
 _quantizer = try_import("ai_edge_quantizer.quantizer", extra="litert")
 _recipe = try_import("ai_edge_quantizer.recipe", extra="litert")
+_manager = try_import("ai_edge_quantizer.recipe_manager", extra="litert")
+_calibrator = try_import("ai_edge_quantizer.calibrator", extra="litert")
+_update = try_import("ai_edge_quantizer.utils.qsv_utils", extra="litert")
 # packages that write such files
 LITERT_INT8 = (*LITERT, _quantizer)
 _N_RANDOM = 2  # ranges do not matter for latency
@@ -38,7 +42,7 @@ def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -
     """Return the file of a network in 8-bit integers, with images in NHWC.
 
     Weights have a scale per channel; activations, the images and the logits have one scale and
-    zero point each, from the smallest and largest values in each batch of the images.
+    zero point each, from the smallest and largest values over the images.
 
     Args:
         net: As in `litert_of_net`.
@@ -55,9 +59,28 @@ def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -
     data = [{_INPUT: part.permute(0, 2, 3, 1).contiguous().numpy()} for part in batches]
     with silent():
         quantizer = tool(plain, _recipe.check().static_wi8_ai8())
-        ranges = quantizer.calibrate({_SIGNATURE: data}, num_threads=1)
-        quantized = quantizer.quantize(ranges)
+        quantized = quantizer.quantize(_ranges(plain, data))
     return compacted(bytes(quantized.quantized_model))
+
+
+def _ranges(content: bytes, data: list[dict[str, Any]]) -> Any:
+    """Return the ranges of all tensors over the batches of images.
+
+    By default the quantiser takes moving averages of the ranges of single batches, which cut off
+    large activations: logits then differ from those in float32 by three times as much.
+    """
+    calibrate = _calibrator.check()
+    recipe = _manager.check().RecipeManager()
+    recipe.load_quantization_recipe(_recipe.check().static_wi8_ai8())
+    calibrator = calibrate.Calibrator(
+        content,
+        num_threads=1,
+        # the same ranges as in the default mode, in a quarter of the time
+        mode=calibrate.CalibrationMode.CALIBRATION_PROFILER_BASED,
+        qsv_update_func=_update.check().min_max_update,
+    )
+    calibrator.calibrate({_SIGNATURE: data}, recipe)
+    return calibrator.get_model_qsvs()
 
 
 def _batches(images: Tensor, batch: int) -> tuple[Tensor, ...]:

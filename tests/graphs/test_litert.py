@@ -32,7 +32,6 @@ class Converted(NamedTuple):
     plain: bytes
     int8: bytes
     images: Tensor
-    labels: Tensor
     logits: Tensor
 
 
@@ -49,7 +48,7 @@ def converted() -> Converted:
     with torch.no_grad():
         logits = net(images)
     plain, int8 = litert_of_net(net, shown[:1]), quantized_litert_of_net(net, shown)
-    return Converted(net, plain, int8, images, data.test.tensors[1], logits)
+    return Converted(net, plain, int8, images, logits)
 
 
 def test_float_logits_are_those_of_torch(converted: Converted) -> None:
@@ -59,13 +58,10 @@ def test_float_logits_are_those_of_torch(converted: Converted) -> None:
     assert torch.equal(logits.argmax(1), converted.logits.argmax(1))
 
 
-def test_integers_cost_at_most_two_points_of_accuracy(converted: Converted) -> None:
+def test_integers_change_few_classes(converted: Converted) -> None:
     logits = run_litert(converted.int8)(converted.images)
-    found, wanted = (
-        (values.argmax(1) == converted.labels).double().mean()
-        for values in (logits, converted.logits)
-    )
-    assert wanted - 0.02 < found < 1
+    assert (logits.argmax(1) == converted.logits.argmax(1)).double().mean() > 0.985
+    assert (logits - converted.logits).square().mean().sqrt() < 0.1
     assert len(converted.int8) < len(converted.plain) / 2
 
 
