@@ -31,6 +31,7 @@ BARS = {
     "openvino": {"mape": 3.5, "within_5": 80},
     "torch": {"mape": 5.0},
     "executorch": {"mape": 2.5},
+    "litert": {"mape": 3.5},
 }
 HYBRID = "table + some subnets"
 # so that a smaller comparison has some of the subnets of a larger one

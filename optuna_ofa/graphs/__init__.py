@@ -5,10 +5,11 @@ from optuna_ofa.graphs._executorch_graph import (
     program_of as program_of,
     write_executorch as write_executorch,
 )
-from optuna_ofa.graphs._litert_graph import (
-    LITERT as LITERT,
-    litert_of_net as litert_of_net,
+from optuna_ofa.graphs._litert_graph import LITERT as LITERT, litert_of_net as litert_of_net
+from optuna_ofa.graphs._litert_layers import (
+    litert_of_layers as litert_of_layers,
     write_litert as write_litert,
+    write_quantized_litert as write_quantized_litert,
 )
 from optuna_ofa.graphs._onnx_graph import (
     OPSET as OPSET,
@@ -25,7 +26,6 @@ from optuna_ofa.graphs._quantized_graph import (
 from optuna_ofa.graphs._quantized_litert import (
     LITERT_INT8 as LITERT_INT8,
     quantized_litert_of_net as quantized_litert_of_net,
-    write_quantized_litert as write_quantized_litert,
 )
 from optuna_ofa.graphs._run_litert import RUN_LITERT as RUN_LITERT, run_litert as run_litert
 from optuna_ofa.graphs._run_onnx import run_onnx as run_onnx

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from types import ModuleType
 
 import torch
@@ -13,21 +12,10 @@ from torch import Tensor, nn
 
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import silent
-from optuna_ofa.graphs._torch_net import build_net, example_input
-from optuna_ofa.space import Layer
 
 _converter = try_import("litert_torch", extra="litert")
 # packages that write such files
 LITERT = (_converter,)
-
-
-def write_litert(layers: Sequence[Layer], path: Path, batch: int) -> None:
-    """Write a network, or a run of its layers, with random weights.
-
-    Raises:
-        MissingDependencyError: If ``litert-torch`` is not installed.
-    """
-    path.write_bytes(litert_of_net(build_net(layers, fold=True), example_input(layers, batch)))
 
 
 def litert_of_net(net: nn.Module, example: Tensor) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,8 +12,6 @@ from optuna_ofa._quiet import silent
 from optuna_ofa.graphs._litert_file import compacted
 from optuna_ofa.graphs._litert_graph import LITERT, litert_of_net
 from optuna_ofa.graphs._quantized_graph import N_QUANTIZED
-from optuna_ofa.graphs._torch_net import build_net, example_input
-from optuna_ofa.space import Layer
 
 _quantizer = try_import("ai_edge_quantizer.quantizer", extra="litert")
 _recipe = try_import("ai_edge_quantizer.recipe", extra="litert")
@@ -24,18 +20,7 @@ _calibrator = try_import("ai_edge_quantizer.calibrator", extra="litert")
 _update = try_import("ai_edge_quantizer.utils.qsv_utils", extra="litert")
 # packages that write such files
 LITERT_INT8 = (*LITERT, _quantizer)
-_N_RANDOM = 2  # ranges do not matter for latency
 _SIGNATURE, _INPUT = "serving_default", "args_0"
-
-
-def write_quantized_litert(layers: Sequence[Layer], path: Path, batch: int) -> None:
-    """Write a network, or a run of its layers, with random weights, quantised.
-
-    Raises:
-        MissingDependencyError: If ``litert-torch`` or ``ai-edge-quantizer`` is not installed.
-    """
-    images = example_input(layers, _N_RANDOM)
-    path.write_bytes(quantized_litert_of_net(build_net(layers, fold=True), images, batch=batch))
 
 
 def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -> bytes:

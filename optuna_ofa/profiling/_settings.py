@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optuna_ofa._arguments import Count, Positive, PositiveFloat, Text, check_fields
 from optuna_ofa._imports import try_import
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.profiling._runtimes import RUNTIMES
+from optuna_ofa.profiling._runtimes import MODULES, RUNTIMES
 from optuna_ofa.profiling.on_device import Runtime, RuntimeSettings
 
 
@@ -17,12 +17,12 @@ class MeasurementSettings(RuntimeSettings):
     """Settings of measuring latencies, the same for tables and whole subnets.
 
     Args:
-        runtime: ``"onnxruntime"``, ``"openvino"``, ``"torch"``, ``"executorch"``, or your own
-            object (`optuna_ofa.profiling.Runtime`).
+        runtime: ``"onnxruntime"``, ``"openvino"``, ``"torch"``, ``"executorch"``, ``"litert"``, or
+            your own object (`optuna_ofa.profiling.Runtime`).
         threads: Threads of the runtime. Above one, latencies are by the wall clock.
         batch: Batch size in images; latencies are of the whole batch.
-        precision: ``"float32"``; ``"int8"`` (statically quantised) for ONNX Runtime and OpenVINO;
-            ``"float16"`` and ``"bfloat16"`` for OpenVINO, as hints, and torch.
+        precision: ``"float32"``; ``"int8"`` (statically quantised) for ONNX Runtime, OpenVINO and
+            LiteRT; ``"float16"`` and ``"bfloat16"`` for OpenVINO, as hints, and torch.
         device: ``"cpu"``, or another one that the runtime offers.
         pin: Processors that the process is pinned to (Linux); empty pins it to none.
         n_rounds: Rounds of the interleaved measurement.
@@ -84,7 +84,7 @@ class MeasurementSettings(RuntimeSettings):
         if not isinstance(self.runtime, str):
             return self.runtime
         self._require_processors()
-        try_import(self.runtime, extra=self.runtime).check()
+        try_import(MODULES.get(self.runtime, self.runtime), extra=self.runtime).check()
         try:
             return RUNTIMES[self.runtime](self)
         except ValueError as error:

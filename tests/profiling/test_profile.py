@@ -39,6 +39,7 @@ from optuna_ofa.profiling import (
 from optuna_ofa.profiling._graph_folder import Graph
 from optuna_ofa.profiling._profile import script_errors
 from optuna_ofa.profiling._results import FORMAT, SETUP, Results, Timing, read_results
+from optuna_ofa.profiling._runtimes import MODULES
 from optuna_ofa.profiling._table import layer_entries
 from optuna_ofa.profiling.on_device import (
     RESULTS,
@@ -49,7 +50,7 @@ from optuna_ofa.profiling.on_device import (
 )
 from optuna_ofa.space import Family, Layer, families, mobilenet_v3_small_images, subnet_layers
 
-RUNTIMES = ["onnxruntime", "openvino", "torch"]
+RUNTIMES = ["onnxruntime", "openvino", "torch", pytest.param("litert", marks=pytest.mark.litert)]
 
 
 def expected_ms(space: SearchSpace, price: Callable[[Layer], float], scale: float) -> Any:
@@ -305,12 +306,15 @@ def test_bad_arguments_are_refused(arguments: Any, message: str, space: SearchSp
         profile(space, **arguments)
 
 
+@pytest.mark.parametrize("runtime", ["openvino", "litert"])
 def test_a_missing_runtime_names_its_extra(
-    monkeypatch: pytest.MonkeyPatch, space: SearchSpace
+    runtime: str, monkeypatch: pytest.MonkeyPatch, space: SearchSpace
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "optuna-ofa\[openvino\]"'):
-        profile(space, MeasurementSettings(runtime="openvino"))
+    module = MODULES.get(runtime, runtime)
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    match = rf'`{module}` cannot .*pip install "optuna-ofa\[{runtime}\]"'
+    with pytest.raises(MissingDependencyError, match=match):
+        profile(space, MeasurementSettings(runtime=runtime))
 
 
 def test_a_folder_of_another_family_is_refused(
@@ -361,7 +365,7 @@ def test_int8_needs_graphs_that_were_written_for_it(space: SearchSpace, tmp_path
 def test_int8_graphs_of_a_kind_that_has_none_are_refused(
     device: Any, space: SearchSpace, tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"one of \.onnx for int8"):
+    with pytest.raises(InvalidArgumentError, match=r"one of \.onnx, \.tflite for int8"):
         export_profile(space, tmp_path, runtime=device, precision="int8")
 
 
@@ -438,7 +442,8 @@ def test_damaged_results_are_not_continued(
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: SearchSpace) -> None:
-    pytest.importorskip(runtime, reason=f"{runtime} is not installed")
+    module = MODULES.get(runtime, runtime)
+    pytest.importorskip(module, reason=f"{module} is not installed")
     table = profile(space, MeasurementSettings(runtime=runtime, n_rounds=5, max_spread=10))
     ends = space.to_matrix([space.smallest(), space.largest()])
     small, large = LatencyPredictor(table=table, space=space).predict(ends)

@@ -17,6 +17,7 @@ from ._folder import (
     describe_setup as describe_setup,
     measure_folder as measure_folder,
 )
+from ._litert import LiteRT as LiteRT
 from ._onnxruntime import OnnxRuntime as OnnxRuntime
 from ._openvino import OpenVINO as OpenVINO
 from ._rounds import Progress as Progress, by_layer as by_layer
@@ -30,5 +31,5 @@ from ._runtime import (
 )
 
 DEVICE_RUNTIMES: dict[str, Callable[[RuntimeSettings], Runtime]] = {
-    runtime.name: runtime for runtime in (OnnxRuntime, OpenVINO, ExecuTorch)
+    runtime.name: runtime for runtime in (OnnxRuntime, OpenVINO, ExecuTorch, LiteRT)
 }

@@ -1,0 +1,137 @@
+"""LiteRT (TensorFlow Lite) on the processor, through XNNPACK."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._runtime import INT8, LoadedGraph, NodeTime, RuntimeSettings, require_cpu, require_float32
+from ._tflite_parts import cut_into_layers, empty_graph
+
+_PACKAGE = "ai-edge-litert"
+_INT8_STD = 32  # of random whole numbers
+
+
+class LiteRT:
+    """The interpreter of ``.tflite`` files with its default delegate, XNNPACK.
+
+    Its Python package has no profiler. Layers are therefore timed one after the other, each in an
+    interpreter of its own that is given what the layer before returned.
+
+    Args:
+        settings: Threads of XNNPACK. With ``"int8"`` the graph says what is quantised.
+
+    Raises:
+        ValueError: If a setting is not offered.
+    """
+
+    name = "litert"
+    suffix = ".tflite"
+    profiles = True
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        require_cpu(self.name, settings)
+        require_float32(self.name, settings, INT8)
+        self._threads = settings.threads
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of LiteRT."""
+        return {"litert": metadata.version(_PACKAGE)}
+
+    def load(self, path: Path, *, profile: bool = False) -> LoadedGraph:
+        """Load a graph and allocate its tensors."""
+        if not profile:
+            return _Whole(_Interpreter(self._threads, model_path=str(path)))
+        parts = [
+            (name, _Interpreter(self._threads, model_content=content))
+            for name, content in cut_into_layers(path)
+        ]
+        empty = _Interpreter(self._threads, model_content=empty_graph(path))
+        return _Layers(parts, empty)
+
+
+class _Interpreter:
+    """A graph with one input, which holds random values, and one output."""
+
+    def __init__(self, threads: int, **file: Any) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        with _without_log():
+            self._inner = Interpreter(num_threads=threads, **file)
+            self._inner.allocate_tensors()
+        (given,) = self._inner.get_input_details()
+        (returned,) = self._inner.get_output_details()
+        self._given, self._returned = given["index"], returned["index"]
+        self.invoke = self._inner.invoke
+        x = np.random.default_rng(0).standard_normal(given["shape"], dtype=np.float32)
+        if given["dtype"] is not np.float32:
+            x = (x * _INT8_STD).round().clip(-128, 127)
+        self.give(x.astype(given["dtype"]))
+
+    def give(self, x: Any) -> None:
+        """Copy values into the input."""
+        self._inner.set_tensor(self._given, x)
+
+    def returned(self) -> Any:
+        """Return a copy of the output."""
+        return self._inner.get_tensor(self._returned)
+
+
+class _Whole:
+    def __init__(self, graph: _Interpreter) -> None:
+        self._graph = graph
+
+    def run(self) -> None:
+        self._graph.invoke()
+
+    def layer_times(self) -> list[list[NodeTime]]:
+        raise NotImplementedError("loaded without a profile")
+
+
+class _Layers:
+    """The layers of a network, with the times of single runs less that of an empty graph."""
+
+    def __init__(self, parts: list[tuple[str, _Interpreter]], empty: _Interpreter) -> None:
+        self._parts, self._empty = parts, empty
+        self._runs: list[list[NodeTime]] = []
+        self._calls: list[float] = []
+
+    def run(self) -> None:
+        self._calls.append(_invoke_ms(self._empty))
+        times, x = [], None
+        for name, graph in self._parts:
+            if x is not None:
+                graph.give(x)
+            times.append(NodeTime(name, _invoke_ms(graph)))
+            x = graph.returned()
+        self._runs.append(times)
+
+    def layer_times(self) -> list[list[NodeTime]]:
+        call = float(np.median(self._calls))
+        return [[NodeTime(name, ms - call) for name, ms in run] for run in self._runs]
+
+
+@contextlib.contextmanager
+def _without_log() -> Iterator[None]:
+    """Discard the lines in which the runtime names its delegate; errors are exceptions."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def _invoke_ms(graph: _Interpreter) -> float:
+    start = time.process_time_ns()
+    graph.invoke()
+    return (time.process_time_ns() - start) / 1e6
