@@ -19,6 +19,8 @@ MOST = {
     "n_params": 10**12,
     "moved_mb": 10**9,
     "peak_memory_mb": 10**9,
+    "sram_kb": 10**12,
+    "flash_kb": 10**12,
 }
 MAX_LAYER_MS = 60_000
 # predicted percentages, because models extrapolate

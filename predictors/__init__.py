@@ -2,7 +2,7 @@
 
 from optuna_ofa.predictors._base import Direction as Direction, Predictor
 from optuna_ofa.predictors._confidence_bound import ConfidenceBound
-from optuna_ofa.predictors._cost import COSTS as COSTS, CostPredictor
+from optuna_ofa.predictors._cost import COSTS as COSTS, EXACT_COSTS as EXACT_COSTS, CostPredictor
 from optuna_ofa.predictors._errors import (
     PredictionErrors,
     kendall_tau as kendall_tau,

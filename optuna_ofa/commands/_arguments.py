@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 # Copies of names in `optuna_ofa.profiling` and `optuna_ofa.problem`, which take seconds to import;
 # a test compares them.
 RUNTIME_NAMES = ("onnxruntime", "openvino", "executorch", "torch", "litert")
-METRIC_NAMES = ("top1", "latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb")
+METRIC_NAMES = (
+    *("top1", "latency_ms", "n_macs", "n_params", "moved_mb", "peak_memory_mb"),
+    *("sram_kb", "flash_kb"),
+)
 DEFAULT_STORAGE, DEFAULT_STUDY = "sqlite:///optuna_ofa.db", "optuna-ofa"
 
 

@@ -7,6 +7,16 @@ from optuna_ofa.costs._macs import (
     se_channels as se_channels,
     squeezed_channels as squeezed_channels,
 )
+from optuna_ofa.costs._micro_arena import (
+    MICRO_RUNTIME as MICRO_RUNTIME,
+    ArenaBytes as ArenaBytes,
+    arena_bytes as arena_bytes,
+)
+from optuna_ofa.costs._micro_flash import (
+    flash_bytes as flash_bytes,
+    layer_flash_bytes as layer_flash_bytes,
+    shared_flash_bytes as shared_flash_bytes,
+)
 from optuna_ofa.costs._operators import (
     layer_bytes_moved as layer_bytes_moved,
     layer_operators as layer_operators,

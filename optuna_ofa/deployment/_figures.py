@@ -21,6 +21,8 @@ _DEPENDS = {
     "n_params": (),
     "moved_mb": ("precision", "resolution"),
     "peak_memory_mb": ("precision", "resolution"),
+    "sram_kb": ("precision", "runtime", "resolution"),
+    "flash_kb": ("precision",),
 }
 _OWN_DEPENDS = ("precision", "runtime", "resolution", "batch")  # for any other metric
 

@@ -91,6 +91,8 @@ class Front(Sequence[FrontPoint]):
         n_params: PositiveFloat | None = None,
         moved_mb: PositiveFloat | None = None,
         peak_memory_mb: PositiveFloat | None = None,
+        sram_kb: PositiveFloat | None = None,
+        flash_kb: PositiveFloat | None = None,
         top1: Percent | None = None,
         **own: float | None,
     ) -> FrontPoint:
@@ -106,6 +108,8 @@ class Front(Sequence[FrontPoint]):
             n_params: Upper limit of parameters.
             moved_mb: Upper limit of memory traffic in 10^6 bytes.
             peak_memory_mb: Upper limit of peak activation memory in 10^6 bytes.
+            sram_kb: Upper limit of the arena of TFLite Micro in units of 1,024 bytes.
+            flash_kb: Upper limit of the INT8 file in units of 1,024 bytes.
             top1: Lower limit in percent.
             own: Limits of custom metrics by name: upper limits, or lower ones for maximised
                 metrics.
@@ -123,6 +127,8 @@ class Front(Sequence[FrontPoint]):
             "n_params": n_params,
             "moved_mb": moved_mb,
             "peak_memory_mb": peak_memory_mb,
+            "sram_kb": sram_kb,
+            "flash_kb": flash_kb,
             "top1": top1,
             **own,
         }

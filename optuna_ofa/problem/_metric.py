@@ -1,4 +1,4 @@
-"""The quantities that can be objectives and constraints: six built-in ones, and custom ones."""
+"""The quantities that can be objectives and constraints: eight built-in ones, and custom ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 from optuna_ofa._arguments import check_fields
 from optuna_ofa._rules import Rule
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.predictors import COSTS, Direction, PredictorSource
+from optuna_ofa.predictors import EXACT_COSTS, Direction, PredictorSource
 from optuna_ofa.problem._numbers import decimals, scaled, significant
 
 _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
@@ -21,6 +21,8 @@ _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
     "n_params": ("Parameters", "", "minimize"),
     "moved_mb": ("Memory traffic", "MB", "minimize"),
     "peak_memory_mb": ("Peak activation memory", "MB", "minimize"),
+    "sram_kb": ("SRAM (arena of TFLite Micro)", "kB", "minimize"),
+    "flash_kb": ("Flash (INT8 file)", "kB", "minimize"),
 }
 
 # What points of a front and tables of them call something else.
@@ -43,9 +45,9 @@ Identifier = Annotated[
 class Metric:
     """A quantity that can be an objective or constrained, built-in or custom.
 
-    Built in are ``top1``, ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb`` and
-    ``peak_memory_mb``. A custom metric is passed to `optuna_ofa.study` in ``predictors``, and its
-    name to ``objectives`` and ``constraints``::
+    Built in are ``top1``, ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``,
+    ``peak_memory_mb``, ``sram_kb`` and ``flash_kb``. A custom metric is passed to
+    `optuna_ofa.study` in ``predictors``, and its name to ``objectives`` and ``constraints``::
 
         energy = Metric("energy_mj", unit="mJ", direction="minimize", predictor=energy_of)
         study(space, predictors=[energy], objectives=["top1", "energy_mj"])
@@ -89,13 +91,13 @@ class Metric:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it is one of the six built-in metrics."""
+        """Whether it is one of the eight built-in metrics."""
         return self.name in _BUILT_IN
 
     @property
     def is_exact(self) -> bool:
         """Whether it follows from the layers, so that its values are computed, not predicted."""
-        return self.name in COSTS
+        return self.name in EXACT_COSTS
 
     def source(self, kind: str) -> str:
         """Return the origin of a value: ``exact`` for an exact metric, else ``kind``."""

@@ -68,9 +68,9 @@ def study(
         predictors: Custom metrics named in ``objectives`` or ``constraints``, each with its
             predictor; a metric without one is only measured.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent,
-            maximised), ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb``
-            (all minimised), or custom ones, by name or as a `Metric`. None means
-            ``("top1", "latency_ms")``.
+            maximised), ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb``,
+            ``sram_kb``, ``flash_kb`` (all minimised), or custom ones, by name or as a `Metric`.
+            None means ``("top1", "latency_ms")``.
         constraints: Bounds by metric, also for metrics that are not objectives: upper bounds, or
             lower bounds for maximised metrics such as ``top1``.
         storage: An Optuna storage or its URL; None keeps the study in memory.

@@ -554,8 +554,8 @@ class SubnetStudy(TrialStudy):
 
         Returns:
             Points sorted by latency or, if that is not an objective, by the first of ``n_macs``,
-            ``n_params``, ``moved_mb`` and ``peak_memory_mb`` that is. Each has its kind, which is
-            also shown when the front is printed.
+            ``n_params``, ``moved_mb``, ``peak_memory_mb``, ``sram_kb`` and ``flash_kb`` that is.
+            Each has its kind, which is also shown when the front is printed.
 
         Raises:
             EmptyFrontError: If there is no feasible trial; the message has the one with the
@@ -572,10 +572,10 @@ class SubnetStudy(TrialStudy):
         programming over the blocks and stages finds every subnet that may be on the front, and
         the concave terms of an accuracy are bounded by tangents. So both predictions must be sums:
         costs over layers (a latency table, a `NetworkLatencyPredictor`, ``n_macs``, ``n_params``,
-        ``moved_mb``), and an accuracy over choices and concave functions of costs, which a linear
-        model is (``AccuracyPredictor.fit(model="ridge")``, ``study(accuracy="linear")``). This
-        follows from the formula of each predictor. Custom predictors may have
-        `Predictor.terms`.
+        ``moved_mb``, ``flash_kb``), and an accuracy over choices and concave functions of costs,
+        which a linear model is (``AccuracyPredictor.fit(model="ridge")``,
+        ``study(accuracy="linear")``). This follows from the formula of each predictor. Custom
+        predictors may have `Predictor.terms`.
 
         Measured values can be better than the bound: it is proven of predictions alone.
 
