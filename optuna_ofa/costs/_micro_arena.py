@@ -40,12 +40,7 @@ class ArenaTable:
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        pools = [i for i, layer in enumerate(layers) if layer.kind == "avg_pool"]
         added = [_ABSENT, *map(micro_layer, layers)]
-        self._transposed = {pool + 1: len(added) + i for i, pool in enumerate(pools)}
-        added += [micro_layer(layers[pool], transposed=True) for pool in pools]
-        self._pads = np.zeros(len(added), dtype=bool)
-        self._pads[1 : len(layers) + 1] = [_pads_channels(layer) for layer in layers]
         self._inputs = np.array([0, *(aligned(x.in_channels * x.in_size**2) for x in layers)])
         width = max(len(one.buffers) for one in added)
         self._buffers = np.array([_columns(one, width) for one in added])  # (layers, 4, width)
@@ -63,20 +58,7 @@ class ArenaTable:
         Returns:
             ``(n,)`` bytes.
         """
-        indices = self._in_context(indices)
         return self._planned(indices) + self._persistent(indices)
-
-    def _in_context(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return indices with the pooling that follows a shortcut with added channels."""
-        if not self._pads.any():
-            return indices
-        indices = indices.copy()
-        is_after = np.zeros(indices.shape[1], dtype=bool)
-        for row in indices:
-            for plain, transposed in self._transposed.items():
-                row[is_after & (row == plain)] = transposed
-            is_after = np.where(row > 0, self._pads[row], is_after)
-        return indices
 
     def _planned(self, indices: NDArray[np.int64]) -> Integers:
         """Return the non-persistent part: what the planner needs."""
@@ -95,9 +77,10 @@ class ArenaTable:
         first = first + begins[:, :, None]
         head = np.argmax(is_present, axis=0)
         inputs = self._inputs[indices[head, np.arange(indices.shape[1])]]
-        arrays = [_flat(a, b) for a, b in ((size, inputs), (first, 0 * inputs), (last, following))]
-        ranks = np.arange(arrays[0].shape[1]) + _LATE * _flat(scratch, 0 * inputs)
-        return planned_bytes(*arrays, ranks)
+        none = np.zeros_like(inputs)
+        sizes = _flat(size, inputs)
+        ranks = np.arange(sizes.shape[1]) + _LATE * _flat(scratch, none)
+        return planned_bytes(sizes, _flat(first, none), _flat(last, following), ranks)
 
     def _persistent(self, indices: NDArray[np.int64]) -> Integers:
         """Return the persistent part, in the order in which it is allocated."""
@@ -172,11 +155,6 @@ def _flat(array: Integers, of_input: Integers) -> Integers:
     n = array.shape[1]
     rows = np.moveaxis(array, 1, 0).reshape(n, -1)
     return np.concatenate([of_input[:, None], rows], axis=1)
-
-
-def _pads_channels(layer: Layer) -> bool:
-    is_block = layer.kind in ("bottleneck", "basic")
-    return is_block and layer.downsample == "pad" and not layer.shortcut
 
 
 def _aligned(n_bytes: Integers) -> Integers:

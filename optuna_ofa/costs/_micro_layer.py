@@ -24,7 +24,6 @@ _KERNEL = {
     "AVERAGE_POOL_2D": 32,
     "MAX_POOL_2D": 32,
     "STRIDED_SLICE": 84,
-    "TRANSPOSE": 0,
 }
 # ... and the parsed options of the operators (builtin_op_data.h), each aligned to 4
 _OPTIONS = {
@@ -84,18 +83,14 @@ class MicroLayer(NamedTuple):
         return sum(buffer.is_scratch for buffer in self.buffers)
 
 
-def micro_layer(layer: Layer, *, transposed: bool = False) -> MicroLayer:
+def micro_layer(layer: Layer) -> MicroLayer:
     """Return what a layer adds.
 
     A convolution allocates a multiplier and a shift for each channel (``ConvPrepare``,
     ``DepthwiseConvPrepare``, ``CalculateOpDataFullyConnected``); ``MEAN`` requests an accumulator
     of 4 bytes for each of its outputs (``PrepareMeanOrSum``).
-
-    Args:
-        layer: The layer.
-        transposed: Whether the converter puts a ``TRANSPOSE`` before it.
     """
-    operators = micro_operators(layer, transposed=transposed)
+    operators = micro_operators(layer)
     last = [
         max((i for i, op in enumerate(operators) if t in op.reads), default=-1)
         for t in range(len(operators))

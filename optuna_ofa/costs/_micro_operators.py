@@ -32,17 +32,12 @@ class MicroOperator(NamedTuple):
     shared: tuple[str, ...] = ()
 
 
-def micro_operators(layer: Layer, *, transposed: bool = False) -> tuple[MicroOperator, ...]:
+def micro_operators(layer: Layer) -> tuple[MicroOperator, ...]:
     """Return the operators of a layer in an INT8 file.
 
     ReLU and ReLU6 are fused into convolutions and additions, the other activations are operators
     of their own. A padding that TFLite's ``SAME`` does not express is a ``PAD`` before the
     convolution, with a larger copy of the map.
-
-    Args:
-        layer: The layer.
-        transposed: Whether its input is first brought into the order of torch, which the converter
-            does for the pooling after a shortcut with added channels.
     """
     writer = _Writer()
     match layer.kind:
@@ -60,10 +55,7 @@ def micro_operators(layer: Layer, *, transposed: bool = False) -> tuple[MicroOpe
         case "max_pool":
             writer.max_pool(layer)
         case "avg_pool":
-            x, channels = 0, layer.out_channels
-            if transposed:
-                x = writer.add("TRANSPOSE", (x,), layer.in_size**2, channels, shared=("order",))
-            writer.add("MEAN", (x,), 1, channels, shared=("axes",))
+            writer.add("MEAN", (0,), 1, layer.out_channels, shared=("axes",))
     return tuple(writer.operators)
 
 
@@ -89,19 +81,15 @@ class _Writer:
 
     def conv(self, x: int, n_in: int, n_out: int, layer: Layer, *, depthwise: bool = False) -> int:
         """Add the convolution of a layer that has its kernel and stride."""
-        kernel, size, out_size = layer.kernel, layer.in_size, layer.out_size
-        before, after = layer.pads
-        if layer.pads != padding(size, kernel, layer.stride, "same"):
-            name = f"pads {before} {after}"
-            x = self.add("PAD", (x,), (size + before + after) ** 2, n_in, shared=(name,))
+        x = self.padded("PAD", x, n_in, layer)
         # a convolution of one channel becomes a depthwise one that multiplies channels
-        name = "DEPTHWISE_CONV_2D" if depthwise or n_in == 1 else "CONV_2D"
-        n_weights = kernel**2 * n_out * (1 if depthwise else n_in)
-        return self.act(layer.act, self.add(name, (x,), out_size**2, n_out, n_weights))
+        name = "DEPTHWISE_CONV_2D" if (depthwise or n_in == 1) and n_out > 1 else "CONV_2D"
+        n_weights = layer.kernel**2 * n_out * (1 if depthwise else n_in)
+        return self.act(layer.act, self.add(name, (x,), layer.out_size**2, n_out, n_weights))
 
     def point(self, x: int, n_in: int, n_out: int, size: int, act: str = "") -> int:
         """Add a 1x1 convolution."""
-        name = "DEPTHWISE_CONV_2D" if n_in == 1 else "CONV_2D"
+        name = "DEPTHWISE_CONV_2D" if n_in == 1 < n_out else "CONV_2D"
         return self.act(act, self.add(name, (x,), size**2, n_out, n_in * n_out))
 
     def act(self, act: str, x: int) -> int:
@@ -130,7 +118,7 @@ class _Writer:
     def squeeze_excite(self, layer: Layer, x: int) -> int:
         """Add squeeze-and-excitation; a hard sigmoid is a fused ReLU6 and a ``MUL`` by 1/6."""
         mid, squeezed = layer.mid_channels, squeezed_channels(layer)
-        y = self.add("MEAN", (x,), 1, mid, shared=("axes of a squeeze",))
+        y = self.add("MEAN", (x,), 1, mid, shared=("axes",))
         of_input = layer.squeeze == "input"
         y = self.point(y, mid, squeezed, 1, "silu" if of_input else "relu")
         y = self.point(y, squeezed, mid, 1)
@@ -163,20 +151,24 @@ class _Writer:
                 x = self.add("AVERAGE_POOL_2D", (0,), size**2, n_in)
             return self.point(x, n_in, n_out, size)
         x = 0
-        if layer.stride > 1:  # rows first, then columns
-            for axis, area in (("rows", size * layer.in_size), ("columns", size**2)):
-                ends = f"{axis} of {layer.in_size} {n_in}"
-                x = self.add("STRIDED_SLICE", (x,), area, n_in, shared=("strides", axis, ends))
-        return self.add("PAD", (x,), size**2, n_out, shared=(f"channels {n_in} {n_out}",))
+        if layer.stride > 1:  # the part of the map that the shortcut keeps
+            names = ("begin", f"end {layer.in_size} {n_in}", f"strides {layer.stride}")
+            x = self.add("STRIDED_SLICE", (x,), size**2, n_in, shared=names)
+        if n_in == n_out:
+            return x
+        return self.add("PAD", (x,), size**2, n_out, shared=(f"channels {n_out - n_in}",))
 
     def max_pool(self, layer: Layer) -> None:
-        """Add a pooling whose padding, the smallest number, is an operator of its own."""
-        pad = layer.kernel // 2
-        x = self.add(
-            "PADV2",
-            (0,),
-            (layer.in_size + 2 * pad) ** 2,
-            layer.in_channels,
-            shared=(f"pads {pad} {pad}", "least"),
-        )
+        """Add a pooling; the numbers around the map are the smallest there are."""
+        x = self.padded("PADV2", 0, layer.in_channels, layer, ("least",))
         self.add("MAX_POOL_2D", (x,), layer.out_size**2, layer.out_channels)
+
+    def padded(
+        self, name: str, x: int, channels: int, layer: Layer, shared: tuple[str, ...] = ()
+    ) -> int:
+        """Add the padding of a layer, unless it is what TFLite's ``SAME`` means."""
+        before, after = layer.pads
+        if layer.pads == padding(layer.in_size, layer.kernel, layer.stride, "same"):
+            return x
+        area = (layer.in_size + before + after) ** 2
+        return self.add(name, (x,), area, channels, shared=(f"pads {before} {after}", *shared))
