@@ -45,7 +45,7 @@ def planned_bytes(sizes: Integers, first: Integers, last: Integers, ranks: Integ
         end = np.where(is_alive, ends[near], -1)
         start = np.where(end >= 0, end - sizes[near], 0)
         ends[rows, here] = np.where(size > 0, _lowest(start, end, size[:, 0])[:, None] + size, -1)
-    return np.maximum(ends.max(axis=1), 0)
+    return np.asarray(np.maximum(ends.max(axis=1), 0))
 
 
 def _packed(sizes: Integers, *others: Integers) -> tuple[Integers, ...]:
@@ -62,7 +62,7 @@ def _reach(sizes: Integers, first: Integers, last: Integers) -> int:
         together = (first[:, d:] <= last[:, :-d]) & present[:, d:]
         if not together.any():
             return d - 1
-    return sizes.shape[1] - 1
+    return int(sizes.shape[1]) - 1
 
 
 def _lowest(start: Integers, end: Integers, size: Integers) -> Integers:

@@ -54,6 +54,7 @@ class TFLiteFile:
         self._graph.tensors, self._graph.operators = [], []
         self._model.operatorCodes, self._model.buffers = [], [self._schema.BufferT()]
         self._codes: dict[str, int] = {}
+        self._constants: dict[tuple[Any, ...], int] = {}
 
     def activation(
         self, shape: Sequence[int], name: str, scale: tuple[float, int] = ACTIVATION
@@ -63,10 +64,17 @@ class TFLiteFile:
         return self._tensor(shape, kind, name, [scale] if self._quantized else None)
 
     def constant(self, values: NDArray[Any], name: str) -> int:
-        """Add a constant of whole numbers, such as paddings, or of a float, and return its number.
+        """Return the number of a constant of whole numbers, such as paddings, or of a float.
 
-        In a graph of 8-bit integers a float is quantised like an activation.
+        Operators share equal constants, as in files of the converter. In a graph of 8-bit integers
+        a float is quantised like an activation.
         """
+        key = (values.dtype.str, values.shape, values.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self._constant(values, name)
+        return self._constants[key]
+
+    def _constant(self, values: NDArray[Any], name: str) -> int:
         if values.dtype != np.float32:
             return self._tensor(values.shape, "INT32", name, data=values.astype(np.int32))
         if not self._quantized:
