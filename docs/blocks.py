@@ -2,8 +2,9 @@
 
 A fence ``python`` is code, and a fence ``text output`` below it is what the code prints. In
 ``text output measured`` numbers may differ, because they are times or depend on the machine, and a
-line ``...`` stands for any lines. A fence ``bash`` runs only if it has an output. The command runs
-pages and writes what they print into the fences; a test compares.
+line ``...`` stands for any lines. A fence ``python litert`` needs the packages of LiteRT, which not
+every environment has. A fence ``bash`` runs only if it has an output. The command runs pages and
+writes what they print into the fences; a test compares.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 _FENCES = re.compile(
-    r"^```(?P<language>python|bash)\n(?P<code>.*?)^```\n"
+    r"^```(?P<language>python|bash)(?P<litert> litert)?\n(?P<code>.*?)^```\n"
     r"(?:\n*^```text (?P<kind>output(?: measured)?)\n(?P<output>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
@@ -37,6 +38,7 @@ class Block:
     """A block of code, and what a page says that it prints."""
 
     language: str
+    litert: bool
     code: str
     output: str | None
     measured: bool
@@ -66,6 +68,7 @@ def blocks(text: str) -> list[Block]:
     return [
         Block(
             found["language"],
+            found["litert"] is not None,
             found["code"],
             found["output"],
             found["kind"] == "output measured",
@@ -76,10 +79,21 @@ def blocks(text: str) -> list[Block]:
     ]
 
 
-def run(page: str, text: str, names: dict[str, Any] | None = None) -> Iterator[Run]:
-    """Run the blocks of a page one after the other in the current folder."""
+def run(
+    page: str, text: str, names: dict[str, Any] | None = None, *, litert: bool = True
+) -> Iterator[Run]:
+    """Run the blocks of a page one after the other in the current folder.
+
+    Args:
+        page: Its name, for messages.
+        text: The page.
+        names: What the blocks see and set; None begins with none.
+        litert: Whether to run those that need the packages of LiteRT.
+    """
     names = {"__name__": "__main__"} if names is None else names
     for i, block in enumerate(blocks(text)):
+        if block.litert and not litert:
+            continue
         if block.language == "bash":
             yield Run(block, _shell(block.code), None)
             continue
@@ -117,7 +131,8 @@ def _execute(code: str, name: str, names: dict[str, Any]) -> Any:
 
 
 def _written(done: Run) -> str:
-    code = f"```{done.block.language}\n{done.block.code}```\n"
+    fence = f"{done.block.language} litert" if done.block.litert else done.block.language
+    code = f"```{fence}\n{done.block.code}```\n"
     if done.block.output is None and not done.printed:
         return code
     kind = "output measured" if done.block.measured else "output"

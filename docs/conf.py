@@ -42,13 +42,13 @@ napoleon_use_rtype = False
 
 _ANNOTATED = re.compile(r"~?(?:\w+\.)*Annotated\[")
 _ALIAS = re.compile(r"~?(?:\w+\.)*TypeAliasForwardRef\('(\w+)'\)")
-_NO_RUN = re.compile(r"^```python no-run$", re.MULTILINE)
+_MARKED = re.compile(r"^```python (no-run|litert)$", re.MULTILINE)
 _OUTPUT = re.compile(r"^```text output( measured)?$", re.MULTILINE)
 
 
 def _source(app: Any, page: str, text: list[str]) -> None:
-    """Mark the blocks that no test runs, and what the others print."""
-    text[0] = _NO_RUN.sub("```{code-block} python\n:class: no-run\n", text[0])
+    """Mark the blocks that no test runs or that need LiteRT, and what blocks print."""
+    text[0] = _MARKED.sub(r"```{code-block} python\n:class: \1\n", text[0])
     text[0] = _OUTPUT.sub(
         lambda found: (
             f"```{{code-block}} text\n:class: output{(found[1] or '').replace(' ', ' output-')}\n"

@@ -63,6 +63,7 @@ WRITTEN = {
     "docs/dashboard.md": ("report.html",),
     "docs/deployment.md": ("full.onnx.json",),
 }
+WRITTEN_WITH_LITERT = {"docs/guides/microcontroller.md": ("net.tflite", "net.h", "front.html")}
 DATABASE = "sqlite:///nas.db"
 TEAM = "docs/guides/team.md"
 
@@ -155,7 +156,7 @@ def test_the_python_of_a_page_runs_and_prints_what_is_shown(
         text = text.replace(DATABASE, team["url"]).replace('"team', f'"{team["name"]}')
     values = []
     try:
-        for done in BLOCKS.run(page, text):
+        for done in BLOCKS.run(page, text, litert=False):
             assert done.block.agrees(done.printed), f"{page} shows other than:\n{done.printed}"
             values.append(done.value)
             monkeypatch.setenv("OPTUNA_OFA_CACHE", str(published_cache))
@@ -168,6 +169,16 @@ def test_the_python_of_a_page_runs_and_prints_what_is_shown(
     for name in WRITTEN.get(page, ()):
         assert (tmp_path / name).stat().st_size > 0, name
     LOOKED_AT.get(page, _nothing)(values)
+
+
+@pytest.mark.litert
+@pytest.mark.usefixtures("_place")
+@pytest.mark.parametrize("page", [page for page in PAGES if "```python litert\n" in PAGES[page]])
+def test_the_blocks_that_need_litert_run_and_print_what_is_shown(page: str, tmp_path: Path) -> None:
+    for done in BLOCKS.run(page, PAGES[page]):
+        assert done.block.agrees(done.printed), f"{page} shows other than:\n{done.printed}"
+    for name in WRITTEN_WITH_LITERT.get(page, ()):
+        assert (tmp_path / name).stat().st_size > 0, name
 
 
 def test_every_page_begins_with_a_block_that_shows_its_output() -> None:
@@ -196,7 +207,7 @@ def test_every_block_of_code_has_a_known_kind() -> None:
         for kind in re.findall(r"^```([^\n`]*)\n.*?^```$", text, re.DOTALL | re.MULTILINE)
     }
     known = {"python", "python no-run", "bash", "json", "text", "{toctree}", "{eval-rst}"}
-    known |= {"text output", "text output measured"}
+    known |= {"python litert", "text output", "text output measured"}
     assert kinds <= known
 
 
