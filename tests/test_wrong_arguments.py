@@ -358,7 +358,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         optuna_ofa.study,
         {
             "space": SPACE, "hardware": TABLE, "accuracy": ACCURACY, "constraints": {},
-            "predictors": (),
+            "predictors": (), "board": None,
             "objectives": ("top1", "latency_ms"), "storage": None, "study_name": "x",
             "load_if_exists": False, "sampler": None, "seed": 0, "learn": False, "caution": 0.0,
             "keep": "all", "parameters": "all",

@@ -12,6 +12,7 @@ from optuna_ofa.commands._command import Arguments, Command, Output
 
 if TYPE_CHECKING:
     from optuna_ofa.space import Family
+    from optuna_ofa.storage import StudySummary
 
 _LICENCE = "MIT"  # of the packaged tables
 
@@ -29,6 +30,7 @@ def _run_studies(arguments: Arguments) -> Output:
             "supernet": one.family,
             "objectives": list(one.objectives),
             "constraints": one.constraints,
+            "board": one.board,
             "n_predicted": one.n_predicted,
             "n_measured": one.n_measured,
             "n_others": one.n_others,
@@ -42,7 +44,7 @@ def _run_studies(arguments: Arguments) -> Output:
             f"{one.name}{' (view)' if one.is_view else ''}",
             one.family or "of another program",
             " ".join(one.objectives) or "-",
-            " ".join(f"{metric}={bound:g}" for metric, bound in one.constraints.items()) or "-",
+            " ".join(_limits(one)) or "-",
             *(f"{n:,}" for n in (one.n_predicted, one.n_measured, one.n_others)),
         )
         for one in found
@@ -50,6 +52,11 @@ def _run_studies(arguments: Arguments) -> Output:
     shown = shown_url(arguments["storage"])
     text = f"studies in {shown}, with their trials:\n{table(head, texts, n_numbers=3)}"
     return Output(text, {"storage": shown, "studies": rows})
+
+
+def _limits(summary: StudySummary) -> list[str]:
+    board = [f"board={summary.board}"] if summary.board else []
+    return board + [f"{metric}={bound:g}" for metric, bound in summary.constraints.items()]
 
 
 STUDIES = Command(

@@ -54,6 +54,7 @@ def front_data(
         "supernet": problem.space.name,
         "objectives": list(problem.objectives),
         "constraints": dict(problem.constraints),
+        "board": None if problem.board is None else problem.board.name,
         "kind": front.kind,
         "n_trials": len(study.results(kind=cast("Kind", front.kind)).numbers),
         "n_points": len(front),

@@ -49,6 +49,11 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         help=f"any of {', '.join(METRIC_NAMES)} (default: top1 latency_ms)",
     )
     add_within(parser, "only subnets within this bound (a lower bound for top1); may be repeated")
+    parser.add_argument(
+        "--board",
+        help="only subnets that fit the memories of this microcontroller, such as stm32f746 "
+        "(`optuna-ofa boards` lists them); smaller limits of --within apply",
+    )
     parser.add_argument("--resolutions", type=whole, nargs="+", help="input sizes to search")
     parser.add_argument("--seed", type=whole, default=0, help="default: 0")
     parser.add_argument(
@@ -86,7 +91,8 @@ def _run_search(arguments: Arguments) -> Output:
     picks = _points.evenly_spaced(front, _N_PICKS)
     text = (
         f"{_points.where(found, arguments['storage'])}\n{len(front)} subnets on the predicted "
-        f"front; {len(picks)} of them:\n{_points.lines(picks, front)}{_device(found)}"
+        f"front; {len(picks)} of them:\n{_points.lines(picks, front)}"
+        f"{_device(found)}{_board(found)}"
     )
     return Output(text, _points.front_data(found, front, front, arguments["storage"]))
 
@@ -98,6 +104,13 @@ def _device(found: SubnetStudy) -> str:
     if "latency_ms" not in found.problem.metrics:
         return ""
     return f"\nlatencies are predicted for {Conditions.of(found.problem.facts('latency_ms'))}"
+
+
+def _board(found: SubnetStudy) -> str:
+    """Return a line that names the board, and what its memories are compared with."""
+    board = found.problem.board
+    words = f"the limits are the memories of {board}, for the arena and the file of TFLite Micro"
+    return "" if board is None else f"\n{words}"
 
 
 def _require_one_count(arguments: Arguments) -> None:
@@ -127,7 +140,11 @@ def _open(arguments: Arguments) -> SubnetStudy:
     source, sizes = family_source(arguments, "accuracy", "hardware"), arguments["resolutions"]
     if exists and source is None:
         _require_left_out(
-            name, objectives=arguments["objectives"], constraints=constraints, resolutions=sizes
+            name,
+            objectives=arguments["objectives"],
+            constraints=constraints,
+            board=arguments["board"],
+            resolutions=sizes,
         )
         given = ("hardware", "accuracy", "seed", "keep", "parameters")
         return load_study(name, arguments["storage"], **{of: arguments[of] for of in given})
@@ -139,11 +156,14 @@ def _open(arguments: Arguments) -> SubnetStudy:
         accuracy=arguments["accuracy"],
         objectives=arguments["objectives"],
         constraints=constraints or None,
+        board=arguments["board"],
         seed=arguments["seed"],
         keep=arguments["keep"],
         parameters=arguments["parameters"],
     )
-    if constraints and not exists:  # no study is created for limits that no subnet satisfies
+    if (
+        constraints or arguments["board"]
+    ) and not exists:  # no study is created for limits that no subnet satisfies
         open_in().problem.require_reachable()
     return open_in(storage=arguments["storage"], study_name=name, load_if_exists=True)
 
@@ -182,6 +202,9 @@ SEARCH = Command(
         --study note10 --plot note10.html
   for a table measured by `profile`, in a separate database:
     optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware phone.json --storage sqlite:///nas.db
+  for a microcontroller, the memories of which are the limits:
+    optuna-ofa search --supernet microcontroller_fashion --board stm32f746 \\
+        --objectives top1 sram_kb
   to continue a study with its supernet and limits: --n adds evaluations, --until fills up to a
   total, so that running the same command again adds nothing:
     optuna-ofa search --storage sqlite:///nas.db --until 50000

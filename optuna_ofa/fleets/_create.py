@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,14 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 
-from optuna_ofa._arguments import AnyPath, Seed, StorageUrl, Text, checked
+from optuna_ofa._arguments import AnyPath, Seed, StorageUrl, Text, argument_called, checked
 from optuna_ofa.data import (
     AccuracySource,
     HardwareSource,
     choices_of,
     covered_space,
     find_accuracy,
+    find_board,
     find_hardware,
     predictor_on,
 )
@@ -28,7 +29,7 @@ from optuna_ofa.predictors import LatencyTable, Predictor, SharedPredictor
 from optuna_ofa.problem import Keep, Metric, Parameters, known_metrics
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import open_storage
-from optuna_ofa.studies import remember_predictors, study
+from optuna_ofa.studies import problem_of, remember_predictors, study
 
 if TYPE_CHECKING:
     from optuna_ofa.supernet import Supernet
@@ -40,7 +41,8 @@ Bound = float | Mapping[str, float]
 def fleet(
     space: AnyPath | Family | SearchSpace | Supernet,
     *,
-    hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource],
+    hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource] | None = None,
+    boards: Sequence[str] | Mapping[str, str] | None = None,
     accuracy: AccuracySource | None = None,
     predictors: Sequence[Metric] | Mapping[str, Sequence[Metric]] = (),
     objectives: Sequence[str | Metric] = ("top1", "latency_ms"),
@@ -61,6 +63,9 @@ def fleet(
             those that the accuracy predictor and all devices cover.
         hardware: The devices by name, each as in `optuna_ofa.study`; or a sequence of names and
             paths, which then also serve as the names of the devices (files without extension).
+            None takes the devices from ``boards``, for studies without latencies.
+        boards: The microcontroller of each device, as ``board`` in `optuna_ofa.study`: by device,
+            or a sequence of names, which then also serve as the names of the devices.
         accuracy: As in `optuna_ofa.study`.
         predictors: Custom metrics as in `optuna_ofa.study`, the same for all devices, or by device:
             the same metrics with different predictors.
@@ -83,6 +88,7 @@ def fleet(
         InvalidArgumentError: If an argument breaks a rule.
         optuna.exceptions.DuplicatedStudyError: If a study exists and ``load_if_exists`` is False;
             no study is created then.
+        InfeasibleConstraintError: If no subnet of the space fits a board; no study is created then.
         FamilyMismatchError, MissingEntryError, MissingDependencyError, StorageError,
         StudyMismatchError: As `optuna_ofa.study`.
     """
@@ -91,19 +97,22 @@ def fleet(
     table = choices_of(space)
     metrics = {*(of.name if isinstance(of, Metric) else of for of in objectives)}
     metrics |= {*(constraints or {})}
+    on = _boards(boards)
+    given = _given(hardware, on, metrics)
     devices = {
         device: find_hardware(of, table) if "latency_ms" in metrics else of
-        for device, of in _named(hardware).items()
+        for device, of in given.items()
     }
     bounds = _bounds(list(devices), constraints or {})
     own = _of_devices(list(devices), predictors)
     found = find_accuracy(accuracy, table) if "top1" in metrics else None
     if not isinstance(space, SearchSpace):
-        sources = [of for of in devices.values() if not isinstance(of, str | Path)]
+        sources = [of for of in devices.values() if not isinstance(of, str | Path | None)]
         sources += [] if found is None else [found]
         sources += [of.predictor for some in own.values() for of in some if of.predictor]
         space = covered_space(space, sources)
     shared = None if found is None else SharedPredictor(predictor_on(space, "top1", found))
+    _require_fits(space, on)
     name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
     store = open_storage(storage)
     if not load_if_exists:
@@ -116,6 +125,7 @@ def fleet(
             predictors=own[device],
             objectives=objectives,
             constraints=bounds[device],
+            board=on.get(device),
             storage=store,
             study_name=f"{name}/{device}",
             load_if_exists=load_if_exists,
@@ -125,9 +135,74 @@ def fleet(
         )
         for i, (device, of) in enumerate(devices.items())
     }
-    for device, of in _named(hardware).items():  # as given, not as found
+    for device, of in given.items():  # as given, not as found
         remember_predictors(studies[device], hardware=of, accuracy=accuracy)
     return Fleet(study_name=name, studies=studies)
+
+
+def _boards(boards: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:
+    """Return the names of boards by device.
+
+    Raises:
+        InvalidArgumentError: If one is unknown, or a sequence names one twice.
+    """
+    if boards is None:
+        return {}
+    if isinstance(boards, Mapping):
+        named = dict(boards)
+    else:
+        named = {name: name for name in boards}
+        if len(named) < len(boards):
+            raise InvalidArgumentError(
+                f"`boards` must have different names, but got {list(boards)}; use a mapping."
+            )
+    for name in named.values():
+        find_board(name, "boards")
+    return named
+
+
+def _given(
+    hardware: Sequence[HardwareSource] | Mapping[str, HardwareSource] | None,
+    boards: Mapping[str, str],
+    metrics: Collection[str],
+) -> dict[str, HardwareSource | None]:
+    """Return the devices by name; those that are only boards have no hardware.
+
+    Raises:
+        InvalidArgumentError: If there is no device, a latency without hardware, or a board of
+            another device.
+    """
+    if hardware is None:
+        if not boards:
+            raise InvalidArgumentError(
+                "`hardware` must be a sequence or mapping of devices unless `boards` has some, "
+                "but got None."
+            )
+        if "latency_ms" in metrics:
+            raise InvalidArgumentError(
+                "`hardware` must have the latencies of the boards if latency_ms is an objective or "
+                "constrained, but got None."
+            )
+        return dict.fromkeys(boards)
+    named = _named(hardware)
+    other = [device for device in boards if device not in named]
+    if other:
+        raise InvalidArgumentError(
+            f"`boards` must name only the devices {', '.join(named)}, but got {other[0]!r}."
+        )
+    return {**named}
+
+
+def _require_fits(space: SearchSpace, boards: Mapping[str, str]) -> None:
+    """Refuse boards that no subnet fits, before a study is created.
+
+    Raises:
+        InfeasibleConstraintError: If there is one.
+    """
+    for name in dict.fromkeys(boards.values()):
+        board = find_board(name)
+        with argument_called("boards", "board"):
+            problem_of(space, list(board.limits), {}, {}, (), 0.0, board).require_fits()
 
 
 def _named(

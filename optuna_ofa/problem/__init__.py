@@ -1,5 +1,6 @@
 """The problem of a study: metrics, constraints and predictors over a space."""
 
+from optuna_ofa.problem._boards import board_constraints as board_constraints
 from optuna_ofa.problem._constraints import (
     LIST_KEY as LIST_KEY,
     PREFIX as PREFIX,

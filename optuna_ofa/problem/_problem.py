@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna_ofa._arguments import checked
 from optuna_ofa._plausible import possible, possible_range, require_plausible, warn_fractions
 from optuna_ofa._suggestions import did_you_mean
+from optuna_ofa.data import Board
 from optuna_ofa.exceptions import InfeasibleConstraintError, InvalidArgumentError, PredictionError
 from optuna_ofa.predictors import (
     ConfidenceBound,
@@ -22,6 +23,7 @@ from optuna_ofa.predictors import (
     as_predictor,
     facts_of,
 )
+from optuna_ofa.problem._boards import require_fits
 from optuna_ofa.problem._constraints import violations
 from optuna_ofa.problem._evaluated import Evaluated
 from optuna_ofa.problem._metric import METRICS, Metric
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 # The best reachable accuracy is found by hill climbing, which may stop at a local optimum.
 _CLIMBING_ERROR = {"top1": 1.0}
 _N_RANDOM = 256  # also tried where it is unknown how a metric varies
+# The arena depends on how tensors are placed, so a smaller subnet may need more.
+_IRREGULAR = ("sram_kb",)
 
 
 class Attempt(NamedTuple):
@@ -67,6 +71,7 @@ class Problem:
         predictors: A predictor, or a function as in `FunctionPredictor`, for each metric that is
             an objective or constrained. A custom metric may bring its predictor, or have none.
         own: Custom metrics that are named in ``objectives`` or ``constraints``.
+        board: The microcontroller whose memories are among ``constraints``; it is only named.
 
     Raises:
         InvalidArgumentError: If a name is unknown, an objective is given twice, a bound is not a
@@ -83,6 +88,7 @@ class Problem:
         constraints: Mapping[str, float],
         predictors: Mapping[str, PredictorSource],
         own: Iterable[Metric] = (),
+        board: Board | None = None,
     ) -> None:
         known = known_metrics(objectives, own)
         names = [of.name if isinstance(of, Metric) else of for of in objectives]
@@ -91,6 +97,7 @@ class Problem:
         own_sources = {m: of for m in used if (of := known[m].predictor) is not None}
         self.space = space
         self.objectives: tuple[str, ...] = tuple(names)
+        self.board = board
         self.constraints: dict[str, float] = {m: float(b) for m, b in constraints.items()}
         self.metrics: dict[str, Metric] = {m: known[m].described() for m in used}
         self.predictors: dict[str, Predictor] = {
@@ -374,6 +381,7 @@ class Problem:
             if name in self._missing:
                 continue
             metric = self.metrics[name]
+            is_exact = metric.is_built_in and name not in _IRREGULAR
             worst = -np.inf if metric.maximize else np.inf
             predict = partial(self._predict_or, name, default=worst)
             best = best_reachable(
@@ -381,18 +389,27 @@ class Problem:
                 predict,
                 maximize=metric.maximize,
                 enough=bound,
-                n_random=0 if metric.is_built_in else _N_RANDOM,
-            )
+                n_random=0 if is_exact else _N_RANDOM,
+            ).value
             if best == worst:  # the predictor failed for all; the search reports it
                 continue
             if self.excess(name, np.array(best)) > _CLIMBING_ERROR.get(name, 0.0):
                 digits = metric.decimals([bound, best])  # as many as tell the two apart
                 sign, end = (">=", "largest") if metric.maximize else ("<=", "smallest")
-                end += " reachable value" if metric.is_built_in else " value that was found"
+                end += " reachable value" if is_exact else " value that was found"
                 raise InfeasibleConstraintError(
                     f"`constraints` must be reachable, but {name} {sign} {metric.amount(bound)} is "
                     f"not: the {end} is {metric.text(best, n=digits)}."
                 )
+
+    def require_fits(self) -> None:
+        """Refuse a board that no subnet of the space fits, whatever the other constraints are.
+
+        Raises:
+            InfeasibleConstraintError: If there is a board, and it is one.
+        """
+        if self.board is not None:
+            require_fits(self.board, self.space, partial(self._predict_or, default=np.inf))
 
     def describe(self) -> dict[str, Any]:
         """Return the description that must stay the same when a study is continued (JSON).
@@ -407,6 +424,7 @@ class Problem:
             "choices": {name: list(c) for name, c in self.space.choices.items()},
             "objectives": list(self.objectives),
             "constraints": self.constraints,
+            **({"board": self.board.name} if self.board is not None else {}),
             **({"metrics": own} if own else {}),
             **({"caution": self.caution} if self.caution else {}),
             "predictions": {m: self._ends(m, ends) for m in self.metrics},

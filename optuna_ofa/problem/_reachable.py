@@ -1,9 +1,10 @@
-"""The best value of one metric that a search space can reach."""
+"""The best value that a search space can reach, of one metric or of any function."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,18 @@ from optuna_ofa.space import Matrix, SearchSpace
 Predict = Callable[[Matrix], NDArray[np.float64]]
 
 
+class Reached(NamedTuple):
+    """The best value that was found.
+
+    Args:
+        value: The value.
+        row: ``(n_genes,)`` the subnet that has it.
+    """
+
+    value: float
+    row: Matrix
+
+
 def best_reachable(
     space: SearchSpace,
     predict: Predict,
@@ -20,7 +33,7 @@ def best_reachable(
     maximize: bool,
     enough: float | None = None,
     n_random: int = 0,
-) -> float:
+) -> Reached:
     """Climb from the smallest and the largest subnet, one block or other gene at a time.
 
     For costs that add up over layers the kernel and the expand ratio of a block are tried together,
@@ -37,27 +50,32 @@ def best_reachable(
     """
     sign = -1.0 if maximize else 1.0
     goal = -np.inf if enough is None else sign * enough
-    best = np.inf
-    for row in space.to_matrix([space.smallest(), space.largest()]):
-        best = min(best, _descend(space, predict, row, sign, goal))
-        if best <= goal:
-            return sign * best
+    best = Reached(np.inf, space.to_matrix([space.smallest()])[0])
+    for row in _starts(space, predict, sign, n_random):
+        best = min(best, _descend(space, predict, row, sign, goal), key=lambda found: found.value)
+        if best.value <= goal:
+            break
+    return best._replace(value=sign * best.value)
+
+
+def _starts(space: SearchSpace, predict: Predict, sign: float, n_random: int) -> Iterator[Matrix]:
+    yield from space.to_matrix([space.smallest(), space.largest()])
     if n_random:
         rows = space.sample(n_random, seed=0)
-        start = rows[int((sign * predict(rows)).argmin())]
-        best = min(best, _descend(space, predict, start, sign, goal))
-    return sign * best
+        yield rows[int((sign * predict(rows)).argmin())]
 
 
-def _descend(space: SearchSpace, predict: Predict, row: Matrix, sign: float, goal: float) -> float:
-    best = np.inf
-    while best > goal:
-        candidates = np.concatenate([_moves(space, row, group) for group in _groups(space)])
+def _descend(
+    space: SearchSpace, predict: Predict, row: Matrix, sign: float, goal: float
+) -> Reached:
+    best = Reached(np.inf, row)
+    while best.value > goal:
+        candidates = np.concatenate([_moves(space, best.row, group) for group in _groups(space)])
         values = sign * predict(candidates)
         i = int(values.argmin())
-        if values[i] >= best:
+        if values[i] >= best.value:
             return best
-        best, row = float(values[i]), candidates[i]
+        best = Reached(float(values[i]), candidates[i])
     return best
 
 

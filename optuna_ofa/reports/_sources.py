@@ -46,6 +46,7 @@ def find_sources(study: Findings) -> list[Source]:
         _of_space(found.space),
         Source("Searched for", f"{', '.join(problem.objectives)}"),
         Source("Limits", limit_words(problem.constraints, problem.metrics) or "none"),
+        *_of_board(problem),
         Source("Trials", _trials(found)),
         *_of_measurements(found),
         *(s for m in problem.metrics for s in _of_predictor(problem, m)),
@@ -60,6 +61,13 @@ def _of_space(space: SearchSpace) -> Source:
         return Source("Choices", f"{space.name}, {len(space.genes)} parameters, {n}")
     sizes = ", ".join(map(str, space.resolutions))
     return Source("Supernet", f"{space.name}, input {sizes} px, {n}")
+
+
+def _of_board(problem: Problem) -> Iterator[Source]:
+    if (board := problem.board) is not None:
+        of = f"of {board.total_sram_kb:,} kB: {board.memory}"
+        clock = f"{board.core}, {board.clock_mhz} MHz"
+        yield Source("Board", f"{board}; the SRAM is {of}; {clock}; source: {board.source}")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -27,6 +27,7 @@ class StudySummary(NamedTuple):
         family: Name of its family; None for a study that `optuna_ofa.study` did not create.
         objectives: Its objectives; empty for such a study.
         constraints: Its constraints.
+        board: The name of its microcontroller, if it was searched for one.
         n_predicted: Finished trials whose values are predicted.
         n_measured: Other finished trials.
         n_others: Trials that run, wait or have failed.
@@ -38,6 +39,7 @@ class StudySummary(NamedTuple):
     family: str | None
     objectives: tuple[str, ...]
     constraints: dict[str, float]
+    board: str | None
     n_predicted: int
     n_measured: int
     n_others: int
@@ -61,6 +63,7 @@ def _summary(storage: BaseStorage, tables: RDBStorage | None, study: FrozenStudy
         family=described.get("family", {}).get("name"),
         objectives=tuple(described.get("objectives", ())),
         constraints=dict(described.get("constraints", {})),
+        board=described.get("board"),
         n_predicted=n_predicted,
         n_measured=n_complete - n_predicted,
         n_others=n_all - n_complete,
@@ -82,6 +85,7 @@ def _described(given: object) -> Mapping[str, Any]:
         and all(isinstance(name, str) for name in objectives)
         and isinstance(constraints, Mapping)
         and all(map(is_number, constraints.values()))
+        and isinstance(described.get("board", ""), str)
     )
     return {**described, "family": family} if is_sound else {}
 

@@ -10,6 +10,7 @@ from optuna_ofa.studies._callbacks import (
 from optuna_ofa.studies._create import study
 from optuna_ofa.studies._engine import Engine as Engine
 from optuna_ofa.studies._load import load_study as load_study
+from optuna_ofa.studies._making import problem_of as problem_of
 from optuna_ofa.studies._stored import (
     PREDICTORS as PREDICTORS,
     existing_name as existing_name,

@@ -109,6 +109,7 @@ def corrected_problem(
         constraints=problem.constraints,
         predictors=predictors,
         own=[metric for metric in problem.metrics.values() if not metric.is_built_in],
+        board=problem.board,
     )
 
 

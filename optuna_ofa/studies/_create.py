@@ -15,10 +15,11 @@ from optuna_ofa.data import (
     choices_of,
     covered_space,
     find_accuracy,
+    find_board,
     find_hardware,
 )
 from optuna_ofa.exceptions import InvalidArgumentError
-from optuna_ofa.problem import Keep, Metric, Parameters, known_metrics
+from optuna_ofa.problem import Keep, Metric, Parameters, board_constraints, known_metrics
 from optuna_ofa.space import Family, SearchSpace
 from optuna_ofa.storage import open_storage
 from optuna_ofa.studies._making import (
@@ -43,6 +44,7 @@ def study(
     predictors: Sequence[Metric] = (),
     objectives: Sequence[str | Metric] | None = None,
     constraints: Mapping[str, float] | None = None,
+    board: Text | None = None,
     storage: StorageUrl | BaseStorage | None = None,
     study_name: Text | None = None,
     load_if_exists: bool = False,
@@ -73,6 +75,11 @@ def study(
             None means ``("top1", "latency_ms")``.
         constraints: Bounds by metric, also for metrics that are not objectives: upper bounds, or
             lower bounds for maximised metrics such as ``top1``.
+        board: A microcontroller by name, such as ``"stm32f746"`` (`optuna-ofa boards` lists them).
+            Its SRAM and its flash memory become bounds of ``sram_kb`` and ``flash_kb``: of the
+            arena that TFLite Micro needs for the subnet in INT8, and of its file. The whole memory
+            is the bound; ``constraints`` leave a part to the application, because the smaller of
+            two bounds applies.
         storage: An Optuna storage or its URL; None keeps the study in memory.
         study_name: Name of the study in its storage.
         load_if_exists: Continue an existing study of that name instead of raising an error.
@@ -108,6 +115,8 @@ def study(
     Raises:
         InvalidArgumentError: If an argument breaks a rule.
         FamilyMismatchError: If a predictor or table is for another family.
+        InfeasibleConstraintError: If no subnet of the space fits the board; names the nearest one,
+            and a board that it fits.
         MissingEntryError: If a table lacks a layer of the space.
         MissingDependencyError: If the driver of the storage's database is not installed.
         StorageError: If the database cannot be reached or written.
@@ -119,7 +128,11 @@ def study(
     table = choices_of(space)
     known = known_metrics(objectives, predictors)
     names = [of.name if isinstance(of, Metric) else of for of in objectives]
-    metrics = dict.fromkeys((*names, *(constraints or {})))
+    on = None if board is None else find_board(board)
+    constraints = (
+        dict(constraints or {}) if on is None else board_constraints(on, constraints or {})
+    )
+    metrics = dict.fromkeys((*names, *constraints))
     found: dict[str, Found] = {}
     if "top1" in metrics:
         found["top1"] = find_accuracy(accuracy, table)
@@ -134,7 +147,8 @@ def study(
         own = [known[m].predictor for m in metrics if m in known]
         sources = [*found.values(), *(of for of in own if of is not None)]
         space = covered_space(space, sources)
-    problem = problem_of(space, objectives, constraints or {}, found, predictors, caution)
+    problem = problem_of(space, objectives, constraints, found, predictors, caution, on)
+    problem.require_fits()
     samplers = samplers_of(problem, sampler, seed, learn)
     store = open_storage(storage)  # only now, so that nothing is created for a wrong argument
     name = make_or_find(problem, store, study_name, load_if_exists)

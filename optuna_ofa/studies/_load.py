@@ -92,6 +92,7 @@ def load_study(
         found,
         _with_stored(predictors, stored),
         stored.caution,
+        stored.board,
     )
     make_or_find(problem, store, name, load_if_exists=True)  # refuses other predictors
     samplers = samplers_of(problem, sampler, seed, learn)

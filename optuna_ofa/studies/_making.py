@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 
-from optuna_ofa.data import Found, predictor_on
+from optuna_ofa.data import Board, Found, predictor_on
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import COSTS, ConfidenceBound, CostPredictor, MissingPredictor, Predictor
 from optuna_ofa.problem import DESCRIPTION, Keep, Metric, Parameters, Problem
@@ -37,6 +37,7 @@ def problem_of(
     found: Mapping[str, Found],
     own: Sequence[Metric],
     caution: float,
+    board: Board | None = None,
 ) -> Problem:
     """Return the problem of a study.
 
@@ -47,6 +48,7 @@ def problem_of(
         found: Predictors or tables for accuracy and latency, as needed.
         own: The custom metrics.
         caution: Number of standard deviations by which accuracies are lowered.
+        board: The microcontroller whose memories are among the constraints.
     """
     names = [of.name if isinstance(of, Metric) else of for of in objectives]
     on_space = {m: predictor_on(space, m, of) for m, of in found.items()}
@@ -54,7 +56,12 @@ def problem_of(
     if "top1" in on_space and not isinstance(on_space["top1"], MissingPredictor):
         on_space["top1"] = _cautious(on_space["top1"], caution)
     return Problem(
-        space=space, objectives=objectives, constraints=constraints, predictors=on_space, own=own
+        space=space,
+        objectives=objectives,
+        constraints=constraints,
+        predictors=on_space,
+        own=own,
+        board=board,
     )
 
 

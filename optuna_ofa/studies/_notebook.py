@@ -16,6 +16,8 @@ def html_of_study(study: Findings) -> str:
     ]
     if limits := limit_words(problem.constraints, problem.metrics):
         rows.append(["Constraints", limits])
+    if problem.board is not None:
+        rows.append(["Board", f"{problem.board}"])
     for kind in KINDS:
         n = len(found.results(kind=kind).numbers)
         words = f"{n:,} {kind} trial{'s' * (n != 1)}"

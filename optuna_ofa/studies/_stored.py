@@ -10,6 +10,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._suggestions import did_you_mean
+from optuna_ofa.data import Board, find_board
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import MissingPredictor
 from optuna_ofa.problem import DESCRIPTION, Metric, is_number, shown
@@ -55,6 +56,7 @@ class Stored(NamedTuple):
         caution: Number of standard deviations by which predicted accuracies are lowered.
         predictions: Predictions for the smallest and the largest subnet, by metric.
         predictors: Names or paths of predictors, by ``"hardware"`` and ``"accuracy"``.
+        board: The microcontroller whose memories are among the constraints.
     """
 
     space: SearchSpace
@@ -65,6 +67,7 @@ class Stored(NamedTuple):
     caution: float
     predictions: Mapping[str, Sequence[float | None]]
     predictors: Mapping[str, str]
+    board: Board | None
 
 
 def existing_name(store: BaseStorage, study_name: str | None, shown: str) -> str:
@@ -137,6 +140,7 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
         caution=float(described.get("caution", {}).get("top1", 0.0)),
         predictions=predictions,
         predictors=predictors,
+        board=None if "board" not in described else find_board(described["board"]),
     )
 
 

@@ -123,6 +123,8 @@ class SubnetStudy(TrialStudy):
         words = [repr(self.study_name), self.space.name, " / ".join(self.problem.objectives)]
         if "latency_ms" in self.problem.metrics:
             words.append(f"latency predicted for {Conditions.of(self.problem.facts('latency_ms'))}")
+        if self.problem.board is not None:
+            words.append(f"for {self.problem.board}")
         return f"SubnetStudy({', '.join(words)})"
 
     def _repr_html_(self) -> str:
@@ -607,6 +609,7 @@ class SubnetStudy(TrialStudy):
         picks: Mapping[str, FrontPoint] | None = None,
         kind: Kind | None = None,
         bound: FrontBound | None = None,
+        boards: Sequence[str] | None = None,
     ) -> go.Figure:
         """Plot the Pareto front over the other feasible trials, with its knee and the constraints.
 
@@ -619,6 +622,9 @@ class SubnetStudy(TrialStudy):
             kind: As in `front`, but None shows the fronts of both kinds, separately, if the study
                 has both.
             bound: What `bound` returned; it is drawn as a thin line.
+            boards: Microcontrollers by name, whose memories are lines if the horizontal axis is
+                ``sram_kb`` or ``flash_kb``. None shows that of the study and all known ones in the
+                range of the front.
 
         Returns:
             A plotly figure; ``write_html`` and ``write_image`` save it.
@@ -628,7 +634,7 @@ class SubnetStudy(TrialStudy):
         """
         from optuna_ofa.visualization import plot_front
 
-        return plot_front(self, limits=limits, picks=picks, kind=kind, bound=bound)
+        return plot_front(self, limits=limits, picks=picks, kind=kind, bound=bound, boards=boards)
 
     @checked
     def publish(

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_ofa.data import Board
 from optuna_ofa.fronts import (
     KINDS,
     Findings,
@@ -44,6 +45,7 @@ class FrontInfo(NamedTuple):
         knee: The knee; None if the front has fewer than three points, or with two objectives if
             the knee would be one of its ends.
         noun: What a point is called: a subnet, or a configuration of a plain table.
+        board: The microcontroller of the study.
     """
 
     front: Front
@@ -59,6 +61,7 @@ class FrontInfo(NamedTuple):
     moment: datetime.datetime | None
     knee: FrontPoint | None
     noun: str = "subnet"
+    board: Board | None = None
 
 
 def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
@@ -87,6 +90,7 @@ def front_info(study: Findings, *, kind: Kind | None = None) -> FrontInfo:
         found.finished,
         _knee(front),
         found.space.noun,
+        found.problem.board,
     )
 
 

@@ -19,6 +19,7 @@ from optuna_ofa.fronts import (
     unit,
 )
 from optuna_ofa.problem import Kind
+from optuna_ofa.visualization._board_lines import add_board_lines, board_lines
 from optuna_ofa.visualization._extrapolated import marks_of, unknown_words
 from optuna_ofa.visualization._front_axes import (
     across_and_up,
@@ -66,6 +67,7 @@ def plot_front(
     picks: Mapping[str, FrontPoint] | None = None,
     kind: Kind | None = None,
     bound: FrontBound | None = None,
+    boards: Sequence[str] | None = None,
 ) -> go.Figure:
     """Plot the Pareto front of a study with two or three objectives.
 
@@ -75,7 +77,7 @@ def plot_front(
     hovering shows all values and the subnet as text. Squares mark points that are extrapolated: far
     from what a predictor was fitted on. The knee is marked, on the measured front if
     both are shown, unless the front has fewer than three points or the knee would be
-    one of its ends.
+    one of its ends. Over SRAM or flash memory, dotted lines show what microcontrollers have.
 
     Args:
         study: The study.
@@ -85,11 +87,15 @@ def plot_front(
             the study has both.
         bound: What `SubnetStudy.bound` returned: a thin line that no prediction is beyond. It is
             drawn up to the largest cost that is shown.
+        boards: Microcontrollers by name, as in `optuna_ofa.study`, if the horizontal axis is
+            ``sram_kb`` or ``flash_kb``. None shows that of the study and all known ones whose
+            memory is within the range of the front; an empty sequence shows none.
 
     Raises:
         EmptyFrontError: If the study has no feasible trial.
         InvalidArgumentError: If the study has one objective or more than three, no subnet is
-            within a limit, or a pick does not have the objectives of the study.
+            within a limit, a pick does not have the objectives of the study, or ``boards`` are
+            unknown or the horizontal axis is neither of the two.
     """
     n = len(study.problem.objectives)
     if n not in (2, 3):
@@ -97,7 +103,10 @@ def plot_front(
     found = study.snapshot()
     kinds = found.kinds if kind is None else []
     infos = [front_info(found, kind=k) for k in kinds or (kind,)]
+    across, _ = across_and_up(infos[0].front.metrics)
+    lines = board_lines(across, infos, boards)
     figure = _draw(infos)
+    add_board_lines(figure, lines)
     if bound is not None:
         figure.add_trace(bound_trace(bound_info(bound, infos)))
     figure.add_traces(mark_traces(infos, limits, picks or {}))
@@ -113,7 +122,8 @@ def _titles(infos: Sequence[FrontInfo]) -> tuple[str, ...]:
     n_others, n_drawn = sum(i.n_others for i in infos), sum(len(i.others) for i in infos)
     shown = f", {n_drawn:,} of them drawn" if n_drawn < n_others else ""
     limits = limit_words(first.constraints, first.metrics)
-    within = f"; limits: {limits}" if limits else ""
+    board = f" (board {first.board.title})" if first.board is not None else ""
+    within = f"; limits: {limits}{board}" if limits else ""
     volumes = [f"{i.hypervolume:,.4g}" + f" ({i.kind})" * many for i in infos]
     return (
         f"{_name(first, devices)}: {subnets} {first.noun}{plural} on the Pareto front{'s' * many}",

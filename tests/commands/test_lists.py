@@ -64,6 +64,7 @@ def test_studies_and_their_trials(
         "supernet": "ofa_mbv3_w1.0",
         "objectives": ["top1", "latency_ms"],
         "constraints": {"latency_ms": 30},
+        "board": None,
         "n_predicted": 30,
         "n_measured": 1,
         "n_others": 1,

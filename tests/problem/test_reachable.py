@@ -20,7 +20,7 @@ def test_the_ends_of_a_whole_family(family: str, metric: str, maximize: bool) ->
     predict = CostPredictor(metric, space).predict
     end = space.largest() if maximize else space.smallest()
     expected = predict(space.to_matrix([end]))[0]
-    assert best_reachable(space, predict, maximize=maximize) == expected
+    assert best_reachable(space, predict, maximize=maximize).value == expected
 
 
 @pytest.mark.parametrize("maximize", [False, True], ids=["smallest", "largest"])
@@ -35,13 +35,13 @@ def test_costs_that_do_not_grow_with_size(
 
     everything = predict(small_space.enumerate())
     expected = everything.max() if maximize else everything.min()
-    found = best_reachable(small_space, predict, maximize=maximize)
+    found = best_reachable(small_space, predict, maximize=maximize).value
     assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_constant_is_reached(space: SearchSpace, predictor: Callable[..., Predictor]) -> None:
     predict = predictor("top1", space, lambda m: np.full(len(m), 70.0)).predict
-    assert best_reachable(space, predict, maximize=True) == 70.0
+    assert best_reachable(space, predict, maximize=True).value == 70.0
 
 
 def test_climbing_ends_where_it_is_enough(small_space: SearchSpace) -> None:
@@ -51,10 +51,10 @@ def test_climbing_ends_where_it_is_enough(small_space: SearchSpace) -> None:
         n_predicted.append(len(matrix))
         return np.asarray(matrix.sum(axis=1), dtype=float)
 
-    least = best_reachable(small_space, predict, maximize=False)
+    least = best_reachable(small_space, predict, maximize=False).value
     everything = sum(n_predicted)
     n_predicted.clear()
-    assert best_reachable(small_space, predict, maximize=False, enough=1e9) >= least
+    assert best_reachable(small_space, predict, maximize=False, enough=1e9).value >= least
     assert sum(n_predicted) < everything / 2
 
 
@@ -70,5 +70,5 @@ def test_random_subnets_find_what_climbing_misses(space: SearchSpace) -> None:
         away = distance(matrix)
         return np.asarray(np.where(away < near, away, 1000 - away), dtype=float)
 
-    assert best_reachable(space, predict, maximize=False) > 100
-    assert best_reachable(space, predict, maximize=False, n_random=256) < near
+    assert best_reachable(space, predict, maximize=False).value > 100
+    assert best_reachable(space, predict, maximize=False, n_random=256).value < near

@@ -1,0 +1,121 @@
+"""Vertical lines of microcontrollers in a plot of a front over SRAM or flash memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from optuna_ofa.data import Board, find_board, known_boards
+from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.problem import Metric
+from optuna_ofa.visualization._front_info import FrontInfo
+
+MEMORIES = ("sram_kb", "flash_kb")
+_APART = 0.045  # part of the axis that the label of one line takes
+_LEVELS = (1.0, 0.5)  # heights of labels: the lower one where another label is too near
+_COLOUR = "#666666"
+
+
+class BoardLine(NamedTuple):
+    """The line of the boards that have the same memory.
+
+    Args:
+        value: Their memory.
+        label: Their names and the memory.
+        height: Where the label ends, as a part of the height of the plot; None where its boards
+            are named in the label of the line before.
+        is_limit: Whether it is a limit of the study, which has a line already.
+    """
+
+    value: float
+    label: str
+    height: float | None
+    is_limit: bool = False
+
+
+def board_lines(
+    across: str, infos: Sequence[FrontInfo], boards: Sequence[str] | None
+) -> list[BoardLine]:
+    """Collect the lines of boards, from left to right.
+
+    Args:
+        across: The metric of the horizontal axis.
+        infos: The fronts in the plot.
+        boards: The boards by name; None takes that of the study and all known ones whose memory is
+            within the range of the fronts, if the axis is a memory.
+
+    Raises:
+        InvalidArgumentError: If a name is unknown, or boards are given and the axis is no memory.
+    """
+    if across not in MEMORIES:
+        if boards:
+            raise InvalidArgumentError(
+                f"`boards` must be left out unless the horizontal axis is one of "
+                f"{', '.join(MEMORIES)}, but it is {across}."
+            )
+        return []
+    values = [point.values[across] for info in infos for point in info.front]
+    shown = _of_range(across, infos, values) if boards is None else _named(boards)
+    metric, limit = infos[0].front.metrics[across], infos[0].constraints.get(across)
+    by_value = sorted(shown, key=lambda board: board.limits[across])
+    groups = [(v, [*of]) for v, of in groupby(by_value, key=lambda board: board.limits[across])]
+    ends = [*values, *(value for value, _ in groups)]
+    labels = [(v, _label(metric, v, of, is_whole=boards is not None)) for v, of in groups]
+    lines = _placed(labels, _APART * (max(ends) - min(ends)))
+    return [line._replace(is_limit=line.value == limit) for line in lines]
+
+
+def _named(boards: Sequence[str]) -> list[Board]:
+    return [*dict.fromkeys(find_board(name, "boards") for name in boards)]
+
+
+def _of_range(across: str, infos: Sequence[FrontInfo], values: Sequence[float]) -> list[Board]:
+    inside = [b for b in known_boards() if min(values) <= b.limits[across] <= max(values)]
+    own = [] if infos[0].board is None else [infos[0].board]
+    return [*dict.fromkeys([*own, *inside])]
+
+
+def _label(metric: Metric, value: float, boards: Sequence[Board], *, is_whole: bool) -> str:
+    """Return the names of boards and their memory: only one name unless all were chosen."""
+    first, *others = (board.title for board in boards)
+    names = ", ".join([first, *others]) if is_whole else f"{first} +{len(others)}"
+    return f"{names.removesuffix(' +0')}: {metric.amount(value)}"
+
+
+def _placed(labels: Sequence[tuple[float, str]], apart: float) -> list[BoardLine]:
+    """Return lines whose labels do not overlap: nearer ones are at different heights, or joined."""
+    lines: list[BoardLine] = []
+    last: dict[float, int] = {}  # the line whose label is the last one at each height
+    for value, label in labels:
+        free = [h for h in _LEVELS if h not in last or value - lines[last[h]].value >= apart]
+        if free:
+            last[free[0]] = len(lines)
+        else:
+            before = max(last.values())
+            lines[before] = lines[before]._replace(label=f"{lines[before].label}; {label}")
+        lines.append(BoardLine(value, label, free[0] if free else None))
+    return lines
+
+
+def add_board_lines(figure: go.Figure, lines: Sequence[BoardLine]) -> None:
+    """Draw the lines, with labels along them."""
+    for line in lines:
+        if not line.is_limit:
+            figure.add_vline(line.value, line={"dash": "dot", "color": _COLOUR, "width": 1})
+        if line.height is not None:
+            figure.add_annotation(
+                x=line.value,
+                y=line.height,
+                yref="paper",
+                text=line.label,
+                textangle=-90,
+                xanchor="right",
+                yanchor="top",
+                showarrow=False,
+                font={"size": 10, "color": _COLOUR},
+                bgcolor="rgba(255,255,255,0.7)",
+                borderpad=0,
+            )
