@@ -109,7 +109,7 @@ def _device(found: SubnetStudy) -> str:
 def _board(found: SubnetStudy) -> str:
     """Return a line that names the board, and what its memories are compared with."""
     board = found.problem.board
-    words = f"the limits are the memories of {board}, for the arena and the file of TFLite Micro"
+    words = f"searched for {board}; sram_kb and flash_kb are predicted for TFLite Micro"
     return "" if board is None else f"\n{words}"
 
 

@@ -108,8 +108,8 @@ def find_board(name: str, argument: str = "board") -> Board:
     aliases = [alias for board in boards for alias in board.aliases]
     raise InvalidArgumentError(
         f"`{argument}` must be one of {', '.join(names)}, but got {shown(name)}"
-        f"{did_you_mean(name, [*names, *aliases])} `constraints` takes the limits of any other "
-        f"board: {{'{SRAM}': ..., '{FLASH}': ...}}."
+        f"{did_you_mean(name, [*names, *aliases])} Give the limits of any other board by {SRAM} "
+        f"and {FLASH} in `constraints`."
     )
 
 

@@ -10,7 +10,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from optuna_ofa._suggestions import did_you_mean
-from optuna_ofa.data import Board, find_board
+from optuna_ofa.data import Board, known_boards
 from optuna_ofa.exceptions import InvalidArgumentError, StudyMismatchError
 from optuna_ofa.predictors import MissingPredictor
 from optuna_ofa.problem import DESCRIPTION, Metric, is_number, shown
@@ -124,6 +124,8 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
     objectives, constraints = list(described["objectives"]), dict(described["constraints"])
     predictions = dict(described["predictions"])
     predictors = dict(attributes.get(PREDICTORS, {}))
+    boards, board = {of.name: of for of in known_boards()}, described.get("board")
+    _require("board" not in described or board in boards, "board", board)
     _require(all(map(is_number, constraints.values())), "constraints", constraints)
     _require({*objectives, *constraints} == predictions.keys(), "predictions", predictions)
     for name, ends in predictions.items():
@@ -140,7 +142,7 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
         caution=float(described.get("caution", {}).get("top1", 0.0)),
         predictions=predictions,
         predictors=predictors,
-        board=None if "board" not in described else find_board(described["board"]),
+        board=boards.get(board),
     )
 
 

@@ -72,6 +72,8 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             (*SEARCH, "--within", "latency_ms=1"),
             "error: --within latency_ms=1: must be reachable, but",
         ),
+        ((*SEARCH, "--board", "stm32f7"), "error: --board stm32f7: .*; did you mean 'stm32f746'"),
+        ((*SEARCH, "--board", "nrf52832"), "error: --board nrf52832: must fit a subnet of the spa"),
         ((*SEARCH, "--resolutions", "0"), "error: --resolutions 0: must be"),
         ((*SEARCH, "--storage", "sqlite:///no/a.db"), "error: --storage sqlite:///no/a.db: must"),
         (

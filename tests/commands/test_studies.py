@@ -47,6 +47,21 @@ def test_search_writes_what_a_script_would(storage: str) -> None:
     assert study.user_attrs["optuna_ofa:predictors"] == {"hardware": "cpu-openvino"}
 
 
+def test_search_for_a_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storage = ("--storage", f"sqlite:///{tmp_path}/nas.db")
+    command = ("search", "--supernet", "ofa_mbv3_fashion", "--board", "STM32-F746", *storage)
+    own = ("--objectives", "n_params", "n_macs", "--within", "sram_kb=250", "--until", "20")
+    found = _json(capsys, *command, *own)
+    assert found["board"] == "stm32f746"
+    assert found["constraints"] == {"sram_kb": 250, "flash_kb": 1024}
+    assert main(["search", *storage, "--until", "20"]) == 0
+    assert "\nsearched for STM32F746 (320 kB SRAM, 1,024 kB flash); " in capsys.readouterr().out
+    assert main(["studies", *storage]) == 0
+    assert " board=stm32f746 sram_kb=250 flash_kb=1024 " in capsys.readouterr().out
+    assert main(["search", *storage, "--board", "stm32f746"]) == 1
+    assert "error: --board stm32f746: must be left out to cont" in capsys.readouterr().err
+
+
 def test_search_goes_on_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["search", *FAMILY, "--storage", f"sqlite:///{tmp_path}/nas.db", "--n", "100"]
     assert main([*command, "--plot", f"{tmp_path}/front.html"]) == 0

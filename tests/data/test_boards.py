@@ -64,7 +64,7 @@ def test_case_punctuation_and_aliases(given: str, name: str) -> None:
     [
         ("stm32f764", r"did you mean 'stm32f746'\?"),
         ("arduino_nano_3", r"did you mean 'arduino_nano_33_ble'\?"),
-        ("note10", r"must be one of nrf52832, .*, but got 'note10'\. `constraints` takes"),
+        ("note10", r"must be one of nrf52832, .*, but got 'note10'\. Give the limits"),
         ("", r"but got ''\."),
     ],
 )

@@ -100,7 +100,7 @@ def test_everything_that_describes_a_study_names_the_board() -> None:
     study = optuna_ofa.study(FAMILY, board="stm32h743", objectives=["n_macs", "n_params"])
     study.search(20)
     assert repr(study).endswith("n_macs / n_params, for STM32H743 (512 kB SRAM, 2,048 kB flash))")
-    assert "<td>STM32H743 (512 kB SRAM" in study._repr_html_()
+    assert ">STM32H743 (512 kB SRAM, 2,048 kB flash)<" in study._repr_html_()
     sources = {source.name: source.text for source in find_sources(study)}
     assert sources["Limits"] == limit_words(study.problem.constraints, study.problem.metrics)
     assert "(512 kB SRAM, 2,048 kB flash); the SRAM is of 1,024 kB: AXI SRAM" in sources["Board"]

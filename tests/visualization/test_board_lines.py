@@ -7,29 +7,29 @@ from collections.abc import Sequence
 import pytest
 
 import optuna_ofa
-from optuna_ofa import SubnetStudy
+from optuna_ofa import Metric, SubnetStudy
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.visualization._board_lines import BoardLine, _placed, board_lines
 from optuna_ofa.visualization._front_info import front_info
 
 
 @pytest.fixture(scope="module")
 def study() -> SubnetStudy:
-    made = optuna_ofa.study(
-        "ofa_mbv3_fashion", objectives=["n_params", "sram_kb"], board="stm32f746", seed=0
-    )
+    space = optuna_ofa.SearchSpace("ofa_mbv3_fashion")
+    n_params = CostPredictor("n_params", space)
+    score = Metric("score", direction="maximize", predictor=n_params.predict)
+    made = optuna_ofa.study(space, objectives=[score, "sram_kb"], board="stm32f746", seed=0)
     made.search(60)
-    made.tell_batch(made.ask_batch(2), [(200_000.0, 100.0), (400_000.0, 270.0)])
     return made
 
 
 def lines_of(study: SubnetStudy, boards: Sequence[str] | None) -> list[BoardLine]:
-    infos = [front_info(study, kind=kind) for kind in ("predicted", "measured")]
-    return board_lines("sram_kb", infos, boards)
+    return board_lines("sram_kb", [front_info(study)], boards)
 
 
 def test_the_boards_in_the_range_of_the_front_and_that_of_the_study(study: SubnetStudy) -> None:
-    values = [p.sram_kb for kind in ("predicted", "measured") for p in study.front(kind=kind)]
+    values = [point.values["sram_kb"] for point in study.front()]
     lines = lines_of(study, None)
     assert [line.value for line in lines if line.value != 320] == [
         v for v in (64, 96, 128, 160, 256, 264, 337, 384) if min(values) <= v <= max(values)
@@ -80,7 +80,7 @@ def test_lines_and_labels_are_drawn(study: SubnetStudy) -> None:
 def test_boards_are_refused_where_they_cannot_be_drawn(study: SubnetStudy) -> None:
     with pytest.raises(InvalidArgumentError, match=r"`boards` must be one of .*'stm32f746'\?"):
         study.plot_front(boards=["stm32f747"])
-    other = optuna_ofa.study("ofa_mbv3_fashion", objectives=["n_params", "n_macs"])
+    other = optuna_ofa.study(study.space, objectives=["n_params", "n_macs"])
     other.search(20)
     with pytest.raises(InvalidArgumentError, match=r"`boards` must be left out unless .* n_macs"):
         other.plot_front(boards=["stm32f746"])
