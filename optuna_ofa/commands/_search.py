@@ -46,7 +46,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=METRIC_NAMES,
         metavar="METRIC",
-        help=f"any of {', '.join(METRIC_NAMES)} (default: top1 latency_ms)",
+        help=f"any of {', '.join(METRIC_NAMES)} (default: top1 latency_ms, "
+        "and top1 n_macs with --board without --hardware)",
     )
     add_within(parser, "only subnets within this bound (a lower bound for top1); may be repeated")
     parser.add_argument(

@@ -45,7 +45,7 @@ def fleet(
     boards: Sequence[str] | Mapping[str, str] | None = None,
     accuracy: AccuracySource | None = None,
     predictors: Sequence[Metric] | Mapping[str, Sequence[Metric]] = (),
-    objectives: Sequence[str | Metric] = ("top1", "latency_ms"),
+    objectives: Sequence[str | Metric] | None = None,
     constraints: Mapping[str, Bound] | None = None,
     storage: StorageUrl | BaseStorage | None = None,
     study_name: Text | None = None,
@@ -95,6 +95,8 @@ def fleet(
     if not isinstance(space, str | os.PathLike | Family | SearchSpace):
         space = space.family
     table = choices_of(space)
+    if objectives is None:
+        objectives = ("top1", "n_macs" if hardware is None and boards else "latency_ms")
     metrics = {*(of.name if isinstance(of, Metric) else of for of in objectives)}
     metrics |= {*(constraints or {})}
     on = _boards(boards)

@@ -33,6 +33,7 @@ from optuna_ofa.studies._stored import remember_predictors
 from optuna_ofa.studies._study import SubnetStudy
 
 _OBJECTIVES = ("top1", "latency_ms")
+_ON_A_BOARD = ("top1", "n_macs")  # whose latencies are not known without a table
 
 
 @checked
@@ -70,9 +71,10 @@ def study(
         predictors: Custom metrics named in ``objectives`` or ``constraints``, each with its
             predictor; a metric without one is only measured.
         objectives: Metrics in the order of a trial's values: ``top1`` (percent,
-            maximised), ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``, ``peak_memory_mb``,
-            ``sram_kb``, ``flash_kb`` (all minimised), or custom ones, by name or as a `Metric`.
-            None means ``("top1", "latency_ms")``.
+            maximised), ``latency_ms``, ``n_macs``, ``n_params``, ``moved_mb``,
+            ``peak_memory_mb``, ``sram_kb``, ``flash_kb`` (all minimised), or custom ones, by name
+            or as a `Metric`. None means ``("top1", "latency_ms")``, and ``("top1", "n_macs")`` for
+            a ``board`` without ``hardware``.
         constraints: Bounds by metric, also for metrics that are not objectives: upper bounds, or
             lower bounds for maximised metrics such as ``top1``.
         board: A microcontroller by name, such as ``"stm32f746"`` (`optuna-ofa boards` lists them).
@@ -124,11 +126,12 @@ def study(
         optuna.exceptions.DuplicatedStudyError: If it exists and ``load_if_exists`` is False.
     """
     require_one_source(sampler, seed, learn)
-    objectives = _OBJECTIVES if objectives is None else objectives
+    on = None if board is None else find_board(board)
+    if objectives is None:
+        objectives = _OBJECTIVES if on is None or hardware is not None else _ON_A_BOARD
     table = choices_of(space)
     known = known_metrics(objectives, predictors)
     names = [of.name if isinstance(of, Metric) else of for of in objectives]
-    on = None if board is None else find_board(board)
     constraints = (
         dict(constraints or {}) if on is None else board_constraints(on, constraints or {})
     )

@@ -15,7 +15,7 @@ from optuna_ofa.visualization._front_info import FrontInfo
 
 MEMORIES = ("sram_kb", "flash_kb")
 _APART = 0.045  # part of the axis that the label of one line takes
-_LEVELS = (1.0, 0.5)  # heights of labels: the lower one where another label is too near
+_LEVELS = (1.0, 0.4)  # heights of labels: the lower one where another label is too near
 _COLOUR = "#666666"
 
 
@@ -63,7 +63,7 @@ def board_lines(
     by_value = sorted(shown, key=lambda board: board.limits[across])
     groups = [(v, [*of]) for v, of in groupby(by_value, key=lambda board: board.limits[across])]
     ends = [*values, *(value for value, _ in groups)]
-    labels = [(v, _label(metric, v, of, is_whole=boards is not None)) for v, of in groups]
+    labels = [(v, _label(metric, v, of)) for v, of in groups]
     lines = _placed(labels, _APART * (max(ends) - min(ends)))
     return [line._replace(is_limit=line.value == limit) for line in lines]
 
@@ -78,11 +78,10 @@ def _of_range(across: str, infos: Sequence[FrontInfo], values: Sequence[float]) 
     return [*dict.fromkeys([*own, *inside])]
 
 
-def _label(metric: Metric, value: float, boards: Sequence[Board], *, is_whole: bool) -> str:
-    """Return the names of boards and their memory: only one name unless all were chosen."""
-    first, *others = (board.title for board in boards)
-    names = ", ".join([first, *others]) if is_whole else f"{first} +{len(others)}"
-    return f"{names.removesuffix(' +0')}: {metric.amount(value)}"
+def _label(metric: Metric, value: float, boards: Sequence[Board]) -> str:
+    """Return the name of the first board, the number of the others, and their memory."""
+    others = f" +{len(boards) - 1}" if len(boards) > 1 else ""
+    return f"{boards[0].title}{others}: {metric.amount(value)}"
 
 
 def _placed(labels: Sequence[tuple[float, str]], apart: float) -> list[BoardLine]:

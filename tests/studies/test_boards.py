@@ -38,6 +38,14 @@ def test_the_memories_of_a_board_are_constraints() -> None:
         assert study.problem.predict("sram_kb", study.space.to_matrix([point.subnet]))[0] <= 320
 
 
+def test_the_usual_objectives_without_and_with_latencies() -> None:
+    assert optuna_ofa.study(FAMILY, board="rp2350").problem.objectives == ("top1", "n_macs")
+    timed = optuna_ofa.study(FAMILY, board="rp2350", hardware="cpu-torch")
+    assert timed.problem.objectives == ("top1", "latency_ms")
+    fleet = optuna_ofa.fleet(FAMILY, boards=["rp2350"])
+    assert fleet["rp2350"].problem.objectives == ("top1", "n_macs")
+
+
 def test_a_smaller_constraint_leaves_a_part_to_the_application() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -39,10 +39,10 @@ def test_the_boards_in_the_range_of_the_front_and_that_of_the_study(study: Subne
     assert not any(line.is_limit for line in lines[:-1])
 
 
-def test_chosen_boards_are_all_named_once(study: SubnetStudy) -> None:
+def test_chosen_boards_are_drawn_once(study: SubnetStudy) -> None:
     lines = lines_of(study, ["Nano 33 BLE", "stm32l4r5", "nrf52840", "stm32f412", "rp2040"])
     assert [(line.value, line.label) for line in lines] == [
-        (256, "nRF52840, STM32F412: 256 kB"),
+        (256, "nRF52840 +1: 256 kB"),
         (264, "RP2040: 264 kB"),
         (640, "STM32L4R5: 640 kB"),
     ]
@@ -59,7 +59,7 @@ def test_labels_that_are_near_are_at_different_heights_or_joined() -> None:
     assert _placed(labels, 30) == [
         (100, "100", 1.0, False),
         (200, "200", 1.0, False),
-        (205, "205; 208", 0.5, False),
+        (205, "205; 208", 0.4, False),
         (208, "208", None, False),
         (240, "240", 1.0, False),
     ]
