@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from optuna_ofa.costs import MICRO_RUNTIME
 from optuna_ofa.fronts import KINDS, Findings, Snapshot, limit_words
 from optuna_ofa.predictors import CostPredictor, MissingPredictor, prediction_errors
 from optuna_ofa.problem import MEASURED, MEASURED_BY, PREDICTION, Metric, Problem, significant
@@ -65,9 +66,9 @@ def _of_space(space: SearchSpace) -> Source:
 
 def _of_board(problem: Problem) -> Iterator[Source]:
     if (board := problem.board) is not None:
-        of = f"of {board.total_sram_kb:,} kB: {board.memory}"
         clock = f"{board.core}, {board.clock_mhz} MHz"
-        yield Source("Board", f"{board}; the SRAM is {of}; {clock}; source: {board.source}")
+        sram = f"SRAM of {board.total_sram_kb:,} kB in all: {board.memory}"
+        yield Source("Board", f"{board}; {clock}; {sram}; source: {board.source}")
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -99,7 +100,9 @@ def _versions() -> Iterator[str]:
 def _of_predictor(problem: Problem, metric: str) -> Iterator[Source]:
     title, predictor = problem.metrics[metric].title, problem.predictors[metric]
     if isinstance(predictor, CostPredictor):
-        yield Source(title, "counted exactly from the layers")
+        is_exact = problem.metrics[metric].is_exact
+        words = "counted exactly" if is_exact else f"predicted for {MICRO_RUNTIME}"
+        yield Source(title, f"{words} from the layers")
         return
     if isinstance(predictor, MissingPredictor):
         what = (

@@ -111,7 +111,10 @@ def test_everything_that_describes_a_study_names_the_board() -> None:
     assert ">STM32H743 (512 kB SRAM, 2,048 kB flash)<" in study._repr_html_()
     sources = {source.name: source.text for source in find_sources(study)}
     assert sources["Limits"] == limit_words(study.problem.constraints, study.problem.metrics)
-    assert "(512 kB SRAM, 2,048 kB flash); the SRAM is of 1,024 kB: AXI SRAM" in sources["Board"]
+    assert sources["Board"].startswith("STM32H743 (512 kB SRAM, 2,048 kB flash); Arm Cortex-M7")
+    assert "SRAM of 1,024 kB in all: AXI SRAM" in sources["Board"]
     assert "RM0433" in sources["Board"]
+    assert sources["Multiply-adds"] == "counted exactly from the layers"
+    assert sources[study.problem.metrics["sram_kb"].title].startswith("predicted for tflite-micro")
     notes = study.plot_front().layout.meta["notes"]
     assert "limits: sram_kb ≤ 512 kB, flash_kb ≤ 2048 kB (board STM32H743)" in notes[0]
