@@ -50,10 +50,10 @@ def load_study(
 ) -> SubnetStudy:
     """Open a study that `optuna_ofa.study` created; its name is enough.
 
-    Space, objectives, constraints and caution are read from the storage, as are predictors that
-    were given by name or file; other predictors are not stored. Without them the study can still be
-    read: `SubnetStudy.front`, `plot_front`, `report`, `publish` and everything else that shows
-    results. Methods that need predictions, such as `search`, then name the missing argument.
+    Space, objectives, constraints, board and caution are read from the storage, as are predictors
+    that were given by name or file; other predictors are not stored. Without them the study can
+    still be read: `SubnetStudy.front`, `plot_front`, `report`, `publish` and everything else that
+    shows results. Methods that need predictions, such as `search`, then name the missing argument.
 
     Args:
         study_name: Its name; None opens the only study in the storage.
