@@ -142,7 +142,7 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
         caution=float(described.get("caution", {}).get("top1", 0.0)),
         predictions=predictions,
         predictors=predictors,
-        board=boards.get(board),
+        board=boards[board] if board else None,
     )
 
 
