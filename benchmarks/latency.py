@@ -5,7 +5,7 @@ are fitted to, and the others, which nothing has seen, are compared with the pre
 the figures, the bars, the time that the profile took, what each kernel size costs, and how
 fast predictions are. Measurements go to a database, so an interrupted run goes on.
 
-    python benchmarks/latency.py --runtimes onnxruntime openvino torch executorch
+    python benchmarks/latency.py --runtimes onnxruntime openvino torch executorch litert
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def print_kernels(space: SearchSpace, measure: Callable[[np.ndarray], Any]) -> N
     macs = CostPredictor("n_macs", space).predict(kernels) / 1e6
     for kernel, m, ms in zip(space.family.kernels, macs, measure(kernels).latency_ms, strict=True):
         print(
-            f"kernel {kernel} at {KERNEL_RESOLUTION} pixels, full depth and expand: "
+            f"kernel {kernel} at {kernel_resolution(space)} pixels, full depth and expand: "
             f"{m:.0f} M multiply-adds, {ms:.2f} ms"
         )
 
@@ -115,7 +115,7 @@ def kernel_subnets(space: SearchSpace) -> np.ndarray:
     return space.to_matrix(
         [
             space.subnet(
-                resolution=KERNEL_RESOLUTION,
+                resolution=kernel_resolution(space),
                 depth=largest.depth,
                 kernel=k,
                 expand=max(space.family.expands),
@@ -123,6 +123,12 @@ def kernel_subnets(space: SearchSpace) -> np.ndarray:
             for k in space.family.kernels
         ]
     )
+
+
+def kernel_resolution(space: SearchSpace) -> int:
+    """Return the size of the table of kernels in the docs, or the largest."""
+    sizes = space.resolutions
+    return KERNEL_RESOLUTION if KERNEL_RESOLUTION in sizes else sizes[-1]
 
 
 def main() -> None:

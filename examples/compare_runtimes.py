@@ -1,8 +1,8 @@
-"""The best subnets for four runtimes on the same processor, from the packaged tables.
+"""The best subnets for five runtimes, from the packaged tables.
 
-Each runtime counts as a separate device: what is fast on one is slow on another. The latency of
-every pick is also predicted on the three other tables, beside the best subnet of each runtime's own
-front at that latency.
+Each table counts as a separate device: what is fast on one is slow on another (that of LiteRT is
+also of a newer processor). The latency of every pick is also predicted on the other tables, beside
+the best subnet of each runtime's own front at that latency.
 """
 
 from __future__ import annotations

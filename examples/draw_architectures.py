@@ -1,4 +1,4 @@
-"""The best subnet for each of four runtimes, drawn below each other.
+"""The best subnet for each of five runtimes, drawn below each other.
 
 Each runtime counts as a separate device: under the same kind of limit they get different kernels,
 depths and expand ratios. There are also figures of their fronts, of the choices that each front

@@ -60,8 +60,8 @@ def example(import_path: Callable[[Path], ModuleType]) -> ModuleType:
 @pytest.mark.parametrize(
     ("name", "runtimes"),
     [
-        ("ofa_mbv3_w1.0", ["executorch", "onnxruntime", "openvino", "torch"]),
-        ("ofa_mbv3_w1.2", ["executorch", "onnxruntime", "openvino", "torch"]),
+        ("ofa_mbv3_w1.0", ["executorch", "litert", "onnxruntime", "openvino", "torch"]),
+        ("ofa_mbv3_w1.2", ["executorch", "litert", "onnxruntime", "openvino", "torch"]),
         ("ofa_proxyless_w1.3", ["onnxruntime"]),
         ("ofa_resnet50", ["onnxruntime"]),
         ("efficientnet_lite0", ["onnxruntime"]),
