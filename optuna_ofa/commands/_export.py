@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from optuna_ofa.space import Subnet
 
 # A copy of names in `optuna_ofa.deployment`, which takes seconds to import; a test compares them.
-FORMAT_NAMES = ("pytorch", "torch_export", "onnx", "onnx_int8", "executorch", "ofa")
+FORMAT_NAMES = (
+    "pytorch",
+    "torch_export",
+    "onnx",
+    "onnx_int8",
+    "executorch",
+    "litert",
+    "litert_int8",
+    "c_array",
+    "ofa",
+)
 NO_IMAGES = "none"
 
 

@@ -17,6 +17,9 @@ _FORMATS = {
     "onnx": ".onnx",
     "onnx_int8": ".onnx",
     "executorch": ".pte",
+    "litert": ".tflite",
+    "litert_int8": ".tflite",
+    "c_array": ".h",
     "ofa": "",
 }
 

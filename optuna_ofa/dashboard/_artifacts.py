@@ -38,6 +38,9 @@ _ENDINGS = {
     "onnx": ".onnx",
     "onnx_int8": ".int8.onnx",
     "executorch": ".pte",
+    "litert": ".tflite",
+    "litert_int8": ".int8.tflite",
+    "c_array": ".h",
 }
 
 

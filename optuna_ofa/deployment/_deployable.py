@@ -28,6 +28,7 @@ class Deployable:
         batch: Images at once; None for any number.
         images: Calibration images at the resolution of the subnet, if there are any.
         opset: Version of ONNX's operators, for ONNX.
+        name: Name of the file without its extension, for an array in C.
     """
 
     net: nn.Module
@@ -35,6 +36,7 @@ class Deployable:
     batch: int | None
     images: Tensor | None = None
     opset: int = OPSET
+    name: str = "subnet"
 
     @property
     def shape(self) -> tuple[int | None, int, int, int]:

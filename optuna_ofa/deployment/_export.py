@@ -47,14 +47,17 @@ def export(
             must have the extension of the format, or none.
         format: ``"pytorch"`` (state dict as safetensors), ``"torch_export"`` (``.pt2``),
             ``"onnx"``, ``"onnx_int8"`` (quantised statically, which costs accuracy and needs
-            ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``) or ``"ofa"`` (the
-            ``net.config``, ``run.config`` and ``init`` of the ``ofa`` package, where it has such
-            networks).
+            ``calibration``), ``"executorch"`` (lowered to XNNPACK, ``.pte``), ``"litert"``
+            (``.tflite``, which accepts images in NHWC), ``"litert_int8"`` (the same in 8-bit
+            integers, images and logits too, which needs ``calibration``), ``"c_array"`` (that file
+            in a C header, ``.h``, for TensorFlow Lite Micro) or ``"ofa"`` (the ``net.config``,
+            ``run.config`` and ``init`` of the ``ofa`` package, where it has such networks).
         calibration: Images for the statistics, as in `evaluate`. None keeps those of ``net``,
             which are valid for a plain network but not for any subnet of a supernet.
         n_calibration: Number of images to use, from the first on.
-        batch: Images at once; None for any number, which ExecuTorch does not support. Formats
-            without a graph (``"pytorch"``, ``"ofa"``) always accept any number.
+        batch: Images at once; None for any number, which ExecuTorch and LiteRT do not support;
+            ``"c_array"`` always has one. Formats without a graph (``"pytorch"``, ``"ofa"``) always
+            accept any number.
         opset: Version of ONNX's operators, 13 or later, for ``"onnx"`` and ``"onnx_int8"``. None
             takes that of the graphs that `measure` measures, 17 with IR version 8, so that a
             runtime that runs those also runs the export.
@@ -86,7 +89,7 @@ def export(
             f"`{format}` package has no {lack}."
         )
     for need in form.needs:
-        need.check()
+        need.require()
     if opset is not None:
         _check_opset(format, opset)
     figures = _checked_figures(figures, subnet)
@@ -102,9 +105,10 @@ def export(
     if shown is not None:
         shown = resize_images(shown, subnet.resolution).float()
     number = None if form.batch == "any" else batch
-    deployable = Deployable(plain, subnet, number, shown, opset or OPSET)
+    deployable = Deployable(plain, subnet, number, shown, opset or OPSET, path.stem)
     content = build_metadata(format, form, deployable, figures, images.setup)
-    return write_export(path, content, form.make(deployable))
+    made = form.make(deployable)
+    return write_export(path, {**content, **form.describe(made)}, made)
 
 
 def _checked_figures(figures: Iterable[KnownValue], subnet: Subnet) -> tuple[KnownValue, ...]:
@@ -129,5 +133,8 @@ def _check_opset(format: str, opset: int) -> None:
 
 
 def _check_batch(format: str, batch: int | None) -> None:
-    if batch is None and FORMATS[format].batch == "fixed":
+    allowed = FORMATS[format].batch
+    if batch is None and allowed == "fixed":
         raise InvalidArgumentError(f"`batch` must be a number for {format!r}, but got None.")
+    if batch != 1 and allowed == "one":
+        raise InvalidArgumentError(f"`batch` must be 1 for {format!r}, but got {batch}.")

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from optuna_ofa._imports import OptionalImport
-from optuna_ofa.deployment import _graph_format as graph, _torch_format as plain
-from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded
-from optuna_ofa.deployment._program_trial import try_program
-from optuna_ofa.graphs import EXECUTORCH
+from optuna_ofa.deployment import (
+    _graph_format as graph,
+    _litert_format as litert,
+    _torch_format as plain,
+)
+from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
+from optuna_ofa.deployment._program_trial import try_executorch, try_litert
+from optuna_ofa.graphs import EXECUTORCH, LITERT, LITERT_INT8, RUN_LITERT, TFLITE_MICRO
 from optuna_ofa.space import Subnet
 
 
@@ -21,8 +25,8 @@ class Format(NamedTuple):
         make: Makes the files of a network.
         load: Reads the files that ``make`` made.
         ending: Extension of the file's name; None for a folder.
-        batch: The batch sizes that a file accepts: always ``"any"``, always a ``"fixed"`` one, or
-            ``"both"``, whichever is requested.
+        batch: The batch sizes that a file accepts: always ``"any"``, always a ``"fixed"`` one,
+            always ``"one"`` image, or ``"both"`` of the first, whichever is requested.
         needs: The modules that write it, besides torch.
         needs_images: Whether it cannot be written without calibration images.
         parts: The files of a folder; empty for a single file.
@@ -32,6 +36,9 @@ class Format(NamedTuple):
         lacks: Returns what a subnet has that the format cannot hold, if anything.
         tries: Tries a file with a subnet and a batch size in another process, for formats whose
             damaged files may crash the process that loads them.
+        channels_last: Whether the file accepts images in NHWC.
+        describe: Returns what the metadata say of the files besides: their ``input``, ``output``,
+            ``operators``.
     """
 
     make: Callable[[Deployable], Contents]
@@ -46,6 +53,8 @@ class Format(NamedTuple):
     runs: str | None = None
     lacks: Callable[[Subnet], str | None] = lambda _: None
     tries: Callable[[bytes, Subnet, int], None] | None = None
+    channels_last: bool = False
+    describe: Callable[[Contents], Metadata] = lambda _: {}
 
     @property
     def is_folder(self) -> bool:
@@ -64,6 +73,9 @@ class Format(NamedTuple):
 
 
 _OF_ONNX = ("onnxruntime", "openvino")
+_MICRO = ("litert", "tflite-micro")
+_WRITES_LITERT = (*LITERT, *RUN_LITERT)
+_WRITES_LITERT_INT8 = (*LITERT_INT8, *RUN_LITERT)
 FORMATS = {
     "pytorch": Format(
         plain.make_safetensors, plain.load_safetensors, ".safetensors", "any", plain.SAFETENSORS
@@ -95,7 +107,44 @@ FORMATS = {
         "fixed",
         EXECUTORCH,
         runtimes=("executorch",),
-        tries=try_program,
+        tries=try_executorch,
+    ),
+    "litert": Format(
+        litert.make_litert,
+        litert.load_litert,
+        ".tflite",
+        "fixed",
+        _WRITES_LITERT,
+        runtimes=("litert",),
+        tries=try_litert,
+        channels_last=True,
+        describe=litert.describe_litert,
+    ),
+    "litert_int8": Format(
+        litert.make_litert_int8,
+        litert.load_litert,
+        ".tflite",
+        "fixed",
+        _WRITES_LITERT_INT8,
+        needs_images=True,
+        precision="int8",
+        runtimes=_MICRO,
+        tries=try_litert,
+        channels_last=True,
+        describe=litert.describe_litert,
+    ),
+    "c_array": Format(
+        litert.make_c_array,
+        litert.load_c_array,
+        ".h",
+        "one",
+        (*_WRITES_LITERT_INT8, TFLITE_MICRO),
+        needs_images=True,
+        precision="int8",
+        runtimes=_MICRO,
+        tries=litert.try_c_array,
+        channels_last=True,
+        describe=litert.describe_c_array,
     ),
     "ofa": Format(
         plain.make_ofa, plain.load_ofa, None, "any", parts=plain.OFA_FILES, lacks=plain.ofa_lacks

@@ -29,17 +29,18 @@ def load_exported(path: AnyPath, *, trust: bool = False) -> Loaded:
     Only the file beside the metadata is opened, and only if its size and SHA-256 match the
     metadata. That detects damage, not malice: anyone who can write the file can also write the
     metadata. The network is run, and must give plausible logits. Files of ``"torch_export"``
-    may hold Python code, so they need ``trust``. Those of ``"executorch"`` are tried in another
-    process first, which takes a few seconds, because a damaged one may crash the process. ONNX and
-    weights are read as numbers.
+    may hold Python code, so they need ``trust``. Those of ``"executorch"`` and LiteRT are tried in
+    another process first, which takes a few seconds, because a damaged one may crash the process.
+    ONNX and weights are read as numbers.
 
     Args:
         path: The path of the export, with its metadata beside it.
         trust: Whether you trust the author of the file to run any code on this machine. It is
-            required for ``"torch_export"``, and skips the trial of ``"executorch"``.
+            required for ``"torch_export"``, and skips the trial of ``"executorch"`` and LiteRT.
 
     Returns:
-        A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``. For
+        A function from images ``(n, channels, height, width)`` to logits ``(n, n_classes)``, for
+        LiteRT too, whose files themselves accept NHWC, and integers if they are in 8 bits. For
         ``"pytorch"`` and ``"ofa"`` it is a plain `torch.nn.Module`, as from `Supernet.extract`.
 
     Raises:
@@ -106,18 +107,18 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
     subnet = _subnet(content, path)
     batch, *shape = content["input"]["shape"]
     size = subnet.resolution
-    if shape != [subnet.family.in_channels, size, size] or not (
-        batch is None or (type(batch) is int and batch > 0)
-    ):
+    channels = subnet.family.in_channels
+    wanted = [size, size, channels] if form.channels_last else [channels, size, size]
+    if shape != wanted or not (batch is None or (type(batch) is int and batch > 0)):
         raise FormatError(
             f"`input` of {metadata_path(path)} must be images of its subnet, but is "
             f"{content['input']!r:.100}."
         )
     files = content["files"]
-    wanted = {file_name(path, part) for part in form.parts or ("",)}
-    if not isinstance(files, dict) or files.keys() != wanted:
+    names = {file_name(path, part) for part in form.parts or ("",)}
+    if not isinstance(files, dict) or files.keys() != names:
         raise FormatError(
-            f"`files` of {metadata_path(path)} must be {', '.join(sorted(wanted))}, but is "
+            f"`files` of {metadata_path(path)} must be {', '.join(sorted(names))}, but is "
             f"{', '.join(map(str, files)) or 'none':.200}."
         )
     for name, known in files.items():

@@ -88,12 +88,11 @@ def litert_file(
     """
 
     def make() -> bytes:
-        net = _folded(supernet, subnet, images)
+        net, layers = _folded(supernet, subnet, images), subnet_layers(subnet)
         if computation.is_int8:
             assert images is not None
-            return quantized_litert_of_net(net, images.float())
-        size = subnet.resolution
-        return litert_of_net(net, torch.zeros(1, subnet.family.in_channels, size, size))
+            return quantized_litert_of_net(net, layers, images.float())
+        return litert_of_net(net, layers)
 
     return make() if converted is None else converted.content(subnet, computation, make)
 
@@ -124,7 +123,7 @@ def exported_setup(computation: Computation) -> dict[str, Any]:
     Raises:
         MissingDependencyError: If a package that writes or runs the network is not installed.
     """
-    for package in _NEEDS[computation]:  # the converter of LiteRT takes seconds to import
+    for package in _NEEDS[computation]:
         package.require()
     return {
         "runtime": computation.runtime,
@@ -143,7 +142,7 @@ def _versions(computation: Computation) -> dict[str, str]:
 
 def converter_versions(computation: Computation) -> dict[str, str]:
     """Return the versions of the packages that write a file of LiteRT."""
-    packages = ["litert-torch", *["ai-edge-quantizer"] * computation.is_int8]
+    packages = ["ai-edge-quantizer"] * computation.is_int8
     return {package: version(package) for package in packages}
 
 

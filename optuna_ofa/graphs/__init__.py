@@ -5,11 +5,21 @@ from optuna_ofa.graphs._executorch_graph import (
     program_of as program_of,
     write_executorch as write_executorch,
 )
-from optuna_ofa.graphs._litert_graph import LITERT as LITERT, litert_of_net as litert_of_net
+from optuna_ofa.graphs._litert_file import (
+    LiteRTFile as LiteRTFile,
+    LiteRTTensor as LiteRTTensor,
+    read_litert as read_litert,
+)
 from optuna_ofa.graphs._litert_layers import (
-    litert_of_layers as litert_of_layers,
+    LITERT as LITERT,
+    litert_of_net as litert_of_net,
     write_litert as write_litert,
     write_quantized_litert as write_quantized_litert,
+)
+from optuna_ofa.graphs._micro_operators import (
+    MICRO_OPERATORS as MICRO_OPERATORS,
+    require_micro_operators as require_micro_operators,
+    resolver_method as resolver_method,
 )
 from optuna_ofa.graphs._onnx_graph import (
     OPSET as OPSET,

@@ -1,9 +1,8 @@
-"""Files of LiteRT generated from layers.
+"""Files of LiteRT (``.tflite``) generated from layers.
 
-The converter (`litert_of_net`) takes seconds a network, and a latency table needs hundreds of
-graphs. These have the operators that the converter writes, and take milliseconds. Where a block
-adds channels of zeros to its input, the converter also changes the order of dimensions, which
-these do not.
+LiteRT's own converter, ``litert-torch``, takes seconds a network and a gigabyte of packages. These
+files have the operators that it writes, and take milliseconds. Where a block adds channels of
+zeros to its input, the converter also changes the order of dimensions, which these do not.
 """
 
 from __future__ import annotations
@@ -13,11 +12,15 @@ from pathlib import Path
 
 from torch import nn
 
+from optuna_ofa._imports import try_import
 from optuna_ofa.costs import squeezed_channels
 from optuna_ofa.graphs._litert_operators import Map, Operators
 from optuna_ofa.graphs._tflite_file import TFLiteFile
 from optuna_ofa.graphs._weights import NetWeights, RandomWeights, Weights
 from optuna_ofa.space import Layer, padding
+
+# packages that write such files
+LITERT = (try_import("ai_edge_litert", extra="litert"), try_import("flatbuffers", extra="litert"))
 
 
 def write_litert(layers: Sequence[Layer], path: Path, batch: int) -> None:
@@ -41,8 +44,11 @@ def write_quantized_litert(layers: Sequence[Layer], path: Path, batch: int) -> N
     path.write_bytes(_content(layers, RandomWeights(0), batch, quantized=True))
 
 
-def litert_of_layers(net: nn.Module, layers: Sequence[Layer], *, batch: int = 1) -> bytes:
+def litert_of_net(net: nn.Module, layers: Sequence[Layer], *, batch: int = 1) -> bytes:
     """Return the file that `write_litert` writes, with weights.
+
+    It accepts images ``(batch, size, size, channels)`` by the name ``args_0``, and returns
+    ``output_0``.
 
     Args:
         net: A plain network of these layers whose batch normalisation is folded.

@@ -41,6 +41,7 @@ class Operators:
         self.file, self._source = file, source
         self.prefix = ""
         self._n = 0
+        self._constants: dict[tuple[Any, ...], int] = {}
 
     def conv(
         self,
@@ -83,7 +84,8 @@ class Operators:
 
     def linear(self, name: str, x: Map, n_out: int) -> Map:
         """Add a fully connected layer."""
-        numbers = self.file.weights(*self._source.linear(x.channels, n_out), name, axis=0)
+        full = f"{self.prefix}/{name}"
+        numbers = self.file.weights(*self._source.linear(x.channels, n_out), full, axis=0)
         return self.add("FULLY_CONNECTED", name, [x.number, *numbers], (x.shape[0], n_out))
 
     def pool(
@@ -179,7 +181,12 @@ class Operators:
         return y
 
     def _numbers(self, values: NDArray[Any]) -> int:
-        return self.file.constant(values, f"{self.prefix}/constant")
+        """Return the number of a constant, which operators with the same one share."""
+        key = (values.dtype.str, values.shape, values.tobytes())
+        if key not in self._constants:
+            name = f"{self.prefix}/constant.{len(self._constants)}"
+            self._constants[key] = self.file.constant(values, name)
+        return self._constants[key]
 
     def _padded(
         self, kind: str, name: str, x: Map, kernel: int, stride: int, pads: tuple[int, int]

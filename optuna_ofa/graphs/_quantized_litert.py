@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from optuna_ofa._imports import try_import
 from optuna_ofa._quiet import silent
 from optuna_ofa.graphs._litert_file import compacted
-from optuna_ofa.graphs._litert_graph import LITERT, litert_of_net
+from optuna_ofa.graphs._litert_layers import LITERT, litert_of_net
 from optuna_ofa.graphs._quantized_graph import N_QUANTIZED
+from optuna_ofa.space import Layer
 
 _quantizer = try_import("ai_edge_quantizer.quantizer", extra="litert")
 _recipe = try_import("ai_edge_quantizer.recipe", extra="litert")
@@ -19,11 +21,13 @@ _manager = try_import("ai_edge_quantizer.recipe_manager", extra="litert")
 _calibrator = try_import("ai_edge_quantizer.calibrator", extra="litert")
 _update = try_import("ai_edge_quantizer.utils.qsv_utils", extra="litert")
 # packages that write such files
-LITERT_INT8 = (*LITERT, _quantizer)
+LITERT_INT8 = (*LITERT, try_import("ai_edge_quantizer", extra="litert"))
 _SIGNATURE, _INPUT = "serving_default", "args_0"
 
 
-def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -> bytes:
+def quantized_litert_of_net(
+    net: nn.Module, layers: Sequence[Layer], images: Tensor, *, batch: int = 1
+) -> bytes:
     """Return the file of a network in 8-bit integers, with images in NHWC.
 
     Weights have a scale per channel; activations, the images and the logits have one scale and
@@ -31,19 +35,19 @@ def quantized_litert_of_net(net: nn.Module, images: Tensor, *, batch: int = 1) -
 
     Args:
         net: As in `litert_of_net`.
+        layers: As in `litert_of_net`.
         images: ``(n, channels, size, size)`` training images in float32, the first `N_QUANTIZED`
             of which determine the ranges of activations.
         batch: Images at once.
 
     Raises:
-        MissingDependencyError: If ``litert-torch`` or ``ai-edge-quantizer`` is not installed.
+        MissingDependencyError: If ``ai-edge-litert`` or ``ai-edge-quantizer`` is not installed.
     """
-    tool = _quantizer.check().Quantizer
     batches = _batches(images[:N_QUANTIZED], batch)
-    plain = litert_of_net(net, batches[0])
+    plain = litert_of_net(net, layers, batch=batch)
     data = [{_INPUT: part.permute(0, 2, 3, 1).contiguous().numpy()} for part in batches]
     with silent():
-        quantizer = tool(plain, _recipe.check().static_wi8_ai8())
+        quantizer = _quantizer.check().Quantizer(plain, _recipe.check().static_wi8_ai8())
         quantized = quantizer.quantize(_ranges(plain, data))
     return compacted(bytes(quantized.quantized_model))
 

@@ -19,6 +19,7 @@ from optuna_ofa import EvaluationSettings, SearchSpace, Supernet, evaluate
 from optuna_ofa._imports import OptionalImport
 from optuna_ofa.evaluation import Computation
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError
+from optuna_ofa.space import Layer
 from optuna_ofa.supernet import resize_images
 
 Loaders = Callable[..., DataLoader]
@@ -33,12 +34,12 @@ def converted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The precisions of conversions, by a converter that pickles networks of torch."""
     made: list[str] = []
 
-    def plain(net: nn.Module, example: Tensor) -> bytes:
+    def plain(net: nn.Module, layers: list[Layer]) -> bytes:
         made.append("float32")
         assert not any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
         return pickle.dumps(net)
 
-    def quantized(net: nn.Module, images: Tensor) -> bytes:
+    def quantized(net: nn.Module, layers: list[Layer], images: Tensor) -> bytes:
         made.append("int8")
         return pickle.dumps(net)
 
@@ -132,7 +133,6 @@ def test_runtimes_are_kept_apart_in_a_database(
     assert setup["runtime"] == "litert"
     assert setup["versions"] == {
         "litert": "ai-edge-litert-1",
-        "litert-torch": "litert-torch-1",
         "ai-edge-quantizer": "ai-edge-quantizer-1",
     }
     assert setup["n_quantized"] == 200

@@ -14,12 +14,13 @@ from optuna_ofa.data import packaged_images, packaged_supernet
 from optuna_ofa.evaluation import set_statistics
 from optuna_ofa.graphs import (
     _quantized_litert,
+    build_net,
     fold_batch_norm,
     litert_of_net,
     quantized_litert_of_net,
     run_litert,
 )
-from optuna_ofa.space import SearchSpace
+from optuna_ofa.space import Layer, SearchSpace, subnet_layers
 from optuna_ofa.supernet import resize_images
 
 pytestmark = pytest.mark.litert
@@ -44,10 +45,11 @@ def converted() -> Converted:
     net = supernet.extract(subnet).eval()
     set_statistics(net, shown)
     fold_batch_norm(net)
+    layers = subnet_layers(subnet)
     images = resize_images(data.test.tensors[0], subnet.resolution)
     with torch.no_grad():
         logits = net(images)
-    plain, int8 = litert_of_net(net, shown[:1]), quantized_litert_of_net(net, shown)
+    plain, int8 = litert_of_net(net, layers), quantized_litert_of_net(net, layers, shown)
     return Converted(net, plain, int8, images, logits)
 
 
@@ -79,10 +81,11 @@ def test_the_process_is_as_before(capfd: pytest.CaptureFixture[str]) -> None:
         return dict(os.environ), root.handlers[:], root.level, torch.get_num_threads(), x64
 
     before = state()
-    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).eval()
+    layers = [Layer("stem", "conv", 3, 8, 16, 16, kernel=3, act="relu")]
     images = torch.randn(2, 3, 16, 16)
-    found = run_litert(quantized_litert_of_net(net, images))(images)
-    assert found.shape == (2, 8, 14, 14)
+    net = build_net(layers, fold=True)
+    found = run_litert(quantized_litert_of_net(net, layers, images))(images)
+    torch.testing.assert_close(found, net(images), atol=0.2, rtol=0)
     assert state() == before
     assert capfd.readouterr() == ("", "")
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from optuna_ofa.graphs import (
     build_net,
     example_input,
-    litert_of_layers,
     litert_of_net,
     quantized_litert_of_net,
     run_litert,
@@ -111,17 +112,19 @@ COMPARED = (
 
 
 @pytest.mark.parametrize("layers", NETS.values(), ids=NETS.keys())
-def test_operators_are_those_of_the_converter(layers: tuple[Layer, ...]) -> None:
+def test_operators_are_those_of_the_converter(
+    layers: tuple[Layer, ...], convert: Callable[[nn.Module, Tensor], bytes]
+) -> None:
     net = build_net(layers, fold=True)
-    found = operators(litert_of_layers(net, layers))
-    assert found == operators(litert_of_net(net, example_input(layers, 1)))
+    found = operators(litert_of_net(net, layers))
+    assert found == operators(convert(net, example_input(layers, 1)))
 
 
 def test_quantised_operators_are_those_of_the_quantiser(tmp_path: Path) -> None:
     layers = NETS["MobileNetV3"]
     write_quantized_litert(layers, tmp_path / "net.tflite", 1)
     images = example_input(layers, 2)
-    expected = quantized_litert_of_net(build_net(layers, fold=True), images)
+    expected = quantized_litert_of_net(build_net(layers, fold=True), layers, images)
     assert operators((tmp_path / "net.tflite").read_bytes()) == operators(expected)
 
 
@@ -132,7 +135,7 @@ def test_logits_are_those_of_torch(name: str) -> None:
     net, images = build_net(layers, fold=True), example_input(layers, 2)
     with torch.inference_mode():
         expected = net(images)
-    found = run_litert(litert_of_layers(net, layers, batch=2))(images)
+    found = run_litert(litert_of_net(net, layers, batch=2))(images)
     torch.testing.assert_close(found, expected, atol=1e-4 * float(expected.abs().max()), rtol=0)
 
 
