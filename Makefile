@@ -10,17 +10,22 @@ PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS)
 TORCH_READY := $(VENV)/.torch
 QUICKSTART_READY := $(VENV)/.quickstart
 READY := $(VENV)/.ready
+LITERT_READY := $(VENV)/.litert
 # packages for OptunaHub, with the checks of its registry; ruff finds these by itself
 HUB := examples/optunahub
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: quickstart test lint types coverage docs clean
+.PHONY: quickstart test litert lint types coverage docs clean
 
 quickstart: $(QUICKSTART_READY)
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(READY)
 	$(PYTEST)
+
+# The tests that need LiteRT's packages, of 1.2 GB.
+litert: $(LITERT_READY)
+	$(PYTEST) -m litert
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -65,4 +70,8 @@ $(QUICKSTART_READY): $(TORCH_READY) pyproject.toml
 
 $(READY): $(TORCH_READY) pyproject.toml
 	$(PIP) install --quiet -c constraints.txt -e . --group dev
+	@touch $@
+
+$(LITERT_READY): $(READY)
+	$(PIP) install --quiet -c constraints.txt --group litert
 	@touch $@

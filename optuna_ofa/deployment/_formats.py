@@ -14,7 +14,7 @@ from optuna_ofa.deployment import (
 )
 from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
 from optuna_ofa.deployment._program_trial import try_executorch, try_litert
-from optuna_ofa.graphs import EXECUTORCH, LITERT, LITERT_INT8, RUN_LITERT, TFLITE_MICRO
+from optuna_ofa.graphs import EXECUTORCH, LITERT, LITERT_INT8, RUN_LITERT
 from optuna_ofa.space import Subnet
 
 
@@ -138,7 +138,7 @@ FORMATS = {
         litert.load_c_array,
         ".h",
         "one",
-        (*_WRITES_LITERT_INT8, TFLITE_MICRO),
+        _WRITES_LITERT_INT8,
         needs_images=True,
         precision="int8",
         runtimes=_MICRO,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from optuna_ofa.costs import arena_bytes
 from optuna_ofa.deployment._c_array import arena_in, c_name, content_of, header_of
 from optuna_ofa.deployment._deployable import Contents, Deployable, Loaded, Metadata
 from optuna_ofa.deployment._program_trial import try_litert
+from optuna_ofa.exceptions import MissingDependencyError
 from optuna_ofa.graphs import (
+    TFLITE_MICRO,
     LiteRTTensor,
     arena_of,
     fold_batch_norm,
@@ -62,7 +65,7 @@ def make_c_array(deployable: Deployable) -> Contents:
     """
     content = make_litert_int8(deployable)[""]
     require_micro_operators(read_litert(content).operators, "net")
-    arena, source = _arena(content)
+    arena, source = _arena(content, deployable.subnet)
     name = c_name(deployable.name)
     return {"": header_of(content, name, deployable.subnet, arena, source)}
 
@@ -83,8 +86,12 @@ def try_c_array(content: bytes, subnet: Subnet, batch: int) -> None:
     try_litert(content_of(content), subnet, batch)
 
 
-def _arena(content: bytes) -> tuple[int, str]:
+def _arena(content: bytes, subnet: Subnet) -> tuple[int, str]:
     """Return the bytes of the arena, and what they are."""
+    try:
+        TFLITE_MICRO.require()
+    except MissingDependencyError:
+        return arena_bytes(subnet_layers(subnet)), "predicted for tflite-micro on a 64-bit machine"
     source = f"as tflite-micro {tflite_micro_version()} allocates them on a 64-bit machine"
     return arena_of(content).total, source
 

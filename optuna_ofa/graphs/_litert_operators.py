@@ -41,7 +41,6 @@ class Operators:
         self.file, self._source = file, source
         self.prefix = ""
         self._n = 0
-        self._constants: dict[tuple[Any, ...], int] = {}
 
     def conv(
         self,
@@ -181,12 +180,7 @@ class Operators:
         return y
 
     def _numbers(self, values: NDArray[Any]) -> int:
-        """Return the number of a constant, which operators with the same one share."""
-        key = (values.dtype.str, values.shape, values.tobytes())
-        if key not in self._constants:
-            name = f"{self.prefix}/constant.{len(self._constants)}"
-            self._constants[key] = self.file.constant(values, name)
-        return self._constants[key]
+        return self.file.constant(values, f"{self.prefix}/constant")
 
     def _padded(
         self, kind: str, name: str, x: Map, kernel: int, stride: int, pads: tuple[int, int]

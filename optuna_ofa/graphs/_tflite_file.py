@@ -71,7 +71,8 @@ class TFLiteFile:
         """
         key = (values.dtype.str, values.shape, values.tobytes())
         if key not in self._constants:
-            self._constants[key] = self._constant(values, name)
+            number = len(self._constants)  # the quantiser needs names that differ
+            self._constants[key] = self._constant(values, f"{name}.{number}")
         return self._constants[key]
 
     def _constant(self, values: NDArray[Any], name: str) -> int:

@@ -176,6 +176,22 @@ class TestCArray:
         assert float(scale) == pytest.approx(known["input"]["scale"], rel=1e-5)
         assert int(zero) == known["input"]["zero_point"]
 
+    def test_the_arena_is_predicted_without_tflite_micro(
+        self,
+        exported: Exported,
+        supernet: Supernet,
+        subnet: Subnet,
+        calibration: Tensor,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        missing = OptionalImport("no_such_module", "microcontroller")
+        monkeypatch.setattr(_litert_format, "TFLITE_MICRO", missing)
+        path = tmp_path / "net.h"
+        made = export(supernet, subnet, path, format="c_array", calibration=calibration)
+        assert made["arena_bytes"] == read_metadata(exported.path("c_array"))["arena_bytes"]
+        assert f"Arena: {made['arena_bytes']} bytes, predicted for" in path.read_text()
+
     def test_it_lists_what_a_resolver_needs(self, exported: Exported) -> None:
         text = exported.path("c_array").read_text()
         n = len(read_metadata(exported.path("c_array"))["operators"])
