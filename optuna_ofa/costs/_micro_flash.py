@@ -8,19 +8,25 @@ from optuna_ofa._arguments import checked
 from optuna_ofa.costs._micro_operators import MicroOperator, micro_operators
 from optuna_ofa.space import Layer
 
-# Bytes of tables and vectors of the file, without weights, biases and what is kept per channel
-_FILE = 323
-_OPERATOR = 206  # with its output's tensor
-_WEIGHTS = 94  # the tensors and buffers of weights and biases
-_SHARED = 86  # a constant of several operators
-_CODE = 29  # a kind of operator
-_OTHER = {
-    "MEAN": 371,
-    "ADD": -113,
-    "MUL": -268,
-    "HARD_SWISH": -120,
-    "PAD": -108,
-    "DEPTHWISE_CONV_2D": 53,
+# Bytes of tables and vectors of the FlatBuffer, with what keeps them aligned; a file is within 60
+_FILE = 371
+_CONSTANT = 75  # one that operators share
+_CODE = 26  # a kind of operator
+# an operator with its output, and with the tensors and buffers of its weights
+_OPERATOR = {
+    "CONV_2D": 285,
+    "DEPTHWISE_CONV_2D": 307,
+    "FULLY_CONNECTED": 285,
+    "MEAN": 237,
+    "ADD": 130,
+    "MUL": 86,
+    "HARD_SWISH": 108,
+    "LOGISTIC": 127,
+    "PAD": 144,
+    "PADV2": 144,
+    "MAX_POOL_2D": 144,
+    "AVERAGE_POOL_2D": 153,
+    "STRIDED_SLICE": 74,
 }
 # per channel: a bias, and for weights and bias each a scale of 4 and a zero point of 8 bytes
 _CHANNEL = 4 + 2 * (4 + 8)
@@ -50,9 +56,9 @@ def shared_flash_bytes(layers: Iterable[Layer]) -> int:
     operators = [op for layer in layers for op in micro_operators(layer)]
     shared = {name for op in operators for name in op.shared}
     names = {op.name for op in operators}
-    return _FILE + _SHARED * len(shared) + _CODE * len(names)
+    return _FILE + _CONSTANT * len(shared) + _CODE * len(names)
 
 
 def _operator_bytes(op: MicroOperator) -> int:
-    weights = op.n_weights + _WEIGHTS + _CHANNEL * op.channels if op.n_weights else 0
-    return weights + _OPERATOR + _OTHER.get(op.name, 0)
+    weights = op.n_weights + _CHANNEL * op.channels if op.n_weights else 0
+    return _OPERATOR[op.name] + weights
