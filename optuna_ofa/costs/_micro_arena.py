@@ -18,6 +18,7 @@ from optuna_ofa.costs._micro_layer import (
     aligned,
     micro_layer,
 )
+from optuna_ofa.costs._micro_operators import Layers
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 
 MICRO_RUNTIME = "tflite-micro 0.dev20261023182759"
@@ -127,7 +128,7 @@ class ArenaBytes:
 
 
 @checked
-def arena_bytes(layers: Sequence[Layer]) -> int:
+def arena_bytes(layers: Layers) -> int:
     """Return the arena that TFLite Micro needs for a network as an INT8 file, for one image.
 
     It is what the interpreter of `MICRO_RUNTIME` reports on a 64-bit processor with its reference
@@ -140,6 +141,9 @@ def arena_bytes(layers: Sequence[Layer]) -> int:
 
     Returns:
         The bytes, the same as `CostPredictor` gives for ``sram_kb`` times 1,024.
+
+    Raises:
+        InvalidArgumentError: If there is no layer.
     """
     return int(ArenaTable(layers)(np.arange(1, len(layers) + 1)[:, None])[0])
 

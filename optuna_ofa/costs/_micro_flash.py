@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from optuna_ofa._arguments import checked
-from optuna_ofa.costs._micro_operators import MicroOperator, micro_operators
+from optuna_ofa.costs._micro_operators import Layers, MicroOperator, micro_operators
 from optuna_ofa.space import Layer
 
 # Bytes of tables and vectors of the FlatBuffer, with what keeps them aligned; a file is within 60
@@ -39,7 +39,7 @@ def layer_flash_bytes(layer: Layer) -> int:
 
 
 @checked
-def flash_bytes(layers: Sequence[Layer]) -> int:
+def flash_bytes(layers: Layers) -> int:
     """Return the bytes of a network as an INT8 file, as ``format="litert_int8"`` writes it.
 
     Weights of 1 byte, and per channel a bias, two scales and two zero points; each tensor and
@@ -47,6 +47,9 @@ def flash_bytes(layers: Sequence[Layer]) -> int:
 
     Args:
         layers: All layers in order.
+
+    Raises:
+        InvalidArgumentError: If there is no layer.
     """
     return sum(map(layer_flash_bytes, layers)) + shared_flash_bytes(layers)
 

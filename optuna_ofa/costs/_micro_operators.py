@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
 
+from optuna_ofa._arguments import not_empty
 from optuna_ofa.costs._macs import squeezed_channels
 from optuna_ofa.space import Layer, padding
 
-_FUSED = ("", "relu", "relu6")
+Layers = Annotated[Sequence[Layer], not_empty("one or more layers")]
+_FUSED = ("", "relu", "relu6")  # into convolutions and additions
 
 
 class MicroOperator(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 
 from optuna_ofa.costs import ArenaBytes, arena_bytes, flash_bytes, layer_operators, placements
 from optuna_ofa.costs._micro_operators import micro_operators
-from optuna_ofa.exceptions import InvalidSubnetError
+from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.graphs import arena_of, write_quantized_litert
 from optuna_ofa.graphs._litert_file import compacted
 from optuna_ofa.predictors import COSTS, CostPredictor
-from optuna_ofa.space import SearchSpace, subnet_layers
+from optuna_ofa.space import Layer, SearchSpace, subnet_layers
 
 # arena as tflite-micro 0.dev20261023182759 reports it, and size of the file
 RECORDED = [
@@ -76,6 +77,12 @@ def test_operators_have_the_weights_of_those_in_float32(name: str) -> None:
         assert n_weights == sum(op.n_weights for op in layer_operators(layer))
         assert micro[-1].n_written == layer.out_channels * layer.out_size**2
         assert all(max(op.reads) <= i for i, op in enumerate(micro))
+
+
+@pytest.mark.parametrize("cost", [arena_bytes, flash_bytes])
+def test_a_network_without_layers_is_refused(cost: Callable[[list[Layer]], int]) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"`layers` must be one or more layers.*\[\]"):
+        cost([])
 
 
 def test_arenas_and_files_are_predictions() -> None:
