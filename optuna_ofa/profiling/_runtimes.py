@@ -15,6 +15,7 @@ from optuna_ofa.graphs import (
     write_quantized_litert,
     write_quantized_onnx,
 )
+from optuna_ofa.profiling._litert_runtime import QuietLiteRT
 from optuna_ofa.profiling._torch_runtime import TorchEager
 from optuna_ofa.profiling.on_device import DEVICE_RUNTIMES, INT8, Runtime, RuntimeSettings
 from optuna_ofa.space import Layer
@@ -25,6 +26,7 @@ MODULES: Mapping[str, str] = {"litert": "ai_edge_litert"}
 Write = Callable[[Sequence[Layer], Path, int], None]
 RUNTIMES: Mapping[str, Callable[[RuntimeSettings], Runtime]] = {
     **DEVICE_RUNTIMES,
+    "litert": QuietLiteRT,
     "torch": TorchEager,
 }
 WRITERS: Mapping[str, Write] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -448,6 +450,24 @@ def test_real_runtimes_give_tables_that_order_subnets(runtime: str, space: Searc
     ends = space.to_matrix([space.smallest(), space.largest()])
     small, large = LatencyPredictor(table=table, space=space).predict(ends)
     assert 0 < 1.1 * small < large
+
+
+@pytest.mark.litert
+def test_litert_writes_nothing_to_the_standard_error(tmp_path: Path) -> None:
+    code = (
+        "import optuna_ofa\n"
+        "settings = optuna_ofa.MeasurementSettings(runtime='litert')\n"
+        "runtime = settings.open_runtime()\n"
+        "from pathlib import Path; import sys\n"
+        "from optuna_ofa.graphs import write_litert\n"
+        "from optuna_ofa.space import SearchSpace, subnet_layers\n"
+        "layers = subnet_layers(SearchSpace('ofa_mbv3_fashion').smallest())\n"
+        "write_litert(layers, Path(sys.argv[1]), 1)\n"
+        "runtime.load(Path(sys.argv[1])).run()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "net.tflite")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -63,9 +60,8 @@ class _Interpreter:
     def __init__(self, threads: int, **file: Any) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        with _without_log():
-            self._inner = Interpreter(num_threads=threads, **file)
-            self._inner.allocate_tensors()
+        self._inner = Interpreter(num_threads=threads, **file)
+        self._inner.allocate_tensors()
         (given,) = self._inner.get_input_details()
         (returned,) = self._inner.get_output_details()
         self._given, self._returned = given["index"], returned["index"]
@@ -129,16 +125,3 @@ class _Layers:
     def layer_times(self) -> list[list[NodeTime]]:
         call = float(np.median(self._calls))
         return [[NodeTime(name, ms - call) for name, ms in run] for run in self._runs]
-
-
-@contextlib.contextmanager
-def _without_log() -> Iterator[None]:
-    """Discard the lines in which the runtime names its delegate; errors are exceptions."""
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
