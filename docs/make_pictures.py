@@ -1,10 +1,11 @@
 """The pictures of README.md and the documentation: ``python docs/make_pictures.py``.
 
 Draws the architectures for a GPU, a CPU and a phone, the fronts of a phone, a desktop and a CPU
-core, those of float32 and INT8 of the packaged supernet, and every picture of the page
-Visualization by running that page. Published tables are downloaded once, or taken from the cache;
-the GPU's measurements are read from the folder `SHARED`. Needs Chrome or Chromium. Three pictures
-are of times on the machine that draws them; all others are the same each time.
+core, those of float32 and INT8 of the packaged supernet, a front for microcontrollers measured in
+INT8, and every picture of the page Visualization by running that page. Published tables are
+downloaded once, or taken from the cache; the GPU's measurements are read from the folder `SHARED`.
+Needs Chrome or Chromium, and the extras `litert` and `microcontroller`. Three pictures are of times
+on the machine that draws them; all others are the same each time.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from optuna_ofa import (
 from optuna_ofa.data import packaged_images, packaged_supernet
 from optuna_ofa.fronts import Front
 from optuna_ofa.predictors import Predictor
+from optuna_ofa.verification import MicroMeter
 from optuna_ofa.visualization import plot_choices, plot_fronts
 
 DOCS = Path(__file__).resolve().parent
@@ -54,6 +56,7 @@ SAME_TOP1 = 82.0  # percent; what it costs on each device is written into the pi
 GREY = "#c9ced6"
 PRECISIONS = {"float32": "float32", "INT8": "int8"}
 N_MEASURED, N_FITTED = 8, 24  # subnets
+ON_BOARDS = "ofa_mbv3_fashion"  # the family of the picture of boards
 RANGE = [0.48, 1.85]  # logarithms of 3 and 70 ms
 TICKS = [5, 10, 20, 40]
 
@@ -176,6 +179,24 @@ def _of_int8(
     return AccuracyPredictor.fit(space, few, found.top1, prior=prior, metadata=found.setup)
 
 
+def boards() -> go.Figure:
+    """Search a packaged supernet by its arena, and measure accuracies and arenas of INT8 files."""
+    images, supernet = packaged_images(ON_BOARDS), packaged_supernet(ON_BOARDS)
+    settings = EvaluationSettings(
+        calibration=images.train.tensors[0], runtime="litert", precision="int8"
+    )
+    study = optuna_ofa.study(
+        ON_BOARDS, objectives=["top1", "sram_kb"], study_name="microcontrollers", seed=0
+    )
+    study.search(n_trials=2_000)
+    meters = {
+        "top1": AccuracyMeter(supernet, DataLoader(images.test, 200), settings),
+        "sram_kb": MicroMeter("sram_kb", supernet, settings),
+    }
+    print(study.verify(meters, points=2 * N_MEASURED))
+    return study.plot_front()
+
+
 def drawn() -> dict[str, go.Figure]:
     """Run the page Visualization, and return its figures by the function that drew them."""
     text, before = PAGE.read_text(encoding="utf-8"), Path.cwd()
@@ -216,7 +237,9 @@ def main() -> None:
             figure.write_image(PICTURES / f"{name}.png", width=size[0], height=size[1], scale=1.5)
     if not names or "precisions" in names:
         precisions().write_image(PICTURES / "precisions.png", width=900, height=560)
-    if not names or set(names) - {"architectures", "fronts", "precisions"}:
+    if not names or "boards" in names:
+        boards().write_image(PICTURES / "boards.png", width=900, height=560)
+    if not names or set(names) - {"architectures", "boards", "fronts", "precisions"}:
         for name, figure in drawn().items():
             if not names or name in names:
                 figure.write_image(PICTURES / f"{name}.png", width=900, height=560)
