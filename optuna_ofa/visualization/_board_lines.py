@@ -36,6 +36,15 @@ class BoardLine(NamedTuple):
     is_limit: bool = False
 
 
+def is_far(value: float, infos: Sequence[FrontInfo], across: str) -> bool:
+    """Return whether a memory is so far from the fronts that its line would compress them.
+
+    It is, if it is beyond them by more than they are wide, such as 4,096 kB of flash.
+    """
+    low, high = _ends(infos, across)
+    return across in MEMORIES and low < high and value > high + (high - low)
+
+
 def board_lines(
     across: str, infos: Sequence[FrontInfo], boards: Sequence[str] | None
 ) -> list[BoardLine]:
@@ -44,8 +53,8 @@ def board_lines(
     Args:
         across: The metric of the horizontal axis.
         infos: The fronts in the plot.
-        boards: The boards by name; None takes that of the study and all known ones whose memory is
-            within the range of the fronts, if the axis is a memory.
+        boards: The boards by name; None takes that of the study, unless it is far, and all known
+            ones whose memory is within the range of the fronts, if the axis is a memory.
 
     Raises:
         InvalidArgumentError: If a name is unknown, or boards are given and the axis is no memory.
@@ -57,12 +66,11 @@ def board_lines(
                 f"{', '.join(MEMORIES)}, but it is {across}."
             )
         return []
-    values = [point.values[across] for info in infos for point in info.front]
-    shown = _of_range(across, infos, values) if boards is None else _named(boards)
+    shown = _of_range(across, infos) if boards is None else _named(boards)
     metric, limit = infos[0].front.metrics[across], infos[0].constraints.get(across)
     by_value = sorted(shown, key=lambda board: board.limits[across])
     groups = [(v, [*of]) for v, of in groupby(by_value, key=lambda board: board.limits[across])]
-    ends = [*values, *(value for value, _ in groups)]
+    ends = [*_ends(infos, across), *(value for value, _ in groups)]
     labels = [(v, _label(metric, v, of)) for v, of in groups]
     lines = _placed(labels, _APART * (max(ends) - min(ends)))
     return [line._replace(is_limit=line.value == limit) for line in lines]
@@ -72,10 +80,18 @@ def _named(boards: Sequence[str]) -> list[Board]:
     return [*dict.fromkeys(find_board(name, "boards") for name in boards)]
 
 
-def _of_range(across: str, infos: Sequence[FrontInfo], values: Sequence[float]) -> list[Board]:
-    inside = [b for b in known_boards() if min(values) <= b.limits[across] <= max(values)]
-    own = [] if infos[0].board is None else [infos[0].board]
-    return [*dict.fromkeys([*own, *inside])]
+def _of_range(across: str, infos: Sequence[FrontInfo]) -> list[Board]:
+    low, high = _ends(infos, across)
+    inside = [board for board in known_boards() if low <= board.limits[across] <= high]
+    own = infos[0].board
+    if own is None or is_far(own.limits[across], infos, across):
+        return inside
+    return [*dict.fromkeys([own, *inside])]
+
+
+def _ends(infos: Sequence[FrontInfo], across: str) -> tuple[float, float]:
+    values = [point.values[across] for info in infos for point in info.front]
+    return min(values), max(values)
 
 
 def _label(metric: Metric, value: float, boards: Sequence[Board]) -> str:

@@ -19,7 +19,7 @@ from optuna_ofa.fronts import (
     unit,
 )
 from optuna_ofa.problem import Kind
-from optuna_ofa.visualization._board_lines import add_board_lines, board_lines
+from optuna_ofa.visualization._board_lines import add_board_lines, board_lines, is_far
 from optuna_ofa.visualization._extrapolated import marks_of, unknown_words
 from optuna_ofa.visualization._front_axes import (
     across_and_up,
@@ -152,15 +152,16 @@ def _draw(infos: Sequence[FrontInfo]) -> go.Figure:
         figure.update_layout(coloraxis=colour_axis(_axis(infos, third)))
     keep_long_bars_out(figure)
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
-        if metric in infos[0].constraints:
-            bound = infos[0].constraints[metric]
-            add_line(
-                bound,
-                line={"dash": "dash", "color": "#000000", "width": 1},
-                annotation_text=f"limit {infos[0].metrics[metric].amount(bound)}",
-                annotation_position="bottom left" if metric == x else "top right",
-                annotation_bgcolor="rgba(255,255,255,0.7)",
-            )
+        bound = infos[0].constraints.get(metric)
+        if bound is None or is_far(bound, infos, metric):
+            continue
+        add_line(
+            bound,
+            line={"dash": "dash", "color": "#000000", "width": 1},
+            annotation_text=f"limit {infos[0].metrics[metric].amount(bound)}",
+            annotation_position="bottom left" if metric == x else "top right",
+            annotation_bgcolor="rgba(255,255,255,0.7)",
+        )
     return figure
 
 

@@ -8,9 +8,10 @@ import pytest
 
 import optuna_ofa
 from optuna_ofa import Metric, SubnetStudy
+from optuna_ofa.data import find_board
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
-from optuna_ofa.visualization._board_lines import BoardLine, _placed, board_lines
+from optuna_ofa.visualization._board_lines import BoardLine, _placed, board_lines, is_far
 from optuna_ofa.visualization._front_info import front_info
 
 
@@ -37,6 +38,15 @@ def test_the_boards_in_the_range_of_the_front_and_that_of_the_study(study: Subne
     last = lines[-1]
     assert (last.value, last.label, last.is_limit) == (320, "STM32F746: 320 kB", True)
     assert not any(line.is_limit for line in lines[:-1])
+
+
+def test_a_board_far_beyond_the_front_does_not_compress_it(study: SubnetStudy) -> None:
+    board = find_board("rp2350")
+    info = front_info(study)._replace(board=board, constraints={"sram_kb": 520})
+    assert is_far(520, [info], "sram_kb")
+    assert not is_far(320, [info], "sram_kb")
+    assert max(line.value for line in board_lines("sram_kb", [info], None)) < 300
+    assert board_lines("sram_kb", [info], ["rp2350"])[-1].value == 520
 
 
 def test_chosen_boards_are_drawn_once(study: SubnetStudy) -> None:
