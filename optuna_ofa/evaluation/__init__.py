@@ -3,6 +3,7 @@
 from optuna_ofa.evaluation._accuracies import Accuracies as Accuracies, Partial as Partial
 from optuna_ofa.evaluation._calibration import Calibration as Calibration
 from optuna_ofa.evaluation._computation import (
+    LITERT_INT8 as LITERT_INT8,
     Computation as Computation,
     Precision as Precision,
     Runtime as Runtime,
@@ -13,6 +14,7 @@ from optuna_ofa.evaluation._evaluate import evaluate, evaluate_on as evaluate_on
 from optuna_ofa.evaluation._exported import (
     converter_versions as converter_versions,
     litert_file as litert_file,
+    require_packages as require_packages,
 )
 from optuna_ofa.evaluation._groups import SUBNETS_AT_ONCE as SUBNETS_AT_ONCE
 from optuna_ofa.evaluation._identity import weights_hash as weights_hash

@@ -31,3 +31,6 @@ class Computation(NamedTuple):
     def is_int8(self) -> bool:
         """Whether the network is quantised, with ranges from calibration images."""
         return self.precision == INT8
+
+
+LITERT_INT8 = Computation(LITERT, INT8)

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from optuna_ofa._imports import OptionalImport, try_import
-from optuna_ofa.evaluation._computation import LITERT, ONNXRUNTIME, Computation
+from optuna_ofa.evaluation._computation import LITERT, LITERT_INT8, ONNXRUNTIME, Computation
 from optuna_ofa.evaluation._converted import Converted
 from optuna_ofa.evaluation._recalibrate import set_statistics
 from optuna_ofa.graphs import (
     INT8_PACKAGES,
     LITERT as LITERT_PACKAGES,
-    LITERT_INT8,
+    LITERT_INT8 as LITERT_INT8_PACKAGES,
     N_QUANTIZED,
     RUN_LITERT,
     fold_batch_norm,
@@ -39,7 +39,7 @@ _NEEDS: dict[Computation, tuple[OptionalImport, ...]] = {
     Computation(ONNXRUNTIME): (INT8_PACKAGES[0], _onnxruntime),
     Computation(ONNXRUNTIME, "int8"): INT8_PACKAGES,
     Computation(LITERT): (*LITERT_PACKAGES, *RUN_LITERT),
-    Computation(LITERT, "int8"): (*LITERT_INT8, *RUN_LITERT),
+    LITERT_INT8: (*LITERT_INT8_PACKAGES, *RUN_LITERT),
 }
 
 
@@ -123,8 +123,7 @@ def exported_setup(computation: Computation) -> dict[str, Any]:
     Raises:
         MissingDependencyError: If a package that writes or runs the network is not installed.
     """
-    for package in _NEEDS[computation]:
-        package.require()
+    require_packages(computation)
     return {
         "runtime": computation.runtime,
         "precision": computation.precision,
@@ -132,6 +131,16 @@ def exported_setup(computation: Computation) -> dict[str, Any]:
         **({"n_quantized": N_QUANTIZED} if computation.is_int8 else {}),
         "instructions": _instructions(),
     }
+
+
+def require_packages(computation: Computation) -> None:
+    """Refuse a runtime whose packages are not installed.
+
+    Raises:
+        MissingDependencyError: If one is not, that writes or runs the network.
+    """
+    for package in _NEEDS[computation]:
+        package.require()
 
 
 def _versions(computation: Computation) -> dict[str, str]:

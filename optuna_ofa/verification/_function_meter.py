@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,16 +70,22 @@ class FunctionMeter(Meter):
         subnets = space.from_matrix(matrix)
         self._table, self._written = None, []
         if storage is not None:
-            setup = {"study": storage.study_name, "measured_by": "function"}
-            self._table = MeasurementTable(storage, space.family, setup)
+            self._table = MeasurementTable(storage, space.family, self._setup(storage))
             self._look(subnets)
         title = f"calling `measure[{self._metric!r}]`"
         with progress_bar(title, self._progress, total=len(subnets), unit="subnet") as bar:
             failures, stopped = self._failures(subnets, bar)
         nothing = (np.nan, np.nan)
         values, std = np.array([self._known.get(subnet, nothing) for subnet in subnets]).T
-        by = {"measured_by": getattr(self._function, "__qualname__", repr(self._function))}
-        return Readings(values, std, failures, stopped, by)
+        return Readings(values, std, failures, stopped, self._facts())
+
+    def _setup(self, storage: optuna.Study) -> Mapping[str, Any]:
+        """Return what identifies the values in a database, besides the subnet."""
+        return {"study": storage.study_name, "measured_by": "function"}
+
+    def _facts(self) -> Mapping[str, Any]:
+        """Return what is known of how the values were measured."""
+        return {"measured_by": getattr(self._function, "__qualname__", repr(self._function))}
 
     def _failures(
         self, subnets: Sequence[Subnet], bar: Bar

@@ -33,6 +33,7 @@ from optuna_ofa.verification._entrants import Entrants, entrants
 from optuna_ofa.verification._function_meter import FunctionMeter
 from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import Meter, Readings
+from optuna_ofa.verification._micro_meter import MicroMeter
 from optuna_ofa.verification._precisions import require_same_networks
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification
@@ -103,7 +104,7 @@ class Work:
         self._before = findings.results(kind=MEASURED)
         # meters with the largest batches first; functions that may lose their device last, but
         # before those that race
-        is_function = {m: isinstance(meter, FunctionMeter) for m, meter in meters.items()}
+        is_function = {m: type(meter) is FunctionMeter for m, meter in meters.items()}
         self._order = sorted(meters, key=lambda m: (meters[m].races, is_function[m]))
         self.partial: dict[Subnet, Partial] = {}
         self.found: dict[int, Known] = {}
@@ -242,7 +243,9 @@ def exact_metrics(problem: Problem, measured: Mapping[str, object]) -> list[str]
     return [
         m
         for m in problem.metrics
-        if m not in measured and isinstance(problem.predictors[m], CostPredictor)
+        if m not in measured
+        and isinstance(problem.predictors[m], CostPredictor)
+        and problem.metrics[m].is_exact
     ]
 
 
@@ -269,6 +272,11 @@ def meters_of(
         m: meter if isinstance(meter, Meter) else FunctionMeter(m, meter)
         for m, meter in measure.items()
     }
+    for metric, meter in meters.items():
+        if isinstance(meter, MicroMeter) and meter.metric != metric:
+            raise InvalidArgumentError(
+                f"`measure[{metric!r}]` must be a meter of {metric}, but is one of {meter.metric}."
+            )
     if executor is None:
         return meters
     return {m: meter.on(executor, progress=progress) for m, meter in meters.items()}
