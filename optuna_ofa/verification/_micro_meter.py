@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -21,7 +19,14 @@ from optuna_ofa.evaluation import (
 )
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
 from optuna_ofa.executors import Executor
-from optuna_ofa.graphs import N_QUANTIZED, arena_of, tflite_micro_version, write_quantized_litert
+from optuna_ofa.graphs import (
+    N_QUANTIZED,
+    arena_of,
+    build_net,
+    example_input,
+    quantized_litert_of_net,
+    tflite_micro_version,
+)
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family, subnet_layers
 from optuna_ofa.supernet import Supernet, resize_images
 from optuna_ofa.verification._function_meter import FunctionMeter
@@ -30,6 +35,7 @@ from optuna_ofa.verification._meter import Meter, Readings
 MicroMetric = Literal["sram_kb", "flash_kb"]
 _RUNTIME = "tflite-micro"
 _KB = 1024
+_N_RANDOM = 2  # images, whose ranges do not matter
 
 
 class MicroMeter(FunctionMeter):
@@ -62,7 +68,7 @@ class MicroMeter(FunctionMeter):
         supernet: Supernet | None = None,
         settings: EvaluationSettings | None = None,
     ) -> None:
-        super().__init__(metric, self._value)
+        super().__init__(metric, self.__call__)
         if (supernet is None) != (settings is None):
             raise InvalidArgumentError(
                 f"`settings` must be EvaluationSettings with a `supernet`, and None without one, "
@@ -70,6 +76,7 @@ class MicroMeter(FunctionMeter):
             )
         self.metric: str = metric
         self._supernet = supernet
+        self._measured_by: Mapping[str, Any] = {}
         self._settings = None if settings is None else settings.computing("litert", "int8")
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
@@ -79,6 +86,10 @@ class MicroMeter(FunctionMeter):
                 f"`measure[{self.metric!r}]` must have a supernet of {space.family.name}, but it "
                 f"is of {other_family(self._supernet.family, space.family)}."
             )
+        facts = self._facts()
+        if facts != self._measured_by:  # such as weights that were trained further
+            self._known.clear()
+        self._measured_by = facts
         return super().measure(space, matrix, storage)
 
     def on(self, executor: Executor, *, progress: bool | None = False) -> Meter:
@@ -107,7 +118,12 @@ class MicroMeter(FunctionMeter):
     def _setup(self, storage: optuna.Study) -> Mapping[str, Any]:
         return self._facts()
 
-    def _value(self, subnet: Subnet) -> float:
+    def __call__(self, subnet: Subnet) -> float:
+        """Return the value of one subnet, in units of 1,024 bytes.
+
+        Raises:
+            FormatError: If TFLite Micro cannot run its file, because it lacks an operator.
+        """
         content = self._file(subnet)
         return (len(content) if self.metric == "flash_kb" else arena_of(content).total) / _KB
 
@@ -122,7 +138,6 @@ class MicroMeter(FunctionMeter):
 
 
 def _random_file(subnet: Subnet) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "net.tflite"
-        write_quantized_litert(subnet_layers(subnet), path, 1)
-        return path.read_bytes()
+    layers = subnet_layers(subnet)
+    net = build_net(layers, fold=True)
+    return quantized_litert_of_net(net, example_input(layers, _N_RANDOM))
