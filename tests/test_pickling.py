@@ -64,6 +64,7 @@ from optuna_ofa.training import (
     Sandwich,
     TrainingSettings,
 )
+from optuna_ofa.verification import MicroMeter
 
 ROOMS = sorted(path.parent.name for path in Path(optuna_ofa.__file__).parent.glob("*/__init__.py"))
 # Classes that others derive from, which have no objects of their own.
@@ -154,6 +155,9 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "FrontPoint": lambda: study().front()[0],
     "Growing": Growing,
     "Head": lambda: net().family.head,
+    "MicroMeter": lambda: MicroMeter(
+        "sram_kb", net(), EvaluationSettings(calibration=torch.zeros(2, 1, 28, 28))
+    ),
     "LatencyMeter": lambda: LatencyMeter(MeasurementSettings()),
     "LatencyPredictor": lambda: LatencyPredictor(table=table(), space=space()),
     "LatencyTable": table,

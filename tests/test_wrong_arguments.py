@@ -71,6 +71,7 @@ from optuna_ofa.training import (
     Sandwich,
     TrainingSettings,
 )
+from optuna_ofa.verification import MicroMeter
 
 NET = packaged_supernet()
 FAMILY = NET.family
@@ -169,6 +170,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Front.hypervolume": (FRONT.hypervolume, {"reference": {"top1": 60.0, "latency_ms": 9.0}}),
     "Front.to_csv": (FRONT.to_csv, {"path": "a.csv"}),
     "Growing": (Growing, {"share": 0.1, "smallest": 3, "largest": 30, "first": 3}),
+    "MicroMeter": (MicroMeter, {"metric": "sram_kb", "supernet": None, "settings": None}),
     "LatencyMeter": (
         LatencyMeter,
         {

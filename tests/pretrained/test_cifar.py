@@ -15,8 +15,10 @@ import optuna_ofa
 from optuna_ofa.deployment import export, load_exported
 from optuna_ofa.evaluation import recalibrate
 from optuna_ofa.fronts import Front
+from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import SearchSpace
 from optuna_ofa.supernet import Supernet
+from optuna_ofa.verification import MicroMeter
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 N_IMAGES, N_CALIBRATION, N_SUBNETS = 500, 200, 12
@@ -112,6 +114,29 @@ def test_from_the_state_dict_to_an_exported_network(
     net = supernet.extract(subnet)
     recalibrate(net, calibration)
     assert_the_same_logits(tmp_path / "net.onnx", net, inputs[:1])
+
+
+@pytest.mark.litert
+def test_it_runs_on_a_microcontroller_in_integers(
+    supernet: Supernet, images: dict[str, tuple[Tensor, Tensor]]
+) -> None:
+    inputs, labels = images["test"]
+    settings = optuna_ofa.EvaluationSettings(calibration=images["train"][0])
+    space = SearchSpace("resnet20_cifar10", resolution=32)
+    largest = space.to_matrix([space.largest()])
+
+    def top1(**options: Any) -> float:
+        meter = optuna_ofa.AccuracyMeter(supernet, [(inputs, labels)], settings, **options)
+        return float(meter.measure(space, largest, None).values[0])
+
+    plain, eight = top1(), top1(runtime="litert", precision="int8")
+    assert abs(eight - plain) < 1.5  # 0.8 points are four images
+    for metric, most in {"sram_kb": 0.03, "flash_kb": 0.01}.items():
+        found = MicroMeter(metric, supernet, settings)  # type: ignore[arg-type]
+        measured = found.measure(space, largest, None).values[0]
+        predicted = CostPredictor(metric, space).predict(largest)[0]
+        assert measured == pytest.approx(predicted, rel=most)
+        assert predicted - measured >= 0 or metric == "flash_kb"
 
 
 def assert_front_is_right(front: Front) -> None:
