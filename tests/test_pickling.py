@@ -186,7 +186,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "SurrogateSampler": lambda: SurrogateSampler(space(), seed=0),
     "TrainingSettings": TrainingSettings,
     "Verification": lambda: study().verify({"top1": measured_top1}, points=2, progress=False),
-    "VerifiedPoint": lambda: (
+    "a verified point": lambda: (
         study().verify({"top1": measured_top1}, points=1, progress=False).points[0]
     ),
     "a corrected predictor": lambda: recalibrated(

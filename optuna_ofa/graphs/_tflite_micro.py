@@ -17,7 +17,11 @@ _LARGEST = 64 * 2**20  # bytes; the interpreter crashes if its arena is too smal
 _SCRIPT = f"""\
 import sys
 from tflite_micro.python.tflite_micro import runtime
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 content = sys.stdin.buffer.read()
+model = schema.Model.GetRootAs(content, 0)
+if any(model.Buffers(i).Offset() > 1 for i in range(model.BuffersLength())):
+    sys.exit("it has weights outside of its flatbuffer, which would count as activations")
 runtime.Interpreter.from_bytes(content, arena_size={_LARGEST}).print_allocations()
 """
 _FIGURE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")

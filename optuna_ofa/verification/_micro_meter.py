@@ -25,6 +25,8 @@ from optuna_ofa.graphs import (
     build_net,
     example_input,
     quantized_litert_of_net,
+    read_litert,
+    require_micro_operators,
     tflite_micro_version,
 )
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family, subnet_layers
@@ -122,10 +124,14 @@ class MicroMeter(FunctionMeter):
         """Return the value of one subnet, in units of 1,024 bytes.
 
         Raises:
-            FormatError: If TFLite Micro cannot run its file, because it lacks an operator.
+            InvalidArgumentError: If TFLite Micro lacks an operator of its file.
+            FormatError: If TFLite Micro cannot run its file for another reason.
         """
         content = self._file(subnet)
-        return (len(content) if self.metric == "flash_kb" else arena_of(content).total) / _KB
+        if self.metric == "flash_kb":
+            return len(content) / _KB
+        require_micro_operators(read_litert(content).operators, "subnet")
+        return arena_of(content).total / _KB
 
     def _file(self, subnet: Subnet) -> bytes:
         supernet, settings = self._supernet, self._settings
@@ -140,4 +146,4 @@ class MicroMeter(FunctionMeter):
 def _random_file(subnet: Subnet) -> bytes:
     layers = subnet_layers(subnet)
     net = build_net(layers, fold=True)
-    return quantized_litert_of_net(net, example_input(layers, _N_RANDOM))
+    return quantized_litert_of_net(net, layers, example_input(layers, _N_RANDOM))

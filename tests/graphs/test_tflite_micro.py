@@ -36,6 +36,22 @@ def with_operator(content: bytes, code: int) -> bytes:
     return bytes(builder.Output())
 
 
+def with_buffers_outside(content: bytes) -> bytes:
+    """Return a network whose weights follow its flatbuffer, as converters store large ones."""
+    flatbuffers = pytest.importorskip("flatbuffers")
+    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    outside = b""
+    for buffer in model.buffers:
+        if buffer.data is not None and len(buffer.data):
+            buffer.offset, buffer.size = len(content) + len(outside), len(buffer.data)
+            outside, buffer.data = outside + bytes(buffer.data), None
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output()) + outside
+
+
 @pytest.mark.litert
 def test_the_figure_is_that_of_the_interpreter(sine: bytes) -> None:
     found = arena_of(sine)
@@ -57,6 +73,13 @@ def test_a_damaged_file(sine: bytes, n: int) -> None:
 def test_an_operator_that_it_lacks(sine: bytes) -> None:
     with pytest.raises(FormatError, match=r"cannot run the file; .*code.*BITCAST"):
         arena_of(with_operator(sine, 159))
+
+
+@pytest.mark.litert
+def test_weights_outside_of_the_flatbuffer(sine: bytes) -> None:
+    """The interpreter would report an arena with room for them, and compute with noise."""
+    with pytest.raises(FormatError, match="weights outside of its flatbuffer"):
+        arena_of(with_buffers_outside(sine))
 
 
 @pytest.mark.litert

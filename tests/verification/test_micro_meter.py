@@ -29,6 +29,7 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
     MissingDependencyError,
 )
+from optuna_ofa.graphs import LiteRTFile
 from optuna_ofa.graphs._tflite_micro import Arena
 from optuna_ofa.predictors import CostPredictor
 from optuna_ofa.space import Subnet
@@ -65,6 +66,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> list[Subnet]:
 
     monkeypatch.setattr(micro, "litert_file", file)
     monkeypatch.setattr(micro, "arena_of", lambda file: Arena(len(file) // 2, 0, 0))
+    monkeypatch.setattr(micro, "read_litert", lambda file: LiteRTFile((), (), ("CONV_2D",)))
     monkeypatch.setattr(micro, "tflite_micro_version", lambda: "1")
     monkeypatch.setattr(micro, "converter_versions", lambda _: {"converter": "2"})
     monkeypatch.setattr(OptionalImport, "require", lambda self: None)
@@ -196,6 +198,19 @@ def test_a_failing_subnet_is_named_and_three_stop(
     fails.left = 3  # type: ignore[attr-defined]
     with pytest.raises(FormatError, match="no operator ERF"):
         study.verify(measure, points=[points[0], *points[2:]])
+
+
+def test_operators_that_it_lacks_are_named(
+    space: SearchSpace,
+    meters: dict[str, MicroMeter],
+    files: list[Subnet],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lacking = LiteRTFile((), (), ("BITCAST", "CONV_2D"))
+    monkeypatch.setattr(micro, "read_litert", lambda file: lacking)
+    with pytest.raises(InvalidArgumentError, match=r"TensorFlow Lite Micro alone.*lacks BITCAST"):
+        meters["sram_kb"](space.smallest())
+    assert meters["flash_kb"](space.smallest()) > 0
 
 
 def test_an_executor_leaves_them_here(meters: dict[str, MicroMeter]) -> None:
