@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 import optuna_ofa.evaluation._exported as exported
 from optuna_ofa import EvaluationSettings, SearchSpace, Supernet, evaluate
 from optuna_ofa._imports import OptionalImport
+from optuna_ofa.deployment import export
 from optuna_ofa.evaluation import Computation
 from optuna_ofa.exceptions import InvalidArgumentError, MissingDependencyError
 from optuna_ofa.space import Layer
@@ -182,8 +183,8 @@ def test_a_missing_package_is_named_before_any_work(
 
 
 @pytest.mark.litert
-def test_the_accuracy_is_that_of_the_file(
-    trained: Supernet, space: SearchSpace, make_loader: Loaders
+def test_the_accuracy_is_that_of_the_exported_file(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, tmp_path: Path
 ) -> None:
     """By hand: NHWC, one image at a time, and integers by the scale of the input."""
     from ai_edge_litert.interpreter import Interpreter
@@ -193,7 +194,10 @@ def test_the_accuracy_is_that_of_the_file(
     subnet = space.smallest()
     found = evaluate(trained, subnet, val, settings)
     (path,) = Path(settings.converted(trained).folder).iterdir()
-    interpreter = Interpreter(model_path=str(path))
+    place = tmp_path / "net.tflite"
+    export(trained, subnet, place, format="litert_int8", calibration=calibration)
+    assert place.read_bytes() == path.read_bytes()
+    interpreter = Interpreter(model_path=str(place))
     interpreter.allocate_tensors()
     (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
     assert given["dtype"] == wanted["dtype"] == np.int8
