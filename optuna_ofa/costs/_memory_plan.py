@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+
+_FAR = np.iinfo(np.int64).max // 4  # where a buffer starts that is not placed yet
 
 
 def planned_bytes(sizes: Integers, first: Integers, last: Integers, ranks: Integers) -> Integers:
@@ -25,34 +28,38 @@ def planned_bytes(sizes: Integers, first: Integers, last: Integers, ranks: Integ
     Returns:
         ``(n,)`` bytes.
     """
-    sizes, first, last, ranks = _packed(sizes, first, last, ranks)
+    counts = (sizes > 0).sum(axis=1)
+    by_count = np.argsort(-counts)  # so that the networks with a further buffer are the first ones
+    sizes, first, last, ranks = _packed(*(array[by_count] for array in (sizes, first, last, ranks)))
     n, width = sizes.shape
     if width == 0:
         return np.zeros(n, dtype=np.int64)
+    # buffers further apart in a row are never alive at the same time
     reach = _reach(sizes, first, last)
-    # `reach` empty places on both sides, so that a window never leaves the array
-    pads = ((0, 0), (reach, reach))
-    sizes, first, last = (np.pad(array, pads) for array in (sizes, first, last))
-    ends = np.full(sizes.shape, -1, dtype=np.int64)  # -1: not placed
-    order = np.lexsort((-np.pad(ranks, pads), -sizes), axis=1)
-    window = np.arange(-reach, reach + 1)
-    rows = np.arange(n)[:, None]
-    for column in order.T[:width]:
-        here = column[:, None]
-        size = sizes[rows, here]
-        near = (rows, np.clip(here + window, 0, sizes.shape[1] - 1))
-        is_alive = (first[near] <= last[rows, here]) & (last[near] >= first[rows, here])
-        end = np.where(is_alive, ends[near], -1)
-        start = np.where(end >= 0, end - sizes[near], 0)
-        ends[rows, here] = np.where(size > 0, _lowest(start, end, size[:, 0])[:, None] + size, -1)
-    return np.asarray(np.maximum(ends.max(axis=1), 0))
+    before, after = _windows(first, reach), _windows(last, reach)
+    is_alive = (before <= last[:, :, None]) & (after >= first[:, :, None])
+    order = np.lexsort((-ranks, -sizes), axis=1)
+    starts = np.full((n, width + 2 * reach), _FAR)
+    ends = np.zeros_like(starts)
+    window = np.arange(2 * reach + 1)
+    for i in range(width):
+        rows = np.arange((counts > i).sum())
+        column = order[rows, i]
+        size, places = sizes[rows, column], (rows[:, None], column[:, None] + window)
+        start = np.where(is_alive[rows, column], starts[places], _FAR)
+        starts[rows, column + reach] = offset = _lowest(start, ends[places], size)
+        ends[rows, column + reach] = offset + size
+    found = np.zeros(n, dtype=np.int64)
+    found[by_count] = ends.max(axis=1, initial=0)
+    return found
 
 
 def _packed(sizes: Integers, *others: Integers) -> tuple[Integers, ...]:
     """Return arrays whose buffers of no size are at the end, without columns of only those."""
     order = np.argsort(sizes == 0, axis=1, kind="stable")
     width = int((sizes > 0).sum(axis=1).max(initial=0))
-    return tuple(np.take_along_axis(array, order, axis=1)[:, :width] for array in (sizes, *others))
+    order = order[:, :width]
+    return tuple(np.take_along_axis(array, order, axis=1) for array in (sizes, *others))
 
 
 def _reach(sizes: Integers, first: Integers, last: Integers) -> int:
@@ -65,18 +72,26 @@ def _reach(sizes: Integers, first: Integers, last: Integers) -> int:
     return int(sizes.shape[1]) - 1
 
 
+def _windows(array: Integers, reach: int) -> Integers:
+    """Return for each buffer those up to ``reach`` places before and after it."""
+    return sliding_window_view(np.pad(array, ((0, 0), (reach, reach))), 2 * reach + 1, axis=1)
+
+
 def _lowest(start: Integers, end: Integers, size: Integers) -> Integers:
     """Return the lowest offset of a gap of a size between intervals ``start`` to ``end``.
 
+    From 0 it goes to the largest end of those in the way, until there is none: each gap below that
+    end begins below the interval, and is too small.
+
     Args:
-        start: ``(n, k)`` starts; of an interval that is not there 0.
-        end: ``(n, k)`` ends; of an interval that is not there negative.
+        start: ``(n, k)`` starts.
+        end: ``(n, k)`` ends.
         size: ``(n,)`` sizes.
     """
-    order = np.argsort(start, axis=1, kind="stable")
-    start = np.take_along_axis(start, order, axis=1)
-    end = np.maximum.accumulate(np.take_along_axis(end, order, axis=1), axis=1)
-    before = np.maximum(np.pad(end, ((0, 0), (1, 0)), constant_values=0), 0)
-    gaps = np.pad(start, ((0, 0), (0, 1)), constant_values=np.iinfo(np.int64).max) - before
-    place = np.argmax(gaps >= size[:, None], axis=1)
-    return np.take_along_axis(before, place[:, None], axis=1)[:, 0]
+    offset = np.zeros(len(size), dtype=np.int64)
+    while True:
+        is_in_the_way = (start < (offset + size)[:, None]) & (end > offset[:, None])
+        moved = np.where(is_in_the_way, end, 0).max(axis=1)
+        if not moved.any():
+            return offset
+        offset = np.maximum(offset, moved)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.costs._layer_sum import LayerSum, placements
+from optuna_ofa.costs._memory_bounds import bounds_of
 from optuna_ofa.costs._memory_plan import Integers, planned_bytes
 from optuna_ofa.costs._micro_layer import (
     ALIGNMENT,
@@ -27,7 +28,7 @@ _HANDLE = 24  # of a scratch buffer
 _INPUT = 96  # TfLiteTensor with its quantization, of the network's input and of its output
 _POINTER = 8
 # Networks planned at a time: their buffers stay in the processor's cache
-_CHUNK = 1024
+_CHUNK = 512
 _SUMS = ("n_operators", "last_read", "n_structs", "n_kernels", "first_kernel", "n_scratch")
 _ABSENT = MicroLayer((), 0, 0, 0, 0, 0, frozenset())
 _LATE = 1 << 20  # scratch buffers are added after all tensors
@@ -48,6 +49,7 @@ class ArenaTable:
         shared = sorted(frozenset().union(*(one.shared for one in added)))
         self._shared = np.array([[name in one.shared for name in shared] for one in added])
         self._numbers = {name: np.array([getattr(one, name) for one in added]) for name in _SUMS}
+        self._bounds = bounds_of(self._buffers, self._inputs, self._numbers["last_read"])
 
     def __call__(self, indices: NDArray[np.int64]) -> Integers:
         """Return the arenas.
@@ -80,6 +82,7 @@ class ArenaTable:
         inputs = self._inputs[indices[head, np.arange(indices.shape[1])]]
         none = np.zeros_like(inputs)
         sizes = _flat(size, inputs)
+        sizes = np.where(sizes < self._bounds.least(indices, size, inputs), 0, sizes)
         ranks = np.arange(sizes.shape[1]) + _LATE * _flat(scratch, none)
         return planned_bytes(sizes, _flat(first, none), _flat(last, following), ranks)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from optuna_ofa.costs import ArenaBytes, arena_bytes, flash_bytes, layer_operators, placements
+from optuna_ofa.costs._memory_bounds import Bounds
 from optuna_ofa.costs._micro_operators import micro_operators
 from optuna_ofa.exceptions import InvalidArgumentError, InvalidSubnetError
 from optuna_ofa.graphs import arena_of, write_quantized_litert
@@ -51,6 +52,19 @@ def test_a_matrix_has_the_numbers_of_its_networks(name: str) -> None:
     # of a space, all constants that its layers can share are counted
     extra = files - [flash_bytes(one) for one in layers]
     assert ((extra >= -1e-6) & (extra < 1_000)).all()
+
+
+@pytest.mark.parametrize("name", ["ofa_mbv3_fashion", "ofa_resnet50", "efficientnet_b0"])
+def test_buffers_that_are_left_out_decide_on_no_plan(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = SearchSpace(name)
+    space = space.restrict(resolution=space.resolutions[:2])
+    matrix = space.sample(200, seed=3)
+    arenas = ArenaBytes(space)
+    found = arenas(matrix)
+    monkeypatch.setattr(Bounds, "least", lambda self, indices, sizes, inputs: np.zeros((1, 1)))
+    np.testing.assert_array_equal(arenas(matrix), found)
 
 
 def test_absent_blocks_and_invalid_rows_are_as_in_other_costs() -> None:
