@@ -72,3 +72,14 @@ def test_random_subnets_find_what_climbing_misses(space: SearchSpace) -> None:
 
     assert best_reachable(space, predict, maximize=False).value > 100
     assert best_reachable(space, predict, maximize=False, n_random=256).value < near
+
+
+@pytest.mark.parametrize("maximize", [False, True], ids=["smallest", "largest"])
+def test_arenas_of_a_small_space_are_the_ends_of_all(maximize: bool) -> None:
+    space = SearchSpace("ofa_mbv3_fashion").restrict(
+        kernel=[3, 7], expand=[3, 6], depth=2, resolution=28
+    )
+    predict = CostPredictor("sram_kb", space).predict
+    everything = predict(space.enumerate())
+    expected = everything.max() if maximize else everything.min()
+    assert best_reachable(space, predict, maximize=maximize, n_random=256).value == expected
