@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,19 @@ def test_files_are_made_again_where_their_folder_is_gone(
     assert copied.converted(trained).folder != files.folder
     del settings
     assert not Path(files.folder).exists()
+
+
+def test_workers_leave_their_files_to_the_settings(
+    trained: Supernet, space: SearchSpace, make_loader: Loaders, converted: list[str]
+) -> None:
+    calibration, val = images_of(make_loader, 250, seed=6), list(make_loader(50, seed=5))
+    settings = EvaluationSettings(calibration=calibration, runtime="litert", precision="int8")
+    subnets = [space.smallest(), space.largest()]
+    with ThreadPoolExecutor(1) as executor:
+        first = evaluate(trained, subnets, val, settings, executor=executor)
+    again = evaluate(trained, subnets, val, settings)
+    assert converted == ["int8"] * 2
+    assert again.top1.tolist() == first.top1.tolist()
 
 
 def test_float32_is_the_network_of_torch(
