@@ -48,7 +48,7 @@ def build_metadata(
         "batch": deployable.batch,
     }
     fitting, others = _divided(figures, file)
-    needed = [need.module.split(".")[0] for need in form.needs]
+    needed = [need.module.split(".")[0].replace("_", "-") for need in form.needs]
     return {
         "optuna_ofa_export": VERSION,
         "format": name,

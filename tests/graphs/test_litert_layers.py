@@ -11,11 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from optuna_ofa.costs import arena_bytes
 from optuna_ofa.graphs import (
+    arena_of,
     build_net,
     example_input,
     litert_of_net,
     quantized_litert_of_net,
+    read_litert,
+    require_micro_operators,
     run_litert,
     write_litert,
     write_quantized_litert,
@@ -118,6 +122,18 @@ def test_operators_are_those_of_the_converter(
     net = build_net(layers, fold=True)
     found = operators(litert_of_net(net, layers))
     assert found == operators(convert(net, example_input(layers, 1)))
+
+
+@pytest.mark.parametrize("layers", NETS.values(), ids=NETS.keys())
+def test_every_kind_of_layer_is_quantised(layers: tuple[Layer, ...]) -> None:
+    net, images = build_net(layers, fold=True), example_input(layers, 8)
+    content = quantized_litert_of_net(net, layers, images)
+    require_micro_operators(read_litert(content).operators, "content")
+    with torch.inference_mode():
+        expected = net(images)
+    differences = (run_litert(content)(images) - expected).abs()
+    assert 0 < differences.mean() < 0.05 * (expected.max() - expected.min())
+    assert arena_of(content).total == arena_bytes(layers)
 
 
 def test_quantised_operators_are_those_of_the_quantiser(tmp_path: Path) -> None:
