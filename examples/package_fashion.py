@@ -1,10 +1,17 @@
-"""Evaluate the trained Fashion-MNIST supernet, and write the files that are packaged.
+"""Evaluate a supernet trained on Fashion-MNIST, and write the files that are packaged.
 
     python examples/train_supernet.py --recipe sandwich --steps 6000 --out runs/fashion.pth
     python examples/package_fashion.py runs/fashion.pth optuna_ofa/data
     python examples/package_images.py optuna_ofa/data
     python -m optuna_ofa profile --supernet ofa_mbv3_fashion --runtime torch \
         --out optuna_ofa/data/ofa_mbv3_fashion.cpu-torch.latency.json
+
+The family is that of the file; `--half` packages the weights in half precision, and evaluates them
+as they are then:
+
+    torchrun --nproc-per-node 2 examples/train_supernet.py --family microcontroller_fashion \
+        --steps 2400 --out runs/microcontroller.pth
+    python examples/package_fashion.py runs/microcontroller.pth optuna_ofa/data --half
 
 Subnets of every size are evaluated on one half of the test images, and an accuracy predictor is
 fitted to them; the other half is for verifying what a search finds, and 2,000 of its images are
@@ -26,7 +33,6 @@ from optuna_ofa import AccuracyPredictor, SearchSpace, load_supernet, save_super
 from optuna_ofa.data import fashion_mnist, halves
 from optuna_ofa.predictors import CostPredictor, kendall_tau
 
-FAMILY = "ofa_mbv3_fashion"
 N_SUBNETS, N_HELD_OUT = 600, 100
 N_CALIBRATION = 1_000
 Z_90 = 1.645  # half width of a 90 % interval in standard deviations
@@ -64,10 +70,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to")
     parser.add_argument("--subnets", type=int, default=N_SUBNETS)
     parser.add_argument("--images", type=int, default=5_000, help="images of each half")
+    parser.add_argument("--half", action="store_true", help="weights in half precision")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
-    space = SearchSpace(FAMILY)
-    supernet = load_supernet(FAMILY, weights=arguments.weights)
+    supernet = load_supernet(arguments.weights)
+    if arguments.half:
+        supernet.half().float()
+    space = SearchSpace(supernet.family)
     data = fashion_mnist()
     calibration, _ = data.train[:N_CALIBRATION]
     images, labels = data.test[: 2 * arguments.images]
@@ -95,7 +104,7 @@ def main() -> None:
     scores = held_out(space, found.matrix, found.top1)
     print(f"held-out subnets: {scores}")
 
-    stem = arguments.folder / FAMILY
+    stem = arguments.folder / space.family.name
     metadata = {
         "n_images": int(found.n_images[0]),
         "fitted_on": "test images 0, 2, 4, ...",
@@ -104,7 +113,7 @@ def main() -> None:
     }
     predictor = AccuracyPredictor.fit(space, found.matrix, found.top1, metadata=metadata)
     predictor.save(f"{stem}.accuracy.json")
-    save_supernet(supernet, f"{stem}.pth")
+    save_supernet(supernet.half() if arguments.half else supernet, f"{stem}.pth")
     with open(f"{stem}.measured.csv", "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow([*(gene.name for gene in space.genes), "top1", "top5", "n_images"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import json
 import re
 import runpy
 import shlex
@@ -438,18 +439,40 @@ def test_fit_default_accuracy_makes_the_packaged_predictors(
         assert found == {part: pytest.approx(stored[part], rel=1e-3) for part in parts}
 
 
-def test_package_fashion_writes_what_the_package_reads(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "half"), [("ofa_mbv3_fashion", ()), ("microcontroller_fashion", ("--half",))]
+)
+def test_package_fashion_writes_what_the_package_reads(
+    run: Run, tmp_path: Path, family: str, half: tuple[str, ...]
+) -> None:
     if not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     weights, folder = tmp_path / "fashion.pth", tmp_path / "data"
     folder.mkdir()
-    save_supernet(packaged_supernet(), weights)
-    out = run("package_fashion.py", weights, folder, "--subnets", 8, "--images", 50)
+    save_supernet(packaged_supernet(family), weights)
+    out = run("package_fashion.py", weights, folder, "--subnets", 8, "--images", 50, *half)
     assert "Kendall tau of both halves" in out
-    names = {f"ofa_mbv3_fashion.{end}" for end in ("pth", "accuracy.json", "measured.csv")}
+    names = {f"{family}.{end}" for end in ("pth", "accuracy.json", "measured.csv")}
     assert {path.name for path in folder.iterdir()} == names
-    space = SearchSpace("ofa_mbv3_fashion")
-    assert AccuracyPredictor.load(folder / "ofa_mbv3_fashion.accuracy.json").space == space
+    space = SearchSpace(family)
+    assert AccuracyPredictor.load(folder / f"{family}.accuracy.json").space == space
+    packaged = Path(optuna_ofa.data.__file__).with_name(f"{family}.pth")
+    assert (folder / packaged.name).stat().st_size == pytest.approx(
+        packaged.stat().st_size, rel=0.01
+    )
+
+
+@pytest.mark.litert
+def test_package_microcontroller_measures_a_front(run: Run, tmp_path: Path) -> None:
+    arguments = ("--trials", 60, "--points", 2, "--images", 200)
+    out = run("package_microcontroller.py", tmp_path, *arguments)
+    (path,) = tmp_path.glob("*.json")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert (found["family"], found["n_images"]) == ("microcontroller_fashion", 200)
+    assert [f"`{row['subnet']}`" in out for row in found["points"]] == [True] * 2
+    for row in found["points"]:
+        assert row["measured"]["sram_kb"] <= row["predicted"]["sram_kb"]
+        assert row["measured"]["top1"] == pytest.approx(row["top1_float32"], abs=10)
 
 
 def test_package_images_makes_the_packaged_images(run: Run, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ Their names are ``FAMILY.accuracy.json``, ``FAMILY.linear.accuracy.json``,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from optuna_ofa.supernet import Supernet
 
 _DEFAULT = "cpu-torch"
+# supernets that were trained on the images of another one
+_SAME_IMAGES = {"microcontroller_fashion": "ofa_mbv3_fashion"}
 
 
 def packaged_accuracy(family: Family, kind: Literal["", "linear"] = "") -> Path | None:
@@ -92,7 +96,8 @@ def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
     accuracy predictor were fitted to the test images.
 
     Args:
-        name: Name of the family.
+        name: Name of the family; those of Fashion-MNIST have the same images, of 28 pixels,
+            which evaluation and training resize.
 
     Returns:
         500 training images for recalibrating batch normalisation, and 2,000 test images
@@ -101,7 +106,7 @@ def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
     Raises:
         InvalidArgumentError: If the package has none of that name.
     """
-    with np.load(_own(name, ".images.npz")) as file:
+    with np.load(_own(name, ".images.npz", _SAME_IMAGES)) as file:
         train, test = (
             normalized(*(torch.from_numpy(file[f"{part}_{kind}"]) for kind in ("images", "labels")))
             for part in ("train", "test")
@@ -109,9 +114,16 @@ def packaged_images(name: str = "ofa_mbv3_fashion") -> ImageData:
     return ImageData(train, test)
 
 
-def _own(name: str, ending: str) -> Path:
-    """Return a packaged file of a family whose supernet comes with the package."""
+def _own(name: str, ending: str, shared: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Return a packaged file of a family whose supernet comes with the package.
+
+    Args:
+        name: Name of the family.
+        ending: End of the file's name.
+        shared: Families that have the file of another one.
+    """
     files = {file.name.removesuffix(ending): file for file in PACKAGED.glob(f"*{ending}")}
+    files |= {name: files[other] for name, other in shared.items()}
     if name not in files:
         raise InvalidArgumentError(
             f"`name` must be one of {', '.join(sorted(files))}, but got {name!r}."

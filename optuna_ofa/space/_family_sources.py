@@ -54,7 +54,7 @@ _SOURCES = {
     "ofa_proxyless_w1.3": _ONCE_FOR_ALL,
     "ofa_resnet50": _ONCE_FOR_ALL,
     "ofa_mbv3_fashion": FamilySource("this package", (WeightsSource("packaged", "MIT"),)),
-    "microcontroller_fashion": _MICROCONTROLLER,
+    "microcontroller_fashion": FamilySource("this package", (WeightsSource("packaged", "MIT"),)),
     **{f"microcontroller_w{width}": _MICROCONTROLLER for width in (0.35, 0.5, 0.75, 1.0)},
     **{f"efficientnet_lite{number}": _lite(number) for number in range(3)},
     "mobilenet_v2": FamilySource("MobileNetV2 (Sandler et al., 2018)", _BOTH),

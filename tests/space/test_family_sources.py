@@ -14,7 +14,7 @@ def test_every_known_family_has_a_source_and_weights(family: Family) -> None:
     source = family_source(family.name)
     assert source is not None
     assert source.paper
-    assert source.weights or family.name.startswith("microcontroller_")
+    assert source.weights or family.name.startswith("microcontroller_w")
     assert all(weights.name and weights.licence for weights in source.weights)
 
 
