@@ -22,8 +22,10 @@ _DEPENDS = {
     "moved_mb": ("precision", "resolution"),
     "peak_memory_mb": ("precision", "resolution"),
     "sram_kb": ("precision", "runtime", "resolution"),
-    "flash_kb": ("precision",),
+    "flash_kb": ("precision", "runtime"),
 }
+# precision and runtime of metrics that are those of one kind of file
+_FIXED = {"sram_kb": ("int8", "tflite-micro"), "flash_kb": ("int8", "tflite-micro")}
 _OWN_DEPENDS = ("precision", "runtime", "resolution", "batch")  # for any other metric
 
 
@@ -130,6 +132,7 @@ def figures_of(
         device: The device that its latency is for; None takes the point's.
         runtime: The runtime that its latency is for; None takes the point's.
         precision: Number format of the network; None takes the point's, or else ``"float32"``.
+            ``sram_kb`` and ``flash_kb`` are always those of an INT8 file.
     """
     return tuple(
         _known_value(point, name, device=device, runtime=runtime, precision=precision)
@@ -151,14 +154,17 @@ def _known_value(
     far = point.extrapolated if point.kind == PREDICTED else None
     is_extrapolated = None if far is None else metric in far
     is_latency = metric == "latency_ms" or not point.metrics[metric].is_built_in
+    precision = precision or known.get("precision") or "float32"
+    runtime = (runtime or known.get("runtime")) if is_latency else known.get("runtime")
+    precision, runtime = _FIXED.get(metric, (precision, runtime))
     return KnownValue(
         metric,
         point.values[metric],
         point.kind,
         device=(device or _device_of(known)) if is_latency else None,
         std=point.std.get(metric),
-        precision=precision or known.get("precision") or "float32",
-        runtime=(runtime or known.get("runtime")) if is_latency else known.get("runtime"),
+        precision=precision,
+        runtime=runtime,
         resolution=point.subnet.resolution,
         batch=known.get("batch") if is_latency else None,
         subnet=point.subnet,

@@ -61,6 +61,16 @@ def test_a_point_knows_its_images_and_what_is_extrapolated() -> None:
     assert [of.extrapolated for of in figures_of(unknown)] == [None, None]
 
 
+def test_memories_of_a_microcontroller_are_those_of_its_file() -> None:
+    values = {"sram_kb": 71.9, "flash_kb": 200.0}
+    known = FrontPoint(SUBNET, values, {}, "predicted", 3)
+    for figure in figures_of(known, device="phone", runtime="litert", precision="float32"):
+        assert (figure.precision, figure.runtime) == ("int8", "tflite-micro")
+        micro = {"precision": "int8", "runtimes": ("litert", "tflite-micro")}
+        assert figure.differences({**micro, "resolution": 20, "batch": 1}) == []
+        assert figure.differences({**FILE, "resolution": 20}) == ["precision", "runtime"]
+
+
 FILE = {"precision": "float32", "runtimes": ("onnxruntime",), "resolution": 28, "batch": 1}
 
 
