@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,43 @@ def test_arenas_and_files_are_predictions() -> None:
     terms = flash.terms()
     assert not isinstance(terms, str)
     np.testing.assert_array_equal(terms(matrix), flash.predict(matrix))
+
+
+def separable() -> list[Layer]:
+    """A MobileNetV1 of a quarter of the width, at 96 pixels."""
+    layers = [Layer("stem", "conv", 3, 8, 96, 48, kernel=3, stride=2, act="relu", padding="same")]
+    for n_out, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (256, 2)):
+        n_in, size = layers[-1].out_channels, layers[-1].out_size
+        block = Layer("block", "mbconv", n_in, n_out, size, size // stride, n_in, 3, expand=1)
+        padding = "same" if stride > 1 else "half"
+        layers.append(replace(block, stride=stride, act="relu", padding=padding))
+    return [*layers, *head(256, 3)]
+
+
+def residual() -> list[Layer]:
+    """A ResNet-8, whose shortcuts have strided convolutions, at an odd size."""
+    layers = [Layer("stem", "conv", 3, 16, 33, 33, kernel=3, act="relu")]
+    for n_in, n_out, size, out_size in ((16, 16, 33, 33), (16, 32, 33, 17), (32, 64, 17, 9)):
+        block = Layer("block", "basic", n_in, n_out, size, out_size, n_out, 3, expand=1, act="relu")
+        is_same = n_in == n_out
+        stride = 1 if is_same else 2
+        layers.append(replace(block, stride=stride, shortcut=is_same, downsample="conv"))
+    return [*layers, *head(64, 9)]
+
+
+def head(channels: int, size: int) -> list[Layer]:
+    pool = Layer("pool", "avg_pool", channels, channels, size, 1, kernel=size)
+    return [pool, Layer("classifier", "linear", channels, 10, 1, 1)]
+
+
+@pytest.mark.litert
+@pytest.mark.parametrize("make", [separable, residual])
+def test_so_does_a_network_of_no_space(make: Callable[[], list[Layer]], tmp_path: Path) -> None:
+    layers = make()
+    write_quantized_litert(layers, tmp_path / "net.tflite", 1)
+    content = compacted((tmp_path / "net.tflite").read_bytes())
+    assert arena_bytes(layers) == arena_of(content).total
+    assert flash_bytes(layers) == pytest.approx(len(content), abs=100)
 
 
 @pytest.mark.litert
