@@ -154,16 +154,16 @@ def _known_value(
     far = point.extrapolated if point.kind == PREDICTED else None
     is_extrapolated = None if far is None else metric in far
     is_latency = metric == "latency_ms" or not point.metrics[metric].is_built_in
-    precision = precision or known.get("precision") or "float32"
+    number = precision or str(known.get("precision") or "float32")
     runtime = (runtime or known.get("runtime")) if is_latency else known.get("runtime")
-    precision, runtime = _FIXED.get(metric, (precision, runtime))
+    number, runtime = _FIXED.get(metric, (number, runtime))
     return KnownValue(
         metric,
         point.values[metric],
         point.kind,
         device=(device or _device_of(known)) if is_latency else None,
         std=point.std.get(metric),
-        precision=precision,
+        precision=number,
         runtime=runtime,
         resolution=point.subnet.resolution,
         batch=known.get("batch") if is_latency else None,
