@@ -626,6 +626,21 @@ def test_own_network_becomes_a_supernet_with_a_measured_front(
         torch.testing.assert_close(found, network.eval()(images))
 
 
+@pytest.mark.litert
+def test_microcontroller_exports_what_the_board_has_room_for(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "micro"
+    options = ("--board", "microbit_v2", "--reserve", 32, "--trials", 60, "--points", 2)
+    out = run("microcontroller.py", *options, "--folder", folder)
+    assert "for nRF52833 (128 kB SRAM, 512 kB flash)" in out
+    assert "2 subnets measured" in out
+    about = read_metadata(folder / "net.h")
+    assert about["arena_bytes"] <= (128 - 32) * 1024
+    assert f"arena of {about['arena_bytes']:,} bytes" in out
+    assert (folder / "net.tflite").stat().st_size <= 512 * 1024
+    (top1,) = [figure for figure in about["figures"] if figure["metric"] == "top1"]
+    assert (top1["kind"], top1["precision"], top1["runtime"]) == ("measured", "int8", "litert")
+
+
 def test_every_example_is_run_here() -> None:
     tests = (Path(__file__), Path(__file__).with_name("test_energy_meters.py"))
     text = "".join(path.read_text(encoding="utf-8") for path in tests)
