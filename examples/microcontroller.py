@@ -1,7 +1,7 @@
 """Find a network for a microcontroller, measure it in INT8, and write it for the firmware.
 
     pip install -e ".[microcontroller]"
-    python examples/microcontroller.py --board microbit_v2 --reserve 32 --folder runs/micro
+    python examples/microcontroller.py --board arduino_nano_33_ble --reserve 64 --folder runs/micro
 
 Searches the packaged supernet within the SRAM and flash memory of the board, less what the
 application needs, measures some subnets of the front (accuracy in LiteRT, arena in TFLite Micro),
@@ -70,8 +70,8 @@ def measure(
 def main() -> None:
     """Search, measure, export."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--board", default="microbit_v2")
-    parser.add_argument("--reserve", type=int, default=32, help="kB of SRAM for the application")
+    parser.add_argument("--board", default="arduino_nano_33_ble")
+    parser.add_argument("--reserve", type=int, default=64, help="kB of SRAM for the application")
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--points", type=int, default=6, help="subnets that are measured")
     parser.add_argument("--folder", type=Path, default=Path("microcontroller"))
