@@ -98,7 +98,7 @@ def _firmware(values: list[Any]) -> None:
     header = Path("net.h").read_text(encoding="utf-8")
     defined = set(re.findall(r"^#define (NET_TFLITE_\w+)", header, re.MULTILINE))
     assert set(re.findall(r"NET_TFLITE_\w+", code)) <= defined
-    assert re.findall(r"resolver\.\w+", code) == re.findall(r"resolver\.\w+", header)
+    assert re.findall(r"resolver\.Add\w+", code) == re.findall(r"resolver\.Add\w+", header)
     assert all(Path(name).stat().st_size for name in ("net.tflite", "front.html", "boards.html"))
 
 
