@@ -52,14 +52,14 @@ def as_line(row: dict[str, Any]) -> str:
     predicted, measured = row["predicted"], row["measured"]
     memories = (f"{predicted[name]:.1f} / {measured[name]:.1f}" for name in MEMORIES)
     accuracies = f"{predicted['top1']:.2f} | {row['top1_float32']:.2f} | {measured['top1']:.2f}"
-    return f"| {' | '.join(memories)} | {accuracies} | `{row['subnet']}` |"
+    return f"| {row['genotype'][0]} | {' | '.join(memories)} | {accuracies} |"
 
 
 def main() -> None:
     """Search, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where to")
-    parser.add_argument("--trials", type=int, default=5_000)
+    parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--points", type=int, default=12)
     parser.add_argument("--images", type=int, default=2_000)
     arguments = parser.parse_args()
@@ -95,7 +95,7 @@ def main() -> None:
     }
     path = arguments.folder / f"{FAMILY}.int8.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print("| SRAM, kB: predicted / measured | flash, kB | top-1, %: predicted | float32 | INT8 | |")
+    print("| pixels | SRAM, kB: predicted / measured | flash, kB | predicted | float32 | INT8 |")
     print("|---|---|---|---|---|---|")
     print("\n".join(map(as_line, rows)))
     print(f"wrote {path}")

@@ -469,7 +469,7 @@ def test_package_microcontroller_measures_a_front(run: Run, tmp_path: Path) -> N
     (path,) = tmp_path.glob("*.json")
     found = json.loads(path.read_text(encoding="utf-8"))
     assert (found["family"], found["n_images"]) == ("microcontroller_fashion", 200)
-    assert [f"`{row['subnet']}`" in out for row in found["points"]] == [True] * 2
+    assert [f"| {row['measured']['top1']:.2f} |" in out for row in found["points"]] == [True] * 2
     for row in found["points"]:
         assert row["measured"]["sram_kb"] <= row["predicted"]["sram_kb"]
         assert row["measured"]["top1"] == pytest.approx(row["top1_float32"], abs=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from optuna_ofa.data import (
 )
 from optuna_ofa.data._fashion_mnist import DEBIAN
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.predictors import CostPredictor
 
 # bytes of all files, and subnets whose accuracies are packaged
 SUPERNETS = {"ofa_mbv3_fashion": (5e6, 500), "microcontroller_fashion": (1e6, 150)}
@@ -123,3 +125,25 @@ def test_supernets_of_the_same_images_share_them() -> None:
     ours, theirs = (packaged_images(name).test.tensors for name in SUPERNETS)
     assert torch.equal(ours[0], theirs[0])
     assert torch.equal(ours[1], theirs[1])
+
+
+def test_the_measured_int8_front_is_that_of_the_predicted_memories() -> None:
+    file = Path(optuna_ofa.data.__file__).with_name("microcontroller_fashion.int8.json")
+    front = json.loads(file.read_text(encoding="utf-8"))
+    space, points = SPACES[front["family"]], front["points"]
+    assert len(points) >= 10
+    matrix = np.array([point["genotype"] for point in points])
+    assert [subnet.text for subnet in space.from_matrix(matrix)] == [
+        point["subnet"] for point in points
+    ]
+    for metric, rel in (("sram_kb", 1e-9), ("flash_kb", 0.01)):
+        predicted = CostPredictor(metric, space).predict(matrix)
+        measured = np.array([point["measured"][metric] for point in points])
+        np.testing.assert_allclose(predicted, measured, rtol=rel, atol=1e-3)
+    path = packaged_accuracy(space.family)
+    assert path is not None
+    predicted = AccuracyPredictor.load(path).predict(matrix)
+    stored = [point["predicted"]["top1"] for point in points]
+    np.testing.assert_allclose(predicted, stored, atol=0.02)
+    lost = [point["top1_float32"] - point["measured"]["top1"] for point in points]
+    assert abs(np.mean(lost)) < 1
