@@ -56,7 +56,7 @@ SAME_TOP1 = 82.0  # percent; what it costs on each device is written into the pi
 GREY = "#c9ced6"
 PRECISIONS = {"float32": "float32", "INT8": "int8"}
 N_MEASURED, N_FITTED = 8, 24  # subnets
-ON_BOARDS = "ofa_mbv3_fashion"  # the family of the picture of boards
+ON_BOARDS = "microcontroller_fashion"  # the family of the picture of boards
 RANGE = [0.48, 1.85]  # logarithms of 3 and 70 ms
 TICKS = [5, 10, 20, 40]
 

@@ -130,7 +130,5 @@ def add_board_lines(figure: go.Figure, lines: Sequence[BoardLine]) -> None:
                 xanchor="right",
                 yanchor="top",
                 showarrow=False,
-                font={"size": 10, "color": _COLOUR},
-                bgcolor="rgba(255,255,255,0.7)",
-                borderpad=0,
+                font={"size": 10, "color": _COLOUR},  # no background, which would hide the front
             )
