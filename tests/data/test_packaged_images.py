@@ -82,7 +82,7 @@ def test_subnets_are_about_as_accurate_on_them_as_on_others() -> None:
 
 
 def test_another_name_is_an_error() -> None:
-    with pytest.raises(InvalidArgumentError, match="one of ofa_mbv3_fashion, but got 'toaster'"):
+    with pytest.raises(InvalidArgumentError, match="_fashion, ofa_mbv3_fashion, but got 'toaster'"):
         packaged_images("toaster")
 
 
