@@ -15,7 +15,9 @@ from optuna_ofa.visualization._front_info import FrontInfo
 
 MEMORIES = ("sram_kb", "flash_kb")
 _APART = 0.045  # part of the axis that the label of one line takes
-_LEVELS = (1.0, 0.4)  # heights of labels: the lower one where another label is too near
+# Heights of labels, below the front and above the word of a limit; the second one where another
+# label is too near.
+_LEVELS = (0.09, 0.5)
 _COLOUR = "#666666"
 
 
@@ -25,7 +27,7 @@ class BoardLine(NamedTuple):
     Args:
         value: Their memory.
         label: Their names and the memory.
-        height: Where the label ends, as a part of the height of the plot; None where its boards
+        height: Where the label begins, as a part of the height of the plot; None where its boards
             are named in the label of the line before.
         is_limit: Whether it is a limit of the study, which has a line already.
     """
@@ -128,7 +130,9 @@ def add_board_lines(figure: go.Figure, lines: Sequence[BoardLine]) -> None:
                 text=line.label,
                 textangle=-90,
                 xanchor="right",
-                yanchor="top",
+                yanchor="bottom",
                 showarrow=False,
-                font={"size": 10, "color": _COLOUR},  # no background, which would hide the front
+                font={"size": 10, "color": _COLOUR},
+                bgcolor="rgba(255,255,255,0.6)",
+                borderpad=0,
             )

@@ -67,11 +67,11 @@ def test_one_board_stands_for_several_of_the_range(study: SubnetStudy) -> None:
 def test_labels_that_are_near_are_at_different_heights_or_joined() -> None:
     labels = [(float(v), f"{v}") for v in (100, 200, 205, 208, 240)]
     assert _placed(labels, 30) == [
-        (100, "100", 1.0, False),
-        (200, "200", 1.0, False),
-        (205, "205; 208", 0.4, False),
+        (100, "100", 0.09, False),
+        (200, "200", 0.09, False),
+        (205, "205; 208", 0.5, False),
         (208, "208", None, False),
-        (240, "240", 1.0, False),
+        (240, "240", 0.09, False),
     ]
     assert _placed([], 30) == []
 
