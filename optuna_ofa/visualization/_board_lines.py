@@ -17,7 +17,7 @@ MEMORIES = ("sram_kb", "flash_kb")
 _APART = 0.045  # part of the axis that the label of one line takes
 # Heights of labels, below the front and above the word of a limit; the second one where another
 # label is too near.
-_LEVELS = (0.09, 0.5)
+_LEVELS = (0.09, 0.6)
 _COLOUR = "#666666"
 
 

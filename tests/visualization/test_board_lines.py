@@ -69,7 +69,7 @@ def test_labels_that_are_near_are_at_different_heights_or_joined() -> None:
     assert _placed(labels, 30) == [
         (100, "100", 0.09, False),
         (200, "200", 0.09, False),
-        (205, "205; 208", 0.5, False),
+        (205, "205; 208", 0.6, False),
         (208, "208", None, False),
         (240, "240", 0.09, False),
     ]
