@@ -72,7 +72,12 @@ MEASURING = (
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Let a SIGINT raise `KeyboardInterrupt`, whatever a library has made of it."""
+    """Let a SIGINT raise `KeyboardInterrupt`, whatever a library has made of it.
+
+    Nor is its number written to a file that an event loop has left: the descriptor may be another
+    one's by now, such as that of the connection to the process that collects the results.
+    """
+    signal.set_wakeup_fd(-1)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)

@@ -45,7 +45,7 @@ def test_no_batch_normalisation_is_left_and_logits_are_the_same(
     first = next(m for m in plain.modules() if isinstance(m, nn.Conv2d))
     images = torch.randn(40, first.in_channels, resolution, resolution)
     recalibrate(plain, images)
-    folded = _score._network(supernet, subnet, images, torch.device("cpu"), None)
+    folded = _score._network(supernet, subnet, images, torch.device("cpu"))
     (net,) = networks
     assert not [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     with torch.no_grad():
@@ -58,5 +58,5 @@ def test_sixteen_bits_are_not_folded(
     trained: Supernet, space: SearchSpace, networks: list[nn.Module]
 ) -> None:
     images = torch.randn(40, 3, 32, 32)
-    _score._network(trained.bfloat16(), space.largest(), images, torch.device("cpu"), None)
+    _score._network(trained.bfloat16(), space.largest(), images, torch.device("cpu"))
     assert [m for m in networks[0].modules() if isinstance(m, nn.BatchNorm2d)]
