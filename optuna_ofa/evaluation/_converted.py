@@ -1,10 +1,12 @@
-"""Files of LiteRT, each of which takes seconds to make and serves several meters."""
+"""Files of LiteRT, which serve several meters once they are made."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -41,13 +43,14 @@ class ConvertedFolder:
     """A temporary folder of converted networks, which goes with this object."""
 
     def __init__(self) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
 
     def of(self, source: str) -> Converted:
         """Return the converted networks of a supernet and of calibration images."""
-        if self._folder is None or not Path(self._folder.name).is_dir():
-            self._folder = tempfile.TemporaryDirectory(prefix="optuna-ofa-")
-        return Converted(self._folder.name, source)
+        if self._folder is None or not self._folder.is_dir():
+            self._folder = Path(tempfile.mkdtemp(prefix="optuna-ofa-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return Converted(str(self._folder), source)
 
     def __reduce__(self) -> tuple[type[ConvertedFolder], tuple[()]]:
         return ConvertedFolder, ()  # a copy has files of its own
