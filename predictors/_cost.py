@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.costs import (
+    KILOBYTE,
     ArenaBytes,
     LayerMax,
     LayerSum,
@@ -26,7 +27,6 @@ from optuna_ofa.predictors._terms import Terms
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 
 _MB = 1e6
-_KB = 1024  # as boards are labelled
 _PRICES: dict[str, Callable[[Layer], float]] = {
     "n_macs": layer_macs,
     "n_params": layer_params,
@@ -91,7 +91,7 @@ class _ArenaKilobytes:
         self._bytes = ArenaBytes(space)
 
     def __call__(self, matrix: Matrix) -> NDArray[np.float64]:
-        return self._bytes(matrix) / _KB
+        return self._bytes(matrix) / KILOBYTE
 
 
 def _cost_of(metric: str, space: SearchSpace) -> LayerSum | _ArenaKilobytes:
@@ -110,6 +110,6 @@ def _flash(space: SearchSpace) -> LayerSum:
 
     def price(layer: Layer, _: int) -> float:
         extra = shared if layer.kind == "linear" else 0
-        return (layer_flash_bytes(layer) + extra) / _KB
+        return (layer_flash_bytes(layer) + extra) / KILOBYTE
 
     return LayerSum(space, price)

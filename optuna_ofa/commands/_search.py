@@ -162,9 +162,8 @@ def _open(arguments: Arguments) -> SubnetStudy:
         keep=arguments["keep"],
         parameters=arguments["parameters"],
     )
-    if (
-        constraints or arguments["board"]
-    ) and not exists:  # no study is created for limits that no subnet satisfies
+    # no study is created for limits that no subnet satisfies
+    if not exists and (constraints or arguments["board"]):
         open_in().problem.require_reachable()
     return open_in(storage=arguments["storage"], study_name=name, load_if_exists=True)
 

@@ -8,6 +8,7 @@ from optuna_ofa.costs._macs import (
     squeezed_channels as squeezed_channels,
 )
 from optuna_ofa.costs._micro_arena import (
+    KILOBYTE as KILOBYTE,
     MICRO_RUNTIME as MICRO_RUNTIME,
     ArenaBytes as ArenaBytes,
     arena_bytes as arena_bytes,

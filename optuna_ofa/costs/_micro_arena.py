@@ -22,6 +22,7 @@ from optuna_ofa.costs._micro_layer import (
 from optuna_ofa.costs._micro_operators import Layers
 from optuna_ofa.space import Layer, Matrix, SearchSpace
 
+KILOBYTE = 1024  # as boards are labelled
 MICRO_RUNTIME = "tflite-micro 0.dev20261023182759"
 _INTERPRETER = 504  # the allocator's, planner's and interpreter's own structs
 _HANDLE = 24  # of a scratch buffer

@@ -1,6 +1,7 @@
 """Data that comes with the package (made by the scripts in ``examples/``), and example images."""
 
 from optuna_ofa.data._boards import (
+    MEMORIES as MEMORIES,
     Board as Board,
     board_that_fits as board_that_fits,
     find_board as find_board,

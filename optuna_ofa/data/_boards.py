@@ -19,7 +19,7 @@ from optuna_ofa._rules import shown
 from optuna_ofa._suggestions import did_you_mean
 from optuna_ofa.exceptions import InvalidArgumentError
 
-SRAM, FLASH = "sram_kb", "flash_kb"  # the metrics that a board limits
+MEMORIES = SRAM, FLASH = "sram_kb", "flash_kb"  # the metrics that a board limits
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,15 @@ def compacted(content: bytes) -> bytes:
         for i, tensor in enumerate(graph.tensors):
             if i not in named:
                 tensor.name = None
-    return _packed(model)
+    return packed(model)
 
 
-def _packed(model: Any) -> bytes:
+def packed(model: Any) -> bytes:
+    """Return the file of a model, a ``ModelT`` of the schema.
+
+    Raises:
+        MissingDependencyError: If ``ai-edge-litert`` is not installed.
+    """
     builder = _flatbuffers.check().Builder(1024)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._imports import try_import
+from optuna_ofa.graphs._litert_file import packed
 
-# both come with the runtime, which is small, and need none of the packages that convert networks
+# it comes with the runtime, which is small, and needs none of the packages that convert networks
 _schema = try_import("ai_edge_litert.schema_py_generated", extra="litert")
-_flatbuffers = try_import("flatbuffers", extra="litert")
 
 _VERSION = 3  # of the format
-_IDENTIFIER = b"TFL3"
 # the versions of operators that the converter writes; XNNPACK takes others as well
 _VERSIONS = {"FULLY_CONNECTED": 5}
 _OPTIONS = {
@@ -145,9 +144,7 @@ class TFLiteFile:
         signature.inputs = [self._named("args_0", given)]
         signature.outputs = [self._named("output_0", returned)]
         self._model.signatureDefs = [signature]
-        builder = _flatbuffers.check().Builder(1024)
-        builder.Finish(self._model.Pack(builder), _IDENTIFIER)
-        return bytes(builder.Output())
+        return packed(self._model)
 
     def _named(self, name: str, number: int) -> Any:
         tensor = self._schema.TensorMapT()

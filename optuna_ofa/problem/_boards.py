@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_ofa._warnings import warn
+from optuna_ofa.costs import KILOBYTE
 from optuna_ofa.data import Board, board_that_fits
 from optuna_ofa.exceptions import ImplausibleValueWarning, InfeasibleConstraintError
 from optuna_ofa.problem._reachable import best_reachable
 from optuna_ofa.space import Matrix, SearchSpace
 
-_KB = 1024
 _N_RANDOM = 256
 _WORDS = {"sram_kb": "SRAM", "flash_kb": "flash"}
 
@@ -81,5 +81,5 @@ def require_fits(
 
 def _bytes(values: Mapping[str, float]) -> str:
     """Return memories in words: ``65,536 bytes of SRAM and 524,288 of flash``."""
-    sram, flash = (f"{round(values[metric] * _KB):,}" for metric in _WORDS)
+    sram, flash = (f"{round(values[metric] * KILOBYTE):,}" for metric in _WORDS)
     return f"{sram} bytes of SRAM and {flash} of flash"

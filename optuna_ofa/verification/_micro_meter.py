@@ -9,6 +9,7 @@ from typing import Any, Literal
 import optuna
 
 from optuna_ofa._arguments import checked
+from optuna_ofa.costs import KILOBYTE
 from optuna_ofa.evaluation import (
     LITERT_INT8,
     EvaluationSettings,
@@ -36,7 +37,6 @@ from optuna_ofa.verification._meter import Meter, Readings
 
 MicroMetric = Literal["sram_kb", "flash_kb"]
 _RUNTIME = "tflite-micro"
-_KB = 1024
 _N_RANDOM = 2  # images, whose ranges do not matter
 
 
@@ -129,9 +129,9 @@ class MicroMeter(FunctionMeter):
         """
         content = self._file(subnet)
         if self.metric == "flash_kb":
-            return len(content) / _KB
+            return len(content) / KILOBYTE
         require_micro_operators(read_litert(content).operators, "subnet")
-        return arena_of(content).total / _KB
+        return arena_of(content).total / KILOBYTE
 
     def _file(self, subnet: Subnet) -> bytes:
         supernet, settings = self._supernet, self._settings

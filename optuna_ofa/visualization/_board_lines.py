@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from optuna_ofa.data import Board, find_board, known_boards
+from optuna_ofa.data import MEMORIES, Board, find_board, known_boards
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import Metric
 from optuna_ofa.visualization._front_info import FrontInfo
 
-MEMORIES = ("sram_kb", "flash_kb")
 _APART = 0.045  # part of the axis that the label of one line takes
 # Heights of labels, below the front and above the word of a limit; the second one where another
 # label is too near.
