@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
     CancelledError,
@@ -25,7 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from optuna_ofa.exceptions import FailedMeasurementWarning, MeasurementError
-from optuna_ofa.executors import Reference, Shared, run_tasks, spawn_pool
+from optuna_ofa.executors import Reference, Shared, run_tasks
 from optuna_ofa.executors._task import Answer
 
 WAIT_S = 60
@@ -55,11 +54,6 @@ def kill_or_answer(deed: Deed) -> str:
             (deed.folder / f"{deed.name}-{i}").touch(exist_ok=False)
             os.kill(os.getpid(), signal.SIGKILL)
     return deed.name
-
-
-def sleep_for_long(folder: Path) -> None:
-    (folder / str(os.getpid())).touch()
-    time.sleep(WAIT_S)
 
 
 def size_of(reference: Reference) -> int:
@@ -190,23 +184,6 @@ def test_the_task_that_kills_is_told_from_its_neighbours(
         next(running)
 
 
-@pytest.mark.usefixtures("ctrl_c")
-def test_closing_ends_the_processes_of_our_pool(tmp_path: Path) -> None:
-    threading.Thread(target=interrupt_when_two_run, args=(tmp_path,)).start()
-    with pytest.raises(KeyboardInterrupt), spawn_pool(2) as pool:
-        next(run_tasks(pool, sleep_for_long, [tmp_path] * 3))
-    for path in tmp_path.iterdir():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(path.name), 0)
-
-
-def interrupt_when_two_run(folder: Path) -> None:
-    end = time.monotonic() + WAIT_S
-    while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
-        time.sleep(0.01)
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-
 class Counting(ThreadPoolExecutor):
     """Notes the shared values that come with each task."""
 
@@ -258,27 +235,40 @@ def test_a_value_that_reached_another_worker_is_sent_again() -> None:
     assert executor.n_sent == 2
 
 
-ORPHAN = """
-import sys, time
-from optuna_ofa.executors import spawn_pool
+BUSY = """
+import os, signal, sys, time
+from pathlib import Path
+from optuna_ofa.executors import run_tasks, spawn_pool
+
+def sleep(folder):
+    (folder / str(os.getpid())).touch()
+    time.sleep(600)
+
 if __name__ == "__main__":
-    with spawn_pool(1) as pool:
-        pool.submit(time.sleep, 0).result()
-        print(*pool._processes, flush=True)
-        sys.stdin.read()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with spawn_pool(2) as pool:
+        next(run_tasks(pool, sleep, [Path(sys.argv[1])] * 3))
 """
 
 
-def test_processes_of_our_pool_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    script = tmp_path / "try_orphans.py"
-    script.write_text(ORPHAN)
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    parent = subprocess.Popen([sys.executable, str(script)], text=True, **pipes)
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.communicate()
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_processes_of_our_pool_end_with_their_parent(sent: signal.Signals, tmp_path: Path) -> None:
+    script, folder = tmp_path / "be_busy.py", tmp_path / "workers"
+    script.write_text(BUSY)
+    folder.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(folder)], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: len(list(folder.iterdir())) == 2)
+        parent.send_signal(sent)
+        assert parent.wait(WAIT_S) == -sent
+    finally:
+        parent.kill()
+    for worker in folder.iterdir():
+        wait_until(lambda worker=worker: not Path(f"/proc/{worker.name}/stat").exists())
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
     end = time.monotonic() + WAIT_S
-    while Path(f"/proc/{child}/stat").exists() and time.monotonic() < end:
+    while not happened():
+        assert time.monotonic() < end
         time.sleep(0.01)
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
