@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import DEFAULT_STORAGE, add_kind, add_study, add_within
 from optuna_ofa.commands._command import Arguments, Command, Output, load
-from optuna_ofa.commands._images import read_images
+from optuna_ofa.commands._images import read_calibration
 from optuna_ofa.commands._parser import limits, whole
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ FORMAT_NAMES = (
     "c_array",
     "ofa",
 )
-NO_IMAGES = "none"
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +72,6 @@ def _run(arguments: Arguments) -> Output:
     from optuna_ofa.supernet import load_supernet
 
     subnet, figures = _chosen(arguments)
-    file = arguments["calibration"]
     with stage("loading the weights"):
         supernet = load_supernet(subnet.family, weights=arguments["weights"])
     with stage(f"writing {arguments['out']}"):
@@ -82,7 +80,7 @@ def _run(arguments: Arguments) -> Output:
             subnet,
             arguments["out"],
             format=arguments["format"],
-            calibration=None if file == NO_IMAGES else read_images(file, "calibration"),
+            calibration=read_calibration(arguments["calibration"]),
             batch=arguments["batch"] or None,
             opset=arguments["opset"],
             figures=figures,

@@ -15,6 +15,8 @@ _FLAGS = {
     "constraints": ("within",),
     "family": ("supernet", "table", "folder", "weights", "accuracy", "hardware"),
     "limits": ("within",),
+    "loader": ("images",),
+    "measure": ("metrics",),
     "n": ("points",),
     "n_trials": ("n",),
     "path": ("out", "table", "folder"),

@@ -1,15 +1,27 @@
-"""Images in a ``.npy`` file, for commands that calibrate."""
+"""Images in files, for commands that calibrate or measure accuracies."""
 
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+NO_IMAGES = "none"
 _MAX_MB = 4000
+
+
+def read_calibration(file: str) -> Tensor | None:
+    """Read the images of ``--calibration``; None where it is ``none``.
+
+    Raises:
+        FormatError: If the file cannot be read.
+        InvalidArgumentError: If the file does not contain an array of images.
+    """
+    return None if file == NO_IMAGES else read_images(file, "calibration")
 
 
 def read_images(file: str, argument: str) -> Tensor:
@@ -36,11 +48,61 @@ def read_images(file: str, argument: str) -> Tensor:
         raise InvalidArgumentError(
             f"`{argument}` must be a .npy file with numbers, but got {file}."
         ) from error
-    if array.ndim != 4:
+    return torch.from_numpy(_checked(array, argument).astype(np.float32))
+
+
+def read_labelled(file: str, argument: str) -> tuple[Tensor, Tensor]:
+    """Read the images and the labels of a file.
+
+    Args:
+        file: The .npz file.
+        argument: Name of the argument in messages.
+
+    Raises:
+        FormatError: If the file cannot be read.
+        InvalidArgumentError: If the file does not contain images and a label for each.
+    """
+    import numpy as np
+    import torch
+
+    from optuna_ofa._files import read_bytes
+    from optuna_ofa.exceptions import InvalidArgumentError
+
+    content = read_bytes(file, argument, max_mb=_MAX_MB)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            images, labels = (_array(_member(archive, name)) for name in ("images", "labels"))
+    except Exception as error:
         raise InvalidArgumentError(
-            f"`{argument}` must have four axes (n, channels, height, width), but has {array.shape}."
+            f"`{argument}` must be a .npz file with the arrays 'images' and 'labels', but got "
+            f"{file}."
+        ) from error
+    images = _checked(images, argument)
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or not len(labels):
+        raise InvalidArgumentError(
+            f"`{argument}` must have whole numbers 'labels', one for each of the {len(images)} "
+            f"images, but they are {labels.dtype} of shape {labels.shape}."
         )
-    return torch.from_numpy(array.astype(np.float32))
+    return (torch.from_numpy(images.astype(np.float32)), torch.from_numpy(labels.astype(np.int64)))
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return an array of a .npz file, unless it unpacks to too much."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > _MAX_MB * 1_000_000:
+        raise ValueError(f"{name} has {info.file_size} bytes")
+    return archive.read(info)
+
+
+def _checked(images: NDArray[Any], argument: str) -> NDArray[Any]:
+    from optuna_ofa.exceptions import InvalidArgumentError
+
+    if images.ndim != 4:
+        raise InvalidArgumentError(
+            f"`{argument}` must have four axes (n, channels, height, width), but has "
+            f"{images.shape}."
+        )
+    return images
 
 
 def _array(content: bytes) -> NDArray[Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optuna_ofa.commands._arguments import add_plot, add_settings, add_study, measurement_settings
+from optuna_ofa.commands._arguments import add_plot, add_settings, add_study
 from optuna_ofa.commands._command import Arguments, Command, Output, load
+from optuna_ofa.commands._meters import add_meters, meters_of, require_meters
 from optuna_ofa.commands._parser import positive
 from optuna_ofa.commands._recalibrate import add_recalibrate, require_recalibrate, save_recalibrated
 
@@ -19,9 +21,10 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--points", type=positive, default=12, help="subnets along the front (default: 12)"
     )
+    add_meters(parser)
     add_settings(parser, of_table=True)
     add_recalibrate(parser)
-    add_plot(parser, "predicted and measured latencies")
+    add_plot(parser, "predicted and measured values")
 
 
 def _run_verify(arguments: Arguments) -> Output:
@@ -29,19 +32,39 @@ def _run_verify(arguments: Arguments) -> Output:
 
     _places.require_picture(arguments["plot"])
     require_recalibrate(arguments, "points")
+    require_meters(arguments)
     load("verification")
-    from optuna_ofa.verification import LatencyMeter
-
     study = _studies.open_study(arguments)
-    known = "latency_ms" in study.problem.metrics
-    settings = measurement_settings(arguments, study.problem.facts("latency_ms") if known else {})
-    found = study.verify({"latency_ms": LatencyMeter(settings)}, points=arguments["points"])
+    meters = meters_of(arguments, study)
+    plotted = _plotted(arguments, study.problem.objectives, meters)
+    found = study.verify(meters, points=arguments["points"])
     if arguments["plot"]:
         from optuna_ofa.visualization import plot_verification
 
-        _places.save(plot_verification(found), arguments["plot"])
+        _places.save(plot_verification(found, metrics=plotted), arguments["plot"])
     saved = save_recalibrated(arguments, found)
     return Output(f"{found}{saved}", {**_data(found), "recalibrated": arguments["recalibrate"]})
+
+
+def _plotted(
+    arguments: Arguments, objectives: Sequence[str], measured: Collection[str]
+) -> tuple[str, str] | None:
+    """Return the two objectives of the figure, measured ones first; None if there is no figure.
+
+    Raises:
+        InvalidArgumentError: If the study has one objective.
+    """
+    from optuna_ofa.exceptions import InvalidArgumentError
+
+    if arguments["plot"] is None:
+        return None
+    if len(objectives) < 2:
+        raise InvalidArgumentError(
+            f"`plot` must be left out for a study of one objective, {objectives[0]}, but got "
+            f"{arguments['plot']}."
+        )
+    first, second = sorted(objectives, key=lambda metric: metric not in measured)[:2]
+    return first, second
 
 
 def _data(found: Verification) -> dict[str, Any]:
@@ -85,7 +108,7 @@ def _kept(arguments: Arguments) -> str:
 
 VERIFY = Command(
     "verify",
-    "measure the latency of subnets of a predicted front on this device",
+    "measure subnets of a predicted front: latency, accuracy, memory of a microcontroller",
     """\
   twelve subnets along the front, predicted beside measured:
     optuna-ofa verify --storage sqlite:///nas.db --runtime onnxruntime
@@ -93,8 +116,12 @@ VERIFY = Command(
     optuna-ofa verify --storage sqlite:///nas.db --recalibrate here.json
     optuna-ofa search --supernet ofa_mbv3_w1.0 --hardware here.json --study here \\
         --storage sqlite:///nas.db
-  accuracies need the weights and images: `study.verify` in a script measures both, and then the
-  subnets become measured trials
+  accuracies need the weights and images; where all objectives are measured or exact, the subnets
+  become measured trials. A supernet of the package has both:
+    optuna-ofa verify --metrics top1 latency_ms
+    optuna-ofa verify --weights mine.pth --images test.npz --calibration training.npy
+  the file for a microcontroller: its accuracy in 8-bit integers, its arena and its size:
+    optuna-ofa verify --metrics top1 sram_kb flash_kb
 """,
     _add_verify,
     _run_verify,

@@ -20,6 +20,7 @@ from optuna_ofa.data._find import (
 )
 from optuna_ofa.data._packaged import (
     default_table_name as default_table_name,
+    is_packaged as is_packaged,
     packaged_accuracies,
     packaged_accuracy as packaged_accuracy,
     packaged_images,

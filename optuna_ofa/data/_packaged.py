@@ -45,6 +45,11 @@ def packaged_accuracy(family: Family, kind: Literal["", "linear"] = "") -> Path 
     return path if family in known_families() and path.is_file() else None
 
 
+def is_packaged(family: Family) -> bool:
+    """Whether a supernet of a family comes with the package, with its images."""
+    return family in known_families() and (PACKAGED / f"{family.name}.pth").is_file()
+
+
 @checked
 def packaged_supernet(name: str = "ofa_mbv3_fashion") -> Supernet:
     """Return a trained supernet included in the package.

@@ -100,7 +100,7 @@ class MicroMeter(FunctionMeter):
 
     def _facts(self) -> Mapping[str, Any]:
         """Return everything except the subnet that the values depend on."""
-        require_packages(LITERT_INT8)
+        require_micro_packages()
         versions = {_RUNTIME: tflite_micro_version(), **converter_versions(LITERT_INT8)}
         return {
             **self._weights(),
@@ -141,6 +141,16 @@ class MicroMeter(FunctionMeter):
         if images is not None:
             images = resize_images(images, subnet.resolution)
         return litert_file(supernet, subnet, images, LITERT_INT8, settings.converted(supernet))
+
+
+def require_micro_packages() -> None:
+    """Refuse to measure where a package is not installed that converts or runs a network.
+
+    Raises:
+        MissingDependencyError: If one is not.
+    """
+    require_packages(LITERT_INT8)
+    tflite_micro_version()
 
 
 def _random_file(subnet: Subnet) -> bytes:

@@ -33,7 +33,7 @@ from optuna_ofa.verification._entrants import Entrants, entrants
 from optuna_ofa.verification._function_meter import FunctionMeter
 from optuna_ofa.verification._images import images_of
 from optuna_ofa.verification._meter import Meter, Readings
-from optuna_ofa.verification._micro_meter import MicroMeter
+from optuna_ofa.verification._micro_meter import MicroMeter, require_micro_packages
 from optuna_ofa.verification._precisions import require_same_networks
 from optuna_ofa.verification._trials import Known, key, numbers_of_measured, read, write
 from optuna_ofa.verification._verification import Verification
@@ -261,6 +261,7 @@ def meters_of(
     Raises:
         InvalidArgumentError: If it is none, its settings do not go with the executor, or the
             problem does not have the metric.
+        MissingDependencyError: If a package is missing that measures memories.
     """
     unknown = [m for m in measure if m not in problem.metrics]
     if unknown or not measure:
@@ -273,10 +274,13 @@ def meters_of(
         for m, meter in measure.items()
     }
     for metric, meter in meters.items():
-        if isinstance(meter, MicroMeter) and meter.metric != metric:
+        if not isinstance(meter, MicroMeter):
+            continue
+        if meter.metric != metric:
             raise InvalidArgumentError(
                 f"`measure[{metric!r}]` must be a meter of {metric}, but is one of {meter.metric}."
             )
+        require_micro_packages()
     if executor is None:
         return meters
     return {m: meter.on(executor, progress=progress) for m, meter in meters.items()}
