@@ -73,11 +73,8 @@ def spawned(n: int) -> Iterator[Executor]:
 @contextlib.contextmanager
 def dask(n: int) -> Iterator[Executor]:
     """A local cluster of Dask."""
-    import dask
     from distributed import Client, LocalCluster
 
-    # else the workers give memory back to the system after each layer: half as fast
-    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})
     options: dict[str, Any] = {"dashboard_address": None, "silence_logs": 50}
     with (
         LocalCluster(n_workers=n, threads_per_worker=1, **options) as cluster,

@@ -46,11 +46,8 @@ def executor_of(engine: str, workers: int, address: str | None) -> Iterator[Exec
 
         yield loky.get_reusable_executor(workers)
     elif engine == "dask":
-        import dask
         from dask.distributed import Client, LocalCluster
 
-        # else the workers give memory back to the system after each layer: half as fast
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})
         cluster = address or LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None
         )

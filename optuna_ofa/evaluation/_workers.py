@@ -37,6 +37,7 @@ from optuna_ofa.executors import (
     LostWorkersError,
     Reference,
     Shared,
+    keep_memory,
     n_workers_of,
     require_one_engine,
     run_tasks,
@@ -200,6 +201,7 @@ class _Sender:
 
 def _score_group(task: _Task) -> Scores:
     """Evaluate one group in a worker."""
+    keep_memory()
     sent = sent_at(task.sent)
     return score_subnets(
         supernet_at(task.supernet),

@@ -6,6 +6,7 @@ from optuna_ofa.executors._executor import (
     n_workers_of as n_workers_of,
     require_one_engine as require_one_engine,
 )
+from optuna_ofa.executors._memory import keep_memory as keep_memory
 from optuna_ofa.executors._pool import spawn_pool as spawn_pool
 from optuna_ofa.executors._ray import RayExecutor
 from optuna_ofa.executors._run import LostWorkersError as LostWorkersError, run_tasks as run_tasks

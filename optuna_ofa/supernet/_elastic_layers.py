@@ -86,7 +86,8 @@ class ElasticDepthwiseConv2d(Elastic, nn.Conv2d):
             channels, channels, largest, stride, self._edge(largest), groups=channels, bias=False
         )
         for larger, smaller in pairwise(self.kernels):
-            matrix = nn.Parameter(torch.eye(smaller**2))
+            # on the meta device `torch.eye` imports torch's compiler: more than a second
+            matrix = nn.Parameter(torch.zeros(smaller**2, smaller**2).fill_diagonal_(1))
             self.register_parameter(f"{larger}to{smaller}_matrix", matrix)
         self.active = Size(channels, channels, largest)
 

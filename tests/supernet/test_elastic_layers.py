@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from optuna_ofa.supernet._elastic import Size
 from optuna_ofa.supernet._elastic_layers import ElasticConv2d, ElasticDepthwiseConv2d, ElasticLinear
@@ -147,3 +150,27 @@ def test_linear_extracted_bias_is_a_copy() -> None:
     before = linear.bias.detach().clone()
     linear.extract().bias.data.fill_(7)
     torch.testing.assert_close(linear.bias.detach(), before)
+
+
+class Calls(TorchFunctionMode):
+    """Notes which functions of torch are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[object] = set()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.seen.add(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_matrices_begin_as_the_identity() -> None:
+    """Without `torch.eye`, which imports torch's compiler on the device of shapes without data."""
+    with Calls() as calls:
+        conv = ElasticDepthwiseConv2d(8, (3, 5, 7))
+    assert torch.zeros in calls.seen
+    assert torch.eye not in calls.seen
+    for name, n in (("7to5_matrix", 25), ("5to3_matrix", 9)):
+        assert torch.equal(conv.get_parameter(name), torch.eye(n))
