@@ -6,9 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any
 
-from optuna_ofa.exceptions import MeasurementError
+from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
 from optuna_ofa.executors._executor import Executor
 from optuna_ofa.executors._pool import end_pool, is_reused, renewed
+
+_OF_A_FUTURE = ("result", "cancel", "add_done_callback")
 
 
 class Engine:
@@ -27,15 +29,22 @@ class Engine:
         Raises:
             BrokenExecutor: If the executor has broken, and so has the new one in its place.
             MeasurementError: If it takes no tasks, because it was shut down for example.
+            InvalidArgumentError: If it returns something else than a future.
         """
         try:
-            return self.executor.submit(function, *args)
+            future = self.executor.submit(function, *args)
         except BrokenExecutor:
             if not self.renew(self.executor):
                 raise
-            return self.executor.submit(function, *args)
+            future = self.executor.submit(function, *args)
         except RuntimeError as error:
             raise MeasurementError(f"`executor` takes no tasks: {error}.") from error
+        if not all(callable(getattr(future, name, None)) for name in _OF_A_FUTURE):
+            raise InvalidArgumentError(
+                f"`executor` must return futures with `result`, `cancel` and `add_done_callback` "
+                f"from `submit`, but got {future!r:.100}."
+            )
+        return future
 
     def renew(self, broken: Executor) -> bool:
         """Replace a broken pool, once; return False if that is not possible."""

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
+from types import ModuleType
 from typing import Any, cast
 
 from optuna_ofa.executors._executor import Executor
@@ -49,21 +50,27 @@ def end_pool(pool: Any) -> None:
 
 def renewed(executor: Executor) -> Executor | None:
     """Return a new pool with the settings of a broken one; None for another engine."""
-    module = type(executor).__module__.split(".")[0]
     if isinstance(executor, ProcessPoolExecutor):
         return ProcessPoolExecutor(**_settings(executor, _OF_PYTHON))
-    if module == "loky":
-        return _renewed_loky(executor)
-    return None
+    loky = _loky_of(executor)
+    return None if loky is None else _renewed_loky(executor, sys.modules[loky])
 
 
 def is_reused(executor: Executor) -> bool:
     """Return whether an executor is loky's own, which serves later calls too."""
-    return type(executor).__name__ == "_ReusablePoolExecutor"
+    return any(base.__name__ == "_ReusablePoolExecutor" for base in type(executor).__mro__)
 
 
-def _renewed_loky(executor: Executor) -> Executor:
-    loky = sys.modules["loky"]
+def _loky_of(executor: Executor) -> str | None:
+    """Return the name of loky's package, of which joblib has a copy; None for another engine."""
+    for base in type(executor).__mro__:
+        package, loky, _ = f"{base.__module__}.".partition("loky.")
+        if loky and package in ("", "joblib.externals."):
+            return package + "loky"
+    return None
+
+
+def _renewed_loky(executor: Executor, loky: ModuleType) -> Executor:
     settings = _settings(executor, _OF_LOKY)
     if is_reused(executor):
         return cast(Executor, loky.get_reusable_executor(**settings))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
@@ -16,7 +18,7 @@ from optuna_ofa.executors._engine import Engine
 from optuna_ofa.executors._executor import Executor, n_workers_of
 from optuna_ofa.executors._lost import is_lost
 from optuna_ofa.executors._shared import Shared
-from optuna_ofa.executors._task import Answer, Worker, call
+from optuna_ofa.executors._task import Answer, Ticket, Worker, call, own_version
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -93,6 +95,8 @@ class _Run(Generic[Item, Result]):
         self._workers: set[Worker] = set()
         self._lacking: dict[str, set[Worker]] = {}
         self._n_sent: Counter[str] = Counter()
+        run = secrets.token_hex(8)
+        self._tickets = (Ticket(own_version(), run, i) for i in itertools.count())
 
     def results(self) -> Iterator[tuple[int, Result]]:
         """Yield results until no task is left."""
@@ -133,7 +137,9 @@ class _Run(Generic[Item, Result]):
     def _submit(self, attempt: Attempt[Item]) -> None:
         contents, attempt.contents = attempt.contents, {}
         try:
-            future = self._engine.submit(call, self._function, attempt.item, contents)
+            future = self._engine.submit(
+                call, self._function, attempt.item, contents, next(self._tickets)
+            )
         except BrokenExecutor as error:
             self._lost(attempt, error)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import platform
@@ -9,12 +10,33 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from importlib.metadata import version
+from typing import Any, NamedTuple
 
 from optuna_ofa.exceptions import MeasurementError
 from optuna_ofa.executors._shared import LackedError, receive
 
 Worker = tuple[str, int, int]  # host, process and thread
+
+
+class Ticket(NamedTuple):
+    """What makes a submission another one: Dask answers equal calls with one result.
+
+    Args:
+        version: The version of this package that submits.
+        run: Random, for each call of `run_tasks`.
+        number: Of the submission, from 0.
+    """
+
+    version: str
+    run: str
+    number: int
+
+
+@functools.cache
+def own_version() -> str:
+    """Return the version of this package."""
+    return version("optuna-ofa")
 
 
 @dataclass(frozen=True)
@@ -34,17 +56,25 @@ class Answer:
     lacked: str | None = None
 
 
-def call(function: Callable[[Any], Any], task: Any, contents: Mapping[str, bytes]) -> Answer:
+def call(
+    function: Callable[[Any], Any], task: Any, contents: Mapping[str, bytes], ticket: Ticket
+) -> Answer:
     """Run a task in a worker.
 
     Args:
         function: A function of one argument.
         task: The argument.
         contents: Shared values by digest, which the worker has said that it lacks.
+        ticket: Who submits.
     """
     worker = platform.node(), os.getpid(), threading.get_ident()
     receive(contents)
     try:
+        if ticket.version != own_version():
+            raise MeasurementError(
+                f"Workers must have the version of optuna-ofa that submits, {ticket.version}, but "
+                f"{worker[0]} has {own_version()}."
+            )
         return Answer(worker, result=function(task))
     except LackedError as error:
         return Answer(worker, lacked=error.args[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from optuna_ofa.exceptions import FailedMeasurementWarning, MeasurementError
+from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
 from optuna_ofa.executors import Reference, Shared, run_tasks
 from optuna_ofa.executors._task import Answer
 
@@ -182,6 +183,69 @@ def test_the_task_that_kills_is_told_from_its_neighbours(
     assert dict(islice(running, 5)) == {i: f"deed {i}" for i in range(6) if i != 2}
     with pytest.raises(MeasurementError, match=r"not done: deed 2\.$"):
         next(running)
+
+
+@pytest.mark.filterwarnings("ignore:A worker was lost")
+@pytest.mark.parametrize("package", ["loky", "joblib.externals.loky"])
+def test_a_broken_pool_of_loky_or_joblib_is_replaced(package: str, tmp_path: Path) -> None:
+    loky = pytest.importorskip(package)
+    pool = loky.get_reusable_executor(1)
+    try:
+        deeds = [Deed(f"deed {i}", int(i == 1), tmp_path) for i in range(3)]
+        found = dict(run_tasks(pool, kill_or_answer, deeds))
+        assert found == {i: f"deed {i}" for i in range(3)}
+        assert loky.get_reusable_executor(1) is not pool
+    finally:
+        loky.get_reusable_executor(1).shutdown(kill_workers=True)
+
+
+class Equal(ThreadPoolExecutor):
+    """Answers equal calls with one result, as Dask does."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self._futures: dict[bytes, Future[Any]] = {}
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        key = pickle.dumps((function, args, kwargs))
+        if key not in self._futures:
+            self._futures[key] = super().submit(function, *args, **kwargs)
+        return self._futures[key]
+
+
+def count(path: Path) -> int:
+    with path.open("ab") as file:
+        file.write(b"x")
+        return file.tell()
+
+
+def test_equal_tasks_run_each_time(tmp_path: Path) -> None:
+    with Equal() as executor:
+        for n in (0, 2):
+            found = dict(run_tasks(executor, count, [tmp_path / "file"] * 2, in_flight=1))
+            assert found == {0: n + 1, 1: n + 2}
+
+
+def test_workers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from optuna_ofa.executors import _run
+
+    monkeypatch.setattr(_run, "own_version", lambda: "0.0.1")
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(MeasurementError, match=r"optuna-ofa that submits, 0\.0\.1, but .* has 0\.1"),
+    ):
+        list(run_tasks(executor, double, range(3)))
+
+
+def test_what_submit_returns_must_be_a_future() -> None:
+    class Pool:
+        def submit(self, function: Any, /, *args: Any) -> Any:
+            return function(*args)
+
+        def shutdown(self, wait: bool = True) -> None: ...
+
+    with pytest.raises(InvalidArgumentError, match=r"`executor` must return futures .* Answer\("):
+        list(run_tasks(Pool(), double, range(3)))
 
 
 class Counting(ThreadPoolExecutor):

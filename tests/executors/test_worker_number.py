@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-
-import pytest
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from optuna_ofa.executors import worker_number
 
@@ -44,9 +44,19 @@ def test_it_stays_the_same() -> None:
     assert worker_number() == worker_number() >= 0
 
 
-@pytest.mark.parametrize("n", [2])
-def test_threads_of_a_process_share_it(n: int) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+def test_threads_have_their_own_which_are_free_when_they_end() -> None:
+    """Those of a pool are workers too, each with a GPU."""
+    together = threading.Barrier(3, timeout=60)
 
-    with ThreadPoolExecutor(n) as pool:
-        assert set(pool.map(lambda _: worker_number(), range(n))) == {worker_number()}
+    def number(_: int) -> int:
+        own = worker_number()
+        together.wait()
+        assert worker_number() == own
+        return own
+
+    found = []
+    for _ in range(2):
+        with ThreadPoolExecutor(3) as pool:
+            found.append(sorted(pool.map(number, range(3))))
+    assert found[0] == found[1]
+    assert len({worker_number(), *found[0]}) == 4
