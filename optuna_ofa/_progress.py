@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
@@ -20,8 +21,14 @@ else:
     _Tqdm = tqdm
 
 
+# the visible bar of the innermost block, for what goes on in hidden ones
+_shown: ContextVar[Bar | None] = ContextVar("shown", default=None)
+
+
 class Bar(_Tqdm):
     """A bar that is redrawn every second, so that a long step does not look stuck.
+
+    As a context it also shows what hidden bars within the block say.
 
     Args:
         args: As of `tqdm.tqdm`.
@@ -30,6 +37,7 @@ class Bar(_Tqdm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._ended = threading.Event()
+        self._outer: Bar | None = None
         super().__init__(*args, **options)
         if not self.disable:
             threading.Thread(target=self._draw, daemon=True).start()
@@ -37,6 +45,27 @@ class Bar(_Tqdm):
     def _draw(self) -> None:
         while not self._ended.wait(_INTERVAL):
             self.refresh()
+
+    def __enter__(self) -> Self:
+        self._outer = _shown.get()
+        if not self.disable:
+            self._token = _shown.set(self)
+        elif self._outer is not None:
+            self._before = self._outer.postfix
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if not self.disable:
+            _shown.reset(self._token)
+        elif self._outer is not None:
+            self._outer.postfix = self._before
+        super().__exit__(*error)
+
+    def say(self, words: str) -> None:
+        """Show what goes on, in this bar or in the visible one around it."""
+        bar = self._outer if self.disable else self
+        if bar is not None:
+            bar.set_postfix_str(words)
 
     def close(self) -> None:
         """End the bar."""
@@ -82,7 +111,7 @@ class GraphBar:
 
     def say(self, words: str) -> None:
         """Set the current step."""
-        self._bar.set_postfix_str(words)
+        self._bar.say(words)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ from optuna_ofa.evaluation._work import Work, stored
 from optuna_ofa.evaluation._workers import Scorer
 from optuna_ofa.exceptions import FailedMeasurementWarning
 from optuna_ofa.executors import AnyExecutor, Executor
-from optuna_ofa.measurements import MeasurementTable, PartialTable, Reading
+from optuna_ofa.measurements import Database, MeasurementTable, PartialTable, Reading
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 from optuna_ofa.supernet import Supernet, not_finite, require_finite
 
@@ -158,9 +158,10 @@ def evaluate_on(
     calibration = settings.images_of(supernet.family)
     scorer = Scorer(supernet, data.loader, calibration, settings, executor)
     look = storage is not None or costs is not None
+    database = None if storage is None else Database(storage)  # before the images are read
     setup = _setup(supernet, data, settings, look=look)
-    table = None if storage is None else MeasurementTable(storage, supernet.family, setup)
-    answers = _answers(storage, supernet.family, setup, memory) if look else None
+    table = None if database is None else MeasurementTable(database, supernet.family, setup)
+    answers = _answers(database, supernet.family, setup, memory) if look else None
     different = list(dict.fromkeys(asked))
     known: dict[Subnet, Mapping[str, Reading]] = {}
     if answers is not None and again:
@@ -234,12 +235,12 @@ def _entrants(
 
 
 def _answers(
-    storage: str | BaseStorage | optuna.Study | None,
+    database: Database | None,
     family: Family,
     setup: Mapping[str, Any],
     memory: dict[str, KnownAnswers] | None,
 ) -> KnownAnswers:
-    table = None if storage is None else PartialTable(storage, family, setup)
+    table = None if database is None else PartialTable(database, family, setup)
     found = KnownAnswers(setup["data"]["n_images"], table)
     return found if memory is None else memory.setdefault(json.dumps(setup), found)
 

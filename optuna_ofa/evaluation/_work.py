@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -68,9 +68,10 @@ class Work:
         self._scorer, self._data, self._settings, self._table = scorer, data, settings, table
         self._claims, self._bar = claims, bar
         self._last_row = 0 if table is None or claims is None else table.last_row()
-        self.sharing = Sharing(claims, self._settle, bar.set_postfix_str)
+        self.sharing = Sharing(claims, self._settle, bar.say)
         self.failures = Failures(n)
         self._settled: set[Subnet] = set()
+        self._lost: set[Subnet] = set()
         self._places: dict[Subnet, _Place] = {}
 
     def rounds(
@@ -113,7 +114,10 @@ class Work:
             yield group.subnets, scores
 
     def whole(self, subnets: Sequence[Subnet]) -> Iterator[dict[Subnet, Mapping[str, Reading]]]:
-        """Yield readings of groups of subnets on all images, which are written."""
+        """Yield readings of groups of subnets on all images, which are written.
+
+        Those of subnets that another caller has taken over are left out: its readings count.
+        """
         for group, scores in self._scored(subnets, None, self._new):
             self._data.note(group.resolution, scores.checksum)
             found: dict[Subnet, Mapping[str, Reading]] = {
@@ -121,7 +125,9 @@ class Work:
                 if i in scores.errors
                 else self.readings(subnet, NO_ANSWERS.followed_by(scores.right[i]))
                 for i, subnet in enumerate(group.subnets)
+                if subnet not in self._lost
             }
+            self._lost.clear()
             yield found
 
     def _scored(
@@ -134,13 +140,12 @@ class Work:
             self._places.update(dict.fromkeys(group.subnets, _Place(scores.device, scores.host)))
             reasons = {s: scores.errors.get(i) for i, s in enumerate(group.subnets)}
             if part is None:  # kept even if the next line raises
-                self.write(
-                    {
-                        s: self.readings(s, NO_ANSWERS.followed_by(scores.right[i]))
-                        for i, s in enumerate(group.subnets)
-                        if reasons[s] is None
-                    }
-                )
+                readings = {
+                    s: self.readings(s, NO_ANSWERS.followed_by(scores.right[i]))
+                    for i, s in enumerate(group.subnets)
+                    if reasons[s] is None
+                }
+                self._lost |= readings.keys() - self.write(readings)
             self.failures.add((s, why) for s, why in reasons.items() if why is not None or s in new)
             yield group, scores
 
@@ -172,13 +177,18 @@ class Work:
         label = {} if self._settings.data is None else {"data": self._settings.data}
         return {"device": place.device, "torch": str(torch.__version__), "worker": worker, **label}
 
-    def write(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
-        """Write readings to the database, if there is one, and release the claims."""
+    def write(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> Set[Subnet]:
+        """Write readings to the database, if there is one, and release the claims.
+
+        Returns:
+            The subnets that nobody else has taken over.
+        """
         readings = [(s, reading) for s, of in found.items() for reading in of.values()]
         if self._table is not None and self._claims is not None:
-            self._table.add_claimed(readings, self._claims)
-        elif self._table is not None:
+            return self._table.add_claimed(readings, self._claims)
+        if self._table is not None:
             self._table.add(readings)
+        return found.keys()
 
     def write_once(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> None:
         """Write accuracies of subnets that this call has not claimed, unless others do."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import optuna
@@ -57,22 +56,27 @@ class Database:
             reconnect_after_fork(opened)
             _create(self._engine, metadata)
 
+    @staticmethod
+    def of(storage: str | BaseStorage | optuna.Study | Database) -> Database:
+        """Return the database of a storage; one that is open already as it is."""
+        return storage if isinstance(storage, Database) else Database(storage)
+
     def __reduce__(self) -> tuple[Any, ...]:  # connections are not pickled
         return Database, (self._storage,)
 
-    @contextlib.contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        """Begin a transaction, and wait for the server if it is away.
+    def read(self, transaction: Callable[[sa.Connection], T]) -> T:
+        """Run a transaction that writes nothing, and repeat it as `run` does.
 
         Raises:
-            StorageError: If the database cannot be reached, read or written.
+            StorageError: If the database cannot be reached or read.
         """
-        with (
-            storage_errors(self._storage),
-            patiently(self._engine.connect, self._storage) as connection,
-            connection.begin(),
-        ):
-            yield connection
+
+        def attempt() -> T:
+            with self._engine.begin() as connection:
+                return transaction(connection)
+
+        with storage_errors(self._storage):
+            return retrying(attempt, self._engine, None)
 
     def run(self, transaction: Callable[[sa.Connection], T], n: int = 1) -> T:
         """Run a transaction, and repeat it where another process was faster or holds a lock.
@@ -137,8 +141,7 @@ class Database:
     def families(self, name: str) -> list[Family]:
         """Return the families of a name that have measurements."""
         query = sa.select(FAMILIES.c.content).where(FAMILIES.c.name == name)
-        with self.begin() as connection:
-            texts = connection.execute(query).scalars().all()
+        texts = self.read(lambda connection: connection.execute(query).scalars().all())
         with storage_errors(self._storage):
             return [family_from_json(json.loads(text), "the database") for text in texts]
 

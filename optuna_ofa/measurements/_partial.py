@@ -88,16 +88,18 @@ class PartialTable:
     """
 
     def __init__(
-        self, storage: str | BaseStorage | optuna.Study, family: Family, setup: Mapping[str, Any]
+        self,
+        storage: str | BaseStorage | optuna.Study | Database,
+        family: Family,
+        setup: Mapping[str, Any],
     ) -> None:
         self._family = family
         self._setup_id = digest(to_text({**setup, "family": family.fingerprint}))
-        self._database = Database(storage)
+        self._database = Database.of(storage)
 
     def order(self) -> NDArray[np.float16] | None:
         """Return how likely subnets differ on each image, ``(n,)``; None if it is not known."""
-        with self._database.begin() as connection:
-            return self._order(connection)
+        return self._database.read(self._order)
 
     def _order(self, connection: sa.Connection) -> NDArray[np.float16] | None:
         query = sa.select(IMAGES.c.n_images, IMAGES.c.differs).filter_by(setup_id=self._setup_id)
@@ -123,8 +125,7 @@ class PartialTable:
 
     def stops(self, race: str, n: int) -> list[Any] | None:
         """Return what `add_stops` has written for a race and a number of images, if anything."""
-        with self._database.begin() as connection:
-            return self._stops(connection, race, n)
+        return self._database.read(lambda connection: self._stops(connection, race, n))
 
     def _stops(self, connection: sa.Connection, race: str, n: int) -> list[Any] | None:
         query = sa.select(STOPS.c.stops).filter_by(race_id=race, n_images=n)
@@ -202,15 +203,19 @@ class PartialTable:
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, Answers]:
         """Return the answers of those subnets that have any."""
         wanted = {digest(to_text(s.to_dict(by_name=True))): s for s in subnets}
-        ids, found = list(wanted), {}
-        with self._database.begin() as connection:
+        ids = list(wanted)
+
+        def transaction(connection: sa.Connection) -> dict[Subnet, Answers]:
+            found = {}
             for start in range(0, len(ids), _CHUNK):
                 query = self._query(*_COLUMNS, ids=ids[start : start + _CHUNK])
                 for subnet_id, n, n_top5, content in connection.execute(query):
                     answers = _answers(n, n_top5, content)
                     if answers is not None:  # otherwise evaluated again
                         found[wanted[subnet_id]] = answers
-        return found
+            return found
+
+        return self._database.read(transaction)
 
     def _query(self, *columns: sa.Column[Any], ids: Iterable[str]) -> sa.Select[Any]:
         return (

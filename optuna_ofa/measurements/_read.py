@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,21 +118,24 @@ def read_measurements(
     wanted = [TABLE.c.family == space.family.name, TABLE.c.metric == metric]
     if not failed:
         wanted.append(TABLE.c.value.is_not(None))
-    with database.begin() as connection:
+
+    def transaction(
+        connection: sa.Connection,
+    ) -> tuple[Mapping[str, Mapping[str, Any]], list[str], Sequence[Any]]:
         query = sa.select(TABLE.c.setup_id, sa.func.min(TABLE.c.setup))
         texts = connection.execute(query.where(*wanted).group_by(TABLE.c.setup_id)).all()
         setups = {setup_id: _setup(text) for setup_id, text in texts}
         setups = _of_family(database, setups, space.family)
         chosen = _chosen(setups, json.loads(to_text(setup or {})), mixed=mixed)
-        if not chosen:
-            return []
-        if not mixed:
-            wanted.append(TABLE.c.setup_id == chosen[0])
+        which = sa.false() if not chosen else sa.true() if mixed else TABLE.c.setup_id == chosen[0]
         rows = connection.execute(
             sa.select(TABLE.c.id, TABLE.c.setup_id, *(TABLE.c[name] for name in _COLUMNS))
-            .where(*wanted)
+            .where(*wanted, which)
             .order_by(TABLE.c.id)
         ).all()
+        return setups, chosen, rows
+
+    setups, chosen, rows = database.read(transaction)
     found, flaws, wanted_setups = [], {}, set(chosen)
     for row, setup_id, text, measured_at, *values in rows:
         if setup_id not in wanted_setups:

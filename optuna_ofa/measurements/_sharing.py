@@ -104,6 +104,7 @@ class Sharing:
             self._say("waiting for another caller")
             time.sleep(pause)
             pause = min(1.5 * pause, _LONGEST_S)
+        self._say("")
         try:
             yield
         finally:

@@ -49,6 +49,7 @@ TABLE = sa.Table(
 
 # how many subnets are queried at once; databases limit the parameters of a statement
 _CHUNK = 500
+_FEW = 10  # of which the first one is wanted
 
 
 class Reading(NamedTuple):
@@ -78,7 +79,8 @@ class MeasurementTable:
     """The readings of one setup: everything except the subnet that a reading depends on.
 
     Args:
-        storage: An Optuna storage in a relational database, its URL, or a study in one.
+        storage: An Optuna storage in a relational database, its URL, a study in one, or what was
+            opened by one of them.
         family: The family of all subnets, whose table is written beside the readings and whose
             fingerprint is a part of the setup.
         setup: The setup (JSON); readings of other setups are not seen.
@@ -89,12 +91,15 @@ class MeasurementTable:
     """
 
     def __init__(
-        self, storage: str | BaseStorage | optuna.Study, family: Family, setup: Mapping[str, Any]
+        self,
+        storage: str | BaseStorage | optuna.Study | Database,
+        family: Family,
+        setup: Mapping[str, Any],
     ) -> None:
         self._family, self._given = family, dict(setup)
         self._setup = to_text({**setup, "family": family.fingerprint})
         self._setup_id = digest(self._setup)
-        self._database = Database(storage)
+        self._database = Database.of(storage)
         self._database.add_family(family)
 
     def claims(self, more: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Claims:
@@ -110,33 +115,40 @@ class MeasurementTable:
         """Write readings of subnets, all or none; each replaces an earlier failure."""
         values = self._values(readings)
         if values:
-            with self._database.begin() as connection:
-                self._write(connection, values)
+            self._database.run(lambda connection: self._write(connection, values), len(values))
 
-    def add_claimed(self, readings: Iterable[tuple[Subnet, Reading]], claims: Claims) -> None:
+    def add_claimed(
+        self, readings: Iterable[tuple[Subnet, Reading]], claims: Claims
+    ) -> set[Subnet]:
         """Write readings of subnets that this caller has claimed, and release the claims.
 
         Nothing is written of a subnet whose claim was lost, or that has a value already.
+
+        Returns:
+            The subnets whose claims were not lost. Of others the readings of whoever took them
+            over count, as soon as these are there.
         """
         of = list(readings)
         subnets = list(dict.fromkeys(subnet for subnet, _ in of))
 
-        def transaction(connection: sa.Connection) -> None:
+        def transaction(connection: sa.Connection) -> set[Subnet]:
             ours = claims.spend(connection, subnets)
             there = self._read(connection, subnets, TABLE.c.value.is_not(None))
             known = {(subnet, r.metric) for subnet, readings in there.items() for r in readings}
             new = [(s, r) for s, r in of if s in ours and (s, r.metric) not in known]
             self._write(connection, self._values(new))
+            return ours
 
-        if subnets:
-            self._database.run(transaction, len(of))
-            claims.forget(subnets)
+        if not subnets:
+            return set()
+        ours = self._database.run(transaction, len(of))
+        claims.forget(subnets)
+        return ours
 
     def remove(self, subnets: Iterable[Subnet], metric: str) -> None:
         """Delete the readings of a metric of some subnets."""
         rows = [{"subnet_id": subnet_id(subnet), "metric": metric} for subnet in subnets]
-        with self._database.begin() as connection:
-            self._remove(connection, rows, sa.true())
+        self._database.run(lambda connection: self._remove(connection, rows, sa.true()), len(rows))
 
     def _values(self, readings: Iterable[tuple[Subnet, Reading]]) -> list[dict[str, Any]]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -206,19 +218,18 @@ class MeasurementTable:
 
     def read(self, subnets: Sequence[Subnet]) -> dict[Subnet, list[Reading]]:
         """Return the values of those subnets that have any, oldest first; failures have none."""
-        with self._database.begin() as connection:
-            return self._read(connection, subnets, TABLE.c.value.is_not(None))
+        which = TABLE.c.value.is_not(None)
+        return self._database.read(lambda connection: self._read(connection, subnets, which))
 
     def failures(self, subnets: Sequence[Subnet], after: int) -> dict[Subnet, list[Reading]]:
         """Return the failures that were written after `last_row` was ``after``."""
         which = TABLE.c.value.is_(None) & (TABLE.c.id > after)
-        with self._database.begin() as connection:
-            return self._read(connection, subnets, which)
+        return self._database.read(lambda connection: self._read(connection, subnets, which))
 
     def last_row(self) -> int:
         """Return the number of the newest row; later ones have larger numbers."""
-        with self._database.begin() as connection:
-            return connection.execute(sa.select(sa.func.max(TABLE.c.id))).scalar() or 0
+        query = sa.select(sa.func.max(TABLE.c.id))
+        return self._database.read(lambda connection: connection.execute(query).scalar()) or 0
 
     def _read(
         self, connection: sa.Connection, subnets: Sequence[Subnet], which: sa.ColumnElement[bool]
@@ -236,15 +247,24 @@ class MeasurementTable:
     def first(self, metric: str) -> Reading | None:
         """Return the oldest value of a metric of any subnet, if there is one."""
         query = (
-            sa.select(*_FIELDS)
+            sa.select(TABLE.c.id, *_FIELDS)
             .where(TABLE.c.setup_id == self._setup_id)
             .where(TABLE.c.metric == metric, TABLE.c.value.is_not(None))
             .order_by(TABLE.c.id)
+            .limit(_FEW)
         )
-        with self._database.begin() as connection:
-            for values in connection.execute(query):
+
+        def after(row: int) -> Sequence[sa.Row[Any]]:
+            later = query.where(TABLE.c.id > row)
+            return self._database.read(lambda connection: connection.execute(later).all())
+
+        rows = after(0)
+        while rows:
+            for row in rows:
+                values: Sequence[Any] = row[1:]
                 with contextlib.suppress(*ROW_ERRORS):
                     return reading_of(*values)
+            rows = after(rows[-1].id)
         return None
 
 

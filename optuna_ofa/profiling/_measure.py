@@ -15,7 +15,7 @@ from optuna_ofa._progress import GraphBar, graph_progress
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, NoisyDeviceWarning
 from optuna_ofa.executors import AnyExecutor, Executor, run_tasks
-from optuna_ofa.measurements import MeasurementTable, Reading
+from optuna_ofa.measurements import Database, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
 from optuna_ofa.profiling._measure_part import (
@@ -105,9 +105,10 @@ def measure(
         require_no_folder(folder)
     space = as_space(space)
     matrix = space.canonicalize(space.check(np.asarray(matrix)))
+    database = None if storage is None else Database(storage)  # before any work
     device = _Here(settings, folder) if executor is None else _Workers(settings, executor)
     setup = {**device.setup, "family": space.family.fingerprint}
-    table = None if storage is None else MeasurementTable(storage, space.family, setup)
+    table = None if database is None else MeasurementTable(database, space.family, setup)
     subnets = space.from_matrix(matrix)
     stored = {} if table is None or again else table.read(subnets)
     if anchor_ms is None and table is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -68,8 +68,9 @@ class Work:
         if part.results is not None:
             self.anchor_ms = self.anchor_ms or part.results.anchor_ms
         readings = {s: self._on_scale(reading) for s, reading in part.readings.items()}
-        self.known |= readings
-        self._write({s: reading for s, reading in readings.items() if reading.error is None})
+        good = {s: reading for s, reading in readings.items() if reading.error is None}
+        lost = good.keys() - self._write(good)  # the readings of whoever took them over count
+        self.known |= {s: reading for s, reading in readings.items() if s not in lost}
         self.failures.add((s, reading.error) for s, reading in readings.items())
 
     def end(self) -> None:
@@ -110,11 +111,13 @@ class Work:
             self._write(new)
             self._settled.update(new)
 
-    def _write(self, readings: Mapping[Subnet, Reading]) -> None:
+    def _write(self, readings: Mapping[Subnet, Reading]) -> Set[Subnet]:
+        """Write readings, if there is a table; return the subnets that nobody has taken over."""
         if self._table is not None and self._claims is not None:
-            self._table.add_claimed(readings.items(), self._claims)
-        elif self._table is not None:
+            return self._table.add_claimed(readings.items(), self._claims)
+        if self._table is not None:
             self._table.add(readings.items())
+        return readings.keys()
 
     def _on_scale(self, reading: Reading) -> Reading:
         """Return a reading as if the anchor had taken ``anchor_ms``."""

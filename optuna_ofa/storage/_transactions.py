@@ -103,7 +103,11 @@ _SQLSTATES = ("40001", "40P01", "55P03")
 
 
 def retrying(
-    attempt: Callable[[], T], engine: sa.Engine, n: int, seconds: float = 60, what: str = "trials"
+    attempt: Callable[[], T],
+    engine: sa.Engine,
+    n: int | None,
+    seconds: float = 60,
+    what: str = "trials",
 ) -> T:
     """Run a transaction, and retry it while locks of other processes block it.
 
@@ -113,13 +117,14 @@ def retrying(
     Args:
         attempt: One whole transaction.
         engine: The engine whose errors are handled.
-        n: How many trials it would write, for the message.
+        n: How many trials it would write, for the message; None for one that only reads.
         seconds: How long to retry, not counting the waiting time of the database itself, and that
             for a server that is away (`OUTAGE_S`).
         what: What they are, if they are not trials.
 
     Raises:
         StorageError: If it fails for another reason or for too long. Nothing is written then.
+        Exception: The error of the database instead, if it only reads.
     """
     errors = (DBAPIError, engine.dialect.loaded_dbapi.Error)
     end, pause = time.monotonic() + seconds, 0.05
@@ -132,6 +137,8 @@ def retrying(
                 end = time.monotonic() + seconds
                 continue
             if time.monotonic() > end or not is_transient(error):
+                if n is None:
+                    raise
                 url = url_of(engine)
                 said = without_secrets(str(getattr(error, "orig", None) or error), url)
                 shown = shown_url(url or "")

@@ -94,7 +94,7 @@ class FunctionMeter(Meter):
         failures: dict[int, str] = {}
         in_a_row = 0
         try:
-            for i, outcome in enumerate(in_order(_counted(self._outcomes(subnets), bar))):
+            for i, outcome in enumerate(in_order(_counted(self._outcomes(subnets, bar), bar))):
                 if outcome.ends:
                     return failures, outcome.error
                 if outcome.reason:
@@ -106,22 +106,23 @@ class FunctionMeter(Meter):
             return failures, error
         return failures, None
 
-    def _outcomes(self, subnets: Sequence[Subnet]) -> Iterator[tuple[int, Outcome]]:
+    def _outcomes(self, subnets: Sequence[Subnet], bar: Bar) -> Iterator[tuple[int, Outcome]]:
         """Yield the numbers of subnets with their outcomes, which are written, as they come."""
         left = {subnet: i for i, subnet in enumerate(subnets)}
         claims = self._claims()
-        sharing = Sharing(claims, settle=lambda: None, say=lambda text: None)
+        sharing = Sharing(claims, settle=lambda: None, say=bar.say)
         with claims or contextlib.nullcontext():
             for missing in sharing.rounds(lambda: list(left), self._look):
                 for subnet in [s for s in missing if s in self._known]:
                     yield left.pop(subnet), Outcome(*self._known[subnet])
                 for subnet, outcome in self._called([s for s in missing if s in left], sharing):
                     if outcome.measured:  # otherwise it is measured again by the next call
-                        self._known[subnet] = outcome.value, outcome.std
                         if self._table is not None and claims is not None:
                             reading = self._reading(outcome.value, outcome.std)
-                            self._table.add_claimed([(subnet, reading)], claims)
+                            if not self._table.add_claimed([(subnet, reading)], claims):
+                                continue  # the value of whoever took it over counts
                             self._written.append(subnet)
+                        self._known[subnet] = outcome.value, outcome.std
                     yield left.pop(subnet), outcome
 
     def _called(

@@ -110,6 +110,7 @@ class Work:
         self.found: dict[int, Known] = {}
         self.failures: dict[Subnet, str] = {}
         self.stopped: Exception | None = None
+        self._say: Callable[[str], object] = lambda _: None
         self.stopped_at: str = ""
 
     def run_all(self, matrix: Matrix, bar: Bar, caller: str) -> None:
@@ -127,6 +128,7 @@ class Work:
         size = max(meter.n_together for meter in meters)
         if self._store.database is None and not any(meter.races for meter in meters):
             size = min(size, _MOST_UNWRITTEN)
+        self._say = bar.say
         for start in range(0, len(matrix), size):
             part = matrix[start : start + size]
             self.run(part)
@@ -181,7 +183,7 @@ class Work:
             return
         setup = {"study": database.study_name, "written": "measured trials"}
         with Claims(database, self._problem.space.family, setup) as claims:
-            sharing = Sharing(claims, settle=lambda: None, say=lambda _: None)
+            sharing = Sharing(claims, settle=lambda: None, say=self._say)
             with sharing.alone("trials", is_done=lambda: False):
                 yield
 

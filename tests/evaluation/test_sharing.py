@@ -12,11 +12,13 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from optuna.storages import InMemoryStorage
 from torch.utils.data import DataLoader
 
-from optuna_ofa import EvaluationSettings, SearchSpace, Supernet, evaluate
+from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evaluate
 from optuna_ofa.evaluation import Accuracies
-from optuna_ofa.measurements import Claims
+from optuna_ofa.exceptions import InvalidArgumentError, StorageError
+from optuna_ofa.measurements import Claims, MeasurementTable, Reading
 from optuna_ofa.measurements._claims import CLAIMS
 from optuna_ofa.measurements._database import Database
 from optuna_ofa.measurements._partial import PARTIAL
@@ -90,7 +92,7 @@ class Work:
     def rows(self, table: sa.Table, setup: Any) -> list[Any]:
         """The rows of the evaluation's setup."""
         own = Claims(self.names["url"], self.names["supernet"].family, setup)
-        with Database(self.names["url"]).begin() as connection:
+        with Database(self.names["url"])._engine.begin() as connection:
             query = sa.select(table).where(table.c.setup_id == own._setup_id)
             return list(connection.execute(query))
 
@@ -192,3 +194,54 @@ def test_again_evaluates_all_whatever_others_do(on_sqlite: Work, space: SearchSp
         work.serial(storage=url, again=True)
     rows = work.rows(TABLE, setup)
     assert set(Counter((row.subnet_id, row.metric) for row in rows).values()) == {2}
+
+
+def test_the_accuracy_of_whoever_took_a_subnet_over_counts(
+    on_sqlite: Work, space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = on_sqlite
+    url, family = work.names["url"], work.names["supernet"].family
+    setup = work.serial(storage=url).setup
+    with Database(url)._engine.begin() as connection:
+        connection.execute(sa.delete(TABLE))
+    extract, taken = Supernet.extract, []
+
+    def extract_after_long(self: Supernet, subnet: Subnet, **options: Any) -> Any:
+        if not taken:  # another caller takes all claims over, and writes one accuracy
+            taken.append(subnet)
+            with Database(url)._engine.begin() as connection:
+                connection.execute(sa.update(CLAIMS).values(holder="other"))
+            readings = [(subnet, Reading(m, 12.5, 1.0, 200, {})) for m in ("top1", "top5")]
+            MeasurementTable(url, family, setup).add(readings)
+            with Database(url)._engine.begin() as connection:
+                connection.execute(sa.delete(CLAIMS))
+        return extract(self, subnet, **options)
+
+    monkeypatch.setattr(Supernet, "extract", extract_after_long)
+    found = work.serial(storage=url)
+    theirs = [subnet in taken for subnet in space.from_matrix(work.matrix)]
+    assert set(found.top1[theirs]) == {12.5}
+    np.testing.assert_array_equal(
+        found.top1[~np.array(theirs)], work.serial().top1[~np.array(theirs)]
+    )
+    rows = work.rows(TABLE, setup)
+    assert set(Counter((row.subnet_id, row.metric) for row in rows).values()) == {1}
+    assert len(rows) == 2 * len(np.unique(work.matrix, axis=0))
+
+
+def test_a_database_that_cannot_be_used_is_refused_before_images_are_read(
+    on_sqlite: Work, tmp_path: Path
+) -> None:
+    class Images:
+        def __iter__(self) -> Any:
+            raise AssertionError("read")
+
+    on_sqlite.names["loader"] = Images()
+    for storage, error in (
+        (InMemoryStorage(), InvalidArgumentError),
+        (f"sqlite:///{tmp_path}/missing/x.db", InvalidArgumentError),
+        (f"sqlite:///{tmp_path}/text.db", StorageError),
+    ):
+        (tmp_path / "text.db").write_text("no database" * 100)
+        with pytest.raises(error, match="`storage` must be"):
+            on_sqlite.serial(storage=storage)

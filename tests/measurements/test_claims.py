@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +21,7 @@ import sqlalchemy as sa
 from optuna.storages import InMemoryStorage
 
 from optuna_ofa import SearchSpace
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError, StorageError
 from optuna_ofa.measurements import (
     Answers,
     Claims,
@@ -26,9 +29,11 @@ from optuna_ofa.measurements import (
     PartialTable,
     Reading,
     _claims,
+    _database,
 )
 from optuna_ofa.measurements._claims import CLAIMS
-from optuna_ofa.measurements._database import Database
+from optuna_ofa.measurements._database import Database, subnet_id
+from optuna_ofa.storage import retrying
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
 SUBNETS = SPACE.from_matrix(SPACE.sample(6, seed=0))
@@ -70,7 +75,7 @@ class Callers:
 
     def rows(self) -> list[Any]:
         own = Claims(self.database, SPACE.family, self.setup)._setup_id
-        with self.database.begin() as connection:
+        with self.database._engine.begin() as connection:
             query = sa.select(CLAIMS).where(CLAIMS.c.setup_id == own)
             return list(connection.execute(query))
 
@@ -110,6 +115,15 @@ class TestTaking:
         callers().take(SUBNETS)
         with Claims(url, SPACE.family, {**callers.setup, "metric": "top5"}) as other:
             assert other.take(SUBNETS) == SUBNETS
+
+    def test_no_more_subnets_are_looked_at_than_are_taken(
+        self, callers: Callers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        a, b, ids = callers(), callers(), []
+        b.take(SUBNETS[:2])
+        monkeypatch.setattr(_claims, "subnet_id", lambda s: ids.append(s) or subnet_id(s))
+        assert a.take(SUBNETS, 1) == SUBNETS[2:3]
+        assert ids == SUBNETS[:3]
 
     def test_something_else_than_a_subnet(self, callers: Callers) -> None:
         a, b = callers(), callers()
@@ -166,6 +180,48 @@ class TestLeases:
         clock.now += 3600  # the machine slept, or the database was away
         assert b.take(SUBNETS[:1]) == []
 
+    def test_a_file_that_nobody_can_write_makes_no_claim_older(
+        self, sqlite: str, setup: dict[str, Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_database, "retrying", partial(retrying, seconds=0))
+        with ExitStack() as stack:
+            callers = Callers(f"{sqlite}?timeout=0.01", setup, stack)
+            a, b = callers("a", lease_s=30.0), callers("b", lease_s=30.0)
+            a.take(SUBNETS[:1])
+            other = sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(6):
+                with pytest.raises(StorageError, match="is locked"):
+                    b.take(SUBNETS[:1])
+                assert b.held_by_others(SUBNETS) == {SUBNETS[0]: "a"}
+                clock.now += 9
+            other.close()
+            assert b.take(SUBNETS[:1]) == []
+            clock.now += 9
+            a.renew()
+            assert b.take(SUBNETS[:1]) == []
+
+    def test_claims_that_nobody_wants_are_deleted_later(
+        self, callers: Callers, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_claims, "_FORGOTTEN", 2)
+        a = callers("a", lease_s=30.0)
+        a.take(SUBNETS)
+        with Claims(callers.url, SPACE.family, {"of": callers.setup}, lease_s=30.0) as other:
+            other.take(SUBNETS)
+            for _ in range(7):
+                assert len(callers.rows()) == 6
+                other.renew()
+                a.renew()
+                clock.now += 9
+            for _ in range(7):
+                assert len(callers.rows()) == 6
+                other.renew()
+                clock.now += 9
+            other.renew()
+            assert callers.rows() == []
+            assert other.held_by_others(SUBNETS) == {}
+
     def test_one_of_two_takes_it_over(self, callers: Callers, clock: Clock) -> None:
         a, b, c = (callers(name, lease_s=30.0) for name in "abc")
         a.take(SUBNETS[:1])
@@ -204,7 +260,8 @@ class TestWriting:
         a._lease_s = b._lease_s = 1.0
         while not b.take(SUBNETS[:1]):
             clock.now += 1
-        table.add_claimed([(s, reading(70.0)) for s in SUBNETS[:2]], a)
+        both = [(s, reading(70.0)) for s in SUBNETS[:2]]
+        assert table.add_claimed(both, a) == {SUBNETS[1]}
         assert table.read(SUBNETS) == {SUBNETS[1]: [reading(70.0)]}
         table.add_claimed([(SUBNETS[0], reading(71.0))], b)
         assert table.read(SUBNETS[:1]) == {SUBNETS[0]: [reading(71.0)]}
@@ -261,6 +318,62 @@ time.sleep(600)
     assert own.take(SUBNETS[:2]) == SUBNETS[:2]
 
 
+def test_a_process_that_is_terminated_releases_them(callers: Callers, processes: Any) -> None:
+    code = """
+import os, signal
+from optuna_ofa.measurements import Claims
+with Claims(url, subnets[0].family, setup) as claims:
+    claims.take(subnets)
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    started = processes.start(code, url=callers.url, setup=callers.setup, subnets=SUBNETS)
+    started.join()
+    assert started.exitcode == 143
+    assert callers().take(SUBNETS) == SUBNETS
+
+
+def test_a_handler_of_the_program_is_left_alone(setup: dict[str, Any]) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Claims("sqlite:///:memory:", SPACE.family, setup):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with Claims("sqlite:///:memory:", SPACE.family, setup):
+            assert callable(signal.getsignal(signal.SIGTERM))
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_claims_whose_answer_did_not_come_are_released_too(callers: Callers) -> None:
+    with callers() as own:
+        own.take(SUBNETS)
+        own._ours.clear()
+    assert callers.rows() == []
+
+
+def test_that_they_are_not_renewed_is_said_once(
+    callers: Callers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="optuna_ofa")
+    own, asked = callers(), iter((True, True, False, True, None))
+    monkeypatch.setattr(own, "_stop", SimpleNamespace(wait=lambda _: is_failing() is None))
+    state = [None]
+
+    def is_failing() -> bool | None:
+        state[0] = next(asked)
+        return state[0]
+
+    def renew() -> None:
+        if state[0]:
+            raise StorageError("away")
+
+    monkeypatch.setattr(own, "renew", renew)
+    own._beat()
+    assert caplog.text.count("away") == 2
+    monkeypatch.undo()
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_connections_that_are_lost_change_nothing(
     kind: str, database: Any, setup: dict[str, Any]
@@ -289,6 +402,15 @@ def test_connections_that_are_lost_change_nothing(
         assert claims.take(SUBNETS, 2) == SUBNETS[1:3]
         table.add_claimed([(s, reading(70.0)) for s in SUBNETS[:3]], claims)
         assert next(ends, None) is None
+        for read in (
+            lambda: table.read(SUBNETS),
+            lambda: table.failures(SUBNETS, 0),
+            table.last_row,
+            lambda: table.first("top1"),
+            lambda: claims.held_by_others(SUBNETS),
+        ):
+            next_end[0] = sent[0] + 1
+            read()
         sa.event.remove(engine, "before_cursor_execute", kill)
     assert table.read(SUBNETS) == {s: [reading(70.0)] for s in SUBNETS[:3]}
 

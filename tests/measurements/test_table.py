@@ -203,7 +203,7 @@ class TestMeasurements:
 
 def test_reading_selects_in_the_database(url: str) -> None:
     MeasurementTable(url, SPACE.family, PHONE).add((subnet, reading(1.0)) for subnet in SUBNETS)
-    with Database(url).begin() as connection:
+    with Database(url)._engine.begin() as connection:
         plan = connection.exec_driver_sql(
             f"EXPLAIN QUERY PLAN SELECT value FROM {TABLE.name} "
             "WHERE setup_id = 'a' AND subnet_id IN ('b', 'c')"
@@ -264,7 +264,7 @@ class TestDamage:
     def test_of_a_row_leaves_the_others(self, url: str, cell: str) -> None:
         table = MeasurementTable(url, SPACE.family, PHONE)
         table.add([(subnet, reading(5.0)) for subnet in SUBNETS])
-        with Database(url).begin() as connection:
+        with Database(url)._engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE ofa_measured SET {cell} WHERE id = 2")
         with pytest.warns(UserWarning, match="Passed over 1 row of measurements .* row 2: "):
             rows = read_measurements(url, SPACE, metric="latency_ms")
@@ -279,14 +279,14 @@ class TestDamage:
             table = MeasurementTable(url, SPACE.family, {"device": device})
             table.add([(subnet, reading(5.0)) for subnet in SUBNETS])
         query = "UPDATE ofa_measured SET setup = ? WHERE setup LIKE '%other%'"
-        with Database(url).begin() as connection:
+        with Database(url)._engine.begin() as connection:
             connection.exec_driver_sql(query, (setup,))
         assert len(read_measurements(url, SPACE, metric="latency_ms")) == 6
 
     @pytest.mark.parametrize("table", ["ofa_measured", "ofa_families"])
     def test_of_a_table_is_an_error_of_ours(self, url: str, table: str) -> None:
         measured = MeasurementTable(url, SPACE.family, PHONE)
-        with Database(url).begin() as connection:
+        with Database(url)._engine.begin() as connection:
             connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql(f"CREATE TABLE {table} (a)")
         with pytest.raises(StorageError, match="`storage` must be a database that can be reached"):
@@ -297,7 +297,7 @@ class TestDamage:
 
     def test_of_a_family_is_an_error_of_ours(self, url: str) -> None:
         MeasurementTable(url, SPACE.family, PHONE)
-        with Database(url).begin() as connection:
+        with Database(url)._engine.begin() as connection:
             connection.exec_driver_sql("UPDATE ofa_families SET content = 'abc'")
         with pytest.raises(StorageError, match="`storage` must be a database that has the study"):
             read_measurements(url, "ofa_mbv3_w1.0", metric="latency_ms")
