@@ -25,7 +25,7 @@ test: $(READY)
 
 # The tests that need LiteRT's packages, of 1.2 GB.
 litert: $(LITERT_READY)
-	$(PYTEST) -m litert
+	$(PYTEST) -m litert $$(grep -rl --include='test_*.py' 'mark\.litert' tests)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -93,9 +93,10 @@ def fit_relative_ridge(
     """
     scale = np.maximum(np.abs(features).mean(axis=0), 1e-12) / targets.mean()
     rows = features / scale / targets[:, None]
-    chosen = _best_penalty(rows, free) if penalty is None else penalty
-    inverse = _inverse(rows, free, chosen)
-    weights = inverse @ rows.sum(axis=0)
+    gram, total = rows.T @ rows, rows.sum(axis=0)
+    chosen = _best_penalty(rows, gram, total, free) if penalty is None else penalty
+    inverse = _inverse(gram, len(rows), free, chosen)
+    weights = inverse @ total
     residuals = 1 - rows @ weights
     # effective number of parameters: the trace of the hat matrix
     n_effective = float(np.sum((rows @ inverse) * rows))
@@ -103,18 +104,18 @@ def fit_relative_ridge(
     return RelativeRidge(weights / scale, noise, inverse / np.outer(scale, scale), chosen)
 
 
-def _inverse(rows: Array, free: Sequence[bool], penalty: float) -> Array:
-    diagonal = np.where(free, _FREE_PENALTY, penalty) * len(rows)
-    return np.asarray(np.linalg.inv(rows.T @ rows + np.diag(diagonal)))
+def _inverse(gram: Array, n: int, free: Sequence[bool], penalty: float) -> Array:
+    return np.asarray(np.linalg.inv(gram + np.diag(np.where(free, _FREE_PENALTY, penalty) * n)))
 
 
-def _best_penalty(rows: Array, free: Sequence[bool]) -> float:
+def _best_penalty(rows: Array, gram: Array, total: Array, free: Sequence[bool]) -> float:
     """Return the penalty whose fit predicts each row best from all others, in closed form."""
     if all(free):
         return 0.0
     errors = []
     for penalty in _PENALTIES:
-        hat = rows @ _inverse(rows, free, penalty) @ rows.T
-        left_out = (1 - hat.sum(axis=1)) / np.maximum(1 - np.diag(hat), 1e-9)
+        inverse = _inverse(gram, len(rows), free, penalty)
+        leverage = np.sum((rows @ inverse) * rows, axis=1)  # no matrix of rows by rows
+        left_out = (1 - rows @ (inverse @ total)) / np.maximum(1 - leverage, 1e-9)
         errors.append(float(np.mean(left_out**2)))
     return _PENALTIES[int(np.argmin(errors))]

