@@ -274,6 +274,7 @@ class Processes:
         "optuna_ofa.storage",
         "optuna_ofa.studies",
         "optuna_ofa.training",
+        "torch._dynamo",  # each optimiser imports it
         "torch.distributed",
     )
 

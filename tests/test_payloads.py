@@ -10,6 +10,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ OLDER_PROGRAM = {
 }
 
 
+@cache
 def contents() -> dict[str, bytes]:
     """Files with a payload, by what they are."""
     found = {}
