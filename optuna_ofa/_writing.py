@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,19 +27,32 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(files: Mapping[Path, bytes]) -> None:
+def discard_left_behind(path: Path) -> None:
+    """Remove the temporary files of processes that were killed while they replaced ``path``."""
+    for file in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if file.suffix[1:].isdigit():
+            file.unlink(missing_ok=True)
+
+
+def write_whole(files: Mapping[Path, bytes], *, durable: bool = False) -> None:
     """Write files atomically: all of them, the last one last, or none.
 
     Args:
         files: The content of each file, in memory: a library that writes to a full disk itself
             may abort the process.
+        durable: Whether files must survive a loss of power, once they have replaced others.
 
     Raises:
         OSError: If one cannot be written; all files are then left as they were.
     """
     with contextlib.ExitStack() as stack:
         for path, content in reversed(list(files.items())):
-            stack.enter_context(replacing(path)).write_bytes(content)
+            temporary = stack.enter_context(replacing(path))
+            with temporary.open("wb") as file:
+                file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
 
 
 def require_place(

@@ -328,7 +328,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {
             "seed": 0, "momentum": 0.9, "weight_decay": 0.0, "label_smoothing": 0.1,
             "max_gradient_norm": None, "n_accumulated": 1, "average_decay": None,
-            "mixed_precision": False, "sync_batch_norm": False, "optimizer": None,
+            "mixed_precision": "bfloat16", "sync_batch_norm": False, "optimizer": None,
             "scheduler": None,
         },
     ),

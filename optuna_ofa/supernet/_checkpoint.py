@@ -169,7 +169,7 @@ def write_tensors(path: Path, content: object) -> None:
     """
     memory = io.BytesIO()  # on a full disk, torch's own writer may abort the process
     torch.save(content, memory)
-    write_whole({path: memory.getvalue()})
+    write_whole({path: memory.getvalue()}, durable=True)
 
 
 def _published_keys(supernet: Supernet) -> dict[str, str]:

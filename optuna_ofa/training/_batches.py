@@ -85,13 +85,18 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
 
     def _skip_to(self, position: StreamPosition) -> None:
         while self.position.n_given < position.n_given:
-            self._read()
+            next(self)
             if self.position.epoch != position.epoch:
                 raise InvalidArgumentError(
                     f"`loader` must give what it gave when the checkpoint was written, but an "
                     f"epoch had more than {position.n_given - 1} batches then, and has fewer now."
                 )
-        self.position = position
+        if self.position != position:
+            raise InvalidArgumentError(
+                "`loader` must give what it gave when the checkpoint was written, but "
+                f"{position.n_given} batches had {position.n_images} images then, and "
+                f"{self.position.n_images} now."
+            )
 
     def _skip_images(self, n: int) -> None:
         """Drop the first images of all processes' epoch, at most all of them."""

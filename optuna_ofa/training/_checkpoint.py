@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from optuna_ofa._parsing import in_a_line
 from optuna_ofa._tensors import read_tensors
 from optuna_ofa._warnings import warn
+from optuna_ofa._writing import discard_left_behind
 from optuna_ofa.exceptions import FormatError, InvalidArgumentError, OptunaOFAError
 from optuna_ofa.space import family_from_json, require_family
 from optuna_ofa.supernet import check_weights, described, write_tensors
@@ -30,10 +32,11 @@ def write_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) -
     """Write a checkpoint, which `load_supernet` can read too.
 
     Args:
-        path: The file to write.
+        path: The file to write, by one process only.
         state: The state.
         run: The recipe, settings and so on, which identify the run.
     """
+    discard_left_behind(path)
     content = {"format": FORMAT, **described(state.supernet), "run": dict(run)}
     write_tensors(path, {**content, **state.to_dict()})
 
@@ -66,12 +69,13 @@ def read_checkpoint(path: Path, state: TrainingState, run: Mapping[str, str]) ->
         raise FormatError(
             f"`checkpoint` must be {WHAT}, but {path} is damaged: {in_a_line(error)}."
         ) from error
-    n = StreamPosition(*data["position"]).n_processes
+    n = len(data["positions"])
     if n != n_processes():
+        by = f"{n} process" + "es" * (n > 1)
         warn(
-            f"{path} was written by {n} processes and training continues with {n_processes()}: "
-            "the weights will not be those of an uninterrupted run, and the learning rate fits "
-            "only if the batches of all processes together are as large as before."
+            f"{path} was written by {by} and training continues with {n_processes()}: the weights "
+            "will not be those of an uninterrupted run, and the learning rate fits only if the "
+            "batches of all processes together are as large as before."
         )
     elif data["threads"] != torch.get_num_threads():
         warn(
@@ -137,10 +141,10 @@ def _check_schedule(written: Schedule, path: Path, schedule: Schedule) -> None:
 def _check_counts(data: Mapping[str, Any], n_steps: int) -> None:
     """Refuse numbers of steps, batches and losses that do not fit each other."""
     step = data["step"]
-    position = StreamPosition(*data["position"])
+    positions = [StreamPosition(*position) for position in data["positions"]]
     limits = {
         "step": (step, n_steps),
-        **{name: (value, 10**12) for name, value in position._asdict().items()},
+        **{f"position {i}": (n, 10**12) for i, n in enumerate(itertools.chain(*positions))},
         "n_averaged": (data["n_averaged"], step),
         "losses": (len(data["losses"]), step),
         "threads": (data["threads"], 10**6),
@@ -148,8 +152,8 @@ def _check_counts(data: Mapping[str, Any], n_steps: int) -> None:
     for name, (value, most) in limits.items():
         if type(value) is not int or not 0 <= value <= most:
             raise ValueError(f"`{name}` is {value!r:.100}")
-    if not position.n_processes:
-        raise ValueError("`n_processes` is 0")
+    if not positions or {position.n_processes for position in positions} != {len(positions)}:
+        raise ValueError("`positions` are not those of all processes")
     if not all(isinstance(loss, float) for loss in data["losses"]):
         raise ValueError("`losses` are not numbers")
 
@@ -180,7 +184,8 @@ def _check_optimiser(data: Mapping[str, Any], path: Path, optimiser: Optimiser) 
             raise InvalidArgumentError(
                 f"`settings.{argument}` must be as it was {when}, {was}, but got {now}."
             )
-    wrong = different(data["optimiser"], optimiser.torch.param_groups)
+    wrong = different(data["options"], optimiser.initial)
+    wrong = wrong or different(data["optimiser"]["param_groups"], optimiser.torch.param_groups)
     if wrong is not None:
         raise InvalidArgumentError(
             f"`settings.optimizer` and `settings.scheduler` must be as they were {when}, {wrong}."

@@ -87,7 +87,14 @@ class Exchange:
         value, error = _outcome(work)
         if value is None:
             value = torch.full((), math.nan, device=self._device)
-        mean = float(average(value))
+        try:
+            mean = float(average(value))
+        except RuntimeError as broken:
+            broken.add_note(
+                "A process ended, or its step, with the batches of its loader, took longer than "
+                "the `timeout` of `torch.distributed.init_process_group`."
+            )
+            raise
         if not math.isfinite(mean):  # is one of them an error?
             self.gather(lambda: _raise(error))
         return mean

@@ -81,6 +81,7 @@ class Loop:
         total = state.schedule.n_steps
         if state.step == total:
             return self._finish()
+        state.try_schedulers()
         batches = self._batches(loader)
         runner = Runner(state.supernet, self.settings, state.scaler)
         shown = self.progress if _distributed.rank() == 0 else False
@@ -247,6 +248,8 @@ class Loop:
     def _write(self, phase: Phase) -> None:
         path = self.path
         if path is not None:
+            state = self.state
+            state.positions = self.exchange.gather(lambda: state.position)
             self.exchange.from_first(lambda: self._write_to(path, phase))
 
     def _write_to(self, path: Path, phase: Phase) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import math
 from typing import Any
@@ -11,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from optuna_ofa._parsing import in_a_line
 from optuna_ofa._quiet import quiet
-from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
 from optuna_ofa.training._schedule import Schedule, learning_rate
 from optuna_ofa.training._settings import TrainingSettings
 
@@ -30,7 +32,8 @@ class Optimiser:
         done: Steps of the phase that are done; a scheduler is advanced by as many.
 
     Raises:
-        InvalidArgumentError: If a factory returns something else than it must.
+        InvalidArgumentError: If a factory fails or returns something else than it must, or the
+            scheduler ends before the steps that are done.
     """
 
     def __init__(
@@ -54,9 +57,9 @@ class Optimiser:
         self._scheduler: LRScheduler | None = None
         if settings.scheduler is not None:
             self._scheduler = _made_scheduler(settings, self.torch, self._phase.n_steps)
-            with quiet():  # it warns because no step was done
-                for _ in range(done):
-                    self._scheduler.step()
+        self.initial = [copy.deepcopy(_options(group)) for group in self.torch.param_groups]
+        if self._scheduler is not None:
+            self._replay(self._scheduler)
         elif done:
             self._set_rates(done - 1)
         self.learning_rate = float(self.torch.param_groups[0]["lr"])
@@ -80,11 +83,37 @@ class Optimiser:
         return _full_name(self.torch), _full_name(self._scheduler)
 
     def load(self, data: dict[str, Any]) -> None:
-        """Restore the state of all parameters, but keep options, which factories determine."""
-        options = [dict(group) for group in self.torch.param_groups]
+        """Restore the state of all parameters, and what the optimiser itself keeps in its groups.
+
+        Options that the schedule changes stay as they are: it may be another one.
+        """
+        scheduled = [
+            {
+                name: value
+                for name, value in _options(group).items()
+                if name == "lr" or not _same(value, first[name])
+            }
+            for group, first in zip(self.torch.param_groups, self.initial, strict=True)
+        ]
         self.torch.load_state_dict(data)
-        for group, kept in zip(self.torch.param_groups, options, strict=True):
-            group.update(kept)
+        for group, kept, first in zip(
+            self.torch.param_groups, scheduled, self.initial, strict=True
+        ):
+            group.update({**first, **_options(group), **kept})
+
+    def _replay(self, scheduler: LRScheduler) -> None:
+        n = 0
+        try:
+            with quiet():  # it warns because no step was done
+                while n < self._done:
+                    scheduler.step()
+                    n += 1
+        except Exception as error:
+            raise InvalidArgumentError(
+                "`settings.scheduler` must return a scheduler for the "
+                f"{self._phase.n_steps} steps of phase {self._phase.name!r}, but after step "
+                f"{n + 1} it raised {_described(error)}."
+            ) from error
 
     def _set_rates(self, step: int) -> None:
         for group, peak in zip(self.torch.param_groups, self._peaks, strict=True):
@@ -108,18 +137,18 @@ def parameter_groups(net: nn.Module) -> list[Group]:
     ]
 
 
-def different(found: dict[str, Any], expected: list[Group]) -> str | None:
+def different(found: list[Group], expected: list[Group]) -> str | None:
     """Return an option of an optimiser's groups in a checkpoint that is not as expected.
 
     Args:
-        found: The optimiser's state in the checkpoint.
+        found: The groups in the checkpoint.
         expected: The groups of an optimiser after as many steps.
 
     Returns:
         Its name and both values; None if there is none. Options that only one of them has, those
         of another version of PyTorch, do not count.
     """
-    for written, group in zip(found["param_groups"], expected, strict=True):
+    for written, group in zip(found, expected, strict=True):
         for name in (n for n in group if n != "params" and n in written):
             if not _same(written[name], group[name]):
                 return f"{name} {written[name]!r:.50}, but got {group[name]!r:.50}"
@@ -135,10 +164,29 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def _options(group: Group) -> Group:
+    return {name: value for name, value in group.items() if name != "params"}
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {in_a_line(error)}"
+
+
+def _called(argument: str, kind: str, factory: Any, *arguments: Any) -> Any:
+    try:
+        return factory(*arguments)
+    except OptunaOFAError:
+        raise
+    except Exception as error:
+        raise InvalidArgumentError(
+            f"`settings.{argument}` must return {kind}, but raised {_described(error)}."
+        ) from error
+
+
 def _made(net: nn.Module, factory: Any) -> torch.optim.Optimizer:
     groups = parameter_groups(net)
     own = {id(p) for group in groups for p in group["params"]}
-    optimiser = factory(groups)
+    optimiser = _called("optimizer", "a torch.optim.Optimizer", factory, groups)
     if not isinstance(optimiser, torch.optim.Optimizer):
         raise InvalidArgumentError(
             "`settings.optimizer` must return a torch.optim.Optimizer, but returned a "
@@ -163,11 +211,21 @@ def _made_scheduler(
     settings: TrainingSettings, optimiser: torch.optim.Optimizer, n_steps: int
 ) -> LRScheduler:
     assert settings.scheduler is not None
-    scheduler = settings.scheduler(optimiser, n_steps)
+    factory = settings.scheduler
+    kind = "a torch.optim.lr_scheduler.LRScheduler whose `step` needs no metric"
+    if factory is ReduceLROnPlateau:
+        raise InvalidArgumentError(
+            f"`settings.scheduler` must return {kind}, but is ReduceLROnPlateau."
+        )
+    scheduler = _called("scheduler", kind, factory, optimiser, n_steps)
     if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
         raise InvalidArgumentError(
-            "`settings.scheduler` must return a torch.optim.lr_scheduler.LRScheduler whose `step` "
-            f"needs no metric, but returned a {type(scheduler).__name__}."
+            f"`settings.scheduler` must return {kind}, but returned a {type(scheduler).__name__}."
+        )
+    if getattr(scheduler, "optimizer", optimiser) is not optimiser:
+        raise InvalidArgumentError(
+            "`settings.scheduler` must return a scheduler of the optimizer that it is called "
+            "with, but returned one of another."
         )
     return scheduler
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
@@ -70,7 +70,8 @@ class TrainingSettings:
         average_decay: Decay of a moving average of the weights, such as 0.999, which is evaluated
             and becomes the weights of the supernet at the end; None for no average. It is reset
             in each phase.
-        mixed_precision: Whether forward passes on CUDA use float16, with scaled losses.
+        mixed_precision: Whether forward passes on CUDA use float16, with scaled losses;
+            ``"bfloat16"`` is that type instead, without scaling, on any device.
         sync_batch_norm: Whether several processes normalise their batches together. Otherwise
             each process normalises its own, as published, which needs batches that are not tiny.
 
@@ -88,7 +89,7 @@ class TrainingSettings:
     max_gradient_norm: PositiveFloat | None = None
     n_accumulated: Positive = 1
     average_decay: Share | None = None
-    mixed_precision: bool = True
+    mixed_precision: bool | Literal["bfloat16"] = True
     sync_batch_norm: bool = False
 
     def __post_init__(self) -> None:

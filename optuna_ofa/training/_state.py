@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from optuna_ofa.space import Subnet
 from optuna_ofa.supernet import Supernet
+from optuna_ofa.training import _distributed
 from optuna_ofa.training._batches import StreamPosition
 from optuna_ofa.training._history import TrainingHistory, from_json, to_json
 from optuna_ofa.training._optimiser import Optimiser
@@ -43,9 +44,10 @@ class TrainingState:
         self.schedule = schedule
         self.step = 0
         self.position = StreamPosition()
+        self.positions = [self.position]
         self.teacher: nn.Module | None = None
         self.scaler = torch.amp.GradScaler(
-            device.type, enabled=settings.mixed_precision and device.type == "cuda"
+            device.type, enabled=settings.mixed_precision is True and device.type == "cuda"
         )
         self._settings = settings
         self._taught_by: Subnet | None = None
@@ -92,6 +94,18 @@ class TrainingState:
         """The learning rate of the last step, of the first group of parameters."""
         return self.optimiser.learning_rate
 
+    def try_schedulers(self) -> None:
+        """Make the optimisers of the remaining phases, and follow their schedulers to the end.
+
+        Raises:
+            InvalidArgumentError: If a factory fails, or a scheduler ends too early.
+        """
+        if self._settings.scheduler is None and self._settings.optimizer is None:
+            return
+        for phase in range(self.schedule.index(self.step), len(self.schedule.phases)):
+            n_steps = self.schedule.phases[phase].n_steps
+            Optimiser(self.supernet, self._settings, self.schedule, phase, n_steps)
+
     def add_loss(self, loss: float) -> None:
         """Add the loss of a step to the next line of the log."""
         self._losses.append(loss)
@@ -111,12 +125,13 @@ class TrainingState:
             "phases": self.schedule.to_list(),
             "classes": self.optimiser.names(),
             "optimiser": self.optimiser.torch.state_dict(),
+            "options": self.optimiser.initial,
             "scaler": self.scaler.state_dict(),
             "teacher": None if self.teacher is None else self.teacher.state_dict(),
             "taught_by": None if self._taught_by is None else self._taught_by.to_json(),
             "threads": torch.get_num_threads(),
             "step": self.step,
-            "position": tuple(self.position),
+            "positions": [tuple(position) for position in self.positions],
             "losses": list(self._losses),
             "history": to_json(self.history),
         }
@@ -142,6 +157,8 @@ class TrainingState:
             assert self.teacher is not None
             self.teacher.load_state_dict(data["teacher"])
         self.step = data["step"]
-        self.position = StreamPosition(*data["position"])
+        self.positions = [StreamPosition(*position) for position in data["positions"]]
+        is_same = len(self.positions) == _distributed.n_processes()
+        self.position = self.positions[_distributed.rank() if is_same else 0]
         self._losses = list(data["losses"])
         self.history = from_json(data["history"], self.supernet.family)

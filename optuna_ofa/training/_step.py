@@ -65,6 +65,7 @@ class Runner:
         return torch.stack(losses).mean()
 
     def _loss(self, run: Run, logits: Tensor, labels: Tensor, taught: Tensor | None) -> Tensor:
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         loss = logits.new_zeros((), dtype=torch.float32)
         if run.label_ratio:
             smoothing = self._settings.label_smoothing
@@ -82,6 +83,8 @@ class Runner:
         return logits
 
     def _autocast(self) -> torch.autocast:
+        if self._settings.mixed_precision == "bfloat16":
+            return torch.autocast(self._device.type, torch.bfloat16)
         return torch.autocast(self._device.type, torch.float16, enabled=self._scaler.is_enabled())
 
 

@@ -38,12 +38,14 @@ def synchronised(*nets: nn.Module | None, wanted: bool = True) -> Iterator[None]
 
 def _forward(layer: nn.BatchNorm2d, x: Tensor) -> Tensor:
     tensors = batch_norm_tensors(layer)
+    given = x.dtype
+    x = x.to(torch.promote_types(given, torch.float32))  # of mixed precision
     mean = _mean_over_processes(x.mean((0, 2, 3)))
     centred = x - mean[:, None, None]
     variance = _mean_over_processes(centred.square().mean((0, 2, 3)))
     _update(layer, tensors, mean.detach(), variance.detach(), x[:, 0].numel() * n_processes())
     scale = tensors["weight"] * (variance + layer.eps).rsqrt()
-    return centred * scale[:, None, None] + tensors["bias"][:, None, None]
+    return (centred * scale[:, None, None] + tensors["bias"][:, None, None]).to(given)
 
 
 @torch.no_grad()

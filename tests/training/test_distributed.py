@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
+from optuna_ofa.training._sync_batch_norm import _forward
 
 SCRIPT = """
 import torch
@@ -97,3 +100,13 @@ def test_batches_that_are_normalised_apart_share_their_gradients(
         assert torch.equal(first[name], second[name]), name
     assert any(not torch.equal(first[n], second[n]) for n in first if n not in weights)
     assert not torch.equal(first[weights[0]], together[0][weights[0]])
+
+
+def test_layers_of_mixed_precision_have_the_statistics_of_single_precision() -> None:
+    layer, plain = (nn.BatchNorm2d(3) for _ in range(2))
+    # squares and sums of these are not numbers of float16
+    x = (500 * torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))).half()
+    found = _forward(layer, x)
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), plain(x.float()), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(layer.state_dict(), plain.state_dict())

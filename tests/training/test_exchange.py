@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from optuna_ofa.training import _exchange
+from optuna_ofa.training._exchange import Exchange
 
 SCRIPT = """
 import time
@@ -167,3 +171,14 @@ def test_all_processes_stop_with_the_error_of_one(
     for rank in range(2):
         assert found[rank].startswith(messages[rank])
         assert found[rank].endswith(note) == (rank != sender)
+
+
+def test_a_broken_message_says_which_limit_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(value: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("Timed out waiting")
+
+    monkeypatch.setattr(_exchange, "average", fail)
+    with pytest.raises(RuntimeError, match="Timed out") as caught:
+        Exchange(object(), torch.device("cpu")).average(lambda: torch.zeros(()))
+    (note,) = caught.value.__notes__
+    assert "`timeout` of `torch.distributed.init_process_group`" in note

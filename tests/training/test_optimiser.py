@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adafactor, Adam, AdamW
+from torch.optim import LBFGS, SGD, Adafactor, Adam, AdamW
 from torch.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
+    LambdaLR,
     LinearLR,
     OneCycleLR,
     ReduceLROnPlateau,
@@ -231,6 +232,44 @@ def test_the_same_factory_written_again_is_no_other(
     torch.testing.assert_close(two.state_dict(), one.state_dict(), rtol=0, atol=0)
 
 
+class Counting(SGD):
+    """An optimiser that counts its steps in its groups, as Lookahead and Prodigy do."""
+
+    def __init__(self, parameters: Any, lr: float = 0.1, k: int = 0) -> None:
+        super().__init__(parameters, lr=lr)
+        for group in self.param_groups:
+            group["k"] = k
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            group["k"] += 1
+            for parameter in (p for p in group["params"] if p.grad is not None):
+                parameter.grad *= group["k"]
+        return super().step(closure)
+
+
+def falling(optimizer: torch.optim.Optimizer, n_steps: int) -> LambdaLR:
+    return LambdaLR(optimizer, lambda step: 1 / (1 + step))
+
+
+@pytest.mark.parametrize("scheduler", [None, falling], ids=["recipe", "scheduler"])
+def test_what_an_optimizer_keeps_in_its_groups_is_restored(
+    scheduler: Any, make_supernet: Make, loader: Any, tmp_path: Path
+) -> None:
+    whole, first, second = (make_supernet() for _ in range(3))
+    settings = TrainingSettings(optimizer=Counting, scheduler=scheduler)
+    options = {"recipe": replace(SANDWICH, n_steps=5), "evaluate_every": 1, "checkpoint_every": 1}
+    train_on(whole, loader, settings, **options)
+    options["checkpoint"] = tmp_path / "run.pt"
+    with pytest.raises(StoppedError):
+        train_on(first, loader, settings, evaluate=stop_before(4), **options)
+    other = TrainingSettings(optimizer=partial(Counting, k=1), scheduler=scheduler)
+    with pytest.raises(InvalidArgumentError, match=r"`settings\.optimizer` .* k 0, but got 1"):
+        train_on(second, loader, other, **options)
+    train_on(second, loader, settings, **options)
+    torch.testing.assert_close(second.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
 class Demanding(SGD):
     """An optimiser whose step needs a function, as that of L-BFGS."""
 
@@ -247,13 +286,45 @@ class Demanding(SGD):
             r"`settings\.optimizer` must return an optimizer of the parameters",
         ),
         ({"optimizer": Demanding}, r"`settings\.optimizer` .* whose `step` needs no argument"),
+        (
+            {"optimizer": LBFGS},
+            r"`settings\.optimizer` must return .* but raised ValueError: LBFGS doesn't support",
+        ),
         ({"scheduler": lambda o, n: n}, r"`settings\.scheduler` must return .* returned a int"),
         (
             {"scheduler": lambda o, n: ReduceLROnPlateau(o)},
             r"`settings\.scheduler` .* needs no metric, but returned a ReduceLROnPlateau",
         ),
+        (
+            {"scheduler": ReduceLROnPlateau},
+            r"`settings\.scheduler` .* needs no metric, but is ReduceLROnPlateau",
+        ),
+        (
+            {"scheduler": lambda o, n: ConstantLR(SGD(nn.Linear(1, 1).parameters()))},
+            r"`settings\.scheduler` must return a scheduler of the optimizer that",
+        ),
+        (
+            {"scheduler": OneCycleLR},
+            r"`settings\.scheduler` must return .* but raised ValueError: .*total_steps",
+        ),
+        (
+            {"scheduler": lambda o, n: OneCycleLR(o, 0.1, total_steps=n - 2)},
+            r"`settings\.scheduler` .* the 8 steps of phase 'sandwich', but after step 7 it raised "
+            r"ValueError: Tried to step",
+        ),
     ],
-    ids=["no-optimizer", "other-parameters", "closure", "no-scheduler", "plateau"],
+    ids=[
+        "no-optimizer",
+        "other-parameters",
+        "closure",
+        "groups",
+        "no-scheduler",
+        "plateau",
+        "plateau-class",
+        "other-optimizer",
+        "options",
+        "too-short",
+    ],
 )
 def test_what_factories_must_not_return_is_refused(
     settings: dict[str, Any], message: str, make_supernet: Make

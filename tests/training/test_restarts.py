@@ -38,6 +38,8 @@ def work():
         dist.init_process_group("gloo")
     rank = dist.get_rank() if n > 1 else 0
     sampler = DistributedSampler(data, n, rank)
+    if uneven:  # the first process has five batches an epoch, the other three
+        sampler = range(20) if rank == 0 else range(20, 32)
     torch.manual_seed(0)
     net = Supernet(family).double()
     evaluated = []
@@ -97,7 +99,14 @@ else:
 
 
 def run(
-    processes: Any, out: Path, n: int = 2, *, killed: int = 0, stopped: int = 0, sync: bool = False
+    processes: Any,
+    out: Path,
+    n: int = 2,
+    *,
+    killed: int = 0,
+    stopped: int = 0,
+    sync: bool = False,
+    uneven: bool = False,
 ) -> dict[str, Any]:
     """Train with ``n`` processes as torchrun does.
 
@@ -108,16 +117,20 @@ def run(
         killed: The evaluation in which the last process is killed, once; 0 is none.
         stopped: The evaluation that stops all processes; 0 is none.
         sync: Whether they normalise their batches together.
+        uneven: Whether the last of two processes has fewer batches an epoch.
     """
-    names = {"out": str(out), "n": n, "killed": killed, "stopped": stopped, "sync": sync}
+    names = {
+        "out": str(out), "n": n, "killed": killed, "stopped": stopped, "sync": sync,
+        "uneven": uneven,
+    }  # fmt: skip
     processes.finish(processes.start(SCRIPT, **names))
     found: dict[str, Any] = json.loads(Path(f"{out}.json").read_text())
     return {**found, "weights": torch.load(f"{out}.weights", weights_only=True)}
 
 
 def test_a_killed_process_is_restarted_to_the_same_weights(tmp_path: Path, processes: Any) -> None:
-    whole = run(processes, tmp_path / "whole")
-    killed = run(processes, tmp_path / "killed", killed=5)
+    whole = run(processes, tmp_path / "whole", uneven=True)
+    killed = run(processes, tmp_path / "killed", killed=5, uneven=True)
     # from the checkpoint after step 4, as a step is evaluated before it is written
     assert (whole["n_evaluated"], killed["n_evaluated"]) == (9, 5)
     torch.testing.assert_close(killed["weights"], whole["weights"], rtol=0, atol=0)

@@ -202,10 +202,11 @@ def test_only_more_steps_are_accepted(
     [
         ("phases", [("sandwich", 0, 0.1, 0)]),
         ("phases", []),
-        ("position", (0, 2, 16, 0)),
-        ("position", (0, -1, 16, 1)),
+        ("positions", []),
+        ("positions", [(0, 2, 16, 2)]),
+        ("positions", [(0, -1, 16, 1)]),
     ],
-    ids=["no-steps", "no-phase", "no-process", "negative"],
+    ids=["no-steps", "no-phase", "no-process", "one-of-two", "negative"],
 )
 def test_a_checkpoint_with_impossible_numbers_is_refused(
     key: str, value: Any, make_supernet: Make, loader: Any, tmp_path: Path

@@ -560,15 +560,60 @@ def test_images_smaller_than_the_strides_are_enlarged(make_supernet: Make, famil
     assert_equal(small, enlarged)
 
 
-def test_a_loader_that_has_become_shorter_is_refused(
-    make_supernet: Make, loader: Any, dataset: TensorDataset, tmp_path: Path
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (96, "an epoch had more than 1 batches then, and has fewer now"),
+        (30, "2 batches had 64 images then, and 60 now"),
+    ],
+    ids=["shorter", "smaller-batches"],
+)
+def test_a_loader_that_has_changed_is_refused(
+    size: int,
+    message: str,
+    make_supernet: Make,
+    loader: Any,
+    dataset: TensorDataset,
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "run.pt"
     options: dict[str, Any] = {"evaluate_every": 1, "checkpoint_every": 1, "checkpoint": path}
     with pytest.raises(StoppedError):
         run(make_supernet(), loader, evaluate=stop_at(3), **options)
-    with pytest.raises(InvalidArgumentError, match="`loader` must give what it gave"):
-        run(make_supernet(), DataLoader(dataset, 96), **options)
+    with pytest.raises(InvalidArgumentError, match=f"`loader` must give what it gave .*{message}"):
+        run(make_supernet(), DataLoader(dataset, size), **options)
+
+
+def test_files_of_killed_processes_do_not_stay(
+    make_supernet: Make, loader: Any, tmp_path: Path
+) -> None:
+    left, others = tmp_path / ".run.pt.123", [tmp_path / ".run.pt.mine", tmp_path / ".run.pt2.123"]
+    for file in (left, *others):
+        file.touch()
+    path = tmp_path / "run.pt"
+    run(make_supernet(), loader, replace(SANDWICH, n_steps=1), checkpoint=path)
+    assert sorted(tmp_path.iterdir()) == sorted([*others, path])
+
+
+def test_bfloat16_is_that_of_forward_passes_only(make_supernet: Make, loader: Any) -> None:
+    plain, mixed = make_supernet(), make_supernet()
+    kinds: list[torch.dtype] = []
+
+    def watch(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        kinds.append(output.dtype)
+
+    handle = next(m for m in mixed.modules() if isinstance(m, nn.BatchNorm2d))
+    handle.register_forward_hook(watch)
+    recipe = replace(SANDWICH, n_steps=2)
+    losses = [
+        run(net, loader, recipe, settings=TrainingSettings(mixed_precision=precision))
+        for net, precision in ((plain, True), (mixed, "bfloat16"))
+    ]
+    assert set(kinds) == {torch.bfloat16}
+    assert {tensor.dtype for tensor in mixed.parameters()} == {torch.float32}
+    one, other = (history.entries[0].loss for history in losses)
+    assert one != other
+    assert one == pytest.approx(other, rel=0.02)
 
 
 def test_resolutions_below_the_strides_are_refused(
