@@ -140,7 +140,11 @@ def _sides(
             found = _left_out(rows, ordered > np.quantile(ordered, 1 - _SHARE), refit)
             if np.ptp(full[of]) > 0:
                 rate = spread / 2 if found is None else _rate(found, sizes, of, sign)
-                sides.append(_side(full[of], of, sign)._replace(rate=min(rate, spread)))
+                side = _side(full[of], of, sign)
+                # what is gained beyond the start may all be the model's error, but no more: the
+                # interval then reaches back to the start
+                most = side.unit / _Z if of == "gain" else spread
+                sides.append(side._replace(rate=min(rate, most)))
     pooled = [side.rate**2 for side in sides if side.of != "gain"]
     mean = float(np.mean(pooled)) if pooled else 0.0
     return [

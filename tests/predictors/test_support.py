@@ -16,6 +16,7 @@ import optuna_ofa
 from optuna_ofa.exceptions import ExtrapolationWarning, FormatError
 from optuna_ofa.predictors import AccuracyPredictor, ConfidenceBound
 from optuna_ofa.predictors._support import Support
+from optuna_ofa.predictors._widening import coordinates
 from optuna_ofa.space import SearchSpace
 
 SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=[128, 160, 192, 224])
@@ -347,3 +348,28 @@ def test_a_damaged_widening_is_refused(
     path.write_text(json.dumps(data))
     with pytest.raises(FormatError, match=words):
         AccuracyPredictor.load(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_intervals_of_large_gains_reach_back_to_usual_ones(kind: Any) -> None:
+    # accuracies of a network that was cut without training: low, and different at equal sizes
+    rng = np.random.default_rng(0)
+    rows = np.unique(SPACE.restrict(resolution=[192]).sample(60, seed=4), axis=0)
+    kernels = [j for j, gene in enumerate(SPACE.genes) if gene.kind == "kernel"]
+    top1 = 1 + 80 / (1 + np.exp(4 - rows[:, kernels].mean(axis=1)))
+    top1 += rng.normal(0, 2, len(rows))
+    predictor = AccuracyPredictor.fit(SPACE, rows, top1, model=kind)
+    assert predictor.support is not None
+    widening = predictor.support.widening
+    assert widening is not None
+    (side,) = (side for side in widening.sides if side.of == "gain")
+    assert 0 < side.rate <= side.unit / 1.645 < top1.std()
+    best = rows[np.argsort(top1)[-5:]]
+    sizes = predictor.support.sizes_of(best)
+    predicted = np.full(len(best), 95.0)  # far above what is usual for the sizes
+    gains = coordinates(predicted, sizes, widening.curve)["gain"]
+    beyond = side.distance(gains) * side.unit
+    alone = widening._replace(sides=(side,))
+    nothing = np.zeros(len(best))
+    added = alone.variances(predicted, sizes=sizes, distances=nothing, n_unseen=nothing.astype(int))
+    assert (1.645 * np.sqrt(added) <= beyond + 1e-9).all()
