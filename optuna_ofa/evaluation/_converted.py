@@ -15,6 +15,8 @@ from optuna_ofa._writing import write_whole
 from optuna_ofa.evaluation._computation import Computation
 from optuna_ofa.space import Subnet
 
+MOST_BYTES = 256_000_000  # of a folder: some hundred networks, all that one call has in work
+
 
 class Converted(NamedTuple):
     """The converted networks of one supernet and set of calibration images.
@@ -31,12 +33,23 @@ class Converted(NamedTuple):
         """Return the file of a subnet, which is made if it is not there."""
         key = f"{self.source} {computation.precision} {subnet.family.fingerprint} {subnet}"
         path = Path(self.folder) / f"{hashlib.sha256(key.encode()).hexdigest()}.tflite"
-        if path.is_file():
+        with contextlib.suppress(OSError):  # another process may remove it
             return path.read_bytes()
         content = make()
         with contextlib.suppress(OSError):  # on another machine, or the disk is full
             write_whole({path: content})
+            _remove_oldest(path.parent)
         return content
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Remove the files that were made first, so that the others have at most `MOST_BYTES`."""
+    left = MOST_BYTES
+    files = [(path.stat(), path) for path in folder.glob("*.tflite")]
+    for status, path in sorted(files, key=lambda file: file[0].st_mtime_ns, reverse=True):
+        left -= status.st_size
+        if left < 0:
+            path.unlink(missing_ok=True)
 
 
 class ConvertedFolder:

@@ -71,7 +71,7 @@ class EvaluationSettings:
             the file that `export` writes for them (formats ``"onnx"``, ``"onnx_int8"``,
             ``"litert"``, ``"litert_int8"``), on the CPU. None is torch, or ONNX Runtime for
             ``"int8"``. The files of LiteRT, which take seconds each, are kept with the settings
-            in a temporary folder.
+            in a temporary folder, the last ones up to 256 MB.
 
     Raises:
         InvalidArgumentError: If a number is not positive, the device is not available or not the
