@@ -13,6 +13,7 @@ from optuna_ofa.exceptions import FormatError
 from optuna_ofa.predictors._base import LocalModel
 from optuna_ofa.predictors._changed_genes import GeneTable
 from optuna_ofa.predictors._choice_features import ChoiceFeatures, Features
+from optuna_ofa.predictors._products import RowProduct, padded
 from optuna_ofa.predictors._resolution import ResolutionLaw
 from optuna_ofa.predictors._terms import LogCurve, Terms
 from optuna_ofa.space import ChoiceTable, Matrix, SearchSpace
@@ -138,8 +139,14 @@ class Thermometer:
             anchors: ``(m, n_genes)`` canonical genotypes.
             slopes: ``(m, at least n_features)`` derivatives by the features at each.
         """
-        table, features = self._genes
-        return table.changes(anchors, slopes[:, np.flatnonzero(self.groups != 1)] @ features)
+        table, _ = self._genes
+        own = padded(slopes[:, np.flatnonzero(self.groups != 1)])
+        return table.changes(anchors, self._of_values(own)[: len(slopes)])
+
+    @cached_property
+    def _of_values(self) -> RowProduct:
+        """The product with the features that each value of each gene has alone."""
+        return RowProduct(self._genes[1])
 
     @cached_property
     def _genes(self) -> tuple[GeneTable, NDArray[np.float64]]:
