@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import platform
 import signal
 import threading
 import time
@@ -12,6 +13,9 @@ import warnings
 
 # Networks are small, and tests run beside each other; torch reads this when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The last bits of NumPy's products are those of the kernels that OpenBLAS chooses by processor.
+if platform.machine() == "x86_64":
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
 
 import fcntl
 import multiprocessing

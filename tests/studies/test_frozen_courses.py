@@ -1,8 +1,9 @@
 """Seeded searches whose trials stay the same, bit for bit, while the code is rebuilt.
 
-``python tests/studies/test_frozen_courses.py`` writes the file anew, after a change that is meant
-to lead a search another way. Floating-point sums differ from one kind of processor to another, so
-the file keeps a digest of some, and the test is skipped where they come out otherwise.
+``OPENBLAS_CORETYPE=Haswell python tests/studies/test_frozen_courses.py`` writes the file anew,
+after a change that is meant to lead a search another way. Floating-point sums differ from one kind
+of processor to another, so the file keeps a digest of some, and the test is skipped where they come
+out otherwise: also where a plugin imports NumPy before `conftest` can choose kernels of OpenBLAS.
 """
 
 from __future__ import annotations
@@ -194,6 +195,7 @@ def _rounding() -> str:
     for n in (3, 20, 150, 400):
         a = np.random.default_rng(n).uniform(0.1, 1, (n, n))
         digest.update(np.exp(a).tobytes() + np.log(a).tobytes() + a.sum(axis=0).tobytes())
+        digest.update((a[:8, :150] @ a[:150, :150]).tobytes())  # on one thread of OpenBLAS
         t = torch.from_numpy(a + a.T + n * np.eye(n))
         for made in (t @ t, t.float() @ t.float(), torch.linalg.cholesky(t), t.exp().sum(1)):
             digest.update(made.numpy().tobytes())
