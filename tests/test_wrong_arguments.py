@@ -284,7 +284,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         MEASURED.measure_batches,
         {
             "devices": {"a": lambda _: [70.0, 1.0]}, "n": 1, "in_flight": 1, "timeout": 0.0,
-            "progress": False, "callbacks": [],
+            "measurement_timeout": 1.0, "progress": False, "callbacks": [],
         },
     ),
     "SubnetStudy.optimize": (

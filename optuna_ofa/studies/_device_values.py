@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,15 +33,15 @@ def values_of(problem: Problem, row: Matrix, returned: Any, where: str) -> Devic
     Args:
         problem: The problem.
         row: ``(1, n_genes)`` the subnet.
-        returned: Numbers by metric, each alone or with its standard deviation; or the objectives in
-            their order; or None.
+        returned: Numbers by metric, or the objectives in their order, each alone or with its
+            standard deviation; or None or NaN.
         where: What returned it, for messages.
 
     Raises:
         InvalidArgumentError: If it is something else, an objective is missing, or a metric cannot
             have its value.
     """
-    if returned is None:
+    if returned is None or (isinstance(returned, float) and np.isnan(returned)):
         return DeviceValues(None, {}, {})
     given = returned if isinstance(returned, Mapping) else _by_name(problem, returned, where)
     pairs = {name: _pair(problem, name, of, where) for name, of in given.items()}
@@ -56,14 +56,18 @@ def values_of(problem: Problem, row: Matrix, returned: Any, where: str) -> Devic
     )
 
 
-def _by_name(problem: Problem, returned: Any, where: str) -> dict[str, float]:
-    row = numbers(returned, where)
-    if row.shape != (len(problem.objectives),):
+def _by_name(problem: Problem, returned: Any, where: str) -> dict[str, Any]:
+    """Return objectives in their order, each alone or with its standard deviation, by metric."""
+    items = returned.tolist() if hasattr(returned, "tolist") else returned
+    one_by_one = list(items) if isinstance(items, Sequence) and not isinstance(items, str) else None
+    if one_by_one is None or not any(isinstance(item, Sequence) for item in one_by_one):
+        one_by_one = numbers(items, where).tolist()
+    if len(one_by_one) != len(problem.objectives):
         raise InvalidArgumentError(
             f"{where} must be numbers by metric, or one number for each of "
             f"{', '.join(problem.objectives)}, or None, but got {returned!r:.200}."
         )
-    return dict(zip(problem.objectives, row.tolist(), strict=True))
+    return dict(zip(problem.objectives, one_by_one, strict=True))
 
 
 def _pair(problem: Problem, name: str, given: Any, where: str) -> tuple[float, float]:

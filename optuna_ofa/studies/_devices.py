@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -38,18 +39,33 @@ class Job:
     errors: dict[str, Exception] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
+class Given:
+    """A subnet that a device has been given.
+
+    Args:
+        job: The subnet.
+        since: When it was given, of `time.monotonic`.
+        is_overdue: Whether nothing was returned in time; the subnet may be another device's then.
+    """
+
+    job: Job
+    since: float
+    is_overdue: bool = False
+
+
 class Returned(NamedTuple):
     """What a device has returned or raised.
 
     Args:
         device: The device.
-        job: The subnet.
+        given: The subnet.
         value: What it returned.
         error: What it raised; None if it returned.
     """
 
     device: Device
-    job: Job
+    given: Given
     value: Any = None
     error: BaseException | None = None
 
@@ -67,7 +83,8 @@ class Device:
 
     Attributes:
         n_measured: How many subnets it has measured.
-        n_free: How many more subnets it can be given now.
+        n_failed: How often it has failed since it last returned something.
+        given: What it has been given and has not returned.
     """
 
     def __init__(
@@ -77,16 +94,26 @@ class Device:
         in_flight: int,
         returned: SimpleQueue[Returned | None],
     ) -> None:
-        self.name, self.n_measured, self.n_free = name, 0, in_flight
-        self._n_failed = 0  # since it returned something
-        self._measure, self._returned = measure, returned
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._n_given = self._n_threads = 0
+        self.name, self.n_measured, self.n_failed = name, 0, 0
+        self._measure, self._in_flight, self._returned = measure, in_flight, returned
+        self._jobs: SimpleQueue[Given | None] = SimpleQueue()
+        self.given: list[Given] = []
+        self._n_threads = 0
+
+    @property
+    def n_free(self) -> int:
+        """How many more subnets it can be given now."""
+        return self._in_flight - len(self.given)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether all that it was given is overdue, so that it can do nothing else."""
+        return self.n_free == 0 and all(given.is_overdue for given in self.given)
 
     @property
     def is_out(self) -> bool:
-        """Whether it has failed too often in a row to be given more."""
-        return self._n_failed >= IN_A_ROW
+        """Whether it hangs, or has failed too often in a row to be given more."""
+        return self.n_failed >= IN_A_ROW or self.hangs
 
     def end(self) -> None:
         """Let its threads end as soon as they have nothing to measure."""
@@ -95,25 +122,21 @@ class Device:
 
     def give(self, job: Job) -> None:
         """Let it measure a subnet."""
-        self.n_free, self._n_given = self.n_free - 1, self._n_given + 1
-        if self._n_threads < self._n_given:
+        given = Given(job, time.monotonic())
+        self.given.append(given)
+        if self._n_threads < len(self.given):
             self._n_threads += 1
             threading.Thread(
                 target=self._work, daemon=True, name=f"optuna_ofa-device-{self.name}"
             ).start()
-        self._jobs.put(job)
-
-    def note(self, returned: Returned) -> None:
-        """Take note of what it has returned or raised."""
-        self.n_free, self._n_given = self.n_free + 1, self._n_given - 1
-        self._n_failed = 0 if returned.error is None else self._n_failed + 1
+        self._jobs.put(given)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._returned.put(self._measured(job))
+        while (given := self._jobs.get()) is not None:
+            self._returned.put(self._measured(given))
 
-    def _measured(self, job: Job) -> Returned:
+    def _measured(self, given: Given) -> Returned:
         try:
-            return Returned(self, job, self._measure(job.asked.subnet))
+            return Returned(self, given, self._measure(given.job.asked.subnet))
         except BaseException as error:  # also what ends a thread: the job would be lost
-            return Returned(self, job, error=error)
+            return Returned(self, given, error=error)

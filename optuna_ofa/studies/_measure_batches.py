@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
@@ -12,6 +13,7 @@ from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
     FailedMeasurementWarning,
+    InvalidArgumentError,
     MeasurementError,
     SearchSpaceExhaustedError,
 )
@@ -20,7 +22,7 @@ from optuna_ofa.problem import MEASURED_STD, NOT_MEASURED, Problem, error_in_wor
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._callbacks import TrialCallback
-from optuna_ofa.studies._device_values import values_of
+from optuna_ofa.studies._device_values import DeviceValues, values_of
 from optuna_ofa.studies._devices import Device, Job, MeasuringDevice, Returned, function_of
 from optuna_ofa.studies._engine import Engine
 from optuna_ofa.studies._interrupts import interrupts_to
@@ -57,17 +59,31 @@ def measure_batches(
     n: int,
     in_flight: int,
     timeout: float | None,
+    measurement_timeout: float | None,
     progress: bool | None,
     callbacks: Sequence[TrialCallback],
 ) -> dict[str, int]:
     """See `SubnetStudy.measure_batches`."""
     budget = Budget(n_trials=n, timeout=timeout)
     with progress_bar("measuring", progress, total=n, unit="subnet") as bar:
-        measuring = Measuring(study, devices, in_flight, budget, callbacks, bar)
+        measuring = Measuring(
+            study, devices, in_flight, budget, measurement_timeout, callbacks, bar
+        )
         with measuring.ended():
             measuring.run()
     measuring.warn_failed()
     return {device.name: device.n_measured for device in measuring.devices}
+
+
+class _WrongValueError(Exception):
+    """What a device has returned cannot be written.
+
+    Args:
+        error: Why.
+    """
+
+    def __init__(self, error: InvalidArgumentError) -> None:
+        self.error = error
 
 
 class Measuring:
@@ -80,6 +96,7 @@ class Measuring:
         devices: What measures, by name.
         in_flight: How many subnets each device is given at a time.
         budget: How many subnets to measure.
+        limit: Seconds after which a measurement has failed; None for no such limit.
         callbacks: Called with the study and each finished trial.
         bar: Shows how many are measured.
     """
@@ -90,10 +107,12 @@ class Measuring:
         devices: Mapping[str, MeasuringDevice | Callable[[Any], Any]],
         in_flight: int,
         budget: Budget,
+        limit: float | None,
         callbacks: Sequence[TrialCallback],
         bar: Bar,
     ) -> None:
-        self._study, self._budget, self._callbacks, self._bar = study, budget, callbacks, bar
+        self._study, self._budget, self._limit = study, budget, limit
+        self._callbacks, self._bar = callbacks, bar
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()  # None for a Ctrl-C
         self.devices = [
             Device(name, function_of(of), in_flight, self._returned) for name, of in devices.items()
@@ -102,7 +121,7 @@ class Measuring:
         self._waiting: list[Job] = []  # for another device
         self._failed: list[Job] = []
         self._n_failed = 0  # since one was measured
-        self._marks: set[str] = set()  # of the trials that were started
+        self._marks: set[str] = set()  # of trials that are being started
         self._is_exhausted = False
 
     @contextlib.contextmanager
@@ -125,9 +144,10 @@ class Measuring:
         """
         self._study._stop_flag = False
         self._give()
-        while self._running:
+        while self._running or self._may_return:
             for returned in self._next():
                 self._take(returned)
+            self._drop_overdue()
             self._give()
         self._settle()
 
@@ -174,6 +194,7 @@ class Measuring:
         if n > 0 and not self._is_exhausted:
             for asked in self._ask(n):
                 self._start(self._in_use, Job(asked))
+            self._marks.clear()  # another thread may ask in the meantime, with other marks
 
     def _ask(self, n: int) -> list[Asked]:
         self._marks.add(self._study.engine.mark)
@@ -194,11 +215,14 @@ class Measuring:
     def _next(self) -> Iterator[Returned]:
         """Wait for a device, and yield all that has been returned by then.
 
+        It yields nothing where a measurement is overdue first.
+
         Raises:
             KeyboardInterrupt: After that, if there was a Ctrl-C.
         """
-        returned, is_interrupted = self._returned.get(), False
+        is_interrupted = False
         with contextlib.suppress(Empty):
+            returned = self._returned.get(timeout=self._seconds_left())
             while True:
                 if returned is None:
                     is_interrupted = True
@@ -208,34 +232,75 @@ class Measuring:
         if is_interrupted:
             raise KeyboardInterrupt
 
+    @property
+    def _may_return(self) -> bool:
+        """Whether all that is left are devices that hang, but not for long."""
+        hangs = any(device.hangs for device in self.devices)
+        return hangs and not (self._in_use or self._is_over) and self._seconds_left() != 0
+
+    def _seconds_left(self) -> float | None:
+        """Return the seconds until a measurement is overdue, or all that hang are given up."""
+        if self._limit is None:
+            return None
+        given = [given for device in self.devices for given in device.given]
+        awaited = [one.since + self._limit for one in given if not one.is_overdue]
+        end = min(awaited) if awaited else max(one.since + 2 * self._limit for one in given)
+        return max(0.0, end - time.monotonic())
+
+    def _drop_overdue(self) -> None:
+        """Let others measure what has not been returned in time."""
+        if self._limit is None:
+            return
+        for device in self.devices:
+            for given in device.given:
+                if not given.is_overdue and given.since + self._limit <= time.monotonic():
+                    given.is_overdue = True
+                    error = TimeoutError(f"no result within {self._limit:g} s")
+                    self._let_another(device, given.job, error)
+
     def _take(self, returned: Returned) -> None:
         """Tell what a device has returned, or let another one try."""
-        device, job, error = returned.device, returned.job, returned.error
+        device, given, error = returned.device, returned.given, returned.error
+        device.given.remove(given)
+        if given.is_overdue:  # another device may have measured it since
+            return
         if error is not None and not isinstance(error, Exception):
             raise error
-        device.note(returned)
         if error is None:
-            self._tell(device, job, returned.value)
-            return
+            try:
+                self._tell(device, given.job, returned.value)
+                return
+            except _WrongValueError as wrong:
+                error = wrong.error
+                if not device.n_measured:  # rather a mistake in the program than a fault
+                    raise error from None
+        self._let_another(device, given.job, error)
+
+    def _let_another(self, device: Device, job: Job, error: Exception) -> None:
+        device.n_failed += 1
         job.errors[device.name] = error
         self._waiting.append(job)
         self._running.remove(job)
         if device.is_out:
+            reason = "does not return" if device.hangs else f"has failed {IN_A_ROW} times in a row"
             warn(
-                f"`devices[{device.name!r}]` has failed {IN_A_ROW} times in a row, the last time "
-                f"with {error_in_words(error)}; it is given no more subnets.",
+                f"`devices[{device.name!r}]` {reason}, the last time with "
+                f"{error_in_words(error)}; it is given no more subnets"
+                f"{' until it does' if device.hangs else ''}.",
                 FailedMeasurementWarning,
             )
 
     def _tell(self, device: Device, job: Job, returned: Any) -> None:
-        study, one = self._study, job.asked
-        row = study.problem.space.to_matrix([one.subnet])
-        where = f"What `devices[{device.name!r}]` returns"
-        values = values_of(study.problem, row, returned, where)
-        others = {name: [value] for name, value in values.constraints.items()}
-        note = {_DEVICE: device.name, **({MEASURED_STD: values.std} if values.std else {})}
-        study.engine.tell([one], [values.objectives], others, [note], where=where)
+        """Write what a device has returned.
+
+        Raises:
+            _WrongValueError: If it cannot be; nothing is written then.
+        """
+        values = self._written(device, job.asked, returned)
+        device.n_failed = 0
         self._running.remove(job)
+        if values is None:  # the trial is another's
+            return
         if values.objectives is None:
             self._count_failed(job)
         else:
@@ -243,10 +308,31 @@ class Measuring:
             self._n_failed = 0
             self._budget.spend(1)
             self._bar.update(1)
-        self._finished(one)
+        self._finished(job.asked)
         for other in [job for job in self._waiting if device.name in job.errors]:
             if not self._untried(other):  # the device works, so it is the subnet
                 self._fail(other)
+
+    def _written(self, device: Device, one: Asked, returned: Any) -> DeviceValues | None:
+        """Write and return values; None if the trial has ended in the meantime."""
+        study = self._study
+        row = study.problem.space.to_matrix([one.subnet])
+        where = f"What `devices[{device.name!r}]` returns"
+        try:
+            values = values_of(study.problem, row, returned, where)
+            others = {name: [value] for name, value in values.constraints.items()}
+            note = {_DEVICE: device.name, **({MEASURED_STD: values.std} if values.std else {})}
+            study.engine.tell([one], [values.objectives], others, [note], where=where)
+        except InvalidArgumentError as error:
+            if not study.engine.store.storage.get_trial(one.trial._trial_id).state.is_finished():
+                raise _WrongValueError(error) from None
+            warn(
+                f"Trial {one.number}, {one.subnet}, was ended by another process before "
+                f"`devices[{device.name!r}]` had measured it; its values are dropped.",
+                FailedMeasurementWarning,
+            )
+            return None
+        return values
 
     def _fail(self, job: Job) -> None:
         """Tell that no device can measure a subnet."""
@@ -276,8 +362,9 @@ class Measuring:
         if not self._in_use:
             error = next(iter(self._waiting[-1].errors.values()))
             names = ", ".join(device.name for device in self.devices)
+            hang = ", or did not return" if any(device.hangs for device in self.devices) else ""
             raise MeasurementError(
-                f"No device is left: {names} failed {IN_A_ROW} times in a row, the last with "
+                f"No device is left: {names} failed {IN_A_ROW} times in a row{hang}, the last with "
                 f"{_reasons(self._waiting[-1])}. Their subnets can be asked again."
             ) from error
         if any(device.n_measured for device in self._in_use):

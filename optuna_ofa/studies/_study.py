@@ -302,10 +302,11 @@ class SubnetStudy(TrialStudy):
             PredictionError: If a predictor returns something that is not a number.
             SearchSpaceExhaustedError: If no subnet is left.
         """
-        asked = self.engine.ask(n, self.sampler)
-        for one in asked:
-            one.trial.study = self
-        self.engine.took()
+        with self._asking:  # between threads, which would get the same subnets
+            asked = self.engine.ask(n, self.sampler)
+            for one in asked:
+                one.trial.study = self
+            self.engine.took()
         return asked
 
     @checked
@@ -352,6 +353,7 @@ class SubnetStudy(TrialStudy):
         n: Positive,
         in_flight: Positive = 1,
         timeout: NonNegativeFloat | None = None,
+        measurement_timeout: PositiveFloat | None = None,
         progress: bool | None = None,
         callbacks: Iterable[TrialCallback] | None = None,
     ) -> dict[str, int]:
@@ -370,7 +372,9 @@ class SubnetStudy(TrialStudy):
         Three errors in a row end its use, with a warning. A subnet that no device can measure,
         while one of them measures others, becomes a failed trial with the errors in its user
         attribute ``error``, and is not proposed again; so does one for which a device returns None.
-        Errors include those of a time limit: a device that may hang should have one.
+        Errors include a missed ``measurement_timeout``: without one, a device that hangs keeps its
+        subnet, and the call waits for it until a Ctrl-C. Values that a metric cannot have are an
+        error of a device that has measured before; from another one they end the call.
 
         Whatever ends the call, no trial is left running. Subnets that were not measured by then,
         also after a Ctrl-C, are released (``error`` is then "released"): their trials fail, and
@@ -383,11 +387,14 @@ class SubnetStudy(TrialStudy):
                 objectives' values in their order, or numbers by metric: of all objectives except
                 exact ones (``n_macs`` and the other costs), and of constrained metrics, otherwise
                 predicted. A number may be a pair with its standard deviation, which becomes
-                ``measured_std``. None means that the subnet cannot be measured.
+                ``measured_std``. None or NaN means that the subnet cannot be measured.
             n: How many subnets to measure; failed ones are not counted.
             in_flight: How many subnets each device is given at a time, each in another thread:
                 more than one if it stands for several, such as a device farm.
             timeout: Seconds after which no measurement begins; the running ones are finished.
+            measurement_timeout: Seconds after which a measurement has failed: its subnet goes to
+                another device, and this one gets no other in its place until it returns. What it
+                returns then is dropped. None is no limit.
             progress: Whether to show a progress bar; None shows it on a terminal only.
             callbacks: Functions called with the study and each finished trial, as in `optimize`;
                 after `stop` no measurement begins.
@@ -397,8 +404,8 @@ class SubnetStudy(TrialStudy):
             the study was stopped, or no subnet is left.
 
         Raises:
-            InvalidArgumentError: If an argument breaks a rule, or a device returns something else
-                than numbers, or values that `tell_batch` refuses.
+            InvalidArgumentError: If an argument breaks a rule, or the first that a device returns
+                is something else than numbers, or values that `tell_batch` refuses.
             MeasurementError: If no device is left, or 20 subnets in a row have failed; everything
                 measured before is kept.
             InfeasibleConstraintError: As `search`.
@@ -418,6 +425,7 @@ class SubnetStudy(TrialStudy):
             n=n,
             in_flight=in_flight,
             timeout=timeout,
+            measurement_timeout=measurement_timeout,
             progress=progress,
             callbacks=list(callbacks or ()),
         )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,16 @@ from optuna_ofa._progress import progress_bar
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
 from optuna_ofa.space import Configuration
 from optuna_ofa.studies._budget import Budget
-from optuna_ofa.studies._devices import Job, Returned
+from optuna_ofa.studies._devices import Given, Job, Returned
 from optuna_ofa.studies._measure_batches import Measuring
 
 Make = Callable[..., SubnetStudy]
+
+
+@pytest.fixture(autouse=True)
+def _few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first choice of a study searches for fewer candidates, which takes most of the time."""
+    monkeypatch.setattr("optuna_ofa.studies._stock._N_PROPOSED", 50)
 
 
 def truth(study: SubnetStudy, subnet: Subnet) -> list[float]:
@@ -175,6 +182,17 @@ class TestMeasuring:
         assert states(study) == {"COMPLETE": 12}
         assert len(set(subnets(study))) == 12
 
+    def test_threads_share_a_study(self, make_study: Make) -> None:
+        study = make_study()
+
+        def call(name: str) -> int:
+            return sum(study.measure_batches({name: Phone(study, seconds=0.01)}, n=5).values())
+
+        with ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(call, "abc")) == [5, 5, 5]
+        assert states(study) == {"COMPLETE": 15}
+        assert len(set(subnets(study))) == 15
+
     def test_callbacks_take_finished_trials_and_may_stop(self, make_study: Make) -> None:
         study, seen = make_study(), []
 
@@ -261,6 +279,79 @@ class TestFailures:
         assert states(study) == {"COMPLETE": 4, "FAIL": 2}
         assert {t.user_attrs.get("device") for t in study.trials} == {"a"}
 
+    def test_nan_is_none_and_pairs_have_deviations(self, make_study: Make) -> None:
+        study = make_study()
+        returned = [float("nan"), ((70.0, 0.1), 20.0), np.array([71.0, 21.0]), ([72.0], (22.0,))]
+        with pytest.warns(FailedMeasurementWarning, match="1 subnets"):
+            study.measure_batches({"a": lambda _: returned.pop(0)}, n=3)
+        assert [t.values for t in study.trials] == [None, [70.0, 20.0], [71.0, 21.0], [72.0, 22.0]]
+        deviations = [trial.user_attrs.get("measured_std") for trial in study.trials]
+        assert deviations == [None, {"top1": 0.1}, None, None]
+
+    def test_what_does_not_return_in_time_goes_to_another_device(
+        self, make_study: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study, clock = make_study(), SimpleNamespace(now=0.0)
+        for module in ("_devices", "_measure_batches"):
+            monkeypatch.setattr(
+                f"optuna_ofa.studies.{module}.time", SimpleNamespace(monotonic=lambda: clock.now)
+            )
+        released, is_used_again = threading.Event(), threading.Event()
+        given: dict[str, list[Subnet]] = {"hangs": [], "works": []}
+
+        def hangs(subnet: Subnet) -> list[float]:
+            given["hangs"].append(subnet)
+            if len(given["hangs"]) > 1:
+                is_used_again.set()
+            else:
+                released.wait(20)
+            return truth(study, subnet)
+
+        def works(subnet: Subnet) -> list[float]:
+            given["works"].append(subnet)
+            if len(given["works"]) > 1:
+                released.set()
+                is_used_again.wait(20)
+            return truth(study, subnet)
+
+        def callback(_: Any, trial: optuna.trial.FrozenTrial) -> None:
+            clock.now = 100.0  # "works" has nothing just then
+
+        with pytest.warns(FailedMeasurementWarning, match=r"devices\['hangs'\]` does not return"):
+            study.measure_batches(
+                {"hangs": hangs, "works": works}, n=4, measurement_timeout=60, callbacks=[callback]
+            )
+        assert is_used_again.is_set()
+        assert states(study) == {"COMPLETE": 4}
+        assert len(set(subnets(study))) == 4
+        assert given["works"][1] == given["hangs"][0]
+        devices = {
+            Subnet.from_dict(t.user_attrs["subnet"]): t.user_attrs["device"] for t in study.trials
+        }
+        assert devices[given["hangs"][0]] == "works"
+
+    def test_a_device_that_never_returns_is_given_up(self, make_study: Make) -> None:
+        study, released = make_study(), threading.Event()
+        with (
+            pytest.warns(FailedMeasurementWarning, match=r"TimeoutError: no result within 0.05 s"),
+            pytest.raises(MeasurementError, match=r"No device is left: .* or did not return"),
+        ):
+            study.measure_batches({"a": lambda _: released.wait(20)}, n=2, measurement_timeout=0.05)
+        released.set()
+        assert [trial.user_attrs["error"] for trial in study.trials] == ["released"]
+
+    def test_a_trial_that_another_process_has_ended_is_left_to_it(self, make_study: Make) -> None:
+        study = make_study()
+
+        def phone(subnet: Subnet) -> list[float]:
+            if len(study.trials) == 2:
+                optuna.Study.tell(study, 1, state=TrialState.FAIL)
+            return truth(study, subnet)
+
+        with pytest.warns(FailedMeasurementWarning, match=r"Trial 1, .* was ended by another"):
+            assert study.measure_batches({"a": phone}, n=3) == {"a": 3}
+        assert states(study) == {"COMPLETE": 3, "FAIL": 1}
+
     def test_it_ends_if_nothing_can_be_measured(self, make_study: Make) -> None:
         study = make_study()
         with pytest.raises(MeasurementError, match="20 subnets in a row could not be measured"):
@@ -281,21 +372,35 @@ class TestFailures:
         ],
         ids=["short", "text", "missing", "unknown", "negative", "three", "infinite", "exchanged"],
     )
-    def test_wrong_values_are_refused_and_the_rest_is_kept(
+    def test_wrong_values_end_the_call_if_a_device_begins_with_them(
         self, make_study: Make, returned: Any, message: str
     ) -> None:
+        study = make_study()
+        study.measure_batches(phones(study, 1), n=3)
+        with pytest.raises(
+            InvalidArgumentError, match=rf"What `devices\['a'\]` returns.*{message}"
+        ):
+            study.measure_batches({"a": lambda _: returned}, n=9)
+        assert states(study) == {"COMPLETE": 3, "FAIL": 1}
+
+    @pytest.mark.parametrize("returned", [(70.0, -1.0), "fast"])
+    def test_later_they_are_errors_of_the_device(self, make_study: Make, returned: Any) -> None:
         study = make_study()
         given: list[Subnet] = []
 
         def phone(subnet: Subnet) -> Any:
             given.append(subnet)
-            return truth(study, subnet) if len(given) < 4 else returned
+            return returned if len(given) in (3, 6, 7, 8) else truth(study, subnet)
 
-        with pytest.raises(
-            InvalidArgumentError, match=rf"What `devices\['a'\]` returns.*{message}"
+        with (
+            pytest.warns(FailedMeasurementWarning, match="3 times in a row, .*InvalidArgument"),
+            pytest.raises(MeasurementError, match=r"No device is left: a failed .*InvalidArgument"),
         ):
             study.measure_batches({"a": phone}, n=9)
-        assert states(study) == {"COMPLETE": 3, "FAIL": 1}
+        errors = [t.user_attrs["error"] for t in study.get_trials(states=(TrialState.FAIL,))]
+        assert states(study) == {"COMPLETE": 4, "FAIL": 4}
+        assert errors[0].startswith("a: InvalidArgumentError: What `devices['a']` returns")
+        assert errors[1:] == ["released"] * 3
 
 
 @pytest.mark.usefixtures("ctrl_c")
@@ -348,9 +453,9 @@ class TestInterruptions:
     def test_what_has_returned_comes_before_an_interrupt(self, make_study: Make) -> None:
         study = make_study()
         bar = progress_bar("", False)
-        measuring = Measuring(study, {"a": len}, 1, Budget(n_trials=1), (), bar)
+        measuring = Measuring(study, {"a": len}, 1, Budget(n_trials=1), None, (), bar)
         (device,) = measuring.devices
-        returned = Returned(device, Job(study.ask_batch(1)[0]), [70.0, 20.0])
+        returned = Returned(device, Given(Job(study.ask_batch(1)[0]), 0.0), [70.0, 20.0])
         measuring._returned.put(None)
         measuring._returned.put(returned)
         steps = measuring._next()
