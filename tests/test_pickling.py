@@ -39,6 +39,7 @@ from optuna_ofa.dashboard import PublishEvery
 from optuna_ofa.data import packaged_supernet, packaged_table, table_names
 from optuna_ofa.deployment import SubnetSwitcher
 from optuna_ofa.exceptions import InvalidArgumentError, StorageError
+from optuna_ofa.fleets import Fleet
 from optuna_ofa.measurements._table import MeasurementTable, Reading
 from optuna_ofa.predictors import ConfidenceBound, CostPredictor, FunctionPredictor, recalibrated
 from optuna_ofa.predictors._missing import MissingPredictor
@@ -210,7 +211,7 @@ def measured_top1(subnet: Subnet) -> float:
 def numbers(of: Any) -> Any:
     """What tells two objects of a class without equality apart."""
     match of:
-        case SubnetStudy() | optuna_ofa.fleets.Fleet():
+        case SubnetStudy() | Fleet():
             studies = [of] if isinstance(of, SubnetStudy) else list(of.values())
             for one in studies:
                 one.search(40)
@@ -223,7 +224,7 @@ def numbers(of: Any) -> Any:
             known = None if isinstance(of, MissingPredictor) else of.predict(rows()).tolist()
             return known, np.array(of.predict_std(rows()), float).tolist().__repr__()
         case torch.nn.Module():
-            return {name: tensor.tolist() for name, tensor in of.state_dict().items()}
+            return {name: tensor.numpy().tobytes() for name, tensor in of.state_dict().items()}
         case tuple() if hasattr(of, "_asdict") and not isinstance(of, Asked):
             return repr(of)
         case _ if hasattr(of, "ask"):

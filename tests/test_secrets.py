@@ -23,7 +23,8 @@ from optuna_ofa.space import SearchSpace
 from optuna_ofa.storage import open_storage
 
 SECRET = "s3cr3tW0rd"
-FAMILY = packaged_supernet().family
+NET = packaged_supernet()
+FAMILY = NET.family
 SPACE = SearchSpace(FAMILY)
 HOST = "127.0.0.1:1"  # nobody answers there
 
@@ -149,11 +150,7 @@ DOORS: dict[str, Callable[[str], object]] = {
     "table": lambda url: MeasurementTable(url, FAMILY, {}),
     "read": lambda url: read_measurements(url, SPACE, metric="top1"),
     "evaluate": lambda url: optuna_ofa.evaluate(
-        packaged_supernet(),
-        SPACE.smallest(),
-        [],
-        optuna_ofa.EvaluationSettings(calibration=None),
-        storage=url,
+        NET, SPACE.smallest(), [], optuna_ofa.EvaluationSettings(calibration=None), storage=url
     ),
 }
 
