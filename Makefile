@@ -33,14 +33,16 @@ lint: $(READY)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mdformat --check $(HUB)/package
 
-# What users of type checkers see: at least 98 % of the public symbols have a known type.
+# What users of type checkers see: at least 99 % of the public symbols have a known type. Types of
+# other packages are left out (--ignoreexternal), since NumPy's arrays, torch's modules, Optuna's
+# studies and Plotly's figures all count as unknown.
 types: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy --config-file $(HUB)/pyproject.toml --follow-imports=skip $(HUB)/package
 	PATH="$(abspath $(VENV))/bin:$$PATH" PYTHONPATH="$(CURDIR)" \
 		basedpyright --ignoreexternal --verifytypes optuna_ofa >$(VENV)/types.txt || true
 	@awk '/^Type completeness score/ { score = $$4 + 0 } / error: / { print last; print } { last = $$0 } \
-		END { print "Type completeness:", score, "%"; exit score < 98 }' $(VENV)/types.txt
+		END { print "Type completeness:", score, "%"; exit score < 99 }' $(VENV)/types.txt
 
 coverage: $(READY)
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered

@@ -48,7 +48,8 @@ class LatencyMeter(Meter):
         self._anchor_ms, self._folder = anchor_ms, folder
         settings = settings or MeasurementSettings()
         self.precision: str = settings.precision
-        self.runtime = settings.runtime if isinstance(settings.runtime, str) else None
+        runtime = settings.runtime
+        self.runtime: str | None = runtime if isinstance(runtime, str) else None
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
         """Measure those subnets that the database does not have."""
