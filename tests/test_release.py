@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-URL = "https://example.org/someone/optuna_ofa"
+URL = "https://example.org/someone/a-fork"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 
@@ -67,6 +67,14 @@ def test_links_of_the_published_page_are_absolute(copy: Path) -> None:
         assert (ROOT / path.split("#")[0]).exists()
 
 
+def test_commands_of_the_published_page_need_no_files_beside_it(copy: Path) -> None:
+    page = (copy / "README.md").read_text()
+    (block,) = re.findall(r"```bash\n(git clone .*?)```", page, re.DOTALL)
+    assert block.splitlines()[0] == f"git clone --branch v0.1.0 {URL} && cd a-fork"
+    assert 'pip install "optuna-ofa[image,dashboard]==0.1.0"\n' in page
+    assert not re.search(r"<this repository>|constraints\.txt|pip install.* -e", page)
+
+
 def test_the_published_project_has_addresses(copy: Path) -> None:
     project = tomllib.loads((copy / "pyproject.toml").read_text())["project"]
     assert project["urls"]["Source"] == URL
@@ -85,6 +93,17 @@ def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
     done = address(tmp_path, url)
     assert done.returncode == 1
     assert "the address must be https://HOST/OWNER/NAME" in done.stderr
+
+
+def test_the_built_files_are_tested_with_all_that_tests_import() -> None:
+    """Single packages would be forgotten, and the tests of a tag be the first that miss them."""
+    steps = yaml.safe_load(RELEASE.read_text())["jobs"]["test"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    (tests,) = (command for command in commands if "pytest" in command)
+    assert any("--group unpacked/pyproject.toml:test" in command for command in commands)
+    named = re.findall(r"tests/[\w./]+", tests)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_actions_are_pinned_by_their_digests() -> None:

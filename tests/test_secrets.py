@@ -196,7 +196,7 @@ def doors_of(i: int) -> list[str]:
     return [first, second, others[i % len(others)]]
 
 
-@pytest.mark.parametrize(("i", "url"), enumerate(urls()), ids=[repr(url) for url in urls()])
+@pytest.mark.parametrize(("i", "url"), list(enumerate(urls())), ids=[repr(url) for url in urls()])
 def test_a_secret_is_in_nothing_that_is_said(
     i: int, url: str, logged: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,7 +231,7 @@ COMMANDS = [
 SOME = urls()[::3]
 
 
-@pytest.mark.parametrize(("i", "url"), enumerate(SOME), ids=[repr(url) for url in SOME])
+@pytest.mark.parametrize(("i", "url"), list(enumerate(SOME)), ids=[repr(url) for url in SOME])
 def test_no_command_prints_it(
     i: int,
     url: str,
