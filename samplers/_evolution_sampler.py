@@ -56,7 +56,7 @@ class EvolutionarySampler(SubnetSampler):
         ascents: Chains that climb along the front after the first results, instead of generations
             of children; None is never.
         independent_sampler: The sampler of parameters that are not of the space, such as a learning
-            rate, one at a time; None is an `optuna.samplers.TPESampler` with the same seed.
+            rate, any of Optuna; None is an `optuna.samplers.TPESampler` with the same seed.
         seed: Seed of all random choices.
 
     Raises:

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from optuna_ofa.exceptions import InvalidSubnetError, SearchSpaceExhaustedError
 from optuna_ofa.problem import Orientation, Problem, constraints_of, system_attributes
-from optuna_ofa.samplers._beside import default_independent_sampler, trials_with
+from optuna_ofa.samplers._beside import BesideSampler
 from optuna_ofa.samplers._claims import Claims, claimed, row_of
 from optuna_ofa.samplers._trials import FinishedTrials
 from optuna_ofa.space import Matrix, SearchSpace
@@ -36,12 +36,12 @@ class SubnetSampler(BaseSampler, abc.ABC):
     """An Optuna sampler that proposes whole subnets of a space.
 
     Works in any study whose objective calls ``space.suggest(trial)``. What an objective suggests
-    beside the subnet, such as a learning rate, is left to another sampler, which sees only the
-    trials that have the parameter.
+    beside the subnet, such as a learning rate, is left to another sampler, which searches it as in
+    a study of its own: it sees the trials that have such parameters, and nothing of their subnets.
 
     Args:
         space: The search space.
-        independent_sampler: The sampler of parameters that are not of the space, one at a time;
+        independent_sampler: The sampler of parameters that are not of the space, any of Optuna;
             None is an `optuna.samplers.TPESampler` with the same seed.
         seed: Seed of the random choices.
 
@@ -60,7 +60,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
     ) -> None:
         self.space = space
         self.problem: Problem | None = None
-        self._independent_sampler = independent_sampler or default_independent_sampler(seed)
+        self._beside = BesideSampler(space.distributions, independent_sampler, seed)
         self._finished = FinishedTrials()
         self._claims = Claims(space, self.counts)
         self._lock = threading.Lock()  # of the threads of one process
@@ -115,13 +115,17 @@ class SubnetSampler(BaseSampler, abc.ABC):
 
     def reseed_rng(self) -> None:
         """Make the random choices of a parallel worker differ from the others'."""
-        self._independent_sampler.reseed_rng()
+        self._beside.reseed()
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return the space's parameters; Optuna ignores those that a trial does not suggest."""
-        return {name: d for name, d in self.space.distributions.items() if not d.single()}
+        """Return the space's parameters, and those beside it that are sampled together.
+
+        Optuna ignores those that a trial does not suggest.
+        """
+        own = {name: d for name, d in self.space.distributions.items() if not d.single()}
+        return {**own, **self._beside.search_space(study, trial)}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -129,7 +133,7 @@ class SubnetSampler(BaseSampler, abc.ABC):
         """Return the parameters of a subnet that no other trial of the study evaluates.
 
         Where none is left, `optuna.Study.optimize` stops, as with Optuna's `GridSampler`.
-        Parameters that are not of the space are sampled as in `sample_independent`; no subnet is
+        Parameters that are not of the space are those of the independent sampler; no subnet is
         claimed if there are no others.
 
         Raises:
@@ -138,12 +142,9 @@ class SubnetSampler(BaseSampler, abc.ABC):
         """
         own = search_space.keys() & self.space.distributions.keys()
         params = self._params(study, trial) if own else {}
-        return {
-            name: params[name]
-            if name in own
-            else self.sample_independent(study, trial, name, distribution)
-            for name, distribution in search_space.items()
-        }
+        beside = {name: of for name, of in search_space.items() if name not in own}
+        params |= self._beside.sample(study, trial, beside)
+        return {name: params[name] for name in search_space}
 
     def _params(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
         """Return the parameters of the subnet that a trial has claimed or claims now."""
@@ -199,19 +200,17 @@ class SubnetSampler(BaseSampler, abc.ABC):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Return a value of the independent sampler, for parameters that are not of the space."""
-        return self._independent_sampler.sample_independent(
-            trials_with(study, param_name), trial, param_name, param_distribution
-        )
+        return self._beside.sample_one(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Prepare the independent sampler."""
-        self._independent_sampler.before_trial(study, trial)
+        self._beside.before_trial(study, trial)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Store the constraints of the problem in a trial, also as Optuna Dashboard reads them."""
-        self._independent_sampler.after_trial(study, trial, state, values)
+        self._beside.after_trial(study, trial, state, values)
         self._stop_at_end(study)
         if state not in (TrialState.COMPLETE, TrialState.PRUNED):
             return

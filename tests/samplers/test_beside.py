@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseSampler,
+    BruteForceSampler,
+    GridSampler,
+    NSGAIISampler as OptunasNSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.trial import FrozenTrial, TrialState
 
 import optuna_ofa
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.problem import CLAIM
 from optuna_ofa.samplers import EvolutionarySampler, NSGAIISampler, SubnetSampler, SurrogateSampler
-from optuna_ofa.samplers._beside import trials_with
+from optuna_ofa.samplers._beside import view_of
 from optuna_ofa.space import SearchSpace
 
 pytestmark = pytest.mark.usefixtures("quiet_optuna")
@@ -33,16 +41,16 @@ each_sampler = pytest.mark.parametrize("make", MAKERS.values(), ids=list(MAKERS)
 
 
 class Calls(BaseSampler):
-    """Notes what a sampler is called for, and always returns the lower end."""
+    """Notes what a sampler is called for, and always returns the lower end, one at a time."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
-        raise AssertionError("an independent sampler has no relative search space")
+        return {}
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
-        raise AssertionError("an independent sampler has no relative search space")
+        return {}
 
     def sample_independent(
         self, study: Any, trial: FrozenTrial, param_name: str, param_distribution: Any
@@ -181,14 +189,114 @@ class TestRelativeSpace:
         assert CLAIM not in study.trials[0].system_attrs
 
 
+class TestTogether:
+    """Samplers that sample several parameters together do so beside a subnet too."""
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: TPESampler(seed=0, n_startup_trials=4),
+            lambda: TPESampler(seed=0, n_startup_trials=4, multivariate=True, group=True),
+            lambda: OptunasNSGAIISampler(seed=0, population_size=4),
+            lambda: QMCSampler(seed=0),
+        ],
+        ids=["tpe", "group", "nsga2", "qmc"],
+    )
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    def test_they_search_as_in_a_study_without_subnets(
+        self, make: Callable[[], BaseSampler]
+    ) -> None:
+        def objective(trial: optuna.Trial) -> float:
+            x, y = (trial.suggest_float(name, -1, 1) for name in "xy")
+            return x**2 + y**2
+
+        def with_subnet(trial: optuna.Trial) -> float:
+            SPACE.suggest(trial)
+            return objective(trial)
+
+        alone = optuna.create_study(sampler=make())
+        alone.optimize(objective, n_trials=15)
+        beside = optuna.create_study(
+            sampler=NSGAIISampler(SPACE, seed=0, independent_sampler=make())
+        )
+        beside.optimize(with_subnet, n_trials=15)
+        assert [t.values for t in beside.trials] == [t.values for t in alone.trials]
+        rows = SPACE.from_params([t.params for t in beside.trials])
+        assert len({row.tobytes() for row in rows}) == 15
+
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: GridSampler({"bits": [4, 6, 8], "opt": ["sgd", None]}, seed=0),
+            lambda: BruteForceSampler(seed=0),
+        ],
+        ids=["grid", "brute force"],
+    )
+    def test_each_value_of_a_grid_comes_before_the_first_comes_again(
+        self, make: Callable[[], BaseSampler]
+    ) -> None:
+        def objective(trial: optuna.Trial) -> float:
+            SPACE.suggest(trial)
+            bits = trial.suggest_int("bits", 4, 8, step=2)
+            return bits if trial.suggest_categorical("opt", ["sgd", None]) else 0.0
+
+        sampler = NSGAIISampler(SPACE, seed=0, independent_sampler=make())
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=8)
+        chosen = [(trial.params["bits"], trial.params["opt"]) for trial in study.trials]
+        assert len(set(chosen[:6])) == 6
+        assert len(chosen) == 8  # an exhausted grid does not end a search for subnets
+
+    def test_a_parameter_that_is_not_always_there(self) -> None:
+        def objective(trial: optuna.Trial) -> float:
+            SPACE.suggest(trial)
+            x = trial.suggest_float("x", 0, 1)
+            return x + (trial.suggest_float("y", 0, 1) if trial.number % 2 else 0.0)
+
+        sampler = NSGAIISampler(
+            SPACE, seed=0, independent_sampler=TPESampler(seed=0, n_startup_trials=2)
+        )
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=8)
+        assert sampler.infer_relative_search_space(study, study.trials[-1]).keys() == {
+            "x",
+            *(name for name, of in SPACE.distributions.items() if not of.single()),
+        }
+
+    def test_nothing_is_reported_as_sampled_alone(self, caplog: pytest.LogCaptureFixture) -> None:
+        optuna.logging.enable_propagation()
+        try:
+            rates(NSGAIISampler(SPACE, seed=0))
+        finally:
+            optuna.logging.disable_propagation()
+        assert "independently" not in caplog.text
+
+
 class TestView:
+    RATE: ClassVar[dict[str, BaseDistribution]] = {"rate": FloatDistribution(0.0, 1.0)}
+
+    def test_trials_have_nothing_of_their_subnets(self) -> None:
+        study = optuna.create_study()
+        params = {"rate": 0.1, "kernel": 0.2}
+        both = {**self.RATE, "kernel": FloatDistribution(0.0, 1.0)}
+        kernel = {"kernel": 0.2}, {"kernel": both["kernel"]}
+        for of, distributions in [kernel, (params, both)]:
+            trial = optuna.create_trial(params=of, distributions=distributions, value=1.0)
+            study.add_trial(trial)
+        view = view_of(study, {"kernel"})
+        (only,) = view.trials
+        assert (only.number, only.params, only.distributions) == (1, {"rate": 0.1}, self.RATE)
+        assert view._storage.get_all_trials(view._study_id) == [only]
+        assert study.trials[1].params == params
+        running = study.ask()
+        assert [trial.number for trial in view.trials] == [1, running.number]
+
     def test_only_trials_with_the_parameter(self) -> None:
         study = optuna.create_study()
-        with_rate = optuna.create_trial(
-            params={"rate": 0.1}, distributions={"rate": FloatDistribution(0.0, 1.0)}, value=1.0
-        )
+        with_rate = optuna.create_trial(params={"rate": 0.1}, distributions=self.RATE, value=1.0)
         study.add_trials([optuna.create_trial(value=0.0), with_rate])
-        view = trials_with(study, "rate")
+        view = view_of(study, (), only="rate")
         assert [trial.number for trial in view.trials] == [1]
         assert [t.number for t in view.get_trials(states=[TrialState.COMPLETE])] == [1]
         assert view.get_trials(states=[TrialState.FAIL]) == []
