@@ -301,7 +301,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         REFINED.refine,
         {
             "measure": METERS, "budget": 1, "rounds": 1, "tolerance": 0.0, "progress": False,
-            "executor": EXECUTOR,
+            "executor": EXECUTOR, "timeout": 0.0, "callbacks": [],
         },
     ),
     "SubnetStudy.results": (STUDY.results, {"kind": "predicted"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,6 +256,8 @@ class Fleet(Mapping[str, SubnetStudy]):
         points: Positive | None = None,
         progress: bool | None = None,
         executor: AnyExecutor | None = None,
+        timeout: NonNegativeFloat | None = None,
+        callbacks: Iterable[TrialCallback] | None = None,
     ) -> dict[str, Verification]:
         """Verify the fronts of the devices, see `SubnetStudy.verify`.
 
@@ -266,6 +269,10 @@ class Fleet(Mapping[str, SubnetStudy]):
             points: As in `SubnetStudy.verify`, for each device.
             progress: As in `SubnetStudy.verify`.
             executor: As in `SubnetStudy.verify`.
+            timeout: As in `SubnetStudy.verify`, for all devices together, which are verified one
+                after the other.
+            callbacks: As in `SubnetStudy.verify`; they are called with the study of a device, and
+                `optuna.Study.stop` ends the measurements of that device alone.
 
         Returns:
             The verifications of those devices that have a meter.
@@ -291,8 +298,17 @@ class Fleet(Mapping[str, SubnetStudy]):
                 meter = how if isinstance(how, Meter) else FunctionMeter(metric, how)
                 for ways in of_device.values():
                     ways[metric] = meter
+        end = None if timeout is None else time.monotonic() + timeout
+        called = list(callbacks or ())
         return {
-            device: self[device].verify(ways, points=points, progress=progress, executor=executor)
+            device: self[device].verify(
+                ways,
+                points=points,
+                progress=progress,
+                executor=executor,
+                timeout=None if end is None else max(0.0, end - time.monotonic()),
+                callbacks=called,
+            )
             for device, ways in of_device.items()
             if ways
         }

@@ -1,7 +1,8 @@
-"""Callbacks of a search, with Optuna's signature."""
+"""Callbacks of searches and measurements, with Optuna's signature."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
@@ -20,7 +21,20 @@ CallbacksFor = Literal["best", "all"]
 _N_BEST = 5  # of a generation: at the start half of its subnets extend the front
 
 
-class Searched(Protocol):
+class Stoppable(Protocol):
+    """A study whose callbacks may stop what it does."""
+
+    _stop_flag: bool  # of Optuna
+
+    @property
+    def store(self) -> Store:
+        """Its trials."""
+
+    def stoppable(self) -> AbstractContextManager[None]:
+        """Let callbacks stop the search."""
+
+
+class Searched(Stoppable, Protocol):
     """The study that is searched."""
 
     @property
@@ -28,15 +42,58 @@ class Searched(Protocol):
         """What is searched for."""
 
     @property
-    def store(self) -> Store:
-        """Its trials."""
-
-    @property
     def engine(self) -> Engine:
         """Its search."""
 
-    def stoppable(self) -> AbstractContextManager[None]:
-        """Let callbacks stop the search."""
+
+def call_for(
+    study: Stoppable, callbacks: Sequence[TrialCallback], trials: Iterable[FrozenTrial]
+) -> None:
+    """Call callbacks in turn for one trial after another."""
+    for trial in trials:
+        with study.stoppable():
+            for callback in callbacks:
+                callback(study, trial)
+
+
+class MeasurementWatch:
+    """Ends the measurements of one call early, and calls callbacks for its trials.
+
+    Args:
+        study: The study.
+        callbacks: Called with the study and each trial.
+        timeout: Seconds after which no measurement begins; None is no limit.
+    """
+
+    @classmethod
+    def of(
+        cls, study: Stoppable, callbacks: Iterable[TrialCallback] | None, timeout: float | None
+    ) -> MeasurementWatch | None:
+        """Return what watches a call; None where nothing can end it early."""
+        given = list(callbacks or ())
+        return cls(study, given, timeout) if given or timeout is not None else None
+
+    def __init__(
+        self, study: Stoppable, callbacks: Sequence[TrialCallback], timeout: float | None
+    ) -> None:
+        self._study, self._callbacks = study, callbacks
+        self._end = None if timeout is None else time.monotonic() + timeout
+        study._stop_flag = False
+
+    def reason(self) -> Literal["time over", "stopped"] | None:
+        """Return why no further measurement begins; None if there is no reason."""
+        if self._study._stop_flag:
+            return "stopped"
+        return "time over" if self._end is not None and time.monotonic() >= self._end else None
+
+    def is_over(self) -> bool:
+        """Return whether no further measurement begins."""
+        return self.reason() is not None
+
+    def wrote(self, numbers: Sequence[int]) -> None:
+        """Call the callbacks for trials that were written."""
+        if self._callbacks:
+            call_for(self._study, self._callbacks, self._study.store.trials(numbers))
 
 
 class TrialCallbacks:
@@ -60,10 +117,7 @@ class TrialCallbacks:
         """Call the callbacks for the trials that the last generation of this process wrote."""
         if not self._callbacks:
             return
-        for trial in self._study.store.trials(self._numbers()):
-            with self._study.stoppable():
-                for callback in self._callbacks:
-                    callback(self._study, trial)
+        call_for(self._study, self._callbacks, self._study.store.trials(self._numbers()))
 
     def _numbers(self) -> Sequence[int]:
         """Return the numbers of the trials, ascending."""

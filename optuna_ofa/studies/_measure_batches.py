@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -21,7 +20,7 @@ from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.problem import MEASURED_STD, NOT_MEASURED, Problem, error_in_words
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
-from optuna_ofa.studies._callbacks import TrialCallback
+from optuna_ofa.studies._callbacks import Stoppable, TrialCallback, call_for
 from optuna_ofa.studies._device_values import DeviceValues, values_of
 from optuna_ofa.studies._devices import Device, Job, MeasuringDevice, Returned, function_of
 from optuna_ofa.studies._engine import Engine
@@ -32,10 +31,8 @@ _MOST_FAILED = 20
 _DEVICE = "device"  # user attribute of a trial: the name of what measured it
 
 
-class Asking(Protocol):
+class Asking(Stoppable, Protocol):
     """The study whose subnets are measured."""
-
-    _stop_flag: bool  # of Optuna
 
     @property
     def problem(self) -> Problem:
@@ -47,9 +44,6 @@ class Asking(Protocol):
 
     def ask_batch(self, n: int) -> list[Asked]:
         """Return promising subnets."""
-
-    def stoppable(self) -> AbstractContextManager[None]:
-        """Let callbacks stop the call."""
 
 
 def measure_batches(
@@ -353,9 +347,7 @@ class Measuring:
     def _finished(self, one: Asked) -> None:
         if self._callbacks:
             trial = self._study.engine.store.storage.get_trial(one.trial._trial_id)
-            with self._study.stoppable():
-                for callback in self._callbacks:
-                    callback(self._study, trial)
+            call_for(self._study, self._callbacks, [trial])
 
     def _settle(self) -> None:
         """End with the subnets that no device could measure."""

@@ -14,6 +14,7 @@ from optuna_ofa.fronts import Findings, Front, find_front, unit
 from optuna_ofa.problem import CHOSEN_AFTER, MEASURED, PREDICTED, Evaluated, Problem, significant
 from optuna_ofa.space import Matrix, Subnet, absent
 from optuna_ofa.storage import Store
+from optuna_ofa.studies._callbacks import MeasurementWatch
 from optuna_ofa.studies._choices import choose, searched
 from optuna_ofa.studies._corrections import corrected_problem
 from optuna_ofa.studies._refinement import Ending, Refinement
@@ -45,6 +46,7 @@ def refine(
     tolerance: float,
     progress: bool | None,
     executor: Executor | None = None,
+    watch: MeasurementWatch | None = None,
 ) -> Refinement:
     """See `SubnetStudy.refine`."""
     from optuna_ofa.verification import (  # needs torch
@@ -60,7 +62,7 @@ def refine(
     require_same_networks(meters, study.store.notes(measured.tolist()))
     n = min(budget, len(measured))
     with progress_bar("refining", progress, total=budget, initial=n, unit="subnet") as bar:
-        refiner = Refiner(study, meters, budget, rounds, bar)
+        refiner = Refiner(study, meters, budget, rounds, bar, watch)
         ending = refiner.run(tolerance)
         warn_failures(refiner.failures, len(refiner.failures) + refiner.n_new)
         return refiner.result(ending)
@@ -88,12 +90,19 @@ class Refiner:
         budget: Measurements that the study has at the end.
         rounds: In how many rounds.
         bar: Shows what is done.
+        watch: What may end it early; None is nothing.
     """
 
     def __init__(
-        self, study: Refined, meters: Mapping[str, Meter], budget: int, rounds: int, bar: Bar
+        self,
+        study: Refined,
+        meters: Mapping[str, Meter],
+        budget: int,
+        rounds: int,
+        bar: Bar,
+        watch: MeasurementWatch | None,
     ) -> None:
-        self._study, self._meters, self._bar = study, meters, bar
+        self._study, self._meters, self._bar, self._watch = study, meters, bar, watch
         self._budget, self._size = budget, math.ceil(budget / rounds)
         self._begun: set[int] = set()  # rounds, which are not tried again by this call
         self.failures: dict[Subnet, str] = {}
@@ -105,13 +114,16 @@ class Refiner:
             course = self._course()
             if len(course) >= self._budget:
                 return "budget spent"
+            if self._watch and (reason := self._watch.reason()):
+                return reason
             start = self._unfinished(course)
             if start is None:
                 if course.has_stopped(tolerance):
                     return "front no longer grows"
                 start = len(course)
             self._begun.add(start)
-            if not self._round(course, start) and start == len(course):
+            is_done = not self._round(course, start) and start == len(course)
+            if is_done and not (self._watch and self._watch.is_over()):
                 return "no subnet left"
 
     def result(self, ending: Ending) -> Refinement:
@@ -174,7 +186,7 @@ class Refiner:
         noted = {CHOSEN_AFTER: start}
         work = Work(self._study, corrected, self._study.store, self._meters, noted)
         try:
-            work.run_all(matrix, self._bar, "refine")
+            work.run_all(matrix, self._bar, "refine", self._watch)
         finally:
             stopped = {s: f"stopped early, {of.reason}" for s, of in work.partial.items()}
             self.failures |= {**work.failures, **stopped}

@@ -11,7 +11,7 @@ from optuna_ofa.predictors import PredictionErrors, Predictor
 from optuna_ofa.problem import Metric, significant
 from optuna_ofa.space import Subnet
 
-Ending = Literal["budget spent", "front no longer grows", "no subnet left"]
+Ending = Literal["budget spent", "front no longer grows", "no subnet left", "time over", "stopped"]
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,12 @@ from optuna_ofa.space import Subnet
 from optuna_ofa.storage import make_study, open_storage, open_store
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
-from optuna_ofa.studies._callbacks import CallbacksFor, TrialCallback, TrialCallbacks
+from optuna_ofa.studies._callbacks import (
+    CallbacksFor,
+    MeasurementWatch,
+    TrialCallback,
+    TrialCallbacks,
+)
 from optuna_ofa.studies._engine import ProposeGuests
 from optuna_ofa.studies._notebook import html_of_study
 from optuna_ofa.studies._seeds import given_seeds, seed_attributes
@@ -438,6 +443,8 @@ class SubnetStudy(TrialStudy):
         points: Positive | Iterable[FrontPoint | Subnet] | None = None,
         progress: bool | None = None,
         executor: AnyExecutor | None = None,
+        timeout: NonNegativeFloat | None = None,
+        callbacks: Iterable[TrialCallback] | None = None,
     ) -> Verification:
         """Measure subnets of the predicted front and compare them with the predictions.
 
@@ -462,6 +469,12 @@ class SubnetStudy(TrialStudy):
                 the functions, several at a time, and need no database. Latencies, also by a
                 function, and custom meters are measured in this process: two measurements disturb
                 each other on one device. None uses no workers.
+            timeout: Seconds after which no measurement begins; those that are measured together
+                (`Meter.n_together`, at most 64; all in a race) are finished. The result has what is
+                measured, and the next call continues.
+            callbacks: Functions called with the study and each trial that this call has written,
+                as in `optimize`; after `optuna.Study.stop` no measurement begins. If one raises,
+                the call ends with that error, and what was measured is kept.
 
         Raises:
             EmptyFrontError: If the predicted front is needed and empty.
@@ -479,7 +492,13 @@ class SubnetStudy(TrialStudy):
         from optuna_ofa.verification import verify  # needs torch
 
         return verify(
-            self, self.store, measure, points=points, progress=progress, executor=executor
+            self,
+            self.store,
+            measure,
+            points=points,
+            progress=progress,
+            executor=executor,
+            watch=MeasurementWatch.of(self, callbacks, timeout),
         )
 
     @checked
@@ -492,6 +511,8 @@ class SubnetStudy(TrialStudy):
         tolerance: NonNegativeFloat = 0.001,
         progress: bool | None = None,
         executor: AnyExecutor | None = None,
+        timeout: NonNegativeFloat | None = None,
+        callbacks: Iterable[TrialCallback] | None = None,
     ) -> Refinement:
         """Measure the predicted front, correct the predictors, search again, and so on.
 
@@ -518,6 +539,8 @@ class SubnetStudy(TrialStudy):
                 row that add no more end the refinement; 0 spends the whole budget.
             progress: Whether to show a progress bar; None shows it on a terminal only.
             executor: As in `verify`; the subnets of a round are measured at the same time.
+            timeout: As in `verify`; no round begins either.
+            callbacks: As in `verify`.
 
         Returns:
             ``front``, the measured front; ``predicted``, the front of the corrected predictions;
@@ -546,6 +569,7 @@ class SubnetStudy(TrialStudy):
             tolerance=tolerance,
             progress=progress,
             executor=executor,
+            watch=MeasurementWatch.of(self, callbacks, timeout),
         )
 
     # ------------------------------------------------------------------ results

@@ -12,6 +12,7 @@ from optuna_ofa.verification._verified_point import VerifiedPoint as VerifiedPoi
 from optuna_ofa.verification._verify import (
     Measure as Measure,
     Points as Points,
+    Watch as Watch,
     Work as Work,
     exact_metrics as exact_metrics,
     meters_of as meters_of,

@@ -7,7 +7,7 @@ import datetime
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,8 +41,19 @@ from optuna_ofa.verification._verified_point import VerifiedPoint
 
 Measure = Meter | Callable[[Subnet], Any]
 
-# subnets whose measurements an interruption may lose where no database gets each at once
+# subnets whose measurements an interruption may lose where no database gets each at once, and that
+# are finished after a time limit
 _MOST_UNWRITTEN = 64
+
+
+class Watch(Protocol):
+    """What may end measurements early."""
+
+    def is_over(self) -> bool:
+        """Return whether no further measurement begins."""
+
+    def wrote(self, numbers: Sequence[int]) -> None:
+        """Take note of trials that were written."""
 
 
 def verify(
@@ -53,6 +64,7 @@ def verify(
     points: Points,
     progress: bool | None,
     executor: Executor | None = None,
+    watch: Watch | None = None,
 ) -> Verification:
     """Measure the subnets that are not measured yet, and compare; see `SubnetStudy.verify`.
 
@@ -63,6 +75,7 @@ def verify(
         points: As in `SubnetStudy.verify`.
         progress: As in `SubnetStudy.verify`.
         executor: As in `SubnetStudy.verify`.
+        watch: What may end it early; None is nothing.
     """
     problem = findings.problem
     meters = meters_of(problem, measure, executor, progress=progress)
@@ -75,8 +88,8 @@ def verify(
     with progress_bar(
         f"measuring {' and '.join(meters)}", progress, total=len(missing), unit="subnet"
     ) as bar:
-        work.run_all(missing, bar, "verify")
-    warn_failures(work.failures, len(missing))
+        n_tried = work.run_all(missing, bar, "verify", watch)
+    warn_failures(work.failures, n_tried)
     return _collected(findings.snapshot(), store, meters, matrix, work)
 
 
@@ -113,31 +126,39 @@ class Work:
         self._say: Callable[[str], object] = lambda _: None
         self.stopped_at: str = ""
 
-    def run_all(self, matrix: Matrix, bar: Bar, caller: str) -> None:
-        """Measure subnets, as many at a time as the meters prefer.
+    def run_all(self, matrix: Matrix, bar: Bar, caller: str, watch: Watch | None = None) -> int:
+        """Measure subnets, as many at a time as the meters prefer; return how many were tried.
 
         Args:
             matrix: ``(n, n_genes)`` the subnets.
             bar: Shows how many were tried.
             caller: The method that continues after an interruption, for the message.
+            watch: What may end it early.
 
         Raises:
             MeasurementError: If a meter no longer responds; what was measured is written.
         """
         meters = self._meters.values()
         size = max(meter.n_together for meter in meters)
-        if self._store.database is None and not any(meter.races for meter in meters):
+        in_parts = watch is not None or self._store.database is None
+        if in_parts and not any(meter.races for meter in meters):
             size = min(size, _MOST_UNWRITTEN)
         self._say = bar.say
-        for start in range(0, len(matrix), size):
-            part = matrix[start : start + size]
-            self.run(part)
+        n_tried = 0
+        while n_tried < len(matrix) and not (watch and watch.is_over()):
+            part = matrix[n_tried : n_tried + size]
+            written = self.run(part)
+            n_tried += len(part)
             bar.update(len(part))
+            if watch and len(written):
+                keys, numbers = keys_of(written).tolist(), numbers_of_measured(self._findings)
+                watch.wrote(sorted(numbers[of] for of in keys))
             if self.stopped is not None:
                 raise _stopped(self, len(matrix), caller) from self.stopped
+        return n_tried
 
-    def run(self, matrix: Matrix) -> None:
-        """Measure some subnets and write those that are complete."""
+    def run(self, matrix: Matrix) -> Matrix:
+        """Measure some subnets and write those that are complete; return what was written."""
         problem, began = self._problem, datetime.datetime.now()
         rows = [Known(*p, {}, {}, {}, {}, {}) for p in problem.named(problem.evaluate(matrix))]
         exact = exact_metrics(problem, self._meters)
@@ -161,10 +182,11 @@ class Work:
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         objectives = set(problem.objectives)
         complete = [i for i in good.tolist() if objectives <= set(rows[i].measured)]
-        if complete:
-            self._write(matrix[complete], [rows[i] for i in complete], began)
+        if not complete:
+            return matrix[:0]
+        return self._write(matrix[complete], [rows[i] for i in complete], began)
 
-    def _write(self, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime) -> None:
+    def _write(self, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime) -> Matrix:
         """Write trials, but none of what another process has measured for this study meanwhile."""
         with self._alone():
             new = absent(matrix, self._findings.results(kind=MEASURED).matrix)
@@ -173,6 +195,7 @@ class Work:
             if new.any():
                 own = [rows[i] for i in np.flatnonzero(new).tolist()]
                 write(self._problem, self._store, matrix[new], own, began, self._attributes)
+        return matrix[new]
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -304,6 +304,18 @@ class TestFleet:
         n_torch, n_onnx = (len(study.trials) for study in fleet.values())
         assert n_torch < n_onnx == 300
 
+    def test_measurements_of_one_device_can_be_stopped(self, fleet: optuna_ofa.Fleet) -> None:
+        def stop(study: optuna.Study, trial: FrozenTrial) -> None:
+            if study is fleet["cpu-torch"]:
+                study.stop()
+
+        fleet.search(100)
+        meters = {"top1": lambda _: 70.0, "latency_ms": lambda _: 10.0}
+        late = fleet.verify(meters, points=10, timeout=0)
+        assert [len(of.points) for of in late.values()] == [0, 0]
+        found = fleet.verify(meters, points=10, callbacks=[stop])
+        assert [len(of.points) for of in found.values()] == [8, 10]
+
     def test_wrong_callbacks_are_refused(self, fleet: optuna_ofa.Fleet) -> None:
         with pytest.raises(InvalidArgumentError, match=r"`callbacks\[0\]` must be a function of 2"):
             fleet.search(10, callbacks=[lambda study: None])  # type: ignore[misc, list-item]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from numpy.typing import NDArray
 
@@ -155,6 +156,51 @@ class TestTheRounds:
         found = study.refine(Device().meters, budget=30, tolerance=0)
         assert found.ending == "no subnet left"
         assert found.rounds[-1].n_measured == space.n_subnets < 30
+
+
+class TestEndsEarly:
+    """By callbacks and a time limit."""
+
+    def test_callbacks_get_the_measured_trials(self) -> None:
+        study, plain = make(), make()
+        called: list[tuple[optuna.Study, int, Any]] = []
+
+        def note(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            called.append((study, trial.number, trial.user_attrs["chosen_after"]))
+
+        study.refine(Device().meters, budget=12, rounds=2, callbacks=iter([note]))
+        plain.refine(Device().meters, budget=12, rounds=2)
+        assert called == [(study, 300 + i, 6 * (i // 6)) for i in range(12)]
+        assert course(study) == course(plain)
+
+    def test_a_stopped_one_continues_as_an_uninterrupted_one(self) -> None:
+        study, plain, device = make(), make(), Device()
+
+        def stop(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            study.stop()
+
+        found = study.refine(device.meters, budget=24, rounds=2, callbacks=[stop])
+        assert found.ending == "stopped"
+        assert str(found).startswith("8 subnets measured in 1 rounds: stopped")
+        assert len(device.asked) == 8  # a group of subnets, in a round of 12
+        assert study.refine(device.meters, budget=24, rounds=2).ending == "budget spent"
+        plain.refine(Device().meters, budget=24, rounds=2)
+        assert course(study) == course(plain)
+
+    def test_no_round_begins_after_the_time(self) -> None:
+        study, device = make(), Device()
+        found = study.refine(device.meters, budget=12, timeout=0)
+        assert (found.ending, found.rounds, device.asked) == ("time over", (), [])
+
+    def test_an_error_of_a_callback_ends_it_and_keeps_the_trials(self) -> None:
+        study = make()
+
+        def fail(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="mine"):
+            study.refine(Device().meters, budget=12, callbacks=[fail])
+        assert len(course(study)) == 3
 
 
 class TestTheBudget:

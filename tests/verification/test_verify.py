@@ -678,3 +678,40 @@ class TestRaces:
             study.results(kind="measured"),
         )
         assert batch.costs[:2].tolist() == [[4.0, 0.0], [6.0, 1.0]]
+
+
+class TestEndsEarly:
+    """By callbacks and a time limit."""
+
+    def test_callbacks_get_the_measured_trials(self, study: SubnetStudy) -> None:
+        meters = devices(study)
+        called: list[tuple[optuna.Study, int, str]] = []
+
+        def note(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            called.append((study, trial.number, trial.user_attrs["kind"]))
+
+        n = len(study.trials)
+        found = study.verify(meters, points=10, callbacks=iter([note]))
+        assert called == [(study, n + i, "measured") for i in range(10)]
+        assert sorted(p.trial_number or 0 for p in found.points) == [of[1] for of in called]
+        study.verify(meters, points=10, callbacks=[note])  # nothing is left to measure
+        assert len(called) == 10
+
+    def test_a_stopped_one_continues(self, study: SubnetStudy) -> None:
+        meters = devices(study)
+        found = study.verify(meters, points=10, callbacks=[lambda study, _: study.stop()])
+        assert len(found.points) == len(meters["top1"].asked) == 8  # those measured together
+        assert len(study.verify(meters, points=10).points) == 10
+        assert len(meters["top1"].asked) == 10
+
+    def test_nothing_is_measured_after_the_time(self, study: SubnetStudy) -> None:
+        meters = devices(study)
+        found = study.verify(meters, points=10, timeout=0)
+        assert (found.points, meters["top1"].asked) == ((), [])
+        assert str(found).startswith("0 subnets measured")
+
+    def test_subnets_that_were_not_tried_have_not_failed(self, study: SubnetStudy) -> None:
+        meters = devices(study, raises={1: ValueError("no"), 4: ValueError("no")})
+        stop = [lambda study, _: study.stop()]
+        with pytest.warns(FailedMeasurementWarning, match="2 of 8 subnets could not be measured"):
+            study.verify(meters, points=10, callbacks=stop)
