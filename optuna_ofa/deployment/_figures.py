@@ -127,6 +127,8 @@ def figures_of(
 ) -> tuple[KnownValue, ...]:
     """Return the values of a point of a front, with what they were measured or predicted for.
 
+    Measured values of constrained metrics are among them (`FrontPoint.limited`).
+
     Args:
         point: The point.
         device: The device that its latency is for; None takes the point's.
@@ -136,7 +138,7 @@ def figures_of(
     """
     return tuple(
         _known_value(point, name, device=device, runtime=runtime, precision=precision)
-        for name in point.values
+        for name in (*point.values, *point.limited)
     )
 
 
@@ -159,7 +161,7 @@ def _known_value(
     number, runtime = _FIXED.get(metric, (number, runtime))
     return KnownValue(
         metric,
-        point.values[metric],
+        point.values[metric] if metric in point.values else point.limited[metric],
         point.kind,
         device=(device or _device_of(known)) if is_latency else None,
         std=point.std.get(metric),

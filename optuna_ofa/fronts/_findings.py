@@ -94,6 +94,11 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
         found = notes(evaluated.numbers.tolist())
         origins, images = [_measured_by(note) for note in found], [_images(n, names) for n in found]
         extrapolated = [()] * len(evaluated.matrix)
+    limited = {
+        m: problem.from_excess(m, evaluated.excess[:, j])
+        for j, m in enumerate(problem.constraints)
+        if m not in names
+    }
     return [
         FrontPoint(
             subnet=subnet,
@@ -103,9 +108,14 @@ def _points(problem: Problem, evaluated: Evaluated, notes: ReadNotes) -> list[Fr
             trial_number=int(evaluated.numbers[i]),
             caution=caution,
             origin=origins[i],
-            metrics=problem.objective_metrics,
+            metrics=problem.metrics,
             extrapolated=extrapolated[i],
             n_images=images[i],
+            limited={
+                m: float(values[i])
+                for m, values in limited.items()
+                if not is_predicted and m in origins[i] and np.isfinite(values[i])
+            },
         )
         for i, subnet in enumerate(problem.space.from_matrix(evaluated.matrix))
     ]

@@ -33,6 +33,8 @@ class FrontPoint:
             the subnet. Constrained metrics are included. Always empty for measured points; None
             where it is unknown, because the study was opened without a predictor.
         n_images: Number of images that accuracies were measured on, by metric.
+        limited: Measured values of constrained metrics that are not objectives, by name; none of a
+            predicted point.
     """
 
     subnet: AnySubnet
@@ -47,6 +49,7 @@ class FrontPoint:
     )
     extrapolated: tuple[str, ...] | None = ()
     n_images: Mapping[str, int] = field(default_factory=dict)
+    limited: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
         return points_in_words([self])[0]

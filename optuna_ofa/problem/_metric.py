@@ -28,7 +28,7 @@ _BUILT_IN: dict[str, tuple[str, str, Direction]] = {
 # What points of a front and tables of them call something else.
 RESERVED = (
     *("subnet", "subnet_json", "values", "std", "kind", "trial", "trial_number"),
-    *("caution", "origin", "metrics", "extrapolated", "n_images"),
+    *("caution", "origin", "metrics", "extrapolated", "n_images", "limited"),
 )
 _OF_COLUMNS = ("_std", "_images")  # endings of further columns of a metric
 

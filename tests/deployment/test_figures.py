@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import optuna_ofa
 from optuna_ofa import SearchSpace
 from optuna_ofa.deployment import KnownValue, figures_of
 from optuna_ofa.exceptions import InvalidArgumentError
@@ -69,6 +70,20 @@ def test_memories_of_a_microcontroller_are_those_of_its_file() -> None:
         micro = {"precision": "int8", "runtimes": ("litert", "tflite-micro")}
         assert figure.differences({**micro, "resolution": 20, "batch": 1}) == []
         assert figure.differences({**FILE, "resolution": 20}) == ["precision", "runtime"]
+
+
+def test_measured_values_of_constraints_are_figures() -> None:
+    space = SearchSpace("ofa_mbv3_fashion").restrict(resolution=20, kernel=3, depth=2)
+    board = {"sram_kb": 256.0, "flash_kb": 1024.0}
+    study = optuna_ofa.study(space, objectives=["top1", "n_macs"], constraints=board, seed=0)
+    study.search(5, progress=False)
+    assert all(not of.limited for of in study.front(kind="predicted"))
+    study.verify({"top1": lambda _: 80.0, "sram_kb": lambda _: 123.25}, points=1, progress=False)
+    (found,) = study.front(kind="measured")
+    assert found.limited == {"sram_kb": 123.25}  # the other one is only predicted
+    *_, sram = figures_of(found)
+    assert (sram.metric, sram.value, sram.kind) == ("sram_kb", 123.25, "measured")
+    assert (sram.precision, sram.runtime, sram.unit) == ("int8", "tflite-micro", "kB")
 
 
 FILE = {"precision": "float32", "runtimes": ("onnxruntime",), "resolution": 28, "batch": 1}
