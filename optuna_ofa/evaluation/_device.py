@@ -22,7 +22,7 @@ def check_device(device: Device) -> None:
         InvalidArgumentError: If torch has no such device here, or it keeps no numbers.
     """
     if not callable(device) and device != AUTO:
-        _checked(device, f"got {str(device)!r}")
+        _checked(device, f"got {str(device)!r}", " ('auto', or a function, for those of workers)")
 
 
 def device_of(device: Device) -> torch.device:
@@ -56,7 +56,7 @@ def _order(n: int) -> list[int]:
     return sorted(range(n), key=names.__getitem__) if len(names) == n else list(range(n))
 
 
-def _checked(device: str | torch.device, given: str) -> torch.device:
+def _checked(device: str | torch.device, given: str, hint: str = "") -> torch.device:
     reason = "which keeps no numbers"
     try:
         found = torch.device(device)
@@ -67,5 +67,5 @@ def _checked(device: str | torch.device, given: str) -> torch.device:
     except (RuntimeError, TypeError, NotImplementedError, AssertionError) as error:
         reason = f"and torch says: {str(error).splitlines()[0]}"
     raise InvalidArgumentError(
-        f"`device` must be one that torch has here, such as 'cpu', but {given}, {reason}."
+        f"`device` must be one that torch has here{hint}, such as 'cpu', but {given}, {reason}."
     )

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
+from optuna_ofa._rules import shown
 from optuna_ofa.evaluation._computation import Computation
 from optuna_ofa.evaluation._device import Device
 from optuna_ofa.evaluation._images import Loader
@@ -45,12 +46,17 @@ def pickled(sent: Sent, *, by_value: bool) -> bytes:
     Raises:
         InvalidArgumentError: If the loader or the function of devices cannot be pickled.
     """
+    dumps = _dumps(by_value)
+    argument: str = "device"
+    given: Any = sent.device
     try:
-        return _dumps(by_value)(sent)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        dumps(sent.device)
+        argument, given = "loader", sent.loader
+        return dumps(sent)
+    except Exception as error:
         raise InvalidArgumentError(
-            f"`loader` must be picklable with an `executor` or several `processes` (functions and "
-            f"classes at the top of a module are), but got {type(sent.loader).__name__}: {error}."
+            f"`{argument}` must be picklable with an `executor` or several `processes`, such as a "
+            f"function at the top of a module, but got {shown(given)}: {error}."
         ) from error
 
 

@@ -375,3 +375,39 @@ def test_bad_engines_are_refused(
             EvaluationSettings(calibration=make_loader(60), **settings),
             executor=executor,
         )
+
+
+class CannotBeSent:
+    """A loader whose own error says why."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __reduce__(self) -> str:
+        raise ValueError("is open elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "reason"),
+    [
+        ("loader", lambda resolution: [], "<lambda>"),
+        ("loader", CannotBeSent(), "is open elsewhere"),
+        ("device", lambda number: "cpu", "<lambda>"),
+    ],
+    ids=["loader", "its error", "device"],
+)
+def test_what_cannot_be_sent_is_named(
+    guessing: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    argument: str,
+    value: Any,
+    reason: str,
+) -> None:
+    given = {"loader": make_loader(50), "device": "cpu", argument: value}
+    settings = EvaluationSettings(
+        calibration=make_loader(60), processes=2, device=given.pop("device")
+    )
+    expected = rf"`{argument}` must be picklable .* function at the top of a module, .*{reason}"
+    with pytest.raises(InvalidArgumentError, match=expected):
+        evaluate(guessing, space.smallest(), given["loader"], settings)
