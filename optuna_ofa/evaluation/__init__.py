@@ -21,6 +21,12 @@ from optuna_ofa.evaluation._identity import weights_hash as weights_hash
 from optuna_ofa.evaluation._images import Loader as Loader, take_images
 from optuna_ofa.evaluation._known import KnownAnswers as KnownAnswers
 from optuna_ofa.evaluation._recalibrate import recalibrate, set_statistics as set_statistics
+from optuna_ofa.evaluation._sent import (
+    supernet_at as supernet_at,
+    tensor_at as tensor_at,
+    write_supernet as write_supernet,
+    write_tensor as write_tensor,
+)
 from optuna_ofa.evaluation._settings import EvaluationSettings
 
 __all__ = ["EvaluationSettings", "evaluate", "recalibrate", "take_images"]

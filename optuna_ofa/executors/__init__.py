@@ -10,7 +10,11 @@ from optuna_ofa.executors._memory import keep_memory as keep_memory
 from optuna_ofa.executors._pool import spawn_pool as spawn_pool
 from optuna_ofa.executors._ray import RayExecutor
 from optuna_ofa.executors._run import LostWorkersError as LostWorkersError, run_tasks as run_tasks
-from optuna_ofa.executors._shared import Reference as Reference, Shared as Shared
+from optuna_ofa.executors._shared import (
+    LackedError as LackedError,
+    Reference as Reference,
+    Shared as Shared,
+)
 from optuna_ofa.executors._worker_number import worker_number as worker_number
 
 __all__ = ["RayExecutor"]

@@ -464,7 +464,8 @@ class SubnetStudy(TrialStudy):
             points: Points of a front, or subnets; a number picks that many points spread along the
                 predicted front, including its ends; None takes the whole predicted front.
             progress: Whether to show a progress bar; None shows it on a terminal only.
-            executor: Whose workers evaluate accuracies and call functions, such as
+            executor: Whose workers evaluate accuracies, measure the memory of microcontrollers
+                (`optuna_ofa.verification.MicroMeter`) and call functions, such as
                 ``client.get_executor()`` of Dask; see `optuna_ofa.evaluate`. They get copies of
                 the functions, several at a time, and need no database. Latencies, also by a
                 function, and custom meters are measured in this process: two measurements disturb

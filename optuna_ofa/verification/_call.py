@@ -9,6 +9,7 @@ import numpy as np
 
 from optuna_ofa._plausible import measured_number
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
+from optuna_ofa.executors import LackedError
 from optuna_ofa.problem import NOT_MEASURED, error_in_words
 from optuna_ofa.profiling import is_device_error
 from optuna_ofa.space import Subnet
@@ -57,6 +58,8 @@ class Call(NamedTuple):
             returned = self.function(self.subnet)
             where = f"What `measure[{self.metric!r}]` returns"
             value, std = measured_number(self.metric, returned, where)
+        except LackedError:  # which is sent to this worker then
+            raise
         except InvalidArgumentError as error:
             return Outcome(error=error, ends=True)
         except Exception as error:

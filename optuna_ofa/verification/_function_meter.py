@@ -12,7 +12,7 @@ import optuna
 
 from optuna_ofa._progress import Bar, progress_bar
 from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
-from optuna_ofa.executors import Executor, LostWorkersError, run_tasks
+from optuna_ofa.executors import Executor, LostWorkersError, Shared, run_tasks
 from optuna_ofa.measurements import IN_A_ROW, Claims, MeasurementTable, Reading, Sharing
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.verification._call import Call, Outcome, in_order, outcome_on_worker
@@ -145,9 +145,19 @@ class FunctionMeter(Meter):
         """Call the function, one call after the other or on the workers."""
         if self._executor is None:
             yield from ((i, call.outcome()) for i, call in enumerate(calls))
-            return
+        else:
+            yield from self._calls_on(self._executor, calls)
+
+    def _calls_on(
+        self, executor: Executor, calls: Iterator[Call], shared: Shared | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Call the function on workers, which may need what is shared."""
         found = run_tasks(
-            self._executor, outcome_on_worker, calls, describe=lambda call: str(call.subnet)
+            executor,
+            outcome_on_worker,
+            calls,
+            shared=shared,
+            describe=lambda call: str(call.subnet),
         )
         try:
             yield from found

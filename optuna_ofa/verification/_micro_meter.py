@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import platform
 import struct
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import optuna
+from torch import Tensor
 
 from optuna_ofa._arguments import checked
 from optuna_ofa.costs import KILOBYTE
 from optuna_ofa.evaluation import (
     LITERT_INT8,
+    Calibration,
+    Converted,
     EvaluationSettings,
     converter_versions,
     litert_file,
     require_packages,
+    supernet_at,
+    tensor_at,
     weights_hash,
+    write_supernet,
+    write_tensor,
 )
 from optuna_ofa.exceptions import FamilyMismatchError, InvalidArgumentError
-from optuna_ofa.executors import Executor
+from optuna_ofa.executors import Executor, Reference, Shared, keep_memory
 from optuna_ofa.graphs import (
     N_QUANTIZED,
     arena_of,
@@ -32,8 +41,9 @@ from optuna_ofa.graphs import (
 )
 from optuna_ofa.space import Matrix, SearchSpace, Subnet, other_family, subnet_layers
 from optuna_ofa.supernet import Supernet, resize_images
+from optuna_ofa.verification._call import Call, Outcome
 from optuna_ofa.verification._function_meter import FunctionMeter
-from optuna_ofa.verification._meter import Meter, Readings
+from optuna_ofa.verification._meter import Readings
 
 MicroMetric = Literal["sram_kb", "flash_kb"]
 _RUNTIME = "tflite-micro"
@@ -82,7 +92,7 @@ class MicroMeter(FunctionMeter):
         self._settings = None if settings is None else settings.computing("litert", "int8")
 
     def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
-        """Measure those subnets that were not measured yet, in this process."""
+        """Measure those subnets that were not measured yet."""
         if self._supernet is not None and space.family != self._supernet.family:
             raise FamilyMismatchError(
                 f"`measure[{self.metric!r}]` must have a supernet of {space.family.name}, but it "
@@ -94,21 +104,23 @@ class MicroMeter(FunctionMeter):
         self._measured_by = facts
         return super().measure(space, matrix, storage)
 
-    def on(self, executor: Executor, *, progress: bool | None = False) -> Meter:
-        """Return this meter, which measures here: its files may be there already."""
-        return self
+    def _calls_on(
+        self, executor: Executor, calls: Iterator[Call], shared: Shared | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Convert and measure on workers, which get the supernet and the images once."""
+        with Shared() as shared:
+            functions = _Functions(self.metric, self._supernet, self._settings, shared)
+            sent = (call._replace(function=functions.of(call.subnet)) for call in calls)
+            yield from super()._calls_on(executor, sent, shared)
 
     def _facts(self) -> Mapping[str, Any]:
         """Return everything except the subnet that the values depend on."""
-        require_micro_packages()
-        versions = {_RUNTIME: tflite_micro_version(), **converter_versions(LITERT_INT8)}
         return {
             **self._weights(),
             "runtime": _RUNTIME,
             "precision": "int8",
             "n_quantized": N_QUANTIZED,
-            "pointer_bits": 8 * struct.calcsize("P"),
-            "versions": versions,
+            **_facts_here(),
         }
 
     def _weights(self) -> Mapping[str, Any]:
@@ -127,20 +139,105 @@ class MicroMeter(FunctionMeter):
             InvalidArgumentError: If TFLite Micro lacks an operator of its file.
             FormatError: If TFLite Micro cannot run its file for another reason.
         """
-        content = self._file(subnet)
-        if self.metric == "flash_kb":
-            return len(content) / KILOBYTE
-        require_micro_operators(read_litert(content).operators, "subnet")
-        return arena_of(content).total / KILOBYTE
+        return _value(self.metric, self._file(subnet))
 
     def _file(self, subnet: Subnet) -> bytes:
         supernet, settings = self._supernet, self._settings
         if supernet is None or settings is None:
             return _random_file(subnet)
         images = settings.images_of(supernet.family)(subnet.resolution)
-        if images is not None:
-            images = resize_images(images, subnet.resolution)
-        return litert_file(supernet, subnet, images, LITERT_INT8, settings.converted(supernet))
+        return _file_of(supernet, subnet, images, settings.converted(supernet))
+
+
+class _OnWorker(NamedTuple):
+    """The function of a meter in a worker: where it finds the supernet and the images.
+
+    Args:
+        metric: The metric.
+        facts: Those of the caller.
+        supernet: The supernet; None for random weights.
+        images: The calibration images; None for none.
+        converted: The files that are there already.
+    """
+
+    metric: str
+    facts: Mapping[str, Any]
+    supernet: Reference | None = None
+    images: Reference | None = None
+    converted: Converted | None = None
+
+    def __call__(self, subnet: Subnet) -> float:
+        """Return the value of a subnet.
+
+        Raises:
+            InvalidArgumentError: If this worker has other packages than the caller.
+        """
+        here = _facts_here()
+        if here != self.facts:
+            raise InvalidArgumentError(
+                f"Workers of `executor` must have the packages and the word size of this process, "
+                f"{self.facts}, but {platform.node()} has {here}."
+            )
+        if self.supernet is None:
+            return _value(self.metric, _random_file(subnet))
+        keep_memory()
+        supernet, images = supernet_at(self.supernet), tensor_at(self.images)
+        return _value(self.metric, _file_of(supernet, subnet, images, self.converted))
+
+
+class _Functions:
+    """Makes the functions of workers, which differ in the calibration images."""
+
+    def __init__(
+        self,
+        metric: str,
+        supernet: Supernet | None,
+        settings: EvaluationSettings | None,
+        shared: Shared,
+    ) -> None:
+        self._shared, self._images = shared, dict[int, Reference | None]()
+        self._calibration: Calibration | None = None
+        self._function = _OnWorker(metric, _facts_here())
+        if supernet is not None and settings is not None:
+            self._calibration = settings.images_of(supernet.family)
+            self._function = self._function._replace(
+                supernet=shared.put(lambda file: write_supernet(supernet, file)),
+                converted=settings.converted(supernet),
+            )
+
+    def of(self, subnet: Subnet) -> _OnWorker:
+        """Return the function for a subnet."""
+        if self._calibration is None:
+            return self._function
+        resolution = subnet.resolution
+        if resolution not in self._images:
+            images = self._calibration(resolution)
+            self._images[resolution] = (
+                None if images is None else self._shared.put(partial(write_tensor, images))
+            )
+        return self._function._replace(images=self._images[resolution])
+
+
+def _facts_here() -> dict[str, Any]:
+    """Return what the values depend on in this process."""
+    require_micro_packages()
+    versions = {_RUNTIME: tflite_micro_version(), **converter_versions(LITERT_INT8)}
+    return {"pointer_bits": 8 * struct.calcsize("P"), "versions": versions}
+
+
+def _value(metric: str, content: bytes) -> float:
+    if metric == "flash_kb":
+        return len(content) / KILOBYTE
+    require_micro_operators(read_litert(content).operators, "subnet")
+    return arena_of(content).total / KILOBYTE
+
+
+def _file_of(
+    supernet: Supernet, subnet: Subnet, images: Tensor | None, converted: Converted | None
+) -> bytes:
+    if images is not None:
+        images = resize_images(images, subnet.resolution)
+    return litert_file(supernet, subnet, images, LITERT_INT8, converted)
 
 
 def require_micro_packages() -> None:

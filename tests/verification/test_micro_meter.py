@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from optuna_ofa.exceptions import (
     InvalidArgumentError,
     MissingDependencyError,
 )
+from optuna_ofa.executors import Shared
 from optuna_ofa.graphs import LiteRTFile
 from optuna_ofa.graphs._tflite_micro import Arena
 from optuna_ofa.predictors import CostPredictor
@@ -213,9 +217,60 @@ def test_operators_that_it_lacks_are_named(
     assert meters["flash_kb"](space.smallest()) > 0
 
 
-def test_an_executor_leaves_them_here(meters: dict[str, MicroMeter]) -> None:
-    with ThreadPoolExecutor(1) as executor:
-        assert meters["sram_kb"].on(executor) is meters["sram_kb"]
+class Away(ThreadPoolExecutor):
+    """A worker that does not see the files of the caller; counts the bytes of tasks."""
+
+    n_bytes: tuple[int, ...] = ()
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        sent = pickle.dumps((function, args, kwargs))
+        self.n_bytes += (len(sent),)
+        return super().submit(*pickle.loads(sent)[:1], *pickle.loads(sent)[1])
+
+
+@pytest.mark.parametrize("random", [False, True], ids=["supernet", "random"])
+def test_workers_find_what_this_process_finds(
+    space: SearchSpace,
+    supernet: Supernet,
+    settings: EvaluationSettings,
+    meters: dict[str, MicroMeter],
+    files: list[Subnet],
+    monkeypatch: pytest.MonkeyPatch,
+    random: bool,
+) -> None:
+    put = Shared.put
+    monkeypatch.setattr(
+        Shared, "put", lambda self, write: put(self, write)._replace(folder="/nowhere")
+    )
+    monkeypatch.setattr(micro, "_random_file", lambda subnet: bytes(len(str(subnet))))
+    matrix = space.sample(12, seed=0)
+    for metric in meters:
+        meter = MicroMeter(metric) if random else meters[metric]
+        expected = meter.measure(space, matrix, None)
+        fresh = MicroMeter(metric, *(() if random else (supernet, settings)))
+        with Away(1) as executor:
+            found = fresh.on(executor).measure(space, matrix, None)
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.setup == expected.setup
+        assert sum(n > 4_000 for n in executor.n_bytes) <= (0 if random else 2)
+    assert len(files) == (0 if random else 48)
+
+
+def test_workers_with_other_packages_are_refused(
+    space: SearchSpace,
+    meters: dict[str, MicroMeter],
+    files: list[Subnet],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    facts = micro._facts_here()
+    here = threading.get_ident()
+    monkeypatch.setattr(
+        micro, "_facts_here", lambda: facts if threading.get_ident() == here else {"versions": {}}
+    )
+    with Away(1) as executor:
+        found = meters["sram_kb"].on(executor).measure(space, space.sample(3, seed=0), None)
+    assert re.search(r"`executor` must have the packages .* '1'.* has .*{}", str(found.stopped))
+    assert np.isnan(found.values).all()
 
 
 def test_wrong_arguments(
