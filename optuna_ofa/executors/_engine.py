@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError
 from optuna_ofa.executors._executor import Executor
+from optuna_ofa.executors._lost import is_closed
 from optuna_ofa.executors._pool import end_pool, is_reused, renewed
 
 _OF_A_FUTURE = ("result", "cancel", "add_done_callback")
@@ -37,7 +38,9 @@ class Engine:
             if not self.renew(self.executor):
                 raise
             future = self.executor.submit(function, *args)
-        except RuntimeError as error:
+        except Exception as error:
+            if not is_closed(error):
+                raise
             raise MeasurementError(f"`executor` takes no tasks: {error}.") from error
         if not all(callable(getattr(future, name, None)) for name in _OF_A_FUTURE):
             raise InvalidArgumentError(

@@ -15,9 +15,9 @@ _KEPT, _LARGEST = 256 << 20, 32 << 20  # bytes; glibc takes no larger value for 
 def keep_memory() -> None:
     """Let this process keep up to 256 MB that it has freed, instead of returning each tensor.
 
-    Otherwise the system clears the same memory for each layer again. That takes an eighth of the
-    time of a network, and half of it where an engine sets ``MALLOC_TRIM_THRESHOLD_``, as Dask does
-    for workers with a nanny. Does nothing where the C library is not glibc.
+    Otherwise the system clears the same memory for each layer again: half of the time of a small
+    network where an engine sets ``MALLOC_TRIM_THRESHOLD_``, as Dask does for workers with a nanny,
+    and about a tenth elsewhere. Does nothing where the C library is not glibc.
     """
     if sys.platform != "linux":
         return

@@ -185,7 +185,7 @@ class _Run(Generic[Item, Result]):
         self._attempts.again(attempt)
 
     def _lost(self, attempt: Attempt[Item], error: BaseException) -> None:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}".rstrip(".: ")
         if not self._attempts.lost(attempt, error):
             rest = [*self._attempts.waiting(), *self._out.values()]
             raise self._error(rest, reason) from error

@@ -126,6 +126,7 @@ def engine_error(package: str, name: str) -> Exception:
         BrokenExecutor("gone"),
         CancelledError("gone"),
         engine_error("distributed", "KilledWorker"),
+        engine_error("distributed", "NoWorkerError"),
         engine_error("ray", "WorkerCrashedError"),
     ],
     ids=lambda error: type(error).__name__,
@@ -156,6 +157,19 @@ def test_where_nothing_is_done_it_stops_at_once(retries: int) -> None:
     with pytest.raises(MeasurementError, match=r"not done: 0, .*BrokenExecutor: no main guard\.$"):
         list(run_tasks(executor, double, range(100), retries=retries, in_flight=4))
     assert executor.n_submitted <= 4 * (retries + 1) + 4
+
+
+def test_a_client_that_was_closed_is_an_error_of_ours() -> None:
+    class Closed(Flaky):
+        def submit(self, function: Any, /, *args: Any) -> Future[Any]:
+            if self.n_submitted == 3:
+                raise engine_error("distributed", "ClosedClientError")
+            return super().submit(function, *args)
+
+    running = run_tasks(Closed(RuntimeError(), {}), double, range(9), in_flight=1)
+    assert dict(islice(running, 2)) == {0: 0, 1: 2}
+    with pytest.raises(MeasurementError, match="`executor` takes no tasks: gone"):
+        list(running)
 
 
 def test_an_executor_that_was_shut_down_is_an_error_of_ours() -> None:
