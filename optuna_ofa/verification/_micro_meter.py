@@ -5,8 +5,9 @@ from __future__ import annotations
 import platform
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import optuna
 from torch import Tensor
@@ -149,7 +150,8 @@ class MicroMeter(FunctionMeter):
         return _file_of(supernet, subnet, images, settings.converted(supernet))
 
 
-class _OnWorker(NamedTuple):
+@dataclass(frozen=True)
+class _OnWorker:
     """The function of a meter in a worker: where it finds the supernet and the images.
 
     Args:
@@ -200,7 +202,8 @@ class _Functions:
         self._function = _OnWorker(metric, _facts_here())
         if supernet is not None and settings is not None:
             self._calibration = settings.images_of(supernet.family)
-            self._function = self._function._replace(
+            self._function = replace(
+                self._function,
                 supernet=shared.put(lambda file: write_supernet(supernet, file)),
                 converted=settings.converted(supernet),
             )
@@ -215,7 +218,7 @@ class _Functions:
             self._images[resolution] = (
                 None if images is None else self._shared.put(partial(write_tensor, images))
             )
-        return self._function._replace(images=self._images[resolution])
+        return replace(self._function, images=self._images[resolution])
 
 
 def _facts_here() -> dict[str, Any]:
