@@ -17,6 +17,7 @@ import optuna_ofa
 from optuna_ofa import deployment, profiling, training
 from optuna_ofa.costs import layer_macs
 from optuna_ofa.data import packaged_supernet
+from optuna_ofa.graphs import read_litert
 from optuna_ofa.measurements import MeasurementTable, Reading, read_measurements
 from optuna_ofa.predictors.latency._dialects import OFA
 from optuna_ofa.profiling.on_device import OnnxRuntime, RuntimeSettings, measure_folder
@@ -155,6 +156,13 @@ def graphs(path: Path) -> None:
     require([e.mean_ms for e in entries], 0, 1e6)
 
 
+def tflite(path: Path) -> None:
+    """Read the tensors and operators of a file of LiteRT."""
+    read = read_litert(path.read_bytes())
+    for tensor in (*read.inputs, *read.outputs):
+        require(tensor.shape, 0, 2**31)
+
+
 IMAGES = [(torch.zeros(2, 1, 28, 28), torch.zeros(2, dtype=torch.long))]
 
 
@@ -191,6 +199,7 @@ def readers(folder: Path) -> list[Reader]:
         *_exported(folder, "onnx")[:1],
         *_exported(folder, "ofa")[:1],
         *_exported(folder, "torch_export")[:1],
+        Reader("LiteRT", _tflite(folder), tflite, kind="binary"),
         *_graphs(folder),
         Reader("study", _study(folder), study, kind="binary"),
         Reader("study, rows", folder / "study.db", study, kind="rows"),
@@ -310,6 +319,12 @@ def _exported(folder: Path, format: str) -> list[Reader]:
             write=write_metadata,
         ),
     ]
+
+
+def _tflite(folder: Path) -> Path:
+    path = folder / "net.tflite"
+    deployment.export(NET, SPACE.smallest(), path, format="litert", calibration=None)
+    return path
 
 
 def _graphs(folder: Path) -> list[Reader]:
