@@ -170,8 +170,8 @@ class Loop:
     def _apply_gradients(self) -> None:
         state, optimiser = self.state, self.state.optimiser.torch
         _distributed.average_gradients(state.supernet.parameters())
+        state.scaler.unscale_(optimiser)  # before the clipping, and the hooks of any optimiser
         if self.settings.max_gradient_norm is not None:
-            state.scaler.unscale_(optimiser)
             nn.utils.clip_grad_norm_(state.supernet.parameters(), self.settings.max_gradient_norm)
         state.scaler.step(optimiser)
         state.scaler.update()

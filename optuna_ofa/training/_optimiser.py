@@ -211,7 +211,7 @@ def _made_scheduler(
     settings: TrainingSettings, optimiser: torch.optim.Optimizer, n_steps: int
 ) -> LRScheduler:
     assert settings.scheduler is not None
-    factory = settings.scheduler
+    factory: Any = settings.scheduler
     kind = "a torch.optim.lr_scheduler.LRScheduler whose `step` needs no metric"
     if factory is ReduceLROnPlateau:
         raise InvalidArgumentError(

@@ -258,7 +258,11 @@ def test_what_an_optimizer_keeps_in_its_groups_is_restored(
 ) -> None:
     whole, first, second = (make_supernet() for _ in range(3))
     settings = TrainingSettings(optimizer=Counting, scheduler=scheduler)
-    options = {"recipe": replace(SANDWICH, n_steps=5), "evaluate_every": 1, "checkpoint_every": 1}
+    options: dict[str, Any] = {
+        "recipe": replace(SANDWICH, n_steps=5),
+        "evaluate_every": 1,
+        "checkpoint_every": 1,
+    }
     train_on(whole, loader, settings, **options)
     options["checkpoint"] = tmp_path / "run.pt"
     with pytest.raises(StoppedError):
