@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,15 +84,24 @@ def _are_devices(devices: Any) -> bool:
         isinstance(devices, Mapping)
         and len(devices) > 0
         and all(isinstance(name, str) and name for name in devices)
-        and all(callable(getattr(of, "measure", of)) for of in devices.values())
-        and not any(isinstance(of, type) for of in devices.values())
+        and all(map(_measures, devices.values()))
     )
+
+
+def _measures(device: Any) -> bool:
+    """Return whether a subnet alone can be given to a device."""
+    function = getattr(device, "measure", device)
+    if isinstance(device, type) or not callable(function):
+        return False
+    with contextlib.suppress(ValueError):  # a builtin without a signature
+        inspect.signature(function).bind(None)
+    return True
 
 
 Devices = Annotated[
     Mapping[str, "MeasuringDevice | Callable[[Any], Any]"],
     Instead(
-        "at least one device by name, each a function of a subnet or an object with a method "
+        "at least one device by name, each a function of a subnet or an object with such a method "
         "`measure`",
         _are_devices,
     ),
@@ -388,7 +399,8 @@ class SubnetStudy(TrialStudy):
 
         Args:
             devices: What measures, by name: functions that take a subnet, or objects with such a
-                method ``measure``. Each is called in threads of its own. They return the
+                method ``measure``, unlike the meters of `verify`, which measure one metric of many
+                subnets. Each is called in threads of its own. They return the
                 objectives' values in their order, or numbers by metric: of all objectives except
                 exact ones (``n_macs`` and the other costs), and of constrained metrics, otherwise
                 predicted. A number may be a pair with its standard deviation, which becomes

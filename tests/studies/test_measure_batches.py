@@ -489,10 +489,42 @@ class NoPhone:
     """An object without `measure`."""
 
 
+class OtherPhone:
+    """An object whose `measure` takes something else than a subnet."""
+
+    def measure(self, space: SearchSpace, matrix: Any) -> None: ...
+
+
 @pytest.mark.parametrize(
     "devices",
-    [{}, [Phone], {"a": 3}, {"a": NoPhone()}, {"a": Phone}, {1: len}, {"": len}, None, len],
-    ids=["none", "list", "number", "object", "class", "unnamed", "no-name", "missing", "function"],
+    [
+        {},
+        [Phone],
+        {"a": 3},
+        {"a": NoPhone()},
+        {"a": OtherPhone()},
+        {"a": optuna_ofa.LatencyMeter()},
+        {"a": len, "b": lambda: [70.0, 20.0]},
+        {"a": Phone},
+        {1: len},
+        {"": len},
+        None,
+        len,
+    ],
+    ids=[
+        "none",
+        "list",
+        "number",
+        "object",
+        "arguments",
+        "meter",
+        "no-argument",
+        "class",
+        "unnamed",
+        "no-name",
+        "missing",
+        "function",
+    ],
 )
 def test_wrong_devices_are_refused(make_study: Make, devices: Any) -> None:
     study = make_study()
