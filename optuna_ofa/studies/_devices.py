@@ -92,7 +92,7 @@ class Device:
         name: str,
         measure: Callable[[Any], Any],
         in_flight: int,
-        returned: SimpleQueue[Returned | None],
+        returned: SimpleQueue[Returned | BaseException],
     ) -> None:
         self.name, self.n_measured, self.n_failed = name, 0, 0
         self._measure, self._in_flight, self._returned = measure, in_flight, returned

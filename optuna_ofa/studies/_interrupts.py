@@ -1,4 +1,4 @@
-"""A Ctrl-C that waits for the end of a step."""
+"""A Ctrl-C or SIGTERM that waits for the end of a step."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def interrupts_to(call: Callable[[], None]) -> Iterator[None]:
-    """Let the first Ctrl-C call a function; the second raises `KeyboardInterrupt` as usual.
+def interrupts_to(call: Callable[[BaseException], None]) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM call a function; the second of a kind acts as usual.
 
-    The first raises it as well, at the end, unless something else was raised.
+    The first raises `KeyboardInterrupt`, or `SystemExit` with status 143, at the end, unless
+    something else was raised.
     An interrupt in the middle of a transaction may leave the database locked until the process
-    ends. Nothing changes in another thread than the main one, or if the program has a handler of
-    its own.
+    ends. Nothing changes in another thread than the main one, or for a signal of which the program
+    has a handler of its own.
 
     Args:
-        call: The function, which must be reentrant.
+        call: The function, which must be reentrant, of what will be raised.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or before is not signal.default_int_handler
-    ):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    called = threading.Event()
+    called: list[BaseException] = []
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    usual = {of: handler for of, handler in usual.items() if signal.getsignal(of) is handler}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        called.set()
-        call()
+        signal.signal(number, usual[signal.Signals(number)])
+        is_ctrl_c = number == signal.SIGINT
+        called.append(KeyboardInterrupt() if is_ctrl_c else SystemExit(128 + number))
+        call(called[0])
 
-    signal.signal(signal.SIGINT, handle)
+    for of in usual:
+        signal.signal(of, handle)
     try:
         yield
-        if called.is_set():
-            raise KeyboardInterrupt
+        if called:
+            raise called[0]
     finally:
-        signal.signal(signal.SIGINT, before)
+        for of, handler in usual.items():
+            signal.signal(of, handler)

@@ -107,7 +107,7 @@ class Measuring:
     ) -> None:
         self._study, self._budget, self._limit = study, budget, limit
         self._callbacks, self._bar = callbacks, bar
-        self._returned: SimpleQueue[Returned | None] = SimpleQueue()  # None for a Ctrl-C
+        self._returned: SimpleQueue[Returned | BaseException] = SimpleQueue()  # also a Ctrl-C
         self.devices = [
             Device(name, function_of(of), in_flight, self._returned) for name, of in devices.items()
         ]
@@ -155,9 +155,9 @@ class Measuring:
                 FailedMeasurementWarning,
             )
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, error: BaseException) -> None:
         """End the call when it next waits: nothing is asked or told by halves."""
-        self._returned.put(None)
+        self._returned.put(error)
 
     # ------------------------------------------------------------------ giving
 
@@ -213,18 +213,19 @@ class Measuring:
 
         Raises:
             KeyboardInterrupt: After that, if there was a Ctrl-C.
+            SystemExit: After that, if there was a SIGTERM.
         """
-        is_interrupted = False
+        interrupt = None
         with contextlib.suppress(Empty):
             returned = self._returned.get(timeout=self._seconds_left())
             while True:
-                if returned is None:
-                    is_interrupted = True
+                if isinstance(returned, BaseException):
+                    interrupt = returned
                 else:
                     yield returned
                 returned = self._returned.get_nowait()
-        if is_interrupted:
-            raise KeyboardInterrupt
+        if interrupt is not None:
+            raise interrupt
 
     @property
     def _may_return(self) -> bool:

@@ -393,9 +393,9 @@ class SubnetStudy(TrialStudy):
         error of a device that has measured before; from another one they end the call.
 
         Whatever ends the call, no trial is left running. Subnets that were not measured by then,
-        also after a Ctrl-C, are released (``error`` is then "released"): their trials fail, and
-        `ask_batch` may return them again. A measurement that is running then is not interrupted,
-        and its result is dropped.
+        also after a Ctrl-C or SIGTERM, are released (``error`` is then "released"): their trials
+        fail, and `ask_batch` may return them again. A measurement that is running then is not
+        interrupted, and its result is dropped.
 
         Args:
             devices: What measures, by name: functions that take a subnet, or objects with such a

@@ -456,7 +456,7 @@ class TestInterruptions:
         measuring = Measuring(study, {"a": len}, 1, Budget(n_trials=1), None, (), bar)
         (device,) = measuring.devices
         returned = Returned(device, Given(Job(study.ask_batch(1)[0]), 0.0), [70.0, 20.0])
-        measuring._returned.put(None)
+        measuring._returned.put(KeyboardInterrupt())
         measuring._returned.put(returned)
         steps = measuring._next()
         assert next(steps) is returned
