@@ -41,6 +41,7 @@ class Scores(NamedTuple):
         checksum: The sum of the checksums of the images.
         device: The type of the device that they ran on.
         host: The name of the machine in the network.
+        torch: The version of torch there.
     """
 
     right: NDArray[np.bool_]
@@ -49,6 +50,7 @@ class Scores(NamedTuple):
     checksum: int
     device: str = "cpu"
     host: str = "unknown"
+    torch: str = str(torch.__version__)
 
 
 class NaNLogitsError(ArithmeticError):
@@ -103,7 +105,8 @@ def score_subnets(
     if part is not None:
         right[:, part.ranks], margins[:, part.ranks] = right.copy(), margins.copy()
     host = platform.node() or "unknown"
-    return Scores(right, margins, errors, given.checksum, device.type, host)
+    version = str(torch.__version__)
+    return Scores(right, margins, errors, given.checksum, device.type, host, version)
 
 
 # images to logits

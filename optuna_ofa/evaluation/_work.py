@@ -35,10 +35,14 @@ Todo = Callable[[list[Subnet]], list[Subnet]]
 
 
 class _Place(NamedTuple):
-    """Where a subnet was evaluated: the type of the device, and the name of the machine."""
+    """Where a subnet was evaluated: the type of the device, the name of the machine, and torch."""
 
     device: str
     host: str
+    torch: str
+
+
+_UNKNOWN = _Place("unknown", platform.node() or "unknown", str(torch.__version__))
 
 
 class Work:
@@ -137,7 +141,9 @@ class Work:
         groups = divided(subnets, self._scorer.n_workers, take)
         for group, scores in self._scorer.score(Group(of, part) for of in groups):
             new = [s for s in group.subnets if s not in self._places]
-            self._places.update(dict.fromkeys(group.subnets, _Place(scores.device, scores.host)))
+            self._places.update(
+                dict.fromkeys(group.subnets, _Place(scores.device, scores.host, scores.torch))
+            )
             reasons = {s: scores.errors.get(i) for i, s in enumerate(group.subnets)}
             if part is None:  # kept even if the next line raises
                 readings = {
@@ -172,10 +178,10 @@ class Work:
 
     def _details(self, subnet: Subnet) -> dict[str, str]:
         """The device and the worker that had a subnet last, and the user's label for the images."""
-        place = self._places.get(subnet, _Place("unknown", platform.node() or "unknown"))
+        place = self._places.get(subnet, _UNKNOWN)
         worker = self._settings.worker or place.host
         label = {} if self._settings.data is None else {"data": self._settings.data}
-        return {"device": place.device, "torch": str(torch.__version__), "worker": worker, **label}
+        return {"device": place.device, "torch": place.torch, "worker": worker, **label}
 
     def write(self, found: Mapping[Subnet, Mapping[str, Reading]]) -> Set[Subnet]:
         """Write readings to the database, if there is one, and release the claims.

@@ -411,3 +411,25 @@ def test_what_cannot_be_sent_is_named(
     expected = rf"`{argument}` must be picklable .* function at the top of a module, .*{reason}"
     with pytest.raises(InvalidArgumentError, match=expected):
         evaluate(guessing, space.smallest(), given["loader"], settings)
+
+
+def test_the_torch_of_the_worker_is_stored(
+    guessing: Supernet,
+    space: SearchSpace,
+    make_loader: Loaders,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from optuna_ofa.evaluation import _workers
+
+    score = _workers.score_subnets
+    monkeypatch.setattr(
+        _workers, "score_subnets", lambda *work: score(*work)._replace(torch="9.8", host="there")
+    )
+    settings = EvaluationSettings(calibration=make_loader(60))
+    with ThreadPoolExecutor(1) as executor:
+        evaluate(
+            guessing, space.smallest(), make_loader(50), settings, storage=url, executor=executor
+        )
+    (reading,) = optuna_ofa.read_measurements(url, space, metric="top1")
+    assert (reading.details["torch"], reading.details["worker"]) == ("9.8", "there")
