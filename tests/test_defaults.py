@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -16,13 +17,13 @@ from typing import Any
 
 import pytest
 
-import optuna_ofa
-
 FILE = Path(__file__).with_name("defaults.json")
-ROOMS = (
-    "",
-    *(f".{path.parent.name}" for path in Path(optuna_ofa.__file__).parent.glob("*/__init__.py")),
-)
+PROJECT = tomllib.loads((FILE.parents[1] / "pyproject.toml").read_text())
+ROOMS = [
+    name.removeprefix("optuna_ofa")
+    for name in PROJECT["tool"]["setuptools"]["packages"]
+    if name.count(".") < 2
+]
 
 
 def public() -> Iterator[tuple[str, Any]]:
