@@ -1,10 +1,10 @@
 """The Python blocks of a page, run as a reader types them: ``python docs/blocks.py PAGE``.
 
 A fence ``python`` is code, and a fence ``text output`` below it is what the code prints. In
-``text output measured`` numbers may differ, because they are times or depend on the machine, and a
-line ``...`` stands for any lines. A fence ``python litert`` needs the packages of LiteRT, which not
-every environment has. A fence ``bash`` runs only if it has an output. The command runs pages and
-writes what they print into the fences; a test compares.
+``text output measured`` numbers and digests may differ, because they are times or depend on the
+machine or on images, and a line ``...`` stands for any lines. A fence ``python litert`` needs the
+packages of LiteRT, which not every environment has. A fence ``bash`` runs only if it has an output.
+The command runs pages and writes what they print into the fences; a test compares.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FENCES = re.compile(
     r"(?:\n*^```text (?P<kind>output(?: measured)?)\n(?P<output>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
-_NUMBER = re.compile(r"[-+±]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+_NUMBER = re.compile(r"\b[0-9a-f]{8}\b|[-+±]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 _ANY = re.escape("...")
 _WIDTH = re.compile(r"[ \t─-]+")
 

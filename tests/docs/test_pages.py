@@ -17,9 +17,10 @@ from uuid import uuid4
 import optuna
 import plotly.graph_objects as go
 import pytest
+from torch.utils.data import TensorDataset
 
 import optuna_ofa
-from optuna_ofa import visualization
+from optuna_ofa import data, visualization
 from optuna_ofa._published import PUBLISHED
 from optuna_ofa.commands._main import parser
 from optuna_ofa.exceptions import DownloadError, MissingDependencyError
@@ -64,6 +65,7 @@ WRITTEN = {
     "docs/deployment.md": ("full.onnx.json",),
 }
 DATABASE = "sqlite:///nas.db"
+N_TESTED = 700
 TEAM = "docs/guides/team.md"
 MICROCONTROLLER = "docs/guides/microcontroller.md"
 
@@ -120,6 +122,18 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) ->
     optuna.logging.set_verbosity(verbosity)
 
 
+@pytest.fixture
+def _fewer_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the packaged test images: the numbers that depend on them are not compared."""
+    packaged = data.packaged_images
+
+    def fewer(*arguments: str) -> data.ImageData:
+        images = packaged(*arguments)
+        return images._replace(test=TensorDataset(*images.test[:N_TESTED]))
+
+    monkeypatch.setattr(data, "packaged_images", fewer)
+
+
 @pytest.fixture(scope="session")
 def published_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with those published files that are beside the project."""
@@ -149,7 +163,7 @@ def team(
         delete_studies(url, [name, f"{name}-front"])
 
 
-@pytest.mark.usefixtures("_place")
+@pytest.mark.usefixtures("_place", "_fewer_images")
 @pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if BLOCKS.blocks(PAGES[page])])
