@@ -77,3 +77,23 @@ def test_progress_may_be_shown_or_hidden_anywhere(out: io.StringIO) -> None:
     with contextlib.redirect_stderr(out), progress_bar("shown", True, total=1):
         pass
     assert "shown" in out.getvalue()
+
+
+def test_a_hidden_bar_speaks_in_the_visible_one_around_it(out: io.StringIO) -> None:
+    with contextlib.redirect_stderr(out), progress_bar("verifying", True, total=3) as bar:
+        bar.set_postfix_str("before")
+        with (
+            progress_bar("measuring", False, total=3) as middle,
+            progress_bar("evaluating", False, total=3) as hidden,
+        ):
+            hidden.say("waiting for 8 of node-2")
+            assert bar.postfix == "waiting for 8 of node-2"
+            middle.say("")
+        assert bar.postfix == "before"
+        with progress_bar("training", True, total=3) as shown:
+            shown.say("its own words")
+        assert bar.postfix == "before"
+    with progress_bar("evaluating", False, total=3) as hidden:
+        hidden.say("nobody sees it")
+    assert "waiting for 8 of node-2" in out.getvalue()
+    assert "nobody sees it" not in out.getvalue()

@@ -8,8 +8,10 @@ from collections import Counter
 
 import numpy as np
 import optuna
+import sqlalchemy as sa
 
 from optuna_ofa import SearchSpace, Subnet
+from optuna_ofa.measurements import MeasurementTable, Reading
 from optuna_ofa.verification import FunctionMeter, Readings
 
 SPACE = SearchSpace("ofa_mbv3_w1.0")
@@ -43,3 +45,25 @@ def test_each_subnet_is_measured_by_one_caller(sqlite: str) -> None:
     for i in range(2):
         np.testing.assert_array_equal(found[i].values, matrix.sum(axis=1))
         assert found[i].failures == {}
+
+
+def test_the_value_of_whoever_took_a_subnet_over_counts(sqlite: str) -> None:
+    study = optuna.create_study(storage=sqlite, study_name="a")
+    matrix = SPACE.sample(3, seed=0)
+    engine, taken = sa.create_engine(sqlite), []
+
+    def energy(subnet: Subnet) -> float:
+        if not taken:  # this caller was suspended meanwhile
+            taken.append(subnet)
+            setup = {"study": "a", "measured_by": "function"}
+            with engine.begin() as connection:
+                connection.exec_driver_sql("DELETE FROM ofa_claims")
+            theirs = [(subnet, Reading("energy_mj", 3.0, None, 1, {}))]
+            MeasurementTable(sqlite, SPACE.family, setup).add(theirs)
+        return 5.0
+
+    found = FunctionMeter("energy_mj", energy).measure(SPACE, matrix, study)
+    assert found.values.tolist() == [3.0, 5.0, 5.0]
+    with engine.connect() as connection:
+        values = connection.exec_driver_sql("SELECT value FROM ofa_measured").scalars().all()
+    assert sorted(values) == [3.0, 5.0, 5.0]
