@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -377,6 +378,33 @@ def test_two_callers_share_the_subnets_and_take_turns_on_a_device(
     assert len(rows_in(url)) == len({row.subnet_id for row in rows_in(url)}) == 12
     assert found[0].measured.all()
     np.testing.assert_allclose(found[0].latency_ms, found[1].latency_ms)
+
+
+def test_the_latency_of_whoever_took_a_subnet_over_counts(
+    make_device: Any, space: SearchSpace, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subnets = space.from_matrix(space.sample(3, seed=0))
+    settings = MeasurementSettings(runtime=make_device())
+    setup = measure(space, space.to_matrix(subnets[:1]), settings, storage=url).setup
+    details = {"min_ms": 9.0, "wall_ms": 9.0, "anchor_ms": None}
+    theirs = Reading("latency_ms", 9.0, 0.1, 20, details)
+    measure_part, taken = _measure.measure_part, []
+
+    def measured(family: Any, part: Any, *args: Any) -> Any:
+        if not taken:  # this caller was suspended meanwhile
+            taken.append(part[0])
+            with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+                connection.execute("DELETE FROM ofa_claims")
+            MeasurementTable(url, space.family, setup).add([(part[0], theirs)])
+        return measure_part(family, part, *args)
+
+    monkeypatch.setattr(_measure, "measure_part", measured)
+    found = measure(space, space.to_matrix(subnets), settings, storage=url)
+    assert found.latency_ms[subnets.index(taken[0])] == 9.0
+    assert np.isfinite(found.latency_ms).all()
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        rows = connection.execute("SELECT subnet_id FROM ofa_measured").fetchall()
+    assert len(rows) == len(set(rows)) == 3
 
 
 def test_a_failure_that_another_caller_found_is_not_measured_again(
