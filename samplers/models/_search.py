@@ -28,6 +28,8 @@ _LISTED = 10_000
 LEAST_MEASURED = 5
 # With fewer, standard deviations of a model are a poor guide to hypervolume gains.
 _TRUSTED = 40
+# The least that is spread along the front at once; smaller choices are parts of such a batch.
+_AT_LEAST_ALONG = 5
 # By how many standard deviations estimates are assumed to be better, so that a front of noisy
 # estimates keeps its uncertain ends.
 _HOPE = 1.0
@@ -154,7 +156,11 @@ class SurrogateSearch:
             # estimates, not measurements, of known subnets: a lucky measurement would hide its
             # neighbours
             others = np.concatenate([models.estimate(known.matrix).costs, believed])
-            along = pick_along(found.costs - _HOPE * found.std, others, n_along)
+            size = min(max(n_along, _AT_LEAST_ALONG), len(found.matrix))
+            along = pick_along(found.costs - _HOPE * found.std, others, size)
+            if n_along < size:  # otherwise each choice of one subnet would be an end
+                done = len(known.matrix) + len(pending)
+                along = np.roll(along, -(done % size))[:n_along]
         left = np.setdiff1d(np.arange(len(found.matrix)), along)
         believed = np.concatenate([believed, found.costs[along]])
         rest = found.select(left)

@@ -86,6 +86,25 @@ class TestBatches:
         learnt = [a.predicted["latency_ms"] for a in asked[12:]]
         assert max(learnt) - min(learnt) > 0.6 * (slowest - fastest)
 
+    def test_choices_of_one_are_parts_of_a_batch(
+        self, make_study: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study, picks = make_learning(make_study), []
+
+        def first_is_an_end(values: np.ndarray, others: np.ndarray, n: int) -> np.ndarray:
+            picks.append((n, values))
+            return np.arange(n)
+
+        monkeypatch.setattr("optuna_ofa.samplers.models._search.pick_along", first_is_an_end)
+        rounds(study, 1)
+        picks.clear()
+        asked = [one for (one,) in rounds(study, 3, 1)]
+        assert [n for n, _ in picks] == [5, 5, 5]
+        for place, (one, (_, values)) in enumerate(zip(asked, picks, strict=True)):
+            said = [-(one.predicted["top1"] + one.std["top1"])]
+            said += [one.predicted["latency_ms"] - one.std["latency_ms"]]
+            assert np.abs(values - said).sum(axis=1).argmin() == place
+
     def test_the_start_is_the_predicted_front(self, make_study: Make) -> None:
         plain, learning = make_study(seed=0), make_learning(make_study)
         for study in (plain, learning):
