@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna_ofa.commands._arguments import measurement_settings
 from optuna_ofa.commands._command import Arguments
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from optuna_ofa.space import Family
     from optuna_ofa.studies import SubnetStudy
     from optuna_ofa.supernet import Supernet
-    from optuna_ofa.verification import Meter
+    from optuna_ofa.verification import Meter, MicroMetric
 
 TOP1, LATENCY = "top1", "latency_ms"
-MEMORIES = ("sram_kb", "flash_kb")
+MEMORIES: tuple[MicroMetric, ...] = ("sram_kb", "flash_kb")
 _BATCH = 200  # images at once, which does not change an accuracy
 
 
@@ -122,7 +122,7 @@ def _computing(
     from optuna_ofa.evaluation import Computation, Precision, require_packages
     from optuna_ofa.exceptions import InvalidArgumentError
 
-    precision = arguments["precision"] or ("int8" if _on_board(metrics) else timing.precision)
+    precision: Any = arguments["precision"] or ("int8" if _on_board(metrics) else timing.precision)
     if precision not in get_args(Precision):
         raise InvalidArgumentError(
             f"`precision` must be one of {', '.join(get_args(Precision))} where top1 is measured, "
@@ -196,7 +196,8 @@ def _test(arguments: Arguments, family: Family) -> list[tuple[Tensor, Tensor]]:
         images, labels = packaged_images(family.name).test.tensors
     else:
         images, labels = read_labelled(file, "images")
-    return list(zip(images.split(_BATCH), labels.split(_BATCH), strict=True))
+    starts = range(0, len(images), _BATCH)
+    return [(images[i : i + _BATCH], labels[i : i + _BATCH]) for i in starts]
 
 
 def _missing(argument: str, what: str, family: Family) -> InvalidArgumentError:

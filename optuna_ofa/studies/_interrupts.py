@@ -7,6 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
+
+_Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
+_USUAL: tuple[tuple[signal.Signals, _Handler], ...] = (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+)
 
 
 @contextlib.contextmanager
@@ -27,8 +34,7 @@ def interrupts_to(call: Callable[[BaseException], None]) -> Iterator[None]:
         return
 
     called: list[BaseException] = []
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    usual = {of: handler for of, handler in usual.items() if signal.getsignal(of) is handler}
+    usual = {of: handler for of, handler in _USUAL if signal.getsignal(of) is handler}
 
     def handle(number: int, frame: FrameType | None) -> None:
         signal.signal(number, usual[signal.Signals(number)])

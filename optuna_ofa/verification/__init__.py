@@ -5,7 +5,7 @@ from optuna_ofa.verification._function_meter import FunctionMeter as FunctionMet
 from optuna_ofa.verification._images import images_of as images_of
 from optuna_ofa.verification._latency_meter import LatencyMeter
 from optuna_ofa.verification._meter import Meter, Readings
-from optuna_ofa.verification._micro_meter import MicroMeter
+from optuna_ofa.verification._micro_meter import MicroMeter, MicroMetric as MicroMetric
 from optuna_ofa.verification._precisions import require_same_networks as require_same_networks
 from optuna_ofa.verification._verification import Verification
 from optuna_ofa.verification._verified_point import VerifiedPoint as VerifiedPoint
