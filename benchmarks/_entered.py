@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 
 import optuna_ofa
+from optuna_ofa import predictors, samplers
 
 FAMILY = "ofa_mbv3_w1.0"  # its predictors come with the package
 N_GENERATION = 25  # a generation of the default search, as long as the study is small
@@ -68,7 +69,7 @@ def entered(call: Callable[[], Any]) -> list[str]:
         sys.setprofile(None)
         threading.setprofile(None)
     files = {Path(name).resolve() for name in names}
-    package = Path(optuna_ofa.__file__).resolve().parent
-    folders = [package, *(path.resolve() for path in package.iterdir() if path.is_dir())]
+    doors = (optuna_ofa, predictors, samplers)
+    folders = [Path(str(door.__file__)).resolve().parent for door in doors]
     ours = [file for file in files if any(file.is_relative_to(folder) for folder in folders)]
     return sorted(map(str, ours))

@@ -20,7 +20,8 @@ from optuna_ofa.space import subnet_to_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ROOMS = sorted(path.parent.name for path in Path(optuna_ofa.__file__).parent.glob("*/__init__.py"))
+FOLDERS = {path.parent.name for path in Path(optuna_ofa.__file__).parent.glob("*/__init__.py")}
+ROOMS = sorted(FOLDERS | {"predictors", "samplers"})  # links, which a source distribution lacks
 # columns of other projects, whose names are theirs
 THEIRS = {"tutorial, `ofa` package", "DyNAS-T", "NSGANetV2", "MMRazor"}
 # calls that need a checkpoint that is not here
