@@ -48,10 +48,9 @@ def write_whole(files: Mapping[Path, bytes], *, durable: bool = False) -> None:
     with contextlib.ExitStack() as stack:
         for path, content in reversed(list(files.items())):
             temporary = stack.enter_context(replacing(path))
-            with temporary.open("wb") as file:
-                file.write(content)
-                if durable:
-                    file.flush()
+            temporary.write_bytes(content)
+            if durable:
+                with temporary.open("rb+") as file:
                     os.fsync(file.fileno())
 
 
