@@ -75,16 +75,19 @@ MEASURING = (
 
 
 @pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Let a SIGINT raise `KeyboardInterrupt`, whatever a library has made of it.
+def usual_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM act as in a new process, whatever a library has made of them.
 
-    Nor is its number written to a file that an event loop has left: the descriptor may be another
-    one's by now, such as that of the connection to the process that collects the results.
+    Ray, for one, leaves a handler of SIGTERM behind. Nor is a signal's number written to a file
+    that an event loop has left: the descriptor may be another one's by now, such as that of the
+    connection to the process that collects the results.
     """
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     signal.set_wakeup_fd(-1)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+    for number, handler in before.items():
+        signal.signal(number, usual[number] if handler is None else handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from optuna_ofa.studies._interrupts import interrupts_to
 
-pytestmark = pytest.mark.usefixtures("ctrl_c")
+pytestmark = pytest.mark.usefixtures("usual_signals")
 
 
 def press_ctrl_c(number: int = signal.SIGINT) -> None:

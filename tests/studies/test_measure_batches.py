@@ -403,7 +403,7 @@ class TestFailures:
         assert errors[1:] == ["released"] * 3
 
 
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("usual_signals")
 class TestInterruptions:
     @pytest.mark.parametrize("kind", ["memory", "sqlite", "journal"])
     def test_nothing_is_left_running(
