@@ -272,7 +272,8 @@ class SurrogateSampler(SubnetSampler):
         """Store the predictions beside the values to be measured."""
         if _is_start(one):
             return
-        names = study.metric_names or (
+        # the study that a Hyperband pruner hands over has no names, but the one that it is of
+        names = getattr(study, "_study", study).metric_names or (
             ["value"]
             if len(study.directions) == 1
             else [f"values_{i}" for i in range(len(study.directions))]

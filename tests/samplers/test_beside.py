@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner
 from optuna.samplers import (
     BaseSampler,
     BruteForceSampler,
@@ -271,6 +272,36 @@ class TestTogether:
         finally:
             optuna.logging.disable_propagation()
         assert "independently" not in caplog.text
+
+
+class TestPruned:
+    """Objectives with steps, such as a training that stops early."""
+
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    @pytest.mark.parametrize(
+        "pruner",
+        [MedianPruner(n_startup_trials=3), HyperbandPruner(1, 4, 2)],
+        ids=["median", "hyperband"],
+    )
+    @each_sampler
+    def test_each_subnet_is_proposed_once(
+        self, make: Callable[..., SubnetSampler], pruner: BasePruner
+    ) -> None:
+        def objective(trial: optuna.Trial) -> float:
+            value = loss(trial)
+            for step in range(4):
+                trial.report(value - step, step)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+            return value
+
+        study = optuna.create_study(sampler=make(seed=0), pruner=pruner)
+        study.optimize(objective, n_trials=20)
+        states = [trial.state for trial in study.trials]
+        assert 2 < states.count(TrialState.PRUNED) < 18
+        assert states.count(TrialState.PRUNED) + states.count(TrialState.COMPLETE) == 20
+        rows = SPACE.from_params([trial.params for trial in study.trials])
+        assert len({row.tobytes() for row in rows}) == 20
 
 
 class TestView:
