@@ -22,7 +22,7 @@ VERSIONS = ROOT / "docs" / "versions.md"
 SOURCES = ("optuna_ofa", "samplers", "predictors")
 # Extras that are too large for `.ci/packages`: their lower bounds are not tested.
 UNTESTED = ("ai-edge-litert", "ai-edge-quantizer", "ray", "tflite-micro")
-# The lower bound of torch is tested by `.ci/oldest-torch`.
+# The lower bound of torch is tested by `.ci/debian-torch`.
 TORCH = "2.6"
 # What the extras install, by the names under which it is imported.
 EXTRAS = (

@@ -16,7 +16,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 URL = "https://example.org/someone/a-fork"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-RELEASE = ROOT / ".github" / "workflows" / "release.yml"
+WORKFLOWS = ROOT / ".github" / "workflows"
+RELEASE = WORKFLOWS / "release.yml"
 
 
 def tracked() -> list[str]:
@@ -99,18 +100,31 @@ def test_the_built_files_are_tested_with_all_that_tests_import() -> None:
     """Single packages would be forgotten, and the tests of a tag be the first that miss them."""
     steps = yaml.safe_load(RELEASE.read_text())["jobs"]["test"]["steps"]
     commands = [step["run"] for step in steps if "run" in step]
-    (tests,) = (command for command in commands if "pytest" in command)
     assert any("--group unpacked/pyproject.toml:test" in command for command in commands)
-    named = re.findall(r"tests/[\w./]+", tests)
-    assert len(named) > 5
-    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_actions_are_pinned_by_their_digests() -> None:
-    jobs = yaml.safe_load(RELEASE.read_text())["jobs"]
+@pytest.mark.parametrize("workflow", ["ci", "release"])
+def test_what_a_workflow_runs_is_there(workflow: str) -> None:
+    text = (WORKFLOWS / f"{workflow}.yml").read_text()
+    tests = re.findall(r"\btests/[\w./]+", text)
+    assert len(tests) > 5
+    scripts = re.findall(r"\.ci/\w+", text.partition("\njobs:")[2])
+    assert scripts
+    assert [name for name in tests + scripts if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("workflow", ["ci", "release"])
+def test_actions_are_pinned_by_their_digests(workflow: str) -> None:
+    jobs = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text())["jobs"]
     used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
-    assert len(used) >= 6
+    assert len(used) >= {"ci": 3, "release": 6}[workflow]
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used)
+
+
+def test_continuous_integration_may_only_read() -> None:
+    workflow = yaml.safe_load((WORKFLOWS / "ci.yml").read_text())
+    assert workflow["permissions"] == {}
+    assert all(job["permissions"] == {"contents": "read"} for job in workflow["jobs"].values())
 
 
 def test_only_the_job_that_publishes_may_identify_itself() -> None:
